@@ -1,0 +1,137 @@
+"""CheckedRecipe to text: every value written out, defaults included, parameters replaced by their values.
+
+The text checks to the same values again (paths are made absolute), so a run folder keeps it as what was run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from recipe_lang import vocabulary as v
+from recipe_lang.checked import CallValue, CheckedRecipe, Metric, Quantity, Selection, Value
+
+
+def print_recipe(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> str:
+    """Return a checked recipe as recipe text."""
+    lines = [f"ftr {vocabulary.version}", ""]
+    lines += _fields(recipe.fields, vocabulary.fields, vocabulary, "")
+    for block in recipe.blocks:
+        title = f" {_string(block.title)}" if vocabulary.blocks[block.kind].titled else ""
+        lines += ["", f"{block.kind}{title} {{"]
+        lines += _fields(block.fields, vocabulary.blocks[block.kind].fields, vocabulary, "  ")
+        lines += ["}"]
+    if recipe.claims:
+        claims = [f"  {c.metric} {c.operator} {_number(c.number)}" for c in recipe.claims]
+        lines += ["", "expect {", *claims, "}"]
+    return "\n".join(lines) + "\n"
+
+
+def _fields(
+    fields: Mapping[str, Value], table: Mapping[str, v.Arg], vocabulary: v.Vocabulary, indent: str
+) -> Iterator[str]:
+    written = {
+        name: value_text(value.value, table[name].type, vocabulary)
+        for name, value in fields.items()
+        if value.value is not None or _takes_none(table[name].type)
+    }
+    width = max(map(len, written), default=0)
+    for name, text in written.items():
+        yield f"{indent}{name:<{width}} = {text}"
+
+
+def _takes_none(type_: v.Type) -> bool:
+    return isinstance(type_, v.Either) and any(isinstance(o, v.NothingType) for o in type_.options)
+
+
+def value_text(value: Any, type_: v.Type, vocabulary: v.Vocabulary) -> str:
+    """Return a checked value as recipe text."""
+    match value, type_:
+        case None, _:
+            return "none"
+        case _, v.Either(options):
+            return value_text(value, _option(value, options), vocabulary)
+        case bool(), _:
+            return "true" if value else "false"
+        case Quantity() | Metric(), _:
+            return str(value)
+        case Selection(), _:
+            return _selection(value)
+        case Path(), _:
+            return _string(str(value.absolute()))
+        case CallValue(), _:
+            return _call(value, vocabulary)
+        case str(), v.Word():
+            return value
+        case str(), _:
+            return _string(value)
+        case (low, high), v.RangeOf(item):
+            return f"{value_text(low, item, vocabulary)} .. {value_text(high, item, vocabulary)}"
+        case tuple(), v.ListOf(item):
+            return f"[{', '.join(value_text(each.value, item, vocabulary) for each in value)}]"
+        case tuple(), v.MapOf(key, item):
+            pairs = (
+                f"{value_text(k.value, key, vocabulary)} = {value_text(each.value, item, vocabulary)}"
+                for k, each in value
+            )
+            return f"{{ {', '.join(pairs)} }}"
+        case _, v.Number(unit=unit):
+            return f"{_number(value)}{unit if unit == 'px' else f' {unit}' if unit else ''}"
+    raise AssertionError(f"{value!r} is no {type_!r}")
+
+
+def _option(value: Any, options: tuple[v.Type, ...]) -> v.Type:
+    """Return the first type of a choice that can have made a value."""
+    for option in options:
+        match option, value:
+            case (
+                (v.Number(), int() | float())
+                | (v.CallOf(), CallValue())
+                | (v.Text() | v.OneOfStrings() | v.HexDigits(), str())
+                | (v.FilePath(), Path())
+                | (v.RangeOf() | v.ListOf() | v.MapOf(), tuple())
+                | (v.MetricOf(), Metric())
+                | (v.Duration(), Quantity())
+                | (v.Select(), Selection())
+            ):
+                return option
+            case v.Word(words), str() if value in words:
+                return option
+    raise AssertionError(f"{value!r} is none of {options!r}")
+
+
+def _call(call: CallValue, vocabulary: v.Vocabulary) -> str:
+    table = {arg.name: arg.type for arg in vocabulary.families[call.family].entries[call.name].args}
+    args = [
+        f"{name} = {value_text(value.value, table[name], vocabulary)}" for name, value in call.args.items()
+    ]
+    return f"{call.name}({', '.join(args)})" if args else call.name
+
+
+def _selection(selection: Selection) -> str:
+    whole = [*selection.parts, *(f"matching({_string(pattern)})" for pattern in selection.patterns)]
+    text = f"[{', '.join(whole)}]"
+    if selection.without:
+        gone = ", ".join(f"matching({_string(pattern)})" for pattern in selection.without)
+        text += f" except [{gone}]"
+    return text
+
+
+def _number(value: float) -> str:
+    text = repr(value)
+    if "e" in text or "." in text:
+        mantissa, _, exponent = text.partition("e")
+        mantissa = mantissa.removesuffix(".0") if mantissa.endswith(".0") else mantissa
+        return f"{mantissa}e{exponent}" if exponent else mantissa
+    return text
+
+
+def _string(text: str) -> str:
+    """Quote a string; JSON's other escapes are written as `\\uXXXX`."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    for escape, code in (("\\b", "\\u0008"), ("\\f", "\\u000c"), ("\\r", "\\u000d")):
+        parts = quoted.split("\\\\")  # an escaped backslash is no start of an escape
+        quoted = "\\\\".join(part.replace(escape, code) for part in parts)
+    return quoted

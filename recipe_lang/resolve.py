@@ -1,0 +1,267 @@
+"""Parameters and arithmetic: from a written value to the value that it stands for.
+
+`Params.resolve` replaces `$name` by the parameter's value and computes arithmetic on numbers; other
+nodes come back as they are. Units are normalized: `epoch` to `epochs`, `20%` to 0.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from recipe_lang import errors, nodes
+from recipe_lang.checked import Quantity
+from recipe_lang.diagnostics import Problem
+from recipe_lang.source import Span
+from recipe_lang.suggest import suggest
+from recipe_lang.wording import describe_node, quantity_text
+
+UNITS = {
+    "epoch": "epochs",
+    "epochs": "epochs",
+    "step": "steps",
+    "steps": "steps",
+    "image": "images",
+    "images": "images",
+    "px": "px",
+}
+
+
+class Params:
+    """The recipe's parameters, their values after `--set`, and what was found wrong with them."""
+
+    def __init__(self, problems: list[Problem], habits: Mapping[str, str]) -> None:
+        self.problems = problems
+        self.habits = habits
+        self.values: dict[str, nodes.Node] = {}
+        self.was_set: set[str] = set()
+        self._broken: set[str] = set()
+
+    def declare(self, params: Sequence[nodes.Param], settings: Sequence[nodes.Field]) -> None:
+        """Take the parameters in order; a setting replaces the default of its parameter."""
+        given: dict[str, nodes.Field] = {}
+        names = tuple(param.name for param in params)
+        for setting in settings:
+            if setting.name not in names:
+                self.problems.append(
+                    errors.UnknownSetting(
+                        span=setting.name_span,
+                        name=setting.name,
+                        options=names,
+                        suggestion=suggest(setting.name, names, self.habits),
+                    )
+                )
+            given[setting.name] = setting
+        first: dict[str, Span] = {}
+        for param in params:
+            if param.name in first:
+                what = f"the parameter `{param.name}`"
+                self.problems.append(
+                    errors.GivenTwice(span=param.name_span, what=what, first=first[param.name])
+                )
+                continue
+            first[param.name] = param.name_span
+            self._declare(param, given.get(param.name))
+
+    def _declare(self, param: nodes.Param, setting: nodes.Field | None) -> None:
+        self._broken.add(param.name)
+        default = self.resolve(param.default)
+        values = [] if default is None else [default]
+        if setting is not None:
+            chosen = self.resolve(setting.value)
+            values = [] if default is None or chosen is None else [default, chosen]
+        inside = [self._in_domain(param, value) for value in values]
+        if values and all(inside):
+            self.values[param.name] = values[-1]
+            self._broken.discard(param.name)
+            if setting is not None:
+                self.was_set.add(param.name)
+
+    def _in_domain(self, param: nodes.Param, value: nodes.Node) -> bool:
+        domain = param.domain
+        if domain is None:
+            return True
+        match domain:
+            case nodes.Call("log", (nodes.Argument(None, nodes.Range() as range_),)):
+                inside = self._in_range(param, value, range_, positive=True)
+            case nodes.Range():
+                inside = self._in_range(param, value, domain, positive=False)
+            case nodes.List():
+                items = [self.resolve(item) for item in domain.items]
+                inside = value in items
+            case _:
+                self.problems.append(
+                    errors.WrongType(
+                        span=domain.span,
+                        what="a domain",
+                        expected="`low .. high`, `log(low .. high)` or a list",
+                        found=describe_node(domain),
+                    )
+                )
+                return False
+        if inside is False:
+            self.problems.append(
+                errors.OutsideDomain(
+                    span=value.span,
+                    name=param.name,
+                    found=quantity_text(value),
+                    domain=domain.span.text,
+                    domain_span=domain.span,
+                )
+            )
+        return inside is True
+
+    def _in_range(
+        self, param: nodes.Param, value: nodes.Node, range_: nodes.Range, positive: bool
+    ) -> bool | None:
+        """Whether the value lies in the range; None when a mistake was reported instead."""
+        low, high = self.resolve(range_.low), self.resolve(range_.high)
+        if low is None or high is None:
+            return None
+        for end in (low, high, value):
+            if not isinstance(end, nodes.Number):
+                self.problems.append(
+                    errors.WrongType(
+                        span=end.span,
+                        what=f"parameter `{param.name}`",
+                        expected="a number, as its domain is a range",
+                        found=describe_node(end),
+                    )
+                )
+                return None
+        if not (
+            isinstance(low, nodes.Number)
+            and isinstance(high, nodes.Number)
+            and isinstance(value, nodes.Number)
+        ):
+            return None
+        if low.value > high.value:
+            self.problems.append(
+                errors.BackwardRange(span=range_.span, low=low.span.text, high=high.span.text)
+            )
+            return None
+        if positive and low.value <= 0:
+            self.problems.append(
+                errors.OutOfRange(
+                    span=low.span, what="the low end of a log domain", found=quantity_text(low), allowed="above 0"
+                )
+            )
+            return None
+        for end in (low, high):
+            if end.unit != value.unit:
+                expected = f"a number of {value.unit}" if value.unit else "a plain number"
+                self.problems.append(
+                    errors.WrongUnit(
+                        span=end.span,
+                        what=f"the domain of `{param.name}`",
+                        found=end.unit or "",
+                        expected=expected,
+                        example=f"{end.value:g} {value.unit or ''}".strip(),
+                    )
+                )
+                return None
+        return low.value <= value.value <= high.value
+
+    def resolve(self, node: nodes.Node) -> nodes.Node | None:
+        """Return the value that a node stands for, at the node's place; None when it was reported."""
+        match node:
+            case nodes.Number():
+                return self._normal(node)
+            case nodes.Reference():
+                return self._reference(node)
+            case nodes.Negative():
+                inner = self._operand(node.value)
+                return None if inner is None else nodes.Number(-inner.value, inner.unit, node.span)
+            case nodes.Arithmetic():
+                return self._arithmetic(node)
+        return node
+
+    @staticmethod
+    def quantity(node: nodes.Number) -> Quantity:
+        """Return a resolved number of epochs or steps."""
+        return Quantity(node.value, node.unit or "")
+
+    def _normal(self, node: nodes.Number) -> nodes.Number | None:
+        if node.value == float("inf"):
+            self.problems.append(errors.BadArithmetic(span=node.span, reason="this number is too large"))
+            return None
+        if node.unit is None:
+            return node
+        if node.unit == "%":
+            return nodes.Number(node.value / 100, None, node.span)
+        if node.unit in UNITS:
+            return nodes.Number(node.value, UNITS[node.unit], node.span)
+        near = suggest(node.unit, UNITS)
+        self.problems.append(
+            errors.WrongUnit(
+                span=node.span,
+                what="a number",
+                found=node.unit,
+                expected="one of the units epochs, steps, px, images and %",
+                example=f"{node.value:g} {near or 'epochs'}",
+            )
+        )
+        return None
+
+    def _reference(self, node: nodes.Reference) -> nodes.Node | None:
+        if node.name in self.values:
+            return self.values[node.name]
+        if node.name not in self._broken:
+            self.problems.append(
+                errors.UnknownParam(
+                    span=node.span,
+                    name=node.name,
+                    options=tuple(self.values),
+                    suggestion=suggest(node.name, self.values),
+                )
+            )
+        return None
+
+    def _operand(self, node: nodes.Node) -> nodes.Number | None:
+        value = self.resolve(node)
+        if value is None or isinstance(value, nodes.Number):
+            return value
+        reason = f"arithmetic takes numbers, not {describe_node(value)}"
+        self.problems.append(errors.BadArithmetic(span=node.span, reason=reason))
+        return None
+
+    def _arithmetic(self, node: nodes.Arithmetic) -> nodes.Number | None:
+        total = self._operand(node.first)
+        for operator, written in node.rest:
+            operand = self._operand(written)
+            if total is None or operand is None:
+                return None
+            reason = _refusal(operator, total, operand)
+            if reason:
+                self.problems.append(errors.BadArithmetic(span=node.span, reason=reason))
+                return None
+            total = _computed(operator, total, operand)
+        return None if total is None else replace(total, span=node.span)
+
+
+def _refusal(operator: str, left: nodes.Number, right: nodes.Number) -> str:
+    if operator in "+-" and left.unit != right.unit:
+        units = [unit or "a plain number" for unit in (left.unit, right.unit)]
+        return f"cannot add or subtract {units[0]} and {units[1]}"
+    if operator == "*" and left.unit and right.unit:
+        return f"cannot multiply {left.unit} by {right.unit}"
+    if operator == "/" and right.unit:
+        return f"cannot divide by a number of {right.unit}"
+    if operator == "/" and right.value == 0:
+        return "this divides by zero"
+    if abs(_computed(operator, left, right).value) == float("inf"):
+        return "this number is too large"
+    return ""
+
+
+def _computed(operator: str, left: nodes.Number, right: nodes.Number) -> nodes.Number:
+    match operator:
+        case "+":
+            value = left.value + right.value
+        case "-":
+            value = left.value - right.value
+        case "*":
+            value = left.value * right.value
+        case _:
+            value = left.value / right.value
+    return nodes.Number(value, left.unit or right.unit, left.span)

@@ -1,0 +1,146 @@
+"""Selectors: which parts of the network a value means.
+
+A base has ordered parts (`stem`, `block1` ..); behind it stands the `head`. `base`, `head`, `all`, one part, a range of
+parts in the base's own order, lists of these, `except`, and `matching("…")` over parameter names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from recipe_lang import errors, nodes
+from recipe_lang.checked import Selection
+from recipe_lang.diagnostics import Problem
+from recipe_lang.resolve import Params
+from recipe_lang.suggest import suggest
+from recipe_lang.wording import describe_node
+
+EXPECTED = "parts of the network such as `head` or `base.block3 .. head`"
+
+
+class Selector:
+    """Checks selectors against the parts of one base; until it knows them it accepts any part."""
+
+    def __init__(self, problems: list[Problem], params: Params, habits: Mapping[str, str]) -> None:
+        self.problems = problems
+        self.params = params
+        self.habits = habits
+        self.base = ""
+        self.parts: tuple[str, ...] | None = None
+
+    def use(self, found: tuple[tuple[str, ...], str] | None) -> None:
+        """Take the base's parts (`stem` …) and the name that messages use for it."""
+        if found is not None:
+            parts, self.base = found
+            self.parts = (*(f"base.{part}" for part in parts), "head")
+
+    def select(self, node: nodes.Node) -> Selection | None:
+        """Return what a selector means; None when a mistake was reported."""
+        before = len(self.problems)
+        selection = self._select(node)
+        if len(self.problems) > before or selection is None:
+            return None
+        if self.parts is not None and not selection.parts and not selection.patterns:
+            self.problems.append(errors.EmptySelection(span=node.span))
+            return None
+        return selection
+
+    def _select(self, written: nodes.Node) -> Selection | None:
+        node = self.params.resolve(written)
+        match node:
+            case None:
+                return None
+            case nodes.Name():
+                return self._named(node)
+            case nodes.Range():
+                return self._range(node)
+            case nodes.List():
+                return self._union([self._select(item) for item in node.items])
+            case nodes.Except():
+                return self._without(self._select(node.whole), self._select(node.without))
+            case nodes.Call("matching", (nodes.Argument(None, nodes.Text(pattern)),)):
+                return Selection((), (pattern,))
+        hint = ""
+        if isinstance(node, nodes.Call) and node.name == "matching":
+            hint = 'write one pattern over parameter names: `matching("*gamma")`'
+        elif isinstance(node, nodes.Text):
+            hint = f"write it without the quotes: `{node.value}`"
+        self.problems.append(
+            errors.WrongType(
+                span=node.span, what="a selector", expected=EXPECTED, found=describe_node(node), hint=hint
+            )
+        )
+        return None
+
+    def _named(self, node: nodes.Name) -> Selection | None:
+        parts = self.parts
+        if parts is None:
+            return Selection(())
+        match node.value:
+            case "all":
+                return Selection(parts)
+            case "base":
+                return Selection(parts[:-1])
+            case name if name in parts:
+                return Selection((name,))
+        known = ("base", "head", "all", *parts)
+        near = suggest(node.value, known, self.habits)
+        if not near and f"base.{node.value}" in parts:
+            near = f"base.{node.value}"
+        self.problems.append(
+            errors.UnknownPart(
+                span=node.span,
+                name=node.value,
+                base=self.base,
+                parts=tuple(part.removeprefix("base.") for part in parts[:-1]),
+                suggestion=near,
+            )
+        )
+        return None
+
+    def _range(self, node: nodes.Range) -> Selection | None:
+        ends = (self._end(node.low), self._end(node.high))
+        if self.parts is None or ends[0] is None or ends[1] is None:
+            return Selection(()) if self.parts is None else None
+        low, high = (self.parts.index(end) for end in ends if end is not None)
+        if low > high:
+            self.problems.append(errors.BackwardRange(span=node.span, low=ends[0], high=ends[1]))
+            return None
+        return Selection(self.parts[low : high + 1])
+
+    def _end(self, node: nodes.Node) -> str | None:
+        if not isinstance(node, nodes.Name) or node.value in ("base", "all"):
+            self.problems.append(
+                errors.WrongType(
+                    span=node.span,
+                    what="a range of parts",
+                    expected="a single part such as `base.block3` or `head` at each end",
+                    found=describe_node(node),
+                )
+            )
+            return None
+        selection = self._named(node)
+        return selection.parts[0] if selection is not None and selection.parts else None
+
+    def _union(self, selections: Iterable[Selection | None]) -> Selection | None:
+        parts: set[str] = set()
+        patterns: list[str] = []
+        without: list[str] = []
+        for selection in selections:
+            if selection is None:
+                return None
+            parts.update(selection.parts)
+            patterns += selection.patterns
+            without += selection.without
+        return Selection(self._in_order(parts), tuple(patterns), tuple(without))
+
+    def _without(self, whole: Selection | None, rest: Selection | None) -> Selection | None:
+        if whole is None or rest is None:
+            return None
+        parts = self._in_order(set(whole.parts) - set(rest.parts))
+        # A pattern may reach into a part that is taken away: its names begin with the part's.
+        gone = tuple(f"{part}.*" for part in rest.parts) if whole.patterns else ()
+        return Selection(parts, whole.patterns, (*whole.without, *rest.patterns, *gone))
+
+    def _in_order(self, parts: set[str]) -> tuple[str, ...]:
+        return tuple(part for part in self.parts or () if part in parts)

@@ -1,0 +1,205 @@
+"""The run folder: what a run leaves, written atomically.
+
+    recipe.ftr       the recipe as written
+    resolved.ftr     every value, as it was run
+    plan.json        the plan
+    metrics.jsonl    one line for each event, as they come
+    model.params     the final weights
+    model-symbol.json, model-0000.params   the same, exported: needs no ftr to run
+    curves.png       loss, rate and metrics over the steps
+    result.json      what came out; written last
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from recipe_lang.diagnostics import RecipeError
+from runtime.events import Evaluated, Event, StageFinished, StageStarted, StepFinished, Tested
+from runtime.plan import Plan, as_json
+from runtime.run_problems import FolderTaken, NotWritable
+
+
+def create_folder(out: Path | None, name: str) -> Path:
+    """Create a new folder: `out`, or the next free `runs/<name>-<n>`.
+
+    Two runs that start together get two numbers: creation is exclusive.
+
+    Raises:
+        RecipeError: `out` holds something already, or nothing can be created.
+    """
+    with writing(out or Path("runs")):
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            if any(out.iterdir()):
+                raise RecipeError(FolderTaken(path=str(out)))
+            return out
+        safe = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "recipe"
+        parent = Path("runs")
+        parent.mkdir(exist_ok=True)
+        taken = [int(m[1]) for p in parent.iterdir() if (m := re.fullmatch(re.escape(safe) + r"-(\d+)", p.name))]
+        number = max(taken, default=0) + 1
+        while True:
+            try:
+                (parent / f"{safe}-{number}").mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return parent / f"{safe}-{number}"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure to write into the user's error (a full disk, a folder that may not be written).
+
+    Raises:
+        RecipeError: the operating system refused.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RecipeError(NotWritable(path=str(error.filename or path), reason=reason)) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all: to a temporary name, to the disk, then renamed.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain data as indented JSON, atomically.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_text(path, json.dumps(as_json(value), indent=2, ensure_ascii=False) + "\n")
+
+
+@dataclass(slots=True)
+class Record:
+    """Writes `metrics.jsonl` and remembers what the result and the curves need."""
+
+    folder: Path
+    file: TextIO
+    steps: list[StepFinished] = field(default_factory=list)
+    evaluations: list[Evaluated] = field(default_factory=list)
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    reports: dict[str, Any] = field(default_factory=dict)
+
+    def note(self, event: Event) -> None:
+        """Take one event.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        match event:
+            case StageStarted():
+                self.stages.append({"title": event.plan.title, "steps": event.plan.steps})
+            case StepFinished():
+                self.steps.append(event)
+            case Evaluated():
+                self.evaluations.append(event)
+            case StageFinished():
+                self.stages[-1] |= {
+                    "steps_done": event.step,
+                    "epochs_done": event.epoch,
+                    "ended": event.reason,
+                    "kept": event.kept,
+                    "best": event.best,
+                }
+            case Tested():
+                self.reports[event.set] = event.report
+            case _:
+                return
+        self.file.write(json.dumps(_line(event), ensure_ascii=False) + "\n")
+        if not isinstance(event, StepFinished):
+            self.file.flush()
+
+
+def _line(event: Event) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "event": re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower(),
+        "stage": event.stage,
+        "epoch": event.epoch,
+        "step": event.step,
+    }
+    match event:
+        case StageStarted():
+            line |= {"title": event.plan.title}
+        case StepFinished():
+            line |= {"loss": event.loss, "rate": event.rate}
+        case Evaluated():
+            line |= {"set": event.set, "train_loss": event.train_loss, "best": event.is_best}
+            line |= dict(event.values)
+        case StageFinished():
+            line |= {"reason": event.reason, "kept": event.kept}
+        case Tested():
+            line |= {"set": event.set, **event.report.values}
+    return line
+
+
+def claims_of(plan: Plan, reports: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each claim with the value that was reached and whether it holds."""
+    compare = {
+        ">=": lambda a, b: a >= b,
+        "<=": lambda a, b: a <= b,
+        ">": lambda a, b: a > b,
+        "<": lambda a, b: a < b,
+    }
+    found = []
+    for claim in plan.claims:
+        report = reports.get(claim.metric.set)
+        value = None if report is None else report.values[claim.metric.name]
+        holds = value is not None and compare[claim.operator](value, claim.number)
+        found.append({"claim": str(claim), "value": value, "holds": holds})
+    return found
+
+
+def result_of(
+    plan: Plan, record: Record, status: str, wall_s: float, versions: Mapping[str, str], skipped: Any
+) -> dict[str, Any]:
+    """Return the content of `result.json`."""
+    best = [event for event in record.evaluations if event.is_best]
+    result: dict[str, Any] = {
+        "recipe": plan.name,
+        "hash": plan.hash,
+        "status": status,
+        "seed": plan.seed,
+        "params": dict(plan.params),
+        "classes": list(plan.data.classes),
+        "images": {name: plan.data.images(name) for name in plan.data.counts},
+        "skipped_images": [list(pair) for pair in skipped],
+        "stages": record.stages,
+        "best": None,
+    }
+    if best:
+        last = best[-1]
+        result["best"] = {"stage": last.stage, "epoch": last.epoch, "step": last.step, **last.values}
+    for name, report in record.reports.items():
+        result[name] = {**report.values, "classes": [as_json(row) for row in report.classes]}
+    result["expect"] = claims_of(plan, record.reports) if status == "finished" else None
+    result |= {"wall_s": round(wall_s, 2), "versions": dict(versions)}
+    return result

@@ -1,0 +1,22 @@
+"""A base network, as every family hands it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+HybridBlock = Any  # mxnet.gluon.HybridBlock; MXNet has no types, and this module must not import it
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A network without its classifier, cut into named parts that run one after the other.
+
+    `parts` are the units that a recipe freezes and unfreezes, from the input on; `tail` holds what follows
+    them and has nothing to train of its own (pooling, flattening); its output is float32 of shape (batch,
+    `features`).
+    """
+
+    parts: tuple[tuple[str, HybridBlock], ...]
+    tail: HybridBlock
+    features: int

@@ -1,0 +1,275 @@
+"""CheckedRecipe to Plan: `compile_plan(recipe, data, net)`.
+
+Takes a checked recipe and facts as plain values, decides everything that the recipe leaves open, and turns all
+lengths into steps. Imports no MXNet and touches no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from recipe_lang.checked import CallValue, CheckedBlock, CheckedRecipe, Metric, Quantity, Value
+from recipe_lang.diagnostics import Problem, RecipeError
+from recipe_lang.identity import recipe_hash
+from runtime.plan import (
+    ClaimPlan,
+    DataFacts,
+    DataPlan,
+    NetFacts,
+    PartPlan,
+    Plan,
+    StagePlan,
+    Step,
+    StopPlan,
+    trained_names,
+)
+from runtime.plan_problems import TooShort, TrainsNothing
+from runtime.vocabulary import VOCABULARY
+from runtime.vocabulary.bases import normalization
+from runtime.vocabulary.rules import image_size
+
+
+def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts) -> Plan:
+    """Compile a checked recipe with the facts about its data and its network.
+
+    Raises:
+        RecipeError: the facts show that the recipe cannot work.
+    """
+    problems: list[Problem] = []
+    planned_data = data_plan(recipe, data)
+    stages: list[StagePlan] = []
+    for position, block in enumerate(recipe.all("stage")):
+        before = stages[-1] if stages else None
+        stages.append(_Stage(recipe, block, planned_data, net, problems).plan(position, before))
+    if problems:
+        raise RecipeError(problems)
+    return Plan(
+        name=recipe["name"] or Path(recipe.source.name).name.removesuffix(".ftr"),
+        about=recipe["about"] or "",
+        hash=recipe_hash(recipe, VOCABULARY),
+        task=recipe["task"],
+        seed=recipe["seed"],
+        params={param.name: param.value for param in recipe.params},
+        base=step(recipe.fields["base"]),
+        head=tuple(step(layer) for layer in recipe["head"]),
+        data=planned_data,
+        stages=tuple(stages),
+        claims=tuple(
+            ClaimPlan(claim.metric, claim.operator, claim.number, claim.span) for claim in recipe.claims
+        ),
+    )
+
+
+def step(value: Value) -> Step:
+    """Return a checked call as a plan's step, lengths and nested calls left as they are."""
+    call: CallValue = value.value
+    return Step(call.name, {name: _plain(arg) for name, arg in call.args.items()}, call.span or value.span)
+
+
+def _plain(value: Value) -> Any:
+    match value.value:
+        case CallValue():
+            return step(value)
+        case tuple() as items:
+            return tuple(_plain(item) if isinstance(item, Value) else item for item in items)
+        case plain:
+            return plain
+
+
+def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
+    """Compile the part of the plan that says how images become input."""
+    block = recipe.block("data")
+    size, _ = image_size(recipe)
+    prepare, normalize = prepare_steps(block, size)
+    mean, std = normalization(recipe["base"])
+    if normalize is not None:
+        mean, std = normalize.args["mean"], normalize.args["std"]
+    return DataPlan(
+        sources={name: step(block.fields[name]) for name in ("train", "valid", "test") if block[name]},
+        take=block["take"],
+        size=size,
+        batch=block["batch"],
+        on_error=block["on_error"],
+        prepare=prepare,
+        mean=mean,
+        std=std,
+        classes=facts.classes,
+        counts=facts.counts,
+    )
+
+
+def prepare_steps(block: CheckedBlock, size: int) -> tuple[tuple[Step, ...], Step | None]:
+    """Return the geometric steps for evaluation, and the `normalize` step where one is written."""
+    written = block["prepare"]
+    if written is None:
+        return (Step("resize", {"size": size}), Step("center_crop", {"size": size})), None
+    steps = [step(value) for value in written]
+    normalize = next((item for item in steps if item.name == "normalize"), None)
+    geometry = [_sized(item, size) for item in steps if item.name != "normalize"]
+    if not any(item.name == "center_crop" for item in geometry):
+        geometry.append(Step("center_crop", {"size": size}))
+    return tuple(geometry), normalize
+
+
+def _sized(item: Step, size: int) -> Step:
+    if "size" in item.args and item.args["size"] is None:
+        return Step(item.name, {**item.args, "size": size}, item.place)
+    return item
+
+
+def training_steps(
+    augment: tuple[Value, ...] | None, prepare: tuple[Step, ...], size: int
+) -> tuple[Step, ...]:
+    """Return what is done to a training image, in order.
+
+    Without augmentation that is `prepare`. An augmentation with a crop of its own replaces it, `random_crop` after the
+    resizing of `prepare` unless it brings its own; any other one comes behind it.
+    """
+    steps = tuple(_sized(step(value), size) for value in augment or ())
+    names = {item.name for item in steps}
+    if "random_resized_crop" in names:
+        return steps
+    if names & {"random_crop", "center_crop"}:
+        resize = tuple(item for item in prepare if item.name == "resize")
+        return steps if "resize" in names else (*resize, *steps)
+    return (*prepare, *steps)
+
+
+class _Stage:
+    """Compiles one stage."""
+
+    def __init__(
+        self,
+        recipe: CheckedRecipe,
+        block: CheckedBlock,
+        data: DataPlan,
+        net: NetFacts,
+        problems: list[Problem],
+    ) -> None:
+        self.recipe = recipe
+        self.block = block
+        self.data = data
+        self.net = net
+        self.problems = problems
+        self.per_epoch = max(1, data.images("train") // data.batch)
+        self.total = self.steps(block["for"])
+
+    def steps(self, length: Quantity) -> int:
+        return length.steps(self.per_epoch)
+
+    def plan(self, position: int, before: StagePlan | None) -> StagePlan:
+        block = self.block
+        parts = self._parts()
+        schedule, warmup = self._schedule()
+        monitor, keep = self._monitor()
+        loss = self.recipe.fields["loss"] if block["loss"] == "shared" else block.fields["loss"]
+        return StagePlan(
+            position=position,
+            title=block.title,
+            starts_from=_origin(before, self.recipe["base"]),
+            train=block["train"],
+            norm_frozen=block["norm"] == "frozen",
+            parts=parts,
+            cut=next((index for index, part in enumerate(parts) if part.trained), len(parts)),
+            steps=self.total,
+            steps_per_epoch=self.per_epoch,
+            epochs=ceil(self.total / self.per_epoch),
+            optimizer=step(block.fields["optimizer"]),
+            schedule=schedule,
+            warmup=warmup,
+            loss=step(loss),
+            clip=step(block.fields["clip"]) if block["clip"] else None,
+            l1=block["l1"],
+            augment=self._augment(),
+            stop=self._stop(),
+            monitor=monitor,
+            keep=keep,
+            place=block.head_span,
+        )
+
+    def _parts(self) -> tuple[PartPlan, ...]:
+        selection, frozen = self.block["train"], self.block["norm"] == "frozen"
+        names = trained_names(self.net.parts, selection, frozen)
+        if not names:
+            examples = tuple(f"`{owned[0].name}`" for owned in self.net.parts.values() if owned)[:3]
+            self.problems.append(
+                TrainsNothing(span=self.block.place("train"), title=self.block.title, examples=examples)
+            )
+        trained = {
+            part: sum(parameter.size for parameter in owned if parameter.name in names)
+            for part, owned in self.net.parts.items()
+        }
+        scales = self._scales([part for part, count in trained.items() if count])
+        return tuple(
+            PartPlan(
+                name=part,
+                numbers=sum(p.size for p in owned if p.kind != "statistic"),
+                trained=trained[part],
+                norms=_norms(owned, names),
+                lr_scale=scales.get(part, 1.0),
+            )
+            for part, owned in self.net.parts.items()
+        )
+
+    def _scales(self, trained: list[str]) -> Mapping[str, float]:
+        rule = self.block["lr_scale"]
+        if isinstance(rule, CallValue):
+            order = list(self.net.parts)
+            return {part: rule["decay"] ** (len(order) - 1 - order.index(part)) for part in trained}
+        return {part: value.value for key, value in rule or () for part in key.value.parts}
+
+    def _schedule(self) -> tuple[Step, int]:
+        value = self.block.fields["schedule"]
+        call: CallValue = value.value
+        args = {name: arg.value for name, arg in call.args.items()}
+        warmup = self.steps(args.pop("warmup"))
+        if warmup and warmup >= self.total:
+            self._too_short("the warm-up", call.args["warmup"], warmup)
+        if "every" in args:
+            args["every"] = max(1, self.steps(args["every"]))
+        if "at" in args:
+            args["at"] = tuple(self.steps(place.value) for place in args["at"])
+        return Step(call.name, args, call.span or value.span), warmup
+
+    def _too_short(self, what: str, value: Value, steps: int) -> None:
+        place = value.span or self.block.head_span
+        self.problems.append(TooShort(span=place, what=what, steps=steps, stage_steps=self.total))
+
+    def _augment(self) -> tuple[Step, ...]:
+        own = self.block["augment"]
+        chosen = self.recipe.block("data")["augment"] if own == "shared" else own
+        return training_steps(chosen, self.data.prepare, self.data.size)
+
+    def _stop(self) -> StopPlan | None:
+        rule: CallValue | None = self.block["stop"]
+        if rule is None:
+            return None
+        return StopPlan(rule["metric"], self.steps(rule["patience"]), rule["min_delta"])
+
+    def _monitor(self) -> tuple[Metric | None, str]:
+        rule: CallValue | None = self.block["stop"]
+        monitor: Metric | None = self.block["monitor"]
+        if monitor is None and rule is not None:
+            monitor = rule["metric"]
+        return monitor, self.block["keep"] or ("best" if monitor else "last")
+
+
+def _norms(owned: tuple[Any, ...], names: frozenset[str]) -> str:
+    norms = [p for p in owned if p.kind == "norm"]
+    if not norms:
+        return "none"
+    return "train" if any(p.name in names for p in norms) else "frozen"
+
+
+def _origin(before: StagePlan | None, base: CallValue) -> str:
+    if before is None:
+        weights = base["weights"]
+        if weights is None:
+            return "random weights"
+        return f"the base's {weights.name if isinstance(weights, CallValue) else weights} weights, a new head"
+    if before.keep == "best":
+        return f'the best weights of "{before.title}" by {before.monitor}'
+    return f'the last weights of "{before.title}"'

@@ -1,0 +1,414 @@
+"""What can be wrong with the images and the tables that a recipe names (E501 to E519).
+
+Each problem carries plain values (paths as text, names, counts); the caller adds the place in the recipe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from recipe_lang.diagnostics import Problem
+
+_SHOWN = 5
+
+
+def quoted(text: object) -> str:
+    """Return a path or a name between backticks, with characters that no terminal can print replaced."""
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(text))
+    return f"`{shown}`"
+
+
+def _listed(names: tuple[str, ...], total: int | None = None) -> str:
+    shown = ", ".join(quoted(name) for name in names[:_SHOWN])
+    more = (len(names) if total is None else total) - min(len(names), _SHOWN)
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingPath(Problem):
+    """A data source names a folder or a file that is not there, or the one where the other is expected.
+
+    Paths in a recipe are relative to the file that writes them; `--data-root` moves all relative data paths.
+    """
+
+    code: ClassVar[str] = "E501"
+    path: str
+    wanted: str
+    found: str = ""
+    nearest: str = ""
+
+    def message(self) -> str:
+        """Say which path is missing, or of which other kind it is."""
+        if self.found:
+            return f"{quoted(self.path)} is a {self.found}, and a {self.wanted} is expected"
+        return f"there is no {self.wanted} {quoted(self.path)}"
+
+    def help(self) -> str:
+        """Suggest the path that looks most alike."""
+        if self.nearest:
+            return f"did you mean {quoted(self.nearest)}?"
+        return "" if self.found else "relative paths start at the recipe's folder, or at --data-root"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoClassFolders(Problem):
+    """A folder of training images must hold one subfolder for each class, and the class's images inside it.
+
+    Images that lie directly in the folder have no class. Hidden folders do not count.
+    """
+
+    code: ClassVar[str] = "E502"
+    path: str
+    loose: int
+
+    def message(self) -> str:
+        """Say that there is no class, and what there is in its place."""
+        inside = f"{_counted(self.loose, 'image')} directly inside" if self.loose else "nothing to read"
+        return f"{quoted(self.path)} has no class folders: it has {inside}"
+
+    def help(self) -> str:
+        """Show the layout that is expected."""
+        return "make one subfolder per class (roses/1.jpg, tulips/1.jpg), or use csv for a table of labels"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetsAsClasses(Problem):
+    """The subfolders of this folder are data sets (train, valid, test) and not classes.
+
+    Name each of them as a source of its own. Otherwise the model would learn to tell the training set from
+    the test set.
+    """
+
+    code: ClassVar[str] = "E503"
+    path: str
+    names: tuple[str, ...]
+
+    def message(self) -> str:
+        """Say which folders would become classes."""
+        return f"the folders in {quoted(self.path)} are sets, not classes: {_listed(self.names)}"
+
+    def help(self) -> str:
+        """Suggest the training set's own folder."""
+        return f"give each set its own folder, such as {quoted(self.path + '/' + self.names[0])}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmptyClass(Problem):
+    """A class folder holds no image that can be read, so the model could never learn this class.
+
+    Files count by their extension: jpg, png, webp, gif, bmp, tiff and the like. Others, such as HEIC or
+    camera raw, must be converted first.
+    """
+
+    code: ClassVar[str] = "E504"
+    path: str
+    names: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+    def message(self) -> str:
+        """Say which classes are empty."""
+        one = len(self.names) == 1
+        return (
+            f"{'class' if one else 'classes'} {_listed(self.names)} in {quoted(self.path)}"
+            f" {'has' if one else 'have'} no image"
+        )
+
+    def help(self) -> str:
+        """Say what lies there instead."""
+        if self.others:
+            return f"the files there end in {_listed(self.others)}: convert them to JPEG or PNG"
+        return "add images, or remove the folder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneClass(Problem):
+    """Training data must have at least two classes; with one there is nothing to tell apart.
+
+    The usual cause is an archive that unpacked into a folder of its own name, one level too deep.
+    """
+
+    code: ClassVar[str] = "E505"
+    path: str
+    name: str
+    deeper: str = ""
+
+    def message(self) -> str:
+        """Name the only class."""
+        return f"{quoted(self.path)} has one class only: {quoted(self.name)}"
+
+    def help(self) -> str:
+        """Point at the folder below where that one has class folders."""
+        if self.deeper:
+            return f"{quoted(self.deeper)} has subfolders: is this the folder that you mean?"
+        return "a classifier needs images of at least two classes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableTable(Problem):
+    """A CSV file cannot be read as a table.
+
+    It must be text in UTF-8, with the columns' names in its first line. Columns are separated by commas,
+    semicolons or tabs.
+    """
+
+    code: ClassVar[str] = "E506"
+    path: str
+    reason: str
+
+    def message(self) -> str:
+        """Say why the table cannot be read."""
+        return f"{quoted(self.path)} cannot be read as a table: {self.reason}"
+
+    def help(self) -> str:
+        """Say what is expected."""
+        return "save it as CSV in UTF-8, with the columns' names in the first line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingColumn(Problem):
+    """A CSV file's first line does not name a column that the recipe asks for.
+
+    Names must match letter by letter.
+    """
+
+    code: ClassVar[str] = "E507"
+    path: str
+    column: str
+    columns: tuple[str, ...]
+    nearest: str = ""
+
+    def message(self) -> str:
+        """Name the missing column."""
+        return f"{quoted(self.path)} has no column {quoted(self.column)}"
+
+    def help(self) -> str:
+        """List the columns that exist."""
+        start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
+        return f"{start}its columns are {', '.join(quoted(name) for name in self.columns)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingImages(Problem):
+    """Rows of a table name image files that are not there.
+
+    Paths in a table are relative to the table's own folder, or to `root` where it is given.
+    """
+
+    code: ClassVar[str] = "E508"
+    path: str
+    root: str
+    names: tuple[str, ...]
+    line: int
+    total: int
+    nearest: str = ""
+
+    def message(self) -> str:
+        """Count the missing files and name the first ones."""
+        what = _counted(self.total, "row names an image that is", "rows name images that are")
+        place = f"(first in line {self.line} of {quoted(self.path)})"
+        return f"{what} not there: {_listed(self.names, self.total)} {place}"
+
+    def help(self) -> str:
+        """Say where the files were looked for."""
+        start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
+        return f"{start}looked in {quoted(self.root)}; `root` names another folder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadRow(Problem):
+    """A row of a table cannot be used: its image or its label is empty, or the image has a row already.
+
+    An image that stands twice would be counted twice, and its two labels might contradict each other.
+    """
+
+    code: ClassVar[str] = "E509"
+    path: str
+    line: int
+    reason: str
+
+    def message(self) -> str:
+        """Say what is wrong with which row."""
+        return f"line {self.line} of {quoted(self.path)}: {self.reason}"
+
+    def help(self) -> str:
+        """Say what to do about it."""
+        return "complete or remove the row"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotInstalled(Problem):
+    """A data set comes in a package of its own, which is not installed in this environment."""
+
+    code: ClassVar[str] = "E510"
+    what: str
+    package: str
+    command: str
+
+    def message(self) -> str:
+        """Say which package is missing."""
+        return f"{self.what} needs {quoted(self.package)}, which is not installed"
+
+    def help(self) -> str:
+        """Give the command that installs it."""
+        return f"run: {self.command}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableData(Problem):
+    """A data set's folder or file cannot be read.
+
+    It is damaged, or not in the format that its name promises, or the system refuses to open it.
+    """
+
+    code: ClassVar[str] = "E511"
+    path: str
+    reason: str
+    hint: str = ""
+
+    def message(self) -> str:
+        """Say what is wrong with it."""
+        return f"{quoted(self.path)} cannot be read: {self.reason}"
+
+    def help(self) -> str:
+        """Say what to do about it, where there is something to say."""
+        return self.hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableImages(Problem):
+    """Image files are damaged, cut off, or no images at all (a web page that was saved as .jpg, say).
+
+    They are never skipped silently, since the data would then differ from what the recipe says. `images`
+    holds each one's path in its source and the reason.
+    """
+
+    code: ClassVar[str] = "E512"
+    images: tuple[tuple[str, str], ...]
+
+    def message(self) -> str:
+        """Name the image, or count them."""
+        if len(self.images) == 1:
+            (name, reason), *_ = self.images
+            return f"image {quoted(name)} cannot be read: {reason}"
+        return f"{len(self.images):,} images cannot be read"
+
+    def help(self) -> str:
+        """List the first ones, each with its reason."""
+        if len(self.images) == 1:
+            return "remove or replace the file"
+        lines = [f"{quoted(name)}: {reason}" for name, reason in self.images[:_SHOWN]]
+        if len(self.images) > _SHOWN:
+            lines.append(f"and {len(self.images) - _SHOWN:,} more")
+        return "\n".join(["remove or replace these files:", *lines])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnequalSizes(Problem):
+    """The images of a batch must have one size, so the last geometric step must give a fixed one.
+
+    `resize(256px)` sets the shorter side alone and keeps the proportions; a crop after it makes the size
+    fixed.
+    """
+
+    code: ClassVar[str] = "E513"
+    name: str
+    size: tuple[int, int]
+    expected: tuple[int, int]
+
+    def message(self) -> str:
+        """Name the image and the two sizes, width first."""
+        got, want = (f"{width} x {height}" for width, height in (self.size, self.expected))
+        return f"image {quoted(self.name)} is {got} pixels after its transforms, others are {want}"
+
+    def help(self) -> str:
+        """Suggest the crop."""
+        return "end with a crop, such as center_crop(224px)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownClass(Problem):
+    """The validation or test set has a class that training does not have.
+
+    No prediction of such an image can be right.
+    """
+
+    code: ClassVar[str] = "E514"
+    set_name: str
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    nearest: str = ""
+
+    def message(self) -> str:
+        """Name the classes that training lacks."""
+        what = "class" if len(self.names) == 1 else "classes"
+        return f"the {self.set_name} set has {what} {_listed(self.names)}, which training has not"
+
+    def help(self) -> str:
+        """List the classes of training."""
+        start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
+        return f"{start}training has {_listed(self.classes)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassWithoutImages(Problem):
+    """A class has no image left for training: what a holdout or a limit leaves must have every class.
+
+    Each holdout takes at least one image of every class that has two, so a class needs one image per set.
+    """
+
+    code: ClassVar[str] = "E515"
+    names: tuple[str, ...]
+
+    def message(self) -> str:
+        """Name the classes."""
+        what = "class has" if len(self.names) == 1 else "classes have"
+        return f"{len(self.names)} {what} no image left for training: {_listed(self.names)}"
+
+    def help(self) -> str:
+        """Say what to do about it."""
+        return "add images of these classes, or hold out less"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTooSmall(Problem):
+    """A set is too small to be used: training needs at least one whole batch, other sets at least one image.
+
+    The last, partial batch of an epoch is dropped in training, so a smaller set would train nothing.
+    """
+
+    code: ClassVar[str] = "E516"
+    set_name: str
+    count: int
+    needed: int
+
+    def message(self) -> str:
+        """Give both numbers."""
+        return f"the {self.set_name} set has {_counted(self.count, 'image')}, fewer than {self.needed:,}"
+
+    def help(self) -> str:
+        """Say what to do about it."""
+        if self.set_name == "train":
+            return f"a batch has {_counted(self.needed, 'image')}: make `batch` smaller, or add images"
+        return "hold out a larger part, or add images"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooFewImages(Problem):
+    """The recipe asks for more images than the source has."""
+
+    code: ClassVar[str] = "E517"
+    wanted: int
+    count: int
+
+    def message(self) -> str:
+        """Give both numbers."""
+        return f"{_counted(self.wanted, 'image')} are asked for, and the source has {self.count:,}"
+
+    def help(self) -> str:
+        """Give the largest number."""
+        return f"ask for at most {self.count:,}"

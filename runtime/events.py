@@ -1,0 +1,87 @@
+"""What the training loop tells the world, step by step. Display, run folder and trackers consume these.
+
+Every event carries the stage's position, the epoch and the step within the stage (both counted from 1, as finished).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runtime.plan import StagePlan
+
+if TYPE_CHECKING:
+    from runtime.metrics import Report
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A stage begins."""
+
+    plan: StagePlan
+
+    stage: int
+    epoch: int = 0
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """A step's mean loss and its rate; `images` is the size of the batch."""
+
+    stage: int
+    epoch: int
+    step: int
+    loss: float
+    rate: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationStarted:
+    """A set is being evaluated."""
+
+    stage: int
+    epoch: int
+    step: int
+    set: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The metrics of a set; `train_loss` is the mean loss of the epoch's steps, `is_best` by the monitor."""
+
+    stage: int
+    epoch: int
+    step: int
+    set: str
+    values: Mapping[str, float]
+    train_loss: float
+    is_best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StageFinished:
+    """A stage ends: `reason` is `done` or `stopped early`; `kept` says which weights go on."""
+
+    stage: int
+    epoch: int
+    step: int
+    reason: str
+    kept: str
+    best: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """The final weights' report on a set."""
+
+    stage: int
+    epoch: int
+    step: int
+    set: str
+    report: Report
+
+
+Event = StageStarted | StepFinished | EvaluationStarted | Evaluated | StageFinished | Tested

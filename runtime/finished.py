@@ -1,0 +1,208 @@
+"""A finished run, loaded from its folder: predict, evaluate, export.
+
+The folder may come from somebody else: its recipe is checked like any other, its weights are read by the bounded
+reader, and nothing in it runs code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recipe_lang.checked import CallValue, CheckedRecipe
+from recipe_lang.checker import check
+from recipe_lang.diagnostics import RecipeError
+from recipe_lang.parser import parse, read_source
+from recipe_lang.source import Source
+from runtime import splits
+from runtime.compile import data_plan, step
+from runtime.images import ImageError, open_rgb
+from runtime.metrics import Report
+from runtime.model import Model, build_model, sequence
+from runtime.mx import nd
+from runtime.params_file import read_params
+from runtime.plan import DataFacts, DataPlan
+from runtime.run_problems import NoImages, NotARun
+from runtime.sets import Sets, list_sets, load_source, to_input, transform
+from runtime.sources import IMAGE_ENDINGS, Listing
+from runtime.train import measure, whole_net
+from runtime.vocabulary import VOCABULARY
+
+_MAX_JSON = 64_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Where a run runs; nothing here changes what is computed but by rounding."""
+
+    device: str = "cpu"
+    workers: int = 2
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """A run's recipe, data plan, classes and trained network."""
+
+    folder: Path
+    recipe: CheckedRecipe
+    data: DataPlan
+    model: Model
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One image's classes by falling probability, or why it could not be read."""
+
+    image: str
+    classes: tuple[tuple[str, float], ...] = ()
+    error: str = ""
+
+
+def load(folder: Path) -> Finished:
+    """Load a run folder.
+
+    Raises:
+        RecipeError: it is not the folder of a run, or a file in it is damaged.
+    """
+    if not (folder / "resolved.ftr").is_file():
+        reason = "there is no such folder" if not folder.is_dir() else "it has no `resolved.ftr`"
+        raise RecipeError(NotARun(path=str(folder), reason=reason))
+    recipe = check(parse(read_source(folder / "resolved.ftr")), VOCABULARY)
+    classes = _read_json(folder, "classes.json")
+    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
+        raise RecipeError(NotARun(path=str(folder), reason="`classes.json` is not a list of names"))
+    result = _read_json(folder, "result.json")
+    if not isinstance(result, dict):
+        raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not an object"))
+    data = data_plan(recipe, DataFacts(tuple(classes), {}))
+    head = [step(layer) for layer in recipe["head"]]
+    model = build_model(step(recipe.fields["base"]), head, len(classes), data.size)
+    model.load(read_params(folder / "model.params"), f"`{folder / 'model.params'}`")
+    return Finished(folder, recipe, data, model, result)
+
+
+def _read_json(folder: Path, name: str) -> Any:
+    path = folder / name
+    try:
+        if path.stat().st_size > _MAX_JSON:
+            raise RecipeError(NotARun(path=str(folder), reason=f"`{name}` is too large"))
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = f"`{name}` cannot be read ({getattr(error, 'strerror', None) or error})"
+        raise RecipeError(NotARun(path=str(folder), reason=reason)) from error
+
+
+def predict(
+    run: Finished, paths: Sequence[Path], context: Any, top: int = 5
+) -> Iterator[Prediction]:
+    """Classify image files, and all images in folders, in order; one that cannot be read is reported.
+
+    Raises:
+        RecipeError: a path is not there, or a folder holds no image.
+    """
+    files = [file for path in paths for file in _files(path)]
+    net = whole_net(run.model)
+    prepared = transform(run.data.prepare)
+    rng = np.random.default_rng(0)
+    queue = iter(files)
+    while chunk := list(islice(queue, run.data.batch)):
+        pixels: list[Any] = []
+        errors: dict[Path, str] = {}
+        for file in chunk:
+            try:
+                pixels.append(np.asarray(prepared(open_rgb(file), rng)))
+            except ImageError as error:
+                errors[file] = str(error)
+        shares = iter(_shares(net, run, pixels, context))
+        for file in chunk:
+            if file in errors:
+                yield Prediction(str(file), error=errors[file])
+            else:
+                yield Prediction(str(file), _ranked(next(shares), run.data.classes, top))
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_ENDINGS and p.is_file())
+    else:
+        found = [path] if path.exists() else []
+    if not found:
+        raise RecipeError(NoImages(path=str(path)))
+    return found
+
+
+def _shares(net: Any, run: Finished, pixels: list[Any], context: Any) -> np.ndarray[Any, Any]:
+    if not pixels:
+        return np.empty((0, len(run.data.classes)), np.float32)
+    images = np.stack([*pixels, *[pixels[-1]] * (run.data.batch - len(pixels))])
+    inputs = to_input(images, run.data.mean, run.data.std, context)
+    shares: np.ndarray[Any, Any] = nd.softmax(net(inputs))[: len(pixels)].asnumpy()
+    return shares
+
+
+def _ranked(
+    shares: np.ndarray[Any, Any], classes: Sequence[str], top: int
+) -> tuple[tuple[str, float], ...]:
+    order = np.argsort(-shares, kind="stable")[:top]
+    return tuple((classes[index], float(shares[index])) for index in order)
+
+
+def evaluate(
+    run: Finished,
+    context: Any,
+    workers: int,
+    *,
+    data: str | None = None,
+    set_name: str | None = None,
+    data_root: Path | None = None,
+) -> tuple[str, Report]:
+    """Measure a run on one of its own sets, or on other data; return the set's name and the report.
+
+    `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`).
+
+    Raises:
+        RecipeError: the data cannot be used, or its classes are not the run's.
+    """
+    if data is not None:
+        listing, name = splits.align(_source(data, data_root), run.data.classes, "evaluation"), data
+    else:
+        listings = list_sets(run.recipe, data_root)
+        name = set_name or ("test" if "test" in listings else "valid")
+        if name not in listings:
+            raise RecipeError(NotARun(path=str(run.folder), reason=f"its recipe has no {name} set"))
+        listing = splits.align(listings[name], run.data.classes, name)
+    sets = Sets(run.data, run.recipe["seed"], {"these": listing.samples}, workers)
+    net = whole_net(run.model)
+    return name, measure(net, sets, "these", context)
+
+
+def _source(text: str, data_root: Path | None) -> Listing:
+    if "(" not in text:
+        text = f"folder({json.dumps(text, ensure_ascii=False)})"
+    recipe = f'ftr 1\ndata {{\n  train = {text}\n}}\nstage "none" {{\n  train = head\n  for = 1 step\n}}\n'
+    checked = check(parse(Source("--data", recipe)), VOCABULARY)
+    source: CallValue = checked.block("data")["train"]
+    return load_source(source, data_root, training=False)
+
+
+def export_model(model: Model, prefix: Path, context: Any) -> None:
+    """Write `<prefix>-symbol.json` and `<prefix>-0000.params`, which `SymbolBlock.imports` reads.
+
+    The input is named `data`: float32 (batch, 3, size, size), normalized as `plan.json` says.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    net = sequence(list(model.parts.values()))
+    net.hybridize()
+    net(nd.zeros((1, 3, model.size, model.size), ctx=context)).wait_to_read()
+    nd.waitall()
+    net.export(str(prefix))

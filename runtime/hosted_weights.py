@@ -1,0 +1,115 @@
+"""The weights that the zoos host themselves: silent while they load, one plain error when they cannot.
+
+In goes a zoo's name for a network; the zoo's own code does the download and keeps its cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import requests
+
+from recipe_lang.diagnostics import Problem, RecipeError
+from runtime.mx import gluoncv, mx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoHostedWeights(Problem):
+    """The zoo's hosted weights for this base cannot be had.
+
+    For some networks a zoo never hosted any. For the others, the files of MXNet and GluonCV are reported
+    gone since February 2024 (https://github.com/dmlc/gluon-cv/issues/1778): only a copy in the zoo's cache
+    still loads.
+    """
+
+    code: ClassVar[str] = "E540"
+    zoo: str
+    name: str
+    reason: str
+
+    def message(self) -> str:
+        """Say what is wrong."""
+        return f'cannot get the `imagenet` weights of {self.zoo}("{self.name}"): {self.reason}'
+
+    def help(self) -> str:
+        """Say what to do about it."""
+        return (
+            'if you have the file, write `weights = gluon_params("file.params")`\n'
+            'or take a base that brings its weights: `packaged("efficientnet_lite0")`'
+        )
+
+
+@contextlib.contextmanager
+def hosted_weights(zoo: str, name: str) -> Iterator[None]:
+    """Run a zoo's `get_model(name, pretrained=True)` inside, without its output and long waits.
+
+    Raises:
+        RecipeError: the zoo hosts no weights under this name, or they could not be downloaded.
+    """
+    if name not in _hosted(zoo):
+        raise RecipeError(NoHostedWeights(zoo=zoo, name=name, reason="the zoo hosts none"))
+    silence = io.StringIO()
+    try:
+        with (
+            _one_short_try(),
+            _root_logger_kept(),
+            contextlib.redirect_stdout(silence),
+            contextlib.redirect_stderr(silence),
+        ):
+            yield
+    except (OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
+        reason = f"the zoo's hosted file could not be downloaded ({_first_line(error)})"
+        raise RecipeError(NoHostedWeights(zoo=zoo, name=name, reason=reason)) from error
+
+
+def _hosted(zoo: str) -> frozenset[str]:
+    if zoo == "gluoncv":
+        return frozenset(gluoncv().model_zoo.pretrained_model_list())
+    return frozenset(mx.gluon.model_zoo.model_store._model_sha1)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]
+
+
+@contextlib.contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """Undo what the zoos' `logging.info` does: it gives the root logger a handler, here a mute one."""
+    handlers = logging.root.handlers[:]
+    try:
+        yield
+    finally:
+        logging.root.handlers[:] = handlers
+
+
+@contextlib.contextmanager
+def _one_short_try() -> Iterator[None]:
+    """Give each download of the zoos 10 seconds to answer, and make a second try fail at once.
+
+    The zoos wait for ever, and MXNet tries five times.
+    """
+    patient = requests.get
+    failed: list[Exception] = []
+
+    def get(url: str, **options: Any) -> Any:
+        if failed:
+            raise failed[0]
+        try:
+            answer = patient(url, **options, timeout=10)
+            answer.raise_for_status()
+        except Exception as error:
+            failed.append(error)
+            raise
+        return answer
+
+    requests.get = get  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        requests.get = patient

@@ -1,0 +1,61 @@
+"""The one place that imports MXNet and GluonCV.
+
+MXNet 1.9.1 uses aliases that NumPy 1.24 removed, so they are put back before the
+import. GluonCV 0.10.5 refuses to be imported beside PyTorch 2 or newer, so PyTorch is hidden
+from it for the moment of the import. Import this module only where a network is built or run:
+checking a recipe must not pay for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+_REMOVED_FROM_NUMPY = {
+    "bool": bool,
+    "int": int,
+    "float": float,
+    "complex": complex,
+    "object": object,
+    "str": str,
+}
+
+for _name, _type in _REMOVED_FROM_NUMPY.items():
+    if _name not in np.__dict__:
+        setattr(np, _name, _type)
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import mxnet as mx
+    from mxnet import autograd, gluon, nd
+    from mxnet.gluon import nn
+    from mxnet.ndarray.ndarray import array  # nd.array looks for SciPy's sparse types first: twice as slow
+
+__all__ = ["array", "autograd", "gluon", "gluoncv", "mx", "nd", "nn"]
+
+
+def gluoncv() -> Any:
+    """Import and return the `gluoncv` package, with PyTorch hidden while it loads."""
+    if "gluoncv" in sys.modules:
+        return sys.modules["gluoncv"]
+    hidden: dict[str, ModuleType] = {
+        name: sys.modules.pop(name)
+        for name in list(sys.modules)
+        if name == "torch" or name.startswith("torch.")
+    }
+    sys.modules["torch"] = None  # type: ignore[assignment]
+    level = logging.root.level
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import gluoncv as package
+    finally:
+        del sys.modules["torch"]
+        sys.modules.update(hidden)
+        logging.root.setLevel(level)
+    return package

@@ -1,0 +1,193 @@
+"""The training plan: what a run will do, in plain values.
+
+The compiler makes it from a checked recipe and facts; the builder and the loop follow it. It holds no MXNet
+object, so that it can be shown, saved, compared and tested without training. Lengths are in steps, shares
+are fractions, `place` says where the recipe asks for a thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from recipe_lang.checked import Metric, Selection
+from recipe_lang.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A named thing with plain arguments: an optimizer, a layer, a transform."""
+
+    name: str
+    args: Mapping[str, Any]
+    place: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A fact about one parameter: its structural name, count of numbers, and what it is.
+
+    `kind` is `weight`, `bias`, `norm` (scale or shift of a norm) or `statistic` (running mean or variance).
+    """
+
+    name: str
+    size: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class NetFacts:
+    """The parameters of each part in order, `base.stem` … `head`."""
+
+    parts: Mapping[str, tuple[Parameter, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """The class names in order, and for each set the count of images of each class."""
+
+    classes: tuple[str, ...]
+    counts: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class PartPlan:
+    """What a stage does with one part: how many numbers it has and trains, its norms, its rate."""
+
+    name: str
+    numbers: int
+    trained: int
+    norms: str  # "train", "frozen" or "none"
+    lr_scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class StopPlan:
+    """Stop when `metric` has not improved by more than `min_delta` for `patience` steps."""
+
+    metric: Metric
+    patience: int
+    min_delta: float
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage. `cut` counts the parts of the frozen prefix, which runs outside of training."""
+
+    position: int
+    title: str
+    starts_from: str
+    train: Selection
+    norm_frozen: bool
+    parts: tuple[PartPlan, ...]
+    cut: int
+    steps: int
+    steps_per_epoch: int
+    epochs: int
+    optimizer: Step
+    schedule: Step
+    warmup: int
+    loss: Step
+    clip: Step | None
+    l1: float
+    augment: tuple[Step, ...]
+    stop: StopPlan | None
+    monitor: Metric | None
+    keep: str
+    place: Span | None = field(default=None, compare=False)
+
+    @property
+    def trained(self) -> int:
+        """How many numbers train."""
+        return sum(part.trained for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlan:
+    """The sets, and how images become input.
+
+    `prepare` is for evaluation; each stage has its own steps for training images. `mean` and `std` are per channel
+    for values from 0 to 1.
+    """
+
+    sources: Mapping[str, Step]
+    take: int | None
+    size: int
+    batch: int
+    on_error: str
+    prepare: tuple[Step, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    classes: tuple[str, ...]
+    counts: Mapping[str, tuple[int, ...]]
+
+    def images(self, name: str) -> int:
+        """How many images a set has; 0 when there is none."""
+        return sum(self.counts.get(name, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPlan:
+    """One line of `expect`."""
+
+    metric: Metric
+    operator: str
+    number: float
+    place: Span | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.operator} {self.number:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a run does."""
+
+    name: str
+    about: str
+    hash: str
+    task: str
+    seed: int
+    params: Mapping[str, str]
+    base: Step
+    head: tuple[Step, ...]
+    data: DataPlan
+    stages: tuple[StagePlan, ...]
+    claims: tuple[ClaimPlan, ...]
+
+
+def trained_names(
+    parameters: Mapping[str, tuple[Parameter, ...]], selection: Selection, norm_frozen: bool
+) -> frozenset[str]:
+    """Return the structural names of the parameters that a selection trains.
+
+    With `norm_frozen` the base's norms do not; a new head's have no statistics yet that could be kept.
+    """
+    names = set()
+    for part, owned in parameters.items():
+        for parameter in owned:
+            name = parameter.name
+            chosen = part in selection.parts or any(fnmatchcase(name, p) for p in selection.patterns)
+            if not chosen or any(fnmatchcase(name, p) for p in selection.without):
+                continue
+            is_frozen_norm = norm_frozen and parameter.kind == "norm" and part != "head"
+            if parameter.kind == "statistic" or is_frozen_norm:
+                continue
+            names.add(name)
+    return frozenset(names)
+
+
+def as_json(value: Any) -> Any:
+    """Return a plan, or a part of it, as data for JSON; places become `file:line:column`."""
+    if isinstance(value, Span | Path | Metric):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: as_json(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [as_json(item) for item in value]
+    return value

@@ -1,0 +1,53 @@
+"""What only the data or the network shows about a recipe (E55x)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from recipe_lang.diagnostics import Problem
+from recipe_lang.errors import listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainsNothing(Problem):
+    """A stage trains at least one parameter; patterns and parts may match none, or only frozen norms."""
+
+    code: ClassVar[str] = "E550"
+    title: str
+    examples: tuple[str, ...]
+
+    def message(self) -> str:
+        return f'stage "{self.title}" trains no parameter'
+
+    def help(self) -> str:
+        return f"parameters have names such as {listed(self.examples, 'and')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooShort(Problem):
+    """A length that is given in epochs comes to less than one step, or the warm-up to the whole stage."""
+
+    code: ClassVar[str] = "E551"
+    what: str
+    steps: int
+    stage_steps: int
+
+    def message(self) -> str:
+        return f"{self.what} comes to {self.steps} steps, the stage has {self.stage_steps}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadDoesNotFit(Problem):
+    """The layers of the head take what the layers before them give."""
+
+    code: ClassVar[str] = "E552"
+    layer: str
+    shape: tuple[int, ...]
+
+    def message(self) -> str:
+        shown = " x ".join(str(side) for side in self.shape)
+        return f"`{self.layer}` needs maps of features, and gets {shown} numbers for each image"
+
+    def help(self) -> str:
+        return "leave it out: this base ends in a vector"

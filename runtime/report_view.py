@@ -1,0 +1,160 @@
+"""Reports, predictions and lists of runs, for people and for machines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from runtime.plan import as_json
+
+if TYPE_CHECKING:
+    from runtime.finished import Prediction
+    from runtime.metrics import Report
+
+_MATRIX = 12
+
+
+def report_json(name: str, report: Report) -> dict[str, Any]:
+    """Return a report as plain data."""
+    return {
+        "set": name,
+        **report.values,
+        "classes": [as_json(row) for row in report.classes],
+        "confusion": report.confusion.tolist(),
+    }
+
+
+def show_report(console: Console, name: str, report: Report) -> None:
+    """Print all metrics, a table of the classes, and the confusion matrix where it is small enough."""
+    console.print(f"[bold]{name}[/bold]: {sum(row.support for row in report.classes):,} images")
+    console.print("  ".join(f"{key.replace('_', ' ')} {value:.4f}" for key, value in report.values.items()))
+    table = Table(title="by class", title_justify="left")
+    for column in ("class", "precision", "recall", "f1", "images"):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    for row in report.classes:
+        numbers = (f"{value:.3f}" for value in (row.precision, row.recall, row.f1))
+        table.add_row(row.name, *numbers, f"{row.support:,}")
+    console.print(table)
+    names = [row.name for row in report.classes]
+    if len(names) > _MATRIX:
+        _show_confusions(console, names, report)
+        return
+    matrix = Table(title="confusion: rows are true, columns are answers", title_justify="left")
+    matrix.add_column("")
+    for index in range(len(names)):
+        matrix.add_column(str(index), justify="right")
+    for index, name in enumerate(names):
+        cells = (
+            f"[bold green]{count}[/]" if at == index else (str(count) if count else "[dim].[/]")
+            for at, count in enumerate(report.confusion[index])
+        )
+        matrix.add_row(f"{index} {name}", *cells)
+    console.print(matrix)
+
+
+def _show_confusions(console: Console, names: Sequence[str], report: Report) -> None:
+    wrong = [
+        (int(report.confusion[a, b]), names[a], names[b])
+        for a in range(len(names))
+        for b in range(len(names))
+        if a != b and report.confusion[a, b]
+    ]
+    table = Table(title="the most frequent confusions (--json has the whole matrix)", title_justify="left")
+    for column in ("true", "answer", "images"):
+        table.add_column(column, justify="right" if column == "images" else "left")
+    for count, true, answer in sorted(wrong, reverse=True)[:15]:
+        table.add_row(true, answer, f"{count:,}")
+    console.print(table)
+
+
+def predictions_json(found: Sequence[Prediction]) -> str:
+    """Return predictions as JSON text: a list with one object for each image."""
+    rows = [
+        {
+            "image": each.image,
+            "classes": [{"name": name, "probability": share} for name, share in each.classes],
+            "error": each.error or None,
+        }
+        for each in found
+    ]
+    return json.dumps(rows, indent=2, ensure_ascii=False)
+
+
+def predictions_csv(found: Sequence[Prediction]) -> str:
+    """Return predictions as CSV text: image, class, probability, error."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("image", "class", "probability", "error"))
+    for each in found:
+        name, share = each.classes[0] if each.classes else ("", "")
+        writer.writerow((each.image, name, f"{share:.6f}" if each.classes else "", each.error))
+    return text.getvalue()
+
+
+def show_predictions(console: Console, found: Sequence[Prediction]) -> None:
+    """Print each image's top classes."""
+    table = Table()
+    table.add_column("image", overflow="fold")
+    table.add_column("classes")
+    for each in found:
+        classes = "  ".join(f"{name} {share:.3f}" for name, share in each.classes)
+        table.add_row(each.image, f"[red]{each.error}[/]" if each.error else classes)
+    console.print(table)
+
+
+def read_results(folder: Path) -> list[dict[str, Any]]:
+    """Return the results of all runs in a folder, oldest first; a folder without one is an unfinished run."""
+    found = []
+    places = [folder] if (folder / "plan.json").is_file() else sorted(folder.glob("*/"))
+    for place in sorted(places, key=_age):
+        try:
+            result = json.loads((place / "result.json").read_text(encoding="utf-8"))
+            if isinstance(result, dict):
+                found.append({"folder": str(place), **result})
+        except (OSError, ValueError):
+            if (place / "plan.json").is_file():
+                found.append({"folder": str(place), "status": "unfinished"})
+    return found
+
+
+def _age(place: Path) -> tuple[float, str]:
+    try:
+        return (place / "plan.json").stat().st_mtime, place.name
+    except OSError:
+        return 0.0, place.name
+
+
+def show_runs(console: Console, found: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Print runs side by side."""
+    if not found:
+        console.print(f"no runs in {folder}")
+        return
+    table = Table()
+    for column in ("run", "recipe", "params", "valid", "test", "claim", "time"):
+        table.add_column(column, justify="right" if column in ("valid", "test", "time") else "left")
+    for result in found:
+        claims = result.get("expect")
+        verdict = "" if not claims else ("holds" if all(c.get("holds") for c in claims) else "fails")
+        params = " ".join(f"{name}={value}" for name, value in (result.get("params") or {}).items())
+        table.add_row(
+            Path(result["folder"]).name,
+            f"{result.get('recipe', '')} {str(result.get('hash', ''))[:8]}",
+            params,
+            _accuracy(result, "valid"),
+            _accuracy(result, "test"),
+            verdict if result.get("status") == "finished" else str(result.get("status")),
+            f"{result['wall_s']:.0f} s" if "wall_s" in result else "",
+        )
+    console.print(table)
+
+
+def _accuracy(result: dict[str, Any], name: str) -> str:
+    value = (result.get(name) or {}).get("accuracy")
+    return "" if value is None else f"{value:.4f}"

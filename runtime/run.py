@@ -1,0 +1,224 @@
+"""From a recipe file to a run folder, in the order in which it happens.
+
+`prepare` is everything before training: read, parse, check, list the images, build the network, compile. `run` does that,
+checks the images, trains, and writes the run folder. What a person sees is left to the `watch` object.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+from recipe_lang.checked import CheckedRecipe
+from recipe_lang.checker import check
+from recipe_lang.diagnostics import RecipeError
+from recipe_lang.parser import parse, read_source
+from recipe_lang.printer import print_recipe
+from runtime.artifacts import Record, create_folder, result_of, write_json, write_text, writing
+from runtime.compile import compile_plan, step
+from runtime.curves import draw_curves
+from runtime.events import Event
+from runtime.finished import RunSettings, export_model
+from runtime.model import Model, build_model, start_weights
+from runtime.mx import gluoncv, mx
+from runtime.params_file import write_params
+from runtime.plan import Plan
+from runtime.run_problems import NoSuchDevice
+from runtime.sets import Sets, check_images, data_facts, list_sets
+from runtime.sources import Listing
+from runtime.train import Interrupted, Session, train
+from runtime.vocabulary import VOCABULARY
+from runtime.vocabulary.rules import image_size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A recipe with all that is known before training."""
+
+    recipe: CheckedRecipe
+    listings: Mapping[str, Listing]
+    model: Model
+    plan: Plan
+
+
+class Watch(Protocol):
+    """What looks at a run."""
+
+    def checking(self, done: int, total: int) -> None:
+        """Be told how far the check of the images is."""
+
+    def __call__(self, event: Event) -> None:
+        """Be told of an event."""
+
+
+class NoWatch:
+    """Looks at nothing."""
+
+    def checking(self, done: int, total: int) -> None:
+        """Do nothing."""
+
+    def __call__(self, event: Event) -> None:
+        """Do nothing."""
+
+
+def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = None) -> Prepared:
+    """Check a recipe, find its images, build its network and compile its plan. Nothing is trained or written.
+
+    Raises:
+        RecipeError: something about the recipe, its data or its base is wrong.
+    """
+    recipe = check(parse(read_source(path)), VOCABULARY, settings)
+    listings = list_sets(recipe, data_root)
+    facts = data_facts(listings)
+    size, _ = image_size(recipe)
+    head = [step(layer) for layer in recipe["head"]]
+    model = build_model(step(recipe.fields["base"]), head, len(facts.classes), size)
+    return Prepared(recipe, listings, model, compile_plan(recipe, facts, model.facts()))
+
+
+def run(
+    prepared: Prepared, settings: RunSettings, out: Path | None = None, watch: Watch | None = None
+) -> tuple[Path, dict[str, Any]]:
+    """Train a prepared recipe; return the run folder and what its `result.json` says.
+
+    An interrupted run (SIGINT, SIGTERM) ends at the next step, keeps what it has and says so in `status`.
+
+    Raises:
+        RecipeError: the data, the weights, the disk or the loss stopped it. What was trained is kept.
+    """
+    watch = watch or NoWatch()
+    started = time.monotonic()
+    plan, recipe = prepared.plan, prepared.recipe
+    context = device_context(settings.device)
+    with _signals() as asked:
+        listings, skipped = check_images(
+            prepared.listings, plan.data.on_error, plan.data.batch, settings.workers, watch.checking, asked
+        )
+        if asked():
+            raise KeyboardInterrupt
+        if skipped:
+            plan = compile_plan(recipe, data_facts(listings), prepared.model.facts())
+        start_weights(prepared.model, plan.base, plan.seed, context)
+        folder = create_folder(out, plan.name)
+        with writing(folder):
+            write_text(folder / "recipe.ftr", recipe.source.text)
+            write_text(folder / "resolved.ftr", print_recipe(recipe, VOCABULARY))
+            write_json(folder / "plan.json", plan)
+            write_json(folder / "classes.json", plan.data.classes)
+            sets = Sets(
+                plan.data, plan.seed, {k: v.samples for k, v in listings.items()}, settings.workers
+            )
+            session = Session(plan, prepared.model, sets, context, asked)
+            with (folder / "metrics.jsonl").open("w", encoding="utf-8") as file:
+                record = Record(folder, file)
+                status, failure = _train(session, record, watch)
+        with writing(folder):
+            if status != "finished":
+                _put_best(session)
+            write_params(folder / "model.params", prepared.model.arrays())
+            if status == "finished":
+                export_model(prepared.model, folder / "model", context)
+                draw_curves(folder / "curves.png", plan, record)
+            versions = {**versions_used(), "threads": str(settings.threads), "device": settings.device}
+            wall = time.monotonic() - started
+            result = result_of(plan, record, status, wall, versions, skipped)
+            write_json(folder / "result.json", result)
+        if failure is not None:
+            raise failure
+    return folder, {**result, "signal": asked.signal}
+
+
+def _train(session: Session, record: Record, watch: Watch) -> tuple[str, RecipeError | None]:
+    try:
+        for event in train(session):
+            record.note(event)
+            watch(event)
+    except Interrupted:
+        return "interrupted", None
+    except RecipeError as error:
+        return "failed", error
+    return "finished", None
+
+
+def _put_best(session: Session) -> None:
+    """Put the best weights so far in place, where the running stage has some."""
+    best = session.state.best
+    if best is not None:
+        for name, copy in best.weights.items():
+            session.model.parameters[name].set_data(copy)
+
+
+class _Asked:
+    """Whether a signal asked the run to end, and which."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __call__(self) -> bool:
+        return self.signal is not None
+
+
+@contextmanager
+def _signals() -> Iterator[_Asked]:
+    """Let SIGINT and SIGTERM ask instead of break; a second SIGINT breaks."""
+    asked = _Asked()
+
+    def ask(number: int, _: object) -> None:
+        if asked.signal is not None:
+            raise KeyboardInterrupt
+        asked.signal = number
+
+    try:
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: signals are the caller's business
+        yield asked
+        return
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def device_context(device: str) -> Any:
+    """Return MXNet's context for `cpu`, `gpu` or `gpu(N)`.
+
+    Raises:
+        RecipeError: there is no such device here.
+    """
+    kind, _, rest = device.partition("(")
+    number = rest.rstrip(")") or "0"
+    if kind == "cpu":
+        return mx.cpu()
+    if kind != "gpu" or not number.isdigit():
+        raise RecipeError(NoSuchDevice(device=device, reason="devices are `cpu`, `gpu` and `gpu(1)`"))
+    if int(number) >= mx.context.num_gpus():
+        reason = f"MXNet sees {mx.context.num_gpus()} GPUs"
+        raise RecipeError(NoSuchDevice(device=device, reason=reason))
+    return mx.gpu(int(number))
+
+
+def versions_used() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    names = {"ftr": "ftr", "numpy": "numpy", "pillow": "pillow", "scikit-learn": "scikit-learn"}
+    return {
+        **{name: version(package) for name, package in names.items()},
+        "mxnet": mx.__version__,
+        "gluoncv": gluoncv().__version__,
+        "python": platform.python_version(),
+        "cpu": platform.processor() or platform.machine(),
+    }
+
+
+def default_threads() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+

@@ -1,0 +1,239 @@
+"""The images of a run: from what a recipe says of its data to batches of input.
+
+`list_sets` finds the samples of each set; `Sets` reads, transforms and batches them. A training image's order and
+randomness derive from the seed, the stage, the epoch and its own id, so that neither workers nor skipped images matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recipe_lang.checked import CallValue, CheckedRecipe
+from recipe_lang.diagnostics import Problem, RecipeError
+from recipe_lang.source import Span
+from runtime import packaged_sets, sources, splits, transforms
+from runtime.data_problems import UnreadableImages
+from runtime.images import find_broken
+from runtime.loader import Batch, batches, epoch_order
+from runtime.mx import array, nd
+from runtime.plan import DataFacts, DataPlan, StagePlan, Step
+from runtime.randomness import generator
+from runtime.sources import Listing, Sample
+
+LOADERS: Mapping[str, Callable[..., Listing]] = {
+    "folder": sources.folder,
+    "csv": sources.csv_file,
+    "solar_cells": packaged_sets.solar_cells,
+    "fashion_mnist": packaged_sets.fashion_mnist,
+    "digits": packaged_sets.digits,
+}
+_CAN_LACK_CLASSES = ("folder", "csv")
+
+TRANSFORMS: Mapping[str, Callable[..., transforms.Transform]] = {
+    "resize": transforms.resize,
+    "center_crop": transforms.center_crop,
+    "random_crop": transforms.random_crop,
+    "random_resized_crop": transforms.random_resized_crop,
+    "flip": transforms.flip,
+    "color_jitter": transforms.color_jitter,
+    "lighting": transforms.lighting,
+}
+
+
+def list_sets(recipe: CheckedRecipe, data_root: Path | None = None) -> dict[str, Listing]:
+    """Find the samples of `train`, `valid` and `test`, all with the classes of `train`.
+
+    Relative paths are taken from `data_root` where it is given. No image is opened.
+
+    Raises:
+        RecipeError: a source cannot be used, with the place in the recipe that names it.
+    """
+    data = recipe.block("data")
+    with _Place(data.place("train")):
+        train = load_source(data["train"], data_root)
+    if data["take"] is not None:
+        with _Place(data.place("take")):
+            train = splits.take(train, data["take"], recipe["seed"])
+    shares = {name: data[name]["share"] for name in ("valid", "test") if _is_split(data[name])}
+    found = splits.holdouts(train, shares, recipe["seed"])
+    for name in ("valid", "test"):
+        if data[name] is not None and not _is_split(data[name]):
+            with _Place(data.place(name)):
+                listing = load_source(data[name], data_root, training=False)
+                found[name] = splits.align(listing, train.classes, _SET_NAMES[name])
+    problems = splits.check_sets(found, data["batch"])
+    if problems:
+        raise RecipeError([_placed(problem, data.place("train")) for problem in problems])
+    return {name: found[name] for name in ("train", "valid", "test") if name in found}
+
+
+_SET_NAMES = {"valid": "validation", "test": "test"}
+
+
+def _is_split(value: Any) -> bool:
+    return isinstance(value, CallValue) and value.family == "split"
+
+
+def load_source(source: CallValue, data_root: Path | None, training: bool = True) -> Listing:
+    """Find the samples of one source.
+
+    Raises:
+        RecipeError: the source cannot be used.
+    """
+    args: dict[str, Any] = {name: value.value for name, value in source.args.items()}
+    for name, value in source.args.items():
+        if data_root is not None and value.span is not None and isinstance(value.value, Path):
+            args[name] = data_root / _as_written(value.value, Path(value.span.source.name).parent)
+    if source.name == "csv":
+        args["path"] = args.pop("file")
+    if source.name in _CAN_LACK_CLASSES:
+        args["training"] = training
+    return LOADERS[source.name](**args)
+
+
+def _as_written(path: Path, folder: Path) -> Path:
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+
+class _Place:
+    """Gives the problems that are raised inside a place in the recipe."""
+
+    def __init__(self, span: Span | None) -> None:
+        self.span = span
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, RecipeError):
+            raise RecipeError([_placed(problem, self.span) for problem in error.problems]) from error
+
+
+def _placed(problem: Problem, span: Span | None) -> Problem:
+    return problem if problem.span is not None else replace(problem, span=span)
+
+
+def data_facts(listings: Mapping[str, Listing]) -> DataFacts:
+    """Return the facts that the compiler wants."""
+    counts = {name: tuple(listing.counts()) for name, listing in listings.items()}
+    return DataFacts(listings["train"].classes, counts)
+
+
+def check_images(
+    listings: Mapping[str, Listing],
+    on_error: str,
+    batch: int,
+    workers: int,
+    progress: Callable[[int, int], None],
+    asked_to_stop: Callable[[], bool],
+) -> tuple[dict[str, Listing], tuple[tuple[str, str], ...]]:
+    """Open every image once, and return the sets without the broken ones, and these with their reasons.
+
+    Raises:
+        RecipeError: there are broken images and `on_error` is `stop`, or too little is left without them.
+    """
+    total = sum(len(listing.samples) for listing in listings.values())
+    broken: list[tuple[str, str]] = []
+    kept: dict[str, Listing] = {}
+    done = 0
+    for name, listing in listings.items():
+
+        def report(count: int, _: int, before: int = done) -> None:
+            progress(before + count, total)
+
+        found = dict(find_broken(listing.samples, max(1, workers), report, asked_to_stop))
+        broken += [(_shown(s), found[s.id]) for s in listing.samples if s.id in found]
+        kept[name] = Listing(tuple(s for s in listing.samples if s.id not in found), listing.classes)
+        done += len(listing.samples)
+    if broken and on_error == "stop":
+        raise RecipeError(UnreadableImages(images=tuple(broken)))
+    problems = splits.check_sets(kept, batch) if broken else []
+    if problems:
+        raise RecipeError(problems)
+    return kept, tuple(broken)
+
+
+def _shown(sample: Sample) -> str:
+    return str(sample.image) if isinstance(sample.image, Path) else sample.id
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sets:
+    """The samples of each set, and how they become batches."""
+
+    plan: DataPlan
+    seed: int
+    samples: Mapping[str, Sequence[Sample]]
+    workers: int
+
+    def training(self, stage: StagePlan, epoch: int) -> Generator[Batch, None, None]:
+        """Yield the batches of one epoch (from 0) of a stage, shuffled and augmented; a last part is dropped."""
+        samples = self.samples["train"]
+
+        def randomness(sample: Sample) -> np.random.Generator:
+            return generator(self.seed, "augment", stage.position, epoch, sample.id)
+
+        return batches(
+            samples,
+            epoch_order(samples, self.seed, stage.position, epoch),
+            self.plan.batch,
+            transform(stage.augment),
+            randomness,
+            self.workers,
+            drop_last=True,
+        )
+
+    def evaluation(self, name: str) -> Generator[Batch, None, None]:
+        """Yield the batches of a set in its own order, prepared."""
+        samples = self.samples[name]
+        return batches(
+            samples,
+            range(len(samples)),
+            self.plan.batch,
+            transform(self.plan.prepare),
+            _no_randomness,
+            self.workers,
+            drop_last=False,
+        )
+
+    def inputs(self, images: np.ndarray[Any, Any], context: Any) -> Any:
+        """Turn uint8 images (N, H, W, 3) into normalized float32 input (N, 3, H, W)."""
+        return to_input(images, self.plan.mean, self.plan.std, context)
+
+
+def to_input(
+    images: np.ndarray[Any, Any], mean: tuple[float, ...], std: tuple[float, ...], context: Any
+) -> Any:
+    """Turn uint8 images (N, H, W, 3) into float32 (N, 3, H, W): (value / 255 - mean) / std."""
+    scaled = nd.image.to_tensor(array(images, ctx=context, dtype="uint8"))
+    return nd.image.normalize(scaled, mean=mean, std=std)
+
+
+def transform(steps: Sequence[Step]) -> transforms.Transform:
+    """Return the transform of a plan's steps."""
+    return transforms.compose([TRANSFORMS[step.name](**_arguments(step)) for step in steps])
+
+
+def _arguments(step: Step) -> dict[str, Any]:
+    args = dict(step.args)
+    if step.name == "color_jitter":
+        amount = args.pop("amount")
+        args |= {
+            name: amount if args[name] is None else args[name]
+            for name in ("brightness", "contrast", "saturation")
+        }
+    if step.name == "lighting":
+        args = {"alpha_std": args["alpha"]}
+    return args
+
+
+_FIXED = np.random.Generator(np.random.PCG64(0))
+
+
+def _no_randomness(_: Sample) -> np.random.Generator:
+    return _FIXED

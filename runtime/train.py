@@ -1,0 +1,315 @@
+"""The training loop.
+
+`train(session)` runs a plan's stages one after the other, and yields what happens as events. It prints nothing and
+writes no file. The loop never waits for a step's result: losses are read a few steps late.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recipe_lang.diagnostics import RecipeError
+from runtime import schedules
+from runtime.events import (
+    Evaluated,
+    EvaluationStarted,
+    Event,
+    StageFinished,
+    StageStarted,
+    StepFinished,
+    Tested,
+)
+from runtime.freezing import prepare_stage
+from runtime.metrics import METRICS, Report, report
+from runtime.model import CrossEntropy, Model, sequence
+from runtime.mx import array, autograd, mx, nd
+from runtime.optimizers import add_l1, clip_by_global_norm, clip_by_value, trainer
+from runtime.plan import Plan, StagePlan, trained_names
+from runtime.randomness import derive
+from runtime.run_problems import LossNotFinite
+from runtime.sets import Sets
+
+_STEPS_BEHIND = 2
+
+
+class Interrupted(Exception):
+    """The run was asked to end, and did at a step's boundary."""
+
+
+@dataclass(slots=True)
+class Best:
+    """The best weights of a stage so far, by its monitor."""
+
+    value: float
+    epoch: int
+    step: int
+    weights: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class TrainState:
+    """Where a run is. Weights are the model's own; together they are all that a run depends on."""
+
+    stage: int = 0
+    epoch: int = 0
+    step: int = 0
+    best: Best | None = None
+    improved_at: int = 0  # the step at which the stop rule's metric last improved
+    stop_value: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Session:
+    """A plan with its network and its images, ready to run. `asked_to_stop` is looked at before each batch."""
+
+    plan: Plan
+    model: Model
+    sets: Sets
+    context: Any
+    asked_to_stop: Callable[[], bool] = lambda: False
+    state: TrainState = field(default_factory=TrainState)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _StageNet:
+    """The network as one stage runs it: a frozen prefix, then the suffix that trains."""
+
+    prefix: Any
+    suffix: Any
+    trained: Mapping[str, Any]  # parameters by structural name
+    scales: Mapping[str, float]
+    changing: Mapping[str, Any]  # all parameters and statistics behind the cut
+    has_dropout: bool
+
+    def scores(self, inputs: Any) -> Any:
+        return self.suffix(self.prefix(inputs))
+
+
+def train(session: Session) -> Iterator[Event]:
+    """Run all stages, then report on the validation and the test set.
+
+    Raises:
+        Interrupted: `session.asked_to_stop` said so; the model holds the weights of the last whole step.
+        RecipeError: the loss is no longer a number, or an image cannot be read.
+    """
+    state = session.state
+    for stage in session.plan.stages:
+        state.stage, state.epoch, state.step, state.best = stage.position, 0, 0, None
+        state.improved_at, state.stop_value = 0, None
+        yield from _run_stage(session, stage)
+    net = whole_net(session.model)
+    for name in ("valid", "test"):
+        if session.plan.data.images(name):
+            yield EvaluationStarted(state.stage, state.epoch, state.step, name)
+            yield Tested(state.stage, state.epoch, state.step, name, _measure(session, net, name))
+
+
+def measure(
+    net: Callable[[Any], Any],
+    sets: Sets,
+    name: str,
+    context: Any,
+    asked_to_stop: Callable[[], bool] = lambda: False,
+) -> Report:
+    """Measure a network, from inputs to scores, on a set.
+
+    Raises:
+        Interrupted: `asked_to_stop` said so.
+    """
+    scores, labels = [], []
+    size = sets.plan.batch
+    for batch in sets.evaluation(name):
+        if asked_to_stop():
+            raise Interrupted
+        count = len(batch.labels)
+        images = batch.images
+        if count < size:  # one shape for all batches: the graph is planned once
+            images = np.concatenate([images, np.repeat(images[-1:], size - count, axis=0)])
+        scores.append(net(sets.inputs(images, context))[:count].asnumpy())
+        labels.append(batch.labels)
+    return report(np.concatenate(scores), np.concatenate(labels), sets.plan.classes)
+
+
+def whole_net(model: Model) -> Callable[[Any], Any]:
+    """Return the whole network, hybridized; outside of `autograd.record` it predicts."""
+    net: Callable[[Any], Any] = sequence(list(model.parts.values()))
+    net.hybridize(static_alloc=True, static_shape=True)  # type: ignore[attr-defined]
+    return net
+
+
+def _measure(session: Session, net: Callable[[Any], Any], name: str) -> Report:
+    return measure(net, session.sets, name, session.context, session.asked_to_stop)
+
+
+def _run_stage(session: Session, stage: StagePlan) -> Iterator[Event]:
+    state = session.state
+    yield StageStarted(stage, stage.position)
+    net = _prepare(session, stage)
+    step = _training_step(session, stage, net)
+    reason = "done"
+    while state.step < stage.steps:
+        losses: list[float] = []
+        for event in _run_epoch(session, stage, step):
+            losses.append(event.loss)
+            yield event
+        state.epoch += 1
+        yield EvaluationStarted(stage.position, state.epoch, state.step, "valid")
+        values = _measure(session, net.scores, "valid").values
+        is_best = _note_best(state, stage, net, values)
+        loss = sum(losses) / max(1, len(losses))
+        yield Evaluated(stage.position, state.epoch, state.step, "valid", values, loss, is_best)
+        if _is_over(state, stage, values):
+            reason = "stopped early"
+            break
+    kept = _keep(state, stage, net)
+    best = state.best.value if state.best else None
+    yield StageFinished(stage.position, state.epoch, state.step, reason, kept, best)
+
+
+def _prepare(session: Session, stage: StagePlan) -> _StageNet:
+    model = session.model
+    names = trained_names(model.facts().parts, stage.train, stage.norm_frozen)
+    wanted = {model.parameters[name] for name in names}
+    for name, block in model.parts.items():  # the norms of a new head have no statistics to keep
+        prepare_stage([(name, block)], wanted, norm_frozen=stage.norm_frozen and name != "head")
+    blocks = list(model.parts.values())
+    prefix, suffix = sequence(blocks[: stage.cut]), sequence(blocks[stage.cut :])
+    for net in (prefix, suffix):
+        net.hybridize(static_alloc=True, static_shape=True)
+    trained = {name: p for name, p in model.parameters.items() if p in wanted and p.grad_req != "null"}
+    scale_of_part = {part.name: part.lr_scale for part in stage.parts}
+    scales = {
+        name: next(scale for part, scale in scale_of_part.items() if name.startswith(f"{part}."))
+        for name in trained
+    }
+    behind = tuple(f"{part}." for part in list(model.parts)[stage.cut :])
+    changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
+    return _StageNet(prefix, suffix, trained, scales, changing, _has_dropout(suffix))
+
+
+def _has_dropout(block: Any) -> bool:
+    return getattr(block, "_rate", 0) > 0 or any(_has_dropout(child) for child in block._children.values())
+
+
+def _training_step(
+    session: Session, stage: StagePlan, net: _StageNet
+) -> Callable[[Any, int], tuple[Any, float]]:
+    """Return the function that trains one batch; it gives the batch's loss, not waited for, and the rate."""
+    criterion = CrossEntropy(**stage.loss.args)
+    criterion.hybridize()
+    args = stage.optimizer.args
+    params = list(net.trained.values())
+    update = trainer([(p, net.scales[name]) for name, p in net.trained.items()], stage.optimizer.name, args)
+    factor = schedules.build(
+        stage.schedule.name,
+        stage.schedule.args,
+        total_steps=stage.steps,
+        steps_per_epoch=stage.steps_per_epoch,
+        warmup_steps=stage.warmup,
+    )
+
+    def train_batch(batch: Any, step: int) -> tuple[Any, float]:
+        features = net.prefix(session.sets.inputs(batch.images, session.context))
+        labels = array(batch.labels, ctx=session.context)
+        if net.has_dropout:
+            mx.random.seed(derive(session.plan.seed, "dropout", stage.position, step) % (2**31 - 1))
+        with autograd.record():
+            loss = criterion(net.suffix(features), labels)
+        loss.backward()
+        count = len(batch.labels)
+        if stage.l1:
+            add_l1(params, stage.l1, count, decay_norms=args["decay_norms"])
+        if stage.clip is not None and stage.clip.name == "global_norm":
+            clip_by_global_norm(params, stage.clip.args["norm"], count)
+        elif stage.clip is not None:
+            clip_by_value(params, stage.clip.args["limit"], count)
+        rate = args["lr"] * factor(step)
+        update.set_learning_rate(rate)
+        update.step(count)
+        return loss.mean(), rate
+
+    return train_batch
+
+
+def _run_epoch(
+    session: Session, stage: StagePlan, train_batch: Callable[[Any, int], tuple[Any, float]]
+) -> Iterator[StepFinished]:
+    state = session.state
+    pending: deque[tuple[int, Any, float, int]] = deque()
+    batches = session.sets.training(stage, state.epoch)
+    try:
+        for batch in batches:
+            if session.asked_to_stop():
+                raise Interrupted
+            loss, rate = train_batch(batch, state.step)
+            state.step += 1
+            pending.append((state.step, loss, rate, len(batch.labels)))
+            if len(pending) > _STEPS_BEHIND:
+                yield _finished(stage, state.epoch + 1, *pending.popleft())
+            if state.step == stage.steps:
+                break
+    finally:
+        batches.close()
+    for late in pending:
+        yield _finished(stage, state.epoch + 1, *late)
+
+
+def _finished(
+    stage: StagePlan, epoch: int, step: int, loss: Any, rate: float, images: int
+) -> StepFinished:
+    value = float(loss.asscalar())
+    if not math.isfinite(value):
+        raise RecipeError(
+            LossNotFinite(
+                span=stage.optimizer.place or stage.place, title=stage.title, step=step, rate=rate, loss=value
+            )
+        )
+    return StepFinished(stage.position, epoch, step, value, rate, images)
+
+
+def _better(name: str, value: float, than: float, by: float = 0.0) -> bool:
+    return value > than + by if METRICS[name].higher_is_better else value < than - by
+
+
+def _note_best(
+    state: TrainState, stage: StagePlan, net: _StageNet, values: Mapping[str, float]
+) -> bool:
+    if stage.monitor is None:
+        return False
+    value = values[stage.monitor.name]
+    if state.best is not None and not _better(stage.monitor.name, value, state.best.value):
+        return False
+    weights = _copies(net) if stage.keep == "best" else {}
+    state.best = Best(value, state.epoch, state.step, weights)
+    return True
+
+
+def _copies(net: _StageNet) -> dict[str, Any]:
+    """Copy what the stage can change, by structural name."""
+    nd.waitall()  # oneDNN reorders weights in place while a forward pass runs
+    return {name: p.data().copy() for name, p in net.changing.items()}
+
+
+def _is_over(state: TrainState, stage: StagePlan, values: Mapping[str, float]) -> bool:
+    rule = stage.stop
+    if rule is None:
+        return False
+    value = values[rule.metric.name]
+    if state.stop_value is None or _better(rule.metric.name, value, state.stop_value, rule.min_delta):
+        state.stop_value, state.improved_at = value, state.step
+    return state.step - state.improved_at >= rule.patience and state.step < stage.steps
+
+
+def _keep(state: TrainState, stage: StagePlan, net: _StageNet) -> str:
+    """Put the weights in place that the stage hands on, and say which they are."""
+    if stage.keep != "best" or state.best is None:
+        return f"the last, of epoch {state.epoch}"
+    for name, copy in state.best.weights.items():
+        net.changing[name].set_data(copy)
+    return f"the best, of epoch {state.best.epoch}"

@@ -1,0 +1,45 @@
+"""The vocabulary of `.ftr` recipes: every name, its arguments, types, ranges, defaults, documentation.
+
+Plain tables, read by the checker, the documentation and the compiler. Importing it loads neither MXNet nor
+NumPy.
+"""
+
+from __future__ import annotations
+
+from recipe_lang.vocabulary import Vocabulary
+from runtime.metrics import METRICS
+from runtime.vocabulary import bases, data, training
+from runtime.vocabulary.fields import BLOCKS, FIELDS
+from runtime.vocabulary.habits import HABITS
+from runtime.vocabulary.rules import RULES
+
+__all__ = ["VOCABULARY"]
+
+VOCABULARY = Vocabulary(
+    version=1,
+    fields=FIELDS,
+    blocks=BLOCKS,
+    families={
+        family.name: family
+        for family in (
+            bases.BASE,
+            bases.WEIGHTS,
+            data.SOURCE,
+            data.SPLIT,
+            data.PREPARE,
+            data.AUGMENT,
+            training.LAYER,
+            training.LOSS,
+            training.OPTIMIZER,
+            training.SCHEDULE,
+            training.CLIP,
+            training.STOP,
+            training.RATE_RULE,
+        )
+    },
+    metrics={name: metric.doc for name, metric in METRICS.items()},
+    sets=("valid", "test"),
+    parts=bases.parts_of,
+    rules=RULES,
+    habits=HABITS,
+)

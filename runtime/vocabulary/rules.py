@@ -1,0 +1,280 @@
+"""What no single value shows: fields that contradict each other (E42x). Each rule looks at a whole checked recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from recipe_lang.checked import CallValue, CheckedRecipe, Quantity
+from recipe_lang.diagnostics import Problem
+from recipe_lang.source import Span
+from runtime.vocabulary.bases import accepts, native_size, size_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadWithoutClasses(Problem):
+    """The head of a classifier ends with `dense(classes)`: one score for each class of the data."""
+
+    code: ClassVar[str] = "E420"
+
+    def message(self) -> str:
+        return "the head does not end with `dense(classes)`"
+
+    def help(self) -> str:
+        return "write for example `head = [dropout(0.2), dense(classes)]`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmupTooLong(Problem):
+    """Warm-up lies inside the stage and is shorter than it: otherwise the rate never reaches its peak."""
+
+    code: ClassVar[str] = "E421"
+    warmup: str
+    length: str
+    length_span: Span | None
+
+    def message(self) -> str:
+        return f"the warm-up of {self.warmup} is not shorter than the stage of {self.length}"
+
+    def related(self) -> tuple[tuple[Span, str], ...]:
+        return ((self.length_span, "the stage's length"),) if self.length_span else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingMonitored(Problem):
+    """The best weights are the best by a metric: `keep = best` needs `monitor` or `stop`."""
+
+    code: ClassVar[str] = "E422"
+
+    def message(self) -> str:
+        return "`keep = best` needs a metric to tell which weights are best"
+
+    def help(self) -> str:
+        return "add `monitor = valid.accuracy`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeConflict(Problem):
+    """All crops make images of the side that `size` says."""
+
+    code: ClassVar[str] = "E423"
+    crop: int
+    size: int
+    size_span: Span | None
+
+    def message(self) -> str:
+        return f"this crop makes images of {self.crop}px, the size is {self.size}px"
+
+    def related(self) -> tuple[tuple[Span, str], ...]:
+        return ((self.size_span, "the size"),) if self.size_span else ()
+
+    def help(self) -> str:
+        return f"write `{self.size}px` here, or leave the crop's size out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleOfFrozen(Problem):
+    """A rate scale is for a part that trains in the stage."""
+
+    code: ClassVar[str] = "E424"
+    part: str
+    train_span: Span | None
+
+    def message(self) -> str:
+        return f"`{self.part}` has a rate scale and does not train in this stage"
+
+    def related(self) -> tuple[tuple[Span, str], ...]:
+        return ((self.train_span, "what trains"),) if self.train_span else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOutTooMuch(Problem):
+    """The holdouts of `valid` and `test` are disjoint shares of `train` and leave some of it."""
+
+    code: ClassVar[str] = "E425"
+    first: Span | None
+
+    def message(self) -> str:
+        return "the holdouts leave nothing to train on"
+
+    def related(self) -> tuple[tuple[Span, str], ...]:
+        return ((self.first, "the other holdout"),) if self.first else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoTestSet(Problem):
+    """A claim about the test set needs one."""
+
+    code: ClassVar[str] = "E426"
+
+    def message(self) -> str:
+        return "this claims something about the test set, and there is none"
+
+    def help(self) -> str:
+        return "add `test = folder(…)` or `test = holdout(20%)` to `data`, or claim `valid.…`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeNotTaken(Problem):
+    """Each base takes images of certain sizes only."""
+
+    code: ClassVar[str] = "E427"
+    base: str
+    size: int
+    takes: str
+
+    def message(self) -> str:
+        return f"{self.base} cannot train on images of {self.size}px: it takes {self.takes}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacesNotRising(Problem):
+    """The places of a multistep schedule rise, have one unit, and lie inside the stage."""
+
+    code: ClassVar[str] = "E428"
+
+    def message(self) -> str:
+        return "these places do not rise, or mix epochs and steps"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormalizeMisused(Problem):
+    """`normalize` stands once, in `prepare`, where it holds for all images."""
+
+    code: ClassVar[str] = "E429"
+    where: str
+
+    def message(self) -> str:
+        return f"`normalize` {self.where}"
+
+    def help(self) -> str:
+        return "write it once, in `prepare`: it is applied last, to all images"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaledTwice(Problem):
+    """Each part has one rate scale."""
+
+    code: ClassVar[str] = "E430"
+    part: str
+
+    def message(self) -> str:
+        return f"`{self.part}` has two rate scales"
+
+
+def image_size(recipe: CheckedRecipe) -> tuple[int, Span | None]:
+    """Return the side of the images that the network sees, and where it is written."""
+    data = recipe.block("data")
+    if data["size"] is not None:
+        return data["size"], data.fields["size"].span
+    for step in data["prepare"] or ():
+        if step.value.name == "center_crop" and step.value["size"] is not None:
+            return step.value["size"], step.value.args["size"].span
+    return native_size(recipe["base"]), recipe.fields["base"].span
+
+
+def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
+    last: CallValue = recipe["head"][-1].value
+    if last.name != "dense" or last["units"] != "classes":
+        yield HeadWithoutClasses(span=last.span or recipe.fields["head"].span)
+
+
+def _warmup(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for stage in recipe.all("stage"):
+        schedule: CallValue = stage["schedule"]
+        warmup: Quantity = schedule["warmup"]
+        length: Quantity = stage["for"]
+        if warmup.unit == length.unit and warmup.number >= length.number:
+            yield WarmupTooLong(
+                span=schedule.args["warmup"].span,
+                warmup=str(warmup),
+                length=str(length),
+                length_span=stage.fields["for"].span,
+            )
+
+
+def _multistep(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for stage in recipe.all("stage"):
+        schedule: CallValue = stage["schedule"]
+        if schedule.name == "multistep":
+            places = [value.value for value in schedule["at"]]
+            numbers = [place.number for place in places]
+            if len({place.unit for place in places}) > 1 or numbers != sorted(set(numbers)):
+                yield PlacesNotRising(span=schedule.args["at"].span)
+
+
+def _keep(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for stage in recipe.all("stage"):
+        if stage["keep"] == "best" and stage["monitor"] is None and stage["stop"] is None:
+            yield NothingMonitored(span=stage.place("keep"))
+
+
+def _sizes(recipe: CheckedRecipe) -> Iterator[Problem]:
+    data = recipe.block("data")
+    size, size_span = image_size(recipe)
+    lists = [data["prepare"], *(block["augment"] for block in (data, *recipe.all("stage")))]
+    for step in (step.value for steps in lists if isinstance(steps, tuple) for step in steps):
+        crop = step["size"] if "crop" in step.name else None
+        if crop not in (None, size):
+            yield SizeConflict(span=step.args["size"].span, crop=crop, size=size, size_span=size_span)
+    base: CallValue = recipe["base"]
+    if not accepts(base, size):
+        yield SizeNotTaken(span=size_span, base=base["name"], size=size, takes=size_text(base))
+
+
+def _normalize(recipe: CheckedRecipe) -> Iterator[Problem]:
+    data = recipe.block("data")
+    found = [step for step in data["prepare"] or () if step.value.name == "normalize"]
+    for step in found[1:]:
+        yield NormalizeMisused(span=step.span, where="stands twice")
+    for block in (data, *recipe.all("stage")):
+        augment = block["augment"]
+        for step in augment if isinstance(augment, tuple) else ():
+            if step.value.name == "normalize":
+                yield NormalizeMisused(span=step.span, where="is no augmentation")
+
+
+def _scales(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for stage in recipe.all("stage"):
+        if not isinstance(stage["lr_scale"], tuple):
+            continue
+        seen: set[str] = set()
+        for key, _ in stage["lr_scale"]:
+            for part in key.value.parts:
+                if part in seen:
+                    yield ScaledTwice(span=key.span, part=part)
+                elif part not in stage["train"].parts and not stage["train"].patterns:
+                    yield ScaleOfFrozen(span=key.span, part=part, train_span=stage.place("train"))
+                seen.add(part)
+
+
+def _holdouts(recipe: CheckedRecipe) -> Iterator[Problem]:
+    data = recipe.block("data")
+    shares = [
+        data.fields[name]
+        for name in ("valid", "test")
+        if isinstance(data[name], CallValue) and data[name].family == "split"
+    ]
+    if sum(share.value["share"] for share in shares) >= 1:
+        yield HeldOutTooMuch(span=shares[-1].span or data.head_span, first=shares[0].span)
+
+
+def _claims(recipe: CheckedRecipe) -> Iterator[Problem]:
+    if recipe.block("data")["test"] is None:
+        for claim in recipe.claims:
+            if claim.metric.set == "test":
+                yield NoTestSet(span=claim.span)
+
+
+RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
+    _head,
+    _warmup,
+    _multistep,
+    _keep,
+    _sizes,
+    _normalize,
+    _scales,
+    _holdouts,
+    _claims,
+)

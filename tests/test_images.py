@@ -1,0 +1,280 @@
+"""Reading images of every kind, and finding those that cannot be read."""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from runtime.images import ImageError, decode, find_broken, open_rgb
+from runtime.sources import Sample
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def _encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def _photo(width: int = 96, height: int = 64) -> Image.Image:
+    small = np.random.default_rng(0).integers(0, 256, (8, 12, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def _png(width: int, height: int, depth: int, kind: int, rows: bytes) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    return start + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def _read(tmp_path: Path, content: bytes, name: str = "image.bin") -> np.ndarray:
+    path = tmp_path / name
+    path.write_bytes(content)
+    pixels = decode(path)
+    assert pixels.dtype == np.uint8
+    assert pixels.ndim == 3
+    assert pixels.shape[2] == 3
+    return pixels
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "WEBP"])
+def test_lossless_colour_is_exact(tmp_path: Path, kind: str) -> None:
+    if kind == "WEBP" and not features.check("webp"):
+        pytest.skip("this Pillow has no WebP")
+    options = {"lossless": True} if kind == "WEBP" else {}
+    assert np.array_equal(_read(tmp_path, _encoded(_photo(), kind, **options)), np.asarray(_photo()))
+
+
+def test_jpeg_is_near(tmp_path: Path) -> None:
+    pixels = _read(tmp_path, _encoded(_photo(), "JPEG", quality=95))
+    assert np.abs(pixels.astype(int) - np.asarray(_photo())).mean() < 3
+
+
+def test_grey_is_repeated(tmp_path: Path) -> None:
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    pixels = _read(tmp_path, _encoded(Image.fromarray(grey), "PNG"))
+    assert np.array_equal(pixels, np.repeat(grey[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
+def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path: Path, kind: str) -> None:
+    values = np.array([[0, 128, 257, 25_700, 32_768, 65_535]], np.uint16)
+    pixels = _read(tmp_path, _encoded(Image.fromarray(values), kind))
+    assert pixels[0, :, 0].tolist() == [0, 0, 1, 100, 128, 255]
+
+
+def test_big_endian_16_bit_tiff(tmp_path: Path) -> None:
+    values = np.array([[0, 25_700], [51_400, 65_535]], ">u2")
+    tags = [(256, 3, 2), (257, 3, 2), (258, 3, 16), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1)]
+    tags += [(278, 3, 2), (279, 4, 8)]
+    entries = b"".join(
+        struct.pack(">HHI", tag, kind, 1) + (struct.pack(">HH", value, 0) if kind == 3 else struct.pack(">I", value))
+        for tag, kind, value in tags
+    )
+    table = struct.pack(">H", len(tags)) + entries + struct.pack(">I", 0)
+    pixels = _read(tmp_path, b"MM\0*" + struct.pack(">I", 16) + values.tobytes() + table)
+    assert pixels[..., 0].tolist() == [[0, 100], [200, 255]]
+
+
+def test_16_bit_colour_png(tmp_path: Path) -> None:
+    row = b"\0" + np.array([65_535, 32_768, 256], ">u2").tobytes()
+    assert _read(tmp_path, _png(1, 1, 16, 2, row)).tolist() == [[[255, 128, 1]]]
+
+
+def test_alpha_is_dropped_and_the_colour_below_is_kept(tmp_path: Path) -> None:
+    clear_red = Image.new("RGBA", (4, 4), (*RED, 0))
+    assert (_read(tmp_path, _encoded(clear_red, "PNG")) == RED).all()
+    clear_grey = Image.new("LA", (4, 4), (90, 0))
+    assert (_read(tmp_path, _encoded(clear_grey, "PNG")) == 90).all()
+
+
+@pytest.mark.parametrize("transparency", [0, b"\x00\x80"])
+def test_palette_with_transparency(tmp_path: Path, transparency: int | bytes) -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([*RED, *BLUE])
+    image.putpixel((1, 0), 1)
+    pixels = _read(tmp_path, _encoded(image, "PNG", transparency=transparency))
+    assert [tuple(pixel) for pixel in pixels[0].tolist()] == [RED, BLUE]
+
+
+def test_black_and_white(tmp_path: Path) -> None:
+    image = Image.new("1", (2, 1))
+    image.putpixel((1, 0), 1)
+    assert _read(tmp_path, _encoded(image, "PNG"))[0].tolist() == [[0] * 3, [255] * 3]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk_cyan_is_cyan(tmp_path: Path, kind: str) -> None:
+    # Pillow writes CMYK JPEG files as Adobe does, with all values inverted.
+    cyan = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
+    pixels = _read(tmp_path, _encoded(cyan, kind)).astype(int)
+    assert np.abs(pixels - (0, 255, 255)).max() < 6
+
+
+def test_gif_gives_its_first_frame(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, BLUE)]
+    content = _encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert (_read(tmp_path, content) == RED).all()
+
+
+# Each orientation of a picture whose top left quarter is red, its top right blue, the rest black.
+def _quarters() -> Image.Image:
+    image = Image.new("RGB", (32, 16))
+    image.paste(RED, (0, 0, 16, 8))
+    image.paste(BLUE, (16, 0, 32, 8))
+    return image
+
+
+# What a camera stores for each orientation so that the picture shows upright.
+STORED = {
+    1: [],
+    2: [Image.Transpose.FLIP_LEFT_RIGHT],
+    3: [Image.Transpose.ROTATE_180],
+    4: [Image.Transpose.FLIP_TOP_BOTTOM],
+    5: [Image.Transpose.TRANSPOSE],
+    6: [Image.Transpose.ROTATE_90],
+    7: [Image.Transpose.TRANSVERSE],
+    8: [Image.Transpose.ROTATE_270],
+}
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_exif_orientation_is_applied(tmp_path: Path, kind: str, orientation: int) -> None:
+    image = _quarters()
+    for turn in STORED[orientation]:
+        image = image.transpose(turn)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}
+    pixels = _read(tmp_path, _encoded(image, kind, exif=exif, **options)).astype(int)
+    assert pixels.shape == (16, 32, 3)
+    assert np.abs(pixels - np.asarray(_quarters())).mean() < 2
+
+
+def test_damaged_exif_does_not_hide_the_picture(tmp_path: Path) -> None:
+    content = _encoded(_photo(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff garbage")
+    assert _read(tmp_path, content).shape == (64, 96, 3)
+
+
+def test_arrays_need_no_file() -> None:
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    assert np.array_equal(decode(grey), np.repeat(grey[..., None], 3, axis=2))
+    colour = np.asarray(_photo())
+    assert np.array_equal(decode(colour), colour)
+    assert open_rgb(grey).mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((2, 2), np.float32), np.zeros((2, 2, 4), np.uint8), np.zeros(3, np.uint8)]
+)
+def test_arrays_that_are_no_pictures(array: np.ndarray) -> None:
+    with pytest.raises(ImageError, match="not a uint8 picture"):
+        decode(array)
+
+
+def _bomb() -> bytes:
+    return _png(60_000, 60_000, 8, 2, b"\0" * 100)
+
+
+def _bad_checksum() -> bytes:
+    content = bytearray(_encoded(_photo(), "PNG"))
+    content[60] ^= 0xFF
+    return bytes(content)
+
+
+HOSTILE = {
+    "empty.jpg": (b"", "empty"),
+    "page.jpg": (b"\n<!DOCTYPE html><html><body>404</body></html>", "web page"),
+    "zeros.png": (bytes(4096), "only zero bytes"),
+    "text.png": (b"hello", "not an image"),
+    "phone.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+    "script.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
+    "half.jpg": (_encoded(_photo(), "JPEG")[:1500], "truncated"),
+    "progressive.jpg": (_encoded(_photo(), "JPEG", progressive=True)[:-300], "truncated"),
+    "last-bytes.jpg": (_encoded(_photo(), "JPEG")[:-40], "truncated"),
+    "header.jpg": (_encoded(_photo(), "JPEG")[:30], ""),
+    "half.png": (_encoded(_photo(), "PNG")[:-2000], "truncated"),
+    "checksum.png": (_bad_checksum(), ""),
+    "half.gif": (_encoded(_photo(), "GIF")[:-1000], ""),
+    "half.bmp": (_encoded(_photo(), "BMP")[:-1000], "truncated"),
+    "half.tif": (_encoded(_photo(), "TIFF")[:-5000], ""),
+    "bomb.png": (_bomb(), "million pixels"),
+    "float.tif": (_encoded(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF"), "mode F"),
+    "deep.tif": (_encoded(Image.fromarray(np.full((4, 4), 70_000, np.int32)), "TIFF"), "32-bit"),
+}
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("höstile 'files'")
+    for name, (content, _) in HOSTILE.items():
+        (place / name).write_bytes(content)
+    return place
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_refused_with_a_reason(hostile: Path, name: str) -> None:
+    with pytest.raises(ImageError) as caught:
+        decode(hostile / name)
+    assert HOSTILE[name][1] in str(caught.value)
+    assert str(hostile) not in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="No such file"):
+        decode(tmp_path / "gone.jpg")
+    with pytest.raises(ImageError):
+        decode(tmp_path)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_find_broken_finds_exactly_what_decode_refuses(
+    hostile: Path, tmp_path: Path, threads: int
+) -> None:
+    (tmp_path / "good.jpg").write_bytes(_encoded(_photo(), "JPEG"))
+    (tmp_path / "cmyk.jpg").write_bytes(_encoded(_photo().convert("CMYK"), "JPEG"))
+    paths = [tmp_path / "good.jpg", *(hostile / name for name in HOSTILE), tmp_path / "cmyk.jpg"]
+    samples = [Sample(path.name, 0, path) for path in paths]
+    samples.append(Sample("row", 0, np.zeros((4, 4), np.uint8)))
+    calls: list[tuple[int, int]] = []
+    broken = find_broken(samples, threads, lambda done, total: calls.append((done, total)))
+    assert [name for name, _ in broken] == list(HOSTILE)
+    assert all(HOSTILE[name][1] in reason for name, reason in broken)
+    assert calls == [(done, len(samples)) for done in range(1, len(samples) + 1)]
+
+
+def test_find_broken_finds_every_cut_of_a_jpeg(tmp_path: Path) -> None:
+    for progressive in (False, True):
+        content = _encoded(_photo(200, 150), "JPEG", progressive=progressive)
+        for cut in (1, 2, 5, 50, 500, len(content) // 2):
+            (tmp_path / f"{progressive}-{cut}.jpg").write_bytes(content[:-cut])
+    samples = [Sample(path.name, 0, path) for path in sorted(tmp_path.iterdir())]
+    assert [name for name, _ in find_broken(samples, 2)] == [sample.id for sample in samples]
+
+
+def test_find_broken_stops_when_told(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(_encoded(_photo(), "JPEG"))
+    samples = [Sample(str(number), 0, tmp_path / "a.jpg") for number in range(5000)]
+    stop = threading.Event()
+    seen: list[int] = []
+
+    def progress(done: int, total: int) -> None:
+        seen.append(done)
+        if done == 10:
+            stop.set()
+
+    assert find_broken(samples, 2, progress, stop.is_set) == []
+    assert seen[-1] == 10
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("images")]

@@ -84,8 +84,8 @@ class ConvNorm(nn.HybridBlock):  # type: ignore[misc]
                 use_bias=False,
                 in_channels=channels_in,
             )
-            # The original's momentum: 0.01 in PyTorch's counting is 0.99 here.
-            self.norm = nn.BatchNorm(in_channels=channels, epsilon=1e-3, momentum=0.99)
+            # The original has 0.99, for training over hundreds of epochs: statistics must follow within a few.
+            self.norm = nn.BatchNorm(in_channels=channels, epsilon=1e-3, momentum=0.9)
 
     def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: N803
         """Return the block's output; Gluon calls this."""

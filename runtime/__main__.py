@@ -1,0 +1,5 @@
+"""`python -m runtime` is `ftr`."""
+
+from runtime.cli import main
+
+main()

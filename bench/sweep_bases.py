@@ -234,7 +234,7 @@ def table(results: list[Checked]) -> str:
         "weights, cut into its parts, compared with the zoo's own network up to the classifier, and run",
         f"forward and backward at its smallest size (batch {BATCH}). {good} of {len(results)} passed.",
         "The difference is the largest one of a feature, over the largest feature. No size below 32 px",
-        "is offered.",
+        "is offered. Parameters include the norms' running statistics.",
         "",
         "| zoo | name | family | blocks | parameters (M) | features | smallest (px) | larger sizes"
         " | difference | result |",

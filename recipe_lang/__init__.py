@@ -1,0 +1,1 @@
+"""The `.ftr` language: from text to a checked recipe. Needs lark and the standard library, nothing else."""

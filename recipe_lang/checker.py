@@ -30,9 +30,7 @@ from recipe_lang.suggest import suggest
 from recipe_lang.wording import describe, describe_node, fits, quantity_text, range_text
 
 
-def check(
-    recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str] = ()
-) -> CheckedRecipe:
+def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str] = ()) -> CheckedRecipe:
     """Check a parsed recipe; `settings` are the texts of `--set NAME=VALUE`.
 
     Raises:
@@ -76,9 +74,7 @@ class _Checker:
         claims = self._claims([item for item in items if isinstance(item, nodes.Block)])
         for item in items:
             if isinstance(item, nodes.Claim):
-                self.problems.append(
-                    errors.Misplaced(span=item.span, what="a claim", where="outside `expect { }`")
-                )
+                self.problems.append(errors.Misplaced(span=item.span, what="a claim", where="outside `expect { }`"))
             elif isinstance(item, nodes.Extends | nodes.Drop):
                 what = "extends" if isinstance(item, nodes.Extends) else "drop"
                 self.problems.append(errors.NotYet(span=item.span, what=what))
@@ -98,9 +94,7 @@ class _Checker:
         first = items[0] if items else None
         if isinstance(first, nodes.Version):
             if first.number != str(version):
-                self.problems.append(
-                    errors.OtherVersion(span=first.span, found=first.number, version=version)
-                )
+                self.problems.append(errors.OtherVersion(span=first.span, found=first.number, version=version))
         elif not (isinstance(first, nodes.Broken) and first.name == "ftr"):
             place = first.span if first else self.ast.source.span(0, 0)
             if not any(isinstance(p, errors.TooDeep) for p in self.problems):
@@ -109,13 +103,9 @@ class _Checker:
         for item in items[1:]:
             if isinstance(item, nodes.Version):
                 where = "here: it is the first line"
-                self.problems.append(
-                    errors.Misplaced(span=item.span, what="the version", where=where)
-                )
+                self.problems.append(errors.Misplaced(span=item.span, what="the version", where=where))
 
-    def _top_fields(
-        self, fields: list[nodes.Field], items: tuple[nodes.Item, ...]
-    ) -> dict[str, Value]:
+    def _top_fields(self, fields: list[nodes.Field], items: tuple[nodes.Item, ...]) -> dict[str, Value]:
         # The base comes first: selectors need its parts.
         broken = {item.name for item in items if isinstance(item, nodes.Broken)}
         found = self._fields(fields, self.vocabulary.fields, "the recipe", first="base")
@@ -130,9 +120,7 @@ class _Checker:
 
     # --- blocks ------------------------------------------------------------------------------
 
-    def _blocks(
-        self, blocks: list[nodes.Block], items: tuple[nodes.Item, ...]
-    ) -> tuple[CheckedBlock, ...]:
+    def _blocks(self, blocks: list[nodes.Block], items: tuple[nodes.Item, ...]) -> tuple[CheckedBlock, ...]:
         types = self.vocabulary.blocks
         first: dict[str, Span] = {}
         shared: dict[str, dict[str, Value]] = {}
@@ -178,9 +166,7 @@ class _Checker:
 
     def _once(self, block: nodes.Block, kind: v.BlockType, first: dict[str, Span]) -> None:
         if kind.titled != isinstance(block.title, nodes.Text):
-            self.problems.append(
-                errors.BadTitle(span=block.head_span, kind=block.kind, needed=kind.titled)
-            )
+            self.problems.append(errors.BadTitle(span=block.head_span, kind=block.kind, needed=kind.titled))
             return
         what = f"the block `{block.kind}`"
         key = block.kind
@@ -199,9 +185,7 @@ class _Checker:
                 end = self.ast.source.span(0, 0)
                 self.problems.append(errors.MissingBlock(span=end, name=name, doc=kind.doc))
 
-    def _block_fields(
-        self, block: nodes.Block, fields: Mapping[str, v.Arg], where: str
-    ) -> dict[str, Value]:
+    def _block_fields(self, block: nodes.Block, fields: Mapping[str, v.Arg], where: str) -> dict[str, Value]:
         for item in block.items:
             if not isinstance(item, nodes.Field | nodes.Broken):
                 what = {
@@ -209,9 +193,7 @@ class _Checker:
                     nodes.Block: "a block",
                     nodes.Param: "a parameter",
                 }.get(type(item), "this statement")
-                self.problems.append(
-                    errors.Misplaced(span=_head(item), what=what, where=f"inside {where}")
-                )
+                self.problems.append(errors.Misplaced(span=_head(item), what=what, where=f"inside {where}"))
         return self._fields([i for i in block.items if isinstance(i, nodes.Field)], fields, where)
 
     def _claims(self, blocks: list[nodes.Block]) -> tuple[CheckedClaim, ...]:
@@ -225,9 +207,7 @@ class _Checker:
                     claims.append(self._claim(item))
                 elif not isinstance(item, nodes.Broken):
                     where = f"inside `{block.kind}`: it holds claims such as `test.accuracy >= 90%`"
-                    self.problems.append(
-                        errors.Misplaced(span=_head(item), what="this statement", where=where)
-                    )
+                    self.problems.append(errors.Misplaced(span=_head(item), what="this statement", where=where))
         return tuple(claim for claim in claims if claim is not None)
 
     def _claim(self, claim: nodes.Claim) -> CheckedClaim | None:
@@ -248,9 +228,7 @@ class _Checker:
         for field in sorted(fields, key=lambda field: field.name != first):
             if field.name in seen:
                 self.problems.append(
-                    errors.GivenTwice(
-                        span=field.name_span, what=f"`{field.name}`", first=seen[field.name]
-                    )
+                    errors.GivenTwice(span=field.name_span, what=f"`{field.name}`", first=seen[field.name])
                 )
                 continue
             seen[field.name] = field.name_span
@@ -264,9 +242,7 @@ class _Checker:
 
     def _unknown_field(self, field: nodes.Field, table: Mapping[str, v.Arg], where: str) -> None:
         suggestion = suggest(field.name, table, self.vocabulary.habits)
-        homes = [
-            f"`{kind.name}`" for kind in self.vocabulary.blocks.values() if field.name in kind.fields
-        ]
+        homes = [f"`{kind.name}`" for kind in self.vocabulary.blocks.values() if field.name in kind.fields]
         if not suggestion and field.name in self.vocabulary.fields:
             suggestion = f"`{field.name}` stands at the top of the recipe, outside the blocks"
         elif not suggestion and homes:
@@ -298,9 +274,7 @@ class _Checker:
                 continue
             elif arg.default is v.REQUIRED:
                 if self.knows_all:
-                    self.problems.append(
-                        errors.MissingField(span=place, name=name, where=where, doc=arg.doc)
-                    )
+                    self.problems.append(errors.MissingField(span=place, name=name, where=where, doc=arg.doc))
             else:
                 full[name] = self._default(arg)
         return full
@@ -375,9 +349,7 @@ class _Checker:
     def _hint(self, node: nodes.Node, type_: v.Type) -> str:
         options = type_.options if isinstance(type_, v.Either) else (type_,)
         for option in options:
-            if isinstance(node, nodes.Text) and fits(
-                nodes.Name(node.value, node.span), option, self.vocabulary
-            ):
+            if isinstance(node, nodes.Text) and fits(nodes.Name(node.value, node.span), option, self.vocabulary):
                 return f"write it without the quotes: `{node.value}`"
             if isinstance(option, v.ListOf) and fits(node, option.item, self.vocabulary):
                 return f"write a list: `[{node.span.text}]`"
@@ -413,9 +385,7 @@ class _Checker:
         too_low = type_.low is not None and (value < type_.low or (type_.above and value == type_.low))
         too_high = type_.high is not None and (value > type_.high or (type_.below and value == type_.high))
         if too_low or too_high:
-            self.problems.append(
-                errors.OutOfRange(span=node.span, what=what, found=shown, allowed=range_text(type_))
-            )
+            self.problems.append(errors.OutOfRange(span=node.span, what=what, found=shown, allowed=range_text(type_)))
             return None
         return self._made(int(value) if type_.whole else value, node)
 
@@ -434,9 +404,7 @@ class _Checker:
             )
             return None
         if (type_.whole or node.unit == "steps") and node.value != int(node.value):
-            self.problems.append(
-                errors.NotWhole(span=node.span, what=what, found=quantity_text(node))
-            )
+            self.problems.append(errors.NotWhole(span=node.span, what=what, found=quantity_text(node)))
             return None
         if node.value < 0 or (node.value == 0 and not type_.zero) or node.value > 1e7:
             self.problems.append(
@@ -525,18 +493,13 @@ class _Checker:
         if low is None or high is None:
             return None
         if low.value > high.value:
-            self.problems.append(
-                errors.BackwardRange(
-                    span=node.span, low=node.low.span.text, high=node.high.span.text
-                )
-            )
+            self.problems.append(errors.BackwardRange(span=node.span, low=node.low.span.text, high=node.high.span.text))
             return None
         return self._made((low.value, high.value), node)
 
     def _map(self, node: nodes.Map, type_: v.MapOf, what: str) -> Value | None:
         pairs = [
-            (self.value(key, type_.key, what), self.value(value, type_.value, what))
-            for key, value in node.entries
+            (self.value(key, type_.key, what), self.value(value, type_.value, what)) for key, value in node.entries
         ]
         if any(key is None or value is None for key, value in pairs):
             return None
@@ -599,9 +562,7 @@ class _Checker:
                 named = True
             if name in given:
                 self.problems.append(
-                    errors.GivenTwice(
-                        span=argument.name_span, what=f"`{name}`", first=given[name].span
-                    )
+                    errors.GivenTwice(span=argument.name_span, what=f"`{name}`", first=given[name].span)
                 )
             elif name not in table:
                 self.problems.append(
@@ -629,9 +590,7 @@ class _Checker:
                     args[name] = value
             elif arg.default is v.REQUIRED:
                 self.problems.append(
-                    errors.MissingArgument(
-                        span=call.span, name=name, call=call.name, doc=_lower(arg.doc)
-                    )
+                    errors.MissingArgument(span=call.span, name=name, call=call.name, doc=_lower(arg.doc))
                 )
             else:
                 args[name] = self._default(arg)
@@ -650,9 +609,7 @@ def _settings(texts: Sequence[str], problems: list[Problem]) -> list[nodes.Field
                     fields.append(field)
                 case _:
                     span = recipe.source.span(0, len(text))
-                    problems.append(
-                        errors.Misplaced(span=span, what="this", where="in `--set`: write NAME=VALUE")
-                    )
+                    problems.append(errors.Misplaced(span=span, what="this", where="in `--set`: write NAME=VALUE"))
     return fields
 
 

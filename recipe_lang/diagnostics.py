@@ -52,9 +52,7 @@ class RecipeError(Exception):
     """Something that the user can put right. Never shown with a traceback."""
 
     def __init__(self, problems: Problem | Sequence[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = (
-            (problems,) if isinstance(problems, Problem) else tuple(problems)
-        )
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("; ".join(problem.message() for problem in self.problems))
 
 

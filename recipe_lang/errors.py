@@ -358,9 +358,7 @@ class UnknownMetric(Problem):
 
     def help(self) -> str:
         sets = listed(tuple(f"`{name}`" for name in self.sets))
-        return suggested(
-            self.suggestion, f"write {sets}, a dot, and one of {quoted(self.metrics, 20)}"
-        )
+        return suggested(self.suggestion, f"write {sets}, a dot, and one of {quoted(self.metrics, 20)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -672,7 +670,7 @@ class BadTitle(Problem):
         return f"a `{self.kind}` block has {'a title' if self.needed else 'no title'}"
 
     def help(self) -> str:
-        return f'write `{self.kind}{" " + chr(34) + "…" + chr(34) if self.needed else ""} {{`'
+        return f"write `{self.kind}{' ' + chr(34) + '…' + chr(34) if self.needed else ''} {{`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

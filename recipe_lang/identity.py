@@ -29,18 +29,13 @@ def canonical(recipe: CheckedRecipe, vocabulary: Vocabulary) -> dict[str, Any]:
         "ftr": vocabulary.version,
         "fields": _fields(recipe.fields, vocabulary.fields),
         "blocks": [
-            [block.kind, _fields(block.fields, vocabulary.blocks[block.kind].fields)]
-            for block in recipe.blocks
+            [block.kind, _fields(block.fields, vocabulary.blocks[block.kind].fields)] for block in recipe.blocks
         ],
     }
 
 
 def _fields(fields: Mapping[str, Value], table: Mapping[str, Arg]) -> dict[str, Any]:
-    return {
-        name: plain(value)
-        for name, value in fields.items()
-        if value.span is not None and table[name].identity
-    }
+    return {name: plain(value) for name, value in fields.items() if value.span is not None and table[name].identity}
 
 
 def plain(value: Value) -> Any:

@@ -131,9 +131,7 @@ class Negative:
     span: Span = _span()
 
 
-Node = (
-    Number | Text | Name | Reference | Call | List | Map | Range | Except | Then | Arithmetic | Negative
-)
+Node = Number | Text | Name | Reference | Call | List | Map | Range | Except | Then | Arithmetic | Negative
 
 
 @dataclass(frozen=True, slots=True)

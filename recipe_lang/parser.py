@@ -196,9 +196,7 @@ class _Builder:
 
     def number(self, tree: Tree[Token]) -> nodes.Number:
         digits, unit = tree.children
-        return nodes.Number(
-            float(_token(digits)), None if unit is None else str(unit), self.span(tree)
-        )
+        return nodes.Number(float(_token(digits)), None if unit is None else str(unit), self.span(tree))
 
     def text(self, token: Token) -> nodes.Text:
         span = self.span(token)
@@ -390,9 +388,7 @@ def _syntax_error(error: UnexpectedInput, source: Source, start: int, end: int) 
         names = set(error.accepts or error.expected)
     elif isinstance(error, UnexpectedCharacters):
         names = set(error.allowed or ())
-    return errors.Unexpected(
-        span=span, found=found, expected=_expected(names), statement=source.text[start:end]
-    )
+    return errors.Unexpected(span=span, found=found, expected=_expected(names), statement=source.text[start:end])
 
 
 def _found(text: str, at: int, end: int) -> str:

@@ -104,9 +104,7 @@ def _option(value: Any, options: tuple[v.Type, ...]) -> v.Type:
 
 def _call(call: CallValue, vocabulary: v.Vocabulary) -> str:
     table = {arg.name: arg.type for arg in vocabulary.families[call.family].entries[call.name].args}
-    args = [
-        f"{name} = {value_text(value.value, table[name], vocabulary)}" for name, value in call.args.items()
-    ]
+    args = [f"{name} = {value_text(value.value, table[name], vocabulary)}" for name, value in call.args.items()]
     return f"{call.name}({', '.join(args)})" if args else call.name
 
 

@@ -56,9 +56,7 @@ class Params:
         for param in params:
             if param.name in first:
                 what = f"the parameter `{param.name}`"
-                self.problems.append(
-                    errors.GivenTwice(span=param.name_span, what=what, first=first[param.name])
-                )
+                self.problems.append(errors.GivenTwice(span=param.name_span, what=what, first=first[param.name]))
                 continue
             first[param.name] = param.name_span
             self._declare(param, given.get(param.name))
@@ -111,9 +109,7 @@ class Params:
             )
         return inside is True
 
-    def _in_range(
-        self, param: nodes.Param, value: nodes.Node, range_: nodes.Range, positive: bool
-    ) -> bool | None:
+    def _in_range(self, param: nodes.Param, value: nodes.Node, range_: nodes.Range, positive: bool) -> bool | None:
         """Whether the value lies in the range; None when a mistake was reported instead."""
         low, high = self.resolve(range_.low), self.resolve(range_.high)
         if low is None or high is None:
@@ -129,21 +125,18 @@ class Params:
                     )
                 )
                 return None
-        if not (
-            isinstance(low, nodes.Number)
-            and isinstance(high, nodes.Number)
-            and isinstance(value, nodes.Number)
-        ):
+        if not (isinstance(low, nodes.Number) and isinstance(high, nodes.Number) and isinstance(value, nodes.Number)):
             return None
         if low.value > high.value:
-            self.problems.append(
-                errors.BackwardRange(span=range_.span, low=low.span.text, high=high.span.text)
-            )
+            self.problems.append(errors.BackwardRange(span=range_.span, low=low.span.text, high=high.span.text))
             return None
         if positive and low.value <= 0:
             self.problems.append(
                 errors.OutOfRange(
-                    span=low.span, what="the low end of a log domain", found=quantity_text(low), allowed="above 0"
+                    span=low.span,
+                    what="the low end of a log domain",
+                    found=quantity_text(low),
+                    allowed="above 0",
                 )
             )
             return None

@@ -66,9 +66,7 @@ class Selector:
         elif isinstance(node, nodes.Text):
             hint = f"write it without the quotes: `{node.value}`"
         self.problems.append(
-            errors.WrongType(
-                span=node.span, what="a selector", expected=EXPECTED, found=describe_node(node), hint=hint
-            )
+            errors.WrongType(span=node.span, what="a selector", expected=EXPECTED, found=describe_node(node), hint=hint)
         )
         return None
 

@@ -123,8 +123,7 @@ def fits(node: nodes.Node, type_: v.Type, vocabulary: v.Vocabulary) -> bool:
             return isinstance(node, nodes.Name) and node.value in options
         case v.CallOf(families):
             return isinstance(node, nodes.Name | nodes.Call) and any(
-                (node.name if isinstance(node, nodes.Call) else node.value)
-                in vocabulary.families[name].entries
+                (node.name if isinstance(node, nodes.Call) else node.value) in vocabulary.families[name].entries
                 for name in families
             )
         case v.MetricOf(sets):

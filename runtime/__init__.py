@@ -1,0 +1,132 @@
+"""The Python interface: what the commands do, in a few lines.
+
+    import runtime as ftr
+
+    recipe = ftr.check(ftr.parse(ftr.read_source("digits.ftr")))
+    prepared = ftr.prepare("digits.ftr", settings=["lr=3e-4"])   # finds images, builds the network
+    print(prepared.plan.stages[0].steps)
+    folder, result = ftr.run(prepared)
+    finished = ftr.load(folder)
+    for prediction in ftr.predict(finished, ["photo.jpg"]):
+        print(prediction.classes)
+
+`parse`, `check` and `compile_plan` load no MXNet; the others do, when they are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipe_lang.checked import CheckedRecipe
+from recipe_lang.checker import check as _check
+from recipe_lang.diagnostics import RecipeError
+from recipe_lang.nodes import Recipe
+from recipe_lang.parser import parse, read_source
+
+if TYPE_CHECKING:
+    from runtime.finished import Finished, Prediction
+    from runtime.metrics import Report
+    from runtime.plan import DataFacts, NetFacts, Plan
+    from runtime.run import Prepared, Watch
+
+__all__ = [
+    "RecipeError",
+    "check",
+    "compile_plan",
+    "evaluate",
+    "load",
+    "parse",
+    "predict",
+    "prepare",
+    "read_source",
+    "run",
+]
+
+
+def check(recipe: Recipe, settings: Sequence[str] = ()) -> CheckedRecipe:
+    """Check a parsed recipe; `settings` are texts like `lr=3e-4`.
+
+    Raises:
+        RecipeError: with all problems.
+    """
+    from runtime.vocabulary import VOCABULARY
+
+    return _check(recipe, VOCABULARY, settings)
+
+
+def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts) -> Plan:
+    """Compile a checked recipe with the facts about its data and its network; `prepare` finds them.
+
+    Raises:
+        RecipeError: the facts show that the recipe cannot work.
+    """
+    from runtime.compile import compile_plan
+
+    return compile_plan(recipe, data, net)
+
+
+def prepare(path: str | Path, settings: Sequence[str] = (), data_root: str | Path | None = None) -> Prepared:
+    """Check a recipe, find its images, build its network, and compile its plan.
+
+    Raises:
+        RecipeError: something about the recipe, its data or its base is wrong.
+    """
+    from runtime.run import prepare
+
+    return prepare(Path(path), settings, None if data_root is None else Path(data_root))
+
+
+def run(
+    prepared: Prepared,
+    out: str | Path | None = None,
+    *,
+    device: str = "cpu",
+    workers: int = 2,
+    watch: Watch | None = None,
+) -> tuple[Path, dict[str, Any]]:
+    """Train; return the run folder and the content of its `result.json`. `watch` is called with each event.
+
+    Raises:
+        RecipeError: the data, the weights, the disk or the loss stopped it.
+    """
+    from runtime.finished import RunSettings
+    from runtime.run import run
+
+    return run(prepared, RunSettings(device, workers), None if out is None else Path(out), watch)
+
+
+def load(folder: str | Path) -> Finished:
+    """Load a finished run from its folder.
+
+    Raises:
+        RecipeError: it is no finished run.
+    """
+    from runtime.finished import load
+
+    return load(Path(folder))
+
+
+def predict(finished: Finished, paths: Sequence[str | Path], top: int = 5, device: str = "cpu") -> Iterator[Prediction]:
+    """Classify image files, or all images in folders, in order.
+
+    Raises:
+        RecipeError: a path is not there.
+    """
+    from runtime.finished import predict
+    from runtime.run import device_context
+
+    return predict(finished, [Path(path) for path in paths], device_context(device), top)
+
+
+def evaluate(finished: Finished, data: str | None = None, set_name: str | None = None, device: str = "cpu") -> Report:
+    """Measure a run on its test set, another of its sets, or other data (a folder, or a source as text).
+
+    Raises:
+        RecipeError: the data cannot be used.
+    """
+    from runtime.finished import evaluate
+    from runtime.run import device_context
+
+    return evaluate(finished, device_context(device), 2, data=data, set_name=set_name)[1]

@@ -1,13 +1,13 @@
 """The run folder: what a run leaves, written atomically.
 
-    recipe.ftr       the recipe as written
-    resolved.ftr     every value, as it was run
-    plan.json        the plan
-    metrics.jsonl    one line for each event, as they come
-    model.params     the final weights
-    model-symbol.json, model-0000.params   the same, exported: needs no ftr to run
-    curves.png       loss, rate and metrics over the steps
-    result.json      what came out; written last
+recipe.ftr       the recipe as written
+resolved.ftr     every value, as it was run
+plan.json        the plan
+metrics.jsonl    one line for each event, as they come
+model.params     the final weights
+model-symbol.json, model-0000.params   the same, exported: needs no ftr to run
+curves.png       loss, rate and metrics over the steps
+result.json      what came out; written last
 """
 
 from __future__ import annotations

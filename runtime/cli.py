@@ -43,9 +43,7 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option(
-    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show versions."
-)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show versions.")
 def app() -> None:
     """Check, plan and run `.ftr` recipes: fine-tuning of image models, written down."""
 
@@ -106,16 +104,20 @@ def _console() -> Console:
 _RECIPE = click.argument("recipe", type=click.Path(path_type=Path))
 _RUN = click.argument("run", type=click.Path(path_type=Path))
 _SET = click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the recipe; may be repeated."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a parameter of the recipe; may be repeated.",
 )
 _DATA_ROOT = click.option(
-    "--data-root", type=click.Path(path_type=Path, file_okay=False), help="Folder that relative data paths start from."
+    "--data-root",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that relative data paths start from.",
 )
 _JSON = click.option("--json", "machine", is_flag=True, help="Print JSON.")
 _DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu(N).")
-_THREADS = click.option(
-    "--threads", type=click.IntRange(1), help="Threads for arithmetic; all cores by default."
-)
+_THREADS = click.option("--threads", type=click.IntRange(1), help="Threads for arithmetic; all cores by default.")
 _WORKERS = click.option(
     "--workers", type=click.IntRange(0, 64), default=2, show_default=True, help="Threads that read images."
 )
@@ -191,9 +193,7 @@ def explain(word: str | None) -> int:
 @_JSON
 @_DEBUG
 @_command
-def plan(
-    recipe: Path, settings: tuple[str, ...], data_root: Path | None, machine: bool, debug: bool
-) -> int:
+def plan(recipe: Path, settings: tuple[str, ...], data_root: Path | None, machine: bool, debug: bool) -> int:
     """Show what a run would do, without training."""
     with _mxnet(debug=debug):
         from runtime.plan import as_json as plan_json
@@ -256,7 +256,7 @@ def run(
 
 @app.command()
 @_RUN
-@click.option("--data", metavar="SOURCE", help='Other data: a folder, or a source such as \'csv("f.csv", …)\'.')
+@click.option("--data", metavar="SOURCE", help="Other data: a folder, or a source such as 'csv(\"f.csv\", …)'.")
 @click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="Which of the run's own sets.")
 @_DATA_ROOT
 @_DEVICE

@@ -57,9 +57,7 @@ def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts) -> Plan:
         head=tuple(step(layer) for layer in recipe["head"]),
         data=planned_data,
         stages=tuple(stages),
-        claims=tuple(
-            ClaimPlan(claim.metric, claim.operator, claim.number, claim.span) for claim in recipe.claims
-        ),
+        claims=tuple(ClaimPlan(claim.metric, claim.operator, claim.number, claim.span) for claim in recipe.claims),
     )
 
 
@@ -120,9 +118,7 @@ def _sized(item: Step, size: int) -> Step:
     return item
 
 
-def training_steps(
-    augment: tuple[Value, ...] | None, prepare: tuple[Step, ...], size: int
-) -> tuple[Step, ...]:
+def training_steps(augment: tuple[Value, ...] | None, prepare: tuple[Step, ...], size: int) -> tuple[Step, ...]:
     """Return what is done to a training image, in order.
 
     Without augmentation that is `prepare`. An augmentation with a crop of its own replaces it, `random_crop` after the

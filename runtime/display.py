@@ -136,16 +136,14 @@ class Display:
         busy = now.busy_s + (self._clock() - now.resumed if not now.doing else 0.0)
         speed = f"{now.images / busy:,.0f} images/s" if busy > 0 and now.images else ""
         head = f"stage {stage.position + 1}/{len(self._plan.stages)}  {stage.title}"
-        details = (
-            [f"loss {last.loss:.3f}", f"rate {last.rate:.2e}", speed] if last else []
-        )
+        details = [f"loss {last.loss:.3f}", f"rate {last.rate:.2e}", speed] if last else []
         epoch = min(step // stage.steps_per_epoch + 1, stage.epochs)
         state = [f"epoch {epoch}/{stage.epochs}", *details, now.doing]
         bar = Table.grid(padding=(0, 1), expand=True)
         bar.add_column(ratio=1)
         bar.add_column(no_wrap=True)
         bar.add_row(ProgressBar(stage.steps, step), f"{step}/{stage.steps}  {left}")
-        lines = [Text(head, style="cyan", overflow="ellipsis", no_wrap=True), bar]
+        lines: list[RenderableType] = [Text(head, style="cyan", overflow="ellipsis", no_wrap=True), bar]
         lines.append(Text("  ".join(part for part in state if part)))
         if self._best:
             lines.append(Text(self._best, style="green"))
@@ -184,9 +182,5 @@ def summary(console: Console, result: Mapping[str, Any], folder: object) -> None
         console.print(table)
     for claim in result["expect"] or ():
         style, verdict = ("green", "holds") if claim["holds"] else ("bold red", "does not hold")
-        console.print(
-            Text.assemble("claim ", claim["claim"], ": ", (verdict, style), f" ({claim['value']:.4f})")
-        )
-    console.print(
-        Text(f"{_duration(result['wall_s'])} in all; run folder: {folder}"), soft_wrap=True
-    )
+        console.print(Text.assemble("claim ", claim["claim"], ": ", (verdict, style), f" ({claim['value']:.4f})"))
+    console.print(Text(f"{_duration(result['wall_s'])} in all; run folder: {folder}"), soft_wrap=True)

@@ -100,9 +100,7 @@ def _read_json(folder: Path, name: str) -> Any:
         raise RecipeError(NotARun(path=str(folder), reason=reason)) from error
 
 
-def predict(
-    run: Finished, paths: Sequence[Path], context: Any, top: int = 5
-) -> Iterator[Prediction]:
+def predict(run: Finished, paths: Sequence[Path], context: Any, top: int = 5) -> Iterator[Prediction]:
     """Classify image files, and all images in folders, in order; one that cannot be read is reported.
 
     Raises:
@@ -148,9 +146,7 @@ def _shares(net: Any, run: Finished, pixels: list[Any], context: Any) -> np.ndar
     return shares
 
 
-def _ranked(
-    shares: np.ndarray[Any, Any], classes: Sequence[str], top: int
-) -> tuple[tuple[str, float], ...]:
+def _ranked(shares: np.ndarray[Any, Any], classes: Sequence[str], top: int) -> tuple[tuple[str, float], ...]:
     order = np.argsort(-shares, kind="stable")[:top]
     return tuple((classes[index], float(shares[index])) for index in order)
 

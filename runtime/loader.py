@@ -75,9 +75,7 @@ def batches(
         pictures.close()
 
 
-def _prepared(
-    sample: Sample, transform: Transform, sample_rng: Callable[[Sample], np.random.Generator]
-) -> Pixels:
+def _prepared(sample: Sample, transform: Transform, sample_rng: Callable[[Sample], np.random.Generator]) -> Pixels:
     try:
         return np.asarray(transform(open_rgb(sample.image), sample_rng(sample)))
     except ImageError as fault:

@@ -65,12 +65,12 @@ class Model:
             origin=origin,
             missing=tuple(name for name in mine if name not in arrays),
             extra=tuple(name for name in arrays if name not in mine),
-            misshaped=tuple(n for n, array in arrays.items() if n in mine and not fits(mine[n], array)),
+            misshaped=tuple(n for n, values in arrays.items() if n in mine and not fits(mine[n], values)),
         )
         if problem.missing or problem.extra or problem.misshaped:
             raise RecipeError(problem)
-        for name, array in arrays.items():
-            fill(mine[name], array)
+        for name, values in arrays.items():
+            fill(mine[name], values)
 
 
 def build_model(base: Step, head: Sequence[Step], classes: int, size: int) -> Model:
@@ -197,9 +197,9 @@ def _first_value(name: str, parameter: Any, seed: int) -> Array:
         area = math.prod(shape[2:])
         if area > 1 or len(shape) > 2:
             std = math.sqrt(2 / (shape[0] * area))
-            return rng.normal(0, std, shape).astype(np.float32)
+            return np.asarray(rng.normal(0, std, shape), np.float32)
         bound = math.sqrt(6 / (shape[0] + shape[1]))
-        return rng.uniform(-bound, bound, shape).astype(np.float32)
+        return np.asarray(rng.uniform(-bound, bound, shape), np.float32)
     ones = last in ("gamma", "running_var") and parameter.init != "zeros"
     return np.full(shape, 1.0 if ones else 0.0, np.float32)
 

@@ -44,9 +44,7 @@ def gluoncv() -> Any:
     if "gluoncv" in sys.modules:
         return sys.modules["gluoncv"]
     hidden: dict[str, ModuleType] = {
-        name: sys.modules.pop(name)
-        for name in list(sys.modules)
-        if name == "torch" or name.startswith("torch.")
+        name: sys.modules.pop(name) for name in list(sys.modules) if name == "torch" or name.startswith("torch.")
     }
     sys.modules["torch"] = None  # type: ignore[assignment]
     level = logging.root.level

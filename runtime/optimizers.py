@@ -214,9 +214,7 @@ def _rmsprop(args: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
     rho, momentum, epsilon = args["rho"], args["momentum"], args["epsilon"]
     if momentum and not args["centered"]:
         return RMSProp(rho=rho, momentum=momentum, epsilon=epsilon, **common)
-    return mx.optimizer.RMSProp(
-        gamma1=rho, gamma2=momentum, epsilon=epsilon, centered=args["centered"], **common
-    )
+    return mx.optimizer.RMSProp(gamma1=rho, gamma2=momentum, epsilon=epsilon, centered=args["centered"], **common)
 
 
 OPTIMIZERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Any]] = {

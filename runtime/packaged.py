@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from recipe_lang.diagnostics import RecipeError
-from runtime.weights_problems import PackageNotInstalled
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +49,9 @@ def _lite(version: int, sha256: str, width: float, depth: float, size: int) -> P
 
 
 PACKAGED = {
-    "efficientnet_lite0": _lite(
-        0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", 1.0, 1.0, 224
-    ),
-    "efficientnet_lite1": _lite(
-        1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850", 1.0, 1.1, 240
-    ),
-    "efficientnet_lite2": _lite(
-        2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", 1.1, 1.2, 260
-    ),
+    "efficientnet_lite0": _lite(0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", 1.0, 1.0, 224),
+    "efficientnet_lite1": _lite(1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850", 1.0, 1.1, 240),
+    "efficientnet_lite2": _lite(2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", 1.1, 1.2, 260),
 }
 
 
@@ -71,5 +64,7 @@ def packaged_file(name: str) -> Path:
     base = PACKAGED[name]
     spec = find_spec(base.module)
     if spec is None or not spec.submodule_search_locations:
+        from runtime.weights_problems import PackageNotInstalled
+
         raise RecipeError(PackageNotInstalled(base=name, package=base.package))
     return Path(spec.submodule_search_locations[0], base.file)

@@ -38,9 +38,7 @@ def solar_cells(labels: str = "certain") -> Listing:
     spec = find_spec("elpv_dataset")
     if spec is None or spec.origin is None:
         raise RecipeError(
-            problems.NotInstalled(
-                what="solar_cells", package="elpv-dataset", command="pip install elpv-dataset"
-            )
+            problems.NotInstalled(what="solar_cells", package="elpv-dataset", command="pip install elpv-dataset")
         )
     root = Path(spec.origin).parent / "data"
     table = existing(root / "labels.csv", "file")
@@ -136,9 +134,7 @@ def _read_idx(plain: Path, rank: int) -> tuple[Path, Pixels]:
     except (OSError, EOFError, zlib.error) as fault:
         raise _damaged(path, str(fault)) from fault
     if len(content) != total:
-        raise _damaged(
-            path, f"it has {'more' if len(content) > total else 'fewer'} bytes than its header says"
-        )
+        raise _damaged(path, f"it has {'more' if len(content) > total else 'fewer'} bytes than its header says")
     return path, np.frombuffer(content, np.uint8).reshape(sizes)
 
 

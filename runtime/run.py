@@ -113,9 +113,7 @@ def run(
             write_text(folder / "resolved.ftr", print_recipe(recipe, VOCABULARY))
             write_json(folder / "plan.json", plan)
             write_json(folder / "classes.json", plan.data.classes)
-            sets = Sets(
-                plan.data, plan.seed, {k: v.samples for k, v in listings.items()}, settings.workers
-            )
+            sets = Sets(plan.data, plan.seed, {k: v.samples for k, v in listings.items()}, settings.workers)
             session = Session(plan, prepared.model, sets, context, asked)
             with (folder / "metrics.jsonl").open("w", encoding="utf-8") as file:
                 record = Record(folder, file)
@@ -221,4 +219,3 @@ def versions_used() -> dict[str, str]:
 def default_threads() -> int:
     """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-

@@ -206,9 +206,7 @@ class Sets:
         return to_input(images, self.plan.mean, self.plan.std, context)
 
 
-def to_input(
-    images: np.ndarray[Any, Any], mean: tuple[float, ...], std: tuple[float, ...], context: Any
-) -> Any:
+def to_input(images: np.ndarray[Any, Any], mean: tuple[float, ...], std: tuple[float, ...], context: Any) -> Any:
     """Turn uint8 images (N, H, W, 3) into float32 (N, 3, H, W): (value / 255 - mean) / std."""
     scaled = nd.image.to_tensor(array(images, ctx=context, dtype="uint8"))
     return nd.image.normalize(scaled, mean=mean, std=std)
@@ -224,8 +222,7 @@ def _arguments(step: Step) -> dict[str, Any]:
     if step.name == "color_jitter":
         amount = args.pop("amount")
         args |= {
-            name: amount if args[name] is None else args[name]
-            for name in ("brightness", "contrast", "saturation")
+            name: amount if args[name] is None else args[name] for name in ("brightness", "contrast", "saturation")
         }
     if step.name == "lighting":
         args = {"alpha_std": args["alpha"]}

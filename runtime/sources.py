@@ -80,9 +80,7 @@ def folder(path: Path, training: bool = True) -> Listing:
         raise RecipeError(problems.UnreadableData(path=str(fault.filename or root), reason=reason)) from fault
     if not classes:
         raise RecipeError(problems.NoClassFolders(path=str(root), loose=loose))
-    samples = (
-        Sample(name, label, path) for label, images in enumerate(found.values()) for name, path in images
-    )
+    samples = (Sample(name, label, path) for label, images in enumerate(found.values()) for name, path in images)
     return Listing(tuple(samples), classes)
 
 
@@ -210,15 +208,11 @@ def _header(table: Path, lines: list[str], image: str, label: str) -> tuple[str,
         raise RecipeError(problems.UnreadableTable(path=str(table), reason="it has no columns"))
     wrong = next(name for name in (image, label) if name not in names)
     raise RecipeError(
-        problems.MissingColumn(
-            path=str(table), column=wrong, columns=tuple(names), nearest=suggest(wrong, names)
-        )
+        problems.MissingColumn(path=str(table), column=wrong, columns=tuple(names), nearest=suggest(wrong, names))
     )
 
 
-def _checked_rows(
-    table: Path, rows: list[tuple[int, list[str]]], image: int, label: int
-) -> list[tuple[int, str, str]]:
+def _checked_rows(table: Path, rows: list[tuple[int, list[str]]], image: int, label: int) -> list[tuple[int, str, str]]:
     found: list[tuple[int, str, str]] = []
     bad: list[problems.BadRow] = []
     lines: dict[str, int] = {}

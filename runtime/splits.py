@@ -75,9 +75,7 @@ def align(listing: Listing, classes: tuple[str, ...], set_name: str = "validatio
     not.
     """
     used = {label for label, count in enumerate(listing.counts()) if count}
-    unknown = tuple(
-        name for label, name in enumerate(listing.classes) if label in used and name not in classes
-    )
+    unknown = tuple(name for label, name in enumerate(listing.classes) if label in used and name not in classes)
     if unknown:
         raise RecipeError(
             problems.UnknownClass(

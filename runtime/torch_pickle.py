@@ -133,9 +133,7 @@ def _global(pickle: Pickle, name: str) -> None:
     elif name in _CALLABLES:
         pickle.push(_CALLABLES[name])
     elif name.startswith("torch ") and name.endswith("Storage"):
-        raise pickle.file.unsupported(
-            f"numbers of the kind {name.removeprefix('torch ').removesuffix('Storage')}"
-        )
+        raise pickle.file.unsupported(f"numbers of the kind {name.removeprefix('torch ').removesuffix('Storage')}")
     else:
         raise RecipeError(CodeInWeights(path=str(pickle.file.path), name=name.replace(" ", ".")))
 

@@ -38,7 +38,7 @@ from runtime.sets import Sets
 _STEPS_BEHIND = 2
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
     """The run was asked to end, and did at a step's boundary."""
 
 
@@ -185,8 +185,7 @@ def _prepare(session: Session, stage: StagePlan) -> _StageNet:
     trained = {name: p for name, p in model.parameters.items() if p in wanted and p.grad_req != "null"}
     scale_of_part = {part.name: part.lr_scale for part in stage.parts}
     scales = {
-        name: next(scale for part, scale in scale_of_part.items() if name.startswith(f"{part}."))
-        for name in trained
+        name: next(scale for part, scale in scale_of_part.items() if name.startswith(f"{part}.")) for name in trained
     }
     behind = tuple(f"{part}." for part in list(model.parts)[stage.cut :])
     changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
@@ -197,9 +196,7 @@ def _has_dropout(block: Any) -> bool:
     return getattr(block, "_rate", 0) > 0 or any(_has_dropout(child) for child in block._children.values())
 
 
-def _training_step(
-    session: Session, stage: StagePlan, net: _StageNet
-) -> Callable[[Any, int], tuple[Any, float]]:
+def _training_step(session: Session, stage: StagePlan, net: _StageNet) -> Callable[[Any, int], tuple[Any, float]]:
     """Return the function that trains one batch; it gives the batch's loss, not waited for, and the rate."""
     criterion = CrossEntropy(**stage.loss.args)
     criterion.hybridize()
@@ -260,9 +257,7 @@ def _run_epoch(
         yield _finished(stage, state.epoch + 1, *late)
 
 
-def _finished(
-    stage: StagePlan, epoch: int, step: int, loss: Any, rate: float, images: int
-) -> StepFinished:
+def _finished(stage: StagePlan, epoch: int, step: int, loss: Any, rate: float, images: int) -> StepFinished:
     value = float(loss.asscalar())
     if not math.isfinite(value):
         raise RecipeError(
@@ -277,9 +272,7 @@ def _better(name: str, value: float, than: float, by: float = 0.0) -> bool:
     return value > than + by if METRICS[name].higher_is_better else value < than - by
 
 
-def _note_best(
-    state: TrainState, stage: StagePlan, net: _StageNet, values: Mapping[str, float]
-) -> bool:
+def _note_best(state: TrainState, stage: StagePlan, net: _StageNet, values: Mapping[str, float]) -> bool:
     if stage.monitor is None:
         return False
     value = values[stage.monitor.name]

@@ -64,9 +64,7 @@ def test_it_sees_what_is_there() -> None:
     assert best.tolist() == [TIGER_CAT, ESPRESSO]
 
 
-@pytest.mark.parametrize(
-    ("name", "numbers"), [("lite0", 3_371_008), ("lite1", 4_135_680), ("lite2", 4_811_072)]
-)
+@pytest.mark.parametrize(("name", "numbers"), [("lite0", 3_371_008), ("lite1", 4_135_680), ("lite2", 4_811_072)])
 def test_parts_and_sizes(name: str, numbers: int) -> None:
     base = build(f"efficientnet_{name}", 96)
     assert [part for part, _ in base.parts] == ["stem", *(f"block{n}" for n in range(1, 8))]
@@ -114,9 +112,7 @@ def test_every_parameter_learns() -> None:
     loss.backward()
     trainer.step(4)
     after = net.collect_params()
-    still = [
-        name for name, was in before.items() if np.array_equal(was.asnumpy(), after[name].data().asnumpy())
-    ]
+    still = [name for name, was in before.items() if np.array_equal(was.asnumpy(), after[name].data().asnumpy())]
     assert still == []
 
 

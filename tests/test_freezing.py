@@ -85,9 +85,7 @@ def is_norm(param: Any) -> bool:
     return param.name.endswith(("gamma", "beta", "running_mean", "running_var"))
 
 
-def frozen_and_trained(
-    parts: Parts, trained: Collection[Any], norm_frozen: bool
-) -> tuple[list[Any], list[Any]]:
+def frozen_and_trained(parts: Parts, trained: Collection[Any], norm_frozen: bool) -> tuple[list[Any], list[Any]]:
     moving = [p for p in of(parts, *dict(parts)) if p in trained and not (norm_frozen and is_norm(p))]
     return [p for p in of(parts, *dict(parts)) if p not in moving], moving
 

@@ -176,9 +176,7 @@ def test_arrays_need_no_file() -> None:
     assert open_rgb(grey).mode == "RGB"
 
 
-@pytest.mark.parametrize(
-    "array", [np.zeros((2, 2), np.float32), np.zeros((2, 2, 4), np.uint8), np.zeros(3, np.uint8)]
-)
+@pytest.mark.parametrize("array", [np.zeros((2, 2), np.float32), np.zeros((2, 2, 4), np.uint8), np.zeros(3, np.uint8)])
 def test_arrays_that_are_no_pictures(array: np.ndarray) -> None:
     with pytest.raises(ImageError, match="not a uint8 picture"):
         decode(array)
@@ -240,9 +238,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_find_broken_finds_exactly_what_decode_refuses(
-    hostile: Path, tmp_path: Path, threads: int
-) -> None:
+def test_find_broken_finds_exactly_what_decode_refuses(hostile: Path, tmp_path: Path, threads: int) -> None:
     (tmp_path / "good.jpg").write_bytes(_encoded(_photo(), "JPEG"))
     (tmp_path / "cmyk.jpg").write_bytes(_encoded(_photo().convert("CMYK"), "JPEG"))
     paths = [tmp_path / "good.jpg", *(hostile / name for name in HOSTILE), tmp_path / "cmyk.jpg"]

@@ -47,8 +47,7 @@ def refused(path: Path, data: bytes | None = None) -> Problem:
 def same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> bool:
     """Compare names, types, shapes and values."""
     return found.keys() == expected.keys() and all(
-        found[name].dtype == array.dtype and np.array_equal(found[name], array)
-        for name, array in expected.items()
+        found[name].dtype == array.dtype and np.array_equal(found[name], array) for name, array in expected.items()
     )
 
 
@@ -264,9 +263,7 @@ def test_checksums(tmp_path: Path) -> None:
 
 
 def test_reading_needs_no_mxnet() -> None:
-    code = (
-        "import sys, runtime.params_file, runtime.torch_file, runtime.packaged; print('mxnet' in sys.modules)"
-    )
+    code = "import sys, runtime.params_file, runtime.torch_file, runtime.packaged; print('mxnet' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

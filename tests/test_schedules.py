@@ -100,9 +100,7 @@ def test_agrees_with_mxnet_polynomial_and_cosine(warmup: int) -> None:
 
     ours = {name: make(name, warmup) for name in ("polynomial", "cosine")}
     theirs = {
-        "polynomial": mx.lr_scheduler.PolyScheduler(
-            TOTAL, base_lr=1.0, pwr=1.5, final_lr=0.02, warmup_steps=warmup
-        ),
+        "polynomial": mx.lr_scheduler.PolyScheduler(TOTAL, base_lr=1.0, pwr=1.5, final_lr=0.02, warmup_steps=warmup),
         "cosine": mx.lr_scheduler.CosineScheduler(TOTAL, base_lr=1.0, final_lr=0.01, warmup_steps=warmup),
     }
     for step in range(TOTAL + 1):

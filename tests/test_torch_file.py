@@ -40,20 +40,10 @@ def items(values: tuple[int, ...]) -> bytes:
 
 def storage(kind: str = "FloatStorage", key: str = "0", count: int = 6) -> bytes:
     """Return the instructions that push a storage."""
-    return (
-        b"("
-        + text("storage")
-        + f"ctorch\n{kind}\n".encode()
-        + text(key)
-        + text("cpu")
-        + whole(count)
-        + b"NtQ"
-    )
+    return b"(" + text("storage") + f"ctorch\n{kind}\n".encode() + text(key) + text("cpu") + whole(count) + b"NtQ"
 
 
-def tensor(
-    shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0, of: bytes | None = None
-) -> bytes:
+def tensor(shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0, of: bytes | None = None) -> bytes:
     """Return the instructions that push a tensor."""
     parts = (of or storage(), whole(offset), items(shape), items(strides))
     hooks = b"ccollections\nOrderedDict\n)R"
@@ -108,9 +98,7 @@ def test_the_packaged_file() -> None:
 
 def test_strides_offsets_and_a_shared_storage(tmp_path: Path) -> None:
     data = whole_file(
-        state(
-            a=tensor((2, 3), (3, 1)), b=tensor((3, 2), (1, 3)), c=tensor((2,), (2,), 1), d=tensor((), (), 5)
-        ),
+        state(a=tensor((2, 3), (3, 1)), b=tensor((3, 2), (1, 3)), c=tensor((2,), (2,), 1), d=tensor((), (), 5)),
         ["0"],
         SIX,
     )
@@ -143,11 +131,7 @@ def test_types(tmp_path: Path, kind: str, dtype: str) -> None:
 
 
 def test_parameters_and_plain_dictionaries(tmp_path: Path) -> None:
-    parameter = (
-        b"ctorch._utils\n_rebuild_parameter\n"
-        + tensor((6,), (1,))
-        + b"\x88ccollections\nOrderedDict\n)R\x87R"
-    )
+    parameter = b"ctorch._utils\n_rebuild_parameter\n" + tensor((6,), (1,)) + b"\x88ccollections\nOrderedDict\n)R\x87R"
     data = whole_file(b"\x80\x02}" + text("a") + parameter + b"s.", ["0"], SIX)
     assert np.array_equal(read(tmp_path, data)["a"], np.arange(6))
 

@@ -21,8 +21,7 @@ from runtime.zoo_names import EXCLUDED, OTHER_TASK, ZOOS
 
 def test_the_names_need_neither_mxnet_nor_numpy() -> None:
     code = (
-        "import sys, runtime.zoo_names\n"
-        "print([name for name in ('mxnet', 'gluoncv', 'numpy') if name in sys.modules])"
+        "import sys, runtime.zoo_names\nprint([name for name in ('mxnet', 'gluoncv', 'numpy') if name in sys.modules])"
     )
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)

@@ -41,9 +41,7 @@ BASE = family(
             Arg("name", OneOfStrings("packaged base", tuple(PACKAGED)), "Name of the network."),
             Arg(
                 "weights",
-                Either(
-                    (NothingType(), Word({"packaged": "The ImageNet weights that the package ships."}))
-                ),
+                Either((NothingType(), Word({"packaged": "The ImageNet weights that the package ships."}))),
                 "The package's weights, or `none` for random ones.",
                 "packaged",
             ),

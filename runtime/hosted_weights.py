@@ -10,39 +10,13 @@ import io
 import logging
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import requests
 
-from recipe_lang.diagnostics import Problem, RecipeError
+from recipe_lang.diagnostics import RecipeError
 from runtime.mx import gluoncv, mx
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoHostedWeights(Problem):
-    """The zoo's hosted weights for this base cannot be had.
-
-    For some networks a zoo never hosted any. For the others, the files of MXNet and GluonCV are reported
-    gone since February 2024 (https://github.com/dmlc/gluon-cv/issues/1778): only a copy in the zoo's cache
-    still loads.
-    """
-
-    code: ClassVar[str] = "E540"
-    zoo: str
-    name: str
-    reason: str
-
-    def message(self) -> str:
-        """Say what is wrong."""
-        return f'cannot get the `imagenet` weights of {self.zoo}("{self.name}"): {self.reason}'
-
-    def help(self) -> str:
-        """Say what to do about it."""
-        return (
-            'if you have the file, write `weights = gluon_params("file.params")`\n'
-            'or take a base that brings its weights: `packaged("efficientnet_lite0")`'
-        )
+from runtime.weights_problems import NoHostedWeights
 
 
 @contextlib.contextmanager

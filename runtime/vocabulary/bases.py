@@ -96,18 +96,28 @@ def native_size(base: CallValue) -> int:
     return PACKAGED[name].size if base.name == "packaged" else ZOOS[base.name][name].native
 
 
+_SMALLEST_LITE = 32
+_DENSE_BLOCK = ("vgg", "alexnet")  # their last block is fully connected: its weights fix the size
+
+
+def _is_fixed(base: CallValue) -> bool:
+    return ZOOS[base.name][base["name"]].family in _DENSE_BLOCK and base["weights"] is not None
+
+
 def accepts(base: CallValue, size: int) -> bool:
-    """Whether a base can be trained on square images of `size` pixels."""
-    return size >= 32 if base.name == "packaged" else ZOOS[base.name][base["name"]].accepts(size)
+    """Whether a base, with its weights, can be trained on square images of `size` pixels."""
+    if base.name == "packaged":
+        return size >= _SMALLEST_LITE
+    return size == native_size(base) if _is_fixed(base) else ZOOS[base.name][base["name"]].accepts(size)
 
 
 def size_text(base: CallValue) -> str:
     """Say which sizes a base takes."""
     if base.name == "packaged":
-        return "32px or more"
+        return f"{_SMALLEST_LITE}px or more"
     row = ZOOS[base.name][base["name"]]
-    if row.step == 0:
-        return f"{row.smallest}px only"
+    if row.step == 0 or _is_fixed(base):
+        return f"{row.native if _is_fixed(base) else row.smallest}px only"
     return f"{row.smallest}px or more" + (f", in steps of {row.step}px" if row.step > 1 else "")
 
 

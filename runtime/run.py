@@ -28,7 +28,7 @@ from runtime.curves import draw_curves
 from runtime.events import Event
 from runtime.finished import RunSettings, export_model
 from runtime.model import Model, build_model, start_weights
-from runtime.mx import gluoncv, mx
+from runtime.mx import mx
 from runtime.params_file import write_params
 from runtime.plan import Plan
 from runtime.run_problems import NoSuchDevice
@@ -206,11 +206,9 @@ def device_context(device: str) -> Any:
 
 def versions_used() -> dict[str, str]:
     """Return the versions that a result depends on."""
-    names = {"ftr": "ftr", "numpy": "numpy", "pillow": "pillow", "scikit-learn": "scikit-learn"}
+    names = ("ftr", "mxnet", "gluoncv", "numpy", "pillow", "scikit-learn")
     return {
-        **{name: version(package) for name, package in names.items()},
-        "mxnet": mx.__version__,
-        "gluoncv": gluoncv().__version__,
+        **{name: version(name) for name in names},
         "python": platform.python_version(),
         "cpu": platform.processor() or platform.machine(),
     }

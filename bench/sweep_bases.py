@@ -254,13 +254,9 @@ def table(results: list[Checked]) -> str:
 
 def main(arguments: list[str]) -> int:
     """Run the sweep; the exit code is 1 when a network failed."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smallest-per-family", action="store_true", help="only one network of each family")
-    parser.add_argument(
-        "--only", metavar="PATTERN", default="", help="only networks whose zoo:name holds this text"
-    )
+    parser.add_argument("--only", metavar="PATTERN", default="", help="only networks whose zoo:name holds this text")
     parser.add_argument("--write", metavar="FILE", type=Path, help="write the results as a Markdown table")
     parser.add_argument("--one", nargs=2, metavar=("ZOO", "NAME"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

@@ -248,7 +248,7 @@ def run(
         for name, reason in result["skipped_images"]:
             click.echo(f"skipped {name}: {reason}", err=True)
         if result["status"] == "interrupted":
-            click.echo(f"interrupted; the best weights so far are in {folder}/model.params", err=True)
+            click.echo(f"interrupted; {folder}/model.params has {result['weights']}", err=True)
             return 128 + int(result["signal"])
         summary(console, result, folder)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED

@@ -1,7 +1,7 @@
 """Keep the messages of native libraries away from the user.
 
-MXNet's C++ code writes to file descriptor 2. While a command runs, that descriptor leads to a temporary file, and Python's own
-`sys.stderr` to where it led before. What was caught is shown when the program crashes with a bug of ours.
+MXNet's C++ code writes to file descriptor 2. While a command runs, that descriptor leads to a temporary file, and
+Python's own `sys.stderr` to where it led before. What was caught is shown when the program crashes with a bug of ours.
 """
 
 from __future__ import annotations

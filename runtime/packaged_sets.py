@@ -96,7 +96,7 @@ def digits() -> Listing:
         raise RecipeError(
             problems.NotInstalled(what="digits", package="scikit-learn", command="pip install scikit-learn")
         )
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits
 
     found = load_digits()
     pixels = np.round(found.images * (255 / 16)).astype(np.uint8)

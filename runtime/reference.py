@@ -19,7 +19,7 @@ def reference() -> str:
 def _lines() -> Iterator[str]:
     yield "# Reference of the vocabulary"
     yield ""
-    yield "Generated from the tables by `python -m runtime.reference`. The rules of the language: [language.md](language.md)."
+    yield "Generated from the tables by `python -m runtime.reference`. The rules: [language.md](language.md)."
     yield from ("", "## Fields of a recipe", "")
     yield from _table(VOCABULARY.fields.values())
     for block in VOCABULARY.blocks.values():

@@ -1,7 +1,7 @@
 """From a recipe file to a run folder, in the order in which it happens.
 
-`prepare` is everything before training: read, parse, check, list the images, build the network, compile. `run` does that,
-checks the images, trains, and writes the run folder. What a person sees is left to the `watch` object.
+`prepare` is everything before training: read, parse, check, list the images, build the network, compile. `run` checks the
+images, trains, and writes the run folder. What a person sees is left to the `watch` object.
 """
 
 from __future__ import annotations
@@ -119,15 +119,14 @@ def run(
                 record = Record(folder, file)
                 status, failure = _train(session, record, watch)
         with writing(folder):
-            if status != "finished":
-                _put_best(session)
+            kept = _put_best(session) if status != "finished" else "the final weights"
             write_params(folder / "model.params", prepared.model.arrays())
             if status == "finished":
                 export_model(prepared.model, folder / "model", context)
                 draw_curves(folder / "curves.png", plan, record)
             versions = {**versions_used(), "threads": str(settings.threads), "device": settings.device}
             wall = time.monotonic() - started
-            result = result_of(plan, record, status, wall, versions, skipped)
+            result = {**result_of(plan, record, status, wall, versions, skipped), "weights": kept}
             write_json(folder / "result.json", result)
         if failure is not None:
             raise failure
@@ -146,12 +145,14 @@ def _train(session: Session, record: Record, watch: Watch) -> tuple[str, RecipeE
     return "finished", None
 
 
-def _put_best(session: Session) -> None:
-    """Put the best weights so far in place, where the running stage has some."""
-    best = session.state.best
-    if best is not None:
-        for name, copy in best.weights.items():
-            session.model.parameters[name].set_data(copy)
+def _put_best(session: Session) -> str:
+    """Put the best weights so far in place, where the running stage has some; say which weights these are."""
+    state = session.state
+    if state.best is None or not state.best.weights:
+        return f"the weights after step {state.step} of stage {state.stage + 1}"
+    for name, copy in state.best.weights.items():
+        session.model.parameters[name].set_data(copy)
+    return f"the best weights so far, of epoch {state.best.epoch} of stage {state.stage + 1}"
 
 
 class _Asked:

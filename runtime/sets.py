@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from recipe_lang.checked import CallValue, CheckedRecipe
+from recipe_lang.checked import CallValue, CheckedRecipe, Value
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.source import Span
 from runtime import packaged_sets, sources, splits, transforms
@@ -45,31 +45,60 @@ TRANSFORMS: Mapping[str, Callable[..., transforms.Transform]] = {
 }
 
 
-def list_sets(recipe: CheckedRecipe, data_root: Path | None = None) -> dict[str, Listing]:
-    """Find the samples of `train`, `valid` and `test`, all with the classes of `train`.
+def under_root(recipe: CheckedRecipe, data_root: Path) -> CheckedRecipe:
+    """Return the recipe with the relative paths of its data taken from `data_root`."""
+    data = recipe.block("data")
+    moved = replace(data, fields={name: _under(value, data_root) for name, value in data.fields.items()})
+    return replace(recipe, blocks=tuple(moved if block is data else block for block in recipe.blocks))
 
-    Relative paths are taken from `data_root` where it is given. No image is opened.
+
+def _under(value: Value, data_root: Path) -> Value:
+    call = value.value
+    if not isinstance(call, CallValue) or call.family != "source":
+        return value
+    args = {name: replace(arg, value=_moved(arg, data_root)) for name, arg in call.args.items()}
+    return replace(value, value=replace(call, args=args))
+
+
+def _moved(arg: Value, data_root: Path) -> Any:
+    if not isinstance(arg.value, Path) or arg.span is None:
+        return arg.value
+    written = arg.span.text.strip('"')  # the checker has put the recipe's folder before a relative path
+    return arg.value if Path(written).is_absolute() else data_root / arg.value.relative_to(_folder(arg.span))
+
+
+def _folder(span: Span) -> Path:
+    return Path(span.source.name).parent
+
+
+def list_sets(recipe: CheckedRecipe) -> dict[str, Listing]:
+    """Find the samples of `train`, `valid` and `test`, all with the classes of `train`. No image is opened.
 
     Raises:
         RecipeError: a source cannot be used, with the place in the recipe that names it.
     """
     data = recipe.block("data")
-    with _Place(data.place("train")):
-        train = load_source(data["train"], data_root)
+    with Place(data.place("train")):
+        train = load_source(data["train"])
     if data["take"] is not None:
-        with _Place(data.place("take")):
+        with Place(data.place("take")):
             train = splits.take(train, data["take"], recipe["seed"])
     shares = {name: data[name]["share"] for name in ("valid", "test") if _is_split(data[name])}
     found = splits.holdouts(train, shares, recipe["seed"])
     for name in ("valid", "test"):
         if data[name] is not None and not _is_split(data[name]):
-            with _Place(data.place(name)):
-                listing = load_source(data[name], data_root, training=False)
+            with Place(data.place(name)):
+                listing = load_source(data[name], training=False)
                 found[name] = splits.align(listing, train.classes, _SET_NAMES[name])
-    problems = splits.check_sets(found, data["batch"])
-    if problems:
-        raise RecipeError([_placed(problem, data.place("train")) for problem in problems])
+    _check_sets(recipe, found)
     return {name: found[name] for name in ("train", "valid", "test") if name in found}
+
+
+def _check_sets(recipe: CheckedRecipe, sets: Mapping[str, Listing]) -> None:
+    data = recipe.block("data")
+    problems = splits.check_sets(sets, data["batch"])
+    if problems:
+        raise RecipeError([_placed(problem, data.place(getattr(problem, "set_name", "train"))) for problem in problems])
 
 
 _SET_NAMES = {"valid": "validation", "test": "test"}
@@ -79,16 +108,13 @@ def _is_split(value: Any) -> bool:
     return isinstance(value, CallValue) and value.family == "split"
 
 
-def load_source(source: CallValue, data_root: Path | None, training: bool = True) -> Listing:
+def load_source(source: CallValue, training: bool = True) -> Listing:
     """Find the samples of one source.
 
     Raises:
         RecipeError: the source cannot be used.
     """
     args: dict[str, Any] = {name: value.value for name, value in source.args.items()}
-    for name, value in source.args.items():
-        if data_root is not None and value.span is not None and isinstance(value.value, Path):
-            args[name] = data_root / _as_written(value.value, Path(value.span.source.name).parent)
     if source.name == "csv":
         args["path"] = args.pop("file")
     if source.name in _CAN_LACK_CLASSES:
@@ -96,11 +122,7 @@ def load_source(source: CallValue, data_root: Path | None, training: bool = True
     return LOADERS[source.name](**args)
 
 
-def _as_written(path: Path, folder: Path) -> Path:
-    return path.relative_to(folder) if path.is_relative_to(folder) else path
-
-
-class _Place:
+class Place:
     """Gives the problems that are raised inside a place in the recipe."""
 
     def __init__(self, span: Span | None) -> None:
@@ -125,36 +147,39 @@ def data_facts(listings: Mapping[str, Listing]) -> DataFacts:
 
 
 def check_images(
+    recipe: CheckedRecipe,
     listings: Mapping[str, Listing],
-    on_error: str,
-    batch: int,
     workers: int,
     progress: Callable[[int, int], None],
     asked_to_stop: Callable[[], bool],
 ) -> tuple[dict[str, Listing], tuple[tuple[str, str], ...]]:
     """Open every image once, and return the sets without the broken ones, and these with their reasons.
 
+    When `asked_to_stop` says so, the sets come back as they are.
+
     Raises:
         RecipeError: there are broken images and `on_error` is `stop`, or too little is left without them.
     """
+    data = recipe.block("data")
     total = sum(len(listing.samples) for listing in listings.values())
     broken: list[tuple[str, str]] = []
     kept: dict[str, Listing] = {}
-    done = 0
+    done, place = 0, None
     for name, listing in listings.items():
 
         def report(count: int, _: int, before: int = done) -> None:
             progress(before + count, total)
 
         found = dict(find_broken(listing.samples, max(1, workers), report, asked_to_stop))
+        if asked_to_stop():
+            return dict(listings), ()
+        place = place or (data.place(name) if found else None)
         broken += [(_shown(s), found[s.id]) for s in listing.samples if s.id in found]
         kept[name] = Listing(tuple(s for s in listing.samples if s.id not in found), listing.classes)
         done += len(listing.samples)
-    if broken and on_error == "stop":
-        raise RecipeError(UnreadableImages(images=tuple(broken)))
-    problems = splits.check_sets(kept, batch) if broken else []
-    if problems:
-        raise RecipeError(problems)
+    if broken and data["on_error"] == "stop":
+        raise RecipeError(UnreadableImages(span=place, images=tuple(broken)))
+    _check_sets(recipe, kept)
     return kept, tuple(broken)
 
 

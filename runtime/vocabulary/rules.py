@@ -163,6 +163,19 @@ class ScaledTwice(Problem):
         return f"`{self.part}` has two rate scales"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleOfPattern(Problem):
+    """Rate scales are for whole parts; `matching("…")` selects single parameters."""
+
+    code: ClassVar[str] = "E431"
+
+    def message(self) -> str:
+        return "a rate scale is for parts, not for parameters by name"
+
+    def help(self) -> str:
+        return "name the part, such as `base.block3`"
+
+
 def image_size(recipe: CheckedRecipe) -> tuple[int, Span | None]:
     """Return the side of the images that the network sees, and where it is written."""
     data = recipe.block("data")
@@ -241,6 +254,8 @@ def _scales(recipe: CheckedRecipe) -> Iterator[Problem]:
             continue
         seen: set[str] = set()
         for key, _ in stage["lr_scale"]:
+            if key.value.patterns:
+                yield ScaleOfPattern(span=key.span)
             for part in key.value.parts:
                 if part in seen:
                     yield ScaledTwice(span=key.span, part=part)

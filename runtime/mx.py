@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from PIL import ImageFile
 
 _REMOVED_FROM_NUMPY = {
     "bool": bool,
@@ -40,7 +41,10 @@ __all__ = ["array", "autograd", "gluon", "gluoncv", "mx", "nd", "nn"]
 
 
 def gluoncv() -> Any:
-    """Import and return the `gluoncv` package, with PyTorch hidden while it loads."""
+    """Import and return the `gluoncv` package, with PyTorch hidden while it loads.
+
+    GluonCV tells Pillow to accept truncated images from then on; that is taken back, because such an image must be found.
+    """
     if "gluoncv" in sys.modules:
         return sys.modules["gluoncv"]
     hidden: dict[str, ModuleType] = {
@@ -48,6 +52,7 @@ def gluoncv() -> Any:
     }
     sys.modules["torch"] = None  # type: ignore[assignment]
     level = logging.root.level
+    truncated = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -56,4 +61,5 @@ def gluoncv() -> Any:
         del sys.modules["torch"]
         sys.modules.update(hidden)
         logging.root.setLevel(level)
+        ImageFile.LOAD_TRUNCATED_IMAGES = truncated
     return package

@@ -1,0 +1,27 @@
+"""Importing MXNet and GluonCV leaves the process as it was."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from PIL import ImageFile
+
+from runtime.mx import gluoncv
+
+
+def test_gluoncv_does_not_make_pillow_accept_truncated_images() -> None:
+    gluoncv()
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+def test_gluoncv_imports_beside_a_new_pytorch(tmp_path: object) -> None:
+    """GluonCV 0.10.5 raises on import when it finds PyTorch 2 or newer."""
+    program = (
+        "import sys, types\n"
+        "torch = types.ModuleType('torch'); torch.__version__ = '2.13.0'; sys.modules['torch'] = torch\n"
+        "from runtime.mx import gluoncv\n"
+        "gluoncv()\n"
+        "assert sys.modules['torch'] is torch\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

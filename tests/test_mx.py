@@ -15,11 +15,11 @@ def test_gluoncv_does_not_make_pillow_accept_truncated_images() -> None:
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 
-def test_gluoncv_imports_beside_a_new_pytorch(tmp_path: object) -> None:
+def test_gluoncv_imports_beside_a_new_pytorch() -> None:
     """GluonCV 0.10.5 raises on import when it finds PyTorch 2 or newer."""
     program = (
         "import sys, types\n"
-        "torch = types.ModuleType('torch'); torch.__version__ = '2.13.0'; sys.modules['torch'] = torch\n"
+        "torch = types.ModuleType('torch'); torch.__version__ = '2.13.0'; torch.Tensor = type('Tensor', (), {}); sys.modules['torch'] = torch\n"
         "from runtime.mx import gluoncv\n"
         "gluoncv()\n"
         "assert sys.modules['torch'] is torch\n"

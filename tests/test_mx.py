@@ -9,6 +9,16 @@ from PIL import ImageFile
 
 from runtime.mx import gluoncv
 
+_BESIDE_PYTORCH = """
+import sys, types
+torch = types.ModuleType("torch")
+torch.__version__, torch.Tensor = "2.13.0", type("Tensor", (), {})
+sys.modules["torch"] = torch
+from runtime.mx import gluoncv
+gluoncv()
+assert sys.modules["torch"] is torch
+"""
+
 
 def test_gluoncv_does_not_make_pillow_accept_truncated_images() -> None:
     gluoncv()
@@ -17,11 +27,4 @@ def test_gluoncv_does_not_make_pillow_accept_truncated_images() -> None:
 
 def test_gluoncv_imports_beside_a_new_pytorch() -> None:
     """GluonCV 0.10.5 raises on import when it finds PyTorch 2 or newer."""
-    program = (
-        "import sys, types\n"
-        "torch = types.ModuleType('torch'); torch.__version__ = '2.13.0'; torch.Tensor = type('Tensor', (), {}); sys.modules['torch'] = torch\n"
-        "from runtime.mx import gluoncv\n"
-        "gluoncv()\n"
-        "assert sys.modules['torch'] is torch\n"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", _BESIDE_PYTORCH], check=True)

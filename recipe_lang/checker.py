@@ -6,6 +6,7 @@ collected; the checker never stops at the first. It reads nothing but its argume
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,10 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
     Raises:
         RecipeError: with every error found, in reading order, advice included.
     """
+    if not any(isinstance(item, nodes.Version | nodes.Block) for item in recipe.items) and not any(
+        isinstance(item, nodes.Broken) and item.name == "ftr" for item in recipe.items
+    ):
+        raise RecipeError(_no_recipe(recipe, vocabulary))
     checker = _Checker(recipe, vocabulary)
     checked = checker.recipe(settings)
     problems = ordered(checker.problems)
@@ -47,6 +52,16 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
     return replace(checked, advice=tuple(ordered([*problems, *late])))
 
 
+def _no_recipe(recipe: nodes.Recipe, vocabulary: v.Vocabulary) -> Problem:
+    """Say the one thing that counts about a text with neither a version nor a block."""
+    for problem in recipe.problems:
+        if isinstance(problem, errors.TooDeep):
+            return problem
+    place = recipe.items[0].span if recipe.items else recipe.source.span(0, 0)
+    span = replace(place, end=min(place.end, place.start + 1))
+    return errors.NoVersion(span=span, version=vocabulary.version)
+
+
 class _Checker:
     def __init__(self, recipe: nodes.Recipe, vocabulary: v.Vocabulary) -> None:
         self.ast = recipe
@@ -55,6 +70,8 @@ class _Checker:
         self.params = Params(self.problems, vocabulary.habits)
         self.selector = Selector(self.problems, self.params, vocabulary.habits)
         self.is_default = False
+        self.meant: set[tuple[str, str]] = set()  # what unknown fields stand for, by the place that has them
+        self.unknown_blocks = False
         # After a mistake in the braces or an unreadable header nobody knows what is missing.
         self.knows_all = not any(
             isinstance(problem, errors.UnclosedBlock | errors.StrayBrace | errors.TooDeep)
@@ -95,7 +112,9 @@ class _Checker:
         if isinstance(first, nodes.Version):
             if first.number != str(version):
                 self.problems.append(errors.OtherVersion(span=first.span, found=first.number, version=version))
-        elif not (isinstance(first, nodes.Broken) and first.name == "ftr"):
+        elif not any(isinstance(item, nodes.Version) for item in items) and not (
+            isinstance(first, nodes.Broken) and first.name == "ftr"
+        ):
             place = first.span if first else self.ast.source.span(0, 0)
             if not any(isinstance(p, errors.TooDeep) for p in self.problems):
                 span = replace(place, end=min(place.end, place.start + 1))
@@ -153,19 +172,30 @@ class _Checker:
     def _known(self, block: nodes.Block) -> bool:
         if block.kind in self.vocabulary.blocks:
             return True
+        self.unknown_blocks = True
+        if self._has_broken_header(block):
+            return False
         names = tuple(self.vocabulary.blocks)
+        suggestion = suggest(block.kind, names, self.vocabulary.habits) or self._home(block.kind)
         self.problems.append(
-            errors.UnknownBlock(
-                span=block.kind_span,
-                name=block.kind,
-                options=names,
-                suggestion=suggest(block.kind, names, self.vocabulary.habits),
-            )
+            errors.UnknownBlock(span=block.kind_span, name=block.kind, options=names, suggestion=suggestion)
         )
         return False
 
+    def _has_broken_header(self, block: nodes.Block) -> bool:
+        head = block.head_span
+        return any(p.span and head.start <= p.span.start < head.end for p in self.ast.problems)
+
+    def _home(self, name: str) -> str:
+        """Say where a field belongs; empty when nowhere."""
+        homes = tuple(f"`{kind.name}`" for kind in self.vocabulary.blocks.values() if name in kind.fields)
+        if homes:
+            return f"`{name}` is a field of {errors.listed(homes)}: write `{name} = …` there"
+        known = name in self.vocabulary.fields
+        return f"`{name} = …` stands at the top of the recipe, outside the blocks" if known else ""
+
     def _once(self, block: nodes.Block, kind: v.BlockType, first: dict[str, Span]) -> None:
-        if kind.titled != isinstance(block.title, nodes.Text):
+        if kind.titled != isinstance(block.title, nodes.Text) and not self._has_broken_header(block):
             self.problems.append(errors.BadTitle(span=block.head_span, kind=block.kind, needed=kind.titled))
             return
         what = f"the block `{block.kind}`"
@@ -181,7 +211,7 @@ class _Checker:
         present = {block.kind for block in known}
         present |= {item.name for item in items if isinstance(item, nodes.Broken)}
         for name, kind in self.vocabulary.blocks.items():
-            if kind.required and name not in present and self.knows_all:
+            if kind.required and name not in present and self.knows_all and not self.unknown_blocks:
                 end = self.ast.source.span(0, 0)
                 self.problems.append(errors.MissingBlock(span=end, name=name, doc=kind.doc))
 
@@ -193,7 +223,9 @@ class _Checker:
                     nodes.Block: "a block",
                     nodes.Param: "a parameter",
                 }.get(type(item), "this statement")
-                self.problems.append(errors.Misplaced(span=_head(item), what=what, where=f"inside {where}"))
+                is_field = isinstance(item, nodes.Block) and item.kind in fields
+                hint = f"write it as a field: `{item.kind} = …`" if isinstance(item, nodes.Block) and is_field else ""
+                self.problems.append(errors.Misplaced(span=_head(item), what=what, where=f"inside {where}", hint=hint))
         return self._fields([i for i in block.items if isinstance(i, nodes.Field)], fields, where)
 
     def _claims(self, blocks: list[nodes.Block]) -> tuple[CheckedClaim, ...]:
@@ -242,11 +274,9 @@ class _Checker:
 
     def _unknown_field(self, field: nodes.Field, table: Mapping[str, v.Arg], where: str) -> None:
         suggestion = suggest(field.name, table, self.vocabulary.habits)
-        homes = [f"`{kind.name}`" for kind in self.vocabulary.blocks.values() if field.name in kind.fields]
-        if not suggestion and field.name in self.vocabulary.fields:
-            suggestion = f"`{field.name}` stands at the top of the recipe, outside the blocks"
-        elif not suggestion and homes:
-            suggestion = f"`{field.name}` is a field of {errors.listed(tuple(homes))}"
+        if field.name in self.vocabulary.fields or not suggestion:
+            suggestion = self._home(field.name) or suggestion
+        self.meant |= {(where, name) for name in (suggestion, *re.findall(r"`(\w+) = ", suggestion))}
         self.problems.append(
             errors.UnknownField(
                 span=field.name_span,
@@ -270,7 +300,7 @@ class _Checker:
         for name, arg in table.items():
             if name in found:
                 full[name] = found[name]
-            elif name in written:
+            elif name in written or (where, name) in self.meant:
                 continue
             elif arg.default is v.REQUIRED:
                 if self.knows_all:
@@ -297,6 +327,8 @@ class _Checker:
 
     def value(self, written: nodes.Node, type_: v.Type, what: str) -> Value | None:
         """Check a value against a type; None when it was reported as wrong."""
+        if isinstance(written, nodes.Arithmetic | nodes.Negative) and not _takes_numbers(type_):
+            return self._wrong(written, type_, what)
         node = self.params.resolve(written)
         if node is None:
             return None
@@ -353,6 +385,13 @@ class _Checker:
                 return f"write it without the quotes: `{node.value}`"
             if isinstance(option, v.ListOf) and fits(node, option.item, self.vocabulary):
                 return f"write a list: `[{node.span.text}]`"
+        if not any(isinstance(option, v.MapOf) for option in options):
+            for option in options:
+                call = self._call_of(node, option)
+                if call:
+                    return f"write `{call}({node.span.text})`"
+        if isinstance(node, nodes.Arithmetic) and any(isinstance(o, v.FilePath) for o in options):
+            return f'write it in quotes: `"{node.span.text}"`'
         if isinstance(node, nodes.Name):
             if any(isinstance(o, v.Text | v.FilePath | v.OneOfStrings) for o in options):
                 return f'write it in quotes: `"{node.value}"`'
@@ -360,6 +399,18 @@ class _Checker:
             return errors.suggested(suggest(node.value, words, self.vocabulary.habits))
         if isinstance(node, nodes.Call):
             return errors.suggested(suggest(node.name, (), self.vocabulary.habits))
+        return ""
+
+    def _call_of(self, node: nodes.Node, type_: v.Type) -> str:
+        """Return the name of a call that would take a value as its first argument; empty when none does."""
+        if not isinstance(type_, v.CallOf) or not isinstance(node, nodes.Text | nodes.Number):
+            return ""
+        entries = [entry for name in type_.families for entry in self.vocabulary.families[name].entries.values()]
+        for entry in entries:
+            first = entry.args[0].type if entry.args and entry.positional else None
+            listed = not isinstance(first, v.OneOfStrings) or getattr(node, "value", None) in first.options
+            if first is not None and listed and fits(node, first, self.vocabulary):
+                return entry.name
         return ""
 
     def _number(self, node: nodes.Node, type_: v.Number, what: str) -> Value | None:
@@ -385,7 +436,10 @@ class _Checker:
         too_low = type_.low is not None and (value < type_.low or (type_.above and value == type_.low))
         too_high = type_.high is not None and (value > type_.high or (type_.below and value == type_.high))
         if too_low or too_high:
-            self.problems.append(errors.OutOfRange(span=node.span, what=what, found=shown, allowed=range_text(type_)))
+            is_share = type_.high == 1 and type_.unit is None and 1 < value <= 100
+            hint = f"a share is written `{value:g}%` or `{value / 100:g}`" if is_share else ""
+            allowed = range_text(type_)
+            self.problems.append(errors.OutOfRange(span=node.span, what=what, found=shown, allowed=allowed, hint=hint))
             return None
         return self._made(int(value) if type_.whole else value, node)
 
@@ -399,7 +453,7 @@ class _Checker:
                     what=what,
                     found=node.unit or "",
                     expected="a number of epochs or steps",
-                    example=f"{node.value:g} epochs",
+                    example=f"{node.value:g} epochs" if node.value > 1 else "1 epoch",
                 )
             )
             return None
@@ -424,8 +478,11 @@ class _Checker:
                 return self.value(node, option, what)
         if isinstance(node, nodes.Name | nodes.Call):
             for option in type_.options:  # an unknown name gets its family's suggestion
-                if isinstance(option, v.CallOf):
+                if isinstance(option, v.CallOf) and not (isinstance(node, nodes.Name) and "." in node.value):
                     return self._call(node, option, what)
+                if isinstance(option, v.MetricOf) and isinstance(node, nodes.Name):
+                    metric = self._metric(node, option.sets)
+                    return None if metric is None else self._made(metric, node)
         return self._wrong(node, type_, what)
 
     def _text(self, node: nodes.Text, type_: v.Type) -> Value | None:
@@ -539,6 +596,7 @@ class _Checker:
         before = len(self.problems)
         table = {arg.name: arg for arg in entry.args}
         given: dict[str, nodes.Argument] = {}
+        meant: set[str] = set()  # what unknown names stand for: not missing
         positional = iter(list(table)[: entry.positional])
         named = False
         for argument in call.arguments:
@@ -565,17 +623,20 @@ class _Checker:
                     errors.GivenTwice(span=argument.name_span, what=f"`{name}`", first=given[name].span)
                 )
             elif name not in table:
+                suggestion = suggest(name, table, self.vocabulary.habits)
+                meant.add(suggestion)
                 self.problems.append(
                     errors.UnknownArgument(
                         span=argument.name_span,
                         name=name,
                         call=call.name,
                         options=tuple(table),
-                        suggestion=suggest(name, table, self.vocabulary.habits),
+                        suggestion=suggestion,
                     )
                 )
             else:
                 given[name] = argument
+        table = {name: arg for name, arg in table.items() if name in given or name not in meant}
         args = self._argument_values(call, table, given)
         return args if len(self.problems) == before else None
 
@@ -615,6 +676,12 @@ def _settings(texts: Sequence[str], problems: list[Problem]) -> list[nodes.Field
 
 def _written(items: tuple[nodes.Item, ...]) -> set[str]:
     return {item.name for item in items if isinstance(item, nodes.Field | nodes.Broken)}
+
+
+def _takes_numbers(type_: v.Type) -> bool:
+    if isinstance(type_, v.Either):
+        return any(_takes_numbers(option) for option in type_.options)
+    return not isinstance(type_, v.Text | v.FilePath | v.HexDigits | v.OneOfStrings | v.CallOf | v.Word | v.Truth)
 
 
 def _words(type_: v.Type) -> tuple[str, ...]:

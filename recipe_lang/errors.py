@@ -43,32 +43,55 @@ class Unexpected(Problem):
     code: ClassVar[str] = "E101"
     found: str
     expected: tuple[str, ...]
-    statement: str
+    before: str  # the statement up to the mistake
+    after: str  # and from it on
 
     def message(self) -> str:
-        what = f"`{self.found}`" if self.found else "the line ends"
-        return f"unexpected {what}" if self.found else "the statement is not complete"
+        return f"unexpected `{self.found}`" if self.found else "the statement is not complete"
 
     def label(self) -> str:
         return f"expected {listed(self.expected)}" if 0 < len(self.expected) <= 5 else ""
 
     def help(self) -> str:
         for pattern, advice in _SYNTAX_HABITS:
-            if re.match(pattern, self.found):
-                return advice
-        if self.statement.count('"') % 2:
+            match = re.search(pattern, f"{self.before}@{self.after}", re.DOTALL)
+            if match:
+                return match.expand(advice)
+        if (self.before + self.after).count('"') % 2:
             return 'a string begins and ends with `"` on one line'
         return ""
 
 
+# What people type, with `@` where the grammar stops, and the right form.
 _SYNTAX_HABITS = (
-    (r":", "a field is written with `=`: `lr = 0.1`"),
-    (r"==", "a field is written with one `=`"),
-    (r"!=", "a claim compares with `>=`, `<=`, `>` or `<`"),
-    (r"['‘’“”]", 'strings stand in straight double quotes: `"text"`'),
-    (r";", "a new line ends a statement; remove the `;`"),
-    (r"\.[0-9]", "a number has digits on both sides of the dot: `0.5`"),
-    (r"//|/\*", "a comment begins with `#`"),
+    (r"^ftr\s*@", "the first line is the version of the language: `ftr 1`"),
+    (r"^(import|def|class|if|print)\b.*@|^from \S+ @import", "a recipe holds no code: write `name = value` or a block"),
+    (r"^(\w+)(\s+\"[^\"]*\")?\s*@\s*(?:#[^\n]*)?\s*\{$", r"the `{` stands on the same line: `\1\2 {`"),
+    (r"^(\w+)\s+@['\"‘’“”]?([^{}='\"‘’“”:]+?)['\"‘’“”]?\s*\{$", r'a title stands in double quotes: `\1 "\2" {`'),
+    (r"^(\w+)(\s+\"[^\"]*\")?\s*@:\s*[{]?$", r"a block is written with braces: `\1\2 {` … `}`"),
+    (r"@:\\|@\.{0,2}/\w|@~", 'a path stands in double quotes: `"data/train"`'),
+    (r"^@\"(\w+)\"\s*:", r"a name stands without quotes: `\1 = …`"),
+    (r"@:", "write `=` instead of `:`"),
+    (r"=\s*@=|@==", "a value is given with one `=`"),
+    (r"@!=", "a claim compares with `>=`, `<=`, `>` or `<`"),
+    (r"^\w+\.[\w.]+\s*@=", "the name of a field has no dot; a claim compares: `test.accuracy >= 90%`"),
+    (r"^(\w+)\s*@[<>]", r"a metric says its set: `valid.\1` or `test.\1`"),
+    (r"@['‘’“”]", 'strings stand in straight double quotes: `"text"`'),
+    (r"@;", "a new line ends a statement; remove the `;`"),
+    (r"\.\..*@\.\.", "a range has two ends: `0.1 .. 0.5`"),
+    (r"@\.[0-9]|[0-9]@\.", "a number has digits on both sides of the dot: `0.5`, `1.0`"),
+    (r"\bexcept\b.*@except\b", "write a list behind one `except`: `all except [base.stem, base.block1]`"),
+    (r"@//|@/\*", "a comment begins with `#`"),
+    (r"[0-9]@(_[0-9]|,[0-9]{3})", "digits stand together: `12000`"),
+    (r"\*@\*", "there are `+`, `-`, `*` and `/`; a power is written out: `1e-4`"),
+    (r"@\+", "a number has no sign `+`"),
+    (r"\$@\{", "`$name` is a parameter of the recipe; its environment is not read"),
+    (r"\w\.\w+@\(", "the name of a call has no dot"),
+    (r"[(\[{][^)\]}]*[^)\]}\s,(\[{]\s*@(\w+\b|=)", "a comma stands between two values"),
+    (r"=.*\S\s*\w\s*@=|=.+@\w+\s*=", "one line holds one statement"),
+    (r"[-+*/]@$", "a line does not break at an operator"),
+    (r"=@$", "write a value behind the `=`"),
+    (r"^(\w+)@$", r"a field is `\1 = …`, a block `\1 { … }`"),
 )
 
 
@@ -447,9 +470,13 @@ class OutOfRange(Problem):
     what: str
     found: str
     allowed: str
+    hint: str = ""
 
     def message(self) -> str:
         return f"{self.what} is {self.found}, it must be {self.allowed}"
+
+    def help(self) -> str:
+        return self.hint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -467,7 +494,7 @@ class WrongUnit(Problem):
         return f"{self.what} takes {self.expected}, {unit}"
 
     def help(self) -> str:
-        return f"write `{self.example}`"
+        return f"write `{self.example}`" if self.example else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -482,7 +509,7 @@ class TooManyArguments(Problem):
     def message(self) -> str:
         if not self.options:
             return f"`{self.call}` takes no arguments"
-        count = "one argument" if self.limit == 1 else f"{self.limit} arguments"
+        count = {0: "no argument", 1: "one argument"}.get(self.limit, f"{self.limit} arguments")
         return f"`{self.call}` takes {count} without a name"
 
     def help(self) -> str:
@@ -618,13 +645,12 @@ class MissingField(Problem):
     name: str
     where: str
     doc: str
-    misplaced: str = ""
 
     def message(self) -> str:
         return f"{self.where} has no `{self.name}`"
 
     def help(self) -> str:
-        return self.misplaced or f"add `{self.name} = …`: {self.doc}"
+        return f"add `{self.name} = …`: {self.doc}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -640,7 +666,7 @@ class MissingArgument(Problem):
         return f"`{self.call}` needs `{self.name}`"
 
     def help(self) -> str:
-        return f"`{self.name}` is {self.doc}"
+        return f"add `{self.name} = …`: {self.doc}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -667,7 +693,7 @@ class BadTitle(Problem):
     needed: bool
 
     def message(self) -> str:
-        return f"a `{self.kind}` block has {'a title' if self.needed else 'no title'}"
+        return f"a `{self.kind}` block {'needs a title' if self.needed else 'has no title'}"
 
     def help(self) -> str:
         return f"write `{self.kind}{' ' + chr(34) + '…' + chr(34) if self.needed else ''} {{`"
@@ -680,6 +706,10 @@ class Misplaced(Problem):
     code: ClassVar[str] = "E406"
     what: str
     where: str
+    hint: str = ""
 
     def message(self) -> str:
         return f"{self.what} cannot stand {self.where}"
+
+    def help(self) -> str:
+        return self.hint

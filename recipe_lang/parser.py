@@ -7,6 +7,7 @@ Nothing here knows the vocabulary.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -75,7 +76,20 @@ def parse(source: Source) -> nodes.Recipe:
 @cache
 def _grammar() -> Lark:
     text = (Path(__file__).parent / "grammar.lark").read_text(encoding="utf-8")
-    return Lark(text, parser="lalr", propagate_positions=True, maybe_placeholders=True)
+    return Lark(text, parser="lalr", propagate_positions=True, maybe_placeholders=True, cache=_cache_file())
+
+
+def _cache_file() -> str | bool:
+    """Return where Lark keeps the grammar's tables, a fifth of the time of a check; False where nothing can be kept.
+
+    Lark compares the file with the grammar and with its own version, and builds the tables where it does not fit.
+    """
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ftr"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        return False
+    return str(folder / "grammar")
 
 
 _SCAN = re.compile(r'"(?:\\.|[^"\\\r\n])*"|#[^\n]*|\n|[^\S\n]+|[A-Za-z0-9_.$%]+|.', re.DOTALL)
@@ -226,6 +240,34 @@ def _token(thing: Tree[Token] | Token) -> Token:
     return thing
 
 
+_UNCLOSED = re.compile(r'^(?:[^"#\n]|"(?:\\.|[^"\\\n])*")*"(?:\\.|[^"\\\n])*$', re.MULTILINE)
+_STATEMENT = re.compile(r"[A-Za-z]\w*\s*(=|(\"[^\"]*\")?\s*\{)")
+
+
+class _Skipped:
+    """Statements that belong to a mistake above: the rest of a string over lines, a block as YAML has it."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.in_string = False
+        self.indent: int | None = None  # of a header `data:`; what is indented deeper is its content
+
+    def covers(self, statement: _Statement) -> bool:
+        """Whether nothing should be said of a statement."""
+        text = self.source.text[statement.start : statement.end]
+        if self.in_string:
+            self.in_string = False
+            if statement.kind == "item" and not _STATEMENT.match(text):
+                self.in_string = text.count('"') % 2 == 0
+                return True
+        self.in_string = '"' in text and bool(_UNCLOSED.search(text))
+        column = self.source.position(statement.start)[1]
+        if self.indent is not None and column > self.indent and statement.kind == "item":
+            return True
+        self.indent = column if re.fullmatch(r"[A-Za-z]\w*[^=]*:\s*", text) else None
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class _Statement:
     """A slice of the text: an item, a block's header (`open`), or its end (`close`)."""
@@ -246,9 +288,14 @@ class _Recovery:
     def recipe(self) -> nodes.Recipe:
         # Each level: its header (None for the file) and the items read so far.
         levels: list[tuple[nodes.Block | None, list[nodes.Item]]] = [(None, [])]
+        skipped = _Skipped(self.source)
         for statement in _statements(self.source.text):
             if len(self.problems) >= MAX_SYNTAX_ERRORS:
                 break
+            if skipped.covers(statement):
+                continue
+            if statement.kind == "open":
+                self._close_before(levels, statement)
             match statement.kind:
                 case "close" if len(levels) == 1:
                     span = self.source.span(statement.start, statement.end)
@@ -260,11 +307,20 @@ class _Recovery:
                 case _:
                     levels[-1][1].extend(self._items(statement))
         while len(levels) > 1:
-            header = levels[-1][0]
-            if header is not None:
-                self.problems.append(errors.UnclosedBlock(span=header.head_span, kind=header.kind))
-            self._leave(levels, len(self.source.text))
+            self._unclosed(levels, len(self.source.text))
         return nodes.Recipe(self.source, tuple(levels[0][1]), tuple(self.problems))
+
+    def _close_before(self, levels: list[tuple[nodes.Block | None, list[nodes.Item]]], next_: _Statement) -> None:
+        """End the blocks that a header shows to be over, as it is indented no deeper than theirs."""
+        column = self.source.position(next_.start)[1]
+        while (header := levels[-1][0]) is not None and column <= header.head_span.column:
+            self._unclosed(levels, next_.start)
+
+    def _unclosed(self, levels: list[tuple[nodes.Block | None, list[nodes.Item]]], end: int) -> None:
+        header = levels[-1][0]
+        if header is not None:
+            self.problems.append(errors.UnclosedBlock(span=header.head_span, kind=header.kind))
+        self._leave(levels, end)
 
     def _leave(self, levels: list[tuple[nodes.Block | None, list[nodes.Item]]], end: int) -> None:
         header, items = levels.pop()
@@ -282,8 +338,13 @@ class _Recovery:
         items = self._parse(statement, "\n}\n")
         if items and isinstance(items[0], nodes.Block):
             return items[0]
+        # What the header means is often plain, so that the block's fields can be checked all the same.
         span = self.source.span(statement.start, statement.end)
-        return nodes.Block("", None, (), span, span, span)
+        match = re.match(r"([A-Za-z]\w*)\s*['\"‘’“”]?([^{'\"‘’“”]*)", span.text)
+        if match is None:
+            return nodes.Block("", None, (), span, span, span)
+        title = match[2].strip()
+        return nodes.Block(match[1], nodes.Text(title, span) if title else None, (), span, span, span)
 
     def _items(self, statement: _Statement) -> tuple[nodes.Item, ...]:
         items = self._parse(statement, "\n")
@@ -311,6 +372,7 @@ class _Recovery:
 def _statements(text: str) -> Iterator[_Statement]:
     """Cut a text into statements; a bracket that is not closed ends with its line."""
     start: int | None = None
+    end = 0  # of the last token
     stack: list[tuple[int, str]] = []
     before = ""  # the last token that is neither blank nor comment
     tokens = [match for match in _SCAN.finditer(text) if not match[0].isspace() or match[0] == "\n"]
@@ -318,19 +380,21 @@ def _statements(text: str) -> Iterator[_Statement]:
     for index, match in enumerate(tokens):
         token, at = match[0], match.start()
         if token == "\n":
-            if start is None or (stack and _goes_on(before, tokens, index, stack[-1][1])):
+            if start is None or (stack and _goes_on(before, tokens, index, stack[-1][1], _indent(text, start))):
                 continue
-            yield _Statement("item", start, at, stack[-1] if stack else None)
+            if not stack and _brace_follows(tokens, index, text[start:at]):
+                continue
+            yield _Statement("item", start, end, stack[-1] if stack else None)
             start, before, stack = None, "", []
             continue
         if token == "}" and not (stack and stack[-1][1] == "{"):
             if start is not None:
-                yield _Statement("item", start, at, stack[-1] if stack else None)
+                yield _Statement("item", start, end, stack[-1] if stack else None)
             yield _Statement("close", at, at + 1)
             start, before, stack = None, "", []
             continue
-        start = at if start is None else start
-        if token == "{" and not stack and before != "=":
+        start, end = at if start is None else start, match.end()
+        if token == "{" and not stack and before != "=" and not before.endswith("$"):
             yield _Statement("open", start, at + 1)
             start, before = None, ""
             continue
@@ -340,16 +404,29 @@ def _statements(text: str) -> Iterator[_Statement]:
             stack.pop()
         before = token
     if start is not None:
-        yield _Statement("item", start, len(text.rstrip()), stack[-1] if stack else None)
+        yield _Statement("item", start, end, stack[-1] if stack else None)
 
 
-def _goes_on(before: str, tokens: list[re.Match[str]], index: int, bracket: str) -> bool:
+def _indent(text: str, at: int) -> int:
+    return at - text.rfind("\n", 0, at) - 1
+
+
+def _brace_follows(tokens: list[re.Match[str]], index: int, statement: str) -> bool:
+    """Whether this is a block's header with its brace on the next line."""
+    following = next((match[0] for match in tokens[index:] if match[0] != "\n"), "")
+    return following == "{" and re.fullmatch(r"\w+(\s+\"[^\"\n]*\")?\s*(#.*)?", statement) is not None
+
+
+def _goes_on(before: str, tokens: list[re.Match[str]], index: int, bracket: str, indent: int) -> bool:
     """Whether a newline inside brackets is one of those that do not end the statement."""
     if before in ("(", "[", "{", ","):
         following = [match[0] for match in tokens[index : index + 4] if match[0] != "\n"]
         return following[1:2] != ["{"] and following[2:3] != ["{"]  # a block's header never follows
-    rest = (match[0] for match in tokens[index:] if match[0] != "\n")
-    return next(rest, "") == _CLOSES[bracket]
+    rest = next((match for match in tokens[index:] if match[0] != "\n"), None)
+    if rest is None or rest[0] != _CLOSES[bracket]:
+        return False
+    # A `}` that stands further left than a map's field closes the block, and the map is open.
+    return bracket != "{" or _indent(rest.string, rest.start()) >= indent
 
 
 _WORDS = {
@@ -380,7 +457,9 @@ def _syntax_error(error: UnexpectedInput, source: Source, start: int, end: int) 
     if isinstance(error, UnexpectedToken) and error.token.type == "$END":
         at = end
     found = _found(source.text, at, end)
-    span = source.span(at, at + len(found)) if found else source.span(max(start, end - 1), end)
+    if not found:
+        at = len(source.text[:at].rstrip()) if source.text[start:at].strip() else at
+    span = source.span(at, at + len(found)) if found else source.span(max(start, at - 1), max(at, start + 1))
     if found.startswith('"') and isinstance(error, UnexpectedCharacters):
         return errors.UnclosedString(span=source.span(at, end))
     names: set[str] = set()
@@ -388,11 +467,12 @@ def _syntax_error(error: UnexpectedInput, source: Source, start: int, end: int) 
         names = set(error.accepts or error.expected)
     elif isinstance(error, UnexpectedCharacters):
         names = set(error.allowed or ())
-    return errors.Unexpected(span=span, found=found, expected=_expected(names), statement=source.text[start:end])
+    before, after = source.text[start:at], source.text[at:end]
+    return errors.Unexpected(span=span, found=found, expected=_expected(names), before=before, after=after)
 
 
 def _found(text: str, at: int, end: int) -> str:
-    match = re.match(r'"[^"\n]*"?|[A-Za-z0-9_]+|[=!<>]=|\.[0-9]+|\S', text[at:end])
+    match = re.match(r'"[^"\n]*"?|[A-Za-z0-9_]+|[=!<>]=|\.[0-9]+|\.\.|[^\s#]', text[at:end])
     return match[0] if match else ""
 
 

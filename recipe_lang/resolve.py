@@ -149,7 +149,7 @@ class Params:
                         what=f"the domain of `{param.name}`",
                         found=end.unit or "",
                         expected=expected,
-                        example=f"{end.value:g} {value.unit or ''}".strip(),
+                        example=quantity_text(replace(end, unit=value.unit)),
                     )
                 )
                 return None
@@ -191,7 +191,7 @@ class Params:
                 what="a number",
                 found=node.unit,
                 expected="one of the units epochs, steps, px, images and %",
-                example=f"{node.value:g} {near or 'epochs'}",
+                example=f"{node.value:g} {near}" if near else "",
             )
         )
         return None
@@ -221,8 +221,10 @@ class Params:
     def _arithmetic(self, node: nodes.Arithmetic) -> nodes.Number | None:
         total = self._operand(node.first)
         for operator, written in node.rest:
+            if total is None:
+                return None
             operand = self._operand(written)
-            if total is None or operand is None:
+            if operand is None:
                 return None
             reason = _refusal(operator, total, operand)
             if reason:

@@ -45,13 +45,22 @@ def describe(type_: v.Type, vocabulary: v.Vocabulary) -> str:
         case v.MetricOf(sets):
             return f"a metric such as `{sets[0]}.{next(iter(vocabulary.metrics))}`"
         case v.Either(options):
-            return listed(tuple(describe(option, vocabulary) for option in options))
+            return listed(tuple(text for option in options for text in _each(option, vocabulary)))
+
+
+def _each(type_: v.Type, vocabulary: v.Vocabulary) -> list[str]:
+    """Say what a type takes, words and families one by one, so that a list of them stays flat."""
+    match type_:
+        case v.Word(options):
+            return [f"`{option}`" for option in options]
+        case v.CallOf(families):
+            return [vocabulary.families[name].noun for name in families]
+    return [describe(type_, vocabulary)]
 
 
 def range_text(number: v.Number) -> str:
     """Say which numbers are allowed; empty when all are."""
-    low = None if number.low is None else f"{number.low:g}"
-    high = None if number.high is None else f"{number.high:g}"
+    low, high = (None if end is None else f"{end:,.15g}" for end in (number.low, number.high))
     if low is not None and high is not None and not number.above and not number.below:
         return f"from {low} to {high}"
     bounds = []

@@ -3,11 +3,15 @@
 recipe.ftr       the recipe as written
 resolved.ftr     every value, as it was run
 plan.json        the plan
+classes.json     the names of the classes, in the order of the scores
 metrics.jsonl    one line for each event, as they come
-model.params     the final weights
+model.params     the final weights; of an interrupted or failed run, what `result.json` says under `weights`
 model-symbol.json, model-0000.params   the same, exported: needs no ftr to run
 curves.png       loss, rate and metrics over the steps
 result.json      what came out; written last
+
+A run that was interrupted or failed leaves all but the exported model and the curves, and no weights when they are of
+no use.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +29,9 @@ from typing import Any, TextIO
 from recipe_lang.diagnostics import RecipeError
 from runtime.events import Evaluated, Event, StageFinished, StageStarted, StepFinished, Tested
 from runtime.plan import Plan, as_json
-from runtime.run_problems import FolderTaken, NotWritable
+from runtime.run_problems import FolderTaken, NotARun, NotWritable
+
+_MAX_JSON = 64_000_000
 
 
 def create_folder(out: Path | None, name: str) -> Path:
@@ -78,7 +84,8 @@ def write_text(path: Path, text: str) -> None:
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        # A file name that is not UTF-8 has surrogates in it: as \udcXX they are JSON, and load again.
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -98,11 +105,26 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(as_json(value), indent=2, ensure_ascii=False) + "\n")
 
 
+def read_json(folder: Path, name: str) -> Any:
+    """Read a JSON file of a run folder that may come from somebody else.
+
+    Raises:
+        RecipeError: it is not there, too large, or no JSON.
+    """
+    path = folder / name
+    try:
+        if path.stat().st_size > _MAX_JSON:
+            raise RecipeError(NotARun(path=str(folder), reason=f"`{name}` is too large"))
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = f"`{name}` cannot be read ({getattr(error, 'strerror', None) or error})"
+        raise RecipeError(NotARun(path=str(folder), reason=reason)) from error
+
+
 @dataclass(slots=True)
 class Record:
     """Writes `metrics.jsonl` and remembers what the result and the curves need."""
 
-    folder: Path
     file: TextIO
     steps: list[StepFinished] = field(default_factory=list)
     evaluations: list[Evaluated] = field(default_factory=list)
@@ -134,9 +156,25 @@ class Record:
                 self.reports[event.set] = event.report
             case _:
                 return
-        self.file.write(json.dumps(_line(event), ensure_ascii=False) + "\n")
-        if not isinstance(event, StepFinished):
-            self.file.flush()
+        self.file.write(json.dumps(as_json(_line(event)), ensure_ascii=False) + "\n")
+        self.file.flush()
+
+
+@contextmanager
+def recording(folder: Path) -> Iterator[Record]:
+    """Open a run's record for as long as the block lasts.
+
+    Raises:
+        RecipeError: the file cannot be written.
+    """
+    path = folder / "metrics.jsonl"
+    with writing(path):
+        file = path.open("w", encoding="utf-8", errors="backslashreplace")
+    try:
+        yield Record(file)
+    finally:
+        with writing(path):
+            file.close()
 
 
 def _line(event: Event) -> dict[str, Any]:
@@ -171,22 +209,28 @@ def claims_of(plan: Plan, reports: Mapping[str, Any]) -> list[dict[str, Any]]:
     }
     found = []
     for claim in plan.claims:
-        report = reports.get(claim.metric.set)
-        value = None if report is None else report.values[claim.metric.name]
-        holds = value is not None and compare[claim.operator](value, claim.number)
-        found.append({"claim": str(claim), "value": value, "holds": holds})
+        value = reports[claim.metric.set].values[claim.metric.name]
+        found.append({"claim": str(claim), "value": value, "holds": compare[claim.operator](value, claim.number)})
     return found
 
 
 def result_of(
-    plan: Plan, record: Record, status: str, wall_s: float, versions: Mapping[str, str], skipped: Any
+    plan: Plan,
+    record: Record,
+    status: str,
+    weights: str | None,
+    skipped: Sequence[tuple[str, str]],
 ) -> dict[str, Any]:
-    """Return the content of `result.json`."""
+    """Return the content of `result.json`, but for the time and the versions.
+
+    `status` is `finished`, `interrupted` or `failed`; `weights` says which ones `model.params` holds.
+    """
     best = [event for event in record.evaluations if event.is_best]
     result: dict[str, Any] = {
         "recipe": plan.name,
         "hash": plan.hash,
         "status": status,
+        "weights": weights,
         "seed": plan.seed,
         "params": dict(plan.params),
         "classes": list(plan.data.classes),
@@ -201,5 +245,4 @@ def result_of(
     for name, report in record.reports.items():
         result[name] = {**report.values, "classes": [as_json(row) for row in report.classes]}
     result["expect"] = claims_of(plan, record.reports) if status == "finished" else None
-    result |= {"wall_s": round(wall_s, 2), "versions": dict(versions)}
     return result

@@ -5,6 +5,7 @@ MXNet is imported inside the commands that need it, and only after the number of
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
+_FAILURES = ("E601", "E603")  # the loss, the disk: neither the recipe's nor the command's fault
 P = ParamSpec("P")
 
 
@@ -61,7 +63,7 @@ def _command(function: Callable[P, int]) -> Callable[P, None]:
             sys.stdout.flush()
         except RecipeError as error:
             _show(error.problems)
-            code = FAILED if any(p.code.startswith("E6") for p in error.problems) else INVALID
+            code = FAILED if any(problem.code in _FAILURES for problem in error.problems) else INVALID
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             code = 128 + signal.SIGINT
@@ -98,7 +100,7 @@ def _show(problems: tuple[Problem, ...]) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, markup=False, emoji=False)  # names of classes and files are no markup
 
 
 _RECIPE = click.argument("recipe", type=click.Path(path_type=Path))
@@ -125,16 +127,15 @@ _DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native
 
 
 @contextmanager
-def _mxnet(threads: int | None = None, debug: bool = False) -> Iterator[int]:
-    """Set the number of threads, keep library noise out of the way, and yield the number."""
+def _mxnet(threads: int | None = None, debug: bool = False) -> Iterator[None]:
+    """Set the number of threads, and keep library noise out of the way."""
     from runtime.noise import quiet_libraries
 
-    count = threads or len(os.sched_getaffinity(0))
-    os.environ["OMP_NUM_THREADS"] = str(count)
+    os.environ["OMP_NUM_THREADS"] = str(threads or len(os.sched_getaffinity(0)))
     os.environ.setdefault("MXNET_LOG_LEVEL", "ERROR")
     with quiet_libraries(debug) as tail:
         try:
-            yield count
+            yield
         except (RecipeError, KeyboardInterrupt, click.ClickException):
             raise
         except Exception:
@@ -233,18 +234,23 @@ def run(
     debug: bool,
 ) -> int:
     """Train a recipe and leave a run folder."""
-    with _mxnet(threads, debug) as count:
+    with _mxnet(threads, debug):
         from runtime.display import Display, summary
         from runtime.finished import RunSettings
         from runtime.run import prepare
         from runtime.run import run as run_prepared
+        from runtime.train import Interrupted
 
         console = _console()
         prepared = prepare(recipe, settings, data_root)
         if prepared.recipe.advice:
             _show(prepared.recipe.advice)
-        with Display(console, time.monotonic, prepared.plan, quiet) as display:
-            folder, result = run_prepared(prepared, RunSettings(device, workers, count), out, display)
+        try:
+            with Display(console, time.monotonic, prepared.plan, quiet) as display:
+                folder, result = run_prepared(prepared, RunSettings(device, workers), out, display)
+        except Interrupted as stopped:
+            click.echo("interrupted before the training began; there is no run folder", err=True)
+            return 128 + int(stopped.args[0])
         for name, reason in result["skipped_images"]:
             click.echo(f"skipped {name}: {reason}", err=True)
         if result["status"] == "interrupted":
@@ -341,12 +347,11 @@ def export(run: Path, out: Path, debug: bool) -> int:
     with _mxnet(debug=debug):
         from runtime import finished
         from runtime.artifacts import writing
-        from runtime.run import device_context
 
         loaded = finished.load(run)
         with writing(out):
             out.parent.mkdir(parents=True, exist_ok=True)
-            finished.export_model(loaded.model, out, device_context("cpu"))
+            finished.export_model(loaded.model, out)
         data = loaded.data
     click.echo(f"{out}-symbol.json and {out}-0000.params")
     click.echo(f"input `data`: float32 (batch, 3, {data.size}, {data.size}), RGB, (value / 255 - mean) / std with")
@@ -372,6 +377,9 @@ def runs(folder: Path, machine: bool) -> int:
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end a command
+            stream.reconfigure(errors="backslashreplace")
     app()
 
 

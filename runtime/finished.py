@@ -7,7 +7,7 @@ reader, and nothing in it runs code.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,20 +21,19 @@ from recipe_lang.diagnostics import RecipeError
 from recipe_lang.parser import parse, read_source
 from recipe_lang.source import Source
 from runtime import splits
+from runtime.artifacts import read_json, write_text
 from runtime.compile import data_plan, step
-from runtime.images import ImageError, open_rgb
+from runtime.images import ImageError, find_broken, open_rgb
 from runtime.metrics import Report
 from runtime.model import Model, build_model, sequence
-from runtime.mx import nd
-from runtime.params_file import read_params
+from runtime.mx import mx, nd
+from runtime.params_file import read_params, write_params
 from runtime.plan import DataFacts, DataPlan
 from runtime.run_problems import NoImages, NotARun
-from runtime.sets import Sets, list_sets, load_source, to_input, transform
-from runtime.sources import IMAGE_ENDINGS, Listing
+from runtime.sets import Sets, list_sets, load_source, to_input, transform, under_root
+from runtime.sources import IMAGE_ENDINGS, Listing, Sample
 from runtime.train import measure, whole_net
 from runtime.vocabulary import VOCABULARY
-
-_MAX_JSON = 64_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,6 @@ class RunSettings:
 
     device: str = "cpu"
     workers: int = 2
-    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,28 +74,19 @@ def load(folder: Path) -> Finished:
         reason = "there is no such folder" if not folder.is_dir() else "it has no `resolved.ftr`"
         raise RecipeError(NotARun(path=str(folder), reason=reason))
     recipe = check(parse(read_source(folder / "resolved.ftr")), VOCABULARY)
-    classes = _read_json(folder, "classes.json")
+    classes = read_json(folder, "classes.json")
     if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
         raise RecipeError(NotARun(path=str(folder), reason="`classes.json` is not a list of names"))
-    result = _read_json(folder, "result.json")
-    if not isinstance(result, dict):
-        raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not an object"))
+    result = read_json(folder, "result.json")
+    if not isinstance(result, dict) or not isinstance(result.get("params"), dict):
+        raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not that of a run"))
+    if not (folder / "model.params").is_file():
+        raise RecipeError(NotARun(path=str(folder), reason="it has no `model.params`: the run left no weights"))
     data = data_plan(recipe, DataFacts(tuple(classes), {}))
     head = [step(layer) for layer in recipe["head"]]
     model = build_model(step(recipe.fields["base"]), head, len(classes), data.size)
     model.load(read_params(folder / "model.params"), f"`{folder / 'model.params'}`")
     return Finished(folder, recipe, data, model, result)
-
-
-def _read_json(folder: Path, name: str) -> Any:
-    path = folder / name
-    try:
-        if path.stat().st_size > _MAX_JSON:
-            raise RecipeError(NotARun(path=str(folder), reason=f"`{name}` is too large"))
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = f"`{name}` cannot be read ({getattr(error, 'strerror', None) or error})"
-        raise RecipeError(NotARun(path=str(folder), reason=reason)) from error
 
 
 def predict(run: Finished, paths: Sequence[Path], context: Any, top: int = 5) -> Iterator[Prediction]:
@@ -107,7 +96,7 @@ def predict(run: Finished, paths: Sequence[Path], context: Any, top: int = 5) ->
         RecipeError: a path is not there, or a folder holds no image.
     """
     files = [file for path in paths for file in _files(path)]
-    net = whole_net(run.model)
+    net = _net(run, context)
     prepared = transform(run.data.prepare)
     rng = np.random.default_rng(0)
     queue = iter(files)
@@ -125,6 +114,12 @@ def predict(run: Finished, paths: Sequence[Path], context: Any, top: int = 5) ->
                 yield Prediction(str(file), error=errors[file])
             else:
                 yield Prediction(str(file), _ranked(next(shares), run.data.classes, top))
+
+
+def _net(run: Finished, context: Any) -> Callable[[Any], Any]:
+    for parameter in run.model.parameters.values():
+        parameter.reset_ctx(context)
+    return whole_net(run.model)
 
 
 def _files(path: Path) -> list[Path]:
@@ -162,7 +157,8 @@ def evaluate(
 ) -> tuple[str, Report]:
     """Measure a run on one of its own sets, or on other data; return the set's name and the report.
 
-    `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`).
+    `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`). Images that
+    cannot be read are left out where the recipe says `on_error = skip`.
 
     Raises:
         RecipeError: the data cannot be used, or its classes are not the run's.
@@ -170,14 +166,27 @@ def evaluate(
     if data is not None:
         listing, name = splits.align(_source(data, data_root), run.data.classes, "evaluation"), data
     else:
-        listings = list_sets(run.recipe, data_root)
+        listings = list_sets(run.recipe if data_root is None else _moved_recipe(run, data_root))
         name = set_name or ("test" if "test" in listings else "valid")
         if name not in listings:
             raise RecipeError(NotARun(path=str(run.folder), reason=f"its recipe has no {name} set"))
         listing = splits.align(listings[name], run.data.classes, name)
-    sets = Sets(run.data, run.recipe["seed"], {"these": listing.samples}, workers)
-    net = whole_net(run.model)
+    sets = Sets(run.data, run.recipe["seed"], {"these": _readable(run, listing, workers)}, workers)
+    net = _net(run, context)
     return name, measure(net, sets, "these", context)
+
+
+def _moved_recipe(run: Finished, data_root: Path) -> CheckedRecipe:
+    """Return the recipe as it was written, whose paths are still relative, with its data below a root."""
+    settings = [f"{name}={value}" for name, value in run.result["params"].items()]
+    return under_root(check(parse(read_source(run.folder / "recipe.ftr")), VOCABULARY, settings), data_root)
+
+
+def _readable(run: Finished, listing: Listing, workers: int) -> Sequence[Sample]:
+    if run.data.on_error == "stop":
+        return listing.samples
+    broken = {name for name, _ in find_broken(listing.samples, max(1, workers))}
+    return [sample for sample in listing.samples if sample.id not in broken]
 
 
 def _source(text: str, data_root: Path | None) -> Listing:
@@ -185,11 +194,13 @@ def _source(text: str, data_root: Path | None) -> Listing:
         text = f"folder({json.dumps(text, ensure_ascii=False)})"
     recipe = f'ftr 1\ndata {{\n  train = {text}\n}}\nstage "none" {{\n  train = head\n  for = 1 step\n}}\n'
     checked = check(parse(Source("--data", recipe)), VOCABULARY)
+    if data_root is not None:
+        checked = under_root(checked, data_root)
     source: CallValue = checked.block("data")["train"]
-    return load_source(source, data_root, training=False)
+    return load_source(source, training=False)
 
 
-def export_model(model: Model, prefix: Path, context: Any) -> None:
+def export_model(model: Model, prefix: Path) -> None:
     """Write `<prefix>-symbol.json` and `<prefix>-0000.params`, which `SymbolBlock.imports` reads.
 
     The input is named `data`: float32 (batch, 3, size, size), normalized as `plan.json` says.
@@ -198,7 +209,14 @@ def export_model(model: Model, prefix: Path, context: Any) -> None:
         OSError: a file cannot be written.
     """
     net = sequence(list(model.parts.values()))
-    net.hybridize()
-    net(nd.zeros((1, 3, model.size, model.size), ctx=context)).wait_to_read()
-    nd.waitall()
-    net.export(str(prefix))
+    symbol = net(mx.sym.var("data"))
+    statistics = set(symbol.list_auxiliary_states())
+    used = statistics | set(symbol.list_arguments())
+    nd.waitall()  # oneDNN reorders weights in place while a forward pass runs
+    arrays = {
+        f"{'aux' if name in statistics else 'arg'}:{name}": parameter.data().asnumpy()
+        for name, parameter in net.collect_params().items()
+        if name in used
+    }
+    write_text(prefix.with_name(f"{prefix.name}-symbol.json"), symbol.tojson())
+    write_params(prefix.with_name(f"{prefix.name}-0000.params"), arrays)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from fnmatch import fnmatchcase
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,10 @@ def trained_names(
 
 
 def as_json(value: Any) -> Any:
-    """Return a plan, or a part of it, as data for JSON; places become `file:line:column`."""
+    """Return a plan, a part of it, or other plain values as data for JSON.
+
+    Places become `file:line:column`; infinite numbers and NaN, which JSON has not, become None.
+    """
     if isinstance(value, Span | Path | Metric):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
@@ -190,4 +194,6 @@ def as_json(value: Any) -> Any:
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [as_json(item) for item in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
     return value

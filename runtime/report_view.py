@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from recipe_lang.diagnostics import RecipeError
+from runtime.artifacts import read_json
 from runtime.plan import as_json
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ def report_json(name: str, report: Report) -> dict[str, Any]:
 
 def show_report(console: Console, name: str, report: Report) -> None:
     """Print all metrics, a table of the classes, and the confusion matrix where it is small enough."""
-    console.print(f"[bold]{name}[/bold]: {sum(row.support for row in report.classes):,} images")
+    console.print(Text.assemble((name, "bold"), f": {sum(row.support for row in report.classes):,} images"))
     console.print("  ".join(f"{key.replace('_', ' ')} {value:.4f}" for key, value in report.values.items()))
     table = Table(title="by class", title_justify="left")
     for column in ("class", "precision", "recall", "f1", "images"):
@@ -52,7 +55,7 @@ def show_report(console: Console, name: str, report: Report) -> None:
         matrix.add_column(str(index), justify="right")
     for index, name in enumerate(names):
         cells = (
-            f"[bold green]{count}[/]" if at == index else (str(count) if count else "[dim].[/]")
+            Text(str(count or "."), style="bold green" if at == index else "" if count else "dim")
             for at, count in enumerate(report.confusion[index])
         )
         matrix.add_row(f"{index} {name}", *cells)
@@ -105,7 +108,7 @@ def show_predictions(console: Console, found: Sequence[Prediction]) -> None:
     table.add_column("classes")
     for each in found:
         classes = "  ".join(f"{name} {share:.3f}" for name, share in each.classes)
-        table.add_row(each.image, f"[red]{each.error}[/]" if each.error else classes)
+        table.add_row(each.image, Text(each.error, style="red") if each.error else classes)
     console.print(table)
 
 
@@ -114,14 +117,33 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
     found = []
     places = [folder] if (folder / "plan.json").is_file() else sorted(folder.glob("*/"))
     for place in sorted(places, key=_age):
+        if not (place / "plan.json").is_file():
+            continue
         try:
-            result = json.loads((place / "result.json").read_text(encoding="utf-8"))
-            if isinstance(result, dict):
-                found.append({"folder": str(place), **result})
-        except (OSError, ValueError):
-            if (place / "plan.json").is_file():
-                found.append({"folder": str(place), "status": "unfinished"})
+            result = read_json(place, "result.json")
+        except RecipeError:
+            found.append({"folder": str(place), "status": "unfinished"})
+        else:
+            found.append({**(result if _is_sound(result) else {"status": "damaged"}), "folder": str(place)})
     return found
+
+
+_SHOWN: dict[str, type | tuple[type, ...]] = {
+    "recipe": str,
+    "hash": str,
+    "status": str,
+    "params": dict,
+    "valid": dict,
+    "test": dict,
+    "expect": list,
+    "wall_s": (int, float),
+}
+
+
+def _is_sound(result: Any) -> bool:
+    return isinstance(result, dict) and all(
+        result.get(name) is None or isinstance(result[name], kind) for name, kind in _SHOWN.items()
+    )
 
 
 def _age(place: Path) -> tuple[float, str]:
@@ -141,20 +163,20 @@ def show_runs(console: Console, found: Sequence[dict[str, Any]], folder: Path) -
         table.add_column(column, justify="right" if column in ("valid", "test", "time") else "left")
     for result in found:
         claims = result.get("expect")
-        verdict = "" if not claims else ("holds" if all(c.get("holds") for c in claims) else "fails")
+        verdict = "" if not claims else ("holds" if all(claim["holds"] for claim in claims) else "fails")
         params = " ".join(f"{name}={value}" for name, value in (result.get("params") or {}).items())
         table.add_row(
             Path(result["folder"]).name,
-            f"{result.get('recipe', '')} {str(result.get('hash', ''))[:8]}",
+            f"{result.get('recipe') or ''} {(result.get('hash') or '')[:8]}",
             params,
             _accuracy(result, "valid"),
             _accuracy(result, "test"),
             verdict if result.get("status") == "finished" else str(result.get("status")),
-            f"{result['wall_s']:.0f} s" if "wall_s" in result else "",
+            f"{result['wall_s']:.0f} s" if result.get("wall_s") is not None else "",
         )
     console.print(table)
 
 
 def _accuracy(result: dict[str, Any], name: str) -> str:
     value = (result.get(name) or {}).get("accuracy")
-    return "" if value is None else f"{value:.4f}"
+    return f"{value:.4f}" if isinstance(value, int | float) else ""

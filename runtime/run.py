@@ -1,7 +1,7 @@
 """From a recipe file to a run folder, in the order in which it happens.
 
-`prepare` is everything before training: read, parse, check, list the images, build the network, compile. `run` checks the
-images, trains, and writes the run folder. What a person sees is left to the `watch` object.
+`prepare` is everything before training: read, parse, check, list the images, build the network, compile. `run` checks
+the images, trains, and writes the run folder. What a person sees is left to the `watch` object.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from recipe_lang.checker import check
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.parser import parse, read_source
 from recipe_lang.printer import print_recipe
-from runtime.artifacts import Record, create_folder, result_of, write_json, write_text, writing
+from runtime.artifacts import Record, create_folder, recording, result_of, write_json, write_text, writing
 from runtime.compile import compile_plan, step
 from runtime.curves import draw_curves
 from runtime.events import Event
@@ -31,8 +31,8 @@ from runtime.model import Model, build_model, start_weights
 from runtime.mx import mx
 from runtime.params_file import write_params
 from runtime.plan import Plan
-from runtime.run_problems import NoSuchDevice
-from runtime.sets import Sets, check_images, data_facts, list_sets
+from runtime.run_problems import LossNotFinite, NoSuchDevice
+from runtime.sets import Place, Sets, check_images, data_facts, list_sets, under_root
 from runtime.sources import Listing
 from runtime.train import Interrupted, Session, train
 from runtime.vocabulary import VOCABULARY
@@ -76,7 +76,9 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
         RecipeError: something about the recipe, its data or its base is wrong.
     """
     recipe = check(parse(read_source(path)), VOCABULARY, settings)
-    listings = list_sets(recipe, data_root)
+    if data_root is not None:
+        recipe = under_root(recipe, data_root)
+    listings = list_sets(recipe)
     facts = data_facts(listings)
     size, _ = image_size(recipe)
     head = [step(layer) for layer in recipe["head"]]
@@ -93,50 +95,55 @@ def run(
 
     Raises:
         RecipeError: the data, the weights, the disk or the loss stopped it. What was trained is kept.
+        Interrupted: it was interrupted before the training began; there is no run folder.
     """
     watch = watch or NoWatch()
     started = time.monotonic()
-    plan, recipe = prepared.plan, prepared.recipe
     context = device_context(settings.device)
     with _signals() as asked:
-        listings, skipped = check_images(
-            prepared.listings, plan.data.on_error, plan.data.batch, settings.workers, watch.checking, asked
-        )
+        recipe, plan = prepared.recipe, prepared.plan
+        listings, skipped = check_images(recipe, prepared.listings, settings.workers, watch.checking, asked)
         if asked():
-            raise KeyboardInterrupt
+            raise Interrupted(asked.signal)
         if skipped:
             plan = compile_plan(recipe, data_facts(listings), prepared.model.facts())
-        start_weights(prepared.model, plan.base, plan.seed, context)
-        folder = create_folder(out, plan.name)
-        with writing(folder):
-            write_text(folder / "recipe.ftr", recipe.source.text)
-            write_text(folder / "resolved.ftr", print_recipe(recipe, VOCABULARY))
-            write_json(folder / "plan.json", plan)
-            write_json(folder / "classes.json", plan.data.classes)
-            sets = Sets(plan.data, plan.seed, {k: v.samples for k, v in listings.items()}, settings.workers)
-            session = Session(plan, prepared.model, sets, context, asked)
-            with (folder / "metrics.jsonl").open("w", encoding="utf-8") as file:
-                record = Record(folder, file)
-                status, failure = _train(session, record, watch)
-        with writing(folder):
-            kept = _put_best(session) if status != "finished" else "the final weights"
-            write_params(folder / "model.params", prepared.model.arrays())
-            if status == "finished":
-                export_model(prepared.model, folder / "model", context)
-                draw_curves(folder / "curves.png", plan, record)
-            versions = {**versions_used(), "threads": str(settings.threads), "device": settings.device}
-            wall = time.monotonic() - started
-            result = {**result_of(plan, record, status, wall, versions, skipped), "weights": kept}
-            write_json(folder / "result.json", result)
+        with Place(plan.base.place):
+            start_weights(prepared.model, plan.base, plan.seed, context)
+        folder = _begin(recipe, plan, out)
+        sets = Sets(plan.data, plan.seed, {name: each.samples for name, each in listings.items()}, settings.workers)
+        session = Session(plan, prepared.model, sets, context, asked)
+        with recording(folder) as record:
+            status, failure = _train(session, folder, record, watch)
+            weights = _settle(session, failure) if status != "finished" else "the final weights"
+            result = result_of(plan, record, status, weights, skipped)
+            with writing(folder):
+                if weights is not None:
+                    write_params(folder / "model.params", session.model.arrays())
+                if status == "finished":
+                    export_model(session.model, folder / "model")
+                    draw_curves(folder / "curves.png", plan, record)
+                result |= {"wall_s": round(time.monotonic() - started, 2), "versions": versions_used(settings)}
+                write_json(folder / "result.json", result)
         if failure is not None:
             raise failure
     return folder, {**result, "signal": asked.signal}
 
 
-def _train(session: Session, record: Record, watch: Watch) -> tuple[str, RecipeError | None]:
+def _begin(recipe: CheckedRecipe, plan: Plan, out: Path | None) -> Path:
+    folder = create_folder(out, plan.name)
+    with writing(folder):
+        write_text(folder / "recipe.ftr", recipe.source.text)
+        write_text(folder / "resolved.ftr", print_recipe(recipe, VOCABULARY))
+        write_json(folder / "plan.json", plan)
+        write_json(folder / "classes.json", plan.data.classes)
+    return folder
+
+
+def _train(session: Session, folder: Path, record: Record, watch: Watch) -> tuple[str, RecipeError | None]:
     try:
         for event in train(session):
-            record.note(event)
+            with writing(folder):
+                record.note(event)
             watch(event)
     except Interrupted:
         return "interrupted", None
@@ -145,14 +152,24 @@ def _train(session: Session, record: Record, watch: Watch) -> tuple[str, RecipeE
     return "finished", None
 
 
-def _put_best(session: Session) -> str:
-    """Put the best weights so far in place, where the running stage has some; say which weights these are."""
+def _settle(session: Session, failure: RecipeError | None) -> str | None:
+    """Put the weights in place that an unfinished run leaves, and say which; None when all are of no use.
+
+    These are the best so far where the running stage has some. Else they are the last, unless the loss has ruined them:
+    then those that the stage began with.
+    """
     state = session.state
-    if state.best is None or not state.best.weights:
-        return f"the weights after step {state.step} of stage {state.stage + 1}"
-    for name, copy in state.best.weights.items():
+    stage = f"of stage {state.stage + 1}"
+    ruined = failure is not None and any(isinstance(problem, LossNotFinite) for problem in failure.problems)
+    if state.best is not None and state.best.weights:
+        kept, text = state.best.weights, f"the best weights so far, of epoch {state.best.epoch} {stage}"
+    elif ruined:
+        kept, text = state.begun_with, f"the weights from before the first step {stage}"
+    else:
+        return f"the weights after step {state.step} {stage}"
+    for name, copy in kept.items():
         session.model.parameters[name].set_data(copy)
-    return f"the best weights so far, of epoch {state.best.epoch} of stage {state.stage + 1}"
+    return text if kept else None
 
 
 class _Asked:
@@ -205,16 +222,13 @@ def device_context(device: str) -> Any:
     return mx.gpu(int(number))
 
 
-def versions_used() -> dict[str, str]:
-    """Return the versions that a result depends on."""
+def versions_used(settings: RunSettings) -> dict[str, str]:
+    """Return the versions, and what else may change the rounding of a result."""
     names = ("ftr", "mxnet", "gluoncv", "numpy", "pillow", "scikit-learn")
     return {
         **{name: version(name) for name in names},
         "python": platform.python_version(),
         "cpu": platform.processor() or platform.machine(),
+        "device": settings.device,
+        "threads": os.environ.get("OMP_NUM_THREADS", "all"),
     }
-
-
-def default_threads() -> int:
-    """Return the number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -54,7 +54,10 @@ class Best:
 
 @dataclass(slots=True)
 class TrainState:
-    """Where a run is. Weights are the model's own; together they are all that a run depends on."""
+    """Where a run is. Weights are the model's own; together they are all that a run depends on.
+
+    `begun_with` are the weights that a stage after the first began with, as far as it can change them.
+    """
 
     stage: int = 0
     epoch: int = 0
@@ -62,6 +65,7 @@ class TrainState:
     best: Best | None = None
     improved_at: int = 0  # the step at which the stop rule's metric last improved
     stop_value: float | None = None
+    begun_with: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,6 +155,7 @@ def _run_stage(session: Session, stage: StagePlan) -> Iterator[Event]:
     state = session.state
     yield StageStarted(stage, stage.position)
     net = _prepare(session, stage)
+    state.begun_with = _copies(net) if stage.position else {}
     step = _training_step(session, stage, net)
     reason = "done"
     while state.step < stage.steps:
@@ -269,6 +274,8 @@ def _finished(stage: StagePlan, epoch: int, step: int, loss: Any, rate: float, i
 
 
 def _better(name: str, value: float, than: float, by: float = 0.0) -> bool:
+    if math.isnan(than):
+        return not math.isnan(value)
     return value > than + by if METRICS[name].higher_is_better else value < than - by
 
 

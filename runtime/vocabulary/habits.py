@@ -10,8 +10,9 @@ _FOR = "the length of a stage is `for = 10 epochs` or `for = 500 steps`"
 _SCALE = "write `optimizer = adam(lr = …)`, and `lr_scale = { base.block3 = 0.1 }` for rates by part"
 
 HABITS = {
-    "freeze": _TRAIN,
+    "freeze": f"frozen|{_TRAIN}",
     "frozen": _TRAIN,
+    "matching": 'a pattern over the names of parameters is written `matching("*gamma")`',
     "unfreeze": _TRAIN,
     "trainable": _TRAIN,
     "layers": _TRAIN,

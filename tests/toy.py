@@ -1,0 +1,88 @@
+"""Toy images and recipes for tests of the whole program: networks with random weights, a second for a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from runtime.finished import RunSettings
+from runtime.run import Watch, prepare
+from runtime.run import run as run_prepared
+
+CLASSES = ("blue", "green", "red")
+TINY = 'gluoncv("cifar_resnet20_v1", weights = none)'  # stem, block1 .. block3; 32 px
+
+
+def make_images(root: Path, counts: Mapping[str, int], seed: int = 0) -> Path:
+    """Write `root/<class>/<number>.jpg`: noise of 40 x 36 pixels with a cast of the class's colour."""
+    rng = np.random.default_rng(seed)
+    for name, count in counts.items():
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = rng.integers(0, 120, (36, 40, 3))
+            pixels[..., 2 - CLASSES.index(name)] += 110
+            Image.fromarray(pixels.astype(np.uint8)).save(root / name / f"{number}.jpg", quality=95)
+    return root
+
+
+def truncate(image: Path) -> Path:
+    """Cut an image file off in the middle, as a broken copy does."""
+    image.write_bytes(image.read_bytes()[:-300])
+    return image
+
+
+STAGE = """
+stage "head" {
+  train = head
+  for   = 1 epoch
+}
+"""
+
+
+def write_recipe(
+    path: Path,
+    photos: Path,
+    stages: str = STAGE,
+    *,
+    data: str = "",
+    base: str = TINY,
+    head: str = "[dense(classes)]",
+    top: str = "",
+    sources: Sequence[str] = ("train", "valid", "test"),
+) -> Path:
+    """Write a recipe for the folders `photos/train`, `photos/valid` and `photos/test`."""
+    folders = "\n".join(f'  {name} = folder("{photos / name}")' for name in sources)
+    size = "" if "size" in data else "  size  = 32px\n"
+    batch = "" if "batch" in data else "  batch = 16\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"ftr 1\n{top}\ndata {{\n{folders}\n{size}{batch}{data}\n}}\nbase = {base}\nhead = {head}\n{stages}")
+    return path
+
+
+def train(
+    recipe: Path, out: Path, *, workers: int = 0, settings: Sequence[str] = (), watch: Watch | None = None
+) -> dict[str, Any]:
+    """Run a recipe; return the content of `result.json` and the signal."""
+    _, result = run_prepared(prepare(recipe, settings), RunSettings(workers=workers), out, watch)
+    return result
+
+
+def metrics(run: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run's `metrics.jsonl`."""
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+class Watching:
+    """Calls a function with each event of a run."""
+
+    def __init__(self, seen: Any = lambda event: None, checking: Any = lambda done, total: None) -> None:
+        self._seen = seen
+        self.checking = checking
+
+    def __call__(self, event: Any) -> None:
+        self._seen(event)

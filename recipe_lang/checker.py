@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from recipe_lang import errors, nodes
@@ -312,12 +313,8 @@ class _Checker:
     def _default(self, arg: v.Arg) -> Value:
         if not isinstance(arg.default, v.Default):
             return Value(arg.default)
-        source = Source("default", f"x = {arg.default.text}")
-        item = parse(source).items[0]
-        if not isinstance(item, nodes.Field):
-            raise AssertionError(f"the default of `{arg.name}` is no value")
         outer, self.is_default = self.is_default, True
-        value = self.value(item.value, arg.type, f"`{arg.name}`")
+        value = self.value(_parsed(arg.default.text), arg.type, f"`{arg.name}`")
         self.is_default = outer
         if value is None:
             raise AssertionError(f"the default of `{arg.name}` does not check")
@@ -672,6 +669,15 @@ def _settings(texts: Sequence[str], problems: list[Problem]) -> list[nodes.Field
                     span = recipe.source.span(0, len(text))
                     problems.append(errors.Misplaced(span=span, what="this", where="in `--set`: write NAME=VALUE"))
     return fields
+
+
+@cache
+def _parsed(default: str) -> nodes.Node:
+    """Return the value that a default's text is."""
+    item = parse(Source("default", f"x = {default}")).items[0]
+    if not isinstance(item, nodes.Field):
+        raise AssertionError(f"the default `{default}` is no value")
+    return item.value
 
 
 def _written(items: tuple[nodes.Item, ...]) -> set[str]:

@@ -73,6 +73,7 @@ class Display:
         match event:
             case StageStarted():
                 self._now, self._best = _Now(event.plan, now, resumed=now), ""
+                self._show(self._progress(), force=True)
                 self._say(self._stage_line(event.plan))
             case StepFinished() if self._now is not None:
                 self._now.last, self._now.doing = event, ""

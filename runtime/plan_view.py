@@ -98,13 +98,9 @@ def _steps(steps: tuple[Step, ...]) -> str:
 
 
 def _stage(plan: Plan, stage: StagePlan) -> RenderableType:
-    names = [part.name for part in stage.parts]
-    prefix = f"{names[0]} .. {names[stage.cut - 1]}" if stage.cut else "nothing"
-    if stage.cut == 1:
-        prefix = names[0]
     rows: list[tuple[str, RenderableType]] = [
         ("starts from", stage.starts_from),
-        ("frozen prefix", f"{prefix}: runs in predict mode, outside of training"),
+        ("frozen prefix", _prefix(stage)),
         ("length", f"{stage.steps:,} steps, {stage.epochs} epochs of {stage.steps_per_epoch}"),
         ("optimizer", call_text(stage.optimizer)),
         ("rate", _rate(stage)),
@@ -117,6 +113,13 @@ def _stage(plan: Plan, stage: StagePlan) -> RenderableType:
         (f"stage {stage.position + 1} of {len(plan.stages)}", "bold cyan"), (f"  {stage.title}", "bold")
     )
     return Group(title, _parts(stage), _grid(rows))
+
+
+def _prefix(stage: StagePlan) -> str:
+    if not stage.cut:
+        return "none"
+    names = dict.fromkeys((stage.parts[0].name, stage.parts[stage.cut - 1].name))
+    return f"{' .. '.join(names)}: runs in predict mode, outside of training"
 
 
 def _options(stage: StagePlan) -> Iterator[tuple[str, str]]:

@@ -49,7 +49,8 @@ def show_report(console: Console, name: str, report: Report) -> None:
     if len(names) > _MATRIX:
         _show_confusions(console, names, report)
         return
-    matrix = Table(title="confusion: rows are true, columns are answers", title_justify="left")
+    console.print("confusion: rows are true, columns are answers")
+    matrix = Table()
     matrix.add_column("")
     for index in range(len(names)):
         matrix.add_column(str(index), justify="right")
@@ -158,23 +159,32 @@ def show_runs(console: Console, found: Sequence[dict[str, Any]], folder: Path) -
     if not found:
         console.print(f"no runs in {folder}")
         return
-    table = Table()
-    for column in ("run", "recipe", "params", "valid", "test", "claim", "time"):
-        table.add_column(column, justify="right" if column in ("valid", "test", "time") else "left")
-    for result in found:
-        claims = result.get("expect")
-        verdict = "" if not claims else ("holds" if all(claim["holds"] for claim in claims) else "fails")
-        params = " ".join(f"{name}={value}" for name, value in (result.get("params") or {}).items())
-        table.add_row(
-            Path(result["folder"]).name,
-            f"{result.get('recipe') or ''} {(result.get('hash') or '')[:8]}",
-            params,
-            _accuracy(result, "valid"),
-            _accuracy(result, "test"),
-            verdict if result.get("status") == "finished" else str(result.get("status")),
-            f"{result['wall_s']:.0f} s" if result.get("wall_s") is not None else "",
-        )
+    rows = [_run_row(result) for result in found]
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    columns = [name for name in rows[0] if any(row[name] for row in rows)]
+    for name in columns:
+        if name in ("run", "recipe", "params"):
+            table.add_column(name, overflow="fold")
+        else:
+            table.add_column(name, justify="right", no_wrap=True, min_width=max(len(row[name]) for row in rows))
+    for row in rows:
+        table.add_row(*(row[name] for name in columns))
     console.print(table)
+
+
+def _run_row(result: dict[str, Any]) -> dict[str, str]:
+    claims = result.get("expect")
+    verdict = "" if not claims else ("holds" if all(claim["holds"] for claim in claims) else "fails")
+    return {
+        "run": Path(result["folder"]).name,
+        "recipe": result.get("recipe") or "",
+        "hash": (result.get("hash") or "")[:8],
+        "params": " ".join(f"{name}={value}" for name, value in (result.get("params") or {}).items()),
+        "valid": _accuracy(result, "valid"),
+        "test": _accuracy(result, "test"),
+        "claim": verdict if result.get("status") == "finished" else str(result.get("status")),
+        "time": f"{result['wall_s']:.0f} s" if result.get("wall_s") is not None else "",
+    }
 
 
 def _accuracy(result: dict[str, Any], name: str) -> str:

@@ -30,6 +30,10 @@ from runtime.train import Interrupted
 from runtime.vocabulary.data import AUGMENT
 from runtime.vocabulary.training import OPTIMIZER
 
+PROMISED = {
+    *("recipe.ftr", "resolved.ftr", "plan.json", "classes.json", "metrics.jsonl", "model.params"),
+    *("model-symbol.json", "model-0000.params", "curves.png", "result.json"),
+}
 LINE_OF_TRAIN, LINE_OF_VALID = 4, 5  # in the recipes of `write_recipe` without `top`
 
 TWO_STAGES = """
@@ -56,7 +60,9 @@ stage "all" {
   l1        = 1e-5
 }
 """
-AUGMENTED = "  augment = [random_resized_crop, flip(horizontal), flip(vertical), color_jitter(0.2, hue = 0.1), lighting(0.1)]"
+AUGMENTED = (
+    "  augment = [random_resized_crop, flip(horizontal), flip(vertical), color_jitter(0.2, hue = 0.1), lighting(0.1)]"
+)
 
 
 def problems_of(recipe: Path, out: Path, watch: Watch | None = None) -> tuple[Problem, ...]:
@@ -81,9 +87,7 @@ def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 
 def test_the_folder_has_exactly_the_promised_files(finished: tuple[Path, dict[str, Any]]) -> None:
-    promised = """recipe.ftr resolved.ftr plan.json classes.json metrics.jsonl model.params model-symbol.json
-        model-0000.params curves.png result.json"""
-    assert {path.name for path in finished[0].iterdir()} == set(promised.split())
+    assert {path.name for path in finished[0].iterdir()} == PROMISED
 
 
 def test_the_result_says_what_came_out(finished: tuple[Path, dict[str, Any]]) -> None:
@@ -135,9 +139,7 @@ def test_the_resolved_recipe_runs_to_the_same_weights(finished: tuple[Path, dict
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_workers_change_nothing(photos: Path, tmp_path: Path, workers: int) -> None:
-    recipe = write_recipe(
-        tmp_path / "r.ftr", photos, EVERYTHING, data=AUGMENTED, head="[dropout(0.5), dense(classes)]"
-    )
+    recipe = write_recipe(tmp_path / "r.ftr", photos, EVERYTHING, data=AUGMENTED, head="[dropout(0.5), dense(classes)]")
     for out, count in (("one", 2), ("two", workers)):
         train(recipe, tmp_path / out, workers=count)
     assert (tmp_path / "one/model.params").read_bytes() == (tmp_path / "two/model.params").read_bytes()
@@ -223,9 +225,7 @@ def test_what_is_frozen_changes_in_no_bit(photos: Path, tmp_path: Path) -> None:
 
     run_prepared(prepared, RunSettings(), tmp_path / "run", Watching(seen))
     stages = zip(snapshots[::2], snapshots[1::2], strict=True)
-    changed = [
-        {name for name in before if not np.array_equal(before[name], after[name])} for before, after in stages
-    ]
+    changed = [{name for name in before if not np.array_equal(before[name], after[name])} for before, after in stages]
     prefix, middle, norms = changed
     assert {name.rsplit(".", 1)[0].split(".")[1] for name in prefix if name.startswith("base")} == {"block3"}
     assert {name.split(".")[1] for name in middle if name.startswith("base")} == {"block1"}
@@ -344,9 +344,11 @@ def test_an_interrupted_run_keeps_the_best(photos: Path, tmp_path: Path, number:
     kept = read_params(folder / "model.params")
     assert all(np.array_equal(kept[name], arrays[name]) for name in kept)
     assert load(folder).result["status"] == "interrupted"
-    assert {path.name for path in folder.iterdir()} == set(
-        "recipe.ftr resolved.ftr plan.json classes.json metrics.jsonl model.params result.json".split()
-    )
+    assert {path.name for path in folder.iterdir()} == PROMISED - {
+        "model-symbol.json",
+        "model-0000.params",
+        "curves.png",
+    }
 
 
 def test_interrupted_before_the_training_there_is_no_folder(photos: Path, tmp_path: Path) -> None:

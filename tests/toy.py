@@ -60,7 +60,9 @@ def write_recipe(
     size = "" if "size" in data else "  size  = 32px\n"
     batch = "" if "batch" in data else "  batch = 16\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"ftr 1\n{top}\ndata {{\n{folders}\n{size}{batch}{data}\n}}\nbase = {base}\nhead = {head}\n{stages}")
+    path.write_text(
+        f"ftr 1\n{top}\ndata {{\n{folders}\n{size}{batch}{data}\n}}\nbase = {base}\nhead = {head}\n{stages}"
+    )
     return path
 
 

@@ -1,0 +1,207 @@
+"""What a run looks like: canned events, a fake clock, a console into a text."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from golden_files import assert_golden
+from planned import facts, plan_of
+from rich.console import Console
+
+from runtime import events
+from runtime.display import Display, summary
+from runtime.metrics import ClassRow, Report
+from runtime.plan import Plan
+from runtime.plan_view import show_plan
+from runtime.report_view import show_report
+
+RECIPE = """ftr 1
+name = "canned"
+data {
+  train = folder("photos")
+  test  = folder("more")
+  size  = 64px
+  batch = 25
+}
+base = gluon("resnet18_v2", weights = none)
+stage "head" {
+  train = head
+  for   = 2 epochs
+}
+stage "a title that is so long that it takes more than a line of a narrow terminal" {
+  train     = base.block4 .. head
+  for       = 6 steps
+  optimizer = sgd(lr = 0.01)
+  schedule  = cosine(warmup = 2 steps)
+  monitor   = valid.balanced_accuracy
+  stop      = early(valid.balanced_accuracy, patience = 1 epoch)
+  clip      = global_norm(1.0)
+}
+expect { test.accuracy >= 90% }
+"""
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    data = replace(facts(), counts={"train": (50, 50), "valid": (10, 10), "test": (12, 12)})
+    return plan_of(RECIPE, data=data)
+
+
+def values(accuracy: float) -> dict[str, float]:
+    return {
+        "loss": 1 - accuracy,
+        "accuracy": accuracy,
+        "top5": 1.0,
+        "balanced_accuracy": accuracy - 0.01,
+    } | dict.fromkeys(("precision", "recall", "f1"), accuracy)
+
+
+REPORT = Report(
+    values(0.875),
+    (ClassRow("cat [red]", 0.9, 0.8, 0.85, 12), ClassRow("dog :smile:", 0.8, 0.9, 0.85, 12)),
+    np.array([[10, 2], [1, 11]]),
+)
+
+
+def canned(plan: Plan) -> list[tuple[float, events.Event]]:
+    """Return events, each with the seconds that pass before it."""
+    found: list[tuple[float, events.Event]] = []
+    for stage, epochs in zip(plan.stages, (2, 2), strict=True):
+        at = stage.position
+        found.append((0.5, events.StageStarted(stage, at)))
+        step = 0
+        for epoch in range(1, epochs + 1):
+            for _ in range(min(4, stage.steps - step)):
+                step += 1
+                found.append((0.25, events.StepFinished(at, epoch, step, 2 / step, 1e-3 / step, 25)))
+            found.append((0.0, events.EvaluationStarted(at, epoch, step, "valid")))
+            evaluated = events.Evaluated(
+                at, epoch, step, "valid", values(0.5 + epoch / 10), 1 / step, at == 1 and epoch == 1
+            )
+            found.append((2.0, evaluated))
+        reason = "stopped early" if at else "done"
+        kept = "the best, of epoch 1" if at else "the last, of epoch 2"
+        found.append((0.0, events.StageFinished(at, epochs, step, reason, kept, 0.59 if at else None)))
+    found += [(0.0, events.EvaluationStarted(1, 2, 6, "test")), (60.0, events.Tested(1, 2, 6, "test", REPORT))]
+    return found
+
+
+def console_of(width: int, terminal: bool) -> tuple[Console, io.StringIO]:
+    text = io.StringIO()
+    console = Console(
+        file=text,
+        width=width,
+        height=30,
+        force_terminal=terminal,
+        color_system=None,
+        legacy_windows=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        _environ={},
+    )
+    return console, text
+
+
+def show(plan: Plan, width: int, terminal: bool, quiet: bool = False) -> str:
+    console, text = console_of(width, terminal)
+    time = 0.0
+    with Display(console, lambda: time, plan, quiet) as display:
+        for done in range(0, 144, 16):
+            display.checking(done, 144)
+        display.checking(144, 144)
+        for passed, event in canned(plan):
+            time += passed
+            display(event)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_lines_where_there_is_no_terminal(plan: Plan, width: int) -> None:
+    text = show(plan, width, terminal=False)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f]", text)
+    assert_golden("display-plain.txt", text)  # the same at any width: a log has lines, not columns
+
+
+def screens(text: str) -> list[str]:
+    """Return what a terminal shows, each time that the moving lines are drawn anew."""
+    lines = [""]
+    row = 0
+    shown = []
+    for part in re.split(r"(\x1b\[[0-9;?]*[A-Za-z]|\r|\n)", text):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif part == "\x1b[1A":
+            row -= 1
+        elif part == "\x1b[2K":
+            lines[row] = ""
+        elif part and part not in ("\r", "\x1b[?25l", "\x1b[?25h"):
+            assert not part.startswith("\x1b"), repr(part)
+            lines[row] += part
+            shown.append("\n".join(line.rstrip() for line in lines).rstrip())
+    shown.append("\n".join(line.rstrip() for line in lines).rstrip())
+    return shown
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_moving_lines_on_a_terminal(plan: Plan, width: int) -> None:
+    seen = screens(show(plan, width, terminal=True))
+    assert all(len(line) <= width for line in seen[-1].splitlines())
+    parts = [seen[-1]]
+    for sought in ("checking images: 144 of 144", " 0/8 ", " 5/8 ", "evaluating valid", "best valid.bal"):
+        last = [screen for screen in seen if sought in screen][-1]
+        parts.append(last)
+    assert_golden(f"display-terminal-{width}.txt", "\n\n=====\n\n".join(parts) + "\n")
+
+
+def test_what_stays_on_a_terminal_are_the_lines_of_a_log(plan: Plan) -> None:
+    left = screens(show(plan, 200, terminal=True))[-1].splitlines()
+    assert [line.rstrip() for line in show(plan, 200, terminal=False).splitlines()] == left
+
+
+def test_quiet_shows_nothing(plan: Plan) -> None:
+    assert show(plan, 80, terminal=True, quiet=True) == ""
+
+
+def test_images_per_second_leave_out_evaluation(plan: Plan) -> None:
+    lines = [line for line in show(plan, 100, terminal=False).splitlines() if "epoch" in line and "images/s" in line]
+    # 100 images in a second, in each full epoch; two seconds of evaluation do not count
+    assert [re.findall(r"(\d+) images/s", line) for line in lines] == [["100"]] * 4
+
+
+RESULT: dict[str, Any] = {
+    "recipe": "canned [x]",
+    "images": {"train": 100, "valid": 20, "test": 24},
+    "valid": values(0.9) | {"classes": []},
+    "test": values(0.875) | {"classes": []},
+    "expect": [
+        {"claim": "test.accuracy >= 0.9", "value": 0.875, "holds": False},
+        {"claim": "test.loss < 0.5", "value": 0.125, "holds": True},
+    ],
+    "wall_s": 3725.0,
+}
+
+
+def test_the_summary() -> None:
+    console, text = console_of(60, terminal=False)
+    summary(console, RESULT, "runs/canned-1")
+    assert_golden("summary.txt", text.getvalue())
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_a_plan_on_paper(plan: Plan, width: int) -> None:
+    console, text = console_of(width, terminal=False)
+    show_plan(console, plan)
+    assert_golden(f"plan-{width}.txt", text.getvalue())
+
+
+def test_a_report_on_paper() -> None:
+    console, text = console_of(60, terminal=False)
+    show_report(console, "folder [bold]x", REPORT)
+    assert_golden("report.txt", text.getvalue())

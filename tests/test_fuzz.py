@@ -1,0 +1,131 @@
+"""Whatever the text, the language answers: with a checked recipe, or with diagnostics that have a place in it."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+from recipes_at_random import damaged, generated
+
+from recipe_lang.checked import CheckedRecipe
+from recipe_lang.checker import check
+from recipe_lang.diagnostics import RecipeError, as_json, render
+from recipe_lang.identity import recipe_hash
+from recipe_lang.parser import decode_source, parse
+from recipe_lang.printer import print_recipe
+from recipe_lang.source import Source
+from runtime.vocabulary import VOCABULARY
+
+HERE = Path(__file__).parent
+TEXTS = [path.read_text() for path in sorted([*HERE.glob("broken/*.ftr"), *HERE.glob("../recipes/*.ftr")])]
+NAMES = [
+    *VOCABULARY.fields,
+    *VOCABULARY.blocks,
+    *(name for block in VOCABULARY.blocks.values() for name in block.fields),
+    *(name for family in VOCABULARY.families.values() for name in family.entries),
+    *(arg.name for family in VOCABULARY.families.values() for entry in family.entries.values() for arg in entry.args),
+    *("base.block3", "head", "epochs", "steps", "px", "valid.loss", "test.accuracy", "matching", "then", "except", "in"),
+]
+GENERATED, DAMAGED = 2500, 7500
+
+
+def answer(text: str) -> tuple[CheckedRecipe | None, bool]:
+    """Return the checked recipe, or None, and whether the text passed the grammar; assert that problems have places."""
+    source = decode_source(text.encode(), "recipe.ftr")
+    parsed = parse(source)
+    try:
+        return check(parsed, VOCABULARY), not parsed.problems
+    except RecipeError as error:
+        assert error.problems
+        for problem in error.problems:
+            assert problem.span is not None, problem
+            assert problem.span.source is source
+            assert 0 <= problem.span.start <= problem.span.end <= len(source.text)
+            for span, _ in problem.related():
+                assert 0 <= span.start <= span.end <= len(source.text)
+            assert render(problem)
+            assert as_json(problem)["message"]
+        return None, not parsed.problems
+
+
+def same_again(recipe: CheckedRecipe) -> None:
+    printed = print_recipe(recipe, VOCABULARY)
+    again = check(parse(Source("/other.ftr", printed)), VOCABULARY)
+    assert (again.fields, again.blocks, again.claims) == (recipe.fields, recipe.blocks, recipe.claims), printed
+    assert print_recipe(again, VOCABULARY) == printed
+
+
+def test_generated_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    rng = random.Random(20240611)
+    valid = 0
+    for _ in range(GENERATED):
+        text = generated(rng)
+        source = Source("/recipe.ftr", text)
+        parsed = parse(source)
+        assert parsed.problems == (), text
+        try:
+            recipe = check(parsed, VOCABULARY)
+        except RecipeError as error:
+            # The types are right, so that only what fields say of each other can be wrong.
+            assert {p.code for p in error.problems} <= RULES, "\n".join([text, *map(render, error.problems)])
+            continue
+        valid += 1
+        if valid <= 400:
+            same_again(recipe)
+            assert len(recipe_hash(recipe, VOCABULARY)) == 64
+    assert valid >= 200
+
+
+RULES = {f"E4{number}" for number in range(20, 32)} | {"E310", "E312"}
+
+
+def test_damaged_recipes() -> None:
+    rng = random.Random(20240612)
+    texts = [*TEXTS, *(generated(rng) for _ in range(50))]
+    passed = 0
+    slowest = 0.0
+    for number in range(DAMAGED):
+        text = damaged(rng.choice(texts), texts, rng, NAMES)
+        start = time.process_time()
+        try:
+            _, readable = answer(text)
+        except Exception as error:
+            raise AssertionError(f"text {number}:\n{text}") from error
+        slowest = max(slowest, time.process_time() - start)
+        passed += readable
+    assert slowest < 1
+    assert passed + GENERATED >= (DAMAGED + GENERATED) / 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 400_000,
+        "[" * 30 + "1" * 300_000,
+        "x = " + "-" * 100_000 + "1",
+        "x = " + "1 + " * 100_000 + "1",
+        "ftr 1\n" + "x = [" + "1, " * 100_000 + "]",
+        '"' * 300_000,
+        "}" * 300_000,
+        "a {\n" * 100_000,
+        "x = 1\n" * 100_000,
+        "ftr 1\n" + "x: 1\n" * 100_000,
+        "ftr 1\n" + "stage a {\n" * 30 + "}" * 100_000,
+        "#" * 900_000,
+        "a b {\n}\n" * 50_000,
+        "ftr 1\n" + 'x = "a\n' * 50_000,
+        "ftr 1\nx =" + " " * 500_000 + "@",
+        "ftr 1\n" + "a" * 500_000,
+        "ftr 1\nname = " + '"a" ' * 50_000,
+        "ftr 1\nx = f(" + "a " * 50_000,
+    ],
+    ids=lambda text: text[:12].encode("unicode_escape").decode(),
+)
+def test_texts_made_to_be_slow(text: str) -> None:
+    start = time.process_time()
+    recipe, _ = answer(text)
+    assert recipe is None
+    assert time.process_time() - start < 20

@@ -53,6 +53,8 @@ class Unexpected(Problem):
         return f"expected {listed(self.expected)}" if 0 < len(self.expected) <= 5 else ""
 
     def help(self) -> str:
+        if len(self.before) + len(self.after) > _READABLE:
+            return ""
         for pattern, advice in _SYNTAX_HABITS:
             match = re.search(pattern, f"{self.before}@{self.after}", re.DOTALL)
             if match:
@@ -61,6 +63,8 @@ class Unexpected(Problem):
             return 'a string begins and ends with `"` on one line'
         return ""
 
+
+_READABLE = 2000  # characters; a longer statement is nothing that a person typed
 
 # What people type, with `@` where the grammar stops, and the right form.
 _SYNTAX_HABITS = (

@@ -264,7 +264,7 @@ class _Skipped:
         column = self.source.position(statement.start)[1]
         if self.indent is not None and column > self.indent and statement.kind == "item":
             return True
-        self.indent = column if re.fullmatch(r"[A-Za-z]\w*[^=]*:\s*", text) else None
+        self.indent = column if text.endswith(":") and text[0].isalpha() and "=" not in text else None
         return False
 
 

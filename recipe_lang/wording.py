@@ -58,9 +58,13 @@ def _each(type_: v.Type, vocabulary: v.Vocabulary) -> list[str]:
     return [describe(type_, vocabulary)]
 
 
+def _end_text(end: float) -> str:
+    return f"{end:,.0f}" if abs(end) >= 1e5 else f"{end:g}"
+
+
 def range_text(number: v.Number) -> str:
     """Say which numbers are allowed; empty when all are."""
-    low, high = (None if end is None else f"{end:,.15g}" for end in (number.low, number.high))
+    low, high = (None if end is None else _end_text(end) for end in (number.low, number.high))
     if low is not None and high is not None and not number.above and not number.below:
         return f"from {low} to {high}"
     bounds = []

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runtime.finished import Finished, Prediction
     from runtime.metrics import Report
     from runtime.plan import DataFacts, NetFacts, Plan
-    from runtime.run import Prepared, Watch
+    from runtime.running import Prepared, Watch
 
 __all__ = [
     "RecipeError",
@@ -73,7 +73,7 @@ def prepare(path: str | Path, settings: Sequence[str] = (), data_root: str | Pat
     Raises:
         RecipeError: something about the recipe, its data or its base is wrong.
     """
-    from runtime.run import prepare
+    from runtime.running import prepare
 
     return prepare(Path(path), settings, None if data_root is None else Path(data_root))
 
@@ -92,7 +92,7 @@ def run(
         RecipeError: the data, the weights, the disk or the loss stopped it.
     """
     from runtime.finished import RunSettings
-    from runtime.run import run
+    from runtime.running import run
 
     return run(prepared, RunSettings(device, workers), None if out is None else Path(out), watch)
 
@@ -115,7 +115,7 @@ def predict(finished: Finished, paths: Sequence[str | Path], top: int = 5, devic
         RecipeError: a path is not there.
     """
     from runtime.finished import predict
-    from runtime.run import device_context
+    from runtime.running import device_context
 
     return predict(finished, [Path(path) for path in paths], device_context(device), top)
 
@@ -127,6 +127,6 @@ def evaluate(finished: Finished, data: str | None = None, set_name: str | None =
         RecipeError: the data cannot be used.
     """
     from runtime.finished import evaluate
-    from runtime.run import device_context
+    from runtime.running import device_context
 
     return evaluate(finished, device_context(device), 2, data=data, set_name=set_name)[1]

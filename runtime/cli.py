@@ -199,7 +199,7 @@ def plan(recipe: Path, settings: tuple[str, ...], data_root: Path | None, machin
     with _mxnet(debug=debug):
         from runtime.plan import as_json as plan_json
         from runtime.plan_view import show_plan
-        from runtime.run import prepare
+        from runtime.running import prepare
 
         prepared = prepare(recipe, settings, data_root)
         if machine:
@@ -237,8 +237,8 @@ def run(
     with _mxnet(threads, debug):
         from runtime.display import Display, summary
         from runtime.finished import RunSettings
-        from runtime.run import prepare
-        from runtime.run import run as run_prepared
+        from runtime.running import prepare
+        from runtime.running import run as run_prepared
         from runtime.train import Interrupted
 
         console = _console()
@@ -286,7 +286,7 @@ def evaluate(
     with _mxnet(threads, debug):
         from runtime import finished
         from runtime.report_view import report_json, show_report
-        from runtime.run import device_context
+        from runtime.running import device_context
 
         context = device_context(device)
         name, report = finished.evaluate(
@@ -323,7 +323,7 @@ def predict(
     with _mxnet(threads, debug):
         from runtime import finished
         from runtime.report_view import predictions_csv, predictions_json, show_predictions
-        from runtime.run import device_context
+        from runtime.running import device_context
 
         found = list(finished.predict(finished.load(run), images, device_context(device), top))
         if machine:

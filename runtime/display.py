@@ -69,6 +69,12 @@ class Display:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
+        try:
+            self._take(event)
+        except SystemExit:  # rich's way to end when nobody reads its output any more: a run goes on without
+            self._quiet = True
+
+    def _take(self, event: Event) -> None:
         now = self._clock()
         match event:
             case StageStarted():

@@ -125,6 +125,7 @@ def _net(run: Finished, context: Any) -> Callable[[Any], Any]:
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_ENDINGS and p.is_file())
+        found = [p for p in found if not any(part.startswith(".") for part in p.relative_to(path).parts)]
     else:
         found = [path] if path.exists() else []
     if not found:

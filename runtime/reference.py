@@ -20,12 +20,14 @@ def _lines() -> Iterator[str]:
     yield "# Reference of the vocabulary"
     yield ""
     yield "Generated from the tables by `python -m runtime.reference`. The rules: [language.md](language.md)."
+    yield "The networks of the zoos: [bases.md](bases.md)."
     yield from ("", "## Fields of a recipe", "")
     yield from _table(VOCABULARY.fields.values())
     for block in VOCABULARY.blocks.values():
         title = f'`{block.name} "title" {{ }}`' if block.titled else f"`{block.name} {{ }}`"
-        yield from ("", f"## {title}", "", block.doc, "")
+        yield from ("", f"## {title}", "", block.doc)
         if block.fields:
+            yield ""
             yield from _table(block.fields.values())
     for family in VOCABULARY.families.values():
         yield from ("", f"## {family.name.capitalize()}")

@@ -169,7 +169,7 @@ def test_a_bug_of_ours_is_3_and_says_so(
         os.write(2, b"a native library's last words\n")
         raise ZeroDivisionError("a bug for this test")
 
-    monkeypatch.setattr("runtime.run.prepare", broken)
+    monkeypatch.setattr("runtime.running.prepare", broken)
     code, _, err = ftr("plan", write_recipe(tmp_path / "r.ftr", photos))
     assert code == 3
     assert "Traceback" in err
@@ -240,6 +240,7 @@ def test_a_bad_image_among_good_ones(ftr: Ftr, trained: Path, photos: Path, tmp_
     folder = tmp_path / "[red]"
     shutil.copytree(photos / "test/red", folder)
     bad = truncate(folder / "3.jpg")
+    (folder / "._0.jpg").write_bytes(b"hidden files are passed over, as in training")
     code, out, err = ftr("predict", trained, folder, photos / "test/blue/0.jpg", "--json", "--top", 2)
     rows = json.loads(out)
     assert code == 1
@@ -466,6 +467,19 @@ def test_signals_end_a_run_soon(photos: Path, tmp_path: Path, number: int, code:
     assert finished.load(tmp_path / "run").result["status"] == "interrupted"
 
 
+def test_a_run_goes_on_when_nobody_reads_its_output(photos: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "r.ftr", photos, STAGE.replace("1 epoch", "20 epochs"))
+    process = start("run", recipe, "--out", "run", cwd=tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("stage 1 of 1")
+    process.stdout.close()
+    assert process.stderr is not None
+    err = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(timeout=120), err) == (0, "")
+    assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "finished"
+
+
 def test_the_log_of_native_libraries_stays_out_of_sight(photos: Path, tmp_path: Path) -> None:
     base = 'gluoncv("resnest14", weights = none)'  # prints a line for each kind of pooling
     stage = STAGE.replace("head\n", "all\n").replace("1 epoch", "1 step")
@@ -498,9 +512,7 @@ def test_names_that_no_terminal_can_show(photos: Path, tmp_path: Path) -> None:
     for name in ("train", "valid"):
         os.rename(os.fsencode(copy / name / "red"), os.fsencode(copy / name) + b"/rot\xe9")
     recipe = write_recipe(tmp_path / "r.ftr", copy, sources=["train", "valid"])
-    process = start("run", recipe, "--out", "run", cwd=tmp_path)
-    _, err = process.communicate(timeout=120)
-    assert (process.returncode, err) == (0, "")
+    train(recipe, tmp_path / "run")
     assert finished.load(tmp_path / "run").data.classes == ("blue", "green", "rot\udce9")
     odd = os.fsencode(tmp_path) + b"/\xff\xe9.jpg"
     Path(os.fsdecode(odd)).write_bytes((photos / "test/red/0.jpg").read_bytes())

@@ -51,9 +51,24 @@ def test_links_lead_to_files(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
-def test_code_blocks_name_only_commands_that_exist() -> None:
+def test_the_readme_names_each_command_and_no_other() -> None:
     from runtime.cli import app
 
-    text = (ROOT / "README.md").read_text()
-    for command in re.findall(r"`ftr ([a-z]+)", text):
-        assert command in app.commands, command
+    assert set(re.findall(r"`ftr ([a-z]+)", (ROOT / "README.md").read_text())) == set(app.commands)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_pages_name_exist(page: Path) -> None:
+    for name in re.findall(
+        r"`((?:recipe_lang|runtime|recipes|tests|bench|docs|scripts|\.ci)/[\w./-]*)`", page.read_text()
+    ):
+        assert (ROOT / name).exists(), name
+
+
+def test_code_in_backticks_of_the_contributors_page_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    source = "\n".join(path.read_text() for path in (ROOT / "runtime").rglob("*.py"))
+    names = re.findall(r"`([A-Z]{5,}|_?[a-z]+_[a-z_]+)`(?! =)", text)
+    assert len(names) > 5
+    for name in names:
+        assert re.search(rf"\b{name}\b", source), name

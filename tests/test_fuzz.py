@@ -11,8 +11,9 @@ from recipes_at_random import damaged, generated
 
 from recipe_lang.checked import CheckedRecipe
 from recipe_lang.checker import check
-from recipe_lang.diagnostics import RecipeError, as_json, render
+from recipe_lang.diagnostics import Problem, RecipeError, as_json, render
 from recipe_lang.identity import recipe_hash
+from recipe_lang.nodes import Recipe
 from recipe_lang.parser import decode_source, parse
 from recipe_lang.printer import print_recipe
 from recipe_lang.source import Source
@@ -26,7 +27,19 @@ NAMES = [
     *(name for block in VOCABULARY.blocks.values() for name in block.fields),
     *(name for family in VOCABULARY.families.values() for name in family.entries),
     *(arg.name for family in VOCABULARY.families.values() for entry in family.entries.values() for arg in entry.args),
-    *("base.block3", "head", "epochs", "steps", "px", "valid.loss", "test.accuracy", "matching", "then", "except", "in"),
+    *(
+        "base.block3",
+        "head",
+        "epochs",
+        "steps",
+        "px",
+        "valid.loss",
+        "test.accuracy",
+        "matching",
+        "then",
+        "except",
+        "in",
+    ),
 ]
 GENERATED, DAMAGED = 2500, 7500
 
@@ -35,19 +48,25 @@ def answer(text: str) -> tuple[CheckedRecipe | None, bool]:
     """Return the checked recipe, or None, and whether the text passed the grammar; assert that problems have places."""
     source = decode_source(text.encode(), "recipe.ftr")
     parsed = parse(source)
+    recipe, problems = outcome(parsed)
+    assert (recipe is None) == bool(problems)
+    for problem in problems:
+        assert problem.span is not None, problem
+        assert problem.span.source is source
+        assert 0 <= problem.span.start <= problem.span.end <= len(source.text)
+        for span, _ in problem.related():
+            assert 0 <= span.start <= span.end <= len(source.text)
+        assert render(problem)
+        assert as_json(problem)["message"]
+    return recipe, not parsed.problems
+
+
+def outcome(parsed: Recipe) -> tuple[CheckedRecipe | None, tuple[Problem, ...]]:
+    """Return the checked recipe, or what is wrong with it; anything but RecipeError is a bug, and raised."""
     try:
-        return check(parsed, VOCABULARY), not parsed.problems
+        return check(parsed, VOCABULARY), ()
     except RecipeError as error:
-        assert error.problems
-        for problem in error.problems:
-            assert problem.span is not None, problem
-            assert problem.span.source is source
-            assert 0 <= problem.span.start <= problem.span.end <= len(source.text)
-            for span, _ in problem.related():
-                assert 0 <= span.start <= span.end <= len(source.text)
-            assert render(problem)
-            assert as_json(problem)["message"]
-        return None, not parsed.problems
+        return None, error.problems
 
 
 def same_again(recipe: CheckedRecipe) -> None:
@@ -66,11 +85,10 @@ def test_generated_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
         source = Source("/recipe.ftr", text)
         parsed = parse(source)
         assert parsed.problems == (), text
-        try:
-            recipe = check(parsed, VOCABULARY)
-        except RecipeError as error:
-            # The types are right, so that only what fields say of each other can be wrong.
-            assert {p.code for p in error.problems} <= RULES, "\n".join([text, *map(render, error.problems)])
+        recipe, problems = outcome(parsed)
+        # The types are right, so that only what fields say of each other can be wrong.
+        assert {problem.code for problem in problems} <= RULES, "\n".join([text, *map(render, problems)])
+        if recipe is None:
             continue
         valid += 1
         if valid <= 400:
@@ -106,12 +124,12 @@ def test_damaged_recipes() -> None:
         "(" * 400_000,
         "[" * 30 + "1" * 300_000,
         "x = " + "-" * 100_000 + "1",
-        "x = " + "1 + " * 100_000 + "1",
-        "ftr 1\n" + "x = [" + "1, " * 100_000 + "]",
+        "x = " + "1 + " * 20_000 + "1",
+        "ftr 1\n" + "x = [" + "1, " * 20_000 + "]",
         '"' * 300_000,
         "}" * 300_000,
         "a {\n" * 100_000,
-        "x = 1\n" * 100_000,
+        "x = 1\n" * 20_000,
         "ftr 1\n" + "x: 1\n" * 100_000,
         "ftr 1\n" + "stage a {\n" * 30 + "}" * 100_000,
         "#" * 900_000,
@@ -128,4 +146,4 @@ def test_texts_made_to_be_slow(text: str) -> None:
     start = time.process_time()
     recipe, _ = answer(text)
     assert recipe is None
-    assert time.process_time() - start < 20
+    assert time.process_time() - start < 5

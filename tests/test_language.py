@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import statistics
 import subprocess
 import sys
@@ -221,7 +222,8 @@ def test_a_setting_stays_in_the_domain(domain: str, good: str, bad: str) -> None
 
 
 def test_parameters_hold_any_value_and_use_those_above() -> None:
-    top = 'param n = 2 epochs in 1 epoch .. 8 epochs\nparam m = $n * 2\nparam o = adam in [adam, sgd]\nparam t = "x"\nname = $t'
+    top = "param n = 2 epochs in 1 epoch .. 8 epochs\nparam m = $n * 2\n"
+    top += 'param o = adam in [adam, sgd]\nparam t = "x"\nname = $t'
     stage = "train = head\nfor = $m\noptimizer = $o"
     recipe = read(written(top, stage=stage), ["n=3 epochs", "o=sgd"])
     assert recipe.block("stage")["for"] == Quantity(6, "epochs")
@@ -368,7 +370,9 @@ expect {
 }
 """
 PAIRS = [
-    line.partition(":") for line in (HERE / "identity.txt").read_text().splitlines() if line and not line.startswith("#")
+    line.partition(":")
+    for line in (HERE / "identity.txt").read_text().splitlines()
+    if line and not line.startswith("#")
 ]
 
 
@@ -422,7 +426,9 @@ SOUP = v.Vocabulary(
         )
     },
     families={
-        "food": v.family("food", "a food", v.Entry("carrot", "Orange.", (v.Arg("slices", v.Number(whole=True), "", 3),)))
+        "food": v.family(
+            "food", "a food", v.Entry("carrot", "Orange.", (v.Arg("slices", v.Number(whole=True), "", 3),))
+        )
     },
     metrics={},
     sets=(),
@@ -471,6 +477,25 @@ def test_the_grammar_has_no_conflict(caplog: pytest.LogCaptureFixture, monkeypat
 
 def test_a_conflict_would_be_seen(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     assert conflicts('start: "i" start ["e" start] | "x"', caplog, monkeypatch)
+
+
+@pytest.mark.parametrize("kept", ["nowhere", "broken", "fresh"])
+def test_the_tables_of_the_grammar_are_only_kept_for_speed(kept: str, tmp_path: Path) -> None:
+    if kept == "nowhere":
+        (tmp_path / "ftr").write_text("a file where the folder should be")
+    elif kept == "broken":
+        (tmp_path / "ftr").mkdir()
+        (tmp_path / "ftr" / "grammar").write_bytes(b"no tables")
+    done = subprocess.run(
+        [sys.executable, "-m", "runtime", "check", str(RECIPES[0])],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "fine" in done.stdout
+    assert (tmp_path / "ftr" / "grammar").exists() == (kept != "nowhere")
 
 
 def _times(command: list[str], count: int) -> float:

@@ -10,7 +10,7 @@ import pytest
 from recipe_lang.checker import check
 from recipe_lang.parser import parse, read_source
 from runtime.finished import RunSettings
-from runtime.run import prepare, run
+from runtime.running import prepare, run
 from runtime.vocabulary import VOCABULARY
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").rglob("*.ftr"))

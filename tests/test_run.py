@@ -23,8 +23,8 @@ from runtime.events import Evaluated, StageFinished, StageStarted, StepFinished
 from runtime.finished import RunSettings, load
 from runtime.mx import mx
 from runtime.params_file import read_params, write_params
-from runtime.run import Watch, prepare
-from runtime.run import run as run_prepared
+from runtime.running import Watch, prepare
+from runtime.running import run as run_prepared
 from runtime.sets import Sets, list_sets
 from runtime.train import Interrupted
 from runtime.vocabulary.data import AUGMENT

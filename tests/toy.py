@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from runtime.finished import RunSettings
-from runtime.run import Watch, prepare
-from runtime.run import run as run_prepared
+from runtime.running import Watch, prepare
+from runtime.running import run as run_prepared
 
 CLASSES = ("blue", "green", "red")
 TINY = 'gluoncv("cifar_resnet20_v1", weights = none)'  # stem, block1 .. block3; 32 px

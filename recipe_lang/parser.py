@@ -7,7 +7,6 @@ Nothing here knows the vocabulary.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,20 +75,7 @@ def parse(source: Source) -> nodes.Recipe:
 @cache
 def _grammar() -> Lark:
     text = (Path(__file__).parent / "grammar.lark").read_text(encoding="utf-8")
-    return Lark(text, parser="lalr", propagate_positions=True, maybe_placeholders=True, cache=_cache_file())
-
-
-def _cache_file() -> str | bool:
-    """Return where Lark keeps the grammar's tables, a fifth of the time of a check; False where nothing can be kept.
-
-    Lark compares the file with the grammar and with its own version, and builds the tables where it does not fit.
-    """
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ftr"
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # RuntimeError: there is no home
-        return False
-    return str(folder / "grammar")
+    return Lark(text, parser="lalr", propagate_positions=True, maybe_placeholders=True)
 
 
 _SCAN = re.compile(r'"(?:\\.|[^"\\\r\n])*"|#[^\n]*|\n|[^\S\n]+|[A-Za-z0-9_.$%]+|.', re.DOTALL)

@@ -43,7 +43,7 @@ __all__ = ["array", "autograd", "gluon", "gluoncv", "mx", "nd", "nn"]
 def gluoncv() -> Any:
     """Import and return the `gluoncv` package, with PyTorch hidden while it loads.
 
-    GluonCV tells Pillow to accept truncated images from then on; that is taken back, because such an image must be found.
+    GluonCV tells Pillow to accept truncated images from then on; that is taken back: such an image must be found.
     """
     if "gluoncv" in sys.modules:
         return sys.modules["gluoncv"]

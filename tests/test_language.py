@@ -479,25 +479,6 @@ def test_a_conflict_would_be_seen(caplog: pytest.LogCaptureFixture, monkeypatch:
     assert conflicts('start: "i" start ["e" start] | "x"', caplog, monkeypatch)
 
 
-@pytest.mark.parametrize("kept", ["nowhere", "broken", "fresh"])
-def test_the_tables_of_the_grammar_are_only_kept_for_speed(kept: str, tmp_path: Path) -> None:
-    if kept == "nowhere":
-        (tmp_path / "ftr").write_text("a file where the folder should be")
-    elif kept == "broken":
-        (tmp_path / "ftr").mkdir()
-        (tmp_path / "ftr" / "grammar").write_bytes(b"no tables")
-    done = subprocess.run(
-        [sys.executable, "-m", "runtime", "check", str(RECIPES[0])],
-        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "fine" in done.stdout
-    assert (tmp_path / "ftr" / "grammar").exists() == (kept != "nowhere")
-
-
 def _times(command: list[str], count: int) -> float:
     taken = []
     for _ in range(count):

@@ -176,6 +176,19 @@ class ScaleOfPattern(Problem):
         return "name the part, such as `base.block3`"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingCrops(Problem):
+    """The network takes square images of one size: a resize sets the shorter side only, so a crop follows it."""
+
+    code: ClassVar[str] = "E432"
+
+    def message(self) -> str:
+        return "no crop follows this resize"
+
+    def help(self) -> str:
+        return "add `center_crop` behind it, or `random_crop` in `augment`"
+
+
 def image_size(recipe: CheckedRecipe) -> tuple[int, Span | None]:
     """Return the side of the images that the network sees, and where it is written."""
     data = recipe.block("data")
@@ -236,6 +249,17 @@ def _sizes(recipe: CheckedRecipe) -> Iterator[Problem]:
         yield SizeNotTaken(span=size_span, base=base["name"], size=size, takes=size_text(base))
 
 
+def _uncropped(recipe: CheckedRecipe) -> Iterator[Problem]:
+    data = recipe.block("data")
+    for block, name in ((data, "prepare"), (data, "augment"), *((stage, "augment") for stage in recipe.all("stage"))):
+        steps = block[name] if isinstance(block[name], tuple) else ()
+        resizes = [place for place, step in enumerate(steps) if step.value.name == "resize"]
+        crops = [place for place, step in enumerate(steps) if "crop" in step.value.name]
+        # In `prepare` the compiler adds the crop where none is written.
+        if resizes and max(crops, default=len(steps) if name == "prepare" else -1) < resizes[-1]:
+            yield NothingCrops(span=steps[resizes[-1]].span)
+
+
 def _normalize(recipe: CheckedRecipe) -> Iterator[Problem]:
     data = recipe.block("data")
     found = [step for step in data["prepare"] or () if step.value.name == "normalize"]
@@ -288,6 +312,7 @@ RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _multistep,
     _keep,
     _sizes,
+    _uncropped,
     _normalize,
     _scales,
     _holdouts,

@@ -38,19 +38,17 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
     Raises:
         RecipeError: with every error found, in reading order, advice included.
     """
-    if not any(isinstance(item, nodes.Version | nodes.Block) for item in recipe.items) and not any(
-        isinstance(item, nodes.Broken) and item.name == "ftr" for item in recipe.items
-    ):
+    if not any(isinstance(item, nodes.Version | nodes.Block) or _means_version(item) for item in recipe.items):
         raise RecipeError(_no_recipe(recipe, vocabulary))
     checker = _Checker(recipe, vocabulary)
     checked = checker.recipe(settings)
-    problems = ordered(checker.problems)
+    if checker.problems:
+        raise RecipeError(ordered(checker.problems))
+    problems = [problem for rule in vocabulary.rules for problem in rule(checked)]
+    problems += checker.unused_params()
     if any(problem.is_error for problem in problems):
-        raise RecipeError(problems)
-    late = [problem for rule in vocabulary.rules for problem in rule(checked)]
-    if any(problem.is_error for problem in late):
-        raise RecipeError(ordered([*problems, *late]))
-    return replace(checked, advice=tuple(ordered([*problems, *late])))
+        raise RecipeError(ordered(problems))
+    return replace(checked, advice=tuple(ordered(problems)))
 
 
 def _no_recipe(recipe: nodes.Recipe, vocabulary: v.Vocabulary) -> Problem:
@@ -107,15 +105,19 @@ class _Checker:
             claims=claims,
         )
 
+    def unused_params(self) -> list[Problem]:
+        """Return advice on the parameters that the recipe does not use."""
+        declared = [item for item in self.ast.items if isinstance(item, nodes.Param)]
+        unused = [param for param in declared if param.name not in self.params.used]
+        return [errors.UnusedParam(span=param.name_span, name=param.name) for param in unused]
+
     def _version(self, items: tuple[nodes.Item, ...]) -> None:
         version = self.vocabulary.version
         first = items[0] if items else None
         if isinstance(first, nodes.Version):
             if first.number != str(version):
                 self.problems.append(errors.OtherVersion(span=first.span, found=first.number, version=version))
-        elif not any(isinstance(item, nodes.Version) for item in items) and not (
-            isinstance(first, nodes.Broken) and first.name == "ftr"
-        ):
+        elif not any(isinstance(item, nodes.Version) for item in items) and not _means_version(first):
             place = first.span if first else self.ast.source.span(0, 0)
             if not any(isinstance(p, errors.TooDeep) for p in self.problems):
                 span = replace(place, end=min(place.end, place.start + 1))
@@ -214,11 +216,13 @@ class _Checker:
         for name, kind in self.vocabulary.blocks.items():
             if kind.required and name not in present and self.knows_all and not self.unknown_blocks:
                 end = self.ast.source.span(0, 0)
-                self.problems.append(errors.MissingBlock(span=end, name=name, doc=kind.doc))
+                header = _header(name, kind)
+                self.problems.append(errors.MissingBlock(span=end, name=name, header=header, doc=_lower(kind.doc)))
 
     def _block_fields(self, block: nodes.Block, fields: Mapping[str, v.Arg], where: str) -> dict[str, Value]:
         for item in block.items:
-            if not isinstance(item, nodes.Field | nodes.Broken):
+            is_header = isinstance(item, nodes.Block) and self._has_broken_header(item)
+            if not (isinstance(item, nodes.Field | nodes.Broken) or is_header):
                 what = {
                     nodes.Claim: "a claim",
                     nodes.Block: "a block",
@@ -244,7 +248,7 @@ class _Checker:
         return tuple(claim for claim in claims if claim is not None)
 
     def _claim(self, claim: nodes.Claim) -> CheckedClaim | None:
-        metric = self._metric(claim.metric, ("valid", "test"))
+        metric = self._metric(claim.metric, self.vocabulary.sets)
         number = self.value(claim.value, v.Number(), f"`{claim.metric.value}`")
         if metric is None or number is None:
             return None
@@ -275,6 +279,8 @@ class _Checker:
 
     def _unknown_field(self, field: nodes.Field, table: Mapping[str, v.Arg], where: str) -> None:
         suggestion = suggest(field.name, table, self.vocabulary.habits)
+        if table is self.vocabulary.fields:
+            suggestion = self._block_meant(field.name) or suggestion
         if field.name in self.vocabulary.fields or not suggestion:
             suggestion = self._home(field.name) or suggestion
         self.meant |= {(where, name) for name in (suggestion, *re.findall(r"`(\w+) = ", suggestion))}
@@ -287,6 +293,14 @@ class _Checker:
                 suggestion=suggestion,
             )
         )
+
+    def _block_meant(self, name: str) -> str:
+        """Say how a block is written where a field stands for one, `data = { … }`; empty where none does."""
+        near = suggest(name, [*self.vocabulary.fields, *self.vocabulary.blocks])
+        if near not in self.vocabulary.blocks:
+            return ""
+        self.unknown_blocks = True
+        return f"a block has no `=`: write {_header(near, self.vocabulary.blocks[near])} … `}}`"
 
     def _filled(
         self,
@@ -305,7 +319,7 @@ class _Checker:
                 continue
             elif arg.default is v.REQUIRED:
                 if self.knows_all:
-                    self.problems.append(errors.MissingField(span=place, name=name, where=where, doc=arg.doc))
+                    self.problems.append(errors.MissingField(span=place, name=name, where=where, doc=_lower(arg.doc)))
             else:
                 full[name] = self._default(arg)
         return full
@@ -326,6 +340,9 @@ class _Checker:
         """Check a value against a type; None when it was reported as wrong."""
         if isinstance(written, nodes.Arithmetic | nodes.Negative) and not _takes_numbers(type_):
             return self._wrong(written, type_, what)
+        if isinstance(type_, v.Select):
+            selection = self.selector.select(written)
+            return None if selection is None else self._made(selection, written)
         node = self.params.resolve(written)
         if node is None:
             return None
@@ -338,9 +355,6 @@ class _Checker:
                 return self._either(node, type_, what)
             case v.CallOf():
                 return self._call(node, type_, what)
-            case v.Select():
-                selection = self.selector.select(node)
-                return None if selection is None else self._made(selection, node)
             case v.MetricOf() if isinstance(node, nodes.Name):
                 metric = self._metric(node, type_.sets)
                 return None if metric is None else self._made(metric, node)
@@ -377,9 +391,13 @@ class _Checker:
 
     def _hint(self, node: nodes.Node, type_: v.Type) -> str:
         options = type_.options if isinstance(type_, v.Either) else (type_,)
+        if isinstance(node, nodes.Name) and node.value in self.params.values:
+            return f"the parameter is `${node.value}`"
         for option in options:
-            if isinstance(node, nodes.Text) and fits(nodes.Name(node.value, node.span), option, self.vocabulary):
+            if isinstance(node, nodes.Text) and fits(_unquoted(node), option, self.vocabulary):
                 return f"write it without the quotes: `{node.value}`"
+            if isinstance(node, nodes.Number) and isinstance(option, v.Truth):
+                return f"write `{'true' if node.value else 'false'}`"
             if isinstance(option, v.ListOf) and fits(node, option.item, self.vocabulary):
                 return f"write a list: `[{node.span.text}]`"
         if not any(isinstance(option, v.MapOf) for option in options):
@@ -390,6 +408,10 @@ class _Checker:
         if isinstance(node, nodes.Arithmetic) and any(isinstance(o, v.FilePath) for o in options):
             return f'write it in quotes: `"{node.span.text}"`'
         if isinstance(node, nodes.Name):
+            zoo, _, name = node.value.partition(".")
+            for option in options:
+                if name and self._call_of(nodes.Text(name, node.span), option) == zoo:
+                    return f'write `{zoo}("{name}")`'
             if any(isinstance(o, v.Text | v.FilePath | v.OneOfStrings) for o in options):
                 return f'write it in quotes: `"{node.value}"`'
             words = [name for o in options for name in _words(o)]
@@ -398,15 +420,18 @@ class _Checker:
             return errors.suggested(suggest(node.name, (), self.vocabulary.habits))
         return ""
 
-    def _call_of(self, node: nodes.Node, type_: v.Type) -> str:
-        """Return the name of a call that would take a value as its first argument; empty when none does."""
+    def _call_of(self, node: nodes.Node, type_: v.Type, listed: bool = False) -> str:
+        """Return the name of a call that would take a value as its first argument; empty when none does.
+
+        `listed` asks for one that has the value in its list of names.
+        """
         if not isinstance(type_, v.CallOf) or not isinstance(node, nodes.Text | nodes.Number):
             return ""
         entries = [entry for name in type_.families for entry in self.vocabulary.families[name].entries.values()]
         for entry in entries:
             first = entry.args[0].type if entry.args and entry.positional else None
-            listed = not isinstance(first, v.OneOfStrings) or getattr(node, "value", None) in first.options
-            if first is not None and listed and fits(node, first, self.vocabulary):
+            takes = node.value in first.options if isinstance(first, v.OneOfStrings) else not listed
+            if first is not None and takes and fits(node, first, self.vocabulary):
                 return entry.name
         return ""
 
@@ -578,13 +603,15 @@ class _Checker:
                 place = None if self.is_default else call.span
                 return self._made(CallValue(family.name, call.name, args, place), node)
         names = tuple(name for family in families for name in family.entries)
+        holder = "" if call.arguments else self._call_of(nodes.Text(call.name, call.span), type_, listed=True)
+        suggestion = f'write `{holder}("{call.name}")`' if holder else ""
         self.problems.append(
             errors.UnknownEntry(
                 span=call.name_span,
                 name=call.name,
                 noun=families[0].noun,
                 options=names,
-                suggestion=suggest(call.name, names, self.vocabulary.habits),
+                suggestion=suggestion or suggest(call.name, names, self.vocabulary.habits),
             )
         )
         return None
@@ -678,6 +705,28 @@ def _parsed(default: str) -> nodes.Node:
     if not isinstance(item, nodes.Field):
         raise AssertionError(f"the default `{default}` is no value")
     return item.value
+
+
+def _means_version(item: nodes.Item | None) -> bool:
+    """Whether this is a version that could not be read, such as `ftr = 1` or `FTR 1`; that has been said."""
+    match item:
+        case nodes.Broken(name) | nodes.Block(name):
+            return re.fullmatch(r"(ftr|version)[0-9]*", name, re.IGNORECASE) is not None
+    return False
+
+
+def _header(name: str, kind: v.BlockType) -> str:
+    return f'`{name} "…" {{`' if kind.titled else f"`{name} {{`"
+
+
+def _unquoted(text: nodes.Text) -> nodes.Node:
+    """Return the value that a string's text would be without the quotes; the string itself where it is none."""
+    recipe = parse(Source("", f"x = {text.value[:_SHORT]}"))
+    item = recipe.items[0] if len(recipe.items) == 1 and not recipe.problems else None
+    return item.value if isinstance(item, nodes.Field) else text
+
+
+_SHORT = 80  # characters; nobody quotes a longer value by mistake
 
 
 def _written(items: tuple[nodes.Item, ...]) -> set[str]:

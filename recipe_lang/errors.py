@@ -47,6 +47,8 @@ class Unexpected(Problem):
     after: str  # and from it on
 
     def message(self) -> str:
+        if self.found and not self.found.isprintable():
+            return f"unexpected character U+{ord(self.found[0]):04X}"
         return f"unexpected `{self.found}`" if self.found else "the statement is not complete"
 
     def label(self) -> str:
@@ -68,32 +70,58 @@ _READABLE = 2000  # characters; a longer statement is nothing that a person type
 
 # What people type, with `@` where the grammar stops, and the right form.
 _SYNTAX_HABITS = (
-    (r"^ftr\s*@", "the first line is the version of the language: `ftr 1`"),
-    (r"^(import|def|class|if|print)\b.*@|^from \S+ @import", "a recipe holds no code: write `name = value` or a block"),
+    (r"(?i)^(ftr|version)[0-9]*\s*[0-9.]*@", "the first line is the version of the language: `ftr 1`"),
+    (
+        r"^(import|def|class|if|print)\b.*@|^from\s@\w+\simport",
+        "a recipe holds no code: write `name = value` or a block",
+    ),
     (r"^(\w+)(\s+\"[^\"]*\")?\s*@\s*(?:#[^\n]*)?\s*\{$", r"the `{` stands on the same line: `\1\2 {`"),
     (r"^(\w+)\s+@['\"‘’“”]?([^{}='\"‘’“”:]+?)['\"‘’“”]?\s*\{$", r'a title stands in double quotes: `\1 "\2" {`'),
     (r"^(\w+)(\s+\"[^\"]*\")?\s*@:\s*[{]?$", r"a block is written with braces: `\1\2 {` … `}`"),
+    (r"^(\w+)\s*@\((['\"].*['\"])\)", r"a title stands behind the name: `\1 \2 {`"),
+    (r"^expect\s*@", "claims stand in a block: `expect {` … `}`, each on a line of its own"),
+    (r"^param\s+@\$", "a parameter is declared without the `$`"),
+    (r"^param\s+(\w+)\s*@(in\b.*)?$", r"a parameter has a default: `param \1 = …`"),
+    (r"^@-\s", "a list stands in brackets: `[a, b]`"),
     (r"@:\\|@\.{0,2}/\w|@~", 'a path stands in double quotes: `"data/train"`'),
     (r"^@\"(\w+)\"\s*:", r"a name stands without quotes: `\1 = …`"),
     (r"@:", "write `=` instead of `:`"),
+    (r"@!=|^\w+\.[\w.]+\s*@(=[=<>]|[≥≤])", "a claim compares with `>=`, `<=`, `>` or `<`"),
+    (r"^@[0-9].*[<>]", "a claim begins with its metric: `test.accuracy >= 90%`"),
     (r"=\s*@=|@==", "a value is given with one `=`"),
-    (r"@!=", "a claim compares with `>=`, `<=`, `>` or `<`"),
     (r"^\w+\.[\w.]+\s*@=", "the name of a field has no dot; a claim compares: `test.accuracy >= 90%`"),
     (r"^(\w+)\s*@[<>]", r"a metric says its set: `valid.\1` or `test.\1`"),
     (r"@['‘’“”]", 'strings stand in straight double quotes: `"text"`'),
     (r"@;", "a new line ends a statement; remove the `;`"),
+    (r"\.\.\s*@\.|@…", "a range has two dots: `base.block3 .. head`"),
     (r"\.\..*@\.\.", "a range has two ends: `0.1 .. 0.5`"),
     (r"@\.[0-9]|[0-9]@\.", "a number has digits on both sides of the dot: `0.5`, `1.0`"),
     (r"\bexcept\b.*@except\b", "write a list behind one `except`: `all except [base.stem, base.block1]`"),
     (r"@//|@/\*", "a comment begins with `#`"),
     (r"[0-9]@(_[0-9]|,[0-9]{3})", "digits stand together: `12000`"),
-    (r"\*@\*", "there are `+`, `-`, `*` and `/`; a power is written out: `1e-4`"),
+    (r"[0-9][kKM]\s*@\w", "digits are written out: `12000`"),
+    (r"@[‐-―−]", "a minus is the plain `-` of the keyboard"),
+    (r"@[\u00ad\u200b-\u200f\u2060\ufeff]", "this character is invisible: remove it"),
+    (r"@[＝：，；（）［］｛｝]", "this is a wide letter: write the plain one"),
+    (r"\*@\*|@\^", "there are `+`, `-`, `*` and `/`; a power is written out: `1e-4`"),
     (r"@\+", "a number has no sign `+`"),
     (r"\$@\{", "`$name` is a parameter of the recipe; its environment is not read"),
+    (r"\$\w+\s*@(epoch|step|px|image|%)", "a parameter carries its unit: `param n = 3 epochs`"),
+    (r"=\s*(\w+)\s*@[\[{]", r"arguments stand in round brackets: `\1(…)`"),
+    (r"=\s*(epoch|step)s?\s*@([0-9]+)", r"a unit stands behind its number: `\2 \1s`"),
     (r"\w\.\w+@\(", "the name of a call has no dot"),
-    (r"[(\[{][^)\]}]*[^)\]}\s,(\[{]\s*@(\w+\b|=)", "a comma stands between two values"),
+    (r"^\w+\s*=\s*\{[^}]*\n[^}]*@", "a comma stands between two values; a block has no `=`: `data {`"),
+    (r"[(\[{][^)\]}]*[^\s,(\[{]\s*@([\w.]+|=)", "a comma stands between two values"),
+    (r"=\s*\([^()]*@,", "a list stands in square brackets: `[a, b]`"),
+    (r"@,\s*$", "a new line ends a statement; remove the `,`"),
+    (r"\n\s*@,", "a comma stands at the end of the line above"),
+    (r"^\w+\s*=[^(\[{]*@,", "a list stands in brackets: `[a, b]`; a statement has a line of its own"),
+    (r"@[)\]]$", "this bracket closes nothing"),
+    (r"@in\b", "a domain is for parameters: `param n = 3 epochs in 1 epoch .. 8 epochs`"),
+    (r"(\.\w+|head)\s*@(to|and)\b", "a range is `base.block3 .. head`, a list `[base.stem, head]`"),
     (r"=.*\S\s*\w\s*@=|=.+@\w+\s*=", "one line holds one statement"),
-    (r"[-+*/]@$", "a line does not break at an operator"),
+    (r"([-+*/]|\.\.)@$", "a line does not break at an operator"),
+    (r"@\\$", "a line breaks inside brackets only, after a comma"),
     (r"=@$", "write a value behind the `=`"),
     (r"^(\w+)@$", r"a field is `\1 = …`, a block `\1 { … }`"),
 )
@@ -494,8 +522,9 @@ class WrongUnit(Problem):
     example: str
 
     def message(self) -> str:
-        unit = f"not `{self.found}`" if self.found else "and has none here"
-        return f"{self.what} takes {self.expected}, {unit}"
+        if self.found:
+            return f"{self.what} takes {self.expected}, not `{self.found}`"
+        return f"{self.what} takes {self.expected}; this number has no unit"
 
     def help(self) -> str:
         return f"write `{self.example}`" if self.example else ""
@@ -528,6 +557,9 @@ class PositionalAfterNamed(Problem):
 
     def message(self) -> str:
         return "an argument without a name stands behind one with a name"
+
+    def help(self) -> str:
+        return "give it its name, or put it first"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -679,13 +711,14 @@ class MissingBlock(Problem):
 
     code: ClassVar[str] = "E404"
     name: str
+    header: str
     doc: str
 
     def message(self) -> str:
         return f"the recipe has no block `{self.name}`"
 
     def help(self) -> str:
-        return f"add `{self.name} {{ … }}`: {self.doc}"
+        return f"add {self.header} … `}}`: {self.doc}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -717,3 +750,20 @@ class Misplaced(Problem):
 
     def help(self) -> str:
         return self.hint
+
+
+# --- W7: advice ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnusedParam(Problem):
+    """A parameter that stands nowhere as `$name` changes nothing, and neither does `--set`."""
+
+    code: ClassVar[str] = "W701"
+    name: str
+
+    def message(self) -> str:
+        return f"the parameter `{self.name}` is not used"
+
+    def help(self) -> str:
+        return f"write `${self.name}` where it counts, or remove it"

@@ -57,6 +57,8 @@ def plain(value: Value) -> Any:
                 "select": [*selection.parts, *(f"matching {p}" for p in selection.patterns)],
                 "without": list(selection.without),
             }
+        case (tuple(), *_) as pairs:  # a map: its order means nothing
+            return sorted((_item(pair) for pair in pairs), key=json.dumps)
         case tuple() as items:
             return [_item(item) for item in items]
         case Path():

@@ -55,7 +55,7 @@ def decode_source(data: bytes, name: str) -> Source:
         raise RecipeError(errors.NotText(path=name, offset=error.start)) from error
     if "\0" in text:
         raise RecipeError(errors.NotText(path=name, offset=text.index("\0")))
-    return Source(name, text)
+    return Source(name, re.sub(r"\r(?!\n)", "\n", text))
 
 
 def parse(source: Source) -> nodes.Recipe:
@@ -231,12 +231,12 @@ _STATEMENT = re.compile(r"[A-Za-z]\w*\s*(=|(\"[^\"]*\")?\s*\{)")
 
 
 class _Skipped:
-    """Statements that belong to a mistake above: the rest of a string over lines, a block as YAML has it."""
+    """Statements that belong to a mistake above: the rest of a string over lines, what is below half a line."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.in_string = False
-        self.indent: int | None = None  # of a header `data:`; what is indented deeper is its content
+        self.indent: int | None = None  # of `data:` or `head =`; what is indented deeper belongs to it
 
     def covers(self, statement: _Statement) -> bool:
         """Whether nothing should be said of a statement."""
@@ -250,8 +250,12 @@ class _Skipped:
         column = self.source.position(statement.start)[1]
         if self.indent is not None and column > self.indent and statement.kind == "item":
             return True
-        self.indent = column if text.endswith(":") and text[0].isalpha() and "=" not in text else None
+        is_header = text.endswith(":") and text[0].isalpha() and "=" not in text
+        self.indent = column if is_header or text.endswith(_HALVES) else None
         return False
+
+
+_HALVES = ("=", "+", "-", "*", "/", "..", "\\")  # a statement that ends so goes on below, in its writer's mind
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,14 +370,14 @@ def _statements(text: str) -> Iterator[_Statement]:
     for index, match in enumerate(tokens):
         token, at = match[0], match.start()
         if token == "\n":
-            if start is None or (stack and _goes_on(before, tokens, index, stack[-1][1], _indent(text, start))):
+            if start is None or (stack and _goes_on(before, tokens, index, stack, _indent(text, start))):
                 continue
             if not stack and _brace_follows(tokens, index, text[start:at]):
                 continue
             yield _Statement("item", start, end, stack[-1] if stack else None)
             start, before, stack = None, "", []
             continue
-        if token == "}" and not (stack and stack[-1][1] == "{"):
+        if token == "}" and "{" not in [bracket for _, bracket in stack]:
             if start is not None:
                 yield _Statement("item", start, end, stack[-1] if stack else None)
             yield _Statement("close", at, at + 1)
@@ -403,16 +407,18 @@ def _brace_follows(tokens: list[re.Match[str]], index: int, statement: str) -> b
     return following == "{" and re.fullmatch(r"\w+(\s+\"[^\"\n]*\")?\s*(#.*)?", statement) is not None
 
 
-def _goes_on(before: str, tokens: list[re.Match[str]], index: int, bracket: str, indent: int) -> bool:
+def _goes_on(before: str, tokens: list[re.Match[str]], index: int, stack: list[tuple[int, str]], indent: int) -> bool:
     """Whether a newline inside brackets is one of those that do not end the statement."""
     if before in ("(", "[", "{", ","):
         following = [match[0] for match in tokens[index : index + 4] if match[0] != "\n"]
         return following[1:2] != ["{"] and following[2:3] != ["{"]  # a block's header never follows
     rest = next((match for match in tokens[index:] if match[0] != "\n"), None)
-    if rest is None or rest[0] != _CLOSES[bracket]:
+    if rest is None:
         return False
+    if rest[0] not in [_CLOSES[bracket] for _, bracket in stack]:
+        return _indent(rest.string, rest.start()) > indent  # what is missing is a comma
     # A `}` that stands further left than a map's field closes the block, and the map is open.
-    return bracket != "{" or _indent(rest.string, rest.start()) >= indent
+    return rest[0] != "}" or _indent(rest.string, rest.start()) >= indent
 
 
 _WORDS = {

@@ -25,7 +25,8 @@ def print_recipe(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> str:
         lines += ["}"]
     if recipe.claims:
         claims = [f"  {c.metric} {c.operator} {_number(c.number)}" for c in recipe.claims]
-        lines += ["", "expect {", *claims, "}"]
+        home = next(name for name, kind in vocabulary.blocks.items() if kind.claims)
+        lines += ["", f"{home} {{", *claims, "}"]
     return "\n".join(lines) + "\n"
 
 
@@ -55,7 +56,9 @@ def value_text(value: Any, type_: v.Type, vocabulary: v.Vocabulary) -> str:
             return value_text(value, _option(value, options), vocabulary)
         case bool(), _:
             return "true" if value else "false"
-        case Quantity() | Metric(), _:
+        case Quantity(number, unit), _:
+            return f"{_number(number)} {unit}"
+        case Metric(), _:
             return str(value)
         case Selection(), _:
             return _selection(value)

@@ -6,12 +6,13 @@ nodes come back as they are. Units are normalized: `epoch` to `epochs`, `20%` to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from recipe_lang import errors, nodes
 from recipe_lang.checked import Quantity
 from recipe_lang.diagnostics import Problem
+from recipe_lang.parser import MAX_NESTING
 from recipe_lang.source import Span
 from recipe_lang.suggest import suggest
 from recipe_lang.wording import describe_node, quantity_text
@@ -35,6 +36,8 @@ class Params:
         self.habits = habits
         self.values: dict[str, nodes.Node] = {}
         self.was_set: set[str] = set()
+        self.used: set[str] = set()
+        self._levels: dict[str, int] = {}
         self._broken: set[str] = set()
 
     def declare(self, params: Sequence[nodes.Param], settings: Sequence[nodes.Field]) -> None:
@@ -62,31 +65,40 @@ class Params:
             self._declare(param, given.get(param.name))
 
     def _declare(self, param: nodes.Param, setting: nodes.Field | None) -> None:
-        self._broken.add(param.name)
-        default = self.resolve(param.default)
-        values = [] if default is None else [default]
+        written = [param.default] if setting is None else [param.default, setting.value]
+        values = [value for value in map(self.resolve, written) if value is not None]
+        fine = [self._nests(param, value) and self._in_domain(param, value) for value in values]
+        if len(values) < len(written) or not all(fine):
+            self._broken.add(param.name)
+            return
+        self.values[param.name] = values[-1]
         if setting is not None:
-            chosen = self.resolve(setting.value)
-            values = [] if default is None or chosen is None else [default, chosen]
-        inside = [self._in_domain(param, value) for value in values]
-        if values and all(inside):
-            self.values[param.name] = values[-1]
-            self._broken.discard(param.name)
-            if setting is not None:
-                self.was_set.add(param.name)
+            self.was_set.add(param.name)
+
+    def _nests(self, param: nodes.Param, value: nodes.Node) -> bool:
+        """Whether a value holds other parameters only as it may: from above, and not too deep; else it was reported."""
+        inner = list(_references(value))
+        if None in [self._reference(reference) for reference in inner]:
+            return False
+        self._levels[param.name] = 1 + max((self._levels[each.name] for each in inner), default=0)
+        if self._levels[param.name] <= MAX_NESTING:
+            return True
+        self.problems.append(errors.TooDeep(span=value.span, limit=MAX_NESTING))
+        return False
 
     def _in_domain(self, param: nodes.Param, value: nodes.Node) -> bool:
         domain = param.domain
-        if domain is None:
-            return True
+        inside: bool | None
         match domain:
+            case None:
+                return True
             case nodes.Call("log", (nodes.Argument(None, nodes.Range() as range_),)):
                 inside = self._in_range(param, value, range_, positive=True)
             case nodes.Range():
                 inside = self._in_range(param, value, domain, positive=False)
             case nodes.List():
                 items = [self.resolve(item) for item in domain.items]
-                inside = value in items
+                inside = None if None in items else value in items
             case _:
                 self.problems.append(
                     errors.WrongType(
@@ -140,20 +152,25 @@ class Params:
                 )
             )
             return None
+        if low.unit == high.unit != value.unit and value.span.source is not param.span.source:
+            self._wrong_unit(value, low.unit, f"parameter `{param.name}`")  # a setting's
+            return None
         for end in (low, high):
             if end.unit != value.unit:
-                expected = f"a number of {value.unit}" if value.unit else "a plain number"
-                self.problems.append(
-                    errors.WrongUnit(
-                        span=end.span,
-                        what=f"the domain of `{param.name}`",
-                        found=end.unit or "",
-                        expected=expected,
-                        example=quantity_text(replace(end, unit=value.unit)),
-                    )
-                )
+                self._wrong_unit(end, value.unit, f"the domain of `{param.name}`")
                 return None
         return low.value <= value.value <= high.value
+
+    def _wrong_unit(self, node: nodes.Number, unit: str | None, what: str) -> None:
+        self.problems.append(
+            errors.WrongUnit(
+                span=node.span,
+                what=what,
+                found=node.unit or "",
+                expected=f"a number of {unit}" if unit else "a plain number",
+                example=quantity_text(replace(node, unit=unit)),
+            )
+        )
 
     def resolve(self, node: nodes.Node) -> nodes.Node | None:
         """Return the value that a node stands for, at the node's place; None when it was reported."""
@@ -184,7 +201,8 @@ class Params:
             return nodes.Number(node.value / 100, None, node.span)
         if node.unit in UNITS:
             return nodes.Number(node.value, UNITS[node.unit], node.span)
-        near = suggest(node.unit, UNITS)
+        near = suggest(node.unit, UNITS, self.habits)
+        near = near if near in UNITS else ""
         self.problems.append(
             errors.WrongUnit(
                 span=node.span,
@@ -197,6 +215,7 @@ class Params:
         return None
 
     def _reference(self, node: nodes.Reference) -> nodes.Node | None:
+        self.used.add(node.name)
         if node.name in self.values:
             return self.values[node.name]
         if node.name not in self._broken:
@@ -232,6 +251,22 @@ class Params:
                 return None
             total = _computed(operator, total, operand)
         return None if total is None else replace(total, span=node.span)
+
+
+def _references(node: nodes.Node) -> Iterator[nodes.Reference]:
+    """Yield the parameters that a value names, at any depth."""
+    match node:
+        case nodes.Reference():
+            yield node
+        case nodes.Call():
+            yield from (each for argument in node.arguments for each in _references(argument.value))
+        case nodes.List() | nodes.Then():
+            yield from (each for item in node.items for each in _references(item))
+        case nodes.Map():
+            yield from (each for entry in node.entries for part in entry for each in _references(part))
+        case nodes.Range(first, second) | nodes.Except(first, second):
+            yield from _references(first)
+            yield from _references(second)
 
 
 def _refusal(operator: str, left: nodes.Number, right: nodes.Number) -> str:

@@ -26,6 +26,7 @@ class Selector:
         self.params = params
         self.habits = habits
         self.base = ""
+        self._of_params: dict[str, Selection | None] = {}  # each once: lists of lists of parameters grow fast
         self.parts: tuple[str, ...] | None = None
 
     def use(self, found: tuple[tuple[str, ...], str] | None) -> None:
@@ -46,7 +47,13 @@ class Selector:
         return selection
 
     def _select(self, written: nodes.Node) -> Selection | None:
-        node = self.params.resolve(written)
+        if isinstance(written, nodes.Reference):
+            if written.name not in self._of_params:
+                value = self.params.resolve(written)
+                self._of_params[written.name] = None if value is None else self._select(value)
+            return self._of_params[written.name]
+        is_sum = isinstance(written, nodes.Arithmetic | nodes.Negative)  # nothing that parts know
+        node = written if is_sum else self.params.resolve(written)
         match node:
             case None:
                 return None
@@ -65,6 +72,8 @@ class Selector:
             hint = 'write one pattern over parameter names: `matching("*gamma")`'
         elif isinstance(node, nodes.Text):
             hint = f"write it without the quotes: `{node.value}`"
+        elif is_sum:
+            hint = "several parts are a list, `[base.stem, head]`, or a range, `base.block3 .. head`"
         self.problems.append(
             errors.WrongType(span=node.span, what="a selector", expected=EXPECTED, found=describe_node(node), hint=hint)
         )
@@ -106,7 +115,10 @@ class Selector:
             return None
         return Selection(self.parts[low : high + 1])
 
-    def _end(self, node: nodes.Node) -> str | None:
+    def _end(self, written: nodes.Node) -> str | None:
+        node = self.params.resolve(written)
+        if node is None:
+            return None
         if not isinstance(node, nodes.Name) or node.value in ("base", "all"):
             self.problems.append(
                 errors.WrongType(
@@ -130,7 +142,7 @@ class Selector:
             parts.update(selection.parts)
             patterns += selection.patterns
             without += selection.without
-        return Selection(self._in_order(parts), tuple(patterns), tuple(without))
+        return Selection(self._in_order(parts), _each_once(patterns), _each_once(without))
 
     def _without(self, whole: Selection | None, rest: Selection | None) -> Selection | None:
         if whole is None or rest is None:
@@ -138,7 +150,11 @@ class Selector:
         parts = self._in_order(set(whole.parts) - set(rest.parts))
         # A pattern may reach into a part that is taken away: its names begin with the part's.
         gone = tuple(f"{part}.*" for part in rest.parts) if whole.patterns else ()
-        return Selection(parts, whole.patterns, (*whole.without, *rest.patterns, *gone))
+        return Selection(parts, whole.patterns, _each_once([*whole.without, *rest.patterns, *gone]))
 
     def _in_order(self, parts: set[str]) -> tuple[str, ...]:
         return tuple(part for part in self.parts or () if part in parts)
+
+
+def _each_once(patterns: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(patterns))

@@ -31,7 +31,7 @@ def describe(type_: v.Type, vocabulary: v.Vocabulary) -> str:
         case v.Word(options):
             return listed(tuple(f"`{option}`" for option in options))
         case v.OneOfStrings(noun):
-            return f"the name of {noun} in a string"
+            return f"the name of a {noun} in a string"
         case v.CallOf(families):
             return listed(tuple(vocabulary.families[name].noun for name in families))
         case v.ListOf(item):

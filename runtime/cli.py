@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
-_FAILURES = ("E601", "E603")  # the loss, the disk: neither the recipe's nor the command's fault
+_FAILURES = ("E601", "E603", "E607")  # the loss, the disk, the memory: neither the recipe's nor the command's fault
+_NO_MEMORY = re.compile(r"Failed to allocate (CPU|GPU) Memory|bad_alloc|out of memory")  # in errors of MXNet
 P = ParamSpec("P")
 
 
@@ -67,7 +69,7 @@ def _command(function: Callable[P, int]) -> Callable[P, None]:
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             code = 128 + signal.SIGINT
-        except BrokenPipeError:
+        except (BrokenPipeError, SystemExit):  # the second is how rich says it
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 128 + signal.SIGPIPE
         except (click.ClickException, click.exceptions.Exit):
@@ -138,7 +140,11 @@ def _mxnet(threads: int | None = None, debug: bool = False) -> Iterator[None]:
             yield
         except (RecipeError, KeyboardInterrupt, click.ClickException):
             raise
-        except Exception:
+        except Exception as error:
+            if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+                from runtime.run_problems import OutOfMemory
+
+                raise RecipeError(OutOfMemory()) from error
             click.echo(tail(), err=True, nl=False)
             raise
 
@@ -283,6 +289,8 @@ def evaluate(
     debug: bool,
 ) -> int:
     """Measure a run on its test set, or on other data."""
+    if data is not None and set_name is not None:
+        raise click.UsageError("--data and --on exclude each other")
     with _mxnet(threads, debug):
         from runtime import finished
         from runtime.report_view import report_json, show_report
@@ -344,6 +352,8 @@ def predict(
 @_command
 def export(run: Path, out: Path, debug: bool) -> int:
     """Export a run as symbol and params, which run without ftr."""
+    if out.name in ("", ".."):
+        raise click.UsageError(f"--out takes the beginning of the files' names, as in {out / 'model'}")
     with _mxnet(debug=debug):
         from runtime import finished
         from runtime.artifacts import writing
@@ -375,8 +385,17 @@ def runs(folder: Path, machine: bool) -> int:
     return FINE
 
 
+def _open_closed_streams() -> None:
+    """Lead streams that are closed nowhere: else the next file that opens would take their place, and their text."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            setattr(sys, name, os.fdopen(handle, "w" if number else "r", closefd=False))
+
+
 def main() -> None:
     """Run the command line."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end a command
             stream.reconfigure(errors="backslashreplace")

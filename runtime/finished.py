@@ -7,6 +7,7 @@ reader, and nothing in it runs code.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +24,7 @@ from recipe_lang.source import Source
 from runtime import splits
 from runtime.artifacts import read_json, write_text
 from runtime.compile import data_plan, step
+from runtime.data_problems import SetTooSmall
 from runtime.images import ImageError, find_broken, open_rgb
 from runtime.metrics import Report
 from runtime.model import Model, build_model, sequence
@@ -70,8 +72,8 @@ def load(folder: Path) -> Finished:
     Raises:
         RecipeError: it is not the folder of a run, or a file in it is damaged.
     """
-    if not (folder / "resolved.ftr").is_file():
-        reason = "there is no such folder" if not folder.is_dir() else "it has no `resolved.ftr`"
+    if not os.path.isfile(folder / "resolved.ftr"):  # unlike Path.is_file, false where nobody may look
+        reason = "there is no such folder" if not os.path.isdir(folder) else "it has no `resolved.ftr`"
         raise RecipeError(NotARun(path=str(folder), reason=reason))
     recipe = check(parse(read_source(folder / "resolved.ftr")), VOCABULARY)
     classes = read_json(folder, "classes.json")
@@ -123,11 +125,11 @@ def _net(run: Finished, context: Any) -> Callable[[Any], Any]:
 
 
 def _files(path: Path) -> list[Path]:
-    if path.is_dir():
+    if os.path.isdir(path):
         found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_ENDINGS and p.is_file())
         found = [p for p in found if not any(part.startswith(".") for part in p.relative_to(path).parts)]
     else:
-        found = [path] if path.exists() else []
+        found = [path] if os.path.exists(path) else []
     if not found:
         raise RecipeError(NoImages(path=str(path)))
     return found
@@ -172,7 +174,10 @@ def evaluate(
         if name not in listings:
             raise RecipeError(NotARun(path=str(run.folder), reason=f"its recipe has no {name} set"))
         listing = splits.align(listings[name], run.data.classes, name)
-    sets = Sets(run.data, run.recipe["seed"], {"these": _readable(run, listing, workers)}, workers)
+    samples = _readable(run, listing, workers)
+    if not samples:
+        raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))
+    sets = Sets(run.data, run.recipe["seed"], {"these": samples}, workers)
     net = _net(run, context)
     return name, measure(net, sets, "these", context)
 
@@ -191,7 +196,7 @@ def _readable(run: Finished, listing: Listing, workers: int) -> Sequence[Sample]
 
 
 def _source(text: str, data_root: Path | None) -> Listing:
-    if "(" not in text:
+    if "(" not in text or os.path.isdir((data_root or Path()) / text):
         text = f"folder({json.dumps(text, ensure_ascii=False)})"
     recipe = f'ftr 1\ndata {{\n  train = {text}\n}}\nstage "none" {{\n  train = head\n  for = 1 step\n}}\n'
     checked = check(parse(Source("--data", recipe)), VOCABULARY)

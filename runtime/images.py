@@ -62,11 +62,6 @@ def open_rgb(ref: ImageRef) -> Image.Image:
         return _rgb(image)
 
 
-def decode(ref: ImageRef) -> Pixels:
-    """Read an image as an upright uint8 array of shape (H, W, 3), RGB. Raises `ImageError`."""
-    return np.asarray(open_rgb(ref))
-
-
 def find_broken(
     samples: Sequence[Sample],
     threads: int,
@@ -148,7 +143,7 @@ def _unidentified(path: Path) -> str:
 _HEIF = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
 
 # Modes that Pillow converts to RGB without loss or error.
-_DIRECT = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV"})
+_DIRECT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV"})
 
 
 def _rgb(image: Image.Image) -> Image.Image:

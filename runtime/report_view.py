@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,9 +117,12 @@ def show_predictions(console: Console, found: Sequence[Prediction]) -> None:
 def read_results(folder: Path) -> list[dict[str, Any]]:
     """Return the results of all runs in a folder, oldest first; a folder without one is an unfinished run."""
     found = []
-    places = [folder] if (folder / "plan.json").is_file() else sorted(folder.glob("*/"))
+    if os.path.isfile(folder / "plan.json"):
+        places = [folder]
+    else:
+        places = sorted(folder.glob("*/")) if os.path.isdir(folder) else []
     for place in sorted(places, key=_age):
-        if not (place / "plan.json").is_file():
+        if not os.path.isfile(place / "plan.json"):
             continue
         try:
             result = read_json(place, "result.json")
@@ -142,8 +146,10 @@ _SHOWN: dict[str, type | tuple[type, ...]] = {
 
 
 def _is_sound(result: Any) -> bool:
-    return isinstance(result, dict) and all(
-        result.get(name) is None or isinstance(result[name], kind) for name, kind in _SHOWN.items()
+    return (
+        isinstance(result, dict)
+        and all(result.get(name) is None or isinstance(result[name], kind) for name, kind in _SHOWN.items())
+        and all(isinstance(claim, dict) and "holds" in claim for claim in result.get("expect") or ())
     )
 
 
@@ -157,7 +163,7 @@ def _age(place: Path) -> tuple[float, str]:
 def show_runs(console: Console, found: Sequence[dict[str, Any]], folder: Path) -> None:
     """Print runs side by side."""
     if not found:
-        console.print(f"no runs in {folder}")
+        console.print(f"no runs in {folder}", soft_wrap=True)
         return
     rows = [_run_row(result) for result in found]
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")

@@ -90,3 +90,16 @@ class NoImages(Problem):
 
     def message(self) -> str:
         return f"no image at {self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutOfMemory(Problem):
+    """The memory does not suffice for the network, the image size and the batch."""
+
+    code: ClassVar[str] = "E607"
+
+    def message(self) -> str:
+        return "out of memory"
+
+    def help(self) -> str:
+        return "make `batch` or `size` smaller, train fewer parts, or close other programs"

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from recipe_lang.checked import CheckedRecipe
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import RecipeError
+from recipe_lang.errors import Unreadable
 from recipe_lang.parser import parse, read_source
 from recipe_lang.printer import print_recipe
 from runtime.artifacts import Record, create_folder, recording, result_of, write_json, write_text, writing
@@ -78,12 +79,22 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     recipe = check(parse(read_source(path)), VOCABULARY, settings)
     if data_root is not None:
         recipe = under_root(recipe, data_root)
+    _check_paths(recipe)
     listings = list_sets(recipe)
     facts = data_facts(listings)
     size, _ = image_size(recipe)
     head = [step(layer) for layer in recipe["head"]]
     model = build_model(step(recipe.fields["base"]), head, len(facts.classes), size)
     return Prepared(recipe, listings, model, compile_plan(recipe, facts, model.facts()))
+
+
+def _check_paths(recipe: CheckedRecipe) -> None:
+    """Refuse paths that `resolved.ftr`, which is UTF-8 text, cannot hold: the run could not be loaded again."""
+    try:
+        print_recipe(recipe, VOCABULARY).encode()
+    except UnicodeEncodeError:
+        reason = "the path of the recipe or of its data is no UTF-8 text; rename it"
+        raise RecipeError(Unreadable(path=recipe.source.name, reason=reason)) from None
 
 
 def run(
@@ -99,7 +110,7 @@ def run(
     """
     watch = watch or NoWatch()
     started = time.monotonic()
-    context = device_context(settings.device)
+    context, versions = device_context(settings.device), versions_used(settings)
     with _signals() as asked:
         recipe, plan = prepared.recipe, prepared.plan
         listings, skipped = check_images(recipe, prepared.listings, settings.workers, watch.checking, asked)
@@ -122,7 +133,7 @@ def run(
                 if status == "finished":
                     export_model(session.model, folder / "model")
                     draw_curves(folder / "curves.png", plan, record)
-                result |= {"wall_s": round(time.monotonic() - started, 2), "versions": versions_used(settings)}
+                result |= {"wall_s": round(time.monotonic() - started, 2), "versions": versions}
                 write_json(folder / "result.json", result)
         if failure is not None:
             raise failure
@@ -214,7 +225,7 @@ def device_context(device: str) -> Any:
     number = rest.rstrip(")") or "0"
     if kind == "cpu":
         return mx.cpu()
-    if kind != "gpu" or not number.isdigit():
+    if kind != "gpu" or not number.isdecimal():
         raise RecipeError(NoSuchDevice(device=device, reason="devices are `cpu`, `gpu` and `gpu(1)`"))
     if int(number) >= mx.context.num_gpus():
         reason = f"MXNet sees {mx.context.num_gpus()} GPUs"

@@ -63,12 +63,10 @@ def _under(value: Value, data_root: Path) -> Value:
 def _moved(arg: Value, data_root: Path) -> Any:
     if not isinstance(arg.value, Path) or arg.span is None:
         return arg.value
-    written = arg.span.text.strip('"')  # the checker has put the recipe's folder before a relative path
-    return arg.value if Path(written).is_absolute() else data_root / arg.value.relative_to(_folder(arg.span))
-
-
-def _folder(span: Span) -> Path:
-    return Path(span.source.name).parent
+    folder = Path(arg.span.source.name).parent  # the checker has put it before a relative path
+    if arg.span.text.startswith('"/') or not arg.value.is_relative_to(folder):
+        return arg.value
+    return data_root / arg.value.relative_to(folder)
 
 
 def list_sets(recipe: CheckedRecipe) -> dict[str, Listing]:
@@ -89,7 +87,7 @@ def list_sets(recipe: CheckedRecipe) -> dict[str, Listing]:
         if data[name] is not None and not _is_split(data[name]):
             with Place(data.place(name)):
                 listing = load_source(data[name], training=False)
-                found[name] = splits.align(listing, train.classes, _SET_NAMES[name])
+                found[name] = splits.align(listing, train.classes, name)
     _check_sets(recipe, found)
     return {name: found[name] for name in ("train", "valid", "test") if name in found}
 
@@ -99,9 +97,6 @@ def _check_sets(recipe: CheckedRecipe, sets: Mapping[str, Listing]) -> None:
     problems = splits.check_sets(sets, data["batch"])
     if problems:
         raise RecipeError([_placed(problem, data.place(getattr(problem, "set_name", "train"))) for problem in problems])
-
-
-_SET_NAMES = {"valid": "validation", "test": "test"}
 
 
 def _is_split(value: Any) -> bool:

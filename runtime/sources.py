@@ -251,7 +251,9 @@ def _nearest(path: Path) -> str:
                 name = suggest(first, os.listdir(parent))
             except OSError:
                 return ""
+            if name in ("", first):  # the same: a link to nothing, or a file where a folder should be
+                return ""
             near = parent.joinpath(name, *rest)
             # The next part may be misspelt as well.
-            return "" if not name else str(near) if os.path.exists(near) else _nearest(near)
+            return str(near) if os.path.exists(near) else _nearest(near)
     return ""

@@ -19,22 +19,13 @@ from runtime.randomness import derive_each
 from runtime.sources import Listing, Sample
 
 
-def holdout(listing: Listing, fraction: float, seed: int, name: str) -> tuple[Listing, Listing]:
-    """Split off a part of each class; return (rest, held), each in the order of the listing.
-
-    Of a class of n images, `fraction * n` are held, rounded half up, but at least one where n >= 2. `name`
-    is the set's name: differently named parts are drawn independently. A larger fraction holds the
-    smaller one's images too.
-    """
-    parts = holdouts(listing, {name: fraction}, seed)
-    return parts["train"], parts[name]
-
-
 def holdouts(listing: Listing, fractions: Mapping[str, float], seed: int) -> dict[str, Listing]:
-    """Split off several disjoint parts, each a fraction of the whole listing; the rest is named `train`.
+    """Split off disjoint parts, each a fraction of every class; the rest is named `train`.
 
-    A part takes what it draws from what the parts before it left, so a further part does not change the
-    earlier ones.
+    `fractions` maps each part's name to its fraction of the whole. Of a class of n images a part takes
+    `fraction * n`, rounded half up, but at least one where n >= 2. It draws from what the parts before it
+    left, in the random order that belongs to its name, so a further part does not change the earlier ones,
+    and a larger first part holds the smaller one's images too. All keep the order of the listing.
     """
     sizes = listing.counts()
     rest = listing
@@ -68,11 +59,11 @@ def take(listing: Listing, count: int, seed: int) -> Listing:
     return _where(listing, {name for *_, name in queue[:count]}, True)
 
 
-def align(listing: Listing, classes: tuple[str, ...], set_name: str = "validation") -> Listing:
+def align(listing: Listing, classes: tuple[str, ...], set_name: str) -> Listing:
     """Return a listing with its labels renumbered, by class name, to the classes of training.
 
-    Classes that the listing lacks stay without samples. Raises `RecipeError` for a class that training has
-    not.
+    Classes that the listing lacks stay without samples. A class that training has not is dropped where it
+    has no image; else `RecipeError` names it and the set.
     """
     used = {label for label, count in enumerate(listing.counts()) if count}
     unknown = tuple(name for label, name in enumerate(listing.classes) if label in used and name not in classes)
@@ -116,7 +107,8 @@ def _ranked(listing: Listing, seed: int, name: str) -> dict[int, list[Sample]]:
 
 
 def _share(fraction: float, count: int) -> int:
-    return max(floor(fraction * count + 0.5), 1 if count >= 2 else 0)
+    # 0.29 * 50 is 14.499999999999998 in floating point.
+    return max(floor(round(fraction * count, 9) + 0.5), 1 if count >= 2 else 0)
 
 
 def _where(listing: Listing, ids: set[str], inside: bool) -> Listing:

@@ -106,13 +106,13 @@ def _random_box(
     return left, top, left + w, top + h
 
 
-def flip(direction: Literal["horizontal", "vertical"], p: float = 0.5) -> Transform:
-    """Mirror the image with probability `p`: left to right, or top to bottom."""
+def flip(direction: Literal["horizontal", "vertical"]) -> Transform:
+    """Mirror every other image, at random: left to right, or top to bottom."""
     mirror = {
         "horizontal": Image.Transpose.FLIP_LEFT_RIGHT,
         "vertical": Image.Transpose.FLIP_TOP_BOTTOM,
     }[direction]
-    return lambda image, rng: image.transpose(mirror) if rng.random() < p else image
+    return lambda image, rng: image.transpose(mirror) if rng.random() < 0.5 else image
 
 
 def color_jitter(

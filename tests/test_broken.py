@@ -1,19 +1,19 @@
 """Each way to go wrong gives its own diagnostic, at its own place, and no other.
 
 `tests/broken/*.ftr` say in comments what is wrong with them: `# error: CODE` behind a line, or in the first line
-`# error at LINE: CODE`. `REWRITE=1 pytest tests/test_broken.py` writes the golden file again.
+`# error at LINE: CODE`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from golden_files import assert_golden
 
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import Problem, RecipeError, render
@@ -25,7 +25,6 @@ from runtime.vocabulary import VOCABULARY
 
 HERE = Path(__file__).parent
 BROKEN = sorted((HERE / "broken").glob("*.ftr"))
-GOLDEN = HERE / "golden" / "broken.txt"
 VALID = 'ftr 1\ndata {\n  train = digits\n}\nstage "head" {\n  train = head\n  for = 2 epochs\n}\n'
 SET_ONLY, BYTES_ONLY = {"E210"}, {"E107", "E108", "E109", "E110"}
 
@@ -91,6 +90,15 @@ def test_a_thousand_levels_of_nesting(opener: str) -> None:
     assert problem.code == "E107"
 
 
+def test_parameters_in_parameters_nest_to_32_levels_too() -> None:
+    def chain(length: int) -> str:
+        links = "".join(f"param p{n + 1} = [$p{n}, $p{n}]\n" for n in range(length))
+        return VALID.replace("train = head", f"train = $p{length}").replace("data", f"param p0 = head\n{links}data", 1)
+
+    check(parse(Source("recipe.ftr", chain(31))), VOCABULARY)  # not 2**31 steps
+    assert only(chain(32)).code == "E107"
+
+
 def test_thirty_two_levels_are_no_problem() -> None:
     assert only(VALID + "seed = " + "(" * 33 + "1" + ")" * 33).code == "E107"
     check(parse(Source("recipe.ftr", VALID + "seed = " + "(" * 32 + "1" + ")" * 32)), VOCABULARY)
@@ -127,6 +135,8 @@ def test_unreadable(path: str) -> None:
         pytest.param("\ufeff" + VALID, id="byte order mark"),
         pytest.param(VALID.replace("\n", "\r\n"), id="CRLF"),
         pytest.param(VALID.replace("  ", "\t"), id="tabs"),
+        pytest.param(VALID.replace("\n", "\r"), id="CR"),
+        pytest.param(VALID.replace("  ", "\u00a0 ").replace("\n", "\u00a0\n\u00a0\n"), id="no-break spaces"),
         pytest.param(VALID.rstrip("\n"), id="no newline at the end"),
         pytest.param("# a comment\n\n" + VALID, id="comment first"),
         pytest.param(VALID.replace("\n", "   # a comment\n"), id="comments"),
@@ -159,6 +169,7 @@ def test_places_in_a_file_with_crlf_tabs_and_wide_letters() -> None:
         ("lr=3 epochs", "E303"),
         ("lr=1/0", "E307"),
         ("lr=$none", "E205"),
+        ("lr=$lr", "E205"),
     ],
 )
 def test_settings(setting: str, code: str) -> None:
@@ -168,7 +179,7 @@ def test_settings(setting: str, code: str) -> None:
     problem = only(text, [setting])
     assert problem.code == code
     assert problem.span is not None
-    assert problem.span.source.name in ("--set", "recipe.ftr")
+    assert problem.span.source.name == "--set"
 
 
 # --- the wording ------------------------------------------------------------------------------
@@ -216,6 +227,49 @@ HABITS = {
     "unknown_network": '"resnet50_v1"',
     "head_no_list": "`[dense(classes)]`",
     "part_without_base": "`base.block7`",
+    "dotted_call": '`gluoncv("resnet18_v1b")`',
+    "base_bare": '`gluoncv("resnet50_v1b")`',
+    "number_in_quotes": "`32`",
+    "truth_number": "`true`",
+    "data_as_map": "`data {`",
+    "stages_as_list": '`stage "…" {`',
+    "block_with_equals": "a block has no `=`",
+    "no_stage": '`stage "…" {`',
+    "lines_without_comma": "a comma stands between two values",
+    "no_comma": "a comma stands between two values",
+    "comma_first": "at the end of the line above",
+    "comma_behind": "remove the `,`",
+    "tuple": "`[a, b]`",
+    "list_without_brackets": "`[a, b]`",
+    "square_arguments": "`adam(…)`",
+    "curly_arguments": "`adam(…)`",
+    "range_with_three_dots": "two dots",
+    "range_with_ellipsis": "two dots",
+    "range_with_to": "`base.block3 .. head`",
+    "range_with_minus": "`base.block3 .. head`",
+    "range_over_lines": "does not break at an operator",
+    "backslash": "breaks inside brackets only",
+    "long_dash": "the plain `-`",
+    "wide_equals": "the plain one",
+    "invisible": "invisible",
+    "claim_at_least_sign": "`>=`",
+    "claim_two_equals": "`>=`",
+    "claim_reversed": "begins with its metric",
+    "claim_without_block": "`expect {`",
+    "claim_ninety": "`90%`",
+    "param_with_dollar": "without the `$`",
+    "param_without_default": "`param lr = …`",
+    "param_without_its_dollar": "`$rate`",
+    "unit_of_param": "`param n = 3 epochs`",
+    "keyword_as_name": "a domain is for parameters",
+    "power_caret": "a power is written out",
+    "thousand": "`12000`",
+    "unit_before": "`3 epochs`",
+    "iterations": "`300 steps`",
+    "version_case": "`ftr 1`",
+    "title_in_brackets": '`stage "head" {`',
+    "scale_of_frozen": "add it to `train`",
+    "positional_after_named": "put it first",
 }
 
 
@@ -254,10 +308,7 @@ RENDERED = (
 
 def test_rendered_text() -> None:
     text = "\n\n".join(render(problem) for name in RENDERED for problem in problems_of(HERE / "broken" / f"{name}.ftr"))
-    if os.environ.get("REWRITE"):
-        GOLDEN.parent.mkdir(exist_ok=True)
-        GOLDEN.write_text(text + "\n", encoding="utf-8")
-    assert text + "\n" == GOLDEN.read_text(encoding="utf-8")
+    assert_golden("broken.txt", text + "\n")
 
 
 # --- the command ------------------------------------------------------------------------------

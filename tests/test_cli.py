@@ -138,6 +138,7 @@ def test_a_run_that_fails_is_1(ftr: Ftr, photos: Path, tmp_path: Path) -> None:
         (["run", "missing.ftr"], "missing.ftr"),
         (["run", "r.ftr", "--out", "taken"], "error[E604]"),
         (["run", "r.ftr", "--device", "tpu"], "error[E602]"),
+        (["run", "r.ftr", "--device", "gpu(\N{SUPERSCRIPT TWO})"], "error[E602]"),
         (["run", "r.ftr", "--set", "lr=1"], "error["),
         (["run", "r.ftr", "--data-root", "."], "error[E501]"),
         (["run", "r.ftr", "--workers", "-1"], "Invalid value for '--workers'"),
@@ -175,6 +176,33 @@ def test_a_bug_of_ours_is_3_and_says_so(
     assert "Traceback" in err
     assert "last words" in err
     assert "This is a bug in ftr" in err
+
+
+@pytest.mark.parametrize("error", [MemoryError(), mx.MXNetError("x.h, line 74\nFailed to allocate CPU Memory")])
+def test_too_little_memory_is_1(
+    ftr: Ftr, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def greedy(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("runtime.running.train", greedy)
+    code, _, err = ftr("run", write_recipe(tmp_path / "r.ftr", photos), "--out", tmp_path / "run")
+    assert code == 1
+    assert err.startswith("error[E607]: out of memory")
+    assert "Traceback" not in err
+
+
+def test_paths_where_nothing_can_be_looked_up(ftr: Ftr, trained: Path) -> None:
+    path = "a" * 300  # to the system as bad as a folder that one may not enter, and a test can make it as any user
+    for command in (
+        *(("check", path), ("plan", path), ("run", path), ("evaluate", path), ("export", path), ("predict", path, "x")),
+        *(("predict", trained, path), ("evaluate", trained, "--data", path)),
+    ):
+        code, out, err = ftr(*command)
+        assert (code, out) == (2, ""), command
+        assert err.startswith("error[E"), command
+        assert "Traceback" not in err
+    assert ftr("runs", path).out == f"no runs in {path}\n"
 
 
 def test_version(ftr: Ftr) -> None:
@@ -220,6 +248,19 @@ def test_evaluate_on_other_data(ftr: Ftr, trained: Path, photos: Path, tmp_path:
     assert "error[E514]" in err
     assert "purple" in err
     assert ftr("evaluate", trained, "--data", "csv(").code == 2
+
+
+def test_evaluate_on_a_folder_with_brackets_and_on_an_empty_one(
+    ftr: Ftr, trained: Path, photos: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(photos / "test", tmp_path / "photos (1)")
+    report = json.loads(ftr("evaluate", trained, "--json", "--data", tmp_path / "photos (1)").out)
+    assert np.sum(report["confusion"]) == 24
+    (tmp_path / "empty/red").mkdir(parents=True)
+    code, _, err = ftr("evaluate", trained, "--data", tmp_path / "empty")
+    assert code == 2
+    assert err.startswith("error[E516]: the evaluation set has 0 images")
+    assert ftr("evaluate", trained, "--data", tmp_path / "empty", "--on", "test").code == 2
 
 
 def test_evaluate_finds_the_data_that_a_root_moved(ftr: Ftr, photos: Path, tmp_path: Path) -> None:
@@ -301,17 +342,25 @@ def test_the_exported_numbers_are_those_of_the_run(trained: Path) -> None:
     assert sorted(array.tobytes() for array in read_params(trained / "model-0000.params").values()) == mine
 
 
+@pytest.mark.parametrize("out", [".", "..", "/"])
+def test_an_export_needs_a_name(ftr: Ftr, trained: Path, out: str) -> None:
+    code, _, err = ftr("export", trained, "--out", out)
+    assert code == 2
+    assert "--out takes the beginning of the files' names" in err
+
+
 def test_runs_are_listed(ftr: Ftr, trained: Path, tmp_path: Path) -> None:
-    for name in ("a-1", "a-2", "a-3", "a-4"):
+    for name in ("a-1", "a-2", "a-3", "a-4", "a-5"):
         shutil.copytree(trained, tmp_path / name)
     (tmp_path / "a-2/result.json").unlink()
     (tmp_path / "a-3/result.json").write_text('{"wall_s": "x", "valid": []}')
     (tmp_path / "a-4/result.json").write_text("[" * 100_000)
+    (tmp_path / "a-5/result.json").write_text('{"status": "finished", "expect": [{"claim": "x"}, 1]}')
     (tmp_path / "no-run").mkdir()
     code, out, err = ftr("runs", tmp_path, "--json")
     found = {Path(run["folder"]).name: run["status"] for run in json.loads(out)}
     assert (code, err) == (0, "")
-    assert found == {"a-1": "finished", "a-2": "unfinished", "a-3": "damaged", "a-4": "unfinished"}
+    assert found == {"a-1": "finished", "a-2": "unfinished", "a-3": "damaged", "a-4": "unfinished", "a-5": "damaged"}
     code, out, _ = ftr("runs", tmp_path)
     assert code == 0
     assert all(name in out for name in found)
@@ -478,6 +527,27 @@ def test_a_run_goes_on_when_nobody_reads_its_output(photos: Path, tmp_path: Path
     process.stderr.close()
     assert (process.wait(timeout=120), err) == (0, "")
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "finished"
+
+
+def test_predictions_that_nobody_reads_end_as_a_pipe_does(trained: Path, photos: Path, tmp_path: Path) -> None:
+    for options in ((), ("--csv",)):
+        process = start("predict", trained, photos / "test/red/0.jpg", *options, cwd=tmp_path)
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        err = process.stderr.read()
+        process.stderr.close()
+        assert (process.wait(timeout=120), err) == (128 + signal.SIGPIPE, "")
+
+
+def test_a_run_that_was_started_without_any_stream(photos: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "r.ftr", photos)
+    command = f"exec {sys.executable} -m runtime run {recipe} --out run <&- >&- 2>&-"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "MPLCONFIGDIR": str(tmp_path)}
+    assert subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, check=False).returncode == 0
+    lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+    assert all(json.loads(line)["event"] for line in lines)
+    assert finished.load(tmp_path / "run").result["status"] == "finished"
 
 
 def test_the_log_of_native_libraries_stays_out_of_sight(photos: Path, tmp_path: Path) -> None:

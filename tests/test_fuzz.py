@@ -97,7 +97,7 @@ def test_generated_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert valid >= 200
 
 
-RULES = {f"E4{number}" for number in range(20, 32)} | {"E310", "E312"}
+RULES = {f"E4{number}" for number in range(20, 33)} | {"E310", "E312", "W701"}
 
 
 def test_damaged_recipes() -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recipe_lang.diagnostics import RecipeError
+from recipe_lang.diagnostics import InternalError, RecipeError
 from runtime.loader import Batch, batches, epoch_order
+from runtime.lookahead import in_order
 from runtime.randomness import generator
 from runtime.sources import Sample
 from runtime.transforms import compose, flip, random_crop, resize
@@ -58,22 +59,72 @@ def test_labels_belong_to_their_images(samples: list[Sample]) -> None:
         assert batch.images.dtype == np.uint8
 
 
-def test_a_broken_image_is_named(samples: list[Sample], tmp_path: Path) -> None:
+def no_randomness(sample: Sample) -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def image_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("images")]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_broken_image_is_named_at_its_turn(samples: list[Sample], tmp_path: Path, workers: int) -> None:
     path = tmp_path / "broken.png"
     path.write_bytes(Path(str(samples[0].image)).read_bytes()[:200])
-    with pytest.raises(RecipeError, match=r"broken\.png"):
-        read([*samples[:7], Sample("broken.png", 0, path)], 2)
+    some = [*samples[:5], Sample("a/broken.png", 0, path), *samples[5:]]
+    running = batches(some, range(len(some)), 4, resize(16), no_randomness, workers, False)
+    assert len(next(running).ids) == 4
+    with pytest.raises(RecipeError, match=r"image `a/broken\.png` cannot be read: image file is truncated") as caught:
+        next(running)
+    assert [problem.code for problem in caught.value.problems] == ["E512"]
+    assert not image_threads()
 
 
-def test_closing_ends_the_threads(samples: list[Sample]) -> None:
-    before = threading.active_count()
-    running = batches(samples, range(22), 4, resize(16), lambda _: np.random.default_rng(0), 3, False)
+def test_images_of_two_sizes_are_refused(samples: list[Sample]) -> None:
+    some = [*samples[:3], Sample("tall.png", 0, np.zeros((40, 16, 3), np.uint8))]
+    with pytest.raises(RecipeError, match=r"`tall\.png` is 16 x 40 pixels .* others are 19 x 16") as caught:
+        list(batches(some, range(4), 4, resize(16), no_randomness, 0, False))
+    assert [problem.code for problem in caught.value.problems] == ["E513"]
+
+
+def test_a_fault_of_a_transform_is_ours_and_names_the_image(samples: list[Sample]) -> None:
+    def fails(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+        raise ZeroDivisionError("by nought")
+
+    with pytest.raises(InternalError, match=r"image `0\.png`: ZeroDivisionError: by nought"):
+        list(batches(samples, range(2), 2, fails, no_randomness, 2, False))
+
+
+def test_no_samples_are_no_batches(samples: list[Sample]) -> None:
+    assert list(batches([], [], 4, resize(16), no_randomness, 2, False)) == []
+    assert list(batches(samples, range(3), 4, resize(16), no_randomness, 2, True)) == []
+
+
+def test_closing_ends_the_threads_and_drops_the_rest(samples: list[Sample]) -> None:
+    many = [Sample(str(number), 0, samples[0].image) for number in range(2000)]
+    running = batches(many, range(2000), 4, resize(16), no_randomness, 3, False)
     next(running)
+    assert image_threads()
     running.close()
-    deadline = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() <= before
+    assert not image_threads()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_look_ahead_is_bounded_and_in_order(workers: int) -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        time.sleep(0.002 if item % 3 == 0 else 0)
+        return item * item
+
+    results = in_order(work, iter(range(200)), workers, 10)
+    for item in range(50):
+        assert next(results) == item * item
+    time.sleep(0.05)
+    assert len(begun) <= 60
+    assert list(results) == [item * item for item in range(50, 200)]
+    assert not image_threads()
 
 
 def test_the_order_is_by_id_not_by_place(samples: list[Sample]) -> None:
@@ -83,6 +134,10 @@ def test_the_order_is_by_id_not_by_place(samples: list[Sample]) -> None:
     without = [sample for sample in samples if sample.id != "5.png"]
     left = [without[place].id for place in epoch_order(without, 3, 0, 1)]
     assert left == [name for name in forward if name != "5.png"]
+
+
+def test_an_order_is_pinned(samples: list[Sample]) -> None:
+    assert epoch_order(samples[:8], 3, 0, 1).tolist() == [5, 1, 4, 3, 6, 2, 0, 7]
 
 
 def test_each_epoch_stage_and_seed_has_its_own_order(samples: list[Sample]) -> None:

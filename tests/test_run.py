@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import signal
 import time
@@ -240,6 +241,31 @@ def test_what_is_frozen_changes_in_no_bit(photos: Path, tmp_path: Path) -> None:
         assert any(name.endswith("weight") and name.startswith("base") for name in stage)
 
 
+@pytest.mark.parametrize("norm", ["train", "frozen"])
+def test_a_frozen_middle_changes_in_no_bit_with_any_optimizer(photos: Path, tmp_path: Path, norm: str) -> None:
+    stages = "".join(
+        f'stage "{name}" {{\n  train = [base.block2, head]\n  norm = {norm}\n  for = 2 steps\n  l1 = 1e-4\n'
+        f"  optimizer = {name}(lr = 1e-3, weight_decay = 1e-2, decay_norms = true)\n}}\n"
+        for name in OPTIMIZER.entries
+    )
+    prepared = prepare(write_recipe(tmp_path / "r.ftr", photos, stages))
+    snapshots: list[dict[str, Any]] = []
+
+    def seen(event: Any) -> None:
+        if isinstance(event, StageStarted | StageFinished):
+            snapshots.append(prepared.model.arrays())
+
+    run_prepared(prepared, RunSettings(), tmp_path / "run", Watching(seen))
+    assert len(snapshots) == 2 * len(OPTIMIZER.entries)
+    for optimizer, before, after in zip(OPTIMIZER.entries, snapshots[::2], snapshots[1::2], strict=True):
+        changed = {name for name in before if not np.array_equal(before[name], after[name])}
+        assert {name.rpartition(".")[2] for name in changed if name.startswith("base.block2.")} >= {"weight"}, optimizer
+        assert "head.1.weight" in changed, optimizer
+        assert all(name.startswith(("base.block2.", "head.")) for name in changed), optimizer
+        norms = any(name.endswith(("gamma", "beta", "running_mean", "running_var")) for name in changed)
+        assert norms == (norm == "train"), optimizer
+
+
 # --- when a stage ends, and with what --------------------------------------------------------
 
 _STOPS = """
@@ -474,6 +500,21 @@ def test_the_data_root_moves_relative_paths_only(photos: Path, tmp_path: Path) -
     recipe.write_text(recipe.read_text().replace(str(photos / "valid"), str(here)))
     assert prepare(recipe, (), photos).listings["valid"].samples[0].image == here / "blue/0.jpg"
     assert list_sets(prepared.recipe)["train"] == prepared.listings["train"]  # so `resolved.ftr` finds them again
+
+
+def test_a_path_that_no_recipe_can_hold_is_refused_before_the_training(photos: Path, tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    shutil.copytree(photos / "train", folder / "photos")
+    recipe = write_recipe(
+        folder / "r.ftr", Path("photos"), sources=[], data='  train = folder("photos")\n  valid = holdout(20%)'
+    )
+    with pytest.raises(RecipeError, match="no UTF-8 text"):
+        prepare(recipe)
+    recipe = write_recipe(
+        tmp_path / "r.ftr", Path("photos"), sources=[], data='  train = folder("photos")\n  valid = holdout(20%)'
+    )
+    with pytest.raises(RecipeError, match="no UTF-8 text"):
+        prepare(recipe, (), folder)
 
 
 # --- folders ---------------------------------------------------------------------------------

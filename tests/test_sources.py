@@ -3,171 +3,327 @@
 from __future__ import annotations
 
 import gzip
+import os
 import struct
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from recipe_lang.diagnostics import RecipeError
+from recipe_lang.diagnostics import Problem, RecipeError
+from runtime import packaged_sets
 from runtime.packaged_sets import digits, fashion_mnist, solar_cells
 from runtime.sources import csv_file, folder
 
 
-def image(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (4, 4)).save(path)
-
-
-def code_of(caught: pytest.ExceptionInfo[RecipeError]) -> str:
-    (problem,) = caught.value.problems
-    assert problem.message()
-    return problem.code
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    root = tmp_path / 'my "photos" – löwe'
-    for name in ("b/2.jpg", "b/deep er/1.PNG", "a/x.webp", "a/y.jpeg", ".hidden/z.jpg", "a/.trash.jpg"):
-        image(root / name) if name.isascii() else None
-    (root / "a" / "notes.txt").write_text("no image")
+def touch(root: Path, *names: str) -> Path:
+    """Make files; sources list images and do not read them."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
     return root
 
 
-def test_a_folder_lists_classes_and_images(photos: Path) -> None:
-    listing = folder(photos)
+def problems_of(work: Callable[..., object], *args: Any, **options: Any) -> Sequence[Problem]:
+    with pytest.raises(RecipeError) as caught:
+        work(*args, **options)
+    return caught.value.problems
+
+
+def problem_of(work: Callable[..., object], *args: Any, **options: Any) -> Problem:
+    (problem,) = problems_of(work, *args, **options)
+    return problem
+
+
+# --- folders ---------------------------------------------------------------------------------
+
+
+def test_a_folder_lists_classes_and_images(tmp_path: Path) -> None:
+    root = touch(
+        tmp_path / 'my "photos" – löwe',
+        *("b/2.jpg", "b/deep er/1.PNG", "a/x.webp", "a/y.jpeg", "a/notes.txt", "a/no_ending", "a/1.5"),
+        *(".hidden/z.jpg", "a/.trash.jpg", "a/.thumbs/x.jpg", "loose.jpg"),
+    )
+    listing = folder(root)
     assert listing.classes == ("a", "b")
     assert [sample.id for sample in listing.samples] == ["a/x.webp", "a/y.jpeg", "b/2.jpg", "b/deep er/1.PNG"]
+    assert [sample.label for sample in listing.samples] == [0, 0, 1, 1]
+    assert listing.samples[3].image == root / "b" / "deep er" / "1.PNG"
     assert listing.counts() == (2, 2)
 
 
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    (tmp_path / "flowers").mkdir()
-    with pytest.raises(RecipeError) as caught:
-        folder(tmp_path / "flower")
-    assert code_of(caught).startswith("E5")
-    assert "flowers" in caught.value.problems[0].help()
+def test_classes_are_sorted_by_code_points(tmp_path: Path) -> None:
+    assert folder(touch(tmp_path, "b/1.jpg", "B/1.jpg", "é/1.jpg", "10/1.jpg", "9/1.jpg")).classes == (
+        *("10", "9", "B", "b"),
+        "é",
+    )
+
+
+def test_names_that_are_no_text_are_read(tmp_path: Path) -> None:
+    os.makedirs(os.fsencode(tmp_path) + b"/a\xff")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff/1\xfe.jpg")).touch()
+    listing = folder(touch(tmp_path, "b/[1] *?$(x);\n.jpg"))
+    assert [sample.id for sample in listing.samples] == ["a\udcff/1\udcfe.jpg", "b/[1] *?$(x);\n.jpg"]
+
+
+def test_links_are_followed_but_not_in_circles_nor_to_nothing(tmp_path: Path) -> None:
+    root = touch(tmp_path / "root", "a/1.jpg", "b/1.jpg")
+    touch(tmp_path, "elsewhere/2.jpg")
+    (root / "a" / "linked").symlink_to(tmp_path / "elsewhere")
+    (root / "a" / "circle").symlink_to(root / "a")
+    (root / "b" / "dead.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    os.mkfifo(root / "b" / "pipe.jpg")
+    assert [sample.id for sample in folder(root).samples] == ["a/1.jpg", "a/linked/2.jpg", "b/1.jpg"]
 
 
 @pytest.mark.parametrize(
-    "names", [["1.jpg", "2.jpg"], ["only/1.jpg"], []], ids=["no class folders", "one class", "empty"]
+    ("wanted", "nearest"),
+    [("flower", "flowers"), ("Flowers", "flowers"), ("flowrs/trian", "flowers/train"), ("quite else", "")],
 )
-def test_folders_that_cannot_train(tmp_path: Path, names: list[str]) -> None:
-    for name in names:
-        image(tmp_path / name)
-    with pytest.raises(RecipeError) as caught:
-        folder(tmp_path)
-    assert code_of(caught).startswith("E5")
+def test_a_missing_folder_is_named_with_its_nearest(tmp_path: Path, wanted: str, nearest: str) -> None:
+    touch(tmp_path, "flowers/train/1.jpg")
+    problem = problem_of(folder, tmp_path / wanted)
+    assert problem.code == "E501"
+    assert problem.message() == f"there is no folder `{tmp_path / wanted}`"
+    assert problem.help() == (
+        f"did you mean `{tmp_path / nearest}`?"
+        if nearest
+        else "relative paths start at the recipe's folder, or at --data-root"
+    )
 
 
-def test_an_empty_class_is_an_error_in_training_only(tmp_path: Path) -> None:
-    image(tmp_path / "a" / "1.jpg")
-    image(tmp_path / "b" / "1.jpg")
+@pytest.mark.parametrize("wanted", ["link", "link/deeper", "labels.csv/deeper", "labls.csv/deeper"])
+def test_a_dead_link_and_a_file_as_folder_are_missing(tmp_path: Path, wanted: str) -> None:
+    touch(tmp_path, "labels.csv")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    assert problem_of(folder, tmp_path / wanted).code == "E501"
+
+
+def test_a_file_is_no_folder_and_a_folder_no_table(tmp_path: Path) -> None:
+    touch(tmp_path, "photos.zip")
+    assert problem_of(folder, tmp_path / "photos.zip").message().endswith("is a file, and a folder is expected")
+    assert problem_of(csv_file, tmp_path, "file", "kind").message().endswith("is a folder, and a file is expected")
+
+
+@pytest.mark.parametrize(
+    ("names", "code", "words"),
+    [
+        (["1.jpg", "2.jpg", "readme.md"], "E502", "2 images directly inside"),
+        ([], "E502", "nothing to read"),
+        (["train/a/1.jpg", "Test/a/1.jpg"], "E503", "root/train`"),
+        (["a/1.jpg", "b/1.heic", "b/2.heic", "b/x.txt"], "E504", "class `b`"),
+        (["a/1.jpg", "b/1.heic", "b/2.heic", "b/x.txt"], "E504", "the files there end in `.heic`, `.txt`"),
+        (["only/1.jpg"], "E505", "one class only: `only`"),
+        (["flowers/a/1.jpg", "flowers/b/1.jpg"], "E505", "flowers` has subfolders"),
+    ],
+)
+def test_folders_that_cannot_train(tmp_path: Path, names: list[str], code: str, words: str) -> None:
+    (tmp_path / "root").mkdir()
+    problem = problem_of(folder, touch(tmp_path / "root", *names))
+    assert problem.code == code
+    assert words in problem.message() + problem.help()
+
+
+def test_a_set_that_only_evaluates_needs_no_image_of_each_class(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.jpg")
+    assert folder(tmp_path, training=False).counts() == (1,)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RecipeError, match="empty"):
-        folder(tmp_path)
-    assert folder(tmp_path, training=False).counts() == (1, 1, 0)
+    assert folder(tmp_path, training=False).counts() == (1, 0)
 
 
-def table(tmp_path: Path, text: str) -> Path:
-    for name in ("1.jpg", "sub/2.jpg", "3.jpg"):
-        image(tmp_path / name)
-    path = tmp_path / "labels.csv"
-    path.write_text(text, encoding="utf-8")
+# --- tables ----------------------------------------------------------------------------------
+
+
+def table(tmp_path: Path, text: str | bytes) -> Path:
+    path = touch(tmp_path, "1.jpg", "sub/2.jpg", "3.jpg", "a, b.jpg") / "labels.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
 
 
 def test_a_table_lists_its_rows(tmp_path: Path) -> None:
-    path = table(tmp_path, "\ufefffile,kind\n1.jpg,10\nsub/2.jpg,9\n3.jpg,10\n")
-    listing = csv_file(path, "file", "kind")
-    assert listing.classes == ("9", "10")
+    listing = csv_file(table(tmp_path, "file,kind\n1.jpg,rose\nsub/2.jpg,elm\n\n./3.jpg,rose\n"), "file", "kind")
+    assert listing.classes == ("elm", "rose")
     assert [(sample.id, sample.label) for sample in listing.samples] == [("1.jpg", 1), ("sub/2.jpg", 0), ("3.jpg", 1)]
-
-
-def test_a_table_takes_paths_from_its_root(tmp_path: Path) -> None:
-    path = table(tmp_path, "file,kind\n1.jpg,a\n3.jpg,b\n")
-    moved = tmp_path / "tables" / "t.csv"
-    moved.parent.mkdir()
-    path.rename(moved)
-    assert len(csv_file(moved, "file", "kind", tmp_path).samples) == 2
-    with pytest.raises(RecipeError):
-        csv_file(moved, "file", "kind")
+    assert listing.samples[1].image == tmp_path / "sub" / "2.jpg"
 
 
 @pytest.mark.parametrize(
-    ("text", "word"),
+    "text",
     [
-        ("file,kind\n1.jpg,a\ngone.jpg,b\n", "gone.jpg"),
-        ("path,kind\n1.jpg,a\n", "file"),
-        ("file,kind\n", ""),
-        ("", ""),
-        ("file,kind\n1.jpg,a\n3.jpg,a\n", ""),
+        "\ufefffile,kind\n1.jpg,10\n3.jpg,9\n",
+        "file;kind\r\n1.jpg;10\r\n3.jpg;9\r\n",
+        "kind\tfile\n10\t1.jpg\n9\t3.jpg\n",
+        "id, file , kind\n0, 1.jpg , 10\n1, 3.jpg , 9",
+        '"file","note","kind"\n"1.jpg","two\nlines",10\n3.jpg,,9\n',
     ],
-    ids=["missing image", "missing column", "no rows", "no header", "one class"],
+    ids=["byte order mark", "semicolons", "tabs", "blanks", "quotes"],
 )
-def test_tables_that_cannot_be_used(tmp_path: Path, text: str, word: str) -> None:
-    with pytest.raises(RecipeError) as caught:
-        csv_file(table(tmp_path, text), "file", "kind")
-    shown = caught.value.problems[0]
-    assert shown.code.startswith("E5")
-    assert word in shown.message() + shown.help()
+def test_every_usual_table_reads_alike(tmp_path: Path, text: str) -> None:
+    listing = csv_file(table(tmp_path, text), "file", "kind")
+    assert listing.classes == ("9", "10")  # by value, where all are numbers
+    assert [(sample.id, sample.label) for sample in listing.samples] == [("1.jpg", 1), ("3.jpg", 0)]
+
+
+def test_a_quoted_path_holds_commas(tmp_path: Path) -> None:
+    listing = csv_file(table(tmp_path, 'file,kind\n"a, b.jpg",x\n1.jpg,y\n'), "file", "kind")
+    assert listing.samples[0].id == "a, b.jpg"
+
+
+def test_a_table_takes_paths_from_its_root(tmp_path: Path) -> None:
+    moved = table(tmp_path, "file,kind\n1.jpg,a\n3.jpg,b\n").rename(touch(tmp_path, "tables/t.csv") / "tables/t.csv")
+    listing = csv_file(moved, "file", "kind", tmp_path)
+    assert [(sample.id, sample.image) for sample in listing.samples] == [
+        ("1.jpg", tmp_path / "1.jpg"),
+        ("3.jpg", tmp_path / "3.jpg"),
+    ]
+    problem = problem_of(csv_file, moved, "file", "kind")
+    assert problem.code == "E508"
+    assert problem.message().startswith("2 rows name images that are not there: `1.jpg`, `3.jpg` (first in line 2 of")
+    assert problem_of(csv_file, moved, "file", "kind", tmp_path / "nowhere").code == "E501"
+
+
+def test_a_table_that_only_evaluates_may_have_one_class(tmp_path: Path) -> None:
+    path = table(tmp_path, "file,kind\n1.jpg,a\n")
+    assert csv_file(path, "file", "kind", training=False).counts() == (1,)
+    assert problem_of(csv_file, path, "file", "kind").code == "E505"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        ("file,kind\n1.jpg,a\n\nsub/22.jpg,b\n", "E508", "1 row names an image that is not there: `sub/22.jpg`"),
+        ("file,kind\n1.jpg,a\n\nsub/22.jpg,b\n", "E508", "(first in line 4 of"),
+        ("file,kind\n1.jpg,a\n\nsub/22.jpg,b\n", "E508", "sub/2.jpg`? looked in"),
+        ("files,kind\n1.jpg,a\n", "E507", "no column `file`did you mean `files`? its columns are `files`, `kind`"),
+        ("file;label\n1.jpg;a\n", "E507", "no column `kind`its columns are `file`, `label`"),
+        ("file,kind\n", "E506", "it has no rows"),
+        ("", "E506", "it has no columns"),
+        ("\n\n", "E506", "it has no columns"),
+        (b"file,kind\n1.jpg,caf\xe9\n", "E506", "not UTF-8"),
+        ("file,kind\n1.jpg,a\n3.jpg,\n", "E509", "line 3 of"),
+        ("file,kind\n1.jpg,a\n3.jpg\n", "E509", "the label is empty"),
+        ("file,kind\n1.jpg,a\n ,b\n", "E509", "the image is empty"),
+        ("file,kind\n1.jpg,a\n3.jpg,b\n./1.jpg,b\n", "E509", "line 4 of"),
+        ("file,kind\n1.jpg,a\n3.jpg,b\n./1.jpg,b\n", "E509", "image `1.jpg` stands in line 2 already"),
+        ('file,kind\n"1.jpg,a\n3.jpg,b\n', "E506", "unexpected end of data"),
+        ("file,kind\n1\0.jpg,a\n3.jpg,b\n", None, ""),
+    ],
+)
+def test_tables_that_cannot_be_used(tmp_path: Path, text: str | bytes, code: str | None, words: str) -> None:
+    problem = problem_of(csv_file, table(tmp_path, text), "file", "kind")
+    assert problem.code == code or (code is None and problem.code in ("E506", "E508"))  # Python 3.10 reads no NUL
+    assert words in problem.message() + problem.help()
+
+
+def test_of_many_bad_rows_five_are_shown(tmp_path: Path) -> None:
+    path = table(tmp_path, "file,kind\n" + "1.jpg,\n" * 9)
+    assert [getattr(problem, "line", 0) for problem in problems_of(csv_file, path, "file", "kind")] == [2, 3, 4, 5, 6]
+
+
+# --- packaged sets ---------------------------------------------------------------------------
 
 
 def test_solar_cells_are_those_of_the_package() -> None:
     pytest.importorskip("elpv_dataset")
     certain, both = solar_cells(), solar_cells("binary")
-    assert certain.classes == ("functional", "defective")
+    assert certain.classes == both.classes == ("functional", "defective")
     assert certain.counts() == (1508, 715)
-    assert sum(both.counts()) == 2624
+    assert both.counts() == (1803, 821)
+    assert certain.samples[0].id == "images/cell0001.png"
+    assert all(isinstance(sample.image, Path) and sample.image.is_file() for sample in both.samples)
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [(solar_cells, "elpv-dataset"), (digits, "scikit-learn"), (fashion_mnist, "dataset-fashion-mnist")],
+)
+def test_a_package_that_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, load: Callable[[], object], words: str
+) -> None:
+    monkeypatch.setattr(packaged_sets, "find_spec", lambda name: None)
+    monkeypatch.setattr(packaged_sets, "_FASHION_FOLDER", tmp_path / "nowhere")
+    problem = problem_of(load)
+    assert problem.code == "E510"
+    assert words in problem.message()
+    assert words in problem.help()
 
 
 def test_digits_are_scaled_to_bytes() -> None:
     found = digits()
-    assert len(found.samples) == 1797
-    first = found.samples[0].image
-    assert isinstance(first, np.ndarray)
-    assert first.dtype == np.uint8
-    assert 200 < first.max() <= 255
+    assert sum(found.counts()) == 1797
+    assert found.classes == tuple("0123456789")
+    assert (found.samples[0].id, found.samples[0].label) == ("digits/00000", 0)
+    images = np.stack([np.asarray(sample.image) for sample in found.samples])
+    assert (images.dtype, images.shape) == (np.uint8, (1797, 8, 8))
+    assert np.unique(images).tolist() == [round(level * 255 / 16) for level in range(17)]
 
 
-def idx(path: Path, array: np.ndarray, packed: bool = True) -> None:
-    head = struct.pack(">BBBB", 0, 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
-    data = head + array.tobytes()
-    path.write_bytes(gzip.compress(data) if packed else data)
+def idx(array: np.ndarray) -> bytes:
+    return struct.pack(">BBBB", 0, 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
 def clothes(root: Path, packed: bool = True) -> Path:
-    ending = ".gz" if packed else ""
     for part, count in (("train", 20), ("t10k", 10)):
-        idx(root / f"{part}-images-idx3-ubyte{ending}", np.zeros((count, 28, 28), np.uint8), packed)
-        idx(root / f"{part}-labels-idx1-ubyte{ending}", np.arange(count, dtype=np.uint8) % 10, packed)
+        images = np.arange(count * 784).reshape(count, 28, 28).astype(np.uint8)
+        for name, array in (("images-idx3", images), ("labels-idx1", np.arange(count, dtype=np.uint8) % 10)):
+            data = idx(array)
+            path = root / f"{part}-{name}-ubyte{'.gz' if packed else ''}"
+            path.write_bytes(gzip.compress(data) if packed else data)
     return root
 
 
 @pytest.mark.parametrize("packed", [True, False])
 def test_fashion_mnist_reads_idx_files(tmp_path: Path, packed: bool) -> None:
     train, test = (fashion_mnist(clothes(tmp_path, packed), part) for part in ("train", "test"))
-    assert (len(train.samples), len(test.samples)) == (20, 10)
-    assert len(train.classes) == 10
-    assert not {sample.id for sample in train.samples} & {sample.id for sample in test.samples}
+    assert train.classes[3] == "Dress"
+    assert (train.counts(), test.counts()) == ((2,) * 10, (1,) * 10)
+    assert (train.samples[13].id, train.samples[13].label) == ("train/00013", 3)
+    assert test.samples[9].id == "test/00009"
+    expected = np.arange(13 * 784, 14 * 784).reshape(28, 28).astype(np.uint8)
+    assert np.array_equal(np.asarray(train.samples[13].image), expected)
 
 
-@pytest.mark.parametrize("damage", ["short", "magic", "lying", "gone", "not packed"])
-def test_damaged_idx_files_are_refused(tmp_path: Path, damage: str) -> None:
-    path = clothes(tmp_path) / "train-images-idx3-ubyte.gz"
-    data = gzip.decompress(path.read_bytes())
-    match damage:
-        case "short":
-            path.write_bytes(gzip.compress(data[:-1]))
-        case "magic":
-            path.write_bytes(gzip.compress(b"\1" + data[1:]))
-        case "lying":
-            path.write_bytes(gzip.compress(data[:4] + struct.pack(">I", 2**31) + data[8:]))
-        case "gone":
-            path.unlink()
-        case _:
-            path.write_bytes(data)
-    with pytest.raises(RecipeError) as caught:
-        fashion_mnist(tmp_path)
-    assert code_of(caught).startswith("E5")
+IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+DAMAGED: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
+    "short": (IMAGES, lambda data: data[:-1], "fewer bytes than its header says"),
+    "long": (IMAGES, lambda data: data + b"\0", "more bytes than its header says"),
+    "half a header": (IMAGES, lambda data: data[:9], "ends within its header"),
+    "empty": (LABELS, lambda data: b"", "ends within its header"),
+    "another type of number": (IMAGES, lambda data: b"\0\0\x0d" + data[3:], "not an idx file of 3 dimensions"),
+    "another rank": (IMAGES, lambda data: b"\0\0\x08\1" + data[4:], "not an idx file of 3 dimensions"),
+    "a lying count": (IMAGES, lambda data: data[:4] + b"\x7f\xff\xff\xff" + data[8:], "it claims"),
+    "no pixels": (IMAGES, lambda data: data[:8] + bytes(8), "no pixels"),
+    "a label of none": (LABELS, lambda data: data[:-1] + b"\x0a", "label 10"),
+    "fewer labels": (LABELS, lambda data: idx(np.zeros(19, np.uint8)), "19 labels for 20 images"),
+}
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_damaged_idx_files_are_refused(tmp_path: Path, damage: str, packed: bool) -> None:
+    name, change, words = DAMAGED[damage]
+    path = clothes(tmp_path, packed) / (name + (".gz" if packed else ""))
+    if packed:
+        path.write_bytes(gzip.compress(change(gzip.decompress(path.read_bytes()))))
+    else:
+        path.write_bytes(change(path.read_bytes()))
+    problem = problem_of(fashion_mnist, tmp_path)
+    assert problem.code == "E511"
+    assert problem.message().startswith(f"`{path}` cannot be read: ")
+    assert words in problem.message()
+
+
+@pytest.mark.parametrize("cut", [slice(0), slice(5), slice(-9), slice(1, None)])
+def test_damaged_packing_is_refused(tmp_path: Path, cut: slice) -> None:
+    path = clothes(tmp_path) / f"{IMAGES}.gz"
+    path.write_bytes(path.read_bytes()[cut])
+    assert problem_of(fashion_mnist, tmp_path).code == "E511"
+
+
+def test_a_missing_idx_file_is_named(tmp_path: Path) -> None:
+    (clothes(tmp_path) / f"{LABELS}.gz").unlink()
+    problem = problem_of(fashion_mnist, tmp_path)
+    assert problem.code == "E501"
+    assert LABELS in problem.message()

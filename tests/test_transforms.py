@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 from runtime import transforms as t
 
 
 def photo(width: int = 60, height: int = 40) -> Image.Image:
-    rng = np.random.default_rng(0)
-    small = Image.fromarray(rng.integers(0, 256, (8, 12, 3), dtype=np.uint8))
+    small = Image.fromarray(rng().integers(0, 256, (8, 12, 3), dtype=np.uint8))
     return small.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def places(width: int, height: int) -> Image.Image:
+    """Return an image whose pixels hold (x + 1, y + 1, 255): never black, each another one."""
+    y, x = np.mgrid[1 : height + 1, 1 : width + 1]
+    return Image.fromarray(np.stack([x, y, np.full_like(x, 255)], axis=-1).astype(np.uint8))
+
+
+def plain(*colour: int) -> Image.Image:
+    return Image.new("RGB", (4, 4), colour)
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -34,12 +44,16 @@ ALL: dict[str, Callable[[], t.Transform]] = {
     "color_jitter": lambda: t.color_jitter(0.4, 0.4, 0.4, 0.1),
     "lighting": lambda: t.lighting(0.1),
 }
+CROPS = ("center_crop", "random_crop", "random_resized_crop")
 
 
 @pytest.mark.parametrize("make", ALL.values(), ids=ALL)
-def test_the_generator_decides_alone(make: Callable[[], t.Transform]) -> None:
-    first, second = (make()(photo(), rng(5)) for _ in range(2))
-    assert np.array_equal(pixels(first), pixels(second))
+def test_image_and_generator_decide_alone(make: Callable[[], t.Transform]) -> None:
+    image, transform = photo(), make()
+    first = transform(image, rng(5))
+    transform(photo(50, 70), rng(6))  # leaves nothing behind
+    assert np.array_equal(pixels(first), pixels(transform(image, rng(5))))
+    assert np.array_equal(pixels(image), pixels(photo()))
     assert first.mode == "RGB"
 
 
@@ -49,27 +63,111 @@ def test_random_ones_differ(name: str) -> None:
     assert len(results) > 1
 
 
-@pytest.mark.parametrize(("size", "expected"), [((60, 40), (48, 32)), ((40, 60), (32, 48)), ((10, 10), (32, 32))])
-def test_resize_sets_the_shorter_side(size: tuple[int, int], expected: tuple[int, int]) -> None:
-    assert t.resize(32)(photo(*size), rng()).size == expected
+# --- geometry --------------------------------------------------------------------------------
 
 
-def test_center_crop_takes_the_middle() -> None:
-    image = photo(60, 40)
-    assert np.array_equal(pixels(t.center_crop(32)(image, rng())), pixels(image)[4:36, 14:46])
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((60, 40), (48, 32)), ((40, 60), (32, 48)), ((10, 10), (32, 32)), ((61, 40), (48, 32)), ((32, 99), (32, 99))],
+)
+def test_resize_is_bicubic_and_sets_the_shorter_side(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    image = photo(*size)
+    resized = t.resize(32)(image, rng())
+    assert resized.size == expected
+    assert np.array_equal(pixels(resized), pixels(image.resize(expected, Image.Resampling.BICUBIC)))
 
 
-@pytest.mark.parametrize("name", ["center_crop", "random_crop", "random_resized_crop"])
-@pytest.mark.parametrize("size", [(10, 10), (3, 90), (90, 3), (1, 1)])
+def test_shrinking_averages_over_all_pixels() -> None:
+    stripes = np.zeros((256, 256, 3), np.uint8)
+    stripes[:, ::8] = 255  # a filter that looks at few pixels makes them vanish or shine
+    shrunk = pixels(t.resize(16)(Image.fromarray(stripes), rng()))
+    assert np.abs(shrunk[2:-2, 2:-2].astype(int) - 255 // 8).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("size", "left", "top"), [((60, 40), 14, 4), ((61, 41), 14, 4), ((63, 43), 16, 6), ((32, 32), 0, 0)]
+)
+def test_center_crop_takes_the_middle(size: tuple[int, int], left: int, top: int) -> None:
+    image = photo(*size)
+    cropped = t.center_crop(32)(image, rng())
+    assert np.array_equal(pixels(cropped), pixels(image)[top : top + 32, left : left + 32])
+
+
+def test_center_crop_enlarges_a_small_image() -> None:
+    image = photo(20, 16)
+    enlarged = image.resize((40, 32), Image.Resampling.BICUBIC)
+    assert np.array_equal(pixels(t.center_crop(32)(image, rng())), pixels(enlarged)[:, 4:36])
+
+
+@pytest.mark.parametrize("name", CROPS)
+@pytest.mark.parametrize("size", [(10, 10), (3, 90), (90, 3), (1, 1), (32, 31)])
 def test_crops_take_any_image(name: str, size: tuple[int, int]) -> None:
     assert ALL[name]()(photo(*size), rng()).size == (32, 32)
 
 
+def test_random_crop_cuts_every_window_alike() -> None:
+    image = places(9, 8)
+    windows = [pixels(t.random_crop(7)(image, rng(seed))) for seed in range(600)]
+    corners = [(x - 1, y - 1) for x, y, _ in (window[0, 0].tolist() for window in windows)]
+    for window, (left, top) in zip(windows, corners, strict=True):
+        assert np.array_equal(window, pixels(image)[top : top + 7, left : left + 7])
+    counts = [corners.count((left, top)) for left in range(3) for top in range(2)]
+    assert sum(counts) == 600
+    assert min(counts) > 100 - 5 * 9.2  # five standard deviations
+
+
 def test_random_crop_pads_with_black() -> None:
-    image = Image.new("RGB", (32, 32), (255, 255, 255))
-    corners = [pixels(t.random_crop(32, 8)(image, rng(seed))) for seed in range(20)]
-    assert any((corner[0] == 0).all() for corner in corners)
-    assert all(corner.max() == 255 for corner in corners)
+    padded = np.pad(pixels(places(8, 8)), ((2, 2), (2, 2), (0, 0)))
+    windows = {padded[top : top + 8, left : left + 8].tobytes() for left in range(5) for top in range(5)}
+    cut = {pixels(t.random_crop(8, 2)(places(8, 8), rng(seed))).tobytes() for seed in range(300)}
+    assert cut == windows
+
+
+class Cut:
+    """Stands for an image of a size and notes what is cut from it."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self.boxes: list[tuple[int, int, int, int]] = []
+
+    def crop(self, box: tuple[int, int, int, int]) -> Image.Image:
+        self.boxes.append(box)
+        return plain(0, 0, 0)
+
+
+def boxes(image: Cut, count: int, *args: tuple[float, float]) -> np.ndarray:
+    crop = t.random_resized_crop(4, *args)
+    for seed in range(count):
+        crop(image, rng(seed))  # type: ignore[arg-type]
+    return np.array(image.boxes)
+
+
+def test_random_resized_crop_draws_area_ratio_and_place_evenly() -> None:
+    left, top, right, bottom = boxes(Cut(1000, 1000), 1000, (0.1, 0.5)).T
+    width, height = right - left, bottom - top
+    area = width * height / 1e6
+    ratio = np.log(width / height) / math.log(4 / 3)
+    for values, low, high in ((area, 0.1, 0.5), (ratio, -1, 1), (left / (1000 - width), 0, 1)):
+        parts = np.histogram((values - low) / (high - low), bins=5, range=(-0.01, 1.01))[0]
+        assert parts.sum() == 1000
+        assert np.abs(parts - 200).max() < 5 * 12.6
+
+
+@pytest.mark.parametrize("size", [(640, 480), (300, 900), (7, 5)])
+def test_random_resized_crop_stays_inside(size: tuple[int, int]) -> None:
+    left, top, right, bottom = boxes(Cut(*size), 200).T
+    assert (left.min(), top.min()) >= (0, 0)
+    assert right.max() <= size[0]
+    assert bottom.max() <= size[1]
+    assert (right > left).all()
+    assert (bottom > top).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "box"), [((1000, 30), (480, 0, 520, 30)), ((30, 1000), (0, 480, 30, 520)), ((1, 9), (0, 4, 1, 5))]
+)
+def test_random_resized_crop_of_a_long_image_is_its_middle(size: tuple[int, int], box: tuple[int, ...]) -> None:
+    assert boxes(Cut(*size), 3, (1.0, 1.0)).tolist() == [list(box)] * 3
 
 
 def test_random_resized_crop_of_the_whole_is_a_resize() -> None:
@@ -78,13 +176,17 @@ def test_random_resized_crop_of_the_whole_is_a_resize() -> None:
     assert np.array_equal(pixels(whole), pixels(image.resize((32, 32), Image.Resampling.BICUBIC)))
 
 
-def test_flip_mirrors_half_of_the_images() -> None:
+@pytest.mark.parametrize(("direction", "turned"), [("horizontal", np.s_[:, ::-1]), ("vertical", np.s_[::-1])])
+def test_flip_mirrors_half_of_the_images(direction: str, turned: tuple[slice, ...]) -> None:
     image = photo()
-    flip = t.flip("horizontal")
-    mirrored = [np.array_equal(pixels(flip(image, rng(seed))), pixels(image)[:, ::-1]) for seed in range(400)]
-    assert 160 < sum(mirrored) < 240
-    upside_down = t.flip("vertical", 1.0)(image, rng())
-    assert np.array_equal(pixels(upside_down), pixels(image)[::-1])
+    flip = t.flip(direction)  # type: ignore[arg-type]
+    results = [pixels(flip(image, rng(seed))) for seed in range(400)]
+    mirrored = sum(np.array_equal(result, pixels(image)[turned]) for result in results)
+    assert abs(mirrored - 200) < 5 * 10
+    assert mirrored + sum(np.array_equal(result, pixels(image)) for result in results) == 400
+
+
+# --- colour ----------------------------------------------------------------------------------
 
 
 def test_no_jitter_and_no_lighting_change_nothing() -> None:
@@ -93,26 +195,97 @@ def test_no_jitter_and_no_lighting_change_nothing() -> None:
     assert np.array_equal(pixels(t.lighting(0.0)(image, rng())), pixels(image))
 
 
-def test_brightness_is_a_factor() -> None:
-    grey = Image.new("RGB", (4, 4), (100, 100, 100))
-    values = [int(pixels(t.color_jitter(brightness=0.5)(grey, rng(seed)))[0, 0, 0]) for seed in range(200)]
-    assert 50 <= min(values) < 60
-    assert 140 < max(values) <= 150
+@pytest.mark.parametrize(("strength", "low", "high"), [(0.5, 0.5, 1.5), (2.0, 0.0, 3.0)])
+def test_brightness_is_a_factor_around_one(strength: float, low: float, high: float) -> None:
+    image = places(60, 60)
+    factors = []
+    for seed in range(200):
+        bright = pixels(t.color_jitter(brightness=strength)(image, rng(seed))).astype(float)
+        factors.append(bright[59, 59, 0] / 60)
+        assert np.abs(bright - np.clip(pixels(image) * factors[-1], 0, 255)).max() <= 256 / 60
+    assert np.histogram(factors, bins=4, range=(low - 0.02, high + 0.02))[0].min() > 20
 
 
-def test_hue_keeps_grey_grey() -> None:
-    grey = Image.new("RGB", (4, 4), (100, 100, 100))
-    assert np.array_equal(pixels(t.color_jitter(hue=0.5)(grey, rng(3))), pixels(grey))
+def test_contrast_is_a_factor_of_the_distance_from_the_mean() -> None:
+    halves = Image.fromarray(np.repeat(np.uint8([[[80] * 3, [120] * 3]]), 10, axis=0))
+    results = [pixels(t.color_jitter(contrast=0.5)(halves, rng(seed))).astype(int) for seed in range(100)]
+    spans = [int(result[0, 1, 0] - result[0, 0, 0]) for result in results]
+    assert all(abs(result.mean() - 100) <= 1 for result in results)
+    assert 19 <= min(spans) < 25
+    assert 55 < max(spans) <= 61
 
 
-def test_lighting_shifts_all_pixels_of_a_channel_alike() -> None:
-    grey = Image.new("RGB", (4, 4), (100, 100, 100))
-    moved = pixels(t.lighting(0.1)(grey, rng(3))).reshape(-1, 3)
-    assert (moved == moved[0]).all()
-    assert (moved[0] != 100).any()
+def test_saturation_is_a_factor_of_the_distance_from_grey() -> None:
+    colour = np.array([150, 100, 60])
+    grey = colour @ [0.299, 0.587, 0.114]
+    factors = []
+    for seed in range(100):
+        result = pixels(t.color_jitter(saturation=0.5)(plain(*colour), rng(seed)))[0, 0].astype(float)
+        factors.append((result[0] - result[2]) / 90)
+        assert np.abs(result - (grey + factors[-1] * (colour - grey))).max() <= 1.5
+    assert 0.48 <= min(factors) < 0.6
+    assert 1.4 < max(factors) <= 1.52
 
 
-def test_compose_applies_in_order() -> None:
+def test_hue_turns_red_as_far_as_it_is_told() -> None:
+    turned = np.array([pixels(t.color_jitter(hue=1 / 12)(plain(255, 0, 0), rng(seed)))[0, 0] for seed in range(200)])
+    assert (turned[:, 0] == 255).all()
+    assert (turned.min(axis=1) == 0).all()
+    for channel in (1, 2):  # towards orange and towards pink, at most half the way to yellow and to magenta
+        assert 110 < turned[:, channel].max() <= 132
+    assert {tuple(pixels(t.color_jitter(hue=0.5)(plain(99, 99, 99), rng(seed)))[0, 0]) for seed in range(9)} == {
+        (99, 99, 99)
+    }
+
+
+class Drawn:
+    """Stands for a generator that draws a given order and always the largest factor."""
+
+    def __init__(self, *order: int) -> None:
+        self.order = order
+
+    def permutation(self, count: int) -> tuple[int, ...]:
+        assert count == len(self.order)
+        return self.order
+
+    def uniform(self, low: float, high: float) -> float:
+        return high
+
+
+def test_jitter_takes_its_steps_in_the_order_that_is_drawn() -> None:
+    image = places(200, 40)
+    results = [t.color_jitter(0.5, 0.5)(image, Drawn(*order)) for order in ((0, 1), (1, 0))]  # type: ignore[arg-type]
+    bright_first = ImageEnhance.Contrast(ImageEnhance.Brightness(image).enhance(1.5)).enhance(1.5)
+    bright_last = ImageEnhance.Brightness(ImageEnhance.Contrast(image).enhance(1.5)).enhance(1.5)
+    assert [result.tobytes() for result in results] == [bright_first.tobytes(), bright_last.tobytes()]
+    assert bright_first != bright_last
+
+
+def test_lighting_follows_the_principal_colours_of_imagenet() -> None:
+    grey = plain(128, 128, 128)
+    shifts = []
+    for seed in range(1500):
+        moved = pixels(t.lighting(0.1)(grey, rng(seed))).reshape(-1, 3)
+        assert (moved == moved[0]).all()
+        shifts.append(moved[0].astype(float) - 128)
+    values = np.array([55.46, 4.794, 1.148])
+    vectors = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
+    expected = vectors @ np.diag((0.1 * values) ** 2) @ vectors.T + np.eye(3) / 12  # a rounding's variance is 1/12
+    assert np.abs(np.mean(shifts, axis=0)).max() < 0.5
+    assert np.abs(np.cov(np.array(shifts).T) / expected - 1).max() < 0.15
+
+
+def test_lighting_stays_within_the_range() -> None:
+    for seed in range(20):
+        black, white = (pixels(t.lighting(1.0)(plain(level, level, level), rng(seed)))[0, 0] for level in (0, 255))
+        assert (white.astype(int) - black >= 0).all()
+        assert (black == 0).any() or (white == 255).any()
+
+
+def test_compose_applies_in_order_with_one_generator() -> None:
     image = photo()
-    both = t.compose([t.resize(36), t.center_crop(32)])(image, rng())
-    assert np.array_equal(pixels(both), pixels(t.center_crop(32)(t.resize(36)(image, rng()), rng())))
+    generator = rng(4)
+    flipped = t.flip("horizontal")(image, generator)
+    by_hand = t.random_crop(32)(flipped, generator)
+    assert np.array_equal(pixels(t.compose([t.flip("horizontal"), t.random_crop(32)])(image, rng(4))), pixels(by_hand))
+    assert t.compose([])(image, rng()) is image

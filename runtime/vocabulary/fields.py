@@ -38,7 +38,7 @@ FIELDS = table(
         "What the model learns to do.",
         "classification",
     ),
-    Arg("seed", Number(0, 2**53, whole=True), "Where all randomness derives from.", 0),
+    Arg("seed", Number(0, 2**53 - 1, whole=True), "Where all randomness derives from.", 0),
     Arg(
         "base",
         CallOf(("base",)),

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from recipe_lang.checked import CallValue, CheckedRecipe, Quantity
 from recipe_lang.diagnostics import Problem
+from recipe_lang.errors import OutOfRange
 from recipe_lang.source import Span
 from runtime.vocabulary.bases import accepts, native_size, size_text
 
@@ -87,6 +88,9 @@ class ScaleOfFrozen(Problem):
     def related(self) -> tuple[tuple[Span, str], ...]:
         return ((self.train_span, "what trains"),) if self.train_span else ()
 
+    def help(self) -> str:
+        return "add it to `train`, or remove its scale"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOutTooMuch(Problem):
@@ -130,12 +134,13 @@ class SizeNotTaken(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacesNotRising(Problem):
-    """The places of a multistep schedule rise, have one unit, and lie inside the stage."""
+    """The places of a multistep schedule rise, have one unit, and lie inside the stage; later ones would do nothing."""
 
     code: ClassVar[str] = "E428"
+    reason: str
 
     def message(self) -> str:
-        return "these places do not rise, or mix epochs and steps"
+        return self.reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +231,14 @@ def _multistep(recipe: CheckedRecipe) -> Iterator[Problem]:
         if schedule.name == "multistep":
             places = [value.value for value in schedule["at"]]
             numbers = [place.number for place in places]
+            length: Quantity = stage["for"]
+            reason = ""
             if len({place.unit for place in places}) > 1 or numbers != sorted(set(numbers)):
-                yield PlacesNotRising(span=schedule.args["at"].span)
+                reason = "these places do not rise, or mix epochs and steps"
+            elif places[0].unit == length.unit and numbers[-1] >= length.number:
+                reason = f"the stage of {length} is over before {places[-1]}"
+            if reason:
+                yield PlacesNotRising(span=schedule.args["at"].span, reason=reason)
 
 
 def _keep(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -300,10 +311,14 @@ def _holdouts(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 
 def _claims(recipe: CheckedRecipe) -> Iterator[Problem]:
-    if recipe.block("data")["test"] is None:
-        for claim in recipe.claims:
-            if claim.metric.set == "test":
-                yield NoTestSet(span=claim.span)
+    for claim in recipe.claims:
+        what = f"`{claim.metric}`"
+        if claim.metric.set == "test" and recipe.block("data")["test"] is None:
+            yield NoTestSet(span=claim.span)
+        if claim.metric.name != "loss" and not 0 <= claim.number <= 1:
+            hint = f"a share is written `{claim.number:g}%`" if 1 < claim.number <= 100 else ""
+            found = f"{claim.number:g}"
+            yield OutOfRange(span=claim.span, what=what, found=found, allowed="from 0 to 1", hint=hint)
 
 
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (

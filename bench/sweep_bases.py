@@ -2,7 +2,7 @@
 
     python bench/sweep_bases.py [--smallest-per-family] [--only PATTERN] [--write docs/bases.md]
 
-In goes `runtime/zoo_names.py`; out comes one line per network and, on request, a Markdown table. Each
+In goes `runtime/bases/zoo_names.py`; out comes one line per network and, on request, a Markdown table. Each
 network runs in a process of its own, so that memory stays bounded. `check` is the test of one network; the
 tests call it too.
 """
@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from runtime.zoo_names import ZOOS, ZooRow  # noqa: E402
+from runtime.bases.zoo_names import ZOOS, ZooRow  # noqa: E402
 
 BATCH = 2
 TOLERANCE = 1e-5
@@ -91,7 +91,7 @@ def _faults(zoo: str, name: str, row: ZooRow, known: dict[str, Any]) -> Iterator
     the zoo's own network gives its classifier, in train mode (same seed, so same dropout) and, hybridized,
     in predict mode.
     """
-    from runtime.families import FAMILIES, build, layer_at, split
+    from runtime.bases.families import FAMILIES, build, layer_at, split
     from runtime.mx import mx
 
     mx.random.seed(1)

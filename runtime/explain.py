@@ -10,8 +10,10 @@ from recipe_lang import errors, vocabulary
 from recipe_lang.diagnostics import Problem
 from recipe_lang.suggest import suggest
 from recipe_lang.wording import describe
-from runtime import data_problems, plan_problems, run_problems, weights_problems
+from runtime import plan_problems, run_problems
+from runtime.data import problems as data_problems
 from runtime.vocabulary import VOCABULARY, rules
+from runtime.weights import problems as weights_problems
 
 _MODULES = (errors, rules, data_problems, weights_problems, plan_problems, run_problems)
 

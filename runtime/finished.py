@@ -21,21 +21,21 @@ from recipe_lang.checker import check
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.parser import parse, read_source
 from recipe_lang.source import Source
-from runtime import splits
 from runtime.artifacts import read_json, write_text
 from runtime.compile import data_plan, step
-from runtime.data_problems import SetTooSmall
-from runtime.images import ImageError, find_broken, open_rgb
+from runtime.data import splits
+from runtime.data.images import ImageError, find_broken, open_rgb
+from runtime.data.problems import SetTooSmall
+from runtime.data.sets import Sets, list_sets, load_source, to_input, transform, under_root
+from runtime.data.sources import IMAGE_ENDINGS, Listing, Sample
 from runtime.metrics import Report
 from runtime.model import Model, build_model, sequence
 from runtime.mx import mx, nd
-from runtime.params_file import read_params, write_params
 from runtime.plan import DataFacts, DataPlan
 from runtime.run_problems import NoImages, NotARun
-from runtime.sets import Sets, list_sets, load_source, to_input, transform, under_root
-from runtime.sources import IMAGE_ENDINGS, Listing, Sample
 from runtime.train import measure, whole_net
 from runtime.vocabulary import VOCABULARY
+from runtime.weights.params_file import read_params, write_params
 
 
 @dataclass(frozen=True, slots=True)

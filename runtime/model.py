@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from recipe_lang.diagnostics import RecipeError
-from runtime import efficientnet_lite, families
-from runtime.base import Base
-from runtime.load_params import fill, fits, load_into
+from runtime.bases import efficientnet_lite, families
+from runtime.bases.base import Base
 from runtime.mx import array, gluon, mx, nd, nn
-from runtime.params_file import check_sha256, read_params
 from runtime.plan import NetFacts, Parameter, Step
 from runtime.plan_problems import HeadDoesNotFit
 from runtime.randomness import generator
-from runtime.weights_problems import WeightsDoNotFit
+from runtime.weights.load_params import fill, fits, load_into
+from runtime.weights.params_file import check_sha256, read_params
+from runtime.weights.problems import WeightsDoNotFit
 
 Array = np.ndarray[Any, Any]
 

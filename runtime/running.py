@@ -26,18 +26,18 @@ from recipe_lang.printer import print_recipe
 from runtime.artifacts import Record, create_folder, recording, result_of, write_json, write_text, writing
 from runtime.compile import compile_plan, step
 from runtime.curves import draw_curves
+from runtime.data.sets import Place, Sets, check_images, data_facts, list_sets, under_root
+from runtime.data.sources import Listing
 from runtime.events import Event
 from runtime.finished import RunSettings, export_model
 from runtime.model import Model, build_model, start_weights
 from runtime.mx import mx
-from runtime.params_file import write_params
 from runtime.plan import Plan
 from runtime.run_problems import LossNotFinite, NoSuchDevice
-from runtime.sets import Place, Sets, check_images, data_facts, list_sets, under_root
-from runtime.sources import Listing
 from runtime.train import Interrupted, Session, train
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules import image_size
+from runtime.weights.params_file import write_params
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,7 @@ import numpy as np
 
 from recipe_lang.diagnostics import RecipeError
 from runtime import schedules
+from runtime.data.sets import Sets
 from runtime.events import (
     Evaluated,
     EvaluationStarted,
@@ -33,7 +34,6 @@ from runtime.optimizers import add_l1, clip_by_global_norm, clip_by_value, train
 from runtime.plan import Plan, StagePlan, trained_names
 from runtime.randomness import derive
 from runtime.run_problems import LossNotFinite
-from runtime.sets import Sets
 
 _STEPS_BEHIND = 2
 

@@ -22,9 +22,9 @@ from toy import CLASSES, STAGE, make_images, train, truncate, write_recipe
 
 from runtime import finished
 from runtime.cli import app
-from runtime.images import open_rgb
+from runtime.data.images import open_rgb
 from runtime.mx import gluon, mx, nd
-from runtime.params_file import read_params
+from runtime.weights.params_file import read_params
 
 LITE = 'packaged("efficientnet_lite0")'
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f]")

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from recipe_lang.diagnostics import RecipeError
-from runtime import efficientnet_lite, packaged
-from runtime.efficientnet_lite import build, load_packaged
+from runtime.bases import efficientnet_lite, packaged
+from runtime.bases.efficientnet_lite import build, load_packaged
+from runtime.bases.packaged import PACKAGED, packaged_file
 from runtime.mx import autograd, gluon, mx, nd, nn
-from runtime.packaged import PACKAGED, packaged_file
-from runtime.params_file import sha256_of
+from runtime.weights.params_file import sha256_of
 
 RECORDED = np.load(Path(__file__).parent / "fixtures" / "lite_logits.npz")
 RUNS = sorted(key.removeprefix("logits_") for key in RECORDED.files if key.startswith("logits_"))

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from runtime.images import ImageError, find_broken, open_rgb
-from runtime.sources import Sample
+from runtime.data.images import ImageError, find_broken, open_rgb
+from runtime.data.sources import Sample
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from recipe_lang.diagnostics import InternalError, RecipeError
-from runtime.loader import Batch, batches, epoch_order
-from runtime.lookahead import in_order
+from runtime.data.loader import Batch, batches, epoch_order
+from runtime.data.lookahead import in_order
+from runtime.data.sources import Sample
+from runtime.data.transforms import compose, flip, random_crop, resize
 from runtime.randomness import generator
-from runtime.sources import Sample
-from runtime.transforms import compose, flip, random_crop, resize
 
 
 @pytest.fixture(scope="module")

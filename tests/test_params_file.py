@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from recipe_lang.diagnostics import Problem, RecipeError
-from runtime.load_params import load_into
 from runtime.mx import gluon, mx, nd, nn
-from runtime.params_file import check_sha256, read_params, sha256_of, write_params
+from runtime.weights.load_params import load_into
+from runtime.weights.params_file import check_sha256, read_params, sha256_of, write_params
 
 DTYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64")
 FACES = b"\xc9\xfa\x93\xf9"
@@ -263,7 +263,10 @@ def test_checksums(tmp_path: Path) -> None:
 
 
 def test_reading_needs_no_mxnet() -> None:
-    code = "import sys, runtime.params_file, runtime.torch_file, runtime.packaged; print('mxnet' in sys.modules)"
+    code = (
+        "import sys, runtime.bases.packaged, runtime.weights.params_file, runtime.weights.torch_file\n"
+        "print('mxnet' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

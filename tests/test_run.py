@@ -18,18 +18,18 @@ import requests
 from toy import CLASSES, TINY, Watching, make_images, metrics, train, truncate, write_recipe
 
 from recipe_lang.diagnostics import Problem, RecipeError
-from runtime import families
 from runtime.artifacts import create_folder
+from runtime.bases import families
+from runtime.data.sets import Sets, list_sets
 from runtime.events import Evaluated, StageFinished, StageStarted, StepFinished
 from runtime.finished import RunSettings, load
 from runtime.mx import mx
-from runtime.params_file import read_params, write_params
 from runtime.running import Watch, prepare
 from runtime.running import run as run_prepared
-from runtime.sets import Sets, list_sets
 from runtime.train import Interrupted
 from runtime.vocabulary.data import AUGMENT
 from runtime.vocabulary.training import OPTIMIZER
+from runtime.weights.params_file import read_params, write_params
 
 PROMISED = {
     *("recipe.ftr", "resolved.ftr", "plan.json", "classes.json", "metrics.jsonl", "model.params"),

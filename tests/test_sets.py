@@ -16,11 +16,21 @@ from recipe_lang.checker import check
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.parser import parse
 from recipe_lang.source import Source
-from runtime.loader import Batch
+from runtime.data.loader import Batch
+from runtime.data.sets import (
+    LOADERS,
+    TRANSFORMS,
+    Sets,
+    check_images,
+    data_facts,
+    list_sets,
+    to_input,
+    transform,
+    under_root,
+)
+from runtime.data.sources import Listing, Sample, folder
 from runtime.mx import mx
 from runtime.plan import Step
-from runtime.sets import LOADERS, TRANSFORMS, Sets, check_images, data_facts, list_sets, to_input, transform, under_root
-from runtime.sources import Listing, Sample, folder
 from runtime.vocabulary import VOCABULARY
 
 STAGE = 'stage "one" {\n  train = head\n  for = 1 epoch\n}\n'

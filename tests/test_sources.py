@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from recipe_lang.diagnostics import Problem, RecipeError
-from runtime import packaged_sets
-from runtime.packaged_sets import digits, fashion_mnist, solar_cells
-from runtime.sources import csv_file, folder
+from runtime.data import packaged_sets
+from runtime.data.packaged_sets import digits, fashion_mnist, solar_cells
+from runtime.data.sources import csv_file, folder
 
 
 def touch(root: Path, *names: str) -> Path:

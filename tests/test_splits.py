@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from recipe_lang.diagnostics import RecipeError
-from runtime.sources import Listing, Sample
-from runtime.splits import align, check_sets, holdouts, take
+from runtime.data.sources import Listing, Sample
+from runtime.data.splits import align, check_sets, holdouts, take
 
 
 def listing(*counts: int) -> Listing:

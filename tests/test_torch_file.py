@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from recipe_lang.diagnostics import Problem, RecipeError
-from runtime.packaged import packaged_file
-from runtime.torch_file import read_torch_file
+from runtime.bases.packaged import packaged_file
+from runtime.weights.torch_file import read_torch_file
 
 PACKAGED_FILE = packaged_file("efficientnet_lite0")
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001

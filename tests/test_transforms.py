@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from runtime import transforms as t
+from runtime.data import transforms as t
 
 
 def photo(width: int = 60, height: int = 40) -> Image.Image:

@@ -13,15 +13,16 @@ import pytest
 
 from bench.sweep_bases import check, chosen
 from recipe_lang.diagnostics import RecipeError
-from runtime import families
-from runtime.families import build, split
+from runtime.bases import families
+from runtime.bases.families import build, split
+from runtime.bases.zoo_names import EXCLUDED, OTHER_TASK, ZOOS
 from runtime.mx import autograd, gluoncv, mx, nn
-from runtime.zoo_names import EXCLUDED, OTHER_TASK, ZOOS
 
 
 def test_the_names_need_neither_mxnet_nor_numpy() -> None:
     code = (
-        "import sys, runtime.zoo_names\nprint([name for name in ('mxnet', 'gluoncv', 'numpy') if name in sys.modules])"
+        "import sys, runtime.bases.zoo_names\n"
+        "print([name for name in ('mxnet', 'gluoncv', 'numpy') if name in sys.modules])"
     )
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)

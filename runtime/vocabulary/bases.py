@@ -16,8 +16,8 @@ from recipe_lang.vocabulary import (
     Word,
     family,
 )
-from runtime.packaged import PACKAGED
-from runtime.zoo_names import ZOOS
+from runtime.bases.packaged import PACKAGED
+from runtime.bases.zoo_names import ZOOS
 
 _WEIGHTS = Arg(
     "weights",

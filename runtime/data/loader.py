@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recipe_lang.diagnostics import InternalError, RecipeError
-from runtime.data_problems import UnequalSizes, UnreadableImages
-from runtime.images import ImageError, open_rgb
-from runtime.lookahead import in_order
+from runtime.data.images import ImageError, open_rgb
+from runtime.data.lookahead import in_order
+from runtime.data.problems import UnequalSizes, UnreadableImages
+from runtime.data.sources import Pixels, Sample
+from runtime.data.transforms import Transform
 from runtime.randomness import derive_each
-from runtime.sources import Pixels, Sample
-from runtime.transforms import Transform
 
 
 @dataclass(frozen=True, slots=True, eq=False)

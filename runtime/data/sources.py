@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.suggest import suggest
-from runtime import data_problems as problems
+from runtime.data import problems
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 ImageRef: TypeAlias = "Path | Pixels"

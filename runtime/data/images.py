@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from runtime.lookahead import in_order
-from runtime.sources import ImageRef, Pixels, Sample
+from runtime.data.lookahead import in_order
+from runtime.data.sources import ImageRef, Pixels, Sample
 
 # Pillow warns about odd metadata and about more than 89 million pixels; neither concerns a user whose image
 # reads well, and a line on the terminal would tear the progress display. (Errors are errors all the same.)

@@ -64,7 +64,7 @@ def packaged_file(name: str) -> Path:
     base = PACKAGED[name]
     spec = find_spec(base.module)
     if spec is None or not spec.submodule_search_locations:
-        from runtime.weights_problems import PackageNotInstalled
+        from runtime.weights.problems import PackageNotInstalled
 
         raise RecipeError(PackageNotInstalled(base=name, package=base.package))
     return Path(spec.submodule_search_locations[0], base.file)

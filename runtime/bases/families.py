@@ -1,9 +1,9 @@
 """Networks of the two zoos, and where they are cut into a base and a classifier.
 
-In goes a zoo and a name (both from `runtime/zoo_names.py`); out comes the zoo's own network (`build`), or
+In goes a zoo and a name (both from `runtime/bases/zoo_names.py`); out comes the zoo's own network (`build`), or
 that network cut into named parts that share its parameters (`split`). One row of `FAMILIES` says where a
 family's blocks begin and where its classifier sits; what the zoos wrote as a Python function instead of a
-list of layers is in `runtime/branching.py`.
+list of layers is in `runtime/bases/branching.py`.
 
 A block begins where width or resolution changes; a pooling layer ends the part before it. A densenet's
 transition begins the block that it narrows the features for. The base ends before global pooling, and what
@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from runtime.base import Base
-from runtime.branching import dla_parts, hrnet_parts
-from runtime.hosted_weights import hosted_weights
+from runtime.bases.base import Base
+from runtime.bases.branching import dla_parts, hrnet_parts
+from runtime.bases.zoo_names import ZOOS
 from runtime.mx import gluoncv, mx, nn
-from runtime.zoo_names import ZOOS
+from runtime.weights.hosted_weights import hosted_weights
 
 Block = Any
 Groups = list[list[Block]]

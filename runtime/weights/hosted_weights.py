@@ -16,7 +16,7 @@ import requests
 
 from recipe_lang.diagnostics import RecipeError
 from runtime.mx import gluoncv, mx
-from runtime.weights_problems import NoHostedWeights
+from runtime.weights.problems import NoHostedWeights
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 In goes nothing; out come `ZOOS` (every name that works, with what a recipe's checker must know about it)
 and `EXCLUDED` (the classifiers that do not work, each with the reason). Nothing is imported that takes
-time: checking a recipe reads this module and never MXNet. `runtime/families.py` builds and cuts the
+time: checking a recipe reads this module and never MXNet. `runtime/bases/families.py` builds and cuts the
 networks; `bench/sweep_bases.py` tests these rows.
 
 Where the line is drawn: a zoo's name is an image classifier unless it matches `OTHER_TASK`, the marks of
@@ -21,7 +21,7 @@ from typing import Final
 class ZooRow:
     """What is known about a classifier of a zoo without building it.
 
-    `family` names the row of `runtime/families.py` that cuts it; its parts are "stem" and "block1" to
+    `family` names the row of `runtime/bases/families.py` that cuts it; its parts are "stem" and "block1" to
     "block<blocks>". `native` is the side in pixels of the square RGB images that it is made for. It trains
     on sides of `smallest`, `smallest + step`, `smallest + 2 * step`, ... pixels; `step` 0 means that no
     other side works. Sides below 32 are not offered, though some networks run on them.

@@ -16,7 +16,7 @@ import numpy as np
 
 from recipe_lang.diagnostics import RecipeError
 from runtime.mx import mx
-from runtime.weights_problems import WeightsDoNotFit
+from runtime.weights.problems import WeightsDoNotFit
 
 Array = np.ndarray[Any, Any]
 Parameter = Any  # mxnet.gluon.Parameter

@@ -2,7 +2,7 @@
 
 In goes a path; out comes a dictionary from names to NumPy arrays. The file is five pickles (a magic number,
 a version, facts about the writing machine, the state dict, the keys of the storages), which
-`runtime.torch_pickle` reads, and then the storages: a count and that many numbers each; see `_legacy_save`
+`runtime.weights.torch_pickle` reads, and then the storages: a count and that many numbers each; see `_legacy_save`
 in `torch/serialization.py`. PyTorch wrote it until version 1.6, and still does with
 ``_use_new_zipfile_serialization=False``.
 """
@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime.bounded_file import MOST_ARRAYS, BoundedFile, open_bounded
-from runtime.torch_pickle import Pickle, Storage, Tensor
+from runtime.weights.bounded_file import MOST_ARRAYS, BoundedFile, open_bounded
+from runtime.weights.torch_pickle import Pickle, Storage, Tensor
 
 Array = np.ndarray[Any, Any]
 

@@ -16,14 +16,14 @@ import numpy as np
 from recipe_lang.checked import CallValue, CheckedRecipe, Value
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.source import Span
-from runtime import packaged_sets, sources, splits, transforms
-from runtime.data_problems import UnreadableImages
-from runtime.images import find_broken
-from runtime.loader import Batch, batches, epoch_order
+from runtime.data import packaged_sets, sources, splits, transforms
+from runtime.data.images import find_broken
+from runtime.data.loader import Batch, batches, epoch_order
+from runtime.data.problems import UnreadableImages
+from runtime.data.sources import Listing, Sample
 from runtime.mx import array, nd
 from runtime.plan import DataFacts, DataPlan, StagePlan, Step
 from runtime.randomness import generator
-from runtime.sources import Listing, Sample
 
 LOADERS: Mapping[str, Callable[..., Listing]] = {
     "folder": sources.folder,

@@ -1,0 +1,1 @@
+"""The base networks: their names as plain data, how they are built and cut into parts."""

@@ -145,3 +145,8 @@ def fits(node: nodes.Node, type_: v.Type, vocabulary: v.Vocabulary) -> bool:
             return isinstance(node, nodes.Name | nodes.Range | nodes.List | nodes.Except | nodes.Call)
         case v.Either(options):
             return any(fits(node, option, vocabulary) for option in options)
+
+
+def lower_first(text: str) -> str:
+    """Return a sentence of documentation so that it can go on a sentence: small first letter, no full stop."""
+    return text[:1].lower() + text[1:].rstrip(".")

@@ -1,0 +1,420 @@
+"""One written value against one type: `Values.value`, which the checker calls for every field.
+
+Parameters and arithmetic are resolved first. What is wrong is added to the checker's problems, and None comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from recipe_lang import errors, nodes
+from recipe_lang import vocabulary as v
+from recipe_lang.checked import CallValue, Metric, Value
+from recipe_lang.diagnostics import Problem
+from recipe_lang.parser import parse
+from recipe_lang.resolve import Params
+from recipe_lang.selectors import Selector
+from recipe_lang.source import Source
+from recipe_lang.suggest import suggest
+from recipe_lang.wording import describe, describe_node, fits, lower_first, quantity_text, range_text
+
+
+class Values:
+    """Checks values; a default's value has no place (`is_default`)."""
+
+    def __init__(self, vocabulary: v.Vocabulary, params: Params, selector: Selector, problems: list[Problem]) -> None:
+        self.vocabulary = vocabulary
+        self.params = params
+        self.selector = selector
+        self.problems = problems
+        self.is_default = False
+
+    def default(self, arg: v.Arg) -> Value:
+        """Return the value of an argument or field that is not written."""
+        if not isinstance(arg.default, v.Default):
+            return Value(arg.default)
+        outer, self.is_default = self.is_default, True
+        value = self.value(_parsed(arg.default.text), arg.type, f"`{arg.name}`")
+        self.is_default = outer
+        if value is None:
+            raise AssertionError(f"the default of `{arg.name}` does not check")
+        return value
+
+    def value(self, written: nodes.Node, type_: v.Type, what: str) -> Value | None:
+        """Check a value against a type; None when it was reported as wrong."""
+        if isinstance(written, nodes.Arithmetic | nodes.Negative) and not _takes_numbers(type_):
+            return self._wrong(written, type_, what)
+        if isinstance(type_, v.Select):
+            selection = self.selector.select(written)
+            return None if selection is None else self._made(selection, written)
+        node = self.params.resolve(written)
+        if node is None:
+            return None
+        match type_:
+            case v.Number():
+                return self._number(node, type_, what)
+            case v.Duration():
+                return self._duration(node, type_, what)
+            case v.Either():
+                return self._either(node, type_, what)
+            case v.CallOf():
+                return self._call(node, type_, what)
+            case v.MetricOf() if isinstance(node, nodes.Name):
+                metric = self.metric(node, type_.sets)
+                return None if metric is None else self._made(metric, node)
+            case v.ListOf() if isinstance(node, nodes.List):
+                return self._list(node, type_, what)
+            case v.RangeOf() if isinstance(node, nodes.Range):
+                return self._range(node, type_, what)
+            case v.MapOf() if isinstance(node, nodes.Map):
+                return self._map(node, type_, what)
+            case v.Word() if isinstance(node, nodes.Name):
+                return self._word(node, type_)
+            case v.Truth() if isinstance(node, nodes.Name) and node.value in ("true", "false"):
+                return self._made(node.value == "true", node)
+            case v.NothingType() if isinstance(node, nodes.Name) and node.value == "none":
+                return self._made(None, node)
+            case v.Text() | v.FilePath() | v.HexDigits() | v.OneOfStrings() if isinstance(node, nodes.Text):
+                return self._text(node, type_)
+        return self._wrong(node, type_, what)
+
+    def _made(self, value: object, node: nodes.Node) -> Value:
+        return Value(value, None if self.is_default else node.span)
+
+    def _wrong(self, node: nodes.Node, type_: v.Type, what: str) -> Value | None:
+        self.problems.append(
+            errors.WrongType(
+                span=node.span,
+                what=what,
+                expected=describe(type_, self.vocabulary),
+                found=describe_node(node),
+                hint=self._hint(node, type_),
+            )
+        )
+        return None
+
+    def _hint(self, node: nodes.Node, type_: v.Type) -> str:
+        options = type_.options if isinstance(type_, v.Either) else (type_,)
+        if isinstance(node, nodes.Name) and node.value in self.params.values:
+            return f"the parameter is `${node.value}`"
+        for option in options:
+            if isinstance(node, nodes.Text) and fits(_unquoted(node), option, self.vocabulary):
+                return f"write it without the quotes: `{node.value}`"
+            if isinstance(node, nodes.Number) and isinstance(option, v.Truth):
+                return f"write `{'true' if node.value else 'false'}`"
+            if isinstance(option, v.ListOf) and fits(node, option.item, self.vocabulary):
+                return f"write a list: `[{node.span.text}]`"
+        if not any(isinstance(option, v.MapOf) for option in options):
+            for option in options:
+                call = self._call_of(node, option)
+                if call:
+                    return f"write `{call}({node.span.text})`"
+        if isinstance(node, nodes.Arithmetic) and any(isinstance(o, v.FilePath) for o in options):
+            return f'write it in quotes: `"{node.span.text}"`'
+        if isinstance(node, nodes.Name):
+            zoo, _, name = node.value.partition(".")
+            for option in options:
+                if name and self._call_of(nodes.Text(name, node.span), option) == zoo:
+                    return f'write `{zoo}("{name}")`'
+            if any(isinstance(o, v.Text | v.FilePath | v.OneOfStrings) for o in options):
+                return f'write it in quotes: `"{node.value}"`'
+            words = [name for o in options for name in _words(o)]
+            return errors.suggested(suggest(node.value, words, self.vocabulary.habits))
+        if isinstance(node, nodes.Call):
+            return errors.suggested(suggest(node.name, (), self.vocabulary.habits))
+        return ""
+
+    def _call_of(self, node: nodes.Node, type_: v.Type, listed: bool = False) -> str:
+        """Return the name of a call that would take a value as its first argument; empty when none does.
+
+        `listed` asks for one that has the value in its list of names.
+        """
+        if not isinstance(type_, v.CallOf) or not isinstance(node, nodes.Text | nodes.Number):
+            return ""
+        entries = [entry for name in type_.families for entry in self.vocabulary.families[name].entries.values()]
+        for entry in entries:
+            first = entry.args[0].type if entry.args and entry.positional else None
+            takes = node.value in first.options if isinstance(first, v.OneOfStrings) else not listed
+            if first is not None and takes and fits(node, first, self.vocabulary):
+                return entry.name
+        return ""
+
+    def _number(self, node: nodes.Node, type_: v.Number, what: str) -> Value | None:
+        if not isinstance(node, nodes.Number):
+            return self._wrong(node, type_, what)
+        value, unit = node.value, node.unit
+        if unit != type_.unit and not (unit is None and type_.unit_optional):
+            example = f"{value:g}{type_.unit}" if type_.unit == "px" else f"{value:g} {type_.unit or ''}"
+            self.problems.append(
+                errors.WrongUnit(
+                    span=node.span,
+                    what=what,
+                    found=unit or "",
+                    expected=f"a number of {type_.unit}" if type_.unit else "a plain number",
+                    example=example.strip(),
+                )
+            )
+            return None
+        shown = quantity_text(node)
+        if type_.whole and value != int(value):
+            self.problems.append(errors.NotWhole(span=node.span, what=what, found=shown))
+            return None
+        too_low = type_.low is not None and (value < type_.low or (type_.above and value == type_.low))
+        too_high = type_.high is not None and (value > type_.high or (type_.below and value == type_.high))
+        if too_low or too_high:
+            is_share = type_.high == 1 and type_.unit is None and 1 < value <= 100
+            hint = f"a share is written `{value:g}%` or `{value / 100:g}`" if is_share else ""
+            allowed = range_text(type_)
+            self.problems.append(errors.OutOfRange(span=node.span, what=what, found=shown, allowed=allowed, hint=hint))
+            return None
+        return self._made(int(value) if type_.whole else value, node)
+
+    def _duration(self, node: nodes.Node, type_: v.Duration, what: str) -> Value | None:
+        if not isinstance(node, nodes.Number):
+            return self._wrong(node, type_, what)
+        if node.unit not in ("epochs", "steps"):
+            self.problems.append(
+                errors.WrongUnit(
+                    span=node.span,
+                    what=what,
+                    found=node.unit or "",
+                    expected="a number of epochs or steps",
+                    example=f"{node.value:g} epochs" if node.value > 1 else "1 epoch",
+                )
+            )
+            return None
+        if (type_.whole or node.unit == "steps") and node.value != int(node.value):
+            self.problems.append(errors.NotWhole(span=node.span, what=what, found=quantity_text(node)))
+            return None
+        if node.value < 0 or (node.value == 0 and not type_.zero) or node.value > 1e7:
+            self.problems.append(
+                errors.OutOfRange(
+                    span=node.span,
+                    what=what,
+                    found=quantity_text(node),
+                    allowed="0 or more" if type_.zero else "more than 0, at most 10,000,000",
+                )
+            )
+            return None
+        return self._made(self.params.quantity(node), node)
+
+    def _either(self, node: nodes.Node, type_: v.Either, what: str) -> Value | None:
+        for option in type_.options:
+            if fits(node, option, self.vocabulary):
+                return self.value(node, option, what)
+        if isinstance(node, nodes.Name | nodes.Call):
+            for option in type_.options:  # an unknown name gets its family's suggestion
+                if isinstance(option, v.CallOf) and not (isinstance(node, nodes.Name) and "." in node.value):
+                    return self._call(node, option, what)
+                if isinstance(option, v.MetricOf) and isinstance(node, nodes.Name):
+                    metric = self.metric(node, option.sets)
+                    return None if metric is None else self._made(metric, node)
+        return self._wrong(node, type_, what)
+
+    def _text(self, node: nodes.Text, type_: v.Type) -> Value | None:
+        match type_:
+            case v.FilePath():
+                folder = Path(node.span.source.name).parent
+                return self._made(folder / node.value, node)
+            case v.HexDigits():
+                digits = node.value.lower()
+                if not 8 <= len(digits) <= 64 or digits.strip("0123456789abcdef"):
+                    self.problems.append(errors.BadHash(span=node.span))
+                    return None
+                return self._made(digits, node)
+            case v.OneOfStrings(noun, options) if node.value not in options:
+                self.problems.append(
+                    errors.UnknownString(
+                        span=node.span,
+                        name=node.value,
+                        noun=noun,
+                        suggestion=suggest(node.value, options),
+                    )
+                )
+                return None
+        return self._made(node.value, node)
+
+    def _word(self, node: nodes.Name, type_: v.Word) -> Value | None:
+        if node.value in type_.options:
+            return self._made(node.value, node)
+        self.problems.append(
+            errors.UnknownWord(
+                span=node.span,
+                name=node.value,
+                options=tuple(type_.options),
+                suggestion=suggest(node.value, type_.options, self.vocabulary.habits),
+            )
+        )
+        return None
+
+    def metric(self, node: nodes.Name, sets: tuple[str, ...]) -> Metric | None:
+        """Return the metric that a dotted name means; None when it was reported."""
+        set_, _, name = node.value.partition(".")
+        if set_ in sets and name in self.vocabulary.metrics:
+            return Metric(set_, name)
+        known = [f"{s}.{name}" for s in sets for name in self.vocabulary.metrics]
+        self.problems.append(
+            errors.UnknownMetric(
+                span=node.span,
+                name=node.value,
+                sets=sets,
+                metrics=tuple(self.vocabulary.metrics),
+                suggestion=suggest(node.value, known, self.vocabulary.habits),
+            )
+        )
+        return None
+
+    def _list(self, node: nodes.List, type_: v.ListOf, what: str) -> Value | None:
+        if len(node.items) < type_.least:
+            self.problems.append(errors.TooFew(span=node.span, what=what, least=type_.least))
+            return None
+        values = [self.value(item, type_.item, what) for item in node.items]
+        return self._made(tuple(values), node) if all(value is not None for value in values) else None
+
+    def _range(self, node: nodes.Range, type_: v.RangeOf, what: str) -> Value | None:
+        low = self.value(node.low, type_.item, what)
+        high = self.value(node.high, type_.item, what)
+        if low is None or high is None:
+            return None
+        if low.value > high.value:
+            self.problems.append(errors.BackwardRange(span=node.span, low=node.low.span.text, high=node.high.span.text))
+            return None
+        return self._made((low.value, high.value), node)
+
+    def _map(self, node: nodes.Map, type_: v.MapOf, what: str) -> Value | None:
+        pairs = [
+            (self.value(key, type_.key, what), self.value(value, type_.value, what)) for key, value in node.entries
+        ]
+        if any(key is None or value is None for key, value in pairs):
+            return None
+        return self._made(tuple(pairs), node)
+
+    # --- calls -------------------------------------------------------------------------------
+
+    def _call(self, node: nodes.Node, type_: v.CallOf, what: str) -> Value | None:
+        match node:
+            case nodes.Name(name) if "." not in name:
+                call = nodes.Call(name, (), node.span, node.span)
+            case nodes.Call():
+                call = node
+            case _:
+                return self._wrong(node, type_, what)
+        families = [self.vocabulary.families[name] for name in type_.families]
+        for family in families:
+            if call.name in family.entries:
+                args = self._arguments(call, family.entries[call.name])
+                if args is None:
+                    return None
+                place = None if self.is_default else call.span
+                return self._made(CallValue(family.name, call.name, args, place), node)
+        names = tuple(name for family in families for name in family.entries)
+        holder = "" if call.arguments else self._call_of(nodes.Text(call.name, call.span), type_, listed=True)
+        suggestion = f'write `{holder}("{call.name}")`' if holder else ""
+        self.problems.append(
+            errors.UnknownEntry(
+                span=call.name_span,
+                name=call.name,
+                noun=families[0].noun,
+                options=names,
+                suggestion=suggestion or suggest(call.name, names, self.vocabulary.habits),
+            )
+        )
+        return None
+
+    def _arguments(self, call: nodes.Call, entry: v.Entry) -> dict[str, Value] | None:
+        before = len(self.problems)
+        table = {arg.name: arg for arg in entry.args}
+        given: dict[str, nodes.Argument] = {}
+        meant: set[str] = set()  # what unknown names stand for: not missing
+        positional = iter(list(table)[: entry.positional])
+        named = False
+        for argument in call.arguments:
+            name = argument.name
+            if name is None:
+                if named:
+                    self.problems.append(errors.PositionalAfterNamed(span=argument.span))
+                    continue
+                name = next(positional, None)
+                if name is None:
+                    self.problems.append(
+                        errors.TooManyArguments(
+                            span=argument.span,
+                            call=call.name,
+                            limit=entry.positional,
+                            options=tuple(table)[entry.positional :] if table else (),
+                        )
+                    )
+                    continue
+            else:
+                named = True
+            if name in given:
+                self.problems.append(
+                    errors.GivenTwice(span=argument.name_span, what=f"`{name}`", first=given[name].span)
+                )
+            elif name not in table:
+                suggestion = suggest(name, table, self.vocabulary.habits)
+                meant.add(suggestion)
+                self.problems.append(
+                    errors.UnknownArgument(
+                        span=argument.name_span,
+                        name=name,
+                        call=call.name,
+                        options=tuple(table),
+                        suggestion=suggestion,
+                    )
+                )
+            else:
+                given[name] = argument
+        table = {name: arg for name, arg in table.items() if name in given or name not in meant}
+        args = self._argument_values(call, table, given)
+        return args if len(self.problems) == before else None
+
+    def _argument_values(
+        self, call: nodes.Call, table: Mapping[str, v.Arg], given: Mapping[str, nodes.Argument]
+    ) -> dict[str, Value]:
+        args: dict[str, Value] = {}
+        for name, arg in table.items():
+            if name in given:
+                value = self.value(given[name].value, arg.type, f"`{name}`")
+                if value is not None:
+                    args[name] = value
+            elif arg.default is v.REQUIRED:
+                self.problems.append(
+                    errors.MissingArgument(span=call.span, name=name, call=call.name, doc=lower_first(arg.doc))
+                )
+            else:
+                args[name] = self.default(arg)
+        return args
+
+
+@cache
+def _parsed(default: str) -> nodes.Node:
+    """Return the value that a default's text is."""
+    item = parse(Source("default", f"x = {default}")).items[0]
+    if not isinstance(item, nodes.Field):
+        raise AssertionError(f"the default `{default}` is no value")
+    return item.value
+
+
+def _unquoted(text: nodes.Text) -> nodes.Node:
+    """Return the value that a string's text would be without the quotes; the string itself where it is none."""
+    recipe = parse(Source("", f"x = {text.value[:_SHORT]}"))
+    item = recipe.items[0] if len(recipe.items) == 1 and not recipe.problems else None
+    return item.value if isinstance(item, nodes.Field) else text
+
+
+_SHORT = 80  # characters; nobody quotes a longer value by mistake
+
+
+def _takes_numbers(type_: v.Type) -> bool:
+    if isinstance(type_, v.Either):
+        return any(_takes_numbers(option) for option in type_.options)
+    return not isinstance(type_, v.Text | v.FilePath | v.HexDigits | v.OneOfStrings | v.CallOf | v.Word | v.Truth)
+
+
+def _words(type_: v.Type) -> tuple[str, ...]:
+    if isinstance(type_, v.Word):
+        return tuple(type_.options)
+    return ("true", "false") if isinstance(type_, v.Truth) else ()

@@ -69,9 +69,9 @@ def test_grey_is_repeated(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
 def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path: Path, kind: str) -> None:
-    values = np.array([[0, 128, 257, 25_700, 32_768, 65_535]], np.uint16)
+    values = np.array([[0, 128, 257, 386, 25_700, 32_768, 65_535]], np.uint16)
     pixels = _read(tmp_path, _encoded(Image.fromarray(values), kind))
-    assert pixels[0, :, 0].tolist() == [0, 0, 1, 100, 128, 255]
+    assert pixels[0, :, 0].tolist() == [0, 0, 1, 2, 100, 128, 255]
 
 
 def test_big_endian_16_bit_tiff(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import logging
 import os
 import random
 import resource
-import statistics
 import subprocess
 import sys
 import time
@@ -527,6 +526,7 @@ def test_every_rule_and_terminal_of_the_grammar_is_exercised() -> None:
     rng = random.Random(3)
     texts = [generated(rng) for _ in range(60)]
     texts += [path.read_text() for path in [*RECIPES, *(HERE / "broken").glob("*.ftr")]]
+    texts.append("ftr 1\nparam x = (1 + 2) * 3\n")
     rules: set[str] = set()
     terminals: set[str] = set()
     for text in texts:
@@ -545,21 +545,21 @@ def test_every_rule_and_terminal_of_the_grammar_is_exercised() -> None:
 
 
 def _seconds(command: list[str], caches: Path) -> float:
-    """Return the processor time of a process, the median of 5: on an idle machine the time that passes."""
+    """Return the processor time of a process, the least of 7: on an idle machine that is the time that passes."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(caches)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as where it is installed: compiled once
     taken = []
-    for _ in range(6):
+    for _ in range(8):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         taken.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    return statistics.median(taken[1:])  # the first run compiles
+    return min(taken[1:])  # the first run compiles
 
 
 def test_a_check_takes_less_than_three_tenths_of_a_second(tmp_path: Path) -> None:
-    empty = _seconds([sys.executable, "-c", "pass"], tmp_path)
-    slower = max(1.0, empty / 0.03)  # than a machine that starts Python in 0.03 s
+    parser = _seconds([sys.executable, "-c", "import lark"], tmp_path)
+    slower = max(1.0, parser / 0.075)  # what that takes when nothing else runs; busy cores slow both alike
     path = str(HERE.parent / "recipes" / "digits.ftr")
     assert _seconds([sys.executable, "-m", "runtime", "check", path], tmp_path) < 0.3 * slower
 

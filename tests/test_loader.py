@@ -100,11 +100,19 @@ def test_no_samples_are_no_batches(samples: list[Sample]) -> None:
     assert list(batches(samples, range(3), 4, resize(16), no_randomness, 2, True)) == []
 
 
-def test_closing_ends_the_threads_and_drops_the_rest(samples: list[Sample]) -> None:
+def test_closing_ends_the_threads(samples: list[Sample]) -> None:
     many = [Sample(str(number), 0, samples[0].image) for number in range(2000)]
-    running = batches(many, range(2000), 4, resize(16), no_randomness, 3, False)
+    begun: list[str] = []
+
+    def randomness(sample: Sample) -> np.random.Generator:
+        begun.append(sample.id)
+        return no_randomness(sample)
+
+    running = batches(many, range(2000), 4, resize(16), randomness, 3, False)
     next(running)
     assert image_threads()
+    time.sleep(0.05)
+    assert len(begun) <= 3 * 4  # the batch itself and two ahead
     running.close()
     assert not image_threads()
 
@@ -125,6 +133,20 @@ def test_the_look_ahead_is_bounded_and_in_order(workers: int) -> None:
     assert len(begun) <= 60
     assert list(results) == [item * item for item in range(50, 200)]
     assert not image_threads()
+
+
+def test_closing_drops_the_work_that_has_not_begun() -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        time.sleep(0.001)
+        return item
+
+    results = in_order(work, range(1000), 2, 1000)
+    assert next(results) == 0
+    results.close()
+    assert len(begun) < 500
 
 
 def test_the_order_is_by_id_not_by_place(samples: list[Sample]) -> None:

@@ -143,11 +143,11 @@ def boxes(image: Cut, count: int, *args: tuple[float, float]) -> np.ndarray:
 
 
 def test_random_resized_crop_draws_area_ratio_and_place_evenly() -> None:
-    left, top, right, bottom = boxes(Cut(1000, 1000), 1000, (0.1, 0.5)).T
+    left, top, right, bottom = boxes(Cut(1000, 1000), 1000, (0.05, 0.2), (1 / 4, 4)).T
     width, height = right - left, bottom - top
     area = width * height / 1e6
-    ratio = np.log(width / height) / math.log(4 / 3)
-    for values, low, high in ((area, 0.1, 0.5), (ratio, -1, 1), (left / (1000 - width), 0, 1)):
+    ratio = np.log(width / height) / math.log(4)
+    for values, low, high in ((area, 0.05, 0.2), (ratio, -1, 1), (left / (1000 - width), 0, 1)):
         parts = np.histogram((values - low) / (high - low), bins=5, range=(-0.01, 1.01))[0]
         assert parts.sum() == 1000
         assert np.abs(parts - 200).max() < 5 * 12.6

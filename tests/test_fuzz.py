@@ -41,7 +41,7 @@ NAMES = [
         "in",
     ),
 ]
-GENERATED, DAMAGED = 2500, 7500
+GENERATED, DAMAGED = 3_500, 6_500
 
 
 def answer(text: str) -> tuple[CheckedRecipe | None, bool]:

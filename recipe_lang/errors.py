@@ -120,6 +120,7 @@ _SYNTAX_HABITS = (
     (r"@in\b", "a domain is for parameters: `param n = 3 epochs in 1 epoch .. 8 epochs`"),
     (r"(\.\w+|head)\s*@(to|and)\b", "a range is `base.block3 .. head`, a list `[base.stem, head]`"),
     (r"=.*\S\s*\w\s*@=|=.+@\w+\s*=", "one line holds one statement"),
+    (r"\}\s*@\w", "one line holds one statement"),
     (r"([-+*/]|\.\.)@$", "a line does not break at an operator"),
     (r"@\\$", "a line breaks inside brackets only, after a comma"),
     (r"=@$", "write a value behind the `=`"),

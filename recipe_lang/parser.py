@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -66,8 +66,9 @@ def parse(source: Source) -> nodes.Recipe:
         return nodes.Recipe(source, (), (errors.TooDeep(span=deep, limit=MAX_NESTING),))
     try:
         tree = _grammar().parse(source.text + "\n")
-    except UnexpectedInput:
-        return _Recovery(source).recipe()
+    except UnexpectedInput as error:
+        recipe = _Recovery(source).recipe()
+        return recipe if recipe.problems else replace(recipe, problems=(_refused(error, source),))
     builder = _Builder(source, 0, [])
     items = builder.items(tree.children)
     return nodes.Recipe(source, items, tuple(builder.problems))
@@ -361,7 +362,8 @@ class _Recovery:
         try:
             tree = _grammar().parse(text + ending)
         except UnexpectedInput as error:
-            self.problems.append(_syntax_error(error, self.source, statement.start, statement.end))
+            at = statement.start + (error.pos_in_stream or 0)
+            self.problems.append(_syntax_error(error, self.source, statement.start, statement.end, at))
             return None
         return _Builder(self.source, statement.start, self.problems).items(tree.children)
 
@@ -451,8 +453,16 @@ _VALUE_STARTS = {"NUMBER", "STRING", "DOLLAR", "LSQB", "LPAR"}
 _OPERATORS = {"PLUS", "MINUS", "TIMES", "OVER", "PERCENT", "EXCEPT", "THEN", "__ANON_0", "NAME"}
 
 
-def _syntax_error(error: UnexpectedInput, source: Source, start: int, end: int) -> Problem:
-    at = min(start + (error.pos_in_stream or 0), end)
+def _refused(error: UnexpectedInput, source: Source) -> Problem:
+    """Return what the grammar says of a file whose statements are all well, such as two on a line."""
+    at = min(error.pos_in_stream or 0, len(source.text))
+    line = source.span(at, at).line
+    start = at - source.position(at)[1] + 1
+    return _syntax_error(error, source, start, start + len(source.line(line)), at)
+
+
+def _syntax_error(error: UnexpectedInput, source: Source, start: int, end: int, at: int) -> Problem:
+    at = min(at, end)
     if isinstance(error, UnexpectedToken) and error.token.type == "$END":
         at = end
     found = _found(source.text, at, end)

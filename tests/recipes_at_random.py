@@ -56,8 +56,9 @@ def value(type_: v.Type, rng: random.Random) -> str:
     match type_:
         case v.Number():
             return _number(type_, rng)
-        case v.Duration():
-            return rng.choice(("1 epoch", "3 epochs", "500 steps", "2 * 2 epochs", "10 steps"))
+        case v.Duration(whole):
+            lengths = ("1 epoch", "3 epochs", "500 steps", "2 * 2 epochs", "10 steps")
+            return rng.choice(lengths if whole else (*lengths, "1 epoch / 3", "0.1 epochs + 0.2 epochs"))
         case v.Truth():
             return rng.choice(("true", "false"))
         case v.Text() | v.FilePath():
@@ -97,7 +98,7 @@ def _number(type_: v.Number, rng: random.Random, plain: bool = False) -> str:
     else:
         text = f"{number:.6f}" if 0.01 < number < 0.99 * high else f"{(low + high) / 2:.6f}"
         if not plain and rng.random() < 0.2:
-            text = rng.choice((f"{float(text) * 100:.5f}%", f"{text} / 1", f"0 + {text}"))
+            text = rng.choice((f"{float(text) * 100:.5f}%", f"{text} / 1", f"(0 + {text})"))
     return text + ("px" if type_.unit == "px" else f" {type_.unit}" if type_.unit else "")
 
 

@@ -7,7 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from recipes_at_random import damaged, generated
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.lark import from_lark
+from lark import Lark
+from recipes_at_random import STRINGS, damaged, generated
 
 from recipe_lang.checked import CheckedRecipe
 from recipe_lang.checker import check
@@ -67,6 +71,25 @@ def outcome(parsed: Recipe) -> tuple[CheckedRecipe | None, tuple[Problem, ...]]:
         return check(parsed, VOCABULARY), ()
     except RecipeError as error:
         return None, error.problems
+
+
+GRAMMAR = Lark((HERE.parent / "recipe_lang" / "grammar.lark").read_text(), parser="lalr", maybe_placeholders=True)
+FROM_GRAMMAR = from_lark(
+    GRAMMAR,
+    explicit={
+        "_NL": st.sampled_from(["\n", " # a comment\n", "\r\n\n  "]),
+        "NAME": st.sampled_from([" train ", " head ", " in ", " then ", " x1 "]),
+        "DOTTED": st.just(" base.block3 "),
+        "NUMBER": st.sampled_from([" 1", " 0.5", " 1e-4", " 1e999"]),
+        "STRING": st.sampled_from(STRINGS),
+    },
+)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@given(FROM_GRAMMAR)
+def test_texts_from_the_grammar_itself(text: str) -> None:
+    answer(text)
 
 
 def same_again(recipe: CheckedRecipe) -> None:

@@ -19,6 +19,14 @@ from typing import Any, ClassVar
 from recipe_lang.source import Span
 
 
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change of a text: the characters of `span` become `text`."""
+
+    span: Span
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One thing that is wrong, at one place (None when no place in a recipe is to blame)."""
@@ -40,6 +48,10 @@ class Problem:
 
     def related(self) -> tuple[tuple[Span, str], ...]:
         """Other places that take part, each with what it is."""
+        return ()
+
+    def edits(self) -> tuple[Edit, ...]:
+        """Return the changes that put it right, where there is no doubt about them."""
         return ()
 
     @property

@@ -21,7 +21,7 @@ from recipe_lang.checked import CheckedRecipe
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.errors import Unreadable
-from recipe_lang.parser import parse, read_source
+from recipe_lang.loading import load
 from recipe_lang.printer import print_recipe
 from runtime.artifacts import Record, create_folder, recording, result_of, write_json, write_text, writing
 from runtime.compile import compile_plan, step
@@ -76,7 +76,7 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     Raises:
         RecipeError: something about the recipe, its data or its base is wrong.
     """
-    recipe = check(parse(read_source(path)), VOCABULARY, settings)
+    recipe = check(load(path), VOCABULARY, settings)
     if data_root is not None:
         recipe = under_root(recipe, data_root)
     _check_paths(recipe)

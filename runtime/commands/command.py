@@ -1,0 +1,125 @@
+"""What the commands share: exit codes, how an error is shown, options, and quiet native libraries.
+
+MXNet is imported inside the commands that need it, and only after the number of threads is set.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec
+
+import click
+
+from recipe_lang.diagnostics import Problem, RecipeError, render
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
+_FAILURES = ("E601", "E603", "E607")  # the loss, the disk, the memory: neither the recipe's nor the command's fault
+_NO_MEMORY = re.compile(r"Failed to allocate (CPU|GPU) Memory|bad_alloc|out of memory")  # in errors of MXNet
+P = ParamSpec("P")
+
+
+def command(function: Callable[P, int]) -> Callable[P, None]:
+    """Turn a command's outcome into an exit code; show the user's errors as such, and ours as ours."""
+
+    @wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            code = function(*args, **kwargs)
+            sys.stdout.flush()
+        except RecipeError as error:
+            show_problems(error.problems)
+            code = FAILED if any(problem.code in _FAILURES for problem in error.problems) else INVALID
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            code = 128 + signal.SIGINT
+        except (BrokenPipeError, SystemExit):  # the second is how rich says it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            code = 128 + signal.SIGPIPE
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except Exception:
+            traceback.print_exc()
+            click.echo("\nThis is a bug in ftr, not in your recipe. Please report it with the lines above.", err=True)
+            code = BUG
+        sys.exit(code)
+
+    return wrapped
+
+
+def show_problems(problems: tuple[Problem, ...]) -> None:
+    """Print problems on standard error."""
+    from rich.console import Console
+
+    out = Console(stderr=True, soft_wrap=True, highlight=False)
+    for problem in problems:
+        head, _, rest = render(problem).partition("\n")
+        style = "bold red" if problem.is_error else "bold yellow"
+        out.print(head, style=style, markup=False)
+        if rest:
+            out.print(rest, markup=False)
+        out.print()
+    errors = sum(problem.is_error for problem in problems)
+    if errors > 1:
+        out.print(f"{errors} errors")
+
+
+def console() -> Console:
+    """Return a console for standard output, in which names of classes and files are no markup."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+RECIPE = click.argument("recipe", type=click.Path(path_type=Path))
+RUN = click.argument("run", type=click.Path(path_type=Path))
+SET = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a parameter of the recipe; may be repeated.",
+)
+DATA_ROOT = click.option(
+    "--data-root",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that relative data paths start from.",
+)
+JSON = click.option("--json", "machine", is_flag=True, help="Print JSON.")
+DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu(N).")
+THREADS = click.option("--threads", type=click.IntRange(1), help="Threads for arithmetic; all cores by default.")
+WORKERS = click.option(
+    "--workers", type=click.IntRange(0, 64), default=2, show_default=True, help="Threads that read images."
+)
+DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")
+
+
+@contextmanager
+def mxnet(threads: int | None = None, debug: bool = False) -> Iterator[None]:
+    """Set the number of threads, and keep library noise out of the way."""
+    from runtime.noise import quiet_libraries
+
+    os.environ["OMP_NUM_THREADS"] = str(threads or len(os.sched_getaffinity(0)))
+    os.environ.setdefault("MXNET_LOG_LEVEL", "ERROR")
+    with quiet_libraries(debug) as tail:
+        try:
+            yield
+        except (RecipeError, KeyboardInterrupt, click.ClickException):
+            raise
+        except Exception as error:
+            if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+                from runtime.run_problems import OutOfMemory
+
+                raise RecipeError(OutOfMemory()) from error
+            click.echo(tail(), err=True, nl=False)
+            raise

@@ -1,0 +1,142 @@
+"""The commands on the folder of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from runtime.commands.command import (
+    DATA_ROOT,
+    DEBUG,
+    DEVICE,
+    FAILED,
+    FINE,
+    JSON,
+    RUN,
+    THREADS,
+    WORKERS,
+    command,
+    console,
+    mxnet,
+)
+
+
+@click.command()
+@RUN
+@click.option("--data", metavar="SOURCE", help="Other data: a folder, or a source such as 'csv(\"f.csv\", …)'.")
+@click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="Which of the run's own sets.")
+@DATA_ROOT
+@DEVICE
+@THREADS
+@WORKERS
+@JSON
+@DEBUG
+@command
+def evaluate(
+    run: Path,
+    data: str | None,
+    set_name: str | None,
+    data_root: Path | None,
+    device: str,
+    threads: int | None,
+    workers: int,
+    machine: bool,
+    debug: bool,
+) -> int:
+    """Measure a run on its test set, or on other data."""
+    if data is not None and set_name is not None:
+        raise click.UsageError("--data and --on exclude each other")
+    with mxnet(threads, debug):
+        from runtime import finished
+        from runtime.report_view import report_json, show_report
+        from runtime.running import device_context
+
+        context = device_context(device)
+        name, report = finished.evaluate(
+            finished.load(run), context, workers, data=data, set_name=set_name, data_root=data_root
+        )
+        if machine:
+            click.echo(json.dumps(report_json(name, report), indent=2, ensure_ascii=False))
+        else:
+            show_report(console(), name, report)
+    return FINE
+
+
+@click.command()
+@RUN
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes to show.")
+@DEVICE
+@THREADS
+@JSON
+@click.option("--csv", "table", is_flag=True, help="Print CSV.")
+@DEBUG
+@command
+def predict(
+    run: Path,
+    images: tuple[Path, ...],
+    top: int,
+    device: str,
+    threads: int | None,
+    machine: bool,
+    table: bool,
+    debug: bool,
+) -> int:
+    """Classify images, or all images in folders, with a run."""
+    with mxnet(threads, debug):
+        from runtime import finished
+        from runtime.report_view import predictions_csv, predictions_json, show_predictions
+        from runtime.running import device_context
+
+        found = list(finished.predict(finished.load(run), images, device_context(device), top))
+        if machine:
+            click.echo(predictions_json(found))
+        elif table:
+            click.echo(predictions_csv(found), nl=False)
+        else:
+            show_predictions(console(), found)
+        for bad in (each for each in found if each.error):
+            click.echo(f"{bad.image}: {bad.error}", err=True)
+    return FAILED if any(each.error for each in found) else FINE
+
+
+@click.command()
+@RUN
+@click.option("--out", type=click.Path(path_type=Path), default="model", show_default=True, help="Prefix of the files.")
+@DEBUG
+@command
+def export(run: Path, out: Path, debug: bool) -> int:
+    """Export a run as symbol and params, which run without ftr."""
+    if out.name in ("", ".."):
+        raise click.UsageError(f"--out takes the beginning of the files' names, as in {out / 'model'}")
+    with mxnet(debug=debug):
+        from runtime import finished
+        from runtime.artifacts import writing
+
+        loaded = finished.load(run)
+        with writing(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            finished.export_model(loaded.model, out)
+        data = loaded.data
+    click.echo(f"{out}-symbol.json and {out}-0000.params")
+    click.echo(f"input `data`: float32 (batch, 3, {data.size}, {data.size}), RGB, (value / 255 - mean) / std with")
+    click.echo(f"  mean {data.mean}\n  std {data.std}")
+    return FINE
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
+@JSON
+@command
+def runs(folder: Path, machine: bool) -> int:
+    """List and compare the runs in a FOLDER (runs by default)."""
+    from runtime.report_view import read_results, show_runs
+
+    found = read_results(folder)
+    if machine:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        show_runs(console(), found, folder)
+    return FINE

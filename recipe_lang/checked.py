@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recipe_lang.diagnostics import Problem
+from recipe_lang.nodes import Recipe
 from recipe_lang.source import Source, Span
 
 
@@ -116,13 +117,14 @@ class CheckedParam:
 
 @dataclass(frozen=True, slots=True)
 class CheckedRecipe:
-    """A recipe that makes sense: ready to be compiled."""
+    """A recipe that makes sense: ready to be compiled. `written` is what it was checked from, parents and all."""
 
     source: Source
     fields: Mapping[str, Value]
     blocks: tuple[CheckedBlock, ...]
     params: tuple[CheckedParam, ...]
     claims: tuple[CheckedClaim, ...]
+    written: Recipe = field(compare=False, repr=False)
     advice: tuple[Problem, ...] = ()
 
     def __getitem__(self, name: str) -> Any:

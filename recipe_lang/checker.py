@@ -21,6 +21,7 @@ from recipe_lang.checked import (
     Value,
 )
 from recipe_lang.diagnostics import Problem, RecipeError, ordered
+from recipe_lang.extend import files, merge
 from recipe_lang.parser import parse
 from recipe_lang.resolve import Params
 from recipe_lang.selectors import Selector
@@ -61,27 +62,35 @@ def _no_recipe(recipe: nodes.Recipe, vocabulary: v.Vocabulary) -> Problem:
 
 class _Checker:
     def __init__(self, recipe: nodes.Recipe, vocabulary: v.Vocabulary) -> None:
+        merged = merge(recipe)
         self.ast = recipe
+        self.items = merged.items
+        self.wider = merged.wider
         self.vocabulary = vocabulary
-        self.problems: list[Problem] = list(recipe.problems)
+        self.problems: list[Problem] = list(merged.problems)
         self.params = Params(self.problems, vocabulary.habits)
         self.selector = Selector(self.problems, self.params, vocabulary.habits)
         self.values = Values(vocabulary, self.params, self.selector, self.problems)
         self.meant: set[tuple[str, str]] = set()  # what unknown fields stand for, by the place that has them
         self.unknown_blocks = False
         # After a mistake in the braces or an unreadable header nobody knows what is missing.
-        self.knows_all = not any(
-            isinstance(problem, errors.UnclosedBlock | errors.StrayBrace | errors.TooDeep)
-            for problem in recipe.problems
-        ) and not any(isinstance(item, nodes.Broken) and not item.name for item in recipe.items)
+        self.knows_all = (
+            merged.complete
+            and not any(
+                isinstance(problem, errors.UnclosedBlock | errors.StrayBrace | errors.TooDeep)
+                for problem in merged.problems
+            )
+            and not any(isinstance(item, nodes.Broken) and not item.name for item in merged.items)
+        )
 
     # --- the file ----------------------------------------------------------------------------
 
     def recipe(self, settings: Sequence[str]) -> CheckedRecipe:
-        items = self.ast.items
-        self._version(items)
+        items = self.items
+        for file in files(self.ast):
+            self._version(file)
         self.params.declare(
-            [item for item in items if isinstance(item, nodes.Param)], _settings(settings, self.problems)
+            [item for item in items if isinstance(item, nodes.Param)], _settings(settings, self.problems), self.wider
         )
         fields = self._top_fields([item for item in items if isinstance(item, nodes.Field)], items)
         blocks = self._blocks([item for item in items if isinstance(item, nodes.Block)], items)
@@ -89,9 +98,6 @@ class _Checker:
         for item in items:
             if isinstance(item, nodes.Claim):
                 self.problems.append(errors.Misplaced(span=item.span, what="a claim", where="outside `expect { }`"))
-            elif isinstance(item, nodes.Extends | nodes.Drop):
-                what = "extends" if isinstance(item, nodes.Extends) else "drop"
-                self.problems.append(errors.NotYet(span=item.span, what=what))
         return CheckedRecipe(
             source=self.ast.source,
             fields=fields,
@@ -101,6 +107,7 @@ class _Checker:
                 for name, node in self.params.values.items()
             ),
             claims=claims,
+            written=self.ast,
         )
 
     def unused_params(self) -> list[Problem]:
@@ -109,14 +116,14 @@ class _Checker:
         unused = [param for param in declared if param.name not in self.params.used]
         return [errors.UnusedParam(span=param.name_span, name=param.name) for param in unused]
 
-    def _version(self, items: tuple[nodes.Item, ...]) -> None:
-        version = self.vocabulary.version
+    def _version(self, file: nodes.Recipe) -> None:
+        version, items = self.vocabulary.version, file.items
         first = items[0] if items else None
         if isinstance(first, nodes.Version):
             if first.number != str(version):
                 self.problems.append(errors.OtherVersion(span=first.span, found=first.number, version=version))
         elif not any(isinstance(item, nodes.Version) for item in items) and not _means_version(first):
-            place = first.span if first else self.ast.source.span(0, 0)
+            place = first.span if first else file.source.span(0, 0)
             if not any(isinstance(p, errors.TooDeep) for p in self.problems):
                 span = replace(place, end=min(place.end, place.start + 1))
                 self.problems.append(errors.NoVersion(span=span, version=version))
@@ -185,7 +192,9 @@ class _Checker:
 
     def _has_broken_header(self, block: nodes.Block) -> bool:
         head = block.head_span
-        return any(p.span and head.start <= p.span.start < head.end for p in self.ast.problems)
+        return any(
+            p.span and p.span.source is head.source and head.start <= p.span.start < head.end for p in self.problems
+        )
 
     def _home(self, name: str) -> str:
         """Say where a field belongs; empty when nowhere."""

@@ -276,17 +276,6 @@ class OtherVersion(Problem):
         return f"this program reads version {self.version}: write `ftr {self.version}`, or use another ftr"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotYet(Problem):
-    """The language has this statement; this release of the program cannot carry it out."""
-
-    code: ClassVar[str] = "E113"
-    what: str
-
-    def message(self) -> str:
-        return f"`{self.what}` is not supported by this release"
-
-
 # --- E2: names -------------------------------------------------------------------------------
 
 

@@ -29,7 +29,9 @@ def canonical(recipe: CheckedRecipe, vocabulary: Vocabulary) -> dict[str, Any]:
         "ftr": vocabulary.version,
         "fields": _fields(recipe.fields, vocabulary.fields),
         "blocks": [
-            [block.kind, _fields(block.fields, vocabulary.blocks[block.kind].fields)] for block in recipe.blocks
+            [kind.name, _fields(block.fields, kind.fields)]
+            for kind in vocabulary.blocks.values()
+            for block in recipe.all(kind.name)
         ],
     }
 

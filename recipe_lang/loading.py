@@ -1,12 +1,21 @@
-"""A recipe from its file: `load(path) -> Recipe`."""
+"""A recipe from its file, with the parents that it extends: `load(path) -> Recipe`.
+
+Files are read here and nowhere else; how parents and children are merged is the business of `extend`.
+"""
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 from recipe_lang import nodes
+from recipe_lang.diagnostics import Problem, RecipeError
+from recipe_lang.parent_problems import ParentCycle, ParentOutside, TooManyParents
 from recipe_lang.parser import parse, read_source
 from recipe_lang.source import Source
+
+MAX_PARENTS = 8
 
 
 def load(path: str | Path, *, outside: bool = False) -> nodes.Recipe:
@@ -23,4 +32,33 @@ def load_source(source: Source, *, outside: bool = False) -> nodes.Recipe:
 
     `outside` allows parents that lie outside of the folder of the recipe.
     """
-    return parse(source)
+    folder = None if outside else Path(source.name).parent
+    return _with_parent(parse(source), folder, (source.name,))
+
+
+def _with_parent(recipe: nodes.Recipe, folder: Path | None, chain: tuple[str, ...]) -> nodes.Recipe:
+    extends = next((item for item in recipe.items if isinstance(item, nodes.Extends)), None)
+    if extends is None:
+        return recipe
+    name = os.path.normpath(Path(recipe.source.name).parent / extends.path.value)
+    problem = _refusal(name, folder, chain)
+    if problem is None:
+        try:
+            parent = parse(read_source(name))
+        except RecipeError as error:
+            problem = error.problems[0]
+        else:
+            return replace(recipe, parent=_with_parent(parent, folder, (*chain, name)))
+    return replace(recipe, problems=(*recipe.problems, replace(problem, span=extends.path.span)))
+
+
+def _refusal(name: str, folder: Path | None, chain: tuple[str, ...]) -> Problem | None:
+    """Say why a parent is not read; None when nothing speaks against it."""
+    real = [os.path.realpath(each) for each in (*chain, name)]
+    if real[-1] in real[:-1]:
+        return ParentCycle(path=(*chain[real.index(real[-1]) :], name))
+    if len(chain) > MAX_PARENTS:
+        return TooManyParents(limit=MAX_PARENTS)
+    if folder is not None and not Path(real[-1]).is_relative_to(os.path.realpath(folder)):
+        return ParentOutside(path=name, folder=str(folder.absolute()))
+    return None

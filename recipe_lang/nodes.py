@@ -215,8 +215,9 @@ Item = Version | Extends | Param | Drop | Field | Claim | Block | Broken
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A parsed file: its statements in order, and what was wrong with its syntax."""
+    """A parsed file: its statements in order, what was wrong with its syntax, and the recipe that it extends."""
 
     source: Source
     items: tuple[Item, ...]
     problems: tuple[Problem, ...] = ()
+    parent: Recipe | None = None

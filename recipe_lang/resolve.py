@@ -12,6 +12,7 @@ from dataclasses import replace
 from recipe_lang import errors, nodes
 from recipe_lang.checked import Quantity
 from recipe_lang.diagnostics import Problem
+from recipe_lang.parent_problems import WiderDomain
 from recipe_lang.parser import MAX_NESTING
 from recipe_lang.source import Span
 from recipe_lang.suggest import suggest
@@ -40,8 +41,13 @@ class Params:
         self._levels: dict[str, int] = {}
         self._broken: set[str] = set()
 
-    def declare(self, params: Sequence[nodes.Param], settings: Sequence[nodes.Field]) -> None:
-        """Take the parameters in order; a setting replaces the default of its parameter."""
+    def declare(
+        self, params: Sequence[nodes.Param], settings: Sequence[nodes.Field], wider: Sequence[nodes.Param] = ()
+    ) -> None:
+        """Take the parameters in order; a setting replaces the default of its parameter.
+
+        `wider` are the parents' declarations, whose domains hold those of `params`.
+        """
         given: dict[str, nodes.Field] = {}
         names = tuple(param.name for param in params)
         for setting in settings:
@@ -63,6 +69,9 @@ class Params:
                 continue
             first[param.name] = param.name_span
             self._declare(param, given.get(param.name))
+            for parent in wider:
+                if parent.name == param.name and param.name not in self._broken:
+                    self._narrows(param, parent)
 
     def _declare(self, param: nodes.Param, setting: nodes.Field | None) -> None:
         written = [param.default] if setting is None else [param.default, setting.value]
@@ -74,6 +83,29 @@ class Params:
         self.values[param.name] = values[-1]
         if setting is not None:
             self.was_set.add(param.name)
+
+    def _narrows(self, param: nodes.Param, parent: nodes.Param) -> None:
+        """Report a domain that goes beyond the parent's."""
+        match param.domain, parent.domain:
+            case (nodes.Range(low, high) | nodes.Call(_, (nodes.Argument(None, nodes.Range(low, high)),))), _:
+                ends = [] if isinstance(parent.domain, nodes.List) else [low, high]
+            case nodes.List(items), _:
+                ends = list(items)
+            case _:
+                return
+        values = [self.resolve(end) for end in ends]
+        before = len(self.problems)
+        inside = bool(ends) and all(value is not None and self._in_domain(parent, value) for value in values)
+        if not inside and parent.domain is not None and param.domain is not None:
+            del self.problems[before:]  # what is wrong is the domain, not one value
+            self.problems.append(
+                WiderDomain(
+                    span=param.domain.span,
+                    name=param.name,
+                    domain=parent.domain.span.text,
+                    domain_span=parent.domain.span,
+                )
+            )
 
     def _nests(self, param: nodes.Param, value: nodes.Node) -> bool:
         """Whether a value holds other parameters only as it may: from above, and not too deep; else it was reported."""

@@ -6,7 +6,7 @@ import inspect
 import textwrap
 from collections.abc import Iterator, Mapping
 
-from recipe_lang import errors, vocabulary
+from recipe_lang import errors, parent_problems, vocabulary
 from recipe_lang.diagnostics import Problem
 from recipe_lang.suggest import suggest
 from recipe_lang.wording import describe
@@ -15,7 +15,7 @@ from runtime.data import problems as data_problems
 from runtime.vocabulary import VOCABULARY, rules
 from runtime.weights import problems as weights_problems
 
-_MODULES = (errors, rules, data_problems, weights_problems, plan_problems, run_problems)
+_MODULES = (errors, parent_problems, rules, data_problems, weights_problems, plan_problems, run_problems)
 
 
 def codes() -> dict[str, type[Problem]]:

@@ -113,6 +113,7 @@ class CheckedParam:
     name: str
     value: str
     was_set: bool
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from recipe_lang import errors, nodes
 from recipe_lang import vocabulary as v
+from recipe_lang.allowing import excused
 from recipe_lang.checked import (
     CallValue,
     CheckedBlock,
@@ -22,6 +23,7 @@ from recipe_lang.checked import (
 )
 from recipe_lang.diagnostics import Problem, RecipeError, ordered
 from recipe_lang.extend import files, merge
+from recipe_lang.hints import home
 from recipe_lang.parser import parse
 from recipe_lang.resolve import Params
 from recipe_lang.selectors import Selector
@@ -35,7 +37,7 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
     """Check a parsed recipe; `settings` are the texts of `--set NAME=VALUE`.
 
     Raises:
-        RecipeError: with every error found, in reading order, advice included.
+        RecipeError: with every error found, in reading order. Where there is none, `advice` has what is seldom wise.
     """
     if not any(isinstance(item, nodes.Version | nodes.Block) or _means_version(item) for item in recipe.items):
         raise RecipeError(_no_recipe(recipe, vocabulary))
@@ -44,10 +46,17 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
     if checker.problems:
         raise RecipeError(ordered(checker.problems))
     problems = [problem for rule in vocabulary.rules for problem in rule(checked)]
-    problems += checker.unused_params()
-    if any(problem.is_error for problem in problems):
-        raise RecipeError(ordered(problems))
-    return replace(checked, advice=tuple(ordered(problems)))
+    errors_found = [problem for problem in problems if problem.is_error]
+    if errors_found:
+        raise RecipeError(ordered(errors_found))
+    sources = [file.source for file in files(recipe)]
+    # With other values than the recipe's own nobody knows what an excuse was for.
+    advice = excused(
+        [*problems, *checker.unused_params()],
+        sources,
+        lambda code: not settings and code not in vocabulary.later,
+    )
+    return replace(checked, advice=tuple(ordered(advice)))
 
 
 def _no_recipe(recipe: nodes.Recipe, vocabulary: v.Vocabulary) -> Problem:
@@ -57,7 +66,7 @@ def _no_recipe(recipe: nodes.Recipe, vocabulary: v.Vocabulary) -> Problem:
             return problem
     place = recipe.items[0].span if recipe.items else recipe.source.span(0, 0)
     span = replace(place, end=min(place.end, place.start + 1))
-    return errors.NoVersion(span=span, version=vocabulary.version)
+    return errors.NoVersion(span=span, version=vocabulary.version, is_recipe=False)
 
 
 class _Checker:
@@ -103,7 +112,7 @@ class _Checker:
             fields=fields,
             blocks=blocks,
             params=tuple(
-                CheckedParam(name, quantity_text(node), name in self.params.was_set)
+                CheckedParam(name, quantity_text(node), name in self.params.was_set, node.span)
                 for name, node in self.params.values.items()
             ),
             claims=claims,
@@ -185,6 +194,7 @@ class _Checker:
             return False
         names = tuple(self.vocabulary.blocks)
         suggestion = suggest(block.kind, names, self.vocabulary.habits) or self._home(block.kind)
+        suggestion = suggestion or self._home(suggest(block.kind, self.vocabulary.fields, self.vocabulary.habits))
         self.problems.append(
             errors.UnknownBlock(span=block.kind_span, name=block.kind, options=names, suggestion=suggestion)
         )
@@ -197,12 +207,7 @@ class _Checker:
         )
 
     def _home(self, name: str) -> str:
-        """Say where a field belongs; empty when nowhere."""
-        homes = tuple(f"`{kind.name}`" for kind in self.vocabulary.blocks.values() if name in kind.fields)
-        if homes:
-            return f"`{name}` is a field of {errors.listed(homes)}: write `{name} = …` there"
-        known = name in self.vocabulary.fields
-        return f"`{name} = …` stands at the top of the recipe, outside the blocks" if known else ""
+        return home(name, self.vocabulary)
 
     def _once(self, block: nodes.Block, kind: v.BlockType, first: dict[str, Span]) -> None:
         if kind.titled != isinstance(block.title, nodes.Text) and not self._has_broken_header(block):
@@ -277,14 +282,16 @@ class _Checker:
                 continue
             seen[field.name] = field.name_span
             if field.name not in table:
-                self._unknown_field(field, table, where)
+                self._unknown_field(field, table, where, {each.name for each in fields})
                 continue
             value = self.values.value(field.value, table[field.name].type, f"`{field.name}`")
             if value is not None:
                 found[field.name] = value
         return found
 
-    def _unknown_field(self, field: nodes.Field, table: Mapping[str, v.Arg], where: str) -> None:
+    def _unknown_field(
+        self, field: nodes.Field, table: Mapping[str, v.Arg], where: str, names: set[str]
+    ) -> None:
         suggestion = suggest(field.name, table, self.vocabulary.habits)
         if table is self.vocabulary.fields:
             suggestion = self._block_meant(field.name) or suggestion
@@ -298,6 +305,7 @@ class _Checker:
                 where=where,
                 options=tuple(table),
                 suggestion=suggestion,
+                taken=suggestion in names,
             )
         )
 
@@ -339,7 +347,7 @@ def _settings(texts: Sequence[str], problems: list[Problem]) -> list[nodes.Field
     fields = []
     for text in texts:
         recipe = parse(Source("--set", text))
-        problems.extend(recipe.problems)
+        problems.extend(_of_setting(problem) for problem in recipe.problems)
         if not recipe.problems:
             match recipe.items:
                 case (nodes.Field() as field,):
@@ -348,6 +356,17 @@ def _settings(texts: Sequence[str], problems: list[Problem]) -> list[nodes.Field
                     span = recipe.source.span(0, len(text))
                     problems.append(errors.Misplaced(span=span, what="this", where="in `--set`: write NAME=VALUE"))
     return fields
+
+
+def _of_setting(problem: Problem) -> Problem:
+    """Return what is wrong with a setting's syntax, with the advice for settings."""
+    text = problem.span.source.text if problem.span else ""
+    if not isinstance(problem, errors.Unexpected) or re.match(r"\s*[A-Za-z]\w*\s*=\s*[^\s=]", text):
+        return problem
+    advice = "a setting is NAME=VALUE, such as `--set lr=0.01`"
+    if re.match(r"\s*\w+\.", text):
+        advice = "only parameters can be set: write `param name = …` in the recipe, `$name` where it counts"
+    return replace(problem, advice=advice, fix=())
 
 
 def _means_version(item: nodes.Item | None) -> bool:

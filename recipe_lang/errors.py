@@ -5,12 +5,12 @@ One class for each, with its wording. The docstring is the text of `ftr explain 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from recipe_lang.diagnostics import Problem
+from recipe_lang.diagnostics import Edit, Problem
 from recipe_lang.source import Span
+from recipe_lang.suggest import is_close
 
 
 def listed(words: tuple[str, ...], last: str = "or") -> str:
@@ -33,6 +33,18 @@ def suggested(suggestion: str, fallback: str = "") -> str:
     return f"did you mean `{suggestion}`?" if suggestion else fallback
 
 
+def instead(span: Span | None, text: str) -> tuple[Edit, ...]:
+    """Return the edit that puts a text in the place of a span."""
+    return () if span is None else (Edit(span, text),)
+
+
+def renamed(span: Span | None, name: str, suggestion: str) -> tuple[Edit, ...]:
+    """Return the edit from a name to the suggested one, where that is close enough to be no guess."""
+    return instead(span, suggestion) if is_close(name, suggestion) else ()
+
+
+_SHORT = 70  # characters; a longer label repeats too much of the message
+
 # --- E1: syntax ------------------------------------------------------------------------------
 
 
@@ -43,8 +55,8 @@ class Unexpected(Problem):
     code: ClassVar[str] = "E101"
     found: str
     expected: tuple[str, ...]
-    before: str  # the statement up to the mistake
-    after: str  # and from it on
+    advice: str = ""
+    fix: tuple[Edit, ...] = ()
 
     def message(self) -> str:
         if self.found and not self.found.isprintable():
@@ -55,77 +67,10 @@ class Unexpected(Problem):
         return f"expected {listed(self.expected)}" if 0 < len(self.expected) <= 5 else ""
 
     def help(self) -> str:
-        if len(self.before) + len(self.after) > _READABLE:
-            return ""
-        for pattern, advice in _SYNTAX_HABITS:
-            match = re.search(pattern, f"{self.before}@{self.after}", re.DOTALL)
-            if match:
-                return match.expand(advice)
-        if (self.before + self.after).count('"') % 2:
-            return 'a string begins and ends with `"` on one line'
-        return ""
+        return self.advice
 
-
-_READABLE = 2000  # characters; a longer statement is nothing that a person typed
-
-# What people type, with `@` where the grammar stops, and the right form.
-_SYNTAX_HABITS = (
-    (r"(?i)^(ftr|version)[0-9]*\s*[0-9.]*@", "the first line is the version of the language: `ftr 1`"),
-    (
-        r"^(import|def|class|if|print)\b.*@|^from\s@\w+\simport",
-        "a recipe holds no code: write `name = value` or a block",
-    ),
-    (r"^(\w+)(\s+\"[^\"]*\")?\s*@\s*(?:#[^\n]*)?\s*\{$", r"the `{` stands on the same line: `\1\2 {`"),
-    (r"^(\w+)\s+@['\"‘’“”]?([^{}='\"‘’“”:]+?)['\"‘’“”]?\s*\{$", r'a title stands in double quotes: `\1 "\2" {`'),
-    (r"^(\w+)(\s+\"[^\"]*\")?\s*@:\s*[{]?$", r"a block is written with braces: `\1\2 {` … `}`"),
-    (r"^(\w+)\s*@\((['\"].*['\"])\)", r"a title stands behind the name: `\1 \2 {`"),
-    (r"^expect\s*@", "claims stand in a block: `expect {` … `}`, each on a line of its own"),
-    (r"^param\s+@\$", "a parameter is declared without the `$`"),
-    (r"^param\s+(\w+)\s*@(in\b.*)?$", r"a parameter has a default: `param \1 = …`"),
-    (r"^@-\s", "a list stands in brackets: `[a, b]`"),
-    (r"@:\\|@\.{0,2}/\w|@~", 'a path stands in double quotes: `"data/train"`'),
-    (r"^@\"(\w+)\"\s*:", r"a name stands without quotes: `\1 = …`"),
-    (r"@:", "write `=` instead of `:`"),
-    (r"@!=|^\w+\.[\w.]+\s*@(=[=<>]|[≥≤])", "a claim compares with `>=`, `<=`, `>` or `<`"),
-    (r"^@[0-9].*[<>]", "a claim begins with its metric: `test.accuracy >= 90%`"),
-    (r"=\s*@=|@==", "a value is given with one `=`"),
-    (r"^\w+\.[\w.]+\s*@=", "the name of a field has no dot; a claim compares: `test.accuracy >= 90%`"),
-    (r"^(\w+)\s*@[<>]", r"a metric says its set: `valid.\1` or `test.\1`"),
-    (r"@['‘’“”]", 'strings stand in straight double quotes: `"text"`'),
-    (r"@;", "a new line ends a statement; remove the `;`"),
-    (r"\.\.\s*@\.|@…", "a range has two dots: `base.block3 .. head`"),
-    (r"\.\..*@\.\.", "a range has two ends: `0.1 .. 0.5`"),
-    (r"@\.[0-9]|[0-9]@\.", "a number has digits on both sides of the dot: `0.5`, `1.0`"),
-    (r"\bexcept\b.*@except\b", "write a list behind one `except`: `all except [base.stem, base.block1]`"),
-    (r"@//|@/\*", "a comment begins with `#`"),
-    (r"[0-9]@(_[0-9]|,[0-9]{3})", "digits stand together: `12000`"),
-    (r"[0-9][kKM]\s*@\w", "digits are written out: `12000`"),
-    (r"@[‐-―−]", "a minus is the plain `-` of the keyboard"),
-    (r"@[\u00ad\u200b-\u200f\u2060\ufeff]", "this character is invisible: remove it"),
-    (r"@[＝：，；（）［］｛｝]", "this is a wide letter: write the plain one"),
-    (r"\*@\*|@\^", "there are `+`, `-`, `*` and `/`; a power is written out: `1e-4`"),
-    (r"@\+", "a number has no sign `+`"),
-    (r"\$@\{", "`$name` is a parameter of the recipe; its environment is not read"),
-    (r"\$\w+\s*@(epoch|step|px|image|%)", "a parameter carries its unit: `param n = 3 epochs`"),
-    (r"=\s*(\w+)\s*@[\[{]", r"arguments stand in round brackets: `\1(…)`"),
-    (r"=\s*(epoch|step)s?\s*@([0-9]+)", r"a unit stands behind its number: `\2 \1s`"),
-    (r"\w\.\w+@\(", "the name of a call has no dot"),
-    (r"^\w+\s*=\s*\{[^}]*\n[^}]*@", "a comma stands between two values; a block has no `=`: `data {`"),
-    (r"[(\[{][^)\]}]*[^\s,(\[{]\s*@([\w.]+|=)", "a comma stands between two values"),
-    (r"=\s*\([^()]*@,", "a list stands in square brackets: `[a, b]`"),
-    (r"@,\s*$", "a new line ends a statement; remove the `,`"),
-    (r"\n\s*@,", "a comma stands at the end of the line above"),
-    (r"^\w+\s*=[^(\[{]*@,", "a list stands in brackets: `[a, b]`; a statement has a line of its own"),
-    (r"@[)\]]$", "this bracket closes nothing"),
-    (r"@in\b", "a domain is for parameters: `param n = 3 epochs in 1 epoch .. 8 epochs`"),
-    (r"(\.\w+|head)\s*@(to|and)\b", "a range is `base.block3 .. head`, a list `[base.stem, head]`"),
-    (r"=.*\S\s*\w\s*@=|=.+@\w+\s*=", "one line holds one statement"),
-    (r"\}\s*@\w", "one line holds one statement"),
-    (r"([-+*/]|\.\.)@$", "a line does not break at an operator"),
-    (r"@\\$", "a line breaks inside brackets only, after a comma"),
-    (r"=@$", "write a value behind the `=`"),
-    (r"^(\w+)@$", r"a field is `\1 = …`, a block `\1 { … }`"),
-)
+    def edits(self) -> tuple[Edit, ...]:
+        return self.fix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +141,9 @@ class BadEscape(Problem):
     def help(self) -> str:
         return 'write `\\\\` for a backslash; the others are `\\"`, `\\n`, `\\t`, `\\uXXXX`'
 
+    def edits(self) -> tuple[Edit, ...]:
+        return () if self.escape.startswith("\\u") else instead(self.span, f"\\{self.escape}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TooDeep(Problem):
@@ -215,8 +163,11 @@ class NotText(Problem):
     code: ClassVar[str] = "E108"
     path: str
     offset: int
+    encoding: str = ""  # what it seems to be instead
 
     def message(self) -> str:
+        if self.encoding:
+            return f"{self.path} is {self.encoding}, a recipe is UTF-8 text"
         return f"{self.path} is not UTF-8 text (byte {self.offset})"
 
     def help(self) -> str:
@@ -253,12 +204,19 @@ class NoVersion(Problem):
 
     code: ClassVar[str] = "E111"
     version: int
+    is_recipe: bool = True  # the rest of the text says so
 
     def message(self) -> str:
         return "a recipe begins with the version of the language"
 
     def help(self) -> str:
         return f"write `ftr {self.version}` as the first line"
+
+    def edits(self) -> tuple[Edit, ...]:
+        if self.span is None or not self.is_recipe:
+            return ()
+        line = self.span.start - self.span.column + 1
+        return instead(self.span.source.span(line, line), f"ftr {self.version}\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +233,9 @@ class OtherVersion(Problem):
     def help(self) -> str:
         return f"this program reads version {self.version}: write `ftr {self.version}`, or use another ftr"
 
+    def edits(self) -> tuple[Edit, ...]:
+        return instead(self.span, f"ftr {self.version}") if float(self.found) == self.version else ()
+
 
 # --- E2: names -------------------------------------------------------------------------------
 
@@ -288,12 +249,16 @@ class UnknownField(Problem):
     where: str
     options: tuple[str, ...]
     suggestion: str
+    taken: bool = False  # what is suggested stands there already
 
     def message(self) -> str:
         return f"unknown field `{self.name}` in {self.where}"
 
     def help(self) -> str:
         return suggested(self.suggestion, f"it has {quoted(self.options, 20)}")
+
+    def edits(self) -> tuple[Edit, ...]:
+        return () if self.taken else renamed(self.span, self.name, self.suggestion)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +275,9 @@ class UnknownBlock(Problem):
 
     def help(self) -> str:
         return suggested(self.suggestion, f"the blocks are {quoted(self.options)}")
+
+    def edits(self) -> tuple[Edit, ...]:
+        return renamed(self.span, self.name, self.suggestion)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,6 +299,9 @@ class UnknownEntry(Problem):
     def help(self) -> str:
         return suggested(self.suggestion, f"there is {quoted(self.options)}")
 
+    def edits(self) -> tuple[Edit, ...]:
+        return renamed(self.span, self.name, self.suggestion)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownPart(Problem):
@@ -343,11 +314,18 @@ class UnknownPart(Problem):
     suggestion: str
 
     def message(self) -> str:
+        if not self.parts:
+            return f"selector `{self.name}` matches no part of any base"
         has = f"{self.parts[0]}, {self.parts[1]} .. {self.parts[-1]}" if len(self.parts) > 1 else "stem"
         return f"selector `{self.name}` matches nothing in {self.base}: it has {has}"
 
     def help(self) -> str:
         return suggested(self.suggestion, "write `base.NAME`, `base`, `head` or `all`")
+
+    def edits(self) -> tuple[Edit, ...]:
+        if self.suggestion == f"base.{self.name}":
+            return instead(self.span, self.suggestion)
+        return renamed(self.span, self.name, self.suggestion)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,6 +347,10 @@ class UnknownParam(Problem):
             return f"the recipe declares {quoted(self.options)}"
         return f"declare it above: `param {self.name} = …`"
 
+    def edits(self) -> tuple[Edit, ...]:
+        fits = self.suggestion and renamed(self.span, self.name, self.suggestion)
+        return instead(self.span, f"${self.suggestion}") if fits else ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownArgument(Problem):
@@ -379,6 +361,7 @@ class UnknownArgument(Problem):
     call: str
     options: tuple[str, ...]
     suggestion: str
+    taken: bool = False  # what is suggested stands there already
 
     def message(self) -> str:
         return f"`{self.call}` has no argument `{self.name}`"
@@ -386,6 +369,9 @@ class UnknownArgument(Problem):
     def help(self) -> str:
         some = f"it takes {quoted(self.options)}" if self.options else "it takes no arguments"
         return suggested(self.suggestion, some)
+
+    def edits(self) -> tuple[Edit, ...]:
+        return () if self.taken else renamed(self.span, self.name, self.suggestion)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -405,6 +391,9 @@ class UnknownMetric(Problem):
         sets = listed(tuple(f"`{name}`" for name in self.sets))
         return suggested(self.suggestion, f"write {sets}, a dot, and one of {quoted(self.metrics, 20)}")
 
+    def edits(self) -> tuple[Edit, ...]:
+        return renamed(self.span, self.name, self.suggestion)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownWord(Problem):
@@ -423,6 +412,9 @@ class UnknownWord(Problem):
 
     def help(self) -> str:
         return suggested(self.suggestion)
+
+    def edits(self) -> tuple[Edit, ...]:
+        return renamed(self.span, self.name, self.suggestion)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -473,15 +465,19 @@ class WrongType(Problem):
     expected: str
     found: str
     hint: str = ""
+    meant: str = ""  # the right text, where there is no doubt
 
     def message(self) -> str:
         return f"{self.what} takes {self.expected}, not {self.found}"
 
     def label(self) -> str:
-        return f"expected {self.expected}"
+        return f"expected {self.expected}" if len(self.expected) <= _SHORT else ""
 
     def help(self) -> str:
         return self.hint
+
+    def edits(self) -> tuple[Edit, ...]:
+        return instead(self.span, self.meant) if self.meant else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -510,6 +506,7 @@ class WrongUnit(Problem):
     found: str
     expected: str
     example: str
+    is_plain: bool = False  # the example is what was meant
 
     def message(self) -> str:
         if self.found:
@@ -518,6 +515,9 @@ class WrongUnit(Problem):
 
     def help(self) -> str:
         return f"write `{self.example}`" if self.example else ""
+
+    def edits(self) -> tuple[Edit, ...]:
+        return instead(self.span, self.example) if self.is_plain and self.example else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -599,9 +599,13 @@ class NotWhole(Problem):
     code: ClassVar[str] = "E309"
     what: str
     found: str
+    near: str = ""  # the whole numbers below and above it
 
     def message(self) -> str:
         return f"{self.what} takes a whole number, not {self.found}"
+
+    def help(self) -> str:
+        return f"write {self.near}" if self.near else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -757,3 +761,19 @@ class UnusedParam(Problem):
 
     def help(self) -> str:
         return f"write `${self.name}` where it counts, or remove it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExcusesNothing(Problem):
+    """A comment `# allow: W710` excuses that advice on its own line; one without such advice is a leftover."""
+
+    code: ClassVar[str] = "W702"
+    name: str
+
+    def message(self) -> str:
+        return f"this comment excuses nothing: there is no {self.name} on this line"
+
+    def help(self) -> str:
+        if not self.name.startswith("W"):
+            return "only advice can be excused, and its codes begin with W"
+        return "remove it, or write it on the line that the advice points at"

@@ -12,26 +12,79 @@ from typing import Any
 
 from recipe_lang import vocabulary as v
 from recipe_lang.checked import CallValue, CheckedRecipe, Metric, Quantity, Selection, Value
+from recipe_lang.source import Span
 
 
-def print_recipe(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> str:
-    """Return a checked recipe as recipe text."""
+def print_recipe(recipe: CheckedRecipe, vocabulary: v.Vocabulary, places: bool = False) -> str:
+    """Return a checked recipe as recipe text; with `places`, each value says the file and line that it comes from."""
     lines = [f"ftr {vocabulary.version}", ""]
-    lines += _fields(recipe.fields, vocabulary.fields, vocabulary, "")
+    if places and recipe.params:
+        lines += [*(f"# param {p.name} = {p.value}  # {_line(p.span)}" for p in recipe.params), ""]
+    lines += _fields(recipe.fields, vocabulary.fields, vocabulary, "", places)
     for block in recipe.blocks:
         title = f" {_string(block.title)}" if vocabulary.blocks[block.kind].titled else ""
         lines += ["", f"{block.kind}{title} {{"]
-        lines += _fields(block.fields, vocabulary.blocks[block.kind].fields, vocabulary, "  ")
+        lines += _fields(block.fields, vocabulary.blocks[block.kind].fields, vocabulary, "  ", places)
         lines += ["}"]
     if recipe.claims:
-        claims = [f"  {c.metric} {c.operator} {_number(c.number)}" for c in recipe.claims]
+        claims = [
+            f"  {c.metric} {c.operator} {_number(c.number)}" + (f"  # {_line(c.span)}" if places else "")
+            for c in recipe.claims
+        ]
         home = next(name for name, kind in vocabulary.blocks.items() if kind.claims)
         lines += ["", f"{home} {{", *claims, "}"]
     return "\n".join(lines) + "\n"
 
 
+def values_with_places(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> Iterator[dict[str, str]]:
+    """Yield each value of a checked recipe: its block (empty at the top), field, text, and where it comes from."""
+    tables = [("", recipe.fields, vocabulary.fields)]
+    for block in recipe.blocks:
+        name = f"{block.kind} {_string(block.title)}" if block.title else block.kind
+        tables.append((name, block.fields, vocabulary.blocks[block.kind].fields))
+    for where, fields, table in tables:
+        for name, value in fields.items():
+            text = value_text(value.value, table[name].type, vocabulary)
+            yield {"block": where, "field": name, "value": text, "from": place_text(value)}
+
+
+def place_text(value: Value) -> str:
+    """Say where a value is written: its file and line, and those of its parts that are written elsewhere."""
+    if value.span is None:
+        return "default"
+    own = value.span
+    parts = dict.fromkeys(
+        _line(part.span)
+        for part in _parts(value)
+        if part.span and not (part.span.source is own.source and own.start <= part.span.start < own.end)
+    )
+    return ", ".join(dict.fromkeys((_line(own), *parts)))
+
+
+def _line(span: Span) -> str:
+    return f"{span.source.name}:{span.line}"
+
+
+def _parts(value: Value) -> Iterator[Value]:
+    """Yield the values inside a value, at any depth."""
+    match value.value:
+        case CallValue(args=args):
+            inner: list[Any] = list(args.values())
+        case tuple() as items:
+            inner = [part for item in items for part in (item if isinstance(item, tuple) else (item,))]
+        case _:
+            inner = []
+    for part in inner:
+        if isinstance(part, Value):
+            yield part
+            yield from _parts(part)
+
+
+_NOTE = 60  # column of the places, where the values are not longer
+
+
 def _fields(
-    fields: Mapping[str, Value], table: Mapping[str, v.Arg], vocabulary: v.Vocabulary, indent: str
+    fields: Mapping[str, Value], table: Mapping[str, v.Arg], vocabulary: v.Vocabulary, indent: str, places: bool
 ) -> Iterator[str]:
     written = {
         name: value_text(value.value, table[name].type, vocabulary)
@@ -40,7 +93,8 @@ def _fields(
     }
     width = max(map(len, written), default=0)
     for name, text in written.items():
-        yield f"{indent}{name:<{width}} = {text}"
+        line = f"{indent}{name:<{width}} = {text}"
+        yield f"{line:<{_NOTE}}  # {place_text(fields[name])}" if places else line
 
 
 def _takes_none(type_: v.Type) -> bool:
@@ -57,7 +111,7 @@ def value_text(value: Any, type_: v.Type, vocabulary: v.Vocabulary) -> str:
         case bool(), _:
             return "true" if value else "false"
         case Quantity(number, unit), _:
-            return f"{_number(number)} {unit}"
+            return f"{_number(number)} {unit[:-1] if number == 1 else unit}"
         case Metric(), _:
             return str(value)
         case Selection(), _:

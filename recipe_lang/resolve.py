@@ -15,7 +15,7 @@ from recipe_lang.diagnostics import Problem
 from recipe_lang.parent_problems import WiderDomain
 from recipe_lang.parser import MAX_NESTING
 from recipe_lang.source import Span
-from recipe_lang.suggest import suggest
+from recipe_lang.suggest import is_close, suggest
 from recipe_lang.wording import describe_node, quantity_text
 
 UNITS = {
@@ -242,6 +242,7 @@ class Params:
                 found=node.unit,
                 expected="one of the units epochs, steps, px, images and %",
                 example=f"{node.value:g} {near}" if near else "",
+                is_plain=is_close(node.unit, near) or near in self.habits.get(node.unit.lower(), "").split("|"),
             )
         )
         return None

@@ -6,6 +6,7 @@ parts in the base's own order, lists of these, `except`, and `matching("…")` o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from recipe_lang import errors, nodes
@@ -15,6 +16,8 @@ from recipe_lang.resolve import Params
 from recipe_lang.suggest import suggest
 from recipe_lang.wording import describe_node
 
+_ALWAYS = ("base", "head", "all")
+_COMMON = ("base.stem", *(f"base.block{number}" for number in range(1, 9)))  # what a base that is not known may have
 EXPECTED = "parts of the network such as `head` or `base.block3 .. head`"
 
 
@@ -67,30 +70,40 @@ class Selector:
                 return self._without(self._select(node.whole), self._select(node.without))
             case nodes.Call("matching", (nodes.Argument(None, nodes.Text(pattern)),)):
                 return Selection((), (pattern,))
-        hint = ""
+        hint, meant = "", ""
         if isinstance(node, nodes.Call) and node.name == "matching":
             hint = 'write one pattern over parameter names: `matching("*gamma")`'
         elif isinstance(node, nodes.Text):
             hint = f"write it without the quotes: `{node.value}`"
+            meant = node.value if re.fullmatch(r"[A-Za-z]\w*(\.\w+)*", node.value) else ""
         elif is_sum:
             hint = "several parts are a list, `[base.stem, head]`, or a range, `base.block3 .. head`"
         self.problems.append(
-            errors.WrongType(span=node.span, what="a selector", expected=EXPECTED, found=describe_node(node), hint=hint)
+            errors.WrongType(
+                span=node.span,
+                what="a selector",
+                expected=EXPECTED,
+                found=describe_node(node),
+                hint=hint,
+                meant=meant,
+            )
         )
         return None
 
     def _named(self, node: nodes.Name) -> Selection | None:
         parts = self.parts
-        if parts is None:
-            return Selection(())
         match node.value:
+            case name if parts is None and (name in _ALWAYS or name.startswith("base.")):
+                return Selection(())
+            case _ if parts is None:
+                parts = ()
             case "all":
                 return Selection(parts)
             case "base":
                 return Selection(parts[:-1])
             case name if name in parts:
                 return Selection((name,))
-        known = ("base", "head", "all", *parts)
+        known = (*_ALWAYS, *(parts or _COMMON))
         near = suggest(node.value, known, self.habits)
         if not near and f"base.{node.value}" in parts:
             near = f"base.{node.value}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 _TELLING = 5  # so long a beginning of a name means that name
 
@@ -23,3 +24,18 @@ def suggest(word: str, options: Iterable[str], habits: Mapping[str, str] | None 
     longer = [name for name in by_folded if len(word) >= _TELLING and name.startswith(word.lower())]
     near = longer or get_close_matches(word.lower(), by_folded, n=1, cutoff=0.6)
     return by_folded[near[0]] if near else ""
+
+
+_CLOSE = 0.8  # of difflib's ratio; below that a name is a guess
+
+
+def is_close(word: str, name: str) -> bool:
+    """Whether a word is without doubt another spelling of a name: case, a few letters, a longer or shorter form."""
+    first, second = (re.sub(r"[_.]", "", each.lower()) for each in (word, name))
+    if not second or " " in name or re.findall(r"[0-9]+", first) != re.findall(r"[0-9]+", second):
+        return False
+    longer = word.lower().startswith(f"{name}_") or (len(first) >= _SHORTEST and second.startswith(first))
+    return longer or sorted(first) == sorted(second) or SequenceMatcher(None, first, second).ratio() >= _CLOSE
+
+
+_SHORTEST = 3  # letters that can stand for a longer name: `val`

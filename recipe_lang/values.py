@@ -6,6 +6,7 @@ Parameters and arithmetic are resolved first. What is wrong is added to the chec
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from recipe_lang import errors, nodes
 from recipe_lang import vocabulary as v
 from recipe_lang.checked import CallValue, Metric, Value
 from recipe_lang.diagnostics import Problem
+from recipe_lang.hints import hint_for, holder_of, home, literal
 from recipe_lang.parser import parse
 from recipe_lang.resolve import Params
 from recipe_lang.selectors import Selector
@@ -84,62 +86,18 @@ class Values:
         return Value(value, None if self.is_default else node.span)
 
     def _wrong(self, node: nodes.Node, type_: v.Type, what: str) -> Value | None:
+        hint = hint_for(node, type_, self.vocabulary, self.params)
         self.problems.append(
             errors.WrongType(
                 span=node.span,
                 what=what,
                 expected=describe(type_, self.vocabulary),
                 found=describe_node(node),
-                hint=self._hint(node, type_),
+                hint=hint.text,
+                meant=hint.meant if literal(node.span) else "",
             )
         )
         return None
-
-    def _hint(self, node: nodes.Node, type_: v.Type) -> str:
-        options = type_.options if isinstance(type_, v.Either) else (type_,)
-        if isinstance(node, nodes.Name) and node.value in self.params.values:
-            return f"the parameter is `${node.value}`"
-        for option in options:
-            if isinstance(node, nodes.Text) and fits(_unquoted(node), option, self.vocabulary):
-                return f"write it without the quotes: `{node.value}`"
-            if isinstance(node, nodes.Number) and isinstance(option, v.Truth):
-                return f"write `{'true' if node.value else 'false'}`"
-            if isinstance(option, v.ListOf) and fits(node, option.item, self.vocabulary):
-                return f"write a list: `[{node.span.text}]`"
-        if not any(isinstance(option, v.MapOf) for option in options):
-            for option in options:
-                call = self._call_of(node, option)
-                if call:
-                    return f"write `{call}({node.span.text})`"
-        if isinstance(node, nodes.Arithmetic) and any(isinstance(o, v.FilePath) for o in options):
-            return f'write it in quotes: `"{node.span.text}"`'
-        if isinstance(node, nodes.Name):
-            zoo, _, name = node.value.partition(".")
-            for option in options:
-                if name and self._call_of(nodes.Text(name, node.span), option) == zoo:
-                    return f'write `{zoo}("{name}")`'
-            if any(isinstance(o, v.Text | v.FilePath | v.OneOfStrings) for o in options):
-                return f'write it in quotes: `"{node.value}"`'
-            words = [name for o in options for name in _words(o)]
-            return errors.suggested(suggest(node.value, words, self.vocabulary.habits))
-        if isinstance(node, nodes.Call):
-            return errors.suggested(suggest(node.name, (), self.vocabulary.habits))
-        return ""
-
-    def _call_of(self, node: nodes.Node, type_: v.Type, listed: bool = False) -> str:
-        """Return the name of a call that would take a value as its first argument; empty when none does.
-
-        `listed` asks for one that has the value in its list of names.
-        """
-        if not isinstance(type_, v.CallOf) or not isinstance(node, nodes.Text | nodes.Number):
-            return ""
-        entries = [entry for name in type_.families for entry in self.vocabulary.families[name].entries.values()]
-        for entry in entries:
-            first = entry.args[0].type if entry.args and entry.positional else None
-            takes = node.value in first.options if isinstance(first, v.OneOfStrings) else not listed
-            if first is not None and takes and fits(node, first, self.vocabulary):
-                return entry.name
-        return ""
 
     def _number(self, node: nodes.Node, type_: v.Number, what: str) -> Value | None:
         if not isinstance(node, nodes.Number):
@@ -154,17 +112,18 @@ class Values:
                     found=unit or "",
                     expected=f"a number of {type_.unit}" if type_.unit else "a plain number",
                     example=example.strip(),
+                    is_plain=unit is None and type_.unit is not None and literal(node.span),
                 )
             )
             return None
         shown = quantity_text(node)
         if type_.whole and value != int(value):
-            self.problems.append(errors.NotWhole(span=node.span, what=what, found=shown))
+            self.problems.append(errors.NotWhole(span=node.span, what=what, found=shown, near=_whole_near(node)))
             return None
         too_low = type_.low is not None and (value < type_.low or (type_.above and value == type_.low))
         too_high = type_.high is not None and (value > type_.high or (type_.below and value == type_.high))
         if too_low or too_high:
-            is_share = type_.high == 1 and type_.unit is None and 1 < value <= 100
+            is_share = type_.high == 1 and type_.unit is None and 2 <= value <= 100
             hint = f"a share is written `{value:g}%` or `{value / 100:g}`" if is_share else ""
             allowed = range_text(type_)
             self.problems.append(errors.OutOfRange(span=node.span, what=what, found=shown, allowed=allowed, hint=hint))
@@ -186,7 +145,8 @@ class Values:
             )
             return None
         if (type_.whole or node.unit == "steps") and node.value != int(node.value):
-            self.problems.append(errors.NotWhole(span=node.span, what=what, found=quantity_text(node)))
+            shown = quantity_text(node)
+            self.problems.append(errors.NotWhole(span=node.span, what=what, found=shown, near=_whole_near(node)))
             return None
         if node.value < 0 or (node.value == 0 and not type_.zero) or node.value > 1e7:
             self.problems.append(
@@ -204,6 +164,8 @@ class Values:
         for option in type_.options:
             if fits(node, option, self.vocabulary):
                 return self.value(node, option, what)
+        if isinstance(node, nodes.Name) and fits(replace(node, value=node.value.lower()), type_, self.vocabulary):
+            return self._wrong(node, type_, what)  # `None`, `True`
         if isinstance(node, nodes.Name | nodes.Call):
             for option in type_.options:  # an unknown name gets its family's suggestion
                 if isinstance(option, v.CallOf) and not (isinstance(node, nodes.Name) and "." in node.value):
@@ -309,19 +271,25 @@ class Values:
                     return None
                 place = None if self.is_default else call.span
                 return self._made(CallValue(family.name, call.name, args, place), node)
-        names = tuple(name for family in families for name in family.entries)
-        holder = "" if call.arguments else self._call_of(nodes.Text(call.name, call.span), type_, listed=True)
-        suggestion = f'write `{holder}("{call.name}")`' if holder else ""
+        self._unknown_entry(call, families, type_)
+        return None
+
+    def _unknown_entry(self, call: nodes.Call, families: list[v.Family], type_: v.CallOf) -> None:
+        entries = {name: entry for family in families for name, entry in family.entries.items()}
+        suggestion = suggest(call.name, entries, self.vocabulary.habits)
+        if not suggestion:
+            suggestion = holder_of(call.name, type_, self.vocabulary)
         self.problems.append(
             errors.UnknownEntry(
                 span=call.name_span,
                 name=call.name,
                 noun=families[0].noun,
-                options=names,
-                suggestion=suggestion or suggest(call.name, names, self.vocabulary.habits),
+                options=tuple(entries),
+                suggestion=suggestion,
             )
         )
-        return None
+        if suggestion in entries and call.arguments:
+            self._arguments(replace(call, name=suggestion), entries[suggestion])
 
     def _arguments(self, call: nodes.Call, entry: v.Entry) -> dict[str, Value] | None:
         before = len(self.problems)
@@ -338,6 +306,7 @@ class Values:
                     continue
                 name = next(positional, None)
                 if name is None:
+                    meant |= set(table)  # nobody knows which
                     self.problems.append(
                         errors.TooManyArguments(
                             span=argument.span,
@@ -354,7 +323,8 @@ class Values:
                     errors.GivenTwice(span=argument.name_span, what=f"`{name}`", first=given[name].span)
                 )
             elif name not in table:
-                suggestion = suggest(name, table, self.vocabulary.habits)
+                suggestion = suggest(name, table, self.vocabulary.habits) or home(name, self.vocabulary)
+                taken = any(other.name == suggestion for other in call.arguments) or suggestion in given
                 meant.add(suggestion)
                 self.problems.append(
                     errors.UnknownArgument(
@@ -363,6 +333,7 @@ class Values:
                         call=call.name,
                         options=tuple(table),
                         suggestion=suggestion,
+                        taken=taken,
                     )
                 )
             else:
@@ -398,23 +369,16 @@ def _parsed(default: str) -> nodes.Node:
     return item.value
 
 
-def _unquoted(text: nodes.Text) -> nodes.Node:
-    """Return the value that a string's text would be without the quotes; the string itself where it is none."""
-    recipe = parse(Source("", f"x = {text.value[:_SHORT]}"))
-    item = recipe.items[0] if len(recipe.items) == 1 and not recipe.problems else None
-    return item.value if isinstance(item, nodes.Field) else text
-
-
-_SHORT = 80  # characters; nobody quotes a longer value by mistake
+def _whole_near(node: nodes.Number) -> str:
+    """Return the whole numbers below and above a number, as choices; empty for a share, which is no number of things."""
+    if node.value < 1:
+        return ""
+    below = replace(node, value=float(int(node.value)))
+    above = replace(below, value=below.value + 1)
+    return " or ".join(f"`{quantity_text(each)}`" for each in (below, above))
 
 
 def _takes_numbers(type_: v.Type) -> bool:
     if isinstance(type_, v.Either):
         return any(_takes_numbers(option) for option in type_.options)
     return not isinstance(type_, v.Text | v.FilePath | v.HexDigits | v.OneOfStrings | v.CallOf | v.Word | v.Truth)
-
-
-def _words(type_: v.Type) -> tuple[str, ...]:
-    if isinstance(type_, v.Word):
-        return tuple(type_.options)
-    return ("true", "false") if isinstance(type_, v.Truth) else ()

@@ -161,7 +161,8 @@ class Arg:
     """One argument of an entry, or one field of a block.
 
     `default` is the Python value that the checked recipe holds when nothing is written: a number, a
-    word, None; a call's default is written as recipe text in a `Default`.
+    word, None; a call's default is written as recipe text in a `Default`. `examples` are of a field: each one
+    or more statements of its block (an argument is shown by its entry's).
     """
 
     name: str
@@ -169,6 +170,7 @@ class Arg:
     doc: str
     default: Any = REQUIRED
     identity: bool = True  # whether the value is part of the recipe's hash
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +182,19 @@ class Default:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A name that can be called: an optimizer, a source, a layer."""
+    """A name that can be called: an optimizer, a source, a layer.
+
+    `formula` is its definition, a line for each equation, the first line saying what the letters are. `examples` are
+    statements for the place of its family; together they show every argument that no recipe of ours shows.
+    """
 
     name: str
     doc: str
     args: tuple[Arg, ...] = ()
     source: str = ""
     positional: int = 1
+    formula: str = ""
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +208,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class BlockType:
-    """A block: its fields, whether it has a title, how often it may stand."""
+    """A block: its fields, whether it has a title, how often it may stand. `examples` are whole blocks."""
 
     name: str
     doc: str
@@ -210,6 +218,7 @@ class BlockType:
     required: bool = False
     claims: bool = False
     defaults_for: str | None = None  # `defaults` gives the fields of every `stage`
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +227,7 @@ class Vocabulary:
 
     `parts` gives a base's parts in order, without `base.` and without the head (None when unknown),
     and the name that messages use for it. `rules` look at a whole checked recipe for what no
-    single value shows. `habits` maps words of other tools to ours, or to a sentence of advice.
+    single value shows; `later` are the codes of advice that only the data shows. `habits` maps words of other tools to ours, or to a sentence of advice.
     """
 
     version: int
@@ -229,6 +238,7 @@ class Vocabulary:
     sets: tuple[str, ...]
     parts: Callable[[CallValue], tuple[tuple[str, ...], str] | None]
     rules: tuple[Callable[[CheckedRecipe], Iterable[Problem]], ...] = ()
+    later: frozenset[str] = frozenset()
     habits: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -2,7 +2,7 @@
 
     import runtime as ftr
 
-    recipe = ftr.check(ftr.parse(ftr.read_source("digits.ftr")))
+    recipe = ftr.check(ftr.load_recipe("digits.ftr"))            # with the parents that it extends
     prepared = ftr.prepare("digits.ftr", settings=["lr=3e-4"])   # finds images, builds the network
     print(prepared.plan.stages[0].steps)
     folder, result = ftr.run(prepared)
@@ -10,7 +10,7 @@
     for prediction in ftr.predict(finished, ["photo.jpg"]):
         print(prediction.classes)
 
-`parse`, `check` and `compile_plan` load no MXNet; the others do, when they are called.
+`load_recipe`, `parse`, `check` and `compile_plan` load no MXNet; the others do, when they are called.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from recipe_lang.checked import CheckedRecipe
 from recipe_lang.checker import check as _check
 from recipe_lang.diagnostics import RecipeError
+from recipe_lang.loading import load as load_recipe
 from recipe_lang.nodes import Recipe
 from recipe_lang.parser import parse, read_source
 
@@ -37,6 +38,7 @@ __all__ = [
     "compile_plan",
     "evaluate",
     "load",
+    "load_recipe",
     "parse",
     "predict",
     "prepare",

@@ -32,6 +32,10 @@ def app() -> None:
 for _each in (
     language.check,
     language.explain,
+    language.fix,
+    language.fmt,
+    language.lsp,
+    language.show,
     training.plan,
     training.run,
     results.evaluate,

@@ -1,90 +1,73 @@
-"""What `ftr explain` says: every name of the vocabulary and every code of an error, from their tables."""
+"""What `ftr explain` says: pages on every name that a recipe can hold and on every code, from their tables.
+
+In goes a word, out come its pages, one for each of its meanings; `list_words` names all words by family.
+"""
 
 from __future__ import annotations
 
-import inspect
-import textwrap
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator
 
-from recipe_lang import errors, parent_problems, vocabulary
-from recipe_lang.diagnostics import Problem
+from recipe_lang import vocabulary as v
+from recipe_lang.errors import listed
 from recipe_lang.suggest import suggest
 from recipe_lang.wording import describe
-from runtime import plan_problems, run_problems
-from runtime.data import problems as data_problems
-from runtime.vocabulary import VOCABULARY, rules
-from runtime.weights import problems as weights_problems
+from runtime import codes, glossary, networks, places
+from runtime.page import Code, Page, Prose, Terms, render_page, wrapped
+from runtime.vocabulary import VOCABULARY
 
-_MODULES = (errors, parent_problems, rules, data_problems, weights_problems, plan_problems, run_problems)
-
-
-def codes() -> dict[str, type[Problem]]:
-    """Return every kind of problem by its code."""
-    found = {}
-    for module in _MODULES:
-        for kind in vars(module).values():
-            if isinstance(kind, type) and issubclass(kind, Problem) and kind.code:
-                found[kind.code] = kind
-    return dict(sorted(found.items()))
+_CODE = re.compile(r"[EW]\d{3}", re.IGNORECASE)
 
 
-def explain_word(word: str) -> str:
-    """Return the documentation of a name or a code; a text that begins with `nothing` when there is none."""
-    if word.upper() in codes():
-        kind = codes()[word.upper()]
-        return f"{kind.code}\n\n{textwrap.fill(' '.join(inspect.getdoc(kind).split()), 90)}"  # type: ignore[union-attr]
-    found = [text for name, text in _documented() if name == word]
+def explain_word(word: str, width: int = 100) -> tuple[str, bool]:
+    """Return the documentation of a word, and whether there is any; else the text says what may be meant.
+
+    A word of another tool has some as well: what stands for it here.
+    """
+    found = list(pages(word))
     if found:
-        return "\n\n".join(found)
-    near = suggest(word, {name for name, _ in _documented()} | set(codes()), VOCABULARY.habits)
-    return f"nothing is called `{word}`" + (f"; {errors.suggested(near)}" if near else "")
+        return "\n\n".join(render_page(page, width) for page in found), True
+    names, advice = _habit(word)
+    if names or advice:
+        here = f"is called {_listed(names, 'or')} here" if names else "is a word of other tools"
+        text = wrapped(f"`{word}` {here}{f': {advice}' if advice else ''}.", width)
+        return "\n\n".join([text, *(render_page(page, width) for name in names for page in pages(name))]), True
+    near = suggest(word, codes.codes() if _CODE.fullmatch(word) else _all_names())
+    return f"nothing is called `{word}`" + (f": did you mean `{near}`?" if near else ""), False
 
 
-def list_words() -> str:
-    """Return all names by family, and all codes."""
-    lines = ["fields   " + _wrapped(VOCABULARY.fields), "blocks   " + _wrapped(VOCABULARY.blocks)]
-    for block in VOCABULARY.blocks.values():
-        if block.fields:
-            lines.append(f"  {block.name}: {_wrapped(block.fields)}")
-    for family in VOCABULARY.families.values():
-        lines.append(f"{family.name}: {_wrapped(family.entries)}")
-    lines.append(f"metrics: {_wrapped(VOCABULARY.metrics)}")
-    lines.append(f"codes: {_wrapped(codes())}")
-    return "\n".join(lines)
+def pages(word: str) -> Iterator[Page]:
+    """Yield the pages on a word; none when it has no meaning in a recipe."""
+    if _CODE.fullmatch(word):
+        yield from _problems(word.upper())
+        return
+    for find in (_terms, _blocks, _fields, _entries, _arguments, _words, _metrics, networks.pages):
+        yield from find(word)
 
 
-def _wrapped(names: Mapping[str, object]) -> str:
-    return "\n    ".join(textwrap.wrap(", ".join(names), 84))
+def list_words(width: int = 100) -> str:
+    """Return all names by family, without the arguments, and all codes with their titles."""
+    families: dict[str, Iterable[str]] = {
+        "language": (term.word for term in glossary.TERMS),
+        "blocks": VOCABULARY.blocks,
+        **{f"in {where}": fields for where, fields in places.field_tables().items()},
+        **{family.name: family.entries for family in VOCABULARY.families.values()},
+        "words": dict.fromkeys(word for *_, word, _ in places.words()),
+        "metrics": VOCABULARY.metrics,
+        "networks": ("`ftr explain gluoncv`, `gluon` and `packaged` list them",),
+    }
+    rows = tuple((name, (", ".join(words),)) for name, words in families.items())
+    parts = [Page("Names: `ftr explain NAME` says more", (Terms(rows),))]
+    for name, family in codes.FAMILIES.items():
+        titles = tuple((code, (codes.title(kind),)) for code, kind in codes.codes(name).items())
+        parts.append(Page(f"{name}xx: {family.title}", (Terms(titles),)))
+    return "\n\n".join(render_page(page, width) for page in parts)
 
 
-def _documented() -> Iterator[tuple[str, str]]:
-    for arg in VOCABULARY.fields.values():
-        yield arg.name, f"{arg.name}: a field of the recipe\n{_argument(arg)}"
-    for block in VOCABULARY.blocks.values():
-        fields = "\n".join(f"  {arg.name}\n{_argument(arg)}" for arg in block.fields.values())
-        yield block.name, f"{block.name}: a block\n  {block.doc}\n{fields}"
-        for arg in block.fields.values():
-            yield arg.name, f"{arg.name}: a field of `{block.name}`\n{_argument(arg)}"
-    for family in VOCABULARY.families.values():
-        for entry in family.entries.values():
-            args = "\n".join(f"  {arg.name}\n{_argument(arg)}" for arg in entry.args)
-            source = f"\n  Source: {entry.source}." if entry.source else ""
-            yield entry.name, f"{entry.name}: {family.noun}\n  {entry.doc}{source}\n{args}".rstrip()
-    for name, doc in VOCABULARY.metrics.items():
-        yield name, f"{name}: a metric, written as `valid.{name}` or `test.{name}`\n  {doc}"
-
-
-def _argument(arg: vocabulary.Arg) -> str:
-    lines = [f"    {arg.doc}", f"    Takes {describe(arg.type, VOCABULARY)}."]
-    if arg.default is not vocabulary.REQUIRED:
-        lines.append(f"    Default: {default_text(arg)}.")
-    return "\n".join(lines)
-
-
-def default_text(arg: vocabulary.Arg) -> str:
+def default_text(arg: v.Arg) -> str:
     """Return an argument's default as recipe text."""
     default = arg.default
-    if isinstance(default, vocabulary.Default):
+    if isinstance(default, v.Default):
         return default.text
     if default is None:
         return "none"
@@ -93,3 +76,165 @@ def default_text(arg: vocabulary.Arg) -> str:
     if isinstance(default, tuple):
         return " .. ".join(f"{value:g}" for value in default)
     return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+# --- pages on one kind of word each -----------------------------------------------------------
+
+
+def _terms(word: str) -> Iterator[Page]:
+    for term in glossary.of(word):
+        yield Page(f"{term.word}: {term.kind}", (Prose(term.doc), *_examples(term.examples)))
+
+
+def _blocks(word: str) -> Iterator[Page]:
+    if word in VOCABULARY.blocks:
+        block = VOCABULARY.blocks[word]
+        fields = VOCABULARY.blocks[block.defaults_for or word].fields
+        yield Page(
+            f"{word}: a block", (Prose(block.doc), *_table("Fields", fields.values()), *_examples(block.examples))
+        )
+
+
+def _fields(word: str) -> Iterator[Page]:
+    block, _, name = word.rpartition(".")
+    for where, fields in places.field_tables().items():
+        if name in fields and block in ("", where.strip("`")):
+            arg = fields[name]
+            yield Page(f"{name}: a field of {where}", (*_argument(arg), *_examples(arg.examples)))
+
+
+def _entries(word: str) -> Iterator[Page]:
+    for family, entry in places.entries():
+        if entry.name == word:
+            parts = (
+                Prose(entry.doc),
+                *_formula(entry.formula),
+                *_table("Arguments", entry.args),
+                *_examples(entry.examples),
+                *_prose(", ".join(networks.names(word)), "Networks"),
+                Prose(f"Stands in {listed(places.uses(family.name), 'and')}."),
+                *_prose(f"Source: {entry.source}." if entry.source else ""),
+            )
+            yield Page(f"{word}: {family.noun}", parts)
+
+
+def _arguments(word: str) -> Iterator[Page]:
+    """Yield a page for each kind of argument of this name; calls that take the same one share a page."""
+    kinds: list[tuple[v.Arg, list[str]]] = []
+    for _, entry in places.entries():
+        for arg in (arg for arg in entry.args if arg.name == word):
+            calls = next((calls for kind, calls in kinds if kind == arg), None)
+            if calls is None:
+                kinds.append((arg, [entry.name]))
+            else:
+                calls.append(entry.name)
+    for arg, calls in kinds:
+        yield Page(f"{word}: an argument of {_listed(calls)}", _argument(arg))
+
+
+def _words(word: str) -> Iterator[Page]:
+    for where, arg, name, doc in places.words():
+        if name == word:
+            yield Page(f"{word}: a word of `{arg.name}` of {where}", (Prose(doc),))
+
+
+def _metrics(word: str) -> Iterator[Page]:
+    set_name, _, name = word.rpartition(".")
+    if name in VOCABULARY.metrics and set_name in ("", *VOCABULARY.sets):
+        stands = "Written with its set, in `expect`, in `monitor` and in `early`."
+        claim = f"expect {{\n  valid.{name} {'<= 0.5' if name == 'loss' else '>= 90%'}\n}}"
+        examples = _examples((f"monitor = valid.{name}", claim))
+        yield Page(f"{name}: a metric", (Prose(VOCABULARY.metrics[name]), Prose(stands), *examples))
+
+
+def _problems(code: str) -> Iterator[Page]:
+    family = code[:2]
+    kind = codes.codes(family).get(code) if family in codes.FAMILIES else None
+    if kind is None:
+        return
+    from runtime.examples import examples_of
+
+    parts: list[Prose | Code] = [Prose(codes.reason(kind))]
+    parts += _prose(f"Source: {codes.source(kind)}." if codes.source(kind) else "")
+    example = examples_of(family).get(code)
+    if example is not None:
+        place = PLACES[example.inside]
+        parts += _prose(example.given)
+        parts += (Code(example.wrong, f"Wrong{place}"), Code(example.right, f"Right{place}"))
+    yield Page(f"{code}: {codes.title(kind)}", tuple(parts))
+
+
+PLACES = {
+    "file": ", a whole recipe",
+    "recipe": "",
+    "data": ", in the `data` block",
+    "stage": ", in a stage",
+    "shell": ", on the command line",
+    "python": ", in Python",
+}
+"""Where an example stands, in words that follow a heading."""
+
+
+# --- their parts ------------------------------------------------------------------------------
+
+
+def _argument(arg: v.Arg) -> tuple[Prose | Terms, ...]:
+    default = "" if arg.default is v.REQUIRED else f" Default: `{default_text(arg)}`."
+    words = (Terms(tuple((word, (doc,)) for word, doc in options.items())) for options in places.words_of(arg.type))
+    return (Prose(arg.doc), Prose(f"Takes {describe(arg.type, VOCABULARY)}.{default}"), *words)
+
+
+def _table(heading: str, args: Iterable[v.Arg]) -> list[Terms]:
+    rows = tuple((arg.name, _row(arg)) for arg in args)
+    return [Terms(rows, heading)] if rows else []
+
+
+def _row(arg: v.Arg) -> tuple[str, ...]:
+    default = "required" if arg.default is v.REQUIRED else f"default `{default_text(arg)}`"
+    words = (f"`{word}`: {doc}" for options in places.words_of(arg.type) for word, doc in options.items())
+    return (f"{describe(arg.type, VOCABULARY)}; {default}", arg.doc, *words)
+
+
+def _examples(texts: tuple[str, ...]) -> list[Code]:
+    apart = "\n\n" if any("\n" in text for text in texts) else "\n"
+    return [Code(apart.join(texts), "Example" if len(texts) == 1 else "Examples")] if texts else []
+
+
+def _formula(formula: str) -> tuple[Prose | Code, ...]:
+    letters, _, equations = formula.partition("\n")
+    return (Code(equations, "Formula"), Prose(f"With {letters}.")) if formula else ()
+
+
+def _prose(text: str, heading: str = "") -> list[Prose]:
+    return [Prose(text, heading)] if text else []
+
+
+def _listed(names: Iterable[str], last: str = "and") -> str:
+    return listed(tuple(f"`{name}`" for name in names), last)
+
+
+# --- what is no name of ours ------------------------------------------------------------------
+
+
+def _all_names() -> set[str]:
+    metrics = {f"{prefix}{name}" for prefix in ("", "valid.", "test.") for name in VOCABULARY.metrics}
+    return {
+        *(name for term in glossary.TERMS for name in (term.word, *term.also)),
+        *VOCABULARY.blocks,
+        *(entry.name for _, entry in places.entries()),
+        *(arg.name for _, arg in places.arguments()),
+        *(word for *_, word, _ in places.words()),
+        *metrics,
+        *networks.all_names(),
+    }
+
+
+def _habit(word: str) -> tuple[list[str], str]:
+    """Return what a word of other tools is called here, and a sentence of advice; both may be empty."""
+    candidates = [text for text in VOCABULARY.habits.get(word.lower(), "").split("|") if text]
+    names = [text for text in candidates if " " not in text]
+    advice = [text for text in candidates if " " in text]
+    if advice:  # a word that one place takes is not what a sentence is about: `freeze` is more than `norm = frozen`
+        few = {word for *_, word, _ in places.words()}
+        names = [name for name in names if name not in few]
+    return names, "; ".join(advice)

@@ -10,8 +10,11 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from recipe_lang.checked import CheckedRecipe
+from recipe_lang.printer import values_with_places
 from runtime import schedules
 from runtime.plan import DataPlan, Plan, StagePlan, Step
+from runtime.vocabulary import VOCABULARY
 
 _BARS = " ▁▂▃▄▅▆▇█"
 
@@ -25,6 +28,22 @@ def show_plan(console: Console, plan: Plan) -> None:
     if plan.claims:
         console.print()
         console.print(f"claims: {', '.join(str(claim) for claim in plan.claims)}")
+
+
+def show_values(console: Console, recipe: CheckedRecipe) -> None:
+    """Print every value of a recipe and the file and line that it comes from."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("value", "", "comes from"):
+        table.add_column(name, overflow="fold")
+    block = ""
+    for row in values_with_places(recipe, VOCABULARY):
+        if row["block"] != block:
+            block = row["block"]
+            table.add_row(Text(block, "bold"))
+        style = "dim" if row["from"] == "default" else ""
+        table.add_row(f"{'  ' if block else ''}{row['field']}", row["value"], row["from"], style=style)
+    console.print()
+    console.print(table)
 
 
 def call_text(step: Step | None) -> str:

@@ -19,8 +19,10 @@ from typing import Any, Protocol
 
 from recipe_lang.checked import CheckedRecipe
 from recipe_lang.checker import check
-from recipe_lang.diagnostics import RecipeError
+from recipe_lang.diagnostics import Problem, RecipeError, ordered
 from recipe_lang.errors import Unreadable
+from recipe_lang.flatten import flatten
+from recipe_lang.formatter import recipe_text
 from recipe_lang.loading import load
 from recipe_lang.printer import print_recipe
 from runtime.artifacts import Record, create_folder, recording, result_of, write_json, write_text, writing
@@ -33,6 +35,7 @@ from runtime.finished import RunSettings, export_model
 from runtime.model import Model, build_model, start_weights
 from runtime.mx import mx
 from runtime.plan import Plan
+from runtime.plan_advice import plan_advice
 from runtime.run_problems import LossNotFinite, NoSuchDevice
 from runtime.train import Interrupted, Session, train
 from runtime.vocabulary import VOCABULARY
@@ -48,6 +51,7 @@ class Prepared:
     listings: Mapping[str, Listing]
     model: Model
     plan: Plan
+    advice: tuple[Problem, ...] = ()
 
 
 class Watch(Protocol):
@@ -70,13 +74,17 @@ class NoWatch:
         """Do nothing."""
 
 
-def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = None) -> Prepared:
+def prepare(
+    path: Path, settings: Sequence[str] = (), data_root: Path | None = None, outside: bool = False
+) -> Prepared:
     """Check a recipe, find its images, build its network and compile its plan. Nothing is trained or written.
+
+    `outside` allows parents outside of the folder of the recipe.
 
     Raises:
         RecipeError: something about the recipe, its data or its base is wrong.
     """
-    recipe = check(load(path), VOCABULARY, settings)
+    recipe = check(load(path, outside=outside), VOCABULARY, settings)
     if data_root is not None:
         recipe = under_root(recipe, data_root)
     _check_paths(recipe)
@@ -85,7 +93,9 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     size, _ = image_size(recipe)
     head = [step(layer) for layer in recipe["head"]]
     model = build_model(step(recipe.fields["base"]), head, len(facts.classes), size)
-    return Prepared(recipe, listings, model, compile_plan(recipe, facts, model.facts()))
+    plan = compile_plan(recipe, facts, model.facts())
+    advice = ordered((*recipe.advice, *plan_advice(recipe, plan, listings)))
+    return Prepared(recipe, listings, model, plan, tuple(advice))
 
 
 def _check_paths(recipe: CheckedRecipe) -> None:
@@ -143,11 +153,18 @@ def run(
 def _begin(recipe: CheckedRecipe, plan: Plan, out: Path | None) -> Path:
     folder = create_folder(out, plan.name)
     with writing(folder):
-        write_text(folder / "recipe.ftr", recipe.source.text)
+        write_text(folder / "recipe.ftr", _as_written(recipe))
         write_text(folder / "resolved.ftr", print_recipe(recipe, VOCABULARY))
         write_json(folder / "plan.json", plan)
         write_json(folder / "classes.json", plan.data.classes)
     return folder
+
+
+def _as_written(recipe: CheckedRecipe) -> str:
+    """Return the recipe's text; one that builds on others, or is JSON, as one `.ftr` text of the same meaning."""
+    if recipe.written.parent is None and not recipe.source.name.endswith(".json"):
+        return recipe.source.text
+    return recipe_text(flatten(recipe))
 
 
 def _train(session: Session, folder: Path, record: Record, watch: Watch) -> tuple[str, RecipeError | None]:

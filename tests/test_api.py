@@ -24,6 +24,7 @@ def test_the_public_names_are_these() -> None:
         "compile_plan",
         "evaluate",
         "load",
+        "load_recipe",
         "parse",
         "predict",
         "prepare",

@@ -41,7 +41,7 @@ def expected(text: str) -> list[tuple[int, str]]:
 def problems(source: Source, settings: Sequence[str] = ()) -> tuple[Problem, ...]:
     with pytest.raises(RecipeError) as caught:
         check(parse(source), VOCABULARY, settings)
-    return caught.value.problems
+    return tuple(problem for problem in caught.value.problems if problem.is_error)
 
 
 def problems_of(path: Path) -> tuple[Problem, ...]:

@@ -90,6 +90,8 @@ SET = click.option(
     metavar="NAME=VALUE",
     help="Set a parameter of the recipe; may be repeated.",
 )
+OUTSIDE = click.option("--allow-outside", "outside", is_flag=True, help="Allow parents outside of the recipe's folder.")
+DENY = click.option("--deny-warnings", "deny", is_flag=True, help="Exit with 1 where there is advice.")
 DATA_ROOT = click.option(
     "--data-root",
     type=click.Path(path_type=Path, file_okay=False),

@@ -8,19 +8,36 @@ from pathlib import Path
 import click
 
 from recipe_lang.checker import check as check_recipe
-from recipe_lang.diagnostics import Problem, RecipeError, as_json
+from recipe_lang.diagnostics import Problem, RecipeError, as_json, ordered
 from recipe_lang.identity import recipe_hash
-from recipe_lang.loading import load
-from runtime.commands.command import FINE, INVALID, JSON, SET, command, show_problems
+from recipe_lang.loading import load, load_source
+from recipe_lang.parser import decode_source, read_source
+from recipe_lang.printer import print_recipe
+from recipe_lang.source import Source
+from runtime.commands.command import (
+    DENY,
+    FAILED,
+    FINE,
+    INVALID,
+    JSON,
+    OUTSIDE,
+    RECIPE,
+    SET,
+    command,
+    console,
+    show_problems,
+)
 from runtime.vocabulary import VOCABULARY
 
 
 @click.command()
 @click.argument("recipes", nargs=-1, required=True, type=click.Path(path_type=Path))
 @SET
+@OUTSIDE
+@DENY
 @JSON
 @command
-def check(recipes: tuple[Path, ...], settings: tuple[str, ...], machine: bool) -> int:
+def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, deny: bool, machine: bool) -> int:
     """Check recipes and show all that is wrong with them. Needs no data and no network."""
     report = []
     code = FINE
@@ -28,8 +45,9 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], machine: bool) -
         problems: tuple[Problem, ...] = ()
         identity = None
         try:
-            checked = check_recipe(load(path), VOCABULARY, settings)
+            checked = check_recipe(load(path, outside=outside), VOCABULARY, settings)
             identity, problems = recipe_hash(checked, VOCABULARY), checked.advice
+            code = max(code, FAILED if deny and problems else FINE)
         except RecipeError as error:
             problems = error.problems
             code = INVALID
@@ -37,7 +55,7 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], machine: bool) -
         if not machine:
             if problems:
                 show_problems(problems)
-            if identity is not None:
+            if identity is not None and not (deny and problems):
                 click.echo(f"{path}: fine ({identity[:12]})")
     if machine:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
@@ -45,12 +63,161 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], machine: bool) -
 
 
 @click.command()
-@click.argument("word", required=False)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--check", "checking", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
+@click.option("--diff", "showing", is_flag=True, help="Write nothing; show what would change.")
 @command
-def explain(word: str | None) -> int:
-    """Explain a name of the vocabulary or the code of an error; without a WORD, list them."""
+def fmt(files: tuple[Path, ...], checking: bool, showing: bool) -> int:
+    """Bring recipes, and all in folders, into the one layout. `-` reads standard input and prints the result."""
+    from runtime.recipe_files import recipe_files
+
+    paths, problems = recipe_files(files)
+    changed = False
+    for path in paths:
+        try:
+            changed = _format(path, checking, showing) or changed
+        except RecipeError as error:
+            problems += ordered(error.problems)
+    if problems:
+        show_problems(tuple(problems))
+        return INVALID
+    return FAILED if checking and changed else FINE
+
+
+def _format(path: Path, checking: bool, showing: bool) -> bool:
+    """Format one file, or only say what would change; return whether it is other than it should be."""
+    from recipe_lang.formatter import format_text
+    from runtime.recipe_files import STANDARD_INPUT, difference, read_bytes, replace_file
+
+    data = read_bytes(path)
+    name = "<stdin>" if path == STANDARD_INPUT else str(path)
+    text = format_text(decode_source(data, name))
+    changed = text.encode() != data
+    if showing:
+        click.echo(difference(name, data.decode(), text).encode("utf-8", "surrogateescape"), nl=False)
+    elif path == STANDARD_INPUT and not checking:
+        click.echo(text.encode(), nl=False)
+    elif changed:
+        if not checking:
+            replace_file(path, text)
+        click.echo(name)
+    return changed
+
+
+@click.command()
+@click.argument("words", nargs=-1)
+@command
+def explain(words: tuple[str, ...]) -> int:
+    """Explain names of the vocabulary, words of the language or codes of errors; without WORDS, list them."""
+    from shutil import get_terminal_size
+
     from runtime.explain import explain_word, list_words
 
-    text = list_words() if word is None else explain_word(word)
-    click.echo(text, err=text.startswith("nothing"))
-    return INVALID if text.startswith("nothing") else FINE
+    width = min(100, max(40, get_terminal_size((100, 24)).columns))
+    if not words:
+        click.echo(list_words(width))
+    code = FINE
+    for number, word in enumerate(words):
+        text, known = explain_word(word, width)
+        click.echo(f"\n{text}" if number and known else text, err=not known)
+        code = code if known else INVALID
+    return code
+
+
+@click.command()
+@RECIPE
+@click.option("--resolved", "form", flag_value="resolved", help="Every value, and the file and line it comes from.")
+@click.option("--flat", "form", flag_value="flat", help="The recipe and its parents as one recipe.")
+@SET
+@OUTSIDE
+@command
+def show(recipe: Path, form: str | None, settings: tuple[str, ...], outside: bool) -> int:
+    """Print a recipe: in colours on a terminal, else byte for byte."""
+    if form == "resolved":
+        _print_recipe(print_recipe(check_recipe(load(recipe, outside=outside), VOCABULARY, settings), VOCABULARY, True))
+    elif form == "flat":
+        from recipe_lang.flatten import flatten
+        from recipe_lang.formatter import recipe_text
+
+        _print_recipe(recipe_text(flatten(check_recipe(load(recipe, outside=outside), VOCABULARY, settings))))
+    else:
+        _print_recipe(read_source(recipe).text, recipe)
+    return FINE
+
+
+def _print_recipe(text: str, path: Path | None = None) -> None:
+    """Print a recipe's text: in colours on a terminal, else as it is; for a `path`, its bytes."""
+    out = console()
+    if out.is_terminal:
+        from rich.syntax import Syntax
+
+        from runtime.pygments_lexer import FtrLexer
+
+        # somebody else's recipe moves no cursor
+        shown = "".join(c if c.isprintable() or c in "\r\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+        colours = Syntax(shown, FtrLexer(stripnl=False), theme="ansi_dark")
+        out.print(colours.highlight(shown), soft_wrap=True, end="")
+    else:  # a pipe can be read only once
+        click.echo(path.read_bytes() if path is not None and path.is_file() else text, nl=False)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--write", is_flag=True, help="Apply the fixes; without it they are shown only.")
+@OUTSIDE
+@command
+def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
+    """Apply the safe fixes of the problems in recipes: show them as a diff, or write them."""
+    from runtime.recipe_files import recipe_files
+
+    paths, problems = recipe_files(files)
+    changed = False
+    for path in paths:
+        try:
+            changed_, left = _fix(path, write, outside)
+        except RecipeError as error:
+            changed_, left = False, list(error.problems)
+        changed = changed or changed_
+        problems += left
+    if problems:
+        show_problems(tuple(problems))
+    if any(problem.is_error for problem in problems):
+        return INVALID
+    return FAILED if changed and not write else FINE
+
+
+def _fix(path: Path, write: bool, outside: bool) -> tuple[bool, list[Problem]]:
+    """Fix one recipe, or show how; return whether there was something to fix, and the problems that are left."""
+    from recipe_lang.fixing import fix
+    from runtime.recipe_files import difference, replace_file
+
+    def problems(source: Source) -> tuple[Problem, ...]:
+        try:
+            return check_recipe(load_source(source, outside=outside), VOCABULARY).advice
+        except RecipeError as error:
+            return error.problems
+
+    source = read_source(path)
+    fixed = fix(source, problems)
+    if fixed.done and write:
+        replace_file(path, fixed.source.text)
+        for problem in fixed.done:
+            click.echo(f"{problem.span}: fixed {problem.code}, {problem.message()}")
+    elif fixed.done:
+        click.echo(difference(str(path), source.text, fixed.source.text), nl=False)
+    return bool(fixed.done), [problem for problem in fixed.left if problem.is_error]
+
+
+@click.command()
+@command
+def lsp() -> int:
+    """Serve editors: the Language Server Protocol over standard input and output."""
+    try:
+        from runtime.lsp.server import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("recipe_lang", "runtime"):
+            raise
+        click.echo(f'the language server needs {error.name}: pip install "ftr[lsp]"', err=True)
+        return INVALID
+    serve()
+    return FINE

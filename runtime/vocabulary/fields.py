@@ -30,85 +30,151 @@ def _shared(where: str) -> Word:
 
 
 FIELDS = table(
-    Arg("name", Text(), "Name of the recipe; run folders are called after it.", None, identity=False),
-    Arg("about", Text(), "What it is for, in a sentence.", None, identity=False),
+    Arg(
+        "name",
+        Text(),
+        "Name of the recipe; run folders are called after it.",
+        None,
+        identity=False,
+        examples=('name = "flowers-resnet50"',),
+    ),
+    Arg(
+        "about",
+        Text(),
+        "What it is for, in a sentence.",
+        None,
+        identity=False,
+        examples=('about = "Head first, then the top."',),
+    ),
     Arg(
         "task",
         Word({"classification": "One class for each image."}),
         "What the model learns to do.",
         "classification",
+        examples=("task = classification",),
     ),
-    Arg("seed", Number(0, 2**53 - 1, whole=True), "Where all randomness derives from.", 0),
+    Arg("seed", Number(0, 2**53 - 1, whole=True), "Where all randomness derives from.", 0, examples=("seed = 7",)),
     Arg(
         "base",
         CallOf(("base",)),
         "The network to start from.",
         Default('packaged("efficientnet_lite0")'),
+        examples=('base = gluoncv("resnet50_v1b")',),
     ),
     Arg(
         "head",
         ListOf(CallOf(("layer",))),
         "The new layers behind the base; the zoo's own pooling comes first unless one is written.",
         Default("[dense(classes)]"),
+        examples=("head = [dropout(0.2), dense(classes)]",),
     ),
-    Arg("loss", CallOf(("loss",)), "What training makes small.", Default("cross_entropy")),
+    Arg(
+        "loss",
+        CallOf(("loss",)),
+        "What training makes small.",
+        Default("cross_entropy"),
+        examples=("loss = cross_entropy(label_smoothing = 0.1)",),
+    ),
 )
 
 DATA = BlockType(
     "data",
     "The images and how they are prepared.",
     table(
-        Arg("train", CallOf(("source",)), "The images to train on."),
+        Arg(
+            "train", CallOf(("source",)), "The images to train on.", examples=('train = folder("data/flowers/train")',)
+        ),
         Arg(
             "valid",
             CallOf(("source", "split")),
             "The images that choose between models.",
             Default("holdout(20%)"),
+            examples=("valid = holdout(15%)", 'valid = folder("data/flowers/valid")'),
         ),
-        Arg("test", Either((_NONE, CallOf(("source", "split")))), "The images of the final report.", None),
+        Arg(
+            "test",
+            Either((_NONE, CallOf(("source", "split")))),
+            "The images of the final report.",
+            None,
+            examples=("test = holdout(15%)", "test = none"),
+        ),
         Arg(
             "take",
             Either((_NONE, _COUNT)),
             "Use only so many images of `train`, of each class alike.",
             None,
+            examples=("take = 500 images",),
         ),
         Arg(
             "size",
             Either((_NONE, Number(8, 4096, whole=True, unit="px"))),
             "Side of the square images that the network sees; the base's own by default.",
             None,
+            examples=("size = 224px",),
         ),
         Arg(
             "prepare",
             Either((_NONE, ListOf(CallOf(("prepare",))))),
             "Fixed steps for all images; by default the shorter side to `size`, then the centre.",
             None,
+            examples=("prepare = [resize(256px), center_crop(224px)]",),
         ),
-        Arg("augment", _AUGMENT, "Random steps for training images.", None),
-        Arg("batch", _COUNT, "Images in a step.", 32),
+        Arg(
+            "augment",
+            _AUGMENT,
+            "Random steps for training images.",
+            None,
+            examples=("augment = [random_resized_crop, flip(horizontal)]", "augment = none"),
+        ),
+        Arg("batch", _COUNT, "Images in a step.", 32, examples=("batch = 64",)),
         Arg(
             "on_error",
             Word({"stop": "Name them and stop.", "skip": "Name them and go on without them."}),
             "What to do about images that cannot be read.",
             "stop",
+            examples=("on_error = skip", "on_error = stop"),
         ),
     ),
     required=True,
+    examples=('data {\n  train = folder("data/flowers")\n  valid = holdout(20%)\n  batch = 32\n}',),
 )
 
 STAGE = BlockType(
     "stage",
     "One step of the training: what trains, for how long, and how.",
     table(
-        Arg("train", Select(), "The parts that train; all others are frozen."),
-        Arg("for", Duration(), "How long, such as `3 epochs` or `500 steps`."),
-        Arg("optimizer", CallOf(("optimizer",)), "How gradients become new weights.", Default("adam")),
-        Arg("schedule", CallOf(("schedule",)), "How the rate moves.", Default("cosine")),
+        Arg(
+            "train",
+            Select(),
+            "The parts that train; all others are frozen.",
+            examples=("train = head", "train = base.block3 .. head", "train = all except [base.stem, base.block1]"),
+        ),
+        Arg(
+            "for",
+            Duration(),
+            "How long, such as `3 epochs` or `500 steps`.",
+            examples=("for = 3 epochs", "for = 500 steps"),
+        ),
+        Arg(
+            "optimizer",
+            CallOf(("optimizer",)),
+            "How gradients become new weights.",
+            Default("adam"),
+            examples=("optimizer = sgd(lr = 0.01, momentum = 0.9)",),
+        ),
+        Arg(
+            "schedule",
+            CallOf(("schedule",)),
+            "How the rate moves.",
+            Default("cosine"),
+            examples=("schedule = cosine(warmup = 1 epoch)",),
+        ),
         Arg(
             "lr_scale",
             Either((_NONE, MapOf(Select(), Number(0, 1000, above=True)), CallOf(("rate rule",)))),
             "What the rate is multiplied by, part by part; 1 where nothing is said.",
             None,
+            examples=("train = base.block6 .. head\nlr_scale = { base.block6 = 0.1, base.block7 = 0.3 }",),
         ),
         Arg(
             "norm",
@@ -120,36 +186,75 @@ STAGE = BlockType(
             ),
             "What the norms of trained parts do.",
             "train",
+            examples=("norm = frozen", "norm = train"),
         ),
-        Arg("clip", Either((_NONE, CallOf(("clip",)))), "How gradients are kept small.", None),
-        Arg("l1", Number(0, 10), "Strength of the L1 penalty on weights.", 0.0),
-        Arg("loss", Either((_shared("recipe"), CallOf(("loss",)))), "A loss for this stage only.", "shared"),
+        Arg(
+            "clip",
+            Either((_NONE, CallOf(("clip",)))),
+            "How gradients are kept small.",
+            None,
+            examples=("clip = global_norm(1.0)",),
+        ),
+        Arg(
+            "l1",
+            Number(0, 10),
+            "Strength of the L1 penalty on weights: l1 times the sum of their sizes is added to the loss.",
+            0.0,
+            examples=("l1 = 1e-5",),
+        ),
+        Arg(
+            "loss",
+            Either((_shared("recipe"), CallOf(("loss",)))),
+            "A loss for this stage only.",
+            "shared",
+            examples=("loss = cross_entropy", "loss = shared"),
+        ),
         Arg(
             "augment",
             Either((_shared("data block"), *_AUGMENT.options)),
             "Augmentation for this stage only.",
             "shared",
+            examples=("augment = [flip(horizontal)]", "augment = shared"),
         ),
-        Arg("stop", Either((_NONE, CallOf(("stop",)))), "When to end before the time.", None),
+        Arg(
+            "stop",
+            Either((_NONE, CallOf(("stop",)))),
+            "When to end before the time.",
+            None,
+            examples=("stop = early(valid.accuracy, patience = 3 epochs)",),
+        ),
         Arg(
             "monitor",
             Either((_NONE, MetricOf(("valid",)))),
             "The metric that says which weights are best; that of `stop` by default.",
             None,
+            examples=("monitor = valid.balanced_accuracy",),
         ),
         Arg(
             "keep",
             Either((_NONE, Word({"best": "The best by the monitor.", "last": "The last."}))),
             "Which weights go to the next stage; the best where something is monitored.",
             None,
+            examples=("keep = last", "keep = best\nmonitor = valid.accuracy"),
         ),
     ),
     titled=True,
     repeated=True,
     required=True,
+    examples=('stage "head" {\n  train     = head\n  for       = 3 epochs\n  optimizer = adam(lr = 1e-3)\n}',),
 )
 
-DEFAULTS = BlockType("defaults", "Fields that all stages share.", defaults_for="stage")
-EXPECT = BlockType("expect", "What the recipe claims to reach.", claims=True)
+DEFAULTS = BlockType(
+    "defaults",
+    "Fields that all stages share.",
+    defaults_for="stage",
+    examples=("defaults {\n  optimizer = adamw(lr = 3e-4)\n  norm      = frozen\n}",),
+)
+EXPECT = BlockType(
+    "expect",
+    "What the recipe claims to reach; tested at the end of each run.",
+    claims=True,
+    examples=("expect {\n  valid.accuracy >= 90%\n}",),
+)
 
 BLOCKS = {block.name: block for block in (DATA, DEFAULTS, STAGE, EXPECT)}

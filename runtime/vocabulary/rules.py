@@ -102,6 +102,9 @@ class HeldOutTooMuch(Problem):
     def message(self) -> str:
         return "the holdouts leave nothing to train on"
 
+    def help(self) -> str:
+        return "together `valid` and `test` hold out less than all: such as `holdout(20%)` each"
+
     def related(self) -> tuple[tuple[Span, str], ...]:
         return ((self.first, "the other holdout"),) if self.first else ()
 
@@ -316,7 +319,7 @@ def _claims(recipe: CheckedRecipe) -> Iterator[Problem]:
         if claim.metric.set == "test" and recipe.block("data")["test"] is None:
             yield NoTestSet(span=claim.span)
         if claim.metric.name != "loss" and not 0 <= claim.number <= 1:
-            hint = f"a share is written `{claim.number:g}%`" if 1 < claim.number <= 100 else ""
+            hint = f"a share is written `{claim.number:g}%`" if 2 <= claim.number <= 100 else ""
             found = f"{claim.number:g}"
             yield OutOfRange(span=claim.span, what=what, found=found, allowed="from 0 to 1", hint=hint)
 

@@ -1,0 +1,80 @@
+"""The codes of problems: the families that they belong to, and the class behind each code.
+
+In goes a family (`E5`) or nothing, out come the classes by code. Only the modules that hold them are imported, since
+`ftr explain adam` needs none.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+
+from recipe_lang.diagnostics import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFamily:
+    """Codes that begin alike: what they are about, the modules with their classes, and the one with examples."""
+
+    title: str
+    modules: tuple[str, ...]
+    examples: str
+
+
+FAMILIES: Mapping[str, CodeFamily] = {
+    "E1": CodeFamily(
+        "syntax and files", ("recipe_lang.errors", "recipe_lang.parent_problems", "runtime.recipe_files"), "syntax"
+    ),
+    "E2": CodeFamily("names", ("recipe_lang.errors", "recipe_lang.parent_problems"), "names"),
+    "E3": CodeFamily("types and ranges", ("recipe_lang.errors", "recipe_lang.parent_problems"), "types"),
+    "E4": CodeFamily("rules across fields", ("recipe_lang.errors", "runtime.vocabulary.rules"), "rules"),
+    "E5": CodeFamily(
+        "data and weights",
+        (
+            "runtime.data.problems",
+            "runtime.weights.problems",
+            "runtime.survey_problems",
+            "runtime.plan_problems",
+        ),
+        "data",
+    ),
+    "E6": CodeFamily("the run", ("runtime.run_problems",), "running"),
+    "W7": CodeFamily("advice", ("recipe_lang.errors", "runtime.vocabulary.advice", "runtime.plan_advice"), "advice"),
+}
+"""By the first two characters of the codes."""
+
+
+def codes(family: str = "") -> dict[str, type[Problem]]:
+    """Return the kinds of problems by code, in order: those of a family, or all of them.
+
+    Raises:
+        KeyError: there is no such family.
+    """
+    if not family:
+        return {code: kind for each in FAMILIES for code, kind in codes(each).items()}
+    kinds = (kind for name in FAMILIES[family].modules for kind in vars(import_module(name)).values())
+    found = {
+        kind.code: kind
+        for kind in kinds
+        if isinstance(kind, type) and issubclass(kind, Problem) and kind.code.startswith(family)
+    }
+    return dict(sorted(found.items()))
+
+
+def title(kind: type[Problem]) -> str:
+    """Return a problem's name in words: `UnknownField` is "unknown field"."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__).lower()
+
+
+def source(kind: type[Problem]) -> str:
+    """Return where the reason of an advice comes from, without a full stop; empty where nothing says it."""
+    return str(getattr(kind, "source", "")).rstrip(".")
+
+
+def reason(kind: type[Problem]) -> str:
+    """Return why something is a problem: the documentation of its class, its lines joined, paragraphs apart."""
+    text = inspect.getdoc(kind) or ""
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))

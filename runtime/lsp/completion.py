@@ -1,0 +1,287 @@
+"""What can be written at a place: `complete(reading, offset) -> suggestions`, from the vocabulary's tables.
+
+Works on half-typed lines: where the place is comes from the text before it, what is there already from the statements
+that can be read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from recipe_lang import nodes
+from recipe_lang import vocabulary as v
+from recipe_lang.wording import describe, fits, quantity_text
+from runtime.lsp.cursor import Cursor, cursor
+from runtime.lsp.documentation import argument_doc, entry_doc, part_doc
+from runtime.lsp.expected import Expected, expected
+from runtime.lsp.reading import Reading, base, blocks, params, values
+from runtime.metrics import METRICS
+from runtime.vocabulary import VOCABULARY
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One thing to write at a place, instead of the characters from `start` on.
+
+    `text` goes before the cursor and `tail` behind it; `kind` is field, block, argument, call, word, param, metric,
+    part, unit, operator, keyword, name (of a network), file or folder. `doc` is Markdown.
+    """
+
+    label: str
+    kind: str
+    text: str
+    start: int
+    tail: str = ""
+    detail: str = ""
+    doc: str = ""
+
+
+def complete(reading: Reading, offset: int, *, after_blank: bool = False) -> list[Suggestion]:
+    """Return what can be written at a place of a text, the most likely first; prefixes are left to the editor.
+
+    `after_blank` says that nobody asked, only a blank was typed: a blank begins a value, and no statement.
+    """
+    if reading.source.name.endswith(".json"):  # editors have its schema
+        return []
+    place = cursor(reading.source.text, offset)
+    if place.in_comment or (after_blank and not place.statement):
+        return []
+    wanted = expected(place)
+    if place.in_string:
+        return list(_in_string(reading, place, wanted))
+    if not place.statement:
+        return list(_statements(reading, place, wanted))
+    if place.behind_value:
+        return list(_behind_value(place, wanted))
+    found = [
+        *_arguments(reading, place, wanted),
+        *_values(reading, place, wanted),
+        *_references(reading, place, wanted),
+    ]
+    return list({(each.label, each.kind): each for each in found}.values())
+
+
+# --- the beginning of a statement -------------------------------------------------------------
+
+
+def _statements(reading: Reading, place: Cursor, wanted: Expected) -> Iterator[Suggestion]:
+    if _in_claims(place):
+        yield from _metrics(place, VOCABULARY.sets, claim=True)
+        return
+    written = _written(reading, place)
+    equal = "" if _follows(reading, place, r"\s*=") else " = "
+    for name, arg in (wanted.names or {}).items():
+        if name not in written:
+            detail = describe(arg.type, VOCABULARY)
+            yield Suggestion(name, "field", name + equal, place.start, detail=detail, doc=argument_doc(arg))
+    if place.block is None:
+        yield from _headers(reading, place)
+
+
+def _in_claims(place: Cursor) -> bool:
+    block = VOCABULARY.blocks.get(place.block.kind) if place.block else None
+    return block is not None and block.claims
+
+
+def _headers(reading: Reading, place: Cursor) -> Iterator[Suggestion]:
+    written = {item.kind for item in reading.recipe.items if isinstance(item, nodes.Block)}
+    for name, kind in VOCABULARY.blocks.items():
+        if kind.repeated or name not in written:
+            text, tail = (f'{name} "', '" {\n  \n}') if kind.titled else (f"{name} {{\n  ", "\n}")
+            yield Suggestion(name, "block", text, place.start, tail, "block", kind.doc)
+    has = {type(item) for item in reading.recipe.items}
+    if nodes.Version not in has:
+        yield Suggestion("ftr", "keyword", f"ftr {VOCABULARY.version}", place.start, doc="The version of the language.")
+    if nodes.Extends not in has:
+        doc = "Builds on another recipe: fields that are written here replace those of the parent."
+        yield Suggestion("extends", "keyword", 'extends "', place.start, '"', doc=doc)
+    doc = "Declares a parameter that `--set` and a search can change, used as `$name`."
+    yield Suggestion("param", "keyword", "param ", place.start, " = ", doc=doc)
+    if reading.recipe.parent is not None:
+        doc = "Takes a block of the parent away."
+        yield Suggestion("drop", "keyword", 'drop stage "', place.start, '"', doc=doc)
+
+
+def _written(reading: Reading, place: Cursor) -> set[str]:
+    """Return the fields that the place's block has, but for one that is being written at the place."""
+    items = reading.recipe.items
+    if place.block is not None:
+        start = place.block.start
+        blocks = [item for item in items if isinstance(item, nodes.Block) and item.head_span.start == start]
+        items = blocks[0].items if blocks else ()
+    return {
+        item.name
+        for item in items
+        if isinstance(item, nodes.Field | nodes.Broken) and not item.span.start <= place.offset <= item.span.end
+    }
+
+
+def _follows(reading: Reading, place: Cursor, pattern: str) -> bool:
+    return re.compile(pattern).match(reading.source.text, place.offset) is not None
+
+
+# --- values -----------------------------------------------------------------------------------
+
+
+def _arguments(reading: Reading, place: Cursor, wanted: Expected) -> Iterator[Suggestion]:
+    equal = "" if _follows(reading, place, r"\s*=") else " = "
+    for name, arg in (wanted.names or {}).items():
+        detail = describe(arg.type, VOCABULARY)
+        yield Suggestion(name, "argument", name + equal, place.start, detail=detail, doc=argument_doc(arg))
+
+
+def _values(reading: Reading, place: Cursor, wanted: Expected) -> Iterator[Suggestion]:
+    if place.before is not None and place.before.text in ("+", "-", "*", "/"):
+        return
+    for type_ in wanted.types:
+        match type_:
+            case v.Word(options):
+                for word, doc in options.items():
+                    yield Suggestion(word, "word", word, place.start, doc=doc)
+            case v.Truth():
+                yield from (Suggestion(word, "word", word, place.start) for word in ("true", "false"))
+            case v.NothingType():
+                yield Suggestion("none", "word", "none", place.start)
+            case v.CallOf(families):
+                yield from _calls(reading, place, families)
+            case v.MetricOf(sets):
+                yield from _metrics(place, sets)
+            case v.Select():
+                yield from _parts(reading, place)
+            case v.OneOfStrings(_, options):
+                yield from (Suggestion(f'"{name}"', "name", f'"{name}"', place.start) for name in options)
+
+
+def _calls(reading: Reading, place: Cursor, families: tuple[str, ...]) -> Iterator[Suggestion]:
+    opened = _follows(reading, place, r"\w*\s*\(")
+    for family in (VOCABULARY.families[name] for name in families):
+        for entry in family.entries.values():
+            text, tail = entry.name, ""
+            if entry.args and not opened:
+                first = entry.args[0]
+                quote = '"' if entry.positional and isinstance(first.type, _STRINGS) else ""
+                text, tail = f"{entry.name}({quote}", f"{quote})"
+            yield Suggestion(entry.name, "call", text, place.start, tail, family.noun, entry_doc(entry))
+
+
+_STRINGS = (v.Text, v.FilePath, v.OneOfStrings, v.HexDigits)
+
+
+def _metrics(place: Cursor, sets: tuple[str, ...], *, claim: bool = False) -> Iterator[Suggestion]:
+    for set_ in sets:
+        for name, metric in METRICS.items():
+            operator = f" {'>=' if metric.higher_is_better else '<='} " if claim else ""
+            label = f"{set_}.{name}"
+            yield Suggestion(label, "metric", label + operator, place.start, doc=metric.doc)
+
+
+def _parts(reading: Reading, place: Cursor) -> Iterator[Suggestion]:
+    parts, name = base(reading.recipe)
+    for part in ("head", *(f"base.{part}" for part in parts), "base", "all"):
+        yield Suggestion(part, "part", part, place.start, doc=part_doc(part, parts, name))
+    doc = "Parameters whose names match a pattern."
+    yield Suggestion("matching", "call", 'matching("', place.start, '")', doc=doc)
+
+
+def _references(reading: Reading, place: Cursor, wanted: Expected) -> Iterator[Suggestion]:
+    """Suggest the parameters whose value has the form of a type that is wanted."""
+    known = values(reading.recipe)
+    first = place.statement[0]
+    own = first.text == "param" and len(place.statement) > 1
+    for name, param in params(reading.recipe).items():
+        value = known.get(name)
+        is_later = own and param.span.source is reading.source and param.span.start >= first.start
+        if not is_later and (not wanted.types or value is None or any(_takes(type_, value) for type_ in wanted.types)):
+            detail = "" if value is None else quantity_text(value)
+            yield Suggestion(f"${name}", "param", f"${name}", place.start, detail=detail, doc=f"`{param.span.text}`")
+
+
+def _takes(type_: v.Type, value: nodes.Node) -> bool:
+    if isinstance(type_, v.Number) and isinstance(value, nodes.Number):
+        return value.unit == type_.unit or (value.unit is None and type_.unit_optional)
+    return fits(value, type_, VOCABULARY)
+
+
+# --- behind a value ---------------------------------------------------------------------------
+
+
+def _behind_value(place: Cursor, wanted: Expected) -> Iterator[Suggestion]:
+    before = place.before
+    if before is None or len(place.statement) < 2:
+        return
+    blank = " " if before.end == place.start else ""
+    is_param = place.statement[0].text == "param" and not place.brackets
+    if before.kind == "number":
+        types = _ANY_UNIT if is_param else wanted.types
+        for unit in _units(types, before.text == "1"):
+            yield Suggestion(unit, "unit", unit if unit in ("%", "px") else blank + unit, place.start)
+    if is_param and not any(token.text == "in" for token in place.statement):
+        doc = "The domain that `--set` and a search stay inside."
+        yield Suggestion("in", "operator", f"{blank}in ", place.start, doc=doc)
+    if before.kind != "number" and any(isinstance(type_, v.Select) for type_ in wanted.types):
+        yield Suggestion("..", "operator", f"{blank}.. ", place.start, doc="Parts from here to there, in order.")
+        yield Suggestion("except", "operator", f"{blank}except ", place.start, doc="All of these but those.")
+
+
+_ANY_UNIT = (v.Duration(), v.Number(unit="px"), v.Number(high=1))
+
+
+def _units(types: tuple[v.Type, ...], is_one: bool) -> Iterator[str]:
+    for type_ in types:
+        match type_:
+            case v.Duration():
+                yield from ("epoch", "step") if is_one else ("epochs", "steps")
+            case v.Number(unit=str(unit)):
+                yield unit[:-1] if is_one and unit.endswith("s") else unit
+            case v.Number(high=1) | v.RangeOf(v.Number(high=1)):
+                yield "%"
+
+
+# --- inside a string --------------------------------------------------------------------------
+
+
+def _in_string(reading: Reading, place: Cursor, wanted: Expected) -> Iterator[Suggestion]:
+    start = place.start + 1
+    match place.statement:
+        case [word] if word.text == "extends":
+            yield from _files(reading, place, (".ftr", ".ftr.json"))
+        case [word, kind] if word.text == "drop":
+            yield from (_titles(reading, kind.text, start))
+        case [word] if word.text in VOCABULARY.blocks:
+            yield from _titles(reading, word.text, start)
+    for type_ in wanted.types:
+        if isinstance(type_, v.OneOfStrings):
+            yield from (Suggestion(name, "name", name, start, detail=type_.noun) for name in type_.options)
+        elif isinstance(type_, v.FilePath):
+            yield from _files(reading, place, ("",))
+
+
+def _titles(reading: Reading, kind: str, start: int) -> Iterator[Suggestion]:
+    """Suggest the titles of the parents' blocks."""
+    for (found, title), block in blocks(reading.recipe).items():
+        if found == kind and title:
+            yield Suggestion(title, "name", title, start, detail=f"{kind} of {Path(block.span.source.name).name}")
+
+
+MAX_FILES = 200
+
+
+def _files(reading: Reading, place: Cursor, endings: tuple[str, ...]) -> Iterator[Suggestion]:
+    """Suggest the files and folders beside what is typed of a path, relative to the file that writes it."""
+    typed = place.prefix[1:]
+    folder, _, name = typed.rpartition("/")
+    root = Path(reading.source.name).parent / (f"{folder}/" if folder or typed.startswith("/") else "")
+    try:
+        found = sorted(root.iterdir(), key=lambda path: (not path.is_dir(), path.name))
+    except (OSError, ValueError):
+        return
+    shown = [path for path in found if path.name.startswith(".") == name.startswith(".")]
+    start = place.offset - len(name)
+    for path in shown[:MAX_FILES]:
+        if path.is_dir():
+            yield Suggestion(f"{path.name}/", "folder", f"{path.name}/", start)
+        elif path.name.endswith(endings):
+            yield Suggestion(path.name, "file", path.name, start)

@@ -1,0 +1,292 @@
+"""Advice that only the data or the network shows (W740 to W759): `plan_advice(recipe, plan, listings)`.
+
+In go a checked recipe, its plan and the listings of its sets; out comes advice, less what comments excuse. No image is
+opened. As in `runtime/vocabulary/advice.py`, a class's docstring is the reason, and `source` where it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from typing import ClassVar
+
+from recipe_lang.allowing import excused
+from recipe_lang.checked import CheckedRecipe
+from recipe_lang.diagnostics import Problem, ordered
+from recipe_lang.errors import listed
+from recipe_lang.extend import files
+from runtime.data.sources import Listing
+from runtime.plan import ClaimPlan, Plan
+from runtime.vocabulary import VOCABULARY
+
+_CHANCE = "the binomial distribution: sqrt(p (1 - p) / n)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imbalance(Problem):
+    """Accuracy counts images, so a model may pass over a rare class at no cost.
+
+    A metric that counts classes alike (balanced accuracy, recall, f1) shows it; monitor one, or claim one.
+    """
+
+    code: ClassVar[str] = "W740"
+    source: ClassVar[str] = "Brodersen et al. 2010, ICPR, The balanced accuracy and its posterior distribution"
+    largest: tuple[str, int]
+    smallest: tuple[str, int]
+
+    def message(self) -> str:
+        (most, many), (least, few) = self.largest, self.smallest
+        return f"`{most}` has {many:,} training images and `{least}` {few:,}, and nothing looks at the classes alike"
+
+    def help(self) -> str:
+        return "write `monitor = valid.balanced_accuracy` in the last stage, or claim `test.balanced_accuracy`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FewOfClass(Problem):
+    """With fewer than 10 images of a class, what a model learns of it depends on which ones they are.
+
+    From 1 to 10 images of a class transfer gains most; after that, more images help more slowly.
+    """
+
+    code: ClassVar[str] = "W741"
+    source: ClassVar[str] = "Kolesnikov et al. 2020 (BiT), arXiv 1912.11370: accuracy by images of a class"
+    classes: tuple[str, ...]
+    fewest: int
+
+    def message(self) -> str:
+        shown = listed(tuple(f"`{name}`" for name in self.classes[:5]), "and")
+        if len(self.classes) > 5:
+            shown = f"{len(self.classes)} classes, such as {shown},"
+        return f"{shown} {'has' if len(self.classes) == 1 else 'have'} only {self.fewest} training images or a few more"
+
+    def help(self) -> str:
+        return "add images, join classes, or hold fewer out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmallValidation(Problem):
+    """Chance moves a metric on a few images by more than epochs differ, and then chance chooses the weights.
+
+    On 50 images an accuracy of 90% has a standard error of 4 points.
+    """
+
+    code: ClassVar[str] = "W742"
+    source: ClassVar[str] = _CHANCE
+    images: int
+    stages: tuple[str, ...]
+
+    def message(self) -> str:
+        return f"{self.images} validation images choose the weights: one image is {1 / self.images:.1%} of the accuracy"
+
+    def help(self) -> str:
+        return "hold more out, or keep the last weights: `keep = last` and no `stop`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoughClaim(Problem):
+    """A claim on few images holds or fails by chance: on other images of the same kind the number would differ.
+
+    Two standard errors either way are ordinary.
+    """
+
+    code: ClassVar[str] = "W743"
+    source: ClassVar[str] = f"{_CHANCE}; for the mean of classes, of each class"
+    claim: str
+    images: int
+    error: float
+
+    def message(self) -> str:
+        points = 100 * self.error
+        return f"`{self.claim}` on {self.images:,} images has a standard error of {points:.1f} points"
+
+    def help(self) -> str:
+        return "hold more images out for it, or read the claim as that rough"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostPart(Problem):
+    """The last part of an epoch that fills no batch is dropped in training, other images each time.
+
+    With few batches in an epoch that is a large part of it, and `3 epochs` see much less than three times all images.
+    """
+
+    code: ClassVar[str] = "W744"
+    source: ClassVar[str] = "docs/language.md: batches"
+    images: int
+    batch: int
+
+    def message(self) -> str:
+        lost = self.images % self.batch
+        return f"each epoch leaves out {lost} of {self.images} training images: they fill no batch of {self.batch}"
+
+    def help(self) -> str:
+        fewer = self.images // (self.images // self.batch + 1)
+        return f"`batch = {fewer}` leaves out {self.images % fewer}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FewSteps(Problem):
+    """A step of Adam moves a weight by about the rate at most: in fewer than 20 steps a stage hardly gets anywhere."""
+
+    code: ClassVar[str] = "W745"
+    source: ClassVar[str] = "Kingma and Ba 2015, arXiv 1412.6980, section 2.1"
+    title: str
+    steps: int
+
+    def message(self) -> str:
+        return f'stage "{self.title}" has {self.steps} step{"s" if self.steps > 1 else ""}'
+
+    def help(self) -> str:
+        return "train for more epochs, or on smaller batches"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManyNumbers(Problem):
+    """A few hundred images do not tell how millions of pretrained numbers should change; they overfit.
+
+    On 1,500 photos of solar cells, a base trained whole for 1.6 epochs (adam, 2e-4) reached 83%, the frozen base 88%.
+    """
+
+    code: ClassVar[str] = "W746"
+    source: ClassVar[str] = "the Keras guide to transfer learning and fine-tuning; measured: elpv, 128px, lite0"
+    title: str
+    numbers: int
+    images: int
+
+    def message(self) -> str:
+        return f'stage "{self.title}" trains {self.numbers:,} pretrained numbers on {self.images:,} images'
+
+    def help(self) -> str:
+        return "train the last blocks only, or the head alone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedFiles(Problem):
+    """The same file in two sets: what the second one measures is in part memory."""
+
+    code: ClassVar[str] = "W747"
+    source: ClassVar[str] = "Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.2"
+    set_name: str
+    other: str
+    count: int
+    example: str
+
+    def message(self) -> str:
+        files = "1 file" if self.count == 1 else f"{self.count:,} files"
+        verb = "stands" if self.count == 1 else "stand"
+        return f"{files} of `{self.set_name}` {verb} in `{self.other}` as well, such as {self.example}"
+
+    def help(self) -> str:
+        return "take them out of one of the two"
+
+
+_BY_CLASS = ("balanced_accuracy", "precision", "recall", "f1")  # metrics that count classes alike
+
+
+def plan_advice(recipe: CheckedRecipe, plan: Plan, listings: Mapping[str, Listing]) -> tuple[Problem, ...]:
+    """Return what the facts advise, in reading order. Comments that excuse nothing are advised on too."""
+    found = [problem for rule in _RULES for problem in rule(recipe, plan)]
+    found += _shared_files(recipe, listings)
+    was_set = any(param.was_set for param in recipe.params)
+    sources = [file.source for file in files(recipe.written)]
+    return tuple(ordered(excused(found, sources, lambda code: code in VOCABULARY.later and not was_set)))
+
+
+def _imbalance(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+    counts = sorted(zip(plan.data.counts["train"], plan.data.classes, strict=True))
+    (few, least), (many, most) = counts[0], counts[-1]
+    looked_at = [stage.monitor for stage in plan.stages] + [claim.metric for claim in plan.claims]
+    if many > 5 * few and not any(metric and metric.name in _BY_CLASS for metric in looked_at):
+        place = recipe.block("data").place("train")
+        yield Imbalance(span=place, largest=(most, many), smallest=(least, few))
+
+
+def _few_of_class(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+    few = {
+        name: count
+        for name, count in zip(plan.data.classes, plan.data.counts["train"], strict=True)
+        if count < _FEW_OF_CLASS
+    }
+    if few:
+        yield FewOfClass(span=recipe.block("data").place("train"), classes=tuple(few), fewest=min(few.values()))
+
+
+def _small_validation(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+    images = plan.data.images("valid")
+    chosen = tuple(stage.title for stage in plan.stages if stage.keep == "best" or stage.stop is not None)
+    if chosen and images < _SMALL_VALIDATION:
+        yield SmallValidation(span=recipe.block("data").place("valid"), images=images, stages=chosen)
+
+
+def _rough_claims(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+    for claim in plan.claims:
+        counts = [count for count in plan.data.counts.get(claim.metric.set, ()) if count]
+        error = _standard_error(claim, counts)
+        if error > _ROUGH:
+            yield RoughClaim(span=claim.place, claim=str(claim), images=sum(counts), error=error)
+
+
+def _standard_error(claim: ClaimPlan, counts: list[int]) -> float:
+    """Return the standard error of a claimed share if it is just so; 0 for metrics that are no plain share."""
+    variance = claim.number * (1 - claim.number)
+    if claim.metric.name in ("accuracy", "top5"):
+        return sqrt(variance / sum(counts))
+    if claim.metric.name in ("balanced_accuracy", "recall"):
+        return sqrt(sum(variance / count for count in counts)) / len(counts)
+    return 0
+
+
+def _lost_parts(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+    images, batch = plan.data.images("train"), plan.data.batch
+    if images >= batch and images % batch > images / 5:
+        yield LostPart(span=recipe.block("data").place("batch"), images=images, batch=batch)
+
+
+def _few_steps(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+    for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
+        if stage.steps < _FEW_STEPS:
+            yield FewSteps(span=block.place("for"), title=stage.title, steps=stage.steps)
+
+
+def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+    images = plan.data.images("train")
+    if images >= _FEW_IMAGES or recipe["base"]["weights"] is None:
+        return
+    for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
+        base = [part for part in stage.parts if part.name != "head"]
+        trained = sum(part.trained for part in base)
+        if 2 * trained > sum(part.numbers for part in base):
+            yield ManyNumbers(span=block.place("train"), title=stage.title, numbers=trained, images=images)
+
+
+def _shared_files(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Iterator[Problem]:
+    data = recipe.block("data")
+    images = {
+        name: {sample.image for sample in listing.samples if isinstance(sample.image, Path)}
+        for name, listing in listings.items()
+    }
+    for name, other in (("valid", "train"), ("test", "train"), ("test", "valid")):
+        shared = images.get(name, set()) & images.get(other, set())
+        if shared and data[name] != data[other]:  # where the sources are equal, the text has shown it
+            yield SharedFiles(
+                span=data.place(name), set_name=name, other=other, count=len(shared), example=str(min(shared))
+            )
+
+
+_FEW_OF_CLASS = 10
+_SMALL_VALIDATION = 50
+_ROUGH = 0.02
+_FEW_STEPS = 20
+_FEW_IMAGES = 1000
+_RULES: tuple[Callable[[CheckedRecipe, Plan], Iterator[Problem]], ...] = (
+    _imbalance,
+    _few_of_class,
+    _small_validation,
+    _rough_claims,
+    _lost_parts,
+    _few_steps,
+    _many_numbers,
+)

@@ -1,0 +1,110 @@
+"""Recipe files as the commands that rewrite them see them: found below folders, read as bytes, replaced whole."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import click
+
+from recipe_lang.diagnostics import Problem, RecipeError
+from recipe_lang.errors import Unreadable
+from recipe_lang.parser import MAX_BYTES
+
+STANDARD_INPUT = Path("-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeNotWritable(Problem):
+    """The recipe, or the folder that it lies in, may not be written, or the disk is full. The file is as it was."""
+
+    code: ClassVar[str] = "E118"
+    path: str
+    reason: str
+
+    def message(self) -> str:
+        """Say which file it is, and why."""
+        return f"cannot write {self.path}: {self.reason}"
+
+
+def recipe_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
+    """Return the files among paths and, for folders, all `*.ftr` below, in order; and which folders cannot be read.
+
+    Hidden folders are skipped.
+    """
+    files: list[Path] = []
+    refused: list[OSError] = []
+    for path in paths:
+        if not os.path.isdir(path):  # Path.is_dir raises where a folder above may not be read
+            files.append(path)
+            continue
+        for folder, inner, names in os.walk(path, onerror=refused.append):
+            inner[:] = sorted(name for name in inner if not name.startswith("."))
+            files += (Path(folder, name) for name in sorted(names) if name.endswith(".ftr"))
+    return list(dict.fromkeys(files)), [_unreadable(str(error.filename), error) for error in refused]
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a file, or of the standard input for `-`; not many more than a recipe may have.
+
+    Raises:
+        RecipeError: it cannot be read.
+    """
+    try:
+        if path == STANDARD_INPUT:
+            data: bytes = click.get_binary_stream("stdin").read(MAX_BYTES + 1)
+            return data
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # the second for a NUL in the path
+        raise RecipeError(_unreadable(str(path), error)) from error
+
+
+def _unreadable(path: str, error: Exception) -> Unreadable:
+    return Unreadable(path=path, reason=getattr(error, "strerror", None) or str(error))
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file anew, whole or not at all: to a temporary name beside it, to the disk, then renamed.
+
+    It keeps its permissions; of a symlink, the file that it leads to is replaced.
+
+    Raises:
+        RecipeError: it cannot be written.
+    """
+    import tempfile
+
+    temporary = None
+    try:
+        target = Path(os.path.realpath(path))
+        mode = target.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(None, "it is no regular file")
+        target.open("r+b").close()  # renaming asks for the folder's permission only
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".ftr-")
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(handle, stat.S_IMODE(mode))
+            os.fsync(handle)
+        Path(temporary).replace(target)
+    except BaseException as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise RecipeError(RecipeNotWritable(path=str(path), reason=error.strerror or str(error))) from error
+        raise
+
+
+def difference(name: str, old: str, new: str) -> str:
+    """Return a unified diff between two texts, which `patch` understands; empty when they are the same."""
+    import difflib
+
+    lines = (io.StringIO(old).readlines(), io.StringIO(new).readlines())
+    found = difflib.unified_diff(*lines, name, name)
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in found)

@@ -1,0 +1,338 @@
+"""What the examples of errors tell of: the files that there are, and what is done with the text.
+
+`outcome(code, text, folder, right)` makes the files of a code's example in the folder, uses the text of the example, and
+returns the rendered problems; the folder of the files is the current one meanwhile.
+"""
+
+from __future__ import annotations
+
+import gzip
+import pickle
+import re
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hosted import hosted
+from PIL import Image
+from planned import plan_of
+
+from recipe_lang.checker import check
+from recipe_lang.diagnostics import RecipeError, render
+from recipe_lang.loading import load
+from recipe_lang.parser import parse
+from recipe_lang.source import Source
+from runtime.examples import Example
+from runtime.vocabulary import VOCABULARY
+
+BASE = (
+    "param lr = 1e-3 in log(1e-5 .. 1e-1)\n\n"
+    'data {\n  train = folder("photos")\n}\n\ndefaults {\n  optimizer = adam(lr = $lr)\n}\n\n'
+    'stage "head" {\n  train = head\n  for = 3 epochs\n}\n\nstage "top" {\n  train = base.block7 .. head\n  for = 5 epochs\n}\n'
+)
+TINY = 'gluoncv("cifar_resnet20_v1", weights = none)'
+RUN = (
+    f'ftr 1\nparam lr = 1e-3\ndata {{\n  train = folder("photos")\n  size = 32px\n  batch = 8\n}}\nbase = {TINY}\n'
+    'stage "head" {\n  train = head\n  for = 1 epoch\n  optimizer = adam(lr = $lr)\n}\n'
+)
+
+
+def outcome(code: str, example: Example, folder: Path, right: bool) -> str:
+    """Return the rendered problems of one of an example's two texts; empty where there are none."""
+    text = example.right if right else example.wrong
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in ("COLUMNS", "FORCE_COLOR"):
+            patch.delenv(name, raising=False)
+        if code in GIVEN:
+            GIVEN[code](right)
+        if code in PATCHES and not right:
+            PATCHES[code](patch)
+        if example.inside == "shell":
+            shown = _typed(text)
+        else:
+            shown = _rendered(lambda: USES.get(code, _check)(hosted(text, example.inside)))
+    return shown.replace(str(folder), "/home/me")
+
+
+def _rendered(work: Callable[[], Any]) -> str:
+    try:
+        checked = work()
+    except RecipeError as error:
+        return "\n\n".join(render(problem) for problem in error.problems if problem.is_error)
+    return "\n\n".join(render(problem) for problem in getattr(checked, "advice", ()))
+
+
+def _typed(lines: str) -> str:
+    """Run lines of a shell, those of `ftr` in this process; return what they say on standard error."""
+    from runtime.cli import app
+
+    said = ""
+    for line in lines.splitlines():
+        if line.startswith("ftr "):
+            said += CliRunner().invoke(app, shlex.split(line)[1:]).stderr
+        else:
+            subprocess.run(line, shell=True, check=True)
+    return "\n".join(line.rstrip() for line in said.strip().splitlines())
+
+
+# --- what is done with the text ---------------------------------------------------------------
+
+
+def _check(text: str) -> Any:
+    Path("flowers.ftr").write_text(text, encoding="utf-8")
+    return check(load("flowers.ftr"), VOCABULARY)
+
+
+def _check_text(text: str) -> Any:
+    return check(parse(Source("text", text)), VOCABULARY)
+
+
+def _list(text: str) -> None:
+    from runtime.data.sets import list_sets
+
+    list_sets(_check(text))
+
+
+def _open(text: str) -> None:
+    from runtime.data.sets import check_images, list_sets
+
+    recipe = _check(text)
+    check_images(recipe, list_sets(recipe), 1, lambda done, total: None, lambda: False)
+
+
+def _build(text: str) -> None:
+    from runtime.compile import step
+    from runtime.data.sets import Place
+    from runtime.model import build_model, start_weights
+    from runtime.mx import mx
+
+    recipe = _check(text)
+    base = step(recipe.fields["base"])
+    model = build_model(base, [step(layer) for layer in recipe["head"]], 2, 32)
+    with Place(base.place):
+        start_weights(model, base, 0, mx.cpu())
+
+
+def _run(text: str) -> None:
+    from runtime.finished import RunSettings
+    from runtime.running import prepare, run
+
+    Path("flowers.ftr").write_text(f"{text}base = {TINY}\n".replace('"photos")', '"photos")\n  size = 32px\n  batch = 4'))
+    run(prepare(Path("flowers.ftr")), RunSettings(workers=0), Path("run"))
+
+
+def _out_of_memory(text: str) -> None:
+    from runtime.commands.command import mxnet
+
+    with mxnet():
+        if _check(text).block("data")["batch"] > 1000:
+            raise MemoryError
+
+
+def _batch(text: str) -> None:
+    from runtime.data import transforms
+    from runtime.data.loader import batches
+    from runtime.data.sources import Sample
+
+    names: dict[str, Any] = dict(vars(transforms))
+    exec(_python(text), names)
+    samples = [Sample(f"{side}.png", 0, np.zeros((side, 40, 3), np.uint8)) for side in (30, 50)]
+    no_randomness = lambda sample: np.random.default_rng(0)  # noqa: E731
+    list(batches(samples, range(2), 2, names["transform"], no_randomness, 0, False))
+
+
+def _read_params(text: str) -> None:
+    from runtime.mx import nd
+    from runtime.weights.params_file import read_params
+
+    exec(_python(text), {"nd": nd, "weight": nd.ones((2, 2))})
+    read_params(Path("net.params"))
+
+
+def _check_sum(text: str) -> None:
+    from runtime.weights.params_file import check_sha256
+
+    Path("net.params").write_bytes(b"net")
+    exec(_python(text.replace("0676ba61", "bda5ede3")), {"check_sha256": check_sha256, "Path": Path})
+
+
+def _read_torch(text: str) -> None:
+    from runtime.weights.torch_file import read_torch_file
+
+    code = b"\x80\x02cbuiltins\nprint\n." if "state_dict" not in text else b"\x80\x02ccollections\nOrderedDict\n)R."
+    facts = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+    head = b"".join(pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, facts))
+    Path("net.pth").write_bytes(head + code + pickle.dumps([], 2))
+    read_torch_file(Path("net.pth"))
+
+
+def _python(text: str) -> str:
+    return next(line for line in text.splitlines() if "(" in line and not line.startswith("  "))
+
+
+USES: dict[str, Callable[[str], Any]] = {
+    "E117": _check_text,
+    **dict.fromkeys([f"E{number}" for number in range(501, 518)], _list),
+    "E512": _open,
+    "E513": _batch,
+    **dict.fromkeys([f"E{number}" for number in range(520, 529)], _build),
+    "E523": _read_params,
+    "E524": _read_torch,
+    "E525": _check_sum,
+    "E540": _build,
+    "E550": plan_of,
+    "E551": plan_of,
+    "E552": _build,
+    "E601": _run,
+    "E607": _out_of_memory,
+}
+
+
+# --- the files that there are -----------------------------------------------------------------
+
+
+def _photos(root: str = "photos", ending: str = "jpg", **counts: int) -> None:
+    for name, count in (counts or {"roses": 25, "tulips": 25}).items():
+        folder = Path(root, name)
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            colour = (200 - 5 * number, 40 + number, 90 if name == "roses" else 30)
+            Image.new("RGB", (40, 36), colour).save(folder / f"{number}.{ending}", "JPEG")
+
+
+def _parents(right: bool) -> None:
+    for folder in (Path(), Path("..")):
+        Path(folder, "base.ftr").write_text(f"ftr 1\n{BASE}")
+    Path("circle.ftr").write_text('ftr 1\nextends "flowers.ftr"\n')
+    for number in range(1, 10):
+        parent = "base" if number == 9 else f"parent{number + 1}"
+        Path(f"parent{number}.ftr").write_text(f'ftr 1\nextends "{parent}.ftr"\n')
+
+
+def _table(name: str, *lines: str, root: str = ".") -> None:
+    for number in (1, 2, 3, 4):
+        Path(root).mkdir(exist_ok=True)
+        Image.new("RGB", (40, 36)).save(Path(root, f"{number}.jpg"))
+    Path(name).write_text("\n".join(["file,kind", *lines, ""]))
+
+
+_ROWS = ("1.jpg,rose", "2.jpg,rose", "3.jpg,tulip", "4.jpg,tulip")
+
+
+def _flat(right: bool) -> None:
+    _table("labels.csv", *_ROWS, root="photos")
+    Path("labels.csv").rename("photos/labels.csv")
+
+
+def _workbook(right: bool) -> None:
+    _table("labels.csv", *_ROWS)
+    Path("labels.xlsx").write_bytes(b"PK\x03\x04\xff\xfe workbook")
+
+
+def _clothes(right: bool) -> None:
+    for folder in (Path("clothes"), Path("fashion-mnist")):
+        folder.mkdir()
+        for part, count in (("train", 200), ("t10k", 20)):
+            pixels, labels = bytes(count * 784), bytes(number % 10 for number in range(count))
+            images = b"\0\0\x08\x03" + b"".join(side.to_bytes(4, "big") for side in (count, 28, 28)) + pixels
+            cut = images[:-5] if folder.name == "clothes" else images
+            (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(cut))
+            (folder / f"{part}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + count.to_bytes(4, "big") + labels)
+
+
+def _web_page(right: bool) -> None:
+    _photos()
+    Path("photos/roses/7.jpg").write_text("<!DOCTYPE html><html>")
+
+
+def _heic(right: bool) -> None:
+    _photos(roses=40)
+    _photos(ending="jpg" if right else "heic", tulips=40)
+
+
+def _weights(right: bool) -> None:
+    from runtime.bases import families
+    from runtime.mx import mx
+
+    net = families.build("gluoncv", "cifar_resnet20_v1")
+    net.initialize()
+    net(mx.nd.zeros((1, 3, 32, 32)))
+    Path("models").mkdir()
+    net.save_parameters("net.params")
+    data = Path("net.params").read_bytes()
+    Path("models/net.params").write_bytes(data)
+    Path("copy.params").write_bytes(data[:-100])
+    Path("download.params").write_text("<!DOCTYPE html><html>")
+
+
+def _finished(right: bool) -> None:
+    from runtime.finished import RunSettings
+    from runtime.running import prepare, run
+
+    _photos(roses=10, tulips=10)
+    Path("flowers.ftr").write_text(RUN)
+    Path("notes.txt").touch()
+    Image.new("RGB", (40, 36)).save("rose.jpg")
+    run(prepare(Path("flowers.ftr")), RunSettings(workers=0), Path("runs/flowers-1"))
+
+
+def _recipe(right: bool) -> None:
+    Path("flowers.ftr").write_text(RUN, encoding="utf-16" if False else "utf-8")
+
+
+GIVEN: dict[str, Callable[[bool], None]] = {
+    **dict.fromkeys(("E114", "E115", "E116", "E117", "E211", "E313"), _parents),
+    "E108": lambda right: Path("flowers.ftr").write_bytes(RUN.encode("utf-16")) and None,
+    "E109": lambda right: (_recipe(right), Path("flowers.csv").write_text("1,2\n" * 500_000))[0],
+    "E110": _recipe,
+    "E210": _finished,
+    "E501": lambda right: _photos("data/photos"),
+    "E502": _flat,
+    "E503": lambda right: (_photos("photos/train"), _photos("photos/test"))[0],
+    "E504": _heic,
+    "E505": lambda right: _photos("photos/photos"),
+    "E506": _workbook,
+    "E507": lambda right: _table("labels.csv", *_ROWS),
+    "E508": lambda right: _table("labels.csv", *_ROWS, root="photos"),
+    "E509": lambda right: (
+        _table("labels.csv", "1.jpg,rose", "2.jpg,rose", "3.jpg,", "4.jpg,tulip"),
+        _table("complete.csv", *_ROWS),
+    )[0],
+    "E511": _clothes,
+    "E512": _web_page,
+    "E514": lambda right: (_photos("photos/train"), _photos("photos/valid", lilies=3, roses=3))[0],
+    "E515": lambda right: _photos(roses=40, tulips=40, lilies=2),
+    "E516": lambda right: _photos(),
+    "E517": lambda right: _photos(),
+    **dict.fromkeys(("E520", "E521", "E522", "E526", "E527", "E540"), _weights),
+    "E601": lambda right: _photos(roses=20, tulips=20),
+    **dict.fromkeys(("E602", "E603", "E604", "E605", "E606"), _finished),
+}
+
+
+def _without_packages(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("runtime.data.packaged_sets.find_spec", lambda name: None)
+    patch.setattr("runtime.bases.packaged.find_spec", lambda name: None)
+
+
+def _offline(patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("MXNET_GLUON_REPO", "http://127.0.0.1:9/")
+    patch.setenv("MXNET_HOME", "cache")
+
+
+PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "E510": _without_packages,
+    "E528": _without_packages,
+    "E540": _offline,
+}
+
+
+def codes_in(shown: str) -> list[str]:
+    """Return the codes of rendered problems, in order."""
+    return re.findall(r"^(?:error|advice)\[(\w+)\]", shown, re.MULTILINE)

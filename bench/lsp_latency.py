@@ -83,7 +83,9 @@ def main() -> None:
             server.diagnostics(version)
             times.append(1000 * (time.perf_counter() - start))
             time.sleep(0.05)
-        print(f"{name:12} {len(times)} keystrokes: median {statistics.median(times):.0f} ms, longest {max(times):.0f} ms")
+        print(
+            f"{name:12} {len(times)} keystrokes: median {statistics.median(times):.0f} ms, longest {max(times):.0f} ms"
+        )
     server.send("shutdown", {}, 2)
     server.send("exit", {})
     server.process.communicate(timeout=10)

@@ -83,6 +83,16 @@ def ordered(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=place)
 
 
+def advice(problem: Problem) -> str:
+    """Return a problem's help in the form of its text: for a recipe written as JSON in JSON."""
+    text = problem.help()
+    if text and problem.span is not None and problem.span.source.is_json:
+        from recipe_lang.twin_text import in_json
+
+        return in_json(text)
+    return text
+
+
 def render(problem: Problem) -> str:
     """Return a problem as text: headline, place, excerpt with carets, help."""
     level = "error" if problem.is_error else "advice"
@@ -91,9 +101,9 @@ def render(problem: Problem) -> str:
         lines += _excerpt(problem.span, "-->", problem.label())
         for span, label in problem.related():
             lines += _excerpt(span, ":::", label)
-    if problem.help():
+    if advice(problem):
         gutter = " " * _gutter(problem)
-        head, *rest = problem.help().splitlines()
+        head, *rest = advice(problem).splitlines()
         lines.append(f"{gutter} = help: {head}")
         lines += [f"{gutter}         {line}" for line in rest]
     return "\n".join(lines)
@@ -106,7 +116,7 @@ def as_json(problem: Problem) -> dict[str, Any]:
         "level": "error" if problem.is_error else "advice",
         "message": problem.message(),
         "label": problem.label(),
-        "help": problem.help(),
+        "help": advice(problem),
         "place": None if problem.span is None else _place(problem.span),
         "related": [{**_place(span), "label": label} for span, label in problem.related()],
     }

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from recipe_lang import errors, nodes
 from recipe_lang.diagnostics import Problem
-from recipe_lang.parent_problems import NoParents, UnknownDrop
 from recipe_lang.suggest import suggest
 
 
@@ -42,7 +41,7 @@ def merge(recipe: nodes.Recipe) -> Merged:
     own = tuple(item for item in recipe.items if not isinstance(item, nodes.Extends | nodes.Drop))
     if recipe.parent is None:
         failed = {problem.span for problem in recipe.problems}
-        problems += [NoParents(span=each.span, what="extends") for each in extends[:1] if each.path.span not in failed]
+        problems += [errors.NoParents(span=each.span, what="extends") for each in extends[:1] if each.path.span not in failed]
         return Merged(own, tuple(problems), complete=not extends)
     parent = merge(recipe.parent)
     kept, unknown = _dropped(parent.items, drops)
@@ -77,7 +76,7 @@ def _dropped(
             options = tuple(str(title) for kind, title in sorted(titles, key=str) if kind == drop.kind)
             near = suggest(drop.title.value, options)
             what = f'{drop.kind} "{drop.title.value}"'
-            unknown.append(UnknownDrop(span=drop.span, what=what, options=options, suggestion=near))
+            unknown.append(errors.UnknownDrop(span=drop.span, what=what, options=options, suggestion=near))
     gone = {(drop.kind, drop.title.value) for drop in drops}
     left = tuple(item for item in items if not isinstance(item, nodes.Block) or (item.kind, _title(item)) not in gone)
     return left, unknown

@@ -191,7 +191,7 @@ class _Layout:
         if must or len(line.text) <= room:
             return must
         full = [number for number, part in brackets.items() if inside(part)[1]]
-        return [max(full, key=lambda number: len(flat(brackets[number])))] if full else []
+        return full if len(full) < 2 else [max(full, key=lambda number: len(flat(brackets[number])))]
 
     def _must_open(self, bracket: Bracket) -> bool:
         if isinstance(bracket, nodes.Block) and bracket.items:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from recipe_lang import errors, nodes
 from recipe_lang import vocabulary as v
@@ -67,7 +67,7 @@ def home(name: str, vocabulary: v.Vocabulary) -> str:
 
 
 def holder_of(name: str, type_: v.CallOf, vocabulary: v.Vocabulary) -> str:
-    """Say which call takes a name, or one like it, out of its list (`gluoncv("resnet50_v1b")`); empty when none does."""
+    """Say which call takes a name, or one like it, out of its list (`gluoncv("…")`); empty when none does."""
     for closest in (False, True):
         for entry in _entries(type_, vocabulary):
             first = entry.args[0].type if entry.args and entry.positional else None
@@ -219,7 +219,9 @@ def _dotted(node: nodes.Node, place: _Place) -> Hint:
 
 def _word(node: nodes.Node, place: _Place) -> Hint:
     if isinstance(node, nodes.Name):
-        near = suggest(node.value, [word for option in place.options for word in _words(option)], place.vocabulary.habits)
+        near = suggest(
+            node.value, [word for option in place.options for word in _words(option)], place.vocabulary.habits
+        )
         return Hint(errors.suggested(near), near if is_close(node.value, near) else "")
     if isinstance(node, nodes.Call):
         return Hint(errors.suggested(suggest(node.name, (), place.vocabulary.habits)))

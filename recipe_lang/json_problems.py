@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from recipe_lang.diagnostics import Edit, Problem
-from recipe_lang.errors import listed
+from recipe_lang.phrases import listed
+from recipe_lang.suggest import renamed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,10 @@ class JsonUnclosed(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonEscape(Problem):
-    r"""A JSON string knows the escapes `\"`, `\\`, `\/`, `\b`, `\f`, `\n`, `\r`, `\t` and `\uXXXX`; surrogates in pairs."""
+    r"""A JSON string knows the escapes `\"`, `\\`, `\/`, `\b`, `\f`, `\n`, `\r`, `\t` and `\uXXXX`.
+
+    What `\u` cannot say in four digits takes two of them, a pair of surrogates.
+    """
 
     code: ClassVar[str] = "E122"
     found: str
@@ -74,7 +78,7 @@ class JsonEscape(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonNumber(Problem):
-    """A JSON number is decimal: digits on both sides of a dot, no sign `+`, no zeros in front, neither NaN nor Infinity."""
+    """A JSON number is decimal: digits on both sides of a dot, no sign `+`, no zeros in front, no NaN or Infinity."""
 
     code: ClassVar[str] = "E123"
     found: str
@@ -88,7 +92,7 @@ class JsonNumber(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonStatement(Problem):
-    """Each member of a JSON recipe is a statement: its name says which, such as `"data"`, `"stage head"`, `"param lr"`."""
+    """Each member of a JSON recipe is a statement: its name says which, such as `"data"` or `"param lr"`."""
 
     code: ClassVar[str] = "E124"
     key: str
@@ -106,7 +110,11 @@ class JsonStatement(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonShape(Problem):
-    """A value of a JSON recipe has one of a few forms, such as `{"name": "adam"}` or `{"number": 3, "unit": "epochs"}`."""
+    """A value of a JSON recipe has one of a few forms, such as `0.5`, `"text"`, `{"name": "adam"}`.
+
+    A name is `{"name": "adam"}`, a quantity `{"number": 3, "unit": "epochs"}`, a call
+    `{"call": "adam", "with": {"lr": 0.1}}`.
+    """
 
     code: ClassVar[str] = "E125"
     what: str
@@ -128,10 +136,16 @@ class JsonMember(Problem):
     name: str
     form: str
     wrong: str  # `missing`, `unknown` or `given twice`
-    advice: str = ""
+    options: tuple[str, ...] = ()
+    suggestion: str = ""
 
     def message(self) -> str:
         return f'"{self.name}" is {self.wrong} in {self.form}'
 
     def help(self) -> str:
-        return self.advice
+        if self.suggestion:
+            return f'did you mean `"{self.suggestion}"`?'
+        return f"it has {listed(tuple(f'`{chr(34)}{name}{chr(34)}`' for name in self.options))}" if self.options else ""
+
+    def edits(self) -> tuple[Edit, ...]:
+        return renamed(self.span, self.name, self.suggestion)

@@ -96,11 +96,11 @@ def read_json(source: Source) -> JsonRead:
 
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\r\n]+)
-    | (?P<text>"(?:\\.|[^"\\\n])*"?)
+    | (?P<text>"(?:\\[^\n]|[^"\\\n])*"?)
     | (?P<mark>[{}\[\]:,=])
     | (?P<word>[-+.\w]+)
     | (?P<comment>//[^\n]*|\#[^\n]*|/\*.*?(?:\*/|\Z))
-    | (?P<quoted>'(?:\\.|[^'\\\n])*')
+    | (?P<quoted>'(?:\\[^\n]|[^'\\\n])*')
     | (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
@@ -143,22 +143,22 @@ class _Reader:
         self.wants = "value"
         self.comma = source.span(0, 0)  # the last one
         self.end = 0  # of the last token
+        self.lost = False  # where the text goes on as text and where as JSON
 
     def read(self) -> bool:
         for match in _TOKEN.finditer(self.source.text):
             kind = match.lastgroup or ""
             if kind == "blank":
                 continue
-            if not self._token(kind, match[0], self.source.span(*match.span())) or len(self.problems) > MAX_PROBLEMS:
+            goes_on = self._token(kind, match[0], Span(self.source, *match.span()))
+            if not goes_on or self.lost or len(self.problems) > MAX_PROBLEMS:
                 self._close_all()
                 return False
             self.end = match.end()
         if self.stack:
             opener = self.stack[-1]
             span = self.source.span(opener.start, opener.start + 1)
-            self.problems.append(
-                JsonUnclosed(span=span, what=f"`{opener.bracket}`", closer=_CLOSERS[opener.bracket])
-            )
+            self.problems.append(JsonUnclosed(span=span, what=f"`{opener.bracket}`", closer=_CLOSERS[opener.bracket]))
             self._close_all()
             return False
         if self.root is None:
@@ -185,7 +185,7 @@ class _Reader:
                 self.wants = "value"
                 return True
             gap = self.source.span(self.end, self.end)
-            self._report(replace(gap, end=span.end), f"`{_short(text)}`", ("`:`",))
+            self._report(gap, f"`{_short(text)}`", ("`:`",), "", ":")
             if text in ("}", "]", ","):
                 self._take(JsonBroken(gap))
             else:
@@ -286,6 +286,7 @@ class _Reader:
         if kind == "text":
             if len(text) < 2 or not text.endswith('"') or _ends_in_escape(text):
                 self.problems.append(JsonUnclosed(span=span, what="string", closer='"'))
+                self.lost = True
                 return JsonText(text[1:], span)
             return JsonText(self._decoded(text, span), span)
         meant = text[1:-1] if kind == "quoted" else text

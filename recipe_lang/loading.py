@@ -9,9 +9,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from recipe_lang import nodes
+from recipe_lang import errors, nodes
 from recipe_lang.diagnostics import Problem, RecipeError
-from recipe_lang.parent_problems import ParentCycle, ParentOutside, TooManyParents
 from recipe_lang.parser import parse, read_source
 from recipe_lang.source import Source
 
@@ -56,9 +55,9 @@ def _refusal(name: str, folder: Path | None, chain: tuple[str, ...]) -> Problem 
     """Say why a parent is not read; None when nothing speaks against it."""
     real = [os.path.realpath(each) for each in (*chain, name)]
     if real[-1] in real[:-1]:
-        return ParentCycle(path=(*chain[real.index(real[-1]) :], name))
+        return errors.ParentCycle(path=(*chain[real.index(real[-1]) :], name))
     if len(chain) > MAX_PARENTS:
-        return TooManyParents(limit=MAX_PARENTS)
+        return errors.TooManyParents(limit=MAX_PARENTS)
     if folder is not None and not Path(real[-1]).is_relative_to(os.path.realpath(folder)):
-        return ParentOutside(path=name, folder=str(folder.absolute()))
+        return errors.ParentOutside(path=name, folder=str(folder.absolute()))
     return None

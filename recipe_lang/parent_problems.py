@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from recipe_lang.diagnostics import Problem
-from recipe_lang.errors import quoted
+from recipe_lang.phrases import quoted
 from recipe_lang.source import Span
 
 

@@ -68,7 +68,14 @@ def _encoding(data: bytes) -> str:
 
 
 def parse(source: Source) -> nodes.Recipe:
-    """Parse a recipe; what is wrong with its syntax stands in the result's `problems`."""
+    """Parse a recipe; what is wrong with its syntax stands in the result's `problems`.
+
+    A source whose name ends in `.ftr.json` is a recipe written as JSON.
+    """
+    if source.is_json:
+        from recipe_lang.twin import parse_json
+
+        return parse_json(source)
     deep = _too_deep(source)
     if deep is not None:
         from recipe_lang.errors import TooDeep
@@ -82,7 +89,7 @@ def parse(source: Source) -> nodes.Recipe:
 
             return recover(source, error)
         builder = Builder(source, [])
-        items = builder.items(tree.children)  # type: ignore[arg-type]
+        items = builder.items(tree.children)
         return nodes.Recipe(source, items, tuple(builder.problems))
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from lark import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark import Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from recipe_lang import errors, nodes
 from recipe_lang.diagnostics import Edit, Problem
@@ -70,7 +71,9 @@ class _Recovery:
                 self._give_up(statement.start)
                 break
             following = found[number + 1] if number + 1 < len(found) else None
-            deeper = following is not None and following.kind == "item" and self._column(following) > self._column(statement)
+            deeper = (
+                following is not None and following.kind == "item" and self._column(following) > self._column(statement)
+            )
             if not skipped.covers(statement, deeper):
                 self._take(statement, deeper)
         end = len(self.source.text)
@@ -158,7 +161,7 @@ class _Recovery:
         draft = _Draft(self.source.text[statement.start : statement.end], [])
         for _ in range(MAX_REPAIRS):
             try:
-                tree = grammar().parse(draft.text + ending)
+                tree = _tree(draft.text + ending)
             except UnexpectedInput as error:
                 if not draft.places:
                     draft = _Draft(draft.text, list(range(statement.start, statement.end + 1)))
@@ -168,7 +171,7 @@ class _Recovery:
                 draft = draft.repaired(repair)
                 continue
             place = draft.place if draft.places else (lambda offset: statement.start + offset)
-            return Builder(self.source, self.problems, place).items(tree.children)  # type: ignore[arg-type]
+            return Builder(self.source, self.problems, place).items(tree.children)
         return None
 
     def _report(self, error: UnexpectedInput, draft: _Draft, deeper: bool) -> Repair | None:
@@ -190,6 +193,19 @@ class _Recovery:
         else:
             self.problems.append(problem)
         return repair
+
+
+def _tree(text: str) -> Tree[Token]:
+    """Parse one statement; short ones are kept, as an editor asks for the same ones at each key."""
+    return _kept_tree(text) if len(text) <= _KEPT_LENGTH else grammar().parse(text)
+
+
+_KEPT_LENGTH = 200
+
+
+@lru_cache(maxsize=5_000)
+def _kept_tree(text: str) -> Tree[Token]:
+    return grammar().parse(text)
 
 
 _SECTION = re.compile(r"\[+\s*([A-Za-z]\w*)(?:[.:\s]\s*[\"']?([^\[\]\"']+)[\"']?)?\s*\]+")  # `[data]`, `[stage.head]`

@@ -12,7 +12,6 @@ from dataclasses import replace
 from recipe_lang import errors, nodes
 from recipe_lang.checked import Quantity
 from recipe_lang.diagnostics import Problem
-from recipe_lang.parent_problems import WiderDomain
 from recipe_lang.parser import MAX_NESTING
 from recipe_lang.source import Span
 from recipe_lang.suggest import is_close, suggest
@@ -99,7 +98,7 @@ class Params:
         if not inside and parent.domain is not None and param.domain is not None:
             del self.problems[before:]  # what is wrong is the domain, not one value
             self.problems.append(
-                WiderDomain(
+                errors.WiderDomain(
                     span=param.domain.span,
                     name=param.name,
                     domain=parent.domain.span.text,

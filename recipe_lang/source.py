@@ -18,6 +18,11 @@ class Source:
     name: str
     text: str = field(repr=False)
 
+    @property
+    def is_json(self) -> bool:
+        """Whether the text is a recipe written as JSON, which its name says."""
+        return self.name.endswith(".ftr.json")
+
     @cached_property
     def _starts(self) -> list[int]:
         return [0, *(at + 1 for at, char in enumerate(self.text) if char == "\n")]

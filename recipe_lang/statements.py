@@ -73,7 +73,11 @@ def _indent(text: str, at: int) -> int:
 def _brace_follows(tokens: list[re.Match[str]], index: int, statement: str) -> bool:
     """Whether this is a block's header with its brace on the next line."""
     following = _next(tokens, index)
-    return following is not None and following[0] == "{" and re.fullmatch(r"\w+(\s+[^={}\n#]*)?(#.*)?", statement) is not None
+    return (
+        following is not None
+        and following[0] == "{"
+        and re.fullmatch(r"\w+(\s+[^={}\n#]*)?(#.*)?", statement) is not None
+    )
 
 
 def _next(tokens: list[re.Match[str]], index: int) -> re.Match[str] | None:

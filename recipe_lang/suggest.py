@@ -1,10 +1,13 @@
-"""What a person meant by a word that does not exist."""
+"""What a person meant by a word that does not exist, and the edit to it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher, get_close_matches
+
+from recipe_lang.diagnostics import Edit
+from recipe_lang.source import Span
 
 _TELLING = 5  # so long a beginning of a name means that name
 
@@ -39,3 +42,18 @@ def is_close(word: str, name: str) -> bool:
 
 
 _SHORTEST = 3  # letters that can stand for a longer name: `val`
+
+
+def instead(span: Span | None, text: str) -> tuple[Edit, ...]:
+    """Return the edit that puts a text in the place of a span; in a recipe written as JSON, of one name for another."""
+    if span is None or (span.source.is_json and not (_NAME.fullmatch(span.text) and _NAME.fullmatch(text))):
+        return ()
+    return (Edit(span, text),)
+
+
+_NAME = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", re.ASCII)
+
+
+def renamed(span: Span | None, name: str, suggestion: str) -> tuple[Edit, ...]:
+    """Return the edit from a name to the suggested one, where that is close enough to be no guess."""
+    return instead(span, suggestion) if is_close(name, suggestion) else ()

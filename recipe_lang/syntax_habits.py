@@ -79,10 +79,12 @@ _LINE = "one line holds one statement"
 _NO_CODE = "a recipe holds no code: write `name = value` or a block"
 _COMMENT = "a comment begins with `#`"
 _DOT = "a number has digits on both sides of the dot: `0.5`, `1.0`"
+_INSIDE = r"(?:[^()]|\([^()]*\))"
+_UNITS = r"(?:epochs?|steps?|px|images?)\b"
 _MODULES = r"(?:(?:torch|torchvision|optim|nn|transforms|T|F|tf|keras|gluon|mx|mxnet|models|lr_scheduler|callbacks)\.)+"
 
-# A pattern (`@` is where the grammar stops, `§` where it stops outside of brackets; the first that fits counts), advice,
-# and where it is beyond doubt what was meant, the text in place of the group `bad`.
+# A pattern (`@` is where the grammar stops, `§` where it stops outside of brackets; the first that fits counts), the
+# advice, and where it is beyond doubt what was meant, the text in place of the group `bad`.
 _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (r"""^(?P<bad>(?i:ftr|version)(?:[\s:="'v]|@)*1(?:\.0|@|["';])*)$""", _VERSION, "ftr 1"),
     (r"^ftr\s+[0-9]+(?P<bad>[ \t]*)@[A-Za-z]", f"{_LINE}; {_VERSION}", "\n"),
@@ -154,7 +156,11 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     # paths and text
     (r"\((?P<bad>(?P<one>[\w.~-]*)@(?P<two>\.{0,2}/[\w./~-]+|~/[\w./~-]*))(?=[,)])", _PATH, r'"\g<one>\g<two>"'),
     (r"@:\\|@\.{0,2}/\w|@~|@\\\w|@://", _PATH, None),
-    (r"^(?:name|about)\s*=\s*(?P<bad>(?P<text>[^\s\"'#=]+\s+@[^\"#=]*))$", r'a string stands in double quotes: `"\g<text>"`', r'"\g<text>"'),
+    (
+        r"^(?:name|about)\s*=\s*(?P<bad>(?P<text>[^\s\"'#=]+\s+@[^\"#=]*))$",
+        r'a string stands in double quotes: `"\g<text>"`',
+        r'"\g<text>"',
+    ),
     (r"\"\"\s*@\"|^@\"\"|^@'''", "a string has one quote at each end, on one line; " + _COMMENT, None),
     (r"\bf@\"", "a string holds plain text: a parameter is `$name`, outside of strings", None),
     (r"(?P<bad>\b[rRbBuU]@)(?=\")", 'a string has nothing before its quote: `"text"`', ""),
@@ -201,7 +207,11 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
         r"(\g<in>)",
     ),
     (r"=\s*(\w+)\s*@[\[{]", r"arguments stand in round brackets: `\1(…)`", None),
-    (r"=\s*(?P<bad>(?P<unit>epoch|step)s?\s*@(?P<n>[0-9]+))$", r"a unit stands behind its number: `\g<n> \g<unit>s`", r"\g<n> \g<unit>s"),
+    (
+        r"=\s*(?P<bad>(?P<unit>epoch|step)s?\s*@(?P<n>[0-9]+))$",
+        r"a unit stands behind its number: `\g<n> \g<unit>s`",
+        r"\g<n> \g<unit>s",
+    ),
     (
         r"\b(?P<bad>(?P<zoo>gluoncv|gluon)\.(?P<net>\w+)@\(\s*\))",
         r'the name of a network stands in quotes: `\g<zoo>("\g<net>")`',
@@ -215,13 +225,17 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
         r"images are square: one number, `\1 = \2px`",
         None,
     ),
-    (r"[=,(\[{]\s*(?P<bad>\((?P<in>[^()]*@,[^()]*?),?\s*\))", _LIST, r"[\g<in>]"),
+    (rf"[=,(\[{{]\s*(?P<bad>\((?P<in>{_INSIDE}*@,{_INSIDE}*?),?\s*\))", _LIST, r"[\g<in>]"),
     (r"=\s*\([^()]*@,", _LIST, None),
     (r"\n\s*@,", "a comma stands at the end of the line above", None),
     (r"[(\[{][^)\]}]*[^\s,(\[{=](?P<bad>\s*)@(?=[\w\"$\[][^:]*$)(?!\w+\s*=\s*\w+\s*=)", _COMMA, r",\g<bad>"),
     (r"[(\[{][^)\]}]*[^\s,(\[{]\s*@([\w.]+|=)", _COMMA, None),
     (r"(?P<bad>[^\S\n]*§,+[^\S\n]*)(?=$|#|\n)", "a new line ends a statement; remove the `,`", ""),
-    (r"(?P<bad>[^\S\n]*§,\s*)(?=[A-Za-z]\w*\s*[=:]|[A-Za-z]\w*\.\w+\s*[<>])", f"{_LINE}; between two statements stands no `,`", "\n"),
+    (
+        r"(?P<bad>[^\S\n]*§,\s*)(?=[A-Za-z]\w*\s*[=:]|[A-Za-z]\w*\.\w+\s*[<>])",
+        f"{_LINE}; between two statements stands no `,`",
+        "\n",
+    ),
     (
         r"^(?!param\b)\w+\s*=\s*(?P<bad>(?P<in>[^=\n]*§,[^=\n]*?),?\s*)$",
         "a list stands in brackets: `[a, b]`; a statement has a line of its own",
@@ -235,6 +249,7 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (r"(?:\.\w+|head)\s*@(?:and|or|plus)\b", "a range is `base.block3 .. head`, a list `[base.stem, head]`", None),
     # where a statement ends
     (r"[^\s=*/+\-,(\[{](?P<bad>[^\S\n]*)§(?=[A-Za-z]\w*\s*=)", _LINE, "\n"),
+    (rf"[0-9](?P<bad>[^\S\n]+)(?!{_UNITS})(?=[A-Za-z]\w*\s*§=)", _LINE, "\n"),
     (r"=.*\S\s*\w\s*@=|=.+@\w+\s*=", _LINE, None),
     (r"\}(?P<bad>\s*)@(?=[A-Za-z])", _LINE, "\n"),
     (r"=\s*(\w+)\s+@(?:\w+\s*[=:]|\w+\s+[0-9])", r"arguments stand in brackets: `\1(name = …)`", None),

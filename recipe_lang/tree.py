@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -58,7 +58,7 @@ class Builder:
             start, end = self.place(start), self.place(end)
         return Span(self.source, start, end)
 
-    def items(self, trees: list[Kid]) -> tuple[nodes.Item, ...]:
+    def items(self, trees: Sequence[Kid]) -> tuple[nodes.Item, ...]:
         """Return the statements among the children of a tree."""
         return tuple(_ITEMS[tree.data](self, tree) for tree in trees if isinstance(tree, Tree) and tree.data in _ITEMS)
 

@@ -370,7 +370,7 @@ def _parsed(default: str) -> nodes.Node:
 
 
 def _whole_near(node: nodes.Number) -> str:
-    """Return the whole numbers below and above a number, as choices; empty for a share, which is no number of things."""
+    """Return the whole numbers below and above a number, as choices; empty for a share, which counts nothing."""
     if node.value < 1:
         return ""
     below = replace(node, value=float(int(node.value)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recipe_lang import nodes
 from recipe_lang import vocabulary as v
-from recipe_lang.errors import listed
+from recipe_lang.phrases import listed
 
 
 def describe(type_: v.Type, vocabulary: v.Vocabulary) -> str:

@@ -35,6 +35,7 @@ for _each in (
     language.fix,
     language.fmt,
     language.lsp,
+    language.new,
     language.show,
     training.plan,
     training.run,

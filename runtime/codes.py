@@ -26,11 +26,18 @@ class CodeFamily:
 
 FAMILIES: Mapping[str, CodeFamily] = {
     "E1": CodeFamily(
-        "syntax and files", ("recipe_lang.errors", "recipe_lang.parent_problems", "runtime.recipe_files"), "syntax"
+        "syntax and files",
+        (
+            "recipe_lang.syntax_problems",
+            "recipe_lang.json_problems",
+            "recipe_lang.parent_problems",
+            "runtime.recipe_files",
+        ),
+        "syntax",
     ),
-    "E2": CodeFamily("names", ("recipe_lang.errors", "recipe_lang.parent_problems"), "names"),
-    "E3": CodeFamily("types and ranges", ("recipe_lang.errors", "recipe_lang.parent_problems"), "types"),
-    "E4": CodeFamily("rules across fields", ("recipe_lang.errors", "runtime.vocabulary.rules"), "rules"),
+    "E2": CodeFamily("names", ("recipe_lang.name_problems", "recipe_lang.parent_problems"), "names"),
+    "E3": CodeFamily("types and ranges", ("recipe_lang.type_problems", "recipe_lang.parent_problems"), "types"),
+    "E4": CodeFamily("rules across fields", ("recipe_lang.place_problems", "runtime.vocabulary.rules"), "rules"),
     "E5": CodeFamily(
         "data and weights",
         (
@@ -42,7 +49,9 @@ FAMILIES: Mapping[str, CodeFamily] = {
         "data",
     ),
     "E6": CodeFamily("the run", ("runtime.run_problems",), "running"),
-    "W7": CodeFamily("advice", ("recipe_lang.errors", "runtime.vocabulary.advice", "runtime.plan_advice"), "advice"),
+    "W7": CodeFamily(
+        "advice", ("recipe_lang.place_problems", "runtime.vocabulary.advice", "runtime.plan_advice"), "advice"
+    ),
 }
 """By the first two characters of the codes."""
 

@@ -119,17 +119,9 @@ def _entries(word: str) -> Iterator[Page]:
 
 
 def _arguments(word: str) -> Iterator[Page]:
-    """Yield a page for each kind of argument of this name; calls that take the same one share a page."""
-    kinds: list[tuple[v.Arg, list[str]]] = []
-    for _, entry in places.entries():
-        for arg in (arg for arg in entry.args if arg.name == word):
-            calls = next((calls for kind, calls in kinds if kind == arg), None)
-            if calls is None:
-                kinds.append((arg, [entry.name]))
-            else:
-                calls.append(entry.name)
-    for arg, calls in kinds:
-        yield Page(f"{word}: an argument of {_listed(calls)}", _argument(arg))
+    for arg, calls in places.shared_arguments():
+        if arg.name == word:
+            yield Page(f"{word}: an argument of {_listed(calls)}", _argument(arg))
 
 
 def _words(word: str) -> Iterator[Page]:
@@ -166,6 +158,7 @@ def _problems(code: str) -> Iterator[Page]:
 
 PLACES = {
     "file": ", a whole recipe",
+    "json": ", a recipe as JSON",
     "recipe": "",
     "data": ", in the `data` block",
     "stage": ", in a stage",

@@ -29,6 +29,19 @@ def arguments() -> Iterator[tuple[str, v.Arg]]:
         yield from ((f"`{entry.name}`", arg) for arg in entry.args)
 
 
+def shared_arguments() -> list[tuple[v.Arg, list[str]]]:
+    """Return the arguments of calls, each once with the calls that take it: the same name, type and default."""
+    kinds: list[tuple[v.Arg, list[str]]] = []
+    for _, entry in entries():
+        for arg in entry.args:
+            calls = next((calls for kind, calls in kinds if kind == arg), None)
+            if calls is None:
+                kinds.append((arg, [entry.name]))
+            else:
+                calls.append(entry.name)
+    return kinds
+
+
 def words() -> Iterator[tuple[str, v.Arg, str, str]]:
     """Yield the words that stand in a place of their own: the place, what takes it, the word and its meaning."""
     for where, arg in arguments():

@@ -57,10 +57,11 @@ class FewOfClass(Problem):
     fewest: int
 
     def message(self) -> str:
+        if len(self.classes) == 1:
+            return f"`{self.classes[0]}` has {self.fewest} training image{'s' if self.fewest > 1 else ''}"
         shown = listed(tuple(f"`{name}`" for name in self.classes[:5]), "and")
-        if len(self.classes) > 5:
-            shown = f"{len(self.classes)} classes, such as {shown},"
-        return f"{shown} {'has' if len(self.classes) == 1 else 'have'} only {self.fewest} training images or a few more"
+        shown = shown if len(self.classes) <= 5 else f"{len(self.classes)} classes, such as {shown},"
+        return f"{shown} have fewer than {_FEW_OF_CLASS} training images each, the smallest {self.fewest}"
 
     def help(self) -> str:
         return "add images, join classes, or hold fewer out"
@@ -76,7 +77,6 @@ class SmallValidation(Problem):
     code: ClassVar[str] = "W742"
     source: ClassVar[str] = _CHANCE
     images: int
-    stages: tuple[str, ...]
 
     def message(self) -> str:
         return f"{self.images} validation images choose the weights: one image is {1 / self.images:.1%} of the accuracy"
@@ -147,7 +147,8 @@ class FewSteps(Problem):
 class ManyNumbers(Problem):
     """A few hundred images do not tell how millions of pretrained numbers should change; they overfit.
 
-    On 1,500 photos of solar cells, a base trained whole for 1.6 epochs (adam, 2e-4) reached 83%, the frozen base 88%.
+    On 1,500 photos of solar cells a base that was trained whole reached 83% (adam, 2e-4) to 87% (3e-5), the frozen base
+    with a new head 86% to 89%.
     """
 
     code: ClassVar[str] = "W746"
@@ -216,9 +217,9 @@ def _few_of_class(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
 
 def _small_validation(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images = plan.data.images("valid")
-    chosen = tuple(stage.title for stage in plan.stages if stage.keep == "best" or stage.stop is not None)
-    if chosen and images < _SMALL_VALIDATION:
-        yield SmallValidation(span=recipe.block("data").place("valid"), images=images, stages=chosen)
+    is_used = any(stage.keep == "best" or stage.stop is not None for stage in plan.stages)
+    if is_used and images < _SMALL_VALIDATION:
+        yield SmallValidation(span=recipe.block("data").place("valid"), images=images)
 
 
 def _rough_claims(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:

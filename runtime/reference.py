@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator
 
-from recipe_lang.vocabulary import REQUIRED, Arg
+from recipe_lang.errors import listed
+from recipe_lang.vocabulary import REQUIRED, Arg, Entry
 from recipe_lang.wording import describe
-from runtime.explain import codes, default_text
+from runtime import glossary, places
+from runtime.codes import FAMILIES, codes, reason, source, title
+from runtime.examples import Example, examples_of
+from runtime.explain import PLACES, default_text
 from runtime.vocabulary import VOCABULARY
 
 
@@ -19,29 +22,41 @@ def reference() -> str:
 def _lines() -> Iterator[str]:
     yield "# Reference of the vocabulary"
     yield ""
-    yield "Generated from the tables by `python -m runtime.reference`. The rules: [language.md](language.md)."
-    yield "The networks of the zoos: [bases.md](bases.md)."
+    yield "Generated from the tables by `python -m runtime.reference`; `ftr explain WORD` says the same in a terminal."
+    yield "The rules: [language.md](language.md). The networks of the zoos: [bases.md](bases.md)."
+    yield from ("", "## Words of the language")
+    for term in glossary.TERMS:
+        yield from ("", f"### `{term.word}`", "", f"{term.kind.capitalize()}. {term.doc}", *_code(term.examples))
     yield from ("", "## Fields of a recipe", "")
     yield from _table(VOCABULARY.fields.values())
     for block in VOCABULARY.blocks.values():
-        title = f'`{block.name} "title" {{ }}`' if block.titled else f"`{block.name} {{ }}`"
-        yield from ("", f"## {title}", "", block.doc)
+        header = f'`{block.name} "title" {{ }}`' if block.titled else f"`{block.name} {{ }}`"
+        yield from ("", f"## {header}", "", block.doc, *_code(block.examples))
         if block.fields:
             yield ""
             yield from _table(block.fields.values())
     for family in VOCABULARY.families.values():
-        yield from ("", f"## {family.name.capitalize()}")
+        stands = listed(places.uses(family.name), "and")
+        yield from ("", f"## {family.name.capitalize()}", "", f"What can stand in {stands}.")
         for entry in family.entries.values():
-            source = f" Source: {entry.source}." if entry.source else ""
-            yield from ("", f"### `{entry.name}`", "", f"{entry.doc}{source}")
-            if entry.args:
-                yield ""
-                yield from _table(entry.args)
+            yield from _entry(entry)
     yield from ("", "## Metrics", "", "Written with their set: `valid.accuracy`, `test.f1`.", "")
     yield from ("| metric | |", "|---|---|")
     yield from (f"| `{name}` | {doc} |" for name, doc in VOCABULARY.metrics.items())
-    yield from ("", "## Codes", "", "| code | |", "|---|---|")
-    yield from (f"| {code} | {_cell(inspect.getdoc(kind) or '')} |" for code, kind in codes().items())
+    yield from ("", "## Codes")
+    for name in FAMILIES:
+        yield from _family(name)
+
+
+def _entry(entry: Entry) -> Iterator[str]:
+    yield from ("", f"### `{entry.name}`", "", entry.doc + (f" Source: {entry.source}." if entry.source else ""))
+    if entry.formula:
+        letters, _, equations = entry.formula.partition("\n")
+        yield from ("", "```text", equations, "```", "", f"With {letters}.")
+    if entry.args:
+        yield ""
+        yield from _table(entry.args)
+    yield from _code(entry.examples)
 
 
 def _table(args: Iterable[Arg]) -> Iterator[str]:
@@ -49,7 +64,33 @@ def _table(args: Iterable[Arg]) -> Iterator[str]:
     yield "|---|---|---|---|"
     for arg in args:
         default = "required" if arg.default is REQUIRED else f"`{default_text(arg)}`"
-        yield f"| `{arg.name}` | {_cell(describe(arg.type, VOCABULARY))} | {default} | {_cell(arg.doc)} |"
+        words = "".join(f" `{word}`: {doc}" for options in places.words_of(arg.type) for word, doc in options.items())
+        takes = _cell(describe(arg.type, VOCABULARY))
+        yield f"| `{arg.name}` | {takes} | {default} | {_cell(arg.doc + words)} |"
+
+
+def _family(name: str) -> Iterator[str]:
+    yield from ("", f"### {name}xx: {FAMILIES[name].title}")
+    examples = examples_of(name)
+    for code, kind in codes(name).items():
+        yield from ("", f"#### {code}: {title(kind)}", "", reason(kind))
+        if source(kind):
+            yield from ("", f"Source: {source(kind)}.")
+        if code in examples:
+            yield from _example(examples[code])
+
+
+def _example(example: Example) -> Iterator[str]:
+    if example.given:
+        yield from ("", example.given)
+    for word, text in (("Wrong", example.wrong), ("Right", example.right)):
+        yield from ("", f"{word}{PLACES[example.inside]}:", *_code((text,)))
+
+
+def _code(texts: tuple[str, ...]) -> Iterator[str]:
+    if texts:
+        apart = "\n\n" if any("\n" in text for text in texts) else "\n"
+        yield from ("", "```text", apart.join(texts), "```")
 
 
 def _cell(text: str) -> str:

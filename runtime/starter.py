@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
@@ -21,23 +21,53 @@ from recipe_lang.vocabulary import Text
 from runtime.bases.packaged import PACKAGED
 from runtime.data import splits
 from runtime.data.sources import Listing
-from runtime.survey import Look, Survey
+from runtime.survey import Survey
 from runtime.survey_problems import UnwritableName
 from runtime.survey_tables import Found
 from runtime.vocabulary import VOCABULARY
 
 _BASE = "efficientnet_lite0"
+_NATIVE = PACKAGED[_BASE].size
 _SEED = 1
-_SMALLEST = 64  # px; of 8 px digits the base got .88 right at 32 px and .93 at 64 px
+_SMALLEST = 64  # px; of scikit-learn's 8 px digits it had .88 right at 32 px, and .93 at 64 px
 _STEP = 32  # px; the base halves its input five times
-_TINY = 64  # px; below it images are drawings, characters, icons
 _UNEQUAL = 1.5  # largest class to smallest, from which on accuracy hides the smaller one
+_LONG = 2.0  # longer side to shorter, from which on a square shows less than half
 _FEW = 10  # images of a class, below which it is named
+_FEW_DIGITS = 8  # classes, below which digits are codes or grades rather than pictures of digits
 _ENOUGH_FOR_TEST = 300  # images; 15% of fewer would tell accuracies apart by chance
 _ENOUGH_TO_OPEN = 50  # images a class, from which on trained blocks gain more than they forget
-_MANY = 20_000  # images, from which on a tenth of them is a test set, and an hour is short
-_PASSES = 10_000  # images through the network in a stage: a few minutes on two cores
-_MOST_EPOCHS = 15
+_BIG_BATCH = 10_000  # images, from which on a batch has 64
+_MANY = 20_000  # images, from which on a tenth of them is a test set, and a first try wants fewer
+_WORK = 8_000  # images of the base's own size through the network in a stage: a few minutes on two cores
+_MOST_EPOCHS = {"head": 10, "top": 8}  # more of them learn few images by heart
+
+
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """What was found, and what most lines of the recipe depend on.
+
+    `shares` are the parts held out of `train`, and `sets` are the images of each set after that; `size` is in pixels.
+    """
+
+    survey: Survey
+    sets: Mapping[str, Listing]
+    shares: Mapping[str, float]
+    size: int
+    batch: int
+
+    @property
+    def training(self) -> int:
+        return len(self.sets["train"].samples)
+
+    @property
+    def metric(self) -> str:
+        return "balanced_accuracy" if _inequality(self.survey.train) >= _UNEQUAL else "accuracy"
+
+    def epochs(self, stage: str) -> int:
+        """Return how many epochs are about the same work for all data; small images cost less."""
+        images = _WORK * (_NATIVE / self.size) ** 2
+        return min(_MOST_EPOCHS[stage], max(2, round(images / self.training)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +85,76 @@ def starter(survey: Survey, folder: Path) -> str:
     Raises:
         RecipeError: the images cannot be split, or a name cannot be written.
     """
-    shares = _shares(survey)
-    sets = {**{name: found.listing for name, found in survey.sets.items()}, **_held_out(survey.train, shares)}
-    batch = _batch(len(sets["train"].samples))
-    problems = splits.check_sets(sets, batch)
-    if problems:
-        raise RecipeError(problems)
+    choices = _choose(survey)
     blocks = [
         *_head(survey),
-        *_data(survey, sets, shares, batch, Path(os.path.realpath(folder))),
+        *_data(choices, Path(os.path.realpath(folder))),
         "",
-        f"# ImageNet weights that come as a Python package: no download. It was made for {PACKAGED[_BASE].size}px.",
+        f"# ImageNet weights that come as a Python package, made for {_NATIVE}px: no download.",
         f'base = packaged("{_BASE}")',
         "head = [dropout(0.2), dense(classes)]",
-        *_stages(sets, survey),
-        *_claim(sets),
+        "",
+        *_head_stage(choices),
+        "",
+        *_top_stage(choices),
+        "",
+        *_claim(choices),
     ]
     return format_text(Source("starter.ftr", "\n".join(blocks) + "\n"))
 
 
+def summary(survey: Survey) -> str:
+    """Say in a line how many images and classes there are, and how unequal these are."""
+    train = survey.train
+    balance = f"{_inequality(train):.1f} : 1"
+    return f"{len(train.samples):,} images, {len(train.classes):,} classes, {balance}"
+
+
+def file_stem(name: str) -> str:
+    """Return a name for a recipe and its file: letters, digits, `_` and `-` of the name that was found."""
+    known = name.encode(errors="replace").decode()
+    return re.sub(r"[^\w-]+", "-", known).strip("-")[:80] or "recipe"
+
+
+def _choose(survey: Survey) -> _Choices:
+    train = survey.train
+    shares = _shares(survey)
+    sets = {name: found.listing for name, found in survey.sets.items()} | splits.holdouts(train, shares, _SEED)
+    batch = _batch(len(sets["train"].samples))
+    problems = splits.check_sets(sets, batch)
+    if problems:
+        raise RecipeError(problems)
+    usual = _usual_side(survey)
+    size = max(_SMALLEST, min(_NATIVE, usual // _STEP * _STEP))
+    return _Choices(survey, sets, shares, size, batch)
+
+
+def _shares(survey: Survey) -> dict[str, float]:
+    """Return what is held out of `train`: a validation set where there is none, a test set where images allow it."""
+    count, smallest = len(survey.train.samples), min(survey.train.counts())
+    tests = "test" in survey.sets or (count >= _ENOUGH_FOR_TEST and smallest >= _FEW)
+    share = 0.1 if count >= _MANY else 0.15 if tests else 0.2
+    return {name: share for name in ("valid", "test")[: 1 + tests] if name not in survey.sets}
+
+
+def _batch(training: int) -> int:
+    """Return a power of two that leaves eight steps an epoch where it can."""
+    most = 64 if training >= _BIG_BATCH else 32
+    return min(most, 1 << max(0, (training // 8).bit_length() - 1))
+
+
+def _usual_side(survey: Survey) -> int:
+    """Return the shorter side in pixels that nine of ten images have."""
+    sides = survey.look.short_sides
+    return sides[len(sides) // 10]
+
+
+def _inequality(listing: Listing) -> float:
+    return max(listing.counts()) / max(1, min(listing.counts()))
+
+
 def _head(survey: Survey) -> Iterator[str]:
-    yield "# A starting point, written by `ftr new` for the images that it found: change what you know better."
+    yield "# A starting point for the images that were found: change what you know better."
     for note in survey.notes:
         yield from _comment(note)
     yield "ftr 1"
@@ -85,33 +164,128 @@ def _head(survey: Survey) -> Iterator[str]:
     yield ""
 
 
-def _data(
-    survey: Survey, sets: Mapping[str, Listing], shares: Mapping[str, float], batch: int, folder: Path
-) -> Iterator[str]:
-    size, why_size = _size(survey.look)
-    augment, why_augment = _augment(survey)
-    training = len(sets["train"].samples)
-    fields = [_Field("train", _source(survey.sets["train"], folder), counted(survey.train))]
-    for name in ("valid", "test"):
-        if name in shares:
-            reason = _why_split(name, sets, survey)
-            fields.append(_Field(name, f"holdout({shares[name]:.0%})", reason))
-        elif name in sets:
-            fields.append(_Field(name, _source(survey.sets[name], folder), f"{len(sets[name].samples):,} images."))
-    if "test" not in sets:
-        reason = f"No test set: {len(survey.train.samples):,} images are too few for one. `valid` chooses the best"
-        fields[-1] = _Field(fields[-1].name, fields[-1].value, f"{fields[-1].reason} {reason} epoch, so it flatters.")
-    fields += [
-        _Field("size", f"{size}px", why_size),
-        _Field("augment", augment, why_augment),
-        _Field("batch", str(batch), f"{training // batch:,} steps an epoch, of {training:,} images."),
+def _data(choices: _Choices, folder: Path) -> Iterator[str]:
+    survey = choices.survey
+    fields = [
+        _Field("train", _source(survey.sets["train"], folder), f"{summary(survey)}{_classes(survey.train)}"),
+        *_evaluation(choices, folder),
+        _Field("size", f"{choices.size}px", _why_size(survey)),
+        _augment(survey),
+        _Field("batch", str(choices.batch), f"{choices.training // choices.batch:,} steps an epoch."),
     ]
-    broken = survey.look.broken
-    if broken:
-        name, reason = broken[0]
-        told = f"{len(broken)} of {survey.look.looked} images looked at cannot be read, such as {name} ({reason})."
-        fields.append(_Field("on_error", "skip", f"{told} They are named and passed over."))
+    if survey.look.broken:
+        name, reason = survey.look.broken[0]
+        bad, looked = len(survey.look.broken), survey.look.looked
+        reason = f"{bad} of {looked} images looked at cannot be read, such as {name} ({reason}): they are passed over."
+        fields.append(_Field("on_error", "skip", reason))
     yield from _block("data", fields)
+
+
+def _evaluation(choices: _Choices, folder: Path) -> Iterator[_Field]:
+    """Yield the lines of the sets that do not train."""
+    sets = choices.sets
+    for name in ("valid", "test"):
+        if name not in sets:
+            continue
+        share, reason = choices.shares.get(name), f"{len(sets[name].samples):,} images"
+        if share is None:
+            value = _source(choices.survey.sets[name], folder)
+        else:
+            value, reason = f"holdout({share:.0%})", f"{reason}, drawn from each class alike"
+        if "test" not in sets:
+            reason += ". They choose the best epoch, so they flatter it; for a test set there are too few"
+        yield _Field(name, value, f"{reason}.")
+
+
+def _classes(listing: Listing) -> str:
+    """Return the classes by size, the middle ones left out, and those with few images."""
+    counts = sorted(zip(listing.counts(), listing.classes, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    shown = [f"{name[:40]} {count:,}" for count, name in counts]
+    if len(shown) > 6:
+        shown[3:-2] = ["…"]
+    few = sum(count < _FEW for count, _ in counts)
+    named = f" {few} of the classes have fewer than {_FEW} images, too few to judge them by." if few else ""
+    return f" ({', '.join(shown)}).{named}"
+
+
+def _why_size(survey: Survey) -> str:
+    sides = survey.look.short_sides
+    seen = f"{sides[0]}" if sides[0] == sides[-1] else f"{sides[0]} to {sides[-1]}"
+    reason = f"Shorter sides are {seen} pixels ({survey.look.looked} images looked at)."
+    if _usual_side(survey) < _SMALLEST:
+        reason += f" Enlarged: the base sees little below {_SMALLEST}px."
+    ratios = sorted(max(pair) / min(pair) for pair in survey.look.sizes)
+    ratio = ratios[len(ratios) // 2]
+    if ratio >= _LONG:
+        reason += f" They are {ratio:.1f} times as long: only the square in the middle is seen."
+    return reason
+
+
+_CHARACTER = re.compile(r"[^\W_]|zero|one|two|three|four|five|six|seven|eight|nine", re.IGNORECASE)
+_SIDED = re.compile(r"(?<![a-z])(left|right|(counter|anti)?clockwise)(?![a-z])", re.IGNORECASE)
+
+
+def _augment(survey: Survey) -> _Field:
+    is_tiny = _usual_side(survey) < _SMALLEST
+    steps = [] if is_tiny or survey.look.grey else ["random_resized_crop(scale = 0.5 .. 1.0)"]
+    if _are_characters(survey.train.classes):
+        reason = "Not mirrored: the classes look like characters."
+    elif any(map(_SIDED.search, survey.train.classes)):
+        reason = "Not mirrored: a class is called left or right."
+    elif steps:
+        steps.append("flip(horizontal)")
+        reason = "Photos: a part of one, mirrored or not, shows the same. Leave out what changes the class."
+    else:
+        steps.append("flip(horizontal)")
+        reason = f"{'Small' if is_tiny else 'Grey'} images: mirrored only, a crop might cut off what decides."
+    return _Field("augment", f"[{', '.join(steps)}]" if steps else "none", reason)
+
+
+def _are_characters(classes: Sequence[str]) -> bool:
+    if all(name.isdigit() for name in classes) and len(classes) < _FEW_DIGITS:
+        return False
+    return all(map(_CHARACTER.fullmatch, classes))
+
+
+def _head_stage(choices: _Choices) -> Iterator[str]:
+    epochs = choices.epochs("head")
+    yield from _comment(f"The new head alone, on a frozen base: {epochs} times {choices.training:,} images.")
+    if choices.training >= _MANY:
+        tenth = round(choices.training / 10, -2)
+        yield from _comment(f"`take = {tenth} images` in the data block makes a first try ten times shorter.")
+    reason = "The classes are unequal, and each counts alike here." if choices.metric != "accuracy" else ""
+    fields = (
+        _Field("train", "head"),
+        _Field("for", f"{epochs} epochs"),
+        _Field("optimizer", "adam(lr = 5e-3)"),
+        _Field("monitor", f"valid.{choices.metric}", reason),
+    )
+    yield from _block('stage "head"', fields)
+
+
+def _top_stage(choices: _Choices) -> Iterator[str]:
+    train = choices.survey.train
+    each = len(train.samples) // len(train.classes)
+    if each < _ENOUGH_TO_OPEN:
+        yield from _comment(f"The base stays as it is: {each} images a class are too few to train more of it.")
+        return
+    yield from _comment(f"Then the top of the base at lower rates: {each:,} images a class are enough for that.")
+    fields = (
+        _Field("train", "base.block6 .. head"),
+        _Field("for", f"{choices.epochs('top')} epochs"),
+        _Field("optimizer", "adamw(lr = 3e-4)"),
+        _Field("lr_scale", "layer_decay(0.7)", "Each part has 0.7 of the rate of the one behind it."),
+        _Field("schedule", "cosine(warmup = 1 epoch)"),
+        _Field("norm", "frozen", f"ImageNet's statistics are steadier than those of {choices.batch} images."),
+        _Field("monitor", f"valid.{choices.metric}"),
+    )
+    yield from _block('stage "top blocks"', fields)
+
+
+def _claim(choices: _Choices) -> Iterator[str]:
+    name = "test" if "test" in choices.sets else "valid"
+    yield "# After the first run, claim a little less than it reached; later runs are tested against it:"
+    yield f"# expect {{ {name}.{choices.metric} >= … }}"
 
 
 def _block(header: str, fields: Sequence[_Field]) -> Iterator[str]:
@@ -126,8 +300,8 @@ def _block(header: str, fields: Sequence[_Field]) -> Iterator[str]:
 
 
 def _comment(text: str, indent: str = "") -> list[str]:
-    printable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return wrap(printable, WIDTH, initial_indent="# ", subsequent_indent=f"# {indent}", break_on_hyphens=False)
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return wrap(shown, WIDTH, initial_indent="# ", subsequent_indent=f"# {indent}", break_on_hyphens=False)
 
 
 def _source(found: Found, folder: Path) -> str:
@@ -151,132 +325,3 @@ def _string(text: str) -> str:
     except UnicodeEncodeError:
         raise RecipeError(UnwritableName(path=text)) from None
     return value_text(text, Text(), VOCABULARY)
-
-
-def file_stem(name: str) -> str:
-    """Return a name for a recipe and its file: letters, digits, `_` and `-` of the name that was found."""
-    return re.sub(r"[^\w-]+", "-", name.encode(errors="replace").decode()).strip("-") or "recipe"
-
-
-def counted(listing: Listing) -> str:
-    """Return the number of images and of classes, the balance, and the classes by size (`2 classes, 1.3 : 1`)."""
-    counts = sorted(zip(listing.counts(), listing.classes, strict=True), key=lambda pair: (-pair[0], pair[1]))
-    shown = [f"{name} {count:,}" for count, name in (counts if len(counts) <= 6 else [*counts[:3], *counts[-2:]])]
-    if len(counts) > 6:
-        shown.insert(3, "…")
-    return (
-        f"{len(listing.samples):,} images, {len(counts):,} classes, {_inequality(listing):.1f} : 1 ({', '.join(shown)})."
-    )
-
-
-def _inequality(listing: Listing) -> float:
-    return max(listing.counts()) / max(1, min(listing.counts()))
-
-
-def _shares(survey: Survey) -> dict[str, float]:
-    """Return what is held out of `train`: a validation set where there is none, a test set where images allow it."""
-    count, smallest = len(survey.train.samples), min(survey.train.counts())
-    tests = "test" in survey.sets or (count >= _ENOUGH_FOR_TEST and smallest >= _FEW)
-    share = 0.1 if count >= _MANY else 0.15 if tests else 0.2
-    wanted = ["valid", "test"] if tests else ["valid"]
-    return {name: share for name in wanted if name not in survey.sets}
-
-
-def _held_out(train: Listing, shares: Mapping[str, float]) -> dict[str, Listing]:
-    return splits.holdouts(train, shares, _SEED)
-
-
-def _why_split(name: str, sets: Mapping[str, Listing], survey: Survey) -> str:
-    listing = sets[name]
-    reason = f"{len(listing.samples):,} images, of each class alike."
-    if name == "valid":
-        few = [each for each, count in zip(survey.train.classes, survey.train.counts(), strict=True) if count < _FEW]
-        if few:
-            names = ", ".join(few[:5]) + (" and others" if len(few) > 5 else "")
-            reason += f" Fewer than {_FEW} images are too few to judge a class by: {names}."
-    return reason
-
-
-def _size(look: Look) -> tuple[int, str]:
-    """Return the side that nine of ten images have, as far as the base was made for it, and the reason."""
-    sides = look.short_sides
-    usual = sides[len(sides) // 10]
-    size = max(_SMALLEST, min(PACKAGED[_BASE].size, usual // _STEP * _STEP))
-    seen = f"{sides[0]}" if sides[0] == sides[-1] else f"{sides[0]} to {sides[-1]}"
-    reason = f"Shorter sides are {seen} pixels ({look.looked} images looked at)."
-    if usual < _SMALLEST:
-        reason += f" Enlarged: the base sees little below {_SMALLEST}px."
-    longest = sorted(max(pair) / min(pair) for pair in look.sizes)[len(look.sizes) // 2]
-    if longest >= 2:
-        reason += f" They are {longest:.1f} : 1 long: only the square in the middle is seen."
-    return size, reason
-
-
-_SPELT = re.compile(r"zero|one|two|three|four|five|six|seven|eight|nine")
-_SIDED = re.compile(r"(?<![a-z])(left|right|clockwise|counterclockwise|anticlockwise)(?![a-z])", re.IGNORECASE)
-
-
-def _augment(survey: Survey) -> tuple[str, str]:
-    """Return the random steps for training images, and the reason."""
-    names, look = survey.train.classes, survey.look
-    is_tiny = look.short_sides[len(look.sizes) // 2] < _TINY
-    crop = [] if is_tiny or look.grey else ["random_resized_crop(scale = 0.5 .. 1.0)"]
-    if all(re.fullmatch(r"[^\W_]", name) or _SPELT.fullmatch(name.lower()) for name in names):
-        return _listed(crop), "Not mirrored: the classes look like characters, or like grades. Else add flip(horizontal)."
-    if any(map(_SIDED.search, names)):
-        return _listed(crop), "Not mirrored: names of classes say left or right."
-    if crop:
-        return _listed([*crop, "flip(horizontal)"]), "Photos: parts of them, half of them mirrored, show the same thing."
-    kind = "Small" if is_tiny else "Grey"
-    return "[flip(horizontal)]", f"{kind} images: mirrored only, a crop might cut off what decides."
-
-
-def _listed(steps: Sequence[str]) -> str:
-    return f"[{', '.join(steps)}]" if steps else "none"
-
-
-def _batch(training: int) -> int:
-    """Return a power of two that leaves eight steps an epoch where it can."""
-    most = 64 if training >= _PASSES else 32
-    return min(most, 1 << max(0, (training // 8).bit_length() - 1))
-
-
-def _stages(sets: Mapping[str, Listing], survey: Survey) -> Iterator[str]:
-    training = len(sets["train"].samples)
-    metric = "balanced_accuracy" if _inequality(survey.train) >= _UNEQUAL else "accuracy"
-    counted_as = "The classes are unequal: each counts alike." if metric != "accuracy" else "The best epoch is kept."
-    epochs = min(_MOST_EPOCHS, max(1, round(_PASSES / training)))
-    yield ""
-    yield f"# The new head alone, on a frozen base: about {epochs * training:,} images to see."
-    if training >= _MANY:
-        yield f"# `take = {training // 10} images` in `data` makes a first try ten times shorter."
-    monitor = _Field("monitor", f"valid.{metric}", counted_as)
-    head = (_Field("train", "head"), _Field("for", _epochs(epochs)), _Field("optimizer", "adam(lr = 5e-3)"), monitor)
-    yield from _block('stage "head"', head)
-    yield ""
-    each = len(survey.train.samples) // len(survey.train.classes)
-    if each < _ENOUGH_TO_OPEN:
-        yield f"# The base stays frozen: {each} images a class are too few to change it."
-        return
-    yield f"# Then the top of the base at lower rates: {each:,} images a class are enough."
-    top = (
-        _Field("train", "base.block6 .. head"),
-        _Field("for", _epochs(max(2, epochs))),
-        _Field("optimizer", "adamw(lr = 3e-4)"),
-        _Field("lr_scale", "layer_decay(0.7)"),
-        _Field("schedule", "cosine(warmup = 1 epoch)"),
-        _Field("norm", "frozen", f"Batches of {_batch(training)} say less about these images than ImageNet's statistics."),
-        _Field("monitor", f"valid.{metric}"),
-    )
-    yield from _block('stage "top blocks"', top)
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch{'s' if count > 1 else ''}"
-
-
-def _claim(sets: Mapping[str, Listing]) -> Iterator[str]:
-    name = "test" if "test" in sets else "valid"
-    yield ""
-    yield "# After the first run, claim a little less than it reached; every later run is then tested against it:"
-    yield f"# expect {{ {name}.accuracy >= … }}"

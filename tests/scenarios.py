@@ -1,17 +1,22 @@
 """What the examples of errors tell of: the files that there are, and what is done with the text.
 
-`outcome(code, text, folder, right)` makes the files of a code's example in the folder, uses the text of the example, and
+`outcome(code, example, folder, right)` makes the files of a code's example in the folder, uses one of its two texts and
 returns the rendered problems; the folder of the files is the current one meanwhile.
 """
 
 from __future__ import annotations
 
+import glob
 import gzip
+import os
 import pickle
 import re
 import shlex
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +25,7 @@ import pytest
 from click.testing import CliRunner
 from hosted import hosted
 from PIL import Image
-from planned import plan_of
+from planned import facts, net_facts, plan_of
 
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import RecipeError, render
@@ -33,7 +38,8 @@ from runtime.vocabulary import VOCABULARY
 BASE = (
     "param lr = 1e-3 in log(1e-5 .. 1e-1)\n\n"
     'data {\n  train = folder("photos")\n}\n\ndefaults {\n  optimizer = adam(lr = $lr)\n}\n\n'
-    'stage "head" {\n  train = head\n  for = 3 epochs\n}\n\nstage "top" {\n  train = base.block7 .. head\n  for = 5 epochs\n}\n'
+    'stage "head" {\n  train = head\n  for = 3 epochs\n}\n\n'
+    'stage "top" {\n  train = base.block7 .. head\n  for = 5 epochs\n}\n'
 )
 TINY = 'gluoncv("cifar_resnet20_v1", weights = none)'
 RUN = (
@@ -56,7 +62,8 @@ def outcome(code: str, example: Example, folder: Path, right: bool) -> str:
         if example.inside == "shell":
             shown = _typed(text)
         else:
-            shown = _rendered(lambda: USES.get(code, _check)(hosted(text, example.inside)))
+            whole = text if example.inside in ("python", "json") else hosted(text, example.inside)
+            shown = _rendered(lambda: USES.get(code, _check_json if example.inside == "json" else _check)(whole))
     return shown.replace(str(folder), "/home/me")
 
 
@@ -75,7 +82,8 @@ def _typed(lines: str) -> str:
     said = ""
     for line in lines.splitlines():
         if line.startswith("ftr "):
-            said += CliRunner().invoke(app, shlex.split(line)[1:]).stderr
+            words = [name for word in shlex.split(line)[1:] for name in (glob.glob(word) if "*" in word else [word])]
+            said += CliRunner().invoke(app, words).stderr
         else:
             subprocess.run(line, shell=True, check=True)
     return "\n".join(line.rstrip() for line in said.strip().splitlines())
@@ -87,6 +95,11 @@ def _typed(lines: str) -> str:
 def _check(text: str) -> Any:
     Path("flowers.ftr").write_text(text, encoding="utf-8")
     return check(load("flowers.ftr"), VOCABULARY)
+
+
+def _check_json(text: str) -> Any:
+    Path("flowers.ftr.json").write_text(text, encoding="utf-8")
+    return check(load("flowers.ftr.json"), VOCABULARY)
 
 
 def _check_text(text: str) -> Any:
@@ -111,10 +124,12 @@ def _build(text: str) -> None:
     from runtime.data.sets import Place
     from runtime.model import build_model, start_weights
     from runtime.mx import mx
+    from runtime.vocabulary.rules import image_size
 
     recipe = _check(text)
     base = step(recipe.fields["base"])
-    model = build_model(base, [step(layer) for layer in recipe["head"]], 2, 32)
+    size, _ = image_size(recipe)
+    model = build_model(base, [step(layer) for layer in recipe["head"]], 2, size)
     with Place(base.place):
         start_weights(model, base, 0, mx.cpu())
 
@@ -123,7 +138,9 @@ def _run(text: str) -> None:
     from runtime.finished import RunSettings
     from runtime.running import prepare, run
 
-    Path("flowers.ftr").write_text(f"{text}base = {TINY}\n".replace('"photos")', '"photos")\n  size = 32px\n  batch = 4'))
+    Path("flowers.ftr").write_text(
+        f"{text}base = {TINY}\n".replace('"photos")', '"photos")\n  size = 32px\n  batch = 4')
+    )
     run(prepare(Path("flowers.ftr")), RunSettings(workers=0), Path("run"))
 
 
@@ -135,13 +152,33 @@ def _out_of_memory(text: str) -> None:
             raise MemoryError
 
 
+def _advised(train: tuple[int, ...], valid: tuple[int, ...] = (400, 400), shared: bool = False) -> Callable[[str], Any]:
+    """Return a check that knows how many images each class has, and whether two sets share a file."""
+
+    def advise(text: str) -> Any:
+        from runtime.compile import compile_plan
+        from runtime.data.sources import Listing, Sample
+        from runtime.plan import DataFacts
+        from runtime.plan_advice import plan_advice
+
+        recipe = _check(text)
+        counts = {"train": train, "valid": valid, "test": (400, 400)}
+        plan = compile_plan(recipe, DataFacts(("roses", "tulips"), counts), net_facts(7))
+        other = "all" if '"all.csv"' in text else "test"
+        files = {"train": "1.jpg", "test": "1.jpg" if other == "all" else "2.jpg"} if shared else {}
+        listings = {name: Listing((Sample("1", 0, Path(file)),), ("roses", "tulips")) for name, file in files.items()}
+        return replace(recipe, advice=plan_advice(recipe, plan, listings))
+
+    return advise
+
+
 def _batch(text: str) -> None:
     from runtime.data import transforms
     from runtime.data.loader import batches
     from runtime.data.sources import Sample
 
     names: dict[str, Any] = dict(vars(transforms))
-    exec(_python(text), names)
+    exec(text, names)
     samples = [Sample(f"{side}.png", 0, np.zeros((side, 40, 3), np.uint8)) for side in (30, 50)]
     no_randomness = lambda sample: np.random.default_rng(0)  # noqa: E731
     list(batches(samples, range(2), 2, names["transform"], no_randomness, 0, False))
@@ -151,7 +188,7 @@ def _read_params(text: str) -> None:
     from runtime.mx import nd
     from runtime.weights.params_file import read_params
 
-    exec(_python(text), {"nd": nd, "weight": nd.ones((2, 2))})
+    exec(text, {"nd": nd, "weight": nd.ones((2, 2))})
     read_params(Path("net.params"))
 
 
@@ -159,7 +196,7 @@ def _check_sum(text: str) -> None:
     from runtime.weights.params_file import check_sha256
 
     Path("net.params").write_bytes(b"net")
-    exec(_python(text.replace("0676ba61", "bda5ede3")), {"check_sha256": check_sha256, "Path": Path})
+    exec(text.replace("0676ba61", "a08a0fcb"), {"check_sha256": check_sha256, "Path": Path})
 
 
 def _read_torch(text: str) -> None:
@@ -170,10 +207,6 @@ def _read_torch(text: str) -> None:
     head = b"".join(pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, facts))
     Path("net.pth").write_bytes(head + code + pickle.dumps([], 2))
     read_torch_file(Path("net.pth"))
-
-
-def _python(text: str) -> str:
-    return next(line for line in text.splitlines() if "(" in line and not line.startswith("  "))
 
 
 USES: dict[str, Callable[[str], Any]] = {
@@ -187,10 +220,18 @@ USES: dict[str, Callable[[str], Any]] = {
     "E525": _check_sum,
     "E540": _build,
     "E550": plan_of,
-    "E551": plan_of,
+    "E551": lambda text: plan_of(text, data=facts(320)),
     "E552": _build,
     "E601": _run,
     "E607": _out_of_memory,
+    "W740": _advised((900, 100)),
+    "W741": lambda text: _advised((7, 400) if "50%" in text else (12, 400))(text),
+    "W742": _advised((400, 400), (15, 15)),
+    "W743": _advised((400, 400), (50, 50)),
+    "W744": _advised((50, 50)),
+    "W745": _advised((500, 500)),
+    "W746": _advised((250, 250)),
+    "W747": _advised((400, 400), shared=True),
 }
 
 
@@ -216,13 +257,13 @@ def _parents(right: bool) -> None:
 
 
 def _table(name: str, *lines: str, root: str = ".") -> None:
-    for number in (1, 2, 3, 4):
+    for number in range(1, len(lines) + 1):
         Path(root).mkdir(exist_ok=True)
         Image.new("RGB", (40, 36)).save(Path(root, f"{number}.jpg"))
     Path(name).write_text("\n".join(["file,kind", *lines, ""]))
 
 
-_ROWS = ("1.jpg,rose", "2.jpg,rose", "3.jpg,tulip", "4.jpg,tulip")
+_ROWS = [f"{number}.jpg,{'tulip' if number % 3 else 'rose'}" for number in range(1, 49)]
 
 
 def _flat(right: bool) -> None:
@@ -251,6 +292,12 @@ def _web_page(right: bool) -> None:
     Path("photos/roses/7.jpg").write_text("<!DOCTYPE html><html>")
 
 
+def _web_pages() -> None:
+    for name in ("photos/roses/1.jpg", "photos/tulips/1.jpg"):
+        Path(name).parent.mkdir(parents=True)
+        Path(name).write_text("<!DOCTYPE html><html>")
+
+
 def _heic(right: bool) -> None:
     _photos(roses=40)
     _photos(ending="jpg" if right else "heic", tulips=40)
@@ -271,6 +318,9 @@ def _weights(right: bool) -> None:
     Path("download.params").write_text("<!DOCTYPE html><html>")
 
 
+_TRAINED: list[Path] = []  # the folder of the one run that all examples of finished runs share
+
+
 def _finished(right: bool) -> None:
     from runtime.finished import RunSettings
     from runtime.running import prepare, run
@@ -279,19 +329,24 @@ def _finished(right: bool) -> None:
     Path("flowers.ftr").write_text(RUN)
     Path("notes.txt").touch()
     Image.new("RGB", (40, 36)).save("rose.jpg")
-    run(prepare(Path("flowers.ftr")), RunSettings(workers=0), Path("runs/flowers-1"))
+    if not _TRAINED:
+        folder = Path(tempfile.mkdtemp())
+        run(prepare(Path("flowers.ftr")), RunSettings(workers=0), folder)
+        _TRAINED.append(folder)
+    shutil.copytree(_TRAINED[0], "runs/flowers-1")
 
 
-def _recipe(right: bool) -> None:
-    Path("flowers.ftr").write_text(RUN, encoding="utf-16" if False else "utf-8")
+def _recipe(right: bool, encoding: str = "utf-8") -> None:
+    Path("flowers.ftr").write_text(RUN, encoding=encoding)
 
 
 GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E114", "E115", "E116", "E117", "E211", "E313"), _parents),
-    "E108": lambda right: Path("flowers.ftr").write_bytes(RUN.encode("utf-16")) and None,
+    "E108": lambda right: _recipe(right, "utf-16"),
     "E109": lambda right: (_recipe(right), Path("flowers.csv").write_text("1,2\n" * 500_000))[0],
     "E110": _recipe,
-    "E210": _finished,
+    "E118": _recipe,
+    "E210": _recipe,
     "E501": lambda right: _photos("data/photos"),
     "E502": _flat,
     "E503": lambda right: (_photos("photos/train"), _photos("photos/test"))[0],
@@ -301,7 +356,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E507": lambda right: _table("labels.csv", *_ROWS),
     "E508": lambda right: _table("labels.csv", *_ROWS, root="photos"),
     "E509": lambda right: (
-        _table("labels.csv", "1.jpg,rose", "2.jpg,rose", "3.jpg,", "4.jpg,tulip"),
+        _table("labels.csv", *_ROWS[:2], "3.jpg,", *_ROWS[3:]),
         _table("complete.csv", *_ROWS),
     )[0],
     "E511": _clothes,
@@ -310,7 +365,17 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E515": lambda right: _photos(roses=40, tulips=40, lilies=2),
     "E516": lambda right: _photos(),
     "E517": lambda right: _photos(),
-    **dict.fromkeys(("E520", "E521", "E522", "E526", "E527", "E540"), _weights),
+    "E520": lambda right: (_weights(right), Path("net.params").unlink())[0],
+    "E530": lambda right: _photos() if right else _web_pages(),
+    "E531": lambda right: (_table("labels.csv", *_ROWS), Path("numbers.csv").write_text("id,kind\n1,a\n2,b\n"))[0],
+    "E532": lambda right: (
+        _table("labels.csv", *_ROWS),
+        Path("files.csv").write_text("\n".join(["file", *(row.partition(",")[0] for row in _ROWS), ""])),
+    )[0],
+    "E533": lambda right: (_photos(), Path("photos.ftr").touch())[0],
+    "E534": lambda right: _photos(os.fsdecode(b"caf\xe9")),
+    "E535": lambda right: _photos(),
+    **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
     "E601": lambda right: _photos(roses=20, tulips=20),
     **dict.fromkeys(("E602", "E603", "E604", "E605", "E606"), _finished),
 }
@@ -326,7 +391,15 @@ def _offline(patch: pytest.MonkeyPatch) -> None:
     patch.setenv("MXNET_HOME", "cache")
 
 
+def _read_only(patch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    patch.setattr("tempfile.mkstemp", refuse)
+
+
 PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "E118": _read_only,
     "E510": _without_packages,
     "E528": _without_packages,
     "E540": _offline,

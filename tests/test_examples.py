@@ -1,4 +1,4 @@
-"""Each example of the documentation is run: what is called wrong is wrong, in the way that it says, and the rest is right.
+"""Each example of the documentation is run: what it calls wrong is wrong in the way that it says, the rest is right.
 
 The rendered problems of what is wrong stand in `tests/golden/explained-*.txt`, a file for each family.
 """
@@ -114,12 +114,13 @@ def test_every_row_is_in_an_example_or_a_recipe(kind: str) -> None:
     texts = [text for *_, text in EXAMPLES] + [path.read_text() for path in (ROOT / "recipes").glob("*.ftr")]
     rows = {
         "block": [(name, rf"^{name}\b") for name in VOCABULARY.blocks],
-        "field": [(arg.name, rf"^\s*{arg.name}\s*=") for table in places.field_tables().values() for arg in table.values()],
+        "field": [
+            (arg.name, rf"^\s*{arg.name}\s*=") for table in places.field_tables().values() for arg in table.values()
+        ],
         "entry": [(entry.name, rf"(?<![.\w\"]){re.escape(entry.name)}\b") for _, entry in places.entries()],
         "argument": [
-            (f"{entry.name}({arg.name})", rf"\b{entry.name}\([^\n]*\b{arg.name} = ")
-            for _, entry in places.entries()
-            for arg in entry.args
+            (f"{calls[0]}({arg.name})", rf"\b({'|'.join(calls)})\([^\n]*\b{arg.name} = ")
+            for arg, calls in places.shared_arguments()
         ],
         "word": [(word, rf"\b{word}\b") for *_, word, _ in places.words()],
         "metric": [(name, rf"\b(valid|test)\.{name}\b") for name in VOCABULARY.metrics],

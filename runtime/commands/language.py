@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -105,6 +106,48 @@ def _format(path: Path, checking: bool, showing: bool) -> bool:
 
 
 @click.command()
+@click.argument("place", metavar="PATH")
+@click.option("--out", type=click.Path(dir_okay=False, allow_dash=True), help="The recipe; NAME.ftr by default.")
+@click.option("--force", is_flag=True, help="Write over a recipe that exists.")
+@command
+def new(place: str, out: str | None, force: bool) -> int:
+    """Write a recipe for a folder of images, a CSV file, or a packaged set such as `digits`.
+
+    The images are counted and some of them opened; what is seen decides, and comments say why. `--out -` prints the
+    recipe.
+    """
+    from runtime.starter import file_stem, starter, summary
+    from runtime.survey import survey
+
+    found = survey(place)
+    path = Path(out or f"{file_stem(found.name)}.ftr")
+    text = starter(found, path.parent)
+    if out == "-":
+        click.echo(text.encode(), nl=False)
+        return FINE
+    _create(path, text, force)
+    click.echo(f"{path}: {summary(found)}\nnext: ftr plan {quote(str(path))}, then ftr run {quote(str(path))}")
+    return FINE
+
+
+def _create(path: Path, text: str, force: bool) -> None:
+    """Write a new recipe, or one that exists where `force` allows it."""
+    from runtime.recipe_files import RecipeNotWritable, replace_file
+    from runtime.survey_problems import RecipeExists
+
+    if force and path.exists():
+        replace_file(path, text)
+        return
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        raise RecipeError(RecipeExists(path=str(path))) from None
+    except OSError as error:
+        raise RecipeError(RecipeNotWritable(path=str(path), reason=error.strerror or str(error))) from error
+
+
+@click.command()
 @click.argument("words", nargs=-1)
 @command
 def explain(words: tuple[str, ...]) -> int:
@@ -128,6 +171,7 @@ def explain(words: tuple[str, ...]) -> int:
 @RECIPE
 @click.option("--resolved", "form", flag_value="resolved", help="Every value, and the file and line it comes from.")
 @click.option("--flat", "form", flag_value="flat", help="The recipe and its parents as one recipe.")
+@click.option("--json", "form", flag_value="json", help="The recipe as JSON, which every command takes as well.")
 @SET
 @OUTSIDE
 @command
@@ -140,12 +184,26 @@ def show(recipe: Path, form: str | None, settings: tuple[str, ...], outside: boo
         from recipe_lang.formatter import recipe_text
 
         _print_recipe(recipe_text(flatten(check_recipe(load(recipe, outside=outside), VOCABULARY, settings))))
+    elif form == "json":
+        _print_recipe(_twin(read_source(recipe)), is_json=True)
     else:
-        _print_recipe(read_source(recipe).text, recipe)
+        source = read_source(recipe)
+        _print_recipe(source.text, recipe, source.is_json)
     return FINE
 
 
-def _print_recipe(text: str, path: Path | None = None) -> None:
+def _twin(source: Source) -> str:
+    """Return a recipe as JSON, its parents left out; only the syntax must be right."""
+    from recipe_lang.parser import parse
+    from recipe_lang.twin import recipe_json
+
+    recipe = parse(source)
+    if recipe.problems:
+        raise RecipeError(ordered(recipe.problems))
+    return recipe_json(recipe)
+
+
+def _print_recipe(text: str, path: Path | None = None, is_json: bool = False) -> None:
     """Print a recipe's text: in colours on a terminal, else as it is; for a `path`, its bytes."""
     out = console()
     if out.is_terminal:
@@ -155,10 +213,10 @@ def _print_recipe(text: str, path: Path | None = None) -> None:
 
         # somebody else's recipe moves no cursor
         shown = "".join(c if c.isprintable() or c in "\r\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
-        colours = Syntax(shown, FtrLexer(stripnl=False), theme="ansi_dark")
+        colours = Syntax(shown, "json" if is_json else FtrLexer(stripnl=False), theme="ansi_dark")
         out.print(colours.highlight(shown), soft_wrap=True, end="")
     else:  # a pipe can be read only once
-        click.echo(path.read_bytes() if path is not None and path.is_file() else text, nl=False)
+        click.echo(path.read_bytes() if path is not None and path.is_file() else text.encode(), nl=False)
 
 
 @click.command()
@@ -209,6 +267,7 @@ def _fix(path: Path, write: bool, outside: bool) -> tuple[bool, list[Problem]]:
 
 
 @click.command()
+@click.option("--stdio", is_flag=True, expose_value=False, help="Changes nothing; some editors say it.")
 @command
 def lsp() -> int:
     """Serve editors: the Language Server Protocol over standard input and output."""

@@ -55,12 +55,12 @@ def plan(
         from runtime.running import prepare
 
         prepared = prepare(recipe, settings, data_root, outside)
+        if prepared.advice and (deny or not machine):
+            show_problems(prepared.advice)
         if machine:
             values = list(values_with_places(prepared.recipe, VOCABULARY))
             click.echo(json.dumps({**plan_json(prepared.plan), "values": values}, indent=2, ensure_ascii=False))
         else:
-            if prepared.advice:
-                show_problems(prepared.advice)
             show_plan(console(), prepared.plan)
             show_values(console(), prepared.recipe)
     return FAILED if deny and prepared.advice else FINE

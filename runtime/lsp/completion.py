@@ -44,7 +44,7 @@ def complete(reading: Reading, offset: int, *, after_blank: bool = False) -> lis
 
     `after_blank` says that nobody asked, only a blank was typed: a blank begins a value, and no statement.
     """
-    if reading.source.name.endswith(".json"):  # editors have its schema
+    if reading.source.is_json:  # editors have its schema
         return []
     place = cursor(reading.source.text, offset)
     if place.in_comment or (after_blank and not place.statement):

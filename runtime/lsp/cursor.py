@@ -144,7 +144,7 @@ def cursor(text: str, offset: int) -> Cursor:
     typed = None
     if before and before[-1].end == offset and _is_written(before[-1]):
         typed = before.pop()
-    scan = _Scan(text)
+    scan = _Scan(text, offset)
     for index, token in enumerate(before):
         scan.take(token, before[index + 1] if index + 1 < len(before) else typed)
     return Cursor(offset, scan.blocks[-1] if scan.blocks else None, tuple(scan.statement), tuple(scan.brackets), typed)
@@ -157,10 +157,11 @@ def _is_written(token: Token) -> bool:
 
 
 class _Scan:
-    """Reads tokens in order."""
+    """Reads the tokens before an offset, in order."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, offset: int) -> None:
         self.text = text
+        self.offset = offset
         self.blocks: list[Header] = []
         self.statement: list[Token] = []
         self.brackets: list[Bracket] = []
@@ -231,10 +232,9 @@ class _Scan:
             return False  # the next newline decides
         if self.statement[-1].text not in ("(", "[", "{", ","):
             return following is None or following.text not in _PARTNER
-        if following is None:
-            return False
-        deeper = self._indent(following.start) > self._indent(self.statement[0].start)
-        return not deeper and _STATEMENT.match(self.text, following.start) is not None
+        at = self.offset if following is None else following.start
+        deeper = self._indent(at) > self._indent(self.statement[0].start)
+        return not deeper and _STATEMENT.match(self.text, at) is not None
 
     def _indent(self, at: int) -> int:
         return at - self.text.rfind("\n", 0, at) - 1

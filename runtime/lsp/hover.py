@@ -32,7 +32,7 @@ class Hover:
 def hover(reading: Reading, offset: int) -> Hover | None:
     """Return what is known of the word at a place and of the problems there; None where there is nothing to say."""
     source = reading.source
-    token = None if source.name.endswith(".json") else token_at(source.text, offset)
+    token = None if source.is_json else token_at(source.text, offset)
     span = source.span(token.start, token.end) if token else source.span(offset, offset)
     texts = [] if token is None else [_word(reading, token)]
     for found in findings(reading):

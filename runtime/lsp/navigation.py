@@ -37,7 +37,7 @@ def definition(reading: Reading, offset: int) -> Span | None:
                 return _head(reading, kind, title.value)
             case nodes.Block(kind, title) if item.head_span.start <= offset <= item.head_span.end:
                 return _head(reading, kind, title.value if isinstance(title, nodes.Text) else "")
-    if reading.source.name.endswith(".json"):
+    if reading.source.is_json:
         return None
     token = token_at(reading.source.text, offset)
     if token is None or token.kind != "param":

@@ -13,7 +13,7 @@ from pathlib import Path
 from recipe_lang import nodes
 from recipe_lang.checked import CallValue
 from recipe_lang.checker import check
-from recipe_lang.diagnostics import Problem, RecipeError
+from recipe_lang.diagnostics import Problem, RecipeError, advice
 from recipe_lang.errors import TooLong
 from recipe_lang.extend import files, merge
 from recipe_lang.loading import load_source
@@ -60,7 +60,7 @@ def read(source: Source) -> Reading:
 def findings(reading: Reading) -> Iterator[Finding]:
     """Yield what is wrong; a problem of a parent stands at the line that extends it, and points there."""
     for problem in reading.problems:
-        message = "\n".join(filter(None, (problem.message(), problem.help())))
+        message = "\n".join(filter(None, (problem.message(), advice(problem))))
         span = problem.span or reading.source.span(0, 0)
         others = tuple((place, label or "here") for place, label in problem.related())
         if span.source.name != reading.source.name:

@@ -79,7 +79,7 @@ class Desk:
         known = self.readings.get(uri)
         if known is None or known.source.text != source.text:
             known = read(source)
-            if uri in self.server.workspace.text_documents:
+            if document.version is not None:  # it is open, not read from the disk for this question
                 self.readings[uri] = known
         return known
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from recipe_lang import errors
 from recipe_lang.checked import CallValue, CheckedRecipe, Quantity
 from recipe_lang.diagnostics import Problem
-from recipe_lang.errors import OutOfRange
 from recipe_lang.source import Span
 from runtime.vocabulary.bases import accepts, native_size, size_text
 
@@ -321,7 +321,7 @@ def _claims(recipe: CheckedRecipe) -> Iterator[Problem]:
         if claim.metric.name != "loss" and not 0 <= claim.number <= 1:
             hint = f"a share is written `{claim.number:g}%`" if 2 <= claim.number <= 100 else ""
             found = f"{claim.number:g}"
-            yield OutOfRange(span=claim.span, what=what, found=found, allowed="from 0 to 1", hint=hint)
+            yield errors.OutOfRange(span=claim.span, what=what, found=found, allowed="from 0 to 1", hint=hint)
 
 
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (

@@ -23,7 +23,7 @@ const anything = () =>
 const channel = { append: (text) => seen.output.push(text), appendLine: (text) => seen.output.push(text) };
 const quiet = () => ({ dispose() {} });
 const some = (known) =>
-  new Proxy(known, { get: (target, name) => (name in target ? target[name] : /^on[A-Z]/.test(name) ? quiet : undefined) });
+  new Proxy(known, { get: (target, name) => (name in target ? target[name] : /^(on|register)[A-Z]/.test(name) ? quiet : undefined) });
 
 const vscode = {
   window: some({

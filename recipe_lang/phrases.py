@@ -1,0 +1,23 @@
+"""Words and names as parts of a sentence, for messages."""
+
+from __future__ import annotations
+
+
+def listed(words: tuple[str, ...], last: str = "or") -> str:
+    """Join words as a sentence does: `a, b or c`."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def quoted(words: tuple[str, ...], limit: int = 12) -> str:
+    """List names in backticks, the first `limit` of them."""
+    shown = ", ".join(f"`{word}`" for word in words[:limit])
+    return f"{shown}, … ({len(words)} in all)" if len(words) > limit else shown
+
+
+def suggested(suggestion: str, fallback: str = "") -> str:
+    """Turn a suggestion into help: a name becomes a question, a sentence stands as it is."""
+    if " " in suggestion:
+        return suggestion
+    return f"did you mean `{suggestion}`?" if suggestion else fallback

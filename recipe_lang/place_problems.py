@@ -1,0 +1,136 @@
+"""What stands twice, at the wrong place, or not at all, E4; and what has no use, W70."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from recipe_lang.diagnostics import Problem
+from recipe_lang.source import Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenTwice(Problem):
+    """A field, an argument, a parameter or a stage's title stands once."""
+
+    code: ClassVar[str] = "E401"
+    what: str
+    first: Span
+
+    def message(self) -> str:
+        return f"{self.what} is given twice"
+
+    def label(self) -> str:
+        return "the second time"
+
+    def related(self) -> tuple[tuple[Span, str], ...]:
+        return ((self.first, "the first time"),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingField(Problem):
+    """A field without a default must be written."""
+
+    code: ClassVar[str] = "E402"
+    name: str
+    where: str
+    doc: str
+
+    def message(self) -> str:
+        return f"{self.where} has no `{self.name}`"
+
+    def help(self) -> str:
+        return f"add `{self.name} = …`: {self.doc}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingArgument(Problem):
+    """An argument without a default must be written."""
+
+    code: ClassVar[str] = "E403"
+    name: str
+    call: str
+    doc: str
+
+    def message(self) -> str:
+        return f"`{self.call}` needs `{self.name}`"
+
+    def help(self) -> str:
+        return f"add `{self.name} = …`: {self.doc}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingBlock(Problem):
+    """Some blocks must stand in every recipe."""
+
+    code: ClassVar[str] = "E404"
+    name: str
+    header: str
+    doc: str
+
+    def message(self) -> str:
+        return f"the recipe has no block `{self.name}`"
+
+    def help(self) -> str:
+        return f"add {self.header} … `}}`: {self.doc}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadTitle(Problem):
+    """A stage has a title in quotes, so that reports can name it; the other blocks have none."""
+
+    code: ClassVar[str] = "E405"
+    kind: str
+    needed: bool
+
+    def message(self) -> str:
+        return f"a `{self.kind}` block {'needs a title' if self.needed else 'has no title'}"
+
+    def help(self) -> str:
+        return f"write `{self.kind}{' ' + chr(34) + '…' + chr(34) if self.needed else ''} {{`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misplaced(Problem):
+    """Each statement has its place: claims in `expect`, fields elsewhere, declarations at the top."""
+
+    code: ClassVar[str] = "E406"
+    what: str
+    where: str
+    hint: str = ""
+
+    def message(self) -> str:
+        return f"{self.what} cannot stand {self.where}"
+
+    def help(self) -> str:
+        return self.hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnusedParam(Problem):
+    """A parameter that stands nowhere as `$name` changes nothing, and neither does `--set`."""
+
+    code: ClassVar[str] = "W701"
+    name: str
+
+    def message(self) -> str:
+        return f"the parameter `{self.name}` is not used"
+
+    def help(self) -> str:
+        return f"write `${self.name}` where it counts, or remove it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExcusesNothing(Problem):
+    """A comment `# allow: W710` excuses that advice on its own line; one without such advice is a leftover."""
+
+    code: ClassVar[str] = "W702"
+    name: str
+
+    def message(self) -> str:
+        return f"this comment excuses nothing: there is no {self.name} on this line"
+
+    def help(self) -> str:
+        if not self.name.startswith("W"):
+            return "only advice can be excused, and its codes begin with W"
+        return "remove it, or write it on the line that the advice points at"

@@ -1,0 +1,508 @@
+"""Advice (W7): each kind where it is due and where it is not, its excuses, and what the commands make of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from golden_files import assert_golden
+from hosted import hosted
+from planned import net_facts
+from toy import make_images
+
+from recipe_lang.checked import CheckedRecipe
+from recipe_lang.checker import check
+from recipe_lang.diagnostics import Problem, render
+from recipe_lang.loading import load
+from recipe_lang.parser import parse
+from recipe_lang.source import Source
+from runtime.cli import app
+from runtime.codes import codes
+from runtime.compile import compile_plan
+from runtime.data.sources import Listing, Sample
+from runtime.examples.advice import EXAMPLES
+from runtime.plan import DataFacts
+from runtime.plan_advice import plan_advice
+from runtime.vocabulary import VOCABULARY
+
+ROOT = Path(__file__).parent.parent
+OF_TEXT = sorted(set(codes("W7")) - VOCABULARY.later)
+OF_DATA = sorted(set(codes("W7")) & VOCABULARY.later)
+
+
+def checked(text: str, settings: Sequence[str] = ()) -> CheckedRecipe:
+    return check(parse(Source("recipe.ftr", text)), VOCABULARY, settings)
+
+
+def given(text: str, settings: Sequence[str] = ()) -> list[str]:
+    return [problem.code for problem in checked(text, settings).advice]
+
+
+def recipe(
+    *fields: str,
+    data: str = 'train = folder("photos")',
+    base: str = 'packaged("efficientnet_lite0")',
+    more: str = "",
+    train: str = "base.block6 .. head",
+) -> str:
+    """Return a recipe with a stage for the head and one with these fields, which gets no advice by itself."""
+    if not any(field.startswith("optimizer") for field in fields):
+        fields = ("optimizer = adamw(lr = 1e-4)", *fields)
+    lines = [f"train = {train}", *(() if any(f.startswith("for ") for f in fields) else ("for = 4 epochs",)), *fields]
+    stage = "\n".join(f"  {line}" for line in lines)
+    return (
+        f'ftr 1\ndata {{\n{data}\n}}\nbase = {base}\nstage "head" {{\n  train = head\n  for = 3 epochs\n}}\n'
+        f'stage "top" {{\n{stage}\n}}\n{more}'
+    )
+
+
+# --- where advice is due, and where it is not --------------------------------------------------
+
+
+def test_the_recipe_that_the_cases_change_gets_no_advice() -> None:
+    assert given(recipe()) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "due", "not_due"),
+    [
+        ("W710", recipe("optimizer = adam(lr = 1e-3)"), recipe("optimizer = adam(lr = 9e-4)")),
+        ("W710", recipe("optimizer = sgd(lr = 0.1)"), recipe("optimizer = sgd(lr = 0.02)")),
+        (
+            "W710",
+            recipe("optimizer = adam(lr = 0.01)", "lr_scale = { base.block6 = 0.01 }"),
+            recipe("optimizer = adam(lr = 0.01)", "lr_scale = { base.block6 = 0.01, base.block7 = 0.05 }"),
+        ),
+        (
+            "W710",
+            recipe("optimizer = adam", "lr_scale = layer_decay(1)"),
+            recipe("optimizer = adam", "lr_scale = layer_decay(0.7)"),
+        ),
+        (
+            "W710",
+            recipe("optimizer = adam"),
+            recipe("optimizer = adam", train="all", base='gluon("resnet18_v2", weights = none)'),
+        ),
+        ("W710", recipe("optimizer = adam"), recipe("optimizer = adam", train="head", more="")),
+        ("W711", recipe("lr_scale = { head = 0.5 }"), recipe("lr_scale = { head = 2 }")),
+        ("W711", recipe("lr_scale = { base.block7 = 2 }"), recipe("lr_scale = { base.block7 = 1 }")),
+        ("W713", recipe("lr_scale = { base.block6 = 1e-4 }"), recipe("lr_scale = { base.block6 = 1e-3 }")),
+        ("W714", recipe("schedule = cosine(warmup = 3 epochs)"), recipe("schedule = cosine(warmup = 2 epochs)")),
+        ("W714", recipe("schedule = cosine(warmup = 3 epochs)"), recipe("schedule = cosine(warmup = 3 steps)")),
+        ("W715", recipe("schedule = step"), recipe("schedule = step(every = 3 epochs)")),
+        (
+            "W715",
+            recipe("schedule = step(every = 3 epochs, warmup = 1 epoch)"),
+            recipe("schedule = step(every = 3 epochs, warmup = 0.5 epochs)"),
+        ),
+        ("W716", recipe("stop = early(patience = 4 epochs)"), recipe("stop = early(patience = 3 epochs)")),
+        ("W716", recipe("stop = early(patience = 4 epochs)"), recipe("stop = early(patience = 4 steps)")),
+        ("W718", recipe("monitor = valid.loss", "keep = last"), recipe("monitor = valid.loss", "keep = best")),
+        (
+            "W718",
+            recipe("monitor = valid.loss", "keep = last"),
+            recipe("keep = last", more="defaults {\n  monitor = valid.loss\n}\n"),
+        ),
+        (
+            "W719",
+            recipe(more="defaults {\n  for = 2 epochs\n}\n"),
+            recipe(more="defaults {\n  clip = global_norm(1.0)\n}\n"),
+        ),
+        ("W720", recipe(data="train = solar_cells\nbatch = 8"), recipe(data="train = solar_cells\nbatch = 16")),
+        (
+            "W720",
+            recipe(data="train = solar_cells\nbatch = 8"),
+            recipe("norm = frozen", data="train = solar_cells\nbatch = 8"),
+        ),
+        (
+            "W720",
+            recipe(data="train = solar_cells\nbatch = 8", base='gluon("vgg11_bn")', train="base.block5 .. head"),
+            recipe(data="train = solar_cells\nbatch = 8", base='gluon("vgg11")', train="base.block5 .. head"),
+        ),
+        ("W721", recipe("optimizer = adam(lr = 1e-4, weight_decay = 0.01)"), recipe("optimizer = adam(lr = 1e-4)")),
+        (
+            "W722",
+            recipe("loss = cross_entropy(label_smoothing = 0.4)"),
+            recipe("loss = cross_entropy(label_smoothing = 0.3)"),
+        ),
+        ("W722", recipe(more="loss = cross_entropy(label_smoothing = 40%)\n"), recipe(more="loss = cross_entropy\n")),
+        (
+            "W723",
+            recipe(more="head = [dropout(0.75), dense(classes)]\n"),
+            recipe(more="head = [dropout(0.7), dense(classes)]\n"),
+        ),
+        (
+            "W724",
+            recipe(base='gluon("resnet18_v2", weights = none)', train="base.block1 .. head"),
+            recipe(base='gluon("resnet18_v2", weights = none)', train="all"),
+        ),
+        (
+            "W725",
+            recipe("augment = [flip(vertical)]", data="train = digits"),
+            recipe("augment = [flip(vertical)]", data="train = solar_cells"),
+        ),
+        (
+            "W726",
+            recipe(data='train = folder("a")\nvalid = folder("./a")'),
+            recipe(data='train = folder("a")\nvalid = folder("b")'),
+        ),
+        (
+            "W726",
+            recipe(data='train = folder("a")\nvalid = folder("b")\ntest = folder("b")'),
+            recipe(data='train = folder("a")\nvalid = holdout(20%)\ntest = holdout(20%)'),
+        ),
+        (
+            "W726",
+            recipe(data="train = fashion_mnist(train)\ntest = fashion_mnist"),
+            recipe(data="train = fashion_mnist(train)\ntest = fashion_mnist(test)"),
+        ),
+        (
+            "W727",
+            recipe("stop = early(valid.f1, patience = 2 epochs)", more="expect { valid.f1 >= 90% }\n"),
+            recipe("keep = last", "stop = early(patience = 2 epochs)", more="expect { valid.f1 >= 90% }\n"),
+        ),
+        (
+            "W728",
+            recipe(data="train = digits\ntest = holdout(20%)", more="expect { valid.f1 >= 90% }\n"),
+            recipe(
+                data="train = digits\ntest = holdout(20%)", more="expect {\n  valid.f1 >= 90%\n  test.f1 >= 90%\n}\n"
+            ),
+        ),
+    ],
+)
+def test_advice_on_the_text(code: str, due: str, not_due: str) -> None:
+    assert code in given(due)
+    assert code not in given(not_due)
+
+
+def first_stage(*fields: str) -> str:
+    """Return a recipe of one stage on a network of pretrained parts, of which it trains those of the fields."""
+    lines = "\n".join(fields)
+    return (
+        'ftr 1\ndata { train = folder("photos") }\nbase = gluon("resnet18_v2")\n'
+        f'stage "one" {{\nfor = 4 epochs\noptimizer = sgd(lr = 0.001)\n{lines}\n}}\n'
+    )
+
+
+def test_a_fresh_head_and_the_base_together() -> None:
+    assert given(first_stage("train = all")) == ["W712"]
+    assert given(first_stage("train = all except base.stem")) == ["W712"]
+    assert given(first_stage("train = base.block4 .. head")) == []
+    assert given(first_stage("train = all", "schedule = cosine(warmup = 10 steps)")) == []
+    assert given(first_stage("train = all", "lr_scale = { base = 0.1 }")) == []
+    assert given(first_stage("train = all", "lr_scale = layer_decay(0.7)")) == []
+    assert given(recipe(train="all")) == []  # a stage before it trains the head
+
+
+def test_stages_that_repeat() -> None:
+    def two(first: str, second: str) -> list[str]:
+        stages = "".join(
+            f'stage "{title}" {{\ntrain = head\n{fields}\n}}\n' for title, fields in (("a", first), ("b", second))
+        )
+        return given(f"ftr 1\ndata {{ train = digits }}\n{stages}")
+
+    assert two("for = 2 epochs", "for = 5 epochs") == ["W717"]
+    assert two("for = 2 epochs\noptimizer = adam", "for = 2 epochs") == ["W717"]  # adam is the default
+    assert two("for = 2 epochs", "for = 2 epochs\noptimizer = adam(lr = 1e-4)") == []
+
+
+def test_the_place_of_advice_is_inside_its_stage() -> None:
+    """Where a rate is a parameter, the stage that trains too fast is to blame, and its line takes the excuse."""
+    text = "ftr 1\nparam lr = 0.5\n" + recipe("optimizer = sgd(lr = $lr)").removeprefix("ftr 1\n")
+    for settings in ((), ("lr=0.4",)):
+        (problem,) = checked(text, settings).advice
+        assert problem.span is not None
+        assert problem.span.text == "sgd(lr = $lr)"
+    (problem,) = checked(recipe("optimizer = sgd(lr = 0.5)")).advice
+    assert problem.span is not None
+    assert problem.span.text == "0.5"
+
+
+def test_the_form_that_the_help_gives_is_right() -> None:
+    (problem,) = checked(recipe("optimizer = adam(lr = 1e-2)")).advice
+    scale = re.search(r"`(lr_scale = .*)`", problem.help())
+    assert scale is not None
+    assert given(recipe("optimizer = adam(lr = 1e-2)", scale[1])) == []
+    (problem,) = checked(first_stage("train = all except base.block1")).advice
+    scale = re.search(r"`(lr_scale = .*)`", problem.help())
+    assert scale is not None
+    checked(first_stage("train = all except base.block1", scale[1]))
+
+
+def test_errors_come_without_advice() -> None:
+    with pytest.raises(Exception, match="warm-up") as caught:
+        checked(recipe("optimizer = adam(lr = 1)", "schedule = cosine(warmup = 4 epochs)"))
+    assert [problem.code for problem in caught.value.problems] == ["E421"]  # type: ignore[attr-defined]
+
+
+# --- what the data shows -----------------------------------------------------------------------
+
+
+def facts(train: Sequence[int], valid: Sequence[int] = (40, 40), test: Sequence[int] = ()) -> DataFacts:
+    counts = {"train": tuple(train), "valid": tuple(valid), **({"test": tuple(test)} if test else {})}
+    return DataFacts(tuple("abcdefghij"[: len(train)]), counts)
+
+
+ENOUGH = facts((600, 600))
+
+
+def advised(text: str, data: DataFacts, listings: dict[str, Listing] | None = None) -> tuple[Problem, ...]:
+    found = checked(text)
+    return plan_advice(found, compile_plan(found, data, net_facts(4)), listings or {})
+
+
+def on_data(*fields: str, train: str = "head", data: str = "", more: str = "", facts: DataFacts = ENOUGH) -> list[str]:
+    lines = "\n".join(fields if any(f.startswith("for ") for f in fields) else ("for = 3 epochs", *fields))
+    text = (
+        f'ftr 1\ndata {{\ntrain = folder("photos")\n{data}\n}}\nbase = gluon("resnet18_v2")\n'
+        f'stage "one" {{\ntrain = {train}\n{lines}\n}}\n{more}'
+    )
+    return [problem.code for problem in advised(text, facts)]
+
+
+def test_the_data_that_the_cases_change_give_no_advice() -> None:
+    assert on_data() == []
+
+
+def test_classes_of_very_different_size() -> None:
+    assert on_data(facts=facts((600, 119))) == ["W740"]
+    assert on_data(facts=facts((600, 120))) == []
+    assert on_data("monitor = valid.balanced_accuracy", facts=facts((900, 100))) == []
+    assert on_data("monitor = valid.accuracy", facts=facts((900, 100))) == ["W740"]
+    assert on_data(more="expect { valid.f1 >= 50% }", facts=facts((900, 100))) == []
+
+
+def test_classes_of_few_images() -> None:
+    assert on_data(facts=facts((9, 40, 600))) == ["W740", "W741"]
+    assert on_data("for = 20 epochs", data="batch = 16", facts=facts((10, 40))) == []
+    assert on_data("for = 20 epochs", data="batch = 16", facts=facts((9, 40))) == ["W741"]
+
+
+def test_few_images_that_choose() -> None:
+    assert on_data("monitor = valid.loss", facts=facts((600, 600), (24, 25))) == ["W742"]
+    assert on_data("monitor = valid.loss", facts=facts((600, 600), (25, 25))) == []
+    assert on_data(facts=facts((600, 600), (24, 25))) == []
+
+
+def test_claims_on_few_images() -> None:
+    def claiming(claim: str, test: Sequence[int]) -> list[str]:
+        return on_data(data="test = holdout(10%)", more=f"expect {{ {claim} }}", facts=facts((600, 600), test=test))
+
+    assert claiming("test.accuracy >= 90%", (112, 112)) == ["W743"]  # 2.004 points
+    assert claiming("test.accuracy >= 90%", (113, 113)) == []
+    assert claiming("test.accuracy >= 99%", (50, 50)) == []
+    assert claiming("test.balanced_accuracy >= 90%", (400, 60)) == ["W743"]  # accuracy: 1.4 points
+    assert claiming("test.loss < 0.3", (10, 10)) == []
+
+
+def test_an_epoch_that_leaves_images_out() -> None:
+    assert on_data("for = 9 epochs", data="batch = 100", facts=facts((70, 56))) == ["W744", "W745"]
+    assert on_data("for = 9 epochs", data="batch = 100", facts=facts((70, 55))) == ["W745"]
+    (lost, *_) = advised(
+        'ftr 1\ndata {\ntrain = folder("photos")\nbatch = 64\n}\nbase = gluon("resnet18_v2")\n'
+        'stage "one" {\ntrain = head\nfor = 30 epochs\n}\n',
+        facts((60, 60)),
+    )
+    assert lost.help() == "`batch = 60` leaves out 0"
+
+
+def test_stages_of_few_steps() -> None:
+    assert on_data("for = 19 steps") == ["W745"]
+    assert on_data("for = 20 steps") == []
+
+
+def test_many_numbers_on_few_images() -> None:
+    low = ("for = 3 epochs", "optimizer = adam(lr = 1e-4)", "schedule = cosine(warmup = 5 steps)")
+    assert on_data(*low, train="all", facts=facts((500, 499))) == ["W746"]
+    assert on_data(*low, train="all", facts=facts((500, 500))) == []
+    assert on_data(*low, train="base.block1 .. head", facts=facts((500, 499))) == ["W746"]
+    assert on_data(*low, train="base.stem .. base.block2", facts=facts((500, 499))) == []  # less than half of all
+
+
+def test_files_that_stand_in_two_sets() -> None:
+    def listing(*names: str) -> Listing:
+        return Listing(tuple(Sample(name, 0, Path("photos", name)) for name in names), ("a", "b"))
+
+    text = recipe(data='train = csv("a.csv", image = "i", label = "l")\nvalid = csv("b.csv", image = "i", label = "l")')
+    text = text.replace('packaged("efficientnet_lite0")', 'gluon("resnet18_v2")').replace("block6", "block4")
+    (problem,) = advised(text, facts((600, 600)), {"train": listing("1", "2", "3"), "valid": listing("3", "4")})
+    assert problem.code == "W747"
+    assert problem.message() == "1 file of `valid` stands in `train` as well, such as photos/3"
+    assert advised(text, facts((600, 600)), {"train": listing("1"), "valid": listing("2")}) == ()
+
+
+# --- excuses -----------------------------------------------------------------------------------
+
+FAST = "optimizer = adam(lr = 0.01, weight_decay = 1e-4)"
+
+
+@pytest.mark.parametrize(
+    ("comment", "left"),
+    [
+        ("", ["W710", "W721"]),
+        ("# allow: W710", ["W721"]),
+        ("# allow: W710, W721", []),
+        ("#allow:w710,W721: a trial of what happens", []),
+        ("# a trial # allow: W721", ["W710"]),
+        ("# we allow: W710", ["W710", "W721"]),
+        ("# allow everything", ["W710", "W721"]),
+        ("# allow: W722", ["W710", "W721", "W702"]),
+        ("# allow: W721, W999", ["W710", "W702"]),
+        ("# allow: W740", ["W710", "W721"]),  # the data will tell
+    ],
+)
+def test_a_comment_excuses_the_advice_on_its_line(comment: str, left: list[str]) -> None:
+    assert given(recipe(f"{FAST}  {comment}")) == left
+
+
+def test_an_excuse_on_another_line_excuses_nothing() -> None:
+    text = recipe("optimizer = adam(lr = 0.01)").replace("for = 4 epochs", "for = 4 epochs  # allow: W710")
+    assert given(text) == ["W702", "W710"]
+
+
+def test_a_string_holds_no_excuse() -> None:
+    assert given(recipe(more='about = "# allow: W701"\n')) == []
+    assert given(recipe(more='about = "\\"# allow: W701"  # allow: W702\n')) == ["W702"]
+
+
+def test_errors_cannot_be_excused() -> None:
+    assert given(recipe(more="seed = 1  # allow: E421\n")) == ["W702"]
+    with pytest.raises(Exception, match="warm-up"):
+        checked(recipe("schedule = cosine(warmup = 4 epochs)  # allow: E421"))
+
+
+def test_excuses_are_not_judged_with_other_values() -> None:
+    text = "ftr 1\nparam lr = 0.5\n" + recipe("optimizer = sgd(lr = $lr)  # allow: W710").removeprefix("ftr 1\n")
+    assert given(text) == []
+    assert given(text, ["lr=0.001"]) == []
+    assert given(text.replace("0.5", "0.001")) == ["W702"]
+
+
+def test_a_parent_may_excuse_and_is_not_judged_for_what_its_child_changes(tmp_path: Path) -> None:
+    (tmp_path / "parent.ftr").write_text(recipe("optimizer = adam(lr = 0.01)  # allow: W710"))
+    child = tmp_path / "child.ftr"
+    child.write_text('ftr 1\nextends "parent.ftr"\nseed = 3\n')
+    assert check(load(child), VOCABULARY).advice == ()
+    child.write_text('ftr 1\nextends "parent.ftr"\nstage "top" {\n  optimizer = adam(lr = 1e-4)\n}\n')
+    assert check(load(child), VOCABULARY).advice == ()
+    child.write_text('ftr 1\nextends "parent.ftr"\nstage "top" {\n  optimizer = adam(lr = 0.02)\n}\n')
+    assert [problem.code for problem in check(load(child), VOCABULARY).advice] == ["W710"]
+
+
+def test_excuses_of_what_the_data_shows() -> None:
+    text = recipe(base='gluon("resnet18_v2")', train="base.block4 .. head")
+    few = text.replace("for = 3 epochs", "for = 3 steps  # allow: W745")
+    assert advised(few, facts((600, 600))) == ()
+    many = text.replace("for = 3 epochs", "for = 3 epochs  # allow: W745")
+    assert [problem.code for problem in advised(many, facts((600, 600)))] == ["W702"]
+    assert given(many) == []
+
+
+# --- all of them -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", OF_TEXT)
+def test_the_examples_of_the_text(code: str) -> None:
+    example = EXAMPLES[code]
+    assert code in given(hosted(example.wrong, example.inside))
+    assert given(hosted(example.right, example.inside)) == []
+
+
+def test_each_kind_has_a_reason_a_source_and_an_example() -> None:
+    kinds = codes("W7")
+    assert list(kinds) == list(EXAMPLES)
+    for code, kind in kinds.items():
+        assert kind.__doc__
+        if code not in ("W701", "W702"):  # they say what the recipe itself shows
+            assert getattr(kind, "source", ""), code
+    assert {code for code in kinds if code >= "W740"} == set(OF_DATA)
+
+
+DATA_GIVES = (
+    'ftr 1\ndata {\n  train = csv("a.csv", image = "i", label = "l")\n'
+    '  test  = csv("b.csv", image = "i", label = "l")\n  batch = 400\n}\nbase  = gluon("resnet18_v2")\n'
+    'stage "all" {\n  train     = all\n  for       = 5 steps\n  optimizer = adam(lr = 1e-4)\n'
+    "  schedule  = cosine(warmup = 1 step)\n  monitor   = valid.accuracy\n}\nexpect {\n  test.accuracy >= 80%\n}\n"
+)
+
+
+def test_rendered_text() -> None:
+    problems = [
+        next(
+            problem
+            for problem in checked(hosted(EXAMPLES[code].wrong, EXAMPLES[code].inside)).advice
+            if problem.code == code
+        )
+        for code in OF_TEXT
+    ]
+    photo = Listing((Sample("1", 0, Path("photos/1.jpg")),), ("a", "b"))
+    of_data = advised(DATA_GIVES, facts((520, 9), (5, 2), (20, 3)), {"train": photo, "test": photo})
+    assert sorted({problem.code for problem in of_data}) == OF_DATA
+    assert_golden("advice.txt", "\n\n".join(map(render, (*problems, *of_data))) + "\n")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").rglob("*.ftr")), ids=lambda path: path.stem)
+def test_shipped_recipes_are_quiet(path: Path) -> None:
+    assert check(load(path), VOCABULARY).advice == ()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/language.md"])
+def test_recipes_in_the_docs_are_quiet(page: str) -> None:
+    for block in re.findall(
+        r"^```ftr\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    ):
+        if "extends" not in block:
+            assert given(block) == []
+
+
+# --- the commands ------------------------------------------------------------------------------
+
+
+def ftr(*args: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        app(args=[str(arg) for arg in args], prog_name="ftr")
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_check_denies_advice_where_it_is_told_to(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    hasty, calm, wrong = (tmp_path / f"{name}.ftr" for name in ("hasty", "calm", "wrong"))
+    hasty.write_text(recipe("optimizer = adam(lr = 0.01)"))
+    calm.write_text(recipe())
+    wrong.write_text("ftr 1\n")
+    assert ftr("check", hasty) == 0
+    out, err = capfd.readouterr()
+    assert (out.startswith(f"{hasty}: fine"), err.startswith("advice[W710]: ")) == (True, True)
+    assert ftr("check", "--deny-warnings", calm) == 0
+    capfd.readouterr()
+    assert ftr("check", "--deny-warnings", hasty, calm) == 1
+    out, err = capfd.readouterr()
+    assert (out.startswith(f"{calm}: fine"), err.startswith("advice[W710]: ")) == (True, True)
+    assert ftr("check", "--deny-warnings", hasty, wrong) == 2
+    capfd.readouterr()
+    assert ftr("check", "--deny-warnings", "--json", hasty) == 1
+    (report,) = json.loads(capfd.readouterr().out)
+    assert [(each["code"], each["level"]) for each in report["problems"]] == [("W710", "advice")]
+
+
+def test_plan_and_run_tell_what_the_data_shows(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    make_images(tmp_path / "photos", {"blue": 20, "red": 3})
+    few = tmp_path / "few.ftr"
+    few.write_text(
+        'ftr 1\ndata {\n  train = folder("photos")\n  size  = 32px\n  batch = 4\n}\n'
+        'base = gluoncv("cifar_resnet20_v1", weights = none)  # allow: W724\n'
+        'stage "head" {\n  train = head\n  for   = 40 steps\n}\n'
+    )
+    assert ftr("plan", few) == 0
+    assert re.findall(r"advice\[(W\d+)\]", capfd.readouterr().err) == ["W740", "W741"]
+    assert ftr("plan", "--deny-warnings", few) == 1
+    capfd.readouterr()
+    assert ftr("run", "--deny-warnings", "--out", tmp_path / "run", few) == 1
+    assert "advice[W740]" in capfd.readouterr().err
+    assert not (tmp_path / "run").exists()
+    few.write_text(few.read_text().replace('folder("photos")', 'folder("photos")  # allow: W740, W741'))
+    assert ftr("plan", "--deny-warnings", few) == 0
+    assert capfd.readouterr().err == ""

@@ -1,0 +1,234 @@
+"""`ftr explain` knows every name that a recipe can hold and every code, says what may be meant, and fits a terminal."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from recipe_lang.resolve import UNITS
+from runtime import glossary, networks, places
+from runtime.bases.zoo_names import EXCLUDED, ZOOS
+from runtime.cli import app
+from runtime.codes import codes
+from runtime.explain import explain_word, list_words
+from runtime.page import Page, Prose, Terms, render_page
+from runtime.vocabulary import VOCABULARY
+
+ROOT = Path(__file__).parent.parent
+Explain = Callable[..., Result]
+
+
+@pytest.fixture
+def explain(monkeypatch: pytest.MonkeyPatch) -> Explain:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    return lambda *words: CliRunner().invoke(app, ["explain", *words])
+
+
+NAMES = sorted(
+    {
+        *VOCABULARY.blocks,
+        *(arg.name for _, arg in places.arguments()),
+        *(entry.name for _, entry in places.entries()),
+        *(word for *_, word, _ in places.words()),
+        *VOCABULARY.metrics,
+        *(f"{name}.{metric}" for name in VOCABULARY.sets for metric in VOCABULARY.metrics),
+        *(
+            f"{where.strip('`')}.{name}"
+            for where, fields in places.field_tables().items()
+            for name in fields
+            if "`" in where
+        ),
+        *networks.all_names(),
+        *(name for zoo in ZOOS for name in ZOOS[zoo]),
+        *UNITS,
+        *("base", "head", "all", "matching", "except", "base.stem", "base.block3", "block7", "%", "..", "$", "#"),
+        *("ftr", "param", "extends", "drop", "in", "then", "log", "true", "false", "none"),
+    }
+)
+
+
+def test_every_name_has_a_page() -> None:
+    assert not [name for name in NAMES if not explain_word(name)[1]]
+    assert len(NAMES) > 250
+
+
+def test_every_code_has_a_page_with_its_reason_and_example() -> None:
+    for code in codes():
+        text, known = explain_word(code.lower())
+        assert known
+        assert text.startswith(f"{code}: ")
+        assert re.search(r"^  Wrong.*\n    \S", text, re.MULTILINE), code
+        assert re.search(r"^  Right.*\n    \S", text, re.MULTILINE), code
+        assert ("Source: " in text) == (code.startswith("W71") or code.startswith("W72") or "Source" in text)
+
+
+@pytest.mark.parametrize(
+    ("word", "pieces"),
+    [
+        (
+            "adam",
+            [
+                "adam: an optimizer",
+                "beta1 m + (1 - beta1) g",
+                "lr",
+                "default `0.001`",
+                "optimizer = adam(",
+                "1412.6980",
+            ],
+        ),
+        (
+            "lr",
+            [
+                "lr: an argument of `sgd` and `nag`",
+                "Default: `0.01`",
+                "`adam`, `adamw` and `rmsprop`",
+                "Default: `0.001`",
+            ],
+        ),
+        ("warmup", ["`constant`", "`cosine`", "Default: `0 epochs`", "s / W"]),
+        ("train", ["a field of `data`", "a field of `stage`", "a word of `norm` of `stage`", "a word of `part`"]),
+        ("frozen", ["a word of `norm` of `stage`", "Keep the statistics"]),
+        ("classes", ["a word of `units` of `dense`"]),
+        ("valid.accuracy", ["accuracy: a metric", "monitor = valid.accuracy"]),
+        ("data.size", ["size: a field of `data`", "size = 224px"]),
+        ("epoch", ["epochs: a unit"]),
+        ("base.block3", ["a selector", "base.block3 .. head"]),
+        ("defaults", ["a block", "Fields", "optimizer"]),
+        ("resnet50_v1b", ["a network of the zoo gluoncv", "224px", "`base.block4`", 'gluoncv("resnet50_v1b")']),
+        ("resnet18_v2", ["a network of the zoos gluoncv and gluon"]),
+        ("dla34", ["in steps of 32px"]),
+        ("efficientnet_lite0", ["a packaged network", "`base.block7`"]),
+        ("resnet50_v1b_gn", ["not offered", EXCLUDED["gluoncv"]["resnet50_v1b_gn"][:20]]),
+        ("gluon", ["Networks", "mobilenetv2_1.0"]),
+        ("W710", ["rate too high", "Source: "]),
+        ("cosine", ["(1 + cos(pi t)) / 2", "With f the share of the peak"]),
+    ],
+)
+def test_a_page_says_what_counts(word: str, pieces: list[str]) -> None:
+    text, known = explain_word(word)
+    assert known
+    assert not [piece for piece in pieces if piece not in text], text
+
+
+def test_several_words_and_one_that_is_none(explain: Explain) -> None:
+    result = explain("adam", "zzz", "E203")
+    assert result.exit_code == 2
+    assert result.stdout.startswith("adam: an optimizer\n\n  Adam")
+    assert "\n\nE203: unknown entry\n" in result.stdout
+    assert result.stderr == "nothing is called `zzz`\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("adma", "adam"),
+        ("E20", ""),
+        ("E299", "E2"),
+        ("warmpu", "warmup"),
+        ("resnet50_v1z", "resnet50_v1"),
+        ("Cosine", "cosine"),
+    ],
+)
+def test_a_near_miss_is_asked_about(explain: Explain, word: str, meant: str) -> None:
+    result = explain(word)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"nothing is called `{word}`")
+    assert (f": did you mean `{meant}" in result.stderr) == bool(meant)
+
+
+@pytest.mark.parametrize(
+    ("word", "begins", "has"),
+    [
+        (
+            "learning_rate",
+            "`learning_rate` is called `lr` here: write `optimizer = adam(lr = …)`",
+            "lr: an argument of",
+        ),
+        ("transforms", "`transforms` is called `prepare` or `augment` here.", "augment: a field of `stage`"),
+        ("freeze", "`freeze` is a word of other tools: a stage names what trains", "`train = head`"),
+        ("val_loss", "`val_loss` is called `valid.loss` here.", "loss: a metric"),
+        ("Backbone", "`Backbone` is called `base` here.", "base: a field of the recipe"),
+    ],
+)
+def test_a_word_of_other_tools_is_answered(explain: Explain, word: str, begins: str, has: str) -> None:
+    result = explain(word)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith(begins)
+    assert has in result.stdout
+
+
+def test_every_habit_leads_to_something() -> None:
+    for word, answer in VOCABULARY.habits.items():
+        assert explain_word(word)[1], word
+        for name in answer.split("|"):
+            assert " " in name or explain_word(name)[1], f"{word}: {name}"
+
+
+def test_the_list_names_everything_but_arguments() -> None:
+    text = list_words()
+    entries = {entry.name for _, entry in places.entries()}
+    for name in {*VOCABULARY.blocks, *entries, *VOCABULARY.metrics, *codes(), *(term.word for term in glossary.TERMS)}:
+        assert re.search(rf"(?<![\w.]){re.escape(name)}(?![\w])", text), name
+    assert "warmup" not in text
+    assert re.search(r"^  E203  unknown entry$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+def test_prose_keeps_to_the_width(width: int) -> None:
+    texts = [
+        list_words(width),
+        *(explain_word(word, width)[0] for word in ("flip", "lr_scale", "E204", "dense", "param")),
+    ]
+    for line in "\n".join(texts).splitlines():
+        is_code = re.match(r"    \S.*[={}(]", line) or "`" in line  # neither is broken
+        assert len(line) <= width or is_code, line
+
+
+def test_a_terminals_width_is_used(explain: Explain, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = explain("lr_scale").stdout
+    monkeypatch.setenv("COLUMNS", "50")
+    narrow = explain("lr_scale").stdout
+    assert max(map(len, wide.splitlines())) > 60
+    assert len(narrow.splitlines()) > len(wide.splitlines())
+    assert narrow.split() == wide.split()
+    monkeypatch.setenv("COLUMNS", "400")
+    assert explain("lr_scale").stdout == wide
+
+
+def test_long_terms_and_code_in_backticks() -> None:
+    page = Page(
+        "x: y", (Terms((("a", ("one two",)), ("a_very_long_name_of_it", ("three",)))), Prose("see `a b c d`", "H"))
+    )
+    assert render_page(page, 20) == (
+        "x: y\n\n"
+        "  a                 one\n"
+        "                    two\n"
+        "  a_very_long_name_of_it\n"
+        "                    three\n\n"
+        "  H\n"
+        "    see `a b c d`"
+    )
+
+
+def test_the_glossary_has_the_units_and_the_words_of_the_grammar() -> None:
+    words = {word for term in glossary.TERMS for word in (term.word, *term.also)}
+    grammar = (ROOT / "recipe_lang/grammar.lark").read_text(encoding="utf-8")
+    keywords = set(re.findall(r'"([a-z]+)"', grammar))
+    assert {"ftr", "param", "except"} <= keywords
+    assert set(UNITS) | keywords <= words
+
+
+def test_a_page_needs_few_modules() -> None:
+    code = (
+        "import sys; from runtime.explain import explain_word; explain_word('adam');"
+        "print([name for name in ('mxnet', 'numpy', 'PIL', 'rich', 'lark') if name in sys.modules],"
+        "[name for name in sys.modules if name.startswith('runtime.') and name.endswith('problems')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[] []", done

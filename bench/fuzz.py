@@ -176,8 +176,8 @@ def chunk(seed: int) -> Outcome:
         start = time.process_time()
         try:
             counts.update(answer(data))
-        except Exception as error:
-            raise AssertionError(f"{traceback.format_exc()}\nseed {seed}, text:\n{data!r}") from error
+        except Exception:
+            raise AssertionError(f"{traceback.format_exc(chain=False)}\nseed {seed}, text:\n{data!r}") from None
         taken = time.process_time() - start
         if taken > slowest:
             slowest, slow_text = taken, data

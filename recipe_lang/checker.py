@@ -289,9 +289,7 @@ class _Checker:
                 found[field.name] = value
         return found
 
-    def _unknown_field(
-        self, field: nodes.Field, table: Mapping[str, v.Arg], where: str, names: set[str]
-    ) -> None:
+    def _unknown_field(self, field: nodes.Field, table: Mapping[str, v.Arg], where: str, names: set[str]) -> None:
         suggestion = suggest(field.name, table, self.vocabulary.habits)
         if table is self.vocabulary.fields:
             suggestion = self._block_meant(field.name) or suggestion

@@ -41,7 +41,9 @@ def merge(recipe: nodes.Recipe) -> Merged:
     own = tuple(item for item in recipe.items if not isinstance(item, nodes.Extends | nodes.Drop))
     if recipe.parent is None:
         failed = {problem.span for problem in recipe.problems}
-        problems += [errors.NoParents(span=each.span, what="extends") for each in extends[:1] if each.path.span not in failed]
+        problems += [
+            errors.NoParents(span=each.span, what="extends") for each in extends[:1] if each.path.span not in failed
+        ]
         return Merged(own, tuple(problems), complete=not extends)
     parent = merge(recipe.parent)
     kept, unknown = _dropped(parent.items, drops)

@@ -301,6 +301,7 @@ def _syntax_error(
         advice, repair = habit(text[:at], text[at:] + ("\n" if deeper else ""))
     fix: tuple[Edit, ...] = ()
     if repair is not None:
+        repair = replace(repair, start=min(repair.start, len(text)), end=min(repair.end, len(text)))
         place = Span(source, draft.place(repair.start), draft.place(repair.end))
         fix = (Edit(place, repair.text),)
     return errors.Unexpected(span=span, found=found, expected=_expected(names), advice=advice, fix=fix), repair

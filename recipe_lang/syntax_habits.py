@@ -56,9 +56,9 @@ def _is_flat(before: str) -> bool:
 
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], str, Fix], ...]:
-    marks = {"@": f"[{_DEEP}{_FLAT}]", "§": _FLAT}
+    marks = {"@": f"[{_DEEP}{_FLAT}]", "§": _FLAT, "¶": _DEEP}
     return tuple(
-        (re.compile(re.sub("[@§]", lambda mark: marks[mark[0]], pattern), re.DOTALL), advice, fix)
+        (re.compile(re.sub("[@§¶]", lambda mark: marks[mark[0]], pattern), re.DOTALL), advice, fix)
         for pattern, advice, fix in _HABITS
     )
 
@@ -83,8 +83,8 @@ _INSIDE = r"(?:[^()]|\([^()]*\))"
 _UNITS = r"(?:epochs?|steps?|px|images?)\b"
 _MODULES = r"(?:(?:torch|torchvision|optim|nn|transforms|T|F|tf|keras|gluon|mx|mxnet|models|lr_scheduler|callbacks)\.)+"
 
-# A pattern (`@` is where the grammar stops, `§` where it stops outside of brackets; the first that fits counts), the
-# advice, and where it is beyond doubt what was meant, the text in place of the group `bad`.
+# A pattern (`@` is where the grammar stops, `§` where it stops outside of brackets, `¶` inside; the first that fits
+# counts), the advice, and where it is beyond doubt what was meant, the text in place of the group `bad`.
 _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (r"""^(?P<bad>(?i:ftr|version)(?:[\s:="'v]|@)*1(?:\.0|@|["';])*)$""", _VERSION, "ftr 1"),
     (r"^ftr\s+[0-9]+(?P<bad>[ \t]*)@[A-Za-z]", f"{_LINE}; {_VERSION}", "\n"),
@@ -228,8 +228,8 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (rf"[=,(\[{{]\s*(?P<bad>\((?P<in>{_INSIDE}*@,{_INSIDE}*?),?\s*\))", _LIST, r"[\g<in>]"),
     (r"=\s*\([^()]*@,", _LIST, None),
     (r"\n\s*@,", "a comma stands at the end of the line above", None),
-    (r"[(\[{][^)\]}]*[^\s,(\[{=](?P<bad>\s*)@(?=[\w\"$\[][^:]*$)(?!\w+\s*=\s*\w+\s*=)", _COMMA, r",\g<bad>"),
-    (r"[(\[{][^)\]}]*[^\s,(\[{]\s*@([\w.]+|=)", _COMMA, None),
+    (r"[^\s,(\[{=](?P<bad>\s*)¶(?=[\w\"$\[][^:]*$)(?!\w+\s*=\s*\w+\s*=)", _COMMA, r",\g<bad>"),
+    (r"[^\s,(\[{]\s*¶([\w.]+|=)", _COMMA, None),
     (r"(?P<bad>[^\S\n]*§,+[^\S\n]*)(?=$|#|\n)", "a new line ends a statement; remove the `,`", ""),
     (
         r"(?P<bad>[^\S\n]*§,\s*)(?=[A-Za-z]\w*\s*[=:]|[A-Za-z]\w*\.\w+\s*[<>])",

@@ -120,7 +120,7 @@ class Builder:
         return nodes.Reference(str(tree.children[1]), self.span(tree))
 
     def _group(self, tree: Tree[Token]) -> nodes.Node:
-        return self.value(tree.children[1])
+        return self.value(next(_trees(tree)))
 
     def _call(self, tree: Tree[Token]) -> nodes.Node:
         name = _token(tree.children[0])

@@ -19,13 +19,14 @@ from recipe_lang.json_text import MAX_PROBLEMS, Json, JsonDigits, JsonObject, Js
 from recipe_lang.parser import MAX_NESTING
 from recipe_lang.source import Source, Span
 from recipe_lang.tree import uncollected
-from recipe_lang.twin_text import BRACES, QUANTITY, recipe_json
+from recipe_lang.twin_text import QUANTITY, recipe_json
 from recipe_lang.twin_values import NAME, TwinValues, is_value, member_names
 
 __all__ = ["format_json", "parse_json", "recipe_json"]
 
 _CLAIM = re.compile(rf"(?P<metric>{NAME}(?:\.{NAME})+)\s*(?P<operator>>=|<=|>|<)")
-_HEADER = re.compile(rf"(?P<kind>{NAME})(?: (?P<title>.*))?", re.DOTALL)
+_HEADER = re.compile(rf"(?P<kind>{NAME})(?: \{{\}}| (?P<title>.*))?", re.DOTALL)
+_DROP = re.compile(rf"drop (?P<kind>{NAME}) (?P<title>.*)", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
@@ -100,35 +101,33 @@ class _Twin:
         return self._field_or_block(key, header, value, depth)
 
     def _field_or_block(self, key: JsonText, header: re.Match[str], value: Json, depth: int) -> nodes.Item:
-        span, name, title = key.span.to(value.span), header["kind"], header["title"]
-        name_span = _part(key, header, "kind")
-        if title is None and not (depth == 0 and isinstance(value, JsonObject) and not is_value(value)):
+        span, name, name_span = key.span.to(value.span), header["kind"], _part(key, header, "kind")
+        is_block = key.value != name or (depth == 0 and isinstance(value, JsonObject) and not is_value(value))
+        if not is_block:
             node = self.values.value(value, depth)
             return nodes.Field(name, node, span, name_span) if node else nodes.Broken(name, span)
+        title = None if header["title"] is None else self._title(key, header)
         if not isinstance(value, JsonObject):
             self._wrong(value, f"the block `{name}`", "an object of fields")
-            return nodes.Broken(name, span)
-        head = None if title in (None, BRACES.strip()) else self._title(key, header)
-        return nodes.Block(name, head, self.items(value, depth + 1), span, name_span, key.inner)
+        elif title is not None or header["title"] is None:
+            return nodes.Block(name, title, self.items(value, depth + 1), span, name_span, key.inner)
+        return nodes.Broken(name, span)
 
-    def _title(self, key: JsonText, header: re.Match[str]) -> nodes.Text | nodes.Number:
-        """Return a block's title: a text, in quotes of its own where it would be a quantity, or a quantity."""
+    def _title(self, key: JsonText, header: re.Match[str]) -> nodes.Text | nodes.Number | None:
+        """Return a title: a quantity, or a text, which stands in quotes of its own where it would be a quantity."""
         text, span = header["title"], _part(key, header, "title")
         quantity = QUANTITY.fullmatch(text)
         if quantity:
             return nodes.Number(float(quantity["number"]), quantity["unit"], span)
-        return nodes.Text(self._unquoted(key, text), span)
-
-    def _unquoted(self, key: JsonText, text: str) -> str:
         if not text.startswith('"'):
-            return text
+            return nodes.Text(text, span)
         try:
             found = json.loads(text)
-            found.encode()
+            found.encode()  # half of a character cannot be shown
         except (ValueError, AttributeError):
             self._no_statement(key, 'a title in quotes of its own ends with one: `"stage \\"8 epochs\\""`')
-            return text
-        return str(found)
+            return None
+        return nodes.Text(found, span)
 
     def _no_statement(self, key: JsonText, advice: str = "") -> nodes.Item | None:
         metric = re.match(rf"{NAME}(\.{NAME})+", key.value)
@@ -169,13 +168,15 @@ class _Twin:
         return nodes.Param(match["name"], default, domain, span, _part(key, match, "name"))
 
     def _drop(self, key: JsonText, value: Json, span: Span) -> nodes.Item | None:
-        match = re.fullmatch(rf"drop (?P<kind>{NAME}) (?P<title>.*)", key.value, re.DOTALL)
+        match = _DROP.fullmatch(key.value)
         if match is None:
             return self._no_statement(key, 'what the parent has is dropped with `"drop stage TITLE": true`')
         if not (isinstance(value, JsonWord) and value.text == "true"):
             return self._wrong(value, '`"drop"`', "`true`")
-        title = nodes.Text(self._unquoted(key, match["title"]), _part(key, match, "title"))
-        return nodes.Drop(match["kind"], title, span)
+        title = self._title(key, match)
+        if isinstance(title, nodes.Number):
+            title = nodes.Text(match["title"], title.span)
+        return None if title is None else nodes.Drop(match["kind"], title, span)
 
 
 _STATEMENTS: Mapping[str, Callable[[_Twin, JsonText, Json, Span], nodes.Item | None]] = {

@@ -26,7 +26,6 @@ VALUE_MEMBERS = frozenset(
     + ("then", "param", "arithmetic", "minus")
 )
 QUANTITY = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\s*(?P<unit>[A-Za-z][A-Za-z0-9_]*|%)?")
-BRACES = " {}"
 
 
 def recipe_json(recipe: nodes.Recipe) -> str:
@@ -49,7 +48,7 @@ def _block_lines(items: tuple[nodes.Item, ...], indent: str, inside: bool = Fals
         if isinstance(item, nodes.Block):
             first, *rest = _block_lines(item.items, inner, inside=True)
         else:
-            first, *rest = _lines(_content(item), inner, len(key) + 2 + len(comma))
+            first, *rest = laid_out(_content(item), inner, len(key) + 2 + len(comma))
         lines += [f"{inner}{key}: {first}", *rest]
         lines[-1] += comma
     return [*lines, f"{indent}}}"]
@@ -69,7 +68,7 @@ def _key(item: nodes.Item, inside: bool) -> str:
             return f"{metric.value} {operator}"
         case nodes.Block(kind, None):
             like_value = inside or any(_key(each, True) in VALUE_MEMBERS for each in item.items)
-            return kind + BRACES if like_value else kind
+            return f"{kind} {{}}" if like_value else kind
         case nodes.Block(kind, title):
             return f"{kind} {_title(title)}"
         case nodes.Field(name):
@@ -135,6 +134,8 @@ def _shape(node: Any) -> Any:
             return (("minus", value),)
         case tuple() | list() | _Raw():
             return node
+        case dict():
+            return tuple(node.items())
     return _Raw(json.dumps(node, ensure_ascii=False))
 
 
@@ -185,8 +186,11 @@ def _inline(thing: Any) -> str:
     return f"{{{', '.join(texts)}}}"
 
 
-def _lines(thing: Any, indent: str, taken: int) -> list[str]:
-    """Return the JSON of a value, over several lines where it does not fit behind `taken` columns."""
+def laid_out(thing: Any, indent: str = "", taken: int = 0) -> list[str]:
+    """Return the JSON of a value (a node, or plain data) in lines: one, or several where it does not fit.
+
+    `taken` columns of the first line are not free; the others begin with `indent`.
+    """
     text = _inline(thing)
     thing = _shape(thing)
     if isinstance(thing, _Raw) or not thing or len(indent) + taken + len(text) <= WIDTH:
@@ -197,7 +201,7 @@ def _lines(thing: Any, indent: str, taken: int) -> list[str]:
     for number, each in enumerate(thing):
         comma = "," if number < len(thing) - 1 else ""
         key = "" if is_list else f"{json.dumps(each[0], ensure_ascii=False)}: "
-        first, *rest = _lines(each if is_list else each[1], inner, len(key) + len(comma))
+        first, *rest = laid_out(each if is_list else each[1], inner, len(key) + len(comma))
         lines += [f"{inner}{key}{first}", *rest]
         lines[-1] += comma
     return [*lines, indent + ("]" if is_list else "}")]

@@ -32,8 +32,9 @@ def explain_word(word: str, width: int = 100) -> tuple[str, bool]:
         here = f"is called {_listed(names, 'or')} here" if names else "is a word of other tools"
         text = wrapped(f"`{word}` {here}{f': {advice}' if advice else ''}.", width)
         return "\n\n".join([text, *(render_page(page, width) for name in names for page in pages(name))]), True
-    near = suggest(word, codes.codes() if _CODE.fullmatch(word) else _all_names())
-    return f"nothing is called `{word}`" + (f": did you mean `{near}`?" if near else ""), False
+    near = "" if _CODE.fullmatch(word) else suggest(word, _all_names())  # no code is near another one
+    help_ = f"did you mean `{near}`?" if near else "`ftr explain` lists all names and codes"
+    return f"nothing is called `{word}`: {help_}", False
 
 
 def pages(word: str) -> Iterator[Page]:
@@ -134,9 +135,14 @@ def _metrics(word: str) -> Iterator[Page]:
     set_name, _, name = word.rpartition(".")
     if name in VOCABULARY.metrics and set_name in ("", *VOCABULARY.sets):
         stands = "Written with its set, in `expect`, in `monitor` and in `early`."
-        claim = f"expect {{\n  valid.{name} {'<= 0.5' if name == 'loss' else '>= 90%'}\n}}"
-        examples = _examples((f"monitor = valid.{name}", claim))
+        examples = _examples(tuple(text for text, _ in metric_examples(name)))
         yield Page(f"{name}: a metric", (Prose(VOCABULARY.metrics[name]), Prose(stands), *examples))
+
+
+def metric_examples(name: str) -> tuple[tuple[str, str], ...]:
+    """Return examples of a metric, each with where it stands, as in `Example.inside`."""
+    claim = f"expect {{\n  valid.{name} {'<= 0.5' if name == 'loss' else '>= 90%'}\n}}"
+    return ((f"monitor = valid.{name}", "stage"), (claim, "recipe"))
 
 
 def _problems(code: str) -> Iterator[Page]:

@@ -174,7 +174,7 @@ def _infer_shapes(blocks: Sequence[Any], head: Sequence[Step], size: int) -> Non
         pool = next((layer for layer in head if layer.name in _POOLS), None)
         if pool is None:
             raise
-        raise RecipeError(HeadDoesNotFit(span=pool.place, layer=pool.name, shape=())) from error
+        raise RecipeError(HeadDoesNotFit(span=pool.place, layer=pool.name)) from error
 
 
 def _kind(name: str) -> str:

@@ -9,7 +9,7 @@ from runtime.vocabulary import VOCABULARY
 
 
 def field_tables() -> dict[str, Mapping[str, v.Arg]]:
-    """Return the tables of fields by where they stand, in words: ``the recipe``, ```data```, ```stage```."""
+    """Return the tables of fields by where they stand, in words such as "the recipe"."""
     blocks = {f"`{name}`": block.fields for name, block in VOCABULARY.blocks.items() if block.fields}
     return {"the recipe": VOCABULARY.fields, **blocks}
 
@@ -58,7 +58,7 @@ def words_of(type_: v.Type) -> Iterator[Mapping[str, str]]:
 
 
 def uses(family: str) -> tuple[str, ...]:
-    """Return where calls of a family stand, in words: ```optimizer` of `stage```."""
+    """Return where calls of a family stand, in words: the field or argument, and what it belongs to."""
     return tuple(f"`{arg.name}` of {where}" for where, arg in arguments() if family in _called(arg.type))
 
 

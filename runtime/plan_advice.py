@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from recipe_lang.allowing import excused
 from recipe_lang.checked import CheckedRecipe
 from recipe_lang.diagnostics import Problem, ordered
 from recipe_lang.errors import listed
 from recipe_lang.extend import files
-from runtime.data.sources import Listing
 from runtime.plan import ClaimPlan, Plan
 from runtime.vocabulary import VOCABULARY
+
+if TYPE_CHECKING:
+    from runtime.data.sources import Listing
 
 _CHANCE = "the binomial distribution: sqrt(p (1 - p) / n)"
 

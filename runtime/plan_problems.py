@@ -43,11 +43,9 @@ class HeadDoesNotFit(Problem):
 
     code: ClassVar[str] = "E552"
     layer: str
-    shape: tuple[int, ...]
 
     def message(self) -> str:
-        shown = " x ".join(str(side) for side in self.shape)
-        return f"`{self.layer}` needs maps of features, and gets {shown} numbers for each image"
+        return f"`{self.layer}` needs maps of features, and gets a vector for each image"
 
     def help(self) -> str:
-        return "leave it out: this base ends in a vector"
+        return "leave it out"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import os
 import stat
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
-
-import click
 
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.errors import Unreadable
@@ -57,8 +56,7 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         if path == STANDARD_INPUT:
-            data: bytes = click.get_binary_stream("stdin").read(MAX_BYTES + 1)
-            return data
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # the second for a NUL in the path

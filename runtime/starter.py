@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
 
@@ -36,11 +36,22 @@ _LONG = 2.0  # longer side to shorter, from which on a square shows less than ha
 _FEW = 10  # images of a class, below which it is named
 _FEW_DIGITS = 8  # classes, below which digits are codes or grades rather than pictures of digits
 _ENOUGH_FOR_TEST = 300  # images; 15% of fewer would tell accuracies apart by chance
+_ENOUGH_TO_CHOOSE = 50  # validation images, below which chance chooses the epoch
 _ENOUGH_TO_OPEN = 50  # images a class, from which on trained blocks gain more than they forget
+_ENOUGH_FOR_MORE = 1_000  # training images, from which on more than the last block changes
 _BIG_BATCH = 10_000  # images, from which on a batch has 64
 _MANY = 20_000  # images, from which on a tenth of them is a test set, and a first try wants fewer
 _WORK = 8_000  # images of the base's own size through the network in a stage: a few minutes on two cores
 _MOST_EPOCHS = {"head": 10, "top": 8}  # more of them learn few images by heart
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A line of a recipe and the reason for it; an empty reason stands for no comment."""
+
+    name: str
+    value: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +75,18 @@ class _Choices:
     def metric(self) -> str:
         return "balanced_accuracy" if _inequality(self.survey.train) >= _UNEQUAL else "accuracy"
 
+    @property
+    def monitor(self) -> tuple[_Field, ...]:
+        """The line that chooses an epoch, where enough images do."""
+        if len(self.sets["valid"].samples) < _ENOUGH_TO_CHOOSE:
+            return ()
+        reason = "The classes are unequal, and each counts alike here." if self.metric != "accuracy" else ""
+        return (_Field("monitor", f"valid.{self.metric}", reason),)
+
     def epochs(self, stage: str) -> int:
         """Return how many epochs are about the same work for all data; small images cost less."""
         images = _WORK * (_NATIVE / self.size) ** 2
         return min(_MOST_EPOCHS[stage], max(2, round(images / self.training)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """A line of a recipe and the reason for it; an empty reason stands for no comment."""
-
-    name: str
-    value: str
-    reason: str = ""
 
 
 def starter(survey: Survey, folder: Path) -> str:
@@ -192,8 +202,10 @@ def _evaluation(choices: _Choices, folder: Path) -> Iterator[_Field]:
             value = _source(choices.survey.sets[name], folder)
         else:
             value, reason = f"holdout({share:.0%})", f"{reason}, drawn from each class alike"
-        if "test" not in sets:
-            reason += ". They choose the best epoch, so they flatter it; for a test set there are too few"
+        if name == "valid" and not choices.monitor:
+            reason += ": too few to choose an epoch by, so stages keep their last"
+        elif name == "valid" and "test" not in sets:
+            reason += ". They choose the epoch, so they flatter it"
         yield _Field(name, value, f"{reason}.")
 
 
@@ -251,14 +263,13 @@ def _head_stage(choices: _Choices) -> Iterator[str]:
     epochs = choices.epochs("head")
     yield from _comment(f"The new head alone, on a frozen base: {epochs} times {choices.training:,} images.")
     if choices.training >= _MANY:
-        tenth = round(choices.training / 10, -2)
+        tenth = choices.training // 1000 * 100
         yield from _comment(f"`take = {tenth} images` in the data block makes a first try ten times shorter.")
-    reason = "The classes are unequal, and each counts alike here." if choices.metric != "accuracy" else ""
     fields = (
         _Field("train", "head"),
         _Field("for", f"{epochs} epochs"),
         _Field("optimizer", "adam(lr = 5e-3)"),
-        _Field("monitor", f"valid.{choices.metric}", reason),
+        *choices.monitor,
     )
     yield from _block('stage "head"', fields)
 
@@ -269,17 +280,18 @@ def _top_stage(choices: _Choices) -> Iterator[str]:
     if each < _ENOUGH_TO_OPEN:
         yield from _comment(f"The base stays as it is: {each} images a class are too few to train more of it.")
         return
-    yield from _comment(f"Then the top of the base at lower rates: {each:,} images a class are enough for that.")
+    yield from _comment(f"Then the top of the base at a lower rate: {each:,} images a class are enough for that.")
+    block = "block6" if choices.training >= _ENOUGH_FOR_MORE else "block7"
     fields = (
-        _Field("train", "base.block6 .. head"),
+        _Field("train", f"base.{block} .. head"),
         _Field("for", f"{choices.epochs('top')} epochs"),
         _Field("optimizer", "adamw(lr = 3e-4)"),
         _Field("lr_scale", "layer_decay(0.7)", "Each part has 0.7 of the rate of the one behind it."),
         _Field("schedule", "cosine(warmup = 1 epoch)"),
         _Field("norm", "frozen", f"ImageNet's statistics are steadier than those of {choices.batch} images."),
-        _Field("monitor", f"valid.{choices.metric}"),
+        *(replace(each, reason="") for each in choices.monitor),
     )
-    yield from _block('stage "top blocks"', fields)
+    yield from _block('stage "top"', fields)
 
 
 def _claim(choices: _Choices) -> Iterator[str]:

@@ -22,6 +22,7 @@ from runtime.data.problems import quoted
 from runtime.data.sources import Listing, Sample
 from runtime.survey_problems import NoReadableImage, NothingThere
 from runtime.survey_tables import ROLES, TABLE_ENDINGS, Found, survey_table
+from runtime.vocabulary import VOCABULARY
 
 SAMPLE = 200  # images that are opened
 
@@ -88,7 +89,7 @@ def survey(place: str) -> Survey:
         if place not in _PACKAGED:
             raise RecipeError(NothingThere(path=place, sets=tuple(_PACKAGED), nearest=_nearest(place, path)))
         found = {role: Found(call, {}, load()) for role, (call, load) in _PACKAGED[place].items()}
-        return Survey(place, found, _look(place, found))
+        return Survey(place, found, _look(place, found), (VOCABULARY.families["source"].entries[place].doc,))
     try:
         found, notes = _in_folder(path) if path.is_dir() else _in_tables(path)
     except OSError as fault:

@@ -102,6 +102,9 @@ def _folders(place: Path) -> list[Path]:
 
 def _image_column(table: _Table, roots: Sequence[Path]) -> tuple[int, Path]:
     """Return the column whose cells name most files, and the folder that these start from."""
+    if any(map(_is_image, table.columns)):
+        hint = "its first line holds an image: put a line with the columns' names above it, such as image,label"
+        raise RecipeError(NoImageColumn(path=str(table.path), columns=table.columns, hint=hint))
     probed = {column: _probe(table.cells(column)) for column in range(len(table.columns))}
     hits = {
         (column, root): sum(os.path.isfile(root / cell) for cell in cells)
@@ -112,7 +115,7 @@ def _image_column(table: _Table, roots: Sequence[Path]) -> tuple[int, Path]:
     if hits[best]:
         return best
     named = max(probed, key=lambda column: sum(map(_is_image, probed[column])))
-    if any(map(_is_image, probed[named])) and not _is_image(table.columns[named]):
+    if any(map(_is_image, probed[named])):
         return named, table.path.parent  # the images are missing, which the source says best
     hint = _hint(table, roots, probed)
     raise RecipeError(NoImageColumn(path=str(table.path), columns=table.columns, hint=hint))
@@ -128,9 +131,7 @@ def _is_image(cell: str) -> bool:
 
 
 def _hint(table: _Table, roots: Sequence[Path], probed: dict[int, list[str]]) -> str:
-    """Say how the table differs from one that works, where that can be seen."""
-    if any(map(_is_image, table.columns)):
-        return "its first line holds an image: put a line with the columns' names above it, such as image,label"
+    """Say what the cells lack, where files would be found with it."""
     for column, cells in probed.items():
         for root in roots:
             for ending in sorted(sources.IMAGE_ENDINGS):

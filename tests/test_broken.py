@@ -124,6 +124,13 @@ def test_bytes(data: bytes, code: str) -> None:
     assert of_bytes(data).code == code
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_recognized(encoding: str) -> None:
+    problem = of_bytes(VALID.encode(encoding))
+    assert problem.message() == "recipe.ftr is UTF-16, a recipe is UTF-8 text"
+    assert "as UTF-8" in problem.help()
+
+
 @pytest.mark.parametrize("path", ["none.ftr", "", ".", "a\0b", "x" * 5000])
 def test_unreadable(path: str) -> None:
     with pytest.raises(RecipeError) as caught:

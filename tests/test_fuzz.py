@@ -58,6 +58,9 @@ def answer(text: str) -> tuple[CheckedRecipe | None, bool]:
         assert problem.span is not None, problem
         assert problem.span.source is source
         assert 0 <= problem.span.start <= problem.span.end <= len(source.text)
+        for edit in problem.edits():
+            assert edit.span.source is source
+            assert 0 <= edit.span.start <= edit.span.end <= len(source.text)
         for span, _ in problem.related():
             assert 0 <= span.start <= span.end <= len(source.text)
         assert render(problem)

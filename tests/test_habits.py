@@ -186,6 +186,11 @@ def test_after_fifty_mistakes_the_rest_is_left_and_nothing_is_said_to_be_missing
     assert [problem.code for problem in found] == ["E101"] * 50
 
 
+def test_a_mistake_above_indented_lines_stays_inside_the_statement() -> None:
+    text = 'ftr 1\nstage "head" {;   train = base.block7, head   # two of them\n    for = 2 epochs\n'
+    assert [problem.code for problem in errors(Source("recipe.ftr", text))][:3] == ["E104", "E101", "E101"]
+
+
 # --- edits ------------------------------------------------------------------------------------
 
 

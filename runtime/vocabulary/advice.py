@@ -261,7 +261,10 @@ class NormsOfSmallBatches(Problem):
     """
 
     code: ClassVar[str] = "W720"
-    source: ClassVar[str] = "Wu and He 2018 (Group Normalization), arXiv 1803.08494, table 2"
+    source: ClassVar[str] = (
+        "Wu and He 2018 (Group Normalization), arXiv 1803.08494;"
+        " measured: digits, blocks 5 to 7, two epochs of batches of 4: accuracy .62 with trained norms, .95 with frozen"
+    )
     batch: int
     batch_span: Span | None
 

@@ -262,7 +262,7 @@ def _are_characters(classes: Sequence[str]) -> bool:
 def _head_stage(choices: _Choices) -> Iterator[str]:
     epochs = choices.epochs("head")
     yield from _comment(f"The new head alone, on a frozen base: {epochs} times {choices.training:,} images.")
-    if choices.training >= _MANY:
+    if len(choices.survey.train.samples) >= _MANY:
         tenth = choices.training // 1000 * 100
         yield from _comment(f"`take = {tenth} images` in the data block makes a first try ten times shorter.")
     fields = (

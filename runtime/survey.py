@@ -85,7 +85,7 @@ def survey(place: str) -> Survey:
         RecipeError: nothing is there, it is not laid out as any source wants it, or no image can be read.
     """
     path = Path(os.path.abspath(place))
-    if not os.path.exists(path):
+    if not os.path.exists(place):
         if place not in _PACKAGED:
             raise RecipeError(NothingThere(path=place, sets=tuple(_PACKAGED), nearest=_nearest(place, path)))
         found = {role: Found(call, {}, load()) for role, (call, load) in _PACKAGED[place].items()}

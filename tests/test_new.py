@@ -243,6 +243,10 @@ def test_many_images(new: New, tmp_path: Path) -> None:
     assert recipe.block("data")["batch"] == 64
     assert "1.0 : 1 (ab 10,000, cd 10,000)" in text()
     assert "200 images looked at" in text()
+    hint = re.search(r"`(take = .*)` in the data block", text())
+    assert hint is not None
+    Path("made.ftr").write_text(text().replace("data {", "data {\n  " + hint[1]))
+    assert images(check(load("made.ftr"), VOCABULARY)) == {"train": 1280, "valid": 160, "test": 160}
 
 
 def test_broken_images_are_named_and_the_recipe_goes_on_without_them(new: New, tmp_path: Path) -> None:

@@ -69,7 +69,17 @@ def test_the_recipe_that_the_cases_change_gets_no_advice() -> None:
 @pytest.mark.parametrize(
     ("code", "due", "not_due"),
     [
-        ("W710", recipe("optimizer = adam(lr = 1e-3)"), recipe("optimizer = adam(lr = 9e-4)")),
+        ("W710", recipe("optimizer = adam(lr = 1.1e-3)"), recipe("optimizer = adam(lr = 1e-3)")),
+        (
+            "W710",
+            recipe("optimizer = adam(lr = 1e-3)", "norm = frozen"),
+            recipe("optimizer = adam(lr = 9e-4)", "norm = frozen"),
+        ),
+        (
+            "W710",
+            recipe("optimizer = sgd(lr = 0.01)", "norm = frozen"),
+            recipe("optimizer = sgd(lr = 0.01)", "norm = frozen", "schedule = cosine(warmup = 9 steps)"),
+        ),
         ("W710", recipe("optimizer = sgd(lr = 0.1)"), recipe("optimizer = sgd(lr = 0.02)")),
         (
             "W710",
@@ -78,15 +88,15 @@ def test_the_recipe_that_the_cases_change_gets_no_advice() -> None:
         ),
         (
             "W710",
-            recipe("optimizer = adam", "lr_scale = layer_decay(1)"),
-            recipe("optimizer = adam", "lr_scale = layer_decay(0.7)"),
+            recipe("optimizer = adam", "lr_scale = layer_decay(1)", "norm = frozen"),
+            recipe("optimizer = adam", "lr_scale = layer_decay(0.7)", "norm = frozen"),
         ),
         (
             "W710",
-            recipe("optimizer = adam"),
-            recipe("optimizer = adam", train="all", base='gluon("resnet18_v2", weights = none)'),
+            recipe("optimizer = adam(lr = 0.01)"),
+            recipe("optimizer = adam(lr = 0.01)", train="all", base='gluon("resnet18_v2", weights = none)'),
         ),
-        ("W710", recipe("optimizer = adam"), recipe("optimizer = adam", train="head", more="")),
+        ("W710", recipe("optimizer = adam(lr = 0.01)"), recipe("optimizer = adam(lr = 0.01)", train="head")),
         ("W711", recipe("lr_scale = { head = 0.5 }"), recipe("lr_scale = { head = 2 }")),
         ("W711", recipe("lr_scale = { base.block7 = 2 }"), recipe("lr_scale = { base.block7 = 1 }")),
         ("W713", recipe("lr_scale = { base.block6 = 1e-4 }"), recipe("lr_scale = { base.block6 = 1e-3 }")),

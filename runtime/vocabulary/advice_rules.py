@@ -17,8 +17,14 @@ from recipe_lang.source import Span
 from runtime.bases.zoo_names import ZOOS
 from runtime.vocabulary.bases import parts_of
 
-# At these peak rates pretrained weights are carried off, whatever the data.
-HIGHEST_RATES: Mapping[str, float] = {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "sgd": 0.05, "nag": 0.05}
+# Peak rates above which pretrained weights are carried off: where their norms train, and where these are frozen.
+HIGHEST_RATES: Mapping[str, tuple[float, float]] = {
+    "adam": (1e-3, 1e-3),
+    "adamw": (1e-3, 1e-3),
+    "rmsprop": (1e-3, 1e-3),
+    "sgd": (0.05, 0.01),
+    "nag": (0.05, 0.01),
+}
 _SMALLEST_BATCH = 16  # for norms: half a point is lost at 16, and more than one at 8
 _HARDLY = 1e-3
 _NO_NORMS = ("alexnet", "squeezenet")
@@ -73,17 +79,30 @@ def _argument(value: Value, name: str, otherwise: Span | None) -> Span | None:
 def _high_rates(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage") if _is_pretrained(recipe) else ():
         call: CallValue = stage["optimizer"]
-        limit = HIGHEST_RATES.get(call.name)
         scales = {part: scale for part, scale in _scales(recipe, stage).items() if part != "head"}
         part = max(scales, key=scales.__getitem__, default=None)
-        if limit is None or part is None or call["lr"] * scales[part] < limit * (1 - 1e-9):
+        if part is None or call.name not in HIGHEST_RATES:
+            continue
+        is_frozen = stage["norm"] == "frozen"
+        limit = HIGHEST_RATES[call.name][is_frozen]
+        # Frozen norms cannot follow: with no warm-up the limit itself does harm, which with one it does not.
+        is_abrupt = is_frozen and stage["schedule"]["warmup"].number == 0
+        if call["lr"] * scales[part] < limit * (1 + (-1 if is_abrupt else 1) * 1e-9):
             continue
         from runtime.vocabulary.advice import RateTooHigh
 
         place = _argument(stage.fields["optimizer"], "lr", stage.head_span)
         rate = call["lr"] * scales[part]
         selector = _selector(list(scales), _whole(recipe))
-        yield RateTooHigh(span=place, part=part, rate=rate, optimizer=call.name, limit=limit, selector=selector)
+        yield RateTooHigh(
+            span=place,
+            part=part,
+            rate=rate,
+            optimizer=call.name,
+            limit=limit,
+            selector=selector,
+            norms_frozen=is_frozen,
+        )
 
 
 def _slow_heads(recipe: CheckedRecipe) -> Iterator[Problem]:

@@ -39,12 +39,15 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
     Raises:
         RecipeError: with every error found, in reading order. Where there is none, `advice` has what is seldom wise.
     """
-    if not any(isinstance(item, nodes.Version | nodes.Block) or _means_version(item) for item in recipe.items):
+    if not _seems_recipe(recipe):
         raise RecipeError(_no_recipe(recipe, vocabulary))
     checker = _Checker(recipe, vocabulary)
     checked = checker.recipe(settings)
+    checker.problems += [problem for rule in vocabulary.claim_rules for problem in rule(checked)]
     if checker.problems:
-        raise RecipeError(ordered(checker.problems))
+        # Of a word that JSON does not know, it is not said that it is no good value.
+        refused = {problem.span for problem in recipe.problems} if recipe.source.is_json else set()
+        raise RecipeError(ordered([*recipe.problems, *(p for p in checker.problems if p.span not in refused)]))
     problems = [problem for rule in vocabulary.rules for problem in rule(checked)]
     errors_found = [problem for problem in problems if problem.is_error]
     if errors_found:
@@ -59,10 +62,24 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
     return replace(checked, advice=tuple(ordered(advice)))
 
 
+def _seems_recipe(recipe: nodes.Recipe) -> bool:
+    """Whether a text is a recipe, however wrong: it has a version or a block, and is not mostly something else."""
+    if not any(isinstance(item, nodes.Version | nodes.Block) or _means_version(item) for item in recipe.items):
+        return False
+    first = recipe.items[0]
+    read = sum(1 + len(item.items) if isinstance(item, nodes.Block) else 1 for item in recipe.items)
+    broken = sum(isinstance(item, nodes.Broken) for item in recipe.items)
+    starts = isinstance(first, nodes.Version) or _means_version(first)
+    return starts or len(recipe.problems) <= _FEW or len(recipe.problems) <= read - broken
+
+
+_FEW = 10  # mistakes in the syntax; more of them, with no version and little that can be read, are another text
+
+
 def _no_recipe(recipe: nodes.Recipe, vocabulary: v.Vocabulary) -> Problem:
     """Say the one thing that counts about a text with neither a version nor a block."""
     for problem in recipe.problems:
-        if isinstance(problem, errors.TooDeep):
+        if isinstance(problem, errors.TooDeep) or recipe.source.text.lstrip().startswith("{"):
             return problem
     place = recipe.items[0].span if recipe.items else recipe.source.span(0, 0)
     span = replace(place, end=min(place.end, place.start + 1))
@@ -89,7 +106,7 @@ class _Checker:
                 isinstance(problem, errors.UnclosedBlock | errors.StrayBrace | errors.TooDeep)
                 for problem in merged.problems
             )
-            and not any(isinstance(item, nodes.Broken) and not item.name for item in merged.items)
+            and not any(isinstance(item, nodes.Broken) and item.name in ("", "extends") for item in merged.items)
         )
 
     # --- the file ----------------------------------------------------------------------------
@@ -99,7 +116,9 @@ class _Checker:
         for file in files(self.ast):
             self._version(file)
         self.params.declare(
-            [item for item in items if isinstance(item, nodes.Param)], _settings(settings, self.problems), self.wider
+            [item for item in items if isinstance(item, nodes.Param)],
+            _settings(settings, items, self.problems),
+            self.wider,
         )
         fields = self._top_fields([item for item in items if isinstance(item, nodes.Field)], items)
         blocks = self._blocks([item for item in items if isinstance(item, nodes.Block)], items)
@@ -294,7 +313,8 @@ class _Checker:
         if table is self.vocabulary.fields:
             suggestion = self._block_meant(field.name) or suggestion
         if field.name in self.vocabulary.fields or not suggestion:
-            suggestion = self._home(field.name) or suggestion
+            meant = self.vocabulary.habits.get(field.name.lower(), "").split("|")[0]
+            suggestion = self._home(field.name) or suggestion or self._home(meant)
         self.meant |= {(where, name) for name in (suggestion, *re.findall(r"`(\w+) = ", suggestion))}
         self.problems.append(
             errors.UnknownField(
@@ -304,6 +324,7 @@ class _Checker:
                 options=tuple(table),
                 suggestion=suggestion,
                 taken=suggestion in names,
+                is_plain=self.vocabulary.renames(field.name, suggestion),
             )
         )
 
@@ -340,11 +361,12 @@ class _Checker:
         return full
 
 
-def _settings(texts: Sequence[str], problems: list[Problem]) -> list[nodes.Field]:
-    """Parse the texts of `--set`; each is `NAME=VALUE` in the language itself."""
+def _settings(texts: Sequence[str], items: Sequence[nodes.Item], problems: list[Problem]) -> list[nodes.Field]:
+    """Parse the texts of `--set`; each is `NAME=VALUE` in the language itself. Paths start where the parameter's do."""
+    folders = {item.name: item.span.source.folder for item in items if isinstance(item, nodes.Param)}
     fields = []
     for text in texts:
-        recipe = parse(Source("--set", text))
+        recipe = parse(Source("--set", text, folders.get(text.partition("=")[0].strip())))
         problems.extend(_of_setting(problem) for problem in recipe.problems)
         if not recipe.problems:
             match recipe.items:

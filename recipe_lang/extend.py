@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from recipe_lang import errors, nodes
 from recipe_lang.diagnostics import Problem
+from recipe_lang.resolve import references
 from recipe_lang.suggest import suggest
 
 
@@ -46,11 +47,10 @@ def merge(recipe: nodes.Recipe) -> Merged:
         ]
         return Merged(own, tuple(problems), complete=not extends)
     parent = merge(recipe.parent)
-    kept, unknown = _dropped(parent.items, drops)
+    kept, unknown = _dropped(parent.items, drops, own)
     wider = [*parent.wider, *_redeclared(kept, own)]
-    return Merged(
-        _together(kept, own), (*parent.problems, *problems, *unknown), tuple(wider), complete=parent.complete
-    )
+    items = _by_need(_together(kept, own))
+    return Merged(items, (*parent.problems, *problems, *unknown), tuple(wider), complete=parent.complete)
 
 
 def _misplaced(
@@ -68,9 +68,12 @@ def _misplaced(
 
 
 def _dropped(
-    items: tuple[nodes.Item, ...], drops: Sequence[nodes.Drop]
+    items: tuple[nodes.Item, ...], drops: Sequence[nodes.Drop], own: tuple[nodes.Item, ...]
 ) -> tuple[tuple[nodes.Item, ...], list[Problem]]:
-    """Return what is left of the parent's statements, and the drops that match nothing."""
+    """Return what is left of the parent's statements, and the drops that match nothing.
+
+    Of a block that the child writes anew the place is left.
+    """
     titles = {(item.kind, _title(item)) for item in items if isinstance(item, nodes.Block)}
     unknown: list[Problem] = []
     for drop in drops:
@@ -80,8 +83,37 @@ def _dropped(
             what = f'{drop.kind} "{drop.title.value}"'
             unknown.append(errors.UnknownDrop(span=drop.span, what=what, options=options, suggestion=near))
     gone = {(drop.kind, drop.title.value) for drop in drops}
-    left = tuple(item for item in items if not isinstance(item, nodes.Block) or (item.kind, _title(item)) not in gone)
-    return left, unknown
+    anew = {(item.kind, _title(item)) for item in own if isinstance(item, nodes.Block)}
+    left: list[nodes.Item] = []
+    for item in items:
+        key = (item.kind, _title(item)) if isinstance(item, nodes.Block) else None
+        if key not in gone:
+            left.append(item)
+        elif isinstance(item, nodes.Block) and key in anew:
+            left.append(replace(item, items=()))
+    return tuple(left), unknown
+
+
+def _by_need(items: tuple[nodes.Item, ...]) -> tuple[nodes.Item, ...]:
+    """Return the statements with each parameter behind those that it names: a child may write them in any order."""
+    params = [item for item in items if isinstance(item, nodes.Param)]
+    first: dict[str, nodes.Param] = {}
+    for param in params:
+        first.setdefault(param.name, param)
+    entered: set[int] = set()
+    ordered: list[nodes.Param] = []
+    for param in params:
+        stack = [] if id(param) in entered else [(param, references(param.default))]
+        while stack:
+            top, needs = stack[-1]
+            entered.add(id(top))
+            need = next((first[each.name] for each in needs if each.name in first), None)
+            if need is None:
+                ordered.append(stack.pop()[0])
+            elif id(need) not in entered:
+                stack.append((need, references(need.default)))
+    places = iter(ordered)
+    return tuple(next(places) if isinstance(item, nodes.Param) else item for item in items)
 
 
 def _title(block: nodes.Block) -> str | float | None:
@@ -95,8 +127,9 @@ def _redeclared(parent: tuple[nodes.Item, ...], child: tuple[nodes.Item, ...]) -
 
 
 def _together(parent: tuple[nodes.Item, ...], child: tuple[nodes.Item, ...]) -> tuple[nodes.Item, ...]:
-    """Return the parent's statements, those that the child has too replaced, and then what only the child has."""
+    """Return the parent's statements, those that the child has too replaced, and what only the child has."""
     merged = list(parent)
+    new: list[nodes.Item] = []
     taken: set[int] = set()  # a second statement of the same name in one file stays, and is reported as such
     places: dict[object, list[int]] = {}
     for index, item in enumerate(parent):
@@ -105,7 +138,7 @@ def _together(parent: tuple[nodes.Item, ...], child: tuple[nodes.Item, ...]) -> 
     for item in child:
         found = [index for index in places.get(_key(item), []) if index not in taken]
         if not found:
-            merged.append(item)
+            new.append(item)
             continue
         first, *others = found
         merged[first] = _over(parent[first], item)
@@ -113,7 +146,19 @@ def _together(parent: tuple[nodes.Item, ...], child: tuple[nodes.Item, ...]) -> 
         if isinstance(item, nodes.Claim):
             gone.update(others)  # claims on a metric stand for all that the parent claims of it
             taken.update(others)
-    return tuple(item for index, item in enumerate(merged) if index not in gone)
+    return _inserted([item for index, item in enumerate(merged) if index not in gone], new)
+
+
+def _inserted(items: list[nodes.Item], new: list[nodes.Item]) -> tuple[nodes.Item, ...]:
+    """Return statements with new ones behind the last of their kind, so that a stage stands among the stages."""
+    for item in new:
+        alike = [index for index, each in enumerate(items) if _kind(each) == _kind(item)]
+        items.insert(alike[-1] + 1 if alike else len(items), item)
+    return tuple(items)
+
+
+def _kind(item: nodes.Item) -> object:
+    return item.kind if isinstance(item, nodes.Block) else type(item)
 
 
 def _key(item: nodes.Item) -> object:
@@ -139,4 +184,3 @@ def _over(parent: nodes.Item, child: nodes.Item) -> nodes.Item:
         case nodes.Param(), nodes.Param():
             return replace(child, domain=child.domain or parent.domain)
     return child
-

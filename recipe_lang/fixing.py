@@ -35,7 +35,7 @@ def fix(source: Source, check: Callable[[Source], Sequence[Problem]]) -> Fixed:
 
 
 def _apply(source: Source, problems: Sequence[Problem]) -> tuple[list[Problem], str]:
-    """Return the problems whose edits were made, and the new text; edits that overlap others wait for the next round."""
+    """Return the problems whose edits were made, and the new text; edits that overlap wait for the next round."""
     made: list[Problem] = []
     chosen: list[Edit] = []
     for problem in problems:

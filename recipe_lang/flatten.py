@@ -19,15 +19,42 @@ Places = Mapping[tuple[str, int], str]
 
 def flatten(recipe: CheckedRecipe) -> nodes.Recipe:
     """Return the merged statements of a checked recipe; paths that a parent writes become relative to the recipe."""
-    folder = Path(recipe.source.name).parent
-    values = [value for table in (recipe.fields, *(block.fields for block in recipe.blocks)) for value in table.values()]
+    folder = recipe.source.folder
+    values = [
+        value for table in (recipe.fields, *(block.fields for block in recipe.blocks)) for value in table.values()
+    ]
     paths: dict[tuple[str, int], str] = {}
     for value in values:
         for path, span in _paths(value):
             if span.source is not recipe.source and not span.text.startswith('"/'):
-                paths[span.source.name, span.start] = os.path.relpath(path, folder)
+                paths[span.source.name, span.start] = _relative(path, folder)
     items = merge(recipe.written).items
+    for item in items:
+        if isinstance(item, nodes.Param) and any(
+            (text.span.source.name, text.span.start) in paths for text in _texts(item)
+        ):
+            for text in _texts(item):  # the domain holds paths as the default does
+                path = text.span.source.folder / text.value
+                if text.span.source is not recipe.source and not text.value.startswith("/"):
+                    paths[text.span.source.name, text.span.start] = _relative(path, folder)
     return nodes.Recipe(recipe.source, tuple(_moved(item, paths) for item in items))
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Return a path as seen from a folder; behind a link `..` is not the folder that the path names."""
+    if ".." in path.parts or ".." in folder.parts:
+        return os.path.relpath(os.path.realpath(path), os.path.realpath(folder))
+    return os.path.relpath(path, folder)
+
+
+def _texts(node: Any) -> Iterator[nodes.Text]:
+    """Yield the strings inside a node, at any depth."""
+    if isinstance(node, nodes.Text):
+        yield node
+    elif isinstance(node, tuple):
+        yield from (found for each in node for found in _texts(each))
+    elif is_dataclass(node) and not isinstance(node, Span):
+        yield from (found for each in fields(node) for found in _texts(getattr(node, each.name)))
 
 
 def _paths(value: Value) -> Iterator[tuple[Path, Span]]:

@@ -14,7 +14,7 @@ from recipe_lang import vocabulary as v
 from recipe_lang.parser import parse
 from recipe_lang.resolve import Params
 from recipe_lang.source import Source, Span
-from recipe_lang.suggest import is_close, suggest
+from recipe_lang.suggest import is_close, suggest, suggest_name
 from recipe_lang.wording import fits
 
 
@@ -72,7 +72,7 @@ def holder_of(name: str, type_: v.CallOf, vocabulary: v.Vocabulary) -> str:
         for entry in _entries(type_, vocabulary):
             first = entry.args[0].type if entry.args and entry.positional else None
             if isinstance(first, v.OneOfStrings):
-                found = suggest(name, first.options) if closest else name
+                found = suggest(name, first.options, vocabulary.habits) if closest else name
                 if found in first.options:
                     return f'write `{entry.name}("{found}")`'
     return ""
@@ -98,6 +98,12 @@ def _in_quotes(node: nodes.Node, place: _Place) -> Hint:
     if any(fits(inner, option, place.vocabulary) for option in place.options):
         return Hint(f"write it without the quotes: `{node.value}`", node.value)
     return Hint()
+
+
+def _call_in_quotes(node: nodes.Node, place: _Place) -> Hint:
+    names = [entry.name for entry in place.entries()]
+    near = suggest_name(node.value, names, place.vocabulary.habits) if isinstance(node, nodes.Text) else ""
+    return Hint(f"write `{near}`") if near else Hint()
 
 
 def _truth(node: nodes.Node, place: _Place) -> Hint:
@@ -176,7 +182,7 @@ def _first_argument(node: nodes.Node, place: _Place) -> Hint:
                 return Hint(f"write `{entry.name}({node.span.text})`")
             if node.value in first.options:
                 return Hint(f"write `{entry.name}({node.span.text})`")
-            found = suggest(str(node.value), first.options)
+            found = suggest(str(node.value), first.options, place.vocabulary.habits)
             near = near or (found and f'write `{entry.name}("{found}")`')
     return Hint(near)
 
@@ -196,7 +202,8 @@ _STRINGS = (v.Text, v.FilePath, v.OneOfStrings)
 
 
 def _no_quotes(node: nodes.Node, place: _Place) -> Hint:
-    if isinstance(node, nodes.Name | nodes.Arithmetic | nodes.Negative) and place.has(*_STRINGS):
+    is_bare = isinstance(node, nodes.Name | nodes.Arithmetic | nodes.Negative) and '"' not in node.span.text
+    if is_bare and place.has(*_STRINGS):
         text = f'"{node.span.text}"'
         return Hint(f"write it in quotes: `{text}`", text)
     return Hint()
@@ -237,6 +244,7 @@ _WAYS = (
     _range,
     _map,
     _first_argument,
+    _call_in_quotes,
     _only_entry,
     _dotted,
     _no_quotes,

@@ -39,16 +39,27 @@ def _with_parent(recipe: nodes.Recipe, folder: Path | None, chain: tuple[str, ..
     extends = next((item for item in recipe.items if isinstance(item, nodes.Extends)), None)
     if extends is None:
         return recipe
-    name = os.path.normpath(Path(recipe.source.name).parent / extends.path.value)
-    problem = _refusal(name, folder, chain)
-    if problem is None:
-        try:
+    name = parent_name(recipe.source, extends)
+    try:
+        problem = _refusal(name, folder, chain)
+        if problem is None:
             parent = parse(read_source(name))
-        except RecipeError as error:
-            problem = error.problems[0]
-        else:
             return replace(recipe, parent=_with_parent(parent, folder, (*chain, name)))
+    except RecipeError as error:
+        problem = error.problems[0]
+    except (OSError, ValueError) as error:  # a name that no file can have
+        problem = errors.Unreadable(path=name, reason=str(error))
     return replace(recipe, problems=(*recipe.problems, replace(problem, span=extends.path.span)))
+
+
+def parent_name(source: Source, extends: nodes.Extends) -> str:
+    """Return the path of the parent that a recipe extends, without `..` where that means the same file."""
+    written = str(source.folder / extends.path.value)
+    plain = os.path.normpath(written)
+    try:  # behind a link, `..` is not the folder that the path names
+        return plain if os.path.realpath(plain) == os.path.realpath(written) else written
+    except ValueError:
+        return written
 
 
 def _refusal(name: str, folder: Path | None, chain: tuple[str, ...]) -> Problem | None:
@@ -58,6 +69,8 @@ def _refusal(name: str, folder: Path | None, chain: tuple[str, ...]) -> Problem 
         return errors.ParentCycle(path=(*chain[real.index(real[-1]) :], name))
     if len(chain) > MAX_PARENTS:
         return errors.TooManyParents(limit=MAX_PARENTS)
+    if os.path.exists(name) and not os.path.isfile(name):
+        return errors.Unreadable(path=name, reason="it is no file")
     if folder is not None and not Path(real[-1]).is_relative_to(os.path.realpath(folder)):
         return errors.ParentOutside(path=name, folder=str(folder.absolute()))
     return None

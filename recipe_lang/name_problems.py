@@ -20,6 +20,7 @@ class UnknownField(Problem):
     options: tuple[str, ...]
     suggestion: str
     taken: bool = False  # what is suggested stands there already
+    is_plain: bool = False  # the suggestion is another tool's name for the same
 
     def message(self) -> str:
         return f"unknown field `{self.name}` in {self.where}"
@@ -28,7 +29,7 @@ class UnknownField(Problem):
         return suggested(self.suggestion, f"it has {quoted(self.options, 20)}")
 
     def edits(self) -> tuple[Edit, ...]:
-        return () if self.taken else renamed(self.span, self.name, self.suggestion)
+        return () if self.taken else renamed(self.span, self.name, self.suggestion, self.is_plain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class UnknownEntry(Problem):
     noun: str
     options: tuple[str, ...]
     suggestion: str
+    is_plain: bool = False  # it is another tool's name for the same
 
     def message(self) -> str:
         return f"unknown {self.noun.split(' ', 1)[-1]} `{self.name}`"
@@ -70,7 +72,7 @@ class UnknownEntry(Problem):
         return suggested(self.suggestion, f"there is {quoted(self.options)}")
 
     def edits(self) -> tuple[Edit, ...]:
-        return renamed(self.span, self.name, self.suggestion)
+        return renamed(self.span, self.name, self.suggestion, self.is_plain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,7 @@ class UnknownArgument(Problem):
     options: tuple[str, ...]
     suggestion: str
     taken: bool = False  # what is suggested stands there already
+    is_plain: bool = False  # the suggestion is another tool's name for the same
 
     def message(self) -> str:
         return f"`{self.call}` has no argument `{self.name}`"
@@ -141,7 +144,7 @@ class UnknownArgument(Problem):
         return suggested(self.suggestion, some)
 
     def edits(self) -> tuple[Edit, ...]:
-        return () if self.taken else renamed(self.span, self.name, self.suggestion)
+        return () if self.taken else renamed(self.span, self.name, self.suggestion, self.is_plain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,16 +156,18 @@ class UnknownMetric(Problem):
     sets: tuple[str, ...]
     metrics: tuple[str, ...]
     suggestion: str
+    is_plain: bool = False  # it is another tool's name for the same
+    is_of_test: bool = False  # it exists, for a set that does not choose
 
     def message(self) -> str:
-        return f"unknown metric `{self.name}`"
+        return f"`{self.name}` cannot stand here" if self.is_of_test else f"unknown metric `{self.name}`"
 
     def help(self) -> str:
         sets = listed(tuple(f"`{name}`" for name in self.sets))
         return suggested(self.suggestion, f"write {sets}, a dot, and one of {quoted(self.metrics, 20)}")
 
     def edits(self) -> tuple[Edit, ...]:
-        return renamed(self.span, self.name, self.suggestion)
+        return renamed(self.span, self.name, self.suggestion, self.is_plain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +178,7 @@ class UnknownWord(Problem):
     name: str
     options: tuple[str, ...]
     suggestion: str
+    is_plain: bool = False  # it is another tool's name for the same
 
     def message(self) -> str:
         return f"unknown word `{self.name}`"
@@ -184,7 +190,7 @@ class UnknownWord(Problem):
         return suggested(self.suggestion)
 
     def edits(self) -> tuple[Edit, ...]:
-        return renamed(self.span, self.name, self.suggestion)
+        return renamed(self.span, self.name, self.suggestion, self.is_plain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +224,5 @@ class UnknownSetting(Problem):
     def help(self) -> str:
         if self.suggestion:
             return f"did you mean `{self.suggestion}`?"
-        if self.options:
-            return f"it declares {quoted(self.options)}"
-        return f"add `param {self.name} = …` to the recipe and use `${self.name}` where it counts"
+        add = f"add `param {self.name} = …` to the recipe and use `${self.name}` where it counts"
+        return f"it declares {quoted(self.options)}; for another one {add}" if self.options else add

@@ -34,8 +34,22 @@ def read_source(path: str | Path, name: str | None = None) -> Source:
         from recipe_lang.errors import Unreadable
 
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise RecipeError(Unreadable(path=shown, reason=reason)) from error
+        near = _near_file(Path(path)) if isinstance(error, FileNotFoundError) else ""
+        raise RecipeError(Unreadable(path=shown, reason=reason, near=near)) from error
     return decode_source(data, shown)
+
+
+def _near_file(path: Path) -> str:
+    """Return the recipe that is meant by a path with no file: one of a like name beside it, or of its name below."""
+    from recipe_lang.suggest import suggest
+
+    try:
+        beside = {each.name.partition(".ftr")[0]: each for each in path.parent.iterdir() if ".ftr" in each.name}
+        below = sorted(each for each in path.parent.glob(f"*/{path.name}") if ".ftr" in each.name)
+    except (OSError, ValueError, IndexError, NotImplementedError):  # no such folder, or no name to look for
+        return ""
+    near = suggest(path.name.partition(".ftr")[0], sorted(beside))
+    return str(beside[near]) if near else str(below[0]) if below else ""
 
 
 def decode_source(data: bytes, name: str) -> Source:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from recipe_lang.diagnostics import Problem
+from recipe_lang.diagnostics import Edit, Problem
 from recipe_lang.source import Span
+from recipe_lang.suggest import instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,11 +127,19 @@ class ExcusesNothing(Problem):
 
     code: ClassVar[str] = "W702"
     name: str
+    is_other_form: bool = False  # `# allow W710`, `# noqa: W710`
 
     def message(self) -> str:
+        if self.is_other_form:
+            return "this comment excuses nothing: it has not the form of an excuse"
         return f"this comment excuses nothing: there is no {self.name} on this line"
 
     def help(self) -> str:
+        if self.is_other_form:
+            return f"write `# allow: {self.name}`"
         if not self.name.startswith("W"):
             return "only advice can be excused, and its codes begin with W"
         return "remove it, or write it on the line that the advice points at"
+
+    def edits(self) -> tuple[Edit, ...]:
+        return instead(self.span, f"# allow: {self.name}") if self.is_other_form else ()

@@ -111,7 +111,7 @@ def value_text(value: Any, type_: v.Type, vocabulary: v.Vocabulary) -> str:
         case bool(), _:
             return "true" if value else "false"
         case Quantity(number, unit), _:
-            return f"{_number(number)} {unit[:-1] if number == 1 else unit}"
+            return f"{_number(number)}{_unit(number, unit)}"
         case Metric(), _:
             return str(value)
         case Selection(), _:
@@ -135,8 +135,14 @@ def value_text(value: Any, type_: v.Type, vocabulary: v.Vocabulary) -> str:
             )
             return f"{{ {', '.join(pairs)} }}"
         case _, v.Number(unit=unit):
-            return f"{_number(value)}{unit if unit == 'px' else f' {unit}' if unit else ''}"
+            return f"{_number(value)}{_unit(value, unit)}"
     raise AssertionError(f"{value!r} is no {type_!r}")
+
+
+def _unit(number: float, unit: str | None) -> str:
+    if unit is None or unit == "px":
+        return unit or ""
+    return f" {unit.removesuffix('s') if number == 1 else unit}"
 
 
 def _option(value: Any, options: tuple[v.Type, ...]) -> v.Type:

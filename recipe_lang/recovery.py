@@ -25,6 +25,10 @@ MAX_REPAIRS = 12  # of one statement
 
 def recover(source: Source, error: UnexpectedInput) -> nodes.Recipe:
     """Read a source that the grammar refused with `error`."""
+    at = len(source.text) - len(source.text.lstrip())
+    if source.text.startswith("{", at):
+        span, advice = source.span(at, at + 1), "a recipe written as JSON is called `NAME.ftr.json`"
+        return nodes.Recipe(source, (), (errors.Unexpected(span=span, found="{", expected=(), advice=advice),))
     recipe = _Recovery(source).recipe()
     return recipe if recipe.problems else replace(recipe, problems=(_refused(error, source),))
 
@@ -212,7 +216,7 @@ _SECTION = re.compile(r"\[+\s*([A-Za-z]\w*)(?:[.:\s]\s*[\"']?([^\[\]\"']+)[\"']?
 _NAMED = re.compile(r"(?:\A|\b(?=\w+[\"']?\s*[=:]))([A-Za-z]\w*)")  # the first word, and what gets a value
 _UNCLOSED = re.compile(r'^(?:[^"#\n]|"(?:\\.|[^"\\\n])*")*"(?:\\.|[^"\\\n])*$', re.MULTILINE)
 _STATEMENT = re.compile(r"[A-Za-z]\w*\s*(=|(\"[^\"]*\")?\s*\{)")
-_YAML = re.compile(r"(?:-\s*)?[\"']?[A-Za-z]\w*[\"']?\s*(?:\"[^\"\n]*\"\s*)?:(?!=)[^{(]*")
+_YAML = re.compile(r"(?:-\s*)?[\"']?[A-Za-z]\w*[\"']?\s*(?:\"[^\"\n]*\"\s*|[\w '-]+)?:(?!=)[^{(]*")
 _HALVES = ("=", "+", "-", "*", "/", "..", "\\")  # a statement that ends so goes on below, in its writer's mind
 
 

@@ -6,6 +6,7 @@ nodes come back as they are. Units are normalized: `epoch` to `epochs`, `20%` to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from recipe_lang.checked import Quantity
 from recipe_lang.diagnostics import Problem
 from recipe_lang.parser import MAX_NESTING
 from recipe_lang.source import Span
-from recipe_lang.suggest import is_close, suggest
+from recipe_lang.suggest import is_close, suggest, suggest_name
 from recipe_lang.wording import describe_node, quantity_text
 
 UNITS = {
@@ -26,6 +27,8 @@ UNITS = {
     "images": "images",
     "px": "px",
 }
+
+_UNDERFLOW = re.compile(r"[0-9.]*[1-9][0-9.]*[eE].*")  # written as more than nothing
 
 
 class Params:
@@ -56,9 +59,12 @@ class Params:
                         span=setting.name_span,
                         name=setting.name,
                         options=names,
-                        suggestion=suggest(setting.name, names, self.habits),
+                        suggestion=suggest_name(setting.name, names, self.habits),
                     )
                 )
+            elif setting.name in given:
+                what, before = f"the setting `{setting.name}`", given[setting.name]
+                self.problems.append(errors.GivenTwice(span=setting.name_span, what=what, first=before.name_span))
             given[setting.name] = setting
         first: dict[str, Span] = {}
         for param in params:
@@ -86,7 +92,7 @@ class Params:
     def _narrows(self, param: nodes.Param, parent: nodes.Param) -> None:
         """Report a domain that goes beyond the parent's."""
         match param.domain, parent.domain:
-            case (nodes.Range(low, high) | nodes.Call(_, (nodes.Argument(None, nodes.Range(low, high)),))), _:
+            case ((nodes.Range(low, high) | nodes.Call(_, (nodes.Argument(None, nodes.Range(low, high)),))), _):
                 ends = [] if isinstance(parent.domain, nodes.List) else [low, high]
             case nodes.List(items), _:
                 ends = list(items)
@@ -108,7 +114,7 @@ class Params:
 
     def _nests(self, param: nodes.Param, value: nodes.Node) -> bool:
         """Whether a value holds other parameters only as it may: from above, and not too deep; else it was reported."""
-        inner = list(_references(value))
+        inner = list(references(value))
         if None in [self._reference(reference) for reference in inner]:
             return False
         self._levels[param.name] = 1 + max((self._levels[each.name] for each in inner), default=0)
@@ -123,6 +129,13 @@ class Params:
         match domain:
             case None:
                 return True
+            case _ if any(references(domain)):
+                self.problems.append(
+                    errors.WrongType(
+                        span=domain.span, what="a domain", expected="numbers that are written out", found="a parameter"
+                    )
+                )
+                return False
             case nodes.Call("log", (nodes.Argument(None, nodes.Range() as range_),)):
                 inside = self._in_range(param, value, range_, positive=True)
             case nodes.Range():
@@ -226,22 +239,27 @@ class Params:
         if node.value == float("inf"):
             self.problems.append(errors.BadArithmetic(span=node.span, reason="this number is too large"))
             return None
+        if node.value == 0 and _UNDERFLOW.fullmatch(node.span.text):
+            self.problems.append(errors.BadArithmetic(span=node.span, reason="this number is too small: it becomes 0"))
+            return None
         if node.unit is None:
             return node
         if node.unit == "%":
             return nodes.Number(node.value / 100, None, node.span)
         if node.unit in UNITS:
             return nodes.Number(node.value, UNITS[node.unit], node.span)
-        near = suggest(node.unit, UNITS, self.habits)
-        near = near if near in UNITS else ""
+        near = suggest_name(node.unit, UNITS, self.habits)
+        square = node.unit == f"x{node.value:g}"  # `224x224`
         self.problems.append(
             errors.WrongUnit(
                 span=node.span,
                 what="a number",
                 found=node.unit,
                 expected="one of the units epochs, steps, px, images and %",
-                example=f"{node.value:g} {near}" if near else "",
-                is_plain=is_close(node.unit, near) or near in self.habits.get(node.unit.lower(), "").split("|"),
+                example=quantity_text(replace(node, unit="px" if square else UNITS[near])) if square or near else "",
+                is_plain=square
+                or is_close(node.unit, near)
+                or near in self.habits.get(node.unit.lower(), "").split("|"),
             )
         )
         return None
@@ -285,20 +303,24 @@ class Params:
         return None if total is None else replace(total, span=node.span)
 
 
-def _references(node: nodes.Node) -> Iterator[nodes.Reference]:
+def references(node: nodes.Node) -> Iterator[nodes.Reference]:
     """Yield the parameters that a value names, at any depth."""
     match node:
         case nodes.Reference():
             yield node
         case nodes.Call():
-            yield from (each for argument in node.arguments for each in _references(argument.value))
+            yield from (each for argument in node.arguments for each in references(argument.value))
         case nodes.List() | nodes.Then():
-            yield from (each for item in node.items for each in _references(item))
+            yield from (each for item in node.items for each in references(item))
         case nodes.Map():
-            yield from (each for entry in node.entries for part in entry for each in _references(part))
+            yield from (each for entry in node.entries for part in entry for each in references(part))
         case nodes.Range(first, second) | nodes.Except(first, second):
-            yield from _references(first)
-            yield from _references(second)
+            yield from references(first)
+            yield from references(second)
+        case nodes.Arithmetic(first, rest):
+            yield from (each for part in (first, *(operand for _, operand in rest)) for each in references(part))
+        case nodes.Negative(value):
+            yield from references(value)
 
 
 def _refusal(operator: str, left: nodes.Number, right: nodes.Number) -> str:

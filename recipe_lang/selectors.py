@@ -103,6 +103,9 @@ class Selector:
                 return Selection(parts[:-1])
             case name if name in parts:
                 return Selection((name,))
+            case "none":
+                self.problems.append(errors.EmptySelection(span=node.span))
+                return None
         known = (*_ALWAYS, *(parts or _COMMON))
         near = suggest(node.value, known, self.habits)
         if not near and f"base.{node.value}" in parts:

@@ -9,14 +9,24 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Source:
-    """A text with the name that diagnostics show for it."""
+    """A text with the name that diagnostics show for it, and the folder that its paths start from.
+
+    That is the folder of the file, unless `base` gives another one: a setting's paths are those of its parameter.
+    """
 
     name: str
     text: str = field(repr=False)
+    base: Path | None = field(default=None, repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the text's paths start from."""
+        return Path(self.name).parent if self.base is None else self.base
 
     @property
     def is_json(self) -> bool:

@@ -24,23 +24,38 @@ def suggest(word: str, options: Iterable[str], habits: Mapping[str, str] | None 
         if " " in candidate or candidate in names:
             return candidate
     by_folded = {name.lower(): name for name in names}
+    if word.lower() in by_folded:
+        return by_folded[word.lower()]
     longer = [name for name in by_folded if len(word) >= _TELLING and name.startswith(word.lower())]
     near = longer or get_close_matches(word.lower(), by_folded, n=1, cutoff=0.6)
     return by_folded[near[0]] if near else ""
+
+
+def suggest_name(word: str, options: Iterable[str], habits: Mapping[str, str]) -> str:
+    """Return the option nearest to `word`, never a sentence; empty where none is near."""
+    names = list(options)
+    meant = suggest(word, names, habits)
+    return meant if meant in names else suggest(word, names)
 
 
 _CLOSE = 0.8  # of difflib's ratio; below that a name is a guess
 
 
 def is_close(word: str, name: str) -> bool:
-    """Whether a word is without doubt another spelling of a name: case, a few letters, a longer or shorter form."""
+    """Whether a word is without doubt another spelling of a name: case, a few letters, a shorter form.
+
+    A longer form is none: what the author added to the name meant something.
+    """
     first, second = (re.sub(r"[_.]", "", each.lower()) for each in (word, name))
     if not second or " " in name or re.findall(r"[0-9]+", first) != re.findall(r"[0-9]+", second):
         return False
-    longer = word.lower().startswith(f"{name}_") or (len(first) >= _SHORTEST and second.startswith(first))
-    return longer or sorted(first) == sorted(second) or SequenceMatcher(None, first, second).ratio() >= _CLOSE
+    if len(first) >= _SHORTEST and second.startswith(first):
+        return True
+    alike = SequenceMatcher(None, first, second).ratio() >= _CLOSE and abs(len(first) - len(second)) <= _MISTYPED
+    return alike or sorted(first) == sorted(second)
 
 
+_MISTYPED = 2  # letters too many or too few
 _SHORTEST = 3  # letters that can stand for a longer name: `val`
 
 
@@ -54,6 +69,6 @@ def instead(span: Span | None, text: str) -> tuple[Edit, ...]:
 _NAME = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", re.ASCII)
 
 
-def renamed(span: Span | None, name: str, suggestion: str) -> tuple[Edit, ...]:
-    """Return the edit from a name to the suggested one, where that is close enough to be no guess."""
-    return instead(span, suggestion) if is_close(name, suggestion) else ()
+def renamed(span: Span | None, name: str, suggestion: str, is_plain: bool = False) -> tuple[Edit, ...]:
+    """Return the edit from a name to the suggested one, where that is no guess: it is close, or known (`is_plain`)."""
+    return instead(span, suggestion) if is_plain or is_close(name, suggestion) else ()

@@ -101,6 +101,14 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
         r'a path stands in double quotes: `extends "\g<path>"`',
         r'"\g<path>"',
     ),
+    (r"^extends\s+@\[", 'a recipe builds on one parent only: `extends "base.ftr"`', None),
+    (
+        r"^drop\s+(\w+)\s+(?P<bad>@['‘“]?(?P<title>[^\s'\"‘’“”#]+)['’”]?)$",
+        r'a title stands in double quotes: `drop \1 "\g<title>"`',
+        r'"\g<title>"',
+    ),
+    (r"^drop\s+@(\"[^\"]*\")", r"a block of the parent is taken away by kind and title: `drop stage \1`", None),
+    (r"^drop\b.*@", 'a block of the parent is taken away by kind and title: `drop stage "…"`', None),
     (r"^assert\s*@|^expect\s*@[^\s=({:]", "claims stand in a block: `expect {` … `}`, each on a line of its own", None),
     (r"^(import|def|class|if|print|while|return|with|async|lambda)\b.*@|^from\s@\w+\simport", _NO_CODE, None),
     (r"^for\s+@\w+\s+in\b|\blambda\b.*@|=.*\bif\s+@", _NO_CODE, None),
@@ -130,6 +138,11 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (r"^@\"(\w+)\"\s*:\s*\{$", r"a block is written with braces, its name without quotes: `\1 {` … `}`", None),
     (r"^@-\s+[\"']?(\w+)[\"']?()\s*:", _BRACES, None),
     (r"^[\"']?(\w+)[\"']?(\s+\"[^\"]*\")?\s*@:\s*$", _BRACES, None),
+    (
+        r"^(?!ftr\b|param\b|extends\b|drop\b)(\w+)\s+@['‘“]?([\w -]+?)['’”]?\s*:\s*$",
+        r'a block is written with braces: `\1 "\2" {` … `}`',
+        None,
+    ),
     (r"^[\"']?(\w+)[\"']?()\s*@:\s[^\n{]*\n$", _BRACES, None),
     (r"^@-\s", _LIST, None),
     # parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -155,9 +156,15 @@ class Unreadable(Problem):
     code: ClassVar[str] = "E110"
     path: str
     reason: str
+    near: str = ""  # a file that may be meant
 
     def message(self) -> str:
         return f"cannot read {self.path}: {self.reason}"
+
+    def help(self) -> str:
+        if re.search(r"(^|/)[a-z]+:/", self.path):
+            return "a recipe is a file on this machine: save it beside yours and name that file"
+        return f"did you mean {self.near}?" if self.near else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +176,8 @@ class NoVersion(Problem):
     is_recipe: bool = True  # the rest of the text says so
 
     def message(self) -> str:
-        return "a recipe begins with the version of the language"
+        begins = "begins with the version of the language"
+        return f"a recipe {begins}" if self.is_recipe else f"this text is no recipe, which {begins}"
 
     def help(self) -> str:
         return f"write `ftr {self.version}` as the first line"

@@ -55,7 +55,8 @@ class Builder:
         if start is None or end is None:
             raise AssertionError(f"no position for {thing!r}")
         if self.place is not None:
-            start, end = self.place(start), self.place(end)
+            # What a repair took away behind a value is no part of it.
+            start, end = self.place(start), min(self.place(end - 1) + 1, self.place(end))
         return Span(self.source, start, end)
 
     def items(self, trees: Sequence[Kid]) -> tuple[nodes.Item, ...]:

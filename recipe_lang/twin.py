@@ -27,6 +27,7 @@ __all__ = ["format_json", "parse_json", "recipe_json"]
 _CLAIM = re.compile(rf"(?P<metric>{NAME}(?:\.{NAME})+)\s*(?P<operator>>=|<=|>|<)")
 _HEADER = re.compile(rf"(?P<kind>{NAME})(?: \{{\}}| (?P<title>.*))?", re.DOTALL)
 _DROP = re.compile(rf"drop (?P<kind>{NAME}) (?P<title>.*)", re.DOTALL)
+_WHOLE = re.compile("0|[1-9][0-9]{,8}")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
@@ -102,7 +103,7 @@ class _Twin:
 
     def _field_or_block(self, key: JsonText, header: re.Match[str], value: Json, depth: int) -> nodes.Item:
         span, name, name_span = key.span.to(value.span), header["kind"], _part(key, header, "kind")
-        is_block = key.value != name or (depth == 0 and isinstance(value, JsonObject) and not is_value(value))
+        is_block = key.value != name or (isinstance(value, JsonObject) and _is_block(value, depth))
         if not is_block:
             node = self.values.value(value, depth)
             return nodes.Field(name, node, span, name_span) if node else nodes.Broken(name, span)
@@ -140,10 +141,12 @@ class _Twin:
     def _version(self, key: JsonText, value: Json, span: Span) -> nodes.Item | None:
         if key.value != "ftr":
             return self._no_statement(key, 'the version is `"ftr": 1`')
-        text = value.text if isinstance(value, JsonDigits) else value.value if isinstance(value, JsonText) else ""
+        text = value.text if isinstance(value, JsonDigits) else ""
+        if isinstance(value, JsonText) and not _WHOLE.fullmatch(value.value):
+            text = value.value  # `01`, which JSON cannot say as a number
         if _NUMBER.fullmatch(text):
             return nodes.Version(text, span)
-        return self._wrong(value, '`"ftr"`', "the number of the language's version")
+        return self._wrong(value, '`"ftr"`', "the number of the language's version, `1`")
 
     def _extends(self, key: JsonText, value: Json, span: Span) -> nodes.Item | None:
         if key.value != "extends":
@@ -185,6 +188,12 @@ _STATEMENTS: Mapping[str, Callable[[_Twin, JsonText, Json, Span], nodes.Item | N
     "param": _Twin._param,
     "drop": _Twin._drop,
 }
+
+
+def _is_block(value: JsonObject, depth: int) -> bool:
+    """Whether an object is a block; in a block none is right, and its fields show that it was meant."""
+    fields = any(isinstance(each, JsonObject) and is_value(each) for _, each in value.members)
+    return not is_value(value) and (depth == 0 or fields)
 
 
 def _part(key: JsonText, match: re.Match[str], group: str) -> Span:

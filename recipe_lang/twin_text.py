@@ -216,6 +216,7 @@ _PHRASES = (
     (r"a block has no `=`: write `(\w+) \"…\" \{` … `\}`", r'a block has its title in its name: `"\1 …": {…}`'),
     (r"add `(\w+) \"…\" \{` … `\}`", r'add `"\1 …": {…}`'),
     (r"(write|add) `(\w+) \{` … `\}`", r'\1 `"\2": {…}`'),
+    (r": `(\w+) \"…\" \{` … `\}`", r': `"\1 …": {…}`'),
     (r"write `(\w+) \"…\" \{`", r'write `"\1 …": {…}`'),
     (r"write `(\w+) \{`", r'write `"\1": {…}`'),
     (r"as the first line", "as the first member"),

@@ -146,11 +146,13 @@ class TwinValues:
         if not written.members:
             return self.wrong(written, "a value", 'an object with a member such as `"name"`')
         keys = [key for key, _ in written.members]
-        self._unknown(next((key for key in keys if suggest(key.value, _FORMS)), keys[0]), "a value", tuple(_FORMS))
+        self._unknown(
+            next((key for key in keys if suggest(key.value, _FORMS, _MEANT)), keys[0]), "a value", tuple(_FORMS)
+        )
         return None
 
     def _unknown(self, key: JsonText, form: str, options: tuple[str, ...]) -> None:
-        near = suggest(key.value, options)
+        near = suggest(key.value, options, _MEANT)
         self.problems.append(
             JsonMember(span=key.inner, name=key.value, form=form, wrong="unknown", options=options, suggestion=near)
         )
@@ -287,6 +289,14 @@ _FORMS: Mapping[str, _Form] = {
     "minus": _Form("a negative", ("minus",), (), TwinValues._minus, lambda _: _UNARY),
 }
 """The objects that stand for values, by the member that tells them apart."""
+
+_MEANT = {
+    **dict.fromkeys(("type", "class", "class_name", "function", "fn", "op", "_target_"), "call"),
+    **dict.fromkeys(("kwargs", "config", "params", "options", "named"), "with"),
+    "arguments": "args",
+    "value": "number",
+}
+"""Members that other formats have, by ours."""
 
 _NAMES = {word: name for name, word in WORDS.items()}
 

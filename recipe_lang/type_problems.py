@@ -200,3 +200,6 @@ class EmptySelection(Problem):
 
     def message(self) -> str:
         return "this selector leaves nothing"
+
+    def help(self) -> str:
+        return "select one part at least, such as `head`"

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 from recipe_lang import errors, nodes
 from recipe_lang import vocabulary as v
@@ -118,7 +117,9 @@ class Values:
             return None
         shown = quantity_text(node)
         if type_.whole and value != int(value):
-            self.problems.append(errors.NotWhole(span=node.span, what=what, found=shown, near=_whole_near(node)))
+            self.problems.append(
+                errors.NotWhole(span=node.span, what=what, found=shown, near=_whole_near(node, type_.unit))
+            )
             return None
         too_low = type_.low is not None and (value < type_.low or (type_.above and value == type_.low))
         too_high = type_.high is not None and (value > type_.high or (type_.below and value == type_.high))
@@ -133,6 +134,10 @@ class Values:
     def _duration(self, node: nodes.Node, type_: v.Duration, what: str) -> Value | None:
         if not isinstance(node, nodes.Number):
             return self._wrong(node, type_, what)
+        if node.unit is None and (node.span.text.endswith("%") or 0 < node.value < 1):
+            found, expected = f"the share {node.span.text}", "a length such as `1 epoch` or `100 steps`"
+            self.problems.append(errors.WrongType(span=node.span, what=what, expected=expected, found=found))
+            return None
         if node.unit not in ("epochs", "steps"):
             self.problems.append(
                 errors.WrongUnit(
@@ -140,7 +145,7 @@ class Values:
                     what=what,
                     found=node.unit or "",
                     expected="a number of epochs or steps",
-                    example=f"{node.value:g} epochs" if node.value > 1 else "1 epoch",
+                    example=quantity_text(replace(node, unit="epochs")) if node.value > 0 or type_.zero else "",
                 )
             )
             return None
@@ -178,7 +183,7 @@ class Values:
     def _text(self, node: nodes.Text, type_: v.Type) -> Value | None:
         match type_:
             case v.FilePath():
-                folder = Path(node.span.source.name).parent
+                folder = node.span.source.folder
                 return self._made(folder / node.value, node)
             case v.HexDigits():
                 digits = node.value.lower()
@@ -192,7 +197,7 @@ class Values:
                         span=node.span,
                         name=node.value,
                         noun=noun,
-                        suggestion=suggest(node.value, options),
+                        suggestion=suggest(node.value, options, self.vocabulary.habits),
                     )
                 )
                 return None
@@ -201,12 +206,14 @@ class Values:
     def _word(self, node: nodes.Name, type_: v.Word) -> Value | None:
         if node.value in type_.options:
             return self._made(node.value, node)
+        suggestion = suggest(node.value, type_.options, self.vocabulary.habits)
         self.problems.append(
             errors.UnknownWord(
                 span=node.span,
                 name=node.value,
                 options=tuple(type_.options),
-                suggestion=suggest(node.value, type_.options, self.vocabulary.habits),
+                suggestion=suggestion,
+                is_plain=self.vocabulary.renames(node.value, suggestion),
             )
         )
         return None
@@ -217,13 +224,19 @@ class Values:
         if set_ in sets and name in self.vocabulary.metrics:
             return Metric(set_, name)
         known = [f"{s}.{name}" for s in sets for name in self.vocabulary.metrics]
+        suggestion = suggest(node.value, known, self.vocabulary.habits)
+        is_of_test = set_ in self.vocabulary.sets and name in self.vocabulary.metrics
+        if is_of_test:
+            suggestion = f"the {set_} set does not choose between weights: write `{sets[0]}.{name}`"
         self.problems.append(
             errors.UnknownMetric(
                 span=node.span,
                 name=node.value,
                 sets=sets,
                 metrics=tuple(self.vocabulary.metrics),
-                suggestion=suggest(node.value, known, self.vocabulary.habits),
+                suggestion=suggestion,
+                is_plain=self.vocabulary.renames(node.value, suggestion),
+                is_of_test=is_of_test,
             )
         )
         return None
@@ -286,6 +299,7 @@ class Values:
                 noun=families[0].noun,
                 options=tuple(entries),
                 suggestion=suggestion,
+                is_plain=self.vocabulary.renames(call.name, suggestion),
             )
         )
         if suggestion in entries and call.arguments:
@@ -334,6 +348,7 @@ class Values:
                         options=tuple(table),
                         suggestion=suggestion,
                         taken=taken,
+                        is_plain=self.vocabulary.renames(name, suggestion),
                     )
                 )
             else:
@@ -369,10 +384,10 @@ def _parsed(default: str) -> nodes.Node:
     return item.value
 
 
-def _whole_near(node: nodes.Number) -> str:
-    """Return the whole numbers below and above a number, as choices; empty for a share, which counts nothing."""
+def _whole_near(node: nodes.Number, unit: str | None = None) -> str:
+    """Return the whole numbers below and above a number, as choices; for a share, which counts nothing, any count."""
     if node.value < 1:
-        return ""
+        return f"a number of {unit}, such as `500 {unit}`" if unit == "images" else ""
     below = replace(node, value=float(int(node.value)))
     above = replace(below, value=below.value + 1)
     return " or ".join(f"`{quantity_text(each)}`" for each in (below, above))

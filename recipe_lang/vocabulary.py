@@ -227,7 +227,9 @@ class Vocabulary:
 
     `parts` gives a base's parts in order, without `base.` and without the head (None when unknown),
     and the name that messages use for it. `rules` look at a whole checked recipe for what no
-    single value shows; `later` are the codes of advice that only the data shows. `habits` maps words of other tools to ours, or to a sentence of advice.
+    single value shows; `claim_rules` look at the claims alone, so that they hold whatever else is wrong. `later` are
+    the codes of advice that only the data shows. `habits` maps words of other tools to ours, or to a sentence of
+    advice; those of `renamings` mean the very same, so that `ftr fix` writes ours.
     """
 
     version: int
@@ -239,7 +241,13 @@ class Vocabulary:
     parts: Callable[[CallValue], tuple[tuple[str, ...], str] | None]
     rules: tuple[Callable[[CheckedRecipe], Iterable[Problem]], ...] = ()
     later: frozenset[str] = frozenset()
+    claim_rules: tuple[Callable[[CheckedRecipe], Iterable[Problem]], ...] = ()
     habits: Mapping[str, str] = field(default_factory=dict)
+    renamings: frozenset[str] = frozenset()
+
+    def renames(self, word: str, name: str) -> bool:
+        """Whether a word is known to be another tool's name for just what `name` is."""
+        return word.lower() in self.renamings and " " not in name and name in self.habits[word.lower()].split("|")
 
 
 def table(*rows: Arg) -> dict[str, Arg]:

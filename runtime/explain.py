@@ -10,31 +10,31 @@ from collections.abc import Iterable, Iterator
 
 from recipe_lang import vocabulary as v
 from recipe_lang.errors import listed
-from recipe_lang.suggest import suggest
 from recipe_lang.wording import describe
-from runtime import codes, glossary, networks, places
+from runtime import asked, codes, glossary, networks, places
+from runtime.foreign import FOREIGN
 from runtime.page import Code, Page, Prose, Terms, render_page, wrapped
 from runtime.vocabulary import VOCABULARY
 
 _CODE = re.compile(r"[EW]\d{3}", re.IGNORECASE)
+_CODES = re.compile(r"([EW]\d{1,2})x*", re.IGNORECASE)  # the beginning of some: `E2`, `E2xx`
+_SHOWN = 6  # names that are offered
 
 
 def explain_word(word: str, width: int = 100) -> tuple[str, bool]:
     """Return the documentation of a word, and whether there is any; else the text says what may be meant.
 
-    A word of another tool has some as well: what stands for it here.
+    A word of another tool has some as well: what stands for it here. So has what the program prints around a name.
     """
-    found = list(pages(word))
+    found = list(pages(word)) or list(pages(asked.bare(word))) or list(_code_lists(asked.bare(word)))
     if found:
         return "\n\n".join(render_page(page, width) for page in found), True
-    names, advice = _habit(word)
+    names, advice = _habit(asked.bare(word))
     if names or advice:
         here = f"is called {_listed(names, 'or')} here" if names else "is a word of other tools"
         text = wrapped(f"`{word}` {here}{f': {advice}' if advice else ''}.", width)
         return "\n\n".join([text, *(render_page(page, width) for name in names for page in pages(name))]), True
-    near = "" if _CODE.fullmatch(word) else suggest(word, _all_names())  # no code is near another one
-    help_ = f"did you mean `{near}`?" if near else "`ftr explain` lists all names and codes"
-    return f"nothing is called `{word}`: {help_}", False
+    return f"nothing is called `{word}`: {_instead(asked.bare(word))}", False
 
 
 def pages(word: str) -> Iterator[Page]:
@@ -59,9 +59,7 @@ def list_words(width: int = 100) -> str:
     }
     rows = tuple((name, (", ".join(words),)) for name, words in families.items())
     parts = [Page("Names: `ftr explain NAME` says more", (Terms(rows),))]
-    for name, family in codes.FAMILIES.items():
-        titles = tuple((code, (codes.title(kind),)) for code, kind in codes.codes(name).items())
-        parts.append(Page(f"{name}xx: {family.title}", (Terms(titles),)))
+    parts += (page for name in codes.FAMILIES for page in _code_lists(name))
     return "\n\n".join(render_page(page, width) for page in parts)
 
 
@@ -83,8 +81,20 @@ def default_text(arg: v.Arg) -> str:
 
 
 def _terms(word: str) -> Iterator[Page]:
-    for term in glossary.of(word):
-        yield Page(f"{term.word}: {term.kind}", (Prose(term.doc), *_examples(term.examples)))
+    part = word.removeprefix("base.")
+    is_block = re.fullmatch(r"block\d+", part) is not None
+    bases = networks.with_part(part) if is_block else []
+    if bases or not is_block:
+        for term in glossary.of(word):
+            title = f"{part if bases else term.word}: {term.kind}"
+            yield Page(title, (Prose(term.doc), *_prose(_few(part, bases)), *_examples(term.examples)))
+
+
+def _few(part: str, bases: list[str]) -> str:
+    """Say which networks have a block that not all have."""
+    count = len(networks.with_part("stem"))
+    names = f": {_listed(bases)}" if len(bases) <= 10 else ""
+    return f"`base.{part}` is a part of {len(bases)} of the {count} networks{names}." if 0 < len(bases) < count else ""
 
 
 def _blocks(word: str) -> Iterator[Page]:
@@ -120,9 +130,10 @@ def _entries(word: str) -> Iterator[Page]:
 
 
 def _arguments(word: str) -> Iterator[Page]:
+    call, _, name = word.rpartition(".")
     for arg, calls in places.shared_arguments():
-        if arg.name == word:
-            yield Page(f"{word}: an argument of {_listed(calls)}", _argument(arg))
+        if arg.name == name and call in ("", *calls):
+            yield Page(f"{name}: an argument of {_listed(calls)}", _argument(arg))
 
 
 def _words(word: str) -> Iterator[Page]:
@@ -215,6 +226,17 @@ def _listed(names: Iterable[str], last: str = "and") -> str:
 # --- what is no name of ours ------------------------------------------------------------------
 
 
+def _code_lists(word: str) -> Iterator[Page]:
+    """Yield the list of the codes that begin as a word says."""
+    begin = _CODES.fullmatch(word)
+    family = begin[1][:2].upper() if begin else ""
+    if begin and family in codes.FAMILIES:
+        kinds = {code: kind for code, kind in codes.codes(family).items() if code.startswith(begin[1].upper())}
+        rows = tuple((code, (codes.title(kind),)) for code, kind in kinds.items())
+        if rows:
+            yield Page(f"{begin[1].upper():x<4}: {codes.FAMILIES[family].title}", (Terms(rows),))
+
+
 def _all_names() -> set[str]:
     metrics = {f"{prefix}{name}" for prefix in ("", "valid.", "test.") for name in VOCABULARY.metrics}
     return {
@@ -230,10 +252,36 @@ def _all_names() -> set[str]:
 
 def _habit(word: str) -> tuple[list[str], str]:
     """Return what a word of other tools is called here, and a sentence of advice; both may be empty."""
-    candidates = [text for text in VOCABULARY.habits.get(word.lower(), "").split("|") if text]
+    respelled = asked.respelled(word, _all_names())
+    answer = VOCABULARY.habits.get(word.lower()) or respelled or asked.answer(word, {**FOREIGN, **VOCABULARY.habits})
+    candidates = [text for text in answer.split("|") if text]
     names = [text for text in candidates if " " not in text]
     advice = [text for text in candidates if " " in text]
     if advice:  # a word that one place takes is not what a sentence is about: `freeze` is more than `norm = frozen`
         few = {word for *_, word, _ in places.words()}
         names = [name for name in names if name not in few]
     return names, "; ".join(advice)
+
+
+def _instead(word: str) -> str:
+    """Say what may be meant by a word that is nothing."""
+    if _CODE.fullmatch(word):  # no code is near another one
+        family = word[:2].upper()
+        return f"`ftr explain {family}xx` lists the codes" if family in codes.FAMILIES else _LISTS
+    if re.fullmatch(r"(base\.)?block\d+", word):
+        last = max((part for part in networks.all_parts() if part.startswith("block")), key=lambda part: int(part[5:]))
+        return f"no network has such a block, and `base.{last}` is the last that any has"
+    call, _, _ = word.rpartition(".")
+    args = next((entry.args for _, entry in places.entries() if entry.name == call), ())
+    if args:
+        return f"the arguments of `{call}` are {_listed(arg.name for arg in args)}"
+    found = asked.near(word, _all_names())
+    if len(found) < 2:
+        return f"did you mean `{found[0]}`?" if found else _LISTS
+    if len(found) > _SHOWN:
+        shown = ", ".join(f"`{name}`" for name in found[:_SHOWN])
+        return f"names that begin so are {shown} and {len(found) - _SHOWN} more"
+    return f"names that begin so are {_listed(found)}"
+
+
+_LISTS = "`ftr explain` lists all names and codes"

@@ -32,7 +32,7 @@ from runtime.metrics import Report
 from runtime.model import Model, build_model, sequence
 from runtime.mx import mx, nd
 from runtime.plan import DataFacts, DataPlan
-from runtime.run_problems import NoImages, NotARun
+from runtime.run_problems import NoImages, NoSuchSet, NotARun
 from runtime.train import measure, whole_net
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
@@ -172,7 +172,7 @@ def evaluate(
         listings = list_sets(run.recipe if data_root is None else _moved_recipe(run, data_root))
         name = set_name or ("test" if "test" in listings else "valid")
         if name not in listings:
-            raise RecipeError(NotARun(path=str(run.folder), reason=f"its recipe has no {name} set"))
+            raise RecipeError(NoSuchSet(path=str(run.folder), set_name=name))
         listing = splits.align(listings[name], run.data.classes, name)
     samples = _readable(run, listing, workers)
     if not samples:
@@ -184,7 +184,8 @@ def evaluate(
 
 def _moved_recipe(run: Finished, data_root: Path) -> CheckedRecipe:
     """Return the recipe as it was written, whose paths are still relative, with its data below a root."""
-    settings = [f"{name}={value}" for name, value in run.result["params"].items()]
+    given = run.result.get("settings", run.result["params"])
+    settings = [f"{name}={value}" for name, value in given.items()] if isinstance(given, dict) else []
     return under_root(check(parse(read_source(run.folder / "recipe.ftr")), VOCABULARY, settings), data_root)
 
 

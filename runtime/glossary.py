@@ -86,6 +86,14 @@ TERMS = (
     ),
     Term("#", STATEMENT, "Begins a comment, which ends with the line.", ("seed = 7  # any number does",)),
     Term(
+        "# allow",
+        STATEMENT,
+        "A comment that excuses advice on its line. One that excuses nothing is advised on itself.",
+        ("optimizer = adam(weight_decay = 0.01)  # allow: W721",),
+        "stage",
+        ("allow",),
+    ),
+    Term(
         "then",
         VALUE,
         "`a then b` is kept for values that follow each other in time. Nothing takes it in this version.",

@@ -19,6 +19,21 @@ def all_names() -> set[str]:
     return {*PACKAGED, *(name for zoo in (*ZOOS.values(), *EXCLUDED.values()) for name in zoo)}
 
 
+def with_part(part: str) -> list[str]:
+    """Return the networks that have a part of this name, such as `block5`."""
+    return [name for name, parts in _parts().items() if part in parts]
+
+
+def all_parts() -> set[str]:
+    """Return the names of the parts that any network has."""
+    return {part for parts in _parts().values() for part in parts}
+
+
+def _parts() -> dict[str, tuple[str, ...]]:
+    zoos = {name: row.parts for zoo in ZOOS.values() for name, row in zoo.items()}
+    return {name: base.parts for name, base in PACKAGED.items()} | zoos
+
+
 def pages(name: str) -> Iterator[Page]:
     """Yield the page on a network; none when no base has this name."""
     if name in PACKAGED:

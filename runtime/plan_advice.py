@@ -17,6 +17,7 @@ from recipe_lang.checked import CheckedRecipe
 from recipe_lang.diagnostics import Problem, ordered
 from recipe_lang.errors import listed
 from recipe_lang.extend import files
+from runtime.data.problems import quoted
 from runtime.plan import ClaimPlan, Plan
 from runtime.vocabulary import VOCABULARY
 
@@ -40,7 +41,8 @@ class Imbalance(Problem):
 
     def message(self) -> str:
         (most, many), (least, few) = self.largest, self.smallest
-        return f"`{most}` has {many:,} training images and `{least}` {few:,}, and nothing looks at the classes alike"
+        rare = f"{quoted(least)} {few:,}"
+        return f"{quoted(most)} has {many:,} training images and {rare}, and nothing looks at the classes alike"
 
     def help(self) -> str:
         return "write `monitor = valid.balanced_accuracy` in the last stage, or claim `test.balanced_accuracy`"
@@ -60,8 +62,8 @@ class FewOfClass(Problem):
 
     def message(self) -> str:
         if len(self.classes) == 1:
-            return f"`{self.classes[0]}` has {self.fewest} training image{'s' if self.fewest > 1 else ''}"
-        shown = listed(tuple(f"`{name}`" for name in self.classes[:5]), "and")
+            return f"{quoted(self.classes[0])} has {self.fewest} training image{'s' if self.fewest > 1 else ''}"
+        shown = listed(tuple(map(quoted, self.classes[:5])), "and")
         shown = shown if len(self.classes) <= 5 else f"{len(self.classes)} classes, such as {shown},"
         return f"{shown} have fewer than {_FEW_OF_CLASS} training images each, the smallest {self.fewest}"
 
@@ -180,7 +182,7 @@ class SharedFiles(Problem):
     def message(self) -> str:
         files = "1 file" if self.count == 1 else f"{self.count:,} files"
         verb = "stands" if self.count == 1 else "stand"
-        return f"{files} of `{self.set_name}` {verb} in `{self.other}` as well, such as {self.example}"
+        return f"{files} of `{self.set_name}` {verb} in `{self.other}` as well, such as {quoted(self.example)}"
 
     def help(self) -> str:
         return "take them out of one of the two"
@@ -202,7 +204,7 @@ def _imbalance(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     counts = sorted(zip(plan.data.counts["train"], plan.data.classes, strict=True))
     (few, least), (many, most) = counts[0], counts[-1]
     looked_at = [stage.monitor for stage in plan.stages] + [claim.metric for claim in plan.claims]
-    if many > 5 * few and not any(metric and metric.name in _BY_CLASS for metric in looked_at):
+    if many > UNEQUAL * few and not any(metric and metric.name in _BY_CLASS for metric in looked_at):
         place = recipe.block("data").place("train")
         yield Imbalance(span=place, largest=(most, many), smallest=(least, few))
 
@@ -279,6 +281,7 @@ def _shared_files(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Ite
             )
 
 
+UNEQUAL = 5  # largest class to smallest, above which accuracy alone is advised against
 _FEW_OF_CLASS = 10
 _SMALL_VALIDATION = 50
 _ROUGH = 0.02

@@ -32,9 +32,9 @@ class RecipeNotWritable(Problem):
 
 
 def recipe_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
-    """Return the files among paths and, for folders, all `*.ftr` below, in order; and which folders cannot be read.
+    """Return the files among paths and, for folders, all recipes below, in order; and which folders cannot be read.
 
-    Hidden folders are skipped.
+    Hidden folders are skipped, and those of runs: what a run has left stays as it is.
     """
     files: list[Path] = []
     refused: list[OSError] = []
@@ -44,7 +44,10 @@ def recipe_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
             continue
         for folder, inner, names in os.walk(path, onerror=refused.append):
             inner[:] = sorted(name for name in inner if not name.startswith("."))
-            files += (Path(folder, name) for name in sorted(names) if name.endswith(".ftr"))
+            if "resolved.ftr" in names:
+                inner.clear()
+            else:
+                files += (Path(folder, name) for name in sorted(names) if name.endswith((".ftr", ".ftr.json")))
     return list(dict.fromkeys(files)), [_unreadable(str(error.filename), error) for error in refused]
 
 

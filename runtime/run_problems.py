@@ -37,7 +37,7 @@ class NoSuchDevice(Problem):
         return f"cannot run on `{self.device}`: {self.reason}"
 
     def help(self) -> str:
-        return "use `--device cpu`"
+        return "did you mean `--device gpu`?" if self.device.startswith("cuda") else "use `--device cpu`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,21 @@ class NotARun(Problem):
 
     def message(self) -> str:
         return f"{self.path} is not a finished run: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoSuchSet(Problem):
+    """A run is measured on a set that its recipe has; `--data` names other images."""
+
+    code: ClassVar[str] = "E608"
+    path: str
+    set_name: str
+
+    def message(self) -> str:
+        return f"the recipe of {self.path} has no {self.set_name} set"
+
+    def help(self) -> str:
+        return "say `--on valid`, or `--data FOLDER` for other images"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

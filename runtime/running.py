@@ -74,9 +74,7 @@ class NoWatch:
         """Do nothing."""
 
 
-def prepare(
-    path: Path, settings: Sequence[str] = (), data_root: Path | None = None, outside: bool = False
-) -> Prepared:
+def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = None, outside: bool = False) -> Prepared:
     """Check a recipe, find its images, build its network and compile its plan. Nothing is trained or written.
 
     `outside` allows parents outside of the folder of the recipe.
@@ -137,6 +135,7 @@ def run(
             status, failure = _train(session, folder, record, watch)
             weights = _settle(session, failure) if status != "finished" else "the final weights"
             result = result_of(plan, record, status, weights, skipped)
+            result["settings"] = {param.name: param.value for param in recipe.params if param.was_set}
             with writing(folder):
                 if weights is not None:
                     write_params(folder / "model.params", session.model.arrays())
@@ -162,7 +161,7 @@ def _begin(recipe: CheckedRecipe, plan: Plan, out: Path | None) -> Path:
 
 def _as_written(recipe: CheckedRecipe) -> str:
     """Return the recipe's text; one that builds on others, or is JSON, as one `.ftr` text of the same meaning."""
-    if recipe.written.parent is None and not recipe.source.name.endswith(".json"):
+    if recipe.written.parent is None and not recipe.source.is_json:
         return recipe.source.text
     return recipe_text(flatten(recipe))
 
@@ -243,7 +242,7 @@ def device_context(device: str) -> Any:
     if kind == "cpu":
         return mx.cpu()
     if kind != "gpu" or not number.isdecimal():
-        raise RecipeError(NoSuchDevice(device=device, reason="devices are `cpu`, `gpu` and `gpu(1)`"))
+        raise RecipeError(NoSuchDevice(device=device, reason="devices are `cpu`, `gpu` and `gpu(N)`"))
     if int(number) >= mx.context.num_gpus():
         reason = f"MXNet sees {mx.context.num_gpus()} GPUs"
         raise RecipeError(NoSuchDevice(device=device, reason=reason))

@@ -21,6 +21,7 @@ from recipe_lang.vocabulary import Text
 from runtime.bases.packaged import PACKAGED
 from runtime.data import splits
 from runtime.data.sources import Listing
+from runtime.plan_advice import UNEQUAL
 from runtime.survey import Survey
 from runtime.survey_problems import UnwritableName
 from runtime.survey_tables import Found
@@ -35,6 +36,7 @@ _UNEQUAL = 1.5  # largest class to smallest, from which on accuracy hides the sm
 _LONG = 2.0  # longer side to shorter, from which on a square shows less than half
 _FEW = 10  # images of a class, below which it is named
 _FEW_DIGITS = 8  # classes, below which digits are codes or grades rather than pictures of digits
+_FEW_LETTERS = 5  # classes, below which letters are names unless the images are small and grey
 _ENOUGH_FOR_TEST = 300  # images; 15% of fewer would tell accuracies apart by chance
 _ENOUGH_TO_CHOOSE = 50  # validation images, below which chance chooses the epoch
 _ENOUGH_TO_OPEN = 50  # images a class, from which on trained blocks gain more than they forget
@@ -176,8 +178,9 @@ def _head(survey: Survey) -> Iterator[str]:
 
 def _data(choices: _Choices, folder: Path) -> Iterator[str]:
     survey = choices.survey
+    source, (excuse, why) = _source(survey.sets["train"], folder), _excuse(choices)
     fields = [
-        _Field("train", _source(survey.sets["train"], folder), f"{summary(survey)}{_classes(survey.train)}"),
+        _Field("train", f"{source}{excuse}", f"{summary(survey)}{_classes(survey.train)}{' ' * bool(why)}{why}"),
         *_evaluation(choices, folder),
         _Field("size", f"{choices.size}px", _why_size(survey)),
         _augment(survey),
@@ -189,6 +192,13 @@ def _data(choices: _Choices, folder: Path) -> Iterator[str]:
         reason = f"{bad} of {looked} images looked at cannot be read, such as {name} ({reason}): they are passed over."
         fields.append(_Field("on_error", "skip", reason))
     yield from _block("data", fields)
+
+
+def _excuse(choices: _Choices) -> tuple[str, str]:
+    """Return the comment on classes that no monitor looks at alike, and why it stands there; empty where one does."""
+    if choices.monitor or _inequality(choices.sets["train"]) <= UNEQUAL:
+        return "", ""
+    return "  # allow: W740", "Very unequal: claim the metric at the end, and this needs no excuse."
 
 
 def _evaluation(choices: _Choices, folder: Path) -> Iterator[_Field]:
@@ -216,7 +226,8 @@ def _classes(listing: Listing) -> str:
     if len(shown) > 6:
         shown[3:-2] = ["…"]
     few = sum(count < _FEW for count, _ in counts)
-    named = f" {few} of the classes have fewer than {_FEW} images, too few to judge them by." if few else ""
+    have, them = ("has", "it") if few == 1 else ("have", "them")
+    named = f" {few} of the classes {have} fewer than {_FEW} images, too few to judge {them} by." if few else ""
     return f" ({', '.join(shown)}).{named}"
 
 
@@ -240,7 +251,7 @@ _SIDED = re.compile(r"(?<![a-z])(left|right|(counter|anti)?clockwise)(?![a-z])",
 def _augment(survey: Survey) -> _Field:
     is_tiny = _usual_side(survey) < _SMALLEST
     steps = [] if is_tiny or survey.look.grey else ["random_resized_crop(scale = 0.5 .. 1.0)"]
-    if _are_characters(survey.train.classes):
+    if _are_characters(survey.train.classes, surely=is_tiny and survey.look.grey):
         reason = "Not mirrored: the classes look like characters."
     elif any(map(_SIDED.search, survey.train.classes)):
         reason = "Not mirrored: a class is called left or right."
@@ -253,10 +264,11 @@ def _augment(survey: Survey) -> _Field:
     return _Field("augment", f"[{', '.join(steps)}]" if steps else "none", reason)
 
 
-def _are_characters(classes: Sequence[str]) -> bool:
+def _are_characters(classes: Sequence[str], surely: bool) -> bool:
+    """Whether images show characters: `a` and `b` are only where they are `surely` drawn, or one of several letters."""
     if all(name.isdigit() for name in classes) and len(classes) < _FEW_DIGITS:
         return False
-    return all(map(_CHARACTER.fullmatch, classes))
+    return all(map(_CHARACTER.fullmatch, classes)) and (surely or len(classes) >= _FEW_LETTERS)
 
 
 def _head_stage(choices: _Choices) -> Iterator[str]:
@@ -278,7 +290,9 @@ def _top_stage(choices: _Choices) -> Iterator[str]:
     train = choices.survey.train
     each = len(train.samples) // len(train.classes)
     if each < _ENOUGH_TO_OPEN:
-        yield from _comment(f"The base stays as it is: {each} images a class are too few to train more of it.")
+        smallest = min(train.counts())
+        seen = f"{each} images a class" if smallest == each else f"{each} images a class, {smallest} of the smallest,"
+        yield from _comment(f"The base stays as it is: {seen} are too few to train more of it.")
         return
     yield from _comment(f"Then the top of the base at a lower rate: {each:,} images a class are enough for that.")
     block = "block6" if choices.training >= _ENOUGH_FOR_MORE else "block7"

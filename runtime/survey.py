@@ -7,7 +7,7 @@ of them opened. No MXNet here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -75,7 +75,7 @@ _PACKAGED: Mapping[str, Mapping[str, tuple[str, Callable[[], Listing]]]] = {
         "test": ("fashion_mnist(test)", lambda: packaged_sets.fashion_mnist(part="test")),
     },
 }
-_PLAIN_NAMES = {*ROLES, "images", "labels", "annotations", "metadata", "index", "data"}
+_PLAIN_NAMES = {*ROLES, "images", "labels", "annotations", "meta", "metadata", "index", "data", "dataset"}
 
 
 def survey(place: str) -> Survey:
@@ -95,7 +95,7 @@ def survey(place: str) -> Survey:
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise RecipeError(problems.UnreadableData(path=str(fault.filename or path), reason=reason)) from fault
-    return Survey(_name(path), found, _look(place, found), tuple(notes))
+    return Survey(_name(path), found, _look(place, found), (*notes, *_hidden(path)))
 
 
 def _nearest(place: str, path: Path) -> str:
@@ -145,6 +145,17 @@ def _contents(root: Path) -> tuple[list[str], int, list[Path]]:
     endings = [(entry, os.path.splitext(entry.name)[1].lower()) for entry in shown if entry.is_file()]
     tables = sorted(root / entry.name for entry, ending in endings if ending in TABLE_ENDINGS)
     return folders, sum(ending in sources.IMAGE_ENDINGS for _, ending in endings), tables
+
+
+def _hidden(path: Path) -> Iterator[str]:
+    """Say which hidden folders of a folder have images and are not used, those of its folders of sets included."""
+    if not path.is_dir():
+        return
+    places = [path, *(path / name for name in _contents(path)[0] if _role(name))]
+    names = sorted(each.name for place in places for each in place.iterdir() if each.name.startswith("."))
+    names = [name for name in names if any(_contents(place / name)[1] for place in places if (place / name).is_dir())]
+    if names:
+        yield f"Not used, since they are hidden: {', '.join(map(quoted, dict.fromkeys(names)))}."
 
 
 def _role(name: str) -> str | None:

@@ -60,12 +60,14 @@ class NoLabelColumn(Problem):
     code: ClassVar[str] = "E532"
     path: str
     columns: tuple[str, ...]
+    hint: str = ""
 
     def message(self) -> str:
         return f"no column of {quoted(self.path)} looks like the images' classes"
 
     def help(self) -> str:
-        return f"its columns are {', '.join(map(quoted, self.columns[:8]))}; call the one with the classes `label`"
+        columns = ", ".join(map(quoted, self.columns[:8]))
+        return self.hint or f"its columns are {columns}; call the one with the classes `label`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,10 +156,23 @@ def _label_column(table: _Table, image: int) -> tuple[int, list[int]]:
         return 2 <= len(values) <= max(2, len(table.rows) // 2) and not _is_split(values)
 
     others = [column for column in range(len(table.columns)) if column != image and table.columns[column]]
+    flags = [] if any(map(is_known, others)) else _one_hot(table, others)
+    if flags:
+        names = ", ".join(quoted(table.columns[column]) for column in flags[:5])
+        more = f" and {len(flags) - 5} more" if len(flags) > 5 else ""
+        hint = f"each row has a single 1 in {names}{more}: put a column `label` with the class's name in their place"
+        raise RecipeError(NoLabelColumn(path=str(table.path), columns=table.columns, hint=hint))
     candidates = sorted(filter(can_be, others), key=rank) or sorted(filter(is_known, others))
     if not candidates:
         raise RecipeError(NoLabelColumn(path=str(table.path), columns=table.columns))
     return candidates[0], candidates[1:]
+
+
+def _one_hot(table: _Table, columns: Sequence[int]) -> list[int]:
+    """Return the columns of 0 and 1 that are one for each class, of which each row has one; empty where none are."""
+    flags = [column for column in columns if set(table.cells(column)) == {"0", "1"}]
+    rows = zip(*map(table.cells, flags), strict=True)
+    return flags if len(flags) > 1 and all(row.count("1") == 1 for row in rows) else []
 
 
 def _is_split(values: set[str]) -> bool:

@@ -228,7 +228,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W740": _advised((900, 100)),
     "W741": lambda text: _advised((7, 400) if "50%" in text else (12, 400))(text),
     "W742": _advised((400, 400), (15, 15)),
-    "W743": _advised((400, 400), (50, 50)),
+    "W743": lambda text: _advised(*(((450, 450), (50, 50)) if "10%" in text else ((250, 250), (250, 250))))(text),
     "W744": _advised((50, 50)),
     "W745": _advised((500, 500)),
     "W746": _advised((250, 250)),
@@ -378,7 +378,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E535": lambda right: _photos(),
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
     "E601": lambda right: _photos(roses=20, tulips=20),
-    **dict.fromkeys(("E602", "E603", "E604", "E605", "E606"), _finished),
+    **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608"), _finished),
 }
 
 

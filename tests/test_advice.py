@@ -16,6 +16,7 @@ from toy import make_images
 from recipe_lang.checked import CheckedRecipe
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import Problem, render
+from recipe_lang.formatter import format_text
 from recipe_lang.loading import load
 from recipe_lang.parser import parse
 from recipe_lang.source import Source
@@ -344,7 +345,7 @@ def test_files_that_stand_in_two_sets() -> None:
     )
     (problem,) = advised(text, facts((600, 600)), {"train": listing("1", "2", "3"), "valid": listing("3", "4")})
     assert problem.code == "W747"
-    assert problem.message() == "1 file of `valid` stands in `train` as well, such as photos/3"
+    assert problem.message() == "1 file of `valid` stands in `train` as well, such as `photos/3`"
     assert advised(text, facts((600, 600)), {"train": listing("1"), "valid": listing("2")}) == ()
 
 
@@ -363,6 +364,9 @@ FAST = "optimizer = adam(lr = 0.01, weight_decay = 1e-4)"
         ("# a trial # allow: W721", ["W710"]),
         ("# we allow: W710", ["W710", "W721"]),
         ("# allow everything", ["W710", "W721"]),
+        ("# allow W710", ["W710", "W721", "W702"]),
+        ("# noqa: W710", ["W710", "W721", "W702"]),
+        ("# as W710 says", ["W710", "W721"]),
         ("# allow: W722", ["W710", "W721", "W702"]),
         ("# allow: W721, W999", ["W710", "W702"]),
         ("# allow: W740", ["W710", "W721"]),  # the data will tell
@@ -495,7 +499,9 @@ def test_check_denies_advice_where_it_is_told_to(tmp_path: Path, capfd: pytest.C
     capfd.readouterr()
     assert ftr("check", "--deny-warnings", hasty, calm) == 1
     out, err = capfd.readouterr()
-    assert (out.startswith(f"{calm}: fine"), err.startswith("advice[W710]: ")) == (True, True)
+    assert [line.split(" (")[0] for line in out.splitlines()] == [f"{hasty}: refused", f"{calm}: fine"]
+    assert out.splitlines()[0].endswith("), with advice on 1")
+    assert err.startswith("advice[W710]: ")
     assert ftr("check", "--deny-warnings", hasty, wrong) == 2
     capfd.readouterr()
     assert ftr("check", "--deny-warnings", "--json", hasty) == 1
@@ -521,3 +527,14 @@ def test_plan_and_run_tell_what_the_data_shows(tmp_path: Path, capfd: pytest.Cap
     few.write_text(few.read_text().replace('folder("photos")', 'folder("photos")  # allow: W740, W741'))
     assert ftr("plan", "--deny-warnings", few) == 0
     assert capfd.readouterr().err == ""
+
+
+def test_an_excuse_at_the_end_of_a_statement_holds_for_all_of_it() -> None:
+    call = "optimizer = adam(\n    lr = 0.01,\n    beta1 = 0.9,\n  )"
+    assert given(recipe(call)) == ["W710"]
+    assert given(recipe(f"{call}  # allow: W710")) == []
+    assert sorted(given(recipe(call.replace("0.9,", "0.9,  # allow: W710")))) == ["W702", "W710"]
+    flat = recipe(
+        "optimizer = adam(lr = 0.01, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, decay_norms = false)  # allow: W710"
+    )
+    assert given(format_text(Source("r.ftr", flat))) == []  # over several lines now

@@ -233,7 +233,7 @@ HABITS = {
     "digits_grouped": "`12000`",
     "environment": "environment is not read",
     "version_equals": "`ftr 1`",
-    "unknown_network": '"resnet50_v1"',
+    "unknown_network": '"resnet50_v1b"',
     "head_no_list": "`[dense(classes)]`",
     "part_without_base": "`base.block7`",
     "dotted_call": '`gluoncv("resnet18_v1b")`',

@@ -17,6 +17,7 @@ from runtime.bases.zoo_names import EXCLUDED, ZOOS
 from runtime.cli import app
 from runtime.codes import codes
 from runtime.explain import explain_word, list_words
+from runtime.foreign import FOREIGN
 from runtime.page import Page, Prose, Terms, render_page
 from runtime.vocabulary import VOCABULARY
 
@@ -128,11 +129,12 @@ def test_several_words_and_one_that_is_none(explain: Explain) -> None:
     ("word", "meant"),
     [
         ("adma", "adam"),
-        ("E20", ""),
         ("E299", ""),
+        ("E9xx", ""),
         ("warmpu", "warmup"),
         ("resnet50_v1z", "resnet50_v1"),
-        ("Cosine", "cosine"),
+        ("momen", "momentum"),
+        *((word, "") for word in ("xx", "lionn", "wholly", "moved", "hardy", "outset", "partly", "al", "ratings")),
     ],
 )
 def test_a_near_miss_is_asked_about(explain: Explain, word: str, meant: str) -> None:
@@ -154,6 +156,25 @@ def test_a_near_miss_is_asked_about(explain: Explain, word: str, meant: str) -> 
         ("freeze", "`freeze` is a word of other tools: a stage names what trains", "`train = head`"),
         ("val_loss", "`val_loss` is called `valid.loss` here.", "loss: a metric"),
         ("Backbone", "`Backbone` is called `base` here.", "base: a field of the recipe"),
+        ("Adam", "`Adam` is called `adam` here.", "adam: an optimizer"),
+        ("AdamW", "`AdamW` is called `adamw` here.", "adamw: an optimizer"),
+        ("SGD", "`SGD` is called `sgd` here.", "sgd: an optimizer"),
+        ("Cosine", "`Cosine` is called `cosine` here.", "cosine: a schedule"),
+        ("ExponentialLR", "`ExponentialLR` is called `exponential` here.", "exponential: a schedule"),
+        ("CrossEntropyLoss", "`CrossEntropyLoss` is called `cross_entropy` here.", "cross_entropy: a loss"),
+        ("NLLLoss", "`NLLLoss` is called `cross_entropy` here.", "cross_entropy: a loss"),
+        ("LearningRate", "`LearningRate` is called `lr` here", "lr: an argument of"),
+        ("batch-size", "`batch-size` is called `batch` here.", "batch: a field of `data`"),
+        ("MixUp", "`MixUp` is a word of other tools: not in this release", ""),
+        ("focal_loss", "`focal_loss` is a word of other tools: not in this release", ""),
+        ("ReduceLROnPlateau", "`ReduceLROnPlateau` is a word of other tools: not in this release", ""),
+        ("validation_split", "`validation_split` is a word of other tools", "valid = holdout(20%)"),
+        ("parent", "`parent` is a word of other tools", 'extends "base.ftr"'),
+        ("import", "`import` is a word of other tools", 'extends "base.ftr"'),
+        ("softmax", "`softmax` is a word of other tools", "loss = cross_entropy"),
+        ("requires_grad", "`requires_grad` is a word of other tools", "train = head"),
+        ("data-root", "`data-root` is a word of other tools", "--data-root FOLDER"),
+        ("noqa", "`noqa` is a word of other tools", "# allow: W710"),
     ],
 )
 def test_a_word_of_other_tools_is_answered(explain: Explain, word: str, begins: str, has: str) -> None:
@@ -163,8 +184,59 @@ def test_a_word_of_other_tools_is_answered(explain: Explain, word: str, begins: 
     assert has in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("word", "begins"),
+    [
+        *((word, "E203: unknown entry") for word in ("error[E203]", "error[E203]:", "[E203]", "E203:", "`e203`")),
+        ("advice[W701]", "W701: unused param"),
+        ("E1xx", "E1xx: syntax and files\n\n  E101  unexpected"),
+        ("w7", "W7xx: advice\n\n  W701  unused param"),
+        ("E20", "E20x: names\n\n  E201  unknown field"),
+        ("224px", "px: a unit"),
+        ("10 epochs", "epochs: a unit"),
+        ("1 epoch", "epochs: a unit"),
+        ("20%", "%: a unit"),
+        ("adam.lr", "lr: an argument of `adam`"),
+        ("dense.units", "units: an argument of `dense`"),
+        ("$lr", "$: a value"),
+        ("# allow: W710", "# allow: a statement"),
+        ("allow", "# allow: a statement"),
+        ("folder(", "folder: a source of images"),
+        ('"resnet18_v2"', "resnet18_v2: a network"),
+        ("block6", "block6: a selector"),
+    ],
+)
+def test_what_the_program_prints_can_be_asked_about(explain: Explain, word: str, begins: str) -> None:
+    result = explain(word)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert re.match(re.escape(begins) + r"(?!\w)", result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("block9", "no network has such a block, and `base.block7` is the last that any has"),
+        ("base.block8", "no network has such a block"),
+        ("E299", "`ftr explain E2xx` lists the codes"),
+        ("adam.momentum", "the arguments of `adam` are `lr`, "),
+        ("efficientnet", "names that begin so are `efficientnet_lite0`, `efficientnet_lite1`"),
+        ("mobilenet", "`mobilenet1.0_int8`, `mobilenetv2_0.25` and 5 more"),
+    ],
+)
+def test_what_there_is_instead(word: str, says: str) -> None:
+    text, known = explain_word(word)
+    assert not known
+    assert says in text
+
+
+def test_a_block_that_few_networks_have_names_them() -> None:
+    assert "`base.block7` is a part of" in explain_word("block7")[0]
+    assert "`efficientnet_lite0`" in explain_word("base.block7")[0]
+    assert "is a part of" not in explain_word("block2")[0]
+
+
 def test_every_habit_leads_to_something() -> None:
-    for word, answer in VOCABULARY.habits.items():
+    for word, answer in {**VOCABULARY.habits, **FOREIGN}.items():
         assert explain_word(word)[1], word
         for name in answer.split("|"):
             assert " " in name or explain_word(name)[1], f"{word}: {name}"

@@ -9,8 +9,10 @@ import pytest
 from recipe_lang.checked import CheckedRecipe
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import RecipeError, render
+from recipe_lang.extend import merge
 from recipe_lang.identity import recipe_hash
 from recipe_lang.loading import load, load_source
+from recipe_lang.nodes import Block
 from recipe_lang.parser import parse
 from recipe_lang.source import Source
 from runtime.vocabulary import VOCABULARY
@@ -99,7 +101,8 @@ def test_a_value_is_replaced_whole() -> None:
 
 def test_stages_keep_the_parents_place_and_new_ones_go_last() -> None:
     child = checked(
-        'ftr 1\nextends "base.ftr"\nstage "all" {\n  train = all\n  for = 1 epoch\n}\nstage "head" {\n  for = 9 epochs\n}\n'
+        'ftr 1\nextends "base.ftr"\nstage "all" {\n  train = all\n  for = 1 epoch\n}\n'
+        'stage "head" {\n  for = 9 epochs\n}\n'
     )
     assert titles(child) == ["head", "top", "all"]
     assert [stage["for"].number for stage in child.all("stage")] == [9, 5, 1]
@@ -116,8 +119,10 @@ def test_defaults_of_the_parent_fill_the_stages_of_the_child() -> None:
 def test_drop_takes_a_stage_away_and_can_make_room_for_another() -> None:
     child = checked('ftr 1\nextends "base.ftr"\ndrop stage "top"\n')
     assert titles(child) == ["head"]
-    child = checked('ftr 1\nextends "base.ftr"\ndrop stage "head"\nstage "head" {\n  train = head\n  for = 1 epoch\n}\n')
-    assert titles(child) == ["top", "head"]
+    child = checked(
+        'ftr 1\nextends "base.ftr"\ndrop stage "head"\nstage "head" {\n  train = head\n  for = 1 epoch\n}\n'
+    )
+    assert titles(child) == ["head", "top"]
     assert [problem.code for problem in child.advice if problem.code == "W701"] == []  # `lr` is the parent's
 
 
@@ -295,3 +300,64 @@ def test_a_text_that_is_read_alone_has_no_parents() -> None:
 def test_unsaved_text_finds_its_parents_by_its_name() -> None:
     recipe = check(load_source(Source("unsaved.ftr", 'ftr 1\nextends "base.ftr"\n')), VOCABULARY)
     assert recipe["seed"] == 7
+
+
+def test_parameters_may_name_each_other_in_any_order() -> None:
+    Path("base.ftr").write_text(BASE.replace("param lr", "param first = 1e-3\nparam second = 2e-3\nparam lr"))
+    child = checked(
+        'ftr 1\nextends "base.ftr"\nparam third = 1e-2\nparam first = ($third + $second) / 2\nparam lr = $first\n'
+    )
+    assert next(child.all("stage"))["optimizer"]["lr"] == 6e-3
+    assert codes('ftr 1\nextends "base.ftr"\nparam first = $lr\nparam lr = $first\n') == ["E205"]  # a circle
+    assert codes('ftr 1\nextends "base.ftr"\nparam lr = 1e-3\nparam lr = 1e-3\n') == ["E401"]
+
+
+def test_a_long_chain_of_parameters_is_no_trouble() -> None:
+    lines = [f"param p{n} = $p{n + 1}" for n in range(5000)]
+    assert checked('ftr 1\nextends "base.ftr"\n' + "\n".join(lines) + "\nparam p5000 = 1\nseed = $p0\n")["seed"] == 1
+
+
+def test_a_dropped_stage_that_is_written_anew_keeps_its_place() -> None:
+    text = 'ftr 1\nextends "base.ftr"\ndrop stage "head"\nstage "head" {\n  train = head\n  for = 1 epoch\n}\n'
+    child = checked(text)
+    assert titles(child) == ["head", "top"]
+    head = next(child.all("stage"))
+    assert (head["for"].number, head.fields["optimizer"].span) == (1, None)  # nothing of the parent's
+
+
+def test_new_stages_stand_among_the_stages() -> None:
+    child = checked('ftr 1\nextends "base.ftr"\nstage "all" {\n  train = all\n  for = 1 epoch\n}\n')
+    kinds = [item.kind for item in merge(child.written).items if isinstance(item, Block)]
+    assert kinds == ["data", "defaults", "stage", "stage", "stage", "expect"]
+
+
+def test_a_setting_starts_its_path_where_the_parameter_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("shared").mkdir()
+    Path("shared/base.ftr").write_text(
+        BASE.replace('folder("train")', "folder($dir)").replace("param", 'param dir = "a"\nparam')
+    )
+    child = checked('ftr 1\nextends "shared/base.ftr"\n', 'dir="b"')
+    assert str(child.block("data")["train"]["path"]) == "shared/b"
+
+
+def test_a_domain_names_no_parameters() -> None:
+    Path("base.ftr").write_text(
+        BASE.replace("param lr = 1e-3 in log(1e-5 .. 1e-1)", "param top = 1e-2\nparam lr = 1e-3 in 1e-5 .. $top")
+    )
+    assert codes('ftr 1\nextends "base.ftr"\n') == ["E301"]
+
+
+def test_behind_a_link_the_parent_is_the_same_from_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("real/a/b").mkdir(parents=True)
+    Path("link").symlink_to("real/a/b")
+    Path("real/a/p.ftr").write_text(BASE)
+    Path("p.ftr").write_text(BASE.replace("seed = 7", "seed = 9"))
+    text = 'ftr 1\nextends "../p.ftr"\n'
+    assert checked(text, name="link/c.ftr", outside=True)["seed"] == 7
+    monkeypatch.chdir("link")
+    assert checked(text, name="c.ftr", outside=True)["seed"] == 7
+
+
+@pytest.mark.parametrize("path", ["a\\u0000b", "x" * 5000])
+def test_a_path_that_no_file_can_have_is_one_error(path: str) -> None:
+    assert codes(f'ftr 1\nextends "{path}"\n') == ["E110"]

@@ -84,3 +84,31 @@ def test_a_file_that_cannot_be_read_is_named() -> None:
     result = CliRunner().invoke(app, ["fix", "missing.ftr"])
     assert result.exit_code == 2
     assert "cannot read missing.ftr" in result.stderr
+
+
+def test_standard_input_is_fixed_to_standard_output() -> None:
+    result = CliRunner().invoke(app, ["fix", "-", "--write"], input=BAD)
+    assert result.exit_code == 0
+    assert sorted(result.stdout.splitlines()) == sorted(GOOD.splitlines())
+
+
+def test_a_parent_that_is_fixed_after_its_child_counts() -> None:
+    Path("parent.ftr").write_text(BAD)
+    Path("a.ftr").write_text('ftr 1\nextends "parent.ftr"\nsede = 2\n')
+    alone = CliRunner().invoke(app, ["fix", "a.ftr"])
+    assert "parent.ftr is left as it is; to fix it: ftr fix parent.ftr" in alone.stderr
+    result = CliRunner().invoke(app, ["fix", "a.ftr", "parent.ftr", "--write"])
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_folders_are_searched_but_not_those_of_runs() -> None:
+    Path("runs/a-1").mkdir(parents=True)
+    for path in ("a.ftr", "runs/a-1/recipe.ftr", "runs/a-1/resolved.ftr"):
+        Path(path).write_text(BAD)
+    for command in (["fix", "--write", "."], ["fmt", "."]):
+        assert CliRunner().invoke(app, command).exit_code == 0
+    assert Path("a.ftr").read_text() != BAD
+    assert Path("runs/a-1/recipe.ftr").read_text() == BAD
+    assert CliRunner().invoke(app, ["check", "."]).exit_code == 0
+    for command in ("check", "fmt", "fix", "show"):
+        assert CliRunner().invoke(app, [command, ""]).exit_code == 2

@@ -16,6 +16,7 @@ import pytest
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import Problem, RecipeError, render
 from recipe_lang.fixing import fix
+from recipe_lang.loading import load
 from recipe_lang.parser import parse
 from recipe_lang.source import Source
 from runtime.vocabulary import VOCABULARY
@@ -61,15 +62,34 @@ STAGE = [
     ("l1 = …", "E101", "in place of the dots"),
     ("weight_decay = 1e-4", "E201", "in the optimizer"),
     ("epochs = 3", "E201", "`for = 10 epochs`"),
+    ("scheduler = cosine", "E201", "`schedule`"),
+    ("monitor = test.accuracy", "E207", "does not choose between weights: write `valid.accuracy`"),
+    ("stop = early(test.loss)", "E207", "does not choose between weights: write `valid.loss`"),
+    ("schedule = cosine(warmup = 10%)", "E301", ""),
+    ("schedule = cosine(warmup = 0.1)", "E301", ""),
+    ("schedule = multistep([30%])", "E301", ""),
+    ("schedule = cosine(warmup = 2)", "E303", "`2 epochs`"),
+    ("schedule = step(step_size = 1 epoch)", "E206", "`every`"),
+    ("schedule = step(every = 1 Epochs)", "E303", "`1 epoch`"),
+    ("lr_scale = { base = 0.1 }", "E424", "add them to `train`"),
+    ("norm = freeze", "E208", "`frozen`"),
+    ("optimizer = adam(lr = 1e-400)", "E307", ""),
+    ('optimizer = "Adam"', "E301", "write `adam`"),
     ("freeze = base", "E201", "the rest is frozen"),
     ("schedule = cosine(10)", "E304", "`warmup = …`"),
     ("optimizer = sgd(momentum = 1.5)", "E302", ""),
 ]
 TOP = [
     ('name = r"a"', "E101", "nothing before its quote"),
-    ("base = resnet50", "E203", '`gluoncv("resnet50_v1")`'),
+    ('loss = "categorical_crossentropy"', "E301", "write `cross_entropy`"),
+    ("scheduler = cosine", "E201", "`schedule` is a field of `stage`"),
+    ("normalize = [0.5, 0.5, 0.5]", "E201", "`prepare = [normalize("),
+    ('extends ["a.ftr", "b.ftr"]', "E101", "one parent only"),
+    ('drop "top"', "E101", '`drop stage "top"`'),
+    ("drop stage", "E101", '`drop stage "…"`'),
+    ("base = resnet50", "E203", '`gluoncv("resnet50_v1b")`'),
     ('base = "resnet50_v1b"', "E301", '`gluoncv("resnet50_v1b")`'),
-    ('base = "resnet50"', "E301", '`gluoncv("resnet50_v1")`'),
+    ('base = "resnet50"', "E301", '`gluoncv("resnet50_v1b")`'),
     ("base = gluoncv.resnet18_v1b()", "E101", '`gluoncv("resnet18_v1b")`'),
     ("head = dense(classes)", "E301", "`[dense(classes)]`"),
     ("head = Linear(classes)", "E301", "`[dense(classes)]`"),
@@ -89,7 +109,7 @@ DATA = [
     ("size = 64", "E303", "`64px`"),
     ("size = (64, 64)", "E101", "one number, `size = 64px`"),
     ("size = [64px, 64px]", "E301", "one number: `64px`"),
-    ("size = 64 pixels", "E303", "`64 px`"),
+    ("size = 64 pixels", "E303", "`64px`"),
     ('size = "64px"', "E301", "without the quotes: `64px`"),
     ("augment = [random_resized_crop(scale = (0.4, 1.0))]", "E301 E101", "`0.4 .. 1.0`"),
     ("augment = [random_resized_crop(scale = 0.4)]", "E301", "`0.4 .. 1`"),
@@ -100,7 +120,13 @@ DATA = [
     ('test = folder("x", on_error = skip)', "E206", "`on_error` is a field of `data`"),
     ("test = folder(./photos)", "E101", "double quotes"),
     ("batch = 2.5", "E309", "`2` or `3`"),
-    ("take = 10%", "E309", ""),
+    ("batchsize = 3", "E201", "`batch`"),
+    ("augmentation = [flip]", "E201", "`augment`"),
+    ("normalize = [0.5, 0.5, 0.5]", "E201", "`prepare = [normalize("),
+    ("size = 224x224", "E303", "`224px`"),
+    ("size = 224x192", "E303", ""),
+    ('test = "photos/test",', "E301 E101", '`folder("photos/test")`'),
+    ("take = 10%", "E309", "`500 images`"),
     ("shuffle = true", "E201", "shuffled in each epoch"),
     ('path = "x"', "E201", '`train = folder("data/train")`'),
 ]
@@ -115,6 +141,7 @@ TAIL = [
     ("stage “x” {\n  train = head\n  for = 1 epoch\n}", "E101", '`stage "x" {`'),
     ("[stage]\ntrain = head\nfor = 1 epoch", "E101", "`stage {` … `}`"),
     ("[stage.x]\ntrain = head\nfor = 1", "E101 E303", "`stage {` … `}`"),
+    ("stage x:\n  train = head\n  for = 1 epoch", "E101", '`stage "x" {` … `}`'),
     ("stage: x\n  train: head\n  for: 1 epoch", "E101", "`stage {` … `}`"),
     ("- stage:\n    train: head\n    for: 3", "E101", "`stage {` … `}`"),
     ('"stage": {\n}', "E101", "`stage {` … `}`"),
@@ -128,6 +155,7 @@ TAIL = [
     ("expect {\n  valid.accuracy >= 0.9 and valid.f1 > 0.8\n}", "E101", "a line of its own"),
     ("expect {\n  valid.accuracy >= 0.9,\n  valid.f1 >= 0.8,\n}", "E101 E101", "remove the `,`"),
     ("expect { valid.accuracy > 1.2 }", "E302", ""),
+    ("expect {\n  valid.accuracy >= 90\n  accuracy >= 0.9\n}", "E302 E101", "`90%`"),
 ]
 PLACES = {"stage": STAGE, "top": TOP, "data": DATA, "tail": TAIL}
 ROWS = [(place, *row) for place, rows in PLACES.items() for row in rows]
@@ -179,6 +207,64 @@ def test_a_setting_has_its_own_advice() -> None:
         with pytest.raises(RecipeError) as caught:
             check(parse(Source("recipe.ftr", text)), VOCABULARY, [setting])
         assert [words in problem.help() for problem in caught.value.problems] == [True]
+
+
+def test_a_setting_of_no_parameter_says_how_to_make_one() -> None:
+    for name in ("lr", "epochs", "device", "dropout"):
+        with pytest.raises(RecipeError) as caught:
+            check(parse(recipe("top", "")), VOCABULARY, [f"{name}=3"])
+        (problem,) = caught.value.problems
+        assert problem.help() == f"add `param {name} = …` to the recipe and use `${name}` where it counts"
+
+
+@pytest.mark.parametrize("part", ["base.head", "base.fc", "base.classifier"])
+def test_the_head_is_no_part_of_the_base(part: str) -> None:
+    (problem,) = errors(Source("recipe.ftr", recipe("top", "").text.replace("train = head", f"train = {part}")))
+    assert problem.help() == "did you mean `head`?"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "words"),
+    [
+        ("digits.json", '{"ftr": 1, "data": {"train": {"name": "digits"}}}', "E101", "`NAME.ftr.json`"),
+        ("README.md", "# A title\n\n" + "Some prose, and more.\n" * 20 + "x = 1\ndata {\n}\n", "E111", "`ftr 1`"),
+    ],
+)
+def test_another_text_gets_one_message(name: str, text: str, code: str, words: str) -> None:
+    (problem,) = errors(Source(name, text))
+    assert (problem.code, words in problem.help()) == (code, True)
+
+
+def test_a_recipe_without_a_version_gets_all_its_mistakes_told() -> None:
+    text = recipe("stage", "\n  ".join(f"x{number}: 1" for number in range(15))).text.removeprefix("ftr 1\n")
+    assert len(errors(Source("recipe.ftr", text))) > 15
+
+
+@pytest.mark.parametrize(
+    ("parent", "words"),
+    [
+        ("bse.ftr", "did you mean {folder}/base.ftr?"),
+        ("deep.ftr", "did you mean {folder}/sub/deep.ftr?"),
+        ("other.ftr", ""),
+        ("https://example.org/base.ftr", "a recipe is a file on this machine"),
+    ],
+)
+def test_a_parent_that_is_not_there(parent: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("base.ftr", "sub/deep.ftr"):
+        (tmp_path / name).write_text(recipe("top", "").text)
+    child = tmp_path / "child.ftr"
+    child.write_text(f'ftr 1\nextends "{parent}"\n')
+    with pytest.raises(RecipeError) as caught:
+        check(load(child), VOCABULARY)
+    (problem,) = caught.value.problems
+    assert problem.code == "E110"
+    assert problem.help().startswith(words.format(folder=tmp_path)) if words else problem.help() == ""
+
+
+def test_two_parents_are_one_mistake() -> None:
+    (problem,) = errors(Source("recipe.ftr", 'ftr 1\nextends ["a.ftr", "b.ftr"]\nseed = 1\n'))
+    assert "one parent only" in problem.help()
 
 
 def test_after_fifty_mistakes_the_rest_is_left_and_nothing_is_said_to_be_missing() -> None:
@@ -242,11 +328,32 @@ def test_edits_remove_their_problem_and_bring_no_new_one() -> None:
         ("head = (dropout(0.2), dense(classes))", "head = [dropout(0.2), dense(classes)]"),
         ('seed = 1 name = "a"', 'seed = 1\nname = "a"'),
         ("seed = 12_000", "seed = 12000"),
+        ("random_seed = 7", "seed = 7"),
     ],
 )
 def test_a_fixed_recipe(wrong: str, right: str) -> None:
     fixed = fix(recipe("top", wrong), errors)
     assert (fixed.source.text, fixed.left) == (recipe("top", right).text, ())
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong", "right"),
+    [
+        ("data", "batchsize = 32", "batch = 32"),
+        ("data", "augmentation = [hflip]", "augment = [flip]"),
+        ("data", "size = 224x224", "size = 224px"),
+        (
+            "stage",
+            "schedule = step(step_size = 1 epoch, gamma = 0.5)",
+            "schedule = step(every = 1 epoch, factor = 0.5)",
+        ),
+        ("stage", "norm = freeze", "norm = frozen"),
+        ("stage", "optimizer = sgd(learning_rate = 0.1)", "optimizer = sgd(lr = 0.1)"),
+    ],
+)
+def test_the_names_of_other_tools_are_put_right(place: str, wrong: str, right: str) -> None:
+    fixed = fix(recipe(place, wrong), errors)
+    assert (fixed.source.text, fixed.left) == (recipe(place, right).text, ())
 
 
 @pytest.mark.parametrize(
@@ -270,7 +377,17 @@ def test_a_name_that_is_taken_is_not_given_again(text: str) -> None:
     assert all(not problem.edits() for problem in errors(recipe("data", text)))
 
 
-@pytest.mark.parametrize("text", ["for2 = 3", "train = base.block9", "optimizer = adam(lr = $s)", "keep = newest"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for2 = 3",
+        "freeze = base",
+        "schedule = cosine(min_lr = 0)",
+        "train = base.block9",
+        "optimizer = adam(lr = $s)",
+        "keep = newest",
+    ],
+)
 def test_a_guess_is_no_edit(text: str) -> None:
     assert all(not problem.edits() for problem in errors(recipe("stage", text)))
 

@@ -263,9 +263,11 @@ def test_an_unused_parameter_is_worth_a_word() -> None:
     assert advice.span.text == "lr"
 
 
-def test_the_last_of_two_settings_holds() -> None:
-    recipe = read(written("param s = 1\nseed = $s"), ["s=2", "s=3"])
-    assert recipe["seed"] == 3
+def test_a_parameter_is_set_once() -> None:
+    with pytest.raises(RecipeError) as caught:
+        read(written("param s = 1\nseed = $s"), ["s=2", "s=3"])
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.message()) == ("E401", "the setting `s` is given twice")
 
 
 # --- defaults ---------------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -213,3 +215,20 @@ def test_a_quick_fix_changes_what_its_diagnostic_points_at(editor: Editor, tmp_p
     elsewhere = types.Range(types.Position(0, 0), types.Position(0, 1))
     params = types.CodeActionParams(types.TextDocumentIdentifier(uri), elsewhere, context)
     assert not editor.run(editor.client.text_document_code_action_async(params))
+
+
+def test_an_interrupt_ends_it_at_once_and_a_terminal_is_told_what_it_waits_for() -> None:
+    shown, terminal = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "runtime", "lsp"], stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stderr is not None
+    said = process.stderr.readline().decode()
+    time.sleep(0.5)  # until it reads
+    process.send_signal(signal.SIGINT)
+    assert process.wait(3) == 130
+    assert "serves editors" in said
+    out, rest = process.communicate()
+    assert (out, rest) == (b"", b"")
+    os.close(shown)
+    os.close(terminal)

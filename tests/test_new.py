@@ -200,6 +200,9 @@ def test_the_size_is_the_images_own_and_at_most_the_bases(
         ("left right", 200, "RGB", ["random_resized_crop"]),
         ("turn_left straight", 28, "L", []),
         ("A B", 28, "L", []),
+        ("A B", 200, "L", ["flip"]),  # names of classes, as the next ones
+        ("x y", 200, "RGB", ["random_resized_crop", "flip"]),
+        ("a b c d e", 200, "RGB", ["random_resized_crop"]),
         ("0 1 2 3 4 5 6 7 8 9", 28, "L", []),
         ("one two", 28, "L", []),
         ("0 1", 200, "L", ["flip"]),  # codes, not pictures of digits
@@ -218,6 +221,37 @@ def test_unequal_classes_count_alike_where_an_epoch_is_chosen(new: New, tmp_path
     assert "`" not in text().split("data {")[0]  # nothing was guessed
     Path("made.ftr").unlink()
     assert monitors(new(photos(tmp_path / "equal", {"ab": 180, "cd": 200}))) == ["valid.accuracy"] * 2
+
+
+def test_very_unequal_classes_are_no_surprise_to_the_plan(new: New, tmp_path: Path) -> None:
+    """Too few images choose no epoch, so nothing looks at the classes alike: the recipe says so itself."""
+    from planned import net_facts
+
+    from runtime.compile import compile_plan
+    from runtime.data.sets import data_facts
+    from runtime.plan_advice import plan_advice
+
+    def advised(name: str, counts: Mapping[str, int]) -> list[str]:
+        Path("made.ftr").unlink(missing_ok=True)
+        recipe = new(photos(tmp_path / name, counts))
+        listings = list_sets(recipe)
+        plan = compile_plan(recipe, data_facts(listings), net_facts(7))
+        return [problem.code for problem in plan_advice(recipe, plan, listings)]
+
+    assert advised("unequal", {"ab": 40, "cd": 2}) == ["W741"]
+    assert "allow: W740" in text()
+    assert "1 of the classes has fewer than 10 images, too few to judge it by" in text().replace("\n#         ", "")
+    assert "21 images a class, 2 of the smallest, are too few" in text()
+    assert advised("less", {"ab": 60, "cd": 13}) == []
+    assert "allow" not in text()
+    assert advised("many", {"ab": 400, "cd": 40}) == []
+    assert "allow" not in text()
+
+
+def test_hidden_folders_are_left_out_and_said(new: New, tmp_path: Path) -> None:
+    photos(tmp_path / "pets", {"cat": 20, "dog": 20, ".old": 3, ".git": 0})
+    assert images(new(tmp_path / "pets")) == {"train": 32, "valid": 8}
+    assert "# Not used, since they are hidden: `.old`.\n" in text()
 
 
 def test_few_images_choose_no_epoch_and_hold_no_test_set(new: New, tmp_path: Path) -> None:
@@ -338,6 +372,12 @@ def _no_labels(root: Path) -> str:
     return "x"
 
 
+def _one_hot(root: Path) -> str:
+    photos(root, {"x": 4})
+    table(root / "x" / "x.csv", "image,cat,dog", *(f"{n}.png,{n % 2},{1 - n % 2}" for n in range(4)))
+    return "x"
+
+
 def _missing_images(root: Path) -> str:
     photos(root, {"x": 4})
     table(root / "x" / "x.csv", "file,label", *(f"photo/{number}.png,{number % 2}" for number in range(4)))
@@ -384,6 +424,7 @@ def _name_of_bytes(root: Path) -> str:
         (_empty_file, "E506", "it is empty"),
         (_no_header, "E531", "put a line with the columns' names above it"),
         (_no_endings, "E531", "add .png to each cell of column `id`: `0.png` is there"),
+        (_one_hot, "E532", "each row has a single 1 in `cat`, `dog`: put a column `label`"),
         (_no_labels, "E532", "its columns are `file`, `age`"),
         (_missing_images, "E508", "photo/0.png"),
         (_one_label, "E505", "one class only: `cat`"),

@@ -63,7 +63,9 @@ def child(*settings: str) -> CheckedRecipe:
 
 
 def test_each_value_says_the_file_and_line_that_it_comes_from() -> None:
-    found = {(row["block"], row["field"]): (row["value"], row["from"]) for row in values_with_places(child(), VOCABULARY)}
+    found = {
+        (row["block"], row["field"]): (row["value"], row["from"]) for row in values_with_places(child(), VOCABULARY)
+    }
     assert found["", "seed"] == ("0", "default")
     assert found["data", "batch"] == ("16 images", "child.ftr:5")
     assert found['stage "head"', "for"] == ("3 epochs", "shared/parent.ftr:10")
@@ -135,3 +137,31 @@ def test_a_run_folder_keeps_one_recipe_that_repeats_the_run(form: str, tmp_path:
     again = train(Path("copy.ftr" if form == "parent" else "mine/copy.ftr"), Path("again"))
     assert again["hash"] == first["hash"]
     assert Path("first/model.params").read_bytes() == Path("again/model.params").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--flat", "--resolved"], ["--set", "lr=1e-3"], ["--flat", "--set", "lr=1e-3"], ["--json", "--set", "lr=1e-3"]],
+)
+def test_what_does_not_go_together_is_refused(options: list[str]) -> None:
+    assert CliRunner().invoke(app, ["show", "child.ftr", *options]).exit_code == 2
+
+
+def test_json_goes_with_the_other_forms() -> None:
+    import json
+
+    flat = CliRunner().invoke(app, ["show", "child.ftr", "--flat", "--json"])
+    Path("flat.ftr.json").write_text(flat.stdout)
+    assert recipe_hash(check(load("flat.ftr.json"), VOCABULARY), VOCABULARY) == recipe_hash(child(), VOCABULARY)
+    resolved = CliRunner().invoke(app, ["show", "child.ftr", "--resolved", "--json", "--set", "lr=1e-2"])
+    assert json.loads(resolved.stdout) == list(values_with_places(child("lr=1e-2"), VOCABULARY))
+
+
+def test_a_path_in_a_parameter_moves_with_its_domain() -> None:
+    Path("shared/parent.ftr").write_text(
+        PARENT.replace('images = "photos"', 'images = "photos" in ["photos", "others"]')
+    )
+    text = recipe_text(flatten(child()))
+    assert 'param images = "shared/photos" in ["shared/photos", "shared/others"]' in text
+    other = check(load_source(Source("child.ftr", text)), VOCABULARY, ['images="shared/others"'])
+    assert other.block("data")["train"]["path"] == Path("shared/others")

@@ -5,6 +5,7 @@ MXNet is imported inside the commands that need it, and only after the number of
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
@@ -46,6 +47,12 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
         except (BrokenPipeError, SystemExit):  # the second is how rich says it
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 128 + signal.SIGPIPE
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EIO):
+                raise
+            click.echo(f"cannot write the output: {error.strerror}", err=True)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            code = FAILED
         except (click.ClickException, click.exceptions.Exit):
             raise
         except Exception:
@@ -81,8 +88,18 @@ def console() -> Console:
     return Console(highlight=False, markup=False, emoji=False)
 
 
-RECIPE = click.argument("recipe", type=click.Path(path_type=Path))
-RUN = click.argument("run", type=click.Path(path_type=Path))
+class _Path(click.Path):
+    """A path in a command; an empty one, as an unset variable leaves it, would mean the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty", param, context)
+        return super().convert(value, param, context)
+
+
+PATH = _Path(path_type=Path)
+RECIPE = click.argument("recipe", type=PATH)
+RUN = click.argument("run", type=PATH)
 SET = click.option(
     "--set",
     "settings",

@@ -10,10 +10,12 @@ import click
 
 from recipe_lang.checker import check as check_recipe
 from recipe_lang.diagnostics import Problem, RecipeError, as_json, ordered
+from recipe_lang.flatten import flatten
 from recipe_lang.identity import recipe_hash
 from recipe_lang.loading import load, load_source
-from recipe_lang.parser import decode_source, read_source
-from recipe_lang.printer import print_recipe
+from recipe_lang.nodes import Recipe
+from recipe_lang.parser import decode_source, parse, read_source
+from recipe_lang.printer import print_recipe, values_with_places
 from recipe_lang.source import Source
 from runtime.commands.command import (
     DENY,
@@ -22,31 +24,38 @@ from runtime.commands.command import (
     INVALID,
     JSON,
     OUTSIDE,
+    PATH,
     RECIPE,
     SET,
     command,
     console,
     show_problems,
 )
+from runtime.recipe_files import STANDARD_INPUT, difference, read_bytes, recipe_files, replace_file
 from runtime.vocabulary import VOCABULARY
 
 
 @click.command()
-@click.argument("recipes", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("recipes", nargs=-1, required=True, type=PATH)
 @SET
 @OUTSIDE
 @DENY
 @JSON
 @command
 def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, deny: bool, machine: bool) -> int:
-    """Check recipes and show all that is wrong with them. Needs no data and no network."""
+    """Check recipes, and all in folders, and show what is wrong with them. Needs no data and no network.
+
+    `-` reads standard input.
+    """
+    paths, unread = recipe_files(recipes)
     report = []
-    code = FINE
-    for path in recipes:
+    code = INVALID if unread else FINE
+    show_problems(tuple(unread))
+    for path in paths:
         problems: tuple[Problem, ...] = ()
         identity = None
         try:
-            checked = check_recipe(load(path, outside=outside), VOCABULARY, settings)
+            checked = check_recipe(load_source(_read(path), outside=outside), VOCABULARY, settings)
             identity, problems = recipe_hash(checked, VOCABULARY), checked.advice
             code = max(code, FAILED if deny and problems else FINE)
         except RecipeError as error:
@@ -54,24 +63,31 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
             code = INVALID
         report.append({"recipe": str(path), "hash": identity, "problems": [as_json(p) for p in problems]})
         if not machine:
-            if problems:
-                show_problems(problems)
-            if identity is not None and not (deny and problems):
-                click.echo(f"{path}: fine ({identity[:12]})")
+            show_problems(problems)
+            if identity is not None:
+                click.echo(_verdict(path, identity, len(problems), deny))
     if machine:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     return code
 
 
+def _verdict(path: Path, identity: str, advice: int, deny: bool) -> str:
+    verdict = "refused" if deny and advice else "fine"
+    return f"{path}: {verdict} ({identity[:12]})" + (f", with advice on {advice}" if advice else "")
+
+
+def _read(path: Path) -> Source:
+    """Read a recipe, or standard input for `-`."""
+    return decode_source(read_bytes(path), "<stdin>" if path == STANDARD_INPUT else str(path))
+
+
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("--check", "checking", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
 @click.option("--diff", "showing", is_flag=True, help="Write nothing; show what would change.")
 @command
 def fmt(files: tuple[Path, ...], checking: bool, showing: bool) -> int:
     """Bring recipes, and all in folders, into the one layout. `-` reads standard input and prints the result."""
-    from runtime.recipe_files import recipe_files
-
     paths, problems = recipe_files(files)
     changed = False
     for path in paths:
@@ -88,7 +104,6 @@ def fmt(files: tuple[Path, ...], checking: bool, showing: bool) -> int:
 def _format(path: Path, checking: bool, showing: bool) -> bool:
     """Format one file, or only say what would change; return whether it is other than it should be."""
     from recipe_lang.formatter import format_text
-    from runtime.recipe_files import STANDARD_INPUT, difference, read_bytes, replace_file
 
     data = read_bytes(path)
     name = "<stdin>" if path == STANDARD_INPUT else str(path)
@@ -169,38 +184,46 @@ def explain(words: tuple[str, ...]) -> int:
 
 @click.command()
 @RECIPE
-@click.option("--resolved", "form", flag_value="resolved", help="Every value, and the file and line it comes from.")
-@click.option("--flat", "form", flag_value="flat", help="The recipe and its parents as one recipe.")
-@click.option("--json", "form", flag_value="json", help="The recipe as JSON, which every command takes as well.")
+@click.option("--resolved", is_flag=True, help="Every value, and the file and line that it comes from.")
+@click.option("--flat", is_flag=True, help="The recipe and its parents as one recipe.")
+@click.option("--json", "as_twin", is_flag=True, help="The recipe as JSON; with --resolved, its values.")
 @SET
 @OUTSIDE
 @command
-def show(recipe: Path, form: str | None, settings: tuple[str, ...], outside: bool) -> int:
+def show(recipe: Path, resolved: bool, flat: bool, as_twin: bool, settings: tuple[str, ...], outside: bool) -> int:
     """Print a recipe: in colours on a terminal, else byte for byte."""
-    if form == "resolved":
-        _print_recipe(print_recipe(check_recipe(load(recipe, outside=outside), VOCABULARY, settings), VOCABULARY, True))
-    elif form == "flat":
-        from recipe_lang.flatten import flatten
-        from recipe_lang.formatter import recipe_text
-
-        _print_recipe(recipe_text(flatten(check_recipe(load(recipe, outside=outside), VOCABULARY, settings))))
-    elif form == "json":
-        _print_recipe(_twin(read_source(recipe)), is_json=True)
-    else:
+    if resolved and flat:
+        raise click.UsageError("--resolved and --flat exclude each other")
+    if settings and not resolved:
+        raise click.UsageError("--set goes with --resolved: the other forms show what is written")
+    if not resolved and not flat and not as_twin:
         source = read_source(recipe)
         _print_recipe(source.text, recipe, source.is_json)
+        return FINE
+    if resolved:
+        checked = check_recipe(load(recipe, outside=outside), VOCABULARY, settings)
+        if as_twin:
+            values = list(values_with_places(checked, VOCABULARY))
+            _print_recipe(json.dumps(values, indent=2, ensure_ascii=False) + "\n", is_json=True)
+        else:
+            _print_recipe(print_recipe(checked, VOCABULARY, places=True))
+        return FINE
+    tree = flatten(check_recipe(load(recipe, outside=outside), VOCABULARY)) if flat else parse(read_source(recipe))
+    if tree.problems:
+        raise RecipeError(ordered(tree.problems))
+    _print_recipe(_written(tree, as_twin), is_json=as_twin)
     return FINE
 
 
-def _twin(source: Source) -> str:
-    """Return a recipe as JSON, its parents left out; only the syntax must be right."""
-    from recipe_lang.parser import parse
-    from recipe_lang.twin import recipe_json
+def _written(tree: Recipe, as_twin: bool) -> str:
+    """Return a recipe's statements as text: as JSON, or in the one layout."""
+    if as_twin:
+        from recipe_lang.twin import recipe_json
 
-    recipe = parse(source)
-    if recipe.problems:
-        raise RecipeError(ordered(recipe.problems))
-    return recipe_json(recipe)
+        return recipe_json(tree)
+    from recipe_lang.formatter import recipe_text
+
+    return recipe_text(tree)
 
 
 def _print_recipe(text: str, path: Path | None = None, is_json: bool = False) -> None:
@@ -220,50 +243,59 @@ def _print_recipe(text: str, path: Path | None = None, is_json: bool = False) ->
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("--write", is_flag=True, help="Apply the fixes; without it they are shown only.")
 @OUTSIDE
 @command
 def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
-    """Apply the safe fixes of the problems in recipes: show them as a diff, or write them."""
-    from runtime.recipe_files import recipe_files
+    """Apply the safe fixes of the problems in recipes: show them as a diff, or write them.
 
+    `-` reads standard input; with --write the fixed text is printed.
+    """
     paths, problems = recipe_files(files)
     changed = False
+    left: list[Problem] = []
     for path in paths:
         try:
-            changed_, left = _fix(path, write, outside)
+            changed = _fix(path, write, outside, left) or changed
         except RecipeError as error:
-            changed_, left = False, list(error.problems)
-        changed = changed or changed_
-        problems += left
+            problems += error.problems
+    if write and len(paths) > 1:  # a file may be the parent of one before it
+        files_left = [path for path in paths if path != STANDARD_INPUT]
+        left = [problem for path in files_left for problem in _problems(_read(path), outside)]
+    problems += ordered(problem for problem in left if problem.is_error)
+    show_problems(tuple(problems))
+    parents = {edit.span.source.name for problem in left for edit in problem.edits()} - {str(path) for path in paths}
+    for name in sorted(parents):
+        click.echo(f"{name} is left as it is; to fix it: ftr fix {quote(name)}", err=True)
     if problems:
-        show_problems(tuple(problems))
-    if any(problem.is_error for problem in problems):
         return INVALID
     return FAILED if changed and not write else FINE
 
 
-def _fix(path: Path, write: bool, outside: bool) -> tuple[bool, list[Problem]]:
-    """Fix one recipe, or show how; return whether there was something to fix, and the problems that are left."""
+def _fix(path: Path, write: bool, outside: bool, left: list[Problem]) -> bool:
+    """Fix one recipe, or show how; return whether there was something to fix, and note the problems that are left."""
     from recipe_lang.fixing import fix
-    from runtime.recipe_files import difference, replace_file
 
-    def problems(source: Source) -> tuple[Problem, ...]:
-        try:
-            return check_recipe(load_source(source, outside=outside), VOCABULARY).advice
-        except RecipeError as error:
-            return error.problems
-
-    source = read_source(path)
-    fixed = fix(source, problems)
-    if fixed.done and write:
+    source = _read(path)
+    fixed = fix(source, lambda text: _problems(text, outside))
+    left += fixed.left
+    if write and path == STANDARD_INPUT:
+        click.echo(fixed.source.text.encode(), nl=False)
+    elif fixed.done and write:
         replace_file(path, fixed.source.text)
         for problem in fixed.done:
             click.echo(f"{problem.span}: fixed {problem.code}, {problem.message()}")
     elif fixed.done:
-        click.echo(difference(str(path), source.text, fixed.source.text), nl=False)
-    return bool(fixed.done), [problem for problem in fixed.left if problem.is_error]
+        click.echo(difference(source.name, source.text, fixed.source.text), nl=False)
+    return bool(fixed.done)
+
+
+def _problems(source: Source, outside: bool) -> tuple[Problem, ...]:
+    try:
+        return check_recipe(load_source(source, outside=outside), VOCABULARY).advice
+    except RecipeError as error:
+        return error.problems
 
 
 @click.command()
@@ -276,7 +308,7 @@ def lsp() -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("recipe_lang", "runtime"):
             raise
-        click.echo(f'the language server needs {error.name}: pip install "ftr[lsp]"', err=True)
+        click.echo(f'the language server needs {error.name}: pip install -c constraints.txt ".[lsp]"', err=True)
         return INVALID
     serve()
     return FINE

@@ -96,11 +96,12 @@ def run(
     with mxnet(threads, debug):
         from runtime.display import Display, summary
         from runtime.finished import RunSettings
-        from runtime.running import prepare
+        from runtime.running import device_context, prepare
         from runtime.running import run as run_prepared
         from runtime.train import Interrupted
 
         screen = console()
+        device_context(device)  # before the images are listed: it costs nothing to know
         prepared = prepare(recipe, settings, data_root, outside)
         if prepared.advice and (deny or not quiet):
             show_problems(prepared.advice)

@@ -63,7 +63,7 @@ def _under(value: Value, data_root: Path) -> Value:
 def _moved(arg: Value, data_root: Path) -> Any:
     if not isinstance(arg.value, Path) or arg.span is None:
         return arg.value
-    folder = Path(arg.span.source.name).parent  # the checker has put it before a relative path
+    folder = arg.span.source.folder  # the checker has put it before a relative path
     if arg.span.text.startswith('"/') or not arg.value.is_relative_to(folder):
         return arg.value
     return data_root / arg.value.relative_to(folder)

@@ -131,9 +131,9 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "W742": Example("monitor = valid.accuracy", "keep = last", "stage", "The validation set has 30 images."),
     "W743": Example(
-        "expect {\n  valid.accuracy >= 90%\n}",
-        "expect {\n  valid.accuracy >= 99%\n}",
-        given="The validation set has 100 images: at 90% the standard error is 3 points, at 99% one.",
+        'data {\n  train = folder("photos")\n  valid = holdout(10%)\n}\n\nexpect {\n  valid.accuracy >= 90%\n}',
+        'data {\n  train = folder("photos")\n  valid = holdout(50%)\n}\n\nexpect {\n  valid.accuracy >= 90%\n}',
+        given="There are 1,000 photos: at 90% the standard error on 100 is 3 points, on 500 it is 1.3.",
     ),
     "W744": Example("batch = 64", "batch = 50", "data", "There are 100 images for training."),
     "W745": Example("for = 10 steps", "for = 5 epochs", "stage", "There are 1,000 images for training."),

@@ -33,6 +33,12 @@ EXAMPLES: Mapping[str, Example] = {
     "E605": Example(
         "ftr evaluate runs", "ftr evaluate runs/flowers-1", "shell", "The run is the folder runs/flowers-1."
     ),
+    "E608": Example(
+        "ftr evaluate runs/flowers-1 --on test",
+        "ftr evaluate runs/flowers-1 --on valid",
+        "shell",
+        "The recipe has no `test`.",
+    ),
     "E606": Example(
         "ftr predict runs/flowers-1 rose.jgp",
         "ftr predict runs/flowers-1 rose.jpg",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from recipe_lang import nodes
+from recipe_lang.loading import parent_name
 from recipe_lang.source import Source, Span
 from runtime.lsp.cursor import token_at
 from runtime.lsp.reading import Reading, blocks, params
@@ -31,8 +31,8 @@ def definition(reading: Reading, offset: int) -> Span | None:
         if not item.span.start <= offset <= item.span.end:
             continue
         match item:
-            case nodes.Extends(path):
-                return _start(os.path.normpath(Path(reading.source.name).parent / path.value))
+            case nodes.Extends():
+                return _start(parent_name(reading.source, item))
             case nodes.Drop(kind, title):
                 return _head(reading, kind, title.value)
             case nodes.Block(kind, title) if item.head_span.start <= offset <= item.head_span.end:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -284,7 +285,11 @@ def _answer(server: LanguageServer, desk: Desk) -> None:
 
 
 def serve() -> None:
-    """Answer on standard input and output until the editor says `exit` or is gone."""
+    """Answer on standard input and output until the editor says `exit` or is gone; an interrupt ends it at once."""
+    # pygls would wait for the thread that reads, which only the next message wakes.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+    if sys.stdin.isatty():
+        print("ftr lsp serves editors and waits for one here; Ctrl-C ends it.", file=sys.stderr)
     # The protocol has the real standard output to itself: whatever else prints goes to standard error.
     with os.fdopen(os.dup(1), "wb") as out:
         os.dup2(2, 1)

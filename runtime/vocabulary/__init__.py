@@ -11,8 +11,8 @@ from runtime.metrics import METRICS
 from runtime.vocabulary import bases, data, training
 from runtime.vocabulary.advice_rules import ADVICE
 from runtime.vocabulary.fields import BLOCKS, FIELDS
-from runtime.vocabulary.habits import HABITS
-from runtime.vocabulary.rules import RULES
+from runtime.vocabulary.habits import HABITS, RENAMINGS
+from runtime.vocabulary.rules import CLAIM_RULES, RULES
 
 __all__ = ["VOCABULARY"]
 
@@ -43,5 +43,7 @@ VOCABULARY = Vocabulary(
     parts=bases.parts_of,
     rules=(*RULES, *ADVICE),
     later=frozenset(f"W{number}" for number in range(740, 760)),
+    claim_rules=CLAIM_RULES,
     habits=HABITS,
+    renamings=RENAMINGS,
 )

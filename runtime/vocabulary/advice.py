@@ -354,10 +354,10 @@ class RandomFrozen(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlippedDigits(Problem):
-    """A mirrored digit is another sign or none: flips do not keep the label of characters.
+    """Nobody writes mirrored digits: a flip trains on signs that never come, some of them like another digit.
 
-    On the digits of scikit-learn both flips cost 7 points of accuracy in two epochs; the horizontal one alone nothing
-    that could be measured.
+    On the digits of scikit-learn both flips together cost 7 points of accuracy in two epochs; the horizontal one alone
+    made no difference that could be measured, so it is of no use there either.
     """
 
     code: ClassVar[str] = "W725"
@@ -366,7 +366,7 @@ class FlippedDigits(Problem):
     train_span: Span | None
 
     def message(self) -> str:
-        return f"a {self.direction} flip turns these digits into other signs"
+        return f"a {self.direction} flip shows these digits as nobody writes them"
 
     def related(self) -> Places:
         return _also(self.train_span, "the digits")

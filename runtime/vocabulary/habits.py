@@ -1,6 +1,7 @@
 """Words that people bring from other tools, each with ours or with a sentence of advice.
 
-`a|b` offers the one that its place knows. A sentence (with blanks) is shown as it stands.
+`a|b` offers the one that its place knows. A sentence (with blanks) is shown as it stands. What `RENAMINGS` names is the
+very same thing under another name.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ _WARMUP = "write it in the schedule: `cosine(warmup = 1 epoch)`"
 _CLASSES = "the number of classes comes from the data: `head = [dense(classes)]`"
 _SOURCE = 'images are named by a source: `train = folder("data/train")`'
 _WHERE = "where it runs is said to the command, not in the recipe:"
+_NORMALIZE = "write it in `data`: `prepare = [normalize(mean = …, std = …)]`"
 
 HABITS = {
     "freeze": f"frozen|{_TRAIN}",
@@ -48,6 +50,7 @@ HABITS = {
     "warmup_steps": f"warmup|{_WARMUP}",
     "gamma": "factor",
     "milestones": "at",
+    "step_size": "every",
     "eps": "epsilon",
     "betas": "the two are `beta1 = 0.9` and `beta2 = 0.999`",
     "nesterov": "the optimizer with Nesterov momentum is `nag`",
@@ -72,6 +75,7 @@ HABITS = {
     "val.loss": "valid.loss",
     "loss": "loss|valid.loss",
     "batch_size": "batch",
+    "batchsize": "batch",
     "bs": "batch",
     "num_classes": _CLASSES,
     "img_size": "size",
@@ -91,6 +95,10 @@ HABITS = {
     "encoder": "base",
     "classifier": "head",
     "fc": "head",
+    "base.head": "head",
+    "base.fc": "head",
+    "base.classifier": "head",
+    "base.output": "head",
     "layer1": "base.block1",
     "layer2": "base.block2",
     "layer3": "base.block3",
@@ -117,6 +125,16 @@ HABITS = {
     "crossentropy": "cross_entropy",
     "cross_entropy_loss": "cross_entropy",
     "ce": "cross_entropy",
+    "categorical_crossentropy": "cross_entropy",
+    "sparse_categorical_crossentropy": "cross_entropy",
+    "crossentropyloss": "cross_entropy",
+    "normalize": f"normalize|{_NORMALIZE}",
+    "normalise": f"normalize|{_NORMALIZE}",
+    "resnet18": "resnet18_v1b",
+    "resnet34": "resnet34_v1b",
+    "resnet50": "resnet50_v1b",
+    "resnet101": "resnet101_v1b",
+    "resnet152": "resnet152_v1b",
     "cosine_annealing": "cosine",
     "cosineannealinglr": "cosine",
     "steplr": "step",
@@ -166,3 +184,14 @@ HABITS = {
     "on": "true",
     "off": "false",
 }
+
+_RENAMED = """
+augmentation augmentations batch_size batchsize bs categorical_crossentropy ce centercrop colorjitter
+cosine_annealing cosineannealinglr criterion cross_entropy_loss crossentropy eps freeze gamma grad_clip
+gradient_clip hflip horizontal_flip image_folder image_size imagefolder img_size learning_rate lr_scheduler
+max_norm milestones optim random_flip random_seed randomcrop randomhorizontalflip randomresizedcrop scheduler
+step_size steplr val val_acc val_accuracy val_loss wd
+"""
+# Nothing is lost and nothing guessed where `ftr fix` writes our name instead. `min_lr` is not among them: it is a rate,
+# and `final` a share of the peak.
+RENAMINGS = frozenset(_RENAMED.split())

@@ -79,17 +79,21 @@ class ScaleOfFrozen(Problem):
     """A rate scale is for a part that trains in the stage."""
 
     code: ClassVar[str] = "E424"
-    part: str
+    parts: tuple[str, ...]
     train_span: Span | None
 
     def message(self) -> str:
-        return f"`{self.part}` has a rate scale and does not train in this stage"
+        names = errors.quoted(self.parts)
+        if len(self.parts) == 1:
+            return f"{names} has a rate scale and does not train in this stage"
+        return f"{names} have a rate scale and do not train in this stage"
 
     def related(self) -> tuple[tuple[Span, str], ...]:
         return ((self.train_span, "what trains"),) if self.train_span else ()
 
     def help(self) -> str:
-        return "add it to `train`, or remove its scale"
+        them, their = ("it", "its") if len(self.parts) == 1 else ("them", "their")
+        return f"add {them} to `train`, or remove {their} scale"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,12 +298,12 @@ def _scales(recipe: CheckedRecipe) -> Iterator[Problem]:
         for key, _ in stage["lr_scale"]:
             if key.value.patterns:
                 yield ScaleOfPattern(span=key.span)
-            for part in key.value.parts:
-                if part in seen:
-                    yield ScaledTwice(span=key.span, part=part)
-                elif part not in stage["train"].parts and not stage["train"].patterns:
-                    yield ScaleOfFrozen(span=key.span, part=part, train_span=stage.place("train"))
-                seen.add(part)
+            yield from (ScaledTwice(span=key.span, part=part) for part in key.value.parts if part in seen)
+            trained = {*seen, *stage["train"].parts}
+            frozen = tuple(part for part in key.value.parts if part not in trained)
+            if frozen and not stage["train"].patterns:
+                yield ScaleOfFrozen(span=key.span, parts=frozen, train_span=stage.place("train"))
+            seen.update(key.value.parts)
 
 
 def _holdouts(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -315,9 +319,13 @@ def _holdouts(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 def _claims(recipe: CheckedRecipe) -> Iterator[Problem]:
     for claim in recipe.claims:
-        what = f"`{claim.metric}`"
         if claim.metric.set == "test" and recipe.block("data")["test"] is None:
             yield NoTestSet(span=claim.span)
+
+
+def _shares(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for claim in recipe.claims:
+        what = f"`{claim.metric}`"
         if claim.metric.name != "loss" and not 0 <= claim.number <= 1:
             hint = f"a share is written `{claim.number:g}%`" if 2 <= claim.number <= 100 else ""
             found = f"{claim.number:g}"
@@ -336,3 +344,5 @@ RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _holdouts,
     _claims,
 )
+
+CLAIM_RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (_shares,)

@@ -7,6 +7,7 @@ collected; the checker never stops at the first. It reads nothing but its argume
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -99,6 +100,9 @@ class _Checker:
         self.values = Values(vocabulary, self.params, self.selector, self.problems)
         self.meant: set[tuple[str, str]] = set()  # what unknown fields stand for, by the place that has them
         self.unknown_blocks = False
+        self.broken: dict[str, list[int]] = {}  # where the syntax is wrong, by source, in order
+        for span in sorted((p.span for p in merged.problems if p.span), key=lambda span: span.start):
+            self.broken.setdefault(span.source.name, []).append(span.start)
         # After a mistake in the braces or an unreadable header nobody knows what is missing.
         self.knows_all = (
             merged.complete
@@ -178,12 +182,14 @@ class _Checker:
     def _blocks(self, blocks: list[nodes.Block], items: tuple[nodes.Item, ...]) -> tuple[CheckedBlock, ...]:
         types = self.vocabulary.blocks
         first: dict[str, Span] = {}
+        again: set[int] = set()  # of these nothing is missing: what they say belongs into the first
         shared: dict[str, dict[str, Value]] = {}
         shared_names: dict[str, set[str]] = {}
         known = [block for block in blocks if self._known(block)]
         for block in known:
             kind = types[block.kind]
-            self._once(block, kind, first)
+            if not self._once(block, kind, first):
+                again.add(id(block))
             if kind.defaults_for is not None:
                 target = types[kind.defaults_for]
                 shared[target.name] = self._block_fields(block, target.fields, f"`{block.kind}`")
@@ -200,6 +206,7 @@ class _Checker:
                 name: value for name, value in shared.get(kind.name, {}).items() if name not in _written(block.items)
             }
             names = _written(block.items) | shared_names.get(kind.name, set())
+            names |= set(kind.fields) if id(block) in again else set()
             fields = self._filled({**inherited, **own}, names, kind.fields, where, block.head_span)
             checked.append(CheckedBlock(block.kind, title, fields, block.span, block.head_span))
         self._missing_blocks(known, items)
@@ -221,17 +228,17 @@ class _Checker:
 
     def _has_broken_header(self, block: nodes.Block) -> bool:
         head = block.head_span
-        return any(
-            p.span and p.span.source is head.source and head.start <= p.span.start < head.end for p in self.problems
-        )
+        starts = self.broken.get(head.source.name, [])
+        return bisect_left(starts, head.start) < bisect_left(starts, head.end)
 
     def _home(self, name: str) -> str:
         return home(name, self.vocabulary)
 
-    def _once(self, block: nodes.Block, kind: v.BlockType, first: dict[str, Span]) -> None:
+    def _once(self, block: nodes.Block, kind: v.BlockType, first: dict[str, Span]) -> bool:
+        """Whether a block of this title stands for the first time; what is wrong with that is reported."""
         if kind.titled != isinstance(block.title, nodes.Text) and not self._has_broken_header(block):
             self.problems.append(errors.BadTitle(span=block.head_span, kind=block.kind, needed=kind.titled))
-            return
+            return True
         what = f"the block `{block.kind}`"
         key = block.kind
         if kind.repeated and isinstance(block.title, nodes.Text):
@@ -239,7 +246,9 @@ class _Checker:
             key = f"{block.kind} {block.title.value}"
         if key in first:
             self.problems.append(errors.GivenTwice(span=block.head_span, what=what, first=first[key]))
-        first.setdefault(key, block.head_span)
+            return False
+        first[key] = block.head_span
+        return True
 
     def _missing_blocks(self, known: list[nodes.Block], items: tuple[nodes.Item, ...]) -> None:
         present = {block.kind for block in known}

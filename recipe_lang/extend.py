@@ -130,31 +130,33 @@ def _together(parent: tuple[nodes.Item, ...], child: tuple[nodes.Item, ...]) -> 
     """Return the parent's statements, those that the child has too replaced, and what only the child has."""
     merged = list(parent)
     new: list[nodes.Item] = []
-    taken: set[int] = set()  # a second statement of the same name in one file stays, and is reported as such
     places: dict[object, list[int]] = {}
     for index, item in enumerate(parent):
         places.setdefault(_key(item), []).append(index)
     gone: set[int] = set()
     for item in child:
-        found = [index for index in places.get(_key(item), []) if index not in taken]
+        found = places.get(_key(item))
         if not found:
             new.append(item)
             continue
-        first, *others = found
+        first = found.pop(0)  # a second statement of the same name in one file stays, and is reported as such
         merged[first] = _over(parent[first], item)
-        taken.add(first)
         if isinstance(item, nodes.Claim):
-            gone.update(others)  # claims on a metric stand for all that the parent claims of it
-            taken.update(others)
+            gone.update(found)  # claims on a metric stand for all that the parent claims of it
+            found.clear()
     return _inserted([item for index, item in enumerate(merged) if index not in gone], new)
 
 
-def _inserted(items: list[nodes.Item], new: list[nodes.Item]) -> tuple[nodes.Item, ...]:
+def _inserted(items: Sequence[nodes.Item], new: Sequence[nodes.Item]) -> tuple[nodes.Item, ...]:
     """Return statements with new ones behind the last of their kind, so that a stage stands among the stages."""
+    last = {_kind(item): index for index, item in enumerate(items)}
+    behind: dict[int, list[nodes.Item]] = {}
     for item in new:
-        alike = [index for index, each in enumerate(items) if _kind(each) == _kind(item)]
-        items.insert(alike[-1] + 1 if alike else len(items), item)
-    return tuple(items)
+        behind.setdefault(last.get(_kind(item), len(items)), []).append(item)
+    placed: list[nodes.Item] = []
+    for index, item in enumerate(items):
+        placed += [item, *behind.get(index, ())]
+    return (*placed, *behind.get(len(items), ()))
 
 
 def _kind(item: nodes.Item) -> object:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from toy import CLASSES, STAGE, make_images, train, truncate, write_recipe
 
 from runtime import finished
@@ -594,3 +595,14 @@ def test_names_that_no_terminal_can_show(photos: Path, tmp_path: Path) -> None:
     out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
     assert r"\udcff\udce9.jpg" in out.replace("\n", "")
+
+
+def test_of_very_many_problems_the_first_are_shown(tmp_path: Path) -> None:
+    recipe = tmp_path / "r.ftr"
+    recipe.write_text("ftr 1\n" + "".join(f"x{number} = 1\n" for number in range(150)))
+    result = CliRunner().invoke(app, ["check", str(recipe)])
+    assert result.exit_code == 2
+    assert result.stderr.count("error[") == 100
+    assert "… and 52 more; --json lists all" in result.stderr  # 150 fields, and two blocks that are missing
+    machine = CliRunner().invoke(app, ["check", "--json", str(recipe)])
+    assert len(json.loads(machine.stdout)[0]["problems"]) == 152

@@ -192,7 +192,7 @@ def test_without_the_library_the_command_says_what_to_install(tmp_path: Path) ->
         stdin=subprocess.DEVNULL,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert 'pip install "ftr[lsp]"' in done.stderr
+    assert 'pip install -c constraints.txt ".[lsp]"' in done.stderr
 
 
 def test_the_server_ends_when_its_editor_is_gone() -> None:

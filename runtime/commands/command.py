@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
 _FAILURES = ("E601", "E603", "E607")  # the loss, the disk, the memory: neither the recipe's nor the command's fault
 _NO_MEMORY = re.compile(r"Failed to allocate (CPU|GPU) Memory|bad_alloc|out of memory")  # in errors of MXNet
+_SHOWN = 100  # problems on the screen
 P = ParamSpec("P")
 
 
@@ -66,16 +67,20 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
 
 def show_problems(problems: tuple[Problem, ...]) -> None:
     """Print problems on standard error."""
+    if not problems:  # rich takes 30 ms to import
+        return
     from rich.console import Console
 
     out = Console(stderr=True, soft_wrap=True, highlight=False)
-    for problem in problems:
+    for problem in problems[:_SHOWN]:
         head, _, rest = render(problem).partition("\n")
         style = "bold red" if problem.is_error else "bold yellow"
         out.print(head, style=style, markup=False)
         if rest:
             out.print(rest, markup=False)
         out.print()
+    if len(problems) > _SHOWN:
+        out.print(f"… and {len(problems) - _SHOWN:,} more; --json lists all", markup=False)
     errors = sum(problem.is_error for problem in problems)
     if errors > 1:
         out.print(f"{errors} errors")

@@ -6,13 +6,19 @@ In go trees whose tokens are all kept, out come nodes with their spans. Nothing 
 from __future__ import annotations
 
 import gc
+import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import lark
 from lark import Lark, Token, Tree
+from lark.grammar import Rule
+from lark.lexer import TerminalDef
 
 from recipe_lang import nodes
 from recipe_lang.diagnostics import Problem
@@ -36,9 +42,37 @@ def uncollected() -> Iterator[None]:
 @cache
 def grammar() -> Lark:
     """Return the parser of `grammar.lark`; its trees keep every token, so that their ends are known."""
-    text = (Path(__file__).parent / "grammar.lark").read_text(encoding="utf-8")
     with uncollected():
-        return Lark(text, parser="lalr", keep_all_tokens=True, maybe_placeholders=True)
+        stored = json.loads((_FOLDER / "grammar.json").read_text(encoding="utf-8"), object_pairs_hook=_numbered)
+        if stored["made_from"] != _made_from():
+            return built()
+        parser: Lark = Lark._load_from_dict(data=stored["data"], memo=stored["memo"])  # type: ignore[no-untyped-call]
+        return parser
+
+
+_FOLDER = Path(__file__).parent
+
+
+def built() -> Lark:
+    """Return the parser, its tables made from the grammar."""
+    text = (_FOLDER / "grammar.lark").read_text(encoding="utf-8")
+    return Lark(text, parser="lalr", keep_all_tokens=True, maybe_placeholders=True)
+
+
+def _made_from() -> list[str]:
+    """Return what the tables depend on: lark's version, and the grammar."""
+    return [lark.__version__, hashlib.sha256((_FOLDER / "grammar.lark").read_bytes()).hexdigest()]
+
+
+def _numbered(pairs: list[tuple[str, Any]]) -> dict[str | int, Any]:
+    """Return an object of JSON with the numbers among its keys as numbers."""
+    return {int(key) if key.isdecimal() else key: value for key, value in pairs}
+
+
+def tables() -> str:
+    """Return the content of `grammar.json`: the parser's tables, whose making takes as long as all else in a check."""
+    data, memo = built().memo_serialize([TerminalDef, Rule])
+    return json.dumps({"made_from": _made_from(), "data": data, "memo": memo}, separators=(",", ":")) + "\n"
 
 
 class Builder:
@@ -235,3 +269,7 @@ def _last(thing: Kid) -> Token:
     while isinstance(thing, Tree):
         thing = next(kid for kid in reversed(thing.children) if kid is not None)
     return _token(thing)
+
+
+if __name__ == "__main__":
+    print(tables(), end="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from recipe_lang.checker import check
 from recipe_lang.formatter import format_text
 from recipe_lang.parser import parse
 from recipe_lang.source import Source
+from recipe_lang.tree import built, grammar, tables
 from runtime.reference import reference
 from runtime.vocabulary import VOCABULARY
 
@@ -78,3 +80,12 @@ def test_code_in_backticks_of_the_contributors_page_exists() -> None:
     assert len(names) > 5
     for name in names:
         assert re.search(rf"\b{name}\b", source), name
+
+
+def test_the_tables_of_the_parser_are_those_of_the_grammar() -> None:
+    stored = json.loads((ROOT / "recipe_lang" / "grammar.json").read_text())
+    assert stored["made_from"] == json.loads(tables())["made_from"], (
+        "run: python -m recipe_lang.tree > recipe_lang/grammar.json"
+    )
+    for path in (ROOT / "recipes").glob("*.ftr"):
+        assert grammar().parse(path.read_text()) == built().parse(path.read_text())

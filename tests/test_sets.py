@@ -141,7 +141,7 @@ def test_the_data_root_moves_relative_paths_only(name: str, written: str, moved:
 
 def test_the_data_root_moves_a_path_of_the_command_line() -> None:
     recipe = recipe_of("train = folder($d)", settings=('d="y"',), top='param d = "d"')
-    assert recipe.block("data")["train"]["path"] == Path("y")
+    assert recipe.block("data")["train"]["path"] == Path("recipes/y")  # where the parameter's own path starts
     assert under_root(recipe, Path("/root")).block("data")["train"]["path"] == Path("/root/y")
 
 

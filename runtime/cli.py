@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from runtime.commands import language, results, training
+from runtime.commands import cache, language, results, training
 from runtime.vocabulary import VOCABULARY
 
 
@@ -43,6 +43,7 @@ for _each in (
     results.predict,
     results.export,
     results.runs,
+    cache.cache,
 ):
     app.add_command(_each)
 

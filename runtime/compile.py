@@ -14,6 +14,7 @@ from typing import Any
 from recipe_lang.checked import CallValue, CheckedBlock, CheckedRecipe, Metric, Quantity, Value
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.identity import recipe_hash
+from runtime.data.views import view_count
 from runtime.plan import (
     ClaimPlan,
     DataFacts,
@@ -162,6 +163,8 @@ class _Stage:
         schedule, warmup = self._schedule()
         monitor, keep = self._monitor()
         loss = self.recipe.fields["loss"] if block["loss"] == "shared" else block.fields["loss"]
+        cut = next((index for index, part in enumerate(parts) if part.trained), len(parts))
+        augment = self._augment()
         return StagePlan(
             position=position,
             title=block.title,
@@ -169,7 +172,9 @@ class _Stage:
             train=block["train"],
             norm_frozen=block["norm"] == "frozen",
             parts=parts,
-            cut=next((index for index, part in enumerate(parts) if part.trained), len(parts)),
+            cut=cut,
+            features=self.net.inputs[parts[cut].name] if 0 < cut < len(parts) else 0,
+            views=view_count(augment),
             steps=self.total,
             steps_per_epoch=self.per_epoch,
             epochs=ceil(self.total / self.per_epoch),
@@ -179,7 +184,7 @@ class _Stage:
             loss=step(loss),
             clip=step(block.fields["clip"]) if block["clip"] else None,
             l1=block["l1"],
-            augment=self._augment(),
+            augment=augment,
             stop=self._stop(),
             monitor=monitor,
             keep=keep,

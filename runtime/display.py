@@ -18,7 +18,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from runtime.events import Evaluated, EvaluationStarted, Event, StageFinished, StageStarted, StepFinished
+from runtime.events import (
+    Evaluated,
+    EvaluationStarted,
+    Event,
+    FeaturesComputed,
+    StageFinished,
+    StageStarted,
+    StepFinished,
+)
 from runtime.plan import Plan, StagePlan
 
 _REFRESH_S = 0.2
@@ -85,6 +93,9 @@ class Display:
                 self._now.last, self._now.doing = event, ""
                 self._now.images += event.images
                 self._show(self._progress())
+            case FeaturesComputed() if self._now is not None:
+                self._now.doing = f"frozen part: {event.done:,} of {event.total:,} images"
+                self._show(self._progress(), force=event.done == event.total)
             case EvaluationStarted() if self._now is not None:
                 self._now.busy_s += now - self._now.resumed
                 self._now.doing = f"evaluating {event.set}"

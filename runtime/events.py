@@ -39,6 +39,17 @@ class StepFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class FeaturesComputed:
+    """The frozen part was run on `done` of `total` images of a set, to be kept."""
+
+    stage: int
+    epoch: int
+    step: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationStarted:
     """A set is being evaluated."""
 
@@ -84,4 +95,4 @@ class Tested:
     report: Report
 
 
-Event = StageStarted | StepFinished | EvaluationStarted | Evaluated | StageFinished | Tested
+Event = StageStarted | StepFinished | FeaturesComputed | EvaluationStarted | Evaluated | StageFinished | Tested

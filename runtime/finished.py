@@ -28,12 +28,14 @@ from runtime.data.images import ImageError, find_broken, open_rgb
 from runtime.data.problems import SetTooSmall
 from runtime.data.sets import Sets, list_sets, load_source, to_input, transform, under_root
 from runtime.data.sources import IMAGE_ENDINGS, Listing, Sample
+from runtime.feature_cache import user_cache
+from runtime.inputs import SetInputs
 from runtime.metrics import Report
-from runtime.model import Model, build_model, sequence
+from runtime.model import Model, build_model, frozen_units, sequence
 from runtime.mx import mx, nd
 from runtime.plan import DataFacts, DataPlan
 from runtime.run_problems import NoImages, NoSuchSet, NotARun
-from runtime.train import measure, whole_net
+from runtime.train import features_of, measure, suffix_of, whole_net
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
 
@@ -44,6 +46,8 @@ class RunSettings:
 
     device: str = "cpu"
     workers: int = 2
+    cache: bool = True  # keep what frozen parts make of an image
+    fuse: bool = True  # run frozen parts with layers joined
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,9 +123,13 @@ def predict(run: Finished, paths: Sequence[Path], context: Any, top: int = 5) ->
 
 
 def _net(run: Finished, context: Any) -> Callable[[Any], Any]:
+    _move(run, context)
+    return whole_net(run.model)
+
+
+def _move(run: Finished, context: Any) -> None:
     for parameter in run.model.parameters.values():
         parameter.reset_ctx(context)
-    return whole_net(run.model)
 
 
 def _files(path: Path) -> list[Path]:
@@ -157,8 +165,11 @@ def evaluate(
     data: str | None = None,
     set_name: str | None = None,
     data_root: Path | None = None,
+    cache: bool = True,
 ) -> tuple[str, Report]:
     """Measure a run on one of its own sets, or on other data; return the set's name and the report.
+
+    With `cache`, what the frozen part gives of an image is taken from the disk, and kept there.
 
     `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`). Images that
     cannot be read are left out where the recipe says `on_error = skip`.
@@ -178,8 +189,31 @@ def evaluate(
     if not samples:
         raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))
     sets = Sets(run.data, run.recipe["seed"], {"these": samples}, workers)
-    net = _net(run, context)
-    return name, measure(net, sets, "these", context)
+    return name, _measured(run, sets, context, cache)
+
+
+def _measured(run: Finished, sets: Sets, context: Any, cache: bool) -> Report:
+    """Measure on the set `these` as the run did: behind the frozen part of its last stage."""
+    _move(run, context)
+    base = step(run.recipe.fields["base"])
+    features = features_of(run.model, base, sets, context, fuse=True, keep=cache, cache=user_cache() if cache else None)
+    try:
+        cut = _last_cut(run)
+        inputs = SetInputs(sets, features.prefix(cut, (), len(sets.samples["these"])))
+        for _ in inputs.fill_evaluation("these"):
+            pass
+        return measure(suffix_of(features, cut), inputs, "these")
+    finally:
+        features.close()
+
+
+def _last_cut(run: Finished) -> int:
+    """Return how many units the last stage left frozen; 0, which is as right but slower, when no plan says it."""
+    try:
+        cut = read_json(run.folder, "plan.json")["stages"][-1]["cut"]
+    except (RecipeError, LookupError, TypeError):
+        return 0
+    return frozen_units(run.model, cut) if isinstance(cut, int) and 0 <= cut < len(run.model.parts) else 0
 
 
 def _moved_recipe(run: Finished, data_root: Path) -> CheckedRecipe:

@@ -47,7 +47,16 @@ class Model:
         for name, parameter in self.parameters.items():
             part = next(part for part in self.parts if name.startswith(f"{part}."))
             facts[part].append(Parameter(name, math.prod(parameter.shape), _kind(name)))
-        return NetFacts({name: tuple(owned) for name, owned in facts.items()})
+        return NetFacts({name: tuple(owned) for name, owned in facts.items()}, self._inputs())
+
+    def _inputs(self) -> dict[str, int]:
+        """Return how many numbers each part gets for an image, the head behind its pooling."""
+        outputs = [mx.sym.var("data")]
+        for unit in units(self):
+            outputs.append(unit(outputs[-1]))
+        _, shapes, _ = mx.sym.Group(outputs[1:]).infer_shape(data=(2, 3, self.size, self.size))
+        numbers = [3 * self.size**2, *(math.prod(shape[1:]) for shape in shapes)]
+        return {name: numbers[frozen_units(self, place)] for place, name in enumerate(self.parts)}
 
     def arrays(self) -> dict[str, Array]:
         """Return a copy of all parameters and statistics by name."""
@@ -136,6 +145,32 @@ def sequence(blocks: Sequence[Any]) -> Any:
     net = nn.HybridSequential(prefix="")
     net.add(*blocks)
     return net
+
+
+def units(model: Model) -> list[Any]:
+    """Return the network's blocks in the order in which they run: the base's parts, then the head's layers."""
+    *base, head = model.parts.values()
+    return [*base, *head._children.values()]
+
+
+def frozen_units(model: Model, cut: int) -> int:
+    """Return how many units lie before the first that trains, where the first `cut` parts are frozen.
+
+    Of a head that trains, the layers at its beginning that have nothing to train and drop nothing count as frozen.
+    """
+    base = len(model.parts) - 1
+    if cut < base:
+        return cut
+    layers = units(model)[base:]
+    return base + next((number for number, layer in enumerate(layers) if not _is_fixed(layer)), len(layers) - 1)
+
+
+def _is_fixed(layer: Any) -> bool:
+    return not layer.collect_params().keys() and not _has_dropout(layer)
+
+
+def _has_dropout(block: Any) -> bool:
+    return isinstance(block, nn.Dropout) or any(_has_dropout(child) for child in block._children.values())
 
 
 _POOLS = {"global_avg_pool": nn.GlobalAvgPool2D, "global_max_pool": nn.GlobalMaxPool2D}

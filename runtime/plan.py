@@ -41,9 +41,13 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class NetFacts:
-    """The parameters of each part in order, `base.stem` … `head`."""
+    """The parameters of each part in order, `base.stem` … `head`, and how many numbers it gets for an image.
+
+    Those of the head are counted behind its pooling.
+    """
 
     parts: Mapping[str, tuple[Parameter, ...]]
+    inputs: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,11 @@ class StopPlan:
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """One stage. `cut` counts the parts of the frozen prefix, which runs outside of training."""
+    """One stage. `cut` counts the parts of the frozen prefix, which runs outside of training.
+
+    The prefix gives `features` numbers for each of the `views` that augmentation makes of an image; without an end to
+    the views (None) nothing is kept of training images.
+    """
 
     position: int
     title: str
@@ -85,6 +93,8 @@ class StagePlan:
     norm_frozen: bool
     parts: tuple[PartPlan, ...]
     cut: int
+    features: int
+    views: int | None
     steps: int
     steps_per_epoch: int
     epochs: int

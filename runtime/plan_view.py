@@ -13,6 +13,7 @@ from rich.text import Text
 from recipe_lang.checked import CheckedRecipe
 from recipe_lang.printer import values_with_places
 from runtime import schedules
+from runtime.data.views import view_count
 from runtime.plan import DataPlan, Plan, StagePlan, Step
 from runtime.vocabulary import VOCABULARY
 
@@ -119,7 +120,7 @@ def _steps(steps: tuple[Step, ...]) -> str:
 def _stage(plan: Plan, stage: StagePlan) -> RenderableType:
     rows: list[tuple[str, RenderableType]] = [
         ("starts from", stage.starts_from),
-        ("frozen prefix", _prefix(stage)),
+        ("frozen prefix", _prefix(plan, stage)),
         ("length", f"{stage.steps:,} steps, {stage.epochs} epochs of {stage.steps_per_epoch}"),
         ("optimizer", call_text(stage.optimizer)),
         ("rate", _rate(stage)),
@@ -134,11 +135,22 @@ def _stage(plan: Plan, stage: StagePlan) -> RenderableType:
     return Group(title, _parts(stage), _grid(rows))
 
 
-def _prefix(stage: StagePlan) -> str:
+def _prefix(plan: Plan, stage: StagePlan) -> str:
     if not stage.cut:
         return "none"
-    names = dict.fromkeys((stage.parts[0].name, stage.parts[stage.cut - 1].name))
-    return f"{' .. '.join(names)}: runs in predict mode, outside of training"
+    parts = " .. ".join(dict.fromkeys((stage.parts[0].name, stage.parts[stage.cut - 1].name)))
+    if stage.views is None:
+        endless = ", ".join(step.name for step in stage.augment if view_count([step]) is None)
+        return f"{parts}: runs on each batch, since {endless} makes new images each time; kept for validation and test"
+    views = min(stage.views, stage.epochs)
+    images = plan.data.images("train") * views + plan.data.images("valid") + plan.data.images("test")
+    each = f"{views} views of each image" if views > 1 else "each image"
+    kept = f"{stage.features:,} numbers, at most {_bytes(4 * stage.features * images)}"
+    return f"{parts}: runs once on {each} and is kept, {kept}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6)):,} MB"
 
 
 def _options(stage: StagePlan) -> Iterator[tuple[str, str]]:

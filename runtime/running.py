@@ -29,8 +29,10 @@ from runtime.artifacts import Record, create_folder, recording, result_of, write
 from runtime.compile import compile_plan, step
 from runtime.curves import draw_curves
 from runtime.data.sets import Place, Sets, check_images, data_facts, list_sets, under_root
+from runtime.data.sound_images import sound_images
 from runtime.data.sources import Listing
 from runtime.events import Event
+from runtime.feature_cache import user_cache
 from runtime.finished import RunSettings, export_model
 from runtime.model import Model, build_model, start_weights
 from runtime.mx import mx
@@ -121,7 +123,10 @@ def run(
     context, versions = device_context(settings.device), versions_used(settings)
     with _signals() as asked:
         recipe, plan = prepared.recipe, prepared.plan
-        listings, skipped = check_images(recipe, prepared.listings, settings.workers, watch.checking, asked)
+        count = sum(len(listing.samples) for listing in prepared.listings.values())
+        cache = user_cache() if settings.cache else None
+        with sound_images(cache, count) as sound:
+            listings, skipped = check_images(recipe, prepared.listings, settings.workers, watch.checking, asked, sound)
         if asked():
             raise Interrupted(asked.signal)
         if skipped:
@@ -130,7 +135,7 @@ def run(
             start_weights(prepared.model, plan.base, plan.seed, context)
         folder = _begin(recipe, plan, out)
         sets = Sets(plan.data, plan.seed, {name: each.samples for name, each in listings.items()}, settings.workers)
-        session = Session(plan, prepared.model, sets, context, asked)
+        session = Session(plan, prepared.model, sets, context, asked, settings.fuse, settings.cache, cache)
         with recording(folder) as record:
             status, failure = _train(session, folder, record, watch)
             weights = _settle(session, failure) if status != "finished" else "the final weights"
@@ -257,5 +262,7 @@ def versions_used(settings: RunSettings) -> dict[str, str]:
         "python": platform.python_version(),
         "cpu": platform.processor() or platform.machine(),
         "device": settings.device,
+        "cache": "on" if settings.cache else "off",
+        "fuse": "on" if settings.fuse else "off",
         "threads": os.environ.get("OMP_NUM_THREADS", "all"),
     }

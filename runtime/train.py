@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,21 +21,26 @@ from runtime.events import (
     Evaluated,
     EvaluationStarted,
     Event,
+    FeaturesComputed,
     StageFinished,
     StageStarted,
     StepFinished,
     Tested,
 )
+from runtime.feature_cache import FeatureCache
+from runtime.features import Features
 from runtime.freezing import prepare_stage
+from runtime.inputs import SetInputs, StageInputs, kept_rows
 from runtime.metrics import METRICS, Report, report
-from runtime.model import CrossEntropy, Model, sequence
+from runtime.model import CrossEntropy, Model, frozen_units, sequence, units
 from runtime.mx import array, autograd, mx, nd
 from runtime.optimizers import add_l1, clip_by_global_norm, clip_by_value, trainer
-from runtime.plan import Plan, StagePlan, trained_names
+from runtime.plan import Plan, StagePlan, Step, trained_names
 from runtime.randomness import derive
 from runtime.run_problems import LossNotFinite
 
 _STEPS_BEHIND = 2
+TrainBatch = Callable[[Any, Any, int], tuple[Any, float]]
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
@@ -77,6 +82,9 @@ class Session:
     sets: Sets
     context: Any
     asked_to_stop: Callable[[], bool] = lambda: False
+    fuse: bool = True
+    keep: bool = True  # what the frozen parts give
+    cache: FeatureCache | None = None  # where it is kept for later runs
     state: TrainState = field(default_factory=TrainState)
 
 
@@ -84,15 +92,12 @@ class Session:
 class _StageNet:
     """The network as one stage runs it: a frozen prefix, then the suffix that trains."""
 
-    prefix: Any
+    inputs: StageInputs
     suffix: Any
     trained: Mapping[str, Any]  # parameters by structural name
     scales: Mapping[str, float]
     changing: Mapping[str, Any]  # all parameters and statistics behind the cut
     has_dropout: bool
-
-    def scores(self, inputs: Any) -> Any:
-        return self.suffix(self.prefix(inputs))
 
 
 def train(session: Session) -> Iterator[Event]:
@@ -102,42 +107,70 @@ def train(session: Session) -> Iterator[Event]:
         Interrupted: `session.asked_to_stop` said so; the model holds the weights of the last whole step.
         RecipeError: the loss is no longer a number, or an image cannot be read.
     """
+    features = features_of(
+        session.model,
+        session.plan.base,
+        session.sets,
+        session.context,
+        fuse=session.fuse,
+        keep=session.keep,
+        cache=session.cache,
+    )
+    try:
+        yield from _run_stages(session, features)
+    finally:
+        features.close()
+
+
+def _run_stages(session: Session, features: Features) -> Iterator[Event]:
     state = session.state
+    net = None
     for stage in session.plan.stages:
         state.stage, state.epoch, state.step, state.best = stage.position, 0, 0, None
         state.improved_at, state.stop_value = 0, None
-        yield from _run_stage(session, stage)
-    net = whole_net(session.model)
+        net = _prepare(session, stage, features)
+        yield from _run_stage(session, stage, net)
+    assert net is not None
     for name in ("valid", "test"):
         if session.plan.data.images(name):
             yield EvaluationStarted(state.stage, state.epoch, state.step, name)
-            yield Tested(state.stage, state.epoch, state.step, name, _measure(session, net, name))
+            yield Tested(state.stage, state.epoch, state.step, name, (yield from _measure(session, net, name)))
+
+
+def features_of(
+    model: Model, base: Step, sets: Sets, context: Any, *, fuse: bool, keep: bool, cache: FeatureCache | None
+) -> Features:
+    """Return what makes the frozen prefixes of a network; close it behind the last."""
+    data = sets.plan
+    return Features(
+        units(model),
+        data.batch,
+        data.size,
+        context,
+        lambda images: sets.inputs(images, context),
+        fuse=fuse and context.device_type == "cpu",
+        keep=keep,
+        cache=cache,
+        identity={"mean": data.mean, "std": data.std},
+        about={"base": base.args["name"]},
+    )
 
 
 def measure(
-    net: Callable[[Any], Any],
-    sets: Sets,
-    name: str,
-    context: Any,
-    asked_to_stop: Callable[[], bool] = lambda: False,
+    suffix: Callable[[Any], Any], inputs: SetInputs, name: str, asked_to_stop: Callable[[], bool] = lambda: False
 ) -> Report:
-    """Measure a network, from inputs to scores, on a set.
+    """Measure a network on a set: `suffix` gives the scores of what its frozen prefix gives. What is kept is there.
 
     Raises:
         Interrupted: `asked_to_stop` said so.
     """
     scores, labels = [], []
-    size = sets.plan.batch
-    for batch in sets.evaluation(name):
+    for features, batch_labels in inputs.evaluation(name):
         if asked_to_stop():
             raise Interrupted
-        count = len(batch.labels)
-        images = batch.images
-        if count < size:  # one shape for all batches: the graph is planned once
-            images = np.concatenate([images, np.repeat(images[-1:], size - count, axis=0)])
-        scores.append(net(sets.inputs(images, context))[:count].asnumpy())
-        labels.append(batch.labels)
-    return report(np.concatenate(scores), np.concatenate(labels), sets.plan.classes)
+        scores.append(suffix(features)[: len(batch_labels)].asnumpy())
+        labels.append(batch_labels)
+    return report(np.concatenate(scores), np.concatenate(labels), inputs.sets.plan.classes)
 
 
 def whole_net(model: Model) -> Callable[[Any], Any]:
@@ -147,25 +180,42 @@ def whole_net(model: Model) -> Callable[[Any], Any]:
     return net
 
 
-def _measure(session: Session, net: Callable[[Any], Any], name: str) -> Report:
-    return measure(net, session.sets, name, session.context, session.asked_to_stop)
+def suffix_of(features: Features, cut: int) -> Any:
+    """Return the network behind its first `cut` units, hybridized."""
+    suffix = sequence(features.units[cut:])
+    suffix.hybridize(static_alloc=True, static_shape=True)
+    return suffix
 
 
-def _run_stage(session: Session, stage: StagePlan) -> Iterator[Event]:
+def _measure(session: Session, net: _StageNet, name: str) -> Generator[Event, None, Report]:
+    """Measure the network on a set, from what is kept of its frozen part where there is such."""
+    yield from _filling(session, net.inputs.each.fill_evaluation(name))
+    return measure(net.suffix, net.inputs.each, name, session.asked_to_stop)
+
+
+def _filling(session: Session, progress: Iterator[tuple[int, int]]) -> Iterator[FeaturesComputed]:
+    state = session.state
+    for done, total in progress:
+        if session.asked_to_stop():
+            raise Interrupted
+        yield FeaturesComputed(state.stage, state.epoch, state.step, done, total)
+
+
+def _run_stage(session: Session, stage: StagePlan, net: _StageNet) -> Iterator[Event]:
     state = session.state
     yield StageStarted(stage, stage.position)
-    net = _prepare(session, stage)
     state.begun_with = _copies(net) if stage.position else {}
     step = _training_step(session, stage, net)
     reason = "done"
     while state.step < stage.steps:
         losses: list[float] = []
-        for event in _run_epoch(session, stage, step):
+        yield from _filling(session, net.inputs.fill_training(state.epoch))
+        for event in _run_epoch(session, stage, net, step):
             losses.append(event.loss)
             yield event
         state.epoch += 1
         yield EvaluationStarted(stage.position, state.epoch, state.step, "valid")
-        values = _measure(session, net.scores, "valid").values
+        values = (yield from _measure(session, net, "valid")).values
         is_best = _note_best(state, stage, net, values)
         loss = sum(losses) / max(1, len(losses))
         yield Evaluated(stage.position, state.epoch, state.step, "valid", values, loss, is_best)
@@ -177,16 +227,16 @@ def _run_stage(session: Session, stage: StagePlan) -> Iterator[Event]:
     yield StageFinished(stage.position, state.epoch, state.step, reason, kept, best)
 
 
-def _prepare(session: Session, stage: StagePlan) -> _StageNet:
+def _prepare(session: Session, stage: StagePlan, features: Features) -> _StageNet:
     model = session.model
     names = trained_names(model.facts().parts, stage.train, stage.norm_frozen)
     wanted = {model.parameters[name] for name in names}
     for name, block in model.parts.items():  # the norms of a new head have no statistics to keep
         prepare_stage([(name, block)], wanted, norm_frozen=stage.norm_frozen and name != "head")
-    blocks = list(model.parts.values())
-    prefix, suffix = sequence(blocks[: stage.cut]), sequence(blocks[stage.cut :])
-    for net in (prefix, suffix):
-        net.hybridize(static_alloc=True, static_shape=True)
+    cut = frozen_units(model, stage.cut)
+    later = [frozen_units(model, each.cut) for each in session.plan.stages[stage.position + 1 :]]
+    prefix = features.prefix(cut, later, kept_rows(session.plan))
+    suffix = suffix_of(features, cut)
     trained = {name: p for name, p in model.parameters.items() if p in wanted and p.grad_req != "null"}
     scale_of_part = {part.name: part.lr_scale for part in stage.parts}
     scales = {
@@ -194,14 +244,15 @@ def _prepare(session: Session, stage: StagePlan) -> _StageNet:
     }
     behind = tuple(f"{part}." for part in list(model.parts)[stage.cut :])
     changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
-    return _StageNet(prefix, suffix, trained, scales, changing, _has_dropout(suffix))
+    inputs = StageInputs(SetInputs(session.sets, prefix), stage)
+    return _StageNet(inputs, suffix, trained, scales, changing, _has_dropout(suffix))
 
 
 def _has_dropout(block: Any) -> bool:
     return getattr(block, "_rate", 0) > 0 or any(_has_dropout(child) for child in block._children.values())
 
 
-def _training_step(session: Session, stage: StagePlan, net: _StageNet) -> Callable[[Any, int], tuple[Any, float]]:
+def _training_step(session: Session, stage: StagePlan, net: _StageNet) -> TrainBatch:
     """Return the function that trains one batch; it gives the batch's loss, not waited for, and the rate."""
     criterion = CrossEntropy(**stage.loss.args)
     criterion.hybridize()
@@ -216,15 +267,14 @@ def _training_step(session: Session, stage: StagePlan, net: _StageNet) -> Callab
         warmup_steps=stage.warmup,
     )
 
-    def train_batch(batch: Any, step: int) -> tuple[Any, float]:
-        features = net.prefix(session.sets.inputs(batch.images, session.context))
-        labels = array(batch.labels, ctx=session.context)
+    def train_batch(features: Any, labels: Any, step: int) -> tuple[Any, float]:
+        count = len(labels)
+        labels = array(labels, ctx=session.context)
         if net.has_dropout:
             mx.random.seed(derive(session.plan.seed, "dropout", stage.position, step) % (2**31 - 1))
         with autograd.record():
             loss = criterion(net.suffix(features), labels)
         loss.backward()
-        count = len(batch.labels)
         if stage.l1:
             add_l1(params, stage.l1, count, decay_norms=args["decay_norms"])
         if stage.clip is not None and stage.clip.name == "global_norm":
@@ -239,19 +289,17 @@ def _training_step(session: Session, stage: StagePlan, net: _StageNet) -> Callab
     return train_batch
 
 
-def _run_epoch(
-    session: Session, stage: StagePlan, train_batch: Callable[[Any, int], tuple[Any, float]]
-) -> Iterator[StepFinished]:
+def _run_epoch(session: Session, stage: StagePlan, net: _StageNet, train_batch: TrainBatch) -> Iterator[StepFinished]:
     state = session.state
     pending: deque[tuple[int, Any, float, int]] = deque()
-    batches = session.sets.training(stage, state.epoch)
+    batches = net.inputs.training(state.epoch)
     try:
-        for batch in batches:
+        for features, labels in batches:
             if session.asked_to_stop():
                 raise Interrupted
-            loss, rate = train_batch(batch, state.step)
+            loss, rate = train_batch(features, labels, state.step)
             state.step += 1
-            pending.append((state.step, loss, rate, len(batch.labels)))
+            pending.append((state.step, loss, rate, len(labels)))
             if len(pending) > _STEPS_BEHIND:
                 yield _finished(stage, state.epoch + 1, *pending.popleft())
             if state.step == stage.steps:

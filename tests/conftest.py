@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from itertools import count as counter
 from pathlib import Path
 
 import pytest
 
+_NUMBERS = counter()
+
 # Threads that wait for work in a loop, as OpenMP's do, make tests several times slower where other programs run too.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_users_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep fixtures that many tests share out of the user's cache, and out of the tests' own."""
+    root = tmp_path_factory.mktemp("caches")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FTR_CACHE", str(root / "shared"))
+        yield root
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(_no_users_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test a cache of its own: what one computes no other finds."""
+    folder = _no_users_cache / str(next(_NUMBERS))
+    monkeypatch.setenv("FTR_CACHE", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def net_facts(blocks: int) -> NetFacts:
             for index, (last, kind) in enumerate(kinds.items())
         )
     parts["head"] = (Parameter("head.1.weight", 640, "weight"), Parameter("head.1.bias", 10, "bias"))
-    return NetFacts(parts)
+    return NetFacts(parts, {name: 1000 - 100 * place for place, name in enumerate(parts)})
 
 
 def facts(train: int = 100, valid: int = 20) -> DataFacts:

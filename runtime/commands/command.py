@@ -125,6 +125,8 @@ THREADS = click.option("--threads", type=click.IntRange(1), help="Threads for ar
 WORKERS = click.option(
     "--workers", type=click.IntRange(0, 64), default=2, show_default=True, help="Threads that read images."
 )
+CACHE = click.option("--cache/--no-cache", default=True, help="Keep what frozen parts make of an image (the default).")
+FUSE = click.option("--fuse/--no-fuse", default=True, help="Run frozen parts with layers joined (the default).")
 DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from runtime.commands.command import (
+    CACHE,
     DATA_ROOT,
     DEBUG,
     DEVICE,
@@ -31,6 +32,7 @@ from runtime.commands.command import (
 @DEVICE
 @THREADS
 @WORKERS
+@CACHE
 @JSON
 @DEBUG
 @command
@@ -42,6 +44,7 @@ def evaluate(
     device: str,
     threads: int | None,
     workers: int,
+    cache: bool,
     machine: bool,
     debug: bool,
 ) -> int:
@@ -55,7 +58,13 @@ def evaluate(
 
         context = device_context(device)
         name, report = finished.evaluate(
-            finished.load(run), context, workers, data=data, set_name=set_name, data_root=data_root
+            finished.load(run),
+            context,
+            workers,
+            data=data,
+            set_name=set_name,
+            data_root=data_root,
+            cache=cache,
         )
         if machine:
             click.echo(json.dumps(report_json(name, report), indent=2, ensure_ascii=False))

@@ -10,12 +10,14 @@ import click
 
 from recipe_lang.printer import values_with_places
 from runtime.commands.command import (
+    CACHE,
     DATA_ROOT,
     DEBUG,
     DENY,
     DEVICE,
     FAILED,
     FINE,
+    FUSE,
     JSON,
     OUTSIDE,
     RECIPE,
@@ -75,6 +77,8 @@ def plan(
 @DEVICE
 @THREADS
 @WORKERS
+@CACHE
+@FUSE
 @DENY
 @click.option("--quiet", is_flag=True, help="Print the summary only.")
 @DEBUG
@@ -88,6 +92,8 @@ def run(
     device: str,
     threads: int | None,
     workers: int,
+    cache: bool,
+    fuse: bool,
     deny: bool,
     quiet: bool,
     debug: bool,
@@ -109,7 +115,7 @@ def run(
                 return FAILED
         try:
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
-                folder, result = run_prepared(prepared, RunSettings(device, workers), out, display)
+                folder, result = run_prepared(prepared, RunSettings(device, workers, cache, fuse), out, display)
         except Interrupted as stopped:
             click.echo("interrupted before the training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])

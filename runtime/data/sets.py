@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from runtime.data import packaged_sets, sources, splits, transforms
 from runtime.data.images import find_broken
 from runtime.data.loader import Batch, batches, epoch_order
 from runtime.data.problems import UnreadableImages
+from runtime.data.sound_images import SoundImages
 from runtime.data.sources import Listing, Sample
+from runtime.data.views import View, chosen
 from runtime.mx import array, nd
 from runtime.plan import DataFacts, DataPlan, StagePlan, Step
 from runtime.randomness import generator
@@ -147,10 +150,12 @@ def check_images(
     workers: int,
     progress: Callable[[int, int], None],
     asked_to_stop: Callable[[], bool],
+    sound: SoundImages | None = None,
 ) -> tuple[dict[str, Listing], tuple[tuple[str, str], ...]]:
     """Open every image once, and return the sets without the broken ones, and these with their reasons.
 
-    When `asked_to_stop` says so, the sets come back as they are.
+    Images that `sound` knows are not opened; it takes notice of those that were, and could be read. When
+    `asked_to_stop` says so, the sets come back as they are.
 
     Raises:
         RecipeError: there are broken images and `on_error` is `stop`, or too little is left without them.
@@ -161,17 +166,23 @@ def check_images(
     kept: dict[str, Listing] = {}
     done, place = 0, None
     for name, listing in listings.items():
+        unknown = sound.unknown(listing.samples) if sound else listing.samples
+        if len(unknown) < len(listing.samples):
+            done += len(listing.samples) - len(unknown)
+            progress(done, total)
 
         def report(count: int, _: int, before: int = done) -> None:
             progress(before + count, total)
 
-        found = dict(find_broken(listing.samples, max(1, workers), report, asked_to_stop))
+        found = dict(find_broken(unknown, max(1, workers), report, asked_to_stop))
         if asked_to_stop():
             return dict(listings), ()
         place = place or (data.place(name) if found else None)
         broken += [(_shown(s), found[s.id]) for s in listing.samples if s.id in found]
         kept[name] = Listing(tuple(s for s in listing.samples if s.id not in found), listing.classes)
-        done += len(listing.samples)
+        if sound:
+            sound.note(sample for sample in unknown if sample.id not in found)
+        done += len(unknown)
     if broken and data["on_error"] == "stop":
         raise RecipeError(UnreadableImages(span=place, images=tuple(broken)))
     _check_sets(recipe, kept)
@@ -191,32 +202,45 @@ class Sets:
     samples: Mapping[str, Sequence[Sample]]
     workers: int
 
+    def order(self, stage: StagePlan, epoch: int) -> list[Sample]:
+        """Return the training samples in the random order of one epoch (from 0) of a stage."""
+        samples = self.samples["train"]
+        return [samples[place] for place in epoch_order(samples, self.seed, stage.position, epoch)]
+
+    def randomness(self, stage: StagePlan, epoch: int, sample: Sample) -> np.random.Generator:
+        """Return the generator of a training image's augmentation in one epoch of a stage."""
+        return generator(self.seed, "augment", stage.position, epoch, sample.id)
+
     def training(self, stage: StagePlan, epoch: int) -> Generator[Batch, None, None]:
         """Yield the batches of one epoch (from 0) of a stage, shuffled and augmented; a last part is dropped."""
-        samples = self.samples["train"]
+        samples = self.order(stage, epoch)
+        return self._batches(self.whole_batches(samples), stage.augment, partial(self.randomness, stage, epoch))
 
-        def randomness(sample: Sample) -> np.random.Generator:
-            return generator(self.seed, "augment", stage.position, epoch, sample.id)
+    def whole_batches(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """Return the samples without a last part that fills no batch, which training leaves out."""
+        return samples[: len(samples) - len(samples) % self.plan.batch]
 
-        return batches(
-            samples,
-            epoch_order(samples, self.seed, stage.position, epoch),
-            self.plan.batch,
-            transform(stage.augment),
-            randomness,
-            self.workers,
-            drop_last=True,
-        )
+    def views(
+        self, samples: Sequence[Sample], steps: Sequence[Step], views: Sequence[View]
+    ) -> Generator[Batch, None, None]:
+        """Yield batches of samples, each in the view that is asked for; one may stand there in several."""
+        each = [replace(sample) for sample in samples]
+        view_of = {id(sample): view for sample, view in zip(each, views, strict=True)}
+        return self._batches(each, steps, lambda sample: chosen(view_of[id(sample)]))
 
     def evaluation(self, name: str) -> Generator[Batch, None, None]:
         """Yield the batches of a set in its own order, prepared."""
-        samples = self.samples[name]
+        return self._batches(self.samples[name], self.plan.prepare, _no_randomness)
+
+    def _batches(
+        self, samples: Sequence[Sample], steps: Sequence[Step], randomness: Callable[[Sample], np.random.Generator]
+    ) -> Generator[Batch, None, None]:
         return batches(
             samples,
             range(len(samples)),
             self.plan.batch,
-            transform(self.plan.prepare),
-            _no_randomness,
+            transform(steps),
+            randomness,
             self.workers,
             drop_last=False,
         )

@@ -1,0 +1,411 @@
+"""What the frozen part of a network makes of an image, computed once.
+
+A stage's frozen prefix always gives the same for the same image. `Prefix` runs it in predict mode, fused, and keeps
+what it gave by set, image and view; the stage's epochs, its evaluations and later stages take it from there. Where a
+later stage cuts the network earlier, its input is kept on the way. With a cache, rows come from the disk and go there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.data.origins import pixels_key
+from runtime.data.views import View
+from runtime.feature_cache import CachedRows, FeatureCache
+from runtime.machine import arithmetic
+from runtime.model import sequence
+from runtime.mx import array, mx, nd
+
+Key = tuple[str, str, View]  # set and what is done to its images, sample, view
+Floats = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+MEMORY_BYTES = 2**30
+DISK_BYTES = 16 * 2**30
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many bytes features may still take, in memory and on the disk."""
+
+    memory: int = field(default_factory=lambda: MEMORY_BYTES)
+    disk: int = field(default_factory=lambda: DISK_BYTES)
+    folder: Path | None = None  # of the files; the system's for temporary files by default
+
+    def fits(self, size: int) -> bool:
+        """Whether so many bytes can be had in one of the two."""
+        return size <= max(self.memory, self.disk)
+
+
+class Table:
+    """Rows of float32 by key, in memory or, over the budget, in a file that is mapped into memory."""
+
+    def __init__(self, shape: tuple[int, ...], capacity: int, budget: Budget) -> None:
+        size = 4 * math.prod(shape) * capacity
+        self._rows: dict[Key, int] = {}
+        self._budget = budget
+        self._size, self._file, self._shape = size, None, shape
+        if size <= budget.memory:
+            budget.memory -= size
+            self._values: Floats = np.empty((capacity, *shape), np.float32)  # pages come as they are written
+        else:
+            budget.disk -= size
+            self._file = tempfile.TemporaryFile(prefix="ftr-features-", dir=budget.folder)  # noqa: SIM115 - as long as self
+            self._values = np.memmap(self._file, np.float32, "w+", shape=(capacity, *shape))
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._rows
+
+    def put(self, keys: Sequence[Key], values: Floats) -> None:
+        """Keep a row for each key."""
+        first = len(self._rows)
+        self._values[first : first + len(keys)] = values
+        self._rows.update((key, first + number) for number, key in enumerate(keys))
+
+    def row(self, content: bytes) -> Floats:
+        """Return bytes as one row."""
+        return np.frombuffer(content, np.float32).reshape(1, *self._shape)
+
+    def take(self, keys: Sequence[Key]) -> Floats:
+        """Return the rows of keys, float32 of shape (number of keys, …)."""
+        return self._values[[self._rows[key] for key in keys]]
+
+    def close(self) -> None:
+        """Give the space back."""
+        if self._file is None:
+            self._budget.memory += self._size
+        else:
+            self._budget.disk += self._size
+            self._file.close()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """A piece of the prefix, from one cut to the next, and what is kept of its output: by this run, and on the disk."""
+
+    end: int
+    run: Callable[[Any], Any]
+    table: Table | None
+    cached: CachedRows | None = None
+
+    def fetch(self, names: Mapping[Key, Sequence[bytes]]) -> None:
+        """Take from the disk what is there under one of a key's names."""
+        if self.table is None or self.cached is None:
+            return
+        for key in [key for key in names if key not in self.table]:
+            row = next((row for name in names[key] if (row := self.cached.load(name)) is not None), None)
+            if row is not None:
+                self.table.put([key], self.table.row(row))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prefix:
+    """The frozen prefix of a stage. `levels` are in the order in which they run; the last gives the stage's input."""
+
+    levels: tuple[Level, ...]
+    batch: int
+    context: Any
+    to_input: Callable[[Pixels], Any]
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what the prefix gives is kept."""
+        return bool(self.levels) and self.levels[-1].table is not None
+
+    def __call__(self, images: Pixels) -> Any:
+        """Run a full batch of uint8 images (N, H, W, 3) through the prefix; nothing is kept."""
+        values = self.to_input(images)
+        for level in self.levels:
+            values = level.run(values)
+        return values
+
+    def fill(
+        self,
+        keys: Sequence[Key],
+        images: Callable[[Sequence[Key]], Generator[Pixels, None, None]],
+        origin: Callable[[Key], bytes | None],
+    ) -> Iterator[tuple[int, int]]:
+        """Compute what is not kept yet of `keys`; yield how many are done, and of how many.
+
+        `images` gives the batches of uint8 images (N, H, W, 3) of keys; `origin` names an image without opening it
+        (`runtime/data/origins.py`).
+        """
+        top = self.levels[-1].table
+        assert top is not None
+        missing = [key for key in dict.fromkeys(keys) if key not in top]
+        names = self._names(missing, origin)
+        self.levels[-1].fetch(names)
+        missing = [key for key in missing if key not in top]
+        done, total = 0, len(missing)
+        for start in range(len(self.levels) - 1, -1, -1):
+            known, missing = self._known(start, missing, names)
+            for chunk, values in self._kept(start, known) if start else self._opened(known, images, names):
+                if values is not None:
+                    self._up(start, chunk, values, names)
+                done += len(chunk)
+                yield done, total
+
+    def _names(self, keys: Sequence[Key], origin: Callable[[Key], bytes | None]) -> dict[Key, tuple[bytes, ...]]:
+        """Return the names on the disk of each key, as far as they are known before its image is opened."""
+        if all(level.cached is None for level in self.levels):
+            return dict.fromkeys(keys, ())
+        return {key: () if (name := origin(key)) is None else (name,) for key in keys}
+
+    def _known(self, start: int, keys: list[Key], names: Mapping[Key, Sequence[bytes]]) -> tuple[list[Key], list[Key]]:
+        """Part the keys into those whose input to a level is there, and the others."""
+        if start == 0:
+            return keys, []
+        level = self.levels[start - 1]
+        if level.table is None:
+            return [], keys
+        level.fetch({key: names[key] for key in keys})
+        return [key for key in keys if key in level.table], [key for key in keys if key not in level.table]
+
+    def _kept(self, start: int, keys: Sequence[Key]) -> Iterator[tuple[Sequence[Key], Any]]:
+        table = self.levels[start - 1].table
+        assert table is not None
+        for first in range(0, len(keys), self.batch):
+            chunk = keys[first : first + self.batch]
+            yield chunk, array(padded(table.take(chunk), self.batch), ctx=self.context)
+
+    def _opened(
+        self,
+        keys: Sequence[Key],
+        images: Callable[[Sequence[Key]], Generator[Pixels, None, None]],
+        names: dict[Key, tuple[bytes, ...]],
+    ) -> Iterator[tuple[Sequence[Key], Any]]:
+        """Yield batches of keys with their input; without it those whose pixels the disk turns out to know."""
+        waiting: list[tuple[Key, Pixels]] = []
+        for first, batch in zip(range(0, len(keys), self.batch), images(keys), strict=True):
+            chunk = dict(zip(keys[first : first + self.batch], batch, strict=False))  # the batch is padded
+            if found := self._recognized(chunk, names):
+                yield found, None
+            waiting += [(key, pixels) for key, pixels in chunk.items() if key not in found]
+            if len(waiting) >= self.batch:
+                yield self._batch(waiting[: self.batch])
+                waiting = waiting[self.batch :]
+        if waiting:
+            yield self._batch(waiting)
+
+    def _recognized(self, chunk: Mapping[Key, Pixels], names: dict[Key, tuple[bytes, ...]]) -> Sequence[Key]:
+        """Name images by their pixels; take from the disk, and return, those that it knows under that name."""
+        top = self.levels[-1]
+        if all(level.cached is None for level in self.levels) or top.table is None:
+            return ()
+        names.update({key: (*names[key], pixels_key(pixels)) for key, pixels in chunk.items()})
+        top.fetch({key: names[key] for key in chunk})
+        found = [key for key in chunk if key in top.table]
+        if top.cached is not None:  # the next run need not open them
+            top.cached.add([(names[key], top.table.take([key]).tobytes()) for key in found])
+        return found
+
+    def _batch(self, images: Sequence[tuple[Key, Pixels]]) -> tuple[Sequence[Key], Any]:
+        pixels = np.stack([each for _, each in images])
+        return [key for key, _ in images], self.to_input(padded(pixels, self.batch))
+
+    def _up(self, start: int, keys: Sequence[Key], values: Any, names: Mapping[Key, Sequence[bytes]]) -> None:
+        """Run a batch through the levels from `start` on, and keep what each gives."""
+        for level in self.levels[start:]:
+            values = level.run(values)
+            if level.table is not None:
+                new = [number for number, key in enumerate(keys) if key not in level.table]
+                rows = values.asnumpy()[new]
+                level.table.put([keys[number] for number in new], rows)
+                if level.cached is not None:
+                    level.cached.add(
+                        [(names[keys[number]], row.tobytes()) for number, row in zip(new, rows, strict=True)]
+                    )
+
+    def take(self, keys: Sequence[Key]) -> Any:
+        """Return what is kept of keys, padded to a full batch, as an NDArray."""
+        table = self.levels[-1].table
+        assert table is not None
+        return array(padded(table.take(keys), self.batch), ctx=self.context)
+
+
+def padded(rows: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
+    """Repeat the last row until there are `count`: one shape for all batches, so that a graph is planned once."""
+    missing = count - len(rows)
+    return np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)]) if missing else rows
+
+
+@dataclass(slots=True)
+class Features:
+    """Makes the prefixes of a run's stages, and holds what they share.
+
+    `units` are the network's blocks in the order in which they run; `rows` is how many images and views there are.
+    `cache` keeps rows for later runs. `identity` are plain values on which a row depends beside the network: how
+    pixels become input; `about` is what a list of the cache shows.
+    """
+
+    units: Sequence[Any]
+    batch: int
+    size: int
+    context: Any
+    to_input: Callable[[Pixels], Any]
+    fuse: bool = True
+    keep: bool = True
+    budget: Budget = field(default_factory=Budget)
+    cache: FeatureCache | None = None
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+    _tables: dict[tuple[int, str], Table] = field(default_factory=dict)
+    _cached: list[CachedRows] = field(default_factory=list)
+
+    def prefix(self, cut: int, later: Sequence[int], rows: int) -> Prefix:
+        """Return the prefix of a stage whose frozen units are the first `cut`.
+
+        `later` are the cuts of the stages to come; `rows` is how many images and views the stage can ask for. What an
+        earlier prefix had open in the cache is closed.
+        """
+        wanted = sorted({each for each in later if 0 < each < cut} | ({cut} if cut else set()))
+        digests = self._digests(wanted)
+        for key in [key for key in self._tables if key not in digests.items()]:
+            self._tables.pop(key).close()
+        self.close()
+        levels: list[Level] = []
+        begin = 0
+        ends: tuple[int, ...] = ()
+        for end in wanted:
+            table = self._table(end, digests[end], rows)
+            if table is not None or end == cut:
+                ends = (*ends, end)
+                cached = self._open(ends, digests[end], rows) if table is not None else None
+                levels.append(Level(end, self._piece(begin, end), table, cached))
+                begin = end
+        return Prefix(tuple(levels), self.batch, self.context, self.to_input)
+
+    def close(self) -> None:
+        """Let go of the tables of the cache."""
+        for each in self._cached:
+            each.close()
+        self._cached.clear()
+
+    def _open(self, ends: tuple[int, ...], digest: str, rows: int) -> CachedRows | None:
+        """Open the cache's table of what comes out behind the pieces that end at `ends`."""
+        if self.cache is None or self.context.device_type != "cpu":
+            return None
+        end = ends[-1]
+        shape = self._shape(end)
+        identity = {
+            **self.identity,
+            "ends": ends,  # what is joined within a piece rounds in its own way
+            "parameters": digest,
+            "layers": self._layers(end),
+            "batch": self.batch,
+            "size": self.size,
+            "fuse": self.fuse,
+            "machine": arithmetic(),
+        }
+        about = {**self.about, "cut": end, "shape": shape, "size": self.size}
+        cached = self.cache.open(identity, about, 4 * math.prod(shape), rows)
+        if cached is not None:
+            self._cached.append(cached)
+        return cached
+
+    def _layers(self, end: int) -> list[Any]:
+        """Return the operations of the first `end` units and how they hang together, without their names."""
+        nodes = json.loads(sequence(self.units[:end])(mx.sym.var("data")).tojson())["nodes"]
+        found = []
+        for node in nodes:
+            # Predicting always takes the statistics: whether training would does not matter here.
+            attributes = {name: v for name, v in node.get("attrs", {}).items() if name != "use_global_stats"}
+            inputs = [each[:2] for each in node["inputs"]]  # the third counts how often a statistic's symbol was used
+            found.append([node["op"], attributes, inputs])
+        return found
+
+    def _digests(self, ends: Sequence[int]) -> dict[int, str]:
+        """Return for each cut a digest of all parameters and statistics before it."""
+        nd.waitall()  # oneDNN reorders weights in place while a forward pass runs
+        state = hashlib.blake2b(digest_size=16)
+        found = {}
+        for number, unit in enumerate(self.units[: max(ends, default=0)]):
+            for name, parameter in sorted(unit._collect_params_with_prefix().items()):
+                state.update(name.encode())
+                state.update(parameter.data().asnumpy().tobytes())
+            if number + 1 in ends:
+                found[number + 1] = state.hexdigest()
+        return found
+
+    def _table(self, end: int, digest: str, rows: int) -> Table | None:
+        """Return the table of a cut, made where there is none yet; None where nothing is kept or it is too large."""
+        if not self.keep:
+            return None
+        table = self._tables.get((end, digest))
+        if table is None:
+            shape = self._shape(end)
+            if not self.budget.fits(4 * math.prod(shape) * rows):
+                return None
+            table = self._tables[end, digest] = Table(shape, rows, self.budget)
+        return table
+
+    def _shape(self, end: int) -> tuple[int, ...]:
+        """Return the shape of the output of the first `end` units for one image."""
+        symbol = sequence(self.units[:end])(mx.sym.var("data"))
+        _, (shape,), _ = symbol.infer_shape(data=(self.batch, 3, self.size, self.size))
+        return tuple(shape[1:])
+
+    def _piece(self, begin: int, end: int) -> Callable[[Any], Any]:
+        """Return a piece of the network that is made ready when it first runs: all its output may be known."""
+        made: list[Any] = []
+
+        def run(values: Any) -> Any:
+            if not made:
+                made.append(self._ready(begin, end))
+            return made[0](values)
+
+        return run
+
+    def _ready(self, begin: int, end: int) -> Any:
+        shape = self._shape(begin) if begin else (3, self.size, self.size)
+        blocks = self.units[begin:end]
+        if self.fuse and can_be_joined(blocks, shape, self.context):
+            return joined(blocks, (self.batch, *shape), self.context)
+        return one_by_one(blocks)
+
+
+def one_by_one(blocks: Sequence[Any]) -> Any:
+    """Return blocks as one network that runs layer by layer."""
+    net = sequence(blocks)
+    net.hybridize(static_alloc=True, static_shape=True)
+    return net
+
+
+def joined(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> Any:
+    """Return blocks as one network whose layers are joined, for prediction at one shape (batch, channels, …).
+
+    It copies the weights: those that train must not be in it.
+
+    Raises:
+        MXNetError: they cannot be joined.
+    """
+    net = sequence(blocks)
+    net.optimize_for(nd.zeros(shape, ctx=context), backend="MKLDNN", static_alloc=True, static_shape=True)
+    return net
+
+
+_JOINED_BOUND = 1e-3  # of the largest output: rounding alone is a hundred times smaller
+
+
+def can_be_joined(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> bool:
+    """Whether blocks give the same with their layers joined, tried on one input of noise.
+
+    MXNet 1.9.1 mixes up the weights of some networks with many branches (senet, hrnet); as a rule it refuses then.
+    """
+    noise = nd.array(np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32), ctx=context)
+    expected = one_by_one(blocks)(noise).asnumpy()
+    try:
+        found = joined(blocks, noise.shape, context)(noise).asnumpy()
+    except mx.MXNetError:
+        return False
+    return bool(np.abs(found - expected).max() <= _JOINED_BOUND * np.abs(expected).max())

@@ -1,0 +1,35 @@
+"""What a number's rounding depends on beside the recipe: MXNet, the processor, the number of threads."""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
+from runtime.mx import mx
+
+# What the libraries below MXNet are told: which instructions, which kernels, how many threads.
+_STEERING = ("DNNL_", "KMP_", "MKL", "MXNET_MKLDNN", "MXNET_SUBGRAPH", "MXNET_USE", "OMP_", "ONEDNN_", "OPENBLAS_")
+
+
+def arithmetic() -> dict[str, str]:
+    """Return all that is known to change the rounding of what a network computes, by name."""
+    steering = {name: value for name, value in sorted(os.environ.items()) if name.startswith(_STEERING)}
+    return {
+        "mxnet": mx.__version__,
+        "library": str(os.stat(mx.libinfo.find_lib_path()[0]).st_size),  # builds differ under one version
+        "processor": _processor(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        **steering,
+    }
+
+
+@cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").split("\n\n")[0].splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    fields = ("model name", "flags", "Features", "CPU part", "cache size")
+    return "\n".join(line for line in lines if line.startswith(fields))

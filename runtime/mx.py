@@ -11,6 +11,8 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -30,7 +32,33 @@ for _name, _type in _REMOVED_FROM_NUMPY.items():
     if _name not in np.__dict__:
         setattr(np, _name, _type)
 
-with warnings.catch_warnings():
+# What MXNet loads along and nothing here uses, scikit-learn and SciPy with it, takes half of its time.
+_UNUSED = (
+    "sklearn",
+    "mxnet.contrib.onnx",
+    "mxnet.contrib.quantization",
+    "mxnet.contrib.text",
+    "mxnet.test_utils",
+)
+
+
+@contextmanager
+def _without(names: tuple[str, ...]) -> Iterator[None]:
+    """Leave packages out while another one that mentions them is imported; they can be imported afterwards."""
+    hidden = [name for name in names if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = ModuleType(name)
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+            parent, _, last = name.rpartition(".")
+            if parent in sys.modules and hasattr(sys.modules[parent], last):
+                delattr(sys.modules[parent], last)
+
+
+with warnings.catch_warnings(), _without(_UNUSED):
     warnings.simplefilter("ignore")
     import mxnet as mx
     from mxnet import autograd, gluon, nd

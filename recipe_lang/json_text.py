@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from recipe_lang.diagnostics import Problem
 from recipe_lang.errors import TooDeep
 from recipe_lang.json_problems import JsonEscape, JsonNumber, JsonSyntax, JsonUnclosed
-from recipe_lang.parser import MAX_NESTING
-from recipe_lang.source import Source, Span
+from recipe_lang.source import MAX_NESTING, Source, Span
 
 # A level of a recipe has up to twelve of JSON: the list and the object of each of `then`, a sum, a product, a call ..
 MAX_DEPTH = 12 * MAX_NESTING + 16

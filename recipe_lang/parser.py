@@ -13,11 +13,8 @@ from lark import UnexpectedInput
 
 from recipe_lang import nodes
 from recipe_lang.diagnostics import RecipeError
-from recipe_lang.source import Source, Span
+from recipe_lang.source import MAX_BYTES, MAX_NESTING, Source, Span
 from recipe_lang.tree import Builder, grammar, uncollected
-
-MAX_BYTES = 1_000_000
-MAX_NESTING = 32
 
 
 def read_source(path: str | Path, name: str | None = None) -> Source:

@@ -13,8 +13,7 @@ from dataclasses import replace
 from recipe_lang import errors, nodes
 from recipe_lang.checked import Quantity
 from recipe_lang.diagnostics import Problem
-from recipe_lang.parser import MAX_NESTING
-from recipe_lang.source import Span
+from recipe_lang.source import MAX_NESTING, Span
 from recipe_lang.suggest import is_close, suggest, suggest_name
 from recipe_lang.wording import describe_node, quantity_text
 

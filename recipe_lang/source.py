@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+MAX_BYTES = 1_000_000  # of a recipe file
+MAX_NESTING = 32  # of brackets and blocks
+
 
 @dataclass(frozen=True)
 class Source:

@@ -16,8 +16,7 @@ from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.errors import TooDeep
 from recipe_lang.json_problems import JsonStatement
 from recipe_lang.json_text import MAX_PROBLEMS, Json, JsonDigits, JsonObject, JsonText, JsonWord, read_json
-from recipe_lang.parser import MAX_NESTING
-from recipe_lang.source import Source, Span
+from recipe_lang.source import MAX_NESTING, Source, Span
 from recipe_lang.tree import uncollected
 from recipe_lang.twin_text import QUANTITY, recipe_json
 from recipe_lang.twin_values import NAME, TwinValues, is_value, member_names

@@ -15,8 +15,7 @@ from recipe_lang.diagnostics import Problem
 from recipe_lang.errors import TooDeep
 from recipe_lang.json_problems import JsonMember, JsonShape
 from recipe_lang.json_text import Json, JsonBroken, JsonDigits, JsonList, JsonObject, JsonText, JsonWord
-from recipe_lang.parser import MAX_NESTING
-from recipe_lang.source import Span
+from recipe_lang.source import MAX_NESTING, Span
 from recipe_lang.suggest import suggest
 from recipe_lang.twin_text import VALUE_MEMBERS, WORDS
 

@@ -19,14 +19,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipe_lang.checked import CheckedRecipe
-from recipe_lang.checker import check as _check
 from recipe_lang.diagnostics import RecipeError
-from recipe_lang.loading import load as load_recipe
-from recipe_lang.nodes import Recipe
-from recipe_lang.parser import parse, read_source
 
 if TYPE_CHECKING:
+    from recipe_lang.checked import CheckedRecipe
+    from recipe_lang.nodes import Recipe
+    from recipe_lang.source import Source
     from runtime.finished import Finished, Prediction
     from runtime.metrics import Report
     from runtime.plan import DataFacts, NetFacts, Plan
@@ -47,15 +45,45 @@ __all__ = [
 ]
 
 
+def load_recipe(path: str | Path, *, outside: bool = False) -> Recipe:
+    """Read and parse a recipe and the parents that it extends; `outside` allows parents out of its folder.
+
+    Raises:
+        RecipeError: the file cannot be read. What is wrong with its text, `check` raises.
+    """
+    from recipe_lang.loading import load
+
+    return load(path, outside=outside)
+
+
+def read_source(path: str | Path, name: str | None = None) -> Source:
+    """Read a recipe's text; its name in messages is the path as given.
+
+    Raises:
+        RecipeError: the file cannot be read, is longer than 1 MB, or is no UTF-8 text.
+    """
+    from recipe_lang.parser import read_source
+
+    return read_source(path, name)
+
+
+def parse(source: Source) -> Recipe:
+    """Parse a recipe's text, its parents left out; what is wrong with it, `check` raises."""
+    from recipe_lang.parser import parse
+
+    return parse(source)
+
+
 def check(recipe: Recipe, settings: Sequence[str] = ()) -> CheckedRecipe:
     """Check a parsed recipe; `settings` are texts like `lr=3e-4`.
 
     Raises:
         RecipeError: with all problems.
     """
+    from recipe_lang.checker import check
     from runtime.vocabulary import VOCABULARY
 
-    return _check(recipe, VOCABULARY, settings)
+    return check(recipe, VOCABULARY, settings)
 
 
 def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts) -> Plan:

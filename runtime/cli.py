@@ -10,12 +10,13 @@ from typing import Any
 import click
 
 from runtime.commands import cache, language, results, training
-from runtime.vocabulary import VOCABULARY
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
+
+        from runtime.vocabulary import VOCABULARY
 
         names = ("mxnet", "gluoncv", "numpy")
         parts = ", ".join(f"{name} {version(name)}" for name in names)

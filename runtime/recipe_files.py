@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.errors import Unreadable
-from recipe_lang.parser import MAX_BYTES
+from recipe_lang.source import MAX_BYTES
 
 STANDARD_INPUT = Path("-")
 

@@ -17,8 +17,8 @@ from golden_files import assert_golden
 
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import Problem, RecipeError, render
-from recipe_lang.parser import MAX_BYTES, decode_source, parse, read_source
-from recipe_lang.source import Source
+from recipe_lang.parser import decode_source, parse, read_source
+from recipe_lang.source import MAX_BYTES, Source
 from runtime.cli import app
 from runtime.codes import codes
 from runtime.vocabulary import VOCABULARY

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from runtime.commands.command import FINE, JSON, command, console
-from runtime.plan import as_json
 
 if TYPE_CHECKING:
     from runtime.feature_cache import Entry
@@ -28,6 +27,7 @@ def cache(action: str, machine: bool) -> int:
     """
     from runtime.artifacts import writing
     from runtime.feature_cache import FeatureCache, cache_folder
+    from runtime.plan import as_json
 
     with writing(Path("the cache")):
         found = FeatureCache(cache_folder())

@@ -1,22 +1,18 @@
-"""The commands on the text of a recipe: none needs MXNet, data or a network."""
+"""The commands on the text of a recipe: none needs MXNet, data or a network.
+
+Each imports what it needs when it is called: to explain a word takes no parser.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING
 
 import click
 
-from recipe_lang.checker import check as check_recipe
 from recipe_lang.diagnostics import Problem, RecipeError, as_json, ordered
-from recipe_lang.flatten import flatten
-from recipe_lang.identity import recipe_hash
-from recipe_lang.loading import load, load_source
-from recipe_lang.nodes import Recipe
-from recipe_lang.parser import decode_source, parse, read_source
-from recipe_lang.printer import print_recipe, values_with_places
-from recipe_lang.source import Source
 from runtime.commands.command import (
     DENY,
     FAILED,
@@ -31,8 +27,10 @@ from runtime.commands.command import (
     console,
     show_problems,
 )
-from runtime.recipe_files import STANDARD_INPUT, difference, read_bytes, recipe_files, replace_file
-from runtime.vocabulary import VOCABULARY
+
+if TYPE_CHECKING:
+    from recipe_lang.nodes import Recipe
+    from recipe_lang.source import Source
 
 
 @click.command()
@@ -47,6 +45,12 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
 
     `-` reads standard input.
     """
+    from recipe_lang.checker import check as check_recipe
+    from recipe_lang.identity import recipe_hash
+    from recipe_lang.loading import load_source
+    from runtime.recipe_files import recipe_files
+    from runtime.vocabulary import VOCABULARY
+
     paths, unread = recipe_files(recipes)
     report = []
     code = INVALID if unread else FINE
@@ -78,6 +82,9 @@ def _verdict(path: Path, identity: str, advice: int, deny: bool) -> str:
 
 def _read(path: Path) -> Source:
     """Read a recipe, or standard input for `-`."""
+    from recipe_lang.parser import decode_source
+    from runtime.recipe_files import STANDARD_INPUT, read_bytes
+
     return decode_source(read_bytes(path), "<stdin>" if path == STANDARD_INPUT else str(path))
 
 
@@ -88,6 +95,8 @@ def _read(path: Path) -> Source:
 @command
 def fmt(files: tuple[Path, ...], checking: bool, showing: bool) -> int:
     """Bring recipes, and all in folders, into the one layout. `-` reads standard input and prints the result."""
+    from runtime.recipe_files import recipe_files
+
     paths, problems = recipe_files(files)
     changed = False
     for path in paths:
@@ -104,6 +113,8 @@ def fmt(files: tuple[Path, ...], checking: bool, showing: bool) -> int:
 def _format(path: Path, checking: bool, showing: bool) -> bool:
     """Format one file, or only say what would change; return whether it is other than it should be."""
     from recipe_lang.formatter import format_text
+    from recipe_lang.parser import decode_source
+    from runtime.recipe_files import STANDARD_INPUT, difference, read_bytes, replace_file
 
     data = read_bytes(path)
     name = "<stdin>" if path == STANDARD_INPUT else str(path)
@@ -196,6 +207,13 @@ def show(recipe: Path, resolved: bool, flat: bool, as_twin: bool, settings: tupl
         raise click.UsageError("--resolved and --flat exclude each other")
     if settings and not resolved:
         raise click.UsageError("--set goes with --resolved: the other forms show what is written")
+    from recipe_lang.checker import check as check_recipe
+    from recipe_lang.flatten import flatten
+    from recipe_lang.loading import load
+    from recipe_lang.parser import parse, read_source
+    from recipe_lang.printer import print_recipe, values_with_places
+    from runtime.vocabulary import VOCABULARY
+
     if not resolved and not flat and not as_twin:
         source = read_source(recipe)
         _print_recipe(source.text, recipe, source.is_json)
@@ -252,6 +270,8 @@ def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
 
     `-` reads standard input; with --write the fixed text is printed.
     """
+    from runtime.recipe_files import STANDARD_INPUT, recipe_files
+
     paths, problems = recipe_files(files)
     changed = False
     left: list[Problem] = []
@@ -276,6 +296,7 @@ def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
 def _fix(path: Path, write: bool, outside: bool, left: list[Problem]) -> bool:
     """Fix one recipe, or show how; return whether there was something to fix, and note the problems that are left."""
     from recipe_lang.fixing import fix
+    from runtime.recipe_files import STANDARD_INPUT, difference, replace_file
 
     source = _read(path)
     fixed = fix(source, lambda text: _problems(text, outside))
@@ -292,6 +313,10 @@ def _fix(path: Path, write: bool, outside: bool, left: list[Problem]) -> bool:
 
 
 def _problems(source: Source, outside: bool) -> tuple[Problem, ...]:
+    from recipe_lang.checker import check as check_recipe
+    from recipe_lang.loading import load_source
+    from runtime.vocabulary import VOCABULARY
+
     try:
         return check_recipe(load_source(source, outside=outside), VOCABULARY).advice
     except RecipeError as error:

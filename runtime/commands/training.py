@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from recipe_lang.printer import values_with_places
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -29,7 +28,6 @@ from runtime.commands.command import (
     mxnet,
     show_problems,
 )
-from runtime.vocabulary import VOCABULARY
 
 
 @click.command()
@@ -52,9 +50,11 @@ def plan(
 ) -> int:
     """Show what a run would do, without training."""
     with mxnet(debug=debug):
+        from recipe_lang.printer import values_with_places
         from runtime.plan import as_json as plan_json
         from runtime.plan_view import show_plan, show_values
         from runtime.running import prepare
+        from runtime.vocabulary import VOCABULARY
 
         prepared = prepare(recipe, settings, data_root, outside)
         if prepared.advice and (deny or not machine):

@@ -17,10 +17,9 @@ from recipe_lang.diagnostics import Problem, RecipeError, advice
 from recipe_lang.errors import TooLong
 from recipe_lang.extend import files, merge
 from recipe_lang.loading import load_source
-from recipe_lang.parser import MAX_BYTES
 from recipe_lang.resolve import Params
 from recipe_lang.selectors import Selector
-from recipe_lang.source import Source, Span
+from recipe_lang.source import MAX_BYTES, Source, Span
 from recipe_lang.values import Values
 from runtime.vocabulary import VOCABULARY
 

@@ -538,3 +538,10 @@ def test_an_excuse_at_the_end_of_a_statement_holds_for_all_of_it() -> None:
         "optimizer = adam(lr = 0.01, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, decay_norms = false)  # allow: W710"
     )
     assert given(format_text(Source("r.ftr", flat))) == []  # over several lines now
+
+
+def test_a_claim_that_is_made_of_the_test_set_too_needs_no_advice() -> None:
+    claims = "expect {\n  valid.accuracy >= 0.8\n  test.accuracy >= 0.8\n}\n"
+    text = recipe("monitor = valid.accuracy", data='train = folder("photos")\n  test = holdout(20%)', more=claims)
+    assert given(text) == []
+    assert given(text.replace("test.accuracy", "test.f1")) == ["W727"]

@@ -301,16 +301,16 @@ def _leaks(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 def _claims(recipe: CheckedRecipe) -> Iterator[Problem]:
     chooser = next((stage for stage in reversed([*recipe.all("stage")]) if _chooses(stage)), None)
-    is_test_claimed = any(claim.metric.set == "test" for claim in recipe.claims)
+    tested = {claim.metric.name for claim in recipe.claims if claim.metric.set == "test"}
     for claim in recipe.claims:
-        if claim.metric.set != "valid":
+        if claim.metric.set != "valid" or claim.metric.name in tested:
             continue
         if chooser is not None:
             from runtime.vocabulary.advice import ClaimOnChosen
 
             place = chooser.place("stop" if chooser["monitor"] is None else "monitor")
             yield ClaimOnChosen(span=claim.span, metric=str(claim.metric), title=chooser.title, choice_span=place)
-        elif recipe.block("data")["test"] is not None and not is_test_claimed:
+        elif recipe.block("data")["test"] is not None and not tested:
             from runtime.vocabulary.advice import TestUnclaimed
 
             yield TestUnclaimed(span=claim.span, metric=str(claim.metric), name=claim.metric.name)

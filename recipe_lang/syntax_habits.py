@@ -241,7 +241,7 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (rf"[=,(\[{{]\s*(?P<bad>\((?P<in>{_INSIDE}*@,{_INSIDE}*?),?\s*\))", _LIST, r"[\g<in>]"),
     (r"=\s*\([^()]*@,", _LIST, None),
     (r"\n\s*@,", "a comma stands at the end of the line above", None),
-    (r"[^\s,(\[{=](?P<bad>\s*)¶(?=[\w\"$\[][^:]*$)(?!\w+\s*=\s*\w+\s*=)", _COMMA, r",\g<bad>"),
+    (r"[^\s,(\[{=](?P<bad>\s*)¶(?=[\w\"$\[][^:]*$)(?!\w+\s*=\s*\w+\s*=|\w+[^\S\n]+\[)", _COMMA, r",\g<bad>"),
     (r"[^\s,(\[{]\s*¶([\w.]+|=)", _COMMA, None),
     (r"(?P<bad>[^\S\n]*§,+[^\S\n]*)(?=$|#|\n)", "a new line ends a statement; remove the `,`", ""),
     (

@@ -28,6 +28,7 @@ FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
 _FAILURES = ("E601", "E603", "E607")  # the loss, the disk, the memory: neither the recipe's nor the command's fault
 _NO_MEMORY = re.compile(r"Failed to allocate (CPU|GPU) Memory|bad_alloc|out of memory")  # in errors of MXNet
 _SHOWN = 100  # problems on the screen
+_PIPED = 120  # columns where nobody says how wide the page is
 P = ParamSpec("P")
 
 
@@ -90,7 +91,10 @@ def console() -> Console:
     """Return a console for standard output, in which names of classes and files are no markup."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    out = Console(highlight=False, markup=False, emoji=False)
+    if not out.is_terminal and "COLUMNS" not in os.environ:
+        out.width = _PIPED
+    return out
 
 
 class _Path(click.Path):

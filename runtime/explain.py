@@ -231,8 +231,8 @@ def _code_lists(word: str) -> Iterator[Page]:
     begin = _CODES.fullmatch(word)
     family = begin[1][:2].upper() if begin else ""
     if begin and family in codes.FAMILIES:
-        kinds = {code: kind for code, kind in codes.codes(family).items() if code.startswith(begin[1].upper())}
-        rows = tuple((code, (codes.title(kind),)) for code, kind in kinds.items())
+        titles = codes.titles(family)
+        rows = tuple((code, (text,)) for code, text in titles.items() if code.startswith(begin[1].upper()))
         if rows:
             yield Page(f"{begin[1].upper():x<4}: {codes.FAMILIES[family].title}", (Terms(rows),))
 

@@ -15,7 +15,7 @@ from recipe_lang.resolve import UNITS
 from runtime import glossary, networks, places
 from runtime.bases.zoo_names import EXCLUDED, ZOOS
 from runtime.cli import app
-from runtime.codes import codes
+from runtime.codes import FAMILIES, codes, title, titles
 from runtime.explain import explain_word, list_words
 from runtime.foreign import FOREIGN
 from runtime.page import Page, Prose, Terms, render_page
@@ -305,3 +305,8 @@ def test_a_page_needs_few_modules() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "[] []", done
+
+
+def test_the_titles_that_are_read_from_texts_are_those_of_the_classes() -> None:
+    for family in FAMILIES:
+        assert titles(family) == {code: title(kind) for code, kind in codes(family).items()}

@@ -31,7 +31,7 @@ def load_source(source: Source, *, outside: bool = False) -> nodes.Recipe:
 
     `outside` allows parents that lie outside of the folder of the recipe.
     """
-    folder = None if outside else Path(source.name).parent
+    folder = None if outside else source.folder
     return _with_parent(parse(source), folder, (source.name,))
 
 

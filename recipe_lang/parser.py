@@ -23,17 +23,24 @@ def read_source(path: str | Path, name: str | None = None) -> Source:
     Raises:
         RecipeError: the file is not there, cannot be read, is longer than 1 MB, or is no UTF-8 text.
     """
-    shown = name or str(path)
+    return decode_source(read_bytes(path, name), name or str(path))
+
+
+def read_bytes(path: str | Path, name: str | None = None) -> bytes:
+    """Read a recipe file's bytes; not many more than a recipe may have.
+
+    Raises:
+        RecipeError: the file is not there, or cannot be read.
+    """
     try:
         with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # the second is a NUL in the path
         from recipe_lang.errors import Unreadable
 
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         near = _near_file(Path(path)) if isinstance(error, FileNotFoundError) else ""
-        raise RecipeError(Unreadable(path=shown, reason=reason, near=near)) from error
-    return decode_source(data, shown)
+        raise RecipeError(Unreadable(path=name or str(path), reason=reason, near=near)) from error
 
 
 def _near_file(path: Path) -> str:
@@ -43,7 +50,7 @@ def _near_file(path: Path) -> str:
     try:
         beside = {each.name.partition(".ftr")[0]: each for each in path.parent.iterdir() if ".ftr" in each.name}
         below = sorted(each for each in path.parent.glob(f"*/{path.name}") if ".ftr" in each.name)
-    except (OSError, ValueError, IndexError, NotImplementedError):  # no such folder, or no name to look for
+    except (OSError, ValueError):  # no such folder, or no name to look for
         return ""
     near = suggest(path.name.partition(".ftr")[0], sorted(beside))
     return str(beside[near]) if near else str(below[0]) if below else ""

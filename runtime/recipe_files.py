@@ -48,7 +48,9 @@ def recipe_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
                 inner.clear()
             else:
                 files += (Path(folder, name) for name in sorted(names) if name.endswith((".ftr", ".ftr.json")))
-    return list(dict.fromkeys(files)), [_unreadable(str(error.filename), error) for error in refused]
+    return list(dict.fromkeys(files)), [
+        Unreadable(path=str(error.filename), reason=error.strerror or str(error)) for error in refused
+    ]
 
 
 def read_bytes(path: Path) -> bytes:
@@ -57,17 +59,9 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         RecipeError: it cannot be read.
     """
-    try:
-        if path == STANDARD_INPUT:
-            return sys.stdin.buffer.read(MAX_BYTES + 1)
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # the second for a NUL in the path
-        raise RecipeError(_unreadable(str(path), error)) from error
+    from recipe_lang import parser
 
-
-def _unreadable(path: str, error: Exception) -> Unreadable:
-    return Unreadable(path=path, reason=getattr(error, "strerror", None) or str(error))
+    return sys.stdin.buffer.read(MAX_BYTES + 1) if path == STANDARD_INPUT else parser.read_bytes(path)
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -606,3 +606,11 @@ def test_of_very_many_problems_the_first_are_shown(tmp_path: Path) -> None:
     assert "… and 52 more; --json lists all" in result.stderr  # 150 fields, and two blocks that are missing
     machine = CliRunner().invoke(app, ["check", "--json", str(recipe)])
     assert len(json.loads(machine.stdout)[0]["problems"]) == 152
+
+
+@pytest.mark.parametrize("command", ["check", "fmt", "fix", "show"])
+def test_a_misspelt_file_has_a_suggestion(command: str, tmp_path: Path) -> None:
+    (tmp_path / "digits.ftr").write_text("ftr 1\n")
+    result = CliRunner().invoke(app, [command, str(tmp_path / "digts.ftr")])
+    assert result.exit_code == 2
+    assert f"did you mean {tmp_path / 'digits.ftr'}?" in result.stderr

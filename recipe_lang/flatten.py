@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -12,7 +11,7 @@ from typing import Any
 from recipe_lang import nodes
 from recipe_lang.checked import CallValue, CheckedRecipe, Value
 from recipe_lang.extend import merge
-from recipe_lang.source import Source, Span
+from recipe_lang.source import Span
 
 Places = Mapping[tuple[str, int], str]
 
@@ -27,17 +26,20 @@ def flatten(recipe: CheckedRecipe) -> nodes.Recipe:
     for value in values:
         for path, span in _paths(value):
             if span.source is not recipe.source and not span.text.startswith('"/'):
-                paths[span.source.name, span.start] = _relative(path, folder)
+                paths[_place(span)] = _relative(path, folder)
     items = merge(recipe.written).items
-    for item in items:
-        if isinstance(item, nodes.Param) and any(
-            (text.span.source.name, text.span.start) in paths for text in _texts(item)
-        ):
-            for text in _texts(item):  # the domain holds paths as the default does
-                path = text.span.source.folder / text.value
-                if text.span.source is not recipe.source and not text.value.startswith("/"):
-                    paths[text.span.source.name, text.span.start] = _relative(path, folder)
+    for param in (item for item in items if isinstance(item, nodes.Param)):
+        texts = list(_texts(param))
+        if not any(_place(text.span) in paths for text in texts):
+            continue
+        for text in texts:  # the domain holds paths as the default does
+            if text.span.source is not recipe.source and not text.value.startswith("/"):
+                paths[_place(text.span)] = _relative(text.span.source.folder / text.value, folder)
     return nodes.Recipe(recipe.source, tuple(_moved(item, paths) for item in items))
+
+
+def _place(span: Span) -> tuple[str, int]:
+    return span.source.name, span.start
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -75,12 +77,6 @@ def _moved(node: Any, paths: Places) -> Any:
     if isinstance(node, Span) or not is_dataclass(node):
         return node
     if isinstance(node, nodes.Text):
-        path = paths.get((node.span.source.name, node.span.start))
-        return node if path is None else nodes.Text(path, _quoted(path))
+        return nodes.Text(paths.get(_place(node.span), node.value), node.span)
     changed = {each.name: _moved(getattr(node, each.name), paths) for each in fields(node)}
     return replace(node, **changed)  # type: ignore[type-var]
-
-
-def _quoted(path: str) -> Span:
-    text = json.dumps(path, ensure_ascii=False)
-    return Source("path", text).span(0, len(text))

@@ -91,6 +91,7 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
         take=block["take"],
         size=size,
         batch=block["batch"],
+        features=block["features"],
         on_error=block["on_error"],
         prepare=prepare,
         mean=mean,
@@ -174,7 +175,7 @@ class _Stage:
             parts=parts,
             cut=cut,
             features=self.net.inputs[parts[cut].name] if 0 < cut < len(parts) else 0,
-            views=view_count(augment),
+            views=self._views(augment),
             steps=self.total,
             steps_per_epoch=self.per_epoch,
             epochs=ceil(self.total / self.per_epoch),
@@ -243,6 +244,11 @@ class _Stage:
         own = self.block["augment"]
         chosen = self.recipe.block("data")["augment"] if own == "shared" else own
         return training_steps(chosen, self.data.prepare, self.data.size)
+
+    def _views(self, augment: tuple[Step, ...]) -> int | None:
+        own = self.block["views"]
+        wanted = self.recipe.block("data")["views"] if own == "shared" else own
+        return min((count for count in (wanted, view_count(augment)) if count is not None), default=None)
 
     def _stop(self) -> StopPlan | None:
         rule: CallValue | None = self.block["stop"]

@@ -9,84 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from runtime.data.origins import pixels_key
-from runtime.data.views import View
 from runtime.feature_cache import CachedRows, FeatureCache
+from runtime.feature_table import KINDS, Budget, Key, Table, row_bytes
 from runtime.machine import arithmetic
 from runtime.model import sequence
 from runtime.mx import array, mx, nd
 
-Key = tuple[str, str, View]  # set and what is done to its images, sample, view
-Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
-
-MEMORY_BYTES = 2**30
-DISK_BYTES = 16 * 2**30
-
-
-@dataclass(slots=True)
-class Budget:
-    """How many bytes features may still take, in memory and on the disk."""
-
-    memory: int = field(default_factory=lambda: MEMORY_BYTES)
-    disk: int = field(default_factory=lambda: DISK_BYTES)
-    folder: Path | None = None  # of the files; the system's for temporary files by default
-
-    def fits(self, size: int) -> bool:
-        """Whether so many bytes can be had in one of the two."""
-        return size <= max(self.memory, self.disk)
-
-
-class Table:
-    """Rows of float32 by key, in memory or, over the budget, in a file that is mapped into memory."""
-
-    def __init__(self, shape: tuple[int, ...], capacity: int, budget: Budget) -> None:
-        size = 4 * math.prod(shape) * capacity
-        self._rows: dict[Key, int] = {}
-        self._budget = budget
-        self._size, self._file, self._shape = size, None, shape
-        if size <= budget.memory:
-            budget.memory -= size
-            self._values: Floats = np.empty((capacity, *shape), np.float32)  # pages come as they are written
-        else:
-            budget.disk -= size
-            self._file = tempfile.TemporaryFile(prefix="ftr-features-", dir=budget.folder)  # noqa: SIM115 - as long as self
-            self._values = np.memmap(self._file, np.float32, "w+", shape=(capacity, *shape))
-
-    def __contains__(self, key: Key) -> bool:
-        return key in self._rows
-
-    def put(self, keys: Sequence[Key], values: Floats) -> None:
-        """Keep a row for each key."""
-        first = len(self._rows)
-        self._values[first : first + len(keys)] = values
-        self._rows.update((key, first + number) for number, key in enumerate(keys))
-
-    def row(self, content: bytes) -> Floats:
-        """Return bytes as one row."""
-        return np.frombuffer(content, np.float32).reshape(1, *self._shape)
-
-    def take(self, keys: Sequence[Key]) -> Floats:
-        """Return the rows of keys, float32 of shape (number of keys, …)."""
-        return self._values[[self._rows[key] for key in keys]]
-
-    def close(self) -> None:
-        """Give the space back."""
-        if self._file is None:
-            self._budget.memory += self._size
-        else:
-            self._budget.disk += self._size
-            self._file.close()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +42,7 @@ class Level:
         for key in [key for key in names if key not in self.table]:
             row = next((row for name in names[key] if (row := self.cached.load(name)) is not None), None)
             if row is not None:
-                self.table.put([key], self.table.row(row))
+                self.table.put_content(key, row)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,11 +109,9 @@ class Prefix:
         return [key for key in keys if key in level.table], [key for key in keys if key not in level.table]
 
     def _kept(self, start: int, keys: Sequence[Key]) -> Iterator[tuple[Sequence[Key], Any]]:
-        table = self.levels[start - 1].table
-        assert table is not None
         for first in range(0, len(keys), self.batch):
             chunk = keys[first : first + self.batch]
-            yield chunk, array(padded(table.take(chunk), self.batch), ctx=self.context)
+            yield chunk, self._rows_of(self.levels[start - 1], chunk)
 
     def _opened(
         self,
@@ -206,7 +141,7 @@ class Prefix:
         top.fetch({key: names[key] for key in chunk})
         found = [key for key in chunk if key in top.table]
         if top.cached is not None:  # the next run need not open them
-            top.cached.add([(names[key], top.table.take([key]).tobytes()) for key in found])
+            top.cached.add([(names[key], top.table.content(key)) for key in found])
         return found
 
     def _batch(self, images: Sequence[tuple[Key, Pixels]]) -> tuple[Sequence[Key], Any]:
@@ -219,18 +154,19 @@ class Prefix:
             values = level.run(values)
             if level.table is not None:
                 new = [number for number, key in enumerate(keys) if key not in level.table]
-                rows = values.asnumpy()[new]
-                level.table.put([keys[number] for number in new], rows)
+                level.table.put([keys[number] for number in new], values.asnumpy()[new])
                 if level.cached is not None:
-                    level.cached.add(
-                        [(names[keys[number]], row.tobytes()) for number, row in zip(new, rows, strict=True)]
-                    )
+                    level.cached.add([(names[keys[n]], level.table.content(keys[n])) for n in new])
+                if level.table.rounds:  # what follows is the same whether it starts from here or from what is kept
+                    values = self._rows_of(level, keys)
 
     def take(self, keys: Sequence[Key]) -> Any:
         """Return what is kept of keys, padded to a full batch, as an NDArray."""
-        table = self.levels[-1].table
-        assert table is not None
-        return array(padded(table.take(keys), self.batch), ctx=self.context)
+        return self._rows_of(self.levels[-1], keys)
+
+    def _rows_of(self, level: Level, keys: Sequence[Key]) -> Any:
+        assert level.table is not None
+        return array(padded(level.table.take(keys), self.batch), ctx=self.context)
 
 
 def padded(rows: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
@@ -245,7 +181,7 @@ class Features:
 
     `units` are the network's blocks in the order in which they run; `rows` is how many images and views there are.
     `cache` keeps rows for later runs. `identity` are plain values on which a row depends beside the network: how
-    pixels become input; `about` is what a list of the cache shows.
+    pixels become input; `about` is what a list of the cache shows. `precision` is how rows are kept, `full` or `half`.
     """
 
     units: Sequence[Any]
@@ -255,6 +191,7 @@ class Features:
     to_input: Callable[[Pixels], Any]
     fuse: bool = True
     keep: bool = True
+    precision: str = "full"
     budget: Budget = field(default_factory=Budget)
     cache: FeatureCache | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
@@ -305,10 +242,11 @@ class Features:
             "batch": self.batch,
             "size": self.size,
             "fuse": self.fuse,
+            "precision": self.precision,
             "machine": arithmetic(),
         }
         about = {**self.about, "cut": end, "shape": shape, "size": self.size}
-        cached = self.cache.open(identity, about, 4 * math.prod(shape), rows)
+        cached = self.cache.open(identity, about, row_bytes(shape, KINDS[self.precision]), rows)
         if cached is not None:
             self._cached.append(cached)
         return cached
@@ -344,9 +282,10 @@ class Features:
         table = self._tables.get((end, digest))
         if table is None:
             shape = self._shape(end)
-            if not self.budget.fits(4 * math.prod(shape) * rows):
+            kind = KINDS[self.precision]
+            if not self.budget.fits(row_bytes(shape, kind) * rows):
                 return None
-            table = self._tables[end, digest] = Table(shape, rows, self.budget)
+            table = self._tables[end, digest] = Table(shape, rows, self.budget, kind)
         return table
 
     def _shape(self, end: int) -> tuple[int, ...]:

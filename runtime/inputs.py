@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from runtime.data.loader import Batch
 from runtime.data.origins import origin_of, view_key
 from runtime.data.sets import Sets
 from runtime.data.sources import Sample
-from runtime.data.views import View, draw_view, view_count
-from runtime.features import Key, Pixels, Prefix, padded
+from runtime.data.views import View, draw_view, is_fixed, version, view_count
+from runtime.feature_table import Key
+from runtime.features import Pixels, Prefix, padded
 from runtime.plan import Plan, StagePlan, Step
+from runtime.randomness import derive
 
 Labels = npt.NDArray[np.int32]
 Inputs = Generator[tuple[Any, Labels], None, None]
@@ -93,7 +96,7 @@ class StageInputs:
     @property
     def keeps_training(self) -> bool:
         """Whether the training images have few views, so that what the prefix makes of them is kept."""
-        return self.each.prefix.keeps and view_count(self.stage.augment) is not None
+        return self.each.prefix.keeps and self.stage.views is not None
 
     def fill_training(self, epoch: int) -> Iterator[tuple[int, int]]:
         """Compute what is not kept yet for an epoch; yield how many images are done, and of how many."""
@@ -103,23 +106,40 @@ class StageInputs:
 
     def training(self, epoch: int) -> Inputs:
         """Yield the batches of an epoch. Closing the iterator ends the threads that read images."""
-        sets, prefix = self.each.sets, self.each.prefix
         if self.keeps_training:
-            samples, views = self._epoch(epoch)
-            whole = sets.whole_batches(samples)
-            yield from self.each.kept("train", whole, self.stage.augment, views[: len(whole)])
+            samples, views = self._whole_batches(epoch)
+            yield from self.each.kept("train", samples, self.stage.augment, views)
             return
-        batches = sets.training(self.stage, epoch)
+        batches = self._opened(epoch)
         try:
             for batch in batches:
-                yield prefix(batch.images), batch.labels
+                yield self.each.prefix(batch.images), batch.labels
         finally:
             batches.close()
 
+    def _opened(self, epoch: int) -> Generator[Batch, None, None]:
+        if not self._is_fixed:
+            return self.each.sets.training(self.stage, epoch)
+        samples, views = self._whole_batches(epoch)
+        return self.each.sets.views(samples, self.stage.augment, views)
+
+    def _whole_batches(self, epoch: int) -> tuple[Sequence[Sample], list[View]]:
+        samples, views = self._epoch(epoch)
+        whole = self.each.sets.whole_batches(samples)
+        return whole, views[: len(whole)]
+
+    @property
+    def _is_fixed(self) -> bool:
+        return is_fixed(self.stage.augment, self.stage.views)
+
     def _epoch(self, epoch: int) -> tuple[list[Sample], list[View]]:
-        sets, steps = self.each.sets, self.stage.augment
+        """Return the samples of an epoch in order, and the view of each."""
+        sets, steps, count = self.each.sets, self.stage.augment, self.stage.views
         samples = sets.order(self.stage, epoch)
-        if view_count(steps) == 1:
+        if count is not None and self._is_fixed:  # neither stage nor epoch: others find the same versions
+            number = epoch % count
+            return samples, [version(steps, derive(sets.seed, "version", s.id, number)) for s in samples]
+        if count == 1:
             return samples, [()] * len(samples)
         return samples, [draw_view(steps, sets.randomness(self.stage, epoch, sample)) for sample in samples]
 
@@ -134,8 +154,9 @@ def kept_rows(plan: Plan) -> int:
     rows = sum(plan.data.images(name) for name in ("valid", "test"))
     asked: dict[str, int] = {}
     for stage in plan.stages:
-        count = view_count(stage.augment)
-        if count is not None:
+        if stage.views is not None:
             kind = str([(step.name, dict(step.args)) for step in stage.augment])
-            asked[kind] = min(count, asked.get(kind, 0) + stage.epochs)
+            count, own, before = view_count(stage.augment), min(stage.views, stage.epochs), asked.get(kind, 0)
+            # Versions are the same in all stages; flips fall in each as they will.
+            asked[kind] = max(before, own) if count is None else min(count, before + own)
     return rows + plan.data.images("train") * sum(asked.values())

@@ -82,8 +82,8 @@ class StopPlan:
 class StagePlan:
     """One stage. `cut` counts the parts of the frozen prefix, which runs outside of training.
 
-    The prefix gives `features` numbers for each of the `views` that augmentation makes of an image; without an end to
-    the views (None) nothing is kept of training images.
+    The prefix gives `features` numbers for each of the `views` of an image: those that augmentation makes, or the
+    versions that the recipe fixes. Without an end to them (None) nothing is kept of training images.
     """
 
     position: int
@@ -128,6 +128,7 @@ class DataPlan:
     take: int | None
     size: int
     batch: int
+    features: str  # how what frozen parts give is kept: "full" or "half"
     on_error: str
     prepare: tuple[Step, ...]
     mean: tuple[float, float, float]

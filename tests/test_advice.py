@@ -182,6 +182,32 @@ def test_the_recipe_that_the_cases_change_gets_no_advice() -> None:
                 data="train = digits\ntest = holdout(20%)", more="expect {\n  valid.f1 >= 90%\n  test.f1 >= 90%\n}\n"
             ),
         ),
+        ("W729", recipe("views = 2"), recipe("augment = [random_crop]", "views = 2")),
+        (
+            "W729",
+            recipe("augment = [flip(horizontal), flip(vertical)]", "views = 4"),
+            recipe("augment = [flip(horizontal), flip(vertical)]", "views = 3"),
+        ),
+        (
+            "W729",
+            recipe("augment = [random_crop]", "views = none", data="train = solar_cells\nviews = 2"),
+            recipe("augment = [random_crop]", data="train = solar_cells\nviews = 2"),  # it holds for one of the stages
+        ),
+        (
+            "W730",
+            recipe("augment = [lighting]", "views = 5"),
+            recipe("augment = [lighting]", "views = 4"),
+        ),
+        (
+            "W730",
+            recipe("augment = [lighting]", "views = 5"),
+            recipe("augment = [lighting]", "views = 5", "for = 9 steps"),
+        ),
+        (
+            "W730",
+            recipe(data="train = solar_cells\naugment = [lighting]\nviews = 5"),
+            recipe(data="train = solar_cells\naugment = [lighting]\nviews = 4"),
+        ),
     ],
 )
 def test_advice_on_the_text(code: str, due: str, not_due: str) -> None:
@@ -230,6 +256,16 @@ def test_the_place_of_advice_is_inside_its_stage() -> None:
     (problem,) = checked(recipe("optimizer = sgd(lr = 0.5)")).advice
     assert problem.span is not None
     assert problem.span.text == "0.5"
+
+
+def test_versions_that_several_stages_share_are_named_once() -> None:
+    for text in (
+        recipe(data="train = solar_cells\nviews = 2"),
+        recipe(more="defaults {\n  views = 2\n}\n"),
+        "ftr 1\nparam k = 2\n" + recipe(data="train = solar_cells\nviews = $k").removeprefix("ftr 1\n"),
+    ):
+        assert given(text) == ["W729"]
+    assert given(recipe("views = 2", "augment = [flip]")) == ["W729"]  # and not W730 besides
 
 
 def test_the_form_that_the_help_gives_is_right() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,17 @@ import numpy as np
 import pytest
 from toy import make_images, write_recipe
 
+from runtime.artifacts import read_json
 from runtime.data.views import chosen, draw_view, view_count
 from runtime.events import Event, FeaturesComputed
-from runtime.features import Budget, Table
-from runtime.finished import RunSettings
+from runtime.feature_cache import FeatureCache
+from runtime.feature_table import Key
+from runtime.features import Features, Pixels, Prefix
+from runtime.finished import RunSettings, evaluate, load
+from runtime.model import build_model, start_weights, units
+from runtime.mx import mx, nd
 from runtime.plan import Step
-from runtime.running import prepare, run
+from runtime.running import device_context, prepare, run
 from runtime.weights.params_file import read_params
 
 HEAD_THEN_TOP = """
@@ -114,29 +121,13 @@ def test_the_run_folder_says_what_was_kept_and_fused(photos: Path, tmp_path: Pat
     assert (result["versions"]["cache"], result["versions"]["fuse"]) == ("off", "off")
 
 
-def test_over_the_budget_rows_lie_in_a_file(tmp_path: Path) -> None:
-    budget = Budget(memory=1000, disk=10_000, folder=tmp_path)
-    table = Table((10, 5), 20, budget)
-    assert (budget.memory, budget.disk) == (1000, 6000)
-    values = np.arange(1000, dtype=np.float32).reshape(20, 10, 5)
-    keys = [("train", str(number), ()) for number in range(20)]
-    table.put(keys[:12], values[:12])
-    table.put(keys[12:], values[12:])
-    assert keys[3] in table
-    assert ("train", "99", ()) not in table
-    np.testing.assert_array_equal(table.take([keys[13], keys[0]]), values[[13, 0]])
-    table.close()
-    assert budget.disk == 10_000
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_budget_that_is_too_small_changes_nothing_but_the_time(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = write_recipe(tmp_path / "r.ftr", photos, HEAD_THEN_TOP, data=FLIPS)
     large, _ = trained(recipe, tmp_path / "large")
-    monkeypatch.setattr("runtime.features.MEMORY_BYTES", 0)
-    monkeypatch.setattr("runtime.features.DISK_BYTES", 0)
+    monkeypatch.setattr("runtime.feature_table.MEMORY_BYTES", 0)
+    monkeypatch.setattr("runtime.feature_table.DISK_BYTES", 0)
     none, watch = trained(recipe, tmp_path / "none")
     assert none == large
     assert watch.computed == []
@@ -164,3 +155,93 @@ def test_views_are_counted_and_drawn_as_the_transforms_draw_them() -> None:
         np.testing.assert_array_equal(mine, np.asarray(transform(steps)(image, np.random.default_rng(seed))))
         seen.add(view)
     assert len(seen) == 4
+
+
+# --- half precision --------------------------------------------------------------------------
+
+KEYS: list[Key] = [("train", str(number), ()) for number in range(6)]
+
+
+@pytest.fixture(scope="module")
+def blocks() -> list[Any]:
+    base = Step("gluoncv", {"name": "cifar_resnet20_v1", "weights": None})
+    model = build_model(base, [Step("dense", {"units": "classes"})], 2, 32)
+    start_weights(model, base, 1, mx.cpu())
+    return list(units(model))
+
+
+def half(blocks: list[Any], cache: FeatureCache | None = None, precision: str = "half") -> Features:
+    def to_input(images: Pixels) -> Any:
+        return nd.array(images.transpose(0, 3, 1, 2).astype(np.float32) / 255)
+
+    return Features(blocks, 4, 32, mx.cpu(), to_input, cache=cache, precision=precision)
+
+
+def filled(prefix: Prefix) -> np.ndarray[Any, Any]:
+    """Fill a prefix with six images of noise; return what it keeps of them."""
+    noise = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
+
+    def images(keys: Sequence[Key]) -> Generator[Pixels, None, None]:
+        for first in range(0, len(keys), prefix.batch):
+            chunk = [int(name) for _, name, _ in keys[first : first + prefix.batch]]
+            yield np.stack([noise[number] for number in chunk + chunk[-1:] * (prefix.batch - len(chunk))])
+
+    for _ in prefix.fill(KEYS, images, lambda key: key[1].encode().rjust(16)):
+        pass
+    return np.concatenate([prefix.take(KEYS[:4]).asnumpy(), prefix.take(KEYS[4:]).asnumpy()[:2]])
+
+
+def test_half_precision_rounds_what_is_kept(blocks: list[Any]) -> None:
+    full, rounded = filled(half(blocks, precision="full").prefix(3, [], 6)), filled(half(blocks).prefix(3, [], 6))
+    assert rounded.dtype == np.float32
+    np.testing.assert_array_equal(rounded, full.astype(np.float16))
+    assert np.any(rounded != full)
+
+
+def test_half_precision_gives_the_same_from_images_and_from_what_is_kept_on_the_way(
+    blocks: list[Any], tmp_path: Path
+) -> None:
+    cache = FeatureCache(tmp_path / "cache")
+    fresh = filled(half(blocks).prefix(3, [2], 6))
+    first = half(blocks, cache)
+    filled(first.prefix(2, [], 6))
+    first.close()
+    second = half(blocks, cache)
+    prefix = second.prefix(3, [2], 6)
+    never: Any = None
+    without_first = replace(prefix, levels=(replace(prefix.levels[0], run=never), *prefix.levels[1:]))
+    np.testing.assert_array_equal(filled(without_first), fresh)
+    second.close()
+
+
+def test_tables_of_the_disk_do_not_mix_precisions(blocks: list[Any], tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path / "cache")
+    for precision in ("full", "half", "full"):
+        features = half(blocks, cache, precision)
+        kept = filled(features.prefix(3, [], 6))
+        features.close()
+        np.testing.assert_array_equal(kept, filled(half(blocks, precision=precision).prefix(3, [], 6)))
+    widths = sorted(entry.about["row_bytes"] for entry in cache.entries())
+    assert len(widths) == 2
+    assert widths[1] == 2 * widths[0]
+
+
+def test_a_recipe_asks_for_half_precision(
+    photos: Path, tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def widths(folder: Path) -> set[int]:
+        return {entry.about["row_bytes"] for entry in FeatureCache(folder).entries() if "cut" in entry.about}
+
+    full, _ = trained(write_recipe(tmp_path / "r.ftr", photos, HEAD_THEN_TOP), tmp_path / "full")
+    monkeypatch.setenv("FTR_CACHE", str(tmp_path / "other cache"))
+    recipe = write_recipe(tmp_path / "r.ftr", photos, HEAD_THEN_TOP, data="  features = half\n")
+    half, _ = trained(recipe, tmp_path / "half")
+    assert widths(cache_folder) == {2 * width for width in widths(tmp_path / "other cache")}
+    assert full != half
+    assert trained(recipe, tmp_path / "again")[0] == half
+    losses = [
+        evaluate(load(tmp_path / name), device_context("cpu"), 0, cache=cache)[1].values["loss"]
+        for name, cache in (("half", True), ("half", False), ("full", True))
+    ]
+    assert losses[0] == read_json(tmp_path / "half", "result.json")["test"]["loss"]
+    assert losses == pytest.approx([losses[0]] * 3, rel=2e-2)

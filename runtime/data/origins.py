@@ -47,10 +47,13 @@ def origin_of(image: ImageRef) -> bytes | None:
     return _digest(b"file", repr(state).encode())
 
 
-def view_key(origin: bytes, steps: Sequence[Step], view: Sequence[bool]) -> bytes:
-    """Return the key of what steps make of an image of known origin, in one view."""
+def view_key(origin: bytes, steps: Sequence[Step], view: views.View) -> bytes:
+    """Return the key of what steps make of an image of known origin, in one view.
+
+    The view of a fixed version is its seed, so that runs with another seed find none of it.
+    """
     described = [(step.name, sorted(step.args.items())) for step in steps]
-    return _digest(b"view", origin, reading(), repr((described, tuple(view))).encode())
+    return _digest(b"view", origin, reading(), repr((described, view)).encode())
 
 
 @cache

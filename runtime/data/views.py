@@ -1,7 +1,8 @@
 """How many different images an augmentation makes of one: its views.
 
-A flip has two outcomes, so that two flips make four views of an image; a random crop makes a new one each time. Where
-the views are few, what the network makes of each can be kept.
+A flip has two outcomes, so that two flips make four views of an image; a random crop makes a new one each time, unless
+the recipe fixes a few versions (`views`), each with its own seed. Where the views are few, what the network makes of
+each can be kept.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from runtime.plan import Step
 if TYPE_CHECKING:
     import numpy as np
 
-View = tuple[bool, ...]  # the outcome of each flip, in order; empty where nothing is random
+    from recipe_lang.checked import CallValue
+
+# The outcome of each flip, in order, empty where nothing is random; or, where outcomes have no end, the seed of one.
+View = tuple[bool, ...] | int
 
 _OUTCOMES = {"resize": 1, "center_crop": 1, "flip": 2}
 
 
-def view_count(steps: Sequence[Step]) -> int | None:
+def view_count(steps: Sequence[Step | CallValue]) -> int | None:
     """Return how many views the steps make of an image; None where there is no end to them."""
     counts = [_OUTCOMES.get(step.name) for step in steps]
     return None if None in counts else math.prod(count for count in counts if count)
@@ -31,10 +35,20 @@ def draw_view(steps: Sequence[Step], rng: np.random.Generator) -> View:
     return tuple(bool(rng.random() < 0.5) for step in steps if _OUTCOMES[step.name] == 2)
 
 
+def is_fixed(steps: Sequence[Step], views: int | None) -> bool:
+    """Whether a stage's `views` are fewer than its steps could make: then they are drawn once and for all."""
+    return views != view_count(steps)
+
+
+def version(steps: Sequence[Step], seed: int) -> View:
+    """Return the view that the steps make with a seed of 63 bits."""
+    return seed if view_count(steps) is None else draw_view(steps, chosen(seed))
+
+
 class Chosen:
     """Stands for a generator, and makes steps give one view."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: tuple[bool, ...]) -> None:
         self._outcomes = iter(view)
 
     def random(self) -> float:
@@ -44,4 +58,8 @@ class Chosen:
 
 def chosen(view: View) -> Any:
     """Return what a transform takes for a generator to give one view."""
-    return Chosen(view)
+    if isinstance(view, tuple):
+        return Chosen(view)
+    import numpy as np  # checking a recipe counts views and does without
+
+    return np.random.Generator(np.random.PCG64(view))

@@ -117,6 +117,14 @@ EXAMPLES: Mapping[str, Example] = {
     "W728": Example(
         _CLAIM.format(more="", claim="valid.accuracy"), _CLAIM.format(more="", claim="test.accuracy"), "file"
     ),
+    "W729": Example(
+        "augment = [flip(horizontal)]\nviews = 2", "augment = [flip(horizontal), color_jitter(0.2)]\nviews = 2", "data"
+    ),
+    "W730": Example(
+        "for = 5 epochs\naugment = [random_resized_crop]\nviews = 8",
+        "for = 20 epochs\naugment = [random_resized_crop]\nviews = 4",
+        "stage",
+    ),
     "W740": Example(
         "monitor = valid.accuracy",
         "monitor = valid.balanced_accuracy",

@@ -1,4 +1,4 @@
-"""Advice that the text of a recipe gives: what is allowed and seldom wise (W710 to W728).
+"""Advice that the text of a recipe gives: what is allowed and seldom wise (W710 to W730).
 
 One class for each kind. Its docstring is the reason, `source` where the reason comes from; both are printed by
 `ftr explain CODE`. When each is given stands in `advice_rules`.
@@ -15,6 +15,7 @@ from recipe_lang.source import Span
 Places = tuple[tuple[Span, str], ...]
 
 _LENGTHS = "docs/language.md: how lengths are counted"
+_VERSIONS = "docs/language.md: versions of images"
 _KERAS = "the Keras guide to transfer learning and fine-tuning"
 
 
@@ -432,3 +433,53 @@ class TestUnclaimed(Problem):
 
     def help(self) -> str:
         return f"claim `test.{self.name}`"
+
+
+# --- versions of images ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewsUnused(Problem):
+    """`views` fixes a few versions of an image where the augmentation could make more.
+
+    Where nothing is random, or flips make no more than so many, what frozen parts give of each is computed once anyway.
+    """
+
+    code: ClassVar[str] = "W729"
+    source: ClassVar[str] = _VERSIONS
+    views: int
+    outcomes: int
+    augment_span: Span | None
+
+    def message(self) -> str:
+        makes = "nothing is random" if self.outcomes == 1 else f"the augmentation makes {self.outcomes} images of one"
+        return f"`views = {self.views}` has no effect: {makes}"
+
+    def related(self) -> Places:
+        return _also(self.augment_span, "the augmentation")
+
+    def help(self) -> str:
+        return "leave it out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewsNeverRepeat(Problem):
+    """Each epoch takes the next version of an image.
+
+    With more versions than epochs none comes a second time: nothing is gained, and the last ones are never made.
+    """
+
+    code: ClassVar[str] = "W730"
+    source: ClassVar[str] = _VERSIONS
+    views: int
+    length: str
+    length_span: Span | None
+
+    def message(self) -> str:
+        return f"none of the {self.views} versions of an image comes twice in {self.length}"
+
+    def related(self) -> Places:
+        return _also(self.length_span, "the stage's length")
+
+    def help(self) -> str:
+        return "take fewer, or write `views = none`"

@@ -15,6 +15,7 @@ from recipe_lang.diagnostics import Problem
 from recipe_lang.extend import merge
 from recipe_lang.source import Span
 from runtime.bases.zoo_names import ZOOS
+from runtime.data.views import view_count
 from runtime.vocabulary.bases import parts_of
 
 # Peak rates above which pretrained weights are carried off: where their norms train, and where these are frozen.
@@ -322,6 +323,48 @@ def _chooses(stage: CheckedBlock) -> bool:
     return is_watched and stage["keep"] != "last"
 
 
+# --- versions of images ----------------------------------------------------------------------
+
+
+def _versions(recipe: CheckedRecipe) -> Iterator[tuple[Value, tuple[CheckedBlock, ...]]]:
+    """Yield each `views` that is written with a number, and the stages for which it holds."""
+    data = recipe.block("data")
+    holds: dict[Span, tuple[Value, tuple[CheckedBlock, ...]]] = {}
+    for stage in recipe.all("stage"):
+        value = data.fields["views"] if stage["views"] == "shared" else stage.fields["views"]
+        if isinstance(value.value, int) and value.span is not None:
+            _, before = holds.get(value.span, (value, ()))
+            holds[value.span] = (value, (*before, stage))
+    yield from holds.values()
+
+
+def _augmentation(recipe: CheckedRecipe, stage: CheckedBlock) -> Value:
+    return recipe.block("data").fields["augment"] if stage["augment"] == "shared" else stage.fields["augment"]
+
+
+def _views(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for value, stages in _versions(recipe):
+        augments = [_augmentation(recipe, stage) for stage in stages]
+        counts = [view_count([step.value for step in augment.value or ()]) for augment in augments]
+        outcomes = [count for count in counts if count is not None and count <= value.value]
+        if len(outcomes) == len(counts):
+            from runtime.vocabulary.advice import ViewsUnused
+
+            most = outcomes.index(max(outcomes))
+            yield ViewsUnused(
+                span=value.span, views=value.value, outcomes=outcomes[most], augment_span=augments[most].span
+            )
+            continue
+        lengths = [stage.fields["for"] for stage in stages]
+        if all(length.value.unit == "epochs" and length.value.number < value.value for length in lengths):
+            from runtime.vocabulary.advice import ViewsNeverRepeat
+
+            longest = max(lengths, key=lambda length: length.value.number)
+            yield ViewsNeverRepeat(
+                span=value.span, views=value.value, length=str(longest.value), length_span=longest.span
+            )
+
+
 ADVICE: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _high_rates,
     _slow_heads,
@@ -341,4 +384,5 @@ ADVICE: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _flips,
     _leaks,
     _claims,
+    _views,
 )

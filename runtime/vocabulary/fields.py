@@ -23,6 +23,7 @@ from recipe_lang.vocabulary import (
 _NONE = NothingType()
 _COUNT = Number(1, 1e9, whole=True, unit="images", unit_optional=True)
 _AUGMENT = Either((_NONE, ListOf(CallOf(("augment", "prepare")), least=0)))
+_VIEWS = Either((_NONE, Number(1, 1000, whole=True)))
 
 
 def _shared(where: str) -> Word:
@@ -126,7 +127,27 @@ DATA = BlockType(
             None,
             examples=("augment = [random_resized_crop, flip(horizontal)]", "augment = none"),
         ),
+        Arg(
+            "views",
+            _VIEWS,
+            "How many random versions `augment` makes of an image; epochs take them in turn, and what frozen parts"
+            " give of each is computed once. By default each epoch makes new ones.",
+            None,
+            examples=("augment = [random_resized_crop]\nviews = 4",),
+        ),
         Arg("batch", _COUNT, "Images in a step.", 32, examples=("batch = 64",)),
+        Arg(
+            "features",
+            Word(
+                {
+                    "full": "As it is, in 32 bits.",
+                    "half": "Rounded to 16 bits, about three digits: half the space.",
+                }
+            ),
+            "How what frozen parts give of images is kept.",
+            "full",
+            examples=("features = half", "features = full"),
+        ),
         Arg(
             "on_error",
             Word({"stop": "Name them and stop.", "skip": "Name them and go on without them."}),
@@ -215,6 +236,13 @@ STAGE = BlockType(
             "Augmentation for this stage only.",
             "shared",
             examples=("augment = [flip(horizontal)]", "augment = shared"),
+        ),
+        Arg(
+            "views",
+            Either((_shared("data block"), *_VIEWS.options)),
+            "How many random versions of an image this stage takes.",
+            "shared",
+            examples=("augment = [random_resized_crop]\nviews = 2", "views = none"),
         ),
         Arg(
             "stop",

@@ -11,7 +11,7 @@ import platform
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +28,7 @@ from recipe_lang.printer import print_recipe
 from runtime.artifacts import Record, create_folder, recording, result_of, write_json, write_text, writing
 from runtime.compile import compile_plan, step
 from runtime.curves import draw_curves
+from runtime.data.decoded import Decoded, read_again
 from runtime.data.sets import Place, Sets, check_images, data_facts, list_sets, under_root
 from runtime.data.sound_images import sound_images
 from runtime.data.sources import Listing
@@ -134,9 +135,11 @@ def run(
         with Place(plan.base.place):
             start_weights(prepared.model, plan.base, plan.seed, context)
         folder = _begin(recipe, plan, out)
-        sets = Sets(plan.data, plan.seed, {name: each.samples for name, each in listings.items()}, settings.workers)
-        session = Session(plan, prepared.model, sets, context, asked, settings.fuse, settings.cache, cache)
-        with recording(folder) as record:
+        samples = {name: each.samples for name, each in listings.items()}
+        decoded = closing(Decoded(read_again(plan))) if settings.cache else nullcontext()
+        with recording(folder) as record, decoded as kept:
+            sets = Sets(plan.data, plan.seed, samples, settings.workers, kept)
+            session = Session(plan, prepared.model, sets, context, asked, settings.fuse, settings.cache, cache)
             status, failure = _train(session, folder, record, watch)
             weights = _settle(session, failure) if status != "finished" else "the final weights"
             result = result_of(plan, record, status, weights, skipped)

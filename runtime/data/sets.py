@@ -18,6 +18,7 @@ from recipe_lang.checked import CallValue, CheckedRecipe, Value
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.source import Span
 from runtime.data import packaged_sets, sources, splits, transforms
+from runtime.data.decoded import Decoded, fixed_lead, opening
 from runtime.data.images import find_broken
 from runtime.data.loader import Batch, batches, epoch_order
 from runtime.data.problems import UnreadableImages
@@ -195,12 +196,13 @@ def _shown(sample: Sample) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sets:
-    """The samples of each set, and how they become batches."""
+    """The samples of each set, and how they become batches. `decoded` keeps images that are read again."""
 
     plan: DataPlan
     seed: int
     samples: Mapping[str, Sequence[Sample]]
     workers: int
+    decoded: Decoded | None = None
 
     def order(self, stage: StagePlan, epoch: int) -> list[Sample]:
         """Return the training samples in the random order of one epoch (from 0) of a stage."""
@@ -214,7 +216,8 @@ class Sets:
     def training(self, stage: StagePlan, epoch: int) -> Generator[Batch, None, None]:
         """Yield the batches of one epoch (from 0) of a stage, shuffled and augmented; a last part is dropped."""
         samples = self.order(stage, epoch)
-        return self._batches(self.whole_batches(samples), stage.augment, partial(self.randomness, stage, epoch))
+        randomness = partial(self.randomness, stage, epoch)
+        return self._batches(self.whole_batches(samples), stage.augment, randomness, self._again("train"))
 
     def whole_batches(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """Return the samples without a last part that fills no batch, which training leaves out."""
@@ -223,26 +226,41 @@ class Sets:
     def views(
         self, samples: Sequence[Sample], steps: Sequence[Step], views: Sequence[View]
     ) -> Generator[Batch, None, None]:
-        """Yield batches of samples, each in the view that is asked for; one may stand there in several."""
+        """Yield batches of samples, each in the view that is asked for; one may stand there in several.
+
+        Only training has views of any randomness. An image that has but one view is read once: what is made of it is
+        kept elsewhere.
+        """
         each = [replace(sample) for sample in samples]
         view_of = {id(sample): view for sample, view in zip(each, views, strict=True)}
-        return self._batches(each, steps, lambda sample: chosen(view_of[id(sample)]))
+        again = self._again("train") and any(view != () for view in views)
+        return self._batches(each, steps, lambda sample: chosen(view_of[id(sample)]), again)
 
     def evaluation(self, name: str) -> Generator[Batch, None, None]:
         """Yield the batches of a set in its own order, prepared."""
-        return self._batches(self.samples[name], self.plan.prepare, _no_randomness)
+        return self._batches(self.samples[name], self.plan.prepare, _no_randomness, self._again(name))
+
+    def _again(self, name: str) -> bool:
+        return self.decoded is not None and name in self.decoded.sets
 
     def _batches(
-        self, samples: Sequence[Sample], steps: Sequence[Step], randomness: Callable[[Sample], np.random.Generator]
+        self,
+        samples: Sequence[Sample],
+        steps: Sequence[Step],
+        randomness: Callable[[Sample], np.random.Generator],
+        again: bool,
     ) -> Generator[Batch, None, None]:
+        lead = fixed_lead(steps)
+        rest = steps[len(lead) :]
         return batches(
             samples,
             range(len(samples)),
             self.plan.batch,
-            transform(steps),
-            randomness,
+            transform(rest),
+            randomness if rest else _no_randomness,  # a generator takes as long as a kept image
             self.workers,
             drop_last=False,
+            open_image=opening(lead, transform(lead), self.decoded, again),
         )
 
     def inputs(self, images: np.ndarray[Any, Any], context: Any) -> Any:

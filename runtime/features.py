@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.data.origins import pixels_key
+from runtime.fast_graph import fast_graph
 from runtime.feature_cache import CachedRows, FeatureCache
 from runtime.feature_table import KINDS, Budget, Key, Table, row_bytes
 from runtime.machine import arithmetic
@@ -198,6 +199,7 @@ class Features:
     about: Mapping[str, Any] = field(default_factory=dict)
     _tables: dict[tuple[int, str], Table] = field(default_factory=dict)
     _cached: list[CachedRows] = field(default_factory=list)
+    _plain: dict[int, Any] = field(default_factory=dict)  # what predicts behind a cut; None where layers are joined
 
     def prefix(self, cut: int, later: Sequence[int], rows: int) -> Prefix:
         """Return the prefix of a stage whose frozen units are the first `cut`.
@@ -221,6 +223,24 @@ class Features:
                 levels.append(Level(end, self._piece(begin, end), table, cached))
                 begin = end
         return Prefix(tuple(levels), self.batch, self.context, self.to_input)
+
+    def training(self, cut: int) -> Any:
+        """Return the network behind its first `cut` units, hybridized, as a stage trains it."""
+        blocks = self.units[cut:]
+        return fast_graph(blocks, (self.batch, *self._input(cut)), self.context) if self.fuse else one_by_one(blocks)
+
+    def predicting(self, cut: int) -> Any:
+        """Return the network behind its first `cut` units for prediction, with the weights that it has now."""
+        blocks, shape = self.units[cut:], self._input(cut)
+        if cut not in self._plain:
+            joins = self.fuse and _convolves(blocks) and can_be_joined(blocks, shape, self.context)
+            self._plain[cut] = None if joins else one_by_one(blocks)
+        plain = self._plain[cut]
+        return joined(blocks, (self.batch, *shape), self.context) if plain is None else plain
+
+    def _input(self, cut: int) -> tuple[int, ...]:
+        """Return the shape of what the units behind a cut get of one image."""
+        return self._shape(cut) if cut else (3, self.size, self.size)
 
     def close(self) -> None:
         """Let go of the tables of the cache."""
@@ -306,11 +326,15 @@ class Features:
         return run
 
     def _ready(self, begin: int, end: int) -> Any:
-        shape = self._shape(begin) if begin else (3, self.size, self.size)
-        blocks = self.units[begin:end]
+        shape, blocks = self._input(begin), self.units[begin:end]
         if self.fuse and can_be_joined(blocks, shape, self.context):
             return joined(blocks, (self.batch, *shape), self.context)
         return one_by_one(blocks)
+
+
+def _convolves(blocks: Sequence[Any]) -> bool:
+    """Whether there is a layer that joining makes faster."""
+    return any(len(parameter.shape) == 4 for block in blocks for parameter in block.collect_params().values())
 
 
 def one_by_one(blocks: Sequence[Any]) -> Any:

@@ -35,7 +35,7 @@ from runtime.model import Model, build_model, frozen_units, sequence
 from runtime.mx import mx, nd
 from runtime.plan import DataFacts, DataPlan
 from runtime.run_problems import NoImages, NoSuchSet, NotARun
-from runtime.train import features_of, measure, suffix_of, whole_net
+from runtime.train import features_of, measure, whole_net
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
 
@@ -202,7 +202,7 @@ def _measured(run: Finished, sets: Sets, context: Any, cache: bool) -> Report:
         inputs = SetInputs(sets, features.prefix(cut, (), len(sets.samples["these"])))
         for _ in inputs.fill_evaluation("these"):
             pass
-        return measure(suffix_of(features, cut), inputs, "these")
+        return measure(features.predicting(cut), inputs, "these")
     finally:
         features.close()
 

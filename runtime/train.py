@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -89,11 +90,12 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _StageNet:
+class StageNet:
     """The network as one stage runs it: a frozen prefix, then the suffix that trains."""
 
     inputs: StageInputs
     suffix: Any
+    predicting: Callable[[], Any]  # the suffix with the weights of now, for prediction
     trained: Mapping[str, Any]  # parameters by structural name
     scales: Mapping[str, float]
     changing: Mapping[str, Any]  # all parameters and statistics behind the cut
@@ -128,7 +130,7 @@ def _run_stages(session: Session, features: Features) -> Iterator[Event]:
     for stage in session.plan.stages:
         state.stage, state.epoch, state.step, state.best = stage.position, 0, 0, None
         state.improved_at, state.stop_value = 0, None
-        net = _prepare(session, stage, features)
+        net = stage_net(session, stage, features)
         yield from _run_stage(session, stage, net)
     assert net is not None
     for name in ("valid", "test"):
@@ -150,6 +152,7 @@ def features_of(
         lambda images: sets.inputs(images, context),
         fuse=fuse and context.device_type == "cpu",
         keep=keep,
+        precision=data.features,
         cache=cache,
         identity={"mean": data.mean, "std": data.std},
         about={"base": base.args["name"]},
@@ -180,17 +183,10 @@ def whole_net(model: Model) -> Callable[[Any], Any]:
     return net
 
 
-def suffix_of(features: Features, cut: int) -> Any:
-    """Return the network behind its first `cut` units, hybridized."""
-    suffix = sequence(features.units[cut:])
-    suffix.hybridize(static_alloc=True, static_shape=True)
-    return suffix
-
-
-def _measure(session: Session, net: _StageNet, name: str) -> Generator[Event, None, Report]:
+def _measure(session: Session, net: StageNet, name: str) -> Generator[Event, None, Report]:
     """Measure the network on a set, from what is kept of its frozen part where there is such."""
     yield from _filling(session, net.inputs.each.fill_evaluation(name))
-    return measure(net.suffix, net.inputs.each, name, session.asked_to_stop)
+    return measure(net.predicting(), net.inputs.each, name, session.asked_to_stop)
 
 
 def _filling(session: Session, progress: Iterator[tuple[int, int]]) -> Iterator[FeaturesComputed]:
@@ -201,11 +197,11 @@ def _filling(session: Session, progress: Iterator[tuple[int, int]]) -> Iterator[
         yield FeaturesComputed(state.stage, state.epoch, state.step, done, total)
 
 
-def _run_stage(session: Session, stage: StagePlan, net: _StageNet) -> Iterator[Event]:
+def _run_stage(session: Session, stage: StagePlan, net: StageNet) -> Iterator[Event]:
     state = session.state
     yield StageStarted(stage, stage.position)
     state.begun_with = _copies(net) if stage.position else {}
-    step = _training_step(session, stage, net)
+    step = training_step(session, stage, net)
     reason = "done"
     while state.step < stage.steps:
         losses: list[float] = []
@@ -227,7 +223,8 @@ def _run_stage(session: Session, stage: StagePlan, net: _StageNet) -> Iterator[E
     yield StageFinished(stage.position, state.epoch, state.step, reason, kept, best)
 
 
-def _prepare(session: Session, stage: StagePlan, features: Features) -> _StageNet:
+def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNet:
+    """Freeze what a stage freezes, and return the network in its two parts."""
     model = session.model
     names = trained_names(model.facts().parts, stage.train, stage.norm_frozen)
     wanted = {model.parameters[name] for name in names}
@@ -236,7 +233,7 @@ def _prepare(session: Session, stage: StagePlan, features: Features) -> _StageNe
     cut = frozen_units(model, stage.cut)
     later = [frozen_units(model, each.cut) for each in session.plan.stages[stage.position + 1 :]]
     prefix = features.prefix(cut, later, kept_rows(session.plan))
-    suffix = suffix_of(features, cut)
+    suffix = features.training(cut)
     trained = {name: p for name, p in model.parameters.items() if p in wanted and p.grad_req != "null"}
     scale_of_part = {part.name: part.lr_scale for part in stage.parts}
     scales = {
@@ -245,14 +242,15 @@ def _prepare(session: Session, stage: StagePlan, features: Features) -> _StageNe
     behind = tuple(f"{part}." for part in list(model.parts)[stage.cut :])
     changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
     inputs = StageInputs(SetInputs(session.sets, prefix), stage)
-    return _StageNet(inputs, suffix, trained, scales, changing, _has_dropout(suffix))
+    has_dropout = any(_has_dropout(unit) for unit in features.units[cut:])
+    return StageNet(inputs, suffix, partial(features.predicting, cut), trained, scales, changing, has_dropout)
 
 
 def _has_dropout(block: Any) -> bool:
     return getattr(block, "_rate", 0) > 0 or any(_has_dropout(child) for child in block._children.values())
 
 
-def _training_step(session: Session, stage: StagePlan, net: _StageNet) -> TrainBatch:
+def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBatch:
     """Return the function that trains one batch; it gives the batch's loss, not waited for, and the rate."""
     criterion = CrossEntropy(**stage.loss.args)
     criterion.hybridize()
@@ -289,7 +287,7 @@ def _training_step(session: Session, stage: StagePlan, net: _StageNet) -> TrainB
     return train_batch
 
 
-def _run_epoch(session: Session, stage: StagePlan, net: _StageNet, train_batch: TrainBatch) -> Iterator[StepFinished]:
+def _run_epoch(session: Session, stage: StagePlan, net: StageNet, train_batch: TrainBatch) -> Iterator[StepFinished]:
     state = session.state
     pending: deque[tuple[int, Any, float, int]] = deque()
     batches = net.inputs.training(state.epoch)
@@ -327,7 +325,7 @@ def _better(name: str, value: float, than: float, by: float = 0.0) -> bool:
     return value > than + by if METRICS[name].higher_is_better else value < than - by
 
 
-def _note_best(state: TrainState, stage: StagePlan, net: _StageNet, values: Mapping[str, float]) -> bool:
+def _note_best(state: TrainState, stage: StagePlan, net: StageNet, values: Mapping[str, float]) -> bool:
     if stage.monitor is None:
         return False
     value = values[stage.monitor.name]
@@ -338,7 +336,7 @@ def _note_best(state: TrainState, stage: StagePlan, net: _StageNet, values: Mapp
     return True
 
 
-def _copies(net: _StageNet) -> dict[str, Any]:
+def _copies(net: StageNet) -> dict[str, Any]:
     """Copy what the stage can change, by structural name."""
     nd.waitall()  # oneDNN reorders weights in place while a forward pass runs
     return {name: p.data().copy() for name, p in net.changing.items()}
@@ -354,7 +352,7 @@ def _is_over(state: TrainState, stage: StagePlan, values: Mapping[str, float]) -
     return state.step - state.improved_at >= rule.patience and state.step < stage.steps
 
 
-def _keep(state: TrainState, stage: StagePlan, net: _StageNet) -> str:
+def _keep(state: TrainState, stage: StagePlan, net: StageNet) -> str:
     """Put the weights in place that the stage hands on, and say which they are."""
     if stage.keep != "best" or state.best is None:
         return f"the last, of epoch {state.epoch}"

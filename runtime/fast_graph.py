@@ -1,0 +1,221 @@
+"""The trained part of a network as a graph that trains fast.
+
+In: blocks that are ready for their stage, and the shape of what they get. Out: one block over the same parameters that
+computes the same, up to rounding, with operators whose gradients MXNet 1.9.1 has in a fast form:
+
+* a batch norm and the ReLU behind it as one operator. ReLU6 is its minimum with 6: `clip`, as networks write it, takes
+  more than half of the time of a light network's training step.
+* a depthwise convolution with a large kernel on a small image as a product of matrices. Its weights' gradient has no
+  fast form there (kernels of 3 x 3 have one): 10 to 40 times slower than the forward pass.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.model import sequence
+from runtime.mx import autograd, gluon, mx, nd
+
+Node = dict[str, Any]
+Entry = list[int]  # the number of a node, and which of its outputs
+
+_CELLS = 64 * 64  # of the input times the output: with more, the convolution is faster than the product
+_TRIED = 2  # images; layouts do not depend on their number
+_BOUND = 3e-2  # of the gradient's norm: rounding is far smaller, a layout mixed up far larger
+
+
+def fast_graph(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> Any:
+    """Return blocks as one hybridized network for training at one shape (batch, channels, …).
+
+    It predicts too. Parameters are shared; what the blocks are set to train, and how their norms behave, is fixed here.
+    When its gradients, tried on noise, are not those of the blocks, it is the blocks as they are: which memory layouts
+    meet, and whether MXNet handles them, depends on the processor.
+    """
+    net = sequence(blocks)
+    symbol = net(mx.sym.var("data"))
+    if all(parameter.grad_req == "null" for parameter in net.collect_params().values()):
+        net.hybridize(static_alloc=True, static_shape=True)
+        return net
+    few = (min(shape[0], _TRIED), *shape[1:])
+    tried = (_Graph(symbol, few, drops=False, fast=fast) for fast in (False, True))
+    expected, found = (_gradients(graph, net, few, context) for graph in tried)
+    if np.linalg.norm(found - expected) > _BOUND * np.linalg.norm(expected):
+        net.hybridize(static_alloc=True, static_shape=True)
+        return net
+    return _network(_Graph(symbol, shape), net.collect_params(), context)
+
+
+def _network(graph: _Graph, parameters: Any, context: Any) -> Any:
+    """Return a graph over parameters, by name, as a hybridized block."""
+    known = gluon.ParameterDict()
+    known.update(parameters)
+    for name, values in graph.constants.items():
+        known._params[name] = constant = gluon.Constant(name, nd.array(values))
+        constant.initialize(ctx=context)
+    block = gluon.SymbolBlock(graph.symbol(), mx.sym.var("data", dtype="float32"), params=known)
+    block.hybridize(static_alloc=True, static_shape=True)
+    return block
+
+
+def _gradients(graph: _Graph, net: Any, shape: tuple[int, ...], context: Any) -> npt.NDArray[np.float32]:
+    """Return all gradients that a graph gives for noise, in one row, without touching the parameters of the network."""
+    copies = gluon.ParameterDict()
+    for name, parameter in net.collect_params().items():
+        copies._params[name] = copy = gluon.Parameter(name, parameter.grad_req, parameter.shape)
+        copy.initialize(mx.init.Zero(), ctx=context)
+        copy.set_data(parameter.data())
+    block = _network(graph, copies, context)
+    rng = np.random.default_rng(0)
+    noise = nd.array(rng.normal(size=shape), ctx=context)
+    with autograd.record():
+        scores = block(noise)
+        loss = (scores * nd.array(rng.normal(size=scores.shape), ctx=context)).sum()
+    loss.backward()
+    nd.waitall()
+    trained = [copy for copy in copies.values() if copy.grad_req != "null"]
+    return np.concatenate([np.empty(0, np.float32), *(copy.grad().asnumpy().ravel() for copy in trained)])
+
+
+class _Graph:
+    """A symbol's graph, written anew node by node: with or without its dropout, with operators as they are or fast."""
+
+    def __init__(self, symbol: Any, shape: tuple[int, ...], *, drops: bool = True, fast: bool = True) -> None:
+        graph = json.loads(symbol.tojson())
+        self.attributes = graph["attrs"]
+        self.old: list[Node] = graph["nodes"]
+        self.shapes = _shapes(symbol, shape)
+        self.readers = Counter(entry[0] for node in self.old for entry in node["inputs"])
+        self.readers.update(entry[0] for entry in graph["heads"])
+        self.drops, self.fast = drops, fast
+        self.nodes: list[Node] = []
+        self.constants: dict[str, npt.NDArray[np.float32]] = {}
+        self.new: dict[int, int] = {}
+        for number, node in enumerate(self.old):
+            self.new[number] = self._write(node)
+        self.heads = [self._entry(head) for head in graph["heads"]]
+
+    def symbol(self) -> Any:
+        """Return the new graph."""
+        arguments = [number for number, node in enumerate(self.nodes) if node["op"] == "null"]
+        return mx.sym.load_json(
+            json.dumps({"nodes": self.nodes, "arg_nodes": arguments, "heads": self.heads, "attrs": self.attributes})
+        )
+
+    def _entry(self, entry: Entry) -> Entry:
+        return [self.new[entry[0]], *entry[1:]]
+
+    def _add(self, op: str, name: str, inputs: Sequence[Entry], **attributes: Any) -> int:
+        node: Node = {"op": op, "name": name, "inputs": list(inputs)}
+        if attributes:
+            node["attrs"] = {key: str(value) for key, value in attributes.items()}
+        self.nodes.append(node)
+        return len(self.nodes) - 1
+
+    def _write(self, node: Node) -> int:
+        """Add what stands for a node; return the number of its result."""
+        inputs = [self._entry(entry) for entry in node["inputs"]]
+        if node["op"] == "Dropout" and not self.drops:
+            return inputs[0][0]
+        if self.fast and (limit := _relu(node)):
+            made = inputs[0][0]
+            if self._takes_relu(made, node["inputs"][0][0]):
+                self.nodes[made]["op"] = "_contrib_BatchNormWithReLU"
+            else:
+                made = self._add("relu", f"{node['name']}_relu", inputs)
+            return made if limit == np.inf else self._add("_minimum_scalar", node["name"], [[made, 0, 0]], scalar=limit)
+        if self.fast and node["op"] == "Convolution" and self._is_slow(node):
+            return self._product(node, inputs)
+        return self._add(node["op"], node["name"], inputs, **node.get("attrs", {}))
+
+    def _takes_relu(self, made: int, old: int) -> bool:
+        """Whether a node is a norm right behind a convolution, read once: elsewhere the joined gradient is wrong."""
+        node = self.nodes[made]
+        behind = node["op"] == "BatchNorm" and self.nodes[node["inputs"][0][0]]["op"] == "Convolution"
+        return behind and self.readers[old] == 1
+
+    def _is_slow(self, node: Node) -> bool:
+        """Whether a convolution is depthwise, its kernel large, and its image small."""
+        conv = {key: ast.literal_eval(value) for key, value in node["attrs"].items() if value[:1] in "(0123456789TF"}
+        channels, *side = self.shapes[self._output_name(node["inputs"][0])][1:]
+        cells = int(np.prod(side)) * int(np.prod(self.shapes[node["name"] + "_output"][2:]))
+        return (
+            len(conv["kernel"]) == 2
+            and min(conv["kernel"]) > 3
+            and conv.get("num_group", 1) == conv["num_filter"] == channels
+            and conv.get("dilate", (1, 1)) == (1, 1)
+            and bool(conv.get("no_bias"))
+            and cells <= _CELLS
+        )
+
+    def _output_name(self, entry: Entry) -> str:
+        node = self.old[entry[0]]
+        name: str = node["name"]
+        return name if node["op"] == "null" else f"{name}_output"
+
+    def _product(self, node: Node, inputs: Sequence[Entry]) -> int:
+        """Write a depthwise convolution as (image cells) x (image cells, output cells), for each channel."""
+        name = node["name"]
+        kernel, stride, pad = (ast.literal_eval(node["attrs"].get(key, d)) for key, d in _GEOMETRY)
+        _, channels, *side = self.shapes[self._output_name(node["inputs"][0])]
+        taps = _taps(kernel, stride, pad, side)
+        out = self.shapes[name + "_output"][2:]
+        key = f"ftr_taps_{kernel}_{stride}_{pad}_{side}".replace(" ", "")
+        if key not in self.constants:
+            self.constants[key] = taps
+            self._add("null", key, [])
+        place = next(number for number, each in enumerate(self.nodes) if each["name"] == key)
+
+        def step(op: str, suffix: str, *given: int, **attributes: Any) -> int:
+            return self._add(op, f"{name}_{suffix}", [[each, 0, 0] for each in given], **attributes)
+
+        flat = step("Reshape", "taps", inputs[1][0], shape=(channels, kernel[0] * kernel[1]))
+        matrices = step("dot", "all", flat, place)
+        matrices = step("Reshape", "matrices", matrices, shape=(channels, int(np.prod(side)), int(np.prod(out))))
+        images = self._add("Reshape", f"{name}_cells", inputs[:1], shape=(0, 0, -1))
+        images = step("SwapAxis", "images", images, dim1=0, dim2=1)
+        found = step("batch_dot", "product", images, matrices)
+        found = step("SwapAxis", "back", found, dim1=0, dim2=1)
+        return step("Reshape", "result", found, shape=(0, 0, *out))
+
+
+_GEOMETRY = (("kernel", "()"), ("stride", "(1, 1)"), ("pad", "(0, 0)"))
+
+
+def _relu(node: Node) -> float:
+    """Return the limit of a ReLU: infinity for the plain one, 0 for other nodes."""
+    attributes = node.get("attrs", {})
+    if node["op"] == "Activation" and attributes["act_type"] == "relu" or node["op"] == "relu":
+        return float(np.inf)
+    if node["op"] == "clip" and float(attributes["a_min"]) == 0:
+        return float(attributes["a_max"])
+    return 0.0
+
+
+def _shapes(symbol: Any, shape: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:
+    """Return the shape of each output and argument by name."""
+    internals = symbol.get_internals()
+    _, shapes, _ = internals.infer_shape(data=shape)
+    return dict(zip(internals.list_outputs(), shapes, strict=True))
+
+
+def _taps(
+    kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int], side: Sequence[int]
+) -> npt.NDArray[np.float32]:
+    """Return which kernel cell joins which image cell to which output cell: (kernel cells, image x output cells)."""
+    rows, columns = (_joins(*each) for each in zip(kernel, stride, pad, side, strict=True))
+    joined: npt.NDArray[np.float32] = np.einsum("ayp,bxq->abyxpq", rows, columns)
+    return joined.reshape(kernel[0] * kernel[1], -1)
+
+
+def _joins(kernel: int, stride: int, pad: int, side: int) -> npt.NDArray[np.float32]:
+    """The same along one axis: (kernel, side, output side), 1 where the three meet."""
+    out = (side + 2 * pad - kernel) // stride + 1
+    a, y, p = np.ogrid[:kernel, :side, :out]
+    return np.asarray(y == p * stride + a - pad, np.float32)

@@ -97,8 +97,8 @@ def run_stage(job: Job, position: int, stage: Stage, net: Any, parameters: list[
 
 def main() -> None:
     job = read_job(sys.argv[1])
-    mx.random.seed(1)
-    np.random.seed(1)
+    mx.random.seed(job.seed)
+    np.random.seed(job.seed)  # the order of a DataLoader
     net = network(job)
     parameters = fill(net, job)
     train, valid = loaders(job)

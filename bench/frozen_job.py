@@ -28,7 +28,8 @@ class Job:
 
     `train` and `valid` are folders with a subfolder for each class; `arrays` is a file of NumPy's with the parameters
     and statistics of the whole network, keyed by their place in the order of definition. `mean` and `std` are those of
-    values from 0 to 1. `crop` says whether training images are cropped and mirrored at random.
+    values from 0 to 1. `crop` says whether training images are cropped and mirrored at random, `seed`
+    what the order of the images is drawn from.
     """
 
     net: str
@@ -43,6 +44,7 @@ class Job:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     crop: bool
+    seed: int
     stages: tuple[Stage, ...]
 
 

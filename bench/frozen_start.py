@@ -98,6 +98,7 @@ def write_start(recipe: str, net: str, folder: str, out: str, threads: str) -> N
         mean=tuple(plan.data.mean),
         std=tuple(plan.data.std),
         crop=any(step.name == "random_resized_crop" for step in plan.stages[0].augment),
+        seed=plan.seed,
         stages=tuple(stages),
     )
     write_job(Path(out) / "job.json", job)

@@ -165,7 +165,7 @@ def run_stage(job: Job, position: int, stage: Stage, net: nn.Sequential, train: 
 def main() -> None:
     job = read_job(sys.argv[1])
     torch.set_num_threads(job.threads)
-    torch.manual_seed(1)
+    torch.manual_seed(job.seed)
     net = units(job.net, job.classes)
     fill(net, job.arrays)
     net.to(memory_format=torch.channels_last)

@@ -11,6 +11,7 @@ import pytest
 from bench.sweep_bases import chosen
 from runtime.bases.zoo_names import ZOOS
 from runtime.fast_graph import fast_graph
+from runtime.features import joined, one_by_one
 from runtime.freezing import prepare_stage
 from runtime.model import Model, build_model, sequence, start_weights, units
 from runtime.mx import autograd, mx, nd, nn
@@ -99,6 +100,21 @@ def test_a_depthwise_convolution_of_any_geometry(kernel: int, stride: int, pad: 
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4)
     assert "batch_dot" in net(mx.sym.var("data")).tojson()
+
+
+def test_a_step_after_a_prediction_is_the_same() -> None:
+    """Predicting puts weights into layouts of oneDNN, joined layers too."""
+    model = zoo_model("packaged", "efficientnet_lite0", 64)
+    parameters = {name: p for name, p in model.parameters.items() if name.startswith("base.block6")}
+    block = model.parts["base.block6"]
+    prepare_stage([("base.block6", block)], list(parameters.values()), norm_frozen=True)
+    values = nd.array(np.random.default_rng(0).normal(size=(8, 112, 4, 4)))
+    net = fast_graph([block], values.shape, mx.cpu())
+    before = one_step(net, parameters, values)
+    for predicting in (joined([block], values.shape, mx.cpu()), one_by_one([block]), net):
+        predicting(values).wait_to_read()
+        for one, other in zip(before, one_step(net, parameters, values), strict=True):
+            np.testing.assert_array_equal(other, one)
 
 
 def test_dropout_still_drops() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -13,22 +13,29 @@ from rich.text import Text
 from recipe_lang.checked import CheckedRecipe
 from recipe_lang.printer import values_with_places
 from runtime import schedules
-from runtime.data.views import view_count
+from runtime.data.views import is_fixed, view_count
 from runtime.plan import DataPlan, Plan, StagePlan, Step
 from runtime.vocabulary import VOCABULARY
 
+if TYPE_CHECKING:
+    from runtime.probe import Probe, StageProbe
+
+_VERSIONS = 4  # what is proposed: enough that few images look alike
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
-def show_plan(console: Console, plan: Plan) -> None:
-    """Print a plan."""
+def show_plan(console: Console, plan: Plan, probe: Probe | None = None) -> None:
+    """Print a plan, and what its run will cost where that was measured."""
     console.print(_head(plan))
     for stage in plan.stages:
         console.print()
-        console.print(_stage(plan, stage))
+        console.print(_stage(plan, stage, probe))
     if plan.claims:
         console.print()
         console.print(f"claims: {', '.join(str(claim) for claim in plan.claims)}")
+    if probe is not None:
+        console.print()
+        console.print(_whole(probe), style="bold")
 
 
 def show_values(console: Console, recipe: CheckedRecipe) -> None:
@@ -117,7 +124,7 @@ def _steps(steps: tuple[Step, ...]) -> str:
     return ", ".join(call_text(step) for step in steps)
 
 
-def _stage(plan: Plan, stage: StagePlan) -> RenderableType:
+def _stage(plan: Plan, stage: StagePlan, probe: Probe | None) -> RenderableType:
     rows: list[tuple[str, RenderableType]] = [
         ("starts from", stage.starts_from),
         ("frozen prefix", _prefix(plan, stage)),
@@ -129,6 +136,7 @@ def _stage(plan: Plan, stage: StagePlan) -> RenderableType:
         ("keeps", f"the best by {stage.monitor}" if stage.keep == "best" else "the last weights"),
     ]
     rows += [(name, text) for name, text in _options(stage) if text]
+    rows += _cost(stage, probe.stages[stage.position]) if probe is not None else []
     title = Text.assemble(
         (f"stage {stage.position + 1} of {len(plan.stages)}", "bold cyan"), (f"  {stage.title}", "bold")
     )
@@ -140,13 +148,23 @@ def _prefix(plan: Plan, stage: StagePlan) -> str:
         return "none"
     parts = " .. ".join(dict.fromkeys((stage.parts[0].name, stage.parts[stage.cut - 1].name)))
     if stage.views is None:
-        endless = ", ".join(step.name for step in stage.augment if view_count([step]) is None)
-        return f"{parts}: runs on each batch, since {endless} makes new images each time; kept for validation and test"
+        endless = [step.name for step in stage.augment if view_count([step]) is None]
+        why = f"{' and '.join(endless)} {'makes' if len(endless) == 1 else 'make'} new images each time"
+        kept = "kept for validation and test"
+        if stage.epochs > _VERSIONS:
+            kept += f" (for training too with `views = {_VERSIONS}` in the stage, or with flips only)"
+        return f"{parts}: runs on each batch, since {why}; {kept}"
     views = min(stage.views, stage.epochs)
     images = plan.data.images("train") * views + plan.data.images("valid") + plan.data.images("test")
-    each = f"{views} views of each image" if views > 1 else "each image"
-    kept = f"{stage.features:,} numbers, at most {_bytes(4 * stage.features * images)}"
-    return f"{parts}: runs once on {each} and is kept, {kept}"
+    width, numbers = (2, "numbers of half precision") if plan.data.features == "half" else (4, "numbers")
+    kept = f"{stage.features:,} {numbers}, at most {_bytes(width * stage.features * images)}"
+    return f"{parts}: runs once on {_seen(stage, views)} and is kept, {kept}"
+
+
+def _seen(stage: StagePlan, views: int) -> str:
+    if is_fixed(stage.augment, stage.views):
+        return f"each of {views} versions of each image" if views > 1 else "one version of each image"
+    return f"{views} views of each image" if views > 1 else "each image"
 
 
 def _bytes(count: int) -> str:
@@ -154,6 +172,8 @@ def _bytes(count: int) -> str:
 
 
 def _options(stage: StagePlan) -> Iterator[tuple[str, str]]:
+    if is_fixed(stage.augment, stage.views):
+        yield "versions", f"{stage.views} of each image, drawn once; each epoch takes the next"
     yield "clip", call_text(stage.clip) if stage.clip else ""
     yield "l1", f"{stage.l1:g}" if stage.l1 else ""
     if stage.stop:
@@ -195,3 +215,43 @@ def _rate(stage: StagePlan) -> str:
     curve = "".join(_BARS[ceil(factor * (len(_BARS) - 1))] for factor in _factors(stage, 40))
     warmup = f", warm-up {stage.warmup:,} steps" if stage.warmup else ""
     return f"{curve}  {call_text(stage.schedule)}{warmup}"
+
+
+def _cost(stage: StagePlan, cost: StageProbe) -> list[tuple[str, RenderableType]]:
+    """Return the rows of what a stage will cost."""
+    step = f"{_ms(cost.step_ms)} a batch, {cost.images_per_s:,.0f} images/s"
+    once = f"reading {_ms(cost.reading_ms)}, frozen part {_ms(cost.frozen_ms)}"
+    if not cost.frozen_ms:
+        parts = f"; alone: reading {_ms(cost.reading_ms)}, trained part {_ms(cost.trained_ms)}"
+    elif cost.kept:
+        parts = f", all in the trained part; what comes before it runs once: {once}"
+    else:
+        parts = f"; alone: {once}, trained part {_ms(cost.trained_ms)}"
+    epoch = _span(cost.first_epoch_s)
+    if cost.later_epoch_s is not None:
+        epoch = f"the first {epoch}, later ones {_span(cost.later_epoch_s)}"
+    most = "at most" if stage.stop else "about"
+    return [
+        ("step", step + parts),
+        ("epoch", f"{epoch}; of these {_span(cost.evaluation_s)} to evaluate"),
+        ("takes", f"{most} {_span(cost.total_s)}"),
+    ]
+
+
+def _whole(probe: Probe) -> str:
+    most = "at most" if probe.at_most else "about"
+    file = f", and {_bytes(round(1e6 * probe.file_mb))} in temporary files" if probe.file_mb >= 1 else ""
+    memory = f"about {_bytes(round(1e6 * probe.memory_mb))} of memory{file}"
+    return f"the whole run: {most} {_span(probe.total_s)} with a cold cache, {memory}"
+
+
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds:,.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import platform
 import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -121,6 +123,7 @@ def run(
     """
     watch = watch or NoWatch()
     started = time.monotonic()
+    threading.Thread(target=_import_ahead).start()
     context, versions = device_context(settings.device), versions_used(settings)
     with _signals() as asked:
         recipe, plan = prepared.recipe, prepared.plan
@@ -155,6 +158,13 @@ def run(
         if failure is not None:
             raise failure
     return folder, {**result, "signal": asked.signal}
+
+
+def _import_ahead() -> None:
+    """Import what the first report and the picture will need while other work goes on: it takes two seconds."""
+    with suppress(ImportError):  # said where it is needed
+        for name in ("sklearn.metrics", "matplotlib.backends.backend_agg", "matplotlib.figure"):
+            import_module(name)
 
 
 def _begin(recipe: CheckedRecipe, plan: Plan, out: Path | None) -> Path:

@@ -35,6 +35,12 @@ from runtime.commands.command import (
 @SET
 @OUTSIDE
 @DATA_ROOT
+@click.option("--probe", "measured", is_flag=True, help="Measure on a few batches what the run will cost.")
+@DEVICE
+@THREADS
+@WORKERS
+@CACHE
+@FUSE
 @DENY
 @JSON
 @DEBUG
@@ -44,14 +50,25 @@ def plan(
     settings: tuple[str, ...],
     outside: bool,
     data_root: Path | None,
+    measured: bool,
+    device: str,
+    threads: int | None,
+    workers: int,
+    cache: bool,
+    fuse: bool,
     deny: bool,
     machine: bool,
     debug: bool,
 ) -> int:
-    """Show what a run would do, without training."""
-    with mxnet(debug=debug):
+    """Show what a run would do, without training.
+
+    With --probe a few batches are run for each stage, with the options from --device to --no-fuse as `ftr run` has
+    them: how long it takes, and how much memory. Nothing is written.
+    """
+    began = time.monotonic()
+    with mxnet(threads, debug):
         from recipe_lang.printer import values_with_places
-        from runtime.plan import as_json as plan_json
+        from runtime.plan import as_json
         from runtime.plan_view import show_plan, show_values
         from runtime.running import prepare
         from runtime.vocabulary import VOCABULARY
@@ -59,11 +76,18 @@ def plan(
         prepared = prepare(recipe, settings, data_root, outside)
         if prepared.advice and (deny or not machine):
             show_problems(prepared.advice)
+        cost = None
+        if measured:
+            from runtime.finished import RunSettings
+            from runtime.probe import probe
+
+            cost = probe(prepared, RunSettings(device, workers, cache, fuse), time.monotonic() - began)
         if machine:
-            values = list(values_with_places(prepared.recipe, VOCABULARY))
-            click.echo(json.dumps({**plan_json(prepared.plan), "values": values}, indent=2, ensure_ascii=False))
+            added = {"values": list(values_with_places(prepared.recipe, VOCABULARY))}
+            added |= {"probe": as_json(cost)} if cost is not None else {}
+            click.echo(json.dumps({**as_json(prepared.plan), **added}, indent=2, ensure_ascii=False))
         else:
-            show_plan(console(), prepared.plan)
+            show_plan(console(), prepared.plan, cost)
             show_values(console(), prepared.recipe)
     return FAILED if deny and prepared.advice else FINE
 

@@ -26,7 +26,7 @@ from runtime.mx import autograd, gluon, mx, nd
 Node = dict[str, Any]
 Entry = list[int]  # the number of a node, and which of its outputs
 
-_CELLS = 64 * 64  # of the input times the output: with more, the convolution is faster than the product
+_CELLS = 700  # of the input times the output: with more, the convolution on two cores is as fast as the product
 _TRIED = 2  # images; layouts do not depend on their number
 _BOUND = 3e-2  # of the gradient's norm: rounding is far smaller, a layout mixed up far larger
 
@@ -52,16 +52,32 @@ def fast_graph(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> A
     return _network(_Graph(symbol, shape), net.collect_params(), context)
 
 
+def predicting_graph(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> Any:
+    """Return blocks as one network, not hybridized yet, whose layers can be joined, for prediction at one shape.
+
+    A part cut out of what a convolution gives stands between it and its norm; here it is cut behind the two.
+    """
+    net = sequence(blocks)
+    graph = _Graph(net(mx.sym.var("data")), shape, fast=False, predicts=True)
+    if any(node["op"] == "slice" for node in graph.nodes):
+        return _block(graph, net.collect_params(), context)
+    return net
+
+
 def _network(graph: _Graph, parameters: Any, context: Any) -> Any:
     """Return a graph over parameters, by name, as a hybridized block."""
+    block = _block(graph, parameters, context)
+    block.hybridize(static_alloc=True, static_shape=True)
+    return block
+
+
+def _block(graph: _Graph, parameters: Any, context: Any) -> Any:
     known = gluon.ParameterDict()
     known.update(parameters)
     for name, values in graph.constants.items():
         known._params[name] = constant = gluon.Constant(name, nd.array(values))
         constant.initialize(ctx=context)
-    block = gluon.SymbolBlock(graph.symbol(), mx.sym.var("data", dtype="float32"), params=known)
-    block.hybridize(static_alloc=True, static_shape=True)
-    return block
+    return gluon.SymbolBlock(graph.symbol(), mx.sym.var("data", dtype="float32"), params=known)
 
 
 def _gradients(graph: _Graph, net: Any, shape: tuple[int, ...], context: Any) -> npt.NDArray[np.float32]:
@@ -84,16 +100,22 @@ def _gradients(graph: _Graph, net: Any, shape: tuple[int, ...], context: Any) ->
 
 
 class _Graph:
-    """A symbol's graph, written anew node by node: with or without its dropout, with operators as they are or fast."""
+    """A symbol's graph, written anew node by node.
 
-    def __init__(self, symbol: Any, shape: tuple[int, ...], *, drops: bool = True, fast: bool = True) -> None:
+    It may lose its dropout (`drops`), get operators that train fast (`fast`), and take for granted that it only
+    predicts (`predicts`).
+    """
+
+    def __init__(
+        self, symbol: Any, shape: tuple[int, ...], *, drops: bool = True, fast: bool = True, predicts: bool = False
+    ) -> None:
         graph = json.loads(symbol.tojson())
         self.attributes = graph["attrs"]
         self.old: list[Node] = graph["nodes"]
         self.shapes = _shapes(symbol, shape)
         self.readers = Counter(entry[0] for node in self.old for entry in node["inputs"])
         self.readers.update(entry[0] for entry in graph["heads"])
-        self.drops, self.fast = drops, fast
+        self.drops, self.fast, self.predicts = drops, fast, predicts
         self.nodes: list[Node] = []
         self.constants: dict[str, npt.NDArray[np.float32]] = {}
         self.new: dict[int, int] = {}
@@ -121,6 +143,24 @@ class _Graph:
     def _write(self, node: Node) -> int:
         """Add what stands for a node; return the number of its result."""
         inputs = [self._entry(entry) for entry in node["inputs"]]
+        if not self._comes_before_its_slice(node, inputs):
+            return self._join(node, inputs)
+        cut = self.nodes[inputs[0][0]]
+        made = self._join(node, [cut["inputs"][0], *inputs[1:]])
+        return self._add("slice", f"{node['name']}_slice", [[made, 0, 0]], **cut["attrs"])
+
+    def _comes_before_its_slice(self, node: Node, inputs: Sequence[Entry]) -> bool:
+        """Whether a node can work on the whole of what its input is a part of: right behind a convolution it is joined.
+
+        A norm can where it takes its statistics, not the batch's.
+        """
+        whole = node["op"] == "BatchNorm" and (self.predicts or node["attrs"].get("use_global_stats") == "True")
+        if not (whole or _relu(node)):
+            return False
+        cut = self.nodes[inputs[0][0]]
+        return cut["op"] == "slice" and _keeps_channels(cut) and self.readers[node["inputs"][0][0]] == 1
+
+    def _join(self, node: Node, inputs: Sequence[Entry]) -> int:
         if node["op"] == "Dropout" and not self.drops:
             return inputs[0][0]
         if self.fast and (limit := _relu(node)):
@@ -188,6 +228,11 @@ class _Graph:
 
 
 _GEOMETRY = (("kernel", "()"), ("stride", "(1, 1)"), ("pad", "(0, 0)"))
+
+
+def _keeps_channels(cut: Node) -> bool:
+    """Whether a slice takes all images and all channels."""
+    return all(ast.literal_eval(cut["attrs"][key])[:2] == (None, None) for key in ("begin", "end"))
 
 
 def _relu(node: Node) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.data.origins import pixels_key
-from runtime.fast_graph import fast_graph
+from runtime.fast_graph import fast_graph, predicting_graph
 from runtime.feature_cache import CachedRows, FeatureCache
 from runtime.feature_table import KINDS, Budget, Key, Table, row_bytes
 from runtime.machine import arithmetic
@@ -352,7 +352,7 @@ def joined(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> Any:
     Raises:
         MXNetError: they cannot be joined.
     """
-    net = sequence(blocks)
+    net = predicting_graph(blocks, shape, context)
     net.optimize_for(nd.zeros(shape, ctx=context), backend="MKLDNN", static_alloc=True, static_shape=True)
     return net
 

@@ -42,7 +42,10 @@ _ROWS = (
         "two stages in a row restart the rate, each with `schedule = cosine`",
     ),
     ("ema swa modelema movingaverage polyak", f"{_ABSENT}; `monitor` keeps the weights of the best epoch"),
-    ("amp fp16 bf16 float16 bfloat16 half mixedprecision autocast precision16", f"{_ABSENT}: numbers have 32 bits"),
+    (
+        "amp fp16 bf16 float16 bfloat16 half mixedprecision autocast precision16",
+        f"{_ABSENT}: numbers have 32 bits; `features = half` in `data` keeps what frozen parts give in 16",
+    ),
     (
         "accumulate accumulation gradientaccumulation accumulategradbatches gradientaccumulationsteps",
         f"{_ABSENT}; `batch` is the number of images in a step",

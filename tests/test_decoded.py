@@ -47,7 +47,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         seen.append(ref)
         return images.open_rgb(ref)
 
-    monkeypatch.setattr(store, "open_rgb", noting)
+    monkeypatch.setattr(store, "open_grey_or_rgb", noting)
     return seen
 
 

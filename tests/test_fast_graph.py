@@ -17,7 +17,8 @@ from runtime.model import Model, build_model, sequence, start_weights, units
 from runtime.mx import autograd, mx, nd, nn
 from runtime.plan import Step
 
-SMALLEST = [pair for pair in chosen("", smallest_per_family=True) if pair[0] == "gluoncv"]
+SLOW = ("senet_154", "residualattentionnet56", "xception", "darknet53", "inceptionv3")  # seconds each, nothing new
+SMALLEST = [(zoo, name) for zoo, name in chosen("", smallest_per_family=True) if zoo == "gluoncv" and name not in SLOW]
 DENSE = [Step("dense", {"units": "classes"})]
 
 
@@ -64,7 +65,9 @@ def assert_same_step(build: Callable[[], Model], size: int, *, norm_frozen: bool
         found.append(one_step(net, dict(model.parameters), values))
     (scores, gradients, moved), (other_scores, other_gradients, other_moved) = found
     np.testing.assert_allclose(other_scores, scores, rtol=1e-3, atol=1e-4 * np.abs(scores).max())
-    assert np.linalg.norm(other_gradients - gradients) <= 2e-2 * np.linalg.norm(gradients)  # the flip of one ReLU is 8e-3
+    assert np.linalg.norm(other_gradients - gradients) <= 2e-2 * np.linalg.norm(
+        gradients
+    )  # the flip of one ReLU is 8e-3
     np.testing.assert_allclose(other_moved, moved, rtol=1e-3, atol=1e-4 * np.abs(moved).max())
     return kind
 
@@ -89,7 +92,7 @@ def test_large_depthwise_kernels_and_norms(size: int, norm_frozen: bool) -> None
 
 
 @pytest.mark.parametrize(
-    ("kernel", "stride", "pad", "side"), [(5, 1, 2, 4), (5, 2, 2, 8), (5, 2, 3, 7), (7, 1, 3, 5), (5, 1, 0, 6)]
+    ("kernel", "stride", "pad", "side"), [(5, 1, 2, 4), (5, 2, 2, 6), (5, 2, 3, 5), (7, 1, 3, 5), (5, 1, 0, 6)]
 )
 def test_a_depthwise_convolution_of_any_geometry(kernel: int, stride: int, pad: int, side: int) -> None:
     conv = nn.Conv2D(6, kernel, stride, pad, groups=6, use_bias=False, in_channels=6)

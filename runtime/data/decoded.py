@@ -20,7 +20,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from runtime.data.images import open_rgb
+from runtime.data.images import as_rgb, open_grey_or_rgb
 from runtime.data.sources import ImageRef
 from runtime.data.transforms import Transform
 from runtime.data.views import view_count
@@ -171,14 +171,17 @@ class Opening:
     def __call__(self, source: ImageRef) -> Image.Image:
         """Return the image, to be read only; raise `ImageError` when it cannot be read."""
         if self.kept is None:
-            return self.fixed(open_rgb(source), _NO_RANDOMNESS)
+            return self._read(source)
         key = (self.lead, id(source))
         image = self.kept.get(key)
         if image is None:
-            image = self.fixed(open_rgb(source), _NO_RANDOMNESS)
+            image = self._read(source)
             if self.again and not _is_there(source, image):
                 self.kept.put(key, source, image)
         return image
+
+    def _read(self, source: ImageRef) -> Image.Image:
+        return as_rgb(self.fixed(open_grey_or_rgb(source), _NO_RANDOMNESS))
 
 
 def _is_there(source: ImageRef, image: Image.Image) -> bool:

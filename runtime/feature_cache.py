@@ -24,7 +24,7 @@ from runtime.row_file import KEY_BYTES, RECORD_BYTES, Item, RowFile
 LIMIT_BYTES = 4 * 2**30
 SPARE_BYTES = 2**30  # what is left free on the disk: a run's own results matter more
 _RECORDS_PER_ROW = 2  # one by pixels, one by origin
-_FORMAT = 1
+_FORMAT = 2  # to be raised when what a frozen part gives is computed in another way
 
 
 def cache_folder() -> Path:

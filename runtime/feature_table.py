@@ -7,6 +7,7 @@ rounded to half precision. `Budget` bounds the bytes of all tables together.
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +42,10 @@ class Budget:
 
 
 class Table:
-    """Rows by key, in memory or, over the budget, in a file that is mapped into memory. `kind` is how they are kept."""
+    """Rows by key, in memory or, over the budget, in a file that is mapped into memory. `kind` is how they are kept.
+
+    Making it raises `OSError` where the disk has no room.
+    """
 
     def __init__(self, shape: tuple[int, ...], capacity: int, budget: Budget, kind: np.dtype[Any]) -> None:
         size = row_bytes(shape, kind) * capacity
@@ -52,8 +56,13 @@ class Table:
             budget.memory -= size
             self._values: npt.NDArray[Any] = np.empty((capacity, *shape), kind)  # pages come as they are written
         else:
-            budget.disk -= size
             self._file = tempfile.TemporaryFile(prefix="ftr-features-", dir=budget.folder)  # noqa: SIM115 - as long as self
+            try:  # a full disk says so here; behind a mapping it would kill the process
+                os.posix_fallocate(self._file.fileno(), 0, size)
+            except OSError:
+                self._file.close()
+                raise
+            budget.disk -= size
             self._values = np.memmap(self._file, kind, "w+", shape=(capacity, *shape))
 
     def __contains__(self, key: Key) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -305,7 +306,12 @@ class Features:
             kind = KINDS[self.precision]
             if not self.budget.fits(row_bytes(shape, kind) * rows):
                 return None
-            table = self._tables[end, digest] = Table(shape, rows, self.budget, kind)
+            try:
+                table = self._tables[end, digest] = Table(shape, rows, self.budget, kind)
+            except OSError as error:
+                text = "no room for a temporary file (%s); what frozen parts give is not kept, but computed each time"
+                logging.getLogger(__name__).warning(text, error.strerror or error)
+                return None
         return table
 
     def _shape(self, end: int) -> tuple[int, ...]:

@@ -123,7 +123,6 @@ def run(
     """
     watch = watch or NoWatch()
     started = time.monotonic()
-    threading.Thread(target=_import_ahead).start()
     context, versions = device_context(settings.device), versions_used(settings)
     with _signals() as asked:
         recipe, plan = prepared.recipe, prepared.plan
@@ -143,6 +142,7 @@ def run(
         with recording(folder) as record, decoded as kept:
             sets = Sets(plan.data, plan.seed, samples, settings.workers, kept)
             session = Session(plan, prepared.model, sets, context, asked, settings.fuse, settings.cache, cache)
+            threading.Thread(target=_import_ahead).start()
             status, failure = _train(session, folder, record, watch)
             weights = _settle(session, failure) if status != "finished" else "the final weights"
             result = result_of(plan, record, status, weights, skipped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -131,6 +132,22 @@ def test_a_budget_that_is_too_small_changes_nothing_but_the_time(
     none, watch = trained(recipe, tmp_path / "none")
     assert none == large
     assert watch.computed == []
+
+
+def test_a_full_disk_changes_nothing_but_the_time(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    recipe = write_recipe(tmp_path / "r.ftr", photos, HEAD_THEN_TOP, data=FLIPS)
+    large, _ = trained(recipe, tmp_path / "large")
+    monkeypatch.setattr("runtime.feature_table.MEMORY_BYTES", 0)
+    monkeypatch.setattr("os.posix_fallocate", refuse)
+    none, watch = trained(recipe, tmp_path / "none")
+    assert none == large
+    assert watch.computed == []
+    assert "No space left on device" in caplog.text
 
 
 def flips(*directions: str) -> list[Step]:

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy import make_images, write_recipe
+from toy import make_images, trained, write_recipe
 
 from runtime.artifacts import read_json
 from runtime.data.views import chosen, draw_view, view_count
-from runtime.events import Event, FeaturesComputed
 from runtime.feature_cache import FeatureCache
 from runtime.feature_table import Key
 from runtime.features import Features, Pixels, Prefix
@@ -51,41 +50,23 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-class Watching:
-    def __init__(self) -> None:
-        self.computed: list[tuple[int, int]] = []
-
-    def checking(self, done: int, total: int) -> None:
-        pass
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, FeaturesComputed) and event.done == event.total:
-            self.computed.append((event.stage, event.total))
-
-
-def trained(recipe: Path, out: Path, **settings: Any) -> tuple[bytes, Watching]:
-    watch = Watching()
-    run(prepare(recipe), RunSettings(workers=2, **settings), out, watch)
-    return (out / "model.params").read_bytes(), watch
-
-
 @pytest.mark.parametrize("data", ["", FLIPS, CROPS], ids=["plain", "flips", "crops"])
 def test_kept_features_give_the_same_bits(data: str, photos: Path, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path / "r.ftr", photos, HEAD_THEN_TOP, data=data, head="[dropout(0.2), dense(classes)]")
-    kept, watch = trained(recipe, tmp_path / "kept")
+    kept, computed = trained(recipe, tmp_path / "kept")
     fresh, nothing = trained(recipe, tmp_path / "fresh", cache=False)
     assert kept == fresh
-    assert watch.computed
-    assert nothing.computed == []
+    assert computed
+    assert nothing == []
 
 
 def test_each_image_runs_through_the_frozen_part_once(photos: Path, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path / "r.ftr", photos, HEAD_THEN_TOP)
-    _, watch = trained(recipe, tmp_path / "run")
+    _, computed = trained(recipe, tmp_path / "run")
     train, valid, test = 42, 18, 10
     # The second stage cuts earlier, at a place whose features the first one kept on its way; the third stands behind
     # weights that the second has changed.
-    assert watch.computed == [(0, train), (0, valid), (2, train), (2, valid), (2, test)]
+    assert computed == [(0, train), (0, valid), (2, train), (2, valid), (2, test)]
 
 
 def test_flips_make_few_views_and_crops_no_end_of_them(
@@ -93,12 +74,12 @@ def test_flips_make_few_views_and_crops_no_end_of_them(
 ) -> None:
     stages = 'stage "head" {\n  train = head\n  for = 30 epochs\n}\n'
     recipe = write_recipe(tmp_path / "flips.ftr", photos, stages, data=FLIPS)
-    _, watch = trained(recipe, tmp_path / "flips")
-    assert sum(count for _, count in watch.computed) == 42 * 4 + 18 + 10
+    _, computed = trained(recipe, tmp_path / "flips")
+    assert sum(count for _, count in computed) == 42 * 4 + 18 + 10
     recipe = write_recipe(tmp_path / "crops.ftr", photos, stages.replace("30", "2"), data=CROPS)
     monkeypatch.setenv("FTR_CACHE", str(tmp_path / "other cache"))
-    _, watch = trained(recipe, tmp_path / "crops")
-    assert [count for _, count in watch.computed] == [18, 10]  # validation and test
+    _, computed = trained(recipe, tmp_path / "crops")
+    assert [count for _, count in computed] == [18, 10]  # validation and test
 
 
 # A linear head passes the rounding of its features on; layers with norms and ReLUs, trained over steps, amplify it.
@@ -129,9 +110,9 @@ def test_a_budget_that_is_too_small_changes_nothing_but_the_time(
     large, _ = trained(recipe, tmp_path / "large")
     monkeypatch.setattr("runtime.feature_table.MEMORY_BYTES", 0)
     monkeypatch.setattr("runtime.feature_table.DISK_BYTES", 0)
-    none, watch = trained(recipe, tmp_path / "none")
+    none, computed = trained(recipe, tmp_path / "none")
     assert none == large
-    assert watch.computed == []
+    assert computed == []
 
 
 def test_a_full_disk_changes_nothing_but_the_time(
@@ -144,9 +125,9 @@ def test_a_full_disk_changes_nothing_but_the_time(
     large, _ = trained(recipe, tmp_path / "large")
     monkeypatch.setattr("runtime.feature_table.MEMORY_BYTES", 0)
     monkeypatch.setattr("os.posix_fallocate", refuse)
-    none, watch = trained(recipe, tmp_path / "none")
+    none, computed = trained(recipe, tmp_path / "none")
     assert none == large
-    assert watch.computed == []
+    assert computed == []
     assert "No space left on device" in caplog.text
 
 

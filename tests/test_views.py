@@ -13,18 +13,16 @@ import numpy as np
 import pytest
 from planned import facts, plan_of
 from rich.console import Console
-from toy import make_images, write_recipe
+from toy import make_images, trained, write_recipe
 
 from runtime.data import origins
 from runtime.data.sets import Sets
-from runtime.events import Event, FeaturesComputed
 from runtime.feature_table import Key
 from runtime.features import Prefix
-from runtime.finished import RunSettings
 from runtime.inputs import SetInputs, StageInputs, kept_rows
 from runtime.plan import Plan
 from runtime.plan_view import show_plan
-from runtime.running import prepare, run
+from runtime.running import prepare
 
 CROPS = "  augment = [random_resized_crop, flip(horizontal), color_jitter(0.2)]\n"
 FLIPS = "  augment = [flip(horizontal), flip(vertical)]\n"
@@ -245,24 +243,6 @@ def test_two_samples_of_one_file_have_versions_of_their_own(
 
 
 # --- whole runs ------------------------------------------------------------------------------
-
-
-class Watching:
-    def __init__(self) -> None:
-        self.computed: list[tuple[int, int]] = []
-
-    def checking(self, done: int, total: int) -> None:
-        pass
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, FeaturesComputed) and event.done == event.total:
-            self.computed.append((event.stage, event.total))
-
-
-def trained(recipe: Path, out: Path, **settings: Any) -> tuple[bytes, list[tuple[int, int]]]:
-    watch = Watching()
-    run(prepare(recipe), RunSettings(workers=2, **settings), out, watch)
-    return (out / "model.params").read_bytes(), watch.computed
 
 
 @pytest.fixture

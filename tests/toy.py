@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from runtime.events import Event, FeaturesComputed
 from runtime.finished import RunSettings
 from runtime.running import Watch, prepare
 from runtime.running import run as run_prepared
@@ -88,3 +89,24 @@ class Watching:
 
     def __call__(self, event: Any) -> None:
         self._seen(event)
+
+
+class _Computed:
+    """Notes how many images the frozen part was run on, with the stage."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, int]] = []
+
+    def checking(self, done: int, total: int) -> None:
+        pass
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, FeaturesComputed) and event.done == event.total:
+            self.rows.append((event.stage, event.total))
+
+
+def trained(recipe: Path, out: Path, **settings: Any) -> tuple[bytes, list[tuple[int, int]]]:
+    """Run a recipe; return its weights as bytes, and on how many images each stage ran the frozen part."""
+    watch = _Computed()
+    run_prepared(prepare(recipe), RunSettings(workers=2, **settings), out, watch)
+    return (out / "model.params").read_bytes(), watch.rows

@@ -121,7 +121,7 @@ def run(
     Raises:
         RecipeError: the data, the weights, the disk or the loss stopped it.
     """
-    from runtime.finished import RunSettings
+    from runtime.run_settings import RunSettings
     from runtime.running import run
 
     return run(prepared, RunSettings(device, workers), None if out is None else Path(out), watch)

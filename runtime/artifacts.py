@@ -3,10 +3,12 @@
 recipe.ftr       the recipe as written
 resolved.ftr     every value, as it was run
 plan.json        the plan
+run.json         how the run began: the command's arguments, the versions
 classes.json     the names of the classes, in the order of the scores
 metrics.jsonl    one line for each event, as they come
 model.params     the final weights; of an interrupted or failed run, what `result.json` says under `weights`
 model-symbol.json, model-0000.params   the same, exported: needs no ftr to run
+checkpoints/     where the run can go on: the last two while it runs, the last when it is over
 curves.png       loss, rate and metrics over the steps
 result.json      what came out; written last
 
@@ -16,7 +18,9 @@ no use.
 
 from __future__ import annotations
 
+import fcntl
 import json
+import math
 import os
 import re
 import tempfile
@@ -27,11 +31,45 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from recipe_lang.diagnostics import RecipeError
-from runtime.events import Evaluated, Event, StageFinished, StageStarted, StepFinished, Tested
+from runtime.durable import sync_folder
+from runtime.events import Evaluated, Event, RolledBack, StageFinished, StageStarted, StepFinished, Tested
+from runtime.metrics import METRICS
 from runtime.plan import Plan, as_json
-from runtime.run_problems import FolderTaken, NotARun, NotWritable
+from runtime.run_problems import FolderBusy, FolderTaken, NotARun, NotResumable, NotWritable
 
 _MAX_JSON = 64_000_000
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Have a run folder for oneself as long as the block lasts. The system lets go of it when the process ends.
+
+    Raises:
+        RecipeError: another run has it.
+        OSError: there is no such folder.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RecipeError(FolderBusy(path=str(folder))) from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a run that was killed had half written.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    for path in folder.glob(".*"):
+        if path.is_file():
+            path.unlink()
 
 
 def create_folder(out: Path | None, name: str) -> Path:
@@ -45,7 +83,7 @@ def create_folder(out: Path | None, name: str) -> Path:
     with writing(out or Path("runs")):
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-            if any(out.iterdir()):
+            if any(not path.match(".run.json.*") for path in out.iterdir()):  # what a run that was killed leaves
                 raise RecipeError(FolderTaken(path=str(out)))
             return out
         safe = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "recipe"
@@ -94,6 +132,7 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    sync_folder(path.parent)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -132,14 +171,36 @@ class Record:
     reports: dict[str, Any] = field(default_factory=dict)
 
     def note(self, event: Event) -> None:
-        """Take one event.
+        """Take one event: remember it, and write its line.
 
         Raises:
             OSError: the file cannot be written.
         """
+        if self.remember(event):
+            self.file.write(json.dumps(as_json(_line(event)), ensure_ascii=False) + "\n")
+            self.file.flush()
+
+    def length(self) -> int:
+        """Force what was written to the disk; return how many bytes these are.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        return os.fstat(self.file.fileno()).st_size
+
+    def remember(self, event: Event) -> bool:
+        """Take one event for the result and the curves; say whether it is one for the file."""
         match event:
+            case StageStarted() if event.stage < len(self.stages):  # it goes on
+                self.stages[event.stage]["steps"] = event.plan.steps
+                return False
             case StageStarted():
                 self.stages.append({"title": event.plan.title, "steps": event.plan.steps})
+            case RolledBack():
+                self.steps = [each for each in self.steps if (each.stage, each.step) <= (event.stage, event.step)]
+                self.stages[-1]["rolled_back"] = self.stages[-1].get("rolled_back", 0) + 1
             case StepFinished():
                 self.steps.append(event)
             case Evaluated():
@@ -155,26 +216,44 @@ class Record:
             case Tested():
                 self.reports[event.set] = event.report
             case _:
-                return
-        self.file.write(json.dumps(as_json(_line(event)), ensure_ascii=False) + "\n")
-        self.file.flush()
+                return False
+        return True
 
 
 @contextmanager
-def recording(folder: Path) -> Iterator[Record]:
-    """Open a run's record for as long as the block lasts.
+def recording(folder: Path, plan: Plan, length: int = 0) -> Iterator[Record]:
+    """Open a run's record for as long as the block lasts; it goes on behind the first `length` bytes.
 
     Raises:
-        RecipeError: the file cannot be written.
+        RecipeError: the file cannot be written, or what it should hold is not there.
     """
     path = folder / "metrics.jsonl"
     with writing(path):
-        file = path.open("w", encoding="utf-8", errors="backslashreplace")
+        file = path.open("r+" if length else "w", encoding="utf-8", errors="backslashreplace", newline="")
     try:
-        yield Record(file)
+        record = Record(file)
+        if length:
+            _take_up(record, path, plan, length)
+        yield record
     finally:
         with writing(path):
             file.close()
+
+
+def _take_up(record: Record, path: Path, plan: Plan, length: int) -> None:
+    """Remember all events of a record again, and cut off what came later."""
+    try:
+        content = path.read_bytes()[:length]
+        if len(content) < length:
+            raise ValueError("it is shorter than it was")
+        for line in content.splitlines():
+            record.remember(_event(json.loads(line), plan))
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        reason = f"`{path.name}` is damaged ({error})"
+        raise RecipeError(NotResumable(path=str(path.parent), reason=reason)) from error
+    with writing(path):
+        record.file.truncate(length)
+        record.file.seek(0, os.SEEK_END)
 
 
 def _line(event: Event) -> dict[str, Any]:
@@ -192,11 +271,38 @@ def _line(event: Event) -> dict[str, Any]:
         case Evaluated():
             line |= {"set": event.set, "train_loss": event.train_loss, "best": event.is_best}
             line |= dict(event.values)
+        case RolledBack():
+            line |= {"failed": event.failed, "what": event.what, "loss": event.loss, "factor": event.factor}
         case StageFinished():
-            line |= {"reason": event.reason, "kept": event.kept}
+            line |= {"reason": event.reason, "kept": event.kept, "best": event.best}
         case Tested():
             line |= {"set": event.set, **event.report.values}
     return line
+
+
+def _event(line: dict[str, Any], plan: Plan) -> Event:
+    """Return the event of a line that `_line` made; what comes after the last checkpoint is never asked for.
+
+    Raises:
+        ValueError, LookupError, TypeError: it is no such line.
+    """
+    at = {name: line[name] for name in ("stage", "epoch", "step")}
+    if not all(type(value) is int and value >= 0 for value in at.values()):
+        raise ValueError("a line is at no step")
+    stage = plan.stages[at["stage"]]
+    match line["event"]:
+        case "stage_started":
+            return StageStarted(stage, **at)
+        case "step_finished":
+            return StepFinished(**at, loss=line["loss"], rate=line["rate"], images=plan.data.batch)
+        case "evaluated":
+            values = {name: math.nan if line[name] is None else line[name] for name in METRICS}
+            return Evaluated(**at, set=line["set"], values=values, train_loss=line["train_loss"], is_best=line["best"])
+        case "rolled_back":
+            return RolledBack(**at, failed=line["failed"], what=line["what"], loss=math.nan, factor=line["factor"])
+        case "stage_finished":
+            return StageFinished(**at, reason=line["reason"], kept=line["kept"], best=line["best"])
+    raise ValueError(f"there is no event `{line['event']}`")
 
 
 def claims_of(plan: Plan, reports: Mapping[str, Any]) -> list[dict[str, Any]]:

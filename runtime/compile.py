@@ -185,6 +185,7 @@ class _Stage:
             loss=step(loss),
             clip=step(block.fields["clip"]) if block["clip"] else None,
             l1=block["l1"],
+            recovery=step(block.fields["on_divergence"]) if block["on_divergence"] != "stop" else None,
             augment=augment,
             stop=self._stop(),
             monitor=monitor,

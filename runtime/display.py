@@ -23,6 +23,7 @@ from runtime.events import (
     EvaluationStarted,
     Event,
     FeaturesComputed,
+    RolledBack,
     StageFinished,
     StageStarted,
     StepFinished,
@@ -86,9 +87,11 @@ class Display:
         now = self._clock()
         match event:
             case StageStarted():
-                self._now, self._best = _Now(event.plan, now, resumed=now), ""
+                self._now, self._best = _Now(event.plan, now, event.step, resumed=now), ""
                 self._show(self._progress(), force=True)
                 self._say(self._stage_line(event.plan))
+                if event.step:
+                    self._say(Text(f"  goes on behind step {event.step:,} of {event.plan.steps:,}", style="dim"))
             case StepFinished() if self._now is not None:
                 self._now.last, self._now.doing = event, ""
                 self._now.images += event.images
@@ -105,6 +108,14 @@ class Display:
                 self._now.resumed = now
                 self._now.images, self._now.busy_s = 0, 0.0
                 self._show(self._progress(), force=True)
+            case RolledBack():
+                self._say(
+                    Text(
+                        f"  the {event.what} is {event.loss} at step {event.failed}: back to step {event.step}, "
+                        f"at {event.factor:.3g} times the rate",
+                        style="yellow",
+                    )
+                )
             case StageFinished() if self._now is not None:
                 took = _duration(now - self._now.started)
                 early = "stopped early, " if event.reason != "done" else ""
@@ -148,9 +159,9 @@ class Display:
         if now is None:
             return Text("")
         stage, last = now.stage, now.last
-        step = last.step if last else 0
-        elapsed = self._clock() - now.started
-        left = f"{_duration(elapsed / step * (stage.steps - step))} left" if step else ""
+        step = last.step if last else now.first_step
+        elapsed, done = self._clock() - now.started, step - now.first_step
+        left = f"{_duration(elapsed / done * (stage.steps - step))} left" if done > 0 else ""
         busy = now.busy_s + (self._clock() - now.resumed if not now.doing else 0.0)
         speed = f"{now.images / busy:,.0f} images/s" if busy > 0 and now.images else ""
         head = f"stage {stage.position + 1}/{len(self._plan.stages)}  {stage.title}"

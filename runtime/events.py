@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from runtime.plan import StagePlan
 
 if TYPE_CHECKING:
+    from runtime.checkpoints import Snapshot
     from runtime.metrics import Report
 
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
-    """A stage begins."""
+    """A stage begins, or goes on from a checkpoint."""
 
     plan: StagePlan
 
@@ -73,6 +74,29 @@ class Evaluated:
 
 
 @dataclass(frozen=True, slots=True)
+class RolledBack:
+    """A loss was not finite after the step `failed`: the stage goes on from `step`, at `factor` times the rate."""
+
+    stage: int
+    epoch: int
+    step: int
+    failed: int
+    what: str
+    loss: float
+    factor: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckpointDue:
+    """The run stands between two steps, and everything before was told: here it can go on later."""
+
+    stage: int
+    epoch: int
+    step: int
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
 class StageFinished:
     """A stage ends: `reason` is `done` or `stopped early`; `kept` says which weights go on."""
 
@@ -95,4 +119,14 @@ class Tested:
     report: Report
 
 
-Event = StageStarted | StepFinished | FeaturesComputed | EvaluationStarted | Evaluated | StageFinished | Tested
+Event = (
+    StageStarted
+    | StepFinished
+    | FeaturesComputed
+    | EvaluationStarted
+    | Evaluated
+    | RolledBack
+    | CheckpointDue
+    | StageFinished
+    | Tested
+)

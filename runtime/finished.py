@@ -40,16 +40,6 @@ from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
 
 
-@dataclass(frozen=True, slots=True)
-class RunSettings:
-    """Where a run runs; nothing here changes what is computed but by rounding."""
-
-    device: str = "cpu"
-    workers: int = 2
-    cache: bool = True  # keep what frozen parts make of an image
-    fuse: bool = True  # run frozen parts with layers joined
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Finished:
     """A run's recipe, data plan, classes and trained network."""

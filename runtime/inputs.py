@@ -104,29 +104,29 @@ class StageInputs:
             samples, views = self._epoch(epoch)
             yield from self.each.fill("train", samples, self.stage.augment, views)
 
-    def training(self, epoch: int) -> Inputs:
-        """Yield the batches of an epoch. Closing the iterator ends the threads that read images."""
+    def training(self, epoch: int, done: int = 0) -> Inputs:
+        """Yield the batches of an epoch behind the first `done`. Closing the iterator ends the threads that read."""
         if self.keeps_training:
-            samples, views = self._whole_batches(epoch)
+            samples, views = self._whole_batches(epoch, done)
             yield from self.each.kept("train", samples, self.stage.augment, views)
             return
-        batches = self._opened(epoch)
+        batches = self._opened(epoch, done)
         try:
             for batch in batches:
                 yield self.each.prefix(batch.images), batch.labels
         finally:
             batches.close()
 
-    def _opened(self, epoch: int) -> Generator[Batch, None, None]:
+    def _opened(self, epoch: int, done: int) -> Generator[Batch, None, None]:
         if not self._is_fixed:
-            return self.each.sets.training(self.stage, epoch)
-        samples, views = self._whole_batches(epoch)
+            return self.each.sets.training(self.stage, epoch, done)
+        samples, views = self._whole_batches(epoch, done)
         return self.each.sets.views(samples, self.stage.augment, views)
 
-    def _whole_batches(self, epoch: int) -> tuple[Sequence[Sample], list[View]]:
+    def _whole_batches(self, epoch: int, done: int) -> tuple[Sequence[Sample], list[View]]:
         samples, views = self._epoch(epoch)
-        whole = self.each.sets.whole_batches(samples)
-        return whole, views[: len(whole)]
+        chosen = slice(done * self.each.sets.plan.batch, len(self.each.sets.whole_batches(samples)))
+        return samples[chosen], views[chosen]
 
     @property
     def _is_fixed(self) -> bool:

@@ -105,6 +105,7 @@ class StagePlan:
     clip: Step | None
     l1: float
     augment: tuple[Step, ...]
+    recovery: Step | None
     stop: StopPlan | None
     monitor: Metric | None
     keep: str

@@ -175,6 +175,7 @@ def _options(stage: StagePlan) -> Iterator[tuple[str, str]]:
     if is_fixed(stage.augment, stage.views):
         yield "versions", f"{stage.views} of each image, drawn once; each epoch takes the next"
     yield "clip", call_text(stage.clip) if stage.clip else ""
+    yield "on divergence", call_text(stage.recovery) if stage.recovery else ""
     yield "l1", f"{stage.l1:g}" if stage.l1 else ""
     if stage.stop:
         rule = stage.stop

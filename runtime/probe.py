@@ -26,11 +26,11 @@ from runtime.data.problems import UnreadableImages
 from runtime.data.sets import Place, Sets
 from runtime.data.sources import Sample
 from runtime.estimate import KeptRows, Pace, Paces, StageClock, spread, with_samples
-from runtime.finished import RunSettings
 from runtime.inputs import StageInputs
 from runtime.model import start_weights
 from runtime.mx import nd
 from runtime.plan import Plan, StagePlan
+from runtime.run_settings import RunSettings
 from runtime.running import Prepared, device_context
 from runtime.train import Session, StageNet, TrainBatch, features_of, measure, stage_net, training_step
 

@@ -17,12 +17,17 @@ class LossNotFinite(Problem):
     step: int
     rate: float
     loss: float
+    what: str = "loss"
+    rollbacks: int = 0
 
     def message(self) -> str:
-        return f'the loss is {self.loss} at step {self.step} of stage "{self.title}", at rate {self.rate:.3g}'
+        again = f", after going back {self.rollbacks} times" if self.rollbacks else ""
+        where = f'at step {self.step} of stage "{self.title}", at rate {self.rate:.3g}'
+        return f"the {self.what} is {self.loss} {where}{again}"
 
     def help(self) -> str:
-        return "lower the rate, add `clip = global_norm(1.0)`, or a warm-up to the schedule"
+        advice = "lower the rate, add `clip = global_norm(1.0)`, or a warm-up to the schedule"
+        return advice if self.rollbacks else f"{advice}; `on_divergence = back_off` tries lower rates by itself"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,3 +123,105 @@ class OutOfMemory(Problem):
 
     def help(self) -> str:
         return "make `batch` or `size` smaller, train fewer parts, or close other programs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoWholeCheckpoint(Problem):
+    """All checkpoints of a run are damaged: their sums do not fit, or files are missing. It cannot go on."""
+
+    code: ClassVar[str] = "E640"
+    path: str
+    reasons: tuple[str, ...]
+
+    def message(self) -> str:
+        return f"no checkpoint of {self.path} is whole: {'; '.join(self.reasons)}"
+
+    def help(self) -> str:
+        return "run the recipe again, into a new folder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointDoesNotFit(Problem):
+    """A checkpoint holds other arrays than this network and optimizer have: it comes from elsewhere."""
+
+    code: ClassVar[str] = "E641"
+    number: int
+    reason: str
+
+    def message(self) -> str:
+        return f"checkpoint {self.number} is of another network or optimizer ({self.reason})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeChanged(Problem):
+    """A run goes on only as it began: another recipe, other classes or counts of images would give another result."""
+
+    code: ClassVar[str] = "E642"
+    path: str
+    differences: tuple[tuple[str, str, str], ...]
+    resolved: str
+    longer: bool
+
+    def message(self) -> str:
+        shown = [f"\n    {name}: {old} -> {new}" for name, old, new in self.differences[:20]]
+        more = len(self.differences) - len(shown)
+        return f"the recipe is not the one that {self.path} began with:{''.join(shown)}" + (
+            f"\n    and {more} more" if more else ""
+        )
+
+    def help(self) -> str:
+        if self.longer:
+            return "`--extend` goes on with the longer stages; the result is not that of a run of that length"
+        return f"to go on as it began, add the recipe of the run: `ftr run {self.resolved} --resume {self.path}`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderBusy(Problem):
+    """A run folder belongs to one run at a time; when that ends, however it ends, the folder is free."""
+
+    code: ClassVar[str] = "E643"
+    path: str
+
+    def message(self) -> str:
+        return f"another run is writing into {self.path}"
+
+    def help(self) -> str:
+        return "wait for it, or end it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotResumable(Problem):
+    """A folder that no run left, or one whose `run.json` is damaged."""
+
+    code: ClassVar[str] = "E644"
+    path: str
+    reason: str
+
+    def message(self) -> str:
+        return f"{self.path} cannot be resumed: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartChanged(Problem):
+    """The weights that the base begins with are not those that the run began with: their file has changed."""
+
+    code: ClassVar[str] = "E645"
+    path: str
+
+    def message(self) -> str:
+        return f"the base's weights are not those that {self.path} began with"
+
+    def help(self) -> str:
+        return "put the old file of weights back, or run the recipe again, into a new folder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingToExtend(Problem):
+    """`--extend` makes stages longer that are not over yet, or the last one, or adds stages behind it."""
+
+    code: ClassVar[str] = "E646"
+    path: str
+    reason: str
+
+    def message(self) -> str:
+        return f"{self.path} cannot be extended: {self.reason}"

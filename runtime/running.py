@@ -12,8 +12,8 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -27,25 +27,36 @@ from recipe_lang.flatten import flatten
 from recipe_lang.formatter import recipe_text
 from recipe_lang.loading import load
 from recipe_lang.printer import print_recipe
-from runtime.artifacts import Record, create_folder, recording, result_of, write_json, write_text, writing
+from runtime.artifacts import (
+    create_folder,
+    locked,
+    remove_leftovers,
+    write_json,
+    write_text,
+    writing,
+)
+from runtime.began import Began, how_it_began
+from runtime.checkpoints import newest
 from runtime.compile import compile_plan, step
-from runtime.curves import draw_curves
 from runtime.data.decoded import Decoded, read_again
 from runtime.data.sets import Place, Sets, check_images, data_facts, list_sets, under_root
 from runtime.data.sound_images import sound_images
 from runtime.data.sources import Listing
 from runtime.events import Event
 from runtime.feature_cache import user_cache
-from runtime.finished import RunSettings, export_model
+from runtime.leaving import Leaving
 from runtime.model import Model, build_model, start_weights
 from runtime.mx import mx
 from runtime.plan import Plan
 from runtime.plan_advice import plan_advice
-from runtime.run_problems import LossNotFinite, NoSuchDevice
-from runtime.train import Interrupted, Session, train
+from runtime.resuming import check_unchanged
+from runtime.run_problems import NoSuchDevice, StartChanged
+from runtime.run_settings import Due, RunSettings
+from runtime.train import Interrupted, Session
+from runtime.training_state import TrainState
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules import image_size
-from runtime.weights.params_file import write_params
+from runtime.weights.params_file import digest_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +67,18 @@ class Prepared:
     listings: Mapping[str, Listing]
     model: Model
     plan: Plan
-    advice: tuple[Problem, ...] = ()
+    advice: tuple[Problem, ...]
+    given: Given
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The arguments of `prepare`, with whole paths: a run that goes on is prepared again."""
+
+    path: Path
+    settings: tuple[str, ...]
+    data_root: Path | None
+    outside: bool
 
 
 class Watch(Protocol):
@@ -98,7 +120,10 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     model = build_model(step(recipe.fields["base"]), head, len(facts.classes), size)
     plan = compile_plan(recipe, facts, model.facts())
     advice = ordered((*recipe.advice, *plan_advice(recipe, plan, listings)))
-    return Prepared(recipe, listings, model, plan, tuple(advice))
+    root = data_root and data_root.absolute()
+    return Prepared(
+        recipe, listings, model, plan, tuple(advice), Given(path.absolute(), tuple(settings), root, outside)
+    )
 
 
 def _check_paths(recipe: CheckedRecipe) -> None:
@@ -110,21 +135,37 @@ def _check_paths(recipe: CheckedRecipe) -> None:
         raise RecipeError(Unreadable(path=recipe.source.name, reason=reason)) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The folder of a run that is to go on. With `extend` the recipe's stages may be longer than they were."""
+
+    folder: Path
+    extend: bool = False
+
+
 def run(
-    prepared: Prepared, settings: RunSettings, out: Path | None = None, watch: Watch | None = None
+    prepared: Prepared,
+    settings: RunSettings,
+    out: Path | None = None,
+    watch: Watch | None = None,
+    resume: Resume | None = None,
 ) -> tuple[Path, dict[str, Any]]:
     """Train a prepared recipe; return the run folder and what its `result.json` says.
 
-    An interrupted run (SIGINT, SIGTERM) ends at the next step, keeps what it has and says so in `status`.
+    With `resume` a run that has begun goes on behind its newest checkpoint, to the same weights, bit for bit, as if it
+    had never stopped. An interrupted run (SIGINT, SIGTERM) ends at the next step, keeps what it has and says so in
+    `status`.
 
     Raises:
-        RecipeError: the data, the weights, the disk or the loss stopped it. What was trained is kept.
+        RecipeError: the data, the weights, the disk or the loss stopped it; what was trained is kept. Or the folder
+            belongs to another run, or its run began with another recipe.
+        ResumableError: the same, and the run may go on.
         Interrupted: it was interrupted before the training began; there is no run folder.
     """
     watch = watch or NoWatch()
     started = time.monotonic()
-    context, versions = device_context(settings.device), versions_used(settings)
-    with _signals() as asked:
+    context = device_context(settings.device)
+    with _signals() as asked, locked(resume.folder) if resume else nullcontext():
         recipe, plan = prepared.recipe, prepared.plan
         count = sum(len(listing.samples) for listing in prepared.listings.values())
         cache = user_cache() if settings.cache else None
@@ -134,30 +175,34 @@ def run(
             raise Interrupted(asked.signal)
         if skipped:
             plan = compile_plan(recipe, data_facts(listings), prepared.model.facts())
+        checkpoint = newest(resume.folder) if resume else None
+        if resume:
+            check_unchanged(resume.folder, plan, checkpoint, resume.extend)
         with Place(plan.base.place):
             start_weights(prepared.model, plan.base, plan.seed, context)
-        folder = _begin(recipe, plan, out)
-        samples = {name: each.samples for name, each in listings.items()}
-        decoded = closing(Decoded(read_again(plan))) if settings.cache else nullcontext()
-        with recording(folder) as record, decoded as kept:
-            sets = Sets(plan.data, plan.seed, samples, settings.workers, kept)
-            session = Session(plan, prepared.model, sets, context, asked, settings.fuse, settings.cache, cache)
+        folder = resume.folder if resume else create_folder(out, plan.name)
+        with nullcontext() if resume else locked(folder), _decoded(plan, settings) as decoded:
+            began = _begin(folder, replace(prepared, plan=plan), settings, resume)
+            samples = {name: each.samples for name, each in listings.items()}
+            sets = Sets(plan.data, plan.seed, samples, settings.workers, decoded)
+            due = Due(settings.interval, time.monotonic)
+            state = checkpoint.state if checkpoint else TrainState()
+            session = Session(
+                plan, prepared.model, sets, context, asked, due, checkpoint, settings.fuse, settings.cache, cache, state
+            )
             threading.Thread(target=_import_ahead).start()
-            status, failure = _train(session, folder, record, watch)
-            weights = _settle(session, failure) if status != "finished" else "the final weights"
-            result = result_of(plan, record, status, weights, skipped)
-            result["settings"] = {param.name: param.value for param in recipe.params if param.was_set}
-            with writing(folder):
-                if weights is not None:
-                    write_params(folder / "model.params", session.model.arrays())
-                if status == "finished":
-                    export_model(session.model, folder / "model")
-                    draw_curves(folder / "curves.png", plan, record)
-                result |= {"wall_s": round(time.monotonic() - started, 2), "versions": versions}
-                write_json(folder / "result.json", result)
-        if failure is not None:
-            raise failure
+            since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
+            facts = {
+                "settings": {param.name: param.value for param in recipe.params if param.was_set},
+                "versions": versions_used(settings),
+                "resumed": list(began.resumed),
+            }
+            result = Leaving(session, folder, due, since, facts, skipped)(watch)
     return folder, {**result, "signal": asked.signal}
+
+
+def _decoded(plan: Plan, settings: RunSettings) -> AbstractContextManager[Decoded | None]:
+    return closing(Decoded(read_again(plan))) if settings.cache else nullcontext()
 
 
 def _import_ahead() -> None:
@@ -167,14 +212,33 @@ def _import_ahead() -> None:
             import_module(name)
 
 
-def _begin(recipe: CheckedRecipe, plan: Plan, out: Path | None) -> Path:
-    folder = create_folder(out, plan.name)
+def _begin(folder: Path, prepared: Prepared, settings: RunSettings, resume: Resume | None) -> Began:
+    """Write what a run folder says before the training; where the run goes on, what is not so any more."""
+    recipe, plan = prepared.recipe, prepared.plan
+    start = digest_of(prepared.model.arrays())
     with writing(folder):
-        write_text(folder / "recipe.ftr", _as_written(recipe))
-        write_text(folder / "resolved.ftr", print_recipe(recipe, VOCABULARY))
-        write_json(folder / "plan.json", plan)
-        write_json(folder / "classes.json", plan.data.classes)
-    return folder
+        if resume is None:
+            began = _beginning(prepared, settings, start)
+        else:
+            remove_leftovers(folder)
+            began = how_it_began(folder)
+            began = replace(began, resumed=(*began.resumed, began.otherwise(versions_used(settings))))
+        if began.start != start:
+            raise RecipeError(StartChanged(path=str(folder)))
+        began.write(folder)
+        if resume is None or resume.extend or not (folder / "plan.json").exists():
+            write_text(folder / "recipe.ftr", _as_written(recipe))
+            write_text(folder / "resolved.ftr", print_recipe(recipe, VOCABULARY))
+            write_json(folder / "classes.json", plan.data.classes)
+            write_json(folder / "plan.json", plan)
+    return began
+
+
+def _beginning(prepared: Prepared, settings: RunSettings, start: str) -> Began:
+    given = prepared.given
+    root = None if given.data_root is None else str(given.data_root)
+    where = (settings.device, settings.workers, settings.cache, settings.fuse, threads_used())
+    return Began(str(given.path), given.settings, root, given.outside, *where, versions_used(settings), start)
 
 
 def _as_written(recipe: CheckedRecipe) -> str:
@@ -182,39 +246,6 @@ def _as_written(recipe: CheckedRecipe) -> str:
     if recipe.written.parent is None and not recipe.source.is_json:
         return recipe.source.text
     return recipe_text(flatten(recipe))
-
-
-def _train(session: Session, folder: Path, record: Record, watch: Watch) -> tuple[str, RecipeError | None]:
-    try:
-        for event in train(session):
-            with writing(folder):
-                record.note(event)
-            watch(event)
-    except Interrupted:
-        return "interrupted", None
-    except RecipeError as error:
-        return "failed", error
-    return "finished", None
-
-
-def _settle(session: Session, failure: RecipeError | None) -> str | None:
-    """Put the weights in place that an unfinished run leaves, and say which; None when all are of no use.
-
-    These are the best so far where the running stage has some. Else they are the last, unless the loss has ruined them:
-    then those that the stage began with.
-    """
-    state = session.state
-    stage = f"of stage {state.stage + 1}"
-    ruined = failure is not None and any(isinstance(problem, LossNotFinite) for problem in failure.problems)
-    if state.best is not None and state.best.weights:
-        kept, text = state.best.weights, f"the best weights so far, of epoch {state.best.epoch} {stage}"
-    elif ruined:
-        kept, text = state.begun_with, f"the weights from before the first step {stage}"
-    else:
-        return f"the weights after step {state.step} {stage}"
-    for name, copy in kept.items():
-        session.model.parameters[name].set_data(copy)
-    return text if kept else None
 
 
 class _Asked:
@@ -265,6 +296,12 @@ def device_context(device: str) -> Any:
         reason = f"MXNet sees {mx.context.num_gpus()} GPUs"
         raise RecipeError(NoSuchDevice(device=device, reason=reason))
     return mx.gpu(int(number))
+
+
+def threads_used() -> int:
+    """Return how many threads compute."""
+    found = os.environ.get("OMP_NUM_THREADS", "")
+    return int(found) if found.isdecimal() and int(found) else len(os.sched_getaffinity(0))
 
 
 def versions_used(settings: RunSettings) -> dict[str, str]:

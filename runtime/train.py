@@ -1,7 +1,8 @@
 """The training loop.
 
 `train(session)` runs a plan's stages one after the other, and yields what happens as events. It prints nothing and
-writes no file. The loop never waits for a step's result: losses are read a few steps late.
+writes no file. The loop never waits for a step's result: losses are read a few steps late, and all of them before a
+checkpoint is due. A session with a checkpoint goes on where that was taken.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ import numpy as np
 
 from recipe_lang.diagnostics import RecipeError
 from runtime import schedules
+from runtime.checkpoints import Checkpoint
 from runtime.data.sets import Sets
 from runtime.events import (
+    CheckpointDue,
     Evaluated,
     EvaluationStarted,
     Event,
     FeaturesComputed,
+    RolledBack,
     StageFinished,
     StageStarted,
     StepFinished,
@@ -34,11 +38,13 @@ from runtime.freezing import prepare_stage
 from runtime.inputs import SetInputs, StageInputs, kept_rows
 from runtime.metrics import METRICS, Report, report
 from runtime.model import CrossEntropy, Model, frozen_units, sequence, units
-from runtime.mx import array, autograd, mx, nd
+from runtime.mx import array, autograd, mx
 from runtime.optimizers import add_l1, clip_by_global_norm, clip_by_value, trainer
 from runtime.plan import Plan, StagePlan, Step, trained_names
 from runtime.randomness import derive
 from runtime.run_problems import LossNotFinite
+from runtime.stage_arrays import arrays_of, put_back, put_begun, snapshot, take_up, weights_of
+from runtime.training_state import Best, TrainState
 
 _STEPS_BEHIND = 2
 TrainBatch = Callable[[Any, Any, int], tuple[Any, float]]
@@ -48,41 +54,21 @@ class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for i
     """The run was asked to end, and did at a step's boundary."""
 
 
-@dataclass(slots=True)
-class Best:
-    """The best weights of a stage so far, by its monitor."""
-
-    value: float
-    epoch: int
-    step: int
-    weights: Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class TrainState:
-    """Where a run is. Weights are the model's own; together they are all that a run depends on.
-
-    `begun_with` are the weights that a stage after the first began with, as far as it can change them.
-    """
-
-    stage: int = 0
-    epoch: int = 0
-    step: int = 0
-    best: Best | None = None
-    improved_at: int = 0  # the step at which the stop rule's metric last improved
-    stop_value: float | None = None
-    begun_with: Mapping[str, Any] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Session:
-    """A plan with its network and its images, ready to run. `asked_to_stop` is looked at before each batch."""
+    """A plan with its network and its images, ready to run.
+
+    `asked_to_stop` is looked at before each batch, `is_due` after each step and epoch: whether to take a checkpoint.
+    `checkpoint` is where to begin, and `state` then its state; the network has the weights of the plan's base.
+    """
 
     plan: Plan
     model: Model
     sets: Sets
     context: Any
     asked_to_stop: Callable[[], bool] = lambda: False
+    is_due: Callable[[TrainState], bool] = lambda state: False
+    checkpoint: Checkpoint | None = None
     fuse: bool = True
     keep: bool = True  # what the frozen parts give
     cache: FeatureCache | None = None  # where it is kept for later runs
@@ -97,8 +83,8 @@ class StageNet:
     suffix: Any
     predicting: Callable[[], Any]  # the suffix with the weights of now, for prediction
     trained: Mapping[str, Any]  # parameters by structural name
-    scales: Mapping[str, float]
     changing: Mapping[str, Any]  # all parameters and statistics behind the cut
+    update: Any  # gluon's Trainer
     has_dropout: bool
 
 
@@ -107,7 +93,7 @@ def train(session: Session) -> Iterator[Event]:
 
     Raises:
         Interrupted: `session.asked_to_stop` said so; the model holds the weights of the last whole step.
-        RecipeError: the loss is no longer a number, or an image cannot be read.
+        RecipeError: the loss is no longer a number, an image cannot be read, or the checkpoint does not fit.
     """
     features = features_of(
         session.model,
@@ -125,13 +111,20 @@ def train(session: Session) -> Iterator[Event]:
 
 
 def _run_stages(session: Session, features: Features) -> Iterator[Event]:
-    state = session.state
+    state, checkpoint = session.state, session.checkpoint
+    if checkpoint is not None:
+        put_begun(session.model, session.plan, checkpoint)
     net = None
-    for stage in session.plan.stages:
-        state.stage, state.epoch, state.step, state.best = stage.position, 0, 0, None
-        state.improved_at, state.stop_value = 0, None
+    for stage in session.plan.stages[state.stage :]:
         net = stage_net(session, stage, features)
-        yield from _run_stage(session, stage, net)
+        try:
+            yield from _run_stage(session, stage, net, checkpoint)
+        except Interrupted:
+            yield _checkpoint(session, net)
+            raise
+        checkpoint = None
+        if stage is not session.plan.stages[-1]:
+            state.begin(stage.position + 1)
     assert net is not None
     for name in ("valid", "test"):
         if session.plan.data.images(name):
@@ -197,30 +190,84 @@ def _filling(session: Session, progress: Iterator[tuple[int, int]]) -> Iterator[
         yield FeaturesComputed(state.stage, state.epoch, state.step, done, total)
 
 
-def _run_stage(session: Session, stage: StagePlan, net: StageNet) -> Iterator[Event]:
+def _run_stage(session: Session, stage: StagePlan, net: StageNet, checkpoint: Checkpoint | None) -> Iterator[Event]:
     state = session.state
-    yield StageStarted(stage, stage.position)
-    state.begun_with = _copies(net) if stage.position else {}
-    step = training_step(session, stage, net)
-    reason = "done"
-    while state.step < stage.steps:
-        losses: list[float] = []
-        yield from _filling(session, net.inputs.fill_training(state.epoch))
-        for event in _run_epoch(session, stage, net, step):
-            losses.append(event.loss)
-            yield event
-        state.epoch += 1
-        yield EvaluationStarted(stage.position, state.epoch, state.step, "valid")
-        values = (yield from _measure(session, net, "valid")).values
-        is_best = _note_best(state, stage, net, values)
-        loss = sum(losses) / max(1, len(losses))
-        yield Evaluated(stage.position, state.epoch, state.step, "valid", values, loss, is_best)
-        if _is_over(state, stage, values):
-            reason = "stopped early"
-            break
+    yield StageStarted(stage, stage.position, state.epoch, state.step)
+    state.begun_with = weights_of(net) if stage.position else {}
+    if checkpoint is not None:
+        take_up(state, net, checkpoint)
+    train_batch = training_step(session, stage, net)
+    while not state.ended:
+        try:
+            yield from _run_epoch(session, stage, net, train_batch)
+        except _Diverged as fault:
+            yield _roll_back(state, stage, net, fault)
+        else:
+            if state.ended or session.is_due(state):
+                yield _checkpoint(session, net)
     kept = _keep(state, stage, net)
     best = state.best.value if state.best else None
-    yield StageFinished(stage.position, state.epoch, state.step, reason, kept, best)
+    yield StageFinished(stage.position, state.epoch, state.step, state.ended, kept, best)
+
+
+def _run_epoch(session: Session, stage: StagePlan, net: StageNet, train_batch: TrainBatch) -> Iterator[Event]:
+    """Run what is left of an epoch, and evaluate. A checkpoint may have been taken anywhere between the steps."""
+    state = session.state
+    done = state.step - state.epoch * stage.steps_per_epoch
+    if stage.recovery is not None and not done:
+        state.epoch_began_with = arrays_of(net)
+    if min(stage.steps_per_epoch, stage.steps - state.step + done) > done:
+        yield from _filling(session, net.inputs.fill_training(state.epoch))
+        yield from _run_steps(session, stage, net, train_batch, done)
+    epoch = state.epoch + 1
+    yield EvaluationStarted(stage.position, epoch, state.step, "valid")
+    values = (yield from _measure(session, net, "valid")).values
+    if not math.isfinite(values["loss"]):
+        raise _Diverged("validation loss", state.step, values["loss"])
+    is_best = _note_best(state, stage, net, values, epoch)
+    loss = sum(state.losses) / max(1, len(state.losses))
+    yield Evaluated(stage.position, epoch, state.step, "valid", values, loss, is_best)
+    state.epoch, state.losses = epoch, []
+    if _is_over(state, stage, values):
+        state.ended = "stopped early"
+    elif state.step >= stage.steps:
+        state.ended = "done"
+
+
+def _checkpoint(session: Session, net: StageNet) -> CheckpointDue:
+    state = session.state
+    taken = snapshot(state, session.plan, session.model, net)
+    return CheckpointDue(state.stage, state.epoch, state.step, taken)
+
+
+class _Diverged(Exception):  # noqa: N818 - the stage may have a way out
+    """A loss is infinite or no number: which, after which step, and its value."""
+
+
+def _roll_back(state: TrainState, stage: StagePlan, net: StageNet, fault: _Diverged) -> RolledBack:
+    """Go back to the beginning of the epoch, at a lower rate.
+
+    Raises:
+        RecipeError: the stage does not want that, or has done it as often as it may.
+    """
+    what, step, loss = fault.args
+    rate = stage.optimizer.args["lr"] * rate_factor(stage)(step - 1) * _slower(state, stage)
+    if stage.recovery is None or state.rollbacks >= stage.recovery.args["times"]:
+        place = stage.optimizer.place or stage.place
+        raise RecipeError(
+            LossNotFinite(
+                span=place, title=stage.title, step=step, rate=rate, loss=loss, what=what, rollbacks=state.rollbacks
+            )
+        ) from None
+    state.rollbacks += 1
+    state.step, state.losses = state.epoch * stage.steps_per_epoch, []
+    put_back(net, state.epoch_began_with, state.step)
+    return RolledBack(stage.position, state.epoch, state.step, step, what, loss, _slower(state, stage))
+
+
+def _slower(state: TrainState, stage: StagePlan) -> float:
+    """Return the factor of the rate, after so many times back."""
+    return float(stage.recovery.args["factor"] ** state.rollbacks) if stage.recovery else 1.0
 
 
 def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNet:
@@ -235,19 +282,28 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     prefix = features.prefix(cut, later, kept_rows(session.plan))
     suffix = features.training(cut)
     trained = {name: p for name, p in model.parameters.items() if p in wanted and p.grad_req != "null"}
-    scale_of_part = {part.name: part.lr_scale for part in stage.parts}
-    scales = {
-        name: next(scale for part, scale in scale_of_part.items() if name.startswith(f"{part}.")) for name in trained
-    }
+    scales = {name: next(part.lr_scale for part in stage.parts if name.startswith(f"{part.name}.")) for name in trained}
+    update = trainer([(p, scales[name]) for name, p in trained.items()], stage.optimizer.name, stage.optimizer.args)
     behind = tuple(f"{part}." for part in list(model.parts)[stage.cut :])
     changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
     inputs = StageInputs(SetInputs(session.sets, prefix), stage)
     has_dropout = any(_has_dropout(unit) for unit in features.units[cut:])
-    return StageNet(inputs, suffix, partial(features.predicting, cut), trained, scales, changing, has_dropout)
+    return StageNet(inputs, suffix, partial(features.predicting, cut), trained, changing, update, has_dropout)
 
 
 def _has_dropout(block: Any) -> bool:
     return getattr(block, "_rate", 0) > 0 or any(_has_dropout(child) for child in block._children.values())
+
+
+def rate_factor(stage: StagePlan) -> Callable[[int], float]:
+    """Return the fraction of the peak rate for each step of a stage, from 0."""
+    return schedules.build(
+        stage.schedule.name,
+        stage.schedule.args,
+        total_steps=stage.steps,
+        steps_per_epoch=stage.steps_per_epoch,
+        warmup_steps=stage.warmup,
+    )
 
 
 def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBatch:
@@ -256,14 +312,7 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBat
     criterion.hybridize()
     args = stage.optimizer.args
     params = list(net.trained.values())
-    update = trainer([(p, net.scales[name]) for name, p in net.trained.items()], stage.optimizer.name, args)
-    factor = schedules.build(
-        stage.schedule.name,
-        stage.schedule.args,
-        total_steps=stage.steps,
-        steps_per_epoch=stage.steps_per_epoch,
-        warmup_steps=stage.warmup,
-    )
+    factor = rate_factor(stage)
 
     def train_batch(features: Any, labels: Any, step: int) -> tuple[Any, float]:
         count = len(labels)
@@ -279,44 +328,58 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBat
             clip_by_global_norm(params, stage.clip.args["norm"], count)
         elif stage.clip is not None:
             clip_by_value(params, stage.clip.args["limit"], count)
-        rate = args["lr"] * factor(step)
-        update.set_learning_rate(rate)
-        update.step(count)
+        rate = args["lr"] * factor(step) * _slower(session.state, stage)
+        net.update.set_learning_rate(rate)
+        net.update.step(count)
         return loss.mean(), rate
 
     return train_batch
 
 
-def _run_epoch(session: Session, stage: StagePlan, net: StageNet, train_batch: TrainBatch) -> Iterator[StepFinished]:
+def _run_steps(
+    session: Session, stage: StagePlan, net: StageNet, train_batch: TrainBatch, done: int
+) -> Iterator[Event]:
+    """Run the steps of an epoch behind the first `done`.
+
+    Raises:
+        Interrupted: `session.asked_to_stop` said so; all losses were read.
+        _Diverged: a loss is not finite.
+    """
     state = session.state
     pending: deque[tuple[int, Any, float, int]] = deque()
-    batches = net.inputs.training(state.epoch)
+    batches = net.inputs.training(state.epoch, done)
+    last = min((state.epoch + 1) * stage.steps_per_epoch, stage.steps)
+    stopped = False
     try:
         for features, labels in batches:
-            if session.asked_to_stop():
-                raise Interrupted
+            stopped = session.asked_to_stop()
+            if stopped:
+                break
             loss, rate = train_batch(features, labels, state.step)
             state.step += 1
             pending.append((state.step, loss, rate, len(labels)))
-            if len(pending) > _STEPS_BEHIND:
-                yield _finished(stage, state.epoch + 1, *pending.popleft())
-            if state.step == stage.steps:
+            is_due = state.step < last and session.is_due(state)
+            while len(pending) > (0 if is_due else _STEPS_BEHIND):
+                yield _finished(state, pending.popleft())
+            if is_due:
+                yield _checkpoint(session, net)
+            if state.step == last:
                 break
     finally:
         batches.close()
-    for late in pending:
-        yield _finished(stage, state.epoch + 1, *late)
+    while pending:
+        yield _finished(state, pending.popleft())
+    if stopped:
+        raise Interrupted
 
 
-def _finished(stage: StagePlan, epoch: int, step: int, loss: Any, rate: float, images: int) -> StepFinished:
+def _finished(state: TrainState, late: tuple[int, Any, float, int]) -> StepFinished:
+    step, loss, rate, images = late
     value = float(loss.asscalar())
     if not math.isfinite(value):
-        raise RecipeError(
-            LossNotFinite(
-                span=stage.optimizer.place or stage.place, title=stage.title, step=step, rate=rate, loss=value
-            )
-        )
-    return StepFinished(stage.position, epoch, step, value, rate, images)
+        raise _Diverged("loss", step, value)
+    state.losses.append(value)
+    return StepFinished(state.stage, state.epoch + 1, step, value, rate, images)
 
 
 def _better(name: str, value: float, than: float, by: float = 0.0) -> bool:
@@ -325,21 +388,15 @@ def _better(name: str, value: float, than: float, by: float = 0.0) -> bool:
     return value > than + by if METRICS[name].higher_is_better else value < than - by
 
 
-def _note_best(state: TrainState, stage: StagePlan, net: StageNet, values: Mapping[str, float]) -> bool:
+def _note_best(state: TrainState, stage: StagePlan, net: StageNet, values: Mapping[str, float], epoch: int) -> bool:
     if stage.monitor is None:
         return False
     value = values[stage.monitor.name]
     if state.best is not None and not _better(stage.monitor.name, value, state.best.value):
         return False
-    weights = _copies(net) if stage.keep == "best" else {}
-    state.best = Best(value, state.epoch, state.step, weights)
+    weights = weights_of(net) if stage.keep == "best" else {}
+    state.best = Best(value, epoch, state.step, weights)
     return True
-
-
-def _copies(net: StageNet) -> dict[str, Any]:
-    """Copy what the stage can change, by structural name."""
-    nd.waitall()  # oneDNN reorders weights in place while a forward pass runs
-    return {name: p.data().copy() for name, p in net.changing.items()}
 
 
 def _is_over(state: TrainState, stage: StagePlan, values: Mapping[str, float]) -> bool:

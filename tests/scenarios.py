@@ -136,7 +136,7 @@ def _build(text: str, starts: bool = True) -> None:
 
 
 def _run(text: str) -> None:
-    from runtime.finished import RunSettings
+    from runtime.run_settings import RunSettings
     from runtime.running import prepare, run
 
     Path("flowers.ftr").write_text(
@@ -323,7 +323,7 @@ _TRAINED: list[Path] = []  # the folder of the one run that all examples of fini
 
 
 def _finished(right: bool) -> None:
-    from runtime.finished import RunSettings
+    from runtime.run_settings import RunSettings
     from runtime.running import prepare, run
 
     _photos(roses=10, tulips=10)

@@ -190,7 +190,7 @@ def test_too_little_memory_is_1(
     def greedy(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("runtime.running.train", greedy)
+    monkeypatch.setattr("runtime.leaving.train", greedy)
     code, _, err = ftr("run", write_recipe(tmp_path / "r.ftr", photos), "--out", tmp_path / "run")
     assert code == 1
     assert err.startswith("error[E607]: out of memory")

@@ -19,8 +19,8 @@ from runtime.data.decoded import Decoded, fixed_lead, opening, read_again
 from runtime.data.lookahead import in_order
 from runtime.data.sets import Sets, transform
 from runtime.data.sources import Sample, folder
-from runtime.finished import RunSettings
 from runtime.plan import Step
+from runtime.run_settings import RunSettings
 from runtime.running import prepare, run
 
 FLIP = Step("flip", {"direction": "horizontal"})

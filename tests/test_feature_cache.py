@@ -23,8 +23,9 @@ from runtime.cli import app
 from runtime.data import origins
 from runtime.events import Event, FeaturesComputed
 from runtime.feature_cache import CachedRows, FeatureCache, cache_folder
-from runtime.finished import RunSettings, evaluate, load
+from runtime.finished import evaluate, load
 from runtime.row_file import RECORD_BYTES, RowFile
+from runtime.run_settings import RunSettings
 from runtime.running import device_context, prepare, run
 
 STAGES = """
@@ -331,7 +332,7 @@ _RUN = """
 import sys
 from pathlib import Path
 from runtime import running
-from runtime.finished import RunSettings
+from runtime.run_settings import RunSettings
 from runtime.running import prepare, run
 running.draw_curves = running.export_model = lambda *_: None
 run(prepare(Path(sys.argv[1])), RunSettings(), Path(sys.argv[2]))

@@ -17,10 +17,11 @@ from runtime.data.views import chosen, draw_view, view_count
 from runtime.feature_cache import FeatureCache
 from runtime.feature_table import Key
 from runtime.features import Features, Pixels, Prefix
-from runtime.finished import RunSettings, evaluate, load
+from runtime.finished import evaluate, load
 from runtime.model import build_model, start_weights, units
 from runtime.mx import mx, nd
 from runtime.plan import Step
+from runtime.run_settings import RunSettings
 from runtime.running import device_context, prepare, run
 from runtime.weights.params_file import read_params
 

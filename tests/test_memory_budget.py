@@ -26,7 +26,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from runtime import feature_table, running
-from runtime.finished import RunSettings
+from runtime.run_settings import RunSettings
 recipe, out, memory, disk = sys.argv[1:]
 feature_table.MEMORY_BYTES, feature_table.DISK_BYTES = int(memory), int(disk)
 running.draw_curves = running.export_model = lambda *_: None

@@ -502,7 +502,7 @@ finally:
 
 
 def test_the_recipe_runs(new: New, tmp_path: Path) -> None:
-    from runtime.finished import RunSettings
+    from runtime.run_settings import RunSettings
     from runtime.running import prepare, run
 
     rng = np.random.default_rng(0)

@@ -17,8 +17,8 @@ from recipe_lang.diagnostics import RecipeError
 from runtime.cli import app
 from runtime.estimate import KeptRows
 from runtime.features import Level, Prefix
-from runtime.finished import RunSettings
 from runtime.probe import Probe, probe
+from runtime.run_settings import RunSettings
 from runtime.running import prepare
 
 HEAD = 'stage "head" {\n  train = head\n  for = 3 epochs\n}\n'

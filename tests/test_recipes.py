@@ -9,7 +9,7 @@ import pytest
 
 from recipe_lang.checker import check
 from recipe_lang.parser import parse, read_source
-from runtime.finished import RunSettings
+from runtime.run_settings import RunSettings
 from runtime.running import prepare, run
 from runtime.vocabulary import VOCABULARY
 

@@ -22,8 +22,9 @@ from runtime.artifacts import create_folder
 from runtime.bases import families
 from runtime.data.sets import Sets, list_sets
 from runtime.events import Evaluated, StageFinished, StageStarted, StepFinished
-from runtime.finished import RunSettings, load
+from runtime.finished import load
 from runtime.mx import mx
+from runtime.run_settings import RunSettings
 from runtime.running import Watch, prepare
 from runtime.running import run as run_prepared
 from runtime.train import Interrupted
@@ -33,7 +34,7 @@ from runtime.weights.params_file import read_params, write_params
 
 PROMISED = {
     *("recipe.ftr", "resolved.ftr", "plan.json", "classes.json", "metrics.jsonl", "model.params"),
-    *("model-symbol.json", "model-0000.params", "curves.png", "result.json"),
+    *("model-symbol.json", "model-0000.params", "curves.png", "result.json", "run.json", "checkpoints"),
 }
 LINE_OF_TRAIN, LINE_OF_VALID = 4, 5  # in the recipes of `write_recipe` without `top`
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from runtime.events import Event, FeaturesComputed
-from runtime.finished import RunSettings
+from runtime.run_settings import RunSettings
 from runtime.running import Watch, prepare
 from runtime.running import run as run_prepared
 

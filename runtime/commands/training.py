@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,15 +22,18 @@ from runtime.commands.command import (
     FUSE,
     JSON,
     OUTSIDE,
+    PATH,
     RECIPE,
     SET,
     THREADS,
     WORKERS,
+    code_of,
     command,
     console,
     mxnet,
     show_problems,
 )
+from runtime.run_settings import Interval, RunSettings
 
 
 @click.command()
@@ -78,7 +84,6 @@ def plan(
             show_problems(prepared.advice)
         cost = None
         if measured:
-            from runtime.finished import RunSettings
             from runtime.probe import probe
 
             cost = probe(prepared, RunSettings(device, workers, cache, fuse), time.monotonic() - began)
@@ -92,8 +97,20 @@ def plan(
     return FAILED if deny and prepared.advice else FINE
 
 
+class _Interval(click.ParamType[Interval]):
+    """How often a checkpoint is taken."""
+
+    name = "interval"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Interval:
+        try:
+            return value if isinstance(value, Interval) else Interval.of(value)
+        except ValueError as error:
+            self.fail(str(error), param, context)
+
+
 @click.command()
-@RECIPE
+@click.argument("recipe", type=PATH, required=False)
 @SET
 @OUTSIDE
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/NAME-N by default.")
@@ -103,12 +120,25 @@ def plan(
 @WORKERS
 @CACHE
 @FUSE
+@click.option("--resume", "resumed", type=PATH, metavar="RUN", help="Go on with the run in this folder.")
+@click.option("--extend", is_flag=True, help="With --resume: the recipe's stages may be longer than they were.")
+@click.option(
+    "--checkpoint",
+    "interval",
+    type=_Interval(),
+    default="1 minute",
+    show_default=True,
+    metavar="INTERVAL",
+    help="How often to save where the run is: minutes, steps or epochs. Each stage's end is saved, too.",
+)
 @DENY
 @click.option("--quiet", is_flag=True, help="Print the summary only.")
 @DEBUG
+@click.pass_context
 @command
 def run(
-    recipe: Path,
+    context: click.Context,
+    recipe: Path | None,
     settings: tuple[str, ...],
     outside: bool,
     out: Path | None,
@@ -118,35 +148,98 @@ def run(
     workers: int,
     cache: bool,
     fuse: bool,
+    resumed: Path | None,
+    extend: bool,
+    interval: Interval,
     deny: bool,
     quiet: bool,
     debug: bool,
 ) -> int:
-    """Train a recipe and leave a run folder."""
-    with mxnet(threads, debug):
+    """Train a recipe and leave a run folder.
+
+    With --resume RUN a run goes on that was interrupted or killed, with the recipe and the options that it began with;
+    its weights are those of a run that never stopped. A RECIPE beside it must mean the same.
+    """
+    where = _Where(recipe, settings, outside, data_root, RunSettings(device, workers, cache, fuse, interval), threads)
+    if resumed is not None:
+        if out is not None:
+            raise click.UsageError("--out and --resume exclude each other: the run goes on in its own folder")
+        where = where.as_it_began(resumed, context)
+    elif recipe is None:
+        raise click.UsageError("Missing argument 'RECIPE'.")
+    elif extend:
+        raise click.UsageError("--extend belongs to --resume")
+    with mxnet(where.threads, debug):
         from runtime.display import Display, summary
-        from runtime.finished import RunSettings
-        from runtime.running import device_context, prepare
+        from runtime.leaving import ResumableError
+        from runtime.running import Resume, device_context, prepare
         from runtime.running import run as run_prepared
         from runtime.train import Interrupted
 
         screen = console()
-        device_context(device)  # before the images are listed: it costs nothing to know
-        prepared = prepare(recipe, settings, data_root, outside)
+        device_context(where.runs.device)  # before the images are listed: it costs nothing to know
+        assert where.recipe is not None
+        prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
         if prepared.advice and (deny or not quiet):
             show_problems(prepared.advice)
             if deny:
                 return FAILED
         try:
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
-                folder, result = run_prepared(prepared, RunSettings(device, workers, cache, fuse), out, display)
+                again = Resume(resumed, extend) if resumed is not None else None
+                folder, result = run_prepared(prepared, where.runs, out, display, again)
         except Interrupted as stopped:
             click.echo("interrupted before the training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
+        except ResumableError as stopped:
+            show_problems(stopped.problems)
+            click.echo(_going_on(stopped.folder), err=True)
+            return code_of(stopped)
         for name, reason in result["skipped_images"]:
             click.echo(f"skipped {name}: {reason}", err=True)
         if result["status"] == "interrupted":
             click.echo(f"interrupted; {folder}/model.params has {result['weights']}", err=True)
+            click.echo(_going_on(folder), err=True)
             return 128 + int(result["signal"])
         summary(screen, result, folder)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+def _going_on(folder: Path) -> str:
+    return f"to go on: ftr run --resume {shlex.quote(str(folder))}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Which recipe runs, with which settings, and where."""
+
+    recipe: Path | None
+    settings: tuple[str, ...]
+    outside: bool
+    data_root: Path | None
+    runs: RunSettings
+    threads: int | None
+
+    def as_it_began(self, folder: Path, context: click.Context) -> _Where:
+        """Return what a run began with, but for what the command line says.
+
+        Without a recipe on the command line it is the file that the run began with, whose meaning must be the same;
+        where there is none any more, the one in the folder.
+        """
+        from runtime.began import how_it_began
+
+        began = how_it_began(folder)
+        old = {name: getattr(began, name) for name in ("device", "workers", "cache", "fuse")}
+        given = {name: getattr(self.runs, name) for name in old if _was_given(context, name)}
+        recipe = Path(began.recipe)
+        if self.recipe is not None or not recipe.is_file():
+            recipe, settings = self.recipe or folder / "resolved.ftr", self.settings
+        else:
+            settings = self.settings or began.settings
+        root = self.data_root or (Path(began.data_root) if began.data_root else None)
+        runs = replace(self.runs, **{**old, **given})
+        return _Where(recipe, settings, self.outside or began.outside, root, runs, self.threads or began.threads)
+
+
+def _was_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE

@@ -213,11 +213,14 @@ class Sets:
         """Return the generator of a training image's augmentation in one epoch of a stage."""
         return generator(self.seed, "augment", stage.position, epoch, sample.id)
 
-    def training(self, stage: StagePlan, epoch: int) -> Generator[Batch, None, None]:
-        """Yield the batches of one epoch (from 0) of a stage, shuffled and augmented; a last part is dropped."""
-        samples = self.order(stage, epoch)
+    def training(self, stage: StagePlan, epoch: int, done: int = 0) -> Generator[Batch, None, None]:
+        """Yield the batches of one epoch (from 0) of a stage behind the first `done`, shuffled and augmented.
+
+        A last part that fills no batch is dropped.
+        """
+        samples = self.whole_batches(self.order(stage, epoch))[done * self.plan.batch :]
         randomness = partial(self.randomness, stage, epoch)
-        return self._batches(self.whole_batches(samples), stage.augment, randomness, self._again("train"))
+        return self._batches(samples, stage.augment, randomness, self._again("train"))
 
     def whole_batches(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """Return the samples without a last part that fills no batch, which training leaves out."""

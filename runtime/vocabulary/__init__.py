@@ -35,6 +35,7 @@ VOCABULARY = Vocabulary(
             training.SCHEDULE,
             training.CLIP,
             training.STOP,
+            training.RECOVERY,
             training.RATE_RULE,
         )
     },

@@ -245,6 +245,13 @@ STAGE = BlockType(
             examples=("augment = [random_resized_crop]\nviews = 2", "views = none"),
         ),
         Arg(
+            "on_divergence",
+            Either((Word({"stop": "Stop the run."}), CallOf(("recovery",)))),
+            "What happens when the loss becomes infinite or no number.",
+            "stop",
+            examples=("on_divergence = back_off(factor = 0.5, times = 3)", "on_divergence = stop"),
+        ),
+        Arg(
             "stop",
             Either((_NONE, CallOf(("stop",)))),
             "When to end before the time.",

@@ -245,6 +245,21 @@ STOP = family(
     ),
 )
 
+RECOVERY = family(
+    "recovery",
+    "a way to go on after the loss diverged",
+    Entry(
+        "back_off",
+        "Goes back to the beginning of the epoch and on from there at a lower rate, `times` times at most.",
+        (
+            Arg("factor", Number(0, 1, above=True, below=True), "What the rate is multiplied by, each time.", 0.5),
+            Arg("times", Number(1, 100, whole=True), "How often, before the run stops.", 3),
+        ),
+        formula="after n times back: rate = factor^n lr schedule(step)",
+        examples=("on_divergence = back_off", "on_divergence = back_off(factor = 0.1, times = 1)"),
+    ),
+)
+
 RATE_RULE = family(
     "rate rule",
     "a rule for the rates of parts",

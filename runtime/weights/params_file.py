@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from recipe_lang.diagnostics import RecipeError
+from runtime.durable import sync_folder
 from runtime.weights.bounded_file import HIGHEST_RANK, MOST_ARRAYS, BoundedFile, open_bounded
 from runtime.weights.problems import BadChecksum, WrongChecksum
 
@@ -67,8 +68,10 @@ def read_params(path: Path) -> Arrays:
         return by_name
 
 
-def write_params(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """Write arrays as a `.params` file that `mx.nd.load` reads; the file is complete or not there at all.
+def write_params(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
+    """Write arrays as a `.params` file that `mx.nd.load` reads; return its SHA-256 sum in hexadecimal digits.
+
+    The file is complete or not there at all.
 
     Equal names and arrays give equal bytes: names are sorted. The data goes to a temporary file in the same
     folder, is forced to the disk, and takes the place of `path` in one step.
@@ -82,7 +85,7 @@ def write_params(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None
     for name, array in ordered:
         if array.size == 0 or not 1 <= array.ndim <= HIGHEST_RANK or _plain(array.dtype) not in _FLAGS:
             raise ValueError(f"cannot write `{name}`: shape {array.shape}, type {array.dtype}")
-    _replace(path, _encoded(ordered))
+    return _replace(path, _encoded(ordered))
 
 
 def sha256_of(path: Path) -> str:
@@ -96,6 +99,15 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def digest_of(arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
+    """Return a digest of named arrays, equal for equal names and bytes, as 32 hexadecimal digits."""
+    state = hashlib.blake2b(digest_size=16)
+    for name, array in sorted(arrays.items()):
+        state.update(f"{name} {array.dtype} {array.shape} ".encode())
+        state.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return state.hexdigest()
 
 
 def check_sha256(path: Path, prefix_hex: str) -> None:
@@ -166,18 +178,18 @@ def _encoded(ordered: list[tuple[str, np.ndarray[Any, Any]]]) -> Iterator[bytes 
         yield struct.pack("<Q", len(encoded)) + encoded
 
 
-def _replace(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
+def _replace(path: Path, chunks: Iterable[bytes | memoryview]) -> str:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    digest = hashlib.sha256()
     try:
         with temporary.open("wb") as file:
-            file.writelines(chunks)
+            for chunk in chunks:
+                digest.update(chunk)
+                file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)  # the new name itself must reach the disk too
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
+    return digest.hexdigest()

@@ -1,0 +1,90 @@
+"""How a run began: `run.json`, written before the training, read when the run goes on.
+
+It says which recipe, with which settings, where, and with which versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recipe_lang.diagnostics import RecipeError
+from runtime.artifacts import read_json, write_json
+from runtime.plan import as_json
+from runtime.run_problems import NotResumable
+
+_FORMAT = 1
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "format": (int,),
+    "recipe": (str,),
+    "settings": (list,),
+    "data_root": (str, type(None)),
+    "outside": (bool,),
+    "device": (str,),
+    "workers": (int,),
+    "cache": (bool,),
+    "fuse": (bool,),
+    "threads": (int,),
+    "versions": (dict,),
+    "start": (str,),
+    "resumed": (list,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """How a run began: the arguments of `ftr run`, the versions, and a digest of the base's weights.
+
+    `resumed` has for each time that it went on the versions that were others then, as [name, before, then].
+    """
+
+    recipe: str
+    settings: tuple[str, ...]
+    data_root: str | None
+    outside: bool
+    device: str
+    workers: int
+    cache: bool
+    fuse: bool
+    threads: int
+    versions: Mapping[str, str]
+    start: str
+    resumed: tuple[Any, ...] = ()
+
+    def write(self, folder: Path) -> None:
+        """Write `run.json`.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_json(folder / "run.json", {"format": _FORMAT, **as_json(self)})
+
+    def otherwise(self, versions: Mapping[str, str]) -> list[list[str]]:
+        """Return the versions that are not those of the beginning, as [name, then, now]."""
+        names = sorted({*self.versions, *versions})
+        both = [[name, self.versions.get(name, "none"), versions.get(name, "none")] for name in names]
+        return [each for each in both if each[1] != each[2]]
+
+
+def how_it_began(folder: Path) -> Began:
+    """Read `run.json` of a run that is to go on.
+
+    Raises:
+        RecipeError: there is no such run, or the file is damaged.
+    """
+    if not (folder / "run.json").is_file():
+        reason = "it has no `run.json`: no run got as far as its first step there"
+        raise RecipeError(NotResumable(path=str(folder), reason=reason if folder.is_dir() else "no such folder"))
+    plain = read_json(folder, "run.json")
+    if not isinstance(plain, dict) or plain.keys() != _KINDS.keys() or plain["format"] != _FORMAT:
+        raise RecipeError(NotResumable(path=str(folder), reason="`run.json` is of another kind or version"))
+    for name, kinds in _KINDS.items():
+        if type(plain[name]) not in kinds:
+            raise RecipeError(NotResumable(path=str(folder), reason=f"`{name}` in `run.json` is of the wrong type"))
+    texts = [*plain["settings"], *plain["versions"].values()]
+    if not all(isinstance(text, str) for text in texts) or not 0 <= plain["workers"] <= 64 or plain["threads"] < 1:
+        raise RecipeError(NotResumable(path=str(folder), reason="`run.json` has a wrong value"))
+    del plain["format"]
+    return Began(**{**plain, "settings": tuple(plain["settings"]), "resumed": tuple(plain["resumed"])})

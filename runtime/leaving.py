@@ -1,0 +1,122 @@
+"""What a run leaves in its folder: the record and checkpoints while it trains, weights and results when it ends.
+
+In goes a session that is ready to train; out comes what `result.json` says. Whatever ends a run, it leaves what it has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recipe_lang.diagnostics import Problem, RecipeError
+from runtime.artifacts import Record, recording, result_of, write_json, writing
+from runtime.checkpoints import Checkpoints
+from runtime.curves import draw_curves
+from runtime.events import CheckpointDue, Event
+from runtime.finished import export_model
+from runtime.run_problems import LossNotFinite
+from runtime.run_settings import Due
+from runtime.train import Interrupted, Session, train
+from runtime.weights.params_file import write_params
+
+
+class ResumableError(RecipeError):
+    """A run that failed, and left a checkpoint in its folder from which it can go on."""
+
+    def __init__(self, problems: Sequence[Problem], folder: Path) -> None:
+        RecipeError.__init__(self, problems)
+        self.folder = folder
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Leaving:
+    """Trains a session and leaves what there is. `facts` are what the result says besides what came out.
+
+    `since` is when the run began on the monotonic clock, without the time in which it did not run.
+    """
+
+    session: Session
+    folder: Path
+    due: Due
+    since: float
+    facts: Mapping[str, Any]
+    skipped: Sequence[tuple[str, str]]
+
+    def __call__(self, watch: Callable[[Event], None]) -> dict[str, Any]:
+        """Train; return the content of `result.json`.
+
+        Raises:
+            RecipeError: it failed; what was trained is kept.
+            ResumableError: the same, and it may go on.
+        """
+        checkpoint = self.session.checkpoint
+        checkpoints = Checkpoints.after(self.folder, self.session.plan.hash, checkpoint)
+        with recording(self.folder, self.session.plan, checkpoint.metrics_bytes if checkpoint else 0) as record:
+            status, failure = self._train(record, checkpoints, watch)
+            try:
+                result = self._leave(record, status, failure)
+            except RecipeError as fault:
+                failure = failure or fault
+        if failure is not None:
+            can_go_on = checkpoints.written and not _is_ruined(failure)
+            raise ResumableError(failure.problems, self.folder) if can_go_on else failure
+        if status == "finished":
+            checkpoints.keep_last(1)
+        return result
+
+    def _train(
+        self, record: Record, checkpoints: Checkpoints, watch: Callable[[Event], None]
+    ) -> tuple[str, RecipeError | None]:
+        try:
+            for event in train(self.session):
+                with writing(self.folder):
+                    if isinstance(event, CheckpointDue):
+                        checkpoints.write(event.snapshot, record.length(), time.monotonic() - self.since)
+                        self.due.taken(self.session.state)
+                    record.note(event)
+                watch(event)
+        except Interrupted:
+            return "interrupted", None
+        except RecipeError as error:
+            return "failed", error
+        return "finished", None
+
+    def _leave(self, record: Record, status: str, failure: RecipeError | None) -> dict[str, Any]:
+        session, folder = self.session, self.folder
+        weights = _settle(session, failure) if status != "finished" else "the final weights"
+        result = result_of(session.plan, record, status, weights, self.skipped)
+        with writing(folder):
+            if weights is not None:
+                write_params(folder / "model.params", session.model.arrays())
+            if status == "finished":
+                export_model(session.model, folder / "model")
+                draw_curves(folder / "curves.png", session.plan, record)
+            result |= {**self.facts, "wall_s": round(time.monotonic() - self.since, 2)}
+            write_json(folder / "result.json", result)
+        return result
+
+
+def _settle(session: Session, failure: RecipeError | None) -> str | None:
+    """Put the weights in place that an unfinished run leaves, and say which; None when all are of no use.
+
+    These are the best so far where the running stage has some. Else they are the last, unless the loss has ruined them:
+    then those that the stage began with.
+    """
+    state = session.state
+    stage = f"of stage {state.stage + 1}"
+    if state.best is not None and state.best.weights:
+        kept, text = state.best.weights, f"the best weights so far, of epoch {state.best.epoch} {stage}"
+    elif failure is not None and _is_ruined(failure):
+        kept, text = state.begun_with, f"the weights from before the first step {stage}"
+    else:
+        return f"the weights after step {state.step} {stage}"
+    for name, copy in kept.items():
+        session.model.parameters[name].set_data(copy)
+    return text if kept else None
+
+
+def _is_ruined(failure: RecipeError) -> bool:
+    return any(isinstance(problem, LossNotFinite) for problem in failure.problems)

@@ -1,0 +1,93 @@
+"""Whether a recipe still means what a run began with; only then does the run go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from recipe_lang.diagnostics import RecipeError
+from runtime.artifacts import read_json
+from runtime.checkpoints import Checkpoint
+from runtime.plan import Plan, as_json
+from runtime.run_problems import NothingToExtend, RecipeChanged
+from runtime.training_state import TrainState
+
+_OUTSIDE_OF_MEANING = ("place", "name", "about", "claims", "hash", "starts_from", "sources", "params")
+
+
+def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield where two plans, as read from JSON, mean different things: the name, the old and the new value.
+
+    Paths, places, the recipe's name and its claims are no part of the meaning.
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            if key not in _OUTSIDE_OF_MEANING or name.endswith(("args", "args.weights")):
+                yield from differences(old.get(key), new.get(key), f"{name}.{key}" if name else key)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and len(old) < 100:
+        for number, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from differences(before, after, f"{name}[{number + 1}]")
+    elif old != new:
+        yield name, _text(old), _text(new)
+
+
+def _text(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def check_unchanged(folder: Path, plan: Plan, checkpoint: Checkpoint | None, extend: bool) -> None:
+    """Refuse to go on with a plan that is not the one that a run began with, but for longer stages with `extend`.
+
+    The stage that the checkpoint is in is then no longer over.
+
+    Raises:
+        RecipeError: the plans differ, or there is nothing to make longer.
+    """
+    if not (folder / "plan.json").exists():  # killed before it was written
+        return
+    began, now = read_json(folder, "plan.json"), _as_read(plan)
+    found = tuple(differences(began, now))
+    state = checkpoint.state if checkpoint else TrainState()
+    longer = bool(found) and _made_equal(began, now, state.stage)
+    others = tuple(differences(began, now))
+    if found and not (extend and longer and not others):
+        resolved, only_longer = str(folder / "resolved.ftr"), longer and not others
+        shown = others if extend else found
+        raise RecipeError(RecipeChanged(path=str(folder), differences=shown, resolved=resolved, longer=only_longer))
+    if extend:
+        _open_again(folder, plan, state, longer)
+
+
+def _as_read(plan: Plan) -> Any:
+    return json.loads(json.dumps(as_json(plan)))
+
+
+def _made_equal(began: Any, now: dict[str, Any], first: int) -> bool:
+    """Take the lengths of the stages from `first` on, and stages that were added, out of two plans.
+
+    Return whether anything was longer.
+    """
+    old, new = began["stages"] if isinstance(began, dict) else [], now["stages"]
+    longer = len(new) > len(old)
+    del new[len(old) :]
+    for before, after in list(zip(old, new, strict=False))[first:]:
+        if isinstance(before["steps"], int) and after["steps"] > before["steps"]:
+            longer = True
+            before |= {name: after[name] for name in ("steps", "epochs")}
+    return longer
+
+
+def _open_again(folder: Path, plan: Plan, state: TrainState, longer: bool) -> None:
+    stage = plan.stages[state.stage]
+    reason = "no stage is longer than it was" if not longer else ""
+    if state.ended == "done" and state.step < stage.steps:
+        state.ended = ""
+    elif state.ended == "stopped early" and state.stage == len(plan.stages) - 1:
+        reason = "its last stage stopped early"
+    if not state.ended and state.step < state.epoch * stage.steps_per_epoch:
+        reason = "its last stage ended inside of an epoch"
+    if reason:
+        raise RecipeError(NothingToExtend(path=str(folder), reason=reason))

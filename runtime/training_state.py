@@ -1,0 +1,98 @@
+"""Where a run is: all that the rest of it depends on, besides the plan and the images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Weights = Mapping[str, Any]  # NDArrays by structural name
+
+
+@dataclass(slots=True)
+class Best:
+    """The best of a stage so far, by its monitor. Its weights are kept where the stage hands them on."""
+
+    value: float
+    epoch: int
+    step: int
+    weights: Weights
+
+
+@dataclass(slots=True)
+class TrainState:
+    """Where a run is, between two steps. The weights and the optimizer's state are the network's own.
+
+    `epoch` counts those that were evaluated, `step` those of the stage; `losses` are those of the epoch since. `ended`
+    is the reason why the stage is over, or empty. `begun_with` are the weights that a stage after the first began with,
+    `epoch_began_with` the weights and the optimizer's arrays at the epoch's beginning, where it may go back there.
+    """
+
+    stage: int = 0
+    epoch: int = 0
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    ended: str = ""
+    best: Best | None = None
+    improved_at: int = 0  # the step at which the stop rule's metric last improved
+    stop_value: float | None = None
+    rollbacks: int = 0
+    begun_with: Weights = field(default_factory=dict)
+    epoch_began_with: Weights = field(default_factory=dict)
+
+    def begin(self, stage: int) -> None:
+        """Go to the beginning of a stage."""
+        for name, value in vars_of(TrainState(stage)).items():
+            setattr(self, name, value)
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return the state as plain values, without weights; `restored` takes them back."""
+        plain = {name: value for name, value in vars_of(self).items() if name not in _WEIGHTS}
+        best = self.best
+        return {
+            **plain,
+            "losses": list(self.losses),
+            "best": best and {"value": best.value, "epoch": best.epoch, "step": best.step},
+        }
+
+
+_WEIGHTS = ("begun_with", "epoch_began_with")
+_PLAIN: Mapping[str, tuple[type, ...]] = {
+    "stage": (int,),
+    "epoch": (int,),
+    "step": (int,),
+    "losses": (list,),
+    "ended": (str,),
+    "best": (dict, type(None)),
+    "improved_at": (int,),
+    "stop_value": (float, type(None)),
+    "rollbacks": (int,),
+}
+
+
+def vars_of(state: TrainState) -> dict[str, Any]:
+    """Return the fields of a state by name."""
+    return {name: getattr(state, name) for name in TrainState.__slots__}
+
+
+def restored(plain: Any) -> TrainState:
+    """Return the state that plain values describe, without weights.
+
+    Raises:
+        ValueError: they are not those of a state.
+    """
+    if not isinstance(plain, dict) or plain.keys() != _PLAIN.keys():
+        raise ValueError("the state has other fields")
+    for name, kinds in _PLAIN.items():
+        if type(plain[name]) not in kinds or (type(plain[name]) is int and plain[name] < 0):
+            raise ValueError(f"`{name}` is {plain[name]!r:.50}")
+    if not all(type(loss) is float for loss in plain["losses"]):
+        raise ValueError("`losses` are not numbers")
+    best = plain["best"]
+    if best is not None:
+        if best.keys() != {"value", "epoch", "step"} or type(best["value"]) is not float:
+            raise ValueError("`best` has other fields")
+        if not all(type(best[name]) is int and best[name] >= 0 for name in ("epoch", "step")):
+            raise ValueError("`best` is at no step")
+        best = Best(**best, weights={})
+    return TrainState(**{**plain, "best": best})

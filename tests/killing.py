@@ -1,0 +1,76 @@
+"""Runs that are killed with SIGKILL at the n-th time that something happens, in processes of their own.
+
+Points of no return are the system's own: each `os.fsync`, each renaming and removal, each event of the loop. A server
+process that has imported everything forks the runs, which saves two seconds for each.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["runtime.running", "runtime.began", "sklearn.metrics", "matplotlib.figure"])
+
+
+def start(recipe: Path, out: Path, *, interval: str, kill_at: int = 0, **settings: Any) -> int:
+    """Run a recipe, or go on where a run has begun; return the exit code.
+
+    That is -9 when it was killed at point `kill_at` (from 1; 0: never).
+    """
+    process = _SERVER.Process(target=_run, args=(recipe, out, interval, kill_at, settings))
+    process.start()
+    process.join(120)
+    assert process.exitcode is not None, "the run hangs"
+    return process.exitcode
+
+
+def points(recipe: Path, out: Path, *, interval: str, **settings: Any) -> int:
+    """Run a recipe to its end, and return how many points it passed."""
+    reader, writer = _SERVER.Pipe(duplex=False)
+    process = _SERVER.Process(target=_run, args=(recipe, out, interval, 0, settings, writer))
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0
+    return int(reader.recv())
+
+
+def _run(
+    recipe: Path,
+    out: Path,
+    interval: str,
+    kill_at: int,
+    settings: dict[str, Any],
+    told: Any = None,
+) -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    from runtime.run_settings import Interval, RunSettings
+    from runtime.running import Resume, prepare, run
+    from tests.toy import Watching
+
+    passed = 0
+
+    def point(*_: object) -> None:
+        nonlocal passed
+        passed += 1
+        if passed == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for owner, name in ((os, "fsync"), (os, "unlink"), (Path, "replace"), (Path, "unlink")):
+        setattr(owner, name, _before(point, getattr(owner, name)))
+    where = RunSettings(workers=1, interval=Interval.of(interval), **settings)
+    run(prepare(recipe), where, out, Watching(point), Resume(out) if (out / "run.json").exists() else None)
+    if told is not None:
+        told.send(passed)
+
+
+def _before(point: Callable[..., None], function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(*args: Any, **options: Any) -> Any:
+        point()
+        return function(*args, **options)
+
+    return wrapped

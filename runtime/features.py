@@ -228,16 +228,21 @@ class Features:
     def training(self, cut: int) -> Any:
         """Return the network behind its first `cut` units, hybridized, as a stage trains it."""
         blocks = self.units[cut:]
+        self._unjoined(cut)  # tried with the weights of now: those of a later time may be no numbers
         return fast_graph(blocks, (self.batch, *self._input(cut)), self.context) if self.fuse else one_by_one(blocks)
 
     def predicting(self, cut: int) -> Any:
         """Return the network behind its first `cut` units for prediction, with the weights that it has now."""
-        blocks, shape = self.units[cut:], self._input(cut)
+        plain = self._unjoined(cut)
+        return joined(self.units[cut:], (self.batch, *self._input(cut)), self.context) if plain is None else plain
+
+    def _unjoined(self, cut: int) -> Any:
+        """Return what predicts behind a cut layer by layer; None where its layers can be joined."""
         if cut not in self._plain:
-            joins = self.fuse and _convolves(blocks) and can_be_joined(blocks, shape, self.context)
+            blocks = self.units[cut:]
+            joins = self.fuse and _convolves(blocks) and can_be_joined(blocks, self._input(cut), self.context)
             self._plain[cut] = None if joins else one_by_one(blocks)
-        plain = self._plain[cut]
-        return joined(blocks, (self.batch, *shape), self.context) if plain is None else plain
+        return self._plain[cut]
 
     def _input(self, cut: int) -> tuple[int, ...]:
         """Return the shape of what the units behind a cut get of one image."""

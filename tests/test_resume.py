@@ -104,7 +104,7 @@ def _written(folder: Path, photos: Path, name: str) -> tuple[Path, dict[str, Any
 
 def _left(out: Path) -> dict[str, Any]:
     """Return what a run leaves that must not depend on how often it was stopped."""
-    files = ("model.params", "model-0000.params", "metrics.jsonl", "plan.json", "classes.json", "resolved.ftr")
+    files = ("model.params", "metrics.jsonl", "plan.json", "classes.json", "resolved.ftr")
     result = json.loads((out / "result.json").read_text())
     left = {name: value for name, value in result.items() if name not in ("wall_s", "resumed")}
     return {**{name: (out / name).read_bytes() for name in files}, "result": left, "names": sorted(os.listdir(out))}

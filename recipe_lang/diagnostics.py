@@ -61,7 +61,9 @@ class Problem:
 
 
 class RecipeError(Exception):
-    """Something that the user can put right. Never shown with a traceback."""
+    """Something that the user can put right. Never shown with a traceback. `note` is a last line below the problems."""
+
+    note = ""
 
     def __init__(self, problems: Problem | Sequence[Problem]) -> None:
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)

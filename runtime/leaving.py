@@ -5,6 +5,7 @@ In goes a session that is ready to train; out comes what `result.json` says. Wha
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from runtime.checkpoints import Checkpoints
 from runtime.curves import draw_curves
 from runtime.events import CheckpointDue, Event
 from runtime.finished import export_model
-from runtime.run_problems import LossNotFinite
+from runtime.run_problems import CheckpointDoesNotFit, LossNotFinite
 from runtime.run_settings import Due
 from runtime.train import Interrupted, Session, train
 from runtime.weights.params_file import write_params
@@ -28,7 +29,12 @@ class ResumableError(RecipeError):
 
     def __init__(self, problems: Sequence[Problem], folder: Path) -> None:
         RecipeError.__init__(self, problems)
-        self.folder = folder
+        self.note = going_on(folder)
+
+
+def going_on(folder: Path) -> str:
+    """Say how a run that stopped goes on."""
+    return f"to go on: ftr run --resume {shlex.quote(str(folder))}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +67,7 @@ class Leaving:
             except RecipeError as fault:
                 failure = failure or fault
         if failure is not None:
-            can_go_on = checkpoints.written and not _is_ruined(failure)
+            can_go_on = checkpoints.written and not _is(failure, LossNotFinite, CheckpointDoesNotFit)
             raise ResumableError(failure.problems, self.folder) if can_go_on else failure
         if status == "finished":
             checkpoints.keep_last(1)
@@ -109,7 +115,7 @@ def _settle(session: Session, failure: RecipeError | None) -> str | None:
     stage = f"of stage {state.stage + 1}"
     if state.best is not None and state.best.weights:
         kept, text = state.best.weights, f"the best weights so far, of epoch {state.best.epoch} {stage}"
-    elif failure is not None and _is_ruined(failure):
+    elif failure is not None and _is(failure, LossNotFinite):
         kept, text = state.begun_with, f"the weights from before the first step {stage}"
     else:
         return f"the weights after step {state.step} {stage}"
@@ -118,5 +124,5 @@ def _settle(session: Session, failure: RecipeError | None) -> str | None:
     return text if kept else None
 
 
-def _is_ruined(failure: RecipeError) -> bool:
-    return any(isinstance(problem, LossNotFinite) for problem in failure.problems)
+def _is(failure: RecipeError, *kinds: type[Problem]) -> bool:
+    return any(isinstance(problem, kinds) for problem in failure.problems)

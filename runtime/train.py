@@ -358,7 +358,7 @@ def _run_steps(
             loss, rate = train_batch(features, labels, state.step)
             state.step += 1
             pending.append((state.step, loss, rate, len(labels)))
-            is_due = state.step < last and session.is_due(state)
+            is_due = session.is_due(state)
             while len(pending) > (0 if is_due else _STEPS_BEHIND):
                 yield _finished(state, pending.popleft())
             if is_due:

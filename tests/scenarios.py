@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import gzip
+import json
 import os
 import pickle
 import re
@@ -337,6 +338,44 @@ def _finished(right: bool) -> None:
     shutil.copytree(_TRAINED[0], "runs/flowers-1")
 
 
+def _left(right: bool) -> None:
+    """Leave a run of flowers.ftr, as if it had run here."""
+    _finished(right)
+    path = Path("runs/flowers-1/run.json")
+    began = json.loads(path.read_text())
+    path.write_text(json.dumps({**began, "recipe": str(Path("flowers.ftr").absolute())}))
+    Path("longer.ftr").write_text(RUN.replace("1 epoch", "2 epochs"))
+
+
+def _damaged(right: bool) -> None:
+    _left(right)
+    for path in Path("runs/flowers-1/checkpoints").glob("*.params"):
+        path.write_bytes(path.read_bytes()[:-7])
+
+
+def _foreign_checkpoint(right: bool) -> None:
+    from runtime.checkpoints import Checkpoints, Snapshot, newest
+
+    _left(right)
+    folder = Path("runs/flowers-1")
+    found = newest(folder)
+    assert found is not None
+    arrays = {"model/head.0.weight": np.zeros((2, 3), np.float32)}
+    snapshot = Snapshot(found.state.as_plain(), {"now": ("", lambda: arrays)})
+    Checkpoints(folder, found.recipe).write(snapshot, found.metrics_bytes, found.elapsed_s)
+
+
+def _edited(right: bool) -> None:
+    _left(right)
+    Path("flowers.ftr").write_text(RUN.replace("1e-3", "2e-3"))
+
+
+def _other_start(right: bool) -> None:
+    _left(right)
+    path = Path("runs/flowers-1/run.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "start": "0" * 32}))
+
+
 def _recipe(right: bool, encoding: str = "utf-8") -> None:
     Path("flowers.ftr").write_text(RUN, encoding=encoding)
 
@@ -379,6 +418,11 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
     "E601": lambda right: _photos(roses=20, tulips=20),
     **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608"), _finished),
+    "E640": _damaged,
+    "E641": _foreign_checkpoint,
+    "E642": _edited,
+    "E645": _other_start,
+    **dict.fromkeys(("E643", "E644", "E646"), _left),
 }
 
 
@@ -404,11 +448,19 @@ def _read_only(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("tempfile.mkstemp", refuse)
 
 
+def _locked(patch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise BlockingIOError
+
+    patch.setattr("fcntl.flock", refuse)
+
+
 PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E118": _read_only,
     "E510": _without_packages,
     "E528": _without_packages,
     "E540": _offline,
+    "E643": _locked,
 }
 
 

@@ -42,7 +42,9 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
             sys.stdout.flush()
         except RecipeError as error:
             show_problems(error.problems)
-            code = code_of(error)
+            if error.note:
+                click.echo(error.note, err=True)
+            code = FAILED if any(problem.code in _FAILURES for problem in error.problems) else INVALID
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             code = 128 + signal.SIGINT
@@ -64,11 +66,6 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
         sys.exit(code)
 
     return wrapped
-
-
-def code_of(error: RecipeError) -> int:
-    """Return the exit code of an error of the user's."""
-    return FAILED if any(problem.code in _FAILURES for problem in error.problems) else INVALID
 
 
 def show_problems(problems: tuple[Problem, ...]) -> None:

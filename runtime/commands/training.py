@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +26,6 @@ from runtime.commands.command import (
     SET,
     THREADS,
     WORKERS,
-    code_of,
     command,
     console,
     mxnet,
@@ -171,7 +169,7 @@ def run(
         raise click.UsageError("--extend belongs to --resume")
     with mxnet(where.threads, debug):
         from runtime.display import Display, summary
-        from runtime.leaving import ResumableError
+        from runtime.leaving import going_on
         from runtime.running import Resume, device_context, prepare
         from runtime.running import run as run_prepared
         from runtime.train import Interrupted
@@ -191,22 +189,14 @@ def run(
         except Interrupted as stopped:
             click.echo("interrupted before the training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
-        except ResumableError as stopped:
-            show_problems(stopped.problems)
-            click.echo(_going_on(stopped.folder), err=True)
-            return code_of(stopped)
         for name, reason in result["skipped_images"]:
             click.echo(f"skipped {name}: {reason}", err=True)
         if result["status"] == "interrupted":
             click.echo(f"interrupted; {folder}/model.params has {result['weights']}", err=True)
-            click.echo(_going_on(folder), err=True)
+            click.echo(going_on(folder), err=True)
             return 128 + int(result["signal"])
         summary(screen, result, folder)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
-
-
-def _going_on(folder: Path) -> str:
-    return f"to go on: ftr run --resume {shlex.quote(str(folder))}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,4 +46,41 @@ EXAMPLES: Mapping[str, Example] = {
         "The photo is called rose.jpg.",
     ),
     "E607": Example("size = 4096px\nbatch = 4096", "size = 224px\nbatch = 32", "data"),
+    "E640": Example(
+        "ftr run --resume runs/flowers-1",
+        "ftr run flowers.ftr",
+        "shell",
+        "The disk has damaged both checkpoints in runs/flowers-1.",
+    ),
+    "E641": Example(
+        "ftr run --resume runs/flowers-1",
+        "ftr run flowers.ftr",
+        "shell",
+        "The folder runs/flowers-1/checkpoints comes from another run.",
+    ),
+    "E642": Example(
+        "ftr run --resume runs/flowers-1",
+        "ftr run runs/flowers-1/resolved.ftr --resume runs/flowers-1",
+        "shell",
+        "flowers.ftr was edited after the run began.",
+    ),
+    "E643": Example(
+        "ftr run --resume runs/flowers-1",
+        "ftr run flowers.ftr",
+        "shell",
+        "The run itself is still writing into runs/flowers-1.",
+    ),
+    "E644": Example("ftr run --resume runs", "ftr run --resume runs/flowers-1", "shell", "The run is runs/flowers-1."),
+    "E645": Example(
+        "ftr run --resume runs/flowers-1",
+        "ftr run flowers.ftr",
+        "shell",
+        "resnet50.pth is another file than when the run began, and the recipe does not give its sha256.",
+    ),
+    "E646": Example(
+        "ftr run flowers.ftr --resume runs/flowers-1 --extend",
+        "ftr run longer.ftr --resume runs/flowers-1 --extend",
+        "shell",
+        "In longer.ftr the last stage has `for = 20 epochs`, in flowers.ftr and in the run 10.",
+    ),
 }

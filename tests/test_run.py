@@ -347,6 +347,36 @@ def test_a_failed_stage_leaves_the_weights_of_the_one_before(photos: Path, tmp_p
     assert load(tmp_path / "both").result["weights"] == "the weights from before the first step of stage 2"
 
 
+BACK_OFF = """
+stage "hot" {
+  train         = all
+  for           = 12 epochs
+  optimizer     = sgd(lr = 100, weight_decay = 10)
+  schedule      = constant
+  on_divergence = back_off(factor = %s, times = 2)
+}
+"""
+
+
+def test_a_loss_that_is_no_number_goes_back_to_the_beginning_of_the_epoch(photos: Path, tmp_path: Path) -> None:
+    result = train(write_recipe(tmp_path / "r.ftr", photos, BACK_OFF % "1e-6"), tmp_path / "run")
+    lines = metrics(tmp_path / "run")
+    (back,) = [number for number, line in enumerate(lines) if line["event"] == "rolled_back"]
+    place = lines[back]["step"]
+    assert (place % 3, lines[back]["factor"]) == (0, 1e-6)
+    first, again = [line for line in lines if (line["event"], line["step"]) == ("step_finished", place + 1)]
+    assert (first["loss"], first["rate"] * 1e-6) == (again["loss"], pytest.approx(again["rate"]))
+    assert [line["epoch"] for line in lines if line["event"] == "evaluated"] == list(range(1, 13))
+    assert (result["status"], result["stages"][0]["rolled_back"]) == ("finished", 1)
+
+
+def test_it_goes_back_only_so_many_times(photos: Path, tmp_path: Path) -> None:
+    (problem,) = problems_of(write_recipe(tmp_path / "r.ftr", photos, BACK_OFF % "0.9"), tmp_path / "run")
+    assert (problem.code, "after going back 2 times" in problem.message()) == ("E601", True)
+    assert problem.span is not None
+    assert problem.span.text == "sgd(lr = 100, weight_decay = 10)"
+
+
 # --- interrupted -----------------------------------------------------------------------------
 
 

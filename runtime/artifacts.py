@@ -8,10 +8,11 @@ metrics.jsonl    one line for each event, as they come
 model.params     the final weights; of an interrupted or failed run, what `result.json` says under `weights`
 model-symbol.json, model-0000.params   the same, exported: needs no ftr to run
 curves.png       loss, rate and metrics over the steps
+recipe.ftr.lock  what it was made from, by hashes and versions, and the result, for `ftr verify`
 result.json      what came out; written last
 
-A run that was interrupted or failed leaves all but the exported model and the curves, and no weights when they are of
-no use.
+A run that was interrupted or failed leaves all but the exported model, the curves and the lock, and no weights when
+they are of no use.
 """
 
 from __future__ import annotations

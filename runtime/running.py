@@ -11,11 +11,10 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +36,9 @@ from runtime.data.sources import Listing
 from runtime.events import Event
 from runtime.feature_cache import user_cache
 from runtime.finished import RunSettings, export_model
+from runtime.lock_file import Facts, lock_text
+from runtime.locking import LOCK, inputs, outcome
+from runtime.machine import library_versions
 from runtime.model import Model, build_model, start_weights
 from runtime.mx import mx
 from runtime.plan import Plan
@@ -111,9 +113,15 @@ def _check_paths(recipe: CheckedRecipe) -> None:
 
 
 def run(
-    prepared: Prepared, settings: RunSettings, out: Path | None = None, watch: Watch | None = None
+    prepared: Prepared,
+    settings: RunSettings,
+    out: Path | None = None,
+    watch: Watch | None = None,
+    approve: Callable[[Facts], None] = lambda facts: None,
 ) -> tuple[Path, dict[str, Any]]:
     """Train a prepared recipe; return the run folder and what its `result.json` says.
+
+    Before it trains it shows `approve` what it is made from (`locking.inputs`), which may refuse.
 
     An interrupted run (SIGINT, SIGTERM) ends at the next step, keeps what it has and says so in `status`.
 
@@ -136,6 +144,10 @@ def run(
             plan = compile_plan(recipe, data_facts(listings), prepared.model.facts())
         with Place(plan.base.place):
             start_weights(prepared.model, plan.base, plan.seed, context)
+        facts = inputs(recipe, plan, prepared.listings, settings, cache, watch.checking, asked)
+        if asked():
+            raise Interrupted(asked.signal)
+        approve(facts)
         folder = _begin(recipe, plan, out)
         samples = {name: each.samples for name, each in listings.items()}
         decoded = closing(Decoded(read_again(plan))) if settings.cache else nullcontext()
@@ -153,6 +165,7 @@ def run(
                 if status == "finished":
                     export_model(session.model, folder / "model")
                     draw_curves(folder / "curves.png", plan, record)
+                    write_text(folder / LOCK, lock_text(facts | outcome(result, folder / "model.params")))
                 result |= {"wall_s": round(time.monotonic() - started, 2), "versions": versions}
                 write_json(folder / "result.json", result)
         if failure is not None:
@@ -269,10 +282,8 @@ def device_context(device: str) -> Any:
 
 def versions_used(settings: RunSettings) -> dict[str, str]:
     """Return the versions, and what else may change the rounding of a result."""
-    names = ("ftr", "mxnet", "gluoncv", "numpy", "pillow", "scikit-learn")
     return {
-        **{name: version(name) for name in names},
-        "python": platform.python_version(),
+        **library_versions(),
         "cpu": platform.processor() or platform.machine(),
         "device": settings.device,
         "cache": "on" if settings.cache else "off",

@@ -1,0 +1,204 @@
+"""What a lock holds: all that a run is made from, the machine that it ran on, and what came out.
+
+In go a checked recipe, its plan, its images and the settings of the run; out come facts (`runtime/lock_file.py`), which
+are compared by name. A folder that has moved changes none of them, a changed pixel or label does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from recipe_lang.checked import CheckedRecipe
+from recipe_lang.checker import check
+from recipe_lang.diagnostics import RecipeError
+from recipe_lang.identity import recipe_hash
+from recipe_lang.parser import parse
+from recipe_lang.printer import print_recipe
+from recipe_lang.source import Source
+from runtime.bases.packaged import PACKAGED, packaged_file
+from runtime.data.contents import content_hashes
+from runtime.data.sources import Listing
+from runtime.feature_cache import FeatureCache
+from runtime.finished import RunSettings
+from runtime.lock_file import Fact, Facts, Key, Lock
+from runtime.lock_problems import LockMismatch
+from runtime.machine import kind, library_versions, thread_count
+from runtime.mx import gluoncv, mx
+from runtime.plan import Plan, Step
+from runtime.vocabulary import VOCABULARY
+from runtime.weights.params_file import sha256_of
+
+LOCK = "recipe.ftr.lock"
+"""The name of the lock in a run folder."""
+SUBJECT = ("recipe", "parents", "weights", "data")
+"""The sections that say what is trained, on what, from what."""
+SURROUNDINGS = ("versions", "run")
+"""The sections that say with what; with `machine` they are all that may change the rounding."""
+
+
+def inputs(
+    recipe: CheckedRecipe,
+    plan: Plan,
+    listings: Mapping[str, Listing],
+    settings: RunSettings,
+    cache: FeatureCache | None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> dict[Key, Fact]:
+    """Return all facts but the result. The base's weights have to be on this machine already.
+
+    When `stopped` answers true, the fingerprint is of no use.
+
+    Raises:
+        RecipeError: the weights cannot be read.
+    """
+    sections: dict[str, Mapping[str, Fact]] = {
+        "recipe": {
+            "language": VOCABULARY.version,
+            "hash": plan.hash,
+            "resolved": resolved_hash(recipe),
+            "seed": plan.seed,
+        },
+        "parents": dict(_parents(recipe)),
+        "weights": _weights(plan.base),
+        "data": {"fingerprint": fingerprint(listings, settings.workers, cache, progress, stopped)},
+        **{f"data.{name}": _counts(listing) for name, listing in listings.items()},
+        "versions": library_versions(),
+        "run": {"device": settings.device, "threads": thread_count(), "fuse": "on" if settings.fuse else "off"},
+        "machine": kind(),
+    }
+    return {(section, name): fact for section, facts in sections.items() for name, fact in facts.items()}
+
+
+def resolved_hash(recipe: CheckedRecipe) -> str:
+    """Return the hash of all values, the language's defaults too: that of the recipe's `resolved.ftr`."""
+    text = Source("resolved.ftr", print_recipe(recipe, VOCABULARY))
+    return recipe_hash(check(parse(text), VOCABULARY), VOCABULARY)
+
+
+def _parents(recipe: CheckedRecipe) -> Iterator[tuple[str, str]]:
+    parent = recipe.written.parent
+    while parent is not None:
+        name = os.path.relpath(parent.source.name, recipe.source.folder)
+        yield name, hashlib.sha256(parent.source.text.encode()).hexdigest()
+        parent = parent.parent
+
+
+def fingerprint(
+    listings: Mapping[str, Listing],
+    threads: int,
+    cache: FeatureCache | None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> str:
+    """Return the SHA-256 over (set, id, class, hash of the content) of all samples, sorted.
+
+    Ids are relative to their source: where its folder lies does not matter. A file that cannot be read, which a recipe
+    may skip, counts as such.
+    """
+    samples = [
+        (name, listing.classes[each.label], each) for name, listing in listings.items() for each in listing.samples
+    ]
+    hashes = content_hashes([sample for *_, sample in samples], threads, cache, progress, stopped)
+    rows = (
+        json.dumps([name, sample.id, label, content.hex() if content else None])
+        for (name, label, sample), content in zip(samples, hashes, strict=True)
+    )
+    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
+
+
+def _counts(listing: Listing) -> dict[str, Fact]:
+    return dict(zip(listing.classes, listing.counts(), strict=True))
+
+
+def _weights(base: Step) -> dict[str, Fact]:
+    source, path = _weights_file(base)
+    facts: dict[str, Fact] = {"name": f"{base.name} {base.args['name']}", "source": source}
+    if path is not None and os.path.isfile(path):
+        facts |= {"file": path.name, "sha256": sha256_of(path), "size": path.stat().st_size}
+    return facts
+
+
+def _weights_file(base: Step) -> tuple[str, Path | None]:
+    """Say where the base's weights come from, and return their file."""
+    weights, name = base.args["weights"], base.args["name"]
+    if weights is None:
+        return "random, from the seed", None
+    if base.name == "packaged":
+        return f"package {PACKAGED[name].package} {version(PACKAGED[name].package)}", packaged_file(name)
+    if weights.name == "imagenet":
+        store = (gluoncv() if base.name == "gluoncv" else mx.gluon).model_zoo.model_store
+        return f"hosted by {base.name}", Path(mx.base.data_dir(), "models", f"{name}-{store.short_hash(name)}.params")
+    return "a file", weights.args["file"]
+
+
+def outcome(result: Mapping[str, Any], params: Path) -> dict[Key, Fact]:
+    """Return the facts of a finished run's result and its `model.params`."""
+    facts: dict[Key, Fact] = {("result", "weights"): sha256_of(params)}
+    for name in ("valid", "test"):
+        for metric, value in result.get(name, {}).items():
+            if metric != "classes":
+                facts[f"result.{name}", metric] = value
+    return facts | {("result.claims", each["claim"]): each["holds"] for each in result["expect"] or ()}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A fact that is another one now; empty texts where there is none."""
+
+    key: Key
+    locked: str
+    now: str
+
+    @property
+    def name(self) -> str:
+        """The name that people see."""
+        return shown(f"{self.key[0]}.{self.key[1]}")
+
+
+def differences(locked: Facts, now: Facts, sections: Sequence[str]) -> list[Difference]:
+    """Return what differs in some sections (`data` stands for `data.train` too), in the lock's order."""
+    keys = sorted(key for key in {*locked, *now} if key[0].partition(".")[0] in sections)
+    return [Difference(key, _text(locked, key), _text(now, key)) for key in keys if locked.get(key) != now.get(key)]
+
+
+def refuse(lock: Lock, sections: Sequence[str], now: Facts) -> None:
+    """Compare with a lock.
+
+    Raises:
+        RecipeError: something differs; a problem for each.
+    """
+    found = differences(lock.facts, now, sections)
+    if found:
+        path = lock.source.name
+        raise RecipeError(
+            [
+                LockMismatch(
+                    name=each.name, locked=each.locked, now=each.now, path=path, span=lock.places.get(each.key)
+                )
+                for each in found
+            ]
+        )
+
+
+_LONGEST = 80
+
+
+def shown(fact: Fact) -> str:
+    """Return a fact as text for a terminal: hashes cut to 12 digits, no control characters."""
+    text = str(fact)
+    if len(text) == 64 and not set(text) - set("0123456789abcdef"):
+        return text[:12]
+    plain = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+
+
+def _text(facts: Facts, key: Key) -> str:
+    return shown(facts[key]) if key in facts else ""

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from shlex import quote
 from typing import TypeAlias
 
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.parser import decode_source, read_bytes
 from recipe_lang.source import Source, Span
-from runtime.lock_problems import BrokenLock
+from runtime.lock_problems import BrokenLock, NoLock
 
 Fact: TypeAlias = "str | int | float | bool"
 Key: TypeAlias = "tuple[str, str]"  # the section, the name in it
 Facts: TypeAlias = Mapping[Key, Fact]
 
+LOCK = "recipe.ftr.lock"
+"""The name of the lock in a run folder."""
 _FORMAT = 1
 _HEADER = "# Written by ftr: what a run was made from, and its result. `ftr verify` compares, `ftr lock` renews it."
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -92,6 +96,26 @@ def _value(fact: Fact) -> str:
     if isinstance(fact, float) and not math.isfinite(fact):
         fact = str(fact)
     return json.dumps(fact, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def lock_of(recipe: Path) -> Path:
+    """Return the path of the lock beside a recipe."""
+    return recipe.with_name(f"{recipe.name}.lock")
+
+
+def existing_lock(path: Path) -> Lock:
+    """Read the lock beside a recipe, or in the folder of a run.
+
+    Raises:
+        RecipeError: there is none, or it is broken.
+    """
+    folder = os.path.isdir(path)
+    place = path / LOCK if folder else lock_of(path)
+    if not os.path.exists(place):
+        if not folder:
+            read_bytes(path)  # which says when there is no such recipe either
+        raise RecipeError(NoLock(path=str(place), recipe="" if folder else quote(str(path))))
+    return read_lock(place)
 
 
 def read_lock(path: Path) -> Lock:

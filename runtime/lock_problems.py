@@ -25,7 +25,9 @@ class NoLock(Problem):
 
     def help(self) -> str:
         """Say what writes it."""
-        return f"`ftr run {self.recipe}` writes it with its result" if self.recipe else "an older ftr made this run"
+        if not self.recipe:
+            return "only the folder of a run that has finished holds one"
+        return f"`ftr run {self.recipe}` writes it, with its result"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +55,16 @@ class LockMismatch(Problem):
 
     def help(self) -> str:
         """Say how the two come together."""
-        if self.name == "run.threads":
-            return f"run with `--threads {self.locked}`"
-        return "put it back, or renew the lock with `ftr lock`"
+        return f"{_PUT_BACK.get(self.name, 'put it back')}, or renew the lock with `ftr lock`".format(self.locked)
+
+
+_PUT_BACK = {
+    "run.threads": "run with `--threads {}`",
+    "run.device": "run with `--device {}`",
+    "run.fuse": "switch it {} with `--fuse` or `--no-fuse`",
+    "versions.python": "take the Python that it says",
+    "data.fingerprint": "put the images and their labels back",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

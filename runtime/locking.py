@@ -22,12 +22,13 @@ from recipe_lang.identity import recipe_hash
 from recipe_lang.parser import parse
 from recipe_lang.printer import print_recipe
 from recipe_lang.source import Source
+from runtime.artifacts import write_text
 from runtime.bases.packaged import PACKAGED, packaged_file
 from runtime.data.contents import content_hashes
 from runtime.data.sources import Listing
 from runtime.feature_cache import FeatureCache
 from runtime.finished import RunSettings
-from runtime.lock_file import Fact, Facts, Key, Lock
+from runtime.lock_file import LOCK, Fact, Facts, Key, Lock, lock_of, lock_text, read_lock
 from runtime.lock_problems import LockMismatch
 from runtime.machine import kind, library_versions, thread_count
 from runtime.mx import gluoncv, mx
@@ -35,12 +36,12 @@ from runtime.plan import Plan, Step
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import sha256_of
 
-LOCK = "recipe.ftr.lock"
-"""The name of the lock in a run folder."""
 SUBJECT = ("recipe", "parents", "weights", "data")
 """The sections that say what is trained, on what, from what."""
 SURROUNDINGS = ("versions", "run")
 """The sections that say with what; with `machine` they are all that may change the rounding."""
+INPUTS = (*SUBJECT, *SURROUNDINGS, "machine")
+"""All sections but the result."""
 
 
 def inputs(
@@ -186,6 +187,62 @@ def refuse(lock: Lock, sections: Sequence[str], now: Facts) -> None:
                 for each in found
             ]
         )
+
+
+def as_locked(lock: Lock | None) -> Callable[[Facts], None]:
+    """Return what refuses a run that differs from a lock; without one nothing does."""
+    return lambda facts: None if lock is None else refuse(lock, (*SUBJECT, *SURROUNDINGS), facts)
+
+
+def keep_lock(recipe: Path, folder: Path) -> str:
+    """Write the lock beside a recipe, whose run has ended, where there is none or it has no result; say what was done.
+
+    A lock of something else stays as it is, and a run whose claims do not hold gives none.
+    """
+    path, new = lock_of(recipe), read_lock(folder / LOCK)
+    try:
+        old = read_lock(path) if os.path.lexists(path) else None
+        changed = differences(old.facts, new.facts, INPUTS) if old else []
+        if changed:
+            return f"{path} is of another run ({_named(changed)}); `ftr lock` renews it"
+        if old and old.has_result:
+            differs = differences(old.facts, new.facts, ("result",))
+            return f"{'another result than' if differs else 'the same result, bit for bit, as'} in {path}"
+        if False in (fact for (section, _), fact in new.facts.items() if section == "result.claims"):
+            return ""
+        write_text(path, lock_text(new.facts))
+    except RecipeError as error:
+        return error.problems[0].message()
+    except OSError as error:
+        return f"cannot write {path}: {error.strerror or error}"
+    return f"wrote {path}"
+
+
+def renew_lock(recipe: Path, facts: Facts) -> str:
+    """Write the lock beside a recipe anew, and say what has changed. Its result stays when nothing else has.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = lock_of(recipe)
+    try:
+        old = read_lock(path) if os.path.lexists(path) else None
+    except RecipeError:  # to be written anew
+        old = None
+    if old is None:
+        write_text(path, lock_text(facts))
+        return f"wrote {path}; the next `ftr run` adds its result"
+    changed = differences(old.facts, facts, INPUTS)
+    if not changed:
+        return f"{path} is as it should be" + ("" if old.has_result else "; the next `ftr run` adds its result")
+    write_text(path, lock_text(facts))
+    lines = [f"  {each.name}: {each.locked or 'none'} -> {each.now or 'none'}" for each in changed]
+    return "\n".join([f"renewed {path}; the next `ftr run` adds its result", *lines])
+
+
+def _named(changed: Sequence[Difference]) -> str:
+    names = [each.name for each in changed]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 _LONGEST = 80

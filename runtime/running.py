@@ -36,8 +36,8 @@ from runtime.data.sources import Listing
 from runtime.events import Event
 from runtime.feature_cache import user_cache
 from runtime.finished import RunSettings, export_model
-from runtime.lock_file import Facts, lock_text
-from runtime.locking import LOCK, inputs, outcome
+from runtime.lock_file import LOCK, Facts, lock_text
+from runtime.locking import inputs, outcome
 from runtime.machine import library_versions
 from runtime.model import Model, build_model, start_weights
 from runtime.mx import mx

@@ -19,6 +19,7 @@ from runtime.commands.command import (
     FUSE,
     JSON,
     OUTSIDE,
+    QUIET,
     RECIPE,
     SET,
     THREADS,
@@ -104,7 +105,8 @@ def plan(
 @CACHE
 @FUSE
 @DENY
-@click.option("--quiet", is_flag=True, help="Print the summary only.")
+@click.option("--locked", is_flag=True, help="Refuse to train unless all is as the recipe's lock says.")
+@QUIET
 @DEBUG
 @command
 def run(
@@ -119,13 +121,21 @@ def run(
     cache: bool,
     fuse: bool,
     deny: bool,
+    locked: bool,
     quiet: bool,
     debug: bool,
 ) -> int:
-    """Train a recipe and leave a run folder."""
-    with mxnet(threads, debug):
+    """Train a recipe and leave a run folder.
+
+    The first run that ends well writes RECIPE.lock. With --locked the number of threads is the lock's.
+    """
+    from runtime.lock_file import existing_lock
+
+    lock = existing_lock(recipe) if locked else None
+    with mxnet(threads or (lock.threads() if lock else None), debug):
         from runtime.display import Display, summary
         from runtime.finished import RunSettings
+        from runtime.locking import as_locked, keep_lock
         from runtime.running import device_context, prepare
         from runtime.running import run as run_prepared
         from runtime.train import Interrupted
@@ -139,7 +149,9 @@ def run(
                 return FAILED
         try:
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
-                folder, result = run_prepared(prepared, RunSettings(device, workers, cache, fuse), out, display)
+                folder, result = run_prepared(
+                    prepared, RunSettings(device, workers, cache, fuse), out, display, as_locked(lock)
+                )
         except Interrupted as stopped:
             click.echo("interrupted before the training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
@@ -149,4 +161,6 @@ def run(
             click.echo(f"interrupted; {folder}/model.params has {result['weights']}", err=True)
             return 128 + int(result["signal"])
         summary(screen, result, folder)
+        if not settings and (note := keep_lock(recipe, folder)) and not quiet:
+            screen.print(note, soft_wrap=True)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED

@@ -337,6 +337,21 @@ def _finished(right: bool) -> None:
     shutil.copytree(_TRAINED[0], "runs/flowers-1")
 
 
+def _never_run(right: bool) -> None:
+    _photos(roses=10, tulips=10)
+    _recipe(right)
+
+
+def _locked(right: bool) -> None:
+    _never_run(right)
+    _typed("ftr lock flowers.ftr --threads 1")
+
+
+def _merged(right: bool) -> None:
+    _never_run(right)
+    Path("flowers.ftr.lock").write_text("lock = 1\n\n[data]\n<<<<<<< HEAD\n")
+
+
 def _recipe(right: bool, encoding: str = "utf-8") -> None:
     Path("flowers.ftr").write_text(RUN, encoding=encoding)
 
@@ -377,6 +392,9 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E534": lambda right: _photos(os.fsdecode(b"caf\xe9")),
     "E535": lambda right: _photos(),
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
+    **dict.fromkeys(("E560", "E563"), _never_run),
+    "E561": _locked,
+    "E562": _merged,
     "E601": lambda right: _photos(roses=20, tulips=20),
     **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608"), _finished),
 }

@@ -167,7 +167,16 @@ class Difference:
 def differences(locked: Facts, now: Facts, sections: Sequence[str]) -> list[Difference]:
     """Return what differs in some sections (`data` stands for `data.train` too), in the lock's order."""
     keys = sorted(key for key in {*locked, *now} if key[0].partition(".")[0] in sections)
-    return [Difference(key, _text(locked, key), _text(now, key)) for key in keys if locked.get(key) != now.get(key)]
+    return [Difference(key, *_texts(locked, now, key)) for key in keys if locked.get(key) != now.get(key)]
+
+
+def _texts(locked: Facts, now: Facts, key: Key) -> tuple[str, str]:
+    """Return both values as people see them, with all digits only where fewer look the same."""
+    for short in (True, False):
+        old, new = (shown(facts[key], short) if key in facts else "" for facts in (locked, now))
+        if old != new:
+            break
+    return old, new
 
 
 def refuse(lock: Lock, sections: Sequence[str], now: Facts) -> None:
@@ -248,14 +257,12 @@ def _named(changed: Sequence[Difference]) -> str:
 _LONGEST = 80
 
 
-def shown(fact: Fact) -> str:
-    """Return a fact as text for a terminal: hashes cut to 12 digits, no control characters."""
+def shown(fact: Fact, short: bool = True) -> str:
+    """Return a fact as text for a terminal, without control characters; `short` has 12 digits of a hash, 6 of others."""
+    if short and isinstance(fact, float):
+        return f"{fact:.6g}"
     text = str(fact)
-    if len(text) == 64 and not set(text) - set("0123456789abcdef"):
+    if short and len(text) == 64 and not set(text) - set("0123456789abcdef"):
         return text[:12]
     plain = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
-
-
-def _text(facts: Facts, key: Key) -> str:
-    return shown(facts[key]) if key in facts else ""

@@ -63,6 +63,7 @@ def lock(
     with mxnet(threads, debug):
         from runtime.artifacts import writing
         from runtime.data.sets import Place
+        from runtime.display import Display
         from runtime.feature_cache import user_cache
         from runtime.finished import RunSettings
         from runtime.lock_file import lock_of
@@ -76,7 +77,8 @@ def lock(
         with Place(plan.base.place):
             start_weights(prepared.model, plan.base, plan.seed, context)  # they are there now, and can be read
         settings = RunSettings(device, workers, fuse=fuse)
-        facts = inputs(prepared.recipe, plan, prepared.listings, settings, user_cache())
+        with Display(console(), time.monotonic, plan) as display:
+            facts = inputs(prepared.recipe, plan, prepared.listings, settings, user_cache(), display.checking)
         with writing(lock_of(recipe)):
             click.echo(renew_lock(recipe, facts))
     return FINE
@@ -112,7 +114,7 @@ def verify(
     """
     from runtime.lock_file import LOCK, existing_lock, read_lock
 
-    lock = existing_lock(path)
+    lock = existing_lock(path)  # a path of any other kind becomes a run folder before this line
     with mxnet(threads or lock.threads(), debug):
         from runtime.display import Display
         from runtime.plan import as_json

@@ -48,7 +48,8 @@ def _near_file(path: Path) -> str:
     from recipe_lang.suggest import suggest
 
     try:
-        beside = {each.name.partition(".ftr")[0]: each for each in path.parent.iterdir() if ".ftr" in each.name}
+        recipes = (each for each in path.parent.iterdir() if each.name.endswith((".ftr", ".ftr.json")))
+        beside = {each.name.partition(".ftr")[0]: each for each in recipes}
         below = sorted(each for each in path.parent.glob(f"*/{path.name}") if ".ftr" in each.name)
     except (OSError, ValueError):  # no such folder, or no name to look for
         return ""

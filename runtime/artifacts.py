@@ -10,10 +10,11 @@ model.params     the final weights; of an interrupted or failed run, what `resul
 model-symbol.json, model-0000.params   the same, exported: needs no ftr to run
 checkpoints/     where the run can go on: the last two while it runs, the last when it is over
 curves.png       loss, rate and metrics over the steps
+recipe.ftr.lock  what it was made from, by hashes and versions, and the result, for `ftr verify`
 result.json      what came out; written last
 
-A run that was interrupted or failed leaves all but the exported model and the curves, and no weights when they are of
-no use.
+A run that was interrupted or failed leaves all but the exported model, the curves and the lock, and no weights when
+they are of no use.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -325,7 +326,6 @@ def result_of(
     record: Record,
     status: str,
     weights: str | None,
-    skipped: Sequence[tuple[str, str]],
 ) -> dict[str, Any]:
     """Return the content of `result.json`, but for the time and the versions.
 
@@ -341,7 +341,6 @@ def result_of(
         "params": dict(plan.params),
         "classes": list(plan.data.classes),
         "images": {name: plan.data.images(name) for name in plan.data.counts},
-        "skipped_images": [list(pair) for pair in skipped],
         "stages": record.stages,
         "best": None,
     }

@@ -27,17 +27,15 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "cache": (bool,),
     "fuse": (bool,),
     "threads": (int,),
-    "versions": (dict,),
-    "start": (str,),
     "resumed": (list,),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """How a run began: the arguments of `ftr run`, the versions, and a digest of the base's weights.
+    """How a run began: the arguments of `ftr run`.
 
-    `resumed` has for each time that it went on the versions that were others then, as [name, before, then].
+    `resumed` has for each time that it went on what was otherwise then, as [name, before, then].
     """
 
     recipe: str
@@ -49,8 +47,6 @@ class Began:
     cache: bool
     fuse: bool
     threads: int
-    versions: Mapping[str, str]
-    start: str
     resumed: tuple[Any, ...] = ()
 
     def write(self, folder: Path) -> None:
@@ -60,12 +56,6 @@ class Began:
             OSError: it cannot be written.
         """
         write_json(folder / "run.json", {"format": _FORMAT, **as_json(self)})
-
-    def otherwise(self, versions: Mapping[str, str]) -> list[list[str]]:
-        """Return the versions that are not those of the beginning, as [name, then, now]."""
-        names = sorted({*self.versions, *versions})
-        both = [[name, self.versions.get(name, "none"), versions.get(name, "none")] for name in names]
-        return [each for each in both if each[1] != each[2]]
 
 
 def how_it_began(folder: Path) -> Began:
@@ -83,8 +73,8 @@ def how_it_began(folder: Path) -> Began:
     for name, kinds in _KINDS.items():
         if type(plain[name]) not in kinds:
             raise RecipeError(NotResumable(path=str(folder), reason=f"`{name}` in `run.json` is of the wrong type"))
-    texts = [*plain["settings"], *plain["versions"].values()]
-    if not all(isinstance(text, str) for text in texts) or not 0 <= plain["workers"] <= 64 or plain["threads"] < 1:
+    is_text = all(isinstance(text, str) for text in plain["settings"])
+    if not is_text or not 0 <= plain["workers"] <= 64 or plain["threads"] < 1:
         raise RecipeError(NotResumable(path=str(folder), reason="`run.json` has a wrong value"))
     del plain["format"]
     return Began(**{**plain, "settings": tuple(plain["settings"]), "resumed": tuple(plain["resumed"])})

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from runtime.commands import cache, language, results, training
+from runtime.commands import cache, language, locks, results, training
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -40,6 +40,8 @@ for _each in (
     language.show,
     training.plan,
     training.run,
+    locks.lock,
+    locks.verify,
     results.evaluate,
     results.predict,
     results.export,

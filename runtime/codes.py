@@ -47,6 +47,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.weights.problems",
             "runtime.survey_problems",
             "runtime.plan_problems",
+            "runtime.lock_problems",
         ),
         "data",
     ),

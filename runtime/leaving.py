@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from recipe_lang.diagnostics import Problem, RecipeError
-from runtime.artifacts import Record, recording, result_of, write_json, writing
+from runtime.artifacts import Record, recording, result_of, write_json, write_text, writing
 from runtime.checkpoints import Checkpoints
 from runtime.curves import draw_curves
 from runtime.events import CheckpointDue, Event
 from runtime.finished import export_model
+from runtime.lock_file import LOCK, Facts, lock_text
+from runtime.locking import outcome
 from runtime.run_problems import CheckpointDoesNotFit, LossNotFinite
 from runtime.run_settings import Due
 from runtime.train import Interrupted, Session, train
@@ -39,7 +41,7 @@ def going_on(folder: Path) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leaving:
-    """Trains a session and leaves what there is. `facts` are what the result says besides what came out.
+    """Trains a session and leaves what there is: `facts` in the lock, `said` in the result besides what came out.
 
     `since` is when the run began on the monotonic clock, without the time in which it did not run.
     """
@@ -48,8 +50,8 @@ class Leaving:
     folder: Path
     due: Due
     since: float
-    facts: Mapping[str, Any]
-    skipped: Sequence[tuple[str, str]]
+    facts: Facts
+    said: Mapping[str, Any]
 
     def __call__(self, watch: Callable[[Event], None]) -> dict[str, Any]:
         """Train; return the content of `result.json`.
@@ -93,14 +95,15 @@ class Leaving:
     def _leave(self, record: Record, status: str, failure: RecipeError | None) -> dict[str, Any]:
         session, folder = self.session, self.folder
         weights = _settle(session, failure) if status != "finished" else "the final weights"
-        result = result_of(session.plan, record, status, weights, self.skipped)
+        result = result_of(session.plan, record, status, weights)
         with writing(folder):
             if weights is not None:
                 write_params(folder / "model.params", session.model.arrays())
             if status == "finished":
                 export_model(session.model, folder / "model")
                 draw_curves(folder / "curves.png", session.plan, record)
-            result |= {**self.facts, "wall_s": round(time.monotonic() - self.since, 2)}
+                write_text(folder / LOCK, lock_text({**self.facts, **outcome(result, folder / "model.params")}))
+            result |= {**self.said, "wall_s": round(time.monotonic() - self.since, 2)}
             write_json(folder / "result.json", result)
         return result
 

@@ -1,10 +1,12 @@
-"""What a number's rounding depends on beside the recipe: MXNet, the processor, the number of threads."""
+"""What a number's rounding depends on beside the recipe: MXNet, the processor, the number of threads, versions."""
 
 from __future__ import annotations
 
 import os
 import platform
 from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
 from runtime.mx import mx
@@ -25,6 +27,34 @@ def arithmetic() -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0))),
         **steering,
     }
+
+
+def thread_count() -> int:
+    """Return how many threads share the arithmetic: `OMP_NUM_THREADS`, or the cores that this process may use."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdecimal() else len(os.sched_getaffinity(0))
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that take part in a result."""
+    names = ("ftr", "mxnet", "gluoncv", "numpy", "pillow", "scikit-learn")
+    return {**{name: version(name) for name in names}, "python": platform.python_version()}
+
+
+def kind() -> dict[str, str]:
+    """Return what `arithmetic` knows but for the threads, short enough to be shown: long texts as a model and a digest.
+
+    Where two machines agree in it, the same program gives the same bits.
+    """
+    found = {name: text for name, text in arithmetic().items() if name not in _ELSEWHERE}
+    text = found.pop("processor")
+    models = (
+        line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(("model name", "CPU part"))
+    )
+    return {**found, "processor": next(models, text), "features": sha256(text.encode()).hexdigest()[:12]}
+
+
+_ELSEWHERE = ("mxnet", "cores", "OMP_NUM_THREADS")  # a version and the number of threads
 
 
 @cache

@@ -202,24 +202,10 @@ class NotResumable(Problem):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartChanged(Problem):
-    """The weights that the base begins with are not those that the run began with: their file has changed."""
-
-    code: ClassVar[str] = "E645"
-    path: str
-
-    def message(self) -> str:
-        return f"the base's weights are not those that {self.path} began with"
-
-    def help(self) -> str:
-        return "put the old file of weights back, or run the recipe again, into a new folder"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NothingToExtend(Problem):
     """`--extend` makes stages longer that are not over yet, or the last one, or adds stages behind it."""
 
-    code: ClassVar[str] = "E646"
+    code: ClassVar[str] = "E645"
     path: str
     reason: str
 

@@ -11,11 +11,10 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,18 +44,20 @@ from runtime.data.sources import Listing
 from runtime.events import Event
 from runtime.feature_cache import user_cache
 from runtime.leaving import Leaving
+from runtime.lock_file import LOCK, Facts, lock_text, read_lock
+from runtime.locking import SURROUNDINGS, differences, inputs, refuse
+from runtime.machine import library_versions, thread_count
 from runtime.model import Model, build_model, start_weights
 from runtime.mx import mx
 from runtime.plan import Plan
 from runtime.plan_advice import plan_advice
 from runtime.resuming import check_unchanged
-from runtime.run_problems import NoSuchDevice, StartChanged
+from runtime.run_problems import NoSuchDevice
 from runtime.run_settings import Due, RunSettings
 from runtime.train import Interrupted, Session
 from runtime.training_state import TrainState
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules import image_size
-from runtime.weights.params_file import digest_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,13 +149,14 @@ def run(
     settings: RunSettings,
     out: Path | None = None,
     watch: Watch | None = None,
+    approve: Callable[[Facts], None] = lambda facts: None,
     resume: Resume | None = None,
 ) -> tuple[Path, dict[str, Any]]:
     """Train a prepared recipe; return the run folder and what its `result.json` says.
 
-    With `resume` a run that has begun goes on behind its newest checkpoint, to the same weights, bit for bit, as if it
-    had never stopped. An interrupted run (SIGINT, SIGTERM) ends at the next step, keeps what it has and says so in
-    `status`.
+    Before it trains it shows `approve` what it is made from (`locking.inputs`), which may refuse. With `resume` a run
+    that has begun goes on behind its newest checkpoint, to the same weights, bit for bit, as if it had never stopped.
+    An interrupted run (SIGINT, SIGTERM) ends at the next step, keeps what it has and says so in `status`.
 
     Raises:
         RecipeError: the data, the weights, the disk or the loss stopped it; what was trained is kept. Or the folder
@@ -180,9 +182,13 @@ def run(
             check_unchanged(resume.folder, plan, checkpoint, resume.extend)
         with Place(plan.base.place):
             start_weights(prepared.model, plan.base, plan.seed, context)
+        facts = inputs(recipe, plan, prepared.listings, settings, cache, watch.checking, asked)
+        if asked():
+            raise Interrupted(asked.signal)
+        approve(facts)
         folder = resume.folder if resume else create_folder(out, plan.name)
         with nullcontext() if resume else locked(folder), _decoded(plan, settings) as decoded:
-            began = _begin(folder, replace(prepared, plan=plan), settings, resume)
+            began = _begin(folder, replace(prepared, plan=plan), settings, facts, resume)
             samples = {name: each.samples for name, each in listings.items()}
             sets = Sets(plan.data, plan.seed, samples, settings.workers, decoded)
             due = Due(settings.interval, time.monotonic)
@@ -192,12 +198,13 @@ def run(
             )
             threading.Thread(target=_import_ahead).start()
             since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
-            facts = {
+            said = {
+                "skipped_images": [list(pair) for pair in skipped],
                 "settings": {param.name: param.value for param in recipe.params if param.was_set},
                 "versions": versions_used(settings),
                 "resumed": list(began.resumed),
             }
-            result = Leaving(session, folder, due, since, facts, skipped)(watch)
+            result = Leaving(session, folder, due, since, facts, said)(watch)
     return folder, {**result, "signal": asked.signal}
 
 
@@ -212,33 +219,40 @@ def _import_ahead() -> None:
             import_module(name)
 
 
-def _begin(folder: Path, prepared: Prepared, settings: RunSettings, resume: Resume | None) -> Began:
-    """Write what a run folder says before the training; where the run goes on, what is not so any more."""
+def _begin(folder: Path, prepared: Prepared, settings: RunSettings, facts: Facts, resume: Resume | None) -> Began:
+    """Write what a run folder says before the training; where the run goes on, what is not so any more.
+
+    Raises:
+        RecipeError: the folder cannot be written, or the run began with other weights or images.
+    """
     recipe, plan = prepared.recipe, prepared.plan
-    start = digest_of(prepared.model.arrays())
     with writing(folder):
+        has_begun = (folder / "plan.json").exists()  # which is written last
         if resume is None:
-            began = _beginning(prepared, settings, start)
+            began = _beginning(prepared, settings)
         else:
             remove_leftovers(folder)
             began = how_it_began(folder)
-            began = replace(began, resumed=(*began.resumed, began.otherwise(versions_used(settings))))
-        if began.start != start:
-            raise RecipeError(StartChanged(path=str(folder)))
+        if resume is not None and has_begun:
+            lock = read_lock(folder / LOCK)
+            refuse(lock, ("weights", "data"), facts, renewable=False)
+            others = differences(lock.facts, facts, (*SURROUNDINGS, "machine"))
+            began = replace(began, resumed=(*began.resumed, [[each.name, each.locked, each.now] for each in others]))
         began.write(folder)
-        if resume is None or resume.extend or not (folder / "plan.json").exists():
+        if resume is None or resume.extend or not has_begun:
             write_text(folder / "recipe.ftr", _as_written(recipe))
             write_text(folder / "resolved.ftr", print_recipe(recipe, VOCABULARY))
             write_json(folder / "classes.json", plan.data.classes)
+            write_text(folder / LOCK, lock_text(facts))
             write_json(folder / "plan.json", plan)
     return began
 
 
-def _beginning(prepared: Prepared, settings: RunSettings, start: str) -> Began:
+def _beginning(prepared: Prepared, settings: RunSettings) -> Began:
     given = prepared.given
     root = None if given.data_root is None else str(given.data_root)
-    where = (settings.device, settings.workers, settings.cache, settings.fuse, threads_used())
-    return Began(str(given.path), given.settings, root, given.outside, *where, versions_used(settings), start)
+    where = (settings.device, settings.workers, settings.cache, settings.fuse, thread_count())
+    return Began(str(given.path), given.settings, root, given.outside, *where)
 
 
 def _as_written(recipe: CheckedRecipe) -> str:
@@ -298,18 +312,10 @@ def device_context(device: str) -> Any:
     return mx.gpu(int(number))
 
 
-def threads_used() -> int:
-    """Return how many threads compute."""
-    found = os.environ.get("OMP_NUM_THREADS", "")
-    return int(found) if found.isdecimal() and int(found) else len(os.sched_getaffinity(0))
-
-
 def versions_used(settings: RunSettings) -> dict[str, str]:
     """Return the versions, and what else may change the rounding of a result."""
-    names = ("ftr", "mxnet", "gluoncv", "numpy", "pillow", "scikit-learn")
     return {
-        **{name: version(name) for name in names},
-        "python": platform.python_version(),
+        **library_versions(),
         "cpu": platform.processor() or platform.machine(),
         "device": settings.device,
         "cache": "on" if settings.cache else "off",

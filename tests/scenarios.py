@@ -370,10 +370,19 @@ def _edited(right: bool) -> None:
     Path("flowers.ftr").write_text(RUN.replace("1e-3", "2e-3"))
 
 
-def _other_start(right: bool) -> None:
-    _left(right)
-    path = Path("runs/flowers-1/run.json")
-    path.write_text(json.dumps({**json.loads(path.read_text()), "start": "0" * 32}))
+def _never_run(right: bool) -> None:
+    _photos(roses=10, tulips=10)
+    _recipe(right)
+
+
+def _locked_recipe(right: bool) -> None:
+    _never_run(right)
+    _typed("ftr lock flowers.ftr --threads 1")
+
+
+def _merged(right: bool) -> None:
+    _never_run(right)
+    Path("flowers.ftr.lock").write_text("lock = 1\n\n[data]\n<<<<<<< HEAD\n")
 
 
 def _recipe(right: bool, encoding: str = "utf-8") -> None:
@@ -416,13 +425,15 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E534": lambda right: _photos(os.fsdecode(b"caf\xe9")),
     "E535": lambda right: _photos(),
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
+    **dict.fromkeys(("E560", "E563"), _never_run),
+    "E561": _locked_recipe,
+    "E562": _merged,
     "E601": lambda right: _photos(roses=20, tulips=20),
     **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608"), _finished),
     "E640": _damaged,
     "E641": _foreign_checkpoint,
     "E642": _edited,
-    "E645": _other_start,
-    **dict.fromkeys(("E643", "E644", "E646"), _left),
+    **dict.fromkeys(("E643", "E644", "E645"), _left),
 }
 
 

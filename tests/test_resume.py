@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from recipe_lang.diagnostics import Problem, RecipeError
@@ -278,7 +279,7 @@ def test_longer_stages_take_their_own_word(
     longer.write_text(begun[0].read_text().replace("11 steps", "15 steps"))
     problem = _problem(longer, half)
     assert (problem.code, "--extend" in problem.help()) == ("E642", True)
-    assert _problem(begun[0], half, extend=True).code == "E646"
+    assert _problem(begun[0], half, extend=True).code == "E645"
     other = tmp_path / "other.ftr"
     other.write_text(longer.read_text().replace("momentum = 0.9", "momentum = 0.8"))
     problem = _problem(other, half, extend=True)
@@ -299,18 +300,23 @@ def test_a_finished_run_can_be_extended(photos: Path, tmp_path: Path) -> None:
     assert (tmp_path / "run/metrics.jsonl").read_text().count("stage_started") == 1
 
 
-def test_weights_that_changed_since_are_refused(begun: tuple[Path, Path, dict[str, Any]], half: Path) -> None:
-    began = json.loads((half / "run.json").read_text())
-    (half / "run.json").write_text(json.dumps({**began, "start": "0" * 32}))
-    assert _problem(begun[0], half).code == "E645"
+def test_an_image_that_changed_since_is_refused(
+    photos: Path, begun: tuple[Path, Path, dict[str, Any]], half: Path
+) -> None:
+    image = photos / "train/red/0.jpg"
+    content = image.read_bytes()
+    shutil.copy(photos / "train/red/1.jpg", image)
+    try:
+        problem = _problem(begun[0], half)
+    finally:
+        image.write_bytes(content)
+    assert (problem.code, "data.fingerprint" in problem.message()) == ("E561", True)
 
 
 def test_other_versions_are_noted(begun: tuple[Path, Path, dict[str, Any]], half: Path) -> None:
-    began = json.loads((half / "run.json").read_text())
-    began["versions"]["numpy"] = "1.0"
-    (half / "run.json").write_text(json.dumps(began))
-    ((noted,),) = _go_on(begun[0], half)["resumed"]
-    assert noted[:2] == ["numpy", "1.0"]
+    lock = half / "recipe.ftr.lock"
+    lock.write_text(lock.read_text().replace(f'numpy = "{np.__version__}"', 'numpy = "1.0"'))
+    assert _go_on(begun[0], half)["resumed"] == [[["versions.numpy", "1.0", np.__version__]]]
 
 
 @pytest.mark.parametrize(

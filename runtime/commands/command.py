@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
-_FAILURES = ("E601", "E603", "E607")  # the loss, the disk, the memory: neither the recipe's nor the command's fault
+# The loss, the lock, the disk, the memory: neither the recipe's nor the command's fault.
+_FAILURES = ("E561", "E601", "E603", "E607")
 _NO_MEMORY = re.compile(r"Failed to allocate (CPU|GPU) Memory|bad_alloc|out of memory")  # in errors of MXNet
 _SHOWN = 100  # problems on the screen
 _PIPED = 120  # columns where nobody says how wide the page is
@@ -133,6 +134,7 @@ WORKERS = click.option(
 )
 CACHE = click.option("--cache/--no-cache", default=True, help="Keep what frozen parts make of an image (the default).")
 FUSE = click.option("--fuse/--no-fuse", default=True, help="Run frozen parts with layers joined (the default).")
+QUIET = click.option("--quiet", is_flag=True, help="Print the summary only.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")
 
 

@@ -22,6 +22,7 @@ from runtime.commands.command import (
     JSON,
     OUTSIDE,
     PATH,
+    QUIET,
     RECIPE,
     SET,
     THREADS,
@@ -130,7 +131,8 @@ class _Interval(click.ParamType[Interval]):
     help="How often to save where the run is: minutes, steps or epochs. Each stage's end is saved, too.",
 )
 @DENY
-@click.option("--quiet", is_flag=True, help="Print the summary only.")
+@click.option("--locked", is_flag=True, help="Refuse to train unless all is as the recipe's lock says.")
+@QUIET
 @DEBUG
 @click.pass_context
 @command
@@ -150,6 +152,7 @@ def run(
     extend: bool,
     interval: Interval,
     deny: bool,
+    locked: bool,
     quiet: bool,
     debug: bool,
 ) -> int:
@@ -157,7 +160,11 @@ def run(
 
     With --resume RUN a run goes on that was interrupted or killed, with the recipe and the options that it began with;
     its weights are those of a run that never stopped. A RECIPE beside it must mean the same.
+
+    The first run that ends well writes RECIPE.lock. With --locked the number of threads is the lock's.
     """
+    from runtime.lock_file import existing_lock
+
     where = _Where(recipe, settings, outside, data_root, RunSettings(device, workers, cache, fuse, interval), threads)
     if resumed is not None:
         if out is not None:
@@ -167,16 +174,18 @@ def run(
         raise click.UsageError("Missing argument 'RECIPE'.")
     elif extend:
         raise click.UsageError("--extend belongs to --resume")
-    with mxnet(where.threads, debug):
+    assert where.recipe is not None
+    lock = existing_lock(where.recipe) if locked else None
+    with mxnet(where.threads or (lock.threads() if lock else None), debug):
         from runtime.display import Display, summary
         from runtime.leaving import going_on
+        from runtime.locking import as_locked, keep_lock
         from runtime.running import Resume, device_context, prepare
         from runtime.running import run as run_prepared
         from runtime.train import Interrupted
 
         screen = console()
         device_context(where.runs.device)  # before the images are listed: it costs nothing to know
-        assert where.recipe is not None
         prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
         if prepared.advice and (deny or not quiet):
             show_problems(prepared.advice)
@@ -185,7 +194,7 @@ def run(
         try:
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
                 again = Resume(resumed, extend) if resumed is not None else None
-                folder, result = run_prepared(prepared, where.runs, out, display, again)
+                folder, result = run_prepared(prepared, where.runs, out, display, as_locked(lock), again)
         except Interrupted as stopped:
             click.echo("interrupted before the training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
@@ -196,6 +205,8 @@ def run(
             click.echo(going_on(folder), err=True)
             return 128 + int(result["signal"])
         summary(screen, result, folder)
+        if not where.settings and (note := keep_lock(where.recipe, folder)) and not quiet:
+            screen.print(note, soft_wrap=True)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
 
 

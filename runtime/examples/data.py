@@ -190,4 +190,28 @@ EXAMPLES: Mapping[str, Example] = {
         'base = gluon("alexnet", weights = none)\nhead = [dense(classes)]',
         given="The last block of alexnet is fully connected: it gives no maps to pool.",
     ),
+    "E560": Example(
+        "ftr verify flowers.ftr",
+        "ftr run flowers.ftr\nftr verify flowers.ftr",
+        "shell",
+        "flowers.ftr was never run, and has no lock beside it.",
+    ),
+    "E561": Example(
+        "rm photos/roses/7.jpg\nftr run flowers.ftr --locked",
+        "rm photos/roses/7.jpg\nftr lock flowers.ftr\nftr run flowers.ftr --locked",
+        "shell",
+        "flowers.ftr.lock was written before the image was removed.",
+    ),
+    "E562": Example(
+        "ftr verify flowers.ftr",
+        "ftr lock flowers.ftr\nftr run flowers.ftr\nftr verify flowers.ftr",
+        "shell",
+        "A merge has left both sides in flowers.ftr.lock.",
+    ),
+    "E563": Example(
+        "ftr lock flowers.ftr\nftr verify flowers.ftr",
+        "ftr lock flowers.ftr\nftr run flowers.ftr\nftr verify flowers.ftr",
+        "shell",
+        "flowers.ftr was never run.",
+    ),
 }

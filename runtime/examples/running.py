@@ -72,12 +72,6 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "E644": Example("ftr run --resume runs", "ftr run --resume runs/flowers-1", "shell", "The run is runs/flowers-1."),
     "E645": Example(
-        "ftr run --resume runs/flowers-1",
-        "ftr run flowers.ftr",
-        "shell",
-        "resnet50.pth is another file than when the run began, and the recipe does not give its sha256.",
-    ),
-    "E646": Example(
         "ftr run flowers.ftr --resume runs/flowers-1 --extend",
         "ftr run longer.ftr --resume runs/flowers-1 --extend",
         "shell",

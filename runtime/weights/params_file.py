@@ -101,15 +101,6 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def digest_of(arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
-    """Return a digest of named arrays, equal for equal names and bytes, as 32 hexadecimal digits."""
-    state = hashlib.blake2b(digest_size=16)
-    for name, array in sorted(arrays.items()):
-        state.update(f"{name} {array.dtype} {array.shape} ".encode())
-        state.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return state.hexdigest()
-
-
 def check_sha256(path: Path, prefix_hex: str) -> None:
     """Raise `RecipeError` unless the file's SHA-256 sum begins with these 8 to 64 hexadecimal digits."""
     if not re.fullmatch(r"[0-9a-fA-F]{8,64}", prefix_hex):

@@ -1,0 +1,164 @@
+"""The commands on locks: write one, and run again what it records."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runtime.commands.command import (
+    DATA_ROOT,
+    DEBUG,
+    DEVICE,
+    FAILED,
+    FINE,
+    FUSE,
+    JSON,
+    OUTSIDE,
+    PATH,
+    QUIET,
+    RECIPE,
+    THREADS,
+    WORKERS,
+    command,
+    console,
+    mxnet,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from runtime.verify import Verdict
+
+
+@click.command()
+@RECIPE
+@OUTSIDE
+@DATA_ROOT
+@DEVICE
+@THREADS
+@WORKERS
+@FUSE
+@DEBUG
+@command
+def lock(
+    recipe: Path,
+    outside: bool,
+    data_root: Path | None,
+    device: str,
+    threads: int | None,
+    workers: int,
+    fuse: bool,
+    debug: bool,
+) -> int:
+    """Write RECIPE.lock: hashes of the recipe, its parents, weights and images, and the versions, without training.
+
+    A result in it stays when nothing else has changed; else the next run adds one.
+    """
+    with mxnet(threads, debug):
+        from runtime.artifacts import writing
+        from runtime.data.sets import Place
+        from runtime.display import Display
+        from runtime.feature_cache import user_cache
+        from runtime.lock_file import lock_of
+        from runtime.locking import inputs, renew_lock
+        from runtime.model import start_weights
+        from runtime.run_settings import RunSettings
+        from runtime.running import device_context, prepare
+
+        context = device_context(device)
+        prepared = prepare(recipe, (), data_root, outside)
+        plan = prepared.plan
+        with Place(plan.base.place):
+            start_weights(prepared.model, plan.base, plan.seed, context)  # they are there now, and can be read
+        settings = RunSettings(device, workers, fuse=fuse)
+        with Display(console(), time.monotonic, plan) as display:
+            facts = inputs(prepared.recipe, plan, prepared.listings, settings, user_cache(), display.checking)
+        with writing(lock_of(recipe)):
+            click.echo(renew_lock(recipe, facts))
+    return FINE
+
+
+@click.command()
+@click.argument("path", metavar="RECIPE|RUN", type=PATH)
+@OUTSIDE
+@click.option("--out", type=click.Path(path_type=Path), help="Keep the new run in this folder.")
+@DATA_ROOT
+@click.option("--device", help="Another device than the lock's.")
+@click.option("--threads", type=click.IntRange(1), help="Another number of threads than the lock's.")
+@WORKERS
+@JSON
+@QUIET
+@DEBUG
+@command
+def verify(
+    path: Path,
+    outside: bool,
+    out: Path | None,
+    data_root: Path | None,
+    device: str | None,
+    threads: int | None,
+    workers: int,
+    machine: bool,
+    quiet: bool,
+    debug: bool,
+) -> int:
+    """Train again what a lock records, and compare: the weights bit for bit, and all metrics.
+
+    Exits with 0 when the result is identical, or when versions, threads or the processor differ and all claims hold.
+    """
+    from runtime.lock_file import LOCK, existing_lock, read_lock
+
+    lock = existing_lock(path)  # a path of any other kind becomes a run folder before this line
+    with mxnet(threads or lock.threads(), debug):
+        from runtime.display import Display
+        from runtime.plan import as_json
+        from runtime.running import prepare, run
+        from runtime.train import Interrupted
+        from runtime.verify import compare, settings_of, subject
+
+        screen = console()
+        if threads is None:
+            click.echo(f"training on {lock.threads()} threads, as {lock.source.name} says", err=True)
+        found = subject(path, lock, data_root)
+        prepared = prepare(found.recipe, found.settings, data_root, outside)
+        keeping = nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="ftr-verify-")
+        with keeping as place:
+            try:
+                with Display(screen, time.monotonic, prepared.plan, quiet or machine) as display:
+                    folder, result = run(
+                        prepared, settings_of(lock, workers, device), Path(place), display, found.refuse
+                    )
+            except Interrupted as stopped:
+                result = {"status": "interrupted", "signal": stopped.args[0]}
+            if result["status"] != "finished":
+                click.echo("interrupted", err=True)
+                return 128 + int(result["signal"])
+            verdict = compare(lock.facts, read_lock(folder / LOCK).facts)
+    if machine:
+        click.echo(json.dumps({"verdict": verdict.text, "fine": verdict.fine, **as_json(verdict)}, indent=2))
+    else:
+        _show(screen, verdict)
+    return FINE if verdict.fine else FAILED
+
+
+def _show(screen: Console, verdict: Verdict) -> None:
+    """Print the verdict; where the result differs, what differs in it, and what may be the reason."""
+    from rich.table import Table
+    from rich.text import Text
+
+    style = "green" if verdict.fine else "bold red"
+    rows = [*verdict.results, *verdict.reasons]
+    if rows:
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+        for name in ("differs", "locked", "now"):
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            table.add_row(row.name, row.locked or "none", row.now or "none")
+        screen.print(table)
+    screen.print(Text(verdict.text, style=style), soft_wrap=True)

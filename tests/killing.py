@@ -63,7 +63,7 @@ def _run(
     for owner, name in ((os, "fsync"), (os, "unlink"), (Path, "replace"), (Path, "unlink")):
         setattr(owner, name, _before(point, getattr(owner, name)))
     where = RunSettings(workers=1, interval=Interval.of(interval), **settings)
-    run(prepare(recipe), where, out, Watching(point), Resume(out) if (out / "run.json").exists() else None)
+    run(prepare(recipe), where, out, Watching(point), resume=Resume(out) if (out / "run.json").exists() else None)
     if told is not None:
         told.send(passed)
 

@@ -16,9 +16,9 @@ from toy import Watching, make_images, write_recipe
 
 from runtime.cli import app
 from runtime.data import origins
-from runtime.finished import RunSettings
 from runtime.lock_file import Facts, lock_of, lock_text, read_lock
 from runtime.locking import fingerprint
+from runtime.run_settings import RunSettings
 from runtime.running import prepare
 from runtime.running import run as run_prepared
 

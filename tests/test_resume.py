@@ -163,7 +163,7 @@ def _stopped(recipe: Path, out: Path, step: int, stage: int = 1, **settings: Any
 
 
 def _go_on(recipe: Path, out: Path, *, extend: bool = False, watch: Any = None) -> dict[str, Any]:
-    _, result = run(prepare(recipe), RunSettings(workers=0, interval=STEPS), None, watch, Resume(out, extend))
+    _, result = run(prepare(recipe), RunSettings(workers=0, interval=STEPS), None, watch, resume=Resume(out, extend))
     return result
 
 

@@ -121,10 +121,15 @@ def read_json(folder: Path, name: str) -> Any:
     try:
         if path.stat().st_size > _MAX_JSON:
             raise RecipeError(NotARun(path=str(folder), reason=f"`{name}` is too large"))
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_int=_whole)
     except (OSError, ValueError, RecursionError) as error:
         reason = f"`{name}` cannot be read ({getattr(error, 'strerror', None) or error})"
         raise RecipeError(NotARun(path=str(folder), reason=reason)) from error
+
+
+def _whole(digits: str) -> int | float:
+    """Return a whole number; one that is larger than any of ours as a float, since not every `int` can become one."""
+    return int(digits) if len(digits) < 20 else float(digits)
 
 
 def read_classes(folder: Path) -> tuple[str, ...]:

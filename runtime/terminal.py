@@ -23,6 +23,6 @@ class SafeConsole(Console):
 
 def _shown(char: str) -> str:
     """Return what stands for a character: of the same width, since the lines are laid out already."""
-    if char.isprintable() or char == "\n":
+    if char.isprintable() or char == "\n" or "\ud800" <= char <= "\udfff":  # of those, streams show the number
         return char
     return "\N{REPLACEMENT CHARACTER}" * cell_len(char)

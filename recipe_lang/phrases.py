@@ -21,3 +21,11 @@ def suggested(suggestion: str, fallback: str = "") -> str:
     if " " in suggestion:
         return suggestion
     return f"did you mean `{suggestion}`?" if suggestion else fallback
+
+
+def printable(text: object, kept: str = "") -> str:
+    """Return text whose characters all show: others, such as those that steer a terminal, are replaced by U+FFFD.
+
+    `kept` holds characters that stay all the same, such as the line feed.
+    """
+    return "".join(char if char.isprintable() or char in kept else "\N{REPLACEMENT CHARACTER}" for char in str(text))

@@ -46,14 +46,15 @@ __all__ = [
 
 
 def load_recipe(path: str | Path, *, outside: bool = False) -> Recipe:
-    """Read and parse a recipe and the parents that it extends; `outside` allows parents out of its folder.
+    """Read and parse a recipe, or that of a pack, and its parents; `outside` allows parents out of its folder.
 
     Raises:
         RecipeError: the file cannot be read. What is wrong with its text, `check` raises.
     """
-    from recipe_lang.loading import load
+    from recipe_lang.loading import load_source
+    from runtime.recipe_files import read_recipe
 
-    return load(path, outside=outside)
+    return load_source(read_recipe(Path(path)), outside=outside)
 
 
 def read_source(path: str | Path, name: str | None = None) -> Source:
@@ -127,15 +128,15 @@ def run(
     return run(prepared, RunSettings(device, workers), None if out is None else Path(out), watch)
 
 
-def load(folder: str | Path) -> Finished:
-    """Load a finished run from its folder.
+def load(path: str | Path) -> Finished:
+    """Load a finished run from its folder or its pack.
 
     Raises:
         RecipeError: it is no finished run.
     """
     from runtime.finished import load
 
-    return load(Path(folder))
+    return load(Path(path))
 
 
 def predict(finished: Finished, paths: Sequence[str | Path], top: int = 5, device: str = "cpu") -> Iterator[Prediction]:

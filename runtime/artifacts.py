@@ -31,12 +31,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from recipe_lang.checked import CheckedRecipe
+from recipe_lang.checker import check
 from recipe_lang.diagnostics import RecipeError
+from recipe_lang.parser import parse
+from recipe_lang.source import Source
 from runtime.durable import sync_folder
 from runtime.events import Evaluated, Event, RolledBack, StageFinished, StageStarted, StepFinished, Tested
 from runtime.metrics import METRICS
 from runtime.plan import Plan, as_json
 from runtime.run_problems import FolderBusy, FolderTaken, NotARun, NotResumable, NotWritable
+from runtime.vocabulary import VOCABULARY
 
 _MAX_JSON = 64_000_000
 
@@ -155,10 +160,38 @@ def read_json(folder: Path, name: str) -> Any:
     try:
         if path.stat().st_size > _MAX_JSON:
             raise RecipeError(NotARun(path=str(folder), reason=f"`{name}` is too large"))
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_int=_whole)
     except (OSError, ValueError, RecursionError) as error:
         reason = f"`{name}` cannot be read ({getattr(error, 'strerror', None) or error})"
         raise RecipeError(NotARun(path=str(folder), reason=reason)) from error
+
+
+def _whole(digits: str) -> int | float:
+    """Return a whole number; one that is larger than any of ours as a float, since not every `int` can become one."""
+    return int(digits) if len(digits) < 20 else float(digits)
+
+
+def read_classes(folder: Path) -> tuple[str, ...]:
+    """Read the names of a run's classes, in the order of the scores.
+
+    Raises:
+        RecipeError: it is not there, or no list of names.
+    """
+    classes = read_json(folder, "classes.json")
+    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
+        raise RecipeError(NotARun(path=str(folder), reason="`classes.json` is not a list of names"))
+    return tuple(classes)
+
+
+def written_recipe(source: Source, result: Mapping[str, Any]) -> CheckedRecipe:
+    """Check a run's `recipe.ftr` again, with the settings that `result.json` names: its paths are still relative.
+
+    Raises:
+        RecipeError: it is wrong.
+    """
+    given = result.get("settings", result.get("params"))
+    settings = [f"{name}={value}" for name, value in given.items()] if isinstance(given, dict) else []
+    return check(parse(source), VOCABULARY, settings)
 
 
 @dataclass(slots=True)

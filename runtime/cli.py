@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from runtime.commands import cache, language, locks, results, training
+from runtime.commands import cache, language, locks, results, sharing, training
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -46,6 +46,10 @@ for _each in (
     results.predict,
     results.export,
     results.runs,
+    sharing.pack,
+    sharing.unpack,
+    sharing.push,
+    sharing.pull,
     cache.cache,
 ):
     app.add_command(_each)

@@ -48,6 +48,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.survey_problems",
             "runtime.plan_problems",
             "runtime.lock_problems",
+            "runtime.pack_problems",
         ),
         "data",
     ),

@@ -48,7 +48,7 @@ def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts) -> Plan:
     if problems:
         raise RecipeError(problems)
     return Plan(
-        name=recipe["name"] or Path(recipe.source.name).name.removesuffix(".ftr"),
+        name=recipe["name"] or Path(recipe.source.name).name.removesuffix(".ftr").removesuffix(".ftrpack"),
         about=recipe["about"] or "",
         hash=recipe_hash(recipe, VOCABULARY),
         task=recipe["task"],

@@ -1,6 +1,6 @@
-"""A finished run, loaded from its folder: predict, evaluate, export.
+"""A finished run, loaded from its folder or its pack: predict, evaluate, export.
 
-The folder may come from somebody else: its recipe is checked like any other, its weights are read by the bounded
+Either may come from somebody else: its recipe is checked like any other, its weights are read by the bounded
 reader, and nothing in it runs code.
 """
 
@@ -21,7 +21,7 @@ from recipe_lang.checker import check
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.parser import parse, read_source
 from recipe_lang.source import Source
-from runtime.artifacts import read_json, write_text
+from runtime.artifacts import read_classes, read_json, write_text, written_recipe
 from runtime.compile import data_plan, step
 from runtime.data import splits
 from runtime.data.images import ImageError, find_broken, open_rgb
@@ -33,7 +33,9 @@ from runtime.inputs import SetInputs
 from runtime.metrics import Report
 from runtime.model import Model, build_model, frozen_units, sequence
 from runtime.mx import mx, nd
+from runtime.pack_file import is_pack, opened
 from runtime.plan import DataFacts, DataPlan
+from runtime.recipe_files import read_recipe
 from runtime.run_problems import NoImages, NoSuchSet, NotARun
 from runtime.train import features_of, measure, whole_net
 from runtime.vocabulary import VOCABULARY
@@ -44,11 +46,12 @@ from runtime.weights.params_file import read_params, write_params
 class Finished:
     """A run's recipe, data plan, classes and trained network."""
 
-    folder: Path
+    path: Path  # the folder of the run, or its pack
     recipe: CheckedRecipe
     data: DataPlan
     model: Model
     result: dict[str, Any]
+    cut: int  # how many units its last stage left frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +63,29 @@ class Prediction:
     error: str = ""
 
 
-def load(folder: Path) -> Finished:
-    """Load a run folder.
+def load(path: Path) -> Finished:
+    """Load a run from its folder or its pack.
 
     Raises:
-        RecipeError: it is not the folder of a run, or a file in it is damaged.
+        RecipeError: it is neither, or a file in it is damaged.
     """
-    if not os.path.isfile(folder / "resolved.ftr"):  # unlike Path.is_file, false where nobody may look
-        reason = "there is no such folder" if not os.path.isdir(folder) else "it has no `resolved.ftr`"
-        raise RecipeError(NotARun(path=str(folder), reason=reason))
-    recipe = check(parse(read_source(folder / "resolved.ftr")), VOCABULARY)
-    classes = read_json(folder, "classes.json")
-    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
-        raise RecipeError(NotARun(path=str(folder), reason="`classes.json` is not a list of names"))
-    result = read_json(folder, "result.json")
-    if not isinstance(result, dict) or not isinstance(result.get("params"), dict):
-        raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not that of a run"))
-    if not (folder / "model.params").is_file():
-        raise RecipeError(NotARun(path=str(folder), reason="it has no `model.params`: the run left no weights"))
-    data = data_plan(recipe, DataFacts(tuple(classes), {}))
-    head = [step(layer) for layer in recipe["head"]]
-    model = build_model(step(recipe.fields["base"]), head, len(classes), data.size)
-    model.load(read_params(folder / "model.params"), f"`{folder / 'model.params'}`")
-    return Finished(folder, recipe, data, model, result)
+    with opened(path) as folder:
+        if not os.path.isfile(folder / "resolved.ftr"):  # unlike Path.is_file, false where nobody may look
+            reason = "there is no such folder" if not os.path.isdir(folder) else "it has no `resolved.ftr`"
+            raise RecipeError(NotARun(path=str(folder), reason=reason))
+        name = str(folder / "resolved.ftr") if folder == path else str(path)
+        recipe = check(parse(read_source(folder / "resolved.ftr", name)), VOCABULARY)
+        classes = read_classes(folder)
+        result = read_json(folder, "result.json")
+        if not isinstance(result, dict) or not isinstance(result.get("params"), dict):
+            raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not that of a run"))
+        if not (folder / "model.params").is_file():
+            raise RecipeError(NotARun(path=str(folder), reason="it has no `model.params`: the run left no weights"))
+        data = data_plan(recipe, DataFacts(classes, {}))
+        head = [step(layer) for layer in recipe["head"]]
+        model = build_model(step(recipe.fields["base"]), head, len(classes), data.size)
+        model.load(read_params(folder / "model.params"), f"`{path / 'model.params'}`")
+        return Finished(path, recipe, data, model, result, _last_cut(folder, model))
 
 
 def predict(run: Finished, paths: Sequence[Path], context: Any, top: int = 5) -> Iterator[Prediction]:
@@ -173,7 +176,7 @@ def evaluate(
         listings = list_sets(run.recipe if data_root is None else _moved_recipe(run, data_root))
         name = set_name or ("test" if "test" in listings else "valid")
         if name not in listings:
-            raise RecipeError(NoSuchSet(path=str(run.folder), set_name=name))
+            raise RecipeError(NoSuchSet(path=str(run.path), set_name=name))
         listing = splits.align(listings[name], run.data.classes, name)
     samples = _readable(run, listing, workers)
     if not samples:
@@ -188,7 +191,7 @@ def _measured(run: Finished, sets: Sets, context: Any, cache: bool) -> Report:
     base = step(run.recipe.fields["base"])
     features = features_of(run.model, base, sets, context, fuse=True, keep=cache, cache=user_cache() if cache else None)
     try:
-        cut = _last_cut(run)
+        cut = run.cut
         inputs = SetInputs(sets, features.prefix(cut, (), len(sets.samples["these"])))
         for _ in inputs.fill_evaluation("these"):
             pass
@@ -197,20 +200,19 @@ def _measured(run: Finished, sets: Sets, context: Any, cache: bool) -> Report:
         features.close()
 
 
-def _last_cut(run: Finished) -> int:
+def _last_cut(folder: Path, model: Model) -> int:
     """Return how many units the last stage left frozen; 0, which is as right but slower, when no plan says it."""
     try:
-        cut = read_json(run.folder, "plan.json")["stages"][-1]["cut"]
+        cut = read_json(folder, "plan.json")["stages"][-1]["cut"]
     except (RecipeError, LookupError, TypeError):
         return 0
-    return frozen_units(run.model, cut) if isinstance(cut, int) and 0 <= cut < len(run.model.parts) else 0
+    return frozen_units(model, cut) if isinstance(cut, int) and 0 <= cut < len(model.parts) else 0
 
 
 def _moved_recipe(run: Finished, data_root: Path) -> CheckedRecipe:
     """Return the recipe as it was written, whose paths are still relative, with its data below a root."""
-    given = run.result.get("settings", run.result["params"])
-    settings = [f"{name}={value}" for name, value in given.items()] if isinstance(given, dict) else []
-    return under_root(check(parse(read_source(run.folder / "recipe.ftr")), VOCABULARY, settings), data_root)
+    source = read_recipe(run.path if is_pack(run.path) else run.path / "recipe.ftr")
+    return under_root(written_recipe(source, run.result), data_root)
 
 
 def _readable(run: Finished, listing: Listing, workers: int) -> Sequence[Sample]:

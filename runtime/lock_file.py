@@ -21,6 +21,7 @@ from recipe_lang.diagnostics import RecipeError
 from recipe_lang.parser import decode_source, read_bytes
 from recipe_lang.source import Source, Span
 from runtime.lock_problems import BrokenLock, NoLock
+from runtime.pack_file import is_pack, opened
 
 Fact: TypeAlias = "str | int | float | bool"
 Key: TypeAlias = "tuple[str, str]"  # the section, the name in it
@@ -104,11 +105,14 @@ def lock_of(recipe: Path) -> Path:
 
 
 def existing_lock(path: Path) -> Lock:
-    """Read the lock beside a recipe, or in the folder of a run.
+    """Read the lock beside a recipe, or in the folder of a run or its pack.
 
     Raises:
         RecipeError: there is none, or it is broken.
     """
+    if is_pack(path):
+        with opened(path) as content:
+            return existing_lock(content)
     folder = os.path.isdir(path)
     place = path / LOCK if folder else lock_of(path)
     if not os.path.exists(place):

@@ -31,6 +31,7 @@ from runtime.lock_file import LOCK, Fact, Facts, Key, Lock, lock_of, lock_text, 
 from runtime.lock_problems import LockMismatch
 from runtime.machine import kind, library_versions, thread_count
 from runtime.mx import gluoncv, mx
+from runtime.pack_file import is_pack
 from runtime.plan import Plan, Step
 from runtime.run_settings import RunSettings
 from runtime.vocabulary import VOCABULARY
@@ -213,6 +214,8 @@ def keep_lock(recipe: Path, folder: Path) -> str:
 
     A lock of something else stays as it is, and a run whose claims do not hold gives none.
     """
+    if is_pack(recipe):  # it has its own, and stays as it is
+        return ""
     path, new = lock_of(recipe), read_lock(folder / LOCK)
     try:
         old = read_lock(path) if os.path.lexists(path) else None

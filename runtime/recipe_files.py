@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.errors import Unreadable
-from recipe_lang.source import MAX_BYTES
+from recipe_lang.source import MAX_BYTES, Source
 
 STANDARD_INPUT = Path("-")
 
@@ -53,14 +53,29 @@ def recipe_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
     ]
 
 
+def read_recipe(path: Path) -> Source:
+    """Read a recipe: a file, the one in a pack, or the standard input for `-`. Its paths start from the file's folder.
+
+    Raises:
+        RecipeError: it cannot be read, or is no text.
+    """
+    from recipe_lang.parser import decode_source
+
+    return decode_source(read_bytes(path), "<stdin>" if path == STANDARD_INPUT else str(path))
+
+
 def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a file, or of the standard input for `-`; not many more than a recipe may have.
+    """Return the bytes of a recipe, as `read_recipe` finds it; not many more than a recipe may have.
 
     Raises:
         RecipeError: it cannot be read.
     """
     from recipe_lang import parser
+    from runtime.pack_file import is_pack, open_pack
 
+    if is_pack(path):
+        with open_pack(path) as pack:
+            return pack.read("recipe.ftr")
     return sys.stdin.buffer.read(MAX_BYTES + 1) if path == STANDARD_INPUT else parser.read_bytes(path)
 
 
@@ -74,8 +89,12 @@ def replace_file(path: Path, text: str) -> None:
     """
     import tempfile
 
+    from runtime.pack_file import is_pack
+
     temporary = None
     try:
+        if is_pack(path):
+            raise OSError(None, "a pack stays as it is; `ftr unpack` makes files of it")
         target = Path(os.path.realpath(path))
         mode = target.stat().st_mode
         if not stat.S_ISREG(mode):

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from recipe_lang.diagnostics import RecipeError
 from runtime.artifacts import read_json
+from runtime.pack_file import is_pack, opened
 from runtime.plan import as_json
 
 if TYPE_CHECKING:
@@ -115,7 +116,16 @@ def show_predictions(console: Console, found: Sequence[Prediction]) -> None:
 
 
 def read_results(folder: Path) -> list[dict[str, Any]]:
-    """Return the results of all runs in a folder, oldest first; a folder without one is an unfinished run."""
+    """Return the results of all runs in a folder, oldest first; a folder without one is an unfinished run.
+
+    `folder` may also be one run, or a pack.
+
+    Raises:
+        RecipeError: the pack is refused.
+    """
+    if is_pack(folder):
+        with opened(folder) as place:
+            return [{**result, "folder": str(folder)} for result in read_results(place)]
     found = []
     if os.path.isfile(folder / "plan.json"):
         places = [folder]

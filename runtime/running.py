@@ -24,7 +24,7 @@ from recipe_lang.diagnostics import Problem, RecipeError, ordered
 from recipe_lang.errors import Unreadable
 from recipe_lang.flatten import flatten
 from recipe_lang.formatter import recipe_text
-from recipe_lang.loading import load
+from recipe_lang.loading import load_source
 from recipe_lang.printer import print_recipe
 from runtime.artifacts import (
     create_folder,
@@ -51,6 +51,7 @@ from runtime.model import Model, build_model, start_weights
 from runtime.mx import mx
 from runtime.plan import Plan
 from runtime.plan_advice import plan_advice
+from runtime.recipe_files import read_recipe
 from runtime.resuming import check_unchanged
 from runtime.run_problems import NoSuchDevice
 from runtime.run_settings import Due, RunSettings
@@ -110,7 +111,7 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     Raises:
         RecipeError: something about the recipe, its data or its base is wrong.
     """
-    recipe = check(load(path, outside=outside), VOCABULARY, settings)
+    recipe = check(load_source(read_recipe(path), outside=outside), VOCABULARY, settings)
     if data_root is not None:
         recipe = under_root(recipe, data_root)
     _check_paths(recipe)

@@ -15,6 +15,7 @@ from textwrap import wrap
 
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.formatter import WIDTH, format_text
+from recipe_lang.phrases import printable
 from recipe_lang.printer import value_text
 from recipe_lang.source import Source
 from recipe_lang.vocabulary import Text
@@ -326,8 +327,7 @@ def _block(header: str, fields: Sequence[_Field]) -> Iterator[str]:
 
 
 def _comment(text: str, indent: str = "") -> list[str]:
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return wrap(shown, WIDTH, initial_indent="# ", subsequent_indent=f"# {indent}", break_on_hyphens=False)
+    return wrap(printable(text), WIDTH, initial_indent="# ", subsequent_indent=f"# {indent}", break_on_hyphens=False)
 
 
 def _source(found: Found, folder: Path) -> str:

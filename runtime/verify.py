@@ -18,6 +18,7 @@ from runtime.artifacts import read_json
 from runtime.lock_file import Facts, Lock
 from runtime.lock_problems import LockWithoutResult
 from runtime.locking import SUBJECT, SURROUNDINGS, Difference, differences, refuse, resolved_hash
+from runtime.pack_file import is_pack, opened
 from runtime.run_problems import NotARun
 from runtime.run_settings import RunSettings
 from runtime.vocabulary import VOCABULARY
@@ -51,6 +52,9 @@ def subject(path: Path, lock: Lock, data_root: Path | None) -> Subject:
     """
     if not lock.has_result:
         raise RecipeError(LockWithoutResult(path=lock.source.name, recipe=quote(str(path))))
+    if is_pack(path):
+        with opened(path) as folder:
+            return Subject(path, _settings(folder), lock, SUBJECT)
     if not os.path.isdir(path):
         return Subject(path, (), lock, SUBJECT)
     settings = _settings(path)

@@ -16,9 +16,11 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,7 @@ from recipe_lang.loading import load
 from recipe_lang.parser import parse
 from recipe_lang.source import Source
 from runtime.examples import Example
+from runtime.packing import pack_run
 from runtime.vocabulary import VOCABULARY
 
 BASE = (
@@ -58,7 +61,7 @@ def outcome(code: str, example: Example, folder: Path, right: bool) -> str:
             patch.delenv(name, raising=False)
         if code in GIVEN:
             GIVEN[code](right)
-        if code in PATCHES and not right:
+        if code in PATCHES and (not right or PATCHES[code] is _hub):
             PATCHES[code](patch)
         if example.inside == "shell":
             shown = _typed(text)
@@ -385,6 +388,37 @@ def _merged(right: bool) -> None:
     Path("flowers.ftr.lock").write_text("lock = 1\n\n[data]\n<<<<<<< HEAD\n")
 
 
+def _packed(right: bool) -> None:
+    """Leave a pack, half of it, and one to which something was added."""
+    _finished(right)
+    pack_run(Path("runs/flowers-1"), Path("flowers.ftrpack"))
+    Path("half.ftrpack").write_bytes(Path("flowers.ftrpack").read_bytes()[:9000])
+    shutil.copy("flowers.ftrpack", "found.ftrpack")
+    with zipfile.ZipFile("found.ftrpack", "a") as archive:
+        archive.writestr("../../.bashrc", "")
+
+
+def _hub(patch: pytest.MonkeyPatch) -> None:
+    """Put a hub in place that has the repository me/flowers."""
+    import httpx2
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    from runtime import hub
+
+    def sent(url: str) -> Any:
+        if "me/flowers/" not in url:
+            raise RepositoryNotFoundError("404", response=httpx2.Response(404, request=httpx2.Request("HEAD", url)))
+        return SimpleNamespace(size=1, commit_hash=None)
+
+    def download(*_: object, local_dir: str, **__: object) -> str:
+        return str(shutil.copy(pack, local_dir))
+
+    _packed(right=True)
+    pack = Path("flowers.ftrpack").rename("packed").absolute()
+    patch.setattr(hub, "get_hf_file_metadata", sent)
+    patch.setattr(hub, "hf_hub_download", download)
+
+
 def _recipe(right: bool, encoding: str = "utf-8") -> None:
     Path("flowers.ftr").write_text(RUN, encoding=encoding)
 
@@ -428,6 +462,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E560", "E563"), _never_run),
     "E561": _locked_recipe,
     "E562": _merged,
+    **dict.fromkeys(("E570", "E571", "E572"), _packed),
     "E601": lambda right: _photos(roses=20, tulips=20),
     **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608"), _finished),
     "E640": _damaged,
@@ -472,6 +507,7 @@ PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E528": _without_packages,
     "E540": _offline,
     "E643": _locked,
+    **dict.fromkeys(("E573", "E574"), _hub),
 }
 
 

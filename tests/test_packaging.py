@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 PYTHONS = ("3.10", "3.11", "3.12")
-EXTRAS = ("solar", "lsp", "dev")
+EXTRAS = ("solar", "lsp", "hub", "dev")
 
 
 def applies(requirement: Requirement, python: str, extras: tuple[str, ...] = ("",)) -> bool:

@@ -73,9 +73,9 @@ def show_problems(problems: tuple[Problem, ...]) -> None:
     """Print problems on standard error."""
     if not problems:  # rich takes 30 ms to import
         return
-    from rich.console import Console
+    from runtime.terminal import SafeConsole
 
-    out = Console(stderr=True, soft_wrap=True, highlight=False)
+    out = SafeConsole(stderr=True, soft_wrap=True, highlight=False)
     for problem in problems[:_SHOWN]:
         head, _, rest = render(problem).partition("\n")
         style = "bold red" if problem.is_error else "bold yellow"
@@ -91,10 +91,10 @@ def show_problems(problems: tuple[Problem, ...]) -> None:
 
 
 def console() -> Console:
-    """Return a console for standard output, in which names of classes and files are no markup."""
-    from rich.console import Console
+    """Return a console for standard output, in which names of classes and files are no markup, and harmless."""
+    from runtime.terminal import SafeConsole
 
-    out = Console(highlight=False, markup=False, emoji=False)
+    out = SafeConsole(highlight=False, markup=False, emoji=False)
     if not out.is_terminal and "COLUMNS" not in os.environ:
         out.width = _PIPED
     return out

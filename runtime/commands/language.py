@@ -48,7 +48,7 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
     from recipe_lang.checker import check as check_recipe
     from recipe_lang.identity import recipe_hash
     from recipe_lang.loading import load_source
-    from runtime.recipe_files import recipe_files
+    from runtime.recipe_files import read_recipe, recipe_files
     from runtime.vocabulary import VOCABULARY
 
     paths, unread = recipe_files(recipes)
@@ -59,7 +59,7 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
         problems: tuple[Problem, ...] = ()
         identity = None
         try:
-            checked = check_recipe(load_source(_read(path), outside=outside), VOCABULARY, settings)
+            checked = check_recipe(load_source(read_recipe(path), outside=outside), VOCABULARY, settings)
             identity, problems = recipe_hash(checked, VOCABULARY), checked.advice
             code = max(code, FAILED if deny and problems else FINE)
         except RecipeError as error:
@@ -78,14 +78,6 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
 def _verdict(path: Path, identity: str, advice: int, deny: bool) -> str:
     verdict = "refused" if deny and advice else "fine"
     return f"{path}: {verdict} ({identity[:12]})" + (f", with advice on {advice}" if advice else "")
-
-
-def _read(path: Path) -> Source:
-    """Read a recipe, or standard input for `-`."""
-    from recipe_lang.parser import decode_source
-    from runtime.recipe_files import STANDARD_INPUT, read_bytes
-
-    return decode_source(read_bytes(path), "<stdin>" if path == STANDARD_INPUT else str(path))
 
 
 @click.command()
@@ -209,24 +201,25 @@ def show(recipe: Path, resolved: bool, flat: bool, as_twin: bool, settings: tupl
         raise click.UsageError("--set goes with --resolved: the other forms show what is written")
     from recipe_lang.checker import check as check_recipe
     from recipe_lang.flatten import flatten
-    from recipe_lang.loading import load
-    from recipe_lang.parser import parse, read_source
+    from recipe_lang.loading import load_source
+    from recipe_lang.parser import parse
     from recipe_lang.printer import print_recipe, values_with_places
+    from runtime.recipe_files import read_recipe
     from runtime.vocabulary import VOCABULARY
 
+    source = read_recipe(recipe)
     if not resolved and not flat and not as_twin:
-        source = read_source(recipe)
         _print_recipe(source.text, recipe, source.is_json)
         return FINE
     if resolved:
-        checked = check_recipe(load(recipe, outside=outside), VOCABULARY, settings)
+        checked = check_recipe(load_source(source, outside=outside), VOCABULARY, settings)
         if as_twin:
             values = list(values_with_places(checked, VOCABULARY))
             _print_recipe(json.dumps(values, indent=2, ensure_ascii=False) + "\n", is_json=True)
         else:
             _print_recipe(print_recipe(checked, VOCABULARY, places=True))
         return FINE
-    tree = flatten(check_recipe(load(recipe, outside=outside), VOCABULARY)) if flat else parse(read_source(recipe))
+    tree = flatten(check_recipe(load_source(source, outside=outside), VOCABULARY)) if flat else parse(source)
     if tree.problems:
         raise RecipeError(ordered(tree.problems))
     _print_recipe(_written(tree, as_twin), is_json=as_twin)
@@ -250,14 +243,17 @@ def _print_recipe(text: str, path: Path | None = None, is_json: bool = False) ->
     if out.is_terminal:
         from rich.syntax import Syntax
 
+        from recipe_lang.phrases import printable
         from runtime.pygments_lexer import FtrLexer
 
         # somebody else's recipe moves no cursor
-        shown = "".join(c if c.isprintable() or c in "\r\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+        shown = printable(text, kept="\r\n\t")
         colours = Syntax(shown, "json" if is_json else FtrLexer(stripnl=False), theme="ansi_dark")
         out.print(colours.highlight(shown), soft_wrap=True, end="")
     else:  # a pipe can be read only once
-        click.echo(path.read_bytes() if path is not None and path.is_file() else text.encode(), nl=False)
+        from runtime.recipe_files import read_bytes
+
+        click.echo(read_bytes(path) if path is not None and path.is_file() else text.encode(), nl=False)
 
 
 @click.command()
@@ -270,7 +266,7 @@ def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
 
     `-` reads standard input; with --write the fixed text is printed.
     """
-    from runtime.recipe_files import STANDARD_INPUT, recipe_files
+    from runtime.recipe_files import STANDARD_INPUT, read_recipe, recipe_files
 
     paths, problems = recipe_files(files)
     changed = False
@@ -282,7 +278,7 @@ def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
             problems += error.problems
     if write and len(paths) > 1:  # a file may be the parent of one before it
         files_left = [path for path in paths if path != STANDARD_INPUT]
-        left = [problem for path in files_left for problem in _problems(_read(path), outside)]
+        left = [problem for path in files_left for problem in _problems(read_recipe(path), outside)]
     problems += ordered(problem for problem in left if problem.is_error)
     show_problems(tuple(problems))
     parents = {edit.span.source.name for problem in left for edit in problem.edits()} - {str(path) for path in paths}
@@ -296,9 +292,9 @@ def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
 def _fix(path: Path, write: bool, outside: bool, left: list[Problem]) -> bool:
     """Fix one recipe, or show how; return whether there was something to fix, and note the problems that are left."""
     from recipe_lang.fixing import fix
-    from runtime.recipe_files import STANDARD_INPUT, difference, replace_file
+    from runtime.recipe_files import STANDARD_INPUT, difference, read_recipe, replace_file
 
-    source = _read(path)
+    source = read_recipe(path)
     fixed = fix(source, lambda text: _problems(text, outside))
     left += fixed.left
     if write and path == STANDARD_INPUT:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
 
+from recipe_lang.phrases import printable
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -103,11 +105,12 @@ def predict(
         if machine:
             click.echo(predictions_json(found))
         elif table:
-            click.echo(predictions_csv(found), nl=False)
+            text = predictions_csv(found)
+            click.echo(printable(text, kept="\n") if sys.stdout.isatty() else text, nl=False)
         else:
             show_predictions(console(), found)
         for bad in (each for each in found if each.error):
-            click.echo(f"{bad.image}: {bad.error}", err=True)
+            click.echo(printable(f"{bad.image}: {bad.error}"), err=True)
     return FAILED if any(each.error for each in found) else FINE
 
 

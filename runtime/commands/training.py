@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from recipe_lang.phrases import printable
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -199,7 +200,7 @@ def run(
             click.echo("interrupted before the training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
         for name, reason in result["skipped_images"]:
-            click.echo(f"skipped {name}: {reason}", err=True)
+            click.echo(printable(f"skipped {name}: {reason}"), err=True)
         if result["status"] == "interrupted":
             click.echo(f"interrupted; {folder}/model.params has {result['weights']}", err=True)
             click.echo(going_on(folder), err=True)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from recipe_lang.diagnostics import Problem
+from recipe_lang.phrases import printable
 
 _SHOWN = 5
 
 
 def quoted(text: object) -> str:
     """Return a path or a name between backticks, with characters that no terminal can print replaced."""
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(text))
-    return f"`{shown}`"
+    return f"`{printable(text)}`"
 
 
 def _listed(names: tuple[str, ...], total: int | None = None) -> str:

@@ -214,4 +214,24 @@ EXAMPLES: Mapping[str, Example] = {
         "shell",
         "flowers.ftr was never run.",
     ),
+    "E570": Example(
+        "ftr unpack half.ftrpack",
+        "ftr unpack flowers.ftrpack",
+        "shell",
+        "The download of half.ftrpack ended half way.",
+    ),
+    "E571": Example(
+        "ftr unpack found.ftrpack",
+        "ftr unpack flowers.ftrpack",
+        "shell",
+        "found.ftrpack is a pack to which somebody has added `../../.bashrc`.",
+    ),
+    "E572": Example(
+        "ftr pack runs/flowers-1 --out flowers.ftrpack",
+        "ftr pack runs/flowers-1 --out better.ftrpack",
+        "shell",
+        "flowers.ftrpack is there already.",
+    ),
+    "E573": Example("ftr pull flowers", "ftr pull me/flowers", "shell", "The repository is me/flowers."),
+    "E574": Example("ftr pull me/flowrs", "ftr pull me/flowers", "shell", "The repository is me/flowers."),
 }

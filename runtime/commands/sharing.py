@@ -1,0 +1,111 @@
+"""The commands that give a run away, and take one: as a file, or through a repository of a hub."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from shlex import quote
+from typing import Any, TypeVar
+
+import click
+
+from recipe_lang.phrases import printable
+from runtime.commands.command import FINE, INVALID, PATH, RUN, command
+
+PACK = click.argument("pack", type=PATH)
+LICENCE = click.option("--license", "licence", default="", metavar="ID", help="The model's licence, as apache-2.0.")
+F = TypeVar("F", bound=Callable[..., Any])
+FORCE = click.option("--force", is_flag=True, help="Write over a file that exists.")
+
+
+def _out(text: str) -> Callable[[F], F]:
+    return click.option("--out", "-o", type=click.Path(path_type=Path), help=text)
+
+
+@click.command()
+@RUN
+@_out("The pack; RUN.ftrpack by default.")
+@click.option("--no-weights", "weights", is_flag=True, default=True, flag_value=False, help="Leave the weights out.")
+@LICENCE
+@FORCE
+@command
+def pack(run: Path, out: Path | None, weights: bool, licence: str, force: bool) -> int:
+    """Put a run into one file: its recipe, classes, metrics, weights and a model card, never its data."""
+    from runtime.packing import pack_run
+
+    path, absolute = pack_run(run, out, weights=weights, licence=licence, force=force)
+    click.echo(f"{path}: {path.stat().st_size:,} bytes")
+    _tell(absolute)
+    return FINE
+
+
+@click.command()
+@PACK
+@_out("The folder; called as the pack by default.")
+@command
+def unpack(pack: Path, out: Path | None) -> int:
+    """Write the content of a pack into a new folder, which is then that of a run."""
+    from runtime.packing import unpack as unpack_file
+
+    click.echo(unpack_file(pack, out))
+    return FINE
+
+
+@click.command()
+@click.argument("what", type=PATH, metavar="RUN")
+@click.argument("repository", metavar="OWNER/NAME")
+@click.option("--private", is_flag=True, help="Where the repository is new: for yourself only.")
+@LICENCE
+@command
+def push(what: Path, repository: str, private: bool, licence: str) -> int:
+    """Put a run or a pack into a repository of the Hugging Face hub, which is made where it is not there.
+
+    It takes `pip install "ftr[hub]"`, and a token: `hf auth login`, or the variable HF_TOKEN.
+    """
+    from runtime.pack_file import is_pack
+    from runtime.packing import pack_run
+
+    if is_pack(what) and licence:
+        raise click.UsageError("--license goes with the folder of a run: a pack has its card")
+    if not _has_hub():
+        return INVALID
+    from runtime.hub import push_pack
+
+    with tempfile.TemporaryDirectory(prefix="ftr-push-") as folder:
+        path = what
+        if not is_pack(what):
+            path, absolute = pack_run(what, Path(folder, "model.ftrpack"), licence=licence)
+            _tell(absolute)
+        click.echo(printable(push_pack(path, repository, private=private)))
+    return FINE
+
+
+@click.command()
+@click.argument("repository", metavar="OWNER/NAME[@REVISION]")
+@_out("The pack; NAME.ftrpack by default.")
+@FORCE
+@command
+def pull(repository: str, out: Path | None, force: bool) -> int:
+    """Get a pack from a repository of the Hugging Face hub. It is checked before it is kept."""
+    if not _has_hub():
+        return INVALID
+    from runtime.hub import pull_pack
+
+    path = pull_pack(repository, out, force=force)
+    click.echo(f"{path}\nnext: ftr show {quote(str(path))}, then ftr predict {quote(str(path))} PHOTO")
+    return FINE
+
+
+def _tell(absolute: list[str]) -> None:
+    for path in absolute:
+        click.echo(f"the recipe names {printable(path)}, which others do not have; better is a relative path", err=True)
+
+
+def _has_hub() -> bool:
+    from importlib.util import find_spec
+
+    if find_spec("huggingface_hub") is None:
+        click.echo('push and pull need huggingface_hub: pip install -c constraints.txt ".[hub]"', err=True)
+        return False
+    return True

@@ -1,0 +1,232 @@
+"""Files that somebody may have made to do harm: sound ones, damaged at random, and what reads each kind.
+
+`FORMATS` has a row for each kind of file that ftr reads from others: how sound ones are made, and the function that
+reads one. A reader gives something or raises `RecipeError`; anything else is a bug.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import stat
+import struct
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from packs import RECIPE, make_run
+from recipes_at_random import damaged as damaged_recipe
+from rich.console import Console
+from test_torch_file import SIX, state, storage, tensor, whole_file
+
+from recipe_lang.checker import check
+from recipe_lang.parser import parse
+from runtime.lock_file import lock_text, read_lock
+from runtime.pack_file import MEMBERS
+from runtime.packing import pack_run, unpack
+from runtime.recipe_files import read_recipe
+from runtime.report_view import read_results, show_runs
+from runtime.terminal import SafeConsole
+from runtime.vocabulary import VOCABULARY
+from runtime.weights.params_file import read_params, write_params
+from runtime.weights.torch_file import read_torch_file
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file.
+
+    `seeds` makes sound ones in a folder; `read` gets one, and a folder that it may write to; `damage` is for kinds
+    with a structure of their own, beside the damage to bytes.
+    """
+
+    seeds: Callable[[Path], list[bytes]]
+    read: Callable[[Path, Path], object]
+    damage: Callable[[bytes, random.Random], bytes] | None = None
+
+
+# --- damage -----------------------------------------------------------------------------------
+
+_NUMBERS = (0, 1, 2, 0x7F, 0xFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**62, 2**63 - 1, 2**63, 2**64 - 1)
+
+
+def damaged(data: bytes, others: list[bytes], rng: random.Random) -> bytes:
+    """Return bytes with one to four changes: bits, lengths that lie, pieces lost, doubled, or of another file."""
+    changed = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        at = rng.randrange(len(changed) + 1)
+        match rng.randrange(7):
+            case 0:
+                if changed:
+                    changed[at - 1] ^= 1 << rng.randrange(8)
+            case 1:
+                changed[at : at + 1] = bytes([rng.randrange(256)])
+            case 2:
+                width = rng.choice((1, 2, 4, 8))
+                number = rng.choice(_NUMBERS) & ((1 << 8 * width) - 1)
+                changed[at : at + width] = number.to_bytes(width, "little")
+            case 3:
+                del changed[at:]
+            case 4:
+                del changed[at : at + rng.randint(1, 64)]
+            case 5:
+                changed[at:at] = changed[at : at + rng.randint(1, 64)] * rng.randint(1, 9)
+            case _:
+                other = rng.choice(others)
+                start = rng.randrange(len(other) + 1)
+                changed[at : at + rng.randrange(64)] = other[start : start + rng.randint(1, 200)]
+    return bytes(changed)
+
+
+_STRANGE = (
+    *("../evil", "/tmp/evil", "a/b", "..", ".", "", "C:\\evil", "evil\0.params", "model.params\0x", "RECIPE.FTR"),
+    *("model.pkl", "é", "x" * 300, "model.params ", "recipe.ftr/", "__MACOSX/recipe.ftr"),
+)
+
+
+def strange_pack(data: bytes, rng: random.Random) -> bytes:
+    """Return the content of a pack written again as `ftr pack` would not: other names, twice, links, compressed."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    how = rng.randrange(7)
+    if how == 0:
+        members.insert(rng.randrange(len(members) + 1), (rng.choice(_STRANGE), b"evil"))
+    elif how == 1:
+        members.append(rng.choice(members))
+    elif how == 2:
+        members.pop(rng.randrange(len(members)))
+    elif how == 3:
+        at = rng.randrange(len(members))
+        members[at] = (members[at][0], rng.choice((b"", b"\x80\x04K\x01.", b"\xff\xfe", b"[" * 5000, b"{}", b"nan")))
+    out = io.BytesIO()
+    packing = zipfile.ZIP_DEFLATED if how == 4 else zipfile.ZIP_STORED
+    with warnings.catch_warnings(), zipfile.ZipFile(out, "w", packing) as archive:
+        warnings.simplefilter("ignore")  # of names that stand twice
+        for name, content in members:
+            info = zipfile.ZipInfo(name)
+            info.compress_type = archive.compression
+            info.external_attr = (stat.S_IFLNK | 0o777 if how == 5 else 0o644) << 16
+            archive.writestr(info, content)
+        if how == 6:
+            archive.comment = b"comment"
+    return out.getvalue()
+
+
+def strange_json(data: bytes, rng: random.Random) -> bytes:
+    """Return JSON with one of its values changed into one of another kind, or a key gone."""
+    value = json.loads(data)
+    places: list[tuple[Any, Any]] = []
+    todo = [value]
+    for each in todo:
+        entries = each.items() if isinstance(each, dict) else enumerate(each) if isinstance(each, list) else ()
+        for key, inner in entries:
+            places.append((each, key))
+            todo.append(inner)
+    holder, key = rng.choice(places)
+    if rng.random() < 0.2:
+        del holder[key]
+    else:
+        others = (None, True, -1, 1e308, float("nan"), float("inf"), "", "\x1b[31m\x9b5m\u202e", "../../x", [], {})
+        holder[key] = rng.choice((*others, [[]] * 3, {"place": 3}, "x" * 10_000, 10**400))
+    return json.dumps(value, ensure_ascii=rng.random() < 0.5).encode("utf-8", "surrogatepass")
+
+
+# --- the kinds --------------------------------------------------------------------------------
+
+
+def _packs(folder: Path) -> list[bytes]:
+    run = make_run(folder / "run")
+    return [pack_run(run, folder / f"{weights}.ftrpack", weights=weights)[0].read_bytes() for weights in (True, False)]
+
+
+def _read_pack(path: Path, target: Path) -> object:
+    pack = path.rename(path.with_suffix(".ftrpack"))
+    check(parse(read_recipe(pack)), VOCABULARY)
+    return unpack(pack, target / "run")
+
+
+def _params(folder: Path) -> list[bytes]:
+    rng = np.random.default_rng(0)
+    kinds = {"f": np.float32, "d": np.float64, "h": np.float16, "b": np.uint8, "i": np.int32, "l": np.int64}
+    write_params(folder / "a.params", {n: rng.integers(0, 9, (2, 3)).astype(k) for n, k in kinds.items()})
+    write_params(folder / "b.params", {f"arg:layer{n}_weight": np.ones((4, 1, 3), "f4") for n in range(9)})
+    return [(folder / name).read_bytes() for name in ("a.params", "b.params")]
+
+
+def _torch(_: Path) -> list[bytes]:
+    one = whole_file(state(a=tensor((2, 3), (3, 1)), b=tensor((3, 2), (1, 3)), c=tensor((), (), 5)), ["0"], SIX)
+    half = storage("HalfStorage", "1", 4)
+    stored = struct.pack("<q4e", 4, 1, 2, 3, 4)
+    return [one, whole_file(state(x=tensor((2, 2), (2, 1), of=half)), ["1"], stored)]
+
+
+@cache
+def _run() -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        return {path.name: path.read_bytes() for path in make_run(Path(folder, "run")).iterdir()}
+
+
+def _run_with(name: str) -> Callable[[Path, Path], object]:
+    """Return what lists and packs a run in which one file is somebody else's."""
+
+    def read(path: Path, target: Path) -> object:
+        run = target / "run"
+        run.mkdir()
+        for each, content in _run().items():
+            (run / each).write_bytes(content)
+        path.replace(run / name)
+        console: Console = SafeConsole(file=io.StringIO(), width=100)
+        show_runs(console, read_results(target), target)
+        assert "\x1b" not in console.file.getvalue()  # type: ignore[attr-defined]
+        return pack_run(run, target / "run.ftrpack")
+
+    return read
+
+
+def _read_recipe(path: Path, _: Path) -> object:
+    return check(parse(read_recipe(path)), VOCABULARY)
+
+
+def _damaged_recipe(data: bytes, rng: random.Random) -> bytes:
+    names = [*VOCABULARY.fields, *VOCABULARY.blocks, *MEMBERS]
+    return damaged_recipe(data.decode(), [RECIPE], rng, names).encode("utf-8", "replace")
+
+
+_LOCK = lock_text(
+    {
+        ("recipe", "hash"): "0" * 64,
+        ("run", "threads"): 2,
+        ("data.train", "images"): 1797,
+        ("data.train", 'a "b".jpg'): "f" * 64,
+        ("run", "fuse"): True,
+        ("result", "test.accuracy"): 0.9375,
+        ("result", "weights"): "e" * 64,
+    }
+)
+
+FORMATS: Mapping[str, Format] = {
+    "pack": Format(_packs, _read_pack, strange_pack),
+    "params": Format(_params, lambda path, _: read_params(path)),
+    "torch": Format(_torch, lambda path, _: read_torch_file(path)),
+    "result.json": Format(lambda _: [_run()["result.json"]], _run_with("result.json"), strange_json),
+    "plan.json": Format(lambda _: [_run()["plan.json"]], _run_with("plan.json"), strange_json),
+    "lock": Format(lambda _: [_LOCK.encode()], lambda path, _: read_lock(path)),
+    "recipe": Format(lambda _: [RECIPE.encode()], _read_recipe, _damaged_recipe),
+}
+
+
+def one(kind: Format, seeds: list[bytes], rng: random.Random) -> bytes:
+    """Return one damaged file of a kind."""
+    data = rng.choice(seeds)
+    if kind.damage is not None and rng.random() < 0.5:
+        data = kind.damage(data, rng)
+        if rng.random() < 0.8:
+            return data
+    return damaged(data, seeds, rng)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from runtime.commands import cache, language, locks, results, training
+from runtime.commands import cache, data, language, locks, results, training
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -46,6 +46,7 @@ for _each in (
     results.predict,
     results.export,
     results.runs,
+    data.data,
     cache.cache,
 ):
     app.add_command(_each)

@@ -44,6 +44,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
         "data and weights",
         (
             "runtime.data.problems",
+            "runtime.data.exclude_problems",
             "runtime.weights.problems",
             "runtime.survey_problems",
             "runtime.plan_problems",

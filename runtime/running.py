@@ -89,11 +89,7 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     Raises:
         RecipeError: something about the recipe, its data or its base is wrong.
     """
-    recipe = check(load(path, outside=outside), VOCABULARY, settings)
-    if data_root is not None:
-        recipe = under_root(recipe, data_root)
-    _check_paths(recipe)
-    listings = list_sets(recipe)
+    recipe, listings = listed(path, settings, data_root, outside)
     facts = data_facts(listings)
     size, _ = image_size(recipe)
     head = [step(layer) for layer in recipe["head"]]
@@ -101,6 +97,21 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     plan = compile_plan(recipe, facts, model.facts())
     advice = ordered((*recipe.advice, *plan_advice(recipe, plan, listings)))
     return Prepared(recipe, listings, model, plan, tuple(advice))
+
+
+def listed(
+    path: Path, settings: Sequence[str], data_root: Path | None, outside: bool
+) -> tuple[CheckedRecipe, dict[str, Listing]]:
+    """Check a recipe and find its images, as `prepare` does.
+
+    Raises:
+        RecipeError: something about the recipe or its data is wrong.
+    """
+    recipe = check(load(path, outside=outside), VOCABULARY, settings)
+    if data_root is not None:
+        recipe = under_root(recipe, data_root)
+    _check_paths(recipe)
+    return recipe, list_sets(recipe)
 
 
 def _check_paths(recipe: CheckedRecipe) -> None:

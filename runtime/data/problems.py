@@ -15,8 +15,12 @@ _SHOWN = 5
 
 def quoted(text: object) -> str:
     """Return a path or a name between backticks, with characters that no terminal can print replaced."""
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(text))
-    return f"`{shown}`"
+    return f"`{printable(str(text))}`"
+
+
+def printable(text: str) -> str:
+    """Return a text with characters that cannot be shown replaced."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _listed(names: tuple[str, ...], total: int | None = None) -> str:

@@ -54,7 +54,9 @@ FAMILIES: Mapping[str, CodeFamily] = {
     ),
     "E6": CodeFamily("the run", ("runtime.run_problems",), "running"),
     "W7": CodeFamily(
-        "advice", ("recipe_lang.place_problems", "runtime.vocabulary.advice", "runtime.plan_advice"), "advice"
+        "advice",
+        ("recipe_lang.place_problems", "runtime.vocabulary.advice", "runtime.plan_advice", "runtime.image_advice"),
+        "advice",
     ),
 }
 """By the first two characters of the codes."""

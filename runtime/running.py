@@ -36,6 +36,7 @@ from runtime.data.sources import Listing
 from runtime.events import Event
 from runtime.feature_cache import user_cache
 from runtime.finished import RunSettings, export_model
+from runtime.image_advice import image_advice
 from runtime.lock_file import LOCK, Facts, lock_text
 from runtime.locking import inputs, outcome
 from runtime.machine import library_versions
@@ -129,10 +130,12 @@ def run(
     out: Path | None = None,
     watch: Watch | None = None,
     approve: Callable[[Facts], None] = lambda facts: None,
+    advise: Callable[[tuple[Problem, ...]], None] = lambda found: None,
 ) -> tuple[Path, dict[str, Any]]:
     """Train a prepared recipe; return the run folder and what its `result.json` says.
 
     Before it trains it shows `approve` what it is made from (`locking.inputs`), which may refuse.
+    Before that `advise` gets what the images themselves advise, if anything; it may refuse too.
 
     An interrupted run (SIGINT, SIGTERM) ends at the next step, keeps what it has and says so in `status`.
 
@@ -149,8 +152,11 @@ def run(
         cache = user_cache() if settings.cache else None
         with sound_images(cache, count) as sound:
             listings, skipped = check_images(recipe, prepared.listings, settings.workers, watch.checking, asked, sound)
+            found = image_advice(recipe, prepared.listings, listings, settings.workers, cache, asked)
         if asked():
             raise Interrupted(asked.signal)
+        if found:
+            advise(found)
         if skipped:
             plan = compile_plan(recipe, data_facts(listings), prepared.model.facts())
         with Place(plan.base.place):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from recipe_lang.diagnostics import Problem, RecipeError
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -149,9 +151,8 @@ def run(
                 return FAILED
         try:
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
-                folder, result = run_prepared(
-                    prepared, RunSettings(device, workers, cache, fuse), out, display, as_locked(lock)
-                )
+                used = RunSettings(device, workers, cache, fuse)
+                folder, result = run_prepared(prepared, used, out, display, as_locked(lock), _advise(deny, quiet))
         except Interrupted as stopped:
             click.echo("interrupted before the training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
@@ -164,3 +165,15 @@ def run(
         if not settings and (note := keep_lock(recipe, folder)) and not quiet:
             screen.print(note, soft_wrap=True)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+def _advise(deny: bool, quiet: bool) -> Callable[[tuple[Problem, ...]], None]:
+    """Return what is done with the advice that the images give before a run trains."""
+
+    def advise(found: tuple[Problem, ...]) -> None:
+        if deny:
+            raise RecipeError(found)
+        if not quiet:
+            show_problems(found)
+
+    return advise

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from runtime.commands import cache, language, locks, results, sharing, training
+from runtime.commands import cache, data, language, locks, results, sharing, training
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -50,6 +50,7 @@ for _each in (
     sharing.unpack,
     sharing.push,
     sharing.pull,
+    data.data,
     cache.cache,
 ):
     app.add_command(_each)

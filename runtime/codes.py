@@ -44,6 +44,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
         "data and weights",
         (
             "runtime.data.problems",
+            "runtime.data.exclude_problems",
             "runtime.weights.problems",
             "runtime.survey_problems",
             "runtime.plan_problems",
@@ -54,7 +55,9 @@ FAMILIES: Mapping[str, CodeFamily] = {
     ),
     "E6": CodeFamily("the run", ("runtime.run_problems",), "running"),
     "W7": CodeFamily(
-        "advice", ("recipe_lang.place_problems", "runtime.vocabulary.advice", "runtime.plan_advice"), "advice"
+        "advice",
+        ("recipe_lang.place_problems", "runtime.vocabulary.advice", "runtime.plan_advice", "runtime.image_advice"),
+        "advice",
     ),
 }
 """By the first two characters of the codes."""

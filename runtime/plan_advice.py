@@ -19,7 +19,6 @@ from recipe_lang.errors import listed
 from recipe_lang.extend import files
 from runtime.data.problems import quoted
 from runtime.plan import ClaimPlan, Plan
-from runtime.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
     from runtime.data.sources import Listing
@@ -197,7 +196,7 @@ def plan_advice(recipe: CheckedRecipe, plan: Plan, listings: Mapping[str, Listin
     found += _shared_files(recipe, listings)
     was_set = any(param.was_set for param in recipe.params)
     sources = [file.source for file in files(recipe.written)]
-    return tuple(ordered(excused(found, sources, lambda code: code in VOCABULARY.later and not was_set)))
+    return tuple(ordered(excused(found, sources, lambda code: code in _HERE and not was_set)))
 
 
 def _imbalance(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
@@ -281,6 +280,7 @@ def _shared_files(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Ite
             )
 
 
+_HERE = frozenset(f"W{number}" for number in range(740, 760))
 UNEQUAL = 5  # largest class to smallest, above which accuracy alone is advised against
 _FEW_OF_CLASS = 10
 _SMALL_VALIDATION = 50

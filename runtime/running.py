@@ -43,6 +43,7 @@ from runtime.data.sound_images import sound_images
 from runtime.data.sources import Listing
 from runtime.events import Event
 from runtime.feature_cache import user_cache
+from runtime.image_advice import image_advice
 from runtime.leaving import Leaving
 from runtime.lock_file import LOCK, Facts, lock_text, read_lock
 from runtime.locking import SURROUNDINGS, differences, inputs, refuse
@@ -111,11 +112,7 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     Raises:
         RecipeError: something about the recipe, its data or its base is wrong.
     """
-    recipe = check(load_source(read_recipe(path), outside=outside), VOCABULARY, settings)
-    if data_root is not None:
-        recipe = under_root(recipe, data_root)
-    _check_paths(recipe)
-    listings = list_sets(recipe)
+    recipe, listings = listed(path, settings, data_root, outside)
     facts = data_facts(listings)
     size, _ = image_size(recipe)
     head = [step(layer) for layer in recipe["head"]]
@@ -126,6 +123,21 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     return Prepared(
         recipe, listings, model, plan, tuple(advice), Given(path.absolute(), tuple(settings), root, outside)
     )
+
+
+def listed(
+    path: Path, settings: Sequence[str], data_root: Path | None, outside: bool
+) -> tuple[CheckedRecipe, dict[str, Listing]]:
+    """Check a recipe and find its images, as `prepare` does.
+
+    Raises:
+        RecipeError: something about the recipe or its data is wrong.
+    """
+    recipe = check(load_source(read_recipe(path), outside=outside), VOCABULARY, settings)
+    if data_root is not None:
+        recipe = under_root(recipe, data_root)
+    _check_paths(recipe)
+    return recipe, list_sets(recipe)
 
 
 def _check_paths(recipe: CheckedRecipe) -> None:
@@ -151,12 +163,14 @@ def run(
     out: Path | None = None,
     watch: Watch | None = None,
     approve: Callable[[Facts], None] = lambda facts: None,
+    advise: Callable[[tuple[Problem, ...]], None] = lambda found: None,
     resume: Resume | None = None,
 ) -> tuple[Path, dict[str, Any]]:
     """Train a prepared recipe; return the run folder and what its `result.json` says.
 
-    Before it trains it shows `approve` what it is made from (`locking.inputs`), which may refuse. With `resume` a run
-    that has begun goes on behind its newest checkpoint, to the same weights, bit for bit, as if it had never stopped.
+    Before it trains `advise` gets what the images advise, if anything, then `approve` what the run is made from
+    (`locking.inputs`); both may refuse. With `resume` a run that has begun goes on behind its newest checkpoint, to the
+    same weights, bit for bit, as if it had never stopped.
     An interrupted run (SIGINT, SIGTERM) ends at the next step, keeps what it has and says so in `status`.
 
     Raises:
@@ -174,8 +188,11 @@ def run(
         cache = user_cache() if settings.cache else None
         with sound_images(cache, count) as sound:
             listings, skipped = check_images(recipe, prepared.listings, settings.workers, watch.checking, asked, sound)
+            found = image_advice(recipe, prepared.listings, listings, settings.workers, cache, asked)
         if asked():
             raise Interrupted(asked.signal)
+        if found:
+            advise(found)
         if skipped:
             plan = compile_plan(recipe, data_facts(listings), prepared.model.facts())
         checkpoint = newest(resume.folder) if resume else None

@@ -177,6 +177,18 @@ def _advised(train: tuple[int, ...], valid: tuple[int, ...] = (400, 400), shared
     return advise
 
 
+def _read(text: str) -> Any:
+    from runtime.data.sets import check_images, list_sets
+    from runtime.feature_cache import FeatureCache
+    from runtime.image_advice import image_advice
+
+    recipe = _check(text)
+    listings = list_sets(recipe)
+    sound, _ = check_images(recipe, listings, 1, lambda done, total: None, lambda: False)
+    found = image_advice(recipe, listings, sound, 1, FeatureCache(Path("cache")), lambda: False)
+    return replace(recipe, advice=found)
+
+
 def _batch(text: str) -> None:
     from runtime.data import transforms
     from runtime.data.loader import batches
@@ -225,6 +237,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "E525": _check_sum,
     "E540": _build,
     "E550": plan_of,
+    "E553": _list,
     "E551": lambda text: plan_of(text, data=facts(320)),
     "E552": lambda text: _build(text, starts=False),
     "E601": _run,
@@ -236,6 +249,8 @@ USES: dict[str, Callable[[str], Any]] = {
     "W744": _advised((50, 50)),
     "W745": _advised((500, 500)),
     "W746": _advised((250, 250)),
+    "W760": _read,
+    "W761": _read,
     "W747": _advised((400, 400), shared=True),
 }
 
@@ -250,6 +265,23 @@ def _photos(root: str = "photos", ending: str = "jpg", **counts: int) -> None:
         for number in range(count):
             colour = (200 - 5 * number, 40 + number, 90 if name == "roses" else 30)
             Image.new("RGB", (40, 36), colour).save(folder / f"{number}.{ending}", "JPEG")
+
+
+def _copies() -> None:
+    _photos()
+    Path("more/roses").mkdir(parents=True)
+    Image.new("RGB", (40, 36), (5, 5, 5)).save("more/roses/6.jpg")
+    shutil.copy("photos/roses/1.jpg", "more/roses/7.jpg")
+    Path("photos.exclude.txt").write_text("[train]\nroses/1.jpg\n")
+
+
+def _one_in_the_holdout() -> None:
+    from runtime.data.sets import list_sets
+
+    _photos(roses=25, tulips=125)
+    recipe = _check(RUN.replace('"photos")', '"photos")\n  valid = holdout(1%)'))
+    (held,) = [sample for sample in list_sets(recipe)["valid"].samples if sample.label == 0]
+    Path(held.image).write_text("<!DOCTYPE html><html>")
 
 
 def _parents(right: bool) -> None:
@@ -459,6 +491,13 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E534": lambda right: _photos(os.fsdecode(b"caf\xe9")),
     "E535": lambda right: _photos(),
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
+    "W760": lambda right: _copies(),
+    "W761": lambda right: _one_in_the_holdout(),
+    "E553": lambda right: (
+        _photos(),
+        Path("photos.exclude.txt").write_text("# broken\nroses/1.jpg\n"),
+        Path("old.exclude.txt").write_text("# broken\nroses/1.jpeg\n"),
+    )[0],
     **dict.fromkeys(("E560", "E563"), _never_run),
     "E561": _locked_recipe,
     "E562": _merged,

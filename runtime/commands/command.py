@@ -45,7 +45,8 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
             show_problems(error.problems)
             if error.note:
                 click.echo(error.note, err=True)
-            code = FAILED if any(problem.code in _FAILURES for problem in error.problems) else INVALID
+            failed = any(problem.code in _FAILURES or not problem.is_error for problem in error.problems)
+            code = FAILED if failed else INVALID
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             code = 128 + signal.SIGINT

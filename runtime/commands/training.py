@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.phrases import printable
 from runtime.commands.command import (
     CACHE,
@@ -195,7 +197,8 @@ def run(
         try:
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
                 again = Resume(resumed, extend) if resumed is not None else None
-                folder, result = run_prepared(prepared, where.runs, out, display, as_locked(lock), again)
+                asking = (as_locked(lock), _advise(deny, quiet))
+                folder, result = run_prepared(prepared, where.runs, out, display, *asking, again)
         except Interrupted as stopped:
             click.echo("interrupted before the training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
@@ -245,3 +248,15 @@ class _Where:
 
 def _was_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+
+
+def _advise(deny: bool, quiet: bool) -> Callable[[tuple[Problem, ...]], None]:
+    """Return what is done with the advice that the images give before a run trains."""
+
+    def advise(found: tuple[Problem, ...]) -> None:
+        if deny:
+            raise RecipeError(found)
+        if not quiet:
+            show_problems(found)
+
+    return advise

@@ -15,6 +15,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,30 @@ def open_grey_or_rgb(ref: ImageRef) -> Image.Image:
     with _opened(ref) as image:
         image.load()
         return _grey_or_rgb(image)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a file says of its image: width and height as stored, Pillow's mode, whether EXIF turns it."""
+
+    size: tuple[int, int]
+    mode: str
+    turned: bool
+
+
+def open_small(ref: ImageRef, least: int) -> tuple[Image.Image, Facts]:
+    """Read an image as `open_grey_or_rgb` does, and its facts; a JPEG at the least size with sides of `least` pixels.
+
+    Raises `ImageError`.
+    """
+    if isinstance(ref, np.ndarray):
+        image = Image.fromarray(_checked(ref))
+        return image, Facts(image.size, image.mode, False)
+    with _opened(ref) as image:
+        facts = Facts(image.size, image.mode, _orientation(image) in _UPRIGHT)
+        image.draft(None, (least, least))
+        image.load()
+        return _grey_or_rgb(image), facts
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

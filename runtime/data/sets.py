@@ -19,6 +19,7 @@ from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.source import Span
 from runtime.data import packaged_sets, sources, splits, transforms
 from runtime.data.decoded import Decoded, fixed_lead, opening
+from runtime.data.excluded import without
 from runtime.data.images import find_broken
 from runtime.data.loader import Batch, batches, epoch_order
 from runtime.data.problems import UnreadableImages
@@ -37,6 +38,7 @@ LOADERS: Mapping[str, Callable[..., Listing]] = {
     "digits": packaged_sets.digits,
 }
 _CAN_LACK_CLASSES = ("folder", "csv")
+_SETS = ("train", "valid", "test")
 
 TRANSFORMS: Mapping[str, Callable[..., transforms.Transform]] = {
     "resize": transforms.resize,
@@ -80,20 +82,25 @@ def list_sets(recipe: CheckedRecipe) -> dict[str, Listing]:
         RecipeError: a source cannot be used, with the place in the recipe that names it.
     """
     data = recipe.block("data")
-    with Place(data.place("train")):
-        train = load_source(data["train"])
+    listings: dict[str, Listing] = {}
+    for name in _SETS:
+        if data[name] is not None and not _is_split(data[name]):
+            with Place(data.place(name)):
+                listings[name] = load_source(data[name], training=name == "train")
+    if data["exclude"] is not None:
+        with Place(data.place("exclude")):
+            listings = without(listings, data["exclude"])
+    train = listings.pop("train")
     if data["take"] is not None:
         with Place(data.place("take")):
             train = splits.take(train, data["take"], recipe["seed"])
-    shares = {name: data[name]["share"] for name in ("valid", "test") if _is_split(data[name])}
+    shares = {name: data[name]["share"] for name in parts_of_train(recipe)}
     found = splits.holdouts(train, shares, recipe["seed"])
-    for name in ("valid", "test"):
-        if data[name] is not None and not _is_split(data[name]):
-            with Place(data.place(name)):
-                listing = load_source(data[name], training=False)
-                found[name] = splits.align(listing, train.classes, name)
+    for name, listing in listings.items():
+        with Place(data.place(name)):
+            found[name] = splits.align(listing, train.classes, name)
     _check_sets(recipe, found)
-    return {name: found[name] for name in ("train", "valid", "test") if name in found}
+    return {name: found[name] for name in _SETS if name in found}
 
 
 def _check_sets(recipe: CheckedRecipe, sets: Mapping[str, Listing]) -> None:
@@ -101,6 +108,11 @@ def _check_sets(recipe: CheckedRecipe, sets: Mapping[str, Listing]) -> None:
     problems = splits.check_sets(sets, data["batch"])
     if problems:
         raise RecipeError([_placed(problem, data.place(getattr(problem, "set_name", "train"))) for problem in problems])
+
+
+def parts_of_train(recipe: CheckedRecipe) -> tuple[str, ...]:
+    """Return the sets that are parts of the images of `train`."""
+    return tuple(name for name in ("valid", "test") if _is_split(recipe.block("data")[name]))
 
 
 def _is_split(value: Any) -> bool:

@@ -157,4 +157,16 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The table `all.csv` holds the rows of `train.csv` as well.",
     ),
+    "W760": Example(
+        'train = folder("photos")\nvalid = folder("more")',
+        'train = folder("photos")\nvalid = folder("more")\nexclude = "photos.exclude.txt"',
+        "data",
+        "The file more/roses/7.jpg is a copy of photos/roses/1.jpg; the list holds `roses/1.jpg` below `[train]`.",
+    ),
+    "W761": Example(
+        'train = folder("photos")\nvalid = holdout(1%)\non_error = skip',
+        'train = folder("photos")\nvalid = holdout(20%)\non_error = skip',
+        "data",
+        "The only image of roses that is held out of 25 cannot be read.",
+    ),
 }

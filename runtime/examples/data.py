@@ -190,6 +190,12 @@ EXAMPLES: Mapping[str, Example] = {
         'base = gluon("alexnet", weights = none)\nhead = [dense(classes)]',
         given="The last block of alexnet is fully connected: it gives no maps to pool.",
     ),
+    "E553": Example(
+        'train = folder("photos")\nexclude = "old.exclude.txt"',
+        'train = folder("photos")\nexclude = "photos.exclude.txt"',
+        "data",
+        "old.exclude.txt names an image that is gone.",
+    ),
     "E560": Example(
         "ftr verify flowers.ftr",
         "ftr run flowers.ftr\nftr verify flowers.ftr",

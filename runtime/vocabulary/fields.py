@@ -9,6 +9,7 @@ from recipe_lang.vocabulary import (
     Default,
     Duration,
     Either,
+    FilePath,
     ListOf,
     MapOf,
     MetricOf,
@@ -105,6 +106,14 @@ DATA = BlockType(
             "Use only so many images of `train`, of each class alike.",
             None,
             examples=("take = 500 images",),
+        ),
+        Arg(
+            "exclude",
+            Either((_NONE, FilePath())),
+            "A list of images that are not used, one id a line; `ftr data check --fix` writes one.",
+            None,
+            identity=False,
+            examples=('exclude = "flowers.exclude.txt"',),
         ),
         Arg(
             "size",

@@ -1,0 +1,220 @@
+"""The commands on the images of a recipe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runtime.commands.command import (
+    CACHE,
+    DATA_ROOT,
+    DEBUG,
+    FAILED,
+    FINE,
+    JSON,
+    OUTSIDE,
+    PATH,
+    SET,
+    THREADS,
+    WORKERS,
+    command,
+    console,
+    mxnet,
+)
+
+if TYPE_CHECKING:
+    from recipe_lang.checked import CheckedRecipe
+    from runtime.data_check import DataReport, Group
+
+    Progress = Callable[[str, int, int], None]
+
+_EXAMPLES = 3
+
+
+@click.group()
+def data() -> None:
+    """Look at the images of a recipe."""
+
+
+@data.command()
+@click.argument("recipe", type=PATH)
+@SET
+@OUTSIDE
+@DATA_ROOT
+@click.option("--labels", is_flag=True, help="Also find labels that may be wrong; runs the base on each image once.")
+@click.option("--html", "page", type=PATH, metavar="FILE", help="Write a page with pictures of what is found.")
+@click.option("--fix", is_flag=True, help="Write the images to leave out into the list of `exclude`, or a new one.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where a finding is serious.")
+@THREADS
+@WORKERS
+@CACHE
+@JSON
+@DEBUG
+@command
+def check(
+    recipe: Path,
+    settings: tuple[str, ...],
+    outside: bool,
+    data_root: Path | None,
+    labels: bool,
+    page: Path | None,
+    fix: bool,
+    strict: bool,
+    threads: int | None,
+    workers: int,
+    cache: bool,
+    machine: bool,
+    debug: bool,
+) -> int:
+    """Look for what is wrong with the images of a RECIPE, or of a run folder.
+
+    Files that cannot be read, copies within a set and across sets, labels that contradict each other, blank images,
+    unusual shapes and kinds of pixels, unequal classes. Nothing is changed.
+    """
+    with mxnet(threads, debug):
+        from runtime.artifacts import writing
+        from runtime.data.sets import parts_of_train
+        from runtime.data_check import check_data
+        from runtime.feature_cache import user_cache
+        from runtime.running import listed
+        from runtime.vocabulary.rules import image_size
+
+        path = recipe / "resolved.ftr" if recipe.is_dir() else recipe
+        kept = user_cache() if cache else None
+        checked, listings = listed(path, settings, data_root, outside)
+        with _progress() as progress:
+            report = check_data(listings, parts_of_train(checked), image_size(checked)[0], workers, kept, progress)
+            if labels:
+                from runtime.label_check import with_suspects
+                from runtime.running import prepare
+
+                prepared = prepare(path, settings, data_root, outside)
+                report = with_suspects(report, prepared, workers, kept, progress)
+        if page is not None:
+            from runtime.data_page import data_page
+
+            with writing(page):
+                page.write_text(data_page(report, path.stem, workers), encoding="utf-8")
+        fixed = _fix(checked, path, report) if fix else None
+        if machine:
+            click.echo(json.dumps({**_plain(report), "list": fixed}, indent=2, ensure_ascii=False))
+        else:
+            _show(report, page)
+            if fixed is not None:
+                _show_fix(fixed)
+    return FAILED if strict and report.serious else FINE
+
+
+def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any]:
+    """Add to the recipe's list, or to a new one beside it; return what was done as plain data."""
+    from runtime.artifacts import writing
+    from runtime.exclusion import addition, extended
+
+    named = recipe.block("data")["exclude"]
+    target = named or path.with_name(f"{path.name.partition('.')[0] or 'images'}.exclude.txt")
+    more = addition(report)
+    with writing(target):
+        before = target.read_bytes() if target.exists() else b""
+        content = extended(before, more.lines)
+        if content != before:
+            target.write_bytes(content)
+    return {"path": str(target), "added": more.count, "named": named is not None, "written": content != before}
+
+
+def _show_fix(fixed: dict[str, Any]) -> None:
+    name = Path(fixed["path"]).name
+    if not fixed["written"]:
+        click.echo("nothing to leave out")
+        return
+    images = f"{fixed['added']:,} image{'' if fixed['added'] == 1 else 's'}"
+    click.echo(f"{images} to leave out: {fixed['path']}")
+    if not fixed["named"]:
+        click.echo(f'read it, then write into the data block: exclude = "{name}"')
+
+
+def _show(report: DataReport, page: Path | None) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from runtime.data_check import KINDS
+
+    screen = console()
+    sets = ", ".join(f"{name} {sum(counts):,}" for name, counts in report.counts.items())
+    screen.print(f"{len(report.seen):,} images of {len(report.classes):,} classes: {sets}", soft_wrap=True)
+    if not report.found:
+        screen.print("nothing was found")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    table.add_column(justify="right")
+    table.add_column()
+    for name, groups in report.found.items():
+        kind = KINDS[name]
+        table.add_row(f"{len(groups):,}", Text(kind.title, "bold red" if kind.serious else "yellow"))
+        for group in groups[:_EXAMPLES]:
+            table.add_row("", _line(group))
+        if len(groups) > _EXAMPLES:
+            table.add_row("", f"and {len(groups) - _EXAMPLES:,} more")
+    screen.print(table)
+    if page is not None:
+        screen.print(f"with pictures: {page}", soft_wrap=True)
+    elif report.found:
+        screen.print(
+            "--html FILE shows the images, --json lists all, --fix writes a list for `exclude`", soft_wrap=True
+        )
+
+
+def _line(group: Group) -> str:
+    from recipe_lang.phrases import printable
+
+    names = [f"{image.set} {image.id} ({image.label})" for image in group.images[:_EXAMPLES]]
+    more = f" and {len(group.images) - _EXAMPLES} more" if len(group.images) > _EXAMPLES else ""
+    return printable(": ".join(part for part in (", ".join(names) + more, group.note) if part))
+
+
+def _plain(report: DataReport) -> dict[str, Any]:
+    """Return a report as plain data."""
+    from runtime.data_check import KINDS
+
+    def group(each: Group) -> dict[str, Any]:
+        images = [{"set": image.set, "id": image.id, "class": image.label} for image in each.images]
+        return {"note": each.note, "images": images}
+
+    return {
+        "images": {name: dict(zip(report.classes, counts, strict=True)) for name, counts in report.counts.items()},
+        "sizes": dict(report.sizes),
+        "modes": dict(report.modes),
+        "serious": report.serious,
+        "found": {
+            name: {
+                "title": KINDS[name].title,
+                "serious": KINDS[name].serious,
+                "groups": [group(each) for each in groups],
+            }
+            for name, groups in report.found.items()
+        },
+    }
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Show on a terminal how far it is; on standard error, so that it is in nobody's way."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=5) as shown:
+        shown.disable = not shown.console.is_terminal
+        tasks: dict[str, Any] = {}
+
+        def note(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                for task in tasks.values():
+                    shown.update(task, visible=False)
+                tasks[what] = shown.add_task(what, total=total)
+            shown.update(tasks[what], completed=done)
+
+        yield note

@@ -1,0 +1,61 @@
+"""One look at each image: whether it can be read, what its file says of it, and how it looks when it is small.
+
+In go samples; out come a `Look` for each, from one decoding at a reduced size where the format allows it (JPEG).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from runtime.data.images import ImageError, open_small
+from runtime.data.lookahead import in_order
+from runtime.data.sources import ImageRef, Pixels, Sample
+
+SIDE = 32  # of the small picture that is compared; the brightness of an image, squeezed into a square
+_COLOURS = 4  # side of the grid of mean colours
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What an image is. `fault` is why it cannot be read; all else is then empty.
+
+    `size` is width and height as stored; `mode` is Pillow's name of the kind of pixels; `turned` says that EXIF
+    turns it. `grey` is uint8 (SIDE, SIDE), `colour` uint8 (4, 4, 3); `spread` is the standard deviation of the
+    brightness of the small picture, from 0 to 127.
+    """
+
+    fault: str = ""
+    size: tuple[int, int] = (0, 0)
+    mode: str = ""
+    turned: bool = False
+    spread: float = 0.0
+    grey: Pixels | None = None
+    colour: Pixels | None = None
+
+
+def look_at(image: ImageRef) -> Look:
+    """Read one image and look at it."""
+    try:
+        small, facts = open_small(image, 2 * SIDE)
+    except ImageError as fault:
+        return Look(fault=str(fault))
+    grey = np.asarray(small.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX))
+    colour = np.asarray(small.convert("RGB").resize((_COLOURS, _COLOURS), Image.Resampling.BOX))
+    return Look("", facts.size, facts.mode, facts.turned, float(grey.std()), grey, colour)
+
+
+def looks(
+    samples: Sequence[Sample], threads: int, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator[Look]:
+    """Yield the look of each sample, in order; `progress` is called with (done, total) from the calling thread."""
+    found = in_order(look_at, (sample.image for sample in samples), threads, 8 * threads)
+    try:
+        for done, look in enumerate(found, start=1):
+            progress(done, len(samples))
+            yield look
+    finally:
+        found.close()

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from runtime.commands import cache, language, results, training
+from runtime.guard import guarded
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -60,6 +61,7 @@ def _open_closed_streams() -> None:
 def main() -> None:
     """Run the command line."""
     _open_closed_streams()
+    guarded(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end a command
             stream.reconfigure(errors="backslashreplace")

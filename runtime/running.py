@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from recipe_lang.checked import CheckedRecipe
 from recipe_lang.checker import check
-from recipe_lang.diagnostics import Problem, RecipeError, ordered
+from recipe_lang.diagnostics import InternalError, Problem, RecipeError, ordered
 from recipe_lang.errors import Unreadable
 from recipe_lang.flatten import flatten
 from recipe_lang.formatter import recipe_text
@@ -37,11 +37,14 @@ from runtime.data.sources import Listing
 from runtime.events import Event
 from runtime.feature_cache import user_cache
 from runtime.finished import RunSettings, export_model
+from runtime.guard import note
+from runtime.memory import is_refusal, room
+from runtime.memory_need import Need, memory_need
 from runtime.model import Model, build_model, start_weights
 from runtime.mx import mx
 from runtime.plan import Plan
 from runtime.plan_advice import plan_advice
-from runtime.run_problems import LossNotFinite, NoSuchDevice
+from runtime.run_problems import LossNotFinite, NoSuchDevice, OutOfMemory
 from runtime.train import Interrupted, Session, train
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules import image_size
@@ -56,7 +59,15 @@ class Prepared:
     listings: Mapping[str, Listing]
     model: Model
     plan: Plan
+    need: Need
     advice: tuple[Problem, ...] = ()
+
+    def out_of_memory(self, folder: Path | None = None) -> OutOfMemory:
+        """Return what to say when memory is refused: with the place of the batch, and one that would fit."""
+        batch = self.plan.data.batch
+        fits = self.need.fitting(batch, room())
+        place = self.recipe.block("data").place("batch")
+        return OutOfMemory(span=place, batch=batch, fits=fits, run="" if folder is None else str(folder))
 
 
 class Watch(Protocol):
@@ -97,8 +108,9 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     head = [step(layer) for layer in recipe["head"]]
     model = build_model(step(recipe.fields["base"]), head, len(facts.classes), size)
     plan = compile_plan(recipe, facts, model.facts())
-    advice = ordered((*recipe.advice, *plan_advice(recipe, plan, listings)))
-    return Prepared(recipe, listings, model, plan, tuple(advice))
+    need = memory_need(model, plan)
+    advice = ordered((*recipe.advice, *plan_advice(recipe, plan, listings, need)))
+    return Prepared(recipe, listings, model, plan, need, tuple(advice))
 
 
 def _check_paths(recipe: CheckedRecipe) -> None:
@@ -115,7 +127,7 @@ def run(
 ) -> tuple[Path, dict[str, Any]]:
     """Train a prepared recipe; return the run folder and what its `result.json` says.
 
-    An interrupted run (SIGINT, SIGTERM) ends at the next step, keeps what it has and says so in `status`.
+    An interrupted run (SIGINT, SIGTERM, SIGHUP) ends at the next step, keeps what it has and says so in `status`.
 
     Raises:
         RecipeError: the data, the weights, the disk or the loss stopped it. What was trained is kept.
@@ -137,13 +149,14 @@ def run(
         with Place(plan.base.place):
             start_weights(prepared.model, plan.base, plan.seed, context)
         folder = _begin(recipe, plan, out)
+        note(run=str(folder))
         samples = {name: each.samples for name, each in listings.items()}
         decoded = closing(Decoded(read_again(plan))) if settings.cache else nullcontext()
         with recording(folder) as record, decoded as kept:
             sets = Sets(plan.data, plan.seed, samples, settings.workers, kept)
             session = Session(plan, prepared.model, sets, context, asked, settings.fuse, settings.cache, cache)
             threading.Thread(target=_import_ahead).start()
-            status, failure = _train(session, folder, record, watch)
+            status, failure = _train(prepared, session, folder, record, watch)
             weights = _settle(session, failure) if status != "finished" else "the final weights"
             result = result_of(plan, record, status, weights, skipped)
             result["settings"] = {param.name: param.value for param in recipe.params if param.was_set}
@@ -184,7 +197,9 @@ def _as_written(recipe: CheckedRecipe) -> str:
     return recipe_text(flatten(recipe))
 
 
-def _train(session: Session, folder: Path, record: Record, watch: Watch) -> tuple[str, RecipeError | None]:
+def _train(
+    prepared: Prepared, session: Session, folder: Path, record: Record, watch: Watch
+) -> tuple[str, RecipeError | InternalError | None]:
     try:
         for event in train(session):
             with writing(folder):
@@ -192,12 +207,16 @@ def _train(session: Session, folder: Path, record: Record, watch: Watch) -> tupl
             watch(event)
     except Interrupted:
         return "interrupted", None
-    except RecipeError as error:
+    except (RecipeError, InternalError) as error:
         return "failed", error
+    except Exception as error:
+        if not is_refusal(error):
+            raise
+        return "failed", RecipeError(prepared.out_of_memory(folder))
     return "finished", None
 
 
-def _settle(session: Session, failure: RecipeError | None) -> str | None:
+def _settle(session: Session, failure: RecipeError | InternalError | None) -> str | None:
     """Put the weights in place that an unfinished run leaves, and say which; None when all are of no use.
 
     These are the best so far where the running stage has some. Else they are the last, unless the loss has ruined them:
@@ -205,7 +224,8 @@ def _settle(session: Session, failure: RecipeError | None) -> str | None:
     """
     state = session.state
     stage = f"of stage {state.stage + 1}"
-    ruined = failure is not None and any(isinstance(problem, LossNotFinite) for problem in failure.problems)
+    problems = failure.problems if isinstance(failure, RecipeError) else ()
+    ruined = any(isinstance(problem, LossNotFinite) for problem in problems)
     if state.best is not None and state.best.weights:
         kept, text = state.best.weights, f"the best weights so far, of epoch {state.best.epoch} {stage}"
     elif ruined:
@@ -227,18 +247,27 @@ class _Asked:
         return self.signal is not None
 
 
+_ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_TWICE_S = 0.2
+
+
 @contextmanager
 def _signals() -> Iterator[_Asked]:
-    """Let SIGINT and SIGTERM ask instead of break; a second SIGINT breaks."""
+    """Let SIGINT, SIGTERM and SIGHUP ask instead of break; a second SIGINT breaks. What is ignored stays so (nohup)."""
     asked = _Asked()
+    since = 0.0
 
     def ask(number: int, _: object) -> None:
-        if asked.signal is not None:
+        nonlocal since
+        if asked.signal is None:
+            asked.signal, since = number, time.monotonic()
+        # One signal may come twice: to the whole group, and passed on by the parent.
+        elif number == signal.SIGINT and time.monotonic() - since > _TWICE_S:
             raise KeyboardInterrupt
-        asked.signal = number
 
+    wanted = [each for each in _ASKING if signal.getsignal(each) is not signal.SIG_IGN]
     try:
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, ask) for number in wanted}
     except ValueError:  # not the main thread: signals are the caller's business
         yield asked
         return

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import signal
 import sys
 import traceback
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
 _FAILURES = ("E601", "E603", "E607")  # the loss, the disk, the memory: neither the recipe's nor the command's fault
-_NO_MEMORY = re.compile(r"Failed to allocate (CPU|GPU) Memory|bad_alloc|out of memory")  # in errors of MXNet
 _SHOWN = 100  # problems on the screen
 _PIPED = 120  # columns where nobody says how wide the page is
 P = ParamSpec("P")
@@ -147,7 +145,9 @@ def mxnet(threads: int | None = None, debug: bool = False) -> Iterator[None]:
         except (RecipeError, KeyboardInterrupt, click.ClickException):
             raise
         except Exception as error:
-            if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            from runtime.memory import is_refusal
+
+            if is_refusal(error):
                 from runtime.run_problems import OutOfMemory
 
                 raise RecipeError(OutOfMemory()) from error

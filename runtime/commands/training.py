@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -28,6 +29,9 @@ from runtime.commands.command import (
     mxnet,
     show_problems,
 )
+
+if TYPE_CHECKING:
+    from runtime.run_problems import OutOfMemory
 
 
 @click.command()
@@ -133,6 +137,7 @@ def run(
         screen = console()
         device_context(device)  # before the images are listed: it costs nothing to know
         prepared = prepare(recipe, settings, data_root, outside)
+        _note_memory(prepared.out_of_memory())
         if prepared.advice and (deny or not quiet):
             show_problems(prepared.advice)
             if deny:
@@ -150,3 +155,13 @@ def run(
             return 128 + int(result["signal"])
         summary(screen, result, folder)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+def _note_memory(problem: OutOfMemory) -> None:
+    """Leave with the parent what it says when the system kills the run."""
+    from runtime.guard import note
+
+    note(batch=problem.batch, fits=problem.fits)
+    if problem.span is not None:
+        source = problem.span.source
+        note(name=source.name, text=source.text, batch_at=(problem.span.start, problem.span.end))

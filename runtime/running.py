@@ -174,9 +174,9 @@ def run(
 
 
 def _import_ahead() -> None:
-    """Import what the first report and the picture will need while other work goes on: it takes two seconds."""
+    """Import what the picture will need while other work goes on: it takes a second."""
     with suppress(ImportError):  # said where it is needed
-        for name in ("sklearn.metrics", "matplotlib.backends.backend_agg", "matplotlib.figure"):
+        for name in ("matplotlib.backends.backend_agg", "matplotlib.figure"):
             import_module(name)
 
 

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import click
 
 from recipe_lang.diagnostics import Problem, RecipeError, render
+from runtime.output import going_on
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
 _FAILURES = ("E601", "E603", "E607")  # the loss, the disk, the memory: neither the recipe's nor the command's fault
+_BUG = "\nThis is a bug in ftr, not in your recipe. Please report it with the lines above."
 _SHOWN = 100  # problems on the screen
 _PIPED = 120  # columns where nobody says how wide the page is
 P = ParamSpec("P")
@@ -39,10 +41,12 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
             code = function(*args, **kwargs)
             sys.stdout.flush()
         except RecipeError as error:
-            show_problems(error.problems)
+            with going_on(sys.stderr):
+                show_problems(error.problems)
             code = FAILED if any(problem.code in _FAILURES for problem in error.problems) else INVALID
         except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
+            with going_on(sys.stderr):
+                click.echo("interrupted", err=True)
             code = 128 + signal.SIGINT
         except (BrokenPipeError, SystemExit):  # the second is how rich says it
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -50,14 +54,16 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EIO):
                 raise
-            click.echo(f"cannot write the output: {error.strerror}", err=True)
+            with going_on(sys.stderr):
+                click.echo(f"cannot write the output: {error.strerror}", err=True)
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = FAILED
         except (click.ClickException, click.exceptions.Exit):
             raise
         except Exception:
-            traceback.print_exc()
-            click.echo("\nThis is a bug in ftr, not in your recipe. Please report it with the lines above.", err=True)
+            with going_on(sys.stderr):
+                traceback.print_exc()
+                click.echo(_BUG, err=True)
             code = BUG
         sys.exit(code)
 

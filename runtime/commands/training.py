@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ from runtime.commands.command import (
     mxnet,
     show_problems,
 )
+from runtime.output import going_on
 
 if TYPE_CHECKING:
     from runtime.run_problems import OutOfMemory
@@ -139,21 +141,26 @@ def run(
         prepared = prepare(recipe, settings, data_root, outside)
         _note_memory(prepared.out_of_memory())
         if prepared.advice and (deny or not quiet):
-            show_problems(prepared.advice)
+            with going_on(sys.stderr):
+                show_problems(prepared.advice)
             if deny:
                 return FAILED
         try:
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
                 folder, result = run_prepared(prepared, RunSettings(device, workers, cache, fuse), out, display)
         except Interrupted as stopped:
-            click.echo("interrupted before the training began; there is no run folder", err=True)
+            with going_on(sys.stderr):
+                click.echo("interrupted before the training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
-        for name, reason in result["skipped_images"]:
-            click.echo(f"skipped {name}: {reason}", err=True)
+        with going_on(sys.stderr):
+            for name, reason in result["skipped_images"]:
+                click.echo(f"skipped {name}: {reason}", err=True)
+            if result["status"] == "interrupted":
+                click.echo(f"interrupted; {folder}/model.params has {result['weights']}", err=True)
         if result["status"] == "interrupted":
-            click.echo(f"interrupted; {folder}/model.params has {result['weights']}", err=True)
             return 128 + int(result["signal"])
-        summary(screen, result, folder)
+        with going_on(sys.stdout):
+            summary(screen, result, folder)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
 
 

@@ -211,7 +211,7 @@ class MemoryShort(Problem):
     def help(self) -> str:
         if self.fits:
             return f"`batch = {self.fits}` should fit"
-        return "make `size` smaller, train fewer parts, or close other programs"
+        return "make `size` smaller, train fewer parts, or keep less: `--no-cache`"
 
 
 _BY_CLASS = ("balanced_accuracy", "precision", "recall", "f1")  # metrics that count classes alike

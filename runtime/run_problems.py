@@ -129,9 +129,8 @@ class OutOfMemory(Problem):
         return "out of memory"
 
     def help(self) -> str:
-        other = "make `size` smaller, train fewer parts, or close other programs"
-        text = f"`batch = {self.fits}` should fit; or {other}" if self.fits else other
-        return text + _and_go_on(self.run)
+        first = f"`batch = {self.fits}` should fit; or make" if self.fits else "make `batch` or"
+        return f"{first} `size` smaller, train fewer parts, or keep less: `--no-cache`{_and_go_on(self.run)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -219,13 +219,13 @@ def _train(
 def _settle(session: Session, failure: RecipeError | InternalError | None) -> str | None:
     """Put the weights in place that an unfinished run leaves, and say which; None when all are of no use.
 
-    These are the best so far where the running stage has some. Else they are the last, unless the loss has ruined them:
-    then those that the stage began with.
+    These are the best so far where the running stage has some. Else they are the last, unless the loss, or a step that
+    got no memory, has ruined them: then those that the stage began with.
     """
     state = session.state
     stage = f"of stage {state.stage + 1}"
     problems = failure.problems if isinstance(failure, RecipeError) else ()
-    ruined = any(isinstance(problem, LossNotFinite) for problem in problems)
+    ruined = any(isinstance(problem, LossNotFinite | OutOfMemory) for problem in problems)
     if state.best is not None and state.best.weights:
         kept, text = state.best.weights, f"the best weights so far, of epoch {state.best.epoch} {stage}"
     elif ruined:

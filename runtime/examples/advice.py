@@ -157,4 +157,5 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The table `all.csv` holds the rows of `train.csv` as well.",
     ),
+    "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
 }

@@ -46,4 +46,10 @@ EXAMPLES: Mapping[str, Example] = {
         "The photo is called rose.jpg.",
     ),
     "E607": Example("size = 4096px\nbatch = 4096", "size = 224px\nbatch = 32", "data"),
+    "E650": Example(
+        "size = 1024px\nbatch = 256",
+        "size = 224px\nbatch = 32",
+        "data",
+        "The scheduler gives a job 4 GB of memory, and kills it when it takes more.",
+    ),
 }

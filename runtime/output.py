@@ -1,6 +1,7 @@
-"""Output that cannot be written any more: the terminal is gone, the disk is full, nobody reads the pipe.
+"""Output for people: names that would steer the terminal, and output that cannot be written any more.
 
-`going_on(stream)` goes around what is written. Work that leaves its results elsewhere is not lost for it.
+In goes text, out comes text that a terminal only shows (`printable`). `going_on(stream)` goes around what is written:
+where the terminal is gone, the disk is full or nobody reads the pipe, work that leaves its results elsewhere goes on.
 """
 
 from __future__ import annotations
@@ -9,6 +10,16 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
+
+
+def printable(text: str) -> str:
+    """Return a name with all characters replaced that no terminal shows: a line's end, ESC, marks of direction.
+
+    Halves of pairs stay, which stand for bytes that are no UTF-8; the stream shows those.
+    """
+    return "".join(
+        char if char.isprintable() or "\ud800" <= char <= "\udfff" else "\N{REPLACEMENT CHARACTER}" for char in text
+    )
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from recipe_lang.diagnostics import RecipeError
 from runtime.artifacts import read_json
+from runtime.output import printable
 from runtime.plan import as_json
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ def show_report(console: Console, name: str, report: Report) -> None:
         table.add_column(column, justify="left" if column == "class" else "right")
     for row in rows:
         numbers = (f"{value:.3f}" for value in (row.precision, row.recall, row.f1))
-        table.add_row(row.name, *numbers, f"{row.support:,}")
+        table.add_row(printable(row.name), *numbers, f"{row.support:,}")
     console.print(table)
-    names = [row.name for row in report.classes]
+    names = [printable(row.name) for row in report.classes]
     if len(names) > _MATRIX:
         _show_confusions(console, names, report)
         return
@@ -114,8 +115,8 @@ def show_predictions(console: Console, found: Sequence[Prediction]) -> None:
     table.add_column("image", overflow="fold")
     table.add_column("classes")
     for each in found:
-        classes = "  ".join(f"{name} {share:.3f}" for name, share in each.classes)
-        table.add_row(each.image, Text(each.error, style="red") if each.error else classes)
+        classes = "  ".join(f"{printable(name)} {share:.3f}" for name, share in each.classes)
+        table.add_row(printable(each.image), Text(each.error, style="red") if each.error else classes)
     console.print(table)
 
 

@@ -22,6 +22,7 @@ from runtime.commands.command import (
     console,
     mxnet,
 )
+from runtime.output import printable
 
 
 @click.command()
@@ -107,7 +108,7 @@ def predict(
         else:
             show_predictions(console(), found)
         for bad in (each for each in found if each.error):
-            click.echo(f"{bad.image}: {bad.error}", err=True)
+            click.echo(f"{printable(bad.image)}: {bad.error}", err=True)
     return FAILED if any(each.error for each in found) else FINE
 
 

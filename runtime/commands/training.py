@@ -30,7 +30,7 @@ from runtime.commands.command import (
     mxnet,
     show_problems,
 )
-from runtime.output import going_on
+from runtime.output import going_on, printable
 
 if TYPE_CHECKING:
     from runtime.run_problems import OutOfMemory
@@ -154,7 +154,7 @@ def run(
             return 128 + int(stopped.args[0])
         with going_on(sys.stderr):
             for name, reason in result["skipped_images"]:
-                click.echo(f"skipped {name}: {reason}", err=True)
+                click.echo(f"skipped {printable(name)}: {reason}", err=True)
             if result["status"] == "interrupted":
                 click.echo(f"interrupted; {folder}/model.params has {result['weights']}", err=True)
         if result["status"] == "interrupted":

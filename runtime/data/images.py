@@ -141,7 +141,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 def _check_sides(width: int, height: int) -> None:
     """Refuse what no `resize` can take: of 20000 x 1 pixels, 224 on the shorter side would be a billion."""
     if max(width, height) > _LONGEST * min(width, height):
-        raise ImageError(f"{width} x {height} pixels are more than {_LONGEST} times as long as wide")
+        raise ImageError(f"of its {width} x {height} pixels one side is more than {_LONGEST} times the other")
 
 
 def _unidentified(path: Path) -> str:

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 _PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-_OF_THE_KERNEL = 0x80  # SI_KERNEL: a terminal's signals, which the whole group gets
+_TYPED = (signal.SIGINT, signal.SIGQUIT)
+_OF_THE_KERNEL = 0x80  # SI_KERNEL: what is typed on a terminal, which the whole group gets
 _CRASHES = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 _PR_SET_PDEATHSIG = 1
 _SHOW_CURSOR = "\r\n\x1b[?25h"
@@ -68,7 +69,8 @@ def _wait(child: int) -> tuple[int, int]:
     """Pass signals on until the child has ended; return its status, and the peak of its memory in bytes."""
     while True:
         caught = signal.sigwaitinfo((*_PASSED_ON, signal.SIGCHLD))
-        if caught.si_signo != signal.SIGCHLD and caught.si_code != _OF_THE_KERNEL:
+        had_it = caught.si_signo in _TYPED and caught.si_code == _OF_THE_KERNEL
+        if caught.si_signo != signal.SIGCHLD and not had_it:
             os.kill(child, caught.si_signo)
         ended, status, used = os.wait4(child, os.WNOHANG)
         if ended:

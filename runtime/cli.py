@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from runtime.commands import cache, data, language, locks, results, sharing, training
+from runtime.guard import guarded
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -67,6 +68,7 @@ def _open_closed_streams() -> None:
 def main() -> None:
     """Run the command line."""
     _open_closed_streams()
+    guarded(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end a command
             stream.reconfigure(errors="backslashreplace")

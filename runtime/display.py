@@ -28,6 +28,7 @@ from runtime.events import (
     StageStarted,
     StepFinished,
 )
+from runtime.output import going_on
 from runtime.plan import Plan, StagePlan
 
 _REFRESH_S = 0.2
@@ -70,18 +71,21 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        with going_on(self._console.file):
+            self._stack.close()
 
     def checking(self, done: int, total: int) -> None:
         """Show how far the check of the images is."""
-        self._show(Text(f"checking images: {done:,} of {total:,}"), force=done == total)
+        with going_on(self._console.file, self._be_quiet):
+            self._show(Text(f"checking images: {done:,} of {total:,}"), force=done == total)
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        try:
+        with going_on(self._console.file, self._be_quiet):
             self._take(event)
-        except SystemExit:  # rich's way to end when nobody reads its output any more: a run goes on without
-            self._quiet = True
+
+    def _be_quiet(self) -> None:
+        self._quiet, self._live = True, None
 
     def _take(self, event: Event) -> None:
         now = self._clock()

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from recipe_lang.diagnostics import Problem, RecipeError
+from recipe_lang.diagnostics import InternalError, Problem, RecipeError
 from runtime.artifacts import Record, recording, result_of, write_json, write_text, writing
 from runtime.checkpoints import Checkpoints
 from runtime.curves import draw_curves
@@ -20,10 +20,13 @@ from runtime.events import CheckpointDue, Event
 from runtime.finished import export_model
 from runtime.lock_file import LOCK, Facts, lock_text
 from runtime.locking import outcome
-from runtime.run_problems import CheckpointDoesNotFit, LossNotFinite
+from runtime.memory import is_refusal
+from runtime.run_problems import CheckpointDoesNotFit, LossNotFinite, OutOfMemory
 from runtime.run_settings import Due
 from runtime.train import Interrupted, Session, train
 from runtime.weights.params_file import write_params
+
+Failure: TypeAlias = "RecipeError | InternalError"
 
 
 class ResumableError(RecipeError):
@@ -31,10 +34,10 @@ class ResumableError(RecipeError):
 
     def __init__(self, problems: Sequence[Problem], folder: Path) -> None:
         RecipeError.__init__(self, problems)
-        self.note = going_on(folder)
+        self.note = how_to_go_on(folder)
 
 
-def going_on(folder: Path) -> str:
+def how_to_go_on(folder: Path) -> str:
     """Say how a run that stopped goes on."""
     return f"to go on: ftr run --resume {shlex.quote(str(folder))}"
 
@@ -52,6 +55,7 @@ class Leaving:
     since: float
     facts: Facts
     said: Mapping[str, Any]
+    refused: OutOfMemory  # what to say when the system gives no memory
 
     def __call__(self, watch: Callable[[Event], None]) -> dict[str, Any]:
         """Train; return the content of `result.json`.
@@ -70,14 +74,16 @@ class Leaving:
                 failure = failure or fault
         if failure is not None:
             can_go_on = checkpoints.written and not _is(failure, LossNotFinite, CheckpointDoesNotFit)
-            raise ResumableError(failure.problems, self.folder) if can_go_on else failure
+            if can_go_on and isinstance(failure, RecipeError):
+                raise ResumableError(failure.problems, self.folder) from failure
+            raise failure
         if status == "finished":
             checkpoints.keep_last(1)
         return result
 
     def _train(
         self, record: Record, checkpoints: Checkpoints, watch: Callable[[Event], None]
-    ) -> tuple[str, RecipeError | None]:
+    ) -> tuple[str, Failure | None]:
         try:
             for event in train(self.session):
                 with writing(self.folder):
@@ -88,11 +94,15 @@ class Leaving:
                 watch(event)
         except Interrupted:
             return "interrupted", None
-        except RecipeError as error:
+        except (RecipeError, InternalError) as error:
             return "failed", error
+        except Exception as error:
+            if not is_refusal(error):
+                raise
+            return "failed", RecipeError(self.refused)
         return "finished", None
 
-    def _leave(self, record: Record, status: str, failure: RecipeError | None) -> dict[str, Any]:
+    def _leave(self, record: Record, status: str, failure: Failure | None) -> dict[str, Any]:
         session, folder = self.session, self.folder
         weights = _settle(session, failure) if status != "finished" else "the final weights"
         result = result_of(session.plan, record, status, weights)
@@ -108,17 +118,17 @@ class Leaving:
         return result
 
 
-def _settle(session: Session, failure: RecipeError | None) -> str | None:
+def _settle(session: Session, failure: Failure | None) -> str | None:
     """Put the weights in place that an unfinished run leaves, and say which; None when all are of no use.
 
-    These are the best so far where the running stage has some. Else they are the last, unless the loss has ruined them:
-    then those that the stage began with.
+    These are the best so far where the running stage has some. Else they are the last, unless the loss, or a step that
+    got no memory, has ruined them: then those that the stage began with.
     """
     state = session.state
     stage = f"of stage {state.stage + 1}"
     if state.best is not None and state.best.weights:
         kept, text = state.best.weights, f"the best weights so far, of epoch {state.best.epoch} {stage}"
-    elif failure is not None and _is(failure, LossNotFinite):
+    elif _is(failure, LossNotFinite, OutOfMemory):
         kept, text = state.begun_with, f"the weights from before the first step {stage}"
     else:
         return f"the weights after step {state.step} {stage}"
@@ -127,5 +137,5 @@ def _settle(session: Session, failure: RecipeError | None) -> str | None:
     return text if kept else None
 
 
-def _is(failure: RecipeError, *kinds: type[Problem]) -> bool:
-    return any(isinstance(problem, kinds) for problem in failure.problems)
+def _is(failure: Failure | None, *kinds: type[Problem]) -> bool:
+    return isinstance(failure, RecipeError) and any(isinstance(problem, kinds) for problem in failure.problems)

@@ -1,7 +1,7 @@
 """How good a classifier's answers are.
 
 In: class scores and true labels of a whole set. Out: a `Report` with one number per metric of `METRICS`, one
-row per class and the confusion matrix. The table can be read without NumPy or scikit-learn.
+row per class and which class was taken for which. The table can be read without NumPy.
 """
 
 from __future__ import annotations
@@ -48,13 +48,21 @@ class ClassRow:
 class Report:
     """All metrics of one evaluation.
 
-    `values` has each name of `METRICS`. `confusion[i, j]` counts images of class i answered as j: shape
-    (C, C), int64, read-only.
+    `values` has each name of `METRICS`. `answered` are rows of (true class, answered class, count of images), int64 of
+    shape (K, 3), K at most the number of images, in order: 10,000 classes would take a matrix of 800 MB.
     """
 
     values: Mapping[str, float]
     classes: tuple[ClassRow, ...]
-    confusion: NDArray[np.int64]
+    answered: NDArray[np.int64]
+
+    def confusion(self) -> NDArray[np.int64]:
+        """Return the matrix: [i, j] counts images of class i answered as j, shape (C, C), int64."""
+        import numpy as np
+
+        matrix = np.zeros((len(self.classes), len(self.classes)), np.int64)
+        matrix[self.answered[:, 0], self.answered[:, 1]] = self.answered[:, 2]
+        return matrix
 
 
 def report(scores: NDArray[np.float32], labels: NDArray[Any], classes: Sequence[str]) -> Report:
@@ -71,9 +79,9 @@ def report(scores: NDArray[np.float32], labels: NDArray[Any], classes: Sequence[
     _check(scores, labels, len(classes))
     labels = np.asarray(labels, dtype=np.int64)
     answers = scores.argmax(axis=1)
-    rows, confusion = _per_class(labels, answers, classes)
-    occurring = [r for i, r in enumerate(rows) if confusion[i].any() or confusion[:, i].any()]
-    confusion.setflags(write=False)
+    rows = _per_class(labels, answers, classes)
+    occurring = [rows[place] for place in np.union1d(labels, answers)]
+    pairs, counts = np.unique(np.stack((labels, answers), axis=1), axis=0, return_counts=True)
     values = {
         "loss": _cross_entropy(scores, labels),
         "accuracy": float(np.mean(answers == labels)),
@@ -83,7 +91,7 @@ def report(scores: NDArray[np.float32], labels: NDArray[Any], classes: Sequence[
         "recall": _mean([r.recall for r in occurring]),
         "f1": _mean([r.f1 for r in occurring]),
     }
-    return Report(values=values, classes=tuple(rows), confusion=confusion)
+    return Report(values=values, classes=tuple(rows), answered=np.column_stack((pairs, counts)))
 
 
 def _check(scores: NDArray[np.float32], labels: NDArray[Any], classes: int) -> None:
@@ -95,17 +103,20 @@ def _check(scores: NDArray[np.float32], labels: NDArray[Any], classes: int) -> N
         raise ValueError(f"labels {labels.min()} .. {labels.max()} are not all of 0 .. {classes - 1}")
 
 
-def _per_class(
-    labels: NDArray[np.int64], answers: NDArray[np.int64], classes: Sequence[str]
-) -> tuple[list[ClassRow], NDArray[np.int64]]:
-    # Here and not above: `ftr check` and `ftr plan` name metrics, and this import is slow.
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+def _per_class(labels: NDArray[np.int64], answers: NDArray[np.int64], classes: Sequence[str]) -> list[ClassRow]:
+    import numpy as np
 
-    every = list(range(len(classes)))
-    confusion = confusion_matrix(labels, answers, labels=every)
-    table = precision_recall_fscore_support(labels, answers, labels=every, zero_division=0)
-    columns = [column.tolist() for column in table]
-    return [ClassRow(*row) for row in zip(classes, *columns, strict=True)], confusion
+    def count(of: NDArray[np.int64]) -> list[int]:
+        return [int(number) for number in np.bincount(of, minlength=len(classes))]
+
+    def share(part: int, whole: int) -> float:
+        return part / whole if whole else 0.0
+
+    columns = zip(classes, count(labels[labels == answers]), count(answers), count(labels), strict=True)
+    return [
+        ClassRow(name, share(right, given), share(right, true), share(2 * right, given + true), true)
+        for name, right, given, true in columns
+    ]
 
 
 def _cross_entropy(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> float:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import IO
 
 _SHOWN = 4000
 
@@ -27,7 +28,7 @@ def quiet_libraries(keep: bool) -> Iterator[Callable[[], str]]:
     sys.stderr.flush()
     saved = os.dup(2)
     before = sys.stderr
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as caught:
+    with _file() as caught:
 
         def tail() -> str:
             caught.seek(0, os.SEEK_END)
@@ -43,3 +44,11 @@ def quiet_libraries(keep: bool) -> Iterator[Callable[[], str]]:
             sys.stderr = before
             os.dup2(saved, 2)
             os.close(saved)
+
+
+def _file() -> IO[str]:
+    """Open the file that catches; nowhere, where no temporary file can be had (a full disk)."""
+    try:
+        return tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+    except OSError:
+        return open(os.devnull, "w+", encoding="utf-8")

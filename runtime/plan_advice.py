@@ -1,7 +1,8 @@
-"""Advice that only the data or the network shows (W740 to W759): `plan_advice(recipe, plan, listings)`.
+"""Advice that only the data, the network or the machine shows (W740 to W759, W770).
 
-In go a checked recipe, its plan and the listings of its sets; out comes advice, less what comments excuse. No image is
-opened. As in `runtime/vocabulary/advice.py`, a class's docstring is the reason, and `source` where it comes from.
+`plan_advice(recipe, plan, listings, need)`: in go a checked recipe, its plan, the listings of its sets, and how much
+memory the run needs; out comes advice, less what comments excuse. No image is opened. As in
+`runtime/vocabulary/advice.py`, a class's docstring is the reason, and `source` where it comes from.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from recipe_lang.diagnostics import Problem, ordered
 from recipe_lang.errors import listed
 from recipe_lang.extend import files
 from runtime.data.problems import quoted
+from runtime.memory import room
 from runtime.plan import ClaimPlan, Plan
+from runtime.run_problems import gigabytes
 
 if TYPE_CHECKING:
     from runtime.data.sources import Listing
+    from runtime.memory_need import Need
 
 _CHANCE = "the binomial distribution: sqrt(p (1 - p) / n)"
 
@@ -187,13 +191,38 @@ class SharedFiles(Problem):
         return "take them out of one of the two"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryShort(Problem):
+    """A run that needs more memory than there is gets slow first (the system swaps), and is killed then.
+
+    The need is an estimate from the shapes of what the layers give; most of it grows with the batch.
+    """
+
+    code: ClassVar[str] = "W770"
+    source: ClassVar[str] = "measured: bench/memory.py"
+    needed: int
+    room: int
+    fits: int
+
+    def message(self) -> str:
+        return f"this run takes about {gigabytes(self.needed)} of memory, and {gigabytes(self.room)} can be had"
+
+    def help(self) -> str:
+        if self.fits:
+            return f"`batch = {self.fits}` should fit"
+        return "make `size` smaller, train fewer parts, or keep less: `--no-cache`"
+
+
 _BY_CLASS = ("balanced_accuracy", "precision", "recall", "f1")  # metrics that count classes alike
 
 
-def plan_advice(recipe: CheckedRecipe, plan: Plan, listings: Mapping[str, Listing]) -> tuple[Problem, ...]:
+def plan_advice(
+    recipe: CheckedRecipe, plan: Plan, listings: Mapping[str, Listing], need: Need | None = None
+) -> tuple[Problem, ...]:
     """Return what the facts advise, in reading order. Comments that excuse nothing are advised on too."""
     found = [problem for rule in _RULES for problem in rule(recipe, plan)]
     found += _shared_files(recipe, listings)
+    found += _memory_short(recipe, plan, need) if need is not None else ()
     was_set = any(param.was_set for param in recipe.params)
     sources = [file.source for file in files(recipe.written)]
     return tuple(ordered(excused(found, sources, lambda code: code in _HERE and not was_set)))
@@ -278,6 +307,13 @@ def _shared_files(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Ite
             yield SharedFiles(
                 span=data.place(name), set_name=name, other=other, count=len(shared), example=str(min(shared))
             )
+
+
+def _memory_short(recipe: CheckedRecipe, plan: Plan, need: Need) -> Iterator[Problem]:
+    batch, most = plan.data.batch, room()
+    if most is not None and need.of(batch) > most:
+        place, fits = recipe.block("data").place("batch"), need.fitting(batch, most)
+        yield MemoryShort(span=place, needed=need.of(batch), room=most, fits=fits)
 
 
 _HERE = frozenset(f"W{number}" for number in range(740, 760))

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recipe_lang.checked import CheckedRecipe
+from recipe_lang.phrases import printable
 from recipe_lang.printer import values_with_places
 from runtime import schedules
 from runtime.data.views import is_fixed, view_count
@@ -115,7 +116,7 @@ def _images(data: DataPlan) -> str:
 
 
 def _classes(data: DataPlan) -> str:
-    pairs = [f"{name} ({count:,})" for name, count in zip(data.classes, data.counts["train"], strict=True)]
+    pairs = [f"{printable(name)} ({count:,})" for name, count in zip(data.classes, data.counts["train"], strict=True)]
     shown = ", ".join(pairs[:8])
     return f"{len(pairs)}: {shown}{', …' if len(pairs) > 8 else ''}"
 

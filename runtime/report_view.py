@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recipe_lang.diagnostics import RecipeError
+from recipe_lang.phrases import printable
 from runtime.artifacts import read_json
 from runtime.pack_file import is_pack, opened
 from runtime.plan import as_json
@@ -23,31 +24,40 @@ if TYPE_CHECKING:
     from runtime.finished import Prediction
     from runtime.metrics import Report
 
-_MATRIX = 12
+_MATRIX = 12  # classes of a matrix on the screen
+_MATRIX_JSON = 1000
+_TABLE = 100  # classes of a table on the screen
 
 
 def report_json(name: str, report: Report) -> dict[str, Any]:
-    """Return a report as plain data."""
+    """Return a report as plain data. Where a matrix would be huge, `confusion` is None; `answered` has its numbers."""
+    is_small = len(report.classes) <= _MATRIX_JSON
     return {
         "set": name,
         **report.values,
         "classes": [as_json(row) for row in report.classes],
-        "confusion": report.confusion.tolist(),
+        "confusion": report.confusion().tolist() if is_small else None,
+        **({} if is_small else {"answered": report.answered.tolist()}),
     }
 
 
 def show_report(console: Console, name: str, report: Report) -> None:
-    """Print all metrics, a table of the classes, and the confusion matrix where it is small enough."""
+    """Print all metrics, a table of the classes (of very many the worst), and which was taken for which."""
     console.print(Text.assemble((name, "bold"), f": {sum(row.support for row in report.classes):,} images"))
     console.print("  ".join(f"{key.replace('_', ' ')} {value:.4f}" for key, value in report.values.items()))
-    table = Table(title="by class", title_justify="left")
+    rows = report.classes
+    title = "by class"
+    if len(rows) > _TABLE:
+        rows = tuple(sorted((row for row in rows if row.support), key=lambda row: row.f1)[:_TABLE])
+        title = f"the {len(rows)} worst of {len(report.classes):,} classes (--json has all)"
+    table = Table(title=title, title_justify="left")
     for column in ("class", "precision", "recall", "f1", "images"):
         table.add_column(column, justify="left" if column == "class" else "right")
-    for row in report.classes:
+    for row in rows:
         numbers = (f"{value:.3f}" for value in (row.precision, row.recall, row.f1))
-        table.add_row(row.name, *numbers, f"{row.support:,}")
+        table.add_row(printable(row.name), *numbers, f"{row.support:,}")
     console.print(table)
-    names = [row.name for row in report.classes]
+    names = [printable(row.name) for row in report.classes]
     if len(names) > _MATRIX:
         _show_confusions(console, names, report)
         return
@@ -56,23 +66,19 @@ def show_report(console: Console, name: str, report: Report) -> None:
     matrix.add_column("")
     for index in range(len(names)):
         matrix.add_column(str(index), justify="right")
+    counts_of = report.confusion()
     for index, name in enumerate(names):
         cells = (
             Text(str(count or "."), style="bold green" if at == index else "" if count else "dim")
-            for at, count in enumerate(report.confusion[index])
+            for at, count in enumerate(counts_of[index])
         )
         matrix.add_row(f"{index} {name}", *cells)
     console.print(matrix)
 
 
 def _show_confusions(console: Console, names: Sequence[str], report: Report) -> None:
-    wrong = [
-        (int(report.confusion[a, b]), names[a], names[b])
-        for a in range(len(names))
-        for b in range(len(names))
-        if a != b and report.confusion[a, b]
-    ]
-    table = Table(title="the most frequent confusions (--json has the whole matrix)", title_justify="left")
+    wrong = [(count, names[a], names[b]) for a, b, count in report.answered.tolist() if a != b]
+    table = Table(title="the most frequent confusions (--json has all)", title_justify="left")
     for column in ("true", "answer", "images"):
         table.add_column(column, justify="right" if column == "images" else "left")
     for count, true, answer in sorted(wrong, reverse=True)[:15]:
@@ -110,8 +116,8 @@ def show_predictions(console: Console, found: Sequence[Prediction]) -> None:
     table.add_column("image", overflow="fold")
     table.add_column("classes")
     for each in found:
-        classes = "  ".join(f"{name} {share:.3f}" for name, share in each.classes)
-        table.add_row(each.image, Text(each.error, style="red") if each.error else classes)
+        classes = "  ".join(f"{printable(name)} {share:.3f}" for name, share in each.classes)
+        table.add_row(printable(each.image), Text(each.error, style="red") if each.error else classes)
     console.print(table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -114,15 +115,61 @@ class NoImages(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutOfMemory(Problem):
-    """The memory does not suffice for the network, the image size and the batch."""
+    """The memory does not suffice for the network, the image size and the batch.
+
+    Memory grows with the batch: half the batch takes about half of what the run has beyond its weights. A run that the
+    kernel kills leaves what was written until then.
+    """
 
     code: ClassVar[str] = "E607"
+    killed: bool = False
+    peak: int = 0
+    batch: int = 0
+    fits: int = 0
+    run: str = ""
 
     def message(self) -> str:
+        if self.killed:
+            return f"out of memory: the kernel has killed the run, which had {gigabytes(self.peak)}"
         return "out of memory"
 
     def help(self) -> str:
-        return "make `batch` or `size` smaller, train fewer parts, or close other programs"
+        first = f"`batch = {self.fits}` should fit; or make" if self.fits else "make `batch` or"
+        return f"{first} `size` smaller, train fewer parts, or keep less: `--no-cache`{_and_go_on(self.run)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunKilled(Problem):
+    """The system has ended a run that could not say anything any more.
+
+    SIGKILL comes from a person, or from a scheduler when a limit of time or memory is reached. Other signals are
+    crashes of a native library; one that gets no memory may crash too.
+    """
+
+    code: ClassVar[str] = "E650"
+    signal: str
+    peak: int
+    batch: int = 0
+    fits: int = 0
+    run: str = ""
+
+    def message(self) -> str:
+        how = "was killed from outside" if self.signal == "SIGKILL" else "crashed in a native library"
+        return f"the run {how} ({self.signal}); it had {gigabytes(self.peak)} of memory at most"
+
+    def help(self) -> str:
+        where = "a scheduler's limit of memory" if self.signal == "SIGKILL" else "too little memory"
+        text = f"if {where} was the reason, `batch = {self.fits}` takes less" if self.fits else ""
+        return (text + _and_go_on(self.run)).removeprefix("; ")
+
+
+def gigabytes(size: int) -> str:
+    """Return bytes as text, in GB (10**9 bytes)."""
+    return f"{size / 1e9:.1f} GB"
+
+
+def _and_go_on(run: str) -> str:
+    return f"; `ftr run --resume {shlex.quote(run)}` goes on from what it left" if run else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

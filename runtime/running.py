@@ -43,35 +43,26 @@ from runtime.data.sound_images import sound_images
 from runtime.data.sources import Listing
 from runtime.events import Event
 from runtime.feature_cache import user_cache
+from runtime.guard import note
 from runtime.image_advice import image_advice
 from runtime.leaving import Leaving
 from runtime.lock_file import LOCK, Facts, lock_text, read_lock
 from runtime.locking import SURROUNDINGS, differences, inputs, refuse
 from runtime.machine import library_versions, thread_count
+from runtime.memory import room
+from runtime.memory_need import Need, memory_need
 from runtime.model import Model, build_model, start_weights
 from runtime.mx import mx
 from runtime.plan import Plan
 from runtime.plan_advice import plan_advice
 from runtime.recipe_files import read_recipe
 from runtime.resuming import check_unchanged
-from runtime.run_problems import NoSuchDevice
+from runtime.run_problems import NoSuchDevice, OutOfMemory
 from runtime.run_settings import Due, RunSettings
 from runtime.train import Interrupted, Session
 from runtime.training_state import TrainState
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules import image_size
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """A recipe with all that is known before training."""
-
-    recipe: CheckedRecipe
-    listings: Mapping[str, Listing]
-    model: Model
-    plan: Plan
-    advice: tuple[Problem, ...]
-    given: Given
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +73,26 @@ class Given:
     settings: tuple[str, ...]
     data_root: Path | None
     outside: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A recipe with all that is known before training."""
+
+    recipe: CheckedRecipe
+    listings: Mapping[str, Listing]
+    model: Model
+    plan: Plan
+    need: Need
+    given: Given
+    advice: tuple[Problem, ...] = ()
+
+    def out_of_memory(self) -> OutOfMemory:
+        """Return what to say when memory is refused: with the place of the batch, and one that would fit."""
+        batch = self.plan.data.batch
+        fits = self.need.fitting(batch, room())
+        place = self.recipe.block("data").place("batch")
+        return OutOfMemory(span=place, batch=batch, fits=fits)
 
 
 class Watch(Protocol):
@@ -118,11 +129,10 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     head = [step(layer) for layer in recipe["head"]]
     model = build_model(step(recipe.fields["base"]), head, len(facts.classes), size)
     plan = compile_plan(recipe, facts, model.facts())
-    advice = ordered((*recipe.advice, *plan_advice(recipe, plan, listings)))
-    root = data_root and data_root.absolute()
-    return Prepared(
-        recipe, listings, model, plan, tuple(advice), Given(path.absolute(), tuple(settings), root, outside)
-    )
+    need = memory_need(model, plan)
+    advice = ordered((*recipe.advice, *plan_advice(recipe, plan, listings, need)))
+    given = Given(path.absolute(), tuple(settings), data_root and data_root.absolute(), outside)
+    return Prepared(recipe, listings, model, plan, need, given, tuple(advice))
 
 
 def listed(
@@ -171,7 +181,7 @@ def run(
     Before it trains `advise` gets what the images advise, if anything, then `approve` what the run is made from
     (`locking.inputs`); both may refuse. With `resume` a run that has begun goes on behind its newest checkpoint, to the
     same weights, bit for bit, as if it had never stopped.
-    An interrupted run (SIGINT, SIGTERM) ends at the next step, keeps what it has and says so in `status`.
+    An interrupted run (SIGINT, SIGTERM, SIGHUP) ends at the next step, keeps what it has and says so in `status`.
 
     Raises:
         RecipeError: the data, the weights, the disk or the loss stopped it; what was trained is kept. Or the folder
@@ -205,6 +215,7 @@ def run(
             raise Interrupted(asked.signal)
         approve(facts)
         folder = resume.folder if resume else create_folder(out, plan.name)
+        note(run=str(folder))
         with nullcontext() if resume else locked(folder), _decoded(plan, settings) as decoded:
             began = _begin(folder, replace(prepared, plan=plan), settings, facts, resume)
             samples = {name: each.samples for name, each in listings.items()}
@@ -222,7 +233,7 @@ def run(
                 "versions": versions_used(settings),
                 "resumed": list(began.resumed),
             }
-            result = Leaving(session, folder, due, since, facts, said)(watch)
+            result = Leaving(session, folder, due, since, facts, said, prepared.out_of_memory())(watch)
     return folder, {**result, "signal": asked.signal}
 
 
@@ -231,9 +242,9 @@ def _decoded(plan: Plan, settings: RunSettings) -> AbstractContextManager[Decode
 
 
 def _import_ahead() -> None:
-    """Import what the first report and the picture will need while other work goes on: it takes two seconds."""
+    """Import what the picture will need while other work goes on: it takes a second."""
     with suppress(ImportError):  # said where it is needed
-        for name in ("sklearn.metrics", "matplotlib.backends.backend_agg", "matplotlib.figure"):
+        for name in ("matplotlib.backends.backend_agg", "matplotlib.figure"):
             import_module(name)
 
 
@@ -290,18 +301,27 @@ class _Asked:
         return self.signal is not None
 
 
+_ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_TWICE_S = 0.2
+
+
 @contextmanager
 def _signals() -> Iterator[_Asked]:
-    """Let SIGINT and SIGTERM ask instead of break; a second SIGINT breaks."""
+    """Let SIGINT, SIGTERM and SIGHUP ask instead of break; a second SIGINT breaks. What is ignored stays so (nohup)."""
     asked = _Asked()
+    since = 0.0
 
     def ask(number: int, _: object) -> None:
-        if asked.signal is not None:
+        nonlocal since
+        if asked.signal is None:
+            asked.signal, since = number, time.monotonic()
+        # One signal may come twice: to the whole group, and passed on by the parent.
+        elif number == signal.SIGINT and time.monotonic() - since > _TWICE_S:
             raise KeyboardInterrupt
-        asked.signal = number
 
+    wanted = [each for each in _ASKING if signal.getsignal(each) is not signal.SIG_IGN]
     try:
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, ask) for number in wanted}
     except ValueError:  # not the main thread: signals are the caller's business
         yield asked
         return

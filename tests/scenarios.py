@@ -157,12 +157,21 @@ def _out_of_memory(text: str) -> None:
             raise MemoryError
 
 
+def _killed(text: str) -> None:
+    from runtime.run_problems import RunKilled
+
+    data = _check(text).block("data")
+    if data["batch"] > 200:
+        raise RecipeError(RunKilled(span=data.place("batch"), signal="SIGKILL", peak=4 * 10**9, batch=256, fits=32))
+
+
 def _advised(train: tuple[int, ...], valid: tuple[int, ...] = (400, 400), shared: bool = False) -> Callable[[str], Any]:
     """Return a check that knows how many images each class has, and whether two sets share a file."""
 
     def advise(text: str) -> Any:
         from runtime.compile import compile_plan
         from runtime.data.sources import Listing, Sample
+        from runtime.memory_need import Need
         from runtime.plan import DataFacts
         from runtime.plan_advice import plan_advice
 
@@ -172,7 +181,11 @@ def _advised(train: tuple[int, ...], valid: tuple[int, ...] = (400, 400), shared
         other = "all" if '"all.csv"' in text else "test"
         files = {"train": "1.jpg", "test": "1.jpg" if other == "all" else "2.jpg"} if shared else {}
         listings = {name: Listing((Sample("1", 0, Path(file)),), ("roses", "tulips")) for name, file in files.items()}
-        return replace(recipe, advice=plan_advice(recipe, plan, listings))
+        each = 60_000_000 * plan.data.size**2 // 224**2  # bytes; the machine is a small one
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("runtime.plan_advice.room", lambda: 8 * 10**9)
+            advice = plan_advice(recipe, plan, listings, Need(500_000_000, each))
+        return replace(recipe, advice=advice)
 
     return advise
 
@@ -242,6 +255,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "E552": lambda text: _build(text, starts=False),
     "E601": _run,
     "E607": _out_of_memory,
+    "E650": _killed,
     "W740": _advised((900, 100)),
     "W741": lambda text: _advised((7, 400) if "50%" in text else (12, 400))(text),
     "W742": _advised((400, 400), (15, 15)),
@@ -252,6 +266,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W760": _read,
     "W761": _read,
     "W747": _advised((400, 400), shared=True),
+    "W770": _advised((400, 400)),
 }
 
 

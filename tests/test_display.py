@@ -64,7 +64,7 @@ def values(accuracy: float) -> dict[str, float]:
 REPORT = Report(
     values(0.875),
     (ClassRow("cat [red]", 0.9, 0.8, 0.85, 12), ClassRow("dog :smile:", 0.8, 0.9, 0.85, 12)),
-    np.array([[10, 2], [1, 11]]),
+    np.array([[0, 0, 10], [0, 1, 2], [1, 0, 1], [1, 1, 11]]),
 )
 
 

@@ -45,7 +45,7 @@ def test_agrees_with_scikit_learn() -> None:
     assert set(found.values) == set(metrics.METRICS)
     assert dict(found.values) == pytest.approx(expected, rel=1e-6)
     matrix = reference.confusion_matrix(labels, answers, labels=range(7))
-    np.testing.assert_array_equal(found.confusion, matrix)
+    np.testing.assert_array_equal(found.confusion(), matrix)
 
 
 def test_counts_by_hand() -> None:
@@ -59,7 +59,7 @@ def test_counts_by_hand() -> None:
         metrics.ClassRow("owl", 0.0, 0.0, 0.0, 1),
         metrics.ClassRow("yak", 0.0, 0.0, 0.0, 0),
     )
-    assert found.confusion.tolist() == [[2, 1, 0, 0], [1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
+    assert found.confusion().tolist() == [[2, 1, 0, 0], [1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
     right, wrong = -np.log(np.e / (np.e + 3)), -np.log(1 / (np.e + 3))
     assert dict(found.values) == pytest.approx(
         {

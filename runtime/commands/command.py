@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import signal
 import sys
 import traceback
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import click
 
 from recipe_lang.diagnostics import Problem, RecipeError, render
+from runtime.output import going_on
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
 # The loss, the lock, the disk, the memory: neither the recipe's nor the command's fault.
 _FAILURES = ("E561", "E601", "E603", "E607")
-_NO_MEMORY = re.compile(r"Failed to allocate (CPU|GPU) Memory|bad_alloc|out of memory")  # in errors of MXNet
+_BUG = "\nThis is a bug in ftr, not in your recipe. Please report it with the lines above."
 _SHOWN = 100  # problems on the screen
 _PIPED = 120  # columns where nobody says how wide the page is
 P = ParamSpec("P")
@@ -42,13 +42,15 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
             code = function(*args, **kwargs)
             sys.stdout.flush()
         except RecipeError as error:
-            show_problems(error.problems)
-            if error.note:
-                click.echo(error.note, err=True)
+            with going_on(sys.stderr):
+                show_problems(error.problems)
+                if error.note:
+                    click.echo(error.note, err=True)
             failed = any(problem.code in _FAILURES or not problem.is_error for problem in error.problems)
             code = FAILED if failed else INVALID
         except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
+            with going_on(sys.stderr):
+                click.echo("interrupted", err=True)
             code = 128 + signal.SIGINT
         except (BrokenPipeError, SystemExit):  # the second is how rich says it
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -56,14 +58,16 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EIO):
                 raise
-            click.echo(f"cannot write the output: {error.strerror}", err=True)
+            with going_on(sys.stderr):
+                click.echo(f"cannot write the output: {error.strerror}", err=True)
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = FAILED
         except (click.ClickException, click.exceptions.Exit):
             raise
         except Exception:
-            traceback.print_exc()
-            click.echo("\nThis is a bug in ftr, not in your recipe. Please report it with the lines above.", err=True)
+            with going_on(sys.stderr):
+                traceback.print_exc()
+                click.echo(_BUG, err=True)
             code = BUG
         sys.exit(code)
 
@@ -152,7 +156,9 @@ def mxnet(threads: int | None = None, debug: bool = False) -> Iterator[None]:
         except (RecipeError, KeyboardInterrupt, click.ClickException):
             raise
         except Exception as error:
-            if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            from runtime.memory import is_refusal
+
+            if is_refusal(error):
                 from runtime.run_problems import OutOfMemory
 
                 raise RecipeError(OutOfMemory()) from error

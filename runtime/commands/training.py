@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,7 +36,11 @@ from runtime.commands.command import (
     mxnet,
     show_problems,
 )
+from runtime.output import going_on
 from runtime.run_settings import Interval, RunSettings
+
+if TYPE_CHECKING:
+    from runtime.run_problems import OutOfMemory
 
 
 @click.command()
@@ -181,7 +186,7 @@ def run(
     lock = existing_lock(where.recipe) if locked else None
     with mxnet(where.threads or (lock.threads() if lock else None), debug):
         from runtime.display import Display, summary
-        from runtime.leaving import going_on
+        from runtime.leaving import how_to_go_on
         from runtime.locking import as_locked, keep_lock
         from runtime.running import Resume, device_context, prepare
         from runtime.running import run as run_prepared
@@ -190,8 +195,10 @@ def run(
         screen = console()
         device_context(where.runs.device)  # before the images are listed: it costs nothing to know
         prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
+        _note_memory(prepared.out_of_memory())
         if prepared.advice and (deny or not quiet):
-            show_problems(prepared.advice)
+            with going_on(sys.stderr):
+                show_problems(prepared.advice)
             if deny:
                 return FAILED
         try:
@@ -200,18 +207,32 @@ def run(
                 asking = (as_locked(lock), _advise(deny, quiet))
                 folder, result = run_prepared(prepared, where.runs, out, display, *asking, again)
         except Interrupted as stopped:
-            click.echo("interrupted before the training began; there is no run folder", err=True)
+            with going_on(sys.stderr):
+                click.echo("interrupted before the training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
-        for name, reason in result["skipped_images"]:
-            click.echo(printable(f"skipped {name}: {reason}"), err=True)
+        with going_on(sys.stderr):
+            for name, reason in result["skipped_images"]:
+                click.echo(printable(f"skipped {name}: {reason}"), err=True)
+            if result["status"] == "interrupted":
+                click.echo(f"interrupted; {folder}/model.params has {result['weights']}", err=True)
+                click.echo(how_to_go_on(folder), err=True)
         if result["status"] == "interrupted":
-            click.echo(f"interrupted; {folder}/model.params has {result['weights']}", err=True)
-            click.echo(going_on(folder), err=True)
             return 128 + int(result["signal"])
-        summary(screen, result, folder)
-        if not where.settings and (note := keep_lock(where.recipe, folder)) and not quiet:
-            screen.print(note, soft_wrap=True)
+        with going_on(sys.stdout):
+            summary(screen, result, folder)
+            if not where.settings and (note := keep_lock(where.recipe, folder)) and not quiet:
+                screen.print(note, soft_wrap=True)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+def _note_memory(problem: OutOfMemory) -> None:
+    """Leave with the parent what it says when the system kills the run."""
+    from runtime.guard import note
+
+    note(batch=problem.batch, fits=problem.fits)
+    if problem.span is not None:
+        source = problem.span.source
+        note(name=source.name, text=source.text, batch_at=(problem.span.start, problem.span.end))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ _WANTED = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF
 Image.init()
 _FORMATS = tuple(name for name in _WANTED if name in Image.OPEN)
 
+_LONGEST = 200  # times as long as wide: at 224 px on the shorter side 10 million pixels
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -144,6 +145,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """Open a file for as long as the block lasts, and turn whatever Pillow raises into `ImageError`."""
     try:
         with Image.open(path, formats=_FORMATS) as image:
+            _check_sides(*image.size)
             yield image
     except ImageError:
         raise
@@ -159,6 +161,12 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise ImageError(fault.strerror if fault.strerror else str(fault)) from fault
     except Exception as fault:  # a damaged file makes Pillow's readers raise almost anything
         raise ImageError(f"damaged ({fault})" if str(fault) else "damaged") from fault
+
+
+def _check_sides(width: int, height: int) -> None:
+    """Refuse what no `resize` can take: of 20000 x 1 pixels, 224 on the shorter side would be a billion."""
+    if max(width, height) > _LONGEST * min(width, height):
+        raise ImageError(f"of its {width} x {height} pixels one side is more than {_LONGEST} times the other")
 
 
 def _unidentified(path: Path) -> str:

@@ -99,7 +99,9 @@ def _prepared(
     try:
         return np.asarray(transform(open_image(sample.image), sample_rng(sample)))
     except ImageError as fault:
-        raise RecipeError(UnreadableImages(images=((sample.id, str(fault)),))) from fault
+        raise RecipeError(UnreadableImages(images=((sample.id, str(fault)),), since=True)) from fault
+    except MemoryError as fault:
+        raise RecipeError(UnreadableImages(images=((sample.id, "it does not fit into memory"),), since=True)) from fault
     except Exception as fault:
         raise InternalError(f"image `{sample.id}`: {type(fault).__name__}: {fault}") from fault
 

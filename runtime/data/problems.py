@@ -284,11 +284,12 @@ class UnreadableImages(Problem):
     """Image files are damaged, cut off, or no images at all (a web page that was saved as .jpg, say).
 
     They are never skipped silently, since the data would then differ from what the recipe says. `images`
-    holds each one's path in its source and the reason.
+    holds each one's path in its source and the reason; `since` says that they could be read when the run began.
     """
 
     code: ClassVar[str] = "E512"
     images: tuple[tuple[str, str], ...]
+    since: bool = False
 
     def message(self) -> str:
         """Name the image, or count them."""
@@ -299,6 +300,8 @@ class UnreadableImages(Problem):
 
     def help(self) -> str:
         """List the first ones, each with its reason."""
+        if self.since:
+            return "it could be read when the run began: put the file back, or mount its folder again"
         if len(self.images) == 1:
             return "remove or replace the file"
         lines = [f"{quoted(name)}: {reason}" for name, reason in self.images[:_SHOWN]]

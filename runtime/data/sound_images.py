@@ -48,7 +48,7 @@ def _key(sample: Sample) -> bytes | None:
 def sound_images(cache: FeatureCache | None, count: int) -> Iterator[SoundImages | None]:
     """Open the table for as long as the block lasts, for `count` images; None where there is no cache."""
     about = {"base": "images that can be read"}
-    table = cache.open({"of": "sound images"}, about, 0, count) if cache else None
+    table = cache.open({"of": "sound images", "rules": 2}, about, 0, count) if cache else None
     try:
         yield None if table is None else SoundImages(table)
     finally:

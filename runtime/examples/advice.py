@@ -169,4 +169,5 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The only image of roses that is held out of 25 cannot be read.",
     ),
+    "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
 }

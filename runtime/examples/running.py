@@ -77,4 +77,10 @@ EXAMPLES: Mapping[str, Example] = {
         "shell",
         "In longer.ftr the last stage has `for = 20 epochs`, in flowers.ftr and in the run 10.",
     ),
+    "E650": Example(
+        "size = 1024px\nbatch = 256",
+        "size = 224px\nbatch = 32",
+        "data",
+        "The scheduler gives a job 4 GB of memory, and kills it when it takes more.",
+    ),
 }

@@ -258,7 +258,7 @@ _LONGEST = 80
 
 
 def shown(fact: Fact, short: bool = True) -> str:
-    """Return a fact as text for a terminal, without control characters; `short` has 12 digits of a hash, 6 of others."""
+    """Return a fact as text for a terminal, no control characters; `short` has 12 digits of a hash, 6 of floats."""
     if short and isinstance(fact, float):
         return f"{fact:.6g}"
     text = str(fact)

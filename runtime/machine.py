@@ -44,7 +44,7 @@ def library_versions() -> dict[str, str]:
 def kind() -> dict[str, str]:
     """Return what `arithmetic` knows but for the threads, short enough to be shown: long texts as a model and a digest.
 
-    Where two machines agree in it, the same program gives the same bits.
+    Where two machines differ in it, their bits may differ.
     """
     found = {name: text for name, text in arithmetic().items() if name not in _ELSEWHERE}
     text = found.pop("processor")

@@ -1,7 +1,7 @@
 """What each image is, as a hash of its content: the bytes of its file, or its pixels where it is an array.
 
 In go samples; out come SHA-256 digests of 32 bytes in their order. Those of files are kept on the disk by the state of
-the file (`runtime/data/origins.py`), so that 100,000 images are read once. A file whose state does not tell whether it
+the file (`runtime/data/origins.py`), so that a large set is read once. A file whose state does not tell whether it
 was written to again, as one changed a moment ago, is read each time.
 """
 

@@ -27,6 +27,7 @@ from runtime.pack_problems import NotAPack, PackRefused
 ENDING = ".ftrpack"
 _MARK = b"PK\x03\x04"
 _CHUNK = 1 << 20
+_MOST_ENTRIES = 64  # more than a pack holds, so that the first that has no place in it can be named
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ def _directory(path: Path, file: BinaryIO) -> int:
     if len(end) < 22 or end[:4] != b"PK\x05\x06":
         raise _damaged(path, "it does not end like one")
     disks, here, total, length, start, comment = struct.unpack("<IHHIIH", end[4:])
-    if disks or comment or here != total or total > len(MEMBERS) or start + length + 22 != size:
+    if disks or comment or here != total or total > _MOST_ENTRIES or start + length + 22 != size:
         raise _damaged(path, "its directory is not where it should be")
     return int(start)
 

@@ -26,7 +26,7 @@ _ALIKE = 0.995  # correlation of what differs from the mean
 _COLOUR = 20  # of 255, between the tints of a part of the picture
 _COEFFICIENTS = 16
 _FREQUENCIES = 6  # of each axis, of which the coefficients with the largest variance are taken
-_CHUNK = 50_000  # pairs that are compared at once: 200 MB
+_CHUNK = 5000  # pairs that are compared at once: 20 MB for each step of it
 _MOST = 20_000_000  # pairs that may be compared
 
 
@@ -35,10 +35,12 @@ def near_pairs(found: Sequence[Look | None]) -> list[tuple[int, int]]:
     places = [place for place, look in enumerate(found) if look and look.grey is not None and look.spread >= FLAT]
     if len(places) < 2:
         return []
-    grey = np.stack([_grey(found[place]) for place in places])
+    grey = np.empty((len(places), SIDE * SIDE), np.float32)  # 4 kB an image: the largest thing here
+    for row, place in zip(grey, places, strict=True):
+        row[:] = _grey(found[place])
     tints = np.stack([_tint(found[place]) for place in places])
-    close = _close(grey)
-    kept = [part[_same(part, grey, tints)] for part in np.array_split(close, len(close) // _CHUNK + 1)]
+    close, total = _close(grey), grey.sum(axis=0)
+    kept = [part[_same(part, grey, total, tints)] for part in np.array_split(close, len(close) // _CHUNK + 1)]
     return sorted((places[one], places[other]) for one, other in np.concatenate(kept).tolist())
 
 
@@ -83,12 +85,11 @@ def _cosines() -> Floats:
     return np.asarray(rows, np.float32)
 
 
-def _same(pairs: npt.NDArray[np.intp], grey: Floats, tints: Floats) -> npt.NDArray[np.bool_]:
-    """Return which pairs are nearly the same."""
+def _same(pairs: npt.NDArray[np.intp], grey: Floats, total: Floats, tints: Floats) -> npt.NDArray[np.bool_]:
+    """Return which pairs are nearly the same; `total` is the sum of all pictures."""
     one, other = grey[pairs[:, 0]], grey[pairs[:, 1]]
     far = np.sqrt(np.square(one - other).mean(axis=1))
-    others = max(len(grey) - 2, 1)
-    mean = (grey.sum(axis=0) - one - other) / others if len(grey) > 2 else np.zeros_like(one)
+    mean = (total - one - other) / (len(grey) - 2) if len(grey) > 2 else np.zeros_like(one)
     one, other = one - mean, other - mean
     size = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     alike = (one * other).sum(axis=1) > _ALIKE * size

@@ -25,6 +25,7 @@ from runtime.codes import codes
 from runtime.compile import compile_plan
 from runtime.data.sources import Listing, Sample
 from runtime.examples.advice import EXAMPLES
+from runtime.memory_need import Need
 from runtime.plan import DataFacts
 from runtime.plan_advice import plan_advice
 from runtime.vocabulary import VOCABULARY
@@ -296,9 +297,11 @@ def facts(train: Sequence[int], valid: Sequence[int] = (40, 40), test: Sequence[
 ENOUGH = facts((600, 600))
 
 
-def advised(text: str, data: DataFacts, listings: dict[str, Listing] | None = None) -> tuple[Problem, ...]:
+def advised(
+    text: str, data: DataFacts, listings: dict[str, Listing] | None = None, need: Need | None = None
+) -> tuple[Problem, ...]:
     found = checked(text)
-    return plan_advice(found, compile_plan(found, data, net_facts(4)), listings or {})
+    return plan_advice(found, compile_plan(found, data, net_facts(4)), listings or {}, need)
 
 
 def on_data(*fields: str, train: str = "head", data: str = "", more: str = "", facts: DataFacts = ENOUGH) -> list[str]:
@@ -484,7 +487,8 @@ DATA_GIVES = (
 )
 
 
-def test_rendered_text() -> None:
+def test_rendered_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.plan_advice.room", lambda: 8 * 10**9)
     problems = [
         next(
             problem
@@ -494,7 +498,9 @@ def test_rendered_text() -> None:
         for code in OF_TEXT
     ]
     photo = Listing((Sample("1", 0, Path("photos/1.jpg")),), ("a", "b"))
-    of_data = advised(DATA_GIVES, facts((520, 9), (5, 2), (20, 3)), {"train": photo, "test": photo})
+    of_data = advised(
+        DATA_GIVES, facts((520, 9), (5, 2), (20, 3)), {"train": photo, "test": photo}, Need(5 * 10**8, 6 * 10**7)
+    )
     assert sorted({problem.code for problem in of_data}) == OF_DATA
     assert_golden("advice.txt", "\n\n".join(map(render, (*problems, *of_data))) + "\n")
 

@@ -373,12 +373,12 @@ def test_ten_thousand_classes_take_no_matrix() -> None:
     scores[np.arange(len(labels)), labels // 2] = 1
     tracemalloc.start()
     found = report(scores, labels, names)
-    text = json.dumps(report_json("valid", found))
-    screen = Console(file=io.StringIO(), width=80, record=True)
-    show_report(screen, "valid", found)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5 * scores.nbytes  # the matrix alone would be ten times as large
+    text = json.dumps(report_json("valid", found))
+    screen = Console(file=io.StringIO(), width=80, record=True)
+    show_report(screen, "valid", found)
     assert len(text) < 3_000_000
     assert len(screen.export_text().splitlines()) < 200
     assert found.answered[:, 2].sum() == len(labels)

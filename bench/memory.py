@@ -71,7 +71,8 @@ def _make_photos(root: Path) -> None:
 def _peak(folder: Path) -> int:
     """Run the recipe; return the peak of its resident memory in bytes."""
     command = (sys.executable, "-m", "runtime", "run", "r.ftr", "--quiet")
-    process = subprocess.Popen(command, cwd=folder, env=_environment(folder))
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, cwd=folder, env=_environment(folder), stdout=quiet, stderr=quiet)
     _, status, used = os.wait4(process.pid, 0)
     if status:
         sys.exit("the run failed")

@@ -37,6 +37,7 @@ def guarded(words: Sequence[str]) -> None:
 
     before, parent = kills_for_memory(), os.getpid()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*_PASSED_ON, signal.SIGCHLD))
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever ignores it never hears how its children ended
     try:
         file = os.memfd_create("ftr-run")
         child = os.fork()
@@ -80,6 +81,7 @@ def _wait(child: int) -> tuple[int, int]:
 def _say(number: int, peak: int, for_memory: bool, notes: dict[str, Any]) -> None:
     from recipe_lang.source import Source
     from runtime.commands.command import show_problems
+    from runtime.output import going_on
     from runtime.run_problems import OutOfMemory, RunKilled
 
     span = None
@@ -87,12 +89,13 @@ def _say(number: int, peak: int, for_memory: bool, notes: dict[str, Any]) -> Non
         span = Source(notes["name"], notes["text"]).span(*notes["batch_at"])
     facts = {name: notes[name] for name in ("batch", "fits", "run") if name in notes}
     if sys.stdout.isatty():
-        sys.stdout.write(_SHOW_CURSOR)  # what drew the progress has hidden it
-        sys.stdout.flush()
-    if for_memory:
-        show_problems((OutOfMemory(span=span, killed=True, peak=peak, **facts),))
-    else:
-        show_problems((RunKilled(span=span, signal=signal.Signals(number).name, peak=peak, **facts),))
+        with going_on(sys.stdout):  # what drew the progress has hidden the cursor
+            sys.stdout.write(_SHOW_CURSOR)
+    with going_on(sys.stderr):
+        if for_memory:
+            show_problems((OutOfMemory(span=span, killed=True, peak=peak, **facts),))
+        else:
+            show_problems((RunKilled(span=span, signal=signal.Signals(number).name, peak=peak, **facts),))
 
 
 def note(**facts: Any) -> None:

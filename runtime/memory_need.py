@@ -2,7 +2,7 @@
 
 In go a network and a plan; out comes a `Need`. A stage that trains holds what its layers give, and the gradients of
 that; a frozen part holds what two layers give. The factors are measured (`bench/memory.py`): estimates lay between 0.8
-and 1.4 of what runs took. How large images are before they have their size is not known here.
+and 1.7 of what runs took. How large images are before they have their size is not known here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from runtime.mx import mx
 from runtime.plan import Plan, StagePlan
 
 _FLOAT = 4
-_LATER = 180_000_000  # what is loaded later, threads, what the allocators hold back
+_LATER = 100_000_000  # what is loaded later, threads, what the allocators hold back
 _COPIES = 6  # of all weights: as they are, as layers are joined, with and without the layout of a kernel
 _TRAINED_COPIES = 4  # of those that train, more: gradients, the optimizer's, the best
 _HELD = 2.3  # in training, of what a layer gives: itself, its gradient, a part of both in another layout

@@ -75,7 +75,7 @@ def test_files_that_pages_name_exist(page: Path) -> None:
 
 def test_code_in_backticks_of_the_contributors_page_exists() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
-    source = "\n".join(path.read_text() for path in (ROOT / "runtime").rglob("*.py"))
+    source = "\n".join(path.read_text() for folder in ("runtime", "tests") for path in (ROOT / folder).rglob("*.py"))
     names = re.findall(r"`([A-Z]{5,}|_?[a-z]+_[a-z_]+)`(?! =)", text)
     assert len(names) > 5
     for name in names:

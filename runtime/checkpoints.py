@@ -109,7 +109,7 @@ class Checkpoints:
             "metrics_bytes": metrics_bytes,
             "elapsed_s": round(elapsed_s, 3),
         }
-        write_text(folder / f"{number:06}.json", json.dumps({**content, "digest": _digest(content)}))
+        write_text(folder / f"{number:06}.json", json.dumps({**content, "digest": digest_of(content)}))
         self._recent.append((number, files))
         self.keep_last(_KEPT)
 
@@ -133,7 +133,8 @@ def _written(path: Path, arrays: Arrays) -> _File:
     return _File(path.name, path.stat().st_size, digest)
 
 
-def _digest(content: Mapping[str, Any]) -> str:
+def digest_of(content: Mapping[str, Any]) -> str:
+    """Return the digest that a checkpoint's content carries."""
     text = json.dumps(content, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -167,7 +168,7 @@ def _read(folder: Path, name: str, passed_over: tuple[str, ...]) -> Checkpoint:
     content = json.loads(text)
     if not isinstance(content, dict) or content.keys() != _FIELDS or content["format"] != _FORMAT:
         raise ValueError("it is of another kind or version")
-    if content.pop("digest") != _digest(content):
+    if content.pop("digest") != digest_of(content):
         raise ValueError("its digest does not fit: it is damaged")
     if type(content["metrics_bytes"]) is not int or type(content["elapsed_s"]) not in (int, float):
         raise ValueError("it does not say how long the run was")

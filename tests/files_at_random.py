@@ -28,12 +28,16 @@ from test_torch_file import SIX, state, storage, tensor, whole_file
 
 from recipe_lang.checker import check
 from recipe_lang.parser import parse
+from runtime.began import Began, how_it_began
+from runtime.checkpoints import Checkpoints, Snapshot, digest_of, newest
+from runtime.data.excluded import read_excluded
 from runtime.lock_file import lock_text, read_lock
 from runtime.pack_file import MEMBERS
 from runtime.packing import pack_run, unpack
 from runtime.recipe_files import read_recipe
 from runtime.report_view import read_results, show_runs
 from runtime.terminal import SafeConsole
+from runtime.training_state import Best, TrainState
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
 from runtime.weights.torch_file import read_torch_file
@@ -211,6 +215,42 @@ _LOCK = lock_text(
     }
 )
 
+_ARRAYS = {"model/head.weight": np.ones((2, 3), "f4"), "optimizer/0/0": np.zeros((2, 3), "f4")}
+
+
+def _checkpoint(folder: Path) -> list[bytes]:
+    best = Best(0.5, 1, 4, {})
+    state = TrainState(stage=1, epoch=1, step=5, losses=[0.5], best=best, improved_at=4, stop_value=0.5)
+    sets = {"now": ("", lambda: _ARRAYS), "best": ("best-2-1.params", lambda: _ARRAYS)}
+    Checkpoints(folder, "0" * 64).write(Snapshot(state.as_plain(), sets), 100, 1.5)
+    return [(folder / "checkpoints/000001.json").read_bytes()]
+
+
+def _strange_checkpoint(data: bytes, rng: random.Random) -> bytes:
+    """Return a checkpoint with a strange value, whose digest fits all the same."""
+    content = json.loads(strange_json(data, rng))
+    if isinstance(content, dict):
+        content.pop("digest", None)
+        content["digest"] = digest_of(content)
+    return json.dumps(content).encode()
+
+
+def _read_checkpoint(path: Path, target: Path) -> object:
+    _checkpoint(target)
+    path.replace(target / "checkpoints/000001.json")
+    return newest(target)
+
+
+def _began(folder: Path) -> list[bytes]:
+    Began("/home/me/r.ftr", ("lr=1",), None, False, "cpu", 2, True, True, 2, ([],)).write(folder)
+    return [(folder / "run.json").read_bytes()]
+
+
+def _read_began(path: Path, target: Path) -> object:
+    path.replace(target / "run.json")
+    return how_it_began(target)
+
+
 FORMATS: Mapping[str, Format] = {
     "pack": Format(_packs, _read_pack, strange_pack),
     "params": Format(_params, lambda path, _: read_params(path)),
@@ -218,6 +258,9 @@ FORMATS: Mapping[str, Format] = {
     "result.json": Format(lambda _: [_run()["result.json"]], _run_with("result.json"), strange_json),
     "plan.json": Format(lambda _: [_run()["plan.json"]], _run_with("plan.json"), strange_json),
     "lock": Format(lambda _: [_LOCK.encode()], lambda path, _: read_lock(path)),
+    "checkpoint": Format(_checkpoint, _read_checkpoint, _strange_checkpoint),
+    "run.json": Format(_began, _read_began, strange_json),
+    "exclude": Format(lambda _: [b"# blurred\nroses/1.jpg\n[valid]\n./#1.jpg\n"], lambda path, _: read_excluded(path)),
     "recipe": Format(lambda _: [RECIPE.encode()], _read_recipe, _damaged_recipe),
 }
 

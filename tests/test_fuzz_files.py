@@ -31,6 +31,6 @@ def test_damaged_files_are_read_or_refused(name: str, tmp_path: Path, monkeypatc
             shown = [render(problem) for problem in error.problems]
             assert all(shown)
         assert not [path for path in place.iterdir() if path.name not in ("file", "file.ftrpack", "target")]
-    assert COUNT // 10 < refused < COUNT
+    assert 0 < refused < COUNT
     assert sorted(path.name for path in tmp_path.iterdir()) == ["places", "seeds"]
     assert len(list((tmp_path / "places").iterdir())) == COUNT

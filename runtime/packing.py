@@ -32,7 +32,9 @@ _HERE = "/thefolderofthepack"  # stands for it while the recipe is printed: what
 def pack_run(
     folder: Path, out: Path | None = None, *, weights: bool = True, licence: str = "", force: bool = False
 ) -> tuple[Path, list[str]]:
-    """Pack the folder of a run; return the pack and the paths of other machines that it cannot do without.
+    """Pack the folder of a run; return the pack and what others need beside it, as the recipe names it.
+
+    That are paths of this machine, and the list of images that `exclude` names; folders of data go without saying.
 
     Without `out` the pack is called as the folder, in the current one; without `force` no file is written over.
 
@@ -42,11 +44,11 @@ def pack_run(
     path = out or Path(f"{folder.resolve().name}{ENDING}")
     if path.exists() and not force:
         raise RecipeError(FileExists(path=str(path)))
-    members, absolute = _members(folder, weights, licence)
+    members, needed = _members(folder, weights, licence)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_pack(path, members)
-    return path, absolute
+    return path, needed
 
 
 def unpack(pack: Path, out: Path | None = None) -> Path:
@@ -78,7 +80,9 @@ def _members(folder: Path, weights: bool, licence: str) -> tuple[dict[str, Path 
     name = recipe["name"] or str(result.get("recipe") or folder.name)
     card = Card(recipe, text, name, classes, result, licence, "model.params" in members)
     members["README.md"] = _relative(card_text(card)).encode("utf-8", "replace")
-    return members, sorted({str(path) for path in _paths(recipe) if not path.is_relative_to(_HERE)})
+    absolute = {str(path) for path in _paths(recipe) if not path.is_relative_to(_HERE)}
+    excluded = recipe.block("data")["exclude"]
+    return members, sorted(absolute | ({_relative(str(excluded))} if excluded else set()))
 
 
 def _relative(text: str) -> str:

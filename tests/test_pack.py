@@ -95,6 +95,11 @@ def test_paths_of_the_own_machine_are_told(tmp_path: Path) -> None:
     assert pack_run(run, tmp_path / "a.ftrpack")[1] == ["/home/me/photos/test"]
 
 
+def test_a_list_of_images_that_the_pack_does_not_hold_is_told(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", text=RECIPE.replace("data {", 'data {\n  exclude = "lists/blurred.txt"', 1))
+    assert pack_run(run, tmp_path / "a.ftrpack")[1] == ["lists/blurred.txt"]
+
+
 @pytest.mark.parametrize("name", ["recipe.ftr", "result.json", "plan.json", "classes.json"])
 def test_what_is_no_run_is_not_packed(tmp_path: Path, name: str) -> None:
     run = make_run(tmp_path / "run")

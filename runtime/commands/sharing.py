@@ -34,9 +34,9 @@ def pack(run: Path, out: Path | None, weights: bool, licence: str, force: bool) 
     """Put a run into one file: its recipe, classes, metrics, weights and a model card, never its data."""
     from runtime.packing import pack_run
 
-    path, absolute = pack_run(run, out, weights=weights, licence=licence, force=force)
+    path, needed = pack_run(run, out, weights=weights, licence=licence, force=force)
     click.echo(f"{path}: {path.stat().st_size:,} bytes")
-    _tell(absolute)
+    _tell(needed)
     return FINE
 
 
@@ -75,8 +75,8 @@ def push(what: Path, repository: str, private: bool, licence: str) -> int:
     with tempfile.TemporaryDirectory(prefix="ftr-push-") as folder:
         path = what
         if not is_pack(what):
-            path, absolute = pack_run(what, Path(folder, "model.ftrpack"), licence=licence)
-            _tell(absolute)
+            path, needed = pack_run(what, Path(folder, "model.ftrpack"), licence=licence)
+            _tell(needed)
         click.echo(printable(push_pack(path, repository, private=private)))
     return FINE
 
@@ -97,9 +97,10 @@ def pull(repository: str, out: Path | None, force: bool) -> int:
     return FINE
 
 
-def _tell(absolute: list[str]) -> None:
-    for path in absolute:
-        click.echo(f"the recipe names {printable(path)}, which others do not have; better is a relative path", err=True)
+def _tell(needed: list[str]) -> None:
+    for path in needed:
+        better = "; better is a relative path" if path.startswith("/") else ": give it to others too"
+        click.echo(f"the recipe names {printable(path)}, which the pack does not hold{better}", err=True)
 
 
 def _has_hub() -> bool:

@@ -23,6 +23,7 @@ from runtime.events import (
     EvaluationStarted,
     Event,
     FeaturesComputed,
+    Resumed,
     RolledBack,
     StageFinished,
     StageStarted,
@@ -90,12 +91,15 @@ class Display:
     def _take(self, event: Event) -> None:
         now = self._clock()
         match event:
+            case Resumed():
+                for reason in event.passed_over:
+                    self._say(Text(f"passed over, because it is damaged: {reason}", style="yellow"))
+                steps = self._plan.stages[event.stage].steps
+                self._say(Text(f"goes on in stage {event.stage + 1} behind step {event.step:,} of {steps:,}"))
             case StageStarted():
                 self._now, self._best = _Now(event.plan, now, event.step, resumed=now), ""
                 self._show(self._progress(), force=True)
                 self._say(self._stage_line(event.plan))
-                if event.step:
-                    self._say(Text(f"  goes on behind step {event.step:,} of {event.plan.steps:,}", style="dim"))
             case StepFinished() if self._now is not None:
                 self._now.last, self._now.doing = event, ""
                 self._now.images += event.images

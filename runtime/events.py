@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """A run goes on behind a step. `passed_over` says why newer checkpoints do not count."""
+
+    stage: int
+    epoch: int
+    step: int
+    passed_over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StageStarted:
     """A stage begins, or goes on from a checkpoint."""
 
@@ -120,7 +130,8 @@ class Tested:
 
 
 Event = (
-    StageStarted
+    Resumed
+    | StageStarted
     | StepFinished
     | FeaturesComputed
     | EvaluationStarted

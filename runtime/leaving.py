@@ -16,7 +16,7 @@ from recipe_lang.diagnostics import InternalError, Problem, RecipeError
 from runtime.artifacts import Record, recording, result_of, write_json, write_text, writing
 from runtime.checkpoints import Checkpoints
 from runtime.curves import draw_curves
-from runtime.events import CheckpointDue, Event
+from runtime.events import CheckpointDue, Event, Resumed
 from runtime.finished import export_model
 from runtime.lock_file import LOCK, Facts, lock_text
 from runtime.locking import outcome
@@ -65,6 +65,9 @@ class Leaving:
             ResumableError: the same, and it may go on.
         """
         checkpoint = self.session.checkpoint
+        if checkpoint is not None:
+            at = (checkpoint.state.stage, checkpoint.state.epoch, checkpoint.state.step)
+            watch(Resumed(*at, checkpoint.passed_over))
         checkpoints = Checkpoints.after(self.folder, self.session.plan.hash, checkpoint)
         with recording(self.folder, self.session.plan, checkpoint.metrics_bytes if checkpoint else 0) as record:
             status, failure = self._train(record, checkpoints, watch)

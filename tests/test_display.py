@@ -169,6 +169,18 @@ def test_quiet_shows_nothing(plan: Plan) -> None:
     assert show(plan, 80, terminal=True, quiet=True) == ""
 
 
+def test_a_run_that_goes_on_and_one_that_goes_back_say_so(plan: Plan) -> None:
+    text = io.StringIO()
+    with Display(Console(file=text, width=100), lambda: 0.0, plan) as display:
+        display(Resumed(0, 1, 3, ("checkpoints/000002.json: its digest does not fit",)))
+        display(StageStarted(plan.stages[0], 0, 1, 3))
+        display(RolledBack(0, 1, 3, 5, "loss", float("nan"), 0.25))
+    lines = text.getvalue().splitlines()
+    assert lines[0] == "passed over, because it is damaged: checkpoints/000002.json: its digest does not fit"
+    assert lines[1] == f"goes on in stage 1 behind step 3 of {plan.stages[0].steps}"
+    assert lines[-1] == "  the loss is nan at step 5: back to step 3, at 0.25 times the rate"
+
+
 def test_images_per_second_leave_out_evaluation(plan: Plan) -> None:
     lines = [line for line in show(plan, 100, terminal=False).splitlines() if "epoch" in line and "images/s" in line]
     # 100 images in a second, in each full epoch; two seconds of evaluation do not count

@@ -169,7 +169,7 @@ def gigabytes(size: int) -> str:
 
 
 def _and_go_on(run: str) -> str:
-    return f"; `ftr run --resume {shlex.quote(run)}` goes on from what it left" if run else ""
+    return f"; as it is, and with more memory, `ftr run --resume {shlex.quote(run)}` goes on" if run else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -172,9 +172,9 @@ def test_quiet_shows_nothing(plan: Plan) -> None:
 def test_a_run_that_goes_on_and_one_that_goes_back_say_so(plan: Plan) -> None:
     text = io.StringIO()
     with Display(Console(file=text, width=100), lambda: 0.0, plan) as display:
-        display(Resumed(0, 1, 3, ("checkpoints/000002.json: its digest does not fit",)))
-        display(StageStarted(plan.stages[0], 0, 1, 3))
-        display(RolledBack(0, 1, 3, 5, "loss", float("nan"), 0.25))
+        display(events.Resumed(0, 1, 3, ("checkpoints/000002.json: its digest does not fit",)))
+        display(events.StageStarted(plan.stages[0], 0, 1, 3))
+        display(events.RolledBack(0, 1, 3, 5, "loss", float("nan"), 0.25))
     lines = text.getvalue().splitlines()
     assert lines[0] == "passed over, because it is damaged: checkpoints/000002.json: its digest does not fit"
     assert lines[1] == f"goes on in stage 1 behind step 3 of {plan.stages[0].steps}"

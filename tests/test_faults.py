@@ -177,7 +177,7 @@ def test_the_kernels_kill_is_told_from_others(capsys: pytest.CaptureFixture[str]
         "error[E607]: out of memory: the kernel has killed the run, which had 14.0 GB\n"
         " --> r.ftr:2:9\n  |\n2 | batch = 64\n  |         ^^\n"
         "  = help: `batch = 16` should fit; or make `size` smaller, train fewer parts, or keep less: `--no-cache`; "
-        "`ftr run --resume runs/r-1` goes on from what it left\n\n"
+        "as it is, and with more memory, `ftr run --resume runs/r-1` goes on\n\n"
     )
     guard._say(signal.SIGSEGV, 10**9, False, {})
     assert "error[E650]: the run crashed in a native library (SIGSEGV)" in capsys.readouterr().err

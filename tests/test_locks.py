@@ -30,7 +30,7 @@ STAGE = 'stage "head" {\n  train = head\n  for = 1 epoch\n  optimizer = adam(lr 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for slow in ("draw_curves", "export_model"):
-        monkeypatch.setattr(f"runtime.running.{slow}", lambda *_: None)
+        monkeypatch.setattr(f"runtime.leaving.{slow}", lambda *_: None)
 
 
 @pytest.fixture
@@ -357,8 +357,8 @@ def test_workers_and_what_is_kept_move_no_bit(recipe: Path, tmp_path: Path) -> N
     assert len(locks) == 1
 
 
-def test_an_interrupted_run_has_no_lock(recipe: Path, tmp_path: Path) -> None:
+def test_the_lock_of_an_interrupted_run_has_no_result(recipe: Path, tmp_path: Path) -> None:
     watch = Watching(lambda _: signal.raise_signal(signal.SIGINT))
     _, result = run_prepared(prepare(recipe), RunSettings(workers=0), tmp_path / "out", watch)
     assert result["status"] == "interrupted"
-    assert not (tmp_path / "out/recipe.ftr.lock").exists()
+    assert not read_lock(tmp_path / "out/recipe.ftr.lock").has_result

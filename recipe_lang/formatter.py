@@ -54,7 +54,7 @@ def recipe_text(recipe: nodes.Recipe) -> str:
 
 def _file(layout: _Layout, recipe: nodes.Recipe) -> str:
     _, *rows = layout.rows(map(statement, recipe.items), -1, len(recipe.source.text), WIDTH)
-    return "".join(f"{line}\n" for line in _written(rows))
+    return "".join(f"{line}\n" for line in _written(rows, WIDTH))
 
 
 # --- what stands beside the nodes -------------------------------------------------------------
@@ -182,7 +182,7 @@ class _Layout:
         comma = "" if isinstance(bracket, nodes.Block) else ","
         first, *rows = self.rows(lines, bracket.span.start, bracket.span.end, room - len(_INDENT), comma)
         head = f"{opener}  {first.comment}" if first.comment else opener
-        return [head, *(_INDENT + line if line else "" for line in _written(rows)), closer]
+        return [head, *(_INDENT + line if line else "" for line in _written(rows, room - len(_INDENT))), closer]
 
     def _opened(self, line: Line, room: int) -> list[int]:
         """Return which pieces of a line stand over several lines: those that must, or the longest if all do not fit."""
@@ -207,9 +207,9 @@ class _Layout:
 # --- rows to text -----------------------------------------------------------------------------
 
 
-def _written(rows: Sequence[_Row]) -> Iterator[str]:
+def _written(rows: Sequence[_Row], room: int) -> Iterator[str]:
     """Yield the lines of rows, signs and comments of neighbours below each other."""
-    for run in _runs(_aligned(rows), lambda row: bool(row.comment) and len(row.lines) == 1):
+    for run in _runs(_aligned(rows, room), lambda row: bool(row.comment) and len(row.lines) == 1):
         width = max(len(row.lines[-1]) for row in run)
         for row in run:
             if row.blank:
@@ -219,12 +219,14 @@ def _written(rows: Sequence[_Row]) -> Iterator[str]:
             yield f"{last:<{width}}  {row.comment}" if row.comment else last
 
 
-def _aligned(rows: Sequence[_Row]) -> Iterator[_Row]:
+def _aligned(rows: Sequence[_Row], room: int) -> Iterator[_Row]:
+    """Yield rows with the signs of neighbours below each other; a line that has no room for that stays as it is."""
     for run in _runs(rows, lambda row: len(row.lines) == 1 and row.left and row.kind):
         width = max(len(row.left) for row in run)
         for row in run:
             first, *rest = row.lines
-            yield replace(row, lines=(row.left.ljust(width) + first[len(row.left) :], *rest))
+            aligned = row.left.ljust(width) + first[len(row.left) :]
+            yield replace(row, lines=(aligned if len(aligned) <= max(room, len(first)) else first, *rest))
 
 
 def _runs(rows: Iterable[_Row], alike: Callable[[_Row], object]) -> Iterator[list[_Row]]:

@@ -26,6 +26,10 @@ def suggested(suggestion: str, fallback: str = "") -> str:
 def printable(text: object, kept: str = "") -> str:
     """Return text whose characters all show: others, such as those that steer a terminal, are replaced by U+FFFD.
 
-    `kept` holds characters that stay all the same, such as the line feed.
+    `kept` holds characters that stay all the same, such as the line feed. Halves of surrogate pairs stay too: they are
+    bytes that are no UTF-8, and streams show their number.
     """
-    return "".join(char if char.isprintable() or char in kept else "\N{REPLACEMENT CHARACTER}" for char in str(text))
+    return "".join(
+        char if char.isprintable() or char in kept or "\ud800" <= char <= "\udfff" else "\N{REPLACEMENT CHARACTER}"
+        for char in str(text)
+    )

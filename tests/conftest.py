@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from itertools import count as counter
 from pathlib import Path
@@ -10,6 +11,10 @@ from pathlib import Path
 import pytest
 
 _NUMBERS = counter()
+
+# Where the tests run in the background, these may be ignored, and what they start would ignore them as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Threads that wait for work in a loop, as OpenMP's do, make tests several times slower where other programs run too.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

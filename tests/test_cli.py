@@ -515,7 +515,9 @@ def test_signals_end_a_run_soon(photos: Path, tmp_path: Path, number: int, code:
     assert time.monotonic() - asked < 4  # two seconds, on a machine that has other work too
     assert process.returncode == code
     assert re.fullmatch(
-        r"interrupted; run/model\.params has the best weights so far, of epoch \d+ of stage 1\n", ADVICE.sub("", err)
+        r"interrupted; run/model\.params has the best weights so far, of epoch \d+ of stage 1\n"
+        r"to go on: ftr run --resume run\n",
+        ADVICE.sub("", err),
     ), err
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"
     assert finished.load(tmp_path / "run").result["status"] == "interrupted"
@@ -579,7 +581,9 @@ def test_a_full_disk_is_said_in_words(photos: Path, tmp_path: Path) -> None:
     assert "File too large" in err
     assert "Traceback" not in err
     left = {path.name for path in (tmp_path / "run").iterdir()}
-    assert left == {"recipe.ftr", "resolved.ftr", "plan.json", "classes.json", "metrics.jsonl"}
+    before = {"recipe.ftr", "resolved.ftr", "plan.json", "classes.json", "metrics.jsonl", "run.json", "recipe.ftr.lock"}
+    assert left == {*before, "checkpoints"}
+    assert not list((tmp_path / "run/checkpoints").iterdir())
 
 
 def test_names_that_no_terminal_can_show(photos: Path, tmp_path: Path) -> None:

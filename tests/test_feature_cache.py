@@ -47,7 +47,7 @@ TRAIN, VALID, TEST = 42, 18, 10
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(origins, "SETTLED_NS", 0)
     for slow in ("draw_curves", "export_model"):
-        monkeypatch.setattr(f"runtime.running.{slow}", lambda *_: None)
+        monkeypatch.setattr(f"runtime.leaving.{slow}", lambda *_: None)
     for name, count in (("train", 21), ("valid", 9), ("test", 5)):
         make_images(tmp_path / "photos" / name, {"blue": count, "green": count}, seed=count)
     return tmp_path / "photos"
@@ -337,10 +337,10 @@ def test_two_processes_write_at_once_and_no_row_is_lost_or_doubled(tmp_path: Pat
 _RUN = """
 import sys
 from pathlib import Path
-from runtime import running
+from runtime import leaving
 from runtime.run_settings import RunSettings
 from runtime.running import prepare, run
-running.draw_curves = running.export_model = lambda *_: None
+leaving.draw_curves = leaving.export_model = lambda *_: None
 run(prepare(Path(sys.argv[1])), RunSettings(), Path(sys.argv[2]))
 """
 

@@ -249,7 +249,7 @@ def test_two_samples_of_one_file_have_versions_of_their_own(
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(origins, "SETTLED_NS", 0)
     for slow in ("draw_curves", "export_model"):
-        monkeypatch.setattr(f"runtime.running.{slow}", lambda *_: None)
+        monkeypatch.setattr(f"runtime.leaving.{slow}", lambda *_: None)
 
 
 @pytest.mark.usefixtures("_fast")

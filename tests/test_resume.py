@@ -80,13 +80,19 @@ stage "top" {
   monitor       = valid.loss
 }
 """
+QUICK = {"quick": True}
 RECIPES = {
     "features kept": (KEPT, "", "[dropout(0.3), dense(classes)]", {}),
-    "half precision, two views": (KEPT, "  views = 2\n  augment = [random_crop(32px)]\n  features = half", "", {}),
-    "nothing kept": (PLAIN, "  augment = [random_crop(32px), flip(horizontal)]", "[dropout(0.3), dense(classes)]", {}),
-    "no cache, not joined": (KEPT, "", "", {"cache": False, "fuse": False}),
-    "stopping early": (STOPPING, "  augment = [flip(horizontal)]", "", {}),
-    "going back": (DIVERGING, "", "", {}),
+    "half precision, two views": (KEPT, "  views = 2\n  augment = [random_crop(32px)]\n  features = half", "", QUICK),
+    "nothing kept": (
+        PLAIN,
+        "  augment = [random_crop(32px), flip(horizontal)]",
+        "[dropout(0.3), dense(classes)]",
+        QUICK,
+    ),
+    "no cache, not joined": (KEPT, "", "", {"cache": False, "fuse": False, **QUICK}),
+    "stopping early": (STOPPING, "  augment = [flip(horizontal)]", "", QUICK),
+    "going back": (DIVERGING, "", "", QUICK),
 }
 
 
@@ -132,15 +138,15 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(name: str,
 
 
 def test_every_point_of_writing_a_checkpoint_can_be_the_last(photos: Path, tmp_path: Path) -> None:
-    recipe, settings = _written(tmp_path, photos, "features kept")
-    killing.points(recipe, tmp_path / "whole", interval="2 steps", **settings)
+    recipe, _ = _written(tmp_path, photos, "features kept")
+    killing.points(recipe, tmp_path / "whole", interval="2 steps", **QUICK)
     whole = _left(tmp_path / "whole")
     began = tmp_path / "began"
-    assert killing.start(recipe, began, interval="4 steps", kill_at=60) == -signal.SIGKILL
+    assert killing.start(recipe, began, interval="4 steps", kill_at=60, **QUICK) == -signal.SIGKILL
     for at in range(1, 40, 3):
         out = shutil.copytree(began, tmp_path / f"run-{at}")
-        assert killing.start(recipe, out, interval="1 step", kill_at=at) == -signal.SIGKILL
-        assert killing.start(recipe, out, interval="100 steps") == 0
+        assert killing.start(recipe, out, interval="1 step", kill_at=at, **QUICK) == -signal.SIGKILL
+        assert killing.start(recipe, out, interval="100 steps", **QUICK) == 0
         assert _left(out) == whole
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,35 @@ from runtime.plan import Plan, as_json
 from runtime.run_problems import NothingToExtend, RecipeChanged
 from runtime.training_state import TrainState
 
-_OUTSIDE_OF_MEANING = ("place", "name", "about", "claims", "hash", "starts_from", "sources", "params")
+_OUTSIDE_OF_MEANING: Mapping[str, tuple[str, ...]] = {
+    "": ("name", "about", "claims", "hash", "params"),
+    "data": ("sources",),
+    "stages": ("starts_from",),
+    "base.args.weights.args": ("file",),
+}
+"""What a plan holds, by where it stands, that the run's weights do not depend on; or the run's lock has its hash."""
 
 
 def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, str, str]]:
     """Yield where two plans, as read from JSON, mean different things: the name, the old and the new value.
 
-    Paths, places, the recipe's name and its claims are no part of the meaning.
+    Paths, places, the recipe's name and its claims are no part of the meaning; names of optimizers and layers are.
     """
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
-            if key not in _OUTSIDE_OF_MEANING or name.endswith(("args", "args.weights")):
+            if _is_meant(key, name):
                 yield from differences(old.get(key), new.get(key), f"{name}.{key}" if name else key)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and len(old) < 100:
         for number, (before, after) in enumerate(zip(old, new, strict=True)):
             yield from differences(before, after, f"{name}[{number + 1}]")
     elif old != new:
         yield name, _text(old), _text(new)
+
+
+def _is_meant(key: str, of: str) -> bool:
+    if key == "place":
+        return of.endswith("args")
+    return key not in _OUTSIDE_OF_MEANING.get(re.sub(r"\[\d+\]", "", of), ())
 
 
 def _text(value: Any) -> str:

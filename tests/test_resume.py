@@ -22,9 +22,11 @@ from runtime.artifacts import locked
 from runtime.checkpoints import newest
 from runtime.events import StageFinished, StepFinished
 from runtime.leaving import ResumableError
+from runtime.resuming import differences
 from runtime.run_settings import Due, Interval, RunSettings
 from runtime.running import Resume, prepare, run
 from runtime.training_state import TrainState
+from runtime.weights.params_file import read_params
 from tests import killing
 from tests.toy import CLASSES, Watching, make_images, write_recipe
 
@@ -261,6 +263,33 @@ def test_a_changed_recipe_is_refused_with_the_difference(
     assert _left(half) == begun[2]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "difference"),
+    [
+        ("sgd(", "nag(", 'stages[2].optimizer.name: "sgd" -> "nag"'),
+        ("adam(", "adamw(", 'stages[1].optimizer.name: "adam" -> "adamw"'),
+        ("cosine(warmup = 2 steps)", "constant(warmup = 2 steps)", 'stages[2].schedule.name: "cosine" -> "constant"'),
+        ("[dropout(0.3), dense(classes)]", "[relu, dense(classes)]", 'head[1].name: "dropout" -> "relu"'),
+    ],
+)
+def test_another_name_with_the_same_arguments_is_another_recipe(
+    old: str, new: str, difference: str, begun: tuple[Path, Path, dict[str, Any]], half: Path, tmp_path: Path
+) -> None:
+    changed = tmp_path / "r.ftr"
+    changed.write_text(begun[0].read_text().replace(old, new))
+    problem = _problem(changed, half)
+    assert problem.code == "E642"
+    assert difference in problem.message()
+
+
+def test_a_file_of_weights_that_lies_elsewhere_is_no_other_recipe() -> None:
+    old, new = (
+        {"base": {"name": "gluoncv", "args": {"weights": {"name": "gluon_params", "args": {"file": file}, "place": at}}}}
+        for file, at in (("/old/w.params", "r.ftr:3:1"), ("/new/w.params", "r.ftr:9:1"))
+    )
+    assert not list(differences(old, new))
+
+
 def test_another_set_of_images_is_refused(photos: Path, begun: tuple[Path, Path, dict[str, Any]], half: Path) -> None:
     extra = photos / "valid/red/extra.jpg"
     shutil.copy(photos / "valid/red/0.jpg", extra)
@@ -380,6 +409,28 @@ def test_an_interrupted_run_goes_on_where_it_was(
     assert (first.stage, first.step > 3) == (1, True)
     assert len(done) == len(begun[2]["metrics.jsonl"].splitlines())
     assert _left(tmp_path / "run") == begun[2]
+
+
+def test_going_back_after_an_epochs_end_goes_to_the_epoch_that_runs(photos: Path, tmp_path: Path) -> None:
+    stages = DIVERGING.replace("lr = 100", "lr = 1e-2").replace("base.block2", "base.block3")
+    recipe = write_recipe(tmp_path / "r.ftr", photos, stages)
+    prepared = prepare(recipe)
+
+    def is_asked(event: Any) -> None:
+        if isinstance(event, StepFinished) and (event.stage, event.step) == (1, 7):
+            signal.raise_signal(signal.SIGINT)
+
+    settings = RunSettings(workers=0, interval=Interval(1, "epochs"))
+    run(prepared, settings, tmp_path / "run", Watching(is_asked))
+    checkpoint = newest(tmp_path / "run")
+    assert checkpoint is not None
+    before = json.loads((tmp_path / f"run/checkpoints/{checkpoint.number - 1:06}.json").read_text())
+    began = read_params(tmp_path / "run/checkpoints" / before["files"]["now"]["name"])
+    assert (before["state"]["epoch"], checkpoint.state.epoch) == (1, 1)
+    assert before["state"]["step"] < checkpoint.state.step
+    assert {name: each.tobytes() for name, each in began.items()} == {
+        name: each.tobytes() for name, each in checkpoint.arrays["epoch"].items()
+    }
 
 
 def test_a_failure_says_that_it_can_go_on(photos: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ STAGE = 'stage "head" {\n  train = head\n  for = 1 epoch\n  optimizer = adam(lr 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for slow in ("draw_curves", "export_model"):
-        monkeypatch.setattr(f"runtime.running.{slow}", lambda *_: None)
+        monkeypatch.setattr(f"runtime.leaving.{slow}", lambda *_: None)
 
 
 @pytest.fixture
@@ -362,3 +362,14 @@ def test_an_interrupted_run_has_no_lock(recipe: Path, tmp_path: Path) -> None:
     _, result = run_prepared(prepare(recipe), RunSettings(workers=0), tmp_path / "out", watch)
     assert result["status"] == "interrupted"
     assert not (tmp_path / "out/recipe.ftr.lock").exists()
+
+
+def test_a_pack_of_a_recipe_with_parents_fits_its_lock(recipe: Path) -> None:
+    child = recipe.with_name("child.ftr")
+    child.write_text('ftr 1\nextends "r.ftr"\ndata {\n  batch = 4\n}\n')
+    assert ran(child).exit_code == 0
+    pack = recipe.with_name("child.ftrpack")
+    assert ftr("pack", recipe.with_name("run"), "-o", pack).exit_code == 0
+    found = ftr("verify", pack, "--workers", 0, "--quiet")
+    assert (found.exit_code, "identical" in found.output) == (0, True), found.output
+    assert f"as {pack / 'recipe.ftr.lock'} says" in found.output

@@ -103,6 +103,7 @@ def create_folder(out: Path | None, name: str) -> Path:
             except FileExistsError:
                 number += 1
             else:
+                sync_folder(parent)
                 return parent / f"{safe}-{number}"
 
 

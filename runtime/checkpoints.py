@@ -20,6 +20,7 @@ from typing import Any
 
 from recipe_lang.diagnostics import RecipeError
 from runtime.artifacts import write_text
+from runtime.durable import sync_folder
 from runtime.run_problems import NoWholeCheckpoint
 from runtime.training_state import TrainState, restored
 from runtime.weights.params_file import Arrays, read_params, sha256_of, write_params
@@ -28,6 +29,7 @@ FOLDER = "checkpoints"
 _KEPT = 2
 _FORMAT = 1
 _MAX_BYTES = 64_000_000
+_LONGEST_S = 1e10
 _NAME = re.compile(r"(\d{6,9})\.json")
 _ARRAYS_NAME = re.compile(r"[a-z0-9-]{1,60}\.params")
 _FIELDS = {"format", "recipe", "state", "files", "metrics_bytes", "elapsed_s", "digest"}
@@ -94,7 +96,9 @@ class Checkpoints:
             OSError: it cannot be written. Those before it are as they were.
         """
         folder = self.run / FOLDER
-        folder.mkdir(exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir()
+            sync_folder(self.run)  # the name of `metrics.jsonl` as well
         number = self._recent[-1][0] + 1 if self._recent else 1
         known = {file.name: file for _, files in self._recent for file in files.values()}
         files = {}
@@ -170,8 +174,11 @@ def _read(folder: Path, name: str, passed_over: tuple[str, ...]) -> Checkpoint:
         raise ValueError("it is of another kind or version")
     if content.pop("digest") != digest_of(content):
         raise ValueError("its digest does not fit: it is damaged")
-    if type(content["metrics_bytes"]) is not int or type(content["elapsed_s"]) not in (int, float):
+    length, elapsed = content["metrics_bytes"], content["elapsed_s"]
+    if type(length) is not int or length < 1 or type(elapsed) is not float or not 0 <= elapsed < _LONGEST_S:
         raise ValueError("it does not say how long the run was")
+    if not isinstance(content["files"], dict):
+        raise ValueError("it names no files")
     files = {purpose: _file(plain) for purpose, plain in content["files"].items()}
     return Checkpoint(
         int(name[: -len(".json")]),

@@ -11,7 +11,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from shlex import quote
@@ -112,7 +112,11 @@ def existing_lock(path: Path) -> Lock:
     """
     if is_pack(path):
         with opened(path) as content:
-            return existing_lock(content)
+            if not os.path.exists(content / LOCK):
+                raise RecipeError(NoLock(path=str(path / LOCK), recipe=""))
+            lock = read_lock(content / LOCK, str(path / LOCK))
+            facts = {key: fact for key, fact in lock.facts.items() if key[0] != "parents"}
+            return replace(lock, facts=facts)  # its recipe is one text, with its parents in it
     folder = os.path.isdir(path)
     place = path / LOCK if folder else lock_of(path)
     if not os.path.exists(place):
@@ -122,13 +126,13 @@ def existing_lock(path: Path) -> Lock:
     return read_lock(place)
 
 
-def read_lock(path: Path) -> Lock:
-    """Read a lock that may come from somebody else.
+def read_lock(path: Path, name: str = "") -> Lock:
+    """Read a lock that may come from somebody else; people see the path, or the name that is given for it.
 
     Raises:
         RecipeError: it cannot be read, is longer than 1 MB, or a line of it is not as `lock_text` writes it.
     """
-    source = decode_source(read_bytes(path), str(path))
+    source = decode_source(read_bytes(path), name or str(path))
     facts: dict[Key, Fact] = {}
     places: dict[Key, Span] = {}
     section, at = "", 0
@@ -145,11 +149,11 @@ def read_lock(path: Path) -> Lock:
             if key in facts:
                 raise ValueError("a second value of one name")
         except (ValueError, RecursionError) as error:
-            raise RecipeError(BrokenLock(path=str(path), reason=_shown(error), span=span)) from None
+            raise RecipeError(BrokenLock(path=source.name, reason=_shown(error), span=span)) from None
         facts[key], places[key] = fact, span
     if facts.pop(("", "lock"), None) != _FORMAT or any(not section for section, _ in facts):
         reason = f"it does not begin with `lock = {_FORMAT}`, or a newer ftr wrote it"
-        raise RecipeError(BrokenLock(path=str(path), reason=reason, span=source.span(0, 0)))
+        raise RecipeError(BrokenLock(path=source.name, reason=reason, span=source.span(0, 0)))
     return Lock(source, facts, places)
 
 

@@ -214,7 +214,7 @@ def keep_lock(recipe: Path, folder: Path) -> str:
 
     A lock of something else stays as it is, and a run whose claims do not hold gives none.
     """
-    if is_pack(recipe):  # it has its own, and stays as it is
+    if is_pack(recipe) or recipe.resolve().parent == folder.resolve():  # it has its own, and stays as it is
         return ""
     path, new = lock_of(recipe), read_lock(folder / LOCK)
     try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +12,38 @@ from recipe_lang.diagnostics import RecipeError
 from runtime.artifacts import read_json
 from runtime.checkpoints import Checkpoint
 from runtime.plan import Plan, as_json
-from runtime.run_problems import NothingToExtend, RecipeChanged
+from runtime.run_problems import CheckpointDoesNotFit, NothingToExtend, NotResumable, RecipeChanged
 from runtime.training_state import TrainState
 
-_OUTSIDE_OF_MEANING = ("place", "name", "about", "claims", "hash", "starts_from", "sources", "params")
+_OUTSIDE_OF_MEANING: Mapping[str, tuple[str, ...]] = {
+    "": ("name", "about", "claims", "hash", "params"),
+    "data": ("sources",),
+    "stages": ("starts_from",),
+    "base.args.weights.args": ("file",),
+}
+"""What a plan holds, by where it stands, that the run's weights do not depend on; or the run's lock has its hash."""
 
 
 def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, str, str]]:
     """Yield where two plans, as read from JSON, mean different things: the name, the old and the new value.
 
-    Paths, places, the recipe's name and its claims are no part of the meaning.
+    Paths, places, the recipe's name and its claims are no part of the meaning; names of optimizers and layers are.
     """
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
-            if key not in _OUTSIDE_OF_MEANING or name.endswith(("args", "args.weights")):
+            if _is_meant(key, name):
                 yield from differences(old.get(key), new.get(key), f"{name}.{key}" if name else key)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and len(old) < 100:
         for number, (before, after) in enumerate(zip(old, new, strict=True)):
             yield from differences(before, after, f"{name}[{number + 1}]")
     elif old != new:
         yield name, _text(old), _text(new)
+
+
+def _is_meant(key: str, of: str) -> bool:
+    if key == "place":
+        return of.endswith("args")
+    return key not in _OUTSIDE_OF_MEANING.get(re.sub(r"\[\d+\]", "", of), ())
 
 
 def _text(value: Any) -> str:
@@ -44,11 +57,15 @@ def check_unchanged(folder: Path, plan: Plan, checkpoint: Checkpoint | None, ext
     The stage that the checkpoint is in is then no longer over.
 
     Raises:
-        RecipeError: the plans differ, or there is nothing to make longer.
+        RecipeError: the plans differ, there is nothing to make longer, or the checkpoint is outside of the plan.
     """
     if not (folder / "plan.json").exists():  # killed before it was written
+        if checkpoint is not None:
+            raise RecipeError(NotResumable(path=str(folder), reason="it has checkpoints, but no `plan.json`"))
         return
     began, now = read_json(folder, "plan.json"), _as_read(plan)
+    if not isinstance(began, dict) or began.keys() != now.keys():
+        raise RecipeError(NotResumable(path=str(folder), reason="`plan.json` is of another kind or version"))
     found = tuple(differences(began, now))
     state = checkpoint.state if checkpoint else TrainState()
     longer = bool(found) and _made_equal(began, now, state.stage)
@@ -59,6 +76,16 @@ def check_unchanged(folder: Path, plan: Plan, checkpoint: Checkpoint | None, ext
         raise RecipeError(RecipeChanged(path=str(folder), differences=shown, resolved=resolved, longer=only_longer))
     if extend:
         _open_again(folder, plan, state, longer)
+    if checkpoint is not None and not _lies_within(state, plan):
+        raise RecipeError(CheckpointDoesNotFit(number=checkpoint.number, reason="it is at no step of the plan"))
+
+
+def _lies_within(state: TrainState, plan: Plan) -> bool:
+    if state.stage >= len(plan.stages):
+        return False
+    stage = plan.stages[state.stage]
+    first, last = (min(epoch * stage.steps_per_epoch, stage.steps) for epoch in (state.epoch, state.epoch + 1))
+    return first <= state.step <= last and len(state.losses) == (0 if state.ended else state.step - first)
 
 
 def _as_read(plan: Plan) -> Any:
@@ -70,7 +97,7 @@ def _made_equal(began: Any, now: dict[str, Any], first: int) -> bool:
 
     Return whether anything was longer.
     """
-    old, new = began["stages"] if isinstance(began, dict) else [], now["stages"]
+    old, new = began["stages"], now["stages"]
     longer = len(new) > len(old)
     del new[len(old) :]
     for before, after in list(zip(old, new, strict=False))[first:]:

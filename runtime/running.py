@@ -25,10 +25,12 @@ from recipe_lang.errors import Unreadable
 from recipe_lang.flatten import flatten
 from recipe_lang.formatter import recipe_text
 from recipe_lang.loading import load_source
+from recipe_lang.parser import parse, read_source
 from recipe_lang.printer import print_recipe
 from runtime.artifacts import (
     create_folder,
     locked,
+    read_json,
     remove_leftovers,
     write_json,
     write_text,
@@ -46,7 +48,7 @@ from runtime.feature_cache import user_cache
 from runtime.guard import note
 from runtime.image_advice import image_advice
 from runtime.leaving import Leaving
-from runtime.lock_file import LOCK, Facts, lock_text, read_lock
+from runtime.lock_file import LOCK, Facts, Lock, lock_text, read_lock
 from runtime.locking import SURROUNDINGS, differences, inputs, refuse
 from runtime.machine import library_versions, thread_count
 from runtime.memory import room
@@ -217,7 +219,7 @@ def run(
         folder = resume.folder if resume else create_folder(out, plan.name)
         note(run=str(folder))
         with nullcontext() if resume else locked(folder), _decoded(plan, settings) as decoded:
-            began = _begin(folder, replace(prepared, plan=plan), settings, facts, resume)
+            start = _begin(folder, replace(prepared, plan=plan), settings, facts, resume)
             samples = {name: each.samples for name, each in listings.items()}
             sets = Sets(plan.data, plan.seed, samples, settings.workers, decoded)
             due = Due(settings.interval, time.monotonic)
@@ -229,11 +231,11 @@ def run(
             since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
             said = {
                 "skipped_images": [list(pair) for pair in skipped],
-                "settings": {param.name: param.value for param in recipe.params if param.was_set},
+                **start.said,
                 "versions": versions_used(settings),
-                "resumed": list(began.resumed),
+                "resumed": list(start.began.resumed),
             }
-            result = Leaving(session, folder, due, since, facts, said, prepared.out_of_memory())(watch)
+            result = Leaving(session, folder, due, since, start.facts, said, prepared.out_of_memory())(watch)
     return folder, {**result, "signal": asked.signal}
 
 
@@ -248,33 +250,62 @@ def _import_ahead() -> None:
             import_module(name)
 
 
-def _begin(folder: Path, prepared: Prepared, settings: RunSettings, facts: Facts, resume: Resume | None) -> Began:
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What a run says of its beginning: `run.json`, the lock's facts, and what `result.json` has of the recipe."""
+
+    began: Began
+    facts: Facts
+    said: Mapping[str, Any]
+
+
+def _begin(folder: Path, prepared: Prepared, settings: RunSettings, facts: Facts, resume: Resume | None) -> _Start:
     """Write what a run folder says before the training; where the run goes on, what is not so any more.
 
     Raises:
         RecipeError: the folder cannot be written, or the run began with other weights or images.
     """
-    recipe, plan = prepared.recipe, prepared.plan
+    has_begun = (folder / "plan.json").exists()  # which is written last
     with writing(folder):
-        has_begun = (folder / "plan.json").exists()  # which is written last
-        if resume is None:
-            began = _beginning(prepared, settings)
-        else:
+        began, keeps = _beginning(prepared, settings), False
+        if resume is not None:
             remove_leftovers(folder)
-            began = how_it_began(folder)
+            old, keeps = how_it_began(folder), has_begun and not resume.extend
+            began = old if keeps else replace(began, resumed=old.resumed)
         if resume is not None and has_begun:
             lock = read_lock(folder / LOCK)
             refuse(lock, ("weights", "data"), facts, renewable=False)
             others = differences(lock.facts, facts, (*SURROUNDINGS, "machine"))
             began = replace(began, resumed=(*began.resumed, [[each.name, each.locked, each.now] for each in others]))
         began.write(folder)
-        if resume is None or resume.extend or not has_begun:
-            write_text(folder / "recipe.ftr", _as_written(recipe))
-            write_text(folder / "resolved.ftr", print_recipe(recipe, VOCABULARY))
-            write_json(folder / "classes.json", plan.data.classes)
-            write_text(folder / LOCK, lock_text(facts))
-            write_json(folder / "plan.json", plan)
-    return began
+        if keeps:
+            return _kept(folder, began, lock, facts)
+        _write_recipe(folder, prepared, facts)
+    return _Start(began, facts, _given(prepared.recipe))
+
+
+def _write_recipe(folder: Path, prepared: Prepared, facts: Facts) -> None:
+    write_text(folder / "recipe.ftr", _as_written(prepared.recipe))
+    write_text(folder / "resolved.ftr", print_recipe(prepared.recipe, VOCABULARY))
+    write_json(folder / "classes.json", prepared.plan.data.classes)
+    write_text(folder / LOCK, lock_text(facts))
+    write_json(folder / "plan.json", prepared.plan)
+
+
+def _kept(folder: Path, began: Began, lock: Lock, facts: Facts) -> _Start:
+    """Say what the folder says of the recipe: the one that the run goes on with may be written otherwise."""
+    recipe = check(parse(read_source(folder / "recipe.ftr")), VOCABULARY, began.settings)
+    plan = read_json(folder, "plan.json")
+    said = {"recipe": str(plan["name"]), "hash": str(plan["hash"]), "params": plan["params"], **_given(recipe)}
+    others = {key: fact for key, fact in facts.items() if key[0] not in _OF_RECIPE}
+    return _Start(began, others | {key: fact for key, fact in lock.facts.items() if key[0] in _OF_RECIPE}, said)
+
+
+def _given(recipe: CheckedRecipe) -> dict[str, Any]:
+    return {"settings": {param.name: param.value for param in recipe.params if param.was_set}}
+
+
+_OF_RECIPE = ("recipe", "parents")
 
 
 def _beginning(prepared: Prepared, settings: RunSettings) -> Began:

@@ -227,7 +227,7 @@ def _run_epoch(session: Session, stage: StagePlan, net: StageNet, train_batch: T
     is_best = _note_best(state, stage, net, values, epoch)
     loss = sum(state.losses) / max(1, len(state.losses))
     yield Evaluated(stage.position, epoch, state.step, "valid", values, loss, is_best)
-    state.epoch, state.losses = epoch, []
+    state.epoch, state.losses, state.epoch_began_with = epoch, [], {}
     if _is_over(state, stage, values):
         state.ended = "stopped early"
     elif state.step >= stage.steps:

@@ -16,6 +16,7 @@ from toy import Watching, make_images, write_recipe
 
 from runtime.cli import app
 from runtime.data import origins
+from runtime.events import StageStarted
 from runtime.lock_file import Facts, lock_of, lock_text, read_lock
 from runtime.locking import fingerprint
 from runtime.run_settings import RunSettings
@@ -358,7 +359,21 @@ def test_workers_and_what_is_kept_move_no_bit(recipe: Path, tmp_path: Path) -> N
 
 
 def test_the_lock_of_an_interrupted_run_has_no_result(recipe: Path, tmp_path: Path) -> None:
-    watch = Watching(lambda _: signal.raise_signal(signal.SIGINT))
-    _, result = run_prepared(prepare(recipe), RunSettings(workers=0), tmp_path / "out", watch)
+    def seen(event: object) -> None:
+        if isinstance(event, StageStarted):
+            signal.raise_signal(signal.SIGINT)
+
+    _, result = run_prepared(prepare(recipe), RunSettings(workers=0), tmp_path / "out", Watching(seen))
     assert result["status"] == "interrupted"
     assert not read_lock(tmp_path / "out/recipe.ftr.lock").has_result
+
+
+def test_a_pack_of_a_recipe_with_parents_fits_its_lock(recipe: Path) -> None:
+    child = recipe.with_name("child.ftr")
+    child.write_text('ftr 1\nextends "r.ftr"\ndata {\n  batch = 4\n}\n')
+    assert ran(child).exit_code == 0
+    pack = recipe.with_name("child.ftrpack")
+    assert ftr("pack", recipe.with_name("run"), "-o", pack).exit_code == 0
+    found = ftr("verify", pack, "--workers", 0, "--quiet")
+    assert (found.exit_code, "identical" in found.output) == (0, True), found.output
+    assert f"as {pack / 'recipe.ftr.lock'} says" in found.output

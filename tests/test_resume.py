@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,19 @@ import pytest
 
 from recipe_lang.diagnostics import Problem, RecipeError
 from runtime.artifacts import locked
-from runtime.checkpoints import newest
+from runtime.began import how_it_began
+from runtime.checkpoints import digest_of, newest
 from runtime.events import StageFinished, StepFinished
 from runtime.leaving import ResumableError
+from runtime.lock_file import LOCK, read_lock
+from runtime.locking import keep_lock
+from runtime.resuming import differences
 from runtime.run_settings import Due, Interval, RunSettings
 from runtime.running import Resume, prepare, run
 from runtime.training_state import TrainState
+from runtime.weights.params_file import read_params
 from tests import killing
-from tests.toy import CLASSES, Watching, make_images, write_recipe
+from tests.toy import CLASSES, STAGE, Watching, make_images, write_recipe
 
 KILLS = 50
 STEPS = Interval(2, "steps")
@@ -81,6 +87,7 @@ stage "top" {
 }
 """
 QUICK = {"quick": True}
+RANDOM = "  augment = [random_crop(32px), flip(horizontal)]"
 RECIPES = {
     "features kept": (KEPT, "", "[dropout(0.3), dense(classes)]", {}),
     "half precision, two views": (KEPT, "  views = 2\n  augment = [random_crop(32px)]\n  features = half", "", QUICK),
@@ -160,12 +167,16 @@ class _Stop(Exception):  # noqa: N818 - it is not one
 def _stopped(recipe: Path, out: Path, step: int, stage: int = 1, **settings: Any) -> None:
     """Run a recipe until so many steps of a stage are done, and drop it."""
 
+    with pytest.raises(_Stop):
+        run(prepare(recipe), RunSettings(workers=0, interval=STEPS), out, Watching(_stop_at(stage, step)))
+
+
+def _stop_at(stage: int, step: int) -> Callable[[Any], None]:
     def seen(event: Any) -> None:
         if isinstance(event, StepFinished) and (event.stage, event.step) == (stage, step):
             raise _Stop
 
-    with pytest.raises(_Stop):
-        run(prepare(recipe), RunSettings(workers=0, interval=STEPS), out, Watching(seen))
+    return seen
 
 
 def _go_on(recipe: Path, out: Path, *, extend: bool = False, watch: Any = None) -> dict[str, Any]:
@@ -241,6 +252,39 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     assert _left(half) == begun[2]
 
 
+@pytest.mark.parametrize(
+    ("content", "state", "code"),
+    [
+        ({"files": []}, {}, "E640"),
+        ({"elapsed_s": 1e400}, {}, "E640"),
+        ({"elapsed_s": 10**400}, {}, "E640"),
+        ({"metrics_bytes": -5}, {}, "E640"),
+        ({"metrics_bytes": 10**30}, {}, "E644"),
+        ({}, {"stage": 99}, "E641"),
+        ({}, {"step": 10**30}, "E641"),
+        ({}, {"epoch": 2}, "E641"),
+        ({}, {"losses": []}, "E641"),
+    ],
+)
+def test_a_checkpoint_of_somebody_else_is_refused_in_words(
+    content: dict[str, Any], state: dict[str, Any], code: str, begun: tuple[Path, Path, dict[str, Any]], half: Path
+) -> None:
+    before, last = sorted((half / "checkpoints").glob("*.json"))
+    before.unlink()
+    found = json.loads(last.read_text())
+    del found["digest"]
+    found |= {**content, "state": found["state"] | state}
+    last.write_text(json.dumps({**found, "digest": digest_of(found)}))
+    assert _problem(begun[0], half).code == code
+
+
+def test_checkpoints_without_the_plan_that_they_belong_to_are_refused(
+    begun: tuple[Path, Path, dict[str, Any]], half: Path
+) -> None:
+    (half / "plan.json").unlink()
+    assert _problem(begun[0], half).code == "E644"
+
+
 def test_without_a_whole_checkpoint_it_says_so(begun: tuple[Path, Path, dict[str, Any]], half: Path) -> None:
     for path in (half / "checkpoints").glob("*.params"):
         path.write_bytes(b"")
@@ -265,6 +309,38 @@ def test_a_changed_recipe_is_refused_with_the_difference(
     changed.write_text("# a note\n" + begun[0].read_text().replace("\n", "\n\n"))
     _go_on(changed, half)
     assert _left(half) == begun[2]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "difference"),
+    [
+        ("sgd(", "nag(", 'stages[2].optimizer.name: "sgd" -> "nag"'),
+        ("adam(", "adamw(", 'stages[1].optimizer.name: "adam" -> "adamw"'),
+        ("cosine(warmup = 2 steps)", "constant(warmup = 2 steps)", 'stages[2].schedule.name: "cosine" -> "constant"'),
+        ("[dropout(0.3), dense(classes)]", "[relu, dense(classes)]", 'head[1].name: "dropout" -> "relu"'),
+    ],
+)
+def test_another_name_with_the_same_arguments_is_another_recipe(
+    old: str, new: str, difference: str, begun: tuple[Path, Path, dict[str, Any]], half: Path, tmp_path: Path
+) -> None:
+    changed = tmp_path / "r.ftr"
+    changed.write_text(begun[0].read_text().replace(old, new))
+    problem = _problem(changed, half)
+    assert problem.code == "E642"
+    assert difference in problem.message()
+
+
+def test_a_file_of_weights_that_lies_elsewhere_is_no_other_recipe() -> None:
+    old, new = (
+        {
+            "base": {
+                "name": "gluoncv",
+                "args": {"weights": {"name": "gluon_params", "args": {"file": file}, "place": at}},
+            }
+        }
+        for file, at in (("/old/w.params", "r.ftr:3:1"), ("/new/w.params", "r.ftr:9:1"))
+    )
+    assert not list(differences(old, new))
 
 
 def test_another_set_of_images_is_refused(photos: Path, begun: tuple[Path, Path, dict[str, Any]], half: Path) -> None:
@@ -304,6 +380,43 @@ def test_a_finished_run_can_be_extended(photos: Path, tmp_path: Path) -> None:
     run(prepare(recipe), RunSettings(workers=0), tmp_path / "whole")
     assert (tmp_path / "run/model.params").read_bytes() == (tmp_path / "whole/model.params").read_bytes()
     assert (tmp_path / "run/metrics.jsonl").read_text().count("stage_started") == 1
+
+
+SET = ("rate = 1e-3", "rate=0.01")
+
+
+def _with_rate(path: Path, photos: Path, length: str = "2 epochs") -> Path:
+    stage = STAGE.replace("1 epoch", f"{length}\n  optimizer = sgd(lr = $rate)")
+    return write_recipe(path, photos, stage, top=f"param {SET[0]}")
+
+
+def test_a_run_whose_recipe_is_gone_keeps_its_settings(photos: Path, tmp_path: Path) -> None:
+    recipe, out = _with_rate(tmp_path / "r.ftr", photos), tmp_path / "run"
+    run(prepare(recipe, [SET[1]]), RunSettings(workers=0, interval=STEPS), tmp_path / "whole")
+    with pytest.raises(_Stop):
+        run(prepare(recipe, [SET[1]]), RunSettings(workers=0, interval=STEPS), out, Watching(_stop_at(0, 5)))
+    recipe.unlink()
+    result = _go_on(out / "resolved.ftr", out)
+    assert _left(out) == _left(tmp_path / "whole")
+    assert result["settings"] == {"rate": "0.01"}
+    for name in ("recipe", "result"):
+        ours, whole = (read_lock(each / LOCK).facts for each in (out, tmp_path / "whole"))
+        assert [item for item in ours.items() if item[0][0] == name] == [
+            item for item in whole.items() if item[0][0] == name
+        ]
+    assert keep_lock(out / "resolved.ftr", out) == ""
+    assert not (out / "resolved.ftr.lock").exists()
+
+
+def test_a_longer_run_goes_on_with_the_recipe_that_made_it_longer(photos: Path, tmp_path: Path) -> None:
+    recipe, out = _with_rate(tmp_path / "r.ftr", photos), tmp_path / "run"
+    run(prepare(recipe, [SET[1]]), RunSettings(workers=0), out)
+    longer = _with_rate(tmp_path / "longer.ftr", photos, "3 epochs")
+    settings = RunSettings(workers=0)
+    result = run(prepare(longer, [SET[1]]), settings, None, resume=Resume(out, extend=True))[1]
+    assert result["stages"][0]["epochs_done"] == 3
+    began = how_it_began(out)
+    assert (began.recipe, began.settings, len(began.resumed)) == (str(longer), (SET[1],), 1)
 
 
 def test_an_image_that_changed_since_is_refused(
@@ -386,6 +499,28 @@ def test_an_interrupted_run_goes_on_where_it_was(
     assert (first.stage, first.step > 3) == (1, True)
     assert len(done) == len(begun[2]["metrics.jsonl"].splitlines())
     assert _left(tmp_path / "run") == begun[2]
+
+
+def test_going_back_after_an_epochs_end_goes_to_the_epoch_that_runs(photos: Path, tmp_path: Path) -> None:
+    stages = DIVERGING.replace("lr = 100", "lr = 1e-2").replace("base.block2", "base.block3")
+    recipe = write_recipe(tmp_path / "r.ftr", photos, stages)
+    prepared = prepare(recipe)
+
+    def is_asked(event: Any) -> None:
+        if isinstance(event, StepFinished) and (event.stage, event.step) == (1, 7):
+            signal.raise_signal(signal.SIGINT)
+
+    settings = RunSettings(workers=0, interval=Interval(1, "epochs"))
+    run(prepared, settings, tmp_path / "run", Watching(is_asked))
+    checkpoint = newest(tmp_path / "run")
+    assert checkpoint is not None
+    before = json.loads((tmp_path / f"run/checkpoints/{checkpoint.number - 1:06}.json").read_text())
+    began = read_params(tmp_path / "run/checkpoints" / before["files"]["now"]["name"])
+    assert (before["state"]["epoch"], checkpoint.state.epoch) == (1, 1)
+    assert before["state"]["step"] < checkpoint.state.step
+    assert {name: each.tobytes() for name, each in began.items()} == {
+        name: each.tobytes() for name, each in checkpoint.arrays["epoch"].items()
+    }
 
 
 def test_a_failure_says_that_it_can_go_on(photos: Path, tmp_path: Path) -> None:

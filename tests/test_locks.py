@@ -368,7 +368,7 @@ def test_the_lock_of_an_interrupted_run_has_no_result(recipe: Path, tmp_path: Pa
     assert not read_lock(tmp_path / "out/recipe.ftr.lock").has_result
 
 
-def test_a_pack_of_a_recipe_with_parents_fits_its_lock(recipe: Path) -> None:
+def test_a_pack_of_a_recipe_with_parents_fits_its_lock(recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:
     child = recipe.with_name("child.ftr")
     child.write_text('ftr 1\nextends "r.ftr"\ndata {\n  batch = 4\n}\n')
     assert ran(child).exit_code == 0
@@ -376,4 +376,4 @@ def test_a_pack_of_a_recipe_with_parents_fits_its_lock(recipe: Path) -> None:
     assert ftr("pack", recipe.with_name("run"), "-o", pack).exit_code == 0
     found = ftr("verify", pack, "--workers", 0, "--quiet")
     assert (found.exit_code, "identical" in found.output) == (0, True), found.output
-    assert f"as {pack / 'recipe.ftr.lock'} says" in found.output
+    assert f"as {pack / 'recipe.ftr.lock'} says" in capfd.readouterr().err

@@ -512,7 +512,7 @@ def test_signals_end_a_run_soon(photos: Path, tmp_path: Path, number: int, code:
     process.send_signal(number)
     asked = time.monotonic()
     _, err = process.communicate(timeout=30)
-    assert time.monotonic() - asked < 4  # two seconds, on a machine that has other work too
+    assert time.monotonic() - asked < 15  # five seconds are promised; other programs may run beside the tests
     assert process.returncode == code
     assert re.fullmatch(
         r"interrupted; run/model\.params has the best weights so far, of epoch \d+ of stage 1\n"

@@ -138,7 +138,7 @@ def test_a_killed_run_is_reported_with_the_line_of_its_batch(start: Start, photo
     assert re.match(r"error\[E650\]: the run was killed from outside \(SIGKILL\); it had 0\.\d GB of memory", said)
     assert f"--> {tmp_path}/r.ftr:8:11\n" in said
     assert "batch = 16\n  |           ^^\n" in said
-    assert "`batch = 8` takes less; `ftr run --resume 'a run'` goes on" in said
+    assert "`batch = 8` takes less; as it is, and with more memory, `ftr run --resume 'a run'` goes on" in said
 
 
 def test_no_run_outlives_its_parent(start: Start, photos: Path, tmp_path: Path) -> None:

@@ -26,15 +26,15 @@ def read_source(path: str | Path, name: str | None = None) -> Source:
     return decode_source(read_bytes(path, name), name or str(path))
 
 
-def read_bytes(path: str | Path, name: str | None = None) -> bytes:
-    """Read a recipe file's bytes; not many more than a recipe may have.
+def read_bytes(path: str | Path, name: str | None = None, most: int = MAX_BYTES) -> bytes:
+    """Read a recipe file's bytes; at most one more than it may have.
 
     Raises:
         RecipeError: the file is not there, or cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+            return file.read(most + 1)
     except (OSError, ValueError) as error:  # the second is a NUL in the path
         from recipe_lang.errors import Unreadable
 
@@ -57,16 +57,16 @@ def _near_file(path: Path) -> str:
     return str(beside[near]) if near else str(below[0]) if below else ""
 
 
-def decode_source(data: bytes, name: str) -> Source:
+def decode_source(data: bytes, name: str, most: int = MAX_BYTES) -> Source:
     """Return the text of a recipe's bytes; a byte order mark is dropped, a lone CR is a line's end.
 
     Raises:
-        RecipeError: the bytes are longer than 1 MB or no UTF-8 text.
+        RecipeError: there are more bytes than the most, 1 MB, or they are no UTF-8 text.
     """
-    if len(data) > MAX_BYTES:
+    if len(data) > most:
         from recipe_lang.errors import TooLong
 
-        raise RecipeError(TooLong(path=name, limit=MAX_BYTES))
+        raise RecipeError(TooLong(path=name, limit=most))
     try:
         text = data.decode("utf-8-sig")
         bad = text.find("\0")

@@ -35,7 +35,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 class Began:
     """How a run began: the arguments of `ftr run`.
 
-    `resumed` has for each time that it went on what was otherwise then, as [name, before, then].
+    `resumed` has for each time that it went on what was otherwise than at its beginning, as [name, before, then].
     """
 
     recipe: str
@@ -73,8 +73,17 @@ def how_it_began(folder: Path) -> Began:
     for name, kinds in _KINDS.items():
         if type(plain[name]) not in kinds:
             raise RecipeError(NotResumable(path=str(folder), reason=f"`{name}` in `run.json` is of the wrong type"))
-    is_text = all(isinstance(text, str) for text in plain["settings"])
+    is_text = all(isinstance(text, str) for text in plain["settings"]) and _are_changes(plain["resumed"])
     if not is_text or not 0 <= plain["workers"] <= 64 or plain["threads"] < 1:
         raise RecipeError(NotResumable(path=str(folder), reason="`run.json` has a wrong value"))
     del plain["format"]
     return Began(**{**plain, "settings": tuple(plain["settings"]), "resumed": tuple(plain["resumed"])})
+
+
+def _are_changes(resumed: list[Any]) -> bool:
+    """Tell whether something has the form of `Began.resumed`."""
+    return all(
+        isinstance(changes, list)
+        and all(isinstance(change, list) and [type(text) for text in change] == [str] * 3 for change in changes)
+        for changes in resumed
+    )

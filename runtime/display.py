@@ -94,8 +94,12 @@ class Display:
             case Resumed():
                 for reason in event.passed_over:
                     self._say(Text(f"passed over, because it is damaged: {reason}", style="yellow"))
+                for name, before, now in event.changed:
+                    self._say(Text(f"{name} was {before}, is {now}: this may change the weights", style="yellow"))
                 steps = self._plan.stages[event.stage].steps
-                self._say(Text(f"goes on in stage {event.stage + 1} behind step {event.step:,} of {steps:,}"))
+                is_over = event.step == steps and event.stage == len(self._plan.stages) - 1
+                where = f"goes on in stage {event.stage + 1} behind step {event.step:,} of {steps:,}"
+                self._say(Text("has trained already; what is left is measured" if is_over else where))
             case StageStarted():
                 self._now, self._best = _Now(event.plan, now, event.step, resumed=now), ""
                 self._show(self._progress(), force=True)

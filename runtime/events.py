@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A run goes on behind a step. `passed_over` says why newer checkpoints do not count."""
+    """A run goes on behind a step; `changed` says what is otherwise, as (name, before, now).
+
+    `passed_over` says why newer checkpoints do not count.
+    """
 
     stage: int
     epoch: int
     step: int
+    changed: tuple[tuple[str, str, str], ...] = ()
     passed_over: tuple[str, ...] = ()
 
 

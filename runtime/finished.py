@@ -80,7 +80,8 @@ def load(path: Path) -> Finished:
         if not isinstance(result, dict) or not isinstance(result.get("params"), dict):
             raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not that of a run"))
         if not (folder / "model.params").is_file():
-            raise RecipeError(NotARun(path=str(folder), reason="it has no `model.params`: the run left no weights"))
+            why = "it was packed without weights" if result.get("weights") else "the run left no weights"
+            raise RecipeError(NotARun(path=str(folder), reason=f"it has no `model.params`: {why}"))
         data = data_plan(recipe, DataFacts(classes, {}))
         head = [step(layer) for layer in recipe["head"]]
         model = build_model(step(recipe.fields["base"]), head, len(classes), data.size)

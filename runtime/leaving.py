@@ -67,7 +67,8 @@ class Leaving:
         checkpoint = self.session.checkpoint
         if checkpoint is not None:
             at = (checkpoint.state.stage, checkpoint.state.epoch, checkpoint.state.step)
-            watch(Resumed(*at, checkpoint.passed_over))
+            changed = tuple(tuple(change) for change in self.said["resumed"][-1])
+            watch(Resumed(*at, changed, checkpoint.passed_over))
         checkpoints = Checkpoints.after(self.folder, self.session.plan.hash, checkpoint)
         with recording(self.folder, self.session.plan, checkpoint.metrics_bytes if checkpoint else 0) as record:
             status, failure = self._train(record, checkpoints, watch)

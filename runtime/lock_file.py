@@ -21,7 +21,7 @@ from recipe_lang.diagnostics import RecipeError
 from recipe_lang.parser import decode_source, read_bytes
 from recipe_lang.source import Source, Span
 from runtime.lock_problems import BrokenLock, NoLock
-from runtime.pack_file import is_pack, opened
+from runtime.pack_file import MEMBERS, is_pack, opened
 
 Fact: TypeAlias = "str | int | float | bool"
 Key: TypeAlias = "tuple[str, str]"  # the section, the name in it
@@ -29,6 +29,7 @@ Facts: TypeAlias = Mapping[Key, Fact]
 
 LOCK = "recipe.ftr.lock"
 """The name of the lock in a run folder."""
+_MOST_BYTES = MEMBERS[LOCK].most
 _FORMAT = 1
 _HEADER = "# Written by ftr: what a run was made from, and its result. `ftr verify` compares, `ftr lock` renews it."
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -130,9 +131,9 @@ def read_lock(path: Path, name: str = "") -> Lock:
     """Read a lock that may come from somebody else; people see the path, or the name that is given for it.
 
     Raises:
-        RecipeError: it cannot be read, is longer than 1 MB, or a line of it is not as `lock_text` writes it.
+        RecipeError: it cannot be read, is longer than 8 MB, or a line of it is not as `lock_text` writes it.
     """
-    source = decode_source(read_bytes(path), name or str(path))
+    source = decode_source(read_bytes(path, most=_MOST_BYTES), name or str(path), _MOST_BYTES)
     facts: dict[Key, Fact] = {}
     places: dict[Key, Span] = {}
     section, at = "", 0

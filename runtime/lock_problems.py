@@ -56,7 +56,8 @@ class LockMismatch(Problem):
 
     def help(self) -> str:
         """Say how the two come together."""
-        back = _PUT_BACK.get(self.name, "put it back").format(self.locked)
+        images = "put the images and their labels back" if self.name.startswith("data.") else "put it back"
+        back = _PUT_BACK.get(self.name, images).format(self.locked)
         return f"{back}, or renew the lock with `ftr lock`" if self.renewable else back
 
 
@@ -65,7 +66,6 @@ _PUT_BACK = {
     "run.device": "run with `--device {}`",
     "run.fuse": "switch it {} with `--fuse` or `--no-fuse`",
     "versions.python": "take the Python that it says",
-    "data.fingerprint": "put the images and their labels back",
 }
 
 

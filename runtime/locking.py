@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -70,8 +70,7 @@ def inputs(
         },
         "parents": dict(_parents(recipe)),
         "weights": _weights(plan.base),
-        "data": {"fingerprint": fingerprint(listings, settings.workers, cache, progress, stopped)},
-        **{f"data.{name}": _counts(listing) for name, listing in listings.items()},
+        **contents(listings, settings.workers, cache, progress, stopped),
         "versions": library_versions(),
         "run": {"device": settings.device, "threads": thread_count(), "fuse": "on" if settings.fuse else "off"},
         "machine": kind(),
@@ -93,31 +92,41 @@ def _parents(recipe: CheckedRecipe) -> Iterator[tuple[str, str]]:
         parent = parent.parent
 
 
-def fingerprint(
+def contents(
     listings: Mapping[str, Listing],
     threads: int,
     cache: FeatureCache | None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     stopped: Callable[[], bool] = lambda: False,
-) -> str:
-    """Return the SHA-256 over (set, id, class, hash of the content) of all samples, sorted.
+) -> dict[str, Mapping[str, Fact]]:
+    """Return the sections on the images: the fingerprint, and for each class of each set how many, and a digest.
 
-    Ids are relative to their source: where its folder lies does not matter. A file that cannot be read, which a recipe
-    may skip, counts as such.
+    The fingerprint is the SHA-256 over (set, id, class, hash of the content) of all samples, sorted. Ids are relative
+    to their source: where its folder lies does not matter. A file that cannot be read, which a recipe may skip, counts
+    as such. The digest of a class begins that of its own samples: it tells where the images differ.
     """
-    samples = [
-        (name, listing.classes[each.label], each) for name, listing in listings.items() for each in listing.samples
-    ]
-    hashes = content_hashes([sample for *_, sample in samples], threads, cache, progress, stopped)
-    rows = (
-        json.dumps([name, sample.id, label, content.hex() if content else None])
-        for (name, label, sample), content in zip(samples, hashes, strict=True)
+    hashes = content_hashes(
+        [sample for listing in listings.values() for sample in listing.samples], threads, cache, progress, stopped
     )
+    rest = iter(hashes)
+    all_rows: list[str] = []
+    sections: dict[str, Mapping[str, Fact]] = {}
+    for name, listing in listings.items():
+        rows: dict[str, list[str]] = {label: [] for label in listing.classes}
+        for sample, content in zip(listing.samples, rest, strict=False):
+            label = listing.classes[sample.label]
+            rows[label].append(json.dumps([name, sample.id, label, content.hex() if content else None]))
+        sections[f"data.{name}"] = {label: _class_fact(each) for label, each in rows.items()}
+        all_rows += [row for each in rows.values() for row in each]
+    return {"data": {"fingerprint": _digest(all_rows)}, **sections}
+
+
+def _class_fact(rows: list[str]) -> str:
+    return f"{len(rows)} image{'' if len(rows) == 1 else 's'}, {_digest(rows)[:8]}"
+
+
+def _digest(rows: list[str]) -> str:
     return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
-
-
-def _counts(listing: Listing) -> dict[str, Fact]:
-    return dict(zip(listing.classes, listing.counts(), strict=True))
 
 
 def _weights(base: Step) -> dict[str, Fact]:
@@ -151,6 +160,16 @@ def outcome(result: Mapping[str, Any], params: Path) -> dict[Key, Fact]:
     return facts | {("result.claims", each["claim"]): each["holds"] for each in result["expect"] or ()}
 
 
+def changed_since(resumed: Iterable[Iterable[Sequence[str]]]) -> dict[Key, Fact]:
+    """Return facts on what a run that went on had otherwise than when it began, from `Began.resumed`."""
+    values: dict[Key, str] = {}
+    for name, before, then in (change for changes in resumed for change in changes):
+        key = ("resumed", name)
+        told = values.get(key, before)
+        values[key] = told if told.endswith(f", then {then}") else f"{told}, then {then}"
+    return dict(values)
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """A fact that is another one now; empty texts where there is none."""
@@ -166,9 +185,15 @@ class Difference:
 
 
 def differences(locked: Facts, now: Facts, sections: Sequence[str]) -> list[Difference]:
-    """Return what differs in some sections (`data` stands for `data.train` too), in the lock's order."""
-    keys = sorted(key for key in {*locked, *now} if key[0].partition(".")[0] in sections)
-    return [Difference(key, *_texts(locked, now, key)) for key in keys if locked.get(key) != now.get(key)]
+    """Return what differs in some sections (`data` stands for `data.train` too), in the lock's order.
+
+    The fingerprint of all images is left out where it is said in which class of which set they differ.
+    """
+    keys = {key for key in {*locked, *now} if key[0].partition(".")[0] in sections}
+    keys = {key for key in keys if locked.get(key) != now.get(key)}
+    if any(section.startswith("data.") for section, _ in keys):
+        keys.discard(("data", "fingerprint"))
+    return [Difference(key, *_texts(locked, now, key)) for key in sorted(keys)]
 
 
 def _texts(locked: Facts, now: Facts, key: Key) -> tuple[str, str]:

@@ -49,7 +49,7 @@ from runtime.guard import note
 from runtime.image_advice import image_advice
 from runtime.leaving import Leaving
 from runtime.lock_file import LOCK, Facts, Lock, lock_text, read_lock
-from runtime.locking import SURROUNDINGS, differences, inputs, refuse
+from runtime.locking import SURROUNDINGS, changed_since, differences, inputs, refuse
 from runtime.machine import library_versions, thread_count
 from runtime.memory import room
 from runtime.memory_need import Need, memory_need
@@ -275,8 +275,10 @@ def _begin(folder: Path, prepared: Prepared, settings: RunSettings, facts: Facts
         if resume is not None and has_begun:
             lock = read_lock(folder / LOCK)
             refuse(lock, ("weights", "data"), facts, renewable=False)
-            others = differences(lock.facts, facts, (*SURROUNDINGS, "machine"))
-            began = replace(began, resumed=(*began.resumed, [[each.name, each.locked, each.now] for each in others]))
+            compared = (*SURROUNDINGS, "machine", *(("recipe",) if resume.extend else ()))
+            others = [[each.name, each.locked, each.now] for each in differences(lock.facts, facts, compared)]
+            began = replace(began, resumed=(*began.resumed, others))
+            facts = {**facts, **changed_since(began.resumed)}
         began.write(folder)
         if keeps:
             return _kept(folder, began, lock, facts)

@@ -118,5 +118,5 @@ class Verdict:
 def compare(locked: Facts, now: Facts) -> Verdict:
     """Compare the facts of two finished runs."""
     claims = tuple(fact is True for (section, _), fact in now.items() if section == "result.claims")
-    reasons = differences(locked, now, (*SURROUNDINGS, "machine"))
+    reasons = differences(locked, now, (*SURROUNDINGS, "machine", "resumed"))
     return Verdict(tuple(differences(locked, now, ("result",))), tuple(reasons), claims)

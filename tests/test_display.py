@@ -172,12 +172,14 @@ def test_quiet_shows_nothing(plan: Plan) -> None:
 def test_a_run_that_goes_on_and_one_that_goes_back_say_so(plan: Plan) -> None:
     text = io.StringIO()
     with Display(Console(file=text, width=100), lambda: 0.0, plan) as display:
-        display(events.Resumed(0, 1, 3, ("checkpoints/000002.json: its digest does not fit",)))
+        passed_over = ("checkpoints/000002.json: its digest does not fit",)
+        display(events.Resumed(0, 1, 3, (("run.threads", "2", "1"),), passed_over))
         display(events.StageStarted(plan.stages[0], 0, 1, 3))
         display(events.RolledBack(0, 1, 3, 5, "loss", float("nan"), 0.25))
     lines = text.getvalue().splitlines()
     assert lines[0] == "passed over, because it is damaged: checkpoints/000002.json: its digest does not fit"
-    assert lines[1] == f"goes on in stage 1 behind step 3 of {plan.stages[0].steps}"
+    assert lines[1] == "run.threads was 2, is 1: this may change the weights"
+    assert lines[2] == f"goes on in stage 1 behind step 3 of {plan.stages[0].steps}"
     assert lines[-1] == "  the loss is nan at step 5: back to step 3, at 0.25 times the rate"
 
 

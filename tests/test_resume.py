@@ -22,7 +22,7 @@ from recipe_lang.diagnostics import Problem, RecipeError
 from runtime.artifacts import locked
 from runtime.began import how_it_began
 from runtime.checkpoints import digest_of, newest
-from runtime.events import StageFinished, StepFinished
+from runtime.events import Resumed, StageFinished, StepFinished
 from runtime.leaving import ResumableError
 from runtime.lock_file import LOCK, read_lock
 from runtime.locking import keep_lock
@@ -30,6 +30,7 @@ from runtime.resuming import differences
 from runtime.run_settings import Due, Interval, RunSettings
 from runtime.running import Resume, prepare, run
 from runtime.training_state import TrainState
+from runtime.verify import compare
 from runtime.weights.params_file import read_params
 from tests import killing
 from tests.toy import CLASSES, STAGE, Watching, make_images, write_recipe
@@ -417,6 +418,12 @@ def test_a_longer_run_goes_on_with_the_recipe_that_made_it_longer(photos: Path, 
     assert result["stages"][0]["epochs_done"] == 3
     began = how_it_began(out)
     assert (began.recipe, began.settings, len(began.resumed)) == (str(longer), (SET[1],), 1)
+    lock = read_lock(out / LOCK).facts
+    changed = [name for section, name in lock if section == "resumed"]
+    assert changed == ["recipe.hash", "recipe.resolved"]
+    run(prepare(longer, [SET[1]]), settings, tmp_path / "whole")
+    verdict = compare(lock, read_lock(tmp_path / "whole" / LOCK).facts)
+    assert [each.name for each in verdict.reasons] == ["resumed.recipe.hash", "resumed.recipe.resolved"]
 
 
 def test_an_image_that_changed_since_is_refused(
@@ -429,13 +436,20 @@ def test_an_image_that_changed_since_is_refused(
         problem = _problem(begun[0], half)
     finally:
         image.write_bytes(content)
-    assert (problem.code, "data.fingerprint" in problem.message()) == ("E561", True)
+    assert (problem.code, "data.train.red" in problem.message()) == ("E561", True)
 
 
-def test_other_versions_are_noted(begun: tuple[Path, Path, dict[str, Any]], half: Path) -> None:
-    lock = half / "recipe.ftr.lock"
-    lock.write_text(lock.read_text().replace(f'numpy = "{np.__version__}"', 'numpy = "1.0"'))
-    assert _go_on(begun[0], half)["resumed"] == [[["versions.numpy", "1.0", np.__version__]]]
+def test_other_versions_are_said_and_kept_in_the_lock(begun: tuple[Path, Path, dict[str, Any]], half: Path) -> None:
+    lock, now = half / LOCK, np.__version__
+    lock.write_text(lock.read_text().replace(f'numpy = "{now}"', 'numpy = "1.0"'))
+    seen: list[Any] = []
+    assert _go_on(begun[0], half, watch=Watching(seen.append))["resumed"] == [[["versions.numpy", "1.0", now]]]
+    assert isinstance(seen[0], Resumed)
+    assert seen[0].changed == (("versions.numpy", "1.0", now),)
+    facts = read_lock(lock).facts
+    assert facts["resumed", "versions.numpy"] == f"1.0, then {now}"
+    whole = {key: fact for key, fact in facts.items() if key[0] != "resumed"} | {("result", "weights"): "0" * 64}
+    assert [each.name for each in compare(facts, whole).reasons] == ["resumed.versions.numpy"]
 
 
 @pytest.mark.parametrize(

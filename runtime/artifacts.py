@@ -90,7 +90,7 @@ def create_folder(out: Path | None, name: str) -> Path:
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             if any(not path.match(".run.json.*") for path in out.iterdir()):  # what a run that was killed leaves
-                raise RecipeError(FolderTaken(path=str(out)))
+                raise RecipeError(FolderTaken(path=str(out), is_run=(out / "run.json").exists()))
             return out
         safe = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "recipe"
         parent = Path("runs")
@@ -117,8 +117,12 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise RecipeError(NotWritable(path=str(error.filename or path), reason=reason)) from error
+        name = re.sub(_TEMPORARY, r"\1", str(error.filename or path))
+        raise RecipeError(NotWritable(path=name, reason=error.strerror or str(error))) from error
+
+
+_TEMPORARY = r"(?<=/)\.([^/]+)\.[a-z0-9_]{8}$"
+"""How `write_text` and its like name a file until it is whole."""
 
 
 def write_text(path: Path, text: str) -> None:

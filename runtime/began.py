@@ -27,6 +27,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "cache": (bool,),
     "fuse": (bool,),
     "threads": (int,),
+    "instructions": (str,),
     "resumed": (list,),
 }
 
@@ -47,6 +48,7 @@ class Began:
     cache: bool
     fuse: bool
     threads: int
+    instructions: str
     resumed: tuple[Any, ...] = ()
 
     def write(self, folder: Path) -> None:

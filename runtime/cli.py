@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from runtime.commands import cache, data, language, locks, results, sharing, training
+from runtime.commands.command import without_output
 from runtime.guard import guarded
 
 
@@ -72,7 +73,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end a command
             stream.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    except OSError as error:  # the commands see to their own: this is the help
+        sys.exit(without_output(error))
 
 
 __all__: list[Any] = ["app", "main"]

@@ -94,8 +94,8 @@ class Display:
             case Resumed():
                 for reason in event.passed_over:
                     self._say(Text(f"passed over, because it is damaged: {reason}", style="yellow"))
-                for name, before, now in event.changed:
-                    self._say(Text(f"{name} was {before}, is {now}: this may change the weights", style="yellow"))
+                for name, before, then in event.changed:
+                    self._say(Text(f"{name} was {before}, is {then}: this may change the weights", style="yellow"))
                 steps = self._plan.stages[event.stage].steps
                 is_over = event.step == steps and event.stage == len(self._plan.stages) - 1
                 where = f"goes on in stage {event.stage + 1} behind step {event.step:,} of {steps:,}"
@@ -154,9 +154,9 @@ class Display:
         if event.is_best and stage.monitor is not None:
             self._best = f"best {stage.monitor} {values[monitor]:.4f}, epoch {event.epoch}"
         return Text.assemble(
-            f"  epoch {event.epoch}/{stage.epochs}  loss {event.train_loss:.3f}",
+            f"  epoch {event.epoch}/{stage.epochs}  loss {_number(event.train_loss, 3)}",
             ("  valid", "bold"),
-            f" loss {values['loss']:.3f}  {shown}",
+            f" loss {_number(values['loss'], 3)}  {shown}",
             (f"  {self._speed()}", "dim"),
             ("  best" if event.is_best else "", "green"),
         )
@@ -177,7 +177,7 @@ class Display:
         busy = now.busy_s + (self._clock() - now.resumed if not now.doing else 0.0)
         speed = f"{now.images / busy:,.0f} images/s" if busy > 0 and now.images else ""
         head = f"stage {stage.position + 1}/{len(self._plan.stages)}  {stage.title}"
-        details = [f"loss {last.loss:.3f}", f"rate {last.rate:.2e}", speed] if last else []
+        details = [f"loss {_number(last.loss, 3)}", f"rate {last.rate:.2e}", speed] if last else []
         epoch = min(step // stage.steps_per_epoch + 1, stage.epochs)
         state = [f"epoch {epoch}/{stage.epochs}", *details, now.doing]
         bar = Table.grid(padding=(0, 1), expand=True)
@@ -203,6 +203,11 @@ class Display:
             self._console.print(line, soft_wrap=not self._console.is_terminal, highlight=False)
 
 
+def _number(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    return text if float(text) else text.removeprefix("-")
+
+
 def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -218,7 +223,7 @@ def summary(console: Console, result: Mapping[str, Any], folder: object) -> None
         for name in sets:
             table.add_column(name, justify="right")
         for metric in (name for name in result[sets[0]] if name != "classes"):
-            table.add_row(metric.replace("_", " "), *(f"{result[name][metric]:.4f}" for name in sets))
+            table.add_row(metric.replace("_", " "), *(_number(result[name][metric], 4) for name in sets))
         table.add_row("images", *(f"{result['images'][name]:,}" for name in sets))
         console.print(table)
     for claim in result["expect"] or ():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -32,9 +32,10 @@ Failure: TypeAlias = "RecipeError | InternalError"
 class ResumableError(RecipeError):
     """A run that failed, and left a checkpoint in its folder from which it can go on."""
 
-    def __init__(self, problems: Sequence[Problem], folder: Path) -> None:
-        RecipeError.__init__(self, problems)
-        self.note = how_to_go_on(folder)
+
+def what_is_left(folder: Path, result: Mapping[str, Any]) -> str:
+    """Say which weights an unfinished run left, and where."""
+    return f"{folder}/model.params has {result['weights']}" if result["weights"] else f"{folder} has no weights"
 
 
 def how_to_go_on(folder: Path) -> str:
@@ -72,14 +73,18 @@ class Leaving:
         checkpoints = Checkpoints.after(self.folder, self.session.plan.hash, checkpoint)
         with recording(self.folder, self.session.plan, checkpoint.metrics_bytes if checkpoint else 0) as record:
             status, failure = self._train(record, checkpoints, watch)
+            notes = []
             try:
                 result = self._leave(record, status, failure)
+                notes = [what_is_left(self.folder, result)]
             except RecipeError as fault:
                 failure = failure or fault
         if failure is not None:
-            can_go_on = checkpoints.written and not _is(failure, LossNotFinite, CheckpointDoesNotFit)
-            if can_go_on and isinstance(failure, RecipeError):
-                raise ResumableError(failure.problems, self.folder) from failure
+            if isinstance(failure, RecipeError):
+                if checkpoints.written and not _is(failure, LossNotFinite, CheckpointDoesNotFit):
+                    notes.append(how_to_go_on(self.folder))
+                    failure = ResumableError(failure.problems)
+                failure.note = "\n".join(notes)
             raise failure
         if status == "finished":
             checkpoints.keep_last(1)

@@ -45,11 +45,17 @@ class Lock:
     source: Source
     facts: Facts
     places: Mapping[Key, Span] = field(repr=False)
+    renewable: bool = True  # that of a run or of a pack stays as it is
 
     @property
     def has_result(self) -> bool:
         """Whether a run has ended with it."""
         return ("result", "weights") in self.facts
+
+    @property
+    def instructions(self) -> Fact | None:
+        """The level of instructions that its run computed with, as `runtime.instructions` has it."""
+        return self.facts.get(("machine", "instructions"))
 
     def broken(self, key: Key, reason: str) -> RecipeError:
         """Return the error for a fact that cannot be."""
@@ -117,14 +123,14 @@ def existing_lock(path: Path) -> Lock:
                 raise RecipeError(NoLock(path=str(path / LOCK), recipe=""))
             lock = read_lock(content / LOCK, str(path / LOCK))
             facts = {key: fact for key, fact in lock.facts.items() if key[0] != "parents"}
-            return replace(lock, facts=facts)  # its recipe is one text, with its parents in it
+            return replace(lock, facts=facts, renewable=False)  # its recipe is one text, with its parents in it
     folder = os.path.isdir(path)
     place = path / LOCK if folder else lock_of(path)
     if not os.path.exists(place):
         if not folder:
             read_bytes(path)  # which says when there is no such recipe either
         raise RecipeError(NoLock(path=str(place), recipe="" if folder else quote(str(path))))
-    return read_lock(place)
+    return replace(read_lock(place), renewable=not folder)
 
 
 def read_lock(path: Path, name: str = "") -> Lock:

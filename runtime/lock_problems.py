@@ -42,7 +42,7 @@ class LockMismatch(Problem):
     locked: str
     now: str
     path: str
-    renewable: bool = True  # not where a run is to go on
+    renewable: bool = True
 
     def message(self) -> str:
         """Name it, with the old and the new value; an empty one is not there."""

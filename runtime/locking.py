@@ -205,8 +205,8 @@ def _texts(locked: Facts, now: Facts, key: Key) -> tuple[str, str]:
     return old, new
 
 
-def refuse(lock: Lock, sections: Sequence[str], now: Facts, *, renewable: bool = True) -> None:
-    """Compare with a lock; one that is not `renewable` stays as it is.
+def refuse(lock: Lock, sections: Sequence[str], now: Facts) -> None:
+    """Compare with a lock.
 
     Raises:
         RecipeError: something differs; a problem for each.
@@ -221,7 +221,7 @@ def refuse(lock: Lock, sections: Sequence[str], now: Facts, *, renewable: bool =
                     locked=each.locked,
                     now=each.now,
                     path=path,
-                    renewable=renewable,
+                    renewable=lock.renewable,
                     span=lock.places.get(each.key),
                 )
                 for each in found

@@ -9,6 +9,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
+from runtime.instructions import instructions
 from runtime.mx import mx
 
 # What the libraries below MXNet are told: which instructions, which kernels, how many threads.
@@ -51,10 +52,11 @@ def kind() -> dict[str, str]:
     models = (
         line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(("model name", "CPU part"))
     )
-    return {**found, "processor": next(models, text), "features": sha256(text.encode()).hexdigest()[:12]}
+    digest = sha256(text.encode()).hexdigest()[:12]
+    return {**found, "processor": next(models, text), "features": digest, "instructions": instructions()}
 
 
-_ELSEWHERE = ("mxnet", "cores", "OMP_NUM_THREADS")  # a version and the number of threads
+_ELSEWHERE = ("mxnet", "cores", "OMP_NUM_THREADS", "DNNL_MAX_CPU_ISA")  # said by another name
 
 
 @cache

@@ -18,11 +18,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import BinaryIO
 
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.source import MAX_BYTES
-from runtime.pack_problems import NotAPack, PackRefused
+from runtime.pack_problems import NotAPack, PackGiven, PackRefused
 
 ENDING = ".ftrpack"
 _MARK = b"PK\x03\x04"
@@ -62,6 +63,16 @@ def is_pack(path: Path) -> bool:
             return path.name.endswith(ENDING) or file.read(len(_MARK)) == _MARK
     except OSError:
         return False
+
+
+def refuse_pack(path: Path, reason: str, hint: str) -> None:
+    """Refuse a pack where one has no place; `{}` in the hint stands for it.
+
+    Raises:
+        RecipeError: the path is a pack.
+    """
+    if is_pack(path):
+        raise RecipeError(PackGiven(path=str(path), reason=reason, hint=hint.format(quote(str(path)))))
 
 
 def write_pack(path: Path, members: Mapping[str, Path | bytes]) -> None:

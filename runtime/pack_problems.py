@@ -1,4 +1,4 @@
-"""What can be wrong with a pack, and with the way to the hub (E570 to E574)."""
+"""What can be wrong with a pack, and with the way to the hub (E570 to E575)."""
 
 from __future__ import annotations
 
@@ -60,6 +60,22 @@ class FileExists(Problem):
 
     def help(self) -> str:
         return "choose another file with `--out`, or write over it with `--force`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackGiven(Problem):
+    """A pack takes the place of a recipe or of a run, but has no images, no checkpoints, and a lock that stays."""
+
+    code: ClassVar[str] = "E575"
+    path: str
+    reason: str
+    hint: str
+
+    def message(self) -> str:
+        return f"{printable(self.path)} is a pack: {self.reason}"
+
+    def help(self) -> str:
+        return self.hint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

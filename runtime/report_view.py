@@ -183,15 +183,23 @@ def show_runs(console: Console, found: Sequence[dict[str, Any]], folder: Path) -
         return
     rows = [_run_row(result) for result in found]
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    columns = [name for name in rows[0] if any(row[name] for row in rows)]
+    widths = {name: max(len(row[name]) for row in rows) for name in rows[0]}
+    columns = [name for name in rows[0] if widths[name]]
+    for name in _DISPENSABLE:
+        if sum(max(widths[each], len(each)) + 2 for each in columns) > console.width and name in columns:
+            columns.remove(name)
     for name in columns:
         if name in ("run", "recipe", "params"):
             table.add_column(name, overflow="fold")
         else:
-            table.add_column(name, justify="right", no_wrap=True, min_width=max(len(row[name]) for row in rows))
+            table.add_column(name, justify="right", no_wrap=True, min_width=widths[name])
     for row in rows:
         table.add_row(*(row[name] for name in columns))
     console.print(table)
+
+
+_DISPENSABLE = ("hash", "time", "recipe")
+"""The columns that a narrow page goes without; most runs are called as their recipe."""
 
 
 def _run_row(result: dict[str, Any]) -> dict[str, str]:

@@ -58,21 +58,23 @@ class NotWritable(Problem):
         return f"cannot write {self.path}: {self.reason}"
 
     def help(self) -> str:
-        return "free some space, or choose another place with `--out FOLDER`"
+        return "make room or allow writing there, or choose another place"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderTaken(Problem):
-    """A run never writes over another run."""
+    """A run never writes over another run, and `ftr unpack` over no file."""
 
     code: ClassVar[str] = "E604"
     path: str
+    is_run: bool = False
 
     def message(self) -> str:
         return f"{self.path} exists and is not empty"
 
     def help(self) -> str:
-        return "choose another folder with `--out`, or leave it out: runs are then numbered"
+        again = f"; `ftr run --resume {shlex.quote(self.path)}` goes on with the run in it" if self.is_run else ""
+        return f"choose another folder with `--out`{again}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,8 +47,9 @@ from runtime.events import Event
 from runtime.feature_cache import user_cache
 from runtime.guard import note
 from runtime.image_advice import image_advice
+from runtime.instructions import instructions
 from runtime.leaving import Leaving
-from runtime.lock_file import LOCK, Facts, Lock, lock_text, read_lock
+from runtime.lock_file import LOCK, Facts, Lock, existing_lock, lock_text
 from runtime.locking import SURROUNDINGS, changed_since, differences, inputs, refuse
 from runtime.machine import library_versions, thread_count
 from runtime.memory import room
@@ -273,8 +274,8 @@ def _begin(folder: Path, prepared: Prepared, settings: RunSettings, facts: Facts
             old, keeps = how_it_began(folder), has_begun and not resume.extend
             began = old if keeps else replace(began, resumed=old.resumed)
         if resume is not None and has_begun:
-            lock = read_lock(folder / LOCK)
-            refuse(lock, ("weights", "data"), facts, renewable=False)
+            lock = existing_lock(folder)
+            refuse(lock, ("weights", "data"), facts)
             compared = (*SURROUNDINGS, "machine", *(("recipe",) if resume.extend else ()))
             others = [[each.name, each.locked, each.now] for each in differences(lock.facts, facts, compared)]
             began = replace(began, resumed=(*began.resumed, others))
@@ -313,7 +314,7 @@ _OF_RECIPE = ("recipe", "parents")
 def _beginning(prepared: Prepared, settings: RunSettings) -> Began:
     given = prepared.given
     root = None if given.data_root is None else str(given.data_root)
-    where = (settings.device, settings.workers, settings.cache, settings.fuse, thread_count())
+    where = (settings.device, settings.workers, settings.cache, settings.fuse, thread_count(), instructions())
     return Began(str(given.path), given.settings, root, given.outside, *where)
 
 

@@ -516,7 +516,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E560", "E563"), _never_run),
     "E561": _locked_recipe,
     "E562": _merged,
-    **dict.fromkeys(("E570", "E571", "E572"), _packed),
+    **dict.fromkeys(("E570", "E571", "E572", "E575"), _packed),
     "E601": lambda right: _photos(roses=20, tulips=20),
     **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608"), _finished),
     "E640": _damaged,

@@ -128,6 +128,14 @@ def test_nohup_is_respected_and_output_that_cannot_be_written_ends_no_run(
     assert status_of(tmp_path / "run") == "finished"
 
 
+@pytest.mark.parametrize("words", [("run", "--help"), ("--version",), ("explain", "E601")])
+def test_a_full_disk_behind_the_output_is_said(start: Start, tmp_path: Path, words: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        process = start(*words, cwd=tmp_path, stdout=full)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (1, "cannot write the output: No space left on device\n")
+
+
 def test_a_killed_run_is_reported_with_the_line_of_its_batch(start: Start, photos: Path, tmp_path: Path) -> None:
     process = start("run", write_recipe(tmp_path / "r.ftr", photos, LONG), "--out", "a run", cwd=tmp_path)
     wait_for(is_training(tmp_path / "a run"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +19,8 @@ from toy import Watching, make_images, write_recipe
 from runtime.cli import app
 from runtime.data import origins
 from runtime.events import StageStarted
-from runtime.lock_file import Facts, lock_of, lock_text, read_lock
+from runtime.instructions import hold_at, instructions
+from runtime.lock_file import LOCK, Facts, lock_of, lock_text, read_lock
 from runtime.locking import contents
 from runtime.run_settings import RunSettings
 from runtime.running import prepare
@@ -366,6 +369,32 @@ def test_workers_and_what_is_kept_move_no_bit(recipe: Path, tmp_path: Path) -> N
         run_prepared(prepare(recipe), settings, out)
         locks.add((out / "recipe.ftr.lock").read_bytes())
     assert len(locks) == 1
+
+
+def test_the_instructions_of_an_older_processor_move_bits_and_verify_takes_them_from_the_lock(recipe: Path) -> None:
+    def alone(*words: object, **variables: str) -> str:
+        program = [sys.executable, "-c", "from runtime.cli import main; main()", *map(str, words), "--quiet"]
+        environment = {**os.environ, **variables}
+        return subprocess.run(program, env=environment, check=True, capture_output=True, text=True).stdout
+
+    older, newer = recipe.with_name("older"), recipe.with_name("newer")
+    alone("run", recipe, "--out", older, DNNL_MAX_CPU_ISA="SSE41")
+    assert read_lock(older / LOCK).instructions == "sse41"
+    alone("run", recipe, "--out", newer)
+    assert (older / "model.params").read_bytes() != (newer / "model.params").read_bytes()
+    assert alone("verify", older).splitlines()[-1] == IDENTICAL
+
+
+def test_what_holds_the_instructions_at_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DNNL_MAX_CPU_ISA", "ALL")
+    most = instructions()
+    for level in (None, 7, "", "mmx", most, "avx512_core"):
+        hold_at(level)
+        assert os.environ["DNNL_MAX_CPU_ISA"] == "ALL", level
+    hold_at("sse41")
+    assert (instructions(), os.environ["DNNL_MAX_CPU_ISA"]) == ("sse41", "SSE41")
+    hold_at(most)
+    assert instructions() == "sse41"
 
 
 def test_the_lock_of_an_interrupted_run_has_no_result(recipe: Path, tmp_path: Path) -> None:

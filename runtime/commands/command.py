@@ -56,12 +56,7 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 128 + signal.SIGPIPE
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EIO):
-                raise
-            with going_on(sys.stderr):
-                click.echo(f"cannot write the output: {error.strerror}", err=True)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            code = FAILED
+            code = without_output(error)
         except (click.ClickException, click.exceptions.Exit):
             raise
         except Exception:
@@ -72,6 +67,20 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
         sys.exit(code)
 
     return wrapped
+
+
+def without_output(error: OSError) -> int:
+    """Say that the output cannot be written; return the exit code.
+
+    Raises:
+        OSError: the error is another one than a full disk, or a terminal that is gone.
+    """
+    if error.errno not in (errno.ENOSPC, errno.EIO):
+        raise error
+    with going_on(sys.stderr):
+        click.echo(f"cannot write the output: {error.strerror}", err=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return FAILED
 
 
 def show_problems(problems: tuple[Problem, ...]) -> None:
@@ -144,10 +153,12 @@ DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native 
 
 
 @contextmanager
-def mxnet(threads: int | None = None, debug: bool = False) -> Iterator[None]:
-    """Set the number of threads, and keep library noise out of the way."""
+def mxnet(threads: int | None = None, debug: bool = False, instructions: object = None) -> Iterator[None]:
+    """Set the number of threads and the processor's instructions, and keep library noise out of the way."""
+    from runtime.instructions import hold_at
     from runtime.noise import quiet_libraries
 
+    hold_at(instructions)
     os.environ["OMP_NUM_THREADS"] = str(threads or len(os.sched_getaffinity(0)))
     os.environ.setdefault("MXNET_LOG_LEVEL", "ERROR")
     with quiet_libraries(debug) as tail:

@@ -134,9 +134,11 @@ def new(place: str, out: str | None, force: bool) -> int:
     The images are counted and some of them opened; what is seen decides, and comments say why. `--out -` prints the
     recipe.
     """
+    from runtime.pack_file import refuse_pack
     from runtime.starter import file_stem, starter, summary
     from runtime.survey import survey
 
+    refuse_pack(Path(place), "it has a recipe, and no images", "`ftr run {}` trains it; `ftr new FOLDER` takes images")
     found = survey(place)
     path = Path(out or f"{file_stem(found.name)}.ftr")
     text = starter(found, path.parent)

@@ -60,6 +60,9 @@ def lock(
 
     A result in it stays when nothing else has changed; else the next run adds one.
     """
+    from runtime.pack_file import refuse_pack
+
+    refuse_pack(recipe, "it has its lock, which stays", "`ftr run {0} --locked` and `ftr verify {0}` compare with it")
     with mxnet(threads, debug):
         from runtime.artifacts import writing
         from runtime.data.sets import Place
@@ -115,8 +118,9 @@ def verify(
     from runtime.lock_file import LOCK, existing_lock, read_lock
 
     lock = existing_lock(path)  # a path of any other kind becomes a run folder before this line
-    with mxnet(threads or lock.threads(), debug):
+    with mxnet(threads or lock.threads(), debug, lock.instructions):
         from runtime.display import Display
+        from runtime.instructions import instructions
         from runtime.plan import as_json
         from runtime.running import prepare, run
         from runtime.train import Interrupted
@@ -124,7 +128,9 @@ def verify(
 
         screen = console()
         if threads is None:
-            click.echo(f"training on {lock.threads()} threads, as {lock.source.name} says", err=True)
+            count = "1 thread" if lock.threads() == 1 else f"{lock.threads()} threads"
+            how = f" with {instructions()} instructions" if instructions() == lock.instructions else ""
+            click.echo(f"training on {count}{how}, as {lock.source.name} says", err=True)
         found = subject(path, lock, data_root)
         prepared = prepare(found.recipe, found.settings, data_root, outside)
         keeping = nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="ftr-verify-")

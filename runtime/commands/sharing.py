@@ -32,8 +32,10 @@ def _out(text: str) -> Callable[[F], F]:
 @command
 def pack(run: Path, out: Path | None, weights: bool, licence: str, force: bool) -> int:
     """Put a run into one file: its recipe, classes, metrics, weights and a model card, never its data."""
+    from runtime.pack_file import refuse_pack
     from runtime.packing import pack_run
 
+    refuse_pack(run, "nothing is left to be packed", "copy it, or make a run folder of it with `ftr unpack {}`")
     path, needed = pack_run(run, out, weights=weights, licence=licence, force=force)
     click.echo(f"{path}: {path.stat().st_size:,} bytes")
     _tell(needed)

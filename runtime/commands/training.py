@@ -184,9 +184,10 @@ def run(
         raise click.UsageError("--extend belongs to --resume")
     assert where.recipe is not None
     lock = existing_lock(where.recipe) if locked else None
-    with mxnet(where.threads or (lock.threads() if lock else None), debug):
+    threads = where.threads or (lock.threads() if lock else None)
+    with mxnet(threads, debug, lock.instructions if lock else where.instructions):
         from runtime.display import Display, summary
-        from runtime.leaving import how_to_go_on
+        from runtime.leaving import how_to_go_on, what_is_left
         from runtime.locking import as_locked, keep_lock
         from runtime.running import Resume, device_context, prepare
         from runtime.running import run as run_prepared
@@ -214,7 +215,7 @@ def run(
             for name, reason in result["skipped_images"]:
                 click.echo(printable(f"skipped {name}: {reason}"), err=True)
             if result["status"] == "interrupted":
-                click.echo(f"interrupted; {folder}/model.params has {result['weights']}", err=True)
+                click.echo(f"interrupted; {what_is_left(folder, result)}", err=True)
                 click.echo(how_to_go_on(folder), err=True)
         if result["status"] == "interrupted":
             return 128 + int(result["signal"])
@@ -245,6 +246,7 @@ class _Where:
     data_root: Path | None
     runs: RunSettings
     threads: int | None
+    instructions: str = ""
 
     def as_it_began(self, folder: Path, context: click.Context) -> _Where:
         """Return what a run began with, but for what the command line says.
@@ -253,7 +255,9 @@ class _Where:
         where there is none any more, the one in the folder.
         """
         from runtime.began import how_it_began
+        from runtime.pack_file import refuse_pack
 
+        refuse_pack(folder, "it has no checkpoints to go on from", "`ftr run {}` trains its recipe anew")
         began = how_it_began(folder)
         old = {name: getattr(began, name) for name in ("device", "workers", "cache", "fuse")}
         given = {name: getattr(self.runs, name) for name in old if _was_given(context, name)}
@@ -264,7 +268,8 @@ class _Where:
             settings = self.settings or began.settings
         root = self.data_root or (Path(began.data_root) if began.data_root else None)
         runs = replace(self.runs, **{**old, **given})
-        return _Where(recipe, settings, self.outside or began.outside, root, runs, self.threads or began.threads)
+        outside, threads = self.outside or began.outside, self.threads or began.threads
+        return _Where(recipe, settings, outside, root, runs, threads, began.instructions)
 
 
 def _was_given(context: click.Context, name: str) -> bool:

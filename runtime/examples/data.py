@@ -240,4 +240,10 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "E573": Example("ftr pull flowers", "ftr pull me/flowers", "shell", "The repository is me/flowers."),
     "E574": Example("ftr pull me/flowrs", "ftr pull me/flowers", "shell", "The repository is me/flowers."),
+    "E575": Example(
+        "ftr run --resume flowers.ftrpack",
+        "ftr run --resume runs/flowers-1",
+        "shell",
+        "flowers.ftrpack is the pack of the run runs/flowers-1.",
+    ),
 }

@@ -1,0 +1,44 @@
+"""Which instructions oneDNN, MXNet's library of layers, computes with, and how it is held at fewer.
+
+Its kernels for the float32 of a network come in four levels, by what the processor can do; between levels the rounding
+differs. A newer processor that is held at the level of an older one gives its bits (docs/repeatability.md).
+Source: "CPU Dispatcher Control" in the documentation of oneDNN 2.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_LEVELS = {  # from the oldest, each with the flags that a processor has for it
+    "sse41": ("sse4_1",),
+    "avx": ("avx",),
+    "avx2": ("avx2", "fma"),
+    "avx512_core": ("avx512f", "avx512bw", "avx512dq", "avx512vl"),
+}
+_MOST = "DNNL_MAX_CPU_ISA"
+
+
+def instructions() -> str:
+    """Return the level that oneDNN computes with here, such as `avx2`; empty on processors of other families."""
+    names = list(_LEVELS)
+    told = os.environ.get(_MOST, "").lower()
+    allowed = names[: names.index(told) + 1] if told in names else names  # what oneDNN does not know limits nothing
+    flags = _flags()
+    return next((name for name in reversed(allowed) if flags.issuperset(_LEVELS[name])), "")
+
+
+def hold_at(level: object) -> None:
+    """Let oneDNN compute as on a processor of a level, where this one can do more. MXNet must not be loaded yet."""
+    names = list(_LEVELS)
+    here = instructions()
+    if level in names and here and names.index(str(level)) < names.index(here):
+        os.environ[_MOST] = str(level).upper()
+
+
+def _flags() -> frozenset[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line for line in lines if line.startswith("flags")), "").partition(":")[2].split())

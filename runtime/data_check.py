@@ -53,8 +53,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     "near_leaks": Kind(
         "nearly the same image in several sets",
-        "They differ as a picture does that was saved again, resized or made brighter: what is measured on one is known"
-        " from the other.",
+        "They differ as a picture does that was saved again, resized, mirrored or made brighter: what is measured on"
+        " one is known from the other.",
         True,
         "copies",
     ),

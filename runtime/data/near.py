@@ -1,4 +1,4 @@
-"""Which images are nearly the same: saved again, resized, or brighter; not cropped, mirrored or turned.
+"""Which images are nearly the same: saved again, resized, brighter or mirrored left to right; not cropped or turned.
 
 In go the small pictures of images (`runtime/data/looks.py`); out come pairs of their positions. Pictures are compared
 without their own brightness and contrast. The distance of two is the root of the mean squared difference, in standard
@@ -12,11 +12,15 @@ from the mean of all the others must therefore be alike too. Pictures without co
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from runtime.data.looks import SIDE, Look
+
+if TYPE_CHECKING:
+    from scipy.spatial import KDTree
 
 Floats = npt.NDArray[np.float32]
 
@@ -27,7 +31,7 @@ _COLOUR = 20  # of 255, between the tints of a part of the picture
 _COEFFICIENTS = 16
 _FREQUENCIES = 6  # of each axis, of which the coefficients with the largest variance are taken
 _CHUNK = 5000  # pairs that are compared at once: 20 MB for each step of it
-_MOST = 20_000_000  # pairs that may be compared
+_MOST = 10_000_000  # pairs that may be compared
 
 
 def near_pairs(found: Sequence[Look | None]) -> list[tuple[int, int]]:
@@ -39,9 +43,19 @@ def near_pairs(found: Sequence[Look | None]) -> list[tuple[int, int]]:
     for row, place in zip(grey, places, strict=True):
         row[:] = _grey(found[place])
     tints = np.stack([_tint(found[place]) for place in places])
-    close, total = _close(grey), grey.sum(axis=0)
-    kept = [part[_same(part, grey, total, tints)] for part in np.array_split(close, len(close) // _CHUNK + 1)]
-    return sorted((places[one], places[other]) for one, other in np.concatenate(kept).tolist())
+    kept = set()
+    for is_mirrored, close in zip((False, True), _close(grey), strict=True):
+        total = grey.sum(axis=0)
+        if is_mirrored:
+            total = (total + _mirrored(total)) / 2
+        for part in np.array_split(close, len(close) // _CHUNK + 1):
+            kept |= {tuple(pair) for pair in part[_same(part, grey, total, tints, is_mirrored)].tolist()}
+    return sorted((places[one], places[other]) for one, other in kept)
+
+
+def _mirrored(grey: Floats) -> Floats:
+    """Return pictures, float32 (…, SIDE * SIDE), mirrored left to right."""
+    return grey.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(grey.shape)
 
 
 def _grey(look: Look | None) -> Floats:
@@ -61,20 +75,31 @@ def _tint(look: Look | None) -> Floats:
     return np.asarray(values - values.mean(axis=2, keepdims=True))
 
 
-def _close(grey: Floats) -> npt.NDArray[np.intp]:
-    """Return the pairs, shape (number, 2), whose coefficients are close: all that are close, and some others."""
+def _close(grey: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the pairs, shape (number, 2), whose coefficients are close: all that are close, and some others.
+
+    The second array has those of which one is mirrored: its waves with an odd number of half periods change sign.
+    """
     from scipy.spatial import KDTree
 
     cosines = _cosines()
     pictures = grey.reshape(len(grey), SIDE, SIDE)
     spectra = (cosines @ pictures @ cosines.T).reshape(len(grey), -1)
     strongest = np.argsort(-spectra.var(axis=0))[:_COEFFICIENTS]
-    tree = KDTree(spectra[:, strongest] / SIDE)
+    points = spectra[:, strongest] / SIDE
+    tree, mirror = KDTree(points), KDTree(np.where(strongest % _FREQUENCIES % 2, -points, points))
+    plain = tree.query_pairs(_radius(tree, tree), output_type="ndarray")
+    found = tree.sparse_distance_matrix(mirror, _radius(tree, mirror), output_type="ndarray")
+    mirrored = np.stack([found["i"], found["j"]], axis=1)[found["i"] < found["j"]]
+    return np.asarray(plain, np.intp).reshape(-1, 2), np.asarray(mirrored, np.intp)
+
+
+def _radius(tree: KDTree, other: KDTree) -> float:
+    """Return how far pairs may be from each other: less in a set of so many copies that its pairs fill the memory."""
     radius = _FAR
-    # A set of thousands of copies of one image has too many pairs for the memory: the closest are found all the same.
-    while tree.count_neighbors(tree, radius) > 2 * _MOST + len(grey) and radius > _FAR / 100:
+    while tree.count_neighbors(other, radius) > 2 * _MOST + tree.n and radius > _FAR / 100:
         radius /= 2
-    return np.asarray(tree.query_pairs(radius, output_type="ndarray"), dtype=np.intp).reshape(-1, 2)
+    return radius
 
 
 def _cosines() -> Floats:
@@ -85,13 +110,18 @@ def _cosines() -> Floats:
     return np.asarray(rows, np.float32)
 
 
-def _same(pairs: npt.NDArray[np.intp], grey: Floats, total: Floats, tints: Floats) -> npt.NDArray[np.bool_]:
-    """Return which pairs are nearly the same; `total` is the sum of all pictures."""
+def _same(
+    pairs: npt.NDArray[np.intp], grey: Floats, total: Floats, tints: Floats, is_mirrored: bool
+) -> npt.NDArray[np.bool_]:
+    """Return which pairs are nearly the same, the second one mirrored or not; `total` is the sum of all pictures."""
     one, other = grey[pairs[:, 0]], grey[pairs[:, 1]]
+    theirs = tints[pairs[:, 1]]
+    if is_mirrored:
+        other, theirs = _mirrored(other), theirs[:, :, ::-1]
     far = np.sqrt(np.square(one - other).mean(axis=1))
     mean = (total - one - other) / (len(grey) - 2) if len(grey) > 2 else np.zeros_like(one)
     one, other = one - mean, other - mean
     size = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     alike = (one * other).sum(axis=1) > _ALIKE * size
-    tint = np.abs(tints[pairs[:, 0]] - tints[pairs[:, 1]]).max(axis=(1, 2, 3))
+    tint = np.abs(tints[pairs[:, 0]] - theirs).max(axis=(1, 2, 3))
     return np.asarray((far <= _FAR) & alike & (tint <= _COLOUR))

@@ -4,7 +4,8 @@ In: blocks that are ready for their stage, and the shape of what they get. Out: 
 computes the same, up to rounding, with operators whose gradients MXNet 1.9.1 has in a fast form:
 
 * a batch norm and the ReLU behind it as one operator. ReLU6 is its minimum with 6: `clip`, as networks write it, takes
-  more than half of the time of a light network's training step.
+  more than half of the time of a light network's training step. With AVX-512, MXNet has no such gradient behind a
+  convolution whose channels do not come in whole blocks of 16: those are tried next, then none.
 * a depthwise convolution with a large kernel on a small image as a product of matrices. Its weights' gradient has no
   fast form there (kernels of 3 x 3 have one): 10 to 40 times slower than the forward pass.
 * what is cut out of a convolution's result is cut out behind its norm, where that takes no statistics of the batch.
@@ -16,6 +17,7 @@ import ast
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,7 @@ Entry = list[int]  # the number of a node, and which of its outputs
 
 _CELLS = 700  # of the input times the output: with more, the convolution on two cores is as fast as the product
 _TRIED = 2  # images; layouts do not depend on their number
+_BLOCKS = (1, 16, 0)
 _BOUND = 3e-2  # of the gradient's norm: rounding is far smaller, a layout mixed up far larger
 
 
@@ -41,25 +44,27 @@ def fast_graph(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> A
     """
     net = sequence(blocks)
     symbol = net(mx.sym.var("data"))
-    if _trains_alike(net, symbol, (min(shape[0], _TRIED), *shape[1:]), context):
-        net = _block(_Graph(symbol, shape), net.collect_params(), context)
+    block = _block_that_trains_alike(net, symbol, (min(shape[0], _TRIED), *shape[1:]), context)
+    if block is not None:
+        net = _block(_Graph(symbol, shape, block=block), net.collect_params(), context)
     net.hybridize(static_alloc=True, static_shape=True)
     return net
 
 
-def _trains_alike(net: Any, symbol: Any, shape: tuple[int, ...], context: Any) -> bool:
-    """Whether a network trains anything, and its fast graph gives the same gradients."""
+def _block_that_trains_alike(net: Any, symbol: Any, shape: tuple[int, ...], context: Any) -> int | None:
+    """Return the first of `_BLOCKS` with which the fast graph of a network that trains gives the same gradients."""
     if all(parameter.grad_req == "null" for parameter in net.collect_params().values()):
-        return False
+        return None
     copies = gluon.ParameterDict()  # the network's own are not to be touched
     for name, parameter in net.collect_params().items():
         copies._params[name] = _parameter(name, parameter.grad_req, parameter.data(), context)
     expected = _gradients(_Graph(symbol, shape, drops=False, fast=False), copies, shape, context)
-    try:
-        found = _gradients(_Graph(symbol, shape, drops=False), copies, shape, context)
-    except mx.MXNetError:
-        return False
-    return bool(np.linalg.norm(found - expected) <= _BOUND * np.linalg.norm(expected))
+    for block in _BLOCKS:
+        with suppress(mx.MXNetError):
+            found = _gradients(_Graph(symbol, shape, drops=False, block=block), copies, shape, context)
+            if np.linalg.norm(found - expected) <= _BOUND * np.linalg.norm(expected):
+                return block
+    return None
 
 
 def predicting_graph(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> Any:
@@ -109,11 +114,18 @@ class _Graph:
     """A symbol's graph, written anew node by node.
 
     It may lose its dropout (`drops`), get operators that train fast (`fast`), and take for granted that it only
-    predicts (`predicts`).
+    predicts (`predicts`). A norm takes its ReLU behind a convolution whose channels are multiples of `block`; 0: never.
     """
 
     def __init__(
-        self, symbol: Any, shape: tuple[int, ...], *, drops: bool = True, fast: bool = True, predicts: bool = False
+        self,
+        symbol: Any,
+        shape: tuple[int, ...],
+        *,
+        drops: bool = True,
+        fast: bool = True,
+        predicts: bool = False,
+        block: int = 1,
     ) -> None:
         graph = json.loads(symbol.tojson())
         self.attributes = graph["attrs"]
@@ -121,7 +133,7 @@ class _Graph:
         self.shapes = _shapes(symbol, shape)
         self.readers = Counter(entry[0] for node in self.old for entry in node["inputs"])
         self.readers.update(entry[0] for entry in graph["heads"])
-        self.drops, self.fast, self.predicts = drops, fast, predicts
+        self.drops, self.fast, self.predicts, self.block = drops, fast, predicts, block
         self.nodes: list[Node] = []
         self.constants: dict[str, npt.NDArray[np.float32]] = {}
         self.new: dict[int, int] = {}
@@ -183,8 +195,15 @@ class _Graph:
     def _takes_relu(self, made: int, old: int) -> bool:
         """Whether a node is a norm right behind a convolution, read once: elsewhere the joined gradient is wrong."""
         node = self.nodes[made]
-        behind = node["op"] == "BatchNorm" and self.nodes[node["inputs"][0][0]]["op"] == "Convolution"
-        return behind and self.readers[old] == 1
+        if node["op"] != "BatchNorm" or self.readers[old] > 1 or not self.block:
+            return False
+        before = self.nodes[node["inputs"][0][0]]
+        return before["op"] == "Convolution" and not any(count % self.block for count in self._channels(before))
+
+    def _channels(self, convolution: Node) -> tuple[int, int]:
+        """Return how many channels a convolution gives, and how many it gets."""
+        given, taken, *_ = self.shapes[self.nodes[convolution["inputs"][1][0]]["name"]]
+        return given, taken * int(convolution["attrs"].get("num_group", 1))
 
     def _is_slow(self, node: Node) -> bool:
         """Whether a convolution is depthwise, its kernel large, and its image small."""

@@ -595,10 +595,10 @@ def test_names_that_no_terminal_can_show(photos: Path, tmp_path: Path) -> None:
     assert finished.load(tmp_path / "run").data.classes == ("blue", "green", "rot\udce9")
     odd = os.fsencode(tmp_path) + b"/\xff\xe9.jpg"
     Path(os.fsdecode(odd)).write_bytes((photos / "test/red/0.jpg").read_bytes())
-    process = start("predict", "run", os.fsdecode(odd), cwd=tmp_path)
+    process = start("predict", "run", os.fsdecode(os.path.basename(odd)), cwd=tmp_path)
     out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
-    assert r"\udcff\udce9.jpg" in out.replace("\n", "")
+    assert r"\udcff\udce9.jpg" in out
 
 
 def test_of_very_many_problems_the_first_are_shown(tmp_path: Path) -> None:

@@ -549,7 +549,8 @@ def test_a_failure_says_that_it_can_go_on(photos: Path, tmp_path: Path) -> None:
 
     with pytest.raises(ResumableError) as caught:
         run(prepare(recipe), RunSettings(workers=0, cache=False), tmp_path / "run", Watching(seen))
-    assert caught.value.note == f"to go on: ftr run --resume {tmp_path / 'run'}"
+    left = f"{tmp_path / 'run'}/model.params has the weights after step 0 of stage 2"
+    assert caught.value.note == f"{left}\nto go on: ftr run --resume {tmp_path / 'run'}"
     shutil.copytree(photos / "train/red", copy / "train/red")
     _go_on(recipe, tmp_path / "run")
     assert (tmp_path / "run/model.params").read_bytes() == (whole / "model.params").read_bytes()

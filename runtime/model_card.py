@@ -128,6 +128,12 @@ def _results(card: Card) -> Iterator[str]:
         if isinstance(claim, dict) and _is_number(claim.get("value")):
             verdict = "holds" if claim.get("holds") is True else "does not hold"
             yield from ("", f"The claim `{_code(claim.get('claim'))}` {verdict}: {claim['value']:.4f}.")
+    advice = card.result.get("advice")
+    for each in advice if isinstance(advice, list) else ():
+        yield from (
+            "",
+            f"Take these numbers with care: {_safe(each[-1] if isinstance(each, list) and each else each, 500)}.",
+        )
 
 
 def _training(card: Card) -> Iterator[str]:

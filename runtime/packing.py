@@ -1,8 +1,8 @@
 """A run folder as a pack, and back: `pack_run(folder, out)`, `unpack(pack, out)`.
 
-The data never goes into a pack, and neither do the paths of the machine that the run ran on: `resolved.ftr` and
-`plan.json` are written anew, with the paths as the recipe writes them. A pack takes the place of a recipe or of a run,
-and such paths then start from the folder that it lies in.
+The data never goes into a pack, and neither do the paths of the machine that the run ran on: `resolved.ftr`,
+`plan.json` and what `result.json` says of skipped images are written anew, with the paths as the recipe writes them. A
+pack takes the place of a recipe or of a run, and such paths then start from the folder that it lies in.
 """
 
 from __future__ import annotations
@@ -77,6 +77,10 @@ def _members(folder: Path, weights: bool, licence: str) -> tuple[dict[str, Path 
     }
     members["resolved.ftr"] = _relative(print_recipe(recipe, VOCABULARY)).encode()
     members["plan.json"] = _relative(_portable_plan(folder, recipe)).encode("utf-8", "backslashreplace")
+    if skipped := result.get("skipped_images"):
+        members["result.json"] = _as_json({**result, "skipped_images": _names(skipped)}).encode(
+            "utf-8", "backslashreplace"
+        )
     name = recipe["name"] or str(result.get("recipe") or folder.name)
     card = Card(recipe, text, name, classes, result, licence, "model.params" in members)
     members["README.md"] = _relative(card_text(card)).encode("utf-8", "replace")
@@ -98,7 +102,17 @@ def _portable_plan(folder: Path, recipe: CheckedRecipe) -> str:
     plan["base"] = as_json(step(recipe.fields["base"]))
     sets = ((name, fields[name]) for name in ("train", "valid", "test") if name in fields)
     plan["data"]["sources"] = {name: as_json(step(value)) for name, value in sets if value.value is not None}
-    return json.dumps(plan, indent=2, ensure_ascii=False) + "\n"
+    return _as_json(plan)
+
+
+def _names(skipped: Any) -> list[list[str]]:
+    """Return skipped images with their names, and not where they lay."""
+    pairs = skipped if isinstance(skipped, list) else []
+    return [[Path(str(pair[0])).name, *map(str, pair[1:])] for pair in pairs if isinstance(pair, list) and pair]
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def _without_folders(value: Any) -> Any:

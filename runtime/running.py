@@ -232,6 +232,7 @@ def run(
             since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
             said = {
                 "skipped_images": [list(pair) for pair in skipped],
+                "advice": [[each.code, each.message()] for each in found],
                 **start.said,
                 "versions": versions_used(settings),
                 "resumed": list(start.began.resumed),

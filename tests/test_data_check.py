@@ -239,4 +239,7 @@ def test_a_run_warns_of_copies_across_sets(photos: Path, recipe: Path, capfd: py
     leak(photos)
     result = ftr("run", recipe, "--out", photos.parent / "run")
     assert result.exit_code == 0
-    assert "advice[W760]: 1 image of `test` is in `" in capfd.readouterr().err
+    said = "1 image of `test` is in `"
+    assert f"advice[W760]: {said}" in capfd.readouterr().err
+    ((code, message),) = json.loads((photos.parent / "run/result.json").read_text())["advice"]
+    assert (code, message.startswith(said)) == ("W760", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import struct
@@ -302,6 +303,15 @@ def test_the_card_says_what_the_hub_and_people_want_to_know(tmp_path: Path) -> N
         RECIPE,
     ):
         assert words in text
+
+
+def test_where_skipped_images_lay_is_nobody_s_business_and_advice_is(tmp_path: Path) -> None:
+    said = {"skipped_images": [["/home/me/photos/7.jpg", "it is empty"], 3, []], "advice": [["W760", "1 image of `a`"]]}
+    path = pack_run(make_run(tmp_path / "run", **said), tmp_path / "a.ftrpack")[0]
+    assert b"/home/me" not in path.read_bytes()
+    with open_pack(path) as pack:
+        assert json.loads(pack.read("result.json"))["skipped_images"] == [["7.jpg", "it is empty"]]
+        assert "Take these numbers with care: 1 image of \\`a\\`." in pack.read("README.md").decode()
 
 
 def test_the_hub_reads_the_card(tmp_path: Path) -> None:

@@ -191,6 +191,39 @@ def test_the_kernels_kill_is_told_from_others(capsys: pytest.CaptureFixture[str]
     assert "error[E650]: the run crashed in a native library (SIGSEGV)" in capsys.readouterr().err
 
 
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """Make a control group whose processes have 500 MB of memory together; only root can, and not everywhere."""
+    for own in memory._groups():
+        place = own / f"ftr-test-{os.getpid()}"
+        with suppress(OSError):
+            place.mkdir()
+            for name in ("memory.max", "memory.limit_in_bytes", "memory.swap.max"):
+                if (place / name).exists():
+                    (place / name).write_text("0" if "swap" in name else "500000000")
+            if any((place / name).exists() for name in ("memory.max", "memory.limit_in_bytes")):
+                break
+            place.rmdir()
+    else:
+        pytest.skip("no control group can be made here")
+    yield place
+    wait_for(lambda: not (place / "cgroup.procs").read_text(), 10)
+    place.rmdir()
+
+
+def test_a_run_that_the_kernel_kills_for_memory(start: Start, photos: Path, tmp_path: Path, group: Path) -> None:
+    data = "  size  = 224px\n  batch = 64"
+    base = 'packaged("efficientnet_lite0", weights = none)'
+    recipe = write_recipe(tmp_path / "r.ftr", photos, LONG.replace("head", "all"), data=data, base=base)
+    inside = ("sh", "-c", f'echo $$ > "{group}/cgroup.procs" && exec "$@"', "sh")
+    process = start("run", recipe, "--out", "run", "--quiet", cwd=tmp_path, first=inside)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGKILL
+    said = err[err.index("error[") :]
+    assert re.match(r"error\[E607\]: out of memory: the kernel has killed the run, which had 0\.\d GB\n", said)
+    assert "batch = 64\n  |           ^^\n" in said
+
+
 # --- memory ------------------------------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ def _out(text: str) -> Callable[[F], F]:
 
 @click.command()
 @RUN
-@_out("The pack; RUN.ftrpack by default.")
+@_out("The pack; the run's name with .ftrpack, here, by default.")
 @click.option("--no-weights", "weights", is_flag=True, default=True, flag_value=False, help="Leave the weights out.")
 @LICENCE
 @FORCE

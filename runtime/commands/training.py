@@ -166,10 +166,10 @@ def run(
 ) -> int:
     """Train a recipe and leave a run folder.
 
-    With --resume RUN a run goes on that was interrupted or killed, with the recipe and the options that it began with;
-    its weights are those of a run that never stopped. A RECIPE beside it must mean the same.
+    With --resume RUN a run goes on that was interrupted or killed, with the options that it began with; its weights are
+    those of a run that never stopped. Its recipe, or RECIPE in its place, must mean the same as then.
 
-    The first run that ends well writes RECIPE.lock. With --locked the number of threads is the lock's.
+    The first run that ends well writes RECIPE.lock. With --locked threads and instructions are the lock's.
     """
     from runtime.lock_file import existing_lock
 

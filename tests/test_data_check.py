@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 from toy import write_recipe
 
 from recipe_lang.checker import check
@@ -148,6 +148,33 @@ def test_the_page_shows_hostile_names_as_text_and_needs_nothing_else(photos: Pat
     assert "&lt;script&gt;alert(1) &amp; &#39;tulips&#39;" in text
     assert text.count('src="data:image/') >= 6
     assert "http" not in text.replace("http-equiv", "")
+
+
+RESAVED: dict[str, Callable[[Image.Image, Path], None]] = {
+    "a JPEG": lambda image, path: image.save(path.with_suffix(".jpg"), quality=75),
+    "a mirrored JPEG": lambda image, path: ImageOps.mirror(image).save(path.with_suffix(".jpg"), quality=80),
+    "smaller": lambda image, path: image.resize((200, 160)).save(path.with_suffix(".png")),
+    "larger": lambda image, path: image.resize((517, 414)).save(path.with_suffix(".png")),
+    "half": lambda image, path: image.reduce(2).save(path.with_suffix(".jpg"), quality=90),
+    "WebP": lambda image, path: image.save(path.with_suffix(".webp")),
+}
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+@pytest.mark.parametrize("name", RESAVED)
+def test_copies_in_another_format_or_size_are_found(name: str, ending: str, tmp_path: Path) -> None:
+    """Detailed pictures: what is left of detail in the small ones depends on how they were made smaller."""
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        noise = Image.fromarray(rng.integers(60, 200, (50, 62, 3)).astype(np.uint8)).resize((310, 250))
+        image = Image.blend(noise, picture(number, noise.size), 0.6)
+        image.save(tmp_path / f"{number:02}.{ending}")
+        RESAVED[name](image, tmp_path / f"copy{number:02}")
+    files = sorted(tmp_path.iterdir())
+    pairs = near_pairs([look_at(file) for file in files])
+    assert [(files[one].stem, files[other].stem) for one, other in pairs] == [
+        (f"{number:02}", f"copy{number:02}") for number in range(12)
+    ]
 
 
 def test_digits_look_alike_and_are_no_copies() -> None:

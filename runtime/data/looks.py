@@ -43,7 +43,8 @@ def look_at(image: ImageRef) -> Look:
         small, facts = open_small(image, 2 * SIDE)
     except ImageError as fault:
         return Look(fault=str(fault))
-    grey = np.asarray(small.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX))
+    # A box would take whole pixels only, so that pictures of other sizes, as a JPEG half decoded, would not fit.
+    grey = np.asarray(small.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
     colour = np.asarray(small.convert("RGB").resize((_COLOURS, _COLOURS), Image.Resampling.BOX))
     return Look("", facts.size, facts.mode, facts.turned, float(grey.std()), grey, colour)
 

@@ -452,6 +452,21 @@ def test_other_versions_are_said_and_kept_in_the_lock(begun: tuple[Path, Path, d
     assert [each.name for each in compare(facts, whole).reasons] == ["resumed.versions.numpy"]
 
 
+def test_with_what_a_run_began_does_not_matter_when_it_begins_anew(photos: Path, tmp_path: Path) -> None:
+    recipe, _ = _written(tmp_path, photos, "features kept")
+    with pytest.raises(_Stop):
+        run(prepare(recipe), RunSettings(workers=0), tmp_path / "run", Watching(_stop_at(0, 2)))
+    assert newest(tmp_path / "run") is None
+    lock = tmp_path / "run" / LOCK
+    lock.write_text(lock.read_text().replace(f'numpy = "{np.__version__}"', 'numpy = "1.0"'))
+    with pytest.raises(_Stop):
+        _go_on(recipe, tmp_path / "run", watch=Watching(_stop_at(0, 1)))
+    assert read_lock(lock).facts["versions", "numpy"] == np.__version__
+    assert _go_on(recipe, tmp_path / "run")["resumed"] == []
+    run(prepare(recipe), RunSettings(workers=0), tmp_path / "whole")
+    assert lock.read_bytes() == (tmp_path / "whole" / LOCK).read_bytes()
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", "null", '{"format": 1}', "[" * 100_000, '{"format": 2}'], ids=lambda text: text[:12]
 )

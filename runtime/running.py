@@ -389,7 +389,7 @@ def device_context(device: str) -> Any:
     number = rest.rstrip(")") or "0"
     if kind == "cpu":
         return mx.cpu()
-    if kind != "gpu" or not number.isdecimal():
+    if kind != "gpu" or not number.isdecimal() or len(number) > 9:
         raise RecipeError(NoSuchDevice(device=device, reason="devices are `cpu`, `gpu` and `gpu(N)`"))
     if int(number) >= mx.context.num_gpus():
         reason = f"MXNet sees {mx.context.num_gpus()} GPUs"

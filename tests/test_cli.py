@@ -144,6 +144,8 @@ def test_a_run_that_fails_is_1(ftr: Ftr, photos: Path, tmp_path: Path) -> None:
         (["run", "r.ftr", "--out", "taken"], "error[E604]"),
         (["run", "r.ftr", "--device", "tpu"], "error[E602]"),
         (["run", "r.ftr", "--device", "gpu(\N{SUPERSCRIPT TWO})"], "error[E602]"),
+        (["run", "r.ftr", "--device", f"gpu({'9' * 5000})"], "error[E602]"),
+        (["run", "r.ftr", "--threads", "1025"], "Invalid value for '--threads'"),
         (["run", "r.ftr", "--set", "lr=1"], "error["),
         (["run", "r.ftr", "--data-root", "."], "error[E501]"),
         (["run", "r.ftr", "--workers", "-1"], "Invalid value for '--workers'"),

@@ -402,6 +402,16 @@ def test_what_holds_the_instructions_at_a_level(monkeypatch: pytest.MonkeyPatch)
     assert instructions() == "sse41"
 
 
+def test_processors_of_another_family_have_no_instructions_to_name(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.instructions._flags", frozenset)
+    ran(recipe, "--threads", 2)
+    found = ftr("verify", recipe, "--quiet")
+    assert (found.exit_code, found.stdout.strip()) == (0, IDENTICAL)
+    assert "training on 2 threads, as " in found.stderr
+
+
 def test_a_limit_is_taken_as_onednn_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     flags = "sse4_1 avx avx2 fma avx512f avx512bw avx512dq avx512vl"
     monkeypatch.setattr("runtime.instructions._flags", lambda: frozenset(flags.split()))

@@ -475,6 +475,25 @@ def test_a_damaged_run_json_is_refused(text: str, begun: tuple[Path, Path, dict[
     assert _problem(begun[0], half).code in ("E605", "E644")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("threads", 0),
+        ("threads", 10**9),
+        ("resumed", [["a", "b", "c"]]),
+        ("resumed", [[["a", "b", 3]]]),
+        ("resumed", [[["a", "b" * 9_000_000, "c"]]]),
+        ("resumed", [[["a", "b", "c"]] * 300_000]),
+    ],
+)
+def test_a_run_json_that_no_run_writes_is_refused(
+    name: str, value: Any, begun: tuple[Path, Path, dict[str, Any]], half: Path
+) -> None:
+    path = half / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    assert _problem(begun[0], half).code == "E644"
+
+
 def test_a_second_run_into_the_folder_is_refused(begun: tuple[Path, Path, dict[str, Any]], half: Path) -> None:
     with locked(half):
         assert _problem(begun[0], half).code == "E643"

@@ -20,6 +20,7 @@ import click
 
 from recipe_lang.diagnostics import Problem, RecipeError, render
 from runtime.output import going_on
+from runtime.run_settings import MOST_THREADS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -142,7 +143,8 @@ DATA_ROOT = click.option(
 )
 JSON = click.option("--json", "machine", is_flag=True, help="Print JSON.")
 DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu(N).")
-THREADS = click.option("--threads", type=click.IntRange(1), help="Threads for arithmetic; all cores by default.")
+COUNT = click.IntRange(1, MOST_THREADS)
+THREADS = click.option("--threads", type=COUNT, help="Threads for arithmetic; all cores by default.")
 WORKERS = click.option(
     "--workers", type=click.IntRange(0, 64), default=2, show_default=True, help="Threads that read images."
 )

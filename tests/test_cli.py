@@ -610,6 +610,7 @@ def test_of_very_many_problems_the_first_are_shown(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert result.stderr.count("error[") == 100
     assert "… and 52 more; --json lists all" in result.stderr  # 150 fields, and two blocks that are missing
+    assert "… and 52 more\n" in CliRunner().invoke(app, ["fix", str(recipe)]).stderr  # which has no such option
     machine = CliRunner().invoke(app, ["check", "--json", str(recipe)])
     assert len(json.loads(machine.stdout)[0]["problems"]) == 152
 

@@ -84,8 +84,8 @@ def without_output(error: OSError) -> int:
     return FAILED
 
 
-def show_problems(problems: tuple[Problem, ...]) -> None:
-    """Print problems on standard error."""
+def show_problems(problems: tuple[Problem, ...], for_all: str = "") -> None:
+    """Print problems on standard error, of very many the first; `for_all` says what shows the others."""
     if not problems:  # rich takes 30 ms to import
         return
     from runtime.terminal import SafeConsole
@@ -99,7 +99,7 @@ def show_problems(problems: tuple[Problem, ...]) -> None:
             out.print(rest, markup=False)
         out.print()
     if len(problems) > _SHOWN:
-        out.print(f"… and {len(problems) - _SHOWN:,} more; --json lists all", markup=False)
+        out.print(f"… and {len(problems) - _SHOWN:,} more{for_all}", markup=False)
     errors = sum(problem.is_error for problem in problems)
     if errors > 1:
         out.print(f"{errors} errors")

@@ -3,7 +3,7 @@
 recipe.ftr       the recipe as written
 resolved.ftr     every value, as it was run
 plan.json        the plan
-run.json         how the run began: the command's arguments, the versions
+run.json         how the run began: the command's arguments
 classes.json     the names of the classes, in the order of the scores
 metrics.jsonl    one line for each event, as they come
 model.params     the final weights; of an interrupted or failed run, what `result.json` says under `weights`
@@ -13,8 +13,8 @@ curves.png       loss, rate and metrics over the steps
 recipe.ftr.lock  what it was made from, by hashes and versions, and the result, for `ftr verify`
 result.json      what came out; written last
 
-A run that was interrupted or failed leaves all but the exported model, the curves and the lock, and no weights when
-they are of no use.
+A run that was interrupted or failed leaves all but the exported model, the curves and the result in the lock, and no
+weights when they are of no use.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How a run began: `run.json`, written before the training, read when the run goes on.
 
-It says which recipe, with which settings, where, and with which versions.
+It says which recipe, with which settings, where, and with what; versions are in the run's lock.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from recipe_lang.diagnostics import RecipeError
 from runtime.artifacts import read_json, write_json
 from runtime.plan import as_json
 from runtime.run_problems import NotResumable
+from runtime.run_settings import MOST_THREADS
 
 _FORMAT = 1
 _KINDS: Mapping[str, tuple[type, ...]] = {
@@ -30,6 +31,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "instructions": (str,),
     "resumed": (list,),
 }
+_LONGEST = 80  # characters, as `runtime.locking.shown` gives
+_MOST_CHANGES = 20_000  # of 240 characters, so that the lock is not too long to be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +79,17 @@ def how_it_began(folder: Path) -> Began:
         if type(plain[name]) not in kinds:
             raise RecipeError(NotResumable(path=str(folder), reason=f"`{name}` in `run.json` is of the wrong type"))
     is_text = all(isinstance(text, str) for text in plain["settings"]) and _are_changes(plain["resumed"])
-    if not is_text or not 0 <= plain["workers"] <= 64 or plain["threads"] < 1:
+    if not is_text or not 0 <= plain["workers"] <= 64 or not 1 <= plain["threads"] <= MOST_THREADS:
         raise RecipeError(NotResumable(path=str(folder), reason="`run.json` has a wrong value"))
     del plain["format"]
     return Began(**{**plain, "settings": tuple(plain["settings"]), "resumed": tuple(plain["resumed"])})
 
 
 def _are_changes(resumed: list[Any]) -> bool:
-    """Tell whether something has the form of `Began.resumed`."""
-    return all(
-        isinstance(changes, list)
-        and all(isinstance(change, list) and [type(text) for text in change] == [str] * 3 for change in changes)
-        for changes in resumed
+    """Tell whether something has the form of `Began.resumed`, and no more in it than runs that went on write."""
+    if not all(isinstance(changes, list) for changes in resumed) or sum(map(len, resumed)) > _MOST_CHANGES:
+        return False
+    every = [change for changes in resumed for change in changes]
+    return all(isinstance(change, list) and [type(text) for text in change] == [str] * 3 for change in every) and all(
+        len(text) <= _LONGEST for change in every for text in change
     )

@@ -22,6 +22,7 @@ from recipe_lang.parser import decode_source, read_bytes
 from recipe_lang.source import Source, Span
 from runtime.lock_problems import BrokenLock, NoLock
 from runtime.pack_file import MEMBERS, is_pack, opened
+from runtime.run_settings import MOST_THREADS
 
 Fact: TypeAlias = "str | int | float | bool"
 Key: TypeAlias = "tuple[str, str]"  # the section, the name in it
@@ -79,12 +80,9 @@ class Lock:
             RecipeError: it is no number that a run can have.
         """
         found = self.facts.get(("run", "threads"))
-        if type(found) is not int or not 1 <= found <= _MOST_THREADS:
-            raise self.broken(("run", "threads"), f"`run.threads` is no number from 1 to {_MOST_THREADS}")
+        if type(found) is not int or not 1 <= found <= MOST_THREADS:
+            raise self.broken(("run", "threads"), f"`run.threads` is no number from 1 to {MOST_THREADS}")
         return found
-
-
-_MOST_THREADS = 1024
 
 
 def lock_text(facts: Facts) -> str:

@@ -162,12 +162,12 @@ def outcome(result: Mapping[str, Any], params: Path) -> dict[Key, Fact]:
 
 def changed_since(resumed: Iterable[Iterable[Sequence[str]]]) -> dict[Key, Fact]:
     """Return facts on what a run that went on had otherwise than when it began, from `Began.resumed`."""
-    values: dict[Key, str] = {}
+    values: dict[Key, list[str]] = {}
     for name, before, then in (change for changes in resumed for change in changes):
-        key = ("resumed", name)
-        told = values.get(key, before)
-        values[key] = told if told.endswith(f", then {then}") else f"{told}, then {then}"
-    return dict(values)
+        told = values.setdefault(("resumed", name), [before])
+        if told[-1] != then:
+            told.append(then)
+    return {key: ", then ".join(told) for key, told in values.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from PIL import ImageFile
 
+from runtime.instructions import choose_blas
+
 _REMOVED_FROM_NUMPY = {
     "bool": bool,
     "int": int,
@@ -58,6 +60,7 @@ def _without(names: tuple[str, ...]) -> Iterator[None]:
                 delattr(sys.modules[parent], last)
 
 
+choose_blas()
 with warnings.catch_warnings(), _without(_UNUSED):
     warnings.simplefilter("ignore")
     import mxnet as mx

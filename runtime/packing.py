@@ -44,7 +44,10 @@ def pack_run(
     path = out or Path(f"{folder.resolve().name}{ENDING}")
     if path.exists() and not force:
         raise RecipeError(FileExists(path=str(path)))
-    members, needed = _members(folder, weights, licence)
+    try:
+        members, needed = _members(folder, weights, licence)
+    except RecursionError:
+        raise RecipeError(NotARun(path=str(folder), reason="a file of it is nested too deeply")) from None
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_pack(path, members)

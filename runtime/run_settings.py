@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from runtime.training_state import TrainState
 
+MOST_THREADS = 1024
+"""Threads for the arithmetic; with far more a native library fails in its own way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:

@@ -220,7 +220,7 @@ def run(
         folder = resume.folder if resume else create_folder(out, plan.name)
         note(run=str(folder))
         with nullcontext() if resume else locked(folder), _decoded(plan, settings) as decoded:
-            start = _begin(folder, replace(prepared, plan=plan), settings, facts, resume)
+            start = _begin(folder, replace(prepared, plan=plan), settings, facts, resume, checkpoint is None)
             samples = {name: each.samples for name, each in listings.items()}
             sets = Sets(plan.data, plan.seed, samples, settings.workers, decoded)
             due = Due(settings.interval, time.monotonic)
@@ -261,8 +261,12 @@ class _Start:
     said: Mapping[str, Any]
 
 
-def _begin(folder: Path, prepared: Prepared, settings: RunSettings, facts: Facts, resume: Resume | None) -> _Start:
+def _begin(
+    folder: Path, prepared: Prepared, settings: RunSettings, facts: Facts, resume: Resume | None, is_anew: bool
+) -> _Start:
     """Write what a run folder says before the training; where the run goes on, what is not so any more.
+
+    `is_anew` is whether nothing that was trained before is left, so that it does not matter with what.
 
     Raises:
         RecipeError: the folder cannot be written, or the run began with other weights or images.
@@ -273,17 +277,25 @@ def _begin(folder: Path, prepared: Prepared, settings: RunSettings, facts: Facts
         if resume is not None:
             remove_leftovers(folder)
             old, keeps = how_it_began(folder), has_begun and not resume.extend
-            began = old if keeps else replace(began, resumed=old.resumed)
+            if keeps:
+                where = {name: getattr(old, name) for name in ("recipe", "settings", "data_root", "outside")}
+                began = replace(began, **where) if is_anew else old
+            elif not is_anew:
+                began = replace(began, resumed=old.resumed)
         if resume is not None and has_begun:
             lock = existing_lock(folder)
             refuse(lock, ("weights", "data"), facts)
-            compared = (*SURROUNDINGS, "machine", *(("recipe",) if resume.extend else ()))
-            others = [[each.name, each.locked, each.now] for each in differences(lock.facts, facts, compared)]
-            began = replace(began, resumed=(*began.resumed, others))
-            facts = {**facts, **changed_since(began.resumed)}
+            if not is_anew:
+                compared = (*SURROUNDINGS, "machine", *(("recipe",) if resume.extend else ()))
+                others = [[each.name, each.locked, each.now] for each in differences(lock.facts, facts, compared)]
+                began = replace(began, resumed=(*began.resumed, others))
+                facts = {**facts, **changed_since(began.resumed)}
         began.write(folder)
         if keeps:
-            return _kept(folder, began, lock, facts)
+            start = _kept(folder, began, lock, facts)
+            if is_anew:
+                write_text(folder / LOCK, lock_text(start.facts))
+            return start
         _write_recipe(folder, prepared, facts)
     return _Start(began, facts, _given(prepared.recipe))
 
@@ -377,7 +389,7 @@ def device_context(device: str) -> Any:
     number = rest.rstrip(")") or "0"
     if kind == "cpu":
         return mx.cpu()
-    if kind != "gpu" or not number.isdecimal():
+    if kind != "gpu" or not number.isdecimal() or len(number) > 9:
         raise RecipeError(NoSuchDevice(device=device, reason="devices are `cpu`, `gpu` and `gpu(N)`"))
     if int(number) >= mx.context.num_gpus():
         reason = f"MXNet sees {mx.context.num_gpus()} GPUs"

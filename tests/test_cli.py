@@ -144,6 +144,8 @@ def test_a_run_that_fails_is_1(ftr: Ftr, photos: Path, tmp_path: Path) -> None:
         (["run", "r.ftr", "--out", "taken"], "error[E604]"),
         (["run", "r.ftr", "--device", "tpu"], "error[E602]"),
         (["run", "r.ftr", "--device", "gpu(\N{SUPERSCRIPT TWO})"], "error[E602]"),
+        (["run", "r.ftr", "--device", f"gpu({'9' * 5000})"], "error[E602]"),
+        (["run", "r.ftr", "--threads", "1025"], "Invalid value for '--threads'"),
         (["run", "r.ftr", "--set", "lr=1"], "error["),
         (["run", "r.ftr", "--data-root", "."], "error[E501]"),
         (["run", "r.ftr", "--workers", "-1"], "Invalid value for '--workers'"),
@@ -608,6 +610,7 @@ def test_of_very_many_problems_the_first_are_shown(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert result.stderr.count("error[") == 100
     assert "… and 52 more; --json lists all" in result.stderr  # 150 fields, and two blocks that are missing
+    assert "… and 52 more\n" in CliRunner().invoke(app, ["fix", str(recipe)]).stderr  # which has no such option
     machine = CliRunner().invoke(app, ["check", "--json", str(recipe)])
     assert len(json.loads(machine.stdout)[0]["problems"]) == 152
 

@@ -371,6 +371,10 @@ def test_workers_and_what_is_kept_move_no_bit(recipe: Path, tmp_path: Path) -> N
     assert len(locks) == 1
 
 
+needs_avx = pytest.mark.skipif(instructions() in ("", "sse41"), reason="no processor of x86 with AVX")
+
+
+@needs_avx
 def test_the_instructions_of_an_older_processor_move_bits_and_verify_takes_them_from_the_lock(recipe: Path) -> None:
     def alone(*words: object, **variables: str) -> str:
         program = [sys.executable, "-c", "from runtime.cli import main; main()", *map(str, words), "--quiet"]
@@ -385,6 +389,7 @@ def test_the_instructions_of_an_older_processor_move_bits_and_verify_takes_them_
     assert alone("verify", older).splitlines()[-1] == IDENTICAL
 
 
+@needs_avx
 def test_what_holds_the_instructions_at_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DNNL_MAX_CPU_ISA", "ALL")
     most = instructions()
@@ -395,6 +400,42 @@ def test_what_holds_the_instructions_at_a_level(monkeypatch: pytest.MonkeyPatch)
     assert (instructions(), os.environ["DNNL_MAX_CPU_ISA"]) == ("sse41", "SSE41")
     hold_at(most)
     assert instructions() == "sse41"
+
+
+def test_processors_of_another_family_have_no_instructions_to_name(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("runtime.instructions._flags", frozenset)
+    ran(recipe, "--threads", 2)
+    found = ftr("verify", recipe, "--quiet")
+    assert (found.exit_code, found.stdout.strip()) == (0, IDENTICAL)
+    assert "training on 2 threads, as " in capfd.readouterr().err
+
+
+def test_a_limit_is_taken_as_onednn_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = "sse4_1 avx avx2 fma avx512f avx512bw avx512dq avx512vl"
+    monkeypatch.setattr("runtime.instructions._flags", lambda: frozenset(flags.split()))
+    found = {}
+    for told in ("", "avx2", " AVX2", "AVX2", "AVX2_VNNI", "AVX512_MIC", "AVX512_CORE_BF16", "SSE41"):
+        monkeypatch.setenv("DNNL_MAX_CPU_ISA", told)
+        found[told] = instructions()
+    assert found.pop("SSE41") == "sse41"
+    assert (found.pop("AVX2"), found.pop("AVX2_VNNI"), found.pop("AVX512_MIC")) == ("avx2", "avx2", "avx512_mic")
+    assert set(found.values()) == {"avx512_core"}
+
+
+@pytest.mark.skipif(instructions() in ("", "sse41", "avx"), reason="no processor of x86 with AVX2")
+def test_products_of_matrices_do_not_depend_on_who_made_the_processor() -> None:
+    program = (
+        "from runtime.mx import nd; a = nd.arange(60000).reshape((200, 300)).sin();"
+        "print(nd.dot(a, a, transpose_b=True).asnumpy().tobytes().hex())"
+    )
+    plain = {name: value for name, value in os.environ.items() if name != "OPENBLAS_CORETYPE"}
+    found = {
+        subprocess.run([sys.executable, "-c", program], env=each, check=True, capture_output=True).stdout
+        for each in (plain, {**plain, "OPENBLAS_CORETYPE": "Haswell"})
+    }
+    assert len(found) == 1
 
 
 def test_the_lock_of_an_interrupted_run_has_no_result(recipe: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -110,6 +111,19 @@ def test_large_scores_do_not_overflow_and_are_left_as_they_are() -> None:
 def test_rejects_what_does_not_fit(scores: tuple[int, int], labels: list[int]) -> None:
     with pytest.raises(ValueError, match=r"fit|images|labels"):
         metrics.report(np.zeros(scores, np.float32), np.array(labels, int), CLASSES)
+
+
+def test_the_loss_does_not_depend_on_the_instructions_of_the_processor() -> None:
+    program = (
+        "import numpy as np; from runtime.metrics import report; random = np.random.default_rng(0);"
+        "scores = random.normal(size=(400, 3)).astype(np.float32);"
+        "print([report(scores[[n]], np.array([0]), 'abc').values['loss'] for n in range(400)])"
+    )
+    found = {
+        subprocess.run([sys.executable, "-c", program], env=each, check=True, capture_output=True).stdout
+        for each in (os.environ, {**os.environ, "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX"})
+    }
+    assert len(found) == 1
 
 
 def test_is_quick_on_a_large_set() -> None:

@@ -109,6 +109,15 @@ def test_what_is_no_run_is_not_packed(tmp_path: Path, name: str) -> None:
     assert sorted(os.listdir(tmp_path)) == ["run"]
 
 
+def test_a_plan_that_is_nested_without_end_is_not_packed(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    plan = json.loads((run / "plan.json").read_text())
+    (run / "plan.json").write_text(
+        json.dumps({**plan, "deep": 0}).replace('"deep": 0', f'"deep": {"[" * 700}{"]" * 700}')
+    )
+    assert problem_of(lambda: pack_run(run, tmp_path / "a.ftrpack")).code == "E605"
+
+
 def test_every_command_takes_a_pack(ftr: Ftr, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     (tmp_path / "home").mkdir()
     os.symlink(photos, tmp_path / "home/photos")

@@ -452,12 +452,46 @@ def test_other_versions_are_said_and_kept_in_the_lock(begun: tuple[Path, Path, d
     assert [each.name for each in compare(facts, whole).reasons] == ["resumed.versions.numpy"]
 
 
+def test_with_what_a_run_began_does_not_matter_when_it_begins_anew(photos: Path, tmp_path: Path) -> None:
+    recipe, _ = _written(tmp_path, photos, "features kept")
+    with pytest.raises(_Stop):
+        run(prepare(recipe), RunSettings(workers=0), tmp_path / "run", Watching(_stop_at(0, 2)))
+    assert newest(tmp_path / "run") is None
+    lock = tmp_path / "run" / LOCK
+    lock.write_text(lock.read_text().replace(f'numpy = "{np.__version__}"', 'numpy = "1.0"'))
+    with pytest.raises(_Stop):
+        _go_on(recipe, tmp_path / "run", watch=Watching(_stop_at(0, 1)))
+    assert read_lock(lock).facts["versions", "numpy"] == np.__version__
+    assert _go_on(recipe, tmp_path / "run")["resumed"] == []
+    run(prepare(recipe), RunSettings(workers=0), tmp_path / "whole")
+    assert lock.read_bytes() == (tmp_path / "whole" / LOCK).read_bytes()
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", "null", '{"format": 1}', "[" * 100_000, '{"format": 2}'], ids=lambda text: text[:12]
 )
 def test_a_damaged_run_json_is_refused(text: str, begun: tuple[Path, Path, dict[str, Any]], half: Path) -> None:
     (half / "run.json").write_text(text)
     assert _problem(begun[0], half).code in ("E605", "E644")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("threads", 0),
+        ("threads", 10**9),
+        ("resumed", [["a", "b", "c"]]),
+        ("resumed", [[["a", "b", 3]]]),
+        ("resumed", [[["a", "b" * 9_000_000, "c"]]]),
+        ("resumed", [[["a", "b", "c"]] * 300_000]),
+    ],
+)
+def test_a_run_json_that_no_run_writes_is_refused(
+    name: str, value: Any, begun: tuple[Path, Path, dict[str, Any]], half: Path
+) -> None:
+    path = half / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    assert _problem(begun[0], half).code == "E644"
 
 
 def test_a_second_run_into_the_folder_is_refused(begun: tuple[Path, Path, dict[str, Any]], half: Path) -> None:

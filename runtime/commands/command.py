@@ -20,6 +20,7 @@ import click
 
 from recipe_lang.diagnostics import Problem, RecipeError, render
 from runtime.output import going_on
+from runtime.run_settings import MOST_THREADS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,8 +84,8 @@ def without_output(error: OSError) -> int:
     return FAILED
 
 
-def show_problems(problems: tuple[Problem, ...]) -> None:
-    """Print problems on standard error."""
+def show_problems(problems: tuple[Problem, ...], for_all: str = "") -> None:
+    """Print problems on standard error, of very many the first; `for_all` says what shows the others."""
     if not problems:  # rich takes 30 ms to import
         return
     from runtime.terminal import SafeConsole
@@ -98,7 +99,7 @@ def show_problems(problems: tuple[Problem, ...]) -> None:
             out.print(rest, markup=False)
         out.print()
     if len(problems) > _SHOWN:
-        out.print(f"… and {len(problems) - _SHOWN:,} more; --json lists all", markup=False)
+        out.print(f"… and {len(problems) - _SHOWN:,} more{for_all}", markup=False)
     errors = sum(problem.is_error for problem in problems)
     if errors > 1:
         out.print(f"{errors} errors")
@@ -142,7 +143,8 @@ DATA_ROOT = click.option(
 )
 JSON = click.option("--json", "machine", is_flag=True, help="Print JSON.")
 DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu(N).")
-THREADS = click.option("--threads", type=click.IntRange(1), help="Threads for arithmetic; all cores by default.")
+COUNT = click.IntRange(1, MOST_THREADS)
+THREADS = click.option("--threads", type=COUNT, help="Threads for arithmetic; all cores by default.")
 WORKERS = click.option(
     "--workers", type=click.IntRange(0, 64), default=2, show_default=True, help="Threads that read images."
 )

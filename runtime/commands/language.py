@@ -67,7 +67,7 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
             code = INVALID
         report.append({"recipe": str(path), "hash": identity, "problems": [as_json(p) for p in problems]})
         if not machine:
-            show_problems(problems)
+            show_problems(problems, "; --json lists all")
             if identity is not None:
                 click.echo(_verdict(path, identity, len(problems), deny))
     if machine:

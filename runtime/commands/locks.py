@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runtime.commands.command import (
+    COUNT,
     DATA_ROOT,
     DEBUG,
     DEVICE,
@@ -93,7 +94,7 @@ def lock(
 @click.option("--out", type=click.Path(path_type=Path), help="Keep the new run in this folder.")
 @DATA_ROOT
 @click.option("--device", help="Another device than the lock's.")
-@click.option("--threads", type=click.IntRange(1), help="Another number of threads than the lock's.")
+@click.option("--threads", type=COUNT, help="Another number of threads than the lock's.")
 @WORKERS
 @JSON
 @QUIET
@@ -129,7 +130,9 @@ def verify(
         screen = console()
         if threads is None:
             count = "1 thread" if lock.threads() == 1 else f"{lock.threads()} threads"
-            how = f" with {instructions()} instructions" if instructions() == lock.instructions else ""
+            how = (
+                f" with {instructions()} instructions" if instructions() and instructions() == lock.instructions else ""
+            )
             click.echo(f"training on {count}{how}, as {lock.source.name} says", err=True)
         found = subject(path, lock, data_root)
         prepared = prepare(found.recipe, found.settings, data_root, outside)

@@ -208,14 +208,15 @@ def run(
             advise(found)
         if skipped:
             plan = compile_plan(recipe, data_facts(listings), prepared.model.facts())
-        checkpoint = newest(resume.folder) if resume else None
-        if resume:
-            check_unchanged(resume.folder, plan, checkpoint, resume.extend)
         with Place(plan.base.place):
             start_weights(prepared.model, plan.base, plan.seed, context)
         facts = inputs(recipe, plan, prepared.listings, settings, cache, watch.checking, asked)
         if asked():
             raise Interrupted(asked.signal)
+        checkpoint = newest(resume.folder) if resume else None
+        if resume:
+            _refuse_other_images(resume.folder, facts)
+            check_unchanged(resume.folder, plan, checkpoint, resume.extend)
         approve(facts)
         folder = resume.folder if resume else create_folder(out, plan.name)
         note(run=str(folder))
@@ -239,6 +240,18 @@ def run(
             }
             result = Leaving(session, folder, due, since, start.facts, said, prepared.out_of_memory())(watch)
     return folder, {**result, "signal": asked.signal}
+
+
+def _refuse_other_images(folder: Path, facts: Facts) -> None:
+    """Refuse other images of the same recipe. They make another plan, too, but the lock tells which they are.
+
+    Raises:
+        RecipeError: there are some.
+    """
+    if (folder / "plan.json").exists():
+        lock = existing_lock(folder)
+        if lock.facts.get(("recipe", "hash")) == facts["recipe", "hash"]:
+            refuse(lock, ("data",), facts)
 
 
 def _decoded(plan: Plan, settings: RunSettings) -> AbstractContextManager[Decoded | None]:

@@ -351,8 +351,8 @@ def test_another_set_of_images_is_refused(photos: Path, begun: tuple[Path, Path,
         problem = _problem(begun[0], half)
     finally:
         extra.unlink()
-    assert problem.code == "E642"
-    assert "data.counts.valid[3]: 6 -> 7" in problem.message()
+    assert problem.code == "E561"
+    assert problem.message().startswith("`data.valid.red` is 7 images, ")
 
 
 def test_longer_stages_take_their_own_word(

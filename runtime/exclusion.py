@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from recipe_lang.phrases import printable
-from runtime.data.excluded import excluding_line
+from runtime.data.excluded import FIELDS, Excluded, excluding_line
 from runtime.data_check import KINDS, DataReport, Group, Seen
 
 _DECIDED_BY_A_PERSON = ("near_copies", "blank", "suspects")
@@ -24,10 +24,11 @@ class Addition:
     count: int
 
 
-def addition(report: DataReport) -> Addition:
-    """Return what to add to the list of a recipe, whose report does not hold what the list leaves out."""
+def addition(report: DataReport, listed: Sequence[Excluded] = ()) -> Addition:
+    """Return what to add to a list that holds `listed` already."""
     chosen: dict[str, list[tuple[str, str]]] = {}
-    taken: set[tuple[str, str]] = set()
+    known = {(field, each.id) for each in listed for field in ([each.field] if each.field else FIELDS)}
+    taken = set(known)
     for kind, groups in report.found.items():
         for group in groups:
             for image, reason in _left_out(kind, group, taken):
@@ -46,7 +47,7 @@ def addition(report: DataReport) -> Addition:
     ]
     if comments:
         lines += ["# For a person to decide:", *comments]
-    return Addition(tuple(lines), len(taken))
+    return Addition(tuple(lines), len(taken) - len(known))
 
 
 def _left_out(kind: str, group: Group, taken: Set[tuple[str, str]]) -> Iterator[tuple[Seen, str]]:

@@ -113,11 +113,12 @@ def check(
 def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any]:
     """Add to the recipe's list, or to a new one beside it; return what was done as plain data."""
     from runtime.artifacts import writing
+    from runtime.data.excluded import read_excluded
     from runtime.exclusion import addition, extended
 
     named = recipe.block("data")["exclude"]
     target = named or path.with_name(f"{path.name.partition('.')[0] or 'images'}.exclude.txt")
-    more = addition(report)
+    more = addition(report, read_excluded(target) if target.exists() else ())
     with writing(target):
         before = target.read_bytes() if target.exists() else b""
         content = extended(before, more.lines)
@@ -128,12 +129,12 @@ def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any
 
 def _show_fix(fixed: dict[str, Any]) -> None:
     name = Path(fixed["path"]).name
-    if not fixed["written"]:
-        click.echo("nothing to leave out")
-        return
-    images = f"{fixed['added']:,} image{'' if fixed['added'] == 1 else 's'}"
-    click.echo(f"{images} to leave out: {fixed['path']}")
-    if not fixed["named"]:
+    if fixed["written"]:
+        images = f"{fixed['added']:,} image{'' if fixed['added'] == 1 else 's'}"
+        click.echo(f"{images} to leave out: {fixed['path']}")
+    else:
+        click.echo("nothing more to leave out")
+    if not fixed["named"] and Path(fixed["path"]).exists():
         click.echo(f'read it, then write into the data block: exclude = "{name}"')
 
 

@@ -17,7 +17,8 @@ from runtime.data.exclude_problems import ExcludesNothing
 from runtime.data.problems import UnreadableData
 from runtime.data.sources import Listing, existing
 
-_PARTS = ("[train]", "[valid]", "[test]")
+FIELDS = ("train", "valid", "test")
+_PARTS = tuple(f"[{field}]" for field in FIELDS)
 _LARGEST = 64_000_000  # bytes: a million ids
 _COMPARED = 5000  # ids that are looked through for one that was meant
 

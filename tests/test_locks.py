@@ -407,9 +407,11 @@ def test_processors_of_another_family_have_no_instructions_to_name(
 ) -> None:
     monkeypatch.setattr("runtime.instructions._flags", frozenset)
     ran(recipe, "--threads", 2)
-    found = ftr("verify", recipe, "--quiet")
+    run = recipe.with_name("run").rename(recipe.with_name("a\nrun"))
+    found = ftr("verify", run, "--quiet")
     assert (found.exit_code, found.stdout.strip()) == (0, IDENTICAL)
-    assert "training on 2 threads, as " in capfd.readouterr().err
+    shown = f"{run.parent}/a\N{REPLACEMENT CHARACTER}run/{LOCK}"
+    assert f"training on 2 threads, as {shown} says\n" in capfd.readouterr().err
 
 
 def test_a_limit_is_taken_as_onednn_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:

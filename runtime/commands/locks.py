@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from recipe_lang.phrases import printable
 from runtime.commands.command import (
     COUNT,
     DATA_ROOT,
@@ -133,7 +134,7 @@ def verify(
             how = (
                 f" with {instructions()} instructions" if instructions() and instructions() == lock.instructions else ""
             )
-            click.echo(f"training on {count}{how}, as {lock.source.name} says", err=True)
+            click.echo(printable(f"training on {count}{how}, as {lock.source.name} says"), err=True)
         found = subject(path, lock, data_root)
         prepared = prepare(found.recipe, found.settings, data_root, outside)
         keeping = nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="ftr-verify-")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image, ImageEnhance, ImageOps
@@ -175,6 +176,22 @@ def test_copies_in_another_format_or_size_are_found(name: str, ending: str, tmp_
     assert [(files[one].stem, files[other].stem) for one, other in pairs] == [
         (f"{number:02}", f"copy{number:02}") for number in range(12)
     ]
+
+
+def test_thousands_of_copies_of_one_picture_are_one_group() -> None:
+    rng = np.random.default_rng(0)
+
+    def noise() -> npt.NDArray[np.uint8]:
+        return rng.integers(1, 255, (40, 40, 3)).astype(np.uint8)
+
+    one, count = noise(), 1600
+    copies = [look_at(one + rng.integers(0, 2, one.shape).astype(np.uint8)) for _ in range(count)]
+    pairs = near_pairs([*copies, *(look_at(noise()) for _ in range(count))])
+    assert len(pairs) < 20 * count
+    linked = {0}
+    for _ in range(20):
+        linked |= {place for pair in pairs if linked & set(pair) for place in pair}
+    assert linked == set(range(count))
 
 
 def test_digits_look_alike_and_are_no_copies() -> None:

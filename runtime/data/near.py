@@ -31,7 +31,8 @@ _COLOUR = 20  # of 255, between the tints of a part of the picture
 _COEFFICIENTS = 16
 _FREQUENCIES = 6  # of each axis, of which the coefficients with the largest variance are taken
 _CHUNK = 5000  # pairs that are compared at once: 20 MB for each step of it
-_MOST = 10_000_000  # pairs that may be compared
+_MOST = 2_000_000  # pairs that may be close, in both orders
+_NEAREST = 16
 
 
 def near_pairs(found: Sequence[Look | None]) -> list[tuple[int, int]]:
@@ -88,18 +89,19 @@ def _close(grey: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     strongest = np.argsort(-spectra.var(axis=0))[:_COEFFICIENTS]
     points = spectra[:, strongest] / SIDE
     tree, mirror = KDTree(points), KDTree(np.where(strongest % _FREQUENCIES % 2, -points, points))
-    plain = tree.query_pairs(_radius(tree, tree), output_type="ndarray")
-    found = tree.sparse_distance_matrix(mirror, _radius(tree, mirror), output_type="ndarray")
-    mirrored = np.stack([found["i"], found["j"]], axis=1)[found["i"] < found["j"]]
-    return np.asarray(plain, np.intp).reshape(-1, 2), np.asarray(mirrored, np.intp)
+    return _within(tree, tree), _within(tree, mirror)
 
 
-def _radius(tree: KDTree, other: KDTree) -> float:
-    """Return how far pairs may be from each other: less in a set of so many copies that its pairs fill the memory."""
-    radius = _FAR
-    while tree.count_neighbors(other, radius) > 2 * _MOST + tree.n and radius > _FAR / 100:
-        radius /= 2
-    return radius
+def _within(tree: KDTree, other: KDTree) -> npt.NDArray[np.intp]:
+    """Return the pairs of different points, one of each tree, that are close; of very many each point's nearest."""
+    if tree.count_neighbors(other, _FAR) <= _MOST + tree.n:
+        found = tree.sparse_distance_matrix(other, _FAR, output_type="ndarray")
+        pairs = np.stack([found["i"], found["j"]], axis=1)
+    else:  # thousands of copies of one picture
+        _, near = other.query(tree.data, _NEAREST, distance_upper_bound=_FAR)
+        pairs = np.stack([np.repeat(np.arange(tree.n), _NEAREST), near.ravel()], axis=1)
+        pairs = np.unique(np.sort(pairs[near.ravel() < tree.n], axis=1), axis=0)
+    return np.asarray(pairs[pairs[:, 0] < pairs[:, 1]], np.intp)
 
 
 def _cosines() -> Floats:

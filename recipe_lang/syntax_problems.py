@@ -146,7 +146,7 @@ class TooLong(Problem):
     limit: int
 
     def message(self) -> str:
-        return f"{self.path} is longer than {self.limit:,} bytes: that is no recipe"
+        return f"{self.path} is longer than {self.limit:,} bytes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ def draw_curves(path: Path, plan: Plan, record: Record) -> None:
     metrics.set_xlabel("step")
     figure.suptitle(plan.name)
     temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, format="png")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # of a script that the font does not have
+        figure.savefig(temporary, format="png")
     temporary.replace(path)
 
 

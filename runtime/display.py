@@ -99,6 +99,8 @@ class Display:
                 steps = self._plan.stages[event.stage].steps
                 is_over = event.step == steps and event.stage == len(self._plan.stages) - 1
                 where = f"goes on in stage {event.stage + 1} behind step {event.step:,} of {steps:,}"
+                if event.stage == event.step == 0:
+                    where = "begins again: there is no checkpoint yet"
                 self._say(Text("has trained already; what is left is measured" if is_over else where))
             case StageStarted():
                 self._now, self._best = _Now(event.plan, now, event.step, resumed=now), ""

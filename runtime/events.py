@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A run goes on behind a step; `changed` says what is otherwise, as (name, before, now).
+    """A run goes on behind a step, or from the beginning; `changed` says what is otherwise, as (name, before, now).
 
     `passed_over` says why newer checkpoints do not count.
     """

@@ -26,7 +26,7 @@ class NoLock(Problem):
     def help(self) -> str:
         """Say what writes it."""
         if not self.recipe:
-            return "only the folder of a run that has finished holds one"
+            return "only the folder of a run holds one"
         return f"`ftr run {self.recipe}` writes it, with its result"
 
 
@@ -64,7 +64,7 @@ class LockMismatch(Problem):
 _PUT_BACK = {
     "run.threads": "run with `--threads {}`",
     "run.device": "run with `--device {}`",
-    "run.fuse": "switch it {} with `--fuse` or `--no-fuse`",
+    "run.fuse": "say `--fuse` for on, `--no-fuse` for off",
     "versions.python": "take the Python that it says",
 }
 

@@ -22,7 +22,7 @@ from recipe_lang.identity import recipe_hash
 from recipe_lang.parser import parse
 from recipe_lang.printer import print_recipe
 from recipe_lang.source import Source
-from runtime.artifacts import write_text
+from runtime.artifacts import write_text, writing
 from runtime.bases.packaged import PACKAGED, packaged_file
 from runtime.data.contents import content_hashes
 from runtime.data.sources import Listing
@@ -238,25 +238,24 @@ def keep_lock(recipe: Path, folder: Path) -> str:
     """Write the lock beside a recipe, whose run has ended, where there is none or it has no result; say what was done.
 
     A lock of something else stays as it is, and a run whose claims do not hold gives none.
+
+    Raises:
+        RecipeError: the lock that is there is broken, or none can be written.
     """
     if is_pack(recipe) or recipe.resolve().parent == folder.resolve():  # it has its own, and stays as it is
         return ""
     path, new = lock_of(recipe), read_lock(folder / LOCK)
-    try:
-        old = read_lock(path) if os.path.lexists(path) else None
-        changed = differences(old.facts, new.facts, INPUTS) if old else []
-        if changed:
-            return f"{path} is of another run ({_named(changed)}); `ftr lock` renews it"
-        if old and old.has_result:
-            differs = differences(old.facts, new.facts, ("result",))
-            return f"{'another result than' if differs else 'the same result, bit for bit, as'} in {path}"
-        if False in (fact for (section, _), fact in new.facts.items() if section == "result.claims"):
-            return ""
+    old = read_lock(path) if os.path.lexists(path) else None
+    changed = differences(old.facts, new.facts, INPUTS) if old else []
+    if changed:
+        return f"{path} was written with other facts ({_named(changed)}); `ftr lock` renews it"
+    if old and old.has_result:
+        differs = differences(old.facts, new.facts, ("result",))
+        return f"{'another result than' if differs else 'the same result, bit for bit, as'} in {path}"
+    if False in (fact for (section, _), fact in new.facts.items() if section == "result.claims"):
+        return ""
+    with writing(path):
         write_text(path, lock_text(new.facts))
-    except RecipeError as error:
-        return error.problems[0].message()
-    except OSError as error:
-        return f"cannot write {path}: {error.strerror or error}"
     return f"wrote {path}"
 
 

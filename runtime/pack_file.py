@@ -259,7 +259,7 @@ def _objection(entry: zipfile.ZipInfo) -> str:
     if entry.flag_bits or entry.extra or entry.comment:
         return "encrypted or with additions"
     if entry.external_attr != 0o644 << 16:
-        return "which is no ordinary file"
+        return "which is no ordinary file, or not as `ftr pack` writes it"
     return _too_large(entry.file_size, entry.filename)
 
 

@@ -43,7 +43,7 @@ from runtime.data.decoded import Decoded, read_again
 from runtime.data.sets import Place, Sets, check_images, data_facts, list_sets, under_root
 from runtime.data.sound_images import sound_images
 from runtime.data.sources import Listing
-from runtime.events import Event
+from runtime.events import Event, Resumed
 from runtime.feature_cache import user_cache
 from runtime.guard import note
 from runtime.image_advice import image_advice
@@ -238,6 +238,8 @@ def run(
                 "versions": versions_used(settings),
                 "resumed": list(start.began.resumed),
             }
+            if resume and checkpoint is None:
+                watch(Resumed(0, 0, 0))
             result = Leaving(session, folder, due, since, start.facts, said, prepared.out_of_memory())(watch)
     return folder, {**result, "signal": asked.signal}
 

@@ -85,7 +85,10 @@ def settings_of(lock: Lock, workers: int, device: str | None) -> RunSettings:
         RecipeError: the lock has none that a run can have.
     """
     fuse = lock.choice("fuse", ("on", "off")) == "on"
-    return RunSettings(device or str(lock.facts.get(("run", "device"))), workers, fuse=fuse)
+    locked = lock.facts.get(("run", "device"))
+    if not isinstance(locked, str):
+        raise lock.broken(("run", "device"), "`run.device` is no text")
+    return RunSettings(device or locked, workers, fuse=fuse)
 
 
 @dataclass(frozen=True, slots=True)

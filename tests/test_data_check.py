@@ -146,6 +146,7 @@ def test_the_page_shows_hostile_names_as_text_and_needs_nothing_else(photos: Pat
     ftr("data", "check", recipe, "--html", page)
     text = page.read_text(encoding="utf-8")
     assert "<script" not in text
+    assert 'alt=""' not in text
     assert "&lt;script&gt;alert(1) &amp; &#39;tulips&#39;" in text
     assert text.count('src="data:image/') >= 6
     assert "http" not in text.replace("http-equiv", "")

@@ -426,6 +426,13 @@ def test_a_longer_run_goes_on_with_the_recipe_that_made_it_longer(photos: Path, 
     assert [each.name for each in verdict.reasons] == ["resumed.recipe.hash", "resumed.recipe.resolved"]
 
 
+def test_a_run_that_begins_again_says_so(begun: tuple[Path, Path, dict[str, Any]], half: Path) -> None:
+    shutil.rmtree(half / "checkpoints")
+    seen: list[Any] = []
+    _go_on(begun[0], half, watch=Watching(seen.append))
+    assert seen[0] == Resumed(0, 0, 0)
+
+
 def test_an_image_that_changed_since_is_refused(
     photos: Path, begun: tuple[Path, Path, dict[str, Any]], half: Path
 ) -> None:

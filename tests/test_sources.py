@@ -90,7 +90,7 @@ def test_a_missing_folder_is_named_with_its_nearest(tmp_path: Path, wanted: str,
     assert problem.help() == (
         f"did you mean `{tmp_path / nearest}`?"
         if nearest
-        else "relative paths start at the recipe's folder, or at --data-root"
+        else "the recipe's relative paths start at its folder, or at `--data-root FOLDER`"
     )
 
 

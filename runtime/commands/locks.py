@@ -129,14 +129,13 @@ def verify(
         from runtime.verify import compare, settings_of, subject
 
         screen = console()
-        if threads is None:
-            count = "1 thread" if lock.threads() == 1 else f"{lock.threads()} threads"
-            how = (
-                f" with {instructions()} instructions" if instructions() and instructions() == lock.instructions else ""
-            )
-            click.echo(printable(f"training on {count}{how}, as {lock.source.name} says"), err=True)
         found = subject(path, lock, data_root)
         prepared = prepare(found.recipe, found.settings, data_root, outside)
+        if threads is None:
+            count = "1 thread" if lock.threads() == 1 else f"{lock.threads()} threads"
+            level = instructions()
+            how = f" and {level} instructions" if level and level == lock.instructions else ""
+            click.echo(printable(f"with {count}{how}, as {lock.source.name} says"), err=True)
         keeping = nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="ftr-verify-")
         with keeping as place:
             try:
@@ -163,12 +162,11 @@ def _show(screen: Console, verdict: Verdict) -> None:
     from rich.text import Text
 
     style = "green" if verdict.fine else "bold red"
-    rows = [*verdict.results, *verdict.reasons]
-    if rows:
+    if verdict.results:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
         for name in ("differs", "locked", "now"):
             table.add_column(name, overflow="fold")
-        for row in rows:
+        for row in (*verdict.results, *verdict.reasons):
             table.add_row(row.name, row.locked or "none", row.now or "none")
         screen.print(table)
     screen.print(Text(verdict.text, style=style), soft_wrap=True)

@@ -40,6 +40,8 @@ from runtime.output import going_on
 from runtime.run_settings import Interval, RunSettings
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from runtime.run_problems import OutOfMemory
 
 
@@ -128,7 +130,11 @@ class _Interval(click.ParamType[Interval]):
 @CACHE
 @FUSE
 @click.option("--resume", "resumed", type=PATH, metavar="RUN", help="Go on with the run in this folder.")
-@click.option("--extend", is_flag=True, help="With --resume: the recipe's stages may be longer than they were.")
+@click.option(
+    "--extend",
+    is_flag=True,
+    help="With --resume: stages of its recipe may be longer than they were.",
+)
 @click.option(
     "--checkpoint",
     "interval",
@@ -188,7 +194,7 @@ def run(
     with mxnet(threads, debug, lock.instructions if lock else where.instructions):
         from runtime.display import Display, summary
         from runtime.leaving import how_to_go_on, what_is_left
-        from runtime.locking import as_locked, keep_lock
+        from runtime.locking import as_locked
         from runtime.running import Resume, device_context, prepare
         from runtime.running import run as run_prepared
         from runtime.train import Interrupted
@@ -221,9 +227,21 @@ def run(
             return 128 + int(result["signal"])
         with going_on(sys.stdout):
             summary(screen, result, folder)
-            if not where.settings and (note := keep_lock(where.recipe, folder)) and not quiet:
-                screen.print(note, soft_wrap=True)
+            if not where.settings:
+                _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+def _keep_lock(screen: Console, recipe: Path, folder: Path, quiet: bool) -> None:
+    from runtime.locking import keep_lock
+
+    try:
+        note = keep_lock(recipe, folder)
+    except RecipeError as fault:  # the run itself has ended well
+        click.echo(printable(fault), err=True)
+    else:
+        if note and not quiet:
+            screen.print(note, soft_wrap=True)
 
 
 def _note_memory(problem: OutOfMemory) -> None:

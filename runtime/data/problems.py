@@ -52,7 +52,7 @@ class MissingPath(Problem):
         """Suggest the path that looks most alike."""
         if self.nearest:
             return f"did you mean {quoted(self.nearest)}?"
-        return "" if self.found else "relative paths start at the recipe's folder, or at --data-root"
+        return "" if self.found else "the recipe's relative paths start at its folder, or at `--data-root FOLDER`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,11 +303,12 @@ class UnreadableImages(Problem):
         if self.since:
             return "it could be read when the run began: put the file back, or mount its folder again"
         if len(self.images) == 1:
-            return "remove or replace the file"
+            return "remove or replace the file, or leave it out: `on_error = skip`, `ftr data check RECIPE --fix`"
         lines = [f"{quoted(name)}: {reason}" for name, reason in self.images[:_SHOWN]]
         if len(self.images) > _SHOWN:
             lines.append(f"and {len(self.images) - _SHOWN:,} more")
-        return "\n".join(["remove or replace these files:", *lines])
+        others = "or leave them out (`on_error = skip`, `ftr data check RECIPE --fix`)"
+        return "\n".join([f"remove or replace these files, {others}:", *lines])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from typing import Any
 from recipe_lang.checked import CallValue, CheckedRecipe
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.parser import read_source
+from recipe_lang.phrases import printable
 from recipe_lang.printer import print_recipe
 from recipe_lang.source import Source
 from runtime.artifacts import create_folder, read_classes, read_json, writing, written_recipe
@@ -32,9 +33,10 @@ _HERE = "/thefolderofthepack"  # stands for it while the recipe is printed: what
 def pack_run(
     folder: Path, out: Path | None = None, *, weights: bool = True, licence: str = "", force: bool = False
 ) -> tuple[Path, list[str]]:
-    """Pack the folder of a run; return the pack and what others need beside it, as the recipe names it.
+    """Pack the folder of a run; return the pack, and what whoever gives it away should know.
 
-    That are paths of this machine, and the list of images that `exclude` names; folders of data go without saying.
+    That is what others need beside it (paths of this machine, the list that `exclude` names; folders of data go without
+    saying), and that the run has not ended.
 
     Without `out` the pack is called as the folder, in the current one; without `force` no file is written over.
 
@@ -45,13 +47,13 @@ def pack_run(
     if path.exists() and not force:
         raise RecipeError(FileExists(path=str(path)))
     try:
-        members, needed = _members(folder, weights, licence)
+        members, notes = _members(folder, weights, licence)
     except RecursionError:
         raise RecipeError(NotARun(path=str(folder), reason="a file of it is nested too deeply")) from None
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_pack(path, members)
-    return path, needed
+    return path, notes
 
 
 def unpack(pack: Path, out: Path | None = None) -> Path:
@@ -89,7 +91,18 @@ def _members(folder: Path, weights: bool, licence: str) -> tuple[dict[str, Path 
     members["README.md"] = _relative(card_text(card)).encode("utf-8", "replace")
     absolute = {str(path) for path in _paths(recipe) if not path.is_relative_to(_HERE)}
     excluded = recipe.block("data")["exclude"]
-    return members, sorted(absolute | ({_relative(str(excluded))} if excluded else set()))
+    needed = sorted(absolute | ({_relative(str(excluded))} if excluded else set()))
+    return members, [*_unfinished(result), *map(_missing, needed)]
+
+
+def _unfinished(result: dict[str, Any]) -> list[str]:
+    status = result.get("status")
+    return [] if status == "finished" else [f"the run is not finished but {printable(status)}; its card says so"]
+
+
+def _missing(path: str) -> str:
+    better = "better is a relative path" if path.startswith("/") else "give it to others too"
+    return f"the recipe names {printable(path)}, which the pack does not hold: {better}"
 
 
 def _relative(text: str) -> str:

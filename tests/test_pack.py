@@ -93,12 +93,16 @@ def test_nothing_is_written_over(pack: Path, tmp_path: Path) -> None:
 
 def test_paths_of_the_own_machine_are_told(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", text=RECIPE.replace("photos/test", "/home/me/photos/test"))
-    assert pack_run(run, tmp_path / "a.ftrpack")[1] == ["/home/me/photos/test"]
+    assert pack_run(run, tmp_path / "a.ftrpack")[1] == [
+        "the recipe names /home/me/photos/test, which the pack does not hold: better is a relative path"
+    ]
 
 
 def test_a_list_of_images_that_the_pack_does_not_hold_is_told(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", text=RECIPE.replace("data {", 'data {\n  exclude = "lists/blurred.txt"', 1))
-    assert pack_run(run, tmp_path / "a.ftrpack")[1] == ["lists/blurred.txt"]
+    assert pack_run(run, tmp_path / "a.ftrpack")[1] == [
+        "the recipe names lists/blurred.txt, which the pack does not hold: give it to others too"
+    ]
 
 
 @pytest.mark.parametrize("name", ["recipe.ftr", "result.json", "plan.json", "classes.json"])
@@ -321,6 +325,11 @@ def test_where_skipped_images_lay_is_nobody_s_business_and_advice_is(tmp_path: P
     with open_pack(path) as pack:
         assert json.loads(pack.read("result.json"))["skipped_images"] == [["7.jpg", "it is empty"]]
         assert "Take these numbers with care: 1 image of \\`a\\`." in pack.read("README.md").decode()
+
+
+def test_a_run_that_has_not_ended_is_packed_and_said_to_be_one(tmp_path: Path) -> None:
+    _, notes = pack_run(make_run(tmp_path / "run", status="interrupted"), tmp_path / "a.ftrpack")
+    assert notes == ["the run is not finished but interrupted; its card says so"]
 
 
 def test_the_hub_reads_the_card(tmp_path: Path) -> None:

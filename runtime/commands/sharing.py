@@ -36,9 +36,9 @@ def pack(run: Path, out: Path | None, weights: bool, licence: str, force: bool) 
     from runtime.packing import pack_run
 
     refuse_pack(run, "nothing is left to be packed", "copy it, or make a run folder of it with `ftr unpack {}`")
-    path, needed = pack_run(run, out, weights=weights, licence=licence, force=force)
+    path, notes = pack_run(run, out, weights=weights, licence=licence, force=force)
     click.echo(f"{path}: {path.stat().st_size:,} bytes")
-    _tell(needed)
+    _tell(notes)
     return FINE
 
 
@@ -77,8 +77,8 @@ def push(what: Path, repository: str, private: bool, licence: str) -> int:
     with tempfile.TemporaryDirectory(prefix="ftr-push-") as folder:
         path = what
         if not is_pack(what):
-            path, needed = pack_run(what, Path(folder, "model.ftrpack"), licence=licence)
-            _tell(needed)
+            path, notes = pack_run(what, Path(folder, "model.ftrpack"), licence=licence)
+            _tell(notes)
         click.echo(printable(push_pack(path, repository, private=private)))
     return FINE
 
@@ -99,10 +99,9 @@ def pull(repository: str, out: Path | None, force: bool) -> int:
     return FINE
 
 
-def _tell(needed: list[str]) -> None:
-    for path in needed:
-        better = "; better is a relative path" if path.startswith("/") else ": give it to others too"
-        click.echo(f"the recipe names {printable(path)}, which the pack does not hold{better}", err=True)
+def _tell(notes: list[str]) -> None:
+    for note in notes:
+        click.echo(note, err=True)
 
 
 def _has_hub() -> bool:

@@ -78,7 +78,9 @@ class Display:
     def checking(self, done: int, total: int) -> None:
         """Show how far the check of the images is."""
         with going_on(self._console.file, self._be_quiet):
-            self._show(Text(f"checking images: {done:,} of {total:,}"), force=done == total)
+            self._show(Text(f"checking images: {done:,} of {total:,}"))
+            if done == total:  # what is said next may go to standard error, which this line must not stand before
+                self._show(Text(""), force=True)
 
     def __call__(self, event: Event) -> None:
         """Show one event."""

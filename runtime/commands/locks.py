@@ -35,6 +35,7 @@ from runtime.commands.command import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from runtime.lock_file import Facts
     from runtime.verify import Verdict
 
 
@@ -131,18 +132,20 @@ def verify(
         screen = console()
         found = subject(path, lock, data_root)
         prepared = prepare(found.recipe, found.settings, data_root, outside)
-        if threads is None:
-            count = "1 thread" if lock.threads() == 1 else f"{lock.threads()} threads"
-            level = instructions()
-            how = f" and {level} instructions" if level and level == lock.instructions else ""
-            click.echo(printable(f"with {count}{how}, as {lock.source.name} says"), err=True)
+
+        def approve(facts: Facts) -> None:
+            found.refuse(facts)
+            if threads is None:
+                count = "1 thread" if lock.threads() == 1 else f"{lock.threads()} threads"
+                level = instructions()
+                how = f" and {level} instructions" if level and level == lock.instructions else ""
+                click.echo(printable(f"with {count}{how}, as {lock.source.name} says"), err=True)
+
         keeping = nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="ftr-verify-")
         with keeping as place:
             try:
                 with Display(screen, time.monotonic, prepared.plan, quiet or machine) as display:
-                    folder, result = run(
-                        prepared, settings_of(lock, workers, device), Path(place), display, found.refuse
-                    )
+                    folder, result = run(prepared, settings_of(lock, workers, device), Path(place), display, approve)
             except Interrupted as stopped:
                 result = {"status": "interrupted", "signal": stopped.args[0]}
             if result["status"] != "finished":

@@ -191,6 +191,14 @@ def test_the_kernels_kill_is_told_from_others(capsys: pytest.CaptureFixture[str]
     assert "error[E650]: the run crashed in a native library (SIGSEGV)" in capsys.readouterr().err
 
 
+LIMITS = {
+    "memory.max": "500000000",
+    "memory.swap.max": "0",
+    "memory.limit_in_bytes": "500000000",
+    "memory.memsw.limit_in_bytes": "500000000",
+}
+
+
 @pytest.fixture
 def group() -> Iterator[Path]:
     """Make a control group whose processes have 500 MB of memory together; only root can, and not everywhere."""
@@ -198,10 +206,13 @@ def group() -> Iterator[Path]:
         place = own / f"ftr-test-{os.getpid()}"
         with suppress(OSError):
             place.mkdir()
-            for name in ("memory.max", "memory.limit_in_bytes", "memory.swap.max"):
-                if (place / name).exists():
-                    (place / name).write_text("0" if "swap" in name else "500000000")
-            if any((place / name).exists() for name in ("memory.max", "memory.limit_in_bytes")):
+            found = [name for name in LIMITS if (place / name).exists()]
+            for name in found:
+                (place / name).write_text(LIMITS[name])
+            if (
+                found
+                and not subprocess.run(["sh", "-c", joining(place) + "true"], stderr=subprocess.DEVNULL).returncode
+            ):
                 break
             place.rmdir()
     else:
@@ -211,11 +222,16 @@ def group() -> Iterator[Path]:
     place.rmdir()
 
 
+def joining(group: Path) -> str:
+    """Return the beginning of a shell's words that go on in a control group."""
+    return f'echo $$ > "{group}/cgroup.procs" && '
+
+
 def test_a_run_that_the_kernel_kills_for_memory(start: Start, photos: Path, tmp_path: Path, group: Path) -> None:
     data = "  size  = 224px\n  batch = 64"
     base = 'packaged("efficientnet_lite0", weights = none)'
     recipe = write_recipe(tmp_path / "r.ftr", photos, LONG.replace("head", "all"), data=data, base=base)
-    inside = ("sh", "-c", f'echo $$ > "{group}/cgroup.procs" && exec "$@"', "sh")
+    inside = ("sh", "-c", f'{joining(group)}exec "$@"', "sh")
     process = start("run", recipe, "--out", "run", "--quiet", cwd=tmp_path, first=inside)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGKILL

@@ -23,6 +23,11 @@ def suggested(suggestion: str, fallback: str = "") -> str:
     return f"did you mean `{suggestion}`?" if suggestion else fallback
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number of things: `1 image`, `2,000 images`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def printable(text: object, kept: str = "") -> str:
     """Return text whose characters all show: others, such as those that steer a terminal, are replaced by U+FFFD.
 

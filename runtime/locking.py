@@ -20,6 +20,7 @@ from recipe_lang.checker import check
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.identity import recipe_hash
 from recipe_lang.parser import parse
+from recipe_lang.phrases import counted
 from recipe_lang.printer import print_recipe
 from recipe_lang.source import Source
 from runtime.artifacts import write_text, writing
@@ -122,7 +123,7 @@ def contents(
 
 
 def _class_fact(rows: list[str]) -> str:
-    return f"{len(rows)} image{'' if len(rows) == 1 else 's'}, {_digest(rows)[:8]}"
+    return f"{counted(len(rows), 'image')}, {_digest(rows)[:8]}"
 
 
 def _digest(rows: list[str]) -> str:

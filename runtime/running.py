@@ -37,7 +37,7 @@ from runtime.artifacts import (
     writing,
 )
 from runtime.began import Began, how_it_began
-from runtime.checkpoints import newest
+from runtime.checkpoints import Checkpoint, newest
 from runtime.compile import compile_plan, step
 from runtime.data.decoded import Decoded, read_again
 from runtime.data.sets import Place, Sets, check_images, data_facts, list_sets, under_root
@@ -215,8 +215,7 @@ def run(
             raise Interrupted(asked.signal)
         checkpoint = newest(resume.folder) if resume else None
         if resume:
-            _refuse_other_images(resume.folder, facts)
-            check_unchanged(resume.folder, plan, checkpoint, resume.extend)
+            _refuse_changes(resume, plan, checkpoint, facts)
         approve(facts)
         folder = resume.folder if resume else create_folder(out, plan.name)
         note(run=str(folder))
@@ -244,16 +243,22 @@ def run(
     return folder, {**result, "signal": asked.signal}
 
 
-def _refuse_other_images(folder: Path, facts: Facts) -> None:
-    """Refuse other images of the same recipe. They make another plan, too, but the lock tells which they are.
+def _refuse_changes(resume: Resume, plan: Plan, checkpoint: Checkpoint | None, facts: Facts) -> None:
+    """Refuse what is not as it was when a run began.
+
+    Other images of the same recipe make another plan too, but the lock tells which they are, so it speaks first.
 
     Raises:
-        RecipeError: there are some.
+        RecipeError: the recipe, the images or the base's weights are others.
     """
-    if (folder / "plan.json").exists():
-        lock = existing_lock(folder)
-        if lock.facts.get(("recipe", "hash")) == facts["recipe", "hash"]:
-            refuse(lock, ("data",), facts)
+    lock = existing_lock(resume.folder) if (resume.folder / "plan.json").exists() else None
+    is_same_recipe = lock is not None and lock.facts.get(("recipe", "hash")) == facts["recipe", "hash"]
+    if not is_same_recipe:
+        check_unchanged(resume.folder, plan, checkpoint, resume.extend)
+    if lock is not None:
+        refuse(lock, ("weights", "data"), facts)
+    if is_same_recipe:
+        check_unchanged(resume.folder, plan, checkpoint, resume.extend)
 
 
 def _decoded(plan: Plan, settings: RunSettings) -> AbstractContextManager[Decoded | None]:
@@ -284,43 +289,42 @@ def _begin(
     `is_anew` is whether nothing that was trained before is left, so that it does not matter with what.
 
     Raises:
-        RecipeError: the folder cannot be written, or the run began with other weights or images.
+        RecipeError: the folder cannot be written.
     """
-    has_begun = (folder / "plan.json").exists()  # which is written last
     with writing(folder):
-        began, keeps = _beginning(prepared, settings), False
+        began = _beginning(prepared, settings)
         if resume is not None:
+            old = how_it_began(folder)
             remove_leftovers(folder)
-            old, keeps = how_it_began(folder), has_begun and not resume.extend
-            if keeps:
-                where = {name: getattr(old, name) for name in ("recipe", "settings", "data_root", "outside")}
-                began = replace(began, **where) if is_anew else old
-            elif not is_anew:
-                began = replace(began, resumed=old.resumed)
-        if resume is not None and has_begun:
-            lock = existing_lock(folder)
-            refuse(lock, ("weights", "data"), facts)
-            if not is_anew:
-                compared = (*SURROUNDINGS, "machine", *(("recipe",) if resume.extend else ()))
-                others = [[each.name, each.locked, each.now] for each in differences(lock.facts, facts, compared)]
-                began = replace(began, resumed=(*began.resumed, others))
-                facts = {**facts, **changed_since(began.resumed)}
+        if resume is None or not (folder / "plan.json").exists():  # which is written last
+            return _begun(folder, prepared, began, facts)
+        lock = existing_lock(folder)
+        if not is_anew:
+            compared = (*SURROUNDINGS, "machine", *(("recipe",) if resume.extend else ()))
+            others = [[each.name, each.locked, each.now] for each in differences(lock.facts, facts, compared)]
+            began = replace(began if resume.extend else old, resumed=(*old.resumed, others))
+            facts = {**facts, **changed_since(began.resumed)}
+        if resume.extend:
+            return _begun(folder, prepared, began, facts)
+        if is_anew:
+            where = {name: getattr(old, name) for name in ("recipe", "settings", "data_root", "outside")}
+            began = replace(began, **where)
         began.write(folder)
-        if keeps:
-            start = _kept(folder, began, lock, facts)
-            if is_anew:
-                write_text(folder / LOCK, lock_text(start.facts))
-            return start
-        _write_recipe(folder, prepared, facts)
-    return _Start(began, facts, _given(prepared.recipe))
+        start = _kept(folder, began, lock, facts)
+        if is_anew:
+            write_text(folder / LOCK, lock_text(start.facts))
+        return start
 
 
-def _write_recipe(folder: Path, prepared: Prepared, facts: Facts) -> None:
+def _begun(folder: Path, prepared: Prepared, began: Began, facts: Facts) -> _Start:
+    """Write all that a run folder says before the training."""
+    began.write(folder)
     write_text(folder / "recipe.ftr", _as_written(prepared.recipe))
     write_text(folder / "resolved.ftr", print_recipe(prepared.recipe, VOCABULARY))
     write_json(folder / "classes.json", prepared.plan.data.classes)
     write_text(folder / LOCK, lock_text(facts))
     write_json(folder / "plan.json", prepared.plan)
+    return _Start(began, facts, _given(prepared.recipe))
 
 
 def _kept(folder: Path, began: Began, lock: Lock, facts: Facts) -> _Start:

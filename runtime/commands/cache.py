@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from recipe_lang.phrases import counted
 from runtime.commands.command import FINE, JSON, command, console
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _show(entries: Sequence[Entry], folder: Path) -> None:
 
 
 def _tables(entries: Sequence[Entry]) -> str:
-    return f"{len(entries)} table{'' if len(entries) == 1 else 's'}"
+    return counted(len(entries), "table")
 
 
 def _megabytes(size: int) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recipe_lang.phrases import counted, printable
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -130,8 +131,7 @@ def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any
 def _show_fix(fixed: dict[str, Any]) -> None:
     name = Path(fixed["path"]).name
     if fixed["written"]:
-        images = f"{fixed['added']:,} image{'' if fixed['added'] == 1 else 's'}"
-        click.echo(f"{images} to leave out: {fixed['path']}")
+        click.echo(f"{counted(fixed['added'], 'image')} to leave out: {fixed['path']}")
     else:
         click.echo("nothing more to leave out")
     if not fixed["named"] and Path(fixed["path"]).exists():
@@ -169,8 +169,6 @@ def _show(report: DataReport, page: Path | None) -> None:
 
 
 def _line(group: Group) -> str:
-    from recipe_lang.phrases import printable
-
     names = [f"{image.set} {image.id} ({image.label})" for image in group.images[:_EXAMPLES]]
     more = f" and {len(group.images) - _EXAMPLES} more" if len(group.images) > _EXAMPLES else ""
     return printable(": ".join(part for part in (", ".join(names) + more, group.note) if part))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipe_lang.phrases import printable
+from recipe_lang.phrases import counted, printable
 from runtime.commands.command import (
     COUNT,
     DATA_ROOT,
@@ -136,10 +136,10 @@ def verify(
         def approve(facts: Facts) -> None:
             found.refuse(facts)
             if threads is None:
-                count = "1 thread" if lock.threads() == 1 else f"{lock.threads()} threads"
                 level = instructions()
                 how = f" and {level} instructions" if level and level == lock.instructions else ""
-                click.echo(printable(f"with {count}{how}, as {lock.source.name} says"), err=True)
+                told = f"with {counted(lock.threads(), 'thread')}{how}, as {lock.source.name} says"
+                click.echo(printable(told), err=True)
 
         keeping = nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="ftr-verify-")
         with keeping as place:

@@ -44,9 +44,8 @@ def near_pairs(found: Sequence[Look | None]) -> list[tuple[int, int]]:
     for row, place in zip(grey, places, strict=True):
         row[:] = _grey(found[place])
     tints = np.stack([_tint(found[place]) for place in places])
-    kept = set()
+    total, kept = grey.sum(axis=0), set()
     for is_mirrored, close in zip((False, True), _close(grey), strict=True):
-        total = grey.sum(axis=0)
         if is_mirrored:
             total = (total + _mirrored(total)) / 2
         for part in np.array_split(close, len(close) // _CHUNK + 1):

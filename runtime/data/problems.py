@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from recipe_lang.diagnostics import Problem
-from recipe_lang.phrases import printable
+from recipe_lang.phrases import counted, printable
 
 _SHOWN = 5
 
@@ -23,10 +23,6 @@ def _listed(names: tuple[str, ...], total: int | None = None) -> str:
     shown = ", ".join(quoted(name) for name in names[:_SHOWN])
     more = (len(names) if total is None else total) - min(len(names), _SHOWN)
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _counted(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +64,7 @@ class NoClassFolders(Problem):
 
     def message(self) -> str:
         """Say that there is no class, and what there is in its place."""
-        inside = f"{_counted(self.loose, 'image')} directly inside" if self.loose else "nothing to read"
+        inside = f"{counted(self.loose, 'image')} directly inside" if self.loose else "nothing to read"
         return f"{quoted(self.path)} has no class folders: it has {inside}"
 
     def help(self) -> str:
@@ -209,7 +205,7 @@ class MissingImages(Problem):
 
     def message(self) -> str:
         """Count the missing files and name the first ones."""
-        what = _counted(self.total, "row names an image that is", "rows name images that are")
+        what = counted(self.total, "row names an image that is", "rows name images that are")
         place = f"(first in line {self.line} of {quoted(self.path)})"
         return f"{what} not there: {_listed(self.names, self.total)} {place}"
 
@@ -392,12 +388,12 @@ class SetTooSmall(Problem):
 
     def message(self) -> str:
         """Give both numbers."""
-        return f"the {self.set_name} set has {_counted(self.count, 'image')}, fewer than {self.needed:,}"
+        return f"the {self.set_name} set has {counted(self.count, 'image')}, fewer than {self.needed:,}"
 
     def help(self) -> str:
         """Say what to do about it."""
         if self.set_name == "train":
-            return f"a batch has {_counted(self.needed, 'image')}: make `batch` smaller, or add images"
+            return f"a batch has {counted(self.needed, 'image')}: make `batch` smaller, or add images"
         return "hold out a larger part, or add images"
 
 
@@ -411,7 +407,7 @@ class TooFewImages(Problem):
 
     def message(self) -> str:
         """Give both numbers."""
-        return f"{_counted(self.wanted, 'image')} are asked for, and the source has {self.count:,}"
+        return f"{counted(self.wanted, 'image')} are asked for, and the source has {self.count:,}"
 
     def help(self) -> str:
         """Give the largest number."""

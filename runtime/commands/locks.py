@@ -91,7 +91,7 @@ def lock(
 
 
 @click.command()
-@click.argument("path", metavar="RECIPE|RUN", type=PATH)
+@click.argument("path", metavar="RECIPE|RUN|PACK", type=PATH)
 @OUTSIDE
 @click.option("--out", type=click.Path(path_type=Path), help="Keep the new run in this folder.")
 @DATA_ROOT

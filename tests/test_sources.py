@@ -112,9 +112,13 @@ def test_a_file_is_no_folder_and_a_folder_no_table(tmp_path: Path) -> None:
     [
         (["1.jpg", "2.jpg", "readme.md"], "E502", "2 images directly inside"),
         ([], "E502", "nothing to read"),
-        (["train/a/1.jpg", "Test/a/1.jpg"], "E503", "root/train`"),
+        (["train/a/1.jpg", "Test/a/1.jpg"], "E503", 'root/train")\ntest = folder("'),
         (["a/1.jpg", "b/1.heic", "b/2.heic", "b/x.txt"], "E504", "class `b`"),
-        (["a/1.jpg", "b/1.heic", "b/2.heic", "b/x.txt"], "E504", "the files there end in `.heic`, `.txt`"),
+        (
+            ["a/1.jpg", "b/1.heic", "b/2.heic", "b/x.txt"],
+            "E504",
+            "passed over 3 files: 2 .heic (HEIC: convert it to JPEG or PNG), 1 .txt",
+        ),
         (["only/1.jpg"], "E505", "one class only: `only`"),
         (["flowers/a/1.jpg", "flowers/b/1.jpg"], "E505", "flowers` has subfolders"),
     ],

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import click
 
 from recipe_lang.diagnostics import Problem, RecipeError, render
+from recipe_lang.phrases import printable
 from runtime.output import going_on
 from runtime.run_settings import MOST_THREADS
 
@@ -103,6 +104,13 @@ def show_problems(problems: tuple[Problem, ...], for_all: str = "") -> None:
     errors = sum(problem.is_error for problem in problems)
     if errors > 1:
         out.print(f"{errors} errors")
+
+
+def tell(line: str) -> None:
+    """Print a line on standard error that is no problem but must not go unsaid; an empty one says nothing."""
+    if line:
+        with going_on(sys.stderr):
+            click.echo(printable(line), err=True)
 
 
 def console() -> Console:

@@ -26,6 +26,7 @@ from runtime.commands.command import (
     command,
     console,
     show_problems,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -146,6 +147,8 @@ def new(place: str, out: str | None, force: bool) -> int:
         click.echo(text.encode(), nl=False)
         return FINE
     _create(path, text, force)
+    for note in found.notes:
+        tell(note)
     click.echo(f"{path}: {summary(found)}\nnext: ftr plan {quote(str(path))}, then ftr run {quote(str(path))}")
     return FINE
 

@@ -35,6 +35,7 @@ from runtime.commands.command import (
     console,
     mxnet,
     show_problems,
+    tell,
 )
 from runtime.output import going_on
 from runtime.run_settings import Interval, RunSettings
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from runtime.run_problems import OutOfMemory
+    from runtime.running import Prepared
 
 
 @click.command()
@@ -91,6 +93,7 @@ def plan(
         prepared = prepare(recipe, settings, data_root, outside)
         if prepared.advice and (deny or not machine):
             show_problems(prepared.advice)
+        _tell_passed_over(prepared, is_advised=deny or not machine)
         cost = None
         if measured:
             from runtime.probe import probe
@@ -203,6 +206,7 @@ def run(
         device_context(where.runs.device)  # before the images are listed: it costs nothing to know
         prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
         _note_memory(prepared.out_of_memory())
+        _tell_passed_over(prepared, is_advised=deny or not quiet)
         if prepared.advice and (deny or not quiet):
             with going_on(sys.stderr):
                 show_problems(prepared.advice)
@@ -230,6 +234,12 @@ def run(
             if not where.settings:
                 _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
+    """Say what is passed over among the images, unless advice that is shown has said it."""
+    if not (is_advised and any(each.code == "W790" for each in prepared.advice)):
+        tell(prepared.passed_over())
 
 
 def _keep_lock(screen: Console, recipe: Path, folder: Path, quiet: bool) -> None:

@@ -140,14 +140,13 @@ def _move(run: Finished, context: Any) -> None:
 
 def _files(path: Path, passed: list[PassedOver]) -> list[Path]:
     """Return the file that a path is, or the images in the folder; note what is passed over there."""
-    if not os.path.isdir(path):
-        found, others = [path] if os.path.exists(path) else [], []
-    else:
-        try:
-            found, others = images_below(path)
-        except OSError as fault:
-            reason = fault.strerror or str(fault)
-            raise RecipeError(UnreadableData(path=str(fault.filename or path), reason=reason)) from fault
+    if os.path.exists(path) and not os.path.isdir(path):
+        return [path]
+    try:
+        found, others = images_below(path) if os.path.exists(path) else ([], [])
+    except OSError as fault:
+        reason = fault.strerror or str(fault)
+        raise RecipeError(UnreadableData(path=str(fault.filename or path), reason=reason)) from fault
     if not found:
         raise RecipeError(NoImages(path=str(path), passed=passed_line(others)))
     passed += others

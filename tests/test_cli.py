@@ -298,7 +298,7 @@ def test_a_bad_image_among_good_ones(ftr: Ftr, trained: Path, photos: Path, tmp_
     ]
     assert [row["error"] is None for row in rows] == [number != 3 for number in range(9)]
     assert "truncated" in rows[3]["error"]
-    assert err == f"{bad}: {rows[3]['error']}\n"
+    assert err == f"passed over 1 file: 1 file (hidden)\n{bad}: {rows[3]['error']}\n"
     assert all(len(row["classes"]) == 2 for row in rows if row["error"] is None)
     code, out, _ = ftr("predict", trained, folder, "--csv")
     table = list(csv.DictReader(io.StringIO(out)))

@@ -109,6 +109,56 @@ def test_test_images_without_labels_are_left_out_and_said(new: New, tmp_path: Pa
     assert "Folder `test` is not used" in text()
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("training_set", "test_set"),
+        ("seg_train/seg_train", "seg_test/seg_test"),
+        ("TrainImages", "TestImages"),
+        ("pets/train", "pets/test"),
+    ],
+)
+def test_sets_by_other_names(new: New, tmp_path: Path, train: str, test: str) -> None:
+    for name, count in ((train, 30), (test, 6)):
+        photos(tmp_path / "root" / name, {"cat": count, "dog": count})
+    assert images(new(tmp_path / "root")) == {"train": 51, "valid": 9, "test": 12}
+    assert f'folder("../root/{train}")' in text()
+    assert f'folder("../root/{test}")' in text()
+
+
+def test_a_folder_of_a_test_set_without_labels(new: New, tmp_path: Path) -> None:
+    photos(tmp_path / "root" / "train", {"cat": 30, "dog": 30})
+    photos(tmp_path / "root" / "test", {"unknown": 9})
+    assert images(new(tmp_path / "root")) == {"train": 48, "valid": 12}
+    assert "Folder `test` is not used: it has none of the classes." in text()
+
+
+def test_sets_in_classes_and_classes_in_sets_are_said(new: New, tmp_path: Path) -> None:
+    for label in ("cat", "dog"):
+        photos(tmp_path / "within" / label, {"train": 20, "test": 10})
+        photos(tmp_path / "times" / {"cat": "day", "dog": "night"}[label], {"cat": 20, "dog": 10})
+    new(tmp_path / "within")
+    assert "The classes have folders `test`, `train`, which look like sets" in text()
+    Path("made.ftr").unlink()
+    new(tmp_path / "times")
+    assert "All class folders have folders `cat`, `dog`: are those the classes?" in text()
+
+
+def test_what_is_passed_over_is_said(new: New, tmp_path: Path) -> None:
+    root = photos(tmp_path / "pets", {"cat": 20, "dog": 20})
+    (root / "cat" / "0.png").rename(root / "cat" / "0.png?w=640")
+    (root / "cat" / "1.png").rename(root / "cat" / "1.heic")
+    (root / "dog" / "1.gif").write_bytes((root / "dog" / "1.png").read_bytes())
+    Image.new("RGB", (40, 36)).save(
+        root / "dog" / "1.gif", save_all=True, append_images=[Image.new("RGB", (40, 36), 9)]
+    )
+    (root / "dog" / "self").symlink_to("self")
+    assert images(new(root)) == {"train": 32, "valid": 8}
+    said = text().replace("\n# ", " ")
+    assert "Passed over 2 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 link (Too many levels" in said
+    assert "The first picture is used of files that hold more, as animations do: 1 of 40 image files looked at." in said
+
+
 def test_a_class_may_be_called_train(new: New, tmp_path: Path) -> None:
     recipe = new(photos(tmp_path / "traffic", {"car": 20, "train": 20}))
     assert list_sets(recipe)["train"].classes == ("car", "train")

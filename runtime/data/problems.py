@@ -70,7 +70,7 @@ class NoClassFolders(Problem):
     def message(self) -> str:
         """Say that there is no class, and what there is in its place."""
         inside = f"{counted(self.loose, 'image')} directly inside" if self.loose else "nothing to read"
-        inside += f", {self.passed}" if self.passed else ""
+        inside += f"; {self.passed}" if self.passed else ""
         return f"{quoted(self.path)} has no class folders: it has {inside}"
 
     def help(self) -> str:

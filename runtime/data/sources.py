@@ -208,13 +208,12 @@ def _kind(entry: os.DirEntry[str], path: Path) -> str | PassedOver:
         return PassedOver(path, "folder" if is_folder else "file", why)
     if is_folder:
         return "folder"
+    if not is_file and entry.is_symlink():
+        return PassedOver(path, "dangling link", is_image=True)
     if not is_file:
-        return PassedOver(path, *_NO_FILE[entry.is_symlink()])
+        return PassedOver(path, "file", "a pipe, a socket or a device")
     why_not = why_no_image(path)
     return "image" if why_not is None else file_of(path, why_not)
-
-
-_NO_FILE = {False: ("file", "a pipe, a socket or a device"), True: ("dangling link", "", True)}
 
 
 def _why_unwanted(name: str) -> str:

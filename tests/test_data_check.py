@@ -135,7 +135,7 @@ def test_what_is_unusual(photos: Path, recipe: Path) -> None:
         "blank": ["#1/blank0.png", "#1/blank1.png", "#1/blank2.png"],
         "shapes": ["#1/wide.jpg"],
         "small": ["#1/tiny.png"],
-        "modes": ["#1/grey.png"],
+        "modes": ["#1/grey.png", "#1/moving.gif"],
         "turned": ["#1/turned.jpg"],
         "several": ["#1/moving.gif"],
     }

@@ -174,9 +174,9 @@ def test_what_is_passed_over_is_counted_by_kind(tmp_path: Path) -> None:
         (".txt", ""): 1,
     }
     assert passed_line(listing.passed) == (
-        "passed over 13 files and 4 folders: 2 .heic (HEIC: convert it to JPEG or PNG), 2 dangling links, 1 .jpg (beside"
-        " the class folders), 1 .nef (camera raw: convert it to JPEG or PNG), 1 link (Too many levels of symbolic links),"
-        " 9 other kinds"
+        "passed over 13 files and 4 folders: 2 .heic (HEIC: convert it to JPEG or PNG), 2 dangling links,"
+        " 1 .jpg (beside the class folders), 1 .nef (camera raw: convert it to JPEG or PNG),"
+        " 1 link (Too many levels of symbolic links), 9 other kinds"
     )
     assert {each.what for each in listing.passed if each.is_image} == {"dangling link", "link", ".heic", ".jpg", ".nef"}
 
@@ -211,13 +211,17 @@ def test_content_decides_where_the_ending_does_not(tmp_path: Path, name: str) ->
     content, what = CONTENTS[name]
     (root / "b" / name).write_bytes(content)
     listing = folder(root)
-    assert [sample.id for sample in listing.samples] == sorted(
-        ["a/1.jpg", "b/1.jpg", *[f"b/{name}"] * (what == "image")]
-    )
-    assert [each.is_image for each in listing.passed] == [bool(what)] * (what != "image")
-    assert images_below(root / "b")[0] == [sample.image for sample in listing.samples if sample.label == 1]
+    images = [sample.image for sample in listing.samples if sample.label == 1]
+    assert images_below(root / "b")[0] == images
     if what == "image":
+        assert images == sorted([root / "b" / "1.jpg", root / "b" / name])
+        assert listing.passed == ()
         open_rgb(root / "b" / name)
+    else:
+        assert images == [root / "b" / "1.jpg"]
+        (passed,) = listing.passed
+        assert (passed.path, passed.is_image) == (root / "b" / name, bool(what))
+        assert passed.why == (what or ("" if "." in name else "no ending"))
 
 
 def test_files_of_known_endings_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,14 +260,8 @@ SETS = {
 @pytest.mark.parametrize("names", SETS)
 def test_folders_that_are_named_like_sets_are_no_classes(tmp_path: Path, names: str) -> None:
     for name in names.split("|" if "|" in names else " "):
-        touch(
-            tmp_path,
-            *(
-                [f"{name}/{label}/1.jpg" for label in ("cat", "dog", "emu")]
-                if name in SETS[names]
-                else [f"{name}/1.jpg"]
-            ),
-        )
+        labels = ("cat/", "dog/", "emu/") if name in SETS[names] else ("",)
+        touch(tmp_path, *(f"{name}/{label}1.jpg" for label in labels))
     problem = problem_of(folder, tmp_path)
     assert isinstance(problem, SetsAsClasses)
     expected = {role: str(tmp_path / name) for name, role in SETS[names].items()}

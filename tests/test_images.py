@@ -288,7 +288,9 @@ SOURCES = {
     "gif-moving": _encoded(_photo(), "GIF", **_FRAMES),
     "bmp": _encoded(_photo(), "BMP"),
     "tif": _encoded(_photo(), "TIFF", exif=_turned()),
+    "tif-pages": _encoded(_photo(), "TIFF", save_all=True, append_images=[_photo()]),
     "ppm": _encoded(_photo(), "PPM"),
+    "webp-moving": _encoded(_photo(), "WEBP", save_all=True, append_images=[_photo().rotate(90)]),
     "webp": _encoded(_photo(), "WEBP"),
     "jp2": _encoded(_photo(), "JPEG2000"),
 }
@@ -329,7 +331,7 @@ def test_all_ways_of_reading_refuse_the_same_files(tmp_path: Path, name: str) ->
 def test_files_of_several_pictures_are_told_and_only_those(tmp_path: Path, name: str) -> None:
     (tmp_path / "image").write_bytes(SOURCES[name])
     look = look_at(tmp_path / "image")
-    assert (look.fault, look.several) == ("", name in ("apng", "mpo", "gif-moving"))
+    assert (look.fault, look.several) == ("", name in ("apng", "mpo", "gif-moving", "tif-pages", "webp-moving"))
     assert look.turned == (name in ("png-exif", "png-exif-behind", "jpg", "tif"))
 
 

@@ -141,13 +141,13 @@ def _loaded(path: Path, least: int | None = None) -> Iterator[tuple[Image.Image,
     try:
         with Image.open(path, formats=FORMATS) as image:
             _check_sides(*image.size)
-            size, mode = image.size, image.mode
+            size, mode, several = image.size, image.mode, _has_several(image, path)
             turned = image.format == "TIFF" and _orientation(image) in _UPRIGHT  # its reader turns what it loads
             if least is not None:
                 image.draft(None, (least, least))  # does nothing for formats other than JPEG
             image.load()
             turned = turned or _orientation(image) in _UPRIGHT
-            yield image, Facts(size, mode, turned, image.format != "JPEG" and _has_several(path))
+            yield image, Facts(size, mode, turned, several)
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -164,12 +164,14 @@ def _loaded(path: Path, least: int | None = None) -> Iterator[tuple[Image.Image,
         raise ImageError(f"damaged ({fault})" if str(fault) else "damaged") from fault
 
 
-def _has_several(path: Path) -> bool:
-    """Whether a file holds more than one picture; opened anew, since a look at a second one loses the first."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            return bool(getattr(image, "is_animated", False))
-    except Exception:  # what is wrong behind the first picture is no matter of it
+def _has_several(image: Image.Image, path: Path) -> bool:
+    """Whether a file that is not decoded yet holds more than one picture."""
+    if image.format != "GIF":
+        return bool(getattr(image, "is_animated", False))
+    try:  # to know, its reader goes to the second picture, and a fault there is no matter of the first
+        with Image.open(path, formats=FORMATS) as again:
+            return bool(getattr(again, "is_animated", False))
+    except Exception:
         return False
 
 

@@ -33,9 +33,9 @@ from runtime.inputs import SetInputs
 from runtime.metrics import Report
 from runtime.model import Model, build_model, frozen_units, sequence
 from runtime.mx import mx, nd
-from runtime.pack_file import is_pack, opened
+from runtime.pack_file import opened
 from runtime.plan import DataFacts, DataPlan
-from runtime.recipe_files import read_recipe
+from runtime.recipe_files import is_pack, read_recipe
 from runtime.run_problems import NoImages, NoSuchSet, NotARun
 from runtime.train import features_of, measure, whole_net
 from runtime.vocabulary import VOCABULARY

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from runtime.training_state import TrainState
+from runtime.training_state import TrainState
 
 MOST_THREADS = 1024
 """Threads for the arithmetic; with far more a native library fails in its own way."""

@@ -100,8 +100,8 @@ def plan(
 
             cost = probe(prepared, RunSettings(device, workers, cache, fuse), time.monotonic() - began)
         if machine:
-            added = {"values": list(values_with_places(prepared.recipe, VOCABULARY))}
-            added["passed_over"] = prepared.passed_over()
+            values = list(values_with_places(prepared.recipe, VOCABULARY))
+            added: dict[str, Any] = {"values": values, "passed_over": prepared.passed_over()}
             added |= {"probe": as_json(cost)} if cost is not None else {}
             click.echo(json.dumps({**as_json(prepared.plan), **added}, indent=2, ensure_ascii=False))
         else:

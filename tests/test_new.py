@@ -153,7 +153,7 @@ def test_what_is_passed_over_is_said(new: New, tmp_path: Path) -> None:
     (root / "dog" / "self").symlink_to("self")
     assert images(new(root)) == {"train": 32, "valid": 8}
     said = text().replace("\n# ", " ")
-    assert "Passed over 2 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 link (Too many levels" in said
+    assert "Passed over 2 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 dangling link." in said
     assert "The first picture is used of files that hold more, as animations do: 1 of 40 image files looked at." in said
 
 

@@ -69,13 +69,11 @@ def _counted(count: int, what: str, why: str) -> str:
     return printable(f"{number} ({why})" if why else number)
 
 
-def file_of(path: Path, why: str, is_image: bool | None = None) -> PassedOver:
+def file_of(path: Path, why: str) -> PassedOver:
     """Return a file that is passed over, counted by its ending; it seems to be an image where there is a reason."""
     ending = ending_of(path.name)
     what = ending if len(ending) <= _LONGEST else f"{ending[:_LONGEST]}…"
-    return PassedOver(
-        path, what or "file", why if what or why else "no ending", bool(why) if is_image is None else is_image
-    )
+    return PassedOver(path, what or "file", why if what or why else "no ending", bool(why))
 
 
 def ending_of(name: str) -> str:

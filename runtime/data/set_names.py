@@ -51,7 +51,7 @@ def sets_among(folders: Sequence[str], inside: Callable[[str], Sequence[str]]) -
     roles = {name: role for name in folders if (role := role_of(name))}
     if len(set(roles.values())) < 2:
         return {}
-    for rest in {_rest(name) for name in roles}:
+    for rest in dict.fromkeys(map(_rest, roles)):
         alike = {name: role for name, role in roles.items() if _rest(name) == rest}
         train = [name for name, role in alike.items() if role == "train"]
         others = [name for name in folders if name not in alike and not _UNLABELLED & set(_words(name))]

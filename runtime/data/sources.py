@@ -171,10 +171,9 @@ def _sets_as_classes(root: Path, sets: Mapping[str, str], folders: Sequence[str]
     names = tuple(sorted(folders, key=lambda name: (sets.get(name) != "train", name not in sets, name)))
     places = {role: innermost(root / name) for name, role in sets.items()}
     classes = set(folders_in(places["train"])) if "train" in places else set()
-    lines = ((role, str(places[role])) for role in ("train", "valid", "test") if role in places)
-    return problems.SetsAsClasses(
-        path=str(root), names=names, sets=tuple(line for line in lines if classes & set(folders_in(Path(line[1]))))
-    )
+    usable = ((role, places[role]) for role in ("train", "valid", "test") if role in places)
+    lines = tuple((role, str(place)) for role, place in usable if classes & set(folders_in(place)))
+    return problems.SetsAsClasses(path=str(root), names=names, sets=lines)
 
 
 def _images(
@@ -199,18 +198,13 @@ def _images(
 
 def _kind(entry: os.DirEntry[str], path: Path) -> str | PassedOver:
     """Return whether an entry is a `folder` or an `image`, or as what it is passed over."""
-    try:
-        is_folder = entry.is_dir()
-        is_file = not is_folder and entry.is_file()
-    except OSError as fault:  # a link to itself, or into a folder that may not be entered
-        return PassedOver(path, "link", fault.strerror or str(fault), is_image=True)
     if why := _why_unwanted(entry.name):
-        return PassedOver(path, "folder" if is_folder else "file", why)
-    if is_folder:
+        return PassedOver(path, "folder" if is_folder(entry) else "file", why)
+    if is_folder(entry):
         return "folder"
-    if not is_file and entry.is_symlink():
+    if entry.is_symlink() and not os.path.isfile(path):
         return PassedOver(path, "dangling link", is_image=True)
-    if not is_file:
+    if not entry.is_symlink() and not entry.is_file():
         return PassedOver(path, "file", "a pipe, a socket or a device")
     why_not = why_no_image(path)
     return "image" if why_not is None else file_of(path, why_not)

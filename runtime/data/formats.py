@@ -38,7 +38,7 @@ _OTHER_IMAGES = {
     **dict.fromkeys((".heic", ".heif", ".hif"), f"HEIC: {_CONVERT}"),
     **dict.fromkeys(_RAW, f"camera raw: {_CONVERT}"),
     **dict.fromkeys((".jxl", ".jxr", ".psd", ".tga", ".ico", ".pcx", ".dds", ".exr", ".hdr", ".svg", ".eps"), _CONVERT),
-    **dict.fromkeys((".dcm", ".dicom", ".nii", ".fits", ".fit"), _CONVERT),
+    **dict.fromkeys((".dcm", ".dicom", ".nii", ".fits", ".fit", ".qoi", ".sgi", ".ras", ".wmf", ".emf"), _CONVERT),
 }
 # Of these there may be one for each image; to open them all would take as long as to list the images takes.
 _NO_IMAGES = frozenset(

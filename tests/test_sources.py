@@ -191,6 +191,7 @@ CONTENTS = {
     "photo.jpg?w=640": (encoded("PNG"), "image"),
     "photo.webp!large": (encoded("WEBP"), "image"),
     "photo.JPG_original": (encoded("TIFF"), "image"),
+    "jpeg.heic": (encoded("JPEG"), "image"),
     "1.5": (encoded("BMP"), "image"),
     "two.mpo": (encoded("MPO", save_all=True, append_images=[Image.new("RGB", (9, 8))]), "image"),
     "moving.apng": (encoded("PNG", save_all=True, append_images=[Image.new("RGB", (9, 8))]), "image"),
@@ -225,7 +226,7 @@ def test_content_decides_where_the_ending_does_not(tmp_path: Path, name: str) ->
 
 def test_files_of_known_endings_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To open each file would make the listing of a large set slow, most of all over a network."""
-    root = touch(tmp_path, "a/1.jpg", "a/1.xml", "b/1.PNG", "b/1.json", "b/2.heic")
+    root = touch(tmp_path, "a/1.jpg", "a/1.xml", "b/1.PNG", "b/1.json", "b/2.nef")
     monkeypatch.setattr("runtime.data.formats._why_no_content", lambda path: pytest.fail(str(path)))
     assert len(folder(root).samples) == 2
 

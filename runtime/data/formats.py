@@ -34,7 +34,7 @@ IMAGE_ENDINGS = frozenset(
 _CONVERT = "convert it to JPEG or PNG"
 # Many raw files are TIFF: Pillow would open the small preview in them.
 _RAW = (".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw")
-_OTHER_IMAGES = {
+_REASONS = {
     **dict.fromkeys((".heic", ".heif", ".hif"), f"HEIC: {_CONVERT}"),
     **dict.fromkeys(_RAW, f"camera raw: {_CONVERT}"),
     **dict.fromkeys((".jxl", ".jxr", ".psd", ".tga", ".ico", ".pcx", ".dds", ".exr", ".hdr", ".svg", ".eps"), _CONVERT),
@@ -58,9 +58,10 @@ def why_no_image(path: Path) -> str | None:
     ending = ending_of(path.name)
     if ending in IMAGE_ENDINGS:
         return None
-    if ending in _OTHER_IMAGES:
-        return _OTHER_IMAGES[ending]
-    return "" if ending in _NO_IMAGES else _why_no_content(path)
+    if ending in _RAW or ending in _NO_IMAGES:
+        return _REASONS.get(ending, "")
+    why = _why_no_content(path)
+    return why if why is None else why or _REASONS.get(ending, "")
 
 
 def _why_no_content(path: Path) -> str | None:
@@ -70,7 +71,7 @@ def _why_no_content(path: Path) -> str | None:
     except OSError as fault:
         return fault.strerror or str(fault)
     if start[4:12] in HEIF:
-        return _OTHER_IMAGES[".heic"]
+        return _REASONS[".heic"]
     if not any(accepts(start) is True for name in FORMATS if (accepts := Image.OPEN[name][1])):
         return ""
     try:

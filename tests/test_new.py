@@ -147,7 +147,8 @@ def test_sets_in_classes_and_classes_in_sets_are_said(new: New, tmp_path: Path) 
 def test_what_is_passed_over_is_said(new: New, tmp_path: Path) -> None:
     root = photos(tmp_path / "pets", {"cat": 20, "dog": 20})
     (root / "cat" / "0.png").rename(root / "cat" / "0.png?w=640")
-    (root / "cat" / "1.png").rename(root / "cat" / "1.heic")
+    (root / "cat" / "1.png").unlink()
+    (root / "cat" / "1.heic").touch()
     frames = [Image.new("RGB", (40, 36), shade) for shade in (0, 9)]
     frames[0].save(root / "dog" / "1.gif", save_all=True, append_images=frames[1:])
     (root / "dog" / "self").symlink_to("self")

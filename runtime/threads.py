@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import suppress
 
 _BESIDE = 12  # five of MXNet's engine; those that read images, import ahead and draw; one or two that still end
 _EACH = 4  # for a thread of arithmetic: OpenMP has a team for each of two threads, NumPy and SciPy have their own
@@ -50,9 +51,16 @@ def _startable(most: int) -> int:
     except OSError:
         return 0
     if child == 0:
-        os._exit(_started(most))
-    _, status = os.waitpid(child, 0)
-    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else most
+        count = most
+        try:
+            count = _started(most)
+        finally:
+            os._exit(count)
+    with suppress(ChildProcessError):  # where SIGCHLD is ignored nobody hears how it ended
+        _, status = os.waitpid(child, 0)
+        if os.WIFEXITED(status):
+            return os.WEXITSTATUS(status)
+    return most
 
 
 def _started(most: int) -> int:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recipe_lang.phrases import listed
 from runtime.data.contents import content_hashes
+from runtime.data.labels import alike, meant
 from runtime.data.looks import Look, looks
 from runtime.data.near import FLAT, near_pairs
 from runtime.data.passed_over import PassedOver
@@ -74,6 +76,7 @@ KINDS: Mapping[str, Kind] = {
         "several pictures in one file", "A run takes the first: of an animation, of pages, of the photos of two lenses."
     ),
     "balance": Kind("unequal classes", f"The largest class has more than {UNEQUAL} times the images of the smallest."),
+    "classes": Kind("classes that may be one", "What is learnt of one thing is divided between them."),
     "suspects": Kind(
         "labels that may be wrong",
         "To a model that had not seen the image its label is far less likely than is usual in its class. Look:"
@@ -169,6 +172,8 @@ def check_data(
     modes = Counter(look.mode for look in readable)
     if unequal := _unequal(first.classes, counts["train"]):
         by_kind["balance"] = (Group((), unequal),)
+    if groups_of_classes := alike(first.classes, meant):
+        by_kind["classes"] = tuple(Group((), listed(names, "and")) for names in groups_of_classes)
     return DataReport(
         first.classes,
         counts,

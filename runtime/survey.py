@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recipe_lang.diagnostics import RecipeError
-from recipe_lang.phrases import counted
+from recipe_lang.phrases import counted, listed
 from recipe_lang.suggest import suggest
-from runtime.data import packaged_sets, problems, sources, splits
+from runtime.data import packaged_sets, problems, sources, splits, tables
 from runtime.data.formats import why_no_image
 from runtime.data.images import Facts, look_inside
+from runtime.data.labels import alike, meant
 from runtime.data.lookahead import in_order
 from runtime.data.passed_over import ending_of, passed_line
 from runtime.data.problems import quoted
@@ -112,6 +113,8 @@ def _said(found: Mapping[str, Found], look: Look) -> Iterator[str]:
     if look.several:
         several = f"{look.several} of {look.looked} image files looked at"
         yield f"The first picture is used of files that hold more, as animations do: {several}."
+    for names in alike(found["train"].listing.classes, meant):
+        yield f"Classes that may be one: {listed(tuple(map(quoted, names)), 'and')}."
     if found["train"].call != "folder":
         return
     within = folders_within(sample.id for sample in found["train"].listing.samples)
@@ -227,7 +230,7 @@ def _in_tables(path: Path, *roots: Path) -> tuple[dict[str, Found], list[str]]:
         columns = str(train.args["image"]), str(train.args["label"])
         root = train.args.get("root")
         try:
-            listing = sources.csv_file(other, *columns, Path(root) if root else None, training=False)
+            listing = tables.csv_file(other, *columns, Path(root) if root else None, training=False)
         except RecipeError as error:  # a test table without labels is common
             notes.append(_unused(other, error))
             continue

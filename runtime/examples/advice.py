@@ -188,4 +188,16 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "photos has roses/train, roses/test, tulips/train and tulips/test; in sets the set stands above the class.",
     ),
+    "W794": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("alike.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv has roses, tulips and Tulips; alike.csv has tulips in place of Tulips.",
+    ),
+    "W795": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("labelled.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv has roses, tulips, and `nan` where pandas had no label; labelled.csv leaves those rows out.",
+    ),
 }

@@ -112,7 +112,11 @@ def test_plan_for_people_and_machines(ftr: Ftr, photos: Path, tmp_path: Path) ->
     recipe = write_recipe(tmp_path / "r.ftr", photos, top="param n = 3 epochs\n", stages=STAGE.replace("1 epoch", "$n"))
     code, out, err = ftr("plan", recipe, "--set", "n=2 epochs")
     assert (code, err) == (0, "")
-    assert "8 steps, 2 epochs of 4" in out
+    assert "2 epochs of 4 steps, 8 in all" in out
+    assert "$n = 2 epochs" in out
+    everything = ftr("plan", "--all", recipe, "--set", "n=2 epochs").out
+    assert "2 epochs of 4 steps, 8 in all" in everything
+    assert f"{recipe}:" in everything  # where a value comes from
     machine = json.loads(ftr("plan", "--json", recipe).out)
     assert machine["stages"][0]["steps"] == 12
     assert machine["data"]["counts"] == {"train": [24] * 3, "valid": [8] * 3, "test": [8] * 3}
@@ -463,6 +467,7 @@ def test_sixty_columns_are_enough(
     monkeypatch.setenv("COLUMNS", "60")
     for command in (
         ("plan", recipe),
+        ("plan", "--all", recipe),
         ("evaluate", trained),
         ("predict", trained, photos / "test"),
         ("runs", tmp_path / "runs"),
@@ -471,7 +476,7 @@ def test_sixty_columns_are_enough(
         assert code == 0
         assert max(map(len, out.splitlines())) <= 60, command
         assert "…" not in out, command  # nothing is cut off
-    assert "random_resized_crop(size = 32, scale = [0.5, 1]" in " ".join(ftr("plan", recipe).out.split())
+    assert "random_resized_crop(size = 32, scale = [0.5, 1]" in " ".join(ftr("plan", "--all", recipe).out.split())
 
 
 AUGMENT = "  augment = [random_resized_crop(scale = 0.5 .. 1.0), flip(horizontal), color_jitter(0.2)]"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import click
 
 from recipe_lang.diagnostics import Problem, RecipeError, render
+from recipe_lang.phrases import printable
 from runtime.output import going_on
 from runtime.run_settings import MOST_THREADS
 
@@ -152,6 +154,30 @@ CACHE = click.option("--cache/--no-cache", default=True, help="Keep what frozen 
 FUSE = click.option("--fuse/--no-fuse", default=True, help="Run frozen parts with layers joined (the default).")
 QUIET = click.option("--quiet", is_flag=True, help="Print the summary only.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")
+
+
+@contextmanager
+def first_words(path: Path, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Yield a function that says on a terminal what keeps a command busy, before there is anything else to see.
+
+    What was said is taken away at the end. Nobody needs it in a file.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda doing: None
+        return
+    moves = os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+    clear, end = ("\r\x1b[2K", "") if moves else ("", "\n")
+
+    def say(doing: str) -> None:
+        columns = shutil.get_terminal_size().columns
+        with going_on(sys.stderr):
+            sys.stderr.write(f"{clear}{printable(f'{path.name}: {doing}')[: columns - 1]}{end}")
+
+    try:
+        yield say
+    finally:
+        with going_on(sys.stderr):
+            sys.stderr.write(clear)
 
 
 @contextmanager

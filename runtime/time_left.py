@@ -68,9 +68,10 @@ class TimeLeft:
         passed, self._at = now - self._at, now
         match event:
             case StageStarted():
+                if self._stage is None or not _is_like(self._stage, event.plan):
+                    self._step_s = self._evaluation_s = None
                 self._stage, self._step, self._epochs = event.plan, event.step, event.epoch
-                self._steps, self._step_s, self._evaluation_s = _Pace(), None, None
-                self._filled, self._evaluating = 0, False
+                self._steps, self._filled, self._evaluating = _Pace(), 0, False
             case FeaturesComputed():
                 if isinstance(self._doing, FeaturesComputed):  # the first batch also makes everything ready
                     self._filling.add(passed, max(0, event.done - self._doing.done))

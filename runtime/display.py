@@ -156,16 +156,22 @@ class Display:
 
     def _stage_lines(self, stage: StagePlan) -> Sequence[Text]:
         """Return what is said of a stage at its start: on a narrow terminal in two lines."""
+        head = Text.assemble(
+            (f"stage {stage.position + 1} of {len(self._plan.stages)}", "bold cyan"), (f"  {stage.title}", "bold")
+        )
         why = f" ({stage.left_out()})" if stage.left_out() else ""
-        number = (f"stage {stage.position + 1} of {len(self._plan.stages)}", "bold cyan")
-        head = Text.assemble(number, (f"  {stage.title}", "bold"))
-        trains = Text(f"  trains {stage.trained:,} of {stage.numbers:,}{why}")
-        fits = not self._console.is_terminal or head.cell_len + trains.cell_len <= self._console.width
-        return (head + trains,) if fits else (head, trains)
+        whole, short = (f"  trains {stage.trained:,}{of}{why}" for of in (f" of {stage.numbers:,}", ""))
+        if self._fits(head.cell_len + len(whole)):
+            return (head + Text(whole),)
+        return head, Text(whole if self._fits(len(whole)) else short)
+
+    def _fits(self, columns: int) -> bool:
+        """Whether a line fits where it will stand; a log has lines, not columns."""
+        return not self._console.is_terminal or columns <= self._console.width
 
     def _evaluated(self, now: _Now, event: Evaluated) -> None:
         speed = now.images / now.busy_s if now.busy_s > 0 else 0.0
-        columns = self._console.width if self._console.is_terminal else None  # a log has lines, not columns
+        columns = self._console.width if self._console.is_terminal else None
         self._say(EpochLine.of(now.stage, event, speed).text(columns))
         now.evaluated.append(event)
         monitor = now.stage.monitor
@@ -176,8 +182,7 @@ class Display:
         if since is not None and not now.warned:
             where = _at(now.stage, since)
             text = f"  valid worse, train better since {where}: overfitting?"
-            fits = not self._console.is_terminal or len(text) <= self._console.width
-            self._say(Text(text if fits else f"  overfitting since {where}?", style="yellow"))
+            self._say(Text(text if self._fits(len(text)) else f"  overfitting since {where}?", style="yellow"))
         now.warned = since is not None
 
     def _progress(self, force: bool = False) -> None:
@@ -211,7 +216,9 @@ class Display:
     def _time_left(self) -> str:
         run, stage = self._left.of_run(), self._left.of_stage()
         if run is not None:
-            return f"~{_duration(run)} left"
+            position = self._now.stage.position if self._now else 0
+            may_stop = any(each.stop for each in self._plan.stages[position:])
+            return f"~{_duration(run)} left{' at most' if may_stop else ''}"
         return f"~{_duration(stage)} left in this stage" if stage is not None else ""
 
     def _trend(self, now: _Now, ascii_only: bool) -> str:

@@ -122,10 +122,9 @@ class TimeLeft:
         return seconds + self._ending() + _SAVING_S
 
     def _end_epoch(self, epoch: int) -> None:
-        assert self._stage is not None
-        expected = self._new(self._stage, epoch - 1)
-        if expected:
-            self._filling_share = self._filled / expected
+        if self._stage is not None and epoch > self._epochs:
+            expected = self._new(self._stage, epoch - 1)
+            self._filling_share = self._filled / expected if expected else self._filling_share
         self._epochs, self._filled, self._steps = epoch, 0, _Pace()
 
     def _new(self, stage: StagePlan, epoch: int) -> float:

@@ -80,7 +80,9 @@ _Changed = list[tuple[CheckedBlock | None, str, str]]
 
 def _head(plan: Plan, changed: _Changed) -> Iterator[tuple[str, str]]:
     data = plan.data
-    yield "base", f"{plan.base.args['name']}, {plan.stages[0].numbers:,} parameters with the head"
+    weights = plan.base.args.get("weights") or "random"
+    origin = weights.name if isinstance(weights, Step) else weights
+    yield "base", f"{plan.base.args['name']}, {origin} weights; {plan.stages[0].numbers:,} parameters"
     least, most = min(data.counts["train"]), max(data.counts["train"])
     each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
     classes = f" ({len(data.classes):,} classes of {each})"

@@ -200,7 +200,7 @@ class Display:
         details = [f"loss {number(last.loss, 3)}", speed, f"rate {last.rate:.2e}"] if last else []
         where = "" if stage.steps.is_in_steps else place(stage, min(step + 1, stage.steps))
         count = f"{step:,}/{stage.steps:,}{' steps' if stage.steps.is_in_steps else ''}"
-        done = "  ".join(part for part in (count, self._time_left()) if part)
+        done = "  ".join(part for part in (count, self._time_left(width - len(count) - 2)) if part)
         length = max(0, min(_BAR, width - len(done) - 2))
         lines = [
             _cut(Text(f"stage {stage.position + 1}/{len(self._plan.stages)}  {stage.title}", style="cyan"), width),
@@ -213,13 +213,18 @@ class Display:
             lines.append(Text(_joined([best, trend], width), style="green"))
         return lines
 
-    def _time_left(self) -> str:
+    def _time_left(self, room: int) -> str:
+        """Say how long the run will still take; what is only guessed stands behind what is measured, if there is room."""
         run, stage = self._left.of_run(), self._left.of_stage()
-        if run is not None:
-            position = self._now.stage.position if self._now else 0
-            may_stop = any(each.stop for each in self._plan.stages[position:])
-            return f"~{_duration(run)} left{' at most' if may_stop else ''}"
-        return f"~{_duration(stage)} left in this stage" if stage is not None else ""
+        if stage is None or self._now is None:
+            return ""
+        may_stop = any(each.stop for each in self._plan.stages[self._now.stage.position :])
+        bound = " at most" if may_stop else ""
+        if run is not None and not self._left.guesses:
+            return f"~{_duration(run)} left{bound}"
+        measured = f"~{_duration(stage)} left in this stage"
+        whole = f"{measured}, ~{_rough(run)} in all{bound}" if run is not None else measured
+        return whole if len(whole) <= room else measured
 
     def _trend(self, now: _Now, ascii_only: bool) -> str:
         """Return the validation loss of the last epochs as a small curve."""
@@ -283,6 +288,16 @@ def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _rough(seconds: float) -> str:
+    """Return seconds as one says them who does not know exactly: to one digit, of hours to half of one."""
+    if seconds < 50:
+        return f"{max(10, round(seconds, -1)):.0f} s"
+    minutes = seconds / 60
+    if minutes < 55:
+        return f"{minutes if minutes < 10 else round(minutes, -1):.0f} min"
+    return f"{round(minutes / 30) / 2:g} h"
 
 
 def summary(console: Console, result: Mapping[str, Any], folder: object) -> None:

@@ -1,9 +1,10 @@
 """How long the rest of a run will take, from how long its parts have taken so far: rough, and nothing while unknown.
 
 Takes the events of the loop, each with the time. An epoch has three parts: computing what the frozen prefix gives of
-images that were not seen so before, its steps, its evaluation. A stage that has not begun is guessed: training what
-lies behind the cut takes three times as long as running it. What share of the network that is, is not known here; the
-mean of its shares of the numbers and of the parts is taken, which is right within a half for the bases of the tests.
+images that were not seen so before, its steps, its evaluation. A stage that has not begun, and is not like one that
+has, is guessed: training what lies behind the cut takes three times as long as running it. What share of the network
+that is, is not known here; the geometric mean of its shares of the numbers and of the parts stands for it. Where other
+programs take turns on the processor, such a guess can be three times too long.
 """
 
 from __future__ import annotations
@@ -115,11 +116,17 @@ class TimeLeft:
             return None
         later = self.plan.stages[stage.position + 1 :]
         whole = self._whole_s(stage)
-        if whole is None and not all(_is_like(stage, each) for each in later):
+        if whole is None and self.guesses:
             return None
         for each in later:
             seconds += self._guess(stage, each, whole or 0.0)
         return seconds + self._ending() + _SAVING_S
+
+    @property
+    def guesses(self) -> bool:
+        """Whether the run has stages to come of which nothing like them has been seen yet."""
+        stage = self._stage
+        return stage is not None and not all(_is_like(stage, each) for each in self.plan.stages[stage.position + 1 :])
 
     def _end_epoch(self, epoch: int) -> None:
         if self._stage is not None and epoch > self._epochs:

@@ -401,3 +401,22 @@ def test_a_report_on_paper() -> None:
     console, text = console_of(60, terminal=False)
     show_report(console, "folder [bold]x", REPORT)
     assert_golden("report.txt", text.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("filling", "said"),
+    [(0.5, "~0:02 left in this stage, ~10 s in all"), (60.0, "~0:49 left in this stage, ~10 min in all")],
+)
+def test_what_is_guessed_of_later_stages_is_told_from_what_is_measured(plan: Plan, filling: float, said: str) -> None:
+    console, text = console_of(80, terminal=True)
+    time = 0.0
+    stages = (plan.stages[0], replace(plan.stages[1], stop=None))
+    with Display(console, lambda: time, replace(plan, stages=stages)) as display:
+        display(events.StageStarted(plan.stages[0], 0))
+        for passed, event in (
+            *((filling, events.FeaturesComputed(0, 0, 0, done, 100)) for done in (25, 50, 75, 100)),
+            *((0.25, events.StepFinished(0, 1, step, 1.0, 1e-3, 25)) for step in range(1, 5)),
+        ):
+            time += passed
+            display(event)
+    assert said in text.getvalue(), text.getvalue()[-300:]

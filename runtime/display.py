@@ -214,7 +214,7 @@ class Display:
         return lines
 
     def _time_left(self, room: int) -> str:
-        """Say how long the run will still take; what is only guessed stands behind what is measured, if there is room."""
+        """Say how long the run will still take; what is guessed stands behind what is measured, if it fits."""
         run, stage = self._left.of_run(), self._left.of_stage()
         if stage is None or self._now is None:
             return ""

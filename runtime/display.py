@@ -135,7 +135,8 @@ class Display:
             case StageFinished() if self._now is not None:
                 took = _duration(now - self._now.started)
                 early = "stopped early, " if event.reason != "done" else ""
-                self._say(Text(f"  {early}{took}; keeps {event.kept}", style="dim"))
+                nothing = "; gained nothing" if event.gained is False else ""
+                self._say(Text(f"  {early}{took}{nothing}; keeps {event.kept}", style="yellow" if nothing else "dim"))
 
     def _stage_line(self, stage: StagePlan) -> Text:
         count = len(self._plan.stages)
@@ -156,13 +157,15 @@ class Display:
             if name and name != "loss"
         )
         if event.is_best and stage.monitor is not None:
-            self._best = f"best {stage.monitor} {values[monitor]:.4f}, epoch {event.epoch}"
+            where = f"epoch {event.epoch}" if event.epoch else "what it began with"
+            self._best = f"best {stage.monitor} {values[monitor]:.4f}, {where}"
+        begins = f"  epoch {event.epoch}/{stage.epochs}  loss {_number(event.train_loss, 3)}"
         return Text.assemble(
-            f"  epoch {event.epoch}/{stage.epochs}  loss {_number(event.train_loss, 3)}",
+            begins if event.epoch else "  begins with",
             ("  valid", "bold"),
             f" loss {_number(values['loss'], 3)}  {shown}",
-            (f"  {self._speed()}", "dim"),
-            ("  best" if event.is_best else "", "green"),
+            (f"  {self._speed()}" if event.epoch else "", "dim"),
+            ("  best" if event.is_best and event.epoch else "", "green"),
         )
 
     def _speed(self) -> str:
@@ -233,4 +236,12 @@ def summary(console: Console, result: Mapping[str, Any], folder: object) -> None
     for claim in result["expect"] or ():
         style, verdict = ("green", "holds") if claim["holds"] else ("bold red", "does not hold")
         console.print(Text.assemble("claim ", claim["claim"], ": ", (verdict, style), f" ({claim['value']:.4f})"))
+    console.print(Text(_from(result["weights_from"])), soft_wrap=True)
     console.print(Text(f"{_duration(result['wall_s'])} in all; run folder: {folder}"), soft_wrap=True)
+
+
+def _from(origin: Mapping[str, Any]) -> str:
+    """Say of which stage and epoch the final weights are."""
+    epoch = f"epoch {origin['epoch']} of " if origin["epoch"] else ""
+    best = f": {origin['metric']} {_number(origin['value'], 4)}" if origin["metric"] else ""
+    return f'the weights are those of {epoch}stage {origin["stage"]} "{origin["title"]}"{best}'

@@ -16,6 +16,7 @@ from recipe_lang.diagnostics import InternalError, Problem, RecipeError
 from runtime.artifacts import Record, recording, result_of, stage_weights, write_json, write_text, writing
 from runtime.checkpoints import Checkpoints
 from runtime.curves import draw_curves
+from runtime.durable import sync_folder
 from runtime.events import CheckpointDue, Event, Resumed, StageFinished
 from runtime.finished import export_model
 from runtime.lock_file import LOCK, Facts, lock_text
@@ -122,7 +123,9 @@ class Leaving:
         """
         if position < len(self.session.plan.stages) - 1:
             path = stage_weights(self.folder, position)
-            path.parent.mkdir(exist_ok=True)
+            if not path.parent.is_dir():
+                path.parent.mkdir()
+                sync_folder(self.folder)
             write_params(path, self.session.model.arrays())
 
     def _leave(self, record: Record, status: str, failure: Failure | None) -> dict[str, Any]:

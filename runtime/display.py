@@ -152,7 +152,8 @@ class Display:
             case StageFinished() if self._now is not None:
                 took = _duration(now - self._now.started)
                 early = "stopped early, " if event.reason != "done" else ""
-                self._say(Text(f"  {early}{took}; keeps {event.kept}", style="dim"))
+                nothing = "; gained nothing" if event.gained is False else ""
+                self._say(Text(f"  {early}{took}{nothing}; keeps {event.kept}", style="yellow" if nothing else "dim"))
 
     def _stage_lines(self, stage: StagePlan) -> Sequence[Text]:
         """Return what is said of a stage at its start: on a narrow terminal in two lines."""
@@ -270,8 +271,8 @@ def _cut(text: Text, width: int) -> Text:
 
 
 def _at(stage: StagePlan, event: Evaluated) -> str:
-    """Return which epoch, or step, an evaluation is of: `epoch 3`."""
-    return " ".join(place(stage, event.step).partition("/")[0].split())
+    """Return which epoch, or step, an evaluation is of: `epoch 3`; for weights before the first one what they are."""
+    return " ".join(place(stage, event.step).partition("/")[0].split()) if event.epoch else "what it began with"
 
 
 def _joined(parts: Sequence[str], width: int) -> str:
@@ -315,4 +316,12 @@ def summary(console: Console, result: Mapping[str, Any], folder: object) -> None
     for claim in result["expect"] or ():
         style, verdict = ("green", "holds") if claim["holds"] else ("bold red", "does not hold")
         console.print(Text.assemble("claim ", claim["claim"], ": ", (verdict, style), f" ({claim['value']:.4f})"))
+    console.print(Text(_from(result["weights_from"])), soft_wrap=True)
     console.print(Text(f"{_duration(result['wall_s'])} in all; run folder: {folder}"), soft_wrap=True)
+
+
+def _from(origin: Mapping[str, Any]) -> str:
+    """Say of which stage and epoch the final weights are."""
+    epoch = f"epoch {origin['epoch']} of " if origin["epoch"] else ""
+    best = f": {origin['metric']} {number(origin['value'], 4)}" if origin["metric"] else ""
+    return f'the weights are those of {epoch}stage {origin["stage"]} "{origin["title"]}"{best}'

@@ -20,10 +20,13 @@ _LONG = {"balanced_accuracy": "balanced"}
 
 @dataclass(frozen=True, slots=True)
 class EpochLine:
-    """What a line says: `metrics` by name, the monitored one first; `speed` in images a second, 0 where unknown."""
+    """What a line says: `metrics` by name, the monitored one first; `speed` in images a second, 0 where unknown.
+
+    What a stage begins with has no training loss.
+    """
 
     place: str
-    loss: float
+    loss: float | None
     valid_loss: float
     metrics: Sequence[tuple[str, float]]
     speed: float
@@ -35,6 +38,8 @@ class EpochLine:
         monitor = stage.monitor.name if stage.monitor else ""
         names = dict.fromkeys(name for name in (monitor, "accuracy", "balanced_accuracy") if name not in ("", "loss"))
         metrics = [(name, event.values[name]) for name in names]
+        if not event.epoch:
+            return cls("begins with", None, event.values["loss"], metrics, 0.0, False)
         return cls(place(stage, event.step), event.train_loss, event.values["loss"], metrics, speed, event.is_best)
 
     def text(self, columns: int | None) -> Text:
@@ -66,9 +71,13 @@ def _metrics(line: EpochLine, names: Mapping[str, str], count: int) -> list[str]
     return [f"{names.get(name, name)} {value:.3f}" for name, value in sorted(line.metrics[:count])]
 
 
+def _trained(line: EpochLine) -> str:
+    return "" if line.loss is None else f"  loss {number(line.loss, 3)}"
+
+
 def _full(line: EpochLine) -> Text:
     return Text.assemble(
-        f"  {line.place}  loss {number(line.loss, 3)}",
+        f"  {line.place}{_trained(line)}",
         ("  valid", "bold"),
         f" loss {number(line.valid_loss, 3)}",
         *(f"  {metric}" for metric in _metrics(line, _LONG, 3)),
@@ -80,7 +89,7 @@ def _full(line: EpochLine) -> Text:
 def _short(metrics: int, with_speed: bool) -> Callable[[EpochLine], Text]:
     def form(line: EpochLine) -> Text:
         return Text.assemble(
-            f"  {line.place}  loss {number(line.loss, 3)} ",
+            f"  {line.place}{_trained(line)} ",
             ("valid", "bold"),
             f" {number(line.valid_loss, 3)}  ",
             " ".join(_metrics(line, _SHORT, metrics)),
@@ -94,7 +103,8 @@ def _short(metrics: int, with_speed: bool) -> Callable[[EpochLine], Text]:
 def _compact(loss: str, mark: str) -> Callable[[EpochLine], Text]:
     def form(line: EpochLine) -> Text:
         return Text.assemble(
-            f" {line.place.partition(' ')[2]} {loss}{number(line.loss, 3)}/{number(line.valid_loss, 3)} ",
+            " start " if line.loss is None else f" {line.place.partition(' ')[2]} ",
+            f"{loss}{'' if line.loss is None else f'{number(line.loss, 3)}/'}{number(line.valid_loss, 3)} ",
             *_metrics(line, _SHORT, 1),
             (mark if line.is_best else "", "green"),
         )

@@ -443,6 +443,12 @@ def _left(right: bool) -> None:
     Path("longer.ftr").write_text(RUN.replace("1 epoch", "2 epochs"))
 
 
+def _interrupted(right: bool) -> None:
+    _finished(right)
+    path = Path("runs/flowers-1/result.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "status": "interrupted"}))
+
+
 def _damaged(right: bool) -> None:
     _left(right)
     for path in Path("runs/flowers-1/checkpoints").glob("*.params"):
@@ -574,7 +580,8 @@ GIVEN: dict[str, Callable[[bool], None]] = {
         lambda n, row: [unicodedata.normalize(("NFC", "NFD")[n % 2], row.replace("rose", "ros\xe9"))], "alike.csv"
     ),
     "E601": lambda right: _photos(roses=20, tulips=20),
-    **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608"), _finished),
+    **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608", "E690"), _finished),
+    "E691": _interrupted,
     "E640": _damaged,
     "E641": _foreign_checkpoint,
     "E642": _edited,

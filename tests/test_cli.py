@@ -570,7 +570,7 @@ def test_signals_end_a_run_soon(photos: Path, tmp_path: Path, number: int, code:
     assert time.monotonic() - asked < 15  # five seconds are promised; other programs may run beside the tests
     assert process.returncode == code
     assert re.fullmatch(
-        r"interrupted; run/model\.params has the best weights so far, of epoch \d+ of stage 1\n"
+        r'interrupted; run/model\.params has the best weights so far, of epoch \d+ of stage 1 "[^"]+"\n'
         r"to go on: ftr run --resume run\n",
         ADVICE.sub("", err),
     ), err

@@ -90,7 +90,7 @@ def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 
 def test_the_folder_has_exactly_the_promised_files(finished: tuple[Path, dict[str, Any]]) -> None:
-    assert {path.name for path in finished[0].iterdir()} == PROMISED
+    assert {path.name for path in finished[0].iterdir()} == PROMISED | {"stages"}
 
 
 def test_the_result_says_what_came_out(finished: tuple[Path, dict[str, Any]]) -> None:
@@ -115,10 +115,10 @@ def test_each_line_of_the_metrics_has_its_place(finished: tuple[Path, dict[str, 
     assert all({"event", "stage", "epoch", "step"} <= line.keys() for line in lines)
     steps = [(line["stage"], line["epoch"], line["step"]) for line in lines if line["event"] == "step_finished"]
     assert steps == [
-        *((0, 1 + step // 4, step + 1) for step in range(8)),
-        *((1, 1 + step // 4, step + 1) for step in range(7)),
+        *((1, 1 + step // 4, step + 1) for step in range(8)),
+        *((2, 1 + step // 4, step + 1) for step in range(7)),
     ]
-    rates = [line["rate"] for line in lines if line["event"] == "step_finished" and line["stage"] == 1]
+    rates = [line["rate"] for line in lines if line["event"] == "step_finished" and line["stage"] == 2]
     assert rates[0] < rates[1] < rates[2] == 1e-2
     assert rates[2:] == sorted(rates[2:], reverse=True)
 
@@ -345,7 +345,8 @@ def test_a_failed_stage_leaves_the_weights_of_the_one_before(photos: Path, tmp_p
     train(write_recipe(tmp_path / "good.ftr", photos, good), tmp_path / "good")
     assert problems_of(write_recipe(tmp_path / "both.ftr", photos, good + bad), tmp_path / "both")[0].code == "E601"
     assert (tmp_path / "both/model.params").read_bytes() == (tmp_path / "good/model.params").read_bytes()
-    assert load(tmp_path / "both").result["weights"] == "the weights from before the first step of stage 2"
+    left = 'the weights that stage 2 "bad" began with, of epoch 1 of stage 1 "good"'
+    assert load(tmp_path / "both").result["weights"] == left
 
 
 BACK_OFF = """
@@ -398,7 +399,7 @@ def test_an_interrupted_run_keeps_the_best(photos: Path, tmp_path: Path, number:
     assert signal.getsignal(number) is before
     assert (result["status"], result["signal"], result["expect"]) == ("interrupted", number, None)
     epoch, arrays = best[-1]
-    assert result["weights"] == f"the best weights so far, of epoch {epoch} of stage 1"
+    assert result["weights"] == f'the best weights so far, of epoch {epoch} of stage 1 "a"'
     kept = read_params(folder / "model.params")
     assert all(np.array_equal(kept[name], arrays[name]) for name in kept)
     assert load(folder).result["status"] == "interrupted"

@@ -49,7 +49,7 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
             with going_on(sys.stderr):
                 show_problems(error.problems)
                 if error.note:
-                    click.echo(error.note, err=True)
+                    click.echo(printable(error.note, kept="\n"), err=True)
             failed = any(problem.code in _FAILURES or not problem.is_error for problem in error.problems)
             code = FAILED if failed else INVALID
         except KeyboardInterrupt:
@@ -137,6 +137,9 @@ class _Path(click.Path):
 PATH = _Path(path_type=Path)
 RECIPE = click.argument("recipe", type=PATH)
 RUN = click.argument("run", type=PATH)
+STAGE = click.option(
+    "--stage", metavar="TITLE|N", help="The weights that this stage handed on; the final ones by default."
+)
 SET = click.option(
     "--set",
     "settings",

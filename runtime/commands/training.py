@@ -240,7 +240,7 @@ def run(
             for name, reason in result["skipped_images"]:
                 click.echo(printable(f"skipped {name}: {reason}"), err=True)
             if result["status"] == "interrupted":
-                click.echo(f"interrupted; {what_is_left(folder, result)}", err=True)
+                click.echo(printable(f"interrupted; {what_is_left(folder, result)}"), err=True)
                 click.echo(how_to_go_on(folder), err=True)
         if result["status"] == "interrupted":
             return 128 + int(result["signal"])

@@ -11,11 +11,22 @@ _TWICE = """\
 stage "one" {
   train = head
   for = 3 epochs
+  monitor = valid.accuracy
 }
 stage "two" {
   train = head
   for = 3 epochs
+  monitor = valid.accuracy
 }"""
+_TWO = """\
+stage "head" {{
+  train = head
+  for = 3 epochs
+}}
+stage "top" {{
+  train = base.block7 .. head
+  for = 3 epochs{more}
+}}"""
 _WHOLE = """\
 ftr 1
 data {{
@@ -170,6 +181,7 @@ EXAMPLES: Mapping[str, Example] = {
         "The only image of roses that is held out of 25 cannot be read.",
     ),
     "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
+    "W780": Example(_TWO.format(more=""), _TWO.format(more="\n  monitor = valid.accuracy")),
     "W790": Example(
         'train = folder("photos")',
         'train = folder("converted")',

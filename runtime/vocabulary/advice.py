@@ -1,4 +1,4 @@
-"""Advice that the text of a recipe gives: what is allowed and seldom wise (W710 to W730).
+"""Advice that the text of a recipe gives: what is allowed and seldom wise (W710 to W730, W780).
 
 One class for each kind. Its docstring is the reason, `source` where the reason comes from; both are printed by
 `ftr explain CODE`. When each is given stands in `advice_rules`.
@@ -236,6 +236,27 @@ class MonitorIgnored(Problem):
 
     def help(self) -> str:
         return "remove one of the two"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmonitoredLast(Problem):
+    """A later stage may make the result worse, with a rate that is too high or too many epochs on few images.
+
+    Where nothing is monitored the weights of its last epoch are the final ones all the same. With `monitor` the best
+    are kept, and those that the stage began with are among them.
+    """
+
+    code: ClassVar[str] = "W780"
+    source: ClassVar[str] = (
+        "docs/language.md: which weights a stage hands on; Prechelt 1998, Early Stopping - But When?"
+    )
+    before: str
+
+    def message(self) -> str:
+        return f'the last weights of this stage are kept, also where those of stage "{self.before}" were better'
+
+    def help(self) -> str:
+        return "add `monitor = valid.accuracy`, or write `keep = last` if that is meant"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

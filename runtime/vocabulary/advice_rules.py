@@ -201,6 +201,14 @@ def _monitors(recipe: CheckedRecipe) -> Iterator[Problem]:
             yield MonitorIgnored(span=own, keep_span=stage.fields["keep"].span)
 
 
+def _unmonitored(recipe: CheckedRecipe) -> Iterator[Problem]:
+    *before, last = recipe.all("stage")
+    if before and not _chooses(last) and last["keep"] != "last":
+        from runtime.vocabulary.advice import UnmonitoredLast
+
+        yield UnmonitoredLast(span=last.head_span, before=before[-1].title)
+
+
 def _unused_defaults(recipe: CheckedRecipe) -> Iterator[Problem]:
     own = [item for item in recipe.written.items if isinstance(item, nodes.Block) and item.kind == "defaults"]
     if not own:
@@ -375,6 +383,7 @@ ADVICE: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _patience,
     _repeated,
     _monitors,
+    _unmonitored,
     _unused_defaults,
     _small_batches,
     _decay,

@@ -29,7 +29,7 @@ from recipe_lang.parser import parse
 from recipe_lang.resolve import Params
 from recipe_lang.selectors import Selector
 from recipe_lang.source import Source, Span
-from recipe_lang.suggest import suggest
+from recipe_lang.suggest import is_certain, suggest
 from recipe_lang.values import Values
 from recipe_lang.wording import lower_first, quantity_text
 
@@ -325,6 +325,7 @@ class _Checker:
             meant = self.vocabulary.habits.get(field.name.lower(), "").split("|")[0]
             suggestion = self._home(field.name) or suggestion or self._home(meant)
         self.meant |= {(where, name) for name in (suggestion, *re.findall(r"`(\w+) = ", suggestion))}
+        taken, renames = suggestion in names, self.vocabulary.renames(field.name, suggestion)
         self.problems.append(
             errors.UnknownField(
                 span=field.name_span,
@@ -332,10 +333,12 @@ class _Checker:
                 where=where,
                 options=tuple(table),
                 suggestion=suggestion,
-                taken=suggestion in names,
-                is_plain=self.vocabulary.renames(field.name, suggestion),
+                taken=taken,
+                is_plain=renames,
             )
         )
+        if suggestion in table and not taken and is_certain(field.name, suggestion, renames):
+            self.values.value(field.value, table[suggestion].type, f"`{suggestion}`")
 
     def _block_meant(self, name: str) -> str:
         """Say how a block is written where a field stands for one, `data = { … }`; empty where none does."""

@@ -153,10 +153,10 @@ class _Stage:
         self.net = net
         self.problems = problems
         self.per_epoch = max(1, data.images("train") // data.batch)
-        self.total = self.steps(block["for"])
+        self.total: int = block["for"].steps(self.per_epoch)
 
     def steps(self, length: Quantity) -> int:
-        return length.steps(self.per_epoch)
+        return length.steps(self.per_epoch, self.total)
 
     def plan(self, position: int, before: StagePlan | None) -> StagePlan:
         block = self.block

@@ -65,8 +65,6 @@ STAGE = [
     ("scheduler = cosine", "E201", "`schedule`"),
     ("monitor = test.accuracy", "E207", "does not choose between weights: write `valid.accuracy`"),
     ("stop = early(test.loss)", "E207", "does not choose between weights: write `valid.loss`"),
-    ("schedule = cosine(warmup = 10%)", "E301", ""),
-    ("schedule = cosine(warmup = 0.1)", "E301", ""),
     ("schedule = multistep([30%])", "E301", ""),
     ("schedule = cosine(warmup = 2)", "E303", "`2 epochs`"),
     ("schedule = step(step_size = 1 epoch)", "E206", "`every`"),
@@ -77,6 +75,14 @@ STAGE = [
     ('optimizer = "Adam"', "E301", "write `adam`"),
     ("freeze = base", "E201", "the rest is frozen"),
     ("schedule = cosine(10)", "E304", "`warmup = …`"),
+    ("schedule = cosine(warmup = 1)", "E303", "`1 epoch`"),
+    ("schedule = cosine(warmup = 100%)", "E301", ""),
+    ("schedule = cosine(warmup = 1.5)", "E303", "`1.5 epochs`"),
+    ("stop = early(patience = 2)", "E303", "`2 epochs`"),
+    ("stop = early(patience = 2.5)", "E303", ""),
+    ("stop = early(patience = 10%)", "E301", ""),
+    ("lr_scale = { base .. head = 1 }", "E301", "`all`"),
+    ("lr_scale = { base .. base.block2 = 1 }", "E301", "`base.stem .. base.block2`"),
     ("optimizer = sgd(momentum = 1.5)", "E302", ""),
 ]
 TOP = [
@@ -127,6 +133,11 @@ DATA = [
     ("size = 224x192", "E303", ""),
     ('test = "photos/test",', "E301 E101", '`folder("photos/test")`'),
     ("take = 10%", "E309", "`500 images`"),
+    ("size = 4", "E303", ""),
+    ("size = 0.5", "E303", ""),
+    ("augment = [random_erasing(0.25)]", "E203", "did you mean `random_crop`?"),
+    ("augment = [random_cropp(0.25)]", "E203 E303", "did you mean `random_crop`?"),
+    ("test = holdout(100)", "E302", ""),
     ("shuffle = true", "E201", "shuffled in each epoch"),
     ('path = "x"', "E201", '`train = folder("data/train")`'),
 ]
@@ -305,6 +316,17 @@ def assert_edits_help(source: Source) -> int:
     return len(fixable)
 
 
+def test_a_fix_that_brings_another_mistake_is_not_made() -> None:
+    for place, text in [
+        ("data", "size = 5pixels"),  # too small
+        ("data", "size = 4"),
+        ("data", "augment = [random_erasing(0.25)]"),
+    ]:
+        assert fix(recipe(place, text), errors).done == (), text
+    both = fix(recipe("data", "batchsize = 4\n  bs = 4"), errors)
+    assert (len(both.done), [problem.code for problem in both.left]) == (1, ["E201"])
+
+
 def test_edits_remove_their_problem_and_bring_no_new_one() -> None:
     sources = [Source(path.name, path.read_text(encoding="utf-8")) for path in BROKEN]
     sources += [recipe(place, text) for place, text, _, _ in ROWS]
@@ -348,6 +370,7 @@ def test_a_fixed_recipe(wrong: str, right: str) -> None:
             "schedule = step(every = 1 epoch, factor = 0.5)",
         ),
         ("stage", "norm = freeze", "norm = frozen"),
+        ("stage", "stop = early(patience = 2)", "stop = early(patience = 2 epochs)"),
         ("stage", "optimizer = sgd(learning_rate = 0.1)", "optimizer = sgd(lr = 0.1)"),
     ],
 )

@@ -319,7 +319,7 @@ class _Checker:
 
     def _unknown_field(self, field: nodes.Field, table: Mapping[str, v.Arg], where: str, names: set[str]) -> None:
         suggestion = suggest(field.name, table, self.vocabulary.habits)
-        if table is self.vocabulary.fields:
+        if table is self.vocabulary.fields and " " not in suggestion:
             suggestion = self._block_meant(field.name) or suggestion
         if field.name in self.vocabulary.fields or not suggestion:
             meant = self.vocabulary.habits.get(field.name.lower(), "").split("|")[0]

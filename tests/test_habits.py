@@ -19,6 +19,7 @@ from recipe_lang.fixing import fix
 from recipe_lang.loading import load
 from recipe_lang.parser import parse
 from recipe_lang.source import Source
+from runtime.foreign import FOREIGN
 from runtime.vocabulary import VOCABULARY
 
 BROKEN = sorted(Path(__file__).parent.glob("broken/*.ftr"))
@@ -75,6 +76,16 @@ STAGE = [
     ('optimizer = "Adam"', "E301", "write `adam`"),
     ("freeze = base", "E201", "the rest is frozen"),
     ("schedule = cosine(10)", "E304", "`warmup = …`"),
+    ("ema = true", "E201", "keeps the weights of the best epoch"),
+    ("amp = true", "E201", "32 bits"),
+    ("loss = cross_entropy(class_weights = balanced)", "E206", "`monitor = valid.balanced_accuracy`"),
+    ("loss = focal(2)", "E203", "the loss is `cross_entropy`"),
+    ("schedule = onecycle(0.1)", "E203", "not in this release"),
+    ("optimizer = lion(1e-4)", "E203", "the optimizers are"),
+    ("warmup_ratio = 0.1", "E201", "`schedule = cosine(warmup = 10%)`"),
+    ("load_best_model_at_end = true", "E201", "`monitor = valid.accuracy`"),
+    ("gradient_clip_val = 1.0", "E201", "`clip = global_norm(1.0)`"),
+    ("backbone_lr = 1e-4", "E201", "`lr_scale"),
     ("schedule = cosine(warmup = 1)", "E303", "`1 epoch`"),
     ("schedule = cosine(warmup = 100%)", "E301", ""),
     ("schedule = cosine(warmup = 1.5)", "E303", "`1.5 epochs`"),
@@ -135,7 +146,13 @@ DATA = [
     ("take = 10%", "E309", "`500 images`"),
     ("size = 4", "E303", ""),
     ("size = 0.5", "E303", ""),
-    ("augment = [random_erasing(0.25)]", "E203", "did you mean `random_crop`?"),
+    ("augment = [random_erasing(0.25)]", "E203", "not in this release"),
+    ("augment = [mixup(0.2)]", "E203", "not in this release"),
+    ("augment = [autoaugment]", "E203", "`ftr explain augment`"),
+    ("test = holdout(20%, stratified = true)", "E206", "from each class alike"),
+    ("imgsz = 64px", "E201", "`size`"),
+    ("cache = ram", "E201", "--no-cache"),
+    ("mixup_alpha = 0.2", "E201", "not in this release"),
     ("augment = [random_cropp(0.25)]", "E203 E303", "did you mean `random_crop`?"),
     ("test = holdout(100)", "E302", ""),
     ("shuffle = true", "E201", "shuffled in each epoch"),
@@ -195,6 +212,23 @@ def test_a_habit_is_answered_once_with_the_right_form(place: str, text: str, cod
     assert [problem.code for problem in found] == codes.split(), shown
     helps = [problem.help() for problem in found]
     assert any(words in each for each in helps) if words else helps == [""], shown
+
+
+SENTENCES = [(word, answer) for word, answer in FOREIGN.items() if " " in answer]
+
+
+@pytest.mark.parametrize("place", ["top", "data", "stage"])
+def test_what_explain_says_of_a_word_of_other_tools_check_says_too(place: str) -> None:
+    for word, answer in SENTENCES:
+        found = errors(recipe(place, f"{word} = 1"))
+        assert [problem.code for problem in found] == ["E201"], word
+        assert found[0].help() == answer, word
+
+
+def test_a_word_of_other_tools_is_known_in_any_spelling() -> None:
+    for word in ("class_weights", "ClassWeights", "classWeights", "CLASS_WEIGHTS"):
+        (problem,) = errors(recipe("stage", f"{word} = 1"))
+        assert "`monitor = valid.balanced_accuracy`" in problem.help()
 
 
 def test_what_stands_below_a_mistake_is_checked_too() -> None:

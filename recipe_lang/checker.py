@@ -319,8 +319,8 @@ class _Checker:
 
     def _unknown_field(self, field: nodes.Field, table: Mapping[str, v.Arg], where: str, names: set[str]) -> None:
         suggestion = suggest(field.name, table, self.vocabulary.habits)
-        if table is self.vocabulary.fields and " " not in suggestion:
-            suggestion = self._block_meant(field.name) or suggestion
+        if table is self.vocabulary.fields:
+            suggestion = self._block_meant(field.name, " " in suggestion) or suggestion
         if field.name in self.vocabulary.fields or not suggestion:
             meant = self.vocabulary.habits.get(field.name.lower(), "").split("|")[0]
             suggestion = self._home(field.name) or suggestion or self._home(meant)
@@ -340,10 +340,13 @@ class _Checker:
         if suggestion in table and not taken and is_certain(field.name, suggestion, renames):
             self.values.value(field.value, table[suggestion].type, f"`{suggestion}`")
 
-    def _block_meant(self, name: str) -> str:
-        """Say how a block is written where a field stands for one, `data = { … }`; empty where none does."""
+    def _block_meant(self, name: str, is_answered: bool) -> str:
+        """Say how a block is written where a field stands for one, `data = { … }`; empty where none does.
+
+        A word that has an answer of its own must be closer.
+        """
         near = suggest(name, [*self.vocabulary.fields, *self.vocabulary.blocks])
-        if near not in self.vocabulary.blocks:
+        if near not in self.vocabulary.blocks or (is_answered and not is_certain(name, near, False)):
             return ""
         self.unknown_blocks = True
         return f"a block has no `=`: write {_header(near, self.vocabulary.blocks[near])} … `}}`"

@@ -255,11 +255,31 @@ def test_a_setting_has_its_own_advice() -> None:
 
 
 def test_a_setting_of_no_parameter_says_how_to_make_one() -> None:
-    for name in ("lr", "epochs", "device", "dropout"):
+    text = recipe("stage", "optimizer = adam(lr = 0.1)")
+    for setting, name, where in [
+        ("lr", "lr", "write `lr = $lr` in line 10"),
+        ("optimizer.lr", "lr", "write `lr = $lr` in line 10"),
+        ("stage.head.for", "for", "write `for = $for` in line 9"),
+        ("beta1", "beta1", "write `beta1 = $beta1` in `adam(…)`, line 10"),
+        ("data.batch", "batch", "write `batch = $batch` in the block `data`"),
+        ("warmup", "warmup", "write `schedule = cosine(warmup = $warmup)` in a stage"),
+        ("seed", "seed", "write `seed = $seed` at the top, outside the blocks"),
+        ("device", "device", "use `$device` where it counts"),
+        ("dropout", "dropout", "use `$dropout` where it counts"),
+    ]:
         with pytest.raises(RecipeError) as caught:
-            check(parse(recipe("top", "")), VOCABULARY, [f"{name}=3"])
+            check(parse(text), VOCABULARY, [f"{setting}=3"])
         (problem,) = caught.value.problems
-        assert problem.help() == f"add `param {name} = …` to the recipe and use `${name}` where it counts"
+        only = "only parameters can be set: " if "." in setting else ""
+        assert (problem.code, problem.help()) == ("E210", f"{only}add `param {name} = …` to the recipe and {where}")
+
+
+def test_a_setting_of_a_field_that_a_parameter_gives_names_the_parameter() -> None:
+    text = recipe("top", "param rate = 0.1").text.replace("for", "optimizer = adam(lr = $rate)\n  for")
+    for setting in ("lr", "optimizer.lr"):
+        with pytest.raises(RecipeError) as caught:
+            check(parse(Source("recipe.ftr", text)), VOCABULARY, [f"{setting}=3"])
+        assert [problem.help() for problem in caught.value.problems] == ["did you mean `rate`?"]
 
 
 @pytest.mark.parametrize("part", ["base.head", "base.fc", "base.classifier"])

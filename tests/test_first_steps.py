@@ -173,6 +173,7 @@ def test_what_is_to_be_written_checks() -> None:
             "schedule": "step",
             "lr": "1e-2",
             "label_smoothing": "0.1",
+            "warmup": "10%",
         }
         dashes = "-" if len(option) == 1 else "--"
         result = CliRunner().invoke(app, ["run", "a.ftr", f"{dashes}{option}", value.get(name, "96")])

@@ -625,6 +625,7 @@ def test_hosted_weights_without_a_network_fail_at_once(
         raise requests.ConnectionError("no route to host")
 
     monkeypatch.setattr(requests, "get", offline)
+    monkeypatch.setattr(requests, "head", offline)
     monkeypatch.setenv("MXNET_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path))
     started = time.monotonic()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ import requests
 from recipe_lang.diagnostics import RecipeError
 from runtime.mx import gluoncv, mx
 from runtime.weights.problems import NoHostedWeights
+from runtime.weights_advice import zoo_cache
 
 
 @contextlib.contextmanager
@@ -42,10 +44,38 @@ def hosted_weights(zoo: str, name: str) -> Iterator[None]:
         raise RecipeError(NoHostedWeights(zoo=zoo, name=name, reason=reason)) from error
 
 
+def check_hosted(zoo: str, name: str) -> None:
+    """Refuse weights that are neither in the zoo's cache nor with its host, which is asked, but gives nothing yet.
+
+    Raises:
+        RecipeError: they cannot be had.
+    """
+    if name not in _hosted(zoo):
+        raise RecipeError(NoHostedWeights(zoo=zoo, name=name, reason="the zoo hosts none"))
+    store = _store(zoo)
+    file = f"{name}-{store.short_hash(name)}"
+    path = zoo_cache() / f"{file}.params"
+    if path.is_file() and mx.gluon.utils.check_sha1(str(path), store._model_sha1[name]):
+        return
+    host = os.environ.get("MXNET_GLUON_REPO", store.apache_repo_url).rstrip("/") + "/"
+    try:
+        answer = requests.head(store._url_format.format(repo_url=host, file_name=file), timeout=5, allow_redirects=True)
+        if answer.status_code != _NO_HEAD:
+            answer.raise_for_status()
+    except OSError as error:  # of requests too
+        reason = f"{path} {'is damaged' if path.is_file() else 'is not there'}, and its host does not give it"
+        raise RecipeError(NoHostedWeights(zoo=zoo, name=name, reason=f"{reason} ({_first_line(error)})")) from error
+
+
+_NO_HEAD = 405  # a host that answers to GET only
+
+
+def _store(zoo: str) -> Any:
+    return (gluoncv() if zoo == "gluoncv" else mx.gluon).model_zoo.model_store
+
+
 def _hosted(zoo: str) -> frozenset[str]:
-    if zoo == "gluoncv":
-        return frozenset(gluoncv().model_zoo.pretrained_model_list())
-    return frozenset(mx.gluon.model_zoo.model_store._model_sha1)
+    return frozenset(_store(zoo)._model_sha1)
 
 
 def _first_line(error: BaseException) -> str:

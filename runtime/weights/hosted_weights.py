@@ -13,8 +13,6 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-import requests
-
 from recipe_lang.diagnostics import RecipeError
 from runtime.mx import gluoncv, mx
 from runtime.weights.problems import NoHostedWeights
@@ -98,6 +96,9 @@ def _one_short_try() -> Iterator[None]:
 
     The zoos wait for ever, and MXNet tries five times.
     """
+    import requests
+
+    mx.gluon.utils.requests = requests
     patient = requests.get
     failed: list[Exception] = []
 

@@ -541,6 +541,7 @@ def _offline(patch: pytest.MonkeyPatch) -> None:
         raise requests.ConnectionError("no route to host")
 
     patch.setattr(requests, "get", refuse)
+    patch.setattr(requests, "head", refuse)
     patch.setenv("MXNET_HOME", "cache")
 
 

@@ -55,14 +55,18 @@ def check_hosted(zoo: str, name: str) -> None:
     path = zoo_cache() / f"{file}.params"
     if path.is_file() and mx.gluon.utils.check_sha1(str(path), store._model_sha1[name]):
         return
-    host = os.environ.get("MXNET_GLUON_REPO", store.apache_repo_url).rstrip("/") + "/"
+    import requests
+
+    host = os.environ.get("MXNET_GLUON_REPO", store.apache_repo_url).rstrip("/")
+    url = store._url_format.format(repo_url=f"{host}/", file_name=file)
     try:
-        answer = requests.head(store._url_format.format(repo_url=host, file_name=file), timeout=5, allow_redirects=True)
-        if answer.status_code != _NO_HEAD:
-            answer.raise_for_status()
-    except OSError as error:  # of requests too
-        reason = f"{path} {'is damaged' if path.is_file() else 'is not there'}, and its host does not give it"
-        raise RecipeError(NoHostedWeights(zoo=zoo, name=name, reason=f"{reason} ({_first_line(error)})")) from error
+        answer = requests.head(url, timeout=5, allow_redirects=True)
+        said = "" if answer.ok or answer.status_code == _NO_HEAD else f"says {answer.status_code} {answer.reason}"
+    except OSError:  # of requests too
+        said = "cannot be reached"
+    if said:
+        reason = f"{path} is {'damaged' if path.is_file() else 'not there'}, and {host} {said}"
+        raise RecipeError(NoHostedWeights(zoo=zoo, name=name, reason=reason))
 
 
 _NO_HEAD = 405  # a host that answers to GET only

@@ -6,6 +6,7 @@ import io
 import os
 import re
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -117,6 +118,8 @@ def _open_closed_streams() -> None:
 def main() -> None:
     """Run the command line."""
     _open_closed_streams()
+    # They are for those who write programs; `PYTHONWARNINGS=error` would end a run for a library's.
+    warnings.simplefilter("ignore")
     guarded(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end a command

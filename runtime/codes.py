@@ -60,7 +60,6 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "recipe_lang.place_problems",
             "runtime.vocabulary.advice",
             "runtime.plan_advice",
-            "runtime.weights_advice",
             "runtime.image_advice",
         ),
         "advice",

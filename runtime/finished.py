@@ -25,21 +25,26 @@ from runtime.artifacts import read_classes, read_json, write_text, written_recip
 from runtime.compile import data_plan, step
 from runtime.data import splits
 from runtime.data.images import ImageError, find_broken, open_rgb
-from runtime.data.problems import SetTooSmall
+from runtime.data.passed_over import PassedOver, passed_line
+from runtime.data.problems import SetTooSmall, UnreadableData
 from runtime.data.sets import Sets, list_sets, load_source, to_input, transform, under_root
-from runtime.data.sources import IMAGE_ENDINGS, Listing, Sample
+from runtime.data.sources import Listing, Sample, images_below
 from runtime.feature_cache import user_cache
 from runtime.inputs import SetInputs
 from runtime.metrics import Report
 from runtime.model import Model, build_model, frozen_units, sequence
 from runtime.mx import mx, nd
-from runtime.pack_file import is_pack, opened
+from runtime.pack_file import opened
 from runtime.plan import DataFacts, DataPlan
-from runtime.recipe_files import read_recipe
+from runtime.recipe_files import is_pack, read_recipe
 from runtime.run_problems import NoImages, NoSuchSet, NotARun
 from runtime.train import features_of, measure, whole_net
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
+
+
+def _say_nothing(line: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,18 +94,25 @@ def load(path: Path) -> Finished:
         return Finished(path, recipe, data, model, result, _last_cut(folder, model))
 
 
-def predict(run: Finished, paths: Sequence[Path], context: Any, top: int = 5) -> Iterator[Prediction]:
+def predict(
+    run: Finished, paths: Sequence[Path], context: Any, top: int = 5, tell: Callable[[str], None] = _say_nothing
+) -> Iterator[Prediction]:
     """Classify image files, and all images in folders, in order; one that cannot be read is reported.
+
+    `tell` is told what is passed over in the folders, if anything.
 
     Raises:
         RecipeError: a path is not there, or a folder holds no image.
     """
-    files = [file for path in paths for file in _files(path)]
+    passed: list[PassedOver] = []
+    files = [file for path in paths for file in _files(path, passed)]
+    if passed:
+        tell(passed_line(passed))
     net = _net(run, context)
     prepared = transform(run.data.prepare)
     rng = np.random.default_rng(0)
-    queue = iter(files)
-    while chunk := list(islice(queue, run.data.batch)):
+    queue, size = iter(files), min(len(files), run.data.batch)
+    while chunk := list(islice(queue, size)):
         pixels: list[Any] = []
         errors: dict[Path, str] = {}
         for file in chunk:
@@ -108,7 +120,7 @@ def predict(run: Finished, paths: Sequence[Path], context: Any, top: int = 5) ->
                 pixels.append(np.asarray(prepared(open_rgb(file), rng)))
             except ImageError as error:
                 errors[file] = str(error)
-        shares = iter(_shares(net, run, pixels, context))
+        shares = iter(_shares(net, run, pixels, size, context))
         for file in chunk:
             if file in errors:
                 yield Prediction(str(file), error=errors[file])
@@ -126,21 +138,25 @@ def _move(run: Finished, context: Any) -> None:
         parameter.reset_ctx(context)
 
 
-def _files(path: Path) -> list[Path]:
-    if os.path.isdir(path):
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_ENDINGS and p.is_file())
-        found = [p for p in found if not any(part.startswith(".") for part in p.relative_to(path).parts)]
-    else:
-        found = [path] if os.path.exists(path) else []
+def _files(path: Path, passed: list[PassedOver]) -> list[Path]:
+    """Return the file that a path is, or the images in the folder; note what is passed over there."""
+    if os.path.exists(path) and not os.path.isdir(path):
+        return [path]
+    try:
+        found, others = images_below(path) if os.path.exists(path) else ([], [])
+    except OSError as fault:
+        reason = fault.strerror or str(fault)
+        raise RecipeError(UnreadableData(path=str(fault.filename or path), reason=reason)) from fault
     if not found:
-        raise RecipeError(NoImages(path=str(path)))
+        raise RecipeError(NoImages(path=str(path), passed=passed_line(others)))
+    passed += others
     return found
 
 
-def _shares(net: Any, run: Finished, pixels: list[Any], context: Any) -> np.ndarray[Any, Any]:
+def _shares(net: Any, run: Finished, pixels: list[Any], size: int, context: Any) -> np.ndarray[Any, Any]:
     if not pixels:
         return np.empty((0, len(run.data.classes)), np.float32)
-    images = np.stack([*pixels, *[pixels[-1]] * (run.data.batch - len(pixels))])
+    images = np.stack([*pixels, *[pixels[-1]] * (size - len(pixels))])
     inputs = to_input(images, run.data.mean, run.data.std, context)
     shares: np.ndarray[Any, Any] = nd.softmax(net(inputs))[: len(pixels)].asnumpy()
     return shares
@@ -160,13 +176,14 @@ def evaluate(
     set_name: str | None = None,
     data_root: Path | None = None,
     cache: bool = True,
+    tell: Callable[[str], None] = _say_nothing,
 ) -> tuple[str, Report]:
     """Measure a run on one of its own sets, or on other data; return the set's name and the report.
 
     With `cache`, what the frozen part gives of an image is taken from the disk, and kept there.
 
     `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`). Images that
-    cannot be read are left out where the recipe says `on_error = skip`.
+    cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is passed over.
 
     Raises:
         RecipeError: the data cannot be used, or its classes are not the run's.
@@ -179,6 +196,8 @@ def evaluate(
         if name not in listings:
             raise RecipeError(NoSuchSet(path=str(run.path), set_name=name))
         listing = splits.align(listings[name], run.data.classes, name)
+    if listing.passed:
+        tell(passed_line(listing.passed))
     samples = _readable(run, listing, workers)
     if not samples:
         raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))

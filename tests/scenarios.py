@@ -16,6 +16,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -165,8 +166,13 @@ def _killed(text: str) -> None:
         raise RecipeError(RunKilled(span=data.place("batch"), signal="SIGKILL", peak=4 * 10**9, batch=256, fits=32))
 
 
-def _advised(train: tuple[int, ...], valid: tuple[int, ...] = (400, 400), shared: bool = False) -> Callable[[str], Any]:
-    """Return a check that knows how many images each class has, and whether two sets share a file."""
+def _advised(
+    train: tuple[int, ...], valid: tuple[int, ...] = (400, 400), shared: bool = False, odd: str = ""
+) -> Callable[[str], Any]:
+    """Return a check that knows how many images each class has, and whether two sets share a file.
+
+    `odd` is a class that the table `labels.csv` has beside the others.
+    """
 
     def advise(text: str) -> Any:
         from runtime.compile import compile_plan
@@ -176,8 +182,9 @@ def _advised(train: tuple[int, ...], valid: tuple[int, ...] = (400, 400), shared
         from runtime.plan_advice import plan_advice
 
         recipe = _check(text)
-        counts = {"train": train, "valid": valid, "test": (400, 400)}
-        plan = compile_plan(recipe, DataFacts(("roses", "tulips"), counts), net_facts(7))
+        classes = ("roses", "tulips", *((odd,) if odd and '"labels.csv"' in text else ()))
+        counts = {"train": train[: len(classes)], "valid": valid, "test": (400, 400)}
+        plan = compile_plan(recipe, DataFacts(classes, counts), net_facts(7))
         other = "all" if '"all.csv"' in text else "test"
         files = {"train": "1.jpg", "test": "1.jpg" if other == "all" else "2.jpg"} if shared else {}
         listings = {name: Listing((Sample("1", 0, Path(file)),), ("roses", "tulips")) for name, file in files.items()}
@@ -188,6 +195,18 @@ def _advised(train: tuple[int, ...], valid: tuple[int, ...] = (400, 400), shared
         return replace(recipe, advice=advice)
 
     return advise
+
+
+def _advised_on_files(text: str) -> Any:
+    from runtime.compile import compile_plan
+    from runtime.data.sets import data_facts, list_sets
+    from runtime.plan_advice import plan_advice
+
+    recipe = _check(text)
+    listings = list_sets(recipe)
+    plan = compile_plan(recipe, data_facts(listings), net_facts(7))
+    found = plan_advice(recipe, plan, listings)
+    return replace(recipe, advice=tuple(each for each in found if each.code >= "W790"))
 
 
 def _read(text: str) -> Any:
@@ -251,6 +270,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "E540": _build,
     "E550": plan_of,
     "E553": _list,
+    **dict.fromkeys(("E576", "E577", "E578"), _list),
     "E551": lambda text: plan_of(text, data=facts(320)),
     "E552": lambda text: _build(text, starts=False),
     "E601": _run,
@@ -267,6 +287,9 @@ USES: dict[str, Callable[[str], Any]] = {
     "W761": _read,
     "W747": _advised((400, 400), shared=True),
     "W770": _advised((400, 400)),
+    **dict.fromkeys(("W790", "W791", "W792"), _advised_on_files),
+    "W794": _advised((400, 400, 400), odd="Tulips"),
+    "W795": _advised((400, 400, 400), odd="nan"),
 }
 
 
@@ -318,6 +341,14 @@ def _table(name: str, *lines: str, root: str = ".") -> None:
 _ROWS = [f"{number}.jpg,{'tulip' if number % 3 else 'rose'}" for number in range(1, 49)]
 
 
+def _tables(wrong: Callable[[int, str], list[str]], right_name: str, head: str = "file,kind") -> None:
+    """Write `labels.csv`, its rows as `wrong` changes them by their number, and the right rows under another name."""
+    _table("labels.csv", *_ROWS)
+    _table(right_name, *_ROWS)
+    lines = [line for number, row in enumerate(_ROWS) for line in wrong(number, row)]
+    Path("labels.csv").write_text("\n".join([head, *lines, ""]), "utf-8")
+
+
 def _flat(right: bool) -> None:
     _table("labels.csv", *_ROWS, root="photos")
     Path("labels.csv").rename("photos/labels.csv")
@@ -353,6 +384,21 @@ def _web_pages() -> None:
 def _heic(right: bool) -> None:
     _photos(roses=40)
     _photos(ending="jpg" if right else "heic", tulips=40)
+    for path in Path("photos").rglob("*.heic"):
+        path.write_bytes(b"\0\0\0\x18ftypheic")
+
+
+def _some_heic() -> None:
+    _photos("photos")
+    _photos("converted", roses=25, tulips=45)
+    for number in range(20):
+        Path(f"photos/tulips/{number}b.heic").touch()
+
+
+def _sets_in_classes() -> None:
+    for label, name in (("roses", "train"), ("roses", "test"), ("tulips", "train"), ("tulips", "test")):
+        _photos(f"photos/{label}", **{name: 40})
+        _photos(f"sets/{name}", **{label: 40})
 
 
 def _weights(right: bool) -> None:
@@ -508,6 +554,9 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
     "W760": lambda right: _copies(),
     "W761": lambda right: _one_in_the_holdout(),
+    "W790": lambda right: _some_heic(),
+    "W791": lambda right: (_photos("photos/day"), _photos("photos/night"))[0],
+    "W792": lambda right: _sets_in_classes(),
     "E553": lambda right: (
         _photos(),
         Path("photos.exclude.txt").write_text("# broken\nroses/1.jpg\n"),
@@ -517,6 +566,13 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E561": _locked_recipe,
     "E562": _merged,
     **dict.fromkeys(("E570", "E571", "E572", "E575"), _packed),
+    "E576": lambda right: _tables(
+        lambda _, row: [f"{row},yes,{row.partition(',')[2]}"], "right.csv", "file,kind,kind,kind of flower"
+    ),
+    "E577": lambda right: _tables(lambda _, row: [row] * (2 if "rose" in row else 1), "once.csv"),
+    "E578": lambda right: _tables(
+        lambda n, row: [unicodedata.normalize(("NFC", "NFD")[n % 2], row.replace("rose", "ros\xe9"))], "alike.csv"
+    ),
     "E601": lambda right: _photos(roses=20, tulips=20),
     **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608"), _finished),
     "E640": _damaged,
@@ -529,6 +585,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
 def _without_packages(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("runtime.data.packaged_sets.find_spec", lambda name: None)
     patch.setattr("runtime.bases.packaged.find_spec", lambda name: None)
+    patch.setattr("runtime.installation._checkout", lambda: (None, False))
 
 
 def _offline(patch: pytest.MonkeyPatch) -> None:

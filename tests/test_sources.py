@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import struct
 from collections.abc import Callable, Sequence
@@ -11,11 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from recipe_lang.diagnostics import Problem, RecipeError
 from runtime.data import packaged_sets
+from runtime.data.excluded import without
+from runtime.data.images import open_rgb
 from runtime.data.packaged_sets import digits, fashion_mnist, solar_cells
-from runtime.data.sources import csv_file, folder
+from runtime.data.passed_over import by_kind, passed_line
+from runtime.data.problems import SetsAsClasses
+from runtime.data.sources import folder, images_below
+from runtime.data.tables import csv_file
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -112,9 +119,13 @@ def test_a_file_is_no_folder_and_a_folder_no_table(tmp_path: Path) -> None:
     [
         (["1.jpg", "2.jpg", "readme.md"], "E502", "2 images directly inside"),
         ([], "E502", "nothing to read"),
-        (["train/a/1.jpg", "Test/a/1.jpg"], "E503", "root/train`"),
+        (["train/a/1.jpg", "Test/a/1.jpg"], "E503", 'root/train")\ntest = folder("'),
         (["a/1.jpg", "b/1.heic", "b/2.heic", "b/x.txt"], "E504", "class `b`"),
-        (["a/1.jpg", "b/1.heic", "b/2.heic", "b/x.txt"], "E504", "the files there end in `.heic`, `.txt`"),
+        (
+            ["a/1.jpg", "b/1.heic", "b/2.heic", "b/x.txt"],
+            "E504",
+            "passed over 3 files: 2 .heic (HEIC: convert it to JPEG or PNG), 1 .txt",
+        ),
         (["only/1.jpg"], "E505", "one class only: `only`"),
         (["flowers/a/1.jpg", "flowers/b/1.jpg"], "E505", "flowers` has subfolders"),
     ],
@@ -131,6 +142,157 @@ def test_a_set_that_only_evaluates_needs_no_image_of_each_class(tmp_path: Path) 
     assert folder(tmp_path, training=False).counts() == (1,)
     (tmp_path / "empty").mkdir()
     assert folder(tmp_path, training=False).counts() == (1, 0)
+
+
+def test_what_is_passed_over_is_counted_by_kind(tmp_path: Path) -> None:
+    root = touch(
+        tmp_path / "root",
+        *("a/1.jpg", "a/2.HEIC", "a/3.heic", "a/4.nef", "a/notes.txt", "a/data", "a/.DS_Store", "b/1.jpg"),
+        *("a/@eaDir/1.jpg/thumb.jpg", "b/@eaDir/1.jpg", "__MACOSX/a/._1.jpg", ".git/x.png", "loose.jpg", "labels.csv"),
+    )
+    (root / "b" / "2.jpg").symlink_to("/nowhere/2.jpg")
+    (root / "bird").symlink_to("/nowhere/bird")
+    (root / "self").symlink_to("self")
+    (root / "circle").symlink_to(root)
+    os.mkfifo(root / "b" / "pipe.jpg")
+    listing = folder(root)
+    assert listing.classes == ("a", "b")
+    assert [sample.id for sample in listing.samples] == ["a/1.jpg", "b/1.jpg"]
+    counts = dict(by_kind(listing.passed))
+    assert counts == {
+        ("dangling link", ""): 3,
+        (".heic", "HEIC: convert it to JPEG or PNG"): 2,
+        (".jpg", "beside the class folders"): 1,
+        (".nef", "camera raw: convert it to JPEG or PNG"): 1,
+        ("link", "to a folder that holds it"): 1,
+        ("folder", "@eaDir: thumbnails of Synology"): 2,
+        ("folder", "__MACOSX: of an archive made on macOS"): 1,
+        ("folder", "hidden"): 1,
+        ("file", "hidden"): 1,
+        ("file", "no ending"): 1,
+        ("file", "a pipe, a socket or a device"): 1,
+        (".csv", ""): 1,
+        (".txt", ""): 1,
+    }
+    assert passed_line(listing.passed) == (
+        "passed over 13 files and 4 folders: 3 dangling links, 2 .heic (HEIC: convert it to JPEG or PNG),"
+        " 1 .jpg (beside the class folders), 1 .nef (camera raw: convert it to JPEG or PNG),"
+        " 2 folders (@eaDir: thumbnails of Synology), 8 other kinds"
+    )
+    assert {each.what for each in listing.passed if each.is_image} == {"dangling link", ".heic", ".jpg", ".nef"}
+
+
+def encoded(kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (9, 8), (200, 90, 10)).save(file, kind, **options)
+    return file.getvalue()
+
+
+CONTENTS = {
+    "no-ending": (encoded("JPEG"), "image"),
+    "photo.jpg?w=640": (encoded("PNG"), "image"),
+    "photo.webp!large": (encoded("WEBP"), "image"),
+    "photo.JPG_original": (encoded("TIFF"), "image"),
+    "jpeg.heic": (encoded("JPEG"), "image"),
+    "1.5": (encoded("BMP"), "image"),
+    "two.mpo": (encoded("MPO", save_all=True, append_images=[Image.new("RGB", (9, 8))]), "image"),
+    "moving.apng": (encoded("PNG", save_all=True, append_images=[Image.new("RGB", (9, 8))]), "image"),
+    "cut": (encoded("JPEG")[:20], "damaged"),
+    "BMW": (b"BMW is a maker of cars", ""),
+    "P1": (b"P1 was late, P2 was not", ""),
+    "phone": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC: convert it to JPEG or PNG"),
+    "preview.dng": (encoded("TIFF"), "camera raw: convert it to JPEG or PNG"),
+    "empty": (b"", ""),
+    "script": (b"%!PS-Adobe-3.0 EPSF-3.0", ""),
+}
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_content_decides_where_the_ending_does_not(tmp_path: Path, name: str) -> None:
+    root = touch(tmp_path, "a/1.jpg", "b/1.jpg")
+    content, what = CONTENTS[name]
+    (root / "b" / name).write_bytes(content)
+    listing = folder(root)
+    images = [sample.image for sample in listing.samples if sample.label == 1]
+    assert images_below(root / "b")[0] == images
+    if what == "image":
+        assert images == sorted([root / "b" / "1.jpg", root / "b" / name])
+        assert listing.passed == ()
+        open_rgb(root / "b" / name)
+    else:
+        assert images == [root / "b" / "1.jpg"]
+        (passed,) = listing.passed
+        assert (passed.path, passed.is_image) == (root / "b" / name, bool(what))
+        assert passed.why == (what or ("" if "." in name else "no ending"))
+
+
+def test_files_of_known_endings_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To open each file would make the listing of a large set slow, most of all over a network."""
+    root = touch(tmp_path, "a/1.jpg", "a/1.xml", "b/1.PNG", "b/1.json", "b/2.nef")
+    monkeypatch.setattr("runtime.data.formats._why_no_content", lambda path: pytest.fail(str(path)))
+    assert len(folder(root).samples) == 2
+
+
+def test_linked_class_folders_are_classes(tmp_path: Path) -> None:
+    root = touch(tmp_path / "root", "a/1.jpg")
+    (root / "b").symlink_to(touch(tmp_path / "elsewhere", "2.jpg"))
+    assert [sample.id for sample in folder(root).samples] == ["a/1.jpg", "b/2.jpg"]
+
+
+def test_a_class_of_dead_links_says_so(tmp_path: Path) -> None:
+    root = touch(tmp_path, "a/1.jpg", "b/notes.txt")
+    (root / "b" / "1.jpg").symlink_to("/nowhere/1.jpg")
+    assert problem_of(folder, root).help() == "passed over 2 files: 1 dangling link, 1 .txt"
+
+
+SETS = {
+    "training_set test_set": {"training_set": "train", "test_set": "test"},
+    "seg_train seg_test seg_pred": {"seg_train": "train", "seg_test": "test"},
+    "TrainImages ValidationImages": {"TrainImages": "train", "ValidationImages": "valid"},
+    "train2017 val2017": {"train2017": "train", "val2017": "valid"},
+    "train test_images docs": {"train": "train", "test_images": "test"},
+    "Training Data|Testing Data": {"Training Data": "train", "Testing Data": "test"},
+    "01-train 02-dev": {"01-train": "train", "02-dev": "valid"},
+    "train val unlabeled": {"train": "train", "val": "valid"},
+    "train crops_test": {"train": "train", "crops_test": "test"},
+    "valid test": {"valid": "valid", "test": "test"},
+}
+
+
+@pytest.mark.parametrize("names", SETS)
+def test_folders_that_are_named_like_sets_are_no_classes(tmp_path: Path, names: str) -> None:
+    for name in names.split("|" if "|" in names else " "):
+        labels = ("cat/", "dog/", "emu/") if name in SETS[names] else ("",)
+        touch(tmp_path, *(f"{name}/{label}1.jpg" for label in labels))
+    problem = problem_of(folder, tmp_path)
+    assert isinstance(problem, SetsAsClasses)
+    expected = {role: str(tmp_path / name) for name, role in SETS[names].items()}
+    assert dict(problem.sets) == (expected if "train" in expected else {})
+    for field, path in problem.sets:
+        assert f'{field} = folder("{path}")' in problem.help()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "car train",
+        "steam_train bullet_train",
+        "train test_tube",
+        "freight_train test_drive bus",
+        "training meeting testing",
+    ],
+)
+def test_classes_may_have_words_of_sets_in_their_names(tmp_path: Path, names: str) -> None:
+    root = touch(tmp_path, *(f"{name}/{n}.jpg" for name in names.split() for n in "12"))
+    assert folder(root).classes == tuple(sorted(names.split()))
+
+
+def test_sets_that_were_unpacked_into_a_folder_of_their_own_name(tmp_path: Path) -> None:
+    root = touch(tmp_path, *(f"seg_{s}/seg_{s}/{label}/1.jpg" for s in ("train", "test") for label in ("sea", "road")))
+    touch(tmp_path, "seg_pred/seg_pred/1.jpg")
+    problem = problem_of(folder, root)
+    assert isinstance(problem, SetsAsClasses)
+    assert problem.sets == (("train", f"{root}/seg_train/seg_train"), ("test", f"{root}/seg_test/seg_test"))
 
 
 # --- tables ----------------------------------------------------------------------------------
@@ -157,8 +319,12 @@ def test_a_table_lists_its_rows(tmp_path: Path) -> None:
         "kind\tfile\n10\t1.jpg\n9\t3.jpg\n",
         "id, file , kind\n0, 1.jpg , 10\n1, 3.jpg , 9",
         '"file","note","kind"\n"1.jpg","two\nlines",10\n3.jpg,,9\n',
+        "file|kind\n1.jpg|10\n3.jpg|9\n",
+        "\ufeffsep=;\r\nfile;kind\r\n1.jpg;10\r\n3.jpg;9\r\n",
+        "file,kind,,\n1.jpg,10,,\n3.jpg,9\n",
+        "id;a,b;file;kind\n0;x,y;1.jpg;10\n1;;3.jpg;9",
     ],
-    ids=["byte order mark", "semicolons", "tabs", "blanks", "quotes"],
+    ids=["byte order mark", "semicolons", "tabs", "blanks", "quotes", "bars", "Excel", "ends", "commas in semicolons"],
 )
 def test_every_usual_table_reads_alike(tmp_path: Path, text: str) -> None:
     listing = csv_file(table(tmp_path, text), "file", "kind")
@@ -199,27 +365,122 @@ def test_a_table_that_only_evaluates_may_have_one_class(tmp_path: Path) -> None:
         ("files,kind\n1.jpg,a\n", "E507", "no column `file`did you mean `files`? its columns are `files`, `kind`"),
         ("file;label\n1.jpg;a\n", "E507", "no column `kind`its columns are `file`, `label`"),
         ("file,kind\n", "E506", "it has no rows"),
-        ("", "E506", "it has no columns"),
-        ("\n\n", "E506", "it has no columns"),
-        (b"file,kind\n1.jpg,caf\xe9\n", "E506", "not UTF-8"),
+        ("", "E506", "it is empty"),
+        ("\n\n", "E506", "it is empty"),
+        ("\nfile,kind\n1.jpg,a\n", "E506", "its first line is blank"),
+        (b"file,kind\n1.jpg,caf\xe9\n", "E506", "not UTF-8 text: line 2 holds the byte 0xe9"),
+        (b"file,kind\n1.jpg,caf\xe9\n", "E506", "iconv -f WINDOWS-1252 -t UTF-8 "),
+        ("file,kind\n1.jpg,a\n".encode("utf-16"), "E506", "it is UTF-16 text"),
+        ("file,kind\n1.jpg,a\n".encode("utf-16"), "E506", "iconv -f UTF-16 -t UTF-8 "),
+        ("file,kind\n1.jpg,a\n".encode("utf-16-le"), "E506", "it is no text: line 1 holds a NUL byte"),
+        ("file,kind\n1\0.jpg,a\n3.jpg,b\n", "E506", "it is no text: line 2 holds a NUL byte"),
+        (b"PK\3\4\x14\0\6\0", "E506", "it is a workbook"),
+        ("file kind\n1.jpg a\n", "E507", "is it separated by blanks? commas are understood"),
+        ("file,kind,kind\n1.jpg,a,0\n", "E576", "2 columns called `kind`: 2, 3"),
         ("file,kind\n1.jpg,a\n3.jpg,\n", "E509", "line 3 of"),
         ("file,kind\n1.jpg,a\n3.jpg\n", "E509", "the label is empty"),
         ("file,kind\n1.jpg,a\n ,b\n", "E509", "the image is empty"),
-        ("file,kind\n1.jpg,a\n3.jpg,b\n./1.jpg,b\n", "E509", "line 4 of"),
-        ("file,kind\n1.jpg,a\n3.jpg,b\n./1.jpg,b\n", "E509", "image `1.jpg` stands in line 2 already"),
-        ('file,kind\n"1.jpg,a\n3.jpg,b\n', "E506", "unexpected end of data"),
-        ("file,kind\n1\0.jpg,a\n3.jpg,b\n", None, ""),
+        ("file,kind\n1.jpg,a\n3.jpg,\u00a0\u200b\n", "E509", "the label is empty"),
+        ("file,kind\n1.jpg,cat, tabby\n3.jpg,dog\n", "E509", "it has 3 cells, and the first line names 2 columns"),
+        ("file,kind\n1.jpg,cat, tabby\n3.jpg,dog\n", "E509", 'put a cell that holds `,` in quotes, as `"cat, tabby"`'),
+        ("kind,file\ncat, tabby,1.jpg\ndog,3.jpg\n", "E509", "line 2 of"),
+        ("file,kind,,\n1.jpg,cat,, tabby\n", "E509", "it has 4 cells, and the first line names 2 columns"),
+        ('file,kind\n1.jpg,"cat\n3.jpg,dog"\n', "E509", "the label goes on in the next line"),
+        ('file,kind\n1.jpg,a\n3.jpg,"b\nsub/2.jpg,a\n', "E506", "a quote that opens in line 3 does not close"),
+        ('file,kind\n1.jpg,"a\n3.jpg,"b"\n', "E506", "a quote that opens in line 2 closes in line 3 in the middle"),
+        ("file,kind\n1.jpg,a\n./1.jpg,a\n3.jpg,b\nsub/../1.jpg,a\n", "E577", "1 image has several rows in"),
+        ("file,kind\n1.jpg,a\n./1.jpg,a\n3.jpg,b\nsub/../1.jpg,a\n", "E577", "2 too many: `1.jpg` in lines 2, 3, 5"),
+        ("file,kind\n1.jpg,a\n./1.jpg,a\n3.jpg,b\n", "E577", "(oversampling) a holdout would put copies"),
+        ("file,kind\n1.jpg,a\n3.jpg,b\n1.jpg,b\n", "E577", "`1.jpg` is `a` in line 2 and `b` in line 4"),
+        ("file,kind\nhttps://x.org/1.jpg,a\n", "E508", "it is a URL"),
+        ("file,kind\ns3://x/1.jpg,a\n", "E508", "it is a URL"),
+        ("file,kind\nsub\\2.jpg,a\n", "E508", "write `sub/2.jpg`, which is there"),
+        ("file,kind\nC:\\sub\\2.jpg,a\n", "E508", "`C:` is a drive of Windows"),
+        ("file,kind\nC:/sub/2.jpg,a\n", "E508", "`C:` is a drive of Windows"),
+        ("file,kind\n~/nowhere/2.jpg,a\n", "E508", f"write `{Path.home() / 'nowhere/2.jpg'}`"),
     ],
 )
-def test_tables_that_cannot_be_used(tmp_path: Path, text: str | bytes, code: str | None, words: str) -> None:
+def test_tables_that_cannot_be_used(tmp_path: Path, text: str | bytes, code: str, words: str) -> None:
     problem = problem_of(csv_file, table(tmp_path, text), "file", "kind")
-    assert problem.code == code or (code is None and problem.code in ("E506", "E508"))  # Python 3.10 reads no NUL
+    assert problem.code == code
     assert words in problem.message() + problem.help()
+
+
+def test_a_cell_without_end_is_named_by_its_line(tmp_path: Path) -> None:
+    path = table(tmp_path, 'file,kind\n1.jpg,a\n3.jpg,"b\n' + "x" * 140_000)
+    problem = problem_of(csv_file, path, "file", "kind")
+    assert problem.message().endswith("a cell of line 3 has more than 131,072 characters")
+    assert problem.help() == "is there a quote that does not close?"
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        (("caf\u00e9", "cafe\u0301"), "`caf\\u00e9` in 1 row from line 2 and `cafe\\u0301` in 1 row from line 3"),
+        (("dog", "dog\u200b"), "`dog` in 1 row from line 2 and `dog\\u200b` in 1 row from line 3"),
+        (("big cat", "big\u00a0cat"), "`big cat` in 1 row from line 2 and `big\\u00a0cat` in 1 row from line 3"),
+        (("big cat", "big  cat"), "`big cat` in 1 row from line 2 and `big  cat` in 1 row from line 3"),
+    ],
+)
+def test_labels_and_folders_that_look_the_same_are_refused(tmp_path: Path, labels: tuple[str, str], shown: str) -> None:
+    path = table(tmp_path, f"file,kind\n1.jpg,{labels[0]}\n3.jpg,{labels[1]}\n")
+    problem = problem_of(csv_file, path, "file", "kind")
+    assert problem.code == "E578"
+    assert problem.message() == f"`{path}` has labels that look the same: {shown}"
+    root = touch(tmp_path / "folders", *(f"{label}/1.jpg" for label in labels))
+    assert problem_of(folder, root).code == "E578"
+
+
+def test_white_space_around_a_label_is_none_of_it(tmp_path: Path) -> None:
+    path = table(tmp_path, "file,kind\n1.jpg,cat\n3.jpg,\u00a0cat\u2003\nsub/2.jpg,Cat\n")
+    assert csv_file(path, "file", "kind").classes == ("Cat", "cat")
+
+
+@pytest.mark.parametrize("place", ["a", "quite/elsewhere"])
+@pytest.mark.parametrize("beside", [True, False])
+def test_where_absolute_paths_lie_does_not_matter(tmp_path: Path, place: str, beside: bool) -> None:
+    photos = touch(tmp_path / place / "photos", "cat/1.jpg", "cat/deeper/2.jpg", "dog/1.jpg")
+    rows = [f"{image},{image.relative_to(photos).parts[0]}" for image in sorted(photos.rglob("*.jpg"))]
+    path = (photos.parent if beside else tmp_path) / "labels.csv"
+    path.write_text("\n".join(["file,kind", *rows]))
+    listing = csv_file(path, "file", "kind")
+    assert [sample.id for sample in listing.samples] == ["cat/1.jpg", "cat/deeper/2.jpg", "dog/1.jpg"]
+    assert [sample.image for sample in listing.samples] == sorted(photos.rglob("*.jpg"))
+    (tmp_path / "gone.txt").write_text(f"{photos / 'dog/1.jpg'}\ncat/1.jpg\n")
+    (left,) = without({"train": listing}, tmp_path / "gone.txt")["train"].samples
+    assert left.id == "cat/deeper/2.jpg"
+
+
+def test_a_path_that_is_absolute_and_one_that_is_not_can_name_one_image(tmp_path: Path) -> None:
+    rows = f"file,kind\n1.jpg,a\n{tmp_path / 'sub' / '2.jpg'},b\n"
+    assert [sample.id for sample in csv_file(table(tmp_path, rows), "file", "kind").samples] == ["1.jpg", "sub/2.jpg"]
+    again = table(tmp_path, f"{rows}{tmp_path / '1.jpg'},a\n")
+    assert problem_of(csv_file, again, "file", "kind").message().endswith("`1.jpg` in lines 2, 4")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("data\train", "`/` separates the parts of a path, and a backslash does not: write `{root}/data/train`"),
+        ("data\\new\\train", "write `{root}/data/new/train`"),
+        ("C:\\photos", "`C:` is a drive of Windows: write where its files lie on this machine"),
+        ("https://x.org/photos", "it is a URL, and files are read from this machine only"),
+        ("gs://x/photos", "it is a URL"),
+        ("~/photos", f"`~` is a folder's name here: write `{Path.home() / 'photos'}`"),
+        ("~nobody-of-that-name/photos", "the recipe's relative paths start at its folder"),
+    ],
+)
+def test_what_a_path_was_meant_as_is_said(tmp_path: Path, wanted: str, words: str) -> None:
+    problem = problem_of(folder, tmp_path / wanted)
+    assert problem.code == "E501"
+    assert words.format(root=tmp_path) in problem.help()
 
 
 def test_of_many_bad_rows_five_are_shown(tmp_path: Path) -> None:
     path = table(tmp_path, "file,kind\n" + "1.jpg,\n" * 9)
-    assert [getattr(problem, "line", 0) for problem in problems_of(csv_file, path, "file", "kind")] == [2, 3, 4, 5, 6]
+    found = problems_of(csv_file, path, "file", "kind")
+    assert [getattr(problem, "line", 0) for problem in found] == [2, 3, 4, 5, 6]
+    assert found[-1].message().endswith("the label is empty; 4 more rows cannot be used")
 
 
 # --- packaged sets ---------------------------------------------------------------------------
@@ -236,18 +497,22 @@ def test_solar_cells_are_those_of_the_package() -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "words"),
-    [(solar_cells, "elpv-dataset"), (digits, "scikit-learn"), (fashion_mnist, "dataset-fashion-mnist")],
+    ("load", "words", "command"),
+    [
+        (solar_cells, "elpv-dataset", "[solar]"),
+        (digits, "scikit-learn", "pip install"),
+        (fashion_mnist, "dataset-fashion-mnist", "apt"),
+    ],
 )
 def test_a_package_that_is_not_installed_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, load: Callable[[], object], words: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, load: Callable[[], object], words: str, command: str
 ) -> None:
     monkeypatch.setattr(packaged_sets, "find_spec", lambda name: None)
     monkeypatch.setattr(packaged_sets, "_FASHION_FOLDER", tmp_path / "nowhere")
     problem = problem_of(load)
     assert problem.code == "E510"
     assert words in problem.message()
-    assert words in problem.help()
+    assert command in problem.help()
 
 
 def test_digits_are_scaled_to_bytes() -> None:

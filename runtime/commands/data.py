@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,12 +143,13 @@ def _show(report: DataReport, page: Path | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from runtime.data.passed_over import by_kind, passed_line
     from runtime.data_check import KINDS
 
     screen = console()
     sets = ", ".join(f"{name} {sum(counts):,}" for name, counts in report.counts.items())
     screen.print(f"{len(report.seen):,} images of {len(report.classes):,} classes: {sets}", soft_wrap=True)
-    if not report.found:
+    if not report.found and not any(each.is_image for each in report.passed):
         screen.print("nothing was found")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     table.add_column(justify="right")
@@ -159,10 +161,16 @@ def _show(report: DataReport, page: Path | None) -> None:
             table.add_row("", _line(group))
         if len(groups) > _EXAMPLES:
             table.add_row("", f"and {len(groups) - _EXAMPLES:,} more")
+    if line := passed_line(report.passed):
+        table.add_row("", Text(line, "bold red" if any(each.is_image for each in report.passed) else ""))
+        for (what, why), _ in by_kind(report.passed):
+            paths = [each.path for each in report.passed if (each.what, each.why) == (what, why)]
+            more = f" and {len(paths) - _EXAMPLES:,} more" if len(paths) > _EXAMPLES else ""
+            table.add_row("", printable(", ".join(map(str, paths[:_EXAMPLES])) + more))
     screen.print(table)
     if page is not None:
         screen.print(f"with pictures: {page}", soft_wrap=True)
-    elif report.found:
+    elif report.found or report.passed:
         screen.print(
             "--html FILE shows the images, --json lists all, --fix writes a list for `exclude`", soft_wrap=True
         )
@@ -187,6 +195,10 @@ def _plain(report: DataReport) -> dict[str, Any]:
         "sizes": dict(report.sizes),
         "modes": dict(report.modes),
         "serious": report.serious,
+        "passed_over": [
+            {"path": str(each.path), "what": each.what, "why": each.why, "serious": each.is_image}
+            for each in report.passed
+        ],
         "found": {
             name: {
                 "title": KINDS[name].title,
@@ -205,15 +217,21 @@ def _progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=5) as shown:
-        shown.disable = not shown.console.is_terminal
+    screen = Console(stderr=True)
+    shown = Progress(*columns, console=screen, transient=True, auto_refresh=False, disable=not screen.is_terminal)
+    with shown:
         tasks: dict[str, Any] = {}
+        shown_at = 0.0
 
         def note(what: str, done: int, total: int) -> None:
+            nonlocal shown_at
             if what not in tasks:
                 for task in tasks.values():
                     shown.update(task, visible=False)
                 tasks[what] = shown.add_task(what, total=total)
-            shown.update(tasks[what], completed=done)
+            now = time.monotonic()
+            is_due = now - shown_at > 0.2
+            shown_at = now if is_due else shown_at
+            shown.update(tasks[what], completed=done, refresh=is_due)
 
         yield note

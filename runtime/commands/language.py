@@ -25,7 +25,9 @@ from runtime.commands.command import (
     SET,
     command,
     console,
+    keep_to_threads,
     show_problems,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -134,6 +136,7 @@ def new(place: str, out: str | None, force: bool) -> int:
     The images are counted and some of them opened; what is seen decides, and comments say why. `--out -` prints the
     recipe.
     """
+    keep_to_threads()
     from runtime.pack_file import refuse_pack
     from runtime.starter import file_stem, starter, summary
     from runtime.survey import survey
@@ -146,6 +149,8 @@ def new(place: str, out: str | None, force: bool) -> int:
         click.echo(text.encode(), nl=False)
         return FINE
     _create(path, text, force)
+    for note in found.notes:
+        tell(note)
     click.echo(f"{path}: {summary(found)}\nnext: ftr plan {quote(str(path))}, then ftr run {quote(str(path))}")
     return FINE
 
@@ -331,7 +336,9 @@ def lsp() -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("recipe_lang", "runtime"):
             raise
-        click.echo(f'the language server needs {error.name}: pip install -c constraints.txt ".[lsp]"', err=True)
+        from runtime.installation import install_command
+
+        click.echo(f"the language server needs {error.name}: {install_command('lsp')}", err=True)
         return INVALID
     serve()
     return FINE

@@ -1,15 +1,19 @@
-"""What can be wrong with the images and the tables that a recipe names (E501 to E519).
+"""What can be wrong with the images and the tables that a recipe names (E501 to E519, E576 to E578).
 
 Each problem carries plain values (paths as text, names, counts); the caller adds the place in the recipe.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from recipe_lang.diagnostics import Problem
-from recipe_lang.phrases import counted, printable
+from recipe_lang.phrases import counted, listed, printable
+from runtime.data.labels import seen, told_apart
 
 _SHOWN = 5
 
@@ -19,7 +23,8 @@ def quoted(text: object) -> str:
     return f"`{printable(text)}`"
 
 
-def _listed(names: tuple[str, ...], total: int | None = None) -> str:
+def names_of(names: Sequence[str], total: int | None = None) -> str:
+    """Return the first of some names, and how many more there are."""
     shown = ", ".join(quoted(name) for name in names[:_SHOWN])
     more = (len(names) if total is None else total) - min(len(names), _SHOWN)
     return f"{shown} and {more} more" if more > 0 else shown
@@ -37,6 +42,7 @@ class MissingPath(Problem):
     wanted: str
     found: str = ""
     nearest: str = ""
+    hint: str = ""
 
     def message(self) -> str:
         """Say which path is missing, or of which other kind it is."""
@@ -46,8 +52,8 @@ class MissingPath(Problem):
 
     def help(self) -> str:
         """Suggest the path that looks most alike."""
-        if self.nearest:
-            return f"did you mean {quoted(self.nearest)}?"
+        if self.hint or self.nearest:
+            return self.hint or f"did you mean {quoted(self.nearest)}?"
         return "" if self.found else "the recipe's relative paths start at its folder, or at `--data-root FOLDER`"
 
 
@@ -61,10 +67,12 @@ class NoClassFolders(Problem):
     code: ClassVar[str] = "E502"
     path: str
     loose: int
+    passed: str = ""
 
     def message(self) -> str:
         """Say that there is no class, and what there is in its place."""
         inside = f"{counted(self.loose, 'image')} directly inside" if self.loose else "nothing to read"
+        inside += f"; {self.passed}" if self.passed else ""
         return f"{quoted(self.path)} has no class folders: it has {inside}"
 
     def help(self) -> str:
@@ -77,48 +85,59 @@ class SetsAsClasses(Problem):
     """The subfolders of this folder are data sets (train, valid, test) and not classes.
 
     Name each of them as a source of its own. Otherwise the model would learn to tell the training set from
-    the test set.
+    the test set. `sets` are those that have class folders, as (field of the data block, path).
     """
 
     code: ClassVar[str] = "E503"
     path: str
     names: tuple[str, ...]
+    sets: tuple[tuple[str, str], ...] = ()
 
     def message(self) -> str:
         """Say which folders would become classes."""
-        return f"the folders in {quoted(self.path)} are sets, not classes: {_listed(self.names)}"
+        return f"the folders in {quoted(self.path)} are sets, not classes: {names_of(self.names)}"
 
     def help(self) -> str:
-        """Suggest the training set's own folder."""
-        return f"give each set its own folder, such as {quoted(self.path + '/' + self.names[0])}"
+        """Write the lines that name each set; as the recipe would, where it is known which one that is."""
+        folder = Path() if self.span is None else self.span.source.folder
+        lines = [
+            f"{field} = folder({json.dumps(_below(path, folder), ensure_ascii=False)})" for field, path in self.sets
+        ]
+        return (
+            "\n".join(["give each set its own folder:", *map(printable, lines)])
+            if lines
+            else (f"give each set its own folder, such as {quoted(self.path + '/' + self.names[0])}")
+        )
+
+
+def _below(path: str, folder: Path) -> str:
+    return Path(path).relative_to(folder).as_posix() if Path(path).is_relative_to(folder) else path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmptyClass(Problem):
     """A class folder holds no image that can be read, so the model could never learn this class.
 
-    Files count by their extension: jpg, png, webp, gif, bmp, tiff and the like. Others, such as HEIC or
-    camera raw, must be converted first.
+    JPEG, PNG, WebP, GIF, BMP, TIFF and the like are read, also under other names. Others, such as HEIC or
+    camera raw, must be converted first; a link counts where what it points to is there.
     """
 
     code: ClassVar[str] = "E504"
     path: str
     names: tuple[str, ...]
-    others: tuple[str, ...] = ()
+    passed: str = ""
 
     def message(self) -> str:
         """Say which classes are empty."""
         one = len(self.names) == 1
         return (
-            f"{'class' if one else 'classes'} {_listed(self.names)} in {quoted(self.path)}"
+            f"{'class' if one else 'classes'} {names_of(self.names)} in {quoted(self.path)}"
             f" {'has' if one else 'have'} no image"
         )
 
     def help(self) -> str:
         """Say what lies there instead."""
-        if self.others:
-            return f"the files there end in {_listed(self.others)}: convert them to JPEG or PNG"
-        return "add images, or remove the folder"
+        return self.passed or "add images, or remove the folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,12 +168,13 @@ class UnreadableTable(Problem):
     """A CSV file cannot be read as a table.
 
     It must be text in UTF-8, with the columns' names in its first line. Columns are separated by commas,
-    semicolons or tabs.
+    semicolons, tabs or `|`.
     """
 
     code: ClassVar[str] = "E506"
     path: str
     reason: str
+    hint: str = ""
 
     def message(self) -> str:
         """Say why the table cannot be read."""
@@ -162,7 +182,7 @@ class UnreadableTable(Problem):
 
     def help(self) -> str:
         """Say what is expected."""
-        return "save it as CSV in UTF-8, with the columns' names in the first line"
+        return self.hint or "save it as CSV in UTF-8, with the columns' names in the first line"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +205,8 @@ class MissingColumn(Problem):
     def help(self) -> str:
         """List the columns that exist."""
         start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
-        return f"{start}its columns are {', '.join(quoted(name) for name in self.columns)}"
+        blanks = "; is it separated by blanks? commas are understood" if len(self.columns) == 1 else ""
+        return f"{start}its columns are {names_of(self.columns)}{blanks}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,38 +223,128 @@ class MissingImages(Problem):
     line: int
     total: int
     nearest: str = ""
+    hint: str = ""
 
     def message(self) -> str:
         """Count the missing files and name the first ones."""
         what = counted(self.total, "row names an image that is", "rows name images that are")
         place = f"(first in line {self.line} of {quoted(self.path)})"
-        return f"{what} not there: {_listed(self.names, self.total)} {place}"
+        return f"{what} not there: {names_of(self.names, self.total)} {place}"
 
     def help(self) -> str:
         """Say where the files were looked for."""
+        if self.hint:
+            return self.hint
         start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
         return f"{start}looked in {quoted(self.root)}; `root` names another folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRow(Problem):
-    """A row of a table cannot be used: its image or its label is empty, or the image has a row already.
+    """A row of a table cannot be used: its image or its label is empty, or it has more cells than there are columns.
 
-    An image that stands twice would be counted twice, and its two labels might contradict each other.
+    A comma in a label that is not quoted makes two cells of it. The second one is never dropped: labels that differ
+    behind the comma only would become one.
     """
 
     code: ClassVar[str] = "E509"
     path: str
     line: int
     reason: str
+    hint: str = "complete or remove the row"
+    more: int = 0
 
     def message(self) -> str:
         """Say what is wrong with which row."""
-        return f"line {self.line} of {quoted(self.path)}: {self.reason}"
+        others = f"; {counted(self.more, 'more row')} cannot be used" if self.more else ""
+        return f"line {self.line} of {quoted(self.path)}: {self.reason}{others}"
 
     def help(self) -> str:
         """Say what to do about it."""
-        return "complete or remove the row"
+        return self.hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatedColumn(Problem):
+    """Several columns of a table have the name that the recipe asks for, and any of them could be meant."""
+
+    code: ClassVar[str] = "E576"
+    path: str
+    column: str
+    places: tuple[int, ...]
+
+    def message(self) -> str:
+        """Say which columns they are, counted from 1."""
+        numbers = ", ".join(str(1 + place) for place in self.places)
+        return f"{quoted(self.path)} has {len(self.places)} columns called {quoted(self.column)}: {numbers}"
+
+    def help(self) -> str:
+        """Say what to do about it."""
+        return "rename all but one in its first line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatedRows(Problem):
+    """A table has several rows for an image.
+
+    Rows that are repeated so that a rare class weighs more (oversampling) are copies to a holdout, which puts some of
+    them into `train` and others into `valid` or `test`: what is measured there was trained on. Rows with different
+    labels contradict each other, since an image has one class.
+    """
+
+    code: ClassVar[str] = "E577"
+    path: str
+    images: int
+    rows: int
+    unlike: int
+    name: str
+    lines: tuple[tuple[int, str], ...]
+
+    def message(self) -> str:
+        """Count the rows that are too many, and show an image's."""
+        images = counted(self.images, "image has", "images have")
+        start = f"{images} several rows in {quoted(self.path)}, {self.rows:,} too many: {quoted(self.name)}"
+        if self.unlike:
+            (line, label), (other, another) = self.lines[0], next(e for e in self.lines if e[1] != self.lines[0][1])
+            labels = f"is {quoted(label)} in line {line} and {quoted(another)} in line {other}"
+            return f"{start} {labels}; {self.unlike:,} of them {'has' if self.unlike == 1 else 'have'} several labels"
+        shown = [f"{line}" for line, _ in self.lines[:_SHOWN]]
+        more = f" and {len(self.lines) - _SHOWN} more" if len(self.lines) > _SHOWN else ""
+        return f"{start} in lines {', '.join(shown)}{more}"
+
+    def help(self) -> str:
+        """Say what to do about it."""
+        if self.unlike:
+            return "give each image one row: a classifier learns one class of each"
+        return (
+            "give each image one row: of rows that are repeated for balance (oversampling) a holdout would put copies"
+            " into both `train` and `valid`; `monitor = valid.balanced_accuracy` counts classes alike"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsAlike(Problem):
+    """Labels of a table, or class folders, look the same and are not: nobody means them as two classes.
+
+    They differ in how an accent is written (as one character, or as a mark behind its letter, as macOS writes names of
+    files), in the kind or the number of blanks, or in characters that have no width.
+    """
+
+    code: ClassVar[str] = "E578"
+    path: str
+    names: tuple[str, ...]
+    where: tuple[str, ...] = ()
+
+    def message(self) -> str:
+        """Show them with what differs as escapes."""
+        places = self.where or ("",) * len(self.names)
+        shown = [f"`{told_apart(name)}` {place}".rstrip() for name, place in zip(self.names, places, strict=True)]
+        what = "labels" if self.where else "class folders"
+        return f"{quoted(self.path)} has {what} that look the same: {listed(tuple(shown), 'and')}"
+
+    def help(self) -> str:
+        """Say what to do about it."""
+        return "write all of these rows alike" if self.where else "put their images into one folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,12 +457,15 @@ class UnknownClass(Problem):
     def message(self) -> str:
         """Name the classes that training lacks."""
         what = "class" if len(self.names) == 1 else "classes"
-        return f"the {self.set_name} set has {what} {_listed(self.names)}, which training has not"
+        return f"the {self.set_name} set has {what} {names_of(self.names)}, which training has not"
 
     def help(self) -> str:
         """List the classes of training."""
+        if self.nearest and seen(self.nearest) == seen(self.names[0]):
+            one, other = told_apart(self.names[0]), told_apart(self.nearest)
+            return f"`{one}` looks like training's `{other}` and is another name: write both alike"
         start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
-        return f"{start}training has {_listed(self.classes)}"
+        return f"{start}training has {names_of(self.classes)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,7 +481,7 @@ class ClassWithoutImages(Problem):
     def message(self) -> str:
         """Name the classes."""
         what = "class has" if len(self.names) == 1 else "classes have"
-        return f"{len(self.names)} {what} no image left for training: {_listed(self.names)}"
+        return f"{len(self.names)} {what} no image left for training: {names_of(self.names)}"
 
     def help(self) -> str:
         """Say what to do about it."""

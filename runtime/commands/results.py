@@ -24,6 +24,7 @@ from runtime.commands.command import (
     command,
     console,
     mxnet,
+    tell,
 )
 
 
@@ -71,6 +72,7 @@ def evaluate(
             set_name=set_name,
             data_root=data_root,
             cache=cache,
+            tell=tell,
         )
         if machine:
             click.echo(json.dumps(report_json(name, report), indent=2, ensure_ascii=False))
@@ -107,7 +109,7 @@ def predict(
         from runtime.report_view import predictions_csv, predictions_json, show_predictions
         from runtime.running import device_context
 
-        found = list(finished.predict(finished.load(run, stage), images, device_context(device), top))
+        found = list(finished.predict(finished.load(run, stage), images, device_context(device), top, tell))
         if machine:
             click.echo(predictions_json(found))
         elif table:

@@ -174,7 +174,8 @@ class Display:
         speed = now.images / now.busy_s if now.busy_s > 0 else 0.0
         columns = self._console.width if self._console.is_terminal else None
         self._say(EpochLine.of(now.stage, event, speed).text(columns))
-        now.evaluated.append(event)
+        if event.epoch:  # not what the stage began with: no training loss goes with it
+            now.evaluated.append(event)
         monitor = now.stage.monitor
         if event.is_best and monitor is not None:
             best = f"{event.values[monitor.name]:.4f}, {_at(now.stage, event)}"
@@ -271,8 +272,8 @@ def _cut(text: Text, width: int) -> Text:
 
 
 def _at(stage: StagePlan, event: Evaluated) -> str:
-    """Return which epoch, or step, an evaluation is of: `epoch 3`; for weights before the first one what they are."""
-    return " ".join(place(stage, event.step).partition("/")[0].split()) if event.epoch else "what it began with"
+    """Return which epoch, or step, an evaluation is of: `epoch 3`."""
+    return " ".join(place(stage, event.step).partition("/")[0].split())
 
 
 def _joined(parts: Sequence[str], width: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isnan
 
 from rich.text import Text
 
@@ -20,13 +21,10 @@ _LONG = {"balanced_accuracy": "balanced"}
 
 @dataclass(frozen=True, slots=True)
 class EpochLine:
-    """What a line says: `metrics` by name, the monitored one first; `speed` in images a second, 0 where unknown.
-
-    What a stage begins with has no training loss.
-    """
+    """What a line says: `metrics` by name, the monitored one first; `speed` in images a second, 0 where unknown."""
 
     place: str
-    loss: float | None
+    loss: float
     valid_loss: float
     metrics: Sequence[tuple[str, float]]
     speed: float
@@ -38,9 +36,8 @@ class EpochLine:
         monitor = stage.monitor.name if stage.monitor else ""
         names = dict.fromkeys(name for name in (monitor, "accuracy", "balanced_accuracy") if name not in ("", "loss"))
         metrics = [(name, event.values[name]) for name in names]
-        if not event.epoch:
-            return cls("begins with", None, event.values["loss"], metrics, 0.0, False)
-        return cls(place(stage, event.step), event.train_loss, event.values["loss"], metrics, speed, event.is_best)
+        speed, is_best = (speed, event.is_best) if event.epoch else (0.0, False)  # what the stage began with
+        return cls(place(stage, event.step), event.train_loss, event.values["loss"], metrics, speed, is_best)
 
     def text(self, columns: int | None) -> Text:
         """Return the line for so many columns, or without a limit."""
@@ -61,7 +58,9 @@ def place(stage: StagePlan, step: int) -> str:
 
 
 def number(value: float, digits: int) -> str:
-    """Return a number with so many digits behind the point, never `-0.000`."""
+    """Return a number with so many digits behind the point, never `-0.000`; a dash as long for none."""
+    if isnan(value):
+        return "-".rjust(digits + 2)
     text = f"{value:.{digits}f}"
     return text if float(text) else text.removeprefix("-")
 
@@ -71,13 +70,9 @@ def _metrics(line: EpochLine, names: Mapping[str, str], count: int) -> list[str]
     return [f"{names.get(name, name)} {value:.3f}" for name, value in sorted(line.metrics[:count])]
 
 
-def _trained(line: EpochLine) -> str:
-    return "" if line.loss is None else f"  loss {number(line.loss, 3)}"
-
-
 def _full(line: EpochLine) -> Text:
     return Text.assemble(
-        f"  {line.place}{_trained(line)}",
+        f"  {line.place}  loss {number(line.loss, 3)}",
         ("  valid", "bold"),
         f" loss {number(line.valid_loss, 3)}",
         *(f"  {metric}" for metric in _metrics(line, _LONG, 3)),
@@ -89,7 +84,7 @@ def _full(line: EpochLine) -> Text:
 def _short(metrics: int, with_speed: bool) -> Callable[[EpochLine], Text]:
     def form(line: EpochLine) -> Text:
         return Text.assemble(
-            f"  {line.place}{_trained(line)} ",
+            f"  {line.place}  loss {number(line.loss, 3)} ",
             ("valid", "bold"),
             f" {number(line.valid_loss, 3)}  ",
             " ".join(_metrics(line, _SHORT, metrics)),
@@ -103,8 +98,7 @@ def _short(metrics: int, with_speed: bool) -> Callable[[EpochLine], Text]:
 def _compact(loss: str, mark: str) -> Callable[[EpochLine], Text]:
     def form(line: EpochLine) -> Text:
         return Text.assemble(
-            " start " if line.loss is None else f" {line.place.partition(' ')[2]} ",
-            f"{loss}{'' if line.loss is None else f'{number(line.loss, 3)}/'}{number(line.valid_loss, 3)} ",
+            f" {line.place.partition(' ')[2]} {loss}{number(line.loss, 3)}/{number(line.valid_loss, 3)} ",
             *_metrics(line, _SHORT, 1),
             (mark if line.is_best else "", "green"),
         )

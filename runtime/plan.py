@@ -146,6 +146,16 @@ class StagePlan:
         return sum(part.trained for part in self.parts)
 
     @property
+    def name(self) -> str:
+        """The stage as people see it."""
+        return stage_name(self.position, self.title)
+
+    @property
+    def measures_beginning(self) -> bool:
+        """Whether the weights that it begins with are a candidate of its best; in the first stage the head is new."""
+        return self.position > 0 and self.monitor is not None
+
+    @property
     def numbers(self) -> int:
         """How many numbers could train."""
         return sum(part.numbers for part in self.parts)
@@ -159,16 +169,6 @@ class StagePlan:
             f"except {_matching(self.train.without)}": bool(partial and self.train.without),
         }
         return ", ".join(reason for reason, holds in reasons.items() if holds)
-
-    @property
-    def name(self) -> str:
-        """The stage as people see it."""
-        return stage_name(self.position, self.title)
-
-    @property
-    def measures_beginning(self) -> bool:
-        """Whether the weights that it begins with are a candidate of its best; in the first stage the head is new."""
-        return self.position > 0 and self.monitor is not None
 
 
 @dataclass(frozen=True, slots=True)

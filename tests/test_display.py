@@ -195,9 +195,10 @@ def test_one_line_for_an_epoch_with_the_largest_values(length: str, monitor: str
 
 def test_a_length_is_shown_in_the_unit_of_the_recipe(plan: Plan) -> None:
     lines = show(plan, 100, terminal=False).splitlines()
-    assert [line.split()[:2] for line in lines if "valid" in line and "begins" not in line] == [
+    assert [line.split()[:2] for line in lines if "valid" in line] == [
         ["epoch", "1/2"],
         ["epoch", "2/2"],
+        ["step", "0/6"],
         ["step", "4/6"],
         ["step", "6/6"],
     ]

@@ -7,16 +7,19 @@ Every image is read once, and its content hashed once where the cache does not k
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from runtime.data.contents import content_hashes
-from runtime.data.looks import Look, looks
+from runtime.data.images import USUAL, Reading
+from runtime.data.looks import Look, look_at, looks
 from runtime.data.near import FLAT, near_pairs
 from runtime.data.sources import ImageRef, Listing, Sample
+from runtime.data.tally import Tally, dark
 from runtime.feature_cache import FeatureCache
+from runtime.plan import Step
 from runtime.plan_advice import UNEQUAL
 
 _RANK = {"test": 0, "valid": 1, "train": 2}  # of copies in several sets the one for measuring is kept
@@ -63,6 +66,16 @@ KINDS: Mapping[str, Kind] = {
     ),
     "near_copies": Kind("nearly the same image in a set", "They may be copies, or pictures in a row of one thing."),
     "blank": Kind("nearly blank", f"The standard deviation of the brightness is below {FLAT:g} of 255."),
+    "transparent": Kind(
+        "transparent",
+        "They are laid over white; `flatten_alpha` in `prepare` chooses. Programs that ignore transparency show the"
+        " colours that it hides.",
+    ),
+    "levels": Kind(
+        "values that end early",
+        "As the 12 bits of a camera do in 16: the images are nearly black. `levels` in `prepare` says which value is"
+        " white.",
+    ),
     "shapes": Kind(
         "unusual shapes", f"They are longer by a factor of {_LONG:g} than is usual here: a crop loses much."
     ),
@@ -102,7 +115,8 @@ class Group:
 class DataReport:
     """What was found, by kind in the order of `KINDS`; counts of images by set and class; sizes and kinds of pixels.
 
-    `seen` are all images; `together` are the positions of those that are the same, or nearly so.
+    `seen` are all images; `together` are the positions of those that are the same, or nearly so. `reading` is how the
+    recipe has them read.
     """
 
     classes: tuple[str, ...]
@@ -112,6 +126,7 @@ class DataReport:
     found: Mapping[str, tuple[Group, ...]]
     seen: tuple[Seen, ...]
     together: tuple[tuple[int, ...], ...]
+    reading: Reading = USUAL
 
     @property
     def serious(self) -> bool:
@@ -141,20 +156,26 @@ def check_data(
     threads: int,
     cache: FeatureCache | None,
     progress: Progress = lambda what, done, total: None,
+    prepare: Sequence[Step] = (),
 ) -> DataReport:
     """Look at all images of a recipe's sets; `size` is the side of the network's image in pixels.
+
+    Those of the steps `prepare` that say how a file is read are heeded.
 
     `progress` is called with what is done at the moment, how many images are done, and of how many.
     """
     seen, samples = all_seen(listings, split)
     hashes = content_hashes(samples, threads, cache, lambda *n: progress("reading", *n))
-    found = list(looks(samples, threads, lambda *n: progress("looking at", *n)))
+    reading = Reading.of(prepare)
+    found = list(looks(samples, threads, lambda *n: progress("looking at", *n), reading))
     progress("comparing", 0, len(samples))
     same = same_images(hashes)
     near = _near(found, same)
     groups = _groups(seen, found, same, near)
-    for kind, place, note in _single(found, size):
+    for kind, place, note in _single([image.image for image in seen], found, size, reading):
         groups[kind].append(Group((seen[place],), note))
+    for kind, made in _undecided(seen, found, {step.name for step in prepare}):
+        groups[kind].append(made)
     first = next(iter(listings.values()))
     by_kind = {kind: tuple(made) for kind in KINDS if (made := groups.get(kind))}
     counts = {name: listing.counts() for name, listing in listings.items()}
@@ -171,6 +192,7 @@ def check_data(
         by_kind,
         tuple(seen),
         (*same, *near),
+        reading,
     )
 
 
@@ -233,7 +255,9 @@ def _joined(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def _single(found: Sequence[Look], size: int) -> Iterator[tuple[str, int, str]]:
+def _single(
+    images: Sequence[ImageRef], found: Sequence[Look], size: int, reading: Reading
+) -> Iterator[tuple[str, int, str]]:
     """Yield kind, position and note of what concerns an image alone."""
     sound = [(place, look) for place, look in enumerate(found) if not look.fault]
     yield from (("broken", place, look.fault) for place, look in enumerate(found) if look.fault)
@@ -248,7 +272,7 @@ def _single(found: Sequence[Look], size: int) -> Iterator[tuple[str, int, str]]:
         width, height = look.size
         shown = f"{width} x {height}"
         if look.spread < FLAT:
-            yield "blank", place, f"standard deviation {look.spread:.1f}"
+            yield "blank", place, f"standard deviation {look.spread:.1f}{_over_another(look, images[place], reading)}"
         if factor > _LONG:
             yield "shapes", place, shown
         if min(width, height) < size and not enlarged:
@@ -257,6 +281,25 @@ def _single(found: Sequence[Look], size: int) -> Iterator[tuple[str, int, str]]:
             yield "modes", place, look.mode
         if look.turned:
             yield "turned", place, shown
+
+
+def _over_another(look: Look, image: ImageRef, reading: Reading) -> str:
+    """Say how a blank image with transparency would look over another ground."""
+    if not look.traits.transparent:
+        return ""
+    ground = "black" if reading.flatten_alpha == "white" else "white"
+    return f", over {ground} {look_at(image, replace(reading, flatten_alpha=ground)).spread:.1f}"
+
+
+def _undecided(seen: Sequence[Seen], found: Sequence[Look], chosen: Container[str]) -> Iterator[tuple[str, Group]]:
+    """Yield what is to be said of images with transparency or early ends, where no step has been `chosen` for them."""
+    if "flatten_alpha" not in chosen:
+        yield from (("transparent", Group((seen[n],))) for n, look in enumerate(found) if look.traits.transparent)
+    tally = Tally()
+    for look in found:
+        tally.add(look.traits)
+    if tally.levels is not None and "levels" not in chosen:
+        yield "levels", Group((), f"{dark(tally.deep, tally.peak)}; `levels({tally.levels})` makes that white")
 
 
 def _unequal(classes: Sequence[str], counts: Sequence[int]) -> str:

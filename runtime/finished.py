@@ -24,7 +24,7 @@ from recipe_lang.source import Source
 from runtime.artifacts import read_classes, read_json, write_text, written_recipe
 from runtime.compile import data_plan, step
 from runtime.data import splits
-from runtime.data.images import ImageError, find_broken, open_rgb
+from runtime.data.images import ImageError, Reading, find_broken, open_rgb
 from runtime.data.problems import SetTooSmall
 from runtime.data.sets import Sets, list_sets, load_source, to_input, transform, under_root
 from runtime.data.sources import IMAGE_ENDINGS, Listing, Sample
@@ -97,7 +97,7 @@ def predict(run: Finished, paths: Sequence[Path], context: Any, top: int = 5) ->
     """
     files = [file for path in paths for file in _files(path)]
     net = _net(run, context)
-    prepared = transform(run.data.prepare)
+    prepared, reading = transform(run.data.prepare), Reading.of(run.data.prepare)
     rng = np.random.default_rng(0)
     queue = iter(files)
     while chunk := list(islice(queue, run.data.batch)):
@@ -105,7 +105,7 @@ def predict(run: Finished, paths: Sequence[Path], context: Any, top: int = 5) ->
         errors: dict[Path, str] = {}
         for file in chunk:
             try:
-                pixels.append(np.asarray(prepared(open_rgb(file), rng)))
+                pixels.append(np.asarray(prepared(open_rgb(file, reading), rng)))
             except ImageError as error:
                 errors[file] = str(error)
         shares = iter(_shares(net, run, pixels, context))

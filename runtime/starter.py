@@ -184,6 +184,7 @@ def _data(choices: _Choices, folder: Path) -> Iterator[str]:
         _Field("train", f"{source}{excuse}", f"{summary(survey)}{_classes(survey.train)}{' ' * bool(why)}{why}"),
         *_evaluation(choices, folder),
         _Field("size", f"{choices.size}px", _why_size(survey)),
+        *_reading(survey),
         _augment(survey),
         _Field("batch", str(choices.batch), f"{choices.training // choices.batch:,} steps an epoch."),
     ]
@@ -243,6 +244,21 @@ def _why_size(survey: Survey) -> str:
     if ratio >= _LONG:
         reason += f" They are {ratio:.1f} times as long: only the square in the middle is seen."
     return reason
+
+
+def _reading(survey: Survey) -> Iterator[_Field]:
+    """Yield the line that says how transparency and values of 16 bits are read, where there are such."""
+    look, steps, reasons = survey.look, [], []
+    if look.transparent:
+        ground = "black" if 2 * look.vanishing > look.transparent else "white"
+        steps.append(f"flatten_alpha({ground})")
+        why = f", since {look.vanishing} of them vanish over white" if ground == "black" else ""
+        reasons.append(f"{look.transparent} of {look.looked} images have transparency: laid over {ground}{why}.")
+    if look.levels is not None:
+        steps.append(f"levels({look.levels})")
+        reasons.append(f"Values of 16 bits end at {look.levels} or below: that is white, or the images would be black.")
+    if steps:
+        yield _Field("prepare", f"[{', '.join(steps)}]", " ".join(reasons))
 
 
 _CHARACTER = re.compile(r"[^\W_]|zero|one|two|three|four|five|six|seven|eight|nine", re.IGNORECASE)

@@ -17,9 +17,12 @@ from PIL import Image
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.suggest import suggest
 from runtime.data import packaged_sets, problems, sources, splits
-from runtime.data.images import find_broken
+from runtime.data.images import Reading, Traits, find_broken
+from runtime.data.looks import look_at
+from runtime.data.near import FLAT
 from runtime.data.problems import quoted
 from runtime.data.sources import Listing, Sample
+from runtime.data.tally import Tally
 from runtime.survey_problems import NoReadableImage, NothingThere
 from runtime.survey_tables import ROLES, TABLE_ENDINGS, Found, survey_table
 from runtime.vocabulary import VOCABULARY
@@ -32,11 +35,16 @@ class Look:
     """What the opened images are like: (width, height) in pixels of each that can be read, in no useful order.
 
     `grey` says that none has colours by its format; `broken` holds (path, reason) of those that cannot be read.
+    `transparent` counts those with transparency, of which `vanishing` are nearly blank over white, and not over black;
+    `levels` is the largest value of 16 bits as it seems, None where it is that of 16 bits.
     """
 
     sizes: tuple[tuple[int, int], ...]
     grey: bool
     broken: tuple[tuple[str, str], ...]
+    transparent: int = 0
+    vanishing: int = 0
+    levels: int | None = None
 
     @property
     def looked(self) -> int:
@@ -244,12 +252,24 @@ def _look(place: str, found: Mapping[str, Found]) -> Look:
     ]
     step = len(samples) / min(SAMPLE, len(samples))
     chosen = [samples[int(index * step)] for index in range(min(SAMPLE, len(samples)))]
-    broken = find_broken(chosen, threads=2)
+    traits: list[tuple[Sample, Traits]] = []
+    broken = find_broken(chosen, threads=2, seen=traits.append)
+    tally = Tally()
+    for _, each in traits:
+        tally.add(each)
+    vanishing = sum(_vanishes(sample) for sample, each in traits if each.transparent)
     unreadable = {name for name, _ in broken}
     seen = [_size(sample) for sample in chosen if sample.id not in unreadable]
     if not seen:
         raise RecipeError(NoReadableImage(path=place, looked=len(chosen), images=tuple(broken[:5])))
-    return Look(tuple(size for size, _ in seen), all(grey for _, grey in seen), tuple(broken))
+    sizes, grey = tuple(size for size, _ in seen), all(grey for _, grey in seen)
+    return Look(sizes, grey, tuple(broken), tally.transparent, vanishing, tally.levels)
+
+
+def _vanishes(sample: Sample) -> bool:
+    """Whether an image with transparency is nearly blank over white, and not over black."""
+    white, black = (look_at(sample.image, Reading(flatten_alpha=ground)).spread for ground in ("white", "black"))
+    return white < FLAT <= black
 
 
 def _size(sample: Sample) -> tuple[tuple[int, int], bool]:

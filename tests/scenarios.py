@@ -165,8 +165,13 @@ def _killed(text: str) -> None:
         raise RecipeError(RunKilled(span=data.place("batch"), signal="SIGKILL", peak=4 * 10**9, batch=256, fits=32))
 
 
-def _advised(train: tuple[int, ...], valid: tuple[int, ...] = (400, 400), shared: bool = False) -> Callable[[str], Any]:
-    """Return a check that knows how many images each class has, and whether two sets share a file."""
+def _advised(
+    train: tuple[int, ...],
+    valid: tuple[int, ...] = (400, 400),
+    shared: bool = False,
+    sides: tuple[int, int] | None = None,
+) -> Callable[[str], Any]:
+    """Return a check that knows how many images each class has, whether two sets share a file, and square sides."""
 
     def advise(text: str) -> Any:
         from runtime.compile import compile_plan
@@ -177,7 +182,7 @@ def _advised(train: tuple[int, ...], valid: tuple[int, ...] = (400, 400), shared
 
         recipe = _check(text)
         counts = {"train": train, "valid": valid, "test": (400, 400)}
-        plan = compile_plan(recipe, DataFacts(("roses", "tulips"), counts), net_facts(7))
+        plan = compile_plan(recipe, DataFacts(("roses", "tulips"), counts, sides), net_facts(7))
         other = "all" if '"all.csv"' in text else "test"
         files = {"train": "1.jpg", "test": "1.jpg" if other == "all" else "2.jpg"} if shared else {}
         listings = {name: Listing((Sample("1", 0, Path(file)),), ("roses", "tulips")) for name, file in files.items()}
@@ -267,6 +272,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W761": _read,
     "W747": _advised((400, 400), shared=True),
     "W770": _advised((400, 400)),
+    "W797": _advised((400, 400), sides=(64, 64)),
 }
 
 

@@ -235,7 +235,7 @@ def test_very_unequal_classes_are_no_surprise_to_the_plan(new: New, tmp_path: Pa
         Path("made.ftr").unlink(missing_ok=True)
         recipe = new(photos(tmp_path / name, counts))
         listings = list_sets(recipe)
-        plan = compile_plan(recipe, data_facts(listings), net_facts(7))
+        plan = compile_plan(recipe, data_facts(listings, recipe), net_facts(7))
         return [problem.code for problem in plan_advice(recipe, plan, listings)]
 
     assert advised("unequal", {"ab": 40, "cd": 2}) == ["W741"]

@@ -212,7 +212,7 @@ def run(
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
                 again = Resume(resumed, extend) if resumed is not None else None
                 asking = (as_locked(lock), _advise(deny, quiet))
-                folder, result = run_prepared(prepared, where.runs, out, display, *asking, again)
+                folder, result = run_prepared(prepared, where.runs, out, display, *asking, again, _tell(quiet))
         except Interrupted as stopped:
             with going_on(sys.stderr):
                 click.echo("interrupted before the training began; there is no run folder", err=True)
@@ -292,6 +292,16 @@ class _Where:
 
 def _was_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+
+
+def _tell(quiet: bool) -> Callable[[str], None]:
+    """Return what prints a line on standard error; nothing does where it is to be quiet."""
+
+    def tell(note: str) -> None:
+        with going_on(sys.stderr):
+            click.echo(note, err=True)
+
+    return (lambda note: None) if quiet else tell
 
 
 def _advise(deny: bool, quiet: bool) -> Callable[[tuple[Problem, ...]], None]:

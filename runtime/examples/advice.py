@@ -170,4 +170,11 @@ EXAMPLES: Mapping[str, Example] = {
         "The only image of roses that is held out of 25 cannot be read.",
     ),
     "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
+    "W796": Example("augment = [flip, color_jitter]", "augment = [flip, color_jitter(0.2)]", "data"),
+    "W797": Example(
+        "size = 64px\naugment = [random_crop]",
+        "size = 64px\naugment = [random_crop(padding = 4px)]",
+        "data",
+        "All training images have 64 x 64 pixels.",
+    ),
 }

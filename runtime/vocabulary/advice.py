@@ -483,3 +483,22 @@ class ViewsNeverRepeat(Problem):
 
     def help(self) -> str:
         return "take fewer, or write `views = none`"
+
+
+# --- augmentations ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdleAugmentation(Problem):
+    """An augmentation whose strengths are all 0 leaves each image as it is; the plan goes without it."""
+
+    code: ClassVar[str] = "W796"
+    source: ClassVar[str] = "docs/language.md: data"
+    name: str
+    example: str
+
+    def message(self) -> str:
+        return f"`{self.name}` changes nothing: all its strengths are 0"
+
+    def help(self) -> str:
+        return f"leave it out, or write a strength, such as `{self.example}`"

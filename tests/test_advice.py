@@ -508,10 +508,8 @@ def test_each_kind_has_a_reason_a_source_and_an_example() -> None:
         assert kind.__doc__
         if code not in ("W701", "W702"):  # they say what the recipe itself shows
             assert getattr(kind, "source", ""), code
-    of_data = {
-        code for code, kind in kinds.items() if kind.__module__ in ("runtime.plan_advice", "runtime.image_advice")
-    }
-    assert of_data == VOCABULARY.later & set(kinds)
+    modules = ("runtime.plan_advice", "runtime.image_advice")
+    assert {code for code, kind in kinds.items() if kind.__module__ in modules} == VOCABULARY.later & set(kinds)
 
 
 DATA_GIVES = (

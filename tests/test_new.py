@@ -191,6 +191,32 @@ def test_the_size_is_the_images_own_and_at_most_the_bases(
     assert ("square in the middle" in text()) == (max(size) >= 2 * min(size))
 
 
+@pytest.mark.parametrize(("shade", "ground"), [(0, "white"), (255, "black")])
+def test_transparency_is_laid_over_what_it_can_be_seen_on(new: New, tmp_path: Path, shade: int, ground: str) -> None:
+    for label in ("ring", "bar"):
+        (tmp_path / "logos" / label).mkdir(parents=True)
+        for number in range(8):
+            image = Image.new("RGBA", (64, 64), (shade, shade, shade, 0))
+            image.paste((shade, shade, shade, 255), (8, 8, 40 + number, 50))
+            image.save(tmp_path / "logos" / label / f"{number}.png")
+    recipe = new(tmp_path / "logos")
+    assert [(step.value.name, step.value["ground"]) for step in recipe.block("data")["prepare"]] == [
+        ("flatten_alpha", ground)
+    ]
+    assert f"16 of 16 images have transparency: laid over {ground}" in text()
+    assert ("vanish over white" in text()) == (ground == "black")
+
+
+def test_values_that_end_early_get_their_white(new: New, tmp_path: Path) -> None:
+    for label in ("ring", "bar"):
+        (tmp_path / "cells" / label).mkdir(parents=True)
+        for number in range(8):
+            pixels = np.random.default_rng(number).integers(0, 3000, (64, 64)).astype(np.uint16)
+            Image.fromarray(pixels).save(tmp_path / "cells" / label / f"{number}.png")
+    (step,) = new(tmp_path / "cells").block("data")["prepare"]
+    assert (step.value.name, step.value["white"]) == ("levels", 4095)
+
+
 @pytest.mark.parametrize(
     ("classes", "size", "mode", "steps"),
     [

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import sqrt
 from pathlib import Path
 from textwrap import wrap
 
@@ -32,6 +33,9 @@ _BASE = "efficientnet_lite0"
 _NATIVE = PACKAGED[_BASE].size
 _SEED = 1
 _SMALLEST = 64  # px; of scikit-learn's 8 px digits it had .88 right at 32 px, and .93 at 64 px
+_USEFUL = 128  # px, up to which each set gained (docs/new.md): smaller images are enlarged where there is time
+_ENLARGED = 2  # times its own side, from which on a larger image shows hardly more
+_EPOCHS_LEFT = 5  # of the head, for which a larger size has to leave time
 _STEP = 32  # px; the base halves its input five times
 _UNEQUAL = 1.5  # largest class to smallest, from which on accuracy hides the smaller one
 _LONG = 2.0  # longer side to shorter, from which on a square shows less than half
@@ -92,13 +96,15 @@ class _Choices:
         return min(_MOST_EPOCHS[stage], max(2, round(images / self.training)))
 
 
-def starter(survey: Survey, folder: Path) -> str:
+def starter(survey: Survey, folder: Path, size: int | None = None) -> str:
     """Write a recipe for what was found, with paths relative to `folder`, where the recipe will lie.
+
+    `size` in pixels stands in place of the one that would be chosen.
 
     Raises:
         RecipeError: the images cannot be split, or a name cannot be written.
     """
-    choices = _choose(survey)
+    choices = _choose(survey, size)
     blocks = [
         *_head(survey),
         *_data(choices, Path(os.path.realpath(folder))),
@@ -129,17 +135,28 @@ def file_stem(name: str) -> str:
     return re.sub(r"[^\w-]+", "-", known).strip("-")[:80] or "recipe"
 
 
-def _choose(survey: Survey) -> _Choices:
+def _choose(survey: Survey, size: int | None) -> _Choices:
     train = survey.train
     shares = _shares(survey)
     sets = {name: found.listing for name, found in survey.sets.items()} | splits.holdouts(train, shares, _SEED)
-    batch = _batch(len(sets["train"].samples))
+    training = len(sets["train"].samples)
+    batch = _batch(training)
     problems = splits.check_sets(sets, batch)
     if problems:
         raise RecipeError(problems)
-    usual = _usual_side(survey)
-    size = max(_SMALLEST, min(_NATIVE, usual // _STEP * _STEP))
-    return _Choices(survey, sets, shares, size, batch)
+    return _Choices(survey, sets, shares, size or _size(_middle_side(survey), training), batch)
+
+
+def _size(own: int, training: int) -> int:
+    """Return the largest size that pays for images of a side in pixels, and leaves time for some epochs."""
+    affordable = _NATIVE * sqrt(_WORK / (_EPOCHS_LEFT * training))
+    least = max(_SMALLEST, min(_USEFUL, own))
+    return int(max(least, min(_wanted(own), affordable)) // _STEP * _STEP)
+
+
+def _wanted(own: int) -> int:
+    """Return the size that would pay for images of a side in pixels, whatever it cost."""
+    return min(_NATIVE, max(_USEFUL, _ENLARGED * own) // _STEP * _STEP)
 
 
 def _shares(survey: Survey) -> dict[str, float]:
@@ -160,6 +177,12 @@ def _usual_side(survey: Survey) -> int:
     """Return the shorter side in pixels that nine of ten images have."""
     sides = survey.look.short_sides
     return sides[len(sides) // 10]
+
+
+def _middle_side(survey: Survey) -> int:
+    """Return the shorter side in pixels that half of the images have."""
+    sides = survey.look.short_sides
+    return sides[len(sides) // 2]
 
 
 def _inequality(listing: Listing) -> float:
@@ -183,7 +206,7 @@ def _data(choices: _Choices, folder: Path) -> Iterator[str]:
     fields = [
         _Field("train", f"{source}{excuse}", f"{summary(survey)}{_classes(survey.train)}{' ' * bool(why)}{why}"),
         *_evaluation(choices, folder),
-        _Field("size", f"{choices.size}px", _why_size(survey)),
+        _Field("size", f"{choices.size}px", _why_size(survey, choices.size)),
         *_reading(survey),
         _augment(survey),
         _Field("batch", str(choices.batch), f"{choices.training // choices.batch:,} steps an epoch."),
@@ -233,12 +256,14 @@ def _classes(listing: Listing) -> str:
     return f" ({', '.join(shown)}).{named}"
 
 
-def _why_size(survey: Survey) -> str:
-    sides = survey.look.short_sides
-    seen = f"{sides[0]}" if sides[0] == sides[-1] else f"{sides[0]} to {sides[-1]}"
-    reason = f"Shorter sides are {seen} pixels ({survey.look.looked} images looked at)."
-    if _usual_side(survey) < _SMALLEST:
-        reason += f" Enlarged: the base sees little below {_SMALLEST}px."
+def _why_size(survey: Survey, size: int) -> str:
+    sides, own = survey.look.short_sides, _middle_side(survey)
+    seen = f"{own} pixels" if sides[0] == sides[-1] else f"{sides[0]} to {sides[-1]} pixels, half at least {own}"
+    reason = f"Shorter sides are {seen} ({survey.look.looked} images looked at)."
+    if size > own:
+        reason += f" Enlarged: the base is made for {_NATIVE}px, and sees little in small images."
+    if size < _wanted(own):
+        reason += f" {_wanted(own)}px may reach more, and takes {(_wanted(own) / size) ** 2:.1f} times as long."
     ratios = sorted(max(pair) / min(pair) for pair in survey.look.sizes)
     ratio = ratios[len(ratios) // 2]
     if ratio >= _LONG:

@@ -22,6 +22,7 @@ from recipe_lang.loading import load
 from recipe_lang.parser import read_source
 from runtime.cli import app
 from runtime.data.sets import list_sets
+from runtime.starter import _size
 from runtime.vocabulary import VOCABULARY
 
 New = Callable[..., CheckedRecipe]
@@ -66,6 +67,11 @@ def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> New:
 
 def text() -> str:
     return Path("made.ftr").read_text("utf-8")
+
+
+def unwrapped() -> str:
+    """Return the recipe with each comment on one line."""
+    return re.sub(r"\n# {5,}", " ", text())
 
 
 def images(recipe: CheckedRecipe) -> dict[str, int]:
@@ -181,14 +187,29 @@ def test_names_of_all_kinds(new: New, tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("size", "side"),
-    [((300, 300), 224), ((230, 500), 224), ((150, 180), 128), ((96, 96), 96), ((70, 300), 64), ((28, 28), 64)],
+    [((300, 300), 224), ((230, 500), 224), ((150, 180), 224), ((96, 96), 192), ((70, 300), 128), ((28, 28), 128)],
 )
-def test_the_size_is_the_images_own_and_at_most_the_bases(
-    new: New, tmp_path: Path, size: tuple[int, int], side: int
-) -> None:
+def test_small_images_are_enlarged_to_what_pays(new: New, tmp_path: Path, size: tuple[int, int], side: int) -> None:
     assert new(photos(tmp_path / "set", {"ab": 8, "cd": 8}, size)).block("data")["size"] == side
-    assert ("Enlarged" in text()) == (min(size) < 64)
-    assert ("square in the middle" in text()) == (max(size) >= 2 * min(size))
+    assert ("Enlarged" in text()) == (min(size) < side)
+    assert "may reach more" not in text()
+    assert ("only the square in the middle" in unwrapped()) == (max(size) >= 2 * min(size))
+
+
+def test_the_size_is_not_that_of_the_smallest_image(new: New, tmp_path: Path) -> None:
+    root = photos(tmp_path / "cut-outs", {"ab": 12, "cd": 8}, (120, 120))
+    for number in range(4):
+        Image.new("RGB", (29, 40)).save(root / "ab" / f"{number}.png")
+    assert new(root).block("data")["size"] == 224
+    assert "Shorter sides are 29 to 120 pixels, half at least 120 (20 images looked at)" in unwrapped()
+
+
+@pytest.mark.parametrize(
+    ("own", "training", "side"),
+    [(300, 1000, 224), (300, 2500, 160), (300, 50_000, 128), (28, 3000, 128), (28, 9000, 64), (28, 60_000, 64)],
+)
+def test_the_size_leaves_time_for_some_epochs(own: int, training: int, side: int) -> None:
+    assert _size(own, training) == side
 
 
 @pytest.mark.parametrize(("shade", "ground"), [(0, "white"), (255, "black")])

@@ -18,11 +18,12 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
+        from runtime.installation import own_version
         from runtime.vocabulary import VOCABULARY
 
         names = ("mxnet", "gluoncv", "numpy")
         parts = ", ".join(f"{name} {version(name)}" for name in names)
-        click.echo(f"ftr {version('ftr')} (language {VOCABULARY.version}) on {parts}, Python {sys.version.split()[0]}")
+        click.echo(f"ftr {own_version()} (language {VOCABULARY.version}) on {parts}, Python {sys.version.split()[0]}")
         context.exit()
 
 

@@ -535,6 +535,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
 def _without_packages(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("runtime.data.packaged_sets.find_spec", lambda name: None)
     patch.setattr("runtime.bases.packaged.find_spec", lambda name: None)
+    patch.setattr("runtime.installation._checkout", lambda: (None, False))
 
 
 def _offline(patch: pytest.MonkeyPatch) -> None:

@@ -236,18 +236,22 @@ def test_solar_cells_are_those_of_the_package() -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "words"),
-    [(solar_cells, "elpv-dataset"), (digits, "scikit-learn"), (fashion_mnist, "dataset-fashion-mnist")],
+    ("load", "words", "command"),
+    [
+        (solar_cells, "elpv-dataset", "[solar]"),
+        (digits, "scikit-learn", "pip install"),
+        (fashion_mnist, "dataset-fashion-mnist", "apt"),
+    ],
 )
 def test_a_package_that_is_not_installed_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, load: Callable[[], object], words: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, load: Callable[[], object], words: str, command: str
 ) -> None:
     monkeypatch.setattr(packaged_sets, "find_spec", lambda name: None)
     monkeypatch.setattr(packaged_sets, "_FASHION_FOLDER", tmp_path / "nowhere")
     problem = problem_of(load)
     assert problem.code == "E510"
     assert words in problem.message()
-    assert words in problem.help()
+    assert command in problem.help()
 
 
 def test_digits_are_scaled_to_bytes() -> None:

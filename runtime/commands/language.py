@@ -331,7 +331,9 @@ def lsp() -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("recipe_lang", "runtime"):
             raise
-        click.echo(f'the language server needs {error.name}: pip install -c constraints.txt ".[lsp]"', err=True)
+        from runtime.installation import install_command
+
+        click.echo(f"the language server needs {error.name}: {install_command('lsp')}", err=True)
         return INVALID
     serve()
     return FINE

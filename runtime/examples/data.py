@@ -66,7 +66,7 @@ EXAMPLES: Mapping[str, Example] = {
         "train = solar_cells",
         "train = digits",
         "data",
-        'The package elpv-dataset is missing: pip install "ftr[solar]".',
+        "The package elpv-dataset is missing.",
     ),
     "E511": Example(
         'train = fashion_mnist(path = "clothes")',
@@ -150,7 +150,7 @@ EXAMPLES: Mapping[str, Example] = {
     "E528": Example(
         'base = packaged("efficientnet_lite1")',
         'base = packaged("efficientnet_lite0")',
-        given='Only the package of efficientnet_lite0 is installed; the other: pip install "ftr[lite1]".',
+        given="Only the package of efficientnet_lite0 is installed; the other is missing.",
     ),
     "E530": Example(
         "ftr new photos",

@@ -150,12 +150,13 @@ def _settled(steps: list[Step], sides: tuple[int, int] | None) -> Iterator[Step]
     `sides` are the least and the largest side of the images in pixels where all are square.
     """
     for item in steps:
-        size, is_whole = item.args.get("size"), item.args.get("scale") == item.args.get("ratio") == (1, 1)
+        size: int = item.args.get("size", 0)
+        is_whole = item.args.get("scale") == item.args.get("ratio") == (1, 1)
         if item.name == "random_crop" and sides and sides[1] <= size and not item.args["padding"]:
             item = Step("center_crop", {"size": size}, item.place)
         elif item.name == "random_resized_crop" and sides and is_whole:
             item = Step("resize", {"size": size}, item.place)
-        if size is not None and (sides or item.name != "resize"):
+        if size and (sides or item.name != "resize"):
             sides = size, size
         yield item
 
@@ -171,8 +172,9 @@ def needs_sides(recipe: CheckedRecipe) -> bool:
 
 def augmentation(recipe: CheckedRecipe, stage: CheckedBlock) -> tuple[Value, ...] | None:
     """Return what a stage writes of its augmentation, or the recipe for all stages."""
-    own = stage["augment"]
-    return recipe.block("data")["augment"] if own == "shared" else own
+    own, shared = stage["augment"], recipe.block("data")["augment"]
+    chosen: tuple[Value, ...] | None = shared if own == "shared" else own
+    return chosen
 
 
 class _Stage:

@@ -174,8 +174,8 @@ def check_data(
     groups = _groups(seen, found, same, near)
     for kind, place, note in _single([image.image for image in seen], found, size, reading):
         groups[kind].append(Group((seen[place],), note))
-    for kind, made in _undecided(seen, found, {step.name for step in prepare}):
-        groups[kind].append(made)
+    for kind, group in _undecided(seen, found, {step.name for step in prepare}):
+        groups[kind].append(group)
     first = next(iter(listings.values()))
     by_kind = {kind: tuple(made) for kind in KINDS if (made := groups.get(kind))}
     counts = {name: listing.counts() for name, listing in listings.items()}

@@ -91,8 +91,8 @@ def check(
         checked, listings = listed(path, settings, data_root, outside)
         with _progress() as progress:
             size, _ = image_size(checked)
-            prepare, _ = prepare_steps(checked.block("data"), size)
-            report = check_data(listings, parts_of_train(checked), size, workers, kept, progress, prepare)
+            steps, _ = prepare_steps(checked.block("data"), size)
+            report = check_data(listings, parts_of_train(checked), size, workers, kept, progress, steps)
             if labels:
                 from runtime.label_check import with_suspects
                 from runtime.running import prepare

@@ -291,7 +291,7 @@ def _traits(image: Image.Image) -> Traits:
         peak = int(np.asarray(image).max(initial=0))
     elif _is_deep(image):  # Pillow has kept the upper half of each value
         colours = [band for name, band in zip(image.getbands(), image.split(), strict=True) if name in "RGB"]
-        peak = 256 * max(band.getextrema()[1] for band in colours) + 255
+        peak = 256 * int(max(np.max(band.getextrema()) for band in colours)) + 255
     else:
         peak = 0
     return Traits(_alpha(image) is not None, peak)

@@ -23,6 +23,14 @@ _ROWS = (
     ("elastic elastictransform noise gaussiannoise invert equalize", _AUGMENT),
     ("vflip verticalflip randomverticalflip", "write `augment = [flip(vertical)]`"),
     ("totensor toimage convertimagedtype rescale", "done always: there is nothing to write"),
+    (
+        "rgba transparency transparent alphachannel premultiplied background",
+        "images with transparency are laid over white; `prepare = [flatten_alpha(black)]` chooses",
+    ),
+    (
+        "bitdepth uint16 windowing",
+        "16 bits are scaled to 8; `prepare = [levels(4095)]` says which value is white",
+    ),
     ("focal focalloss bce bceloss binarycrossentropy mse mseloss l1loss hinge triplet tripletloss contrastive", _LOSS),
     ("arcface cosface dice diceloss kldiv supcon", _LOSS),
     ("nll nllloss softmaxcrossentropy", "cross_entropy"),

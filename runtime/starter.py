@@ -278,7 +278,9 @@ def _reading(survey: Survey) -> Iterator[_Field]:
         ground = "black" if 2 * look.vanishing > look.transparent else "white"
         steps.append(f"flatten_alpha({ground})")
         why = f", since {look.vanishing} of them vanish over white" if ground == "black" else ""
-        reasons.append(f"{look.transparent} of {look.looked} images have transparency: laid over {ground}{why}.")
+        reasons.append(
+            f"{look.transparent} of {look.looked} images looked at are transparent: laid over {ground}{why}."
+        )
     if look.levels is not None:
         steps.append(f"levels({look.levels})")
         reasons.append(f"Values of 16 bits end at {look.levels} or below: that is white, or the images would be black.")

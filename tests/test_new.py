@@ -224,8 +224,8 @@ def test_transparency_is_laid_over_what_it_can_be_seen_on(new: New, tmp_path: Pa
     assert [(step.value.name, step.value["ground"]) for step in recipe.block("data")["prepare"]] == [
         ("flatten_alpha", ground)
     ]
-    assert f"16 of 16 images have transparency: laid over {ground}" in text()
-    assert ("vanish over white" in text()) == (ground == "black")
+    assert f"16 of 16 images looked at are transparent: laid over {ground}" in unwrapped()
+    assert ("vanish over white" in unwrapped()) == (ground == "black")
 
 
 def test_values_that_end_early_get_their_white(new: New, tmp_path: Path) -> None:

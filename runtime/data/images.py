@@ -194,7 +194,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path, formats=_FORMATS) as image:
             _check_sides(*image.size)
-            image.info[_STORED] = image.tile[0].args if image.tile else None  # loading forgets it
+            image.info[_STORED] = image.tile[0][3] if image.tile else None  # loading forgets it
             yield image
     except ImageError:
         raise
@@ -273,14 +273,15 @@ def flatten_alpha(image: Image.Image, colours: Image.Image, ground: str | None) 
 
 def _alpha(image: Image.Image) -> Image.Image | None:
     """Return how opaque each pixel is, from 0 to 255 in mode L; None where all are."""
+    given = image.info.get("transparency")
     if image.mode in _WITH_ALPHA:
         alpha = image.getchannel(image.getbands()[-1])
-    elif image.info.get("transparency") is None:
+    elif given is None or (image.mode != "P" and not isinstance(given, int | tuple)):
         return None
     elif image.mode == "P":
         alpha = image.convert("RGBA").getchannel("A")
     else:  # the one colour that is transparent, in the units of the file
-        key = np.array(image.info["transparency"]) * _KEYS.get(_stored(image), 1)
+        key = np.array(given) * _KEYS.get(_stored(image), 1)
         same = np.asarray(image) == key.astype(bool if image.mode == "1" else int)
         alpha = Image.fromarray(np.where(same.all(axis=2) if same.ndim == 3 else same, 0, 255).astype(np.uint8))
     return alpha if np.min(alpha.getextrema()) < 255 else None

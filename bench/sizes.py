@@ -1,9 +1,9 @@
 """At which size, and with how many fixed crops, what `ftr new` writes pays: `python bench/sizes.py FOLDER…`.
 
 Each folder has one subfolder for each class, or `train` and `valid` with such subfolders. For it `ftr new`'s recipe is
-written at each of `--sizes`, and with each of `--views` (0: crops are new in each epoch, or what the recipe says), and
-run with each seed, as a process of its own with an empty cache. Validation alone is looked at. What is measured already
-stands in WORK/sizes.jsonl; `--before` begins each command, as in `--before "nice -n 5"`.
+written at each of `--sizes`, with each of `--views` in place of its own (0: crops are new in each epoch), and run with
+each seed, as a process of its own with an empty cache. Validation alone is looked at. What is measured already stands in
+WORK/sizes.jsonl; `--before` begins each command, as in `--before "nice -n 5"`. Times are seconds of all processors.
 """
 
 from __future__ import annotations
@@ -33,19 +33,20 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One run: the set, the side of its images in pixels, fixed crops of an image (0: as written), the seed."""
+    """One run: the set, the side of its images in pixels, fixed crops of an image (0: none, None: as written), seed."""
 
     name: str
     size: int
-    views: int
+    views: int | None
     seed: int
 
 
 def recipe_of(folder: Path, point: Point, place: Path) -> str:
     """Return the recipe that `ftr new` writes for a folder, at the size, the views and the seed of a point."""
     text = starter(survey(str(folder)), place, point.size)
-    if point.views:
+    if point.views is not None:
         text = re.sub(r"\n  views .*", "", text)
+    if point.views:
         text = re.sub(r"\n(  augment .*)", rf"\n\1\n  views = {point.views}", text)
     return text.replace("seed = 1\n", f"seed = {point.seed}\n")
 
@@ -80,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--sizes", nargs="+", type=int, default=[64, 96, 128, 160, 224])
-    parser.add_argument("--views", nargs="+", type=int, default=[0])
+    parser.add_argument("--views", nargs="+", type=int, default=[None])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--work", type=Path, default=Path("sizes"))
     parser.add_argument("--seconds", type=float, default=float("inf"), help="Begin no run after so long.")
@@ -107,7 +108,7 @@ def main() -> None:
             with record.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(known[point]) + "\n")
     columns = [(size, views) for size in args.sizes for views in args.views]
-    heads = ["set", *(f"{size}px" + (f", {views} views" if views else "") for size, views in columns)]
+    heads = ["set", *(f"{size}px" + ("" if views is None else f", {views} views") for size, views in columns)]
     rows = []
     for folder in args.folders:
         found = [[known[Point(folder.name, *column, seed)] for seed in args.seeds] for column in columns]

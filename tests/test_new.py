@@ -212,6 +212,17 @@ def test_the_size_leaves_time_for_some_epochs(own: int, training: int, side: int
     assert _size(own, training) == side
 
 
+@pytest.mark.parametrize(
+    ("size", "mode", "views"), [((64, 64), "RGB", 4), ((64, 64), "L", None), ((28, 28), "RGB", None)]
+)
+def test_crops_are_fixed_so_that_what_frozen_parts_give_is_kept(
+    new: New, tmp_path: Path, size: tuple[int, int], mode: str, views: int | None
+) -> None:
+    recipe = new(photos(tmp_path / "set", {"ab": 10, "cd": 10}, size, mode))
+    assert recipe.block("data")["views"] == views
+    assert ("Fixed crops" in text()) == (views is not None)
+
+
 @pytest.mark.parametrize(("shade", "ground"), [(0, "white"), (255, "black")])
 def test_transparency_is_laid_over_what_it_can_be_seen_on(new: New, tmp_path: Path, shade: int, ground: str) -> None:
     for label in ("ring", "bar"):
@@ -322,6 +333,7 @@ def test_many_images(new: New, tmp_path: Path) -> None:
     recipe = new(root)
     assert images(recipe) == {"train": 16_000, "valid": 2_000, "test": 2_000}
     assert recipe.block("data")["batch"] == 64
+    assert recipe.block("data")["views"] is None  # two epochs: no crop would come twice
     assert "1.0 : 1 (ab 10,000, cd 10,000)" in text()
     assert "200 images looked at" in text()
     hint = re.search(r"`(take = .*)` in the data block", text())

@@ -2,8 +2,9 @@
 
 Each folder has one subfolder for each class, or `train` and `valid` with such subfolders. For it `ftr new`'s recipe is
 written at each of `--sizes`, with each of `--views` in place of its own (0: crops are new in each epoch), and run with
-each seed, as a process of its own with an empty cache. Validation alone is looked at. What is measured already stands in
-WORK/sizes.jsonl; `--before` begins each command, as in `--before "nice -n 5"`. Times are seconds of all processors.
+each seed, as a process of its own with an empty cache. Validation alone is looked at. Times are seconds of all
+processors. What is measured already stands in WORK/sizes.jsonl; `--before` begins each command, as in
+`--before "nice -n 5"`.
 """
 
 from __future__ import annotations

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from importlib.metadata import distributions, version
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 DISTRIBUTION = "ftr-recipes"
 _SOURCE = Path(__file__).resolve().parent.parent
@@ -18,6 +15,8 @@ _SOURCE = Path(__file__).resolve().parent.parent
 
 def own_version() -> str:
     """Return the version of ftr."""
+    from importlib.metadata import version
+
     return version(DISTRIBUTION)
 
 
@@ -41,12 +40,15 @@ def _checkout() -> tuple[Path | None, bool]:
     """Return the checkout that ftr runs or was installed from, if there is one, and whether it is used in place."""
     if (_SOURCE / "constraints.txt").is_file():
         return _SOURCE, True
+    from importlib.metadata import distributions
+    from urllib.request import url2pathname
+
     for each in distributions(name=DISTRIBUTION):
         try:  # PEP 610
             url = json.loads(each.read_text("direct_url.json") or "{}").get("url", "")
         except ValueError:
             continue
-        folder = Path(url2pathname(urlsplit(url).path)) if url.startswith("file:") else None
+        folder = Path(url2pathname(url[7:])) if url.startswith("file://") else None
         if folder is not None and os.path.isfile(folder / "constraints.txt"):
             return folder, False
     return None, False

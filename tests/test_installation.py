@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str | N
     (tmp_path / "a checkout" / "constraints.txt").touch()
     named = {"checkout": (tmp_path / "a checkout").as_uri(), "gone": (tmp_path / "gone").as_uri()}
     monkeypatch.setattr(installation, "_SOURCE", tmp_path)
-    monkeypatch.setattr(installation, "distributions", lambda name: [Installed(named.get(url, url) if url else url)])
+    monkeypatch.setattr(metadata, "distributions", lambda name: [Installed(named.get(url, url) if url else url)])
     folder = tmp_path / "a checkout"
     expected = f'-c "{folder}/constraints.txt" "{folder}[hub]"' if url == "checkout" else '"ftr-recipes[hub]"'
     assert install_command("hub") == f"pip install {expected}"

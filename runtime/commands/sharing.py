@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
@@ -65,8 +64,10 @@ def push(what: Path, repository: str, private: bool, licence: str) -> int:
 
     It takes the extra `hub`, and a token: `hf auth login`, or the variable HF_TOKEN.
     """
-    from runtime.pack_file import is_pack
+    import tempfile
+
     from runtime.packing import pack_run
+    from runtime.recipe_files import is_pack
 
     if is_pack(what) and licence:
         raise click.UsageError("--license goes with the folder of a run: a pack has its card")

@@ -93,13 +93,14 @@ def fashion_mnist(path: Path | None = None, part: str = "train") -> Listing:
 
 def digits() -> Listing:
     """List scikit-learn's 1,797 handwritten digits: 8 x 8 grey, their 17 levels spread over 0 .. 255."""
-    if find_spec("sklearn") is None:
+    spec = find_spec("sklearn")
+    if spec is None or spec.origin is None:
         raise RecipeError(problems.NotInstalled(what="digits", package="scikit-learn", command=install_command()))
-    from sklearn.datasets import load_digits
-
-    found = load_digits()
-    pixels = np.round(found.images * (255 / 16)).astype(np.uint8)
-    return _rows_as_samples("digits", pixels, found.target.tolist(), tuple("0123456789"))
+    # as sklearn.datasets.load_digits reads it, whose import takes longer than all that `ftr plan` does
+    path = existing(Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz", "file")
+    rows = np.loadtxt(path, delimiter=",")
+    pixels = np.round(rows[:, :-1].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    return _rows_as_samples("digits", pixels, rows[:, -1].astype(int).tolist(), tuple("0123456789"))
 
 
 def _rows_as_samples(prefix: str, images: Pixels, labels: list[int], classes: tuple[str, ...]) -> Listing:

@@ -213,14 +213,14 @@ def test_the_size_leaves_time_for_some_epochs(own: int, training: int, side: int
 
 
 @pytest.mark.parametrize(
-    ("size", "mode", "views"), [((64, 64), "RGB", 4), ((64, 64), "L", None), ((28, 28), "RGB", None)]
+    ("size", "mode", "named"), [((64, 64), "RGB", True), ((64, 64), "L", False), ((28, 28), "RGB", False)]
 )
-def test_crops_are_fixed_so_that_what_frozen_parts_give_is_kept(
-    new: New, tmp_path: Path, size: tuple[int, int], mode: str, views: int | None
+def test_fixed_crops_are_named_and_not_written_since_they_cost_accuracy(
+    new: New, tmp_path: Path, size: tuple[int, int], mode: str, named: bool
 ) -> None:
     recipe = new(photos(tmp_path / "set", {"ab": 10, "cd": 10}, size, mode))
-    assert recipe.block("data")["views"] == views
-    assert ("Fixed crops" in text()) == (views is not None)
+    assert recipe.block("data")["views"] is None
+    assert ("`views = 4` takes about half the time" in unwrapped()) == named
 
 
 @pytest.mark.parametrize(("shade", "ground"), [(0, "white"), (255, "black")])
@@ -333,7 +333,7 @@ def test_many_images(new: New, tmp_path: Path) -> None:
     recipe = new(root)
     assert images(recipe) == {"train": 16_000, "valid": 2_000, "test": 2_000}
     assert recipe.block("data")["batch"] == 64
-    assert recipe.block("data")["views"] is None  # two epochs: no crop would come twice
+    assert "views" not in text()  # two epochs: no crop would come twice
     assert "1.0 : 1 (ab 10,000, cd 10,000)" in text()
     assert "200 images looked at" in text()
     hint = re.search(r"`(take = .*)` in the data block", text())

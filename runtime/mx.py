@@ -74,6 +74,9 @@ with warnings.catch_warnings(), _without(_UNUSED):
     from mxnet.gluon import nn
     from mxnet.ndarray.ndarray import array  # nd.array looks for SciPy's sparse types first: twice as slow
 
+# It uses names that newer releases of NumPy and SciPy advise against: nothing that anybody here could change.
+warnings.filterwarnings("ignore", module=r"(mxnet|gluoncv)\.")
+
 __all__ = ["array", "autograd", "gluon", "gluoncv", "mx", "nd", "nn"]
 
 

@@ -235,7 +235,8 @@ def run(
             session = Session(
                 plan, prepared.model, sets, context, asked, due, checkpoint, settings.fuse, settings.cache, cache, state
             )
-            threading.Thread(target=_import_ahead).start()
+            with suppress(RuntimeError):  # no thread can be had: it is imported when it is needed
+                threading.Thread(target=_import_ahead).start()
             since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
             said = {
                 "skipped_images": [list(pair) for pair in skipped],

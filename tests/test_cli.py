@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -112,7 +113,12 @@ def test_plan_for_people_and_machines(ftr: Ftr, photos: Path, tmp_path: Path) ->
     recipe = write_recipe(tmp_path / "r.ftr", photos, top="param n = 3 epochs\n", stages=STAGE.replace("1 epoch", "$n"))
     code, out, err = ftr("plan", recipe, "--set", "n=2 epochs")
     assert (code, err) == (0, "")
-    assert "8 steps, 2 epochs of 4" in out
+    assert "2 epochs of 4 steps, 8 in all" in out
+    assert "$n = 2 epochs" in out
+    everything = ftr("plan", "--all", recipe, "--set", "n=2 epochs").out
+    assert "2 epochs of 4 steps, 8 in all" in everything
+    assert "comes from" in everything
+    assert "comes from" not in out
     machine = json.loads(ftr("plan", "--json", recipe).out)
     assert machine["stages"][0]["steps"] == 12
     assert machine["data"]["counts"] == {"train": [24] * 3, "valid": [8] * 3, "test": [8] * 3}
@@ -463,6 +469,7 @@ def test_sixty_columns_are_enough(
     monkeypatch.setenv("COLUMNS", "60")
     for command in (
         ("plan", recipe),
+        ("plan", "--all", recipe),
         ("evaluate", trained),
         ("predict", trained, photos / "test"),
         ("runs", tmp_path / "runs"),
@@ -471,7 +478,7 @@ def test_sixty_columns_are_enough(
         assert code == 0
         assert max(map(len, out.splitlines())) <= 60, command
         assert "…" not in out, command  # nothing is cut off
-    assert "random_resized_crop(size = 32, scale = [0.5, 1]" in " ".join(ftr("plan", recipe).out.split())
+    assert "random_resized_crop(size = 32, scale = [0.5, 1]" in " ".join(ftr("plan", "--all", recipe).out.split())
 
 
 AUGMENT = "  augment = [random_resized_crop(scale = 0.5 .. 1.0), flip(horizontal), color_jitter(0.2)]"
@@ -491,6 +498,26 @@ def start(*args: object, cwd: Path, **options: Any) -> subprocess.Popen[str]:
         text=True,
         **options,
     )
+
+
+def test_a_terminal_is_told_what_goes_on_before_mxnet_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "mxnet.py").write_text("raise KeyboardInterrupt")
+    (tmp_path / "r.ftr").write_text("ftr 1\n")
+    ours, its = pty.openpty()
+    own = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import runtime.cli as c; c.main()"
+    said = {}
+    for term in ("xterm", "dumb"):
+        process = subprocess.run(
+            [sys.executable, "-c", own, "run", "r.ftr"],
+            cwd=tmp_path,
+            env={**os.environ, "TERM": term, "PYTHONPATH": str(Path(__file__).parent.parent)},
+            stderr=its,
+            stdout=subprocess.PIPE,
+        )
+        assert (process.returncode, process.stdout) == (130, b"")
+        said[term] = os.read(ours, 1 << 16).decode()
+    assert said["xterm"] == "\r\x1b[2Kr.ftr: loading MXNet\r\x1b[2Kinterrupted\r\n"
+    assert said["dumb"] == "r.ftr: loading MXNet\r\ninterrupted\r\n"
 
 
 LONG = """

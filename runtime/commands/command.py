@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import click
 
 from recipe_lang.diagnostics import Problem, RecipeError, render
+from recipe_lang.phrases import printable
 from runtime.output import going_on
 from runtime.run_settings import MOST_THREADS
 
@@ -29,6 +31,7 @@ FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
 # The loss, the lock, the disk, the memory: neither the recipe's nor the command's fault.
 _FAILURES = ("E561", "E601", "E603", "E607")
 _BUG = "\nThis is a bug in ftr, not in your recipe. Please report it with the lines above."
+_NO_THREAD = "the system refuses another thread (`ulimit -u`, or a container's limit): try again with `--threads 1`"
 _SHOWN = 100  # problems on the screen
 _PIPED = 120  # columns where nobody says how wide the page is
 P = ParamSpec("P")
@@ -154,6 +157,39 @@ QUIET = click.option("--quiet", is_flag=True, help="Print the summary only.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")
 
 
+def keep_to_threads(asked: int | None = None) -> None:
+    """Choose the number of threads before NumPy or MXNet are loaded, and say where it is not as it was asked for."""
+    from runtime.threads import choose_threads
+
+    if few := choose_threads(asked):
+        with going_on(sys.stderr):
+            click.echo(few, err=True)
+
+
+@contextmanager
+def first_words(path: Path, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Yield a function that says on a terminal what keeps a command busy, before there is anything else to see.
+
+    What was said is taken away at the end. Nobody needs it in a file.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda doing: None
+        return
+    moves = os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+    clear, end = ("\r\x1b[2K", "") if moves else ("", "\n")
+
+    def say(doing: str) -> None:
+        columns = shutil.get_terminal_size().columns
+        with going_on(sys.stderr):
+            sys.stderr.write(f"{clear}{printable(f'{path.name}: {doing}')[: columns - 1]}{end}")
+
+    try:
+        yield say
+    finally:
+        with going_on(sys.stderr):
+            sys.stderr.write(clear)
+
+
 @contextmanager
 def mxnet(threads: int | None = None, debug: bool = False, instructions: object = None) -> Iterator[None]:
     """Set the number of threads and the processor's instructions, and keep library noise out of the way."""
@@ -161,7 +197,7 @@ def mxnet(threads: int | None = None, debug: bool = False, instructions: object 
     from runtime.noise import quiet_libraries
 
     hold_at(instructions)
-    os.environ["OMP_NUM_THREADS"] = str(threads or len(os.sched_getaffinity(0)))
+    keep_to_threads(threads)
     os.environ.setdefault("MXNET_LOG_LEVEL", "ERROR")
     with quiet_libraries(debug) as tail:
         try:
@@ -169,9 +205,14 @@ def mxnet(threads: int | None = None, debug: bool = False, instructions: object 
         except (RecipeError, KeyboardInterrupt, click.ClickException):
             raise
         except Exception as error:
-            from runtime.memory import is_refusal
+            from runtime import memory
+            from runtime import threads as allowed
 
-            if is_refusal(error):
+            if allowed.is_refusal(error):
+                click.echo(_NO_THREAD, err=True)
+                sys.stderr.flush()
+                os._exit(FAILED)  # MXNet would wait for the end of a thread that it never had
+            if memory.is_refusal(error):
                 from runtime.run_problems import OutOfMemory
 
                 raise RecipeError(OutOfMemory()) from error

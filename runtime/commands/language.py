@@ -25,6 +25,7 @@ from runtime.commands.command import (
     SET,
     command,
     console,
+    keep_to_threads,
     show_problems,
 )
 
@@ -134,6 +135,7 @@ def new(place: str, out: str | None, force: bool) -> int:
     The images are counted and some of them opened; what is seen decides, and comments say why. `--out -` prints the
     recipe.
     """
+    keep_to_threads()
     from runtime.pack_file import refuse_pack
     from runtime.starter import file_stem, starter, summary
     from runtime.survey import survey

@@ -33,6 +33,7 @@ from runtime.commands.command import (
     WORKERS,
     command,
     console,
+    first_words,
     mxnet,
     show_problems,
 )
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 @SET
 @OUTSIDE
 @DATA_ROOT
+@click.option("--all", "everything", is_flag=True, help="Show every value, and where it comes from.")
 @click.option("--probe", "measured", is_flag=True, help="Measure on a few batches what the run will cost.")
 @DEVICE
 @THREADS
@@ -65,6 +67,7 @@ def plan(
     settings: tuple[str, ...],
     outside: bool,
     data_root: Path | None,
+    everything: bool,
     measured: bool,
     device: str,
     threads: int | None,
@@ -82,27 +85,35 @@ def plan(
     """
     began = time.monotonic()
     with mxnet(threads, debug):
-        from recipe_lang.printer import values_with_places
-        from runtime.plan import as_json
-        from runtime.plan_view import show_plan, show_values
-        from runtime.running import prepare
-        from runtime.vocabulary import VOCABULARY
+        with first_words(recipe) as say:
+            say("loading MXNet")
+            from recipe_lang.printer import values_with_places
+            from runtime.plan import as_json
+            from runtime.plan_summary import show_summary
+            from runtime.plan_view import show_plan, show_values
+            from runtime.running import prepare
+            from runtime.vocabulary import VOCABULARY
 
-        prepared = prepare(recipe, settings, data_root, outside)
+            say("listing the images")
+            prepared = prepare(recipe, settings, data_root, outside)
         if prepared.advice and (deny or not machine):
             show_problems(prepared.advice)
         cost = None
         if measured:
             from runtime.probe import probe
 
-            cost = probe(prepared, RunSettings(device, workers, cache, fuse), time.monotonic() - began)
+            with first_words(recipe) as say:
+                say("measuring a few batches")
+                cost = probe(prepared, RunSettings(device, workers, cache, fuse), time.monotonic() - began)
         if machine:
             added = {"values": list(values_with_places(prepared.recipe, VOCABULARY))}
             added |= {"probe": as_json(cost)} if cost is not None else {}
             click.echo(json.dumps({**as_json(prepared.plan), **added}, indent=2, ensure_ascii=False))
-        else:
+        elif everything:
             show_plan(console(), prepared.plan, cost)
             show_values(console(), prepared.recipe)
+        else:
+            show_summary(console(), prepared.plan, prepared.recipe, cost)
     return FAILED if deny and prepared.advice else FINE
 
 
@@ -192,16 +203,19 @@ def run(
     lock = existing_lock(where.recipe) if locked else None
     threads = where.threads or (lock.threads() if lock else None)
     with mxnet(threads, debug, lock.instructions if lock else where.instructions):
-        from runtime.display import Display, summary
-        from runtime.leaving import how_to_go_on, what_is_left
-        from runtime.locking import as_locked
-        from runtime.running import Resume, device_context, prepare
-        from runtime.running import run as run_prepared
-        from runtime.train import Interrupted
+        with first_words(where.recipe, quiet) as say:
+            say("loading MXNet")
+            from runtime.display import Display, summary
+            from runtime.leaving import how_to_go_on, what_is_left
+            from runtime.locking import as_locked
+            from runtime.running import Resume, device_context, prepare
+            from runtime.running import run as run_prepared
+            from runtime.train import Interrupted
 
+            device_context(where.runs.device)  # before the images are listed: it costs nothing to know
+            say("listing the images")
+            prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
         screen = console()
-        device_context(where.runs.device)  # before the images are listed: it costs nothing to know
-        prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
         _note_memory(prepared.out_of_memory())
         if prepared.advice and (deny or not quiet):
             with going_on(sys.stderr):

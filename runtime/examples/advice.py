@@ -170,6 +170,18 @@ EXAMPLES: Mapping[str, Example] = {
         "The only image of roses that is held out of 25 cannot be read.",
     ),
     "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
+    "W794": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("alike.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv has roses, tulips and Tulips; alike.csv has tulips in place of Tulips.",
+    ),
+    "W795": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("labelled.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv has roses, tulips, and `nan` where pandas had no label; labelled.csv leaves those rows out.",
+    ),
     "W796": Example("augment = [flip, color_jitter]", "augment = [flip, color_jitter(0.2)]", "data"),
     "W797": Example(
         "size = 64px\naugment = [random_crop]",

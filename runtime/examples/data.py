@@ -246,4 +246,22 @@ EXAMPLES: Mapping[str, Example] = {
         "shell",
         "flowers.ftrpack is the pack of the run runs/flowers-1.",
     ),
+    "E576": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("labels.csv", image = "file", label = "kind of flower")',
+        "data",
+        "labels.csv has the columns `file`, `kind`, `kind` and `kind of flower`.",
+    ),
+    "E577": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("once.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv has each row of a rose twice; once.csv has every row once.",
+    ),
+    "E578": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("alike.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv has the labels rosé in two forms of its accent; alike.csv has one of them.",
+    ),
 }

@@ -33,8 +33,7 @@ _BASE = "efficientnet_lite0"
 _NATIVE = PACKAGED[_BASE].size
 _SEED = 1
 _SMALLEST = 64  # px; of scikit-learn's 8 px digits it had .88 right at 32 px, and .93 at 64 px
-_USEFUL = 128  # px, up to which each set gained (docs/new.md): smaller images are enlarged where there is time
-_ENLARGED = 2  # times its own side; icons of 64 px gained up to 128 px
+_USEFUL = 128  # px, below which images that are larger themselves lost (docs/new.md): they are made no smaller
 _EPOCHS_LEFT = 5  # of the head, for which a larger size has to leave time
 _STEP = 32  # px; the base halves its input five times
 _VIEWS = 4  # fixed crops of an image: named and not written, since they cost up to 3 points (docs/new.md)
@@ -149,15 +148,10 @@ def _choose(survey: Survey, size: int | None) -> _Choices:
 
 
 def _size(own: int, training: int) -> int:
-    """Return the largest size that pays for images of a side in pixels, and leaves time for some epochs."""
+    """Return the largest size that leaves time for some epochs; small images gain most of being enlarged."""
     affordable = _NATIVE * sqrt(_WORK / (_EPOCHS_LEFT * training))
     least = max(_SMALLEST, min(_USEFUL, own))
-    return int(max(least, min(_wanted(own), affordable)) // _STEP * _STEP)
-
-
-def _wanted(own: int) -> int:
-    """Return the size that would pay for images of a side in pixels, whatever it cost."""
-    return min(_NATIVE, max(_USEFUL, _ENLARGED * own) // _STEP * _STEP)
+    return int(max(least, min(_NATIVE, affordable)) // _STEP * _STEP)
 
 
 def _shares(survey: Survey) -> dict[str, float]:
@@ -263,8 +257,8 @@ def _why_size(survey: Survey, size: int) -> str:
     reason = f"Shorter sides are {seen} ({survey.look.looked} images looked at)."
     if size > own:
         reason += f" Enlarged: the base is made for {_NATIVE}px, and sees little in small images."
-    if size < _wanted(own):
-        reason += f" {_wanted(own)}px may reach more, and takes {(_wanted(own) / size) ** 2:.1f} times as long."
+    if size < _NATIVE:
+        reason += f" {_NATIVE}px may reach more, and takes {(_NATIVE / size) ** 2:.1f} times as long."
     ratios = sorted(max(pair) / min(pair) for pair in survey.look.sizes)
     ratio = ratios[len(ratios) // 2]
     if ratio >= _LONG:

@@ -40,9 +40,10 @@ from runtime.began import Began, how_it_began
 from runtime.checkpoints import Checkpoint, newest
 from runtime.compile import compile_plan, step
 from runtime.data.decoded import Decoded, read_again
+from runtime.data.passed_over import passed_line
 from runtime.data.sets import Place, Sets, check_images, data_facts, list_sets, under_root
 from runtime.data.sound_images import sound_images
-from runtime.data.sources import Listing
+from runtime.data.sources import Listing, passed_over
 from runtime.data.tally import Tally
 from runtime.events import Event, Resumed
 from runtime.feature_cache import user_cache
@@ -90,6 +91,10 @@ class Prepared:
     need: Need
     given: Given
     advice: tuple[Problem, ...] = ()
+
+    def passed_over(self) -> str:
+        """Say in a line which files among the images take no part; nothing where there are none."""
+        return passed_line(passed_over(self.listings.values()))
 
     def out_of_memory(self) -> OutOfMemory:
         """Return what to say when memory is refused: with the place of the batch, and one that would fit."""
@@ -240,6 +245,7 @@ def run(
             since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
             said = {
                 "skipped_images": [list(pair) for pair in skipped],
+                "passed_over": prepared.passed_over(),
                 "advice": [[each.code, each.message()] for each in found],
                 **start.said,
                 "versions": versions_used(settings),

@@ -71,6 +71,32 @@ def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "run"
 
 
+def test_what_is_passed_over_is_said_once(ftr: Ftr, photos: Path, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, tmp_path / "photos")
+    recipe = write_recipe(tmp_path / "colours.ftr", tmp_path / "photos", sources=("train", "test"))
+    (tmp_path / "photos/train/red/notes.txt").touch()
+    line = "passed over 1 file: 1 .txt\n"
+    assert ftr("plan", recipe).err == line
+    assert ftr("evaluate", trained, "--data", tmp_path / "photos/train", "--json").err == line
+    (tmp_path / "photos/train/red/gone.jpg").symlink_to("/nowhere/gone.jpg")
+    line = "passed over 2 files: 1 dangling link, 1 .txt\n"
+    assert ftr("plan", recipe).err == ""  # advice says it
+    shown = ftr("plan", recipe, "--json")
+    assert (json.loads(shown.out)["passed_over"], shown.err) == (line.strip(), line)
+    assert ftr("run", recipe, "--quiet", "--out", tmp_path / "run").err == line
+    assert json.loads((tmp_path / "run/result.json").read_text())["passed_over"] == line.strip()
+    assert ftr("plan", recipe, "--deny-warnings").code == 1
+
+
+def test_the_lines_that_name_the_sets_are_written_as_the_recipe_writes_paths(ftr: Ftr, photos: Path) -> None:
+    recipe = photos.parent / "sets.ftr"
+    recipe.write_text(f'ftr 1\ndata {{\n  train = folder("{photos.name}")\n}}\n{STAGE}')
+    code, _, err = ftr("plan", recipe)
+    assert code == 2
+    lines = [f'{each} = folder("{photos.name}/{each}")' for each in ("train", "valid", "test")]
+    assert lines == [line.strip() for line in err.splitlines() if " = folder(" in line and "|" not in line]
+
+
 # --- check, explain, plan --------------------------------------------------------------------
 
 
@@ -304,7 +330,7 @@ def test_a_bad_image_among_good_ones(ftr: Ftr, trained: Path, photos: Path, tmp_
     ]
     assert [row["error"] is None for row in rows] == [number != 3 for number in range(9)]
     assert "truncated" in rows[3]["error"]
-    assert err == f"{bad}: {rows[3]['error']}\n"
+    assert err == f"passed over 1 file: 1 file (hidden)\n{bad}: {rows[3]['error']}\n"
     assert all(len(row["classes"]) == 2 for row in rows if row["error"] is None)
     code, out, _ = ftr("predict", trained, folder, "--csv")
     table = list(csv.DictReader(io.StringIO(out)))

@@ -108,6 +108,13 @@ def show_problems(problems: tuple[Problem, ...], for_all: str = "") -> None:
         out.print(f"{errors} errors")
 
 
+def tell(line: str) -> None:
+    """Print a line on standard error that is no problem but must not go unsaid; an empty one says nothing."""
+    if line:
+        with going_on(sys.stderr):
+            click.echo(printable(line), err=True)
+
+
 def console() -> Console:
     """Return a console for standard output, in which names of classes and files are no markup, and harmless."""
     from runtime.terminal import SafeConsole

@@ -30,6 +30,7 @@ from runtime.commands.command import (
     console,
     first_words,
     mxnet,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def lock(
         context = device_context(device)
         prepared = prepare(recipe, (), data_root, outside)
         plan = prepared.plan
+        tell(prepared.passed_over())
         with Place(plan.base.place):
             start_weights(prepared.model, plan.base, plan.seed, context)  # they are there now, and can be read
         settings = RunSettings(device, workers, fuse=fuse)

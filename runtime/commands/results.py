@@ -23,6 +23,7 @@ from runtime.commands.command import (
     command,
     console,
     mxnet,
+    tell,
 )
 
 
@@ -67,6 +68,7 @@ def evaluate(
             set_name=set_name,
             data_root=data_root,
             cache=cache,
+            tell=tell,
         )
         if machine:
             click.echo(json.dumps(report_json(name, report), indent=2, ensure_ascii=False))
@@ -101,7 +103,7 @@ def predict(
         from runtime.report_view import predictions_csv, predictions_json, show_predictions
         from runtime.running import device_context
 
-        found = list(finished.predict(finished.load(run), images, device_context(device), top))
+        found = list(finished.predict(finished.load(run), images, device_context(device), top, tell))
         if machine:
             click.echo(predictions_json(found))
         elif table:

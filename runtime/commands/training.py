@@ -36,6 +36,7 @@ from runtime.commands.command import (
     first_words,
     mxnet,
     show_problems,
+    tell,
 )
 from runtime.output import going_on
 from runtime.run_settings import Interval, RunSettings
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from runtime.run_problems import OutOfMemory
+    from runtime.running import Prepared
 
 
 @click.command()
@@ -98,6 +100,7 @@ def plan(
             prepared = prepare(recipe, settings, data_root, outside)
         if prepared.advice and (deny or not machine):
             show_problems(prepared.advice)
+        _tell_passed_over(prepared, is_advised=deny or not machine)
         cost = None
         if measured:
             from runtime.probe import probe
@@ -106,7 +109,8 @@ def plan(
                 say("measuring a few batches")
                 cost = probe(prepared, RunSettings(device, workers, cache, fuse), time.monotonic() - began)
         if machine:
-            added = {"values": list(values_with_places(prepared.recipe, VOCABULARY))}
+            values = list(values_with_places(prepared.recipe, VOCABULARY))
+            added: dict[str, Any] = {"values": values, "passed_over": prepared.passed_over()}
             added |= {"probe": as_json(cost)} if cost is not None else {}
             click.echo(json.dumps({**as_json(prepared.plan), **added}, indent=2, ensure_ascii=False))
         elif everything:
@@ -217,6 +221,7 @@ def run(
             prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
         screen = console()
         _note_memory(prepared.out_of_memory())
+        _tell_passed_over(prepared, is_advised=deny or not quiet)
         if prepared.advice and (deny or not quiet):
             with going_on(sys.stderr):
                 show_problems(prepared.advice)
@@ -244,6 +249,12 @@ def run(
             if not where.settings:
                 _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
+    """Say what is passed over among the images, unless advice that is shown has said it."""
+    if not (is_advised and any(each.code == "W790" for each in prepared.advice)):
+        tell(prepared.passed_over())
 
 
 def _keep_lock(screen: Console, recipe: Path, folder: Path, quiet: bool) -> None:

@@ -25,7 +25,7 @@ from recipe_lang.source import Source
 from runtime.artifacts import read_classes, read_json, stage_weights, write_text, written_recipe
 from runtime.compile import data_plan, step
 from runtime.data import splits
-from runtime.data.images import ImageError, find_broken, open_rgb
+from runtime.data.images import ImageError, Reading, find_broken, open_rgb
 from runtime.data.passed_over import PassedOver, passed_line
 from runtime.data.problems import SetTooSmall, UnreadableData
 from runtime.data.sets import Sets, list_sets, load_source, to_input, transform, under_root
@@ -141,7 +141,7 @@ def predict(
     if passed:
         tell(passed_line(passed))
     net = _net(run, context)
-    prepared = transform(run.data.prepare)
+    prepared, reading = transform(run.data.prepare), Reading.of(run.data.prepare)
     rng = np.random.default_rng(0)
     queue, size = iter(files), min(len(files), run.data.batch)
     while chunk := list(islice(queue, size)):
@@ -149,7 +149,7 @@ def predict(
         errors: dict[Path, str] = {}
         for file in chunk:
             try:
-                pixels.append(np.asarray(prepared(open_rgb(file), rng)))
+                pixels.append(np.asarray(prepared(open_rgb(file, reading), rng)))
             except ImageError as error:
                 errors[file] = str(error)
         shares = iter(_shares(net, run, pixels, size, context))

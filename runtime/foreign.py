@@ -53,6 +53,14 @@ _ROWS = (
     ("inputshape inputdim", "images are square, and `size = 224px` in `data` is their side"),
     ("mean std", "write `prepare = [normalize(mean = […], std = […])]` in `data`"),
     ("stepsperepoch limittrainbatches", _EPOCH_SHARE),
+    (
+        "rgba transparency transparent alphachannel premultiplied background",
+        "images with transparency are laid over white; `prepare = [flatten_alpha(black)]` chooses",
+    ),
+    (
+        "bitdepth uint16 windowing",
+        "16 bits are scaled to 8; `prepare = [levels(4095)]` says which value is white",
+    ),
     ("focal focalloss bce bceloss binarycrossentropy mse mseloss l1loss hinge triplet tripletloss contrastive", _LOSS),
     ("arcface cosface dice diceloss kldiv supcon", _LOSS),
     ("nll nllloss softmaxcrossentropy", "cross_entropy"),

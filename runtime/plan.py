@@ -76,10 +76,14 @@ class NetFacts:
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """The class names in order, and for each set the count of images of each class."""
+    """The class names in order, and for each set the count of images of each class.
+
+    `sides` are the least and the largest side in pixels of the training images where all are known to be square.
+    """
 
     classes: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
+    sides: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

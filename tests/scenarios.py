@@ -168,9 +168,13 @@ def _killed(text: str) -> None:
 
 
 def _advised(
-    train: tuple[int, ...], valid: tuple[int, ...] = (400, 400), shared: bool = False, odd: str = ""
+    train: tuple[int, ...],
+    valid: tuple[int, ...] = (400, 400),
+    shared: bool = False,
+    odd: str = "",
+    sides: tuple[int, int] | None = None,
 ) -> Callable[[str], Any]:
-    """Return a check that knows how many images each class has, and whether two sets share a file.
+    """Return a check that knows how many images each class has, whether two sets share a file, and square sides.
 
     `odd` is a class that the table `labels.csv` has beside the others.
     """
@@ -185,7 +189,7 @@ def _advised(
         recipe = _check(text)
         classes = ("roses", "tulips", *((odd,) if odd and '"labels.csv"' in text else ()))
         counts = {"train": train[: len(classes)], "valid": valid, "test": (400, 400)}
-        plan = compile_plan(recipe, DataFacts(classes, counts), net_facts(7))
+        plan = compile_plan(recipe, DataFacts(classes, counts, sides), net_facts(7))
         other = "all" if '"all.csv"' in text else "test"
         files = {"train": "1.jpg", "test": "1.jpg" if other == "all" else "2.jpg"} if shared else {}
         listings = {name: Listing((Sample("1", 0, Path(file)),), ("roses", "tulips")) for name, file in files.items()}
@@ -205,7 +209,7 @@ def _advised_on_files(text: str) -> Any:
 
     recipe = _check(text)
     listings = list_sets(recipe)
-    plan = compile_plan(recipe, data_facts(listings), net_facts(7))
+    plan = compile_plan(recipe, data_facts(listings, recipe), net_facts(7))
     found = plan_advice(recipe, plan, listings)
     return replace(recipe, advice=tuple(each for each in found if each.code >= "W790"))
 
@@ -292,6 +296,7 @@ USES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("W790", "W791", "W792"), _advised_on_files),
     "W794": _advised((400, 400, 400), odd="Tulips"),
     "W795": _advised((400, 400, 400), odd="nan"),
+    "W797": _advised((400, 400), sides=(64, 64)),
 }
 
 

@@ -188,6 +188,13 @@ def test_the_recipe_that_the_cases_change_gets_no_advice() -> None:
             ),
         ),
         ("W729", recipe("views = 2"), recipe("augment = [random_crop]", "views = 2")),
+        ("W796", recipe("augment = [color_jitter]"), recipe("augment = [color_jitter(hue = 0.1)]")),
+        (
+            "W796",
+            recipe("augment = [color_jitter(0.2, brightness = 0, contrast = 0, saturation = 0)]"),
+            recipe("augment = [color_jitter(0.2, brightness = 0, contrast = 0)]"),
+        ),
+        ("W796", recipe("augment = [lighting(0)]"), recipe("augment = [lighting]")),
         (
             "W729",
             recipe("augment = [flip(horizontal), flip(vertical)]", "views = 4"),
@@ -294,9 +301,14 @@ def test_errors_come_without_advice() -> None:
 # --- what the data shows -----------------------------------------------------------------------
 
 
-def facts(train: Sequence[int], valid: Sequence[int] = (40, 40), test: Sequence[int] = ()) -> DataFacts:
+def facts(
+    train: Sequence[int],
+    valid: Sequence[int] = (40, 40),
+    test: Sequence[int] = (),
+    sides: tuple[int, int] | None = None,
+) -> DataFacts:
     counts = {"train": tuple(train), "valid": tuple(valid), **({"test": tuple(test)} if test else {})}
-    return DataFacts(("a", "b", "A b", "a_b", "nan")[: len(train)], counts)
+    return DataFacts(("a", "b", "A b", "a_b", "nan")[: len(train)], counts, sides)
 
 
 ENOUGH = facts((600, 600))
@@ -396,6 +408,26 @@ def test_a_missing_label_as_a_class() -> None:
     found = advised(recipe(), DataFacts(("NaN", "cat", "none"), {"train": (600, 600, 600)}))
     (problem,) = (problem for problem in found if problem.code == "W795")
     assert problem.message() == "`NaN` (600 training images) is a class, and may stand for a missing label"
+
+
+@pytest.mark.parametrize(
+    ("augment", "sides", "has_choice"),
+    [
+        ("random_crop", (64, 64), False),
+        ("random_crop", (8, 500), False),  # `prepare` makes them all 64
+        ("random_crop", None, True),
+        ("random_crop(padding = 4px)", (64, 64), True),
+        ("resize(72px), random_crop", (64, 64), True),
+        ("resize(64px), center_crop, random_crop", None, False),
+        ("random_resized_crop", (64, 64), True),
+        ("random_resized_crop(scale = 1.0 .. 1.0, ratio = 1.0 .. 1.0)", (64, 64), False),
+        ("random_resized_crop(scale = 1.0 .. 1.0, ratio = 1.0 .. 1.0)", None, True),
+        ("random_resized_crop(scale = 1.0 .. 1.0)", (64, 64), True),
+    ],
+)
+def test_crops_that_have_no_choice(augment: str, sides: tuple[int, int] | None, has_choice: bool) -> None:
+    data = f"size = 64px\naugment = [{augment}, flip]"
+    assert on_data(data=data, facts=facts((600, 600), sides=sides)) == ([] if has_choice else ["W797"])
 
 
 def test_files_that_stand_in_two_sets() -> None:
@@ -509,7 +541,8 @@ def test_each_kind_has_a_reason_a_source_and_an_example() -> None:
 
 DATA_GIVES = (
     'ftr 1\ndata {\n  train = csv("a.csv", image = "i", label = "l")\n'
-    '  test  = csv("b.csv", image = "i", label = "l")\n  batch = 400\n}\nbase  = gluon("resnet18_v2")\n'
+    '  test  = csv("b.csv", image = "i", label = "l")\n  batch = 400\n'
+    '  augment = [random_crop, flip]\n}\nbase  = gluon("resnet18_v2")\n'
     'stage "all" {\n  train     = all\n  for       = 5 steps\n  optimizer = adam(lr = 1e-4)\n'
     "  schedule  = cosine(warmup = 1 step)\n  monitor   = valid.accuracy\n}\nexpect {\n  test.accuracy >= 80%\n}\n"
 )
@@ -526,7 +559,7 @@ def test_rendered_text(monkeypatch: pytest.MonkeyPatch) -> None:
         for code in OF_TEXT
     ]
     photo = Listing((Sample("1", 0, Path("photos/1.jpg")),), ("a", "b"))
-    counts = facts((520, 9, 30, 30, 30), (5, 2, 0, 0, 0), (20, 3, 0, 0, 0))
+    counts = facts((520, 9, 30, 30, 30), (5, 2, 0, 0, 0), (20, 3, 0, 0, 0), sides=(100, 224))
     of_data = advised(DATA_GIVES, counts, {"train": photo, "test": photo}, Need(5 * 10**8, 6 * 10**7))
     assert sorted({problem.code for problem in of_data}) == OF_DATA
     assert_golden("advice.txt", "\n\n".join(map(render, (*problems, *of_data))) + "\n")

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -237,12 +238,40 @@ def names(steps: Sequence[Step]) -> list[str]:
             ["resize 70", "random_crop 64"],
         ),
         ("prepare = [resize(80px)]", ["resize 80", "center_crop 64"], ["resize 80", "center_crop 64"]),
+        (
+            "prepare = [normalize(mean = [0, 0, 0], std = [1, 1, 1])]",  # says nothing of the geometry
+            ["resize 64", "center_crop 64"],
+            ["resize 64", "center_crop 64"],
+        ),
+        (
+            "prepare = [flatten_alpha(black)]\naugment = [random_resized_crop]",
+            ["flatten_alpha", "resize 64", "center_crop 64"],
+            ["flatten_alpha", "random_resized_crop 64"],
+        ),
+        (
+            "prepare = [resize(80px), center_crop, levels(4095)]\naugment = [random_crop]",  # read first
+            ["levels", "resize 80", "center_crop 64"],
+            ["levels", "resize 80", "random_crop 64"],
+        ),
+        (
+            "augment = [color_jitter(0), flip, lighting(0)]",
+            ["resize 64", "center_crop 64"],
+            ["resize 64", "center_crop 64", "flip"],
+        ),
     ],
 )
 def test_what_is_done_to_images(data: str, prepared: list[str], training: list[str]) -> None:
     plan = plan_of(recipe(data=data))
     assert names(plan.data.prepare) == prepared
     assert names(plan.stages[0].augment) == training
+
+
+def test_a_crop_without_a_choice_is_a_fixed_step_whose_result_is_kept() -> None:
+    square = replace(facts(), sides=(20, 64))
+    (stage,) = plan_of(recipe(data="augment = [random_crop, flip]"), data=square).stages
+    assert (names(stage.augment), stage.views) == (["resize 64", "center_crop 64", "flip"], 2)
+    (stage,) = plan_of(recipe(data="augment = [random_crop, flip]")).stages
+    assert (names(stage.augment)[1], stage.views) == ("random_crop 64", None)
 
 
 def test_a_stage_has_its_own_augmentation_or_the_shared_one() -> None:

@@ -233,7 +233,9 @@ def run(
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
                 again = Resume(resumed, extend) if resumed is not None else None
                 asking = (as_locked(lock), _advise(deny, quiet))
-                folder, result = run_prepared(prepared, where.runs, out, display, *asking, again)
+                folder, result = run_prepared(
+                    prepared, where.runs, out, display, *asking, again, (lambda line: None) if quiet else tell
+                )
         except Interrupted as stopped:
             with going_on(sys.stderr):
                 click.echo("interrupted before the training began; there is no run folder", err=True)

@@ -217,4 +217,11 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "labels.csv has roses, tulips, and `nan` where pandas had no label; labelled.csv leaves those rows out.",
     ),
+    "W796": Example("augment = [flip, color_jitter]", "augment = [flip, color_jitter(0.2)]", "data"),
+    "W797": Example(
+        "size = 64px\naugment = [random_crop]",
+        "size = 64px\naugment = [random_crop(padding = 4px)]",
+        "data",
+        "All training images have 64 x 64 pixels.",
+    ),
 }

@@ -531,3 +531,22 @@ class WeightsNotCached(Problem):
             'if you have the file, write `weights = gluon_params("file.params")`\n'
             'or take a base that brings its weights: `packaged("efficientnet_lite0")`'
         )
+
+
+# --- augmentations ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdleAugmentation(Problem):
+    """An augmentation whose strengths are all 0 leaves each image as it is; the plan goes without it."""
+
+    code: ClassVar[str] = "W796"
+    source: ClassVar[str] = "docs/language.md: data"
+    name: str
+    example: str
+
+    def message(self) -> str:
+        return f"`{self.name}` changes nothing: all its strengths are 0"
+
+    def help(self) -> str:
+        return f"leave it out, or write a strength, such as `{self.example}`"

@@ -15,7 +15,7 @@ from recipe_lang.diagnostics import Problem
 from recipe_lang.extend import merge
 from recipe_lang.source import Span
 from runtime.bases.zoo_names import ZOOS
-from runtime.data.views import view_count
+from runtime.data.views import is_idle, view_count
 from runtime.vocabulary.bases import parts_of
 
 # Peak rates above which pretrained weights are carried off: where their norms train, and where these are frozen.
@@ -378,6 +378,17 @@ def _views(recipe: CheckedRecipe) -> Iterator[Problem]:
             )
 
 
+def _idle(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for block in (recipe.block("data"), *recipe.all("stage")):
+        augment = block["augment"]
+        for step in augment if isinstance(augment, tuple) else ():
+            if is_idle(step.value):
+                from runtime.vocabulary.advice import IdleAugmentation
+
+                example = {"color_jitter": "color_jitter(0.2)", "lighting": "lighting(0.1)"}[step.value.name]
+                yield IdleAugmentation(span=step.span, name=step.value.name, example=example)
+
+
 ADVICE: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _high_rates,
     _slow_heads,
@@ -399,4 +410,5 @@ ADVICE: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _leaks,
     _claims,
     _views,
+    _idle,
 )

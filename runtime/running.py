@@ -12,9 +12,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,6 +38,7 @@ from runtime.artifacts import (
 from runtime.began import Began, how_it_began
 from runtime.checkpoints import Checkpoint, newest
 from runtime.compile import compile_plan, step
+from runtime.curves import import_ahead
 from runtime.data.decoded import Decoded, read_again
 from runtime.data.sets import Place, Sets, check_images, data_facts, list_sets, under_root
 from runtime.data.sound_images import sound_images
@@ -228,7 +228,7 @@ def run(
             session = Session(
                 plan, prepared.model, sets, context, asked, due, checkpoint, settings.fuse, settings.cache, cache, state
             )
-            threading.Thread(target=_import_ahead).start()
+            threading.Thread(target=import_ahead).start()
             since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
             said = {
                 "skipped_images": [list(pair) for pair in skipped],
@@ -263,13 +263,6 @@ def _refuse_changes(resume: Resume, plan: Plan, checkpoint: Checkpoint | None, f
 
 def _decoded(plan: Plan, settings: RunSettings) -> AbstractContextManager[Decoded | None]:
     return closing(Decoded(read_again(plan))) if settings.cache else nullcontext()
-
-
-def _import_ahead() -> None:
-    """Import what the picture will need while other work goes on: it takes a second."""
-    with suppress(ImportError):  # said where it is needed
-        for name in ("matplotlib.backends.backend_agg", "matplotlib.figure"):
-            import_module(name)
 
 
 @dataclass(frozen=True, slots=True)

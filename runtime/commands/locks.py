@@ -122,6 +122,7 @@ def verify(
 
     lock = existing_lock(path)  # a path of any other kind becomes a run folder before this line
     with mxnet(threads or lock.threads(), debug, lock.instructions):
+        from runtime.decorations import Guarded
         from runtime.display import Display
         from runtime.instructions import instructions
         from runtime.plan import as_json
@@ -145,7 +146,8 @@ def verify(
         with keeping as place:
             try:
                 with Display(screen, time.monotonic, prepared.plan, quiet or machine) as display:
-                    folder, result = run(prepared, settings_of(lock, workers, device), Path(place), display, approve)
+                    where = settings_of(lock, workers, device)
+                    folder, result = run(prepared, where, Path(place), Guarded(display), approve)
             except Interrupted as stopped:
                 result = {"status": "interrupted", "signal": stopped.args[0]}
             if result["status"] != "finished":

@@ -192,6 +192,7 @@ def run(
     lock = existing_lock(where.recipe) if locked else None
     threads = where.threads or (lock.threads() if lock else None)
     with mxnet(threads, debug, lock.instructions if lock else where.instructions):
+        from runtime.decorations import Guarded
         from runtime.display import Display, summary
         from runtime.leaving import how_to_go_on, what_is_left
         from runtime.locking import as_locked
@@ -212,7 +213,7 @@ def run(
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
                 again = Resume(resumed, extend) if resumed is not None else None
                 asking = (as_locked(lock), _advise(deny, quiet))
-                folder, result = run_prepared(prepared, where.runs, out, display, *asking, again)
+                folder, result = run_prepared(prepared, where.runs, out, Guarded(display), *asking, again)
         except Interrupted as stopped:
             with going_on(sys.stderr):
                 click.echo("interrupted before the training began; there is no run folder", err=True)
@@ -220,6 +221,8 @@ def run(
         with going_on(sys.stderr):
             for name, reason in result["skipped_images"]:
                 click.echo(printable(f"skipped {name}: {reason}"), err=True)
+            for name, reason in result["missing"]:
+                click.echo(printable(f"the run folder lacks {name}: {reason}"), err=True)
             if result["status"] == "interrupted":
                 click.echo(f"interrupted; {what_is_left(folder, result)}", err=True)
                 click.echo(how_to_go_on(folder), err=True)

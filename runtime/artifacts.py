@@ -5,6 +5,7 @@ resolved.ftr     every value, as it was run
 plan.json        the plan
 run.json         how the run began: the command's arguments
 classes.json     the names of the classes, in the order of the scores
+images.json      which images it trains and validates on, by 64 bits of a hash of each; no pack holds it
 metrics.jsonl    one line for each event, as they come
 model.params     the final weights; of an interrupted or failed run, what `result.json` says under `weights`
 model-symbol.json, model-0000.params   the same, exported: needs no ftr to run

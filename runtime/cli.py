@@ -66,9 +66,20 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(handle, "w" if number else "r", closefd=False))
 
 
+def _forget_odd_width() -> None:
+    """Take `COLUMNS` for unknown where no page is so wide (0, as some terminals say): nothing would be shown on it."""
+    columns = os.environ.get("COLUMNS", "")
+    if not (columns.isdecimal() and len(columns) < 5 and int(columns) >= _NARROWEST):
+        os.environ.pop("COLUMNS", None)
+
+
+_NARROWEST = 20
+
+
 def main() -> None:
     """Run the command line."""
     _open_closed_streams()
+    _forget_odd_width()
     guarded(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end a command

@@ -132,6 +132,4 @@ def _finish(axes: Any, title: str, plan: Plan, starts: list[int]) -> None:
         axes.axvline(start, color="grey", lw=0.8, ls="--")
         if title == "loss":
             place = (start, 1.01)
-            axes.annotate(
-                stage.title, place, xycoords=("data", "axes fraction"), fontsize="small", parse_math=False
-            )
+            axes.annotate(stage.title, place, xycoords=("data", "axes fraction"), fontsize="small", parse_math=False)

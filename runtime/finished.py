@@ -7,12 +7,13 @@ reader, and nothing in it runs code.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from recipe_lang.checked import CallValue, CheckedRecipe
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.parser import parse, read_source
+from recipe_lang.phrases import printable
 from recipe_lang.source import Source
 from runtime.artifacts import read_classes, read_json, write_text, written_recipe
 from runtime.compile import data_plan, step
@@ -28,7 +30,7 @@ from runtime.data.images import ImageError, find_broken, open_rgb
 from runtime.data.problems import SetTooSmall
 from runtime.data.sets import Sets, list_sets, load_source, to_input, transform, under_root
 from runtime.data.sources import IMAGE_ENDINGS, Listing, Sample
-from runtime.feature_cache import user_cache
+from runtime.feature_cache import FeatureCache, user_cache
 from runtime.inputs import SetInputs
 from runtime.metrics import Report
 from runtime.model import Model, build_model, frozen_units, sequence
@@ -36,10 +38,13 @@ from runtime.mx import mx, nd
 from runtime.pack_file import is_pack, opened
 from runtime.plan import DataFacts, DataPlan
 from runtime.recipe_files import read_recipe
-from runtime.run_problems import NoImages, NoSuchSet, NotARun
+from runtime.run_problems import ImagesNotKnown, NoImages, NoSuchSet, NotARun
+from runtime.seen import Seen, refuse_seen, seen
 from runtime.train import features_of, measure, whole_net
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +57,14 @@ class Finished:
     model: Model
     result: dict[str, Any]
     cut: int  # how many units its last stage left frozen
+
+
+class Evaluation(NamedTuple):
+    """The set that a run was measured on, and the numbers; of other data how many images the run has seen."""
+
+    name: str
+    report: Report
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +173,18 @@ def evaluate(
     set_name: str | None = None,
     data_root: Path | None = None,
     cache: bool = True,
-) -> tuple[str, Report]:
-    """Measure a run on one of its own sets, or on other data; return the set's name and the report.
+    strict: bool = False,
+) -> Evaluation:
+    """Measure a run on one of its own sets, or on other data.
 
+    How many images of other data the run has seen is logged where it is any, or not known; `strict` refuses them then.
     With `cache`, what the frozen part gives of an image is taken from the disk, and kept there.
 
     `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`). Images that
     cannot be read are left out where the recipe says `on_error = skip`.
 
     Raises:
-        RecipeError: the data cannot be used, or its classes are not the run's.
+        RecipeError: the data cannot be used, or its classes are not the run's, or the run has seen them.
     """
     if data is not None:
         listing, name = splits.align(_source(data, data_root), run.data.classes, "evaluation"), data
@@ -182,8 +197,24 @@ def evaluate(
     samples = _readable(run, listing, workers)
     if not samples:
         raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))
+    known = _known(run, samples, workers, user_cache() if cache else None, strict) if data is not None else None
     sets = Sets(run.data, run.recipe["seed"], {"these": samples}, workers)
-    return name, _measured(run, sets, context, cache)
+    return Evaluation(name, _measured(run, sets, context, cache), known)
+
+
+def _known(
+    run: Finished, samples: Sequence[Sample], workers: int, cache: FeatureCache | None, strict: bool
+) -> Seen | None:
+    """Return how many images a run has seen, None where that is not known; refuse them, or log it."""
+    found = seen(run.path, samples, workers, cache)
+    if strict:
+        refuse_seen(run.path, found)
+    if isinstance(found, ImagesNotKnown):
+        _LOG.warning("%s", printable(found.message()))
+        return None
+    if found.train or found.valid:
+        _LOG.warning("%s", found)
+    return found
 
 
 def _measured(run: Finished, sets: Sets, context: Any, cache: bool) -> Report:

@@ -39,6 +39,7 @@ from runtime.began import Began, how_it_began
 from runtime.checkpoints import Checkpoint, newest
 from runtime.compile import compile_plan, step
 from runtime.curves import import_ahead
+from runtime.data.contents import set_hashes
 from runtime.data.decoded import Decoded, read_again
 from runtime.data.sets import Place, Sets, check_images, data_facts, list_sets, under_root
 from runtime.data.sound_images import sound_images
@@ -62,6 +63,7 @@ from runtime.recipe_files import read_recipe
 from runtime.resuming import check_unchanged
 from runtime.run_problems import NoSuchDevice, OutOfMemory
 from runtime.run_settings import Due, RunSettings
+from runtime.seen import write_seen
 from runtime.train import Interrupted, Session
 from runtime.training_state import TrainState
 from runtime.vocabulary import VOCABULARY
@@ -210,9 +212,10 @@ def run(
             plan = compile_plan(recipe, data_facts(listings), prepared.model.facts())
         with Place(plan.base.place):
             start_weights(prepared.model, plan.base, plan.seed, context)
-        facts = inputs(recipe, plan, prepared.listings, settings, cache, watch.checking, asked)
+        hashes = set_hashes(prepared.listings, settings.workers, cache, watch.checking, asked)
         if asked():
             raise Interrupted(asked.signal)
+        facts = inputs(recipe, plan, prepared.listings, settings, hashes)
         checkpoint = newest(resume.folder) if resume else None
         if resume:
             _refuse_changes(resume, plan, checkpoint, facts)
@@ -221,6 +224,8 @@ def run(
         note(run=str(folder))
         with nullcontext() if resume else locked(folder), _decoded(plan, settings) as decoded:
             start = _begin(folder, replace(prepared, plan=plan), settings, facts, resume, checkpoint is None)
+            with writing(folder):
+                write_seen(folder, hashes)
             samples = {name: each.samples for name, each in listings.items()}
             sets = Sets(plan.data, plan.seed, samples, settings.workers, decoded)
             due = Due(settings.interval, time.monotonic)

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -257,6 +257,38 @@ def test_evaluate_on_other_data(ftr: Ftr, trained: Path, photos: Path, tmp_path:
     assert ftr("evaluate", trained, "--data", "csv(").code == 2
 
 
+def test_images_that_the_run_has_seen_are_counted(ftr: Ftr, trained: Path, photos: Path, tmp_path: Path) -> None:
+    """By their content: here they have other names, in other folders, and come twice."""
+    mixed = make_images(tmp_path / "mixed", {"red": 3, "blue": 2}, seed=9)
+    for number in range(4):
+        shutil.copy(photos / f"train/red/{number}.jpg", mixed / f"red/copy {number}.jpg")
+    shutil.copy(photos / "train/red/0.jpg", mixed / "red/once more.jpg")
+    shutil.copy(photos / "valid/blue/1.jpg", mixed / "blue/x.jpg")
+    code, out, err = ftr("evaluate", trained, "--data", mixed)
+    assert (code, err) == (0, "of these 11 images 5 were trained on, 1 was in the run's validation set\n")
+    assert "11 images" in out
+    code, out, err = ftr("evaluate", trained, "--data", mixed, "--json")
+    assert json.loads(out)["seen"] == {"images": 11, "train": 5, "valid": 1}
+    code, out, err = ftr("evaluate", trained, "--data", mixed, "--strict")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error[E695]: the images are not new to {trained}: of these 11 images 5 were trained on")
+    new = make_images(tmp_path / "new", {"red": 3}, seed=9)
+    assert ftr("evaluate", trained, "--data", new, "--strict")[::2] == (0, "")
+    assert ftr("evaluate", trained, "--strict").code == 2  # of its own sets the recipe tells
+
+
+def test_whether_images_were_seen_may_not_be_known(ftr: Ftr, trained: Path, photos: Path, tmp_path: Path) -> None:
+    pack, old = tmp_path / "a.ftrpack", shutil.copytree(trained, tmp_path / "old")
+    assert ftr("pack", trained, "-o", pack).code == 0
+    (old / "images.json").write_text('{"train": 3}')
+    for run, why in ((pack, "packs do not hold the images' hashes"), (old, "its folder has no sound `images.json`")):
+        code, out, err = ftr("evaluate", run, "--data", photos / "test", "--json")
+        assert (code, err) == (0, f"whether {run} was trained on these images is not known: {why}\n")
+        assert json.loads(out)["seen"] is None
+        code, _, err = ftr("evaluate", run, "--data", photos / "test", "--strict")
+        assert (code, err.partition(":")[0]) == (1, "error[E696]")
+
+
 def test_evaluate_on_a_folder_with_brackets_and_on_an_empty_one(
     ftr: Ftr, trained: Path, photos: Path, tmp_path: Path
 ) -> None:
@@ -480,8 +512,8 @@ AUGMENT = "  augment = [random_resized_crop(scale = 0.5 .. 1.0), flip(horizontal
 # --- as a process of its own -----------------------------------------------------------------
 
 
-def start(*args: object, cwd: Path, **options: Any) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "MPLCONFIGDIR": str(cwd)}
+def start(*args: object, cwd: Path, env: Mapping[str, str] = {}, **options: Any) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "MPLCONFIGDIR": str(cwd), **env}
     return subprocess.Popen(
         [sys.executable, "-m", "runtime", *map(str, args)],
         cwd=cwd,
@@ -534,8 +566,37 @@ def test_a_run_goes_on_when_nobody_reads_its_output(photos: Path, tmp_path: Path
     assert process.stderr is not None
     err = process.stderr.read()
     process.stderr.close()
-    assert (process.wait(timeout=120), ADVICE.sub("", err)) == (0, "")
+    assert (process.wait(timeout=120), ADVICE.sub("", err)) == (128 + signal.SIGPIPE, "")
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "finished"
+
+
+def test_pipes_that_are_closed_early(trained: Path, photos: Path, tmp_path: Path) -> None:
+    write_recipe(tmp_path / "fine.ftr", photos, STAGE.replace("1 epoch", "9 epochs"))
+    write_recipe(tmp_path / "fails.ftr", photos, f"{STAGE}expect {{ test.loss < 0.0001 }}\n")
+    ftr = f"{sys.executable} -m runtime"
+    pipes = (
+        ("run fine.ftr --out fine", "head -n 1", 141),
+        ("run fails.ftr --out fails", "true", 1),
+        (f"predict {trained} {photos / 'test'} --csv", "true", 141),
+    )
+    script = "\n".join(f"({ftr} {words} 2>>err; echo $? >>codes) | {reader}" for words, reader, _ in pipes)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "MPLCONFIGDIR": str(tmp_path)}
+    subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment, check=False, stdout=subprocess.DEVNULL)
+    assert (tmp_path / "codes").read_text().split() == [str(code) for *_, code in pipes]
+    assert ADVICE.sub("", (tmp_path / "err").read_text()) == ""
+    assert json.loads((tmp_path / "fine/result.json").read_text())["status"] == "finished"
+
+
+def test_a_width_that_no_page_has_is_not_believed(trained: Path, tmp_path: Path) -> None:
+    shown = {}
+    for columns in ("0", "1", "abc", "99999999", "120", "40"):
+        process = start("runs", trained, cwd=tmp_path, env={"COLUMNS": columns})
+        shown[columns], err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (0, "")
+    usual = shown.pop("120")
+    assert "colours" in usual
+    assert shown.pop("40") != usual
+    assert set(shown.values()) == {usual}
 
 
 def test_predictions_that_nobody_reads_end_as_a_pipe_does(trained: Path, photos: Path, tmp_path: Path) -> None:

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import click
 
 from recipe_lang.diagnostics import Problem, RecipeError, render
-from runtime.output import going_on
+from runtime.output import going_on, unread
 from runtime.run_settings import MOST_THREADS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
-# The loss, the lock, the disk, the memory: neither the recipe's nor the command's fault.
-_FAILURES = ("E561", "E601", "E603", "E607")
+# The loss, the lock, the disk, the memory, a check: neither the recipe's nor the command's fault.
+_FAILURES = ("E561", "E601", "E603", "E607", "E695", "E696")
 _BUG = "\nThis is a bug in ftr, not in your recipe. Please report it with the lines above."
 _SHOWN = 100  # problems on the screen
 _PIPED = 120  # columns where nobody says how wide the page is
@@ -42,6 +42,8 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
         try:
             code = function(*args, **kwargs)
             sys.stdout.flush()
+            if code == FINE and unread():
+                code = 128 + signal.SIGPIPE
         except RecipeError as error:
             with going_on(sys.stderr):
                 show_problems(error.problems)

@@ -68,6 +68,7 @@ def lock(
     refuse_pack(recipe, "it has its lock, which stays", "`ftr run {0} --locked` and `ftr verify {0}` compare with it")
     with mxnet(threads, debug):
         from runtime.artifacts import writing
+        from runtime.data.contents import set_hashes
         from runtime.data.sets import Place
         from runtime.display import Display
         from runtime.feature_cache import user_cache
@@ -84,7 +85,8 @@ def lock(
             start_weights(prepared.model, plan.base, plan.seed, context)  # they are there now, and can be read
         settings = RunSettings(device, workers, fuse=fuse)
         with Display(console(), time.monotonic, plan) as display:
-            facts = inputs(prepared.recipe, plan, prepared.listings, settings, user_cache(), display.checking)
+            hashes = set_hashes(prepared.listings, workers, user_cache(), display.checking)
+        facts = inputs(prepared.recipe, plan, prepared.listings, settings, hashes)
         with writing(lock_of(recipe)):
             click.echo(renew_lock(recipe, facts))
     return FINE

@@ -30,6 +30,7 @@ from runtime.commands.command import (
 @RUN
 @click.option("--data", metavar="SOURCE", help="Other data: a folder, or a source such as 'csv(\"f.csv\", …)'.")
 @click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="Which of the run's own sets.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where the run has seen images of --data in training.")
 @DATA_ROOT
 @DEVICE
 @THREADS
@@ -42,6 +43,7 @@ def evaluate(
     run: Path,
     data: str | None,
     set_name: str | None,
+    strict: bool,
     data_root: Path | None,
     device: str,
     threads: int | None,
@@ -50,16 +52,22 @@ def evaluate(
     machine: bool,
     debug: bool,
 ) -> int:
-    """Measure a run on its test set, or on other data."""
+    """Measure a run on its test set, or on other data.
+
+    Of other data it says how many images the run was trained on, or validated, by the content of their files.
+    """
     if data is not None and set_name is not None:
         raise click.UsageError("--data and --on exclude each other")
+    if strict and data is None:
+        raise click.UsageError("--strict belongs to --data")
     with mxnet(threads, debug):
         from runtime import finished
+        from runtime.plan import as_json
         from runtime.report_view import report_json, show_report
         from runtime.running import device_context
 
         context = device_context(device)
-        name, report = finished.evaluate(
+        name, report, seen = finished.evaluate(
             finished.load(run),
             context,
             workers,
@@ -67,9 +75,11 @@ def evaluate(
             set_name=set_name,
             data_root=data_root,
             cache=cache,
+            strict=strict,
         )
         if machine:
-            click.echo(json.dumps(report_json(name, report), indent=2, ensure_ascii=False))
+            added = {} if data is None else {"seen": as_json(seen)}
+            click.echo(json.dumps({**report_json(name, report), **added}, indent=2, ensure_ascii=False))
         else:
             show_report(console(), name, report)
     return FINE
@@ -96,6 +106,8 @@ def predict(
     debug: bool,
 ) -> int:
     """Classify images, or all images in folders, with a run."""
+    if machine and table:
+        raise click.UsageError("--csv and --json exclude each other")
     with mxnet(threads, debug):
         from runtime import finished
         from runtime.report_view import predictions_csv, predictions_json, show_predictions

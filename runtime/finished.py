@@ -7,7 +7,6 @@ reader, and nothing in it runs code.
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from recipe_lang.checked import CallValue, CheckedRecipe
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.parser import parse, read_source
-from recipe_lang.phrases import printable
 from recipe_lang.source import Source
 from runtime.artifacts import read_classes, read_json, write_text, written_recipe
 from runtime.compile import data_plan, step
@@ -30,7 +28,7 @@ from runtime.data.images import ImageError, find_broken, open_rgb
 from runtime.data.problems import SetTooSmall
 from runtime.data.sets import Sets, list_sets, load_source, to_input, transform, under_root
 from runtime.data.sources import IMAGE_ENDINGS, Listing, Sample
-from runtime.feature_cache import FeatureCache, user_cache
+from runtime.feature_cache import user_cache
 from runtime.inputs import SetInputs
 from runtime.metrics import Report
 from runtime.model import Model, build_model, frozen_units, sequence
@@ -43,8 +41,6 @@ from runtime.seen import Seen, refuse_seen, seen
 from runtime.train import features_of, measure, whole_net
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,11 +56,11 @@ class Finished:
 
 
 class Evaluation(NamedTuple):
-    """The set that a run was measured on, and the numbers; of other data how many images the run has seen."""
+    """The set that a run was measured on, and the numbers; of other data, how many images the run has seen."""
 
     name: str
     report: Report
-    seen: Seen | None = None
+    seen: Seen | ImagesNotKnown | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +173,7 @@ def evaluate(
 ) -> Evaluation:
     """Measure a run on one of its own sets, or on other data.
 
-    How many images of other data the run has seen is logged where it is any, or not known; `strict` refuses them then.
+    `strict` refuses other data of which the run has seen an image, or may have.
     With `cache`, what the frozen part gives of an image is taken from the disk, and kept there.
 
     `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`). Images that
@@ -197,24 +193,11 @@ def evaluate(
     samples = _readable(run, listing, workers)
     if not samples:
         raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))
-    known = _known(run, samples, workers, user_cache() if cache else None, strict) if data is not None else None
+    known = seen(run.path, samples, workers, user_cache() if cache else None) if data is not None else None
+    if known is not None and strict:
+        refuse_seen(run.path, known)
     sets = Sets(run.data, run.recipe["seed"], {"these": samples}, workers)
     return Evaluation(name, _measured(run, sets, context, cache), known)
-
-
-def _known(
-    run: Finished, samples: Sequence[Sample], workers: int, cache: FeatureCache | None, strict: bool
-) -> Seen | None:
-    """Return how many images a run has seen, None where that is not known; refuse them, or log it."""
-    found = seen(run.path, samples, workers, cache)
-    if strict:
-        refuse_seen(run.path, found)
-    if isinstance(found, ImagesNotKnown):
-        _LOG.warning("%s", printable(found.message()))
-        return None
-    if found.train or found.valid:
-        _LOG.warning("%s", found)
-    return found
 
 
 def _measured(run: Finished, sets: Sets, context: Any, cache: bool) -> Report:

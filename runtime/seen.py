@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recipe_lang.diagnostics import RecipeError
-from recipe_lang.phrases import counted
+from recipe_lang.phrases import counted, printable
 from runtime.artifacts import read_json, write_text
 from runtime.data.contents import content_hashes
 from runtime.data.sources import Sample
@@ -61,6 +61,13 @@ def seen(run: Path, samples: Sequence[Sample], threads: int, cache: FeatureCache
     return Seen(len(samples), sum(each in train for each in found), sum(each in valid for each in found))
 
 
+def told(found: Seen | ImagesNotKnown | None) -> str:
+    """Return what is to be said of images in one line; empty where the run has seen none of them."""
+    if isinstance(found, ImagesNotKnown):
+        return printable(found.message())
+    return str(found) if found is not None and (found.train or found.valid) else ""
+
+
 def refuse_seen(run: Path, found: Seen | ImagesNotKnown) -> None:
     """Refuse images unless none of them is known to a run.
 
@@ -69,7 +76,7 @@ def refuse_seen(run: Path, found: Seen | ImagesNotKnown) -> None:
     """
     if isinstance(found, ImagesNotKnown):
         raise RecipeError(found)
-    if found.train or found.valid:
+    if told(found):
         raise RecipeError(ImagesSeen(path=str(run), seen=str(found)))
 
 

@@ -332,6 +332,8 @@ def test_a_bad_image_among_good_ones(ftr: Ftr, trained: Path, photos: Path, tmp_
     assert "truncated" in rows[3]["error"]
     assert err == f"{bad}: {rows[3]['error']}\n"
     assert all(len(row["classes"]) == 2 for row in rows if row["error"] is None)
+    both = ftr("predict", trained, folder, "--csv", "--json")
+    assert (both.code, both.out, "--csv and --json exclude each other" in both.err) == (2, "", True)
     code, out, _ = ftr("predict", trained, folder, "--csv")
     table = list(csv.DictReader(io.StringIO(out)))
     assert code == 1
@@ -571,20 +573,29 @@ def test_a_run_goes_on_when_nobody_reads_its_output(photos: Path, tmp_path: Path
 
 
 def test_pipes_that_are_closed_early(trained: Path, photos: Path, tmp_path: Path) -> None:
-    write_recipe(tmp_path / "fine.ftr", photos, STAGE.replace("1 epoch", "9 epochs"))
-    write_recipe(tmp_path / "fails.ftr", photos, f"{STAGE}expect {{ test.loss < 0.0001 }}\n")
-    ftr = f"{sys.executable} -m runtime"
-    pipes = (
-        ("run fine.ftr --out fine", "head -n 1", 141),
-        ("run fails.ftr --out fails", "true", 1),
-        (f"predict {trained} {photos / 'test'} --csv", "true", 141),
-    )
-    script = "\n".join(f"({ftr} {words} 2>>err; echo $? >>codes) | {reader}" for words, reader, _ in pipes)
+    write_recipe(tmp_path / "r.ftr", photos, STAGE.replace("1 epoch", "9 epochs"))
+    pipes = (("run r.ftr --out run", "head -n 1"), (f"predict {trained} {photos / 'test'} --csv", "true"))
+    lines = [
+        f"({sys.executable} -m runtime {words} 2>err{number}; echo $? >code{number}) | {reader} &\n"
+        for number, (words, reader) in enumerate(pipes)
+    ]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "MPLCONFIGDIR": str(tmp_path)}
-    subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment, check=False, stdout=subprocess.DEVNULL)
-    assert (tmp_path / "codes").read_text().split() == [str(code) for *_, code in pipes]
-    assert ADVICE.sub("", (tmp_path / "err").read_text()) == ""
-    assert json.loads((tmp_path / "fine/result.json").read_text())["status"] == "finished"
+    script = "".join(lines) + "wait\n"
+    subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment, check=True, stdout=subprocess.DEVNULL)
+    for number in range(len(pipes)):
+        assert (tmp_path / f"code{number}").read_text() == "141\n"
+        assert ADVICE.sub("", (tmp_path / f"err{number}").read_text()) == ""
+    assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "finished"
+
+
+def test_a_failure_is_more_than_output_that_nobody_reads(
+    ftr: Ftr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.commands.command.unread", lambda: True)
+    bad = tmp_path / "r.ftr"
+    bad.write_text("ftr 1\n")
+    assert ftr("explain", "adam").code == 128 + signal.SIGPIPE
+    assert ftr("check", bad).code == 2
 
 
 def test_a_width_that_no_page_has_is_not_believed(trained: Path, tmp_path: Path) -> None:
@@ -600,14 +611,13 @@ def test_a_width_that_no_page_has_is_not_believed(trained: Path, tmp_path: Path)
 
 
 def test_predictions_that_nobody_reads_end_as_a_pipe_does(trained: Path, photos: Path, tmp_path: Path) -> None:
-    for options in ((), ("--csv",)):
-        process = start("predict", trained, photos / "test/red/0.jpg", *options, cwd=tmp_path)
-        assert process.stdout is not None
-        process.stdout.close()
-        assert process.stderr is not None
-        err = process.stderr.read()
-        process.stderr.close()
-        assert (process.wait(timeout=120), err) == (128 + signal.SIGPIPE, "")
+    process = start("predict", trained, photos / "test/red/0.jpg", cwd=tmp_path)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    err = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(timeout=120), err) == (128 + signal.SIGPIPE, "")
 
 
 def test_a_run_that_was_started_without_any_stream(photos: Path, tmp_path: Path) -> None:
@@ -645,7 +655,7 @@ def test_a_full_disk_is_said_in_words(photos: Path, tmp_path: Path) -> None:
     assert "Traceback" not in err
     left = {path.name for path in (tmp_path / "run").iterdir()}
     before = {"recipe.ftr", "resolved.ftr", "plan.json", "classes.json", "metrics.jsonl", "run.json", "recipe.ftr.lock"}
-    assert left == {*before, "checkpoints"}
+    assert left == {*before, "checkpoints", "images.json"}
     assert {path.name for path in (tmp_path / "run/checkpoints").iterdir()} == {"000001.json", "000001.params"}
 
 

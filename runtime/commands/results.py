@@ -65,6 +65,7 @@ def evaluate(
         from runtime.plan import as_json
         from runtime.report_view import report_json, show_report
         from runtime.running import device_context
+        from runtime.seen import Seen, told
 
         context = device_context(device)
         name, report, seen = finished.evaluate(
@@ -77,8 +78,10 @@ def evaluate(
             cache=cache,
             strict=strict,
         )
+        if line := told(seen):
+            click.echo(line, err=True)
         if machine:
-            added = {} if data is None else {"seen": as_json(seen)}
+            added = {} if data is None else {"seen": as_json(seen) if isinstance(seen, Seen) else None}
             click.echo(json.dumps({**report_json(name, report), **added}, indent=2, ensure_ascii=False))
         else:
             show_report(console(), name, report)

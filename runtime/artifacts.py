@@ -12,7 +12,7 @@ model-symbol.json, model-0000.params   the same, exported: needs no ftr to run
 checkpoints/     where the run can go on: the last two while it runs, the last when it is over
 curves.png       loss, rate and metrics over the steps
 recipe.ftr.lock  what it was made from, by hashes and versions, and the result, for `ftr verify`
-result.json      what came out; of what is written behind it, the exported model and the curves, it says what is missing
+result.json      what came out; `missing` names what was to be written after it, exported model or curves, and was not
 
 A run that was interrupted or failed leaves all but the exported model, the curves and the result in the lock, and no
 weights when they are of no use.

@@ -29,9 +29,9 @@ from runtime.weights.params_file import write_params
 
 Failure: TypeAlias = "RecipeError | InternalError"
 
-_EXPORTED, _PICTURE = "model-symbol.json and model-0000.params", "curves.png"
-_LATER = (*_EXPORTED.split(" and "), _PICTURE)
-"""The files that are written behind the result."""
+_EXPORTED, _PICTURE = ("model-symbol.json", "model-0000.params"), ("curves.png",)
+_LATER = (*_EXPORTED, *_PICTURE)
+"""The files that are written after the result."""
 
 
 class ResumableError(RecipeError):
@@ -128,18 +128,19 @@ class Leaving:
             if status == "finished":
                 write_text(folder / LOCK, lock_text({**self.facts, **outcome(result, folder / "model.params")}))
             result |= {**self.said, "wall_s": round(time.monotonic() - self.since, 2)}
-            result["missing"] = [[name, "it comes behind the result"] for name in _LATER if status == "finished"]
+            result["missing"] = [[name, "it is written after the result"] for name in _LATER if status == "finished"]
             write_json(folder / "result.json", result)
         return result
 
     def _decorate(self, record: Record, checkpoints: Checkpoints, result: dict[str, Any]) -> None:
         """Add what the result can do without; what fails is said in the result, under `missing`."""
         folder, model, plan = self.folder, self.session.model, self.session.plan
-        works: Mapping[str, Callable[[], object]] = {
+        works: Mapping[tuple[str, ...], Callable[[], object]] = {
             _EXPORTED: lambda: export_model(model, folder / "model"),
             _PICTURE: lambda: draw_curves(folder / "curves.png", plan, record),
         }
-        result["missing"] = [[name, reason] for name, work in works.items() if (reason := attempt(work))]
+        failed = {" and ".join(names): reason for names, work in works.items() if (reason := attempt(work))}
+        result["missing"] = [list(each) for each in failed.items()]
         attempt(lambda: write_json(folder / "result.json", result))
         attempt(lambda: checkpoints.keep_last(1))  # those before it only take room
 

@@ -109,7 +109,7 @@ class ImagesSeen(Problem):
     """What a run has trained on, or chosen its weights by, it answers better than new images.
 
     Images are compared by the content of their files, so that copies count under any name; one that was saved again,
-    or cut, is another one. Without `--strict` they are counted, and measured all the same.
+    or cropped, is another one. Without `--strict` they are counted, and evaluated all the same.
     """
 
     code: ClassVar[str] = "E695"
@@ -120,14 +120,14 @@ class ImagesSeen(Problem):
         return f"the images are not new to {self.path}: {self.seen}"
 
     def help(self) -> str:
-        return "measure it on others; without `--strict` it is measured on these all the same"
+        return "evaluate on images that are new to it, or leave `--strict` out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagesNotKnown(Problem):
     """`images.json` of a run folder says which images a run has seen; no pack holds it, and old runs did not write it.
 
-    Without `--strict` the images are measured, and a line says that nobody knows.
+    Without `--strict` they are evaluated, and a line says that nobody knows.
     """
 
     code: ClassVar[str] = "E696"

@@ -36,8 +36,11 @@ class Seen:
     valid: int
 
     def __str__(self) -> str:
-        train, valid = (f"{count or 'none'} {'was' if count == 1 else 'were'}" for count in (self.train, self.valid))
-        return f"of these {counted(self.images, 'image')} {train} trained on, {valid} in the run's validation set"
+        train, valid = ("was" if count == 1 else "were" for count in (self.train, self.valid))
+        return (
+            f"{self.train or 'none'} of these {counted(self.images, 'image')} {train} trained on, "
+            f"{self.valid or 'none'} {valid} in the run's validation set"
+        )
 
 
 def write_seen(folder: Path, hashes: Mapping[str, Sequence[bytes | None]]) -> None:

@@ -70,7 +70,7 @@ def test_from_a_recipe_to_predictions(photos: Path, tmp_path: Path, caplog: pyte
     assert ftr.evaluate(loaded, str(photos / "test")).values["loss"] == result["test"]["loss"]
     assert not caplog.records
     ftr.evaluate(loaded, str(photos / "valid"))
-    said = "of these 24 images none were trained on, 24 were in the run's validation set"
+    said = "none of these 24 images were trained on, 24 were in the run's validation set"
     assert [record.getMessage() for record in caplog.records] == [said]
     (prediction,) = ftr.predict(loaded, [str(photos / "test/red/0.jpg")], top=2)
     assert len(prediction.classes) == 2

@@ -265,13 +265,13 @@ def test_images_that_the_run_has_seen_are_counted(ftr: Ftr, trained: Path, photo
     shutil.copy(photos / "train/red/0.jpg", mixed / "red/once more.jpg")
     shutil.copy(photos / "valid/blue/1.jpg", mixed / "blue/x.jpg")
     code, out, err = ftr("evaluate", trained, "--data", mixed)
-    assert (code, err) == (0, "of these 11 images 5 were trained on, 1 was in the run's validation set\n")
+    assert (code, err) == (0, "5 of these 11 images were trained on, 1 was in the run's validation set\n")
     assert "11 images" in out
     code, out, err = ftr("evaluate", trained, "--data", mixed, "--json")
     assert json.loads(out)["seen"] == {"images": 11, "train": 5, "valid": 1}
     code, out, err = ftr("evaluate", trained, "--data", mixed, "--strict")
     assert (code, out) == (1, "")
-    assert err.startswith(f"error[E695]: the images are not new to {trained}: of these 11 images 5 were trained on")
+    assert err.startswith(f"error[E695]: the images are not new to {trained}: 5 of these 11 images were trained on")
     new = make_images(tmp_path / "new", {"red": 3}, seed=9)
     assert ftr("evaluate", trained, "--data", new, "--strict")[::2] == (0, "")
     assert ftr("evaluate", trained, "--strict").code == 2  # of its own sets the recipe tells

@@ -71,8 +71,8 @@ def test_a_picture_and_an_export_that_fail_cost_no_result(
     found = CliRunner().invoke(app, ["run", str(recipe), "--out", str(tmp_path / "run"), "--quiet"])
     assert found.exit_code == 0
     assert capfd.readouterr().err.splitlines() == [
-        "the run folder lacks model-symbol.json and model-0000.params: out of memory",
-        "the run folder lacks curves.png: ValueError: Expected end of text",
+        "could not write model-symbol.json and model-0000.params: out of memory",
+        "could not write curves.png: ValueError: Expected end of text",
     ]
     assert "claim test.accuracy >= 0: holds" in found.stdout
     result = json.loads((tmp_path / "run/result.json").read_text())

@@ -150,9 +150,11 @@ THREADS = click.option("--threads", type=COUNT, help="Threads for arithmetic; al
 WORKERS = click.option(
     "--workers", type=click.IntRange(0, 64), default=2, show_default=True, help="Threads that read images."
 )
-CACHE = click.option("--cache/--no-cache", default=True, help="Keep what frozen parts make of an image (the default).")
-FUSE = click.option("--fuse/--no-fuse", default=True, help="Run frozen parts with layers joined (the default).")
-QUIET = click.option("--quiet", is_flag=True, help="Print the summary only.")
+CACHE = click.option(
+    "--cache/--no-cache", default=True, help="Keep the features that frozen parts compute (the default)."
+)
+FUSE = click.option("--fuse/--no-fuse", default=True, help="Fuse layers where that is faster (the default).")
+QUIET = click.option("--quiet", is_flag=True, help="Print only the summary.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")
 
 

@@ -30,7 +30,7 @@ from runtime.commands.command import (
 @RUN
 @click.option("--data", metavar="SOURCE", help="Other data: a folder, or a source such as 'csv(\"f.csv\", …)'.")
 @click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="Which of the run's own sets.")
-@click.option("--strict", is_flag=True, help="Exit with 1 where the run has seen images of --data in training.")
+@click.option("--strict", is_flag=True, help="Refuse --data with images that the run has seen in training.")
 @DATA_ROOT
 @DEVICE
 @THREADS
@@ -54,7 +54,7 @@ def evaluate(
 ) -> int:
     """Measure a run on its test set, or on other data.
 
-    Of other data it says how many images the run was trained on, or validated, by the content of their files.
+    With --data, it also says how many of the images the run was trained or validated on, by the content of their files.
     """
     if data is not None and set_name is not None:
         raise click.UsageError("--data and --on exclude each other")

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from recipe_lang.diagnostics import Edit, Problem
 from recipe_lang.phrases import listed
+from recipe_lang.source import Span
 from recipe_lang.suggest import instead
 
 
@@ -93,19 +94,30 @@ class StrayBrace(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadEscape(Problem):
-    r"""A string knows the escapes `\"`, `\\`, `\n`, `\t` and `\uXXXX`."""
+    r"""A string knows the escapes `\"`, `\\`, `\n`, `\t` and `\uXXXX`.
+
+    Paths have `/` between their parts, also those of Windows: in `"data\train"` a backslash and a `t` are a tab.
+    """
 
     code: ClassVar[str] = "E106"
     escape: str
+    string: Span
 
     def message(self) -> str:
         return f"unknown escape `{self.escape}`"
 
     def help(self) -> str:
-        return 'write `\\\\` for a backslash; the others are `\\"`, `\\n`, `\\t`, `\\uXXXX`'
+        path = f"if it is a path, write `{self._path}`; else " if self._path else ""
+        return path + 'write `\\\\` for a backslash; the others are `\\"`, `\\n`, `\\t`, `\\uXXXX`'
 
     def edits(self) -> tuple[Edit, ...]:
-        return () if self.escape.startswith("\\u") else instead(self.span, f"\\{self.escape}")
+        return instead(self.string, self._path) if self._path else ()
+
+    @property
+    def _path(self) -> str:
+        """The string with `/` for its backslashes; empty where they can be meant otherwise."""
+        is_other = self.escape.startswith("\\u") or '\\"' in self.string.text
+        return "" if is_other else re.sub(r"\\+", "/", self.string.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,22 +202,28 @@ class Builder:
         return nodes.Text(self._unescape(raw, span) if "\\" in raw else raw, span)
 
     def _unescape(self, raw: str, span: Span) -> str:
+        bad: list[re.Match[str]] = []
+
         def replace(match: re.Match[str]) -> str:
             escape = match[1]
             if escape in _ESCAPES:
                 return _ESCAPES[escape]
             if len(escape) == 5 and not "d800" <= escape[1:].lower() <= "dfff":
                 return chr(int(escape[1:], 16))
-            start = span.start + 1 + match.start()
-            self._bad_escape(self.source.span(start, start + len(match[0])), match[0])
+            bad.append(match)
             return ""
 
-        return re.sub(r"\\(u[0-9a-fA-F]{4}|.)", replace, raw)
+        text = re.sub(r"\\(u[0-9a-fA-F]{4}|.)", replace, raw)
+        if bad:
+            self._bad_escape(bad[0], span)
+        return text
 
-    def _bad_escape(self, span: Span, escape: str) -> None:
+    def _bad_escape(self, found: re.Match[str], string: Span) -> None:
         from recipe_lang.errors import BadEscape
 
-        self.problems.append(BadEscape(span=span, escape=escape))
+        start = string.start + 1 + found.start()
+        place = self.source.span(start, start + len(found[0]))
+        self.problems.append(BadEscape(span=place, escape=found[0], string=string))
 
 
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}

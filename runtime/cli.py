@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -13,16 +14,19 @@ from runtime.commands import cache, data, language, locks, results, sharing, tra
 from runtime.commands.command import without_output
 from runtime.guard import guarded
 
+_NARROWEST = 20  # columns in which anything can be read
+
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
+        from runtime.installation import own_version
         from runtime.vocabulary import VOCABULARY
 
         names = ("mxnet", "gluoncv", "numpy")
         parts = ", ".join(f"{name} {version(name)}" for name in names)
-        click.echo(f"ftr {version('ftr')} (language {VOCABULARY.version}) on {parts}, Python {sys.version.split()[0]}")
+        click.echo(f"ftr {own_version()} (language {VOCABULARY.version}) on {parts}, Python {sys.version.split()[0]}")
         context.exit()
 
 
@@ -73,13 +77,12 @@ def _forget_odd_width() -> None:
         os.environ.pop("COLUMNS", None)
 
 
-_NARROWEST = 20
-
-
 def main() -> None:
     """Run the command line."""
     _open_closed_streams()
     _forget_odd_width()
+    # They are for those who write programs; `PYTHONWARNINGS=error` would end a run for a library's.
+    warnings.simplefilter("ignore")
     guarded(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end a command

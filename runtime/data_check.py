@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recipe_lang.phrases import listed
 from runtime.data.contents import content_hashes
+from runtime.data.labels import alike, meant
 from runtime.data.looks import Look, looks
 from runtime.data.near import FLAT, near_pairs
 from runtime.data.sources import ImageRef, Listing, Sample
@@ -70,6 +72,7 @@ KINDS: Mapping[str, Kind] = {
     "modes": Kind("unusual kinds of pixels", "Most images are of another kind; a model may learn that difference."),
     "turned": Kind("turned by EXIF", "A run turns them upright, as viewers do; programs that ignore EXIF do not."),
     "balance": Kind("unequal classes", f"The largest class has more than {UNEQUAL} times the images of the smallest."),
+    "classes": Kind("classes that may be one", "What is learnt of one thing is divided between them."),
     "suspects": Kind(
         "labels that may be wrong",
         "To a model that had not seen the image its label is far less likely than is usual in its class. Look:"
@@ -163,6 +166,8 @@ def check_data(
     modes = Counter(look.mode for look in readable)
     if unequal := _unequal(first.classes, counts["train"]):
         by_kind["balance"] = (Group((), unequal),)
+    if groups_of_classes := alike(first.classes, meant):
+        by_kind["classes"] = tuple(Group((), listed(names, "and")) for names in groups_of_classes)
     return DataReport(
         first.classes,
         counts,

@@ -33,9 +33,9 @@ from runtime.inputs import SetInputs
 from runtime.metrics import Report
 from runtime.model import Model, build_model, frozen_units, sequence
 from runtime.mx import mx, nd
-from runtime.pack_file import is_pack, opened
+from runtime.pack_file import opened
 from runtime.plan import DataFacts, DataPlan
-from runtime.recipe_files import read_recipe
+from runtime.recipe_files import is_pack, read_recipe
 from runtime.run_problems import ImagesNotKnown, NoImages, NoSuchSet, NotARun
 from runtime.seen import Seen, refuse_seen, seen
 from runtime.train import features_of, measure, whole_net
@@ -108,8 +108,8 @@ def predict(run: Finished, paths: Sequence[Path], context: Any, top: int = 5) ->
     net = _net(run, context)
     prepared = transform(run.data.prepare)
     rng = np.random.default_rng(0)
-    queue = iter(files)
-    while chunk := list(islice(queue, run.data.batch)):
+    queue, size = iter(files), min(len(files), run.data.batch)
+    while chunk := list(islice(queue, size)):
         pixels: list[Any] = []
         errors: dict[Path, str] = {}
         for file in chunk:
@@ -117,7 +117,7 @@ def predict(run: Finished, paths: Sequence[Path], context: Any, top: int = 5) ->
                 pixels.append(np.asarray(prepared(open_rgb(file), rng)))
             except ImageError as error:
                 errors[file] = str(error)
-        shares = iter(_shares(net, run, pixels, context))
+        shares = iter(_shares(net, run, pixels, size, context))
         for file in chunk:
             if file in errors:
                 yield Prediction(str(file), error=errors[file])
@@ -146,10 +146,10 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _shares(net: Any, run: Finished, pixels: list[Any], context: Any) -> np.ndarray[Any, Any]:
+def _shares(net: Any, run: Finished, pixels: list[Any], size: int, context: Any) -> np.ndarray[Any, Any]:
     if not pixels:
         return np.empty((0, len(run.data.classes)), np.float32)
-    images = np.stack([*pixels, *[pixels[-1]] * (run.data.batch - len(pixels))])
+    images = np.stack([*pixels, *[pixels[-1]] * (size - len(pixels))])
     inputs = to_input(images, run.data.mean, run.data.std, context)
     shares: np.ndarray[Any, Any] = nd.softmax(net(inputs))[: len(pixels)].asnumpy()
     return shares

@@ -34,10 +34,11 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from recipe_lang.diagnostics import RecipeError
 from runtime.artifacts import writing
-from runtime.pack_file import ENDING, MEMBERS, open_pack, told_as
+from runtime.pack_file import MEMBERS, open_pack, told_as
 from runtime.pack_problems import FileExists, HubFailed, NotARepository
+from runtime.recipe_files import PACK_ENDING
 
-_FILE = f"model{ENDING}"
+_FILE = f"model{PACK_ENDING}"
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
 _REPOSITORY = re.compile(rf"{_NAME}/{_NAME}")
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,254}")
@@ -72,7 +73,7 @@ def pull_pack(name: str, out: Path | None = None, *, force: bool = False) -> Pat
     repository, at, revision = name.partition("@")
     if not _REPOSITORY.fullmatch(repository) or (at and not _REVISION.fullmatch(revision)):
         raise RecipeError(NotARepository(name=name))
-    path = out or Path(f"{repository.rpartition('/')[2]}{ENDING}")
+    path = out or Path(f"{repository.rpartition('/')[2]}{PACK_ENDING}")
     if path.exists() and not force:
         raise RecipeError(FileExists(path=str(path)))
     with writing(path):

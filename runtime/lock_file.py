@@ -21,7 +21,8 @@ from recipe_lang.diagnostics import RecipeError
 from recipe_lang.parser import decode_source, read_bytes
 from recipe_lang.source import Source, Span
 from runtime.lock_problems import BrokenLock, NoLock
-from runtime.pack_file import MEMBERS, is_pack, opened
+from runtime.pack_file import MEMBERS, opened
+from runtime.recipe_files import is_pack
 from runtime.run_settings import MOST_THREADS
 
 Fact: TypeAlias = "str | int | float | bool"

@@ -31,8 +31,8 @@ from runtime.lock_file import LOCK, Fact, Facts, Key, Lock, lock_of, lock_text, 
 from runtime.lock_problems import LockMismatch
 from runtime.machine import kind, library_versions, thread_count
 from runtime.mx import gluoncv, mx
-from runtime.pack_file import is_pack
 from runtime.plan import Plan, Step
+from runtime.recipe_files import is_pack
 from runtime.run_settings import RunSettings
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import sha256_of

@@ -9,6 +9,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
+from runtime.installation import own_version
 from runtime.instructions import instructions
 from runtime.mx import mx
 
@@ -38,8 +39,8 @@ def thread_count() -> int:
 
 def library_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that take part in a result."""
-    names = ("ftr", "mxnet", "gluoncv", "numpy", "pillow", "scikit-learn")
-    return {**{name: version(name) for name in names}, "python": platform.python_version()}
+    names = ("mxnet", "gluoncv", "numpy", "pillow", "scikit-learn")
+    return {"ftr": own_version(), **{name: version(name) for name in names}, "python": platform.python_version()}
 
 
 def kind() -> dict[str, str]:

@@ -34,8 +34,11 @@ for _name, _type in _REMOVED_FROM_NUMPY.items():
     if _name not in np.__dict__:
         setattr(np, _name, _type)
 
-# What MXNet loads along and nothing here uses, scikit-learn and SciPy with it, takes half of its time.
+# What MXNet loads along and nothing here uses takes half of its time.
 _UNUSED = (
+    "cv2",
+    "requests",  # for downloads: `hosted_weights` gives it back
+    "scipy",  # for sparse arrays
     "sklearn",
     "mxnet.contrib.onnx",
     "mxnet.contrib.quantization",
@@ -60,6 +63,9 @@ def _without(names: tuple[str, ...]) -> Iterator[None]:
                 delattr(sys.modules[parent], last)
 
 
+if sys.version_info < (3, 12) and "_distutils_hack" in sys.modules:
+    # MXNet compares versions with distutils; setuptools puts its own in the place of Python's, and takes 0.1 s
+    sys.modules["_distutils_hack"].remove_shim()
 choose_blas()
 with warnings.catch_warnings(), _without(_UNUSED):
     warnings.simplefilter("ignore")
@@ -67,6 +73,9 @@ with warnings.catch_warnings(), _without(_UNUSED):
     from mxnet import autograd, gluon, nd
     from mxnet.gluon import nn
     from mxnet.ndarray.ndarray import array  # nd.array looks for SciPy's sparse types first: twice as slow
+
+# It uses names that newer releases of NumPy and SciPy advise against: nothing that anybody here could change.
+warnings.filterwarnings("ignore", module=r"(mxnet|gluoncv)\.")
 
 __all__ = ["array", "autograd", "gluon", "gluoncv", "mx", "nd", "nn"]
 

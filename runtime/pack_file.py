@@ -24,9 +24,8 @@ from typing import BinaryIO
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.source import MAX_BYTES
 from runtime.pack_problems import NotAPack, PackGiven, PackRefused
+from runtime.recipe_files import is_pack
 
-ENDING = ".ftrpack"
-_MARK = b"PK\x03\x04"
 _CHUNK = 1 << 20
 _MOST_ENTRIES = 64  # more than a pack holds, so that the first that has no place in it can be named
 
@@ -52,17 +51,6 @@ MEMBERS: Mapping[str, Member] = {
     "resolved.ftr": Member(MAX_BYTES, needed=True),
     "result.json": Member(64_000_000, needed=True),
 }
-
-
-def is_pack(path: Path) -> bool:
-    """Tell whether a path is an ordinary file that is a pack by its name or its first bytes."""
-    try:
-        if not os.path.isfile(path):  # opening a pipe would wait for ever
-            return False
-        with path.open("rb") as file:
-            return path.name.endswith(ENDING) or file.read(len(_MARK)) == _MARK
-    except OSError:
-        return False
 
 
 def refuse_pack(path: Path, reason: str, hint: str) -> None:

@@ -22,9 +22,10 @@ from runtime.artifacts import create_folder, read_classes, read_json, writing, w
 from runtime.compile import step
 from runtime.decorations import attempt
 from runtime.model_card import Card, card_text
-from runtime.pack_file import ENDING, MEMBERS, open_pack, write_pack
+from runtime.pack_file import MEMBERS, open_pack, write_pack
 from runtime.pack_problems import FileExists
 from runtime.plan import as_json
+from runtime.recipe_files import PACK_ENDING
 from runtime.run_problems import NotARun
 from runtime.vocabulary import VOCABULARY
 
@@ -44,7 +45,7 @@ def pack_run(
     Raises:
         RecipeError: the folder is not that of a run, or the pack cannot be written.
     """
-    path = out or Path(f"{folder.resolve().name}{ENDING}")
+    path = out or Path(f"{folder.resolve().name}{PACK_ENDING}")
     if path.exists() and not force:
         raise RecipeError(FileExists(path=str(path)))
     try:
@@ -64,7 +65,7 @@ def unpack(pack: Path, out: Path | None = None) -> Path:
         RecipeError: the pack is refused, the folder holds something already, or it cannot be written.
     """
     with open_pack(pack) as found:
-        folder = create_folder(out or Path(pack.name.removesuffix(ENDING)), pack.name)
+        folder = create_folder(out or Path(pack.name.removesuffix(PACK_ENDING)), pack.name)
         with writing(folder):
             found.extract(folder)
     return folder

@@ -1,4 +1,4 @@
-"""Advice that only the data, the network or the machine shows (W740 to W759, W770, W785).
+"""Advice that only the data, the network or the machine shows (W740 to W759, W770, W785, W794 and W795).
 
 `plan_advice(recipe, plan, listings, need)`: in go a checked recipe, its plan, the listings of its sets, and how much
 memory the run needs; out comes advice, less what comments excuse. No image is opened. As in
@@ -18,6 +18,7 @@ from recipe_lang.checked import CheckedRecipe
 from recipe_lang.diagnostics import Problem, ordered
 from recipe_lang.errors import listed
 from recipe_lang.extend import files
+from runtime.data.labels import alike, meant
 from runtime.data.problems import quoted
 from runtime.memory import room
 from runtime.metrics import telling
@@ -193,6 +194,46 @@ class SharedFiles(Problem):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClassesAlike(Problem):
+    """Classes that people write in more than one way: what belongs to one is learnt as several.
+
+    They differ in upper and lower case, in how a number is written, or in blanks, hyphens and underscores. Single
+    letters are not advised on: `a` and `A` may be letters that are read.
+    """
+
+    code: ClassVar[str] = "W794"
+    source: ClassVar[str] = "OpenRefine's key collision methods, which find such values in tables"
+    groups: tuple[tuple[tuple[str, int], ...], ...]
+
+    def message(self) -> str:
+        shown = [listed(tuple(f"{quoted(name)} ({n:,})" for name, n in group), "and") for group in self.groups[:5]]
+        more = f"; and {len(self.groups) - 5} more" if len(self.groups) > 5 else ""
+        return f"classes that may be one, with their training images: {'; '.join(shown)}{more}"
+
+    def help(self) -> str:
+        return "where they are, write them alike in the table, or join their folders"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoLabelAsClass(Problem):
+    """A word that programs write where a value is missing became a class, and the model learns to tell it.
+
+    pandas writes `nan`, R `NA`, spreadsheets `#N/A`, databases `NULL`.
+    """
+
+    code: ClassVar[str] = "W795"
+    source: ClassVar[str] = "pandas.read_csv, `na_values`: what it reads as missing"
+    classes: tuple[tuple[str, int], ...]
+
+    def message(self) -> str:
+        shown = listed(tuple(f"{quoted(name)} ({count:,} training images)" for name, count in self.classes), "and")
+        return f"{shown} {'is a class' if len(self.classes) == 1 else 'are classes'}, and may stand for a missing label"
+
+    def help(self) -> str:
+        return "take these images out, or label them"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryShort(Problem):
     """A run that needs more memory than there is gets slow first (the system swaps), and is killed then.
 
@@ -323,6 +364,20 @@ def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
             yield ManyNumbers(span=block.place("train"), title=stage.title, numbers=trained, images=images)
 
 
+def _classes_alike(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+    counts = dict(zip(plan.data.classes, plan.data.counts["train"], strict=True))
+    groups = tuple(tuple((name, counts[name]) for name in group) for group in alike(counts, meant))
+    if groups:
+        yield ClassesAlike(span=recipe.block("data").place("train"), groups=groups)
+
+
+def _no_label_as_class(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+    counts = zip(plan.data.classes, plan.data.counts["train"], strict=True)
+    classes = tuple((name, count) for name, count in counts if name.casefold() in _MISSING)
+    if classes:
+        yield NoLabelAsClass(span=recipe.block("data").place("train"), classes=classes)
+
+
 def _shared_files(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Iterator[Problem]:
     data = recipe.block("data")
     images = {
@@ -344,7 +399,8 @@ def _memory_short(recipe: CheckedRecipe, plan: Plan, need: Need) -> Iterator[Pro
         yield MemoryShort(span=place, needed=need.of(batch), room=most, fits=fits)
 
 
-_HERE = frozenset(f"W{number}" for number in (*range(740, 760), 785))
+_HERE = frozenset(f"W{number}" for number in (*range(740, 760), 785, 794, 795))
+_MISSING = frozenset(("nan", "na", "n/a", "#n/a", "<na>", "null", "#null!"))
 UNEQUAL = 5  # largest class to smallest, above which accuracy alone is advised against
 _FEW_OF_CLASS = 10
 _SMALL_VALIDATION = 50
@@ -360,4 +416,6 @@ _RULES: tuple[Callable[[CheckedRecipe, Plan], Iterator[Problem]], ...] = (
     _lost_parts,
     _few_steps,
     _many_numbers,
+    _classes_alike,
+    _no_label_as_class,
 )

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from recipe_lang.diagnostics import Problem, RecipeError
-from recipe_lang.errors import Unreadable
 from recipe_lang.source import MAX_BYTES, Source
 
 STANDARD_INPUT = Path("-")
+PACK_ENDING = ".ftrpack"
+PACK_MARK = b"PK\x03\x04"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +49,24 @@ def recipe_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
                 inner.clear()
             else:
                 files += (Path(folder, name) for name in sorted(names) if name.endswith((".ftr", ".ftr.json")))
+    if not refused:
+        return list(dict.fromkeys(files)), []
+    from recipe_lang.errors import Unreadable
+
     return list(dict.fromkeys(files)), [
         Unreadable(path=str(error.filename), reason=error.strerror or str(error)) for error in refused
     ]
+
+
+def is_pack(path: Path) -> bool:
+    """Tell whether a path is an ordinary file that is a pack by its name or its first bytes."""
+    try:
+        if not os.path.isfile(path):  # opening a pipe would wait for ever
+            return False
+        with path.open("rb") as file:
+            return path.name.endswith(PACK_ENDING) or file.read(len(PACK_MARK)) == PACK_MARK
+    except OSError:
+        return False
 
 
 def read_recipe(path: Path) -> Source:
@@ -71,9 +87,10 @@ def read_bytes(path: Path) -> bytes:
         RecipeError: it cannot be read.
     """
     from recipe_lang import parser
-    from runtime.pack_file import is_pack, open_pack
 
     if is_pack(path):
+        from runtime.pack_file import open_pack
+
         with open_pack(path) as pack:
             return pack.read("recipe.ftr")
     return sys.stdin.buffer.read(MAX_BYTES + 1) if path == STANDARD_INPUT else parser.read_bytes(path)
@@ -88,8 +105,6 @@ def replace_file(path: Path, text: str) -> None:
         RecipeError: it cannot be written.
     """
     import tempfile
-
-    from runtime.pack_file import is_pack
 
     temporary = None
     try:

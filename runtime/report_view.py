@@ -18,8 +18,9 @@ from recipe_lang.diagnostics import RecipeError
 from recipe_lang.phrases import printable
 from runtime.artifacts import read_json
 from runtime.metrics import telling
-from runtime.pack_file import is_pack, opened
+from runtime.pack_file import opened
 from runtime.plan import as_json
+from runtime.recipe_files import is_pack
 
 if TYPE_CHECKING:
     from runtime.finished import Prediction

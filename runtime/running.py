@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -233,7 +233,8 @@ def run(
             session = Session(
                 plan, prepared.model, sets, context, asked, due, checkpoint, settings.fuse, settings.cache, cache, state
             )
-            threading.Thread(target=import_ahead).start()
+            with suppress(RuntimeError):  # no thread can be had: it is imported when it is needed
+                threading.Thread(target=import_ahead).start()
             since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
             said = {
                 "skipped_images": [list(pair) for pair in skipped],

@@ -19,7 +19,7 @@ from runtime.artifacts import read_json, write_text
 from runtime.data.contents import content_hashes
 from runtime.data.sources import Sample
 from runtime.feature_cache import FeatureCache
-from runtime.pack_file import is_pack
+from runtime.recipe_files import is_pack
 from runtime.run_problems import ImagesNotKnown, ImagesSeen
 
 IMAGES = "images.json"

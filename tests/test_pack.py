@@ -21,9 +21,9 @@ from toy import train, write_recipe
 from recipe_lang.diagnostics import Problem, RecipeError
 from runtime import finished
 from runtime.cli import app
-from runtime.pack_file import MEMBERS, is_pack, open_pack, opened, write_pack
+from runtime.pack_file import MEMBERS, open_pack, opened, write_pack
 from runtime.packing import pack_run, unpack
-from runtime.recipe_files import replace_file
+from runtime.recipe_files import is_pack, replace_file
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from runtime.installation import DISTRIBUTION
 
 ROOT = Path(__file__).parent.parent
 PYTHONS = ("3.10", "3.11", "3.12")
@@ -39,7 +42,7 @@ def pins(python: str) -> dict[str, str]:
 def brought(python: str, *, through: bool) -> list[Requirement]:
     """Return what ftr with its extras requires; `through`: and what that requires, as far as it is installed here."""
     found: list[Requirement] = []
-    todo, done = [("ftr", EXTRAS)], set()
+    todo, done = [(DISTRIBUTION, EXTRAS)], set()
     while todo:
         name, extras = todo.pop()
         if name not in done:
@@ -71,3 +74,20 @@ def test_no_pin_is_left_over_from_a_python_that_is_gone() -> None:
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"]
     for line in lines:
         assert any(applies(Requirement(line), python) for python in PYTHONS), line
+
+
+TOLD = re.compile(r"pip\d? install (.*)")
+STRANGER = re.compile(r"""(-\S+ |\S+\.txt )*["']?(ftr|runtime|recipe[-_]lang)\b(?!-)""")
+FOLDERS = ("recipe_lang", "runtime", "recipes", "docs", "editors", "scripts", "tests", "bench")
+
+
+def test_no_text_names_a_distribution_that_is_not_ours() -> None:
+    """PyPI's `ftr` and `runtime` are other people's programs."""
+    paths = [*ROOT.glob("*.*"), ROOT / ".ci" / "run", ROOT / "scripts" / "setup"]
+    paths += [path for name in FOLDERS for path in (ROOT / name).rglob("*.*") if "node_modules" not in path.parts]
+    kinds = ("", ".py", ".md", ".ftr", ".txt", ".js", ".snap", ".json", ".toml")
+    texts = [path for path in paths if path.suffix in kinds and path.is_file()]
+    assert len(texts) > 300
+    for path in texts:
+        for command in TOLD.findall(path.read_text("utf-8", errors="replace")):
+            assert not STRANGER.match(command), f"{path}: {command}"

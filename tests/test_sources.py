@@ -14,8 +14,10 @@ import pytest
 
 from recipe_lang.diagnostics import Problem, RecipeError
 from runtime.data import packaged_sets
+from runtime.data.excluded import without
 from runtime.data.packaged_sets import digits, fashion_mnist, solar_cells
-from runtime.data.sources import csv_file, folder
+from runtime.data.sources import folder
+from runtime.data.tables import csv_file
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -157,8 +159,12 @@ def test_a_table_lists_its_rows(tmp_path: Path) -> None:
         "kind\tfile\n10\t1.jpg\n9\t3.jpg\n",
         "id, file , kind\n0, 1.jpg , 10\n1, 3.jpg , 9",
         '"file","note","kind"\n"1.jpg","two\nlines",10\n3.jpg,,9\n',
+        "file|kind\n1.jpg|10\n3.jpg|9\n",
+        "\ufeffsep=;\r\nfile;kind\r\n1.jpg;10\r\n3.jpg;9\r\n",
+        "file,kind,,\n1.jpg,10,,\n3.jpg,9\n",
+        "id;a,b;file;kind\n0;x,y;1.jpg;10\n1;;3.jpg;9",
     ],
-    ids=["byte order mark", "semicolons", "tabs", "blanks", "quotes"],
+    ids=["byte order mark", "semicolons", "tabs", "blanks", "quotes", "bars", "Excel", "ends", "commas in semicolons"],
 )
 def test_every_usual_table_reads_alike(tmp_path: Path, text: str) -> None:
     listing = csv_file(table(tmp_path, text), "file", "kind")
@@ -199,27 +205,122 @@ def test_a_table_that_only_evaluates_may_have_one_class(tmp_path: Path) -> None:
         ("files,kind\n1.jpg,a\n", "E507", "no column `file`did you mean `files`? its columns are `files`, `kind`"),
         ("file;label\n1.jpg;a\n", "E507", "no column `kind`its columns are `file`, `label`"),
         ("file,kind\n", "E506", "it has no rows"),
-        ("", "E506", "it has no columns"),
-        ("\n\n", "E506", "it has no columns"),
-        (b"file,kind\n1.jpg,caf\xe9\n", "E506", "not UTF-8"),
+        ("", "E506", "it is empty"),
+        ("\n\n", "E506", "it is empty"),
+        ("\nfile,kind\n1.jpg,a\n", "E506", "its first line is blank"),
+        (b"file,kind\n1.jpg,caf\xe9\n", "E506", "not UTF-8 text: line 2 holds the byte 0xe9"),
+        (b"file,kind\n1.jpg,caf\xe9\n", "E506", "iconv -f WINDOWS-1252 -t UTF-8 "),
+        ("file,kind\n1.jpg,a\n".encode("utf-16"), "E506", "it is UTF-16 text"),
+        ("file,kind\n1.jpg,a\n".encode("utf-16"), "E506", "iconv -f UTF-16 -t UTF-8 "),
+        ("file,kind\n1.jpg,a\n".encode("utf-16-le"), "E506", "it is no text: line 1 holds a NUL byte"),
+        ("file,kind\n1\0.jpg,a\n3.jpg,b\n", "E506", "it is no text: line 2 holds a NUL byte"),
+        (b"PK\3\4\x14\0\6\0", "E506", "it is a workbook"),
+        ("file kind\n1.jpg a\n", "E507", "is it separated by blanks? commas are understood"),
+        ("file,kind,kind\n1.jpg,a,0\n", "E576", "2 columns called `kind`: 2, 3"),
         ("file,kind\n1.jpg,a\n3.jpg,\n", "E509", "line 3 of"),
         ("file,kind\n1.jpg,a\n3.jpg\n", "E509", "the label is empty"),
         ("file,kind\n1.jpg,a\n ,b\n", "E509", "the image is empty"),
-        ("file,kind\n1.jpg,a\n3.jpg,b\n./1.jpg,b\n", "E509", "line 4 of"),
-        ("file,kind\n1.jpg,a\n3.jpg,b\n./1.jpg,b\n", "E509", "image `1.jpg` stands in line 2 already"),
-        ('file,kind\n"1.jpg,a\n3.jpg,b\n', "E506", "unexpected end of data"),
-        ("file,kind\n1\0.jpg,a\n3.jpg,b\n", None, ""),
+        ("file,kind\n1.jpg,a\n3.jpg,\u00a0\u200b\n", "E509", "the label is empty"),
+        ("file,kind\n1.jpg,cat, tabby\n3.jpg,dog\n", "E509", "it has 3 cells, and the first line names 2 columns"),
+        ("file,kind\n1.jpg,cat, tabby\n3.jpg,dog\n", "E509", 'put a cell that holds `,` in quotes, as `"cat, tabby"`'),
+        ("kind,file\ncat, tabby,1.jpg\ndog,3.jpg\n", "E509", "line 2 of"),
+        ("file,kind,,\n1.jpg,cat,, tabby\n", "E509", "it has 4 cells, and the first line names 2 columns"),
+        ('file,kind\n1.jpg,"cat\n3.jpg,dog"\n', "E509", "the label goes on in the next line"),
+        ('file,kind\n1.jpg,a\n3.jpg,"b\nsub/2.jpg,a\n', "E506", "a quote that opens in line 3 does not close"),
+        ('file,kind\n1.jpg,"a\n3.jpg,"b"\n', "E506", "a quote that opens in line 2 closes in line 3 in the middle"),
+        ("file,kind\n1.jpg,a\n./1.jpg,a\n3.jpg,b\nsub/../1.jpg,a\n", "E577", "1 image has several rows in"),
+        ("file,kind\n1.jpg,a\n./1.jpg,a\n3.jpg,b\nsub/../1.jpg,a\n", "E577", "2 too many: `1.jpg` in lines 2, 3, 5"),
+        ("file,kind\n1.jpg,a\n./1.jpg,a\n3.jpg,b\n", "E577", "(oversampling) a holdout would put copies"),
+        ("file,kind\n1.jpg,a\n3.jpg,b\n1.jpg,b\n", "E577", "`1.jpg` is `a` in line 2 and `b` in line 4"),
+        ("file,kind\nhttps://x.org/1.jpg,a\n", "E508", "it is a URL"),
+        ("file,kind\ns3://x/1.jpg,a\n", "E508", "it is a URL"),
+        ("file,kind\nsub\\2.jpg,a\n", "E508", "write `sub/2.jpg`, which is there"),
+        ("file,kind\nC:\\sub\\2.jpg,a\n", "E508", "`C:` is a drive of Windows"),
+        ("file,kind\nC:/sub/2.jpg,a\n", "E508", "`C:` is a drive of Windows"),
+        ("file,kind\n~/nowhere/2.jpg,a\n", "E508", f"write `{Path.home() / 'nowhere/2.jpg'}`"),
     ],
 )
-def test_tables_that_cannot_be_used(tmp_path: Path, text: str | bytes, code: str | None, words: str) -> None:
+def test_tables_that_cannot_be_used(tmp_path: Path, text: str | bytes, code: str, words: str) -> None:
     problem = problem_of(csv_file, table(tmp_path, text), "file", "kind")
-    assert problem.code == code or (code is None and problem.code in ("E506", "E508"))  # Python 3.10 reads no NUL
+    assert problem.code == code
     assert words in problem.message() + problem.help()
+
+
+def test_a_cell_without_end_is_named_by_its_line(tmp_path: Path) -> None:
+    path = table(tmp_path, 'file,kind\n1.jpg,a\n3.jpg,"b\n' + "x" * 140_000)
+    problem = problem_of(csv_file, path, "file", "kind")
+    assert problem.message().endswith("a cell of line 3 has more than 131,072 characters")
+    assert problem.help() == "is there a quote that does not close?"
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        (("caf\u00e9", "cafe\u0301"), "`caf\\u00e9` in 1 row from line 2 and `cafe\\u0301` in 1 row from line 3"),
+        (("dog", "dog\u200b"), "`dog` in 1 row from line 2 and `dog\\u200b` in 1 row from line 3"),
+        (("big cat", "big\u00a0cat"), "`big cat` in 1 row from line 2 and `big\\u00a0cat` in 1 row from line 3"),
+        (("big cat", "big  cat"), "`big cat` in 1 row from line 2 and `big  cat` in 1 row from line 3"),
+    ],
+)
+def test_labels_and_folders_that_look_the_same_are_refused(tmp_path: Path, labels: tuple[str, str], shown: str) -> None:
+    path = table(tmp_path, f"file,kind\n1.jpg,{labels[0]}\n3.jpg,{labels[1]}\n")
+    problem = problem_of(csv_file, path, "file", "kind")
+    assert problem.code == "E578"
+    assert problem.message() == f"`{path}` has labels that look the same: {shown}"
+    root = touch(tmp_path / "folders", *(f"{label}/1.jpg" for label in labels))
+    assert problem_of(folder, root).code == "E578"
+
+
+def test_white_space_around_a_label_is_none_of_it(tmp_path: Path) -> None:
+    path = table(tmp_path, "file,kind\n1.jpg,cat\n3.jpg,\u00a0cat\u2003\nsub/2.jpg,Cat\n")
+    assert csv_file(path, "file", "kind").classes == ("Cat", "cat")
+
+
+@pytest.mark.parametrize("place", ["a", "quite/elsewhere"])
+@pytest.mark.parametrize("beside", [True, False])
+def test_where_absolute_paths_lie_does_not_matter(tmp_path: Path, place: str, beside: bool) -> None:
+    photos = touch(tmp_path / place / "photos", "cat/1.jpg", "cat/deeper/2.jpg", "dog/1.jpg")
+    rows = [f"{image},{image.relative_to(photos).parts[0]}" for image in sorted(photos.rglob("*.jpg"))]
+    path = (photos.parent if beside else tmp_path) / "labels.csv"
+    path.write_text("\n".join(["file,kind", *rows]))
+    listing = csv_file(path, "file", "kind")
+    assert [sample.id for sample in listing.samples] == ["cat/1.jpg", "cat/deeper/2.jpg", "dog/1.jpg"]
+    assert [sample.image for sample in listing.samples] == sorted(photos.rglob("*.jpg"))
+    (tmp_path / "gone.txt").write_text(f"{photos / 'dog/1.jpg'}\ncat/1.jpg\n")
+    (left,) = without({"train": listing}, tmp_path / "gone.txt")["train"].samples
+    assert left.id == "cat/deeper/2.jpg"
+
+
+def test_a_path_that_is_absolute_and_one_that_is_not_can_name_one_image(tmp_path: Path) -> None:
+    rows = f"file,kind\n1.jpg,a\n{tmp_path / 'sub' / '2.jpg'},b\n"
+    assert [sample.id for sample in csv_file(table(tmp_path, rows), "file", "kind").samples] == ["1.jpg", "sub/2.jpg"]
+    again = table(tmp_path, f"{rows}{tmp_path / '1.jpg'},a\n")
+    assert problem_of(csv_file, again, "file", "kind").message().endswith("`1.jpg` in lines 2, 4")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("data\train", "`/` separates the parts of a path, and a backslash does not: write `{root}/data/train`"),
+        ("data\\new\\train", "write `{root}/data/new/train`"),
+        ("C:\\photos", "`C:` is a drive of Windows: write where its files lie on this machine"),
+        ("https://x.org/photos", "it is a URL, and files are read from this machine only"),
+        ("gs://x/photos", "it is a URL"),
+        ("~/photos", f"`~` is a folder's name here: write `{Path.home() / 'photos'}`"),
+        ("~nobody-of-that-name/photos", "the recipe's relative paths start at its folder"),
+    ],
+)
+def test_what_a_path_was_meant_as_is_said(tmp_path: Path, wanted: str, words: str) -> None:
+    problem = problem_of(folder, tmp_path / wanted)
+    assert problem.code == "E501"
+    assert words.format(root=tmp_path) in problem.help()
 
 
 def test_of_many_bad_rows_five_are_shown(tmp_path: Path) -> None:
     path = table(tmp_path, "file,kind\n" + "1.jpg,\n" * 9)
-    assert [getattr(problem, "line", 0) for problem in problems_of(csv_file, path, "file", "kind")] == [2, 3, 4, 5, 6]
+    found = problems_of(csv_file, path, "file", "kind")
+    assert [getattr(problem, "line", 0) for problem in found] == [2, 3, 4, 5, 6]
+    assert found[-1].message().endswith("the label is empty; 4 more rows cannot be used")
 
 
 # --- packaged sets ---------------------------------------------------------------------------
@@ -236,18 +337,22 @@ def test_solar_cells_are_those_of_the_package() -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "words"),
-    [(solar_cells, "elpv-dataset"), (digits, "scikit-learn"), (fashion_mnist, "dataset-fashion-mnist")],
+    ("load", "words", "command"),
+    [
+        (solar_cells, "elpv-dataset", "[solar]"),
+        (digits, "scikit-learn", "pip install"),
+        (fashion_mnist, "dataset-fashion-mnist", "apt"),
+    ],
 )
 def test_a_package_that_is_not_installed_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, load: Callable[[], object], words: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, load: Callable[[], object], words: str, command: str
 ) -> None:
     monkeypatch.setattr(packaged_sets, "find_spec", lambda name: None)
     monkeypatch.setattr(packaged_sets, "_FASHION_FOLDER", tmp_path / "nowhere")
     problem = problem_of(load)
     assert problem.code == "E510"
     assert words in problem.message()
-    assert words in problem.help()
+    assert command in problem.help()
 
 
 def test_digits_are_scaled_to_bytes() -> None:

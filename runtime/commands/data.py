@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -207,15 +208,21 @@ def _progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=5) as shown:
-        shown.disable = not shown.console.is_terminal
+    screen = Console(stderr=True)
+    shown = Progress(*columns, console=screen, transient=True, auto_refresh=False, disable=not screen.is_terminal)
+    with shown:
         tasks: dict[str, Any] = {}
+        shown_at = 0.0
 
         def note(what: str, done: int, total: int) -> None:
+            nonlocal shown_at
             if what not in tasks:
                 for task in tasks.values():
                     shown.update(task, visible=False)
                 tasks[what] = shown.add_task(what, total=total)
-            shown.update(tasks[what], completed=done)
+            now = time.monotonic()
+            is_due = now - shown_at > 0.2
+            shown_at = now if is_due else shown_at
+            shown.update(tasks[what], completed=done, refresh=is_due)
 
         yield note

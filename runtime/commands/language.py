@@ -25,6 +25,7 @@ from runtime.commands.command import (
     SET,
     command,
     console,
+    keep_to_threads,
     show_problems,
 )
 
@@ -134,6 +135,7 @@ def new(place: str, out: str | None, force: bool) -> int:
     The images are counted and some of them opened; what is seen decides, and comments say why. `--out -` prints the
     recipe.
     """
+    keep_to_threads()
     from runtime.pack_file import refuse_pack
     from runtime.starter import file_stem, starter, summary
     from runtime.survey import survey
@@ -331,7 +333,9 @@ def lsp() -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("recipe_lang", "runtime"):
             raise
-        click.echo(f'the language server needs {error.name}: pip install -c constraints.txt ".[lsp]"', err=True)
+        from runtime.installation import install_command
+
+        click.echo(f"the language server needs {error.name}: {install_command('lsp')}", err=True)
         return INVALID
     serve()
     return FINE

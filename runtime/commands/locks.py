@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -120,6 +119,8 @@ def verify(
 
     Exits with 0 when the result is identical, or when versions, threads or the processor differ and all claims hold.
     """
+    import tempfile
+
     from runtime.lock_file import LOCK, existing_lock, read_lock
 
     lock = existing_lock(path)  # a path of any other kind becomes a run folder before this line

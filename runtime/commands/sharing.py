@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
@@ -63,10 +62,12 @@ def unpack(pack: Path, out: Path | None) -> int:
 def push(what: Path, repository: str, private: bool, licence: str) -> int:
     """Put a run or a pack into a repository of the Hugging Face hub, which is made where it is not there.
 
-    It takes `pip install "ftr[hub]"`, and a token: `hf auth login`, or the variable HF_TOKEN.
+    It takes the extra `hub`, and a token: `hf auth login`, or the variable HF_TOKEN.
     """
-    from runtime.pack_file import is_pack
+    import tempfile
+
     from runtime.packing import pack_run
+    from runtime.recipe_files import is_pack
 
     if is_pack(what) and licence:
         raise click.UsageError("--license goes with the folder of a run: a pack has its card")
@@ -108,6 +109,8 @@ def _has_hub() -> bool:
     from importlib.util import find_spec
 
     if find_spec("huggingface_hub") is None:
-        click.echo('push and pull need huggingface_hub: pip install -c constraints.txt ".[hub]"', err=True)
+        from runtime.installation import install_command
+
+        click.echo(f"push and pull need huggingface_hub: {install_command('hub')}", err=True)
         return False
     return True

@@ -63,13 +63,13 @@ def without(listings: Mapping[str, Listing], path: Path) -> dict[str, Listing]:
     Raises:
         RecipeError: the list cannot be read, or a line of it matches no image.
     """
-    known = {field: {sample.id for sample in listing.samples} for field, listing in listings.items()}
+    known = {field: _ids(listing) for field, listing in listings.items()}
     gone: dict[str, set[str]] = {field: set() for field in listings}
     lost = []
     for each in read_excluded(path):
         fields = [field for field in ([each.field] if each.field else listings) if each.id in known.get(field, ())]
         for field in fields:
-            gone[field].add(each.id)
+            gone[field].add(known[field][each.id])
         if not fields:
             lost.append(each)
     if lost:
@@ -80,9 +80,15 @@ def without(listings: Mapping[str, Listing], path: Path) -> dict[str, Listing]:
     }
 
 
-def _matches_nothing(path: Path, lost: Sequence[Excluded], known: Mapping[str, set[str]]) -> ExcludesNothing:
+def _ids(listing: Listing) -> dict[str, str]:
+    """Return the ids of samples by the names that a list may give them: their ids, and absolute paths of tables."""
+    whole = {str(s.image): s.id for s in listing.samples if isinstance(s.image, Path) and s.image.is_absolute()}
+    return whole | {sample.id: sample.id for sample in listing.samples}
+
+
+def _matches_nothing(path: Path, lost: Sequence[Excluded], known: Mapping[str, Mapping[str, str]]) -> ExcludesNothing:
     first = lost[0]
-    names = [name for field, ids in known.items() if first.field in ("", field) for name in ids]
+    names = [name for field, ids in known.items() if first.field in ("", field) for name in {*ids.values()}]
     near = suggest(first.id, sorted(names)[:_COMPARED])
     return ExcludesNothing(path=str(path), line=first.line, name=first.id, more=len(lost) - 1, nearest=near)
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import islice
+from queue import SimpleQueue
+from threading import Thread
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -21,21 +23,56 @@ def in_order(
 ) -> Generator[Result, None, None]:
     """Yield `function(item)` for each item, computed by `workers` threads (0: by the caller itself).
 
+    Where the system allows fewer threads, those that it allows do the work, and without any the caller does.
     An exception of the function is raised at its item's turn. When the consumer closes the iterator, or an
     exception ends it, work that has not begun is dropped and the threads end.
     """
-    if workers == 0:
+    tasks: SimpleQueue[tuple[Future[Result], Item] | None] = SimpleQueue()
+
+    def work() -> None:
+        while (task := tasks.get()) is not None:
+            future, item = task
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(function(item))
+                except BaseException as error:
+                    future.set_exception(error)
+            del task, future, item  # not to be kept until the next one comes
+
+    def submit(item: Item) -> Future[Result]:
+        future: Future[Result] = Future()
+        tasks.put((future, item))
+        return future
+
+    threads = _started(work, workers)
+    if not threads:
         yield from map(function, items)
         return
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="images")
     stream = iter(items)
+    waiting: deque[Future[Result]] = deque()
     try:
-        waiting: deque[Future[Result]] = deque(
-            pool.submit(function, item) for item in islice(stream, max(ahead, workers))
-        )
+        waiting.extend(map(submit, islice(stream, max(ahead, workers))))
         while waiting:
             result = waiting.popleft().result()
-            waiting.extend(pool.submit(function, item) for item in islice(stream, 1))
+            waiting.extend(map(submit, islice(stream, 1)))
             yield result
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for future in waiting:
+            future.cancel()
+        for _ in threads:
+            tasks.put(None)
+        for thread in threads:
+            thread.join()
+
+
+def _started(work: Callable[[], None], count: int) -> list[Thread]:
+    """Start threads, as many of them as the system allows."""
+    threads: list[Thread] = []
+    try:
+        for number in range(count):
+            thread = Thread(target=work, name=f"images_{number}", daemon=True)
+            thread.start()
+            threads.append(thread)
+    except RuntimeError:  # no more can be had
+        pass
+    return threads

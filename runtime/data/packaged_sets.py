@@ -19,6 +19,7 @@ import numpy as np
 from recipe_lang.diagnostics import RecipeError
 from runtime.data import problems
 from runtime.data.sources import Listing, Pixels, Sample, existing
+from runtime.installation import install_command
 
 # Probability of a defect as the set's experts gave it (0, 1/3, 2/3 or 1) -> label, None to leave the image
 # out.
@@ -38,7 +39,7 @@ def solar_cells(labels: str = "certain") -> Listing:
     spec = find_spec("elpv_dataset")
     if spec is None or spec.origin is None:
         raise RecipeError(
-            problems.NotInstalled(what="solar_cells", package="elpv-dataset", command="pip install elpv-dataset")
+            problems.NotInstalled(what="solar_cells", package="elpv-dataset", command=install_command("solar"))
         )
     root = Path(spec.origin).parent / "data"
     table = existing(root / "labels.csv", "file")
@@ -92,15 +93,14 @@ def fashion_mnist(path: Path | None = None, part: str = "train") -> Listing:
 
 def digits() -> Listing:
     """List scikit-learn's 1,797 handwritten digits: 8 x 8 grey, their 17 levels spread over 0 .. 255."""
-    if find_spec("sklearn") is None:
-        raise RecipeError(
-            problems.NotInstalled(what="digits", package="scikit-learn", command="pip install scikit-learn")
-        )
-    from sklearn.datasets import load_digits
-
-    found = load_digits()
-    pixels = np.round(found.images * (255 / 16)).astype(np.uint8)
-    return _rows_as_samples("digits", pixels, found.target.tolist(), tuple("0123456789"))
+    spec = find_spec("sklearn")
+    if spec is None or spec.origin is None:
+        raise RecipeError(problems.NotInstalled(what="digits", package="scikit-learn", command=install_command()))
+    # as sklearn.datasets.load_digits reads it, whose import takes longer than all that `ftr plan` does
+    path = existing(Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz", "file")
+    rows = np.loadtxt(path, delimiter=",")
+    pixels = np.round(rows[:, :-1].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    return _rows_as_samples("digits", pixels, rows[:, -1].astype(int).tolist(), tuple("0123456789"))
 
 
 def _rows_as_samples(prefix: str, images: Pixels, labels: list[int], classes: tuple[str, ...]) -> Listing:

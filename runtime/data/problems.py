@@ -1,4 +1,4 @@
-"""What can be wrong with the images and the tables that a recipe names (E501 to E519).
+"""What can be wrong with the images and the tables that a recipe names (E501 to E519, E576 to E578).
 
 Each problem carries plain values (paths as text, names, counts); the caller adds the place in the recipe.
 """
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from recipe_lang.diagnostics import Problem
-from recipe_lang.phrases import counted, printable
+from recipe_lang.phrases import counted, listed, printable
+from runtime.data.labels import seen, told_apart
 
 _SHOWN = 5
 
@@ -37,6 +38,7 @@ class MissingPath(Problem):
     wanted: str
     found: str = ""
     nearest: str = ""
+    hint: str = ""
 
     def message(self) -> str:
         """Say which path is missing, or of which other kind it is."""
@@ -46,8 +48,8 @@ class MissingPath(Problem):
 
     def help(self) -> str:
         """Suggest the path that looks most alike."""
-        if self.nearest:
-            return f"did you mean {quoted(self.nearest)}?"
+        if self.hint or self.nearest:
+            return self.hint or f"did you mean {quoted(self.nearest)}?"
         return "" if self.found else "the recipe's relative paths start at its folder, or at `--data-root FOLDER`"
 
 
@@ -149,12 +151,13 @@ class UnreadableTable(Problem):
     """A CSV file cannot be read as a table.
 
     It must be text in UTF-8, with the columns' names in its first line. Columns are separated by commas,
-    semicolons or tabs.
+    semicolons, tabs or `|`.
     """
 
     code: ClassVar[str] = "E506"
     path: str
     reason: str
+    hint: str = ""
 
     def message(self) -> str:
         """Say why the table cannot be read."""
@@ -162,7 +165,7 @@ class UnreadableTable(Problem):
 
     def help(self) -> str:
         """Say what is expected."""
-        return "save it as CSV in UTF-8, with the columns' names in the first line"
+        return self.hint or "save it as CSV in UTF-8, with the columns' names in the first line"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +188,8 @@ class MissingColumn(Problem):
     def help(self) -> str:
         """List the columns that exist."""
         start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
-        return f"{start}its columns are {', '.join(quoted(name) for name in self.columns)}"
+        blanks = "; is it separated by blanks? commas are understood" if len(self.columns) == 1 else ""
+        return f"{start}its columns are {_listed(self.columns)}{blanks}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +206,7 @@ class MissingImages(Problem):
     line: int
     total: int
     nearest: str = ""
+    hint: str = ""
 
     def message(self) -> str:
         """Count the missing files and name the first ones."""
@@ -211,29 +216,118 @@ class MissingImages(Problem):
 
     def help(self) -> str:
         """Say where the files were looked for."""
+        if self.hint:
+            return self.hint
         start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
         return f"{start}looked in {quoted(self.root)}; `root` names another folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRow(Problem):
-    """A row of a table cannot be used: its image or its label is empty, or the image has a row already.
+    """A row of a table cannot be used: its image or its label is empty, or it has more cells than there are columns.
 
-    An image that stands twice would be counted twice, and its two labels might contradict each other.
+    A comma in a label that is not quoted makes two cells of it. The second one is never dropped: labels that differ
+    behind the comma only would become one.
     """
 
     code: ClassVar[str] = "E509"
     path: str
     line: int
     reason: str
+    hint: str = "complete or remove the row"
+    more: int = 0
 
     def message(self) -> str:
         """Say what is wrong with which row."""
-        return f"line {self.line} of {quoted(self.path)}: {self.reason}"
+        others = f"; {counted(self.more, 'more row')} cannot be used" if self.more else ""
+        return f"line {self.line} of {quoted(self.path)}: {self.reason}{others}"
 
     def help(self) -> str:
         """Say what to do about it."""
-        return "complete or remove the row"
+        return self.hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatedColumn(Problem):
+    """Several columns of a table have the name that the recipe asks for, and any of them could be meant."""
+
+    code: ClassVar[str] = "E576"
+    path: str
+    column: str
+    places: tuple[int, ...]
+
+    def message(self) -> str:
+        """Say which columns they are, counted from 1."""
+        numbers = ", ".join(str(1 + place) for place in self.places)
+        return f"{quoted(self.path)} has {len(self.places)} columns called {quoted(self.column)}: {numbers}"
+
+    def help(self) -> str:
+        """Say what to do about it."""
+        return "rename all but one in its first line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatedRows(Problem):
+    """A table has several rows for an image.
+
+    Rows that are repeated so that a rare class weighs more (oversampling) are copies to a holdout, which puts some of
+    them into `train` and others into `valid` or `test`: what is measured there was trained on. Rows with different
+    labels contradict each other, since an image has one class.
+    """
+
+    code: ClassVar[str] = "E577"
+    path: str
+    images: int
+    rows: int
+    unlike: int
+    name: str
+    lines: tuple[tuple[int, str], ...]
+
+    def message(self) -> str:
+        """Count the rows that are too many, and show an image's."""
+        images = counted(self.images, "image has", "images have")
+        start = f"{images} several rows in {quoted(self.path)}, {self.rows:,} too many: {quoted(self.name)}"
+        if self.unlike:
+            (line, label), (other, another) = self.lines[0], next(e for e in self.lines if e[1] != self.lines[0][1])
+            labels = f"is {quoted(label)} in line {line} and {quoted(another)} in line {other}"
+            return f"{start} {labels}; {self.unlike:,} of them {'has' if self.unlike == 1 else 'have'} several labels"
+        shown = [f"{line}" for line, _ in self.lines[:_SHOWN]]
+        more = f" and {len(self.lines) - _SHOWN} more" if len(self.lines) > _SHOWN else ""
+        return f"{start} in lines {', '.join(shown)}{more}"
+
+    def help(self) -> str:
+        """Say what to do about it."""
+        if self.unlike:
+            return "give each image one row: a classifier learns one class of each"
+        return (
+            "give each image one row: of rows that are repeated for balance (oversampling) a holdout would put copies"
+            " into both `train` and `valid`; `monitor = valid.balanced_accuracy` counts classes alike"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsAlike(Problem):
+    """Labels of a table, or class folders, look the same and are not: nobody means them as two classes.
+
+    They differ in how an accent is written (as one character, or as a mark behind its letter, as macOS writes names of
+    files), in the kind or the number of blanks, or in characters that have no width.
+    """
+
+    code: ClassVar[str] = "E578"
+    path: str
+    names: tuple[str, ...]
+    where: tuple[str, ...] = ()
+
+    def message(self) -> str:
+        """Show them with what differs as escapes."""
+        places = self.where or ("",) * len(self.names)
+        shown = [f"`{told_apart(name)}` {place}".rstrip() for name, place in zip(self.names, places, strict=True)]
+        what = "labels" if self.where else "class folders"
+        return f"{quoted(self.path)} has {what} that look the same: {listed(tuple(shown), 'and')}"
+
+    def help(self) -> str:
+        """Say what to do about it."""
+        return "write all of these rows alike" if self.where else "put their images into one folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,6 +444,9 @@ class UnknownClass(Problem):
 
     def help(self) -> str:
         """List the classes of training."""
+        if self.nearest and seen(self.nearest) == seen(self.names[0]):
+            one, other = told_apart(self.names[0]), told_apart(self.nearest)
+            return f"`{one}` looks like training's `{other}` and is another name: write both alike"
         start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
         return f"{start}training has {_listed(self.classes)}"
 

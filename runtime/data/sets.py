@@ -17,7 +17,7 @@ import numpy as np
 from recipe_lang.checked import CallValue, CheckedRecipe, Value
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.source import Span
-from runtime.data import packaged_sets, sources, splits, transforms
+from runtime.data import packaged_sets, sources, splits, tables, transforms
 from runtime.data.decoded import Decoded, fixed_lead, opening
 from runtime.data.excluded import without
 from runtime.data.images import find_broken
@@ -32,7 +32,7 @@ from runtime.randomness import generator
 
 LOADERS: Mapping[str, Callable[..., Listing]] = {
     "folder": sources.folder,
-    "csv": sources.csv_file,
+    "csv": tables.csv_file,
     "solar_cells": packaged_sets.solar_cells,
     "fashion_mnist": packaged_sets.fashion_mnist,
     "digits": packaged_sets.digits,

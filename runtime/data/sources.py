@@ -1,12 +1,11 @@
-"""Where labelled images come from: folders, tables, and the sets that packages bring.
+"""Where labelled images come from: what a source is, and folders of images.
 
-In goes what a recipe names (a path, the columns of a table); out comes a `Listing` of samples and classes.
+In goes what a recipe names; out comes a `Listing` of samples and classes.
 Image files are listed, not read. Whatever a user can put right is raised as `RecipeError` without a place.
 """
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections import Counter
@@ -21,6 +20,8 @@ import numpy.typing as npt
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.suggest import suggest
 from runtime.data import problems
+from runtime.data.labels import alike, seen
+from runtime.data.problems import quoted
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 ImageRef: TypeAlias = "Path | Pixels"
@@ -80,6 +81,8 @@ def folder(path: Path, training: bool = True) -> Listing:
         raise RecipeError(problems.UnreadableData(path=str(fault.filename or root), reason=reason)) from fault
     if not classes:
         raise RecipeError(problems.NoClassFolders(path=str(root), loose=loose))
+    if groups := alike(classes, seen):
+        raise RecipeError([problems.LabelsAlike(path=str(root), names=group) for group in groups])
     samples = (Sample(name, label, path) for label, images in enumerate(found.values()) for name, path in images)
     return Listing(tuple(samples), classes)
 
@@ -136,113 +139,38 @@ def _check_folder(root: Path, found: dict[str, list[tuple[str, Path]]]) -> None:
         raise RecipeError(problems.EmptyClass(path=str(root), names=empty, others=others))
 
 
-def csv_file(path: Path, image: str, label: str, root: Path | None = None, training: bool = True) -> Listing:
-    """List the images that a table names: `image` and `label` are columns of its first line.
-
-    The table is UTF-8 text with commas, semicolons or tabs. Image paths are relative to `root`, by default
-    the table's own folder. Classes are the labels as text, sorted by value where all are numbers, else by
-    code points. For a set that only evaluates (`training` false) one class is enough.
-    """
-    table = existing(path, "file")
-    base = table.parent if root is None else existing(root, "folder")
-    rows = _rows(table, image, label)
-    missing = [(line, name) for line, name, _ in rows if not os.path.isfile(base / name)]
-    if missing:
-        line, name = missing[0]
-        raise RecipeError(
-            problems.MissingImages(
-                path=str(table),
-                root=str(base),
-                names=tuple(name for _, name in missing[:5]),
-                line=line,
-                total=len(missing),
-                nearest=_nearest(base / name),
-            )
-        )
-    labels = {text for _, _, text in rows}
-    classes = tuple(sorted(labels, key=_by_value if all(map(_NUMBER.fullmatch, labels)) else None))
-    if training and len(classes) == 1:
-        raise RecipeError(problems.OneClass(path=str(table), name=classes[0]))
-    position = {name: index for index, name in enumerate(classes)}
-    return Listing(tuple(Sample(name, position[text], base / name) for _, name, text in rows), classes)
-
-
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-
-
-def _by_value(text: str) -> tuple[float, str]:
-    return float(text), text
-
-
-def _rows(table: Path, image: str, label: str) -> list[tuple[int, str, str]]:
-    """Return (line number, image path, label) of each row that is not blank."""
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            lines = list(file)
-        delimiter, columns = _header(table, lines, image, label)
-        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
-        next(reader)
-        rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    except UnicodeDecodeError:
-        raise RecipeError(problems.UnreadableTable(path=str(table), reason="it is not UTF-8 text")) from None
-    except csv.Error as fault:
-        raise RecipeError(problems.UnreadableTable(path=str(table), reason=str(fault))) from fault
-    except OSError as fault:
-        reason = fault.strerror or str(fault)
-        raise RecipeError(problems.UnreadableData(path=str(table), reason=reason)) from fault
-    if not rows:
-        raise RecipeError(problems.UnreadableTable(path=str(table), reason="it has no rows"))
-    return _checked_rows(table, rows, *columns)
-
-
-def _header(table: Path, lines: list[str], image: str, label: str) -> tuple[str, tuple[int, int]]:
-    """Return the delimiter under which both columns exist, and their positions."""
-    names: list[str] = []
-    for delimiter in ",;\t":
-        cells = next(csv.reader(lines, delimiter=delimiter, skipinitialspace=True), [])
-        header = [cell.strip() for cell in cells]
-        if image in header and label in header:
-            return delimiter, (header.index(image), header.index(label))
-        names = max(names, header, key=len)
-    if not any(names):
-        raise RecipeError(problems.UnreadableTable(path=str(table), reason="it has no columns"))
-    wrong = next(name for name in (image, label) if name not in names)
-    raise RecipeError(
-        problems.MissingColumn(path=str(table), column=wrong, columns=tuple(names), nearest=suggest(wrong, names))
-    )
-
-
-def _checked_rows(table: Path, rows: list[tuple[int, list[str]]], image: int, label: int) -> list[tuple[int, str, str]]:
-    found: list[tuple[int, str, str]] = []
-    bad: list[problems.BadRow] = []
-    lines: dict[str, int] = {}
-    for line, row in rows:
-        cells = [cell.strip() for cell in row] + [""] * (1 + max(image, label))
-        if not cells[image] or not cells[label]:
-            reason = f"the {'label' if cells[image] else 'image'} is empty"
-            bad.append(problems.BadRow(path=str(table), line=line, reason=reason))
-            continue
-        name = Path(os.path.normpath(cells[image])).as_posix()
-        if lines.setdefault(name, line) != line:
-            reason = f"image {problems.quoted(name)} stands in line {lines[name]} already"
-            bad.append(problems.BadRow(path=str(table), line=line, reason=reason))
-        found.append((line, name, cells[label]))
-    if bad:
-        raise RecipeError(bad[:5])
-    return found
-
-
 def existing(path: Path, wanted: str) -> Path:
     """Return the path if it is a folder or a file as wanted; raise `RecipeError` with a suggestion if not."""
     right, other = (os.path.isdir, "file") if wanted == "folder" else (os.path.isfile, "folder")
     if right(path):
         return path
-    found = other if os.path.exists(path) else ""
-    nearest = "" if found else _nearest(path)
-    raise RecipeError(problems.MissingPath(path=str(path), wanted=wanted, found=found, nearest=nearest))
+    if os.path.exists(path):
+        raise RecipeError(problems.MissingPath(path=str(path), wanted=wanted, found=other))
+    hint = meant_path(path)
+    raise RecipeError(problems.MissingPath(path=str(path), wanted=wanted, nearest=nearest(path), hint=hint))
 
 
-def _nearest(path: Path) -> str:
+def meant_path(path: Path, root: Path = Path()) -> str:
+    """Say what a path that leads nowhere was meant as: a URL, a home folder, one with backslashes; else nothing."""
+    if any(re.fullmatch(r"[A-Za-z][A-Za-z0-9+.]+:", part) for part in path.parts):  # `https:/` is left of `https://`
+        return "it is a URL, and files are read from this machine only: fetch them, and name the files"
+    if drive := next((part for part in path.parts if re.match(r"[A-Za-z]:($|\\)", part)), ""):
+        return f"{quoted(drive[:2])} is a drive of Windows: write where its files lie on this machine"
+    for place, part in enumerate(path.parts):
+        if part.startswith("~") and (home := os.path.expanduser(part)) != part:
+            return f"`~` is a folder's name here: write {quoted(Path(home, *path.parts[place + 1 :]))}"
+    slashes = str(path).translate(_BACKSLASHES)
+    if slashes != str(path):
+        there = ", which is there" if os.path.exists(root / slashes) else ""
+        return f"`/` separates the parts of a path, and a backslash does not: write {quoted(slashes)}{there}"
+    return ""
+
+
+# As they are written, and as the escapes of a string leave `"data\train"` and `"data\new"`.
+_BACKSLASHES = str.maketrans({"\\": "/", "\t": "/t", "\n": "/n"})
+
+
+def nearest(path: Path) -> str:
     """Return the existing path that looks most like a missing one, or an empty text."""
     for parent in path.parents:
         if os.path.isdir(parent):
@@ -255,5 +183,5 @@ def _nearest(path: Path) -> str:
                 return ""
             near = parent.joinpath(name, *rest)
             # The next part may be misspelt as well.
-            return str(near) if os.path.exists(near) else _nearest(near)
+            return str(near) if os.path.exists(near) else nearest(near)
     return ""

@@ -15,6 +15,7 @@ from math import floor
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.suggest import suggest
 from runtime.data import problems
+from runtime.data.labels import meant
 from runtime.data.sources import Listing, Sample
 from runtime.randomness import derive_each
 
@@ -70,7 +71,7 @@ def align(listing: Listing, classes: tuple[str, ...], set_name: str) -> Listing:
     if unknown:
         raise RecipeError(
             problems.UnknownClass(
-                set_name=set_name, names=unknown, classes=classes, nearest=suggest(unknown[0], classes)
+                set_name=set_name, names=unknown, classes=classes, nearest=_alike(unknown[0], classes)
             )
         )
     position = {name: label for label, name in enumerate(classes)}
@@ -78,6 +79,11 @@ def align(listing: Listing, classes: tuple[str, ...], set_name: str) -> Listing:
         tuple(replace(sample, label=position[listing.classes[sample.label]]) for sample in listing.samples),
         classes,
     )
+
+
+def _alike(name: str, classes: tuple[str, ...]) -> str:
+    """Return the class that a name may be meant as: one that reads the same, else one that is spelled much like it."""
+    return next((each for each in classes if meant(each) == meant(name)), suggest(name, classes))
 
 
 def check_sets(sets: Mapping[str, Listing], batch: int) -> list[Problem]:

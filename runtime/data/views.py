@@ -11,12 +11,11 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from runtime.plan import Step
-
 if TYPE_CHECKING:
     import numpy as np
 
     from recipe_lang.checked import CallValue
+    from runtime.plan import Step
 
 # The outcome of each flip, in order, empty where nothing is random; or, where outcomes have no end, the seed of one.
 View = tuple[bool, ...] | int

@@ -171,4 +171,16 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
     "W785": Example("monitor = valid.top5", "monitor = valid.accuracy", "stage", "There are 2 classes."),
+    "W794": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("alike.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv has roses, tulips and Tulips; alike.csv has tulips in place of Tulips.",
+    ),
+    "W795": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("labelled.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv has roses, tulips, and `nan` where pandas had no label; labelled.csv leaves those rows out.",
+    ),
 }

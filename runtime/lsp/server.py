@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib.metadata import version
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -21,6 +20,7 @@ from pygls.uris import from_fs_path, to_fs_path
 
 from recipe_lang.diagnostics import Edit
 from recipe_lang.source import Span
+from runtime.installation import own_version
 from runtime.lsp import actions, navigation, positions
 from runtime.lsp.completion import Suggestion, complete
 from runtime.lsp.hover import hover
@@ -203,7 +203,7 @@ def _markdown(text: str) -> types.MarkupContent:
 
 def make_server() -> LanguageServer:
     """Return a server that answers for recipes; it does not run yet."""
-    server = LanguageServer("ftr", version("ftr"), text_document_sync_kind=types.TextDocumentSyncKind.Full)
+    server = LanguageServer("ftr", own_version(), text_document_sync_kind=types.TextDocumentSyncKind.Full)
     desk = Desk(server)
     _follow_texts(server, desk)
     _answer(server, desk)

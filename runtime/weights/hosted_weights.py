@@ -12,8 +12,6 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-import requests
-
 from recipe_lang.diagnostics import RecipeError
 from runtime.mx import gluoncv, mx
 from runtime.weights.problems import NoHostedWeights
@@ -68,6 +66,9 @@ def _one_short_try() -> Iterator[None]:
 
     The zoos wait for ever, and MXNet tries five times.
     """
+    import requests
+
+    mx.gluon.utils.requests = requests
     patient = requests.get
     failed: list[Exception] = []
 

@@ -186,6 +186,7 @@ class PackageNotInstalled(Problem):
     code: ClassVar[str] = "E528"
     base: str
     package: str
+    command: str
 
     def message(self) -> str:
         """Say what is wrong."""
@@ -193,7 +194,7 @@ class PackageNotInstalled(Problem):
 
     def help(self) -> str:
         """Say what to do about it."""
-        return f"pip install {self.package}"
+        return f"run: {self.command}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

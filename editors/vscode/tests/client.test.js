@@ -129,9 +129,9 @@ test("an ftr without a language server is told from one that is missing", LONG, 
 });
 
 test("what a server says before it stops is in the message, once", LONG, async () => {
-  seen.settings.path = program("bare", 'console.error("the server needs: pip install ftr[lsp]"); process.exit(2)');
+  seen.settings.path = program("bare", 'console.error("the server needs pygls"); process.exit(2)');
   await activate({ subscriptions: [] });
-  assert.deepEqual(seen.messages, ["The language server of ftr did not start: the server needs: pip install ftr[lsp]"]);
+  assert.deepEqual(seen.messages, ["The language server of ftr did not start: the server needs pygls"]);
 });
 
 test("a server that stops while it works is started again, three times at most", LONG, async () => {

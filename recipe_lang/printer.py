@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from recipe_lang import vocabulary as v
-from recipe_lang.checked import CallValue, CheckedRecipe, Metric, Quantity, Selection, Value
+from recipe_lang.checked import CallValue, CheckedBlock, CheckedRecipe, Metric, Quantity, Selection, Value
 from recipe_lang.source import Span
 
 
@@ -46,6 +47,32 @@ def values_with_places(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> Itera
         for name, value in fields.items():
             text = value_text(value.value, table[name].type, vocabulary)
             yield {"block": where, "field": name, "value": text, "from": place_text(value)}
+
+
+def changed_values(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> Iterator[tuple[CheckedBlock | None, str, str]]:
+    """Yield each value that is not the default: its block (None at the top), field, and text without defaults."""
+    for block, fields in [(None, recipe.fields), *((block, block.fields) for block in recipe.blocks)]:
+        table = vocabulary.blocks[block.kind].fields if block else vocabulary.fields
+        for name, value in fields.items():
+            default = table[name].default
+            if value.span is not None and value.value != default:
+                text = value_text(_without_defaults(value, vocabulary).value, table[name].type, vocabulary)
+                if not (isinstance(default, v.Default) and text == default.text):
+                    yield block, name, text
+
+
+def _without_defaults(value: Value, vocabulary: v.Vocabulary) -> Value:
+    """Return a value whose calls have only the arguments that are not the default."""
+    match value.value:
+        case CallValue() as call:
+            table = {arg.name: arg.default for arg in vocabulary.families[call.family].entries[call.name].args}
+            given = {name: arg for name, arg in call.args.items() if arg.span and arg.value != table[name]}
+            kept = {name: _without_defaults(arg, vocabulary) for name, arg in given.items()}
+            return replace(value, value=replace(call, args=kept))
+        case tuple() as items:
+            shorter = (_without_defaults(item, vocabulary) if isinstance(item, Value) else item for item in items)
+            return replace(value, value=tuple(shorter))
+    return value
 
 
 def place_text(value: Value) -> str:

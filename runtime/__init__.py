@@ -154,7 +154,7 @@ def predict(finished: Finished, paths: Sequence[str | Path], top: int = 5, devic
 def evaluate(finished: Finished, data: str | None = None, set_name: str | None = None, device: str = "cpu") -> Report:
     """Measure a run on its test set, another of its sets, or other data (a folder, or a source as text).
 
-    A warning is logged where the run has seen images of other data in training, or nobody knows.
+    A warning is logged where files are passed over, or the run has seen images of other data in training.
 
     Raises:
         RecipeError: the data cannot be used.
@@ -163,9 +163,6 @@ def evaluate(finished: Finished, data: str | None = None, set_name: str | None =
 
     from runtime.finished import evaluate
     from runtime.running import device_context
-    from runtime.seen import told
 
-    _, report, seen = evaluate(finished, device_context(device), 2, data=data, set_name=set_name)
-    if line := told(seen):
-        logging.getLogger(__name__).warning("%s", line)
-    return report
+    warn = logging.getLogger(__name__).warning
+    return evaluate(finished, device_context(device), 2, data=data, set_name=set_name, tell=warn).report

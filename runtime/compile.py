@@ -19,6 +19,7 @@ from runtime.plan import (
     ClaimPlan,
     DataFacts,
     DataPlan,
+    Length,
     NetFacts,
     PartPlan,
     Plan,
@@ -155,8 +156,8 @@ class _Stage:
         self.per_epoch = max(1, data.images("train") // data.batch)
         self.total = self.steps(block["for"])
 
-    def steps(self, length: Quantity) -> int:
-        return length.steps(self.per_epoch)
+    def steps(self, length: Quantity, least: int = 0) -> Length:
+        return Length(max(least, length.steps(self.per_epoch)), str(length))
 
     def plan(self, position: int, before: StagePlan | None) -> StagePlan:
         block = self.block
@@ -224,7 +225,7 @@ class _Stage:
             return {part: rule["decay"] ** (len(order) - 1 - order.index(part)) for part in trained}
         return {part: value.value for key, value in rule or () for part in key.value.parts}
 
-    def _schedule(self) -> tuple[Step, int]:
+    def _schedule(self) -> tuple[Step, Length]:
         value = self.block.fields["schedule"]
         call: CallValue = value.value
         args = {name: arg.value for name, arg in call.args.items()}
@@ -232,7 +233,7 @@ class _Stage:
         if warmup and warmup >= self.total:
             self._too_short("the warm-up", call.args["warmup"], warmup)
         if "every" in args:
-            args["every"] = max(1, self.steps(args["every"]))
+            args["every"] = self.steps(args["every"], least=1)
         if "at" in args:
             args["at"] = tuple(self.steps(place.value) for place in args["at"])
         return Step(call.name, args, call.span or value.span), warmup

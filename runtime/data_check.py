@@ -17,7 +17,8 @@ from runtime.data.contents import content_hashes
 from runtime.data.labels import alike, meant
 from runtime.data.looks import Look, looks
 from runtime.data.near import FLAT, near_pairs
-from runtime.data.sources import ImageRef, Listing, Sample
+from runtime.data.passed_over import PassedOver
+from runtime.data.sources import ImageRef, Listing, Sample, passed_over
 from runtime.feature_cache import FeatureCache
 from runtime.plan_advice import UNEQUAL
 
@@ -71,6 +72,9 @@ KINDS: Mapping[str, Kind] = {
     "small": Kind("smaller than the network's image", "They are enlarged, and show less than the others."),
     "modes": Kind("unusual kinds of pixels", "Most images are of another kind; a model may learn that difference."),
     "turned": Kind("turned by EXIF", "A run turns them upright, as viewers do; programs that ignore EXIF do not."),
+    "several": Kind(
+        "several pictures in one file", "A run takes the first: of an animation, of pages, of the photos of two lenses."
+    ),
     "balance": Kind("unequal classes", f"The largest class has more than {UNEQUAL} times the images of the smallest."),
     "classes": Kind("classes that may be one", "What is learnt of one thing is divided between them."),
     "suspects": Kind(
@@ -105,7 +109,8 @@ class Group:
 class DataReport:
     """What was found, by kind in the order of `KINDS`; counts of images by set and class; sizes and kinds of pixels.
 
-    `seen` are all images; `together` are the positions of those that are the same, or nearly so.
+    `seen` are all images; `together` are the positions of those that are the same, or nearly so. `passed` is what lies
+    among the images and takes no part, sorted by path.
     """
 
     classes: tuple[str, ...]
@@ -115,11 +120,12 @@ class DataReport:
     found: Mapping[str, tuple[Group, ...]]
     seen: tuple[Seen, ...]
     together: tuple[tuple[int, ...], ...]
+    passed: tuple[PassedOver, ...] = ()
 
     @property
     def serious(self) -> bool:
-        """Whether there is a finding for which `--strict` fails."""
-        return any(KINDS[kind].serious for kind in self.found)
+        """Whether there is a finding for which `--strict` fails, or what seems to be an image takes no part."""
+        return any(KINDS[kind].serious for kind in self.found) or any(each.is_image for each in self.passed)
 
 
 Progress = Callable[[str, int, int], None]
@@ -176,6 +182,7 @@ def check_data(
         by_kind,
         tuple(seen),
         (*same, *near),
+        tuple(sorted(passed_over(listings.values()), key=lambda each: each.path)),
     )
 
 
@@ -262,6 +269,8 @@ def _single(found: Sequence[Look], size: int) -> Iterator[tuple[str, int, str]]:
             yield "modes", place, look.mode
         if look.turned:
             yield "turned", place, shown
+        if look.several:
+            yield "several", place, ""
 
 
 def _unequal(classes: Sequence[str], counts: Sequence[int]) -> str:

@@ -16,6 +16,7 @@ from PIL import Image
 from recipe_lang.phrases import printable
 from runtime.data.images import ImageError, as_rgb, open_small
 from runtime.data.lookahead import in_order
+from runtime.data.passed_over import passed_line
 from runtime.data.sources import ImageRef
 from runtime.data_check import KINDS, DataReport, Group, Kind, Seen
 
@@ -59,7 +60,9 @@ def data_page(report: DataReport, title: str, threads: int) -> str:
         for name, groups in report.found.items()
     ]
     sizes = list(report.sizes.items())[:_SIZES]
-    return environment.from_string(template).render(title=title, report=report, sections=sections, sizes=sizes)
+    return environment.from_string(template).render(
+        title=title, report=report, sections=sections, sizes=sizes, passed=passed_line(report.passed)
+    )
 
 
 def _text(value: object) -> object:

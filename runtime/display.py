@@ -6,18 +6,17 @@ move, and each evaluation leaves a line above them; elsewhere only those lines a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from runtime.epoch_line import EpochLine, number, place
 from runtime.events import (
     Evaluated,
     EvaluationStarted,
@@ -29,11 +28,18 @@ from runtime.events import (
     StageStarted,
     StepFinished,
 )
-from runtime.metrics import telling
+from runtime.metrics import METRICS, telling
 from runtime.output import going_on
 from runtime.plan import Plan, StagePlan
+from runtime.terminal import MovingLines, bar, sparkline
+from runtime.time_left import TimeLeft
 
 _REFRESH_S = 0.2
+_WIDEST = 60  # columns of the moving lines: a terminal that becomes narrower, down to this, breaks none of them
+_BAR = 24  # columns
+_TREND = 16  # epochs
+_PATIENCE = 3  # epochs behind the lowest validation loss that are no accident
+_MARGIN = 1.01
 
 
 @dataclass(slots=True)
@@ -48,6 +54,9 @@ class _Now:
     images: int = 0
     busy_s: float = 0.0
     resumed: float = field(default=0.0)
+    best: tuple[str, ...] = ()  # the same in fewer words each time
+    evaluated: list[Evaluated] = field(default_factory=list)
+    warned: bool = False
 
 
 class Display:
@@ -59,40 +68,47 @@ class Display:
         self._plan = plan
         self._quiet = quiet
         self._now: _Now | None = None
-        self._best = ""
+        self._left = TimeLeft(plan)
         self._shown_at = 0.0
-        self._stack = ExitStack()
-        self._live: Live | None = None
+        self._moving: MovingLines | None = None
 
     def __enter__(self) -> Display:
-        if self._console.is_terminal and not self._quiet:
-            self._live = Live(console=self._console, auto_refresh=False, transient=True)
-            self._stack.enter_context(self._live)
+        if self._console.is_terminal and not self._console.is_dumb_terminal and not self._quiet:
+            self._moving = MovingLines(self._console)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with going_on(self._console.file):
-            self._stack.close()
+            if self._moving is not None:
+                self._moving.close()
 
     def checking(self, done: int, total: int) -> None:
         """Show how far the check of the images is."""
         with going_on(self._console.file, self._be_quiet):
-            self._show(Text(f"checking images: {done:,} of {total:,}"))
+            self._show([Text(f"checking images: {done:,} of {total:,}")])
             if done == total:  # what is said next may go to standard error, which this line must not stand before
-                self._show(Text(""), force=True)
+                self._show([], force=True)
 
     def __call__(self, event: Event) -> None:
-        """Show one event."""
+        """Show one event. What goes wrong in that is said, and ends no run."""
         with going_on(self._console.file, self._be_quiet):
-            self._take(event)
+            try:
+                self._take(event)
+            except OSError:
+                raise
+            except Exception as fault:
+                self.__exit__(None, None, None)
+                self._be_quiet()
+                print(f"the run goes on, but is shown no more: {type(fault).__name__}: {fault}", file=sys.stderr)
 
     def _be_quiet(self) -> None:
-        self._quiet, self._live = True, None
+        self._quiet, self._moving = True, None
 
     def _take(self, event: Event) -> None:
         now = self._clock()
+        self._left.take(event, now)
         match event:
             case Resumed():
                 for reason in event.passed_over:
@@ -106,25 +122,25 @@ class Display:
                     where = "begins again: there is no checkpoint yet"
                 self._say(Text("has trained already; what is left is measured" if is_over else where))
             case StageStarted():
-                self._now, self._best = _Now(event.plan, now, event.step, resumed=now), ""
-                self._show(self._progress(), force=True)
-                self._say(self._stage_line(event.plan))
+                self._now = _Now(event.plan, now, event.step, resumed=now)
+                self._say(*self._stage_lines(event.plan))
+                self._progress(force=True)
             case StepFinished() if self._now is not None:
                 self._now.last, self._now.doing = event, ""
                 self._now.images += event.images
-                self._show(self._progress())
+                self._progress()
             case FeaturesComputed() if self._now is not None:
                 self._now.doing = f"frozen part: {event.done:,} of {event.total:,} images"
-                self._show(self._progress(), force=event.done == event.total)
+                self._progress(force=event.done == event.total)
             case EvaluationStarted() if self._now is not None:
                 self._now.busy_s += now - self._now.resumed
                 self._now.doing = f"evaluating {event.set}"
-                self._show(self._progress(), force=True)
+                self._progress(force=True)
             case Evaluated() if self._now is not None:
-                self._say(self._evaluation_line(event))
+                self._evaluated(self._now, event)
                 self._now.resumed = now
                 self._now.images, self._now.busy_s = 0, 0.0
-                self._show(self._progress(), force=True)
+                self._progress(force=True)
             case RolledBack():
                 self._say(
                     Text(
@@ -138,85 +154,150 @@ class Display:
                 early = "stopped early, " if event.reason != "done" else ""
                 self._say(Text(f"  {early}{took}; keeps {event.kept}", style="dim"))
 
-    def _stage_line(self, stage: StagePlan) -> Text:
-        count = len(self._plan.stages)
-        return Text.assemble(
-            (f"stage {stage.position + 1} of {count}", "bold cyan"),
-            (f"  {stage.title}", "bold"),
-            f"  trains {stage.trained:,} of {sum(part.numbers for part in stage.parts):,}",
+    def _stage_lines(self, stage: StagePlan) -> Sequence[Text]:
+        """Return what is said of a stage at its start: on a narrow terminal in two lines."""
+        head = Text.assemble(
+            (f"stage {stage.position + 1} of {len(self._plan.stages)}", "bold cyan"), (f"  {stage.title}", "bold")
         )
+        why = f" ({stage.left_out()})" if stage.left_out() else ""
+        whole, short = (f"  trains {stage.trained:,}{of}{why}" for of in (f" of {stage.numbers:,}", ""))
+        if self._fits(head.cell_len + len(whole)):
+            return (head + Text(whole),)
+        return head, Text(whole if self._fits(len(whole)) else short)
 
-    def _evaluation_line(self, event: Evaluated) -> Text:
-        stage = self._now.stage if self._now else self._plan.stages[event.stage]
-        values = event.values
-        monitor = stage.monitor.name if stage.monitor else ""
-        names = dict.fromkeys(("accuracy", "balanced_accuracy", monitor))
-        shown = "  ".join(
-            f"{name.replace('balanced_accuracy', 'balanced')} {values[name]:.3f}"
-            for name in names
-            if name and name != "loss"
-        )
-        if event.is_best and stage.monitor is not None:
-            self._best = f"best {stage.monitor} {values[monitor]:.4f}, epoch {event.epoch}"
-        return Text.assemble(
-            f"  epoch {event.epoch}/{stage.epochs}  loss {_number(event.train_loss, 3)}",
-            ("  valid", "bold"),
-            f" loss {_number(values['loss'], 3)}  {shown}",
-            (f"  {self._speed()}", "dim"),
-            ("  best" if event.is_best else "", "green"),
-        )
+    def _fits(self, columns: int) -> bool:
+        """Whether a line fits where it will stand; a log has lines, not columns."""
+        return not self._console.is_terminal or columns <= self._console.width
 
-    def _speed(self) -> str:
-        if self._now is None or self._now.busy_s <= 0:
-            return ""
-        return f"{self._now.images / self._now.busy_s:,.0f} images/s"
+    def _evaluated(self, now: _Now, event: Evaluated) -> None:
+        speed = now.images / now.busy_s if now.busy_s > 0 else 0.0
+        columns = self._console.width if self._console.is_terminal else None
+        self._say(EpochLine.of(now.stage, event, speed).text(columns))
+        now.evaluated.append(event)
+        monitor = now.stage.monitor
+        if event.is_best and monitor is not None:
+            best = f"{event.values[monitor.name]:.4f}, {_at(now.stage, event)}"
+            now.best = (f"best {monitor} {best}", f"best {best}")
+        since = worse_since(now.evaluated, monitor.name if monitor else "accuracy")
+        if since is not None and not now.warned:
+            where = _at(now.stage, since)
+            text = f"  valid worse, train better since {where}: overfitting?"
+            self._say(Text(text if self._fits(len(text)) else f"  overfitting since {where}?", style="yellow"))
+        now.warned = since is not None
 
-    def _progress(self) -> RenderableType:
-        now = self._now
+    def _progress(self, force: bool = False) -> None:
+        if self._moving is not None and (force or self._clock() - self._shown_at >= _REFRESH_S):
+            self._show(self._lines(), force=True)
+
+    def _lines(self) -> list[Text]:
+        now, width = self._now, min(self._console.width, _WIDEST)
         if now is None:
-            return Text("")
-        stage, last = now.stage, now.last
+            return []
+        stage, last, ascii_only = now.stage, now.last, self._console.options.ascii_only
         step = last.step if last else now.first_step
-        elapsed, done = self._clock() - now.started, step - now.first_step
-        left = f"{_duration(elapsed / done * (stage.steps - step))} left" if done > 0 else ""
         busy = now.busy_s + (self._clock() - now.resumed if not now.doing else 0.0)
         speed = f"{now.images / busy:,.0f} images/s" if busy > 0 and now.images else ""
-        head = f"stage {stage.position + 1}/{len(self._plan.stages)}  {stage.title}"
-        details = [f"loss {_number(last.loss, 3)}", f"rate {last.rate:.2e}", speed] if last else []
-        epoch = min(step // stage.steps_per_epoch + 1, stage.epochs)
-        state = [f"epoch {epoch}/{stage.epochs}", *details, now.doing]
-        bar = Table.grid(padding=(0, 1), expand=True)
-        bar.add_column(ratio=1)
-        bar.add_column(no_wrap=True)
-        bar.add_row(ProgressBar(stage.steps, step), f"{step}/{stage.steps}  {left}")
-        lines: list[RenderableType] = [Text(head, style="cyan", overflow="ellipsis", no_wrap=True), bar]
-        lines.append(Text("  ".join(part for part in state if part)))
-        if self._best:
-            lines.append(Text(self._best, style="green"))
-        return Group(*lines)
+        details = [f"loss {number(last.loss, 3)}", speed, f"rate {last.rate:.2e}"] if last else []
+        where = "" if stage.steps.is_in_steps else place(stage, min(step + 1, stage.steps))
+        count = f"{step:,}/{stage.steps:,}{' steps' if stage.steps.is_in_steps else ''}"
+        done = "  ".join(part for part in (count, self._time_left(width - len(count) - 2)) if part)
+        length = max(0, min(_BAR, width - len(done) - 2))
+        lines = [
+            _cut(Text(f"stage {stage.position + 1}/{len(self._plan.stages)}  {stage.title}", style="cyan"), width),
+            Text.assemble(bar(step, stage.steps, length, ascii_only), f"  {done}"),
+            Text(_joined([where, now.doing, *details], width)),
+        ]
+        trend = self._trend(now, ascii_only)
+        if trend or now.best:
+            best = next((best for best in now.best if len(best) <= width), "")
+            lines.append(Text(_joined([best, trend], width), style="green"))
+        return lines
 
-    def _show(self, what: RenderableType, force: bool = False) -> None:
-        if self._live is None:
-            return
-        now = self._clock()
-        if force or now - self._shown_at >= _REFRESH_S:
-            self._shown_at = now
-            self._live.update(what, refresh=True)
+    def _time_left(self, room: int) -> str:
+        """Say how long the run will still take; what is guessed stands behind what is measured, if it fits."""
+        run, stage = self._left.of_run(), self._left.of_stage()
+        if stage is None or self._now is None:
+            return ""
+        may_stop = any(each.stop for each in self._plan.stages[self._now.stage.position :])
+        bound = " at most" if may_stop else ""
+        if run is not None and not self._left.guesses:
+            return f"~{_duration(run)} left{bound}"
+        measured = f"~{_duration(stage)} left in this stage"
+        whole = f"{measured}, ~{_rough(run)} in all{bound}" if run is not None else measured
+        return whole if len(whole) <= room else measured
 
-    def _say(self, line: Text) -> None:
-        if not self._quiet:
-            self._console.print(line, soft_wrap=not self._console.is_terminal, highlight=False)
+    def _trend(self, now: _Now, ascii_only: bool) -> str:
+        """Return the validation loss of the last epochs as a small curve."""
+        losses = [event.values["loss"] for event in now.evaluated[-_TREND:]]
+        if len(losses) < 2:
+            return ""
+        low, high = min(losses), max(losses)
+        heights = (0.1 + 0.9 * (loss - low) / (high - low or 1.0) for loss in losses)
+        return f"valid loss {sparkline(heights, ascii_only)}"
+
+    def _show(self, lines: Sequence[Text], force: bool = False) -> None:
+        if self._moving is not None and (force or self._clock() - self._shown_at >= _REFRESH_S):
+            self._shown_at = self._clock()
+            self._moving.draw(lines)
+
+    def _say(self, *lines: Text) -> None:
+        for line in lines:
+            if self._moving is not None:
+                self._moving.print(line)
+            elif not self._quiet:
+                self._console.print(line, soft_wrap=not self._console.is_terminal, highlight=False)
 
 
-def _number(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
-    return text if float(text) else text.removeprefix("-")
+def worse_since(evaluated: Sequence[Evaluated], metric: str) -> Evaluated | None:
+    """Return the epoch since which the validation has become worse while the training has become better, if there is.
+
+    It is that of the lowest validation loss, at least three epochs ago. Where the metric is better than then, a loss
+    that rises is no harm.
+    """
+    if not evaluated:
+        return None
+    last, lowest = evaluated[-1], min(evaluated, key=lambda event: event.values["loss"])
+    higher = METRICS[metric].higher_is_better
+    gained = last.values[metric] - lowest.values[metric]
+    is_worse = last.values["loss"] > _MARGIN * lowest.values["loss"] and not (gained > 0 if higher else gained < 0)
+    is_old = last.epoch - lowest.epoch >= _PATIENCE
+    return lowest if is_old and is_worse and last.train_loss < lowest.train_loss else None
+
+
+def _cut(text: Text, width: int) -> Text:
+    text.truncate(width, overflow="crop")
+    return text
+
+
+def _at(stage: StagePlan, event: Evaluated) -> str:
+    """Return which epoch, or step, an evaluation is of: `epoch 3`."""
+    return " ".join(place(stage, event.step).partition("/")[0].split())
+
+
+def _joined(parts: Sequence[str], width: int) -> str:
+    """Join as many of the first parts as fit."""
+    text = ""
+    for part in filter(None, parts):
+        longer = f"{text}  {part}" if text else part
+        if len(longer) <= width or not text:
+            text = longer
+    return text
 
 
 def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _rough(seconds: float) -> str:
+    """Return seconds as one says them who does not know exactly: to one digit, of hours to half of one."""
+    if seconds < 50:
+        return f"{max(10, round(seconds, -1)):.0f} s"
+    minutes = seconds / 60
+    if minutes < 55:
+        return f"{minutes if minutes < 10 else round(minutes, -1):.0f} min"
+    return f"{round(minutes / 30) / 2:g} h"
 
 
 def summary(console: Console, result: Mapping[str, Any], folder: object) -> None:
@@ -228,7 +309,7 @@ def summary(console: Console, result: Mapping[str, Any], folder: object) -> None
         for name in sets:
             table.add_column(name, justify="right")
         for metric in telling(len(result["classes"])):
-            table.add_row(metric.replace("_", " "), *(_number(result[name][metric], 4) for name in sets))
+            table.add_row(metric.replace("_", " "), *(number(result[name][metric], 4) for name in sets))
         table.add_row("images", *(f"{result['images'][name]:,}" for name in sets))
         console.print(table)
     for claim in result["expect"] or ():

@@ -25,9 +25,10 @@ from runtime.artifacts import read_classes, read_json, write_text, written_recip
 from runtime.compile import data_plan, step
 from runtime.data import splits
 from runtime.data.images import ImageError, find_broken, open_rgb
-from runtime.data.problems import SetTooSmall
+from runtime.data.passed_over import PassedOver, passed_line
+from runtime.data.problems import SetTooSmall, UnreadableData
 from runtime.data.sets import Sets, list_sets, load_source, to_input, transform, under_root
-from runtime.data.sources import IMAGE_ENDINGS, Listing, Sample
+from runtime.data.sources import Listing, Sample, images_below
 from runtime.feature_cache import user_cache
 from runtime.inputs import SetInputs
 from runtime.metrics import Report
@@ -37,10 +38,14 @@ from runtime.pack_file import opened
 from runtime.plan import DataFacts, DataPlan
 from runtime.recipe_files import is_pack, read_recipe
 from runtime.run_problems import ImagesNotKnown, NoImages, NoSuchSet, NotARun
-from runtime.seen import Seen, refuse_seen, seen
+from runtime.seen import Seen, refuse_seen, seen, told
 from runtime.train import features_of, measure, whole_net
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
+
+
+def _say_nothing(line: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,13 +103,20 @@ def load(path: Path) -> Finished:
         return Finished(path, recipe, data, model, result, _last_cut(folder, model))
 
 
-def predict(run: Finished, paths: Sequence[Path], context: Any, top: int = 5) -> Iterator[Prediction]:
+def predict(
+    run: Finished, paths: Sequence[Path], context: Any, top: int = 5, tell: Callable[[str], None] = _say_nothing
+) -> Iterator[Prediction]:
     """Classify image files, and all images in folders, in order; one that cannot be read is reported.
+
+    `tell` is told what is passed over in the folders, if anything.
 
     Raises:
         RecipeError: a path is not there, or a folder holds no image.
     """
-    files = [file for path in paths for file in _files(path)]
+    passed: list[PassedOver] = []
+    files = [file for path in paths for file in _files(path, passed)]
+    if passed:
+        tell(passed_line(passed))
     net = _net(run, context)
     prepared = transform(run.data.prepare)
     rng = np.random.default_rng(0)
@@ -135,14 +147,18 @@ def _move(run: Finished, context: Any) -> None:
         parameter.reset_ctx(context)
 
 
-def _files(path: Path) -> list[Path]:
-    if os.path.isdir(path):
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_ENDINGS and p.is_file())
-        found = [p for p in found if not any(part.startswith(".") for part in p.relative_to(path).parts)]
-    else:
-        found = [path] if os.path.exists(path) else []
+def _files(path: Path, passed: list[PassedOver]) -> list[Path]:
+    """Return the file that a path is, or the images in the folder; note what is passed over there."""
+    if os.path.exists(path) and not os.path.isdir(path):
+        return [path]
+    try:
+        found, others = images_below(path) if os.path.exists(path) else ([], [])
+    except OSError as fault:
+        reason = fault.strerror or str(fault)
+        raise RecipeError(UnreadableData(path=str(fault.filename or path), reason=reason)) from fault
     if not found:
-        raise RecipeError(NoImages(path=str(path)))
+        raise RecipeError(NoImages(path=str(path), passed=passed_line(others)))
+    passed += others
     return found
 
 
@@ -170,6 +186,7 @@ def evaluate(
     data_root: Path | None = None,
     cache: bool = True,
     strict: bool = False,
+    tell: Callable[[str], None] = _say_nothing,
 ) -> Evaluation:
     """Measure a run on one of its own sets, or on other data.
 
@@ -177,7 +194,8 @@ def evaluate(
     With `cache`, what the frozen part gives of an image is taken from the disk, and kept there.
 
     `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`). Images that
-    cannot be read are left out where the recipe says `on_error = skip`.
+    cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is passed over,
+    and how many images of other data the run has seen, if any.
 
     Raises:
         RecipeError: the data cannot be used, or its classes are not the run's, or the run has seen them.
@@ -190,12 +208,16 @@ def evaluate(
         if name not in listings:
             raise RecipeError(NoSuchSet(path=str(run.path), set_name=name))
         listing = splits.align(listings[name], run.data.classes, name)
+    if listing.passed:
+        tell(passed_line(listing.passed))
     samples = _readable(run, listing, workers)
     if not samples:
         raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))
     known = seen(run.path, samples, workers, user_cache() if cache else None) if data is not None else None
     if known is not None and strict:
         refuse_seen(run.path, known)
+    if line := told(known):
+        tell(line)
     sets = Sets(run.data, run.recipe["seed"], {"these": samples}, workers)
     return Evaluation(name, _measured(run, sets, context, cache), known)
 

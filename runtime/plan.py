@@ -1,8 +1,8 @@
 """The training plan: what a run will do, in plain values.
 
 The compiler makes it from a checked recipe and facts; the builder and the loop follow it. It holds no MXNet
-object, so that it can be shown, saved, compared and tested without training. Lengths are in steps, shares
-are fractions, `place` says where the recipe asks for a thing.
+object, so that it can be shown, saved, compared and tested without training. Lengths are in steps (and know how they
+are written), shares are fractions, `place` says where the recipe asks for a thing.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from recipe_lang.checked import Metric, Selection
+from recipe_lang.phrases import counted
 from recipe_lang.source import Span
 
 
@@ -25,6 +26,29 @@ class Step:
     name: str
     args: Mapping[str, Any]
     place: Span | None = field(default=None, compare=False)
+
+
+class Length(int):
+    """A count of steps that remembers how the recipe writes it: `3 epochs`, `500 steps`."""
+
+    written: str
+
+    def __new__(cls, steps: int, written: str) -> Length:
+        """Return so many steps, written as `written`."""
+        self = super().__new__(cls, steps)
+        self.written = written
+        return self
+
+    @property
+    def is_in_steps(self) -> bool:
+        """Whether the recipe counts it in steps."""
+        return self.written.endswith(("step", "steps"))
+
+    @property
+    def with_steps(self) -> str:
+        """What was written and, where that is something else, the steps that it comes to."""
+        steps = counted(self, "step")
+        return self.written if self.is_in_steps else f"{self.written} ({steps})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +98,7 @@ class StopPlan:
     """Stop when `metric` has not improved by more than `min_delta` for `patience` steps."""
 
     metric: Metric
-    patience: int
+    patience: Length
     min_delta: float
 
 
@@ -95,12 +119,12 @@ class StagePlan:
     cut: int
     features: int
     views: int | None
-    steps: int
+    steps: Length
     steps_per_epoch: int
     epochs: int
     optimizer: Step
     schedule: Step
-    warmup: int
+    warmup: Length
     loss: Step
     clip: Step | None
     l1: float
@@ -115,6 +139,21 @@ class StagePlan:
     def trained(self) -> int:
         """How many numbers train."""
         return sum(part.trained for part in self.parts)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers could train."""
+        return sum(part.numbers for part in self.parts)
+
+    def left_out(self, *parts: PartPlan) -> str:
+        """Say why parts that train do not train whole, in the recipe's words; nothing where they do."""
+        partial = [part for part in parts or self.parts if 0 < part.trained < part.numbers]
+        reasons = {
+            "norms frozen": self.norm_frozen and any(part.norms == "frozen" for part in partial),
+            f"only {_matching(self.train.patterns)}": any(part.name not in self.train.parts for part in partial),
+            f"except {_matching(self.train.without)}": bool(partial and self.train.without),
+        }
+        return ", ".join(reason for reason, holds in reasons.items() if holds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +209,10 @@ class Plan:
     data: DataPlan
     stages: tuple[StagePlan, ...]
     claims: tuple[ClaimPlan, ...]
+
+
+def _matching(patterns: tuple[str, ...]) -> str:
+    return ", ".join(f'matching("{pattern}")' for pattern in patterns)
 
 
 def trained_names(

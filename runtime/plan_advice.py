@@ -1,4 +1,4 @@
-"""Advice that only the data, the network or the machine shows (W740 to W759, W770, W785, W794 and W795).
+"""Advice that only the data, the network or the machine shows (W740 to W759, W770, W785, W790 to W795).
 
 `plan_advice(recipe, plan, listings, need)`: in go a checked recipe, its plan, the listings of its sets, and how much
 memory the run needs; out comes advice, less what comments excuse. No image is opened. As in
@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from recipe_lang.allowing import excused
-from recipe_lang.checked import CheckedRecipe
+from recipe_lang.checked import CallValue, CheckedRecipe
 from recipe_lang.diagnostics import Problem, ordered
 from recipe_lang.errors import listed
 from recipe_lang.extend import files
 from runtime.data.labels import alike, meant
-from runtime.data.problems import quoted
+from runtime.data.passed_over import passed_line
+from runtime.data.problems import names_of, quoted
+from runtime.data.set_names import classes_within, folders_within, sets_within
 from runtime.memory import room
 from runtime.metrics import telling
 from runtime.plan import ClaimPlan, Plan
@@ -194,6 +196,71 @@ class SharedFiles(Problem):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImagesPassedOver(Problem):
+    """Files among the images look like images and take no part: of a format that is not read, links to nothing, loose.
+
+    A class can lose half of its images so, and nothing else would show it.
+    """
+
+    code: ClassVar[str] = "W790"
+    source: ClassVar[str] = "docs/language.md: data"
+    line: str
+
+    def message(self) -> str:
+        return self.line
+
+    def help(self) -> str:
+        return "convert, move or remove them; `ftr data check RECIPE` lists them"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassesWithin(Problem):
+    """The folders that become classes have folders of the same names, so those inside may be the classes.
+
+    `day/cat`, `day/dog`, `night/cat`, `night/dog` would train a model to tell day from night.
+    """
+
+    code: ClassVar[str] = "W791"
+    source: ClassVar[str] = "docs/language.md: data"
+    path: str
+    names: tuple[str, ...]
+    first: str
+
+    def message(self) -> str:
+        return (
+            f"the class folders of {quoted(self.path)} all have folders {names_of(self.names)}: are those the classes?"
+        )
+
+    def help(self) -> str:
+        return f"if they are, name one of the folders as the source, such as {quoted(f'{self.path}/{self.first}')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetsWithin(Problem):
+    """The classes have folders that are named like sets: `cat/train` and `cat/test`. All their images are one set.
+
+    What somebody has put aside for a test would train.
+    """
+
+    code: ClassVar[str] = "W792"
+    source: ClassVar[str] = "Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.2"
+    path: str
+    names: tuple[str, ...]
+    first: str
+
+    def message(self) -> str:
+        names = names_of(self.names)
+        return f"the classes in {quoted(self.path)} have folders that look like sets, and all are used: {names}"
+
+    def help(self) -> str:
+        name = self.names[-1]
+        return (
+            f"to keep them apart put the set above the class, {name}/{self.first} for {self.first}/{name},"
+            " and name the folder of each set"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassesAlike(Problem):
     """Classes that people write in more than one way: what belongs to one is learnt as several.
 
@@ -279,7 +346,7 @@ def plan_advice(
 ) -> tuple[Problem, ...]:
     """Return what the facts advise, in reading order. Comments that excuse nothing are advised on too."""
     found = [problem for rule in _RULES for problem in rule(recipe, plan)]
-    found += _shared_files(recipe, listings)
+    found += [*_shared_files(recipe, listings), *_passed_over(recipe, listings), *_within(recipe, listings)]
     found += _memory_short(recipe, plan, need) if need is not None else ()
     was_set = any(param.was_set for param in recipe.params)
     sources = [file.source for file in files(recipe.written)]
@@ -392,6 +459,27 @@ def _shared_files(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Ite
             )
 
 
+def _passed_over(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Iterator[Problem]:
+    from runtime.data.sources import passed_over
+
+    passed = passed_over(listings.values())
+    if any(each.is_image for each in passed):
+        yield ImagesPassedOver(span=recipe.block("data").place("train"), line=passed_line(passed))
+
+
+def _within(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Iterator[Problem]:
+    source = recipe.block("data")["train"]
+    if not isinstance(source, CallValue) or source.name != "folder":
+        return
+    samples = listings["train"].samples if "train" in listings else ()
+    within = folders_within(sample.id for sample in samples)
+    for kind, names in ((SetsWithin, sets_within(within)), (ClassesWithin, classes_within(within))):
+        if names:
+            path, span = str(source["path"]), recipe.block("data").place("train")
+            yield kind(span=span, path=path, names=tuple(names), first=next(iter(within)))
+            return
+
+
 def _memory_short(recipe: CheckedRecipe, plan: Plan, need: Need) -> Iterator[Problem]:
     batch, most = plan.data.batch, room()
     if most is not None and need.of(batch) > most:
@@ -399,7 +487,7 @@ def _memory_short(recipe: CheckedRecipe, plan: Plan, need: Need) -> Iterator[Pro
         yield MemoryShort(span=place, needed=need.of(batch), room=most, fits=fits)
 
 
-_HERE = frozenset(f"W{number}" for number in (*range(740, 760), 785, 794, 795))
+_HERE = frozenset(f"W{number}" for number in (*range(740, 760), 785, 790, 791, 792, 794, 795))
 _MISSING = frozenset(("nan", "na", "n/a", "#n/a", "<na>", "null", "#null!"))
 UNEQUAL = 5  # largest class to smallest, above which accuracy alone is advised against
 _FEW_OF_CLASS = 10

@@ -1,9 +1,8 @@
-"""A plan as a person reads it before the run."""
+"""Everything that a plan says, for a person, and what its run will cost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import ceil
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
@@ -11,32 +10,32 @@ from rich.table import Table
 from rich.text import Text
 
 from recipe_lang.checked import CheckedRecipe
-from recipe_lang.phrases import printable
+from recipe_lang.phrases import counted, printable
 from recipe_lang.printer import values_with_places
 from runtime import schedules
 from runtime.data.views import is_fixed, view_count
-from runtime.plan import DataPlan, Plan, StagePlan, Step
+from runtime.plan import DataPlan, Length, PartPlan, Plan, StagePlan, Step
+from runtime.terminal import sparkline
 from runtime.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
     from runtime.probe import Probe, StageProbe
 
 _VERSIONS = 4  # what is proposed: enough that few images look alike
-_BARS = " ▁▂▃▄▅▆▇█"
 
 
 def show_plan(console: Console, plan: Plan, probe: Probe | None = None) -> None:
-    """Print a plan, and what its run will cost where that was measured."""
+    """Print all of a plan, and what its run will cost where that was measured."""
     console.print(_head(plan))
     for stage in plan.stages:
         console.print()
-        console.print(_stage(plan, stage, probe))
+        console.print(_stage(plan, stage, probe, console.options.ascii_only))
     if plan.claims:
         console.print()
-        console.print(f"claims: {', '.join(str(claim) for claim in plan.claims)}")
+        console.print(claims(plan))
     if probe is not None:
         console.print()
-        console.print(_whole(probe), style="bold")
+        console.print(whole_cost(probe), style="bold")
 
 
 def show_values(console: Console, recipe: CheckedRecipe) -> None:
@@ -55,6 +54,11 @@ def show_values(console: Console, recipe: CheckedRecipe) -> None:
     console.print(table)
 
 
+def claims(plan: Plan) -> str:
+    """Return what a recipe claims to reach."""
+    return f"claims: {', '.join(str(claim) for claim in plan.claims)}"
+
+
 def call_text(step: Step | None) -> str:
     """Return a step as `name(arg = value, …)`."""
     if step is None:
@@ -69,6 +73,8 @@ def _value(value: Any) -> str:
             return call_text(value)
         case bool():
             return str(value).lower()
+        case Length():
+            return value.with_steps
         case float():
             return f"{value:g}"
         case tuple():
@@ -88,7 +94,7 @@ def _grid(rows: list[tuple[str, RenderableType]]) -> Table:
 
 def _head(plan: Plan) -> RenderableType:
     data = plan.data
-    total = sum(part.numbers for part in plan.stages[0].parts)
+    total = plan.stages[0].numbers
     rows: list[tuple[str, RenderableType]] = [
         ("recipe", Text.assemble((plan.name, "bold cyan"), f"  {plan.hash[:12]}")),
         ("base", f"{call_text(plan.base)}, {total:,} numbers with the head"),
@@ -97,7 +103,7 @@ def _head(plan: Plan) -> RenderableType:
         ("classes", _classes(data)),
         ("evaluation", _steps(data.prepare)),
         ("normalize", f"mean {_rounded(data.mean)}, std {_rounded(data.std)}"),
-        ("batch", f"{data.batch} images of {data.size} x {data.size}"),
+        ("batch", f"{counted(data.batch, 'image')} of {data.size} x {data.size}{left_out(data)}"),
         ("seed", str(plan.seed)),
     ]
     rows += [("param", f"{name} = {value}") for name, value in plan.params.items()]
@@ -115,6 +121,12 @@ def _images(data: DataPlan) -> str:
     )
 
 
+def left_out(data: DataPlan) -> str:
+    """Say how many training images fill no batch; nothing where all do."""
+    lost = data.images("train") % data.batch
+    return f"; {counted(lost, 'image')} left out, others each epoch" if lost else ""
+
+
 def _classes(data: DataPlan) -> str:
     pairs = [f"{printable(name)} ({count:,})" for name, count in zip(data.classes, data.counts["train"], strict=True)]
     shown = ", ".join(pairs[:8])
@@ -125,18 +137,37 @@ def _steps(steps: tuple[Step, ...]) -> str:
     return ", ".join(call_text(step) for step in steps)
 
 
-def _stage(plan: Plan, stage: StagePlan, probe: Probe | None) -> RenderableType:
+def length(stage: StagePlan) -> str:
+    """Return how long a stage trains, in the unit that the recipe has."""
+    epoch = f"of {counted(stage.steps_per_epoch, 'step')}"
+    if stage.steps.is_in_steps:
+        return f"{stage.steps.written}, {stage.steps / stage.steps_per_epoch:.3g} epochs {epoch}"
+    return f"{stage.steps.written} {epoch}" + (f", {stage.steps:,} in all" if stage.epochs > 1 else "")
+
+
+def keeps(stage: StagePlan) -> str:
+    """Return which weights a stage hands on."""
+    return f"the best by {stage.monitor}" if stage.keep == "best" else "the last weights"
+
+
+def stops(stage: StagePlan) -> str:
+    """Return when a stage ends before its time; nothing where it does not."""
+    rule = stage.stop
+    return f"early when {rule.metric} has not improved for {rule.patience.with_steps}" if rule else ""
+
+
+def _stage(plan: Plan, stage: StagePlan, probe: Probe | None, ascii_only: bool) -> RenderableType:
     rows: list[tuple[str, RenderableType]] = [
         ("starts from", stage.starts_from),
         ("frozen prefix", _prefix(plan, stage)),
-        ("length", f"{stage.steps:,} steps, {stage.epochs} epochs of {stage.steps_per_epoch}"),
+        ("length", length(stage)),
         ("optimizer", call_text(stage.optimizer)),
-        ("rate", _rate(stage)),
+        ("rate", f"{curve(stage, 40, ascii_only)}  {call_text(stage.schedule)}{warmup(stage)}"),
         ("loss", call_text(stage.loss)),
         ("training", _steps(stage.augment)),
-        ("keeps", f"the best by {stage.monitor}" if stage.keep == "best" else "the last weights"),
+        ("keeps", keeps(stage)),
     ]
-    rows += [(name, text) for name, text in _options(stage) if text]
+    rows += [(name, text) for name, text in (("in part", _in_part(stage)), *_options(stage)) if text]
     rows += _cost(stage, probe.stages[stage.position]) if probe is not None else []
     title = Text.assemble(
         (f"stage {stage.position + 1} of {len(plan.stages)}", "bold cyan"), (f"  {stage.title}", "bold")
@@ -147,25 +178,45 @@ def _stage(plan: Plan, stage: StagePlan, probe: Probe | None) -> RenderableType:
 def _prefix(plan: Plan, stage: StagePlan) -> str:
     if not stage.cut:
         return "none"
-    parts = " .. ".join(dict.fromkeys((stage.parts[0].name, stage.parts[stage.cut - 1].name)))
+    parts = span(stage.parts[: stage.cut])
     if stage.views is None:
-        endless = [step.name for step in stage.augment if view_count([step]) is None]
-        why = f"{' and '.join(endless)} {'makes' if len(endless) == 1 else 'make'} new images each time"
         kept = "kept for validation and test"
         if stage.epochs > _VERSIONS:
             kept += f" (for training too with `views = {_VERSIONS}` in the stage, or with flips only)"
-        return f"{parts}: runs on each batch, since {why}; {kept}"
-    views = min(stage.views, stage.epochs)
-    images = plan.data.images("train") * views + plan.data.images("valid") + plan.data.images("test")
-    width, numbers = (2, "numbers of half precision") if plan.data.features == "half" else (4, "numbers")
-    kept = f"{stage.features:,} {numbers}, at most {_bytes(width * stage.features * images)}"
-    return f"{parts}: runs once on {_seen(stage, views)} and is kept, {kept}"
+        return f"{parts}: runs on each batch, since {new_each_time(stage)}; {kept}"
+    numbers = "numbers of half precision" if plan.data.features == "half" else "numbers"
+    kept = f"{stage.features:,} {numbers}, at most {kept_bytes(plan, stage)}"
+    return f"{parts}: runs once on {_seen(stage)} and is kept, {kept}"
 
 
-def _seen(stage: StagePlan, views: int) -> str:
+def span(parts: Sequence[PartPlan]) -> str:
+    """Return neighbours in the network as the recipe names them: `base.stem .. base.block3`."""
+    return " .. ".join(dict.fromkeys((parts[0].name, parts[-1].name)))
+
+
+def new_each_time(stage: StagePlan) -> str:
+    """Say which steps make new images in each epoch."""
+    endless = [step.name for step in stage.augment if view_count([step]) is None]
+    return f"{' and '.join(endless)} {'makes' if len(endless) == 1 else 'make'} new images each time"
+
+
+def kept_bytes(plan: Plan, stage: StagePlan) -> str:
+    """Return how much room a stage's features take that are kept."""
+    images = plan.data.images("train") * views(stage) + plan.data.images("valid") + plan.data.images("test")
+    width = 2 if plan.data.features == "half" else 4
+    return _bytes(width * stage.features * images)
+
+
+def views(stage: StagePlan) -> int:
+    """Return how many views of an image a stage sees that keeps its features."""
+    return min(stage.views or 1, stage.epochs)
+
+
+def _seen(stage: StagePlan) -> str:
+    count = views(stage)
     if is_fixed(stage.augment, stage.views):
-        return f"each of {views} versions of each image" if views > 1 else "one version of each image"
-    return f"{views} views of each image" if views > 1 else "each image"
+        return f"each of {count} versions of each image" if count > 1 else "one version of each image"
+    return f"{count} views of each image" if count > 1 else "each image"
 
 
 def _bytes(count: int) -> str:
@@ -178,9 +229,15 @@ def _options(stage: StagePlan) -> Iterator[tuple[str, str]]:
     yield "clip", call_text(stage.clip) if stage.clip else ""
     yield "on divergence", call_text(stage.recovery) if stage.recovery else ""
     yield "l1", f"{stage.l1:g}" if stage.l1 else ""
-    if stage.stop:
-        rule = stage.stop
-        yield "stops", f"early when {rule.metric} has not improved for {rule.patience:,} steps"
+    yield "stops", stops(stage)
+
+
+def _in_part(stage: StagePlan) -> str:
+    """Return which parts do not train whole, and why."""
+    parts: dict[str, list[str]] = {}
+    for part in stage.parts:
+        parts.setdefault(stage.left_out(part), []).append(part.name)
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in parts.items() if why)
 
 
 def _parts(stage: StagePlan) -> Table:
@@ -213,10 +270,14 @@ def _rates(stage: StagePlan, scale: float) -> str:
     return f"{factors[0] * peak:.2g}, {max(factors) * peak:.2g}, {factors[-1] * peak:.2g}"
 
 
-def _rate(stage: StagePlan) -> str:
-    curve = "".join(_BARS[ceil(factor * (len(_BARS) - 1))] for factor in _factors(stage, 40))
-    warmup = f", warm-up {stage.warmup:,} steps" if stage.warmup else ""
-    return f"{curve}  {call_text(stage.schedule)}{warmup}"
+def curve(stage: StagePlan, width: int, ascii_only: bool) -> str:
+    """Return how the rate moves within a stage, drawn."""
+    return sparkline(_factors(stage, width), ascii_only)
+
+
+def warmup(stage: StagePlan) -> str:
+    """Return what is said of a stage's warm-up behind its schedule; nothing where there is none."""
+    return f", warm-up {stage.warmup.with_steps}" if stage.warmup else ""
 
 
 def _cost(stage: StagePlan, cost: StageProbe) -> list[tuple[str, RenderableType]]:
@@ -229,29 +290,31 @@ def _cost(stage: StagePlan, cost: StageProbe) -> list[tuple[str, RenderableType]
         parts = f", all in the trained part; what comes before it runs once: {once}"
     else:
         parts = f"; alone: {once}, trained part {_ms(cost.trained_ms)}"
-    epoch = _span(cost.first_epoch_s)
+    epoch = duration(cost.first_epoch_s)
     if cost.later_epoch_s is not None:
-        epoch = f"the first {epoch}, later ones {_span(cost.later_epoch_s)}"
+        epoch = f"the first {epoch}, later ones {duration(cost.later_epoch_s)}"
     most = "at most" if stage.stop else "about"
     return [
         ("step", step + parts),
-        ("epoch", f"{epoch}; of these {_span(cost.evaluation_s)} to evaluate"),
-        ("takes", f"{most} {_span(cost.total_s)}"),
+        ("epoch", f"{epoch}; of these {duration(cost.evaluation_s)} to evaluate"),
+        ("takes", f"{most} {duration(cost.total_s)}"),
     ]
 
 
-def _whole(probe: Probe) -> str:
+def whole_cost(probe: Probe) -> str:
+    """Say how long the whole run takes, and how much memory."""
     most = "at most" if probe.at_most else "about"
     file = f", and {_bytes(round(1e6 * probe.file_mb))} in temporary files" if probe.file_mb >= 1 else ""
     memory = f"about {_bytes(round(1e6 * probe.memory_mb))} of memory{file}"
-    return f"the whole run: {most} {_span(probe.total_s)} with a cold cache, {memory}"
+    return f"the whole run: {most} {duration(probe.total_s)} with a cold cache, {memory}"
 
 
 def _ms(milliseconds: float) -> str:
     return f"{milliseconds:,.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
 
 
-def _span(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return seconds as a person reads them."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

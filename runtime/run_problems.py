@@ -148,9 +148,13 @@ class NoImages(Problem):
 
     code: ClassVar[str] = "E606"
     path: str
+    passed: str = ""
 
     def message(self) -> str:
         return f"no image at {self.path}"
+
+    def help(self) -> str:
+        return self.passed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,9 +41,10 @@ from runtime.compile import compile_plan, step
 from runtime.curves import import_ahead
 from runtime.data.contents import set_hashes
 from runtime.data.decoded import Decoded, read_again
+from runtime.data.passed_over import passed_line
 from runtime.data.sets import Place, Sets, check_images, data_facts, list_sets, under_root
 from runtime.data.sound_images import sound_images
-from runtime.data.sources import Listing
+from runtime.data.sources import Listing, passed_over
 from runtime.events import Event, Resumed
 from runtime.feature_cache import user_cache
 from runtime.guard import note
@@ -91,6 +92,10 @@ class Prepared:
     need: Need
     given: Given
     advice: tuple[Problem, ...] = ()
+
+    def passed_over(self) -> str:
+        """Say in a line which files among the images take no part; nothing where there are none."""
+        return passed_line(passed_over(self.listings.values()))
 
     def out_of_memory(self) -> OutOfMemory:
         """Return what to say when memory is refused: with the place of the batch, and one that would fit."""
@@ -238,6 +243,7 @@ def run(
             since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
             said = {
                 "skipped_images": [list(pair) for pair in skipped],
+                "passed_over": prepared.passed_over(),
                 "advice": [[each.code, each.message()] for each in found],
                 **start.said,
                 "versions": versions_used(settings),

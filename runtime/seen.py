@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recipe_lang.diagnostics import RecipeError
-from recipe_lang.phrases import counted, printable
+from recipe_lang.phrases import counted
 from runtime.artifacts import read_json, write_text
 from runtime.data.contents import content_hashes
 from runtime.data.sources import Sample
@@ -67,7 +67,7 @@ def seen(run: Path, samples: Sequence[Sample], threads: int, cache: FeatureCache
 def told(found: Seen | ImagesNotKnown | None) -> str:
     """Return what is to be said of images in one line; empty where the run has seen none of them."""
     if isinstance(found, ImagesNotKnown):
-        return printable(found.message())
+        return found.message()
     return str(found) if found is not None and (found.train or found.valid) else ""
 
 

@@ -11,19 +11,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from recipe_lang.diagnostics import RecipeError
-from recipe_lang.phrases import listed
+from recipe_lang.phrases import counted, listed
 from recipe_lang.suggest import suggest
 from runtime.data import packaged_sets, problems, sources, splits, tables
-from runtime.data.images import find_broken
+from runtime.data.formats import why_no_image
+from runtime.data.images import Facts, look_inside
 from runtime.data.labels import alike, meant
+from runtime.data.lookahead import in_order
+from runtime.data.passed_over import ending_of, passed_line
 from runtime.data.problems import quoted
-from runtime.data.sources import Listing, Sample
+from runtime.data.set_names import ROLES, classes_within, folders_within, role_of, sets_among, sets_within
+from runtime.data.sources import TABLE_ENDINGS, Listing, folders_in, innermost, is_folder, passed_over
 from runtime.survey_problems import NoReadableImage, NothingThere
-from runtime.survey_tables import ROLES, TABLE_ENDINGS, Found, survey_table
+from runtime.survey_tables import Found, survey_table
 from runtime.vocabulary import VOCABULARY
 
 SAMPLE = 200  # images that are opened
@@ -33,12 +34,14 @@ SAMPLE = 200  # images that are opened
 class Look:
     """What the opened images are like: (width, height) in pixels of each that can be read, in no useful order.
 
-    `grey` says that none has colours by its format; `broken` holds (path, reason) of those that cannot be read.
+    `grey` says that none has colours by its format; `broken` holds (path, reason) of those that cannot be read;
+    `several` is how many files hold more pictures than the first.
     """
 
     sizes: tuple[tuple[int, int], ...]
     grey: bool
     broken: tuple[tuple[str, str], ...]
+    several: int = 0
 
     @property
     def looked(self) -> int:
@@ -93,16 +96,32 @@ def survey(place: str) -> Survey:
         found = {role: Found(call, {}, load()) for role, (call, load) in _PACKAGED[place].items()}
         return Survey(place, found, _look(place, found), (VOCABULARY.families["source"].entries[place].doc,))
     try:
-        found, notes = _in_folder(path) if path.is_dir() else _in_tables(path)
+        root = innermost(path) if path.is_dir() else path
+        found, notes = _in_folder(root) if root.is_dir() else _in_tables(root)
+        notes += _hidden(root)
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise RecipeError(problems.UnreadableData(path=str(fault.filename or path), reason=reason)) from fault
-    return Survey(_name(path), found, _look(place, found), (*notes, *_hidden(path), *_alike(found["train"].listing)))
+    look = _look(place, found)
+    return Survey(_name(path), found, look, (*notes, *_said(found, look)))
 
 
-def _alike(listing: Listing) -> Iterator[str]:
-    for names in alike(listing.classes, meant):
+def _said(found: Mapping[str, Found], look: Look) -> Iterator[str]:
+    """Say which files are not used, what is not used of those that are, and which folders may not be classes."""
+    if line := passed_line(passed_over(each.listing for each in found.values())):
+        yield f"{line[0].upper()}{line[1:]}."
+    if look.several:
+        several = f"{look.several} of {look.looked} image files looked at"
+        yield f"The first picture is used of files that hold more, as animations do: {several}."
+    for names in alike(found["train"].listing.classes, meant):
         yield f"Classes that may be one: {listed(tuple(map(quoted, names)), 'and')}."
+    if found["train"].call != "folder":
+        return
+    within = folders_within(sample.id for sample in found["train"].listing.samples)
+    if sets := sets_within(within):
+        yield f"The classes have folders {problems.names_of(sets)}, which look like sets: all their images are used."
+    elif classes := classes_within(within):
+        yield f"All class folders have folders {problems.names_of(classes)}: are those the classes?"
 
 
 def _nearest(place: str, path: Path) -> str:
@@ -124,12 +143,13 @@ def _in_folder(root: Path) -> tuple[dict[str, Found], list[str]]:
     if roles:
         found, told = _sets(root, roles)
         others = ", ".join(quoted(name) for name in folders if name not in roles.values())
-        return found, told + [f"Not used, since they are no sets: {others}."] * bool(others)
+        told += [f"Not used, since they are no sets: {others}."] * bool(others)
+        return found, told + [f"Not used, since they are in no set: {counted(loose, 'image')}."] * bool(loose)
     notes: list[str] = []
     failed: RecipeError | None = None
     if loose and not folders and not tables:  # the table may lie beside the folder
         tables = [path for path in _contents(root.parent)[2] if _is_about(path, root)]
-    for table in sorted(tables, key=lambda path: (_role(path.stem) != "train", path)):
+    for table in sorted(tables, key=lambda path: (role_of(path.stem) != "train", path)):
         try:
             found, told = _in_tables(table, root)
         except RecipeError as error:
@@ -147,56 +167,50 @@ def _in_folder(root: Path) -> tuple[dict[str, Found], list[str]]:
 def _contents(root: Path) -> tuple[list[str], int, list[Path]]:
     """Return the names of a folder's folders, the number of its images, and its tables; hidden ones do not count."""
     with os.scandir(root) as entries:
-        shown = [entry for entry in entries if not entry.name.startswith(".")]
-    folders = sorted(entry.name for entry in shown if entry.is_dir())
-    endings = [(entry, os.path.splitext(entry.name)[1].lower()) for entry in shown if entry.is_file()]
-    tables = sorted(root / entry.name for entry, ending in endings if ending in TABLE_ENDINGS)
-    return folders, sum(ending in sources.IMAGE_ENDINGS for _, ending in endings), tables
+        shown = [each for each in entries if not each.name.startswith(".") and not is_folder(each)]
+        files = [root / each.name for each in shown if os.path.isfile(each.path)]
+    tables = sorted(path for path in files if ending_of(path.name) in TABLE_ENDINGS)
+    return folders_in(root), sum(why_no_image(path) is None for path in files), tables
 
 
 def _hidden(path: Path) -> Iterator[str]:
     """Say which hidden folders of a folder have images and are not used, those of its folders of sets included."""
     if not path.is_dir():
         return
-    places = [path, *(path / name for name in _contents(path)[0] if _role(name))]
+    places = [path, *(path / name for name in _contents(path)[0] if role_of(name))]
     names = sorted(each.name for place in places for each in place.iterdir() if each.name.startswith("."))
     names = [name for name in names if any(_contents(place / name)[1] for place in places if (place / name).is_dir())]
     if names:
         yield f"Not used, since they are hidden: {', '.join(map(quoted, dict.fromkeys(names)))}."
 
 
-def _role(name: str) -> str | None:
-    return ROLES.get(name.lower())
-
-
 def _roles(root: Path, folders: Sequence[str]) -> dict[str, str]:
     """Return the folders that are sets by their role; empty where the folders are classes.
 
-    A class may be called `train`: it is a set where another set lies beside it, or nothing else at all.
+    A class may be called `train`: it is a set where nothing else lies beside it.
     """
-    roles: dict[str, str] = {}
-    for name in folders:
-        role = _role(name)
-        if role is not None and role not in roles:
-            roles[role] = name
-    has_classes = "train" in roles and bool(_contents(root / roles["train"])[0])
-    return roles if has_classes and (len(roles) > 1 or len(folders) == 1) else {}
+    is_alone = [role_of(name) for name in folders] == ["train"] and bool(folders_in(root / folders[0]))
+    sets = {folders[0]: "train"} if is_alone else sets_among(folders, lambda name: folders_in(innermost(root / name)))
+    return {role: name for name, role in sets.items()} if "train" in sets.values() else {}
 
 
 def _sets(root: Path, roles: Mapping[str, str]) -> tuple[dict[str, Found], list[str]]:
-    train = sources.folder(root / roles["train"])
-    found = {"train": Found("folder", {"path": root / roles["train"]}, train)}
+    place = innermost(root / roles["train"])
+    train = sources.folder(place)
+    found = {"train": Found("folder", {"path": place}, train)}
     notes = []
     for role in ("valid", "test"):
         if role not in roles:
             continue
-        path = root / roles[role]
+        path = innermost(root / roles[role])
         try:
             listing = sources.folder(path, training=False)
         except RecipeError:  # test images without labels are common
             notes.append(f"Folder {quoted(roles[role])} is not used: it has no folders of classes.")
             continue
-        if listing.samples:
+        if listing.samples and not set(listing.classes) & set(train.classes):
+            notes.append(f"Folder {quoted(roles[role])} is not used: it has none of the classes.")
+        elif listing.samples:
             found[role] = Found("folder", {"path": path}, splits.align(listing, train.classes, role))
         else:
             notes.append(f"Folder {quoted(roles[role])} is not used: it has no images.")
@@ -207,10 +221,10 @@ def _in_tables(path: Path, *roots: Path) -> tuple[dict[str, Found], list[str]]:
     """Return the sources of a table, and of the tables of the other sets beside a table that is called `train`."""
     train, told = survey_table(path, roots)
     found, notes = {"train": train}, list(told)
-    if _role(path.stem) != "train":
+    if role_of(path.stem) != "train":
         return found, notes
     for other in _contents(path.parent)[2]:
-        role = _role(other.stem)
+        role = role_of(other.stem)
         if role is None or role in found:
             continue
         columns = str(train.args["image"]), str(train.args["label"])
@@ -251,17 +265,10 @@ def _look(place: str, found: Mapping[str, Found]) -> Look:
     ]
     step = len(samples) / min(SAMPLE, len(samples))
     chosen = [samples[int(index * step)] for index in range(min(SAMPLE, len(samples)))]
-    broken = find_broken(chosen, threads=2)
-    unreadable = {name for name, _ in broken}
-    seen = [_size(sample) for sample in chosen if sample.id not in unreadable]
+    looks = list(in_order(look_inside, (sample.image for sample in chosen), 2, 16))
+    broken = tuple((sample.id, look) for sample, look in zip(chosen, looks, strict=True) if isinstance(look, str))
+    seen = [look for look in looks if isinstance(look, Facts)]
     if not seen:
-        raise RecipeError(NoReadableImage(path=place, looked=len(chosen), images=tuple(broken[:5])))
-    return Look(tuple(size for size, _ in seen), all(grey for _, grey in seen), tuple(broken))
-
-
-def _size(sample: Sample) -> tuple[tuple[int, int], bool]:
-    """Return the (width, height) of an image that can be read, and whether its format has no colours."""
-    if isinstance(sample.image, np.ndarray):
-        return (sample.image.shape[1], sample.image.shape[0]), sample.image.ndim == 2
-    with Image.open(sample.image) as image:
-        return image.size, image.mode in ("1", "L", "LA") or image.mode.startswith("I")
+        raise RecipeError(NoReadableImage(path=place, looked=len(chosen), images=broken[:5]))
+    grey = all(look.mode in ("1", "L", "LA") or look.mode.startswith("I") for look in seen)
+    return Look(tuple(look.size for look in seen), grey, broken, sum(look.several for look in seen))

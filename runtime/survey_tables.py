@@ -11,19 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recipe_lang.diagnostics import RecipeError
-from runtime.data import sources
+from runtime.data.formats import IMAGE_ENDINGS
+from runtime.data.passed_over import ending_of
 from runtime.data.problems import quoted
+from runtime.data.set_names import ROLES
 from runtime.data.sources import Listing
 from runtime.data.tables import Table, csv_file, read_table
 from runtime.survey_problems import NoImageColumn, NoLabelColumn
 
-# What people call the folders and the tables of the three sets.
-ROLES = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("valid", "val", "validation", "dev", "eval"), "valid"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
-TABLE_ENDINGS = (".csv", ".tsv")
 _LABELS = frozenset(
     (
         *("label", "labels", "label_name", "class", "classes", "class_name", "classname", "category", "categories"),
@@ -95,14 +90,14 @@ def _probe(cells: Sequence[str]) -> list[str]:
 
 
 def _is_image(cell: str) -> bool:
-    return os.path.splitext(cell)[1].lower() in sources.IMAGE_ENDINGS
+    return ending_of(cell) in IMAGE_ENDINGS
 
 
 def _hint(table: Table, roots: Sequence[Path], probed: dict[int, list[str]]) -> str:
     """Say what the cells lack, where files would be found with it."""
     for column, cells in probed.items():
         for root in roots:
-            for ending in sorted(sources.IMAGE_ENDINGS):
+            for ending in sorted(IMAGE_ENDINGS):
                 if cells and os.path.isfile(root / (cells[0] + ending)):
                     name = quoted(table.columns[column])
                     return f"add {ending} to each cell of column {name}: {quoted(cells[0] + ending)} is there"

@@ -197,6 +197,18 @@ def _advised(
     return advise
 
 
+def _advised_on_files(text: str) -> Any:
+    from runtime.compile import compile_plan
+    from runtime.data.sets import data_facts, list_sets
+    from runtime.plan_advice import plan_advice
+
+    recipe = _check(text)
+    listings = list_sets(recipe)
+    plan = compile_plan(recipe, data_facts(listings), net_facts(7))
+    found = plan_advice(recipe, plan, listings)
+    return replace(recipe, advice=tuple(each for each in found if each.code >= "W790"))
+
+
 def _read(text: str) -> Any:
     from runtime.data.sets import check_images, list_sets
     from runtime.feature_cache import FeatureCache
@@ -276,6 +288,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W747": _advised((400, 400), shared=True),
     "W770": _advised((400, 400)),
     "W785": _advised((400, 400)),
+    **dict.fromkeys(("W790", "W791", "W792"), _advised_on_files),
     "W794": _advised((400, 400, 400), odd="Tulips"),
     "W795": _advised((400, 400, 400), odd="nan"),
 }
@@ -372,6 +385,21 @@ def _web_pages() -> None:
 def _heic(right: bool) -> None:
     _photos(roses=40)
     _photos(ending="jpg" if right else "heic", tulips=40)
+    for path in Path("photos").rglob("*.heic"):
+        path.write_bytes(b"\0\0\0\x18ftypheic")
+
+
+def _some_heic() -> None:
+    _photos("photos")
+    _photos("converted", roses=25, tulips=45)
+    for number in range(20):
+        Path(f"photos/tulips/{number}b.heic").touch()
+
+
+def _sets_in_classes() -> None:
+    for label, name in (("roses", "train"), ("roses", "test"), ("tulips", "train"), ("tulips", "test")):
+        _photos(f"photos/{label}", **{name: 40})
+        _photos(f"sets/{name}", **{label: 40})
 
 
 def _weights(right: bool) -> None:
@@ -536,6 +564,9 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
     "W760": lambda right: _copies(),
     "W761": lambda right: _one_in_the_holdout(),
+    "W790": lambda right: _some_heic(),
+    "W791": lambda right: (_photos("photos/day"), _photos("photos/night"))[0],
+    "W792": lambda right: _sets_in_classes(),
     "E553": lambda right: (
         _photos(),
         Path("photos.exclude.txt").write_text("# broken\nroses/1.jpg\n"),

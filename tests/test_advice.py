@@ -32,7 +32,7 @@ from runtime.vocabulary import VOCABULARY
 
 ROOT = Path(__file__).parent.parent
 OF_TEXT = sorted(set(codes("W7")) - VOCABULARY.later)
-OF_DATA = sorted(set(codes("W7")) & VOCABULARY.later - {"W760", "W761"})  # these two take the images
+OF_DATA = sorted(set(codes("W7")) & VOCABULARY.later - {"W760", "W761", "W790", "W791", "W792"})  # these take the files
 
 
 def checked(text: str, settings: Sequence[str] = ()) -> CheckedRecipe:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -70,6 +71,32 @@ def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "run"
 
 
+def test_what_is_passed_over_is_said_once(ftr: Ftr, photos: Path, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, tmp_path / "photos")
+    recipe = write_recipe(tmp_path / "colours.ftr", tmp_path / "photos", sources=("train", "test"))
+    (tmp_path / "photos/train/red/notes.txt").touch()
+    line = "passed over 1 file: 1 .txt\n"
+    assert ftr("plan", recipe).err == line
+    assert ftr("evaluate", trained, "--data", tmp_path / "photos/train", "--json").err == line
+    (tmp_path / "photos/train/red/gone.jpg").symlink_to("/nowhere/gone.jpg")
+    line = "passed over 2 files: 1 dangling link, 1 .txt\n"
+    assert ftr("plan", recipe).err == ""  # advice says it
+    shown = ftr("plan", recipe, "--json")
+    assert (json.loads(shown.out)["passed_over"], shown.err) == (line.strip(), line)
+    assert ftr("run", recipe, "--quiet", "--out", tmp_path / "run").err == line
+    assert json.loads((tmp_path / "run/result.json").read_text())["passed_over"] == line.strip()
+    assert ftr("plan", recipe, "--deny-warnings").code == 1
+
+
+def test_the_lines_that_name_the_sets_are_written_as_the_recipe_writes_paths(ftr: Ftr, photos: Path) -> None:
+    recipe = photos.parent / "sets.ftr"
+    recipe.write_text(f'ftr 1\ndata {{\n  train = folder("{photos.name}")\n}}\n{STAGE}')
+    code, _, err = ftr("plan", recipe)
+    assert code == 2
+    lines = [f'{each} = folder("{photos.name}/{each}")' for each in ("train", "valid", "test")]
+    assert lines == [line.strip() for line in err.splitlines() if " = folder(" in line and "|" not in line]
+
+
 # --- check, explain, plan --------------------------------------------------------------------
 
 
@@ -112,7 +139,12 @@ def test_plan_for_people_and_machines(ftr: Ftr, photos: Path, tmp_path: Path) ->
     recipe = write_recipe(tmp_path / "r.ftr", photos, top="param n = 3 epochs\n", stages=STAGE.replace("1 epoch", "$n"))
     code, out, err = ftr("plan", recipe, "--set", "n=2 epochs")
     assert (code, err) == (0, "")
-    assert "8 steps, 2 epochs of 4" in out
+    assert "2 epochs of 4 steps, 8 in all" in out
+    assert "$n = 2 epochs" in out
+    everything = ftr("plan", "--all", recipe, "--set", "n=2 epochs").out
+    assert "2 epochs of 4 steps, 8 in all" in everything
+    assert "comes from" in everything
+    assert "comes from" not in out
     machine = json.loads(ftr("plan", "--json", recipe).out)
     assert machine["stages"][0]["steps"] == 12
     assert machine["data"]["counts"] == {"train": [24] * 3, "valid": [8] * 3, "test": [8] * 3}
@@ -330,7 +362,7 @@ def test_a_bad_image_among_good_ones(ftr: Ftr, trained: Path, photos: Path, tmp_
     ]
     assert [row["error"] is None for row in rows] == [number != 3 for number in range(9)]
     assert "truncated" in rows[3]["error"]
-    assert err == f"{bad}: {rows[3]['error']}\n"
+    assert err == f"passed over 1 file: 1 file (hidden)\n{bad}: {rows[3]['error']}\n"
     assert all(len(row["classes"]) == 2 for row in rows if row["error"] is None)
     both = ftr("predict", trained, folder, "--csv", "--json")
     assert (both.code, both.out, "--csv and --json exclude each other" in both.err) == (2, "", True)
@@ -497,6 +529,7 @@ def test_sixty_columns_are_enough(
     monkeypatch.setenv("COLUMNS", "60")
     for command in (
         ("plan", recipe),
+        ("plan", "--all", recipe),
         ("evaluate", trained),
         ("predict", trained, photos / "test"),
         ("runs", tmp_path / "runs"),
@@ -505,7 +538,7 @@ def test_sixty_columns_are_enough(
         assert code == 0
         assert max(map(len, out.splitlines())) <= 60, command
         assert "…" not in out, command  # nothing is cut off
-    assert "random_resized_crop(size = 32, scale = [0.5, 1]" in " ".join(ftr("plan", recipe).out.split())
+    assert "random_resized_crop(size = 32, scale = [0.5, 1]" in " ".join(ftr("plan", "--all", recipe).out.split())
 
 
 AUGMENT = "  augment = [random_resized_crop(scale = 0.5 .. 1.0), flip(horizontal), color_jitter(0.2)]"
@@ -525,6 +558,26 @@ def start(*args: object, cwd: Path, env: Mapping[str, str] = {}, **options: Any)
         text=True,
         **options,
     )
+
+
+def test_a_terminal_is_told_what_goes_on_before_mxnet_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "mxnet.py").write_text("raise KeyboardInterrupt")
+    (tmp_path / "r.ftr").write_text("ftr 1\n")
+    ours, its = pty.openpty()
+    own = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import runtime.cli as c; c.main()"
+    said = {}
+    for term in ("xterm", "dumb"):
+        process = subprocess.run(
+            [sys.executable, "-c", own, "run", "r.ftr"],
+            cwd=tmp_path,
+            env={**os.environ, "TERM": term, "PYTHONPATH": str(Path(__file__).parent.parent)},
+            stderr=its,
+            stdout=subprocess.PIPE,
+        )
+        assert (process.returncode, process.stdout) == (130, b"")
+        said[term] = os.read(ours, 1 << 16).decode()
+    assert said["xterm"] == "\r\x1b[2Kr.ftr: loading MXNet\r\x1b[2Kinterrupted\r\n"
+    assert said["dumb"] == "r.ftr: loading MXNet\r\ninterrupted\r\n"
 
 
 LONG = """

@@ -125,6 +125,7 @@ def test_what_is_unusual(photos: Path, recipe: Path) -> None:
     picture(50, (900, 60)).save(root / "wide.jpg")
     picture(51, (20, 20)).save(root / "tiny.png")
     picture(52).convert("L").save(root / "grey.png")
+    picture(54).save(root / "moving.gif", save_all=True, append_images=[picture(55)])
     turned = Image.Exif()
     turned[0x0112] = 6
     picture(53).save(root / "turned.jpg", exif=turned)
@@ -134,9 +135,38 @@ def test_what_is_unusual(photos: Path, recipe: Path) -> None:
         "blank": ["#1/blank0.png", "#1/blank1.png", "#1/blank2.png"],
         "shapes": ["#1/wide.jpg"],
         "small": ["#1/tiny.png"],
-        "modes": ["#1/grey.png"],
+        "modes": ["#1/grey.png", "#1/moving.gif"],
         "turned": ["#1/turned.jpg"],
+        "several": ["#1/moving.gif"],
     }
+
+
+def test_what_takes_no_part_is_listed(photos: Path, recipe: Path) -> None:
+    (photos / "train/#1/notes.txt").touch()
+    shown = ftr("data", "check", recipe, "--strict")
+    assert shown.exit_code == 0
+    assert "nothing was found" in shown.stdout
+    assert "passed over 1 file: 1 .txt" in shown.stdout
+    (photos / "train/#1/0.heic").touch()
+    (photos / "test/#1/gone.jpg").symlink_to("/nowhere/gone.jpg")
+    Image.new("RGB", (140, 120)).save(photos / "train" / "loose.png")
+    shown = ftr("data", "check", recipe, "--strict", "--html", photos.parent / "page.html")
+    assert shown.exit_code == 1
+    assert "nothing was found" not in shown.stdout
+    line = (
+        "assed over 4 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 .png (beside the class folders), 1 dangling"
+    )
+    assert line in shown.stdout
+    assert "gone.jpg" in shown.stdout
+    assert line.lower() in (photos.parent / "page.html").read_text(encoding="utf-8").lower()
+    listed = json.loads(ftr("data", "check", recipe, "--json").stdout)
+    assert [(Path(each["path"]).name, each["serious"]) for each in listed["passed_over"]] == [
+        ("gone.jpg", True),
+        ("0.heic", True),
+        ("notes.txt", False),
+        ("loose.png", True),
+    ]
+    assert listed["serious"]
 
 
 def test_the_page_shows_hostile_names_as_text_and_needs_nothing_else(photos: Path, recipe: Path) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, features
 
-from runtime.data.images import ImageError, find_broken, open_rgb
+from runtime.data.images import ImageError, find_broken, look_inside, open_rgb
+from runtime.data.looks import look_at
 from runtime.data.sources import Sample
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -198,6 +201,7 @@ HOSTILE = {
     "text.png": (b"hello", "not an image"),
     "phone.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
     "script.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
+    "pointer.jpg": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS"),
     "half.jpg": (_encoded(_photo(), "JPEG")[:1500], "truncated"),
     "progressive.jpg": (_encoded(_photo(), "JPEG", progressive=True)[:-300], "truncated"),
     "last-bytes.jpg": (_encoded(_photo(), "JPEG")[:-40], "truncated"),
@@ -248,6 +252,87 @@ def test_find_broken_finds_exactly_what_open_rgb_refuses(hostile: Path, tmp_path
     assert [name for name, _ in broken] == list(HOSTILE)
     assert all(HOSTILE[name][1] in reason for name, reason in broken)
     assert calls == [(done, len(samples)) for done in range(1, len(samples) + 1)]
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def _turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+def _with(content: bytes, places: Sequence[int]) -> bytes:
+    """Flip bits in some places, the last ones counted from the end."""
+    damaged = bytearray(content)
+    for place in places:
+        damaged[place] ^= 0xFF
+    return bytes(damaged)
+
+
+_PNG = _encoded(_photo(), "PNG")
+_FRAMES: dict[str, Any] = {"save_all": True, "append_images": [_photo().transpose(Image.Transpose.ROTATE_180)]}
+SOURCES = {
+    "png": _PNG,
+    "png-exif": _encoded(_photo(), "PNG", exif=_turned()),
+    "png-exif-behind": _PNG[:-12] + _chunk(b"eXIf", _turned().tobytes()[6:]) + _PNG[-12:],
+    "png-palette": _encoded(_photo().quantize(16), "PNG"),
+    "png-16": _encoded(Image.fromarray(np.arange(6144, dtype=np.uint16).reshape(64, 96) * 9), "PNG"),
+    "apng": _encoded(_photo(), "PNG", **_FRAMES),
+    "jpg": _encoded(_photo(400, 300), "JPEG", exif=_turned()),
+    "progressive": _encoded(_photo(400, 300), "JPEG", progressive=True),
+    "mpo": _encoded(_photo(), "MPO", **_FRAMES),
+    "gif": _encoded(_photo(), "GIF"),
+    "gif-moving": _encoded(_photo(), "GIF", **_FRAMES),
+    "bmp": _encoded(_photo(), "BMP"),
+    "tif": _encoded(_photo(), "TIFF", exif=_turned()),
+    "tif-pages": _encoded(_photo(), "TIFF", save_all=True, append_images=[_photo()]),
+    "ppm": _encoded(_photo(), "PPM"),
+    "webp-moving": _encoded(_photo(), "WEBP", save_all=True, append_images=[_photo().rotate(90)]),
+    "webp": _encoded(_photo(), "WEBP"),
+    "jp2": _encoded(_photo(), "JPEG2000"),
+}
+
+
+def _damages(content: bytes) -> Iterator[bytes]:
+    rng = random.Random(len(content))
+    yield content
+    yield content[:-12] + (40).to_bytes(4, "big") + b"tEXtdate:crea"  # a download that ends in a text behind the pixels
+    for part in (0.02, 0.3, 0.7, 0.98):
+        yield content[: int(part * len(content))]
+    for count in (1, 1, 1, 3, 3):
+        yield _with(content, [rng.randrange(8, len(content)) for _ in range(count)])
+    cut = rng.randrange(8, len(content))
+    yield content[:cut] + content[cut + 9 :]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_all_ways_of_reading_refuse_the_same_files(tmp_path: Path, name: str) -> None:
+    """`run` checks by `find_broken`, `data check` by `look_at`, `new` by `look_inside`, and `open_rgb` trains."""
+    path, said = tmp_path / "image", set()
+    for content in _damages(SOURCES[name]):
+        path.write_bytes(content)
+        try:
+            fault = ""
+            open_rgb(path)
+        except ImageError as error:
+            fault = str(error)
+        (*_, found) = ("", *(reason for _, reason in find_broken([Sample("1", 0, path)], 1)))
+        inside = look_inside(path)
+        seen = [fault, found, look_at(path).fault, inside if isinstance(inside, str) else ""]
+        assert len({bool(each) for each in seen}) == 1, (seen, content)
+        said.add(bool(fault))
+    assert said == {False, True}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_files_of_several_pictures_are_told_and_only_those(tmp_path: Path, name: str) -> None:
+    (tmp_path / "image").write_bytes(SOURCES[name])
+    look = look_at(tmp_path / "image")
+    assert (look.fault, look.several) == ("", name in ("apng", "mpo", "gif-moving", "tif-pages", "webp-moving"))
+    assert look.turned == (name in ("png-exif", "png-exif-behind", "jpg", "tif"))
 
 
 def test_find_broken_finds_every_cut_of_a_jpeg(tmp_path: Path) -> None:

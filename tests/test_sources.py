@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import struct
 from collections.abc import Callable, Sequence
@@ -11,12 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from recipe_lang.diagnostics import Problem, RecipeError
 from runtime.data import packaged_sets
 from runtime.data.excluded import without
+from runtime.data.images import open_rgb
 from runtime.data.packaged_sets import digits, fashion_mnist, solar_cells
-from runtime.data.sources import folder
+from runtime.data.passed_over import by_kind, passed_line
+from runtime.data.problems import SetsAsClasses
+from runtime.data.sources import folder, images_below
 from runtime.data.tables import csv_file
 
 
@@ -114,9 +119,13 @@ def test_a_file_is_no_folder_and_a_folder_no_table(tmp_path: Path) -> None:
     [
         (["1.jpg", "2.jpg", "readme.md"], "E502", "2 images directly inside"),
         ([], "E502", "nothing to read"),
-        (["train/a/1.jpg", "Test/a/1.jpg"], "E503", "root/train`"),
+        (["train/a/1.jpg", "Test/a/1.jpg"], "E503", 'root/train")\ntest = folder("'),
         (["a/1.jpg", "b/1.heic", "b/2.heic", "b/x.txt"], "E504", "class `b`"),
-        (["a/1.jpg", "b/1.heic", "b/2.heic", "b/x.txt"], "E504", "the files there end in `.heic`, `.txt`"),
+        (
+            ["a/1.jpg", "b/1.heic", "b/2.heic", "b/x.txt"],
+            "E504",
+            "passed over 3 files: 2 .heic (HEIC: convert it to JPEG or PNG), 1 .txt",
+        ),
         (["only/1.jpg"], "E505", "one class only: `only`"),
         (["flowers/a/1.jpg", "flowers/b/1.jpg"], "E505", "flowers` has subfolders"),
     ],
@@ -133,6 +142,157 @@ def test_a_set_that_only_evaluates_needs_no_image_of_each_class(tmp_path: Path) 
     assert folder(tmp_path, training=False).counts() == (1,)
     (tmp_path / "empty").mkdir()
     assert folder(tmp_path, training=False).counts() == (1, 0)
+
+
+def test_what_is_passed_over_is_counted_by_kind(tmp_path: Path) -> None:
+    root = touch(
+        tmp_path / "root",
+        *("a/1.jpg", "a/2.HEIC", "a/3.heic", "a/4.nef", "a/notes.txt", "a/data", "a/.DS_Store", "b/1.jpg"),
+        *("a/@eaDir/1.jpg/thumb.jpg", "b/@eaDir/1.jpg", "__MACOSX/a/._1.jpg", ".git/x.png", "loose.jpg", "labels.csv"),
+    )
+    (root / "b" / "2.jpg").symlink_to("/nowhere/2.jpg")
+    (root / "bird").symlink_to("/nowhere/bird")
+    (root / "self").symlink_to("self")
+    (root / "circle").symlink_to(root)
+    os.mkfifo(root / "b" / "pipe.jpg")
+    listing = folder(root)
+    assert listing.classes == ("a", "b")
+    assert [sample.id for sample in listing.samples] == ["a/1.jpg", "b/1.jpg"]
+    counts = dict(by_kind(listing.passed))
+    assert counts == {
+        ("dangling link", ""): 3,
+        (".heic", "HEIC: convert it to JPEG or PNG"): 2,
+        (".jpg", "beside the class folders"): 1,
+        (".nef", "camera raw: convert it to JPEG or PNG"): 1,
+        ("link", "to a folder that holds it"): 1,
+        ("folder", "@eaDir: thumbnails of Synology"): 2,
+        ("folder", "__MACOSX: of an archive made on macOS"): 1,
+        ("folder", "hidden"): 1,
+        ("file", "hidden"): 1,
+        ("file", "no ending"): 1,
+        ("file", "a pipe, a socket or a device"): 1,
+        (".csv", ""): 1,
+        (".txt", ""): 1,
+    }
+    assert passed_line(listing.passed) == (
+        "passed over 13 files and 4 folders: 3 dangling links, 2 .heic (HEIC: convert it to JPEG or PNG),"
+        " 1 .jpg (beside the class folders), 1 .nef (camera raw: convert it to JPEG or PNG),"
+        " 2 folders (@eaDir: thumbnails of Synology), 8 other kinds"
+    )
+    assert {each.what for each in listing.passed if each.is_image} == {"dangling link", ".heic", ".jpg", ".nef"}
+
+
+def encoded(kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (9, 8), (200, 90, 10)).save(file, kind, **options)
+    return file.getvalue()
+
+
+CONTENTS = {
+    "no-ending": (encoded("JPEG"), "image"),
+    "photo.jpg?w=640": (encoded("PNG"), "image"),
+    "photo.webp!large": (encoded("WEBP"), "image"),
+    "photo.JPG_original": (encoded("TIFF"), "image"),
+    "jpeg.heic": (encoded("JPEG"), "image"),
+    "1.5": (encoded("BMP"), "image"),
+    "two.mpo": (encoded("MPO", save_all=True, append_images=[Image.new("RGB", (9, 8))]), "image"),
+    "moving.apng": (encoded("PNG", save_all=True, append_images=[Image.new("RGB", (9, 8))]), "image"),
+    "cut": (encoded("JPEG")[:20], "damaged"),
+    "BMW": (b"BMW is a maker of cars", ""),
+    "P1": (b"P1 was late, P2 was not", ""),
+    "phone": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC: convert it to JPEG or PNG"),
+    "preview.dng": (encoded("TIFF"), "camera raw: convert it to JPEG or PNG"),
+    "empty": (b"", ""),
+    "script": (b"%!PS-Adobe-3.0 EPSF-3.0", ""),
+}
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_content_decides_where_the_ending_does_not(tmp_path: Path, name: str) -> None:
+    root = touch(tmp_path, "a/1.jpg", "b/1.jpg")
+    content, what = CONTENTS[name]
+    (root / "b" / name).write_bytes(content)
+    listing = folder(root)
+    images = [sample.image for sample in listing.samples if sample.label == 1]
+    assert images_below(root / "b")[0] == images
+    if what == "image":
+        assert images == sorted([root / "b" / "1.jpg", root / "b" / name])
+        assert listing.passed == ()
+        open_rgb(root / "b" / name)
+    else:
+        assert images == [root / "b" / "1.jpg"]
+        (passed,) = listing.passed
+        assert (passed.path, passed.is_image) == (root / "b" / name, bool(what))
+        assert passed.why == (what or ("" if "." in name else "no ending"))
+
+
+def test_files_of_known_endings_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To open each file would make the listing of a large set slow, most of all over a network."""
+    root = touch(tmp_path, "a/1.jpg", "a/1.xml", "b/1.PNG", "b/1.json", "b/2.nef")
+    monkeypatch.setattr("runtime.data.formats._why_no_content", lambda path: pytest.fail(str(path)))
+    assert len(folder(root).samples) == 2
+
+
+def test_linked_class_folders_are_classes(tmp_path: Path) -> None:
+    root = touch(tmp_path / "root", "a/1.jpg")
+    (root / "b").symlink_to(touch(tmp_path / "elsewhere", "2.jpg"))
+    assert [sample.id for sample in folder(root).samples] == ["a/1.jpg", "b/2.jpg"]
+
+
+def test_a_class_of_dead_links_says_so(tmp_path: Path) -> None:
+    root = touch(tmp_path, "a/1.jpg", "b/notes.txt")
+    (root / "b" / "1.jpg").symlink_to("/nowhere/1.jpg")
+    assert problem_of(folder, root).help() == "passed over 2 files: 1 dangling link, 1 .txt"
+
+
+SETS = {
+    "training_set test_set": {"training_set": "train", "test_set": "test"},
+    "seg_train seg_test seg_pred": {"seg_train": "train", "seg_test": "test"},
+    "TrainImages ValidationImages": {"TrainImages": "train", "ValidationImages": "valid"},
+    "train2017 val2017": {"train2017": "train", "val2017": "valid"},
+    "train test_images docs": {"train": "train", "test_images": "test"},
+    "Training Data|Testing Data": {"Training Data": "train", "Testing Data": "test"},
+    "01-train 02-dev": {"01-train": "train", "02-dev": "valid"},
+    "train val unlabeled": {"train": "train", "val": "valid"},
+    "train crops_test": {"train": "train", "crops_test": "test"},
+    "valid test": {"valid": "valid", "test": "test"},
+}
+
+
+@pytest.mark.parametrize("names", SETS)
+def test_folders_that_are_named_like_sets_are_no_classes(tmp_path: Path, names: str) -> None:
+    for name in names.split("|" if "|" in names else " "):
+        labels = ("cat/", "dog/", "emu/") if name in SETS[names] else ("",)
+        touch(tmp_path, *(f"{name}/{label}1.jpg" for label in labels))
+    problem = problem_of(folder, tmp_path)
+    assert isinstance(problem, SetsAsClasses)
+    expected = {role: str(tmp_path / name) for name, role in SETS[names].items()}
+    assert dict(problem.sets) == (expected if "train" in expected else {})
+    for field, path in problem.sets:
+        assert f'{field} = folder("{path}")' in problem.help()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "car train",
+        "steam_train bullet_train",
+        "train test_tube",
+        "freight_train test_drive bus",
+        "training meeting testing",
+    ],
+)
+def test_classes_may_have_words_of_sets_in_their_names(tmp_path: Path, names: str) -> None:
+    root = touch(tmp_path, *(f"{name}/{n}.jpg" for name in names.split() for n in "12"))
+    assert folder(root).classes == tuple(sorted(names.split()))
+
+
+def test_sets_that_were_unpacked_into_a_folder_of_their_own_name(tmp_path: Path) -> None:
+    root = touch(tmp_path, *(f"seg_{s}/seg_{s}/{label}/1.jpg" for s in ("train", "test") for label in ("sea", "road")))
+    touch(tmp_path, "seg_pred/seg_pred/1.jpg")
+    problem = problem_of(folder, root)
+    assert isinstance(problem, SetsAsClasses)
+    assert problem.sets == (("train", f"{root}/seg_train/seg_train"), ("test", f"{root}/seg_test/seg_test"))
 
 
 # --- tables ----------------------------------------------------------------------------------

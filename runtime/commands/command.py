@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import click
 
 from recipe_lang.diagnostics import Problem, RecipeError, render
+from recipe_lang.phrases import printable
 from runtime.output import going_on, unread
 from runtime.run_settings import MOST_THREADS
 
@@ -108,6 +110,13 @@ def show_problems(problems: tuple[Problem, ...], for_all: str = "") -> None:
         out.print(f"{errors} errors")
 
 
+def tell(line: str) -> None:
+    """Print a line on standard error that is no problem but must not go unsaid; an empty one says nothing."""
+    if line:
+        with going_on(sys.stderr):
+            click.echo(printable(line), err=True)
+
+
 def console() -> Console:
     """Return a console for standard output, in which names of classes and files are no markup, and harmless."""
     from runtime.terminal import SafeConsole
@@ -166,6 +175,30 @@ def keep_to_threads(asked: int | None = None) -> None:
     if few := choose_threads(asked):
         with going_on(sys.stderr):
             click.echo(few, err=True)
+
+
+@contextmanager
+def first_words(path: Path, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Yield a function that says on a terminal what keeps a command busy, before there is anything else to see.
+
+    What was said is taken away at the end. Nobody needs it in a file.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda doing: None
+        return
+    moves = os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+    clear, end = ("\r\x1b[2K", "") if moves else ("", "\n")
+
+    def say(doing: str) -> None:
+        columns = shutil.get_terminal_size().columns
+        with going_on(sys.stderr):
+            sys.stderr.write(f"{clear}{printable(f'{path.name}: {doing}')[: columns - 1]}{end}")
+
+    try:
+        yield say
+    finally:
+        with going_on(sys.stderr):
+            sys.stderr.write(clear)
 
 
 @contextmanager

@@ -147,12 +147,13 @@ def _show(report: DataReport, has_page: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from runtime.data.passed_over import by_kind, passed_line
     from runtime.data_check import KINDS
 
     screen = console()
     sets = ", ".join(f"{name} {sum(counts):,}" for name, counts in report.counts.items())
     screen.print(f"{len(report.seen):,} images of {len(report.classes):,} classes: {sets}", soft_wrap=True)
-    if not report.found:
+    if not report.found and not any(each.is_image for each in report.passed):
         screen.print("nothing was found")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     table.add_column(justify="right")
@@ -164,8 +165,14 @@ def _show(report: DataReport, has_page: bool) -> None:
             table.add_row("", _line(group))
         if len(groups) > _EXAMPLES:
             table.add_row("", f"and {len(groups) - _EXAMPLES:,} more")
+    if line := passed_line(report.passed):
+        table.add_row("", Text(line, "bold red" if any(each.is_image for each in report.passed) else ""))
+        for (what, why), _ in by_kind(report.passed):
+            paths = [each.path for each in report.passed if (each.what, each.why) == (what, why)]
+            more = f" and {len(paths) - _EXAMPLES:,} more" if len(paths) > _EXAMPLES else ""
+            table.add_row("", printable(", ".join(map(str, paths[:_EXAMPLES])) + more))
     screen.print(table)
-    if report.found and not has_page:
+    if (report.found or report.passed) and not has_page:
         screen.print(
             "--html FILE shows the images, --json lists all, --fix writes a list for `exclude`", soft_wrap=True
         )
@@ -190,6 +197,10 @@ def _plain(report: DataReport) -> dict[str, Any]:
         "sizes": dict(report.sizes),
         "modes": dict(report.modes),
         "serious": report.serious,
+        "passed_over": [
+            {"path": str(each.path), "what": each.what, "why": each.why, "serious": each.is_image}
+            for each in report.passed
+        ],
         "found": {
             name: {
                 "title": KINDS[name].title,

@@ -27,6 +27,7 @@ from runtime.commands.command import (
     console,
     keep_to_threads,
     show_problems,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -148,6 +149,8 @@ def new(place: str, out: str | None, force: bool) -> int:
         click.echo(text.encode(), nl=False)
         return FINE
     _create(path, text, force)
+    for note in found.notes:
+        tell(note)
     click.echo(f"{path}: {summary(found)}\nnext: ftr plan {quote(str(path))}, then ftr run {quote(str(path))}")
     return FINE
 

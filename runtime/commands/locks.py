@@ -28,7 +28,9 @@ from runtime.commands.command import (
     WORKERS,
     command,
     console,
+    first_words,
     mxnet,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def lock(
         context = device_context(device)
         prepared = prepare(recipe, (), data_root, outside)
         plan = prepared.plan
+        tell(prepared.passed_over())
         with Place(plan.base.place):
             start_weights(prepared.model, plan.base, plan.seed, context)  # they are there now, and can be read
         settings = RunSettings(device, workers, fuse=fuse)
@@ -125,17 +128,20 @@ def verify(
 
     lock = existing_lock(path)  # a path of any other kind becomes a run folder before this line
     with mxnet(threads or lock.threads(), debug, lock.instructions):
-        from runtime.decorations import Guarded
-        from runtime.display import Display
-        from runtime.instructions import instructions
-        from runtime.plan import as_json
-        from runtime.running import prepare, run
-        from runtime.train import Interrupted
-        from runtime.verify import compare, settings_of, subject
+        with first_words(path, quiet or machine) as say:
+            say("loading MXNet")
+            from runtime.decorations import Guarded
+            from runtime.display import Display
+            from runtime.instructions import instructions
+            from runtime.plan import as_json
+            from runtime.running import prepare, run
+            from runtime.train import Interrupted
+            from runtime.verify import compare, settings_of, subject
 
+            say("listing the images")
+            found = subject(path, lock, data_root)
+            prepared = prepare(found.recipe, found.settings, data_root, outside)
         screen = console()
-        found = subject(path, lock, data_root)
-        prepared = prepare(found.recipe, found.settings, data_root, outside)
 
         def approve(facts: Facts) -> None:
             found.refuse(facts)

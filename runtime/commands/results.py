@@ -23,6 +23,7 @@ from runtime.commands.command import (
     command,
     console,
     mxnet,
+    tell,
 )
 
 
@@ -65,7 +66,7 @@ def evaluate(
         from runtime.plan import as_json
         from runtime.report_view import report_json, show_report
         from runtime.running import device_context
-        from runtime.seen import Seen, told
+        from runtime.seen import Seen
 
         context = device_context(device)
         name, report, seen = finished.evaluate(
@@ -77,9 +78,8 @@ def evaluate(
             data_root=data_root,
             cache=cache,
             strict=strict,
+            tell=tell,
         )
-        if line := told(seen):
-            click.echo(line, err=True)
         if machine:
             added = {} if data is None else {"seen": as_json(seen) if isinstance(seen, Seen) else None}
             click.echo(json.dumps({**report_json(name, report), **added}, indent=2, ensure_ascii=False))
@@ -116,7 +116,7 @@ def predict(
         from runtime.report_view import predictions_csv, predictions_json, show_predictions
         from runtime.running import device_context
 
-        found = list(finished.predict(finished.load(run), images, device_context(device), top))
+        found = list(finished.predict(finished.load(run), images, device_context(device), top, tell))
         if machine:
             click.echo(predictions_json(found))
         elif table:

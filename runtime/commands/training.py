@@ -33,8 +33,10 @@ from runtime.commands.command import (
     WORKERS,
     command,
     console,
+    first_words,
     mxnet,
     show_problems,
+    tell,
 )
 from runtime.output import going_on
 from runtime.run_settings import Interval, RunSettings
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from runtime.run_problems import OutOfMemory
+    from runtime.running import Prepared
 
 
 @click.command()
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
 @SET
 @OUTSIDE
 @DATA_ROOT
+@click.option("--all", "everything", is_flag=True, help="Show every value, and where it comes from.")
 @click.option("--probe", "measured", is_flag=True, help="Measure on a few batches what the run will cost.")
 @DEVICE
 @THREADS
@@ -65,6 +69,7 @@ def plan(
     settings: tuple[str, ...],
     outside: bool,
     data_root: Path | None,
+    everything: bool,
     measured: bool,
     device: str,
     threads: int | None,
@@ -82,27 +87,37 @@ def plan(
     """
     began = time.monotonic()
     with mxnet(threads, debug):
-        from recipe_lang.printer import values_with_places
-        from runtime.plan import as_json
-        from runtime.plan_view import show_plan, show_values
-        from runtime.running import prepare
-        from runtime.vocabulary import VOCABULARY
+        with first_words(recipe) as say:
+            say("loading MXNet")
+            from recipe_lang.printer import values_with_places
+            from runtime.plan import as_json
+            from runtime.plan_summary import show_summary
+            from runtime.plan_view import show_plan, show_values
+            from runtime.running import prepare
+            from runtime.vocabulary import VOCABULARY
 
-        prepared = prepare(recipe, settings, data_root, outside)
+            say("listing the images")
+            prepared = prepare(recipe, settings, data_root, outside)
         if prepared.advice and (deny or not machine):
             show_problems(prepared.advice)
+        _tell_passed_over(prepared, is_advised=deny or not machine)
         cost = None
         if measured:
             from runtime.probe import probe
 
-            cost = probe(prepared, RunSettings(device, workers, cache, fuse), time.monotonic() - began)
+            with first_words(recipe) as say:
+                say("measuring a few batches")
+                cost = probe(prepared, RunSettings(device, workers, cache, fuse), time.monotonic() - began)
         if machine:
-            added = {"values": list(values_with_places(prepared.recipe, VOCABULARY))}
+            values = list(values_with_places(prepared.recipe, VOCABULARY))
+            added: dict[str, Any] = {"values": values, "passed_over": prepared.passed_over()}
             added |= {"probe": as_json(cost)} if cost is not None else {}
             click.echo(json.dumps({**as_json(prepared.plan), **added}, indent=2, ensure_ascii=False))
-        else:
+        elif everything:
             show_plan(console(), prepared.plan, cost)
             show_values(console(), prepared.recipe)
+        else:
+            show_summary(console(), prepared.plan, prepared.recipe, cost)
     return FAILED if deny and prepared.advice else FINE
 
 
@@ -192,18 +207,22 @@ def run(
     lock = existing_lock(where.recipe) if locked else None
     threads = where.threads or (lock.threads() if lock else None)
     with mxnet(threads, debug, lock.instructions if lock else where.instructions):
-        from runtime.decorations import Guarded
-        from runtime.display import Display, summary
-        from runtime.leaving import how_to_go_on, what_is_left
-        from runtime.locking import as_locked
-        from runtime.running import Resume, device_context, prepare
-        from runtime.running import run as run_prepared
-        from runtime.train import Interrupted
+        with first_words(where.recipe, quiet) as say:
+            say("loading MXNet")
+            from runtime.decorations import Guarded
+            from runtime.display import Display, summary
+            from runtime.leaving import how_to_go_on, what_is_left
+            from runtime.locking import as_locked
+            from runtime.running import Resume, device_context, prepare
+            from runtime.running import run as run_prepared
+            from runtime.train import Interrupted
 
+            device_context(where.runs.device)  # before the images are listed: it costs nothing to know
+            say("listing the images")
+            prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
         screen = console()
-        device_context(where.runs.device)  # before the images are listed: it costs nothing to know
-        prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
         _note_memory(prepared.out_of_memory())
+        _tell_passed_over(prepared, is_advised=deny or not quiet)
         if prepared.advice and (deny or not quiet):
             with going_on(sys.stderr):
                 show_problems(prepared.advice)
@@ -233,6 +252,12 @@ def run(
             if not where.settings:
                 _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
+    """Say what is passed over among the images, unless advice that is shown has said it."""
+    if not (is_advised and any(each.code == "W790" for each in prepared.advice)):
+        tell(prepared.passed_over())
 
 
 def _keep_lock(screen: Console, recipe: Path, folder: Path, quiet: bool) -> None:

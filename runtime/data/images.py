@@ -12,7 +12,6 @@ on. What is read is decided by the file's content, never by its name.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,17 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from runtime.data.formats import FORMATS, HEIF
 from runtime.data.lookahead import in_order
 from runtime.data.sources import ImageRef, Pixels, Sample
-
-# Pillow warns about odd metadata and about more than 89 million pixels; neither concerns a user whose image
-# reads well, and a line on the terminal would tear the progress display. (Errors are errors all the same.)
-warnings.filterwarnings("ignore", module=r"PIL\.")
-
-# Only plain picture formats: Pillow would hand PostScript to Ghostscript, for example.
-_WANTED = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
-Image.init()
-_FORMATS = tuple(name for name in _WANTED if name in Image.OPEN)
 
 _LONGEST = 200  # times as long as wide: at 224 px on the shorter side 10 million pixels
 _ORIENTATION = 0x0112
@@ -64,18 +55,21 @@ def open_grey_or_rgb(ref: ImageRef) -> Image.Image:
     """Read an image as `open_rgb` does, but leave a grey one in mode L: a third of the work for what resizes it."""
     if isinstance(ref, np.ndarray):
         return Image.fromarray(_checked(ref))
-    with _opened(ref) as image:
-        image.load()
+    with _loaded(ref) as (image, _):
         return _grey_or_rgb(image)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a file says of its image: width and height as stored, Pillow's mode, whether EXIF turns it."""
+    """What a file says of its image: width and height as stored, Pillow's mode, whether EXIF turns it.
+
+    `several` is whether the file holds more pictures than this one, its first: an animation, pages, two lenses.
+    """
 
     size: tuple[int, int]
     mode: str
-    turned: bool
+    turned: bool = False
+    several: bool = False
 
 
 def open_small(ref: ImageRef, least: int) -> tuple[Image.Image, Facts]:
@@ -85,11 +79,8 @@ def open_small(ref: ImageRef, least: int) -> tuple[Image.Image, Facts]:
     """
     if isinstance(ref, np.ndarray):
         image = Image.fromarray(_checked(ref))
-        return image, Facts(image.size, image.mode, False)
-    with _opened(ref) as image:
-        facts = Facts(image.size, image.mode, _orientation(image) in _UPRIGHT)
-        image.draft(None, (least, least))
-        image.load()
+        return image, Facts(image.size, image.mode)
+    with _loaded(ref, least) as (image, facts):
         return _grey_or_rgb(image), facts
 
 
@@ -111,42 +102,52 @@ def find_broken(
     thread after each image; when `stopped` answers true, what was found so far is returned.
     """
     broken: list[tuple[str, str]] = []
-    faults = in_order(_fault, (sample.image for sample in samples), threads, 8 * threads)
+    looks = in_order(look_inside, (sample.image for sample in samples), threads, 8 * threads)
     try:
-        for done, (sample, fault) in enumerate(zip(samples, faults, strict=True), start=1):
-            if fault:
-                broken.append((sample.id, fault))
+        for done, (sample, found) in enumerate(zip(samples, looks, strict=True), start=1):
+            if isinstance(found, str):
+                broken.append((sample.id, found))
             if progress is not None:
                 progress(done, len(samples))
             if stopped():
                 break
     finally:
-        faults.close()
+        looks.close()
     return broken
 
 
-def _fault(ref: ImageRef) -> str:
+def look_inside(ref: ImageRef) -> Facts | str:
+    """Return what an image's file says of it, or why it cannot be read, as any way of reading it would find."""
     try:
         if isinstance(ref, np.ndarray):
-            _checked(ref)
-            return ""
-        with _opened(ref) as image:
-            image.draft(None, (1, 1))  # does nothing for formats other than JPEG
-            image.load()
+            image = Image.fromarray(_checked(ref))
+            return Facts(image.size, image.mode)
+        with _loaded(ref, 1) as (image, facts):
             if image.mode not in _DIRECT:
                 _grey_or_rgb(image)
+            return facts
     except ImageError as fault:
         return str(fault)
-    return ""
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open a file for as long as the block lasts, and turn whatever Pillow raises into `ImageError`."""
+def _loaded(path: Path, least: int | None = None) -> Iterator[tuple[Image.Image, Facts]]:
+    """Open and decode a file, for as long as the block lasts; whatever Pillow raises becomes `ImageError`.
+
+    All commands read files here, so that they agree on which ones are damaged: with `least` a JPEG is decoded at the
+    least size with sides of that many pixels. Nothing may ask for the EXIF data before the pixels are loaded: to find
+    them the reader of PNG decodes the file, and whoever passes over a fault of theirs passes over one of the pixels.
+    """
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(path, formats=FORMATS) as image:
             _check_sides(*image.size)
-            yield image
+            size, mode, several = image.size, image.mode, _has_several(image, path)
+            turned = image.format == "TIFF" and _orientation(image) in _UPRIGHT  # its reader turns what it loads
+            if least is not None:
+                image.draft(None, (least, least))  # does nothing for formats other than JPEG
+            image.load()
+            turned = turned or _orientation(image) in _UPRIGHT
+            yield image, Facts(size, mode, turned, several)
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -163,6 +164,17 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise ImageError(f"damaged ({fault})" if str(fault) else "damaged") from fault
 
 
+def _has_several(image: Image.Image, path: Path) -> bool:
+    """Whether a file that is not decoded yet holds more than one picture."""
+    if image.format != "GIF":
+        return bool(getattr(image, "is_animated", False))
+    try:  # to know, its reader goes to the second picture, and a fault there is no matter of the first
+        with Image.open(path, formats=FORMATS) as again:
+            return bool(getattr(again, "is_animated", False))
+    except Exception:
+        return False
+
+
 def _check_sides(width: int, height: int) -> None:
     """Refuse what no `resize` can take: of 20000 x 1 pixels, 224 on the shorter side would be a billion."""
     if max(width, height) > _LONGEST * min(width, height):
@@ -176,14 +188,14 @@ def _unidentified(path: Path) -> str:
         return "the file is empty"
     if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return "it is a web page, not an image"
-    if start[4:12] in _HEIF:
+    if start[4:12] in HEIF:
         return "it is an HEIC image: convert it to JPEG or PNG"
+    if start.startswith(b"version https://git-lfs"):
+        return "it is the pointer of Git LFS to an image: `git lfs pull` fetches it"
     if not start.strip(b"\0"):
         return "the file holds only zero bytes"
     return "not an image of a known format"
 
-
-_HEIF = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
 
 # Modes that Pillow converts to RGB without loss or error.
 _DIRECT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV"})

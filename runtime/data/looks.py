@@ -24,14 +24,15 @@ class Look:
     """What an image is. `fault` is why it cannot be read; all else is then empty.
 
     `size` is width and height as stored; `mode` is Pillow's name of the kind of pixels; `turned` says that EXIF
-    turns it. `grey` is uint8 (SIDE, SIDE), `colour` uint8 (4, 4, 3); `spread` is the standard deviation of the
-    brightness of the small picture, from 0 to 127.
+    turns it; `several` that the file holds more pictures. `grey` is uint8 (SIDE, SIDE), `colour` uint8 (4, 4, 3);
+    `spread` is the standard deviation of the brightness of the small picture, from 0 to 127.
     """
 
     fault: str = ""
     size: tuple[int, int] = (0, 0)
     mode: str = ""
     turned: bool = False
+    several: bool = False
     spread: float = 0.0
     grey: Pixels | None = None
     colour: Pixels | None = None
@@ -46,7 +47,7 @@ def look_at(image: ImageRef) -> Look:
     # A box would take whole pixels only, so that pictures of other sizes, as a JPEG half decoded, would not fit.
     grey = np.asarray(small.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
     colour = np.asarray(small.convert("RGB").resize((_COLOURS, _COLOURS), Image.Resampling.BOX))
-    return Look("", facts.size, facts.mode, facts.turned, float(grey.std()), grey, colour)
+    return Look("", facts.size, facts.mode, facts.turned, facts.several, float(grey.std()), grey, colour)
 
 
 def looks(

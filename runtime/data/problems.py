@@ -5,7 +5,10 @@ Each problem carries plain values (paths as text, names, counts); the caller add
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from recipe_lang.diagnostics import Problem
@@ -20,7 +23,8 @@ def quoted(text: object) -> str:
     return f"`{printable(text)}`"
 
 
-def _listed(names: tuple[str, ...], total: int | None = None) -> str:
+def names_of(names: Sequence[str], total: int | None = None) -> str:
+    """Return the first of some names, and how many more there are."""
     shown = ", ".join(quoted(name) for name in names[:_SHOWN])
     more = (len(names) if total is None else total) - min(len(names), _SHOWN)
     return f"{shown} and {more} more" if more > 0 else shown
@@ -63,10 +67,12 @@ class NoClassFolders(Problem):
     code: ClassVar[str] = "E502"
     path: str
     loose: int
+    passed: str = ""
 
     def message(self) -> str:
         """Say that there is no class, and what there is in its place."""
         inside = f"{counted(self.loose, 'image')} directly inside" if self.loose else "nothing to read"
+        inside += f"; {self.passed}" if self.passed else ""
         return f"{quoted(self.path)} has no class folders: it has {inside}"
 
     def help(self) -> str:
@@ -79,48 +85,59 @@ class SetsAsClasses(Problem):
     """The subfolders of this folder are data sets (train, valid, test) and not classes.
 
     Name each of them as a source of its own. Otherwise the model would learn to tell the training set from
-    the test set.
+    the test set. `sets` are those that have class folders, as (field of the data block, path).
     """
 
     code: ClassVar[str] = "E503"
     path: str
     names: tuple[str, ...]
+    sets: tuple[tuple[str, str], ...] = ()
 
     def message(self) -> str:
         """Say which folders would become classes."""
-        return f"the folders in {quoted(self.path)} are sets, not classes: {_listed(self.names)}"
+        return f"the folders in {quoted(self.path)} are sets, not classes: {names_of(self.names)}"
 
     def help(self) -> str:
-        """Suggest the training set's own folder."""
-        return f"give each set its own folder, such as {quoted(self.path + '/' + self.names[0])}"
+        """Write the lines that name each set; as the recipe would, where it is known which one that is."""
+        folder = Path() if self.span is None else self.span.source.folder
+        lines = [
+            f"{field} = folder({json.dumps(_below(path, folder), ensure_ascii=False)})" for field, path in self.sets
+        ]
+        return (
+            "\n".join(["give each set its own folder:", *map(printable, lines)])
+            if lines
+            else (f"give each set its own folder, such as {quoted(self.path + '/' + self.names[0])}")
+        )
+
+
+def _below(path: str, folder: Path) -> str:
+    return Path(path).relative_to(folder).as_posix() if Path(path).is_relative_to(folder) else path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmptyClass(Problem):
     """A class folder holds no image that can be read, so the model could never learn this class.
 
-    Files count by their extension: jpg, png, webp, gif, bmp, tiff and the like. Others, such as HEIC or
-    camera raw, must be converted first.
+    JPEG, PNG, WebP, GIF, BMP, TIFF and the like are read, also under other names. Others, such as HEIC or
+    camera raw, must be converted first; a link counts where what it points to is there.
     """
 
     code: ClassVar[str] = "E504"
     path: str
     names: tuple[str, ...]
-    others: tuple[str, ...] = ()
+    passed: str = ""
 
     def message(self) -> str:
         """Say which classes are empty."""
         one = len(self.names) == 1
         return (
-            f"{'class' if one else 'classes'} {_listed(self.names)} in {quoted(self.path)}"
+            f"{'class' if one else 'classes'} {names_of(self.names)} in {quoted(self.path)}"
             f" {'has' if one else 'have'} no image"
         )
 
     def help(self) -> str:
         """Say what lies there instead."""
-        if self.others:
-            return f"the files there end in {_listed(self.others)}: convert them to JPEG or PNG"
-        return "add images, or remove the folder"
+        return self.passed or "add images, or remove the folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +206,7 @@ class MissingColumn(Problem):
         """List the columns that exist."""
         start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
         blanks = "; is it separated by blanks? commas are understood" if len(self.columns) == 1 else ""
-        return f"{start}its columns are {_listed(self.columns)}{blanks}"
+        return f"{start}its columns are {names_of(self.columns)}{blanks}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +229,7 @@ class MissingImages(Problem):
         """Count the missing files and name the first ones."""
         what = counted(self.total, "row names an image that is", "rows name images that are")
         place = f"(first in line {self.line} of {quoted(self.path)})"
-        return f"{what} not there: {_listed(self.names, self.total)} {place}"
+        return f"{what} not there: {names_of(self.names, self.total)} {place}"
 
     def help(self) -> str:
         """Say where the files were looked for."""
@@ -440,7 +457,7 @@ class UnknownClass(Problem):
     def message(self) -> str:
         """Name the classes that training lacks."""
         what = "class" if len(self.names) == 1 else "classes"
-        return f"the {self.set_name} set has {what} {_listed(self.names)}, which training has not"
+        return f"the {self.set_name} set has {what} {names_of(self.names)}, which training has not"
 
     def help(self) -> str:
         """List the classes of training."""
@@ -448,7 +465,7 @@ class UnknownClass(Problem):
             one, other = told_apart(self.names[0]), told_apart(self.nearest)
             return f"`{one}` looks like training's `{other}` and is another name: write both alike"
         start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
-        return f"{start}training has {_listed(self.classes)}"
+        return f"{start}training has {names_of(self.classes)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -464,7 +481,7 @@ class ClassWithoutImages(Problem):
     def message(self) -> str:
         """Name the classes."""
         what = "class has" if len(self.names) == 1 else "classes have"
-        return f"{len(self.names)} {what} no image left for training: {_listed(self.names)}"
+        return f"{len(self.names)} {what} no image left for training: {names_of(self.names)}"
 
     def help(self) -> str:
         """Say what to do about it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -20,8 +20,11 @@ import numpy.typing as npt
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.suggest import suggest
 from runtime.data import problems
+from runtime.data.formats import why_no_image
 from runtime.data.labels import alike, seen
+from runtime.data.passed_over import LITTER, PassedOver, ending_of, file_of, passed_line
 from runtime.data.problems import quoted
+from runtime.data.set_names import sets_among
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 ImageRef: TypeAlias = "Path | Pixels"
@@ -43,10 +46,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Labelled images with the names of their classes; a class may have no sample here."""
+    """Labelled images with the names of their classes; a class may have no sample here.
+
+    `passed` is what lies among the images and is none of them.
+    """
 
     samples: tuple[Sample, ...]
     classes: tuple[str, ...]
+    passed: tuple[PassedOver, ...] = field(default=(), compare=False)
 
     def counts(self) -> tuple[int, ...]:
         """Return the number of samples of each class, in the order of `classes`."""
@@ -54,89 +61,176 @@ class Listing:
         return tuple(found[label] for label in range(len(self.classes)))
 
 
-IMAGE_ENDINGS = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
-        *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"),
-    )
-)
-_SETS = frozenset(("train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"))
+def passed_over(listings: Iterable[Listing]) -> tuple[PassedOver, ...]:
+    """Return what the sources of listings pass over, each once: two sets may be parts of one source."""
+    return tuple({each.path: each for listing in listings for each in listing.passed}.values())
 
 
 def folder(path: Path, training: bool = True) -> Listing:
     """List a folder with one subfolder per class; images may lie at any depth below their class.
 
-    Classes are the subfolders' names, sorted by code points as torchvision's `ImageFolder` sorts them. Hidden
-    files and folders, and files that do not end like an image, are passed over. For a set that only
-    evaluates (`training` false) a class may be empty and one class is enough.
+    Classes are the subfolders' names, sorted by code points as torchvision's `ImageFolder` sorts them; links are
+    followed. An ending tells an image, and where it does not, the file's first bytes do. Hidden files and folders,
+    those that programs leave behind (`LITTER`), and all other files are passed over. For a set that only evaluates
+    (`training` false) a class may be empty and one class is enough.
     """
     root = existing(path, "folder")
+    passed: list[PassedOver] = []
     try:
-        classes, loose = _class_folders(root)
-        found = {name: sorted(_images(root / name, name)) for name in classes}
+        classes = _class_folders(root, passed)
+        inside = frozenset((os.path.realpath(root),))
+        found = {name: sorted(_images(root / name, name, passed, inside)) for name in classes}
         if training:
-            _check_folder(root, found)
+            _check_folder(root, found, passed)
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise RecipeError(problems.UnreadableData(path=str(fault.filename or root), reason=reason)) from fault
     if not classes:
-        raise RecipeError(problems.NoClassFolders(path=str(root), loose=loose))
+        loose = sum(each.why == _LOOSE for each in passed)
+        others = [each for each in passed if each.why != _LOOSE]
+        raise RecipeError(problems.NoClassFolders(path=str(root), loose=loose, passed=passed_line(others)))
     if groups := alike(classes, seen):
         raise RecipeError([problems.LabelsAlike(path=str(root), names=group) for group in groups])
     samples = (Sample(name, label, path) for label, images in enumerate(found.values()) for name, path in images)
-    return Listing(tuple(samples), classes)
+    return Listing(tuple(samples), classes, tuple(passed))
 
 
-def _class_folders(root: Path) -> tuple[tuple[str, ...], int]:
-    """Return the class folders' names, sorted, and the number of images beside them."""
+def images_below(place: Path) -> tuple[list[Path], list[PassedOver]]:
+    """Return the images in a folder and below it, sorted, and what is passed over there.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+    passed: list[PassedOver] = []
+    return sorted(path for _, path in _images(place, "", passed)), passed
+
+
+def folders_in(place: Path) -> list[str]:
+    """Return the names of a folder's folders, sorted, without hidden ones and litter."""
+    with os.scandir(place) as entries:
+        return sorted(each.name for each in entries if not _why_unwanted(each.name) and is_folder(each))
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one; false where nobody can tell, as of a link to itself."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+
+
+TABLE_ENDINGS = (".csv", ".tsv")
+
+
+def innermost(place: Path) -> Path:
+    """Return the folder itself, or the one below it that is reached where each holds a single folder and no data.
+
+    The last one has folders, of classes or sets, and not images alone.
+    """
+    while len(names := folders_in(place)) == 1 and folders_in(place / names[0]) and not _has_data(place):
+        place = place / names[0]
+        if len(place.parts) > _DEEPEST:  # links in a circle
+            break
+    return place
+
+
+_DEEPEST = 100
+
+
+def _has_data(place: Path) -> bool:
+    files = [place / name for name in os.listdir(place)]
+    return any(ending_of(file.name) in TABLE_ENDINGS or is_listed_image(file) for file in files)
+
+
+def is_listed_image(path: Path) -> bool:
+    """Whether a folder's listing would have this file as an image."""
+    return not path.name.startswith(".") and path.is_file() and why_no_image(path) is None
+
+
+_LOOSE = "beside the class folders"
+
+
+def _class_folders(root: Path, passed: list[PassedOver]) -> tuple[str, ...]:
+    """Return the class folders' names, sorted; note what lies beside them."""
+    classes = []
+    around = {os.path.realpath(each) for each in (root, *root.absolute().parents)}
     with os.scandir(root) as entries:
-        shown = [entry for entry in entries if not entry.name.startswith(".")]
-    classes = tuple(sorted(entry.name for entry in shown if entry.is_dir()))
-    if len(classes) > 1 and {name.lower() for name in classes} <= _SETS:
-        # The training set first: it is the one to suggest.
-        names = tuple(sorted(classes, key=lambda name: not name.lower().startswith("train")))
-        raise RecipeError(problems.SetsAsClasses(path=str(root), names=names))
-    return classes, sum(_is_image(entry.name) for entry in shown if entry.is_file())
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            path = root / entry.name
+            kind = _kind(entry, path)
+            if isinstance(kind, PassedOver):
+                passed.append(kind)
+            elif kind == "image":
+                passed.append(file_of(path, _LOOSE))
+            elif entry.is_symlink() and os.path.realpath(path) in around:
+                passed.append(PassedOver(path, "link", "to a folder that holds it"))
+            else:
+                classes.append(entry.name)
+    sets = sets_among(classes, lambda name: folders_in(innermost(root / name)))
+    if sets:
+        raise RecipeError(_sets_as_classes(root, sets, classes))
+    return tuple(classes)
 
 
-def _images(place: Path, prefix: str, above: frozenset[str] = frozenset()) -> Iterator[tuple[str, Path]]:
-    """Yield (path relative to the source in POSIX form, path) of all images below a folder."""
+def _sets_as_classes(root: Path, sets: Mapping[str, str], folders: Sequence[str]) -> problems.SetsAsClasses:
+    # The training set first: it is the one to suggest.
+    names = tuple(sorted(folders, key=lambda name: (sets.get(name) != "train", name not in sets, name)))
+    places = {role: innermost(root / name) for name, role in sets.items()}
+    classes = set(folders_in(places["train"])) if "train" in places else set()
+    usable = ((role, places[role]) for role in ("train", "valid", "test") if role in places)
+    lines = tuple((role, str(place)) for role, place in usable if classes & set(folders_in(place)))
+    return problems.SetsAsClasses(path=str(root), names=names, sets=lines)
+
+
+def _images(
+    place: Path, prefix: str, passed: list[PassedOver], above: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, Path]]:
+    """Yield (path relative to the source in POSIX form, path) of all images below a folder; note what is none."""
     real = os.path.realpath(place)
-    if real in above:  # a link to a folder that holds it
+    if real in above:
+        passed.append(PassedOver(place, "link", "to a folder that holds it"))
         return
     with os.scandir(place) as entries:
         for entry in entries:
-            name = f"{prefix}/{entry.name}"
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                yield from _images(place / entry.name, name, above | {real})
-            elif _is_image(entry.name) and entry.is_file():
-                yield name, place / entry.name
+            path, name = place / entry.name, f"{prefix}/{entry.name}"
+            kind = _kind(entry, path)
+            if isinstance(kind, PassedOver):
+                passed.append(kind)
+            elif kind == "folder":
+                yield from _images(path, name, passed, above | {real})
+            else:
+                yield name, path
 
 
-def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_ENDINGS
+def _kind(entry: os.DirEntry[str], path: Path) -> str | PassedOver:
+    """Return whether an entry is a `folder` or an `image`, or as what it is passed over."""
+    if why := _why_unwanted(entry.name):
+        return PassedOver(path, "folder" if is_folder(entry) else "file", why)
+    if is_folder(entry):
+        return "folder"
+    if entry.is_symlink() and not os.path.isfile(path):
+        return PassedOver(path, "dangling link", is_image=True)
+    if not entry.is_symlink() and not entry.is_file():
+        return PassedOver(path, "file", "a pipe, a socket or a device")
+    why_not = why_no_image(path)
+    return "image" if why_not is None else file_of(path, why_not)
 
 
-def _check_folder(root: Path, found: dict[str, list[tuple[str, Path]]]) -> None:
+def _why_unwanted(name: str) -> str:
+    """Return why a file or folder of this name is passed over whatever it is; empty where it is not."""
+    if name.startswith("."):
+        return "hidden"
+    return f"{name}: {LITTER[name.lower()]}" if name.lower() in LITTER else ""
+
+
+def _check_folder(root: Path, found: dict[str, list[tuple[str, Path]]], passed: Sequence[PassedOver]) -> None:
     if len(found) == 1:
         (name,) = found
-        with os.scandir(root / name) as entries:
-            folders = sum(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
-        deeper = str(root / name) if folders > 1 else ""
+        place = innermost(root / name)
+        deeper = str(place) if len(folders_in(place)) > 1 else ""
         raise RecipeError(problems.OneClass(path=str(root), name=name, deeper=deeper))
     empty = tuple(name for name, images in found.items() if not images)
     if empty:
-        endings = Counter(
-            os.path.splitext(file)[1].lower()
-            for name in empty
-            for _, _, files in os.walk(root / name)
-            for file in files
-            if not file.startswith(".")
-        )
-        others = tuple(ending for ending, _ in endings.most_common() if ending)
-        raise RecipeError(problems.EmptyClass(path=str(root), names=empty, others=others))
+        places = [root / name for name in empty]
+        there = [each for each in passed if any(each.path.is_relative_to(place) for place in places)]
+        raise RecipeError(problems.EmptyClass(path=str(root), names=empty, passed=passed_line(there)))
 
 
 def existing(path: Path, wanted: str) -> Path:

@@ -75,10 +75,8 @@ def align(listing: Listing, classes: tuple[str, ...], set_name: str) -> Listing:
             )
         )
     position = {name: label for label, name in enumerate(classes)}
-    return Listing(
-        tuple(replace(sample, label=position[listing.classes[sample.label]]) for sample in listing.samples),
-        classes,
-    )
+    samples = tuple(replace(sample, label=position[listing.classes[sample.label]]) for sample in listing.samples)
+    return replace(listing, samples=samples, classes=classes)
 
 
 def _alike(name: str, classes: tuple[str, ...]) -> str:

@@ -171,6 +171,24 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
     "W785": Example("monitor = valid.top5", "monitor = valid.accuracy", "stage", "There are 2 classes."),
+    "W790": Example(
+        'train = folder("photos")',
+        'train = folder("converted")',
+        "data",
+        "20 of the tulips in photos are HEIC files; converted has them as JPEG.",
+    ),
+    "W791": Example(
+        'train = folder("photos")',
+        'train = folder("photos/day")',
+        "data",
+        "photos has the folders day and night, and each of them the folders roses and tulips.",
+    ),
+    "W792": Example(
+        'train = folder("photos")',
+        'train = folder("sets/train")\ntest = folder("sets/test")',
+        "data",
+        "photos has roses/train, roses/test, tulips/train and tulips/test; in sets the set stands above the class.",
+    ),
     "W794": Example(
         'train = csv("labels.csv", image = "file", label = "kind")',
         'train = csv("alike.csv", image = "file", label = "kind")',

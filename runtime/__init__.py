@@ -154,10 +154,15 @@ def predict(finished: Finished, paths: Sequence[str | Path], top: int = 5, devic
 def evaluate(finished: Finished, data: str | None = None, set_name: str | None = None, device: str = "cpu") -> Report:
     """Measure a run on its test set, another of its sets, or other data (a folder, or a source as text).
 
+    A warning is logged where files are passed over, or the run has seen images of other data in training.
+
     Raises:
         RecipeError: the data cannot be used.
     """
+    import logging
+
     from runtime.finished import evaluate
     from runtime.running import device_context
 
-    return evaluate(finished, device_context(device), 2, data=data, set_name=set_name)[1]
+    warn = logging.getLogger(__name__).warning
+    return evaluate(finished, device_context(device), 2, data=data, set_name=set_name, tell=warn).report

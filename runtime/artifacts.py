@@ -5,6 +5,7 @@ resolved.ftr     every value, as it was run
 plan.json        the plan
 run.json         how the run began: the command's arguments
 classes.json     the names of the classes, in the order of the scores
+images.json      which images it trains and validates on, by 64 bits of a hash of each; no pack holds it
 metrics.jsonl    one line for each event, as they come
 model.params     the final weights; of an interrupted or failed run, what `result.json` says under `weights`
 stages/1.params  the weights that the first stage handed on, and so on; those of the last are `model.params`
@@ -12,7 +13,7 @@ model-symbol.json, model-0000.params   the same, exported: needs no ftr to run
 checkpoints/     where the run can go on: the last two while it runs, the last when it is over
 curves.png       loss, rate and metrics over the steps
 recipe.ftr.lock  what it was made from, by hashes and versions, and the result, for `ftr verify`
-result.json      what came out; written last
+result.json      what came out; `missing` names what was to be written after it, exported model or curves, and was not
 
 `metrics.jsonl` and `result.json` count stages from 1, as the screen does. Epoch 0 is what a stage began with.
 

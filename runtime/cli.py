@@ -15,6 +15,8 @@ from runtime.commands import cache, data, language, locks, results, sharing, tra
 from runtime.commands.command import without_output
 from runtime.guard import guarded
 
+_NARROWEST = 20  # columns in which anything can be read
+
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
@@ -115,9 +117,17 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(handle, "w" if number else "r", closefd=False))
 
 
+def _forget_odd_width() -> None:
+    """Take `COLUMNS` for unknown where no page is so wide (0, as some terminals say): nothing would be shown on it."""
+    columns = os.environ.get("COLUMNS", "")
+    if not (columns.isdecimal() and len(columns) < 5 and int(columns) >= _NARROWEST):
+        os.environ.pop("COLUMNS", None)
+
+
 def main() -> None:
     """Run the command line."""
     _open_closed_streams()
+    _forget_odd_width()
     # They are for those who write programs; `PYTHONWARNINGS=error` would end a run for a library's.
     warnings.simplefilter("ignore")
     guarded(sys.argv[1:])

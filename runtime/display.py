@@ -28,7 +28,7 @@ from runtime.events import (
     StageStarted,
     StepFinished,
 )
-from runtime.metrics import METRICS
+from runtime.metrics import METRICS, telling
 from runtime.output import going_on
 from runtime.plan import Plan, StagePlan
 from runtime.terminal import MovingLines, bar, sparkline
@@ -310,7 +310,7 @@ def summary(console: Console, result: Mapping[str, Any], folder: object) -> None
         table.add_column("")
         for name in sets:
             table.add_column(name, justify="right")
-        for metric in (name for name in result[sets[0]] if name != "classes"):
+        for metric in telling(len(result["classes"])):
             table.add_row(metric.replace("_", " "), *(number(result[name][metric], 4) for name in sets))
         table.add_row("images", *(f"{result['images'][name]:,}" for name in sets))
         console.print(table)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,7 +38,8 @@ from runtime.mx import mx, nd
 from runtime.pack_file import opened
 from runtime.plan import DataFacts, DataPlan, stage_name
 from runtime.recipe_files import is_pack, read_recipe
-from runtime.run_problems import NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
+from runtime.run_problems import ImagesNotKnown, NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
+from runtime.seen import Seen, refuse_seen, seen, told
 from runtime.train import features_of, measure, whole_net
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
@@ -59,6 +60,14 @@ class Finished:
     result: dict[str, Any]
     cut: int  # how many units its last stage left frozen
     stage: str = ""  # whose weights these are, where not the final ones were asked for
+
+
+class Evaluation(NamedTuple):
+    """The set that a run was measured on, and the numbers; of other data, how many images the run has seen."""
+
+    name: str
+    report: Report
+    seen: Seen | ImagesNotKnown | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,17 +217,20 @@ def evaluate(
     set_name: str | None = None,
     data_root: Path | None = None,
     cache: bool = True,
+    strict: bool = False,
     tell: Callable[[str], None] = _say_nothing,
-) -> tuple[str, Report]:
-    """Measure a run on one of its own sets, or on other data; return the set's name and the report.
+) -> Evaluation:
+    """Measure a run on one of its own sets, or on other data.
 
+    `strict` refuses other data of which the run has seen an image, or may have.
     With `cache`, what the frozen part gives of an image is taken from the disk, and kept there.
 
     `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`). Images that
-    cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is passed over.
+    cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is passed over,
+    and how many images of other data the run has seen, if any.
 
     Raises:
-        RecipeError: the data cannot be used, or its classes are not the run's.
+        RecipeError: the data cannot be used, or its classes are not the run's, or the run has seen them.
     """
     if data is not None:
         listing, name = splits.align(_source(data, data_root), run.data.classes, "evaluation"), data
@@ -233,8 +245,13 @@ def evaluate(
     samples = _readable(run, listing, workers)
     if not samples:
         raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))
+    known = seen(run.path, samples, workers, user_cache() if cache else None) if data is not None else None
+    if known is not None and strict:
+        refuse_seen(run.path, known)
+    if line := told(known):
+        tell(line)
     sets = Sets(run.data, run.recipe["seed"], {"these": samples}, workers)
-    return name, _measured(run, sets, context, cache)
+    return Evaluation(name, _measured(run, sets, context, cache), known)
 
 
 def _measured(run: Finished, sets: Sets, context: Any, cache: bool) -> Report:

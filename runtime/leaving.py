@@ -16,6 +16,7 @@ from recipe_lang.diagnostics import InternalError, Problem, RecipeError
 from runtime.artifacts import Record, recording, result_of, stage_weights, write_json, write_text, writing
 from runtime.checkpoints import Checkpoints
 from runtime.curves import draw_curves
+from runtime.decorations import attempt
 from runtime.durable import sync_folder
 from runtime.events import CheckpointDue, Event, Resumed, StageFinished
 from runtime.finished import export_model
@@ -29,6 +30,10 @@ from runtime.training_state import Best, Origin
 from runtime.weights.params_file import write_params
 
 Failure: TypeAlias = "RecipeError | InternalError"
+
+_EXPORTED, _PICTURE = ("model-symbol.json", "model-0000.params"), ("curves.png",)
+_LATER = (*_EXPORTED, *_PICTURE)
+"""The files that are written after the result."""
 
 
 class ResumableError(RecipeError):
@@ -78,6 +83,8 @@ class Leaving:
             notes = []
             try:
                 result = self._leave(record, status, failure)
+                if status == "finished":
+                    self._decorate(record, checkpoints, result)
                 notes = [what_is_left(self.folder, result)]
             except RecipeError as fault:
                 failure = failure or fault
@@ -88,8 +95,6 @@ class Leaving:
                     failure = ResumableError(failure.problems)
                 failure.note = "\n".join(notes)
             raise failure
-        if status == "finished":
-            checkpoints.keep_last(1)
         return result
 
     def _train(
@@ -135,13 +140,26 @@ class Leaving:
         with writing(folder):
             if weights is not None:
                 write_params(folder / "model.params", session.model.arrays())
+            for name in _LATER:  # of a result that the folder had before
+                (folder / name).unlink(missing_ok=True)
             if status == "finished":
-                export_model(session.model, folder / "model")
-                draw_curves(folder / "curves.png", session.plan, record)
                 write_text(folder / LOCK, lock_text({**self.facts, **outcome(result, folder / "model.params")}))
             result |= {**self.said, "wall_s": round(time.monotonic() - self.since, 2)}
+            result["missing"] = [[name, "it is written after the result"] for name in _LATER if status == "finished"]
             write_json(folder / "result.json", result)
         return result
+
+    def _decorate(self, record: Record, checkpoints: Checkpoints, result: dict[str, Any]) -> None:
+        """Add what the result can do without; what fails is said in the result, under `missing`."""
+        folder, model, plan = self.folder, self.session.model, self.session.plan
+        works: Mapping[tuple[str, ...], Callable[[], object]] = {
+            _EXPORTED: lambda: export_model(model, folder / "model"),
+            _PICTURE: lambda: draw_curves(folder / "curves.png", plan, record),
+        }
+        failed = {" and ".join(names): reason for names, work in works.items() if (reason := attempt(work))}
+        result["missing"] = [list(each) for each in failed.items()]
+        attempt(lambda: write_json(folder / "result.json", result))
+        attempt(lambda: checkpoints.keep_last(1))  # those before it only take room
 
 
 Left: TypeAlias = "tuple[str | None, Mapping[str, Any] | None]"

@@ -139,6 +139,44 @@ class NoStageWeights(Problem):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImagesSeen(Problem):
+    """What a run has trained on, or chosen its weights by, it answers better than new images.
+
+    Images are compared by the content of their files, so that copies count under any name; one that was saved again,
+    or cropped, is another one. Without `--strict` they are counted, and evaluated all the same.
+    """
+
+    code: ClassVar[str] = "E695"
+    path: str
+    seen: str
+
+    def message(self) -> str:
+        return f"the images are not new to {self.path}: {self.seen}"
+
+    def help(self) -> str:
+        return "evaluate on images that are new to it, or leave `--strict` out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagesNotKnown(Problem):
+    """`images.json` of a run folder says which images a run has seen; no pack holds it, and old runs did not write it.
+
+    Without `--strict` they are evaluated, and a line says that nobody knows.
+    """
+
+    code: ClassVar[str] = "E696"
+    path: str
+    is_pack: bool = False
+
+    def message(self) -> str:
+        why = "packs do not hold the images' hashes" if self.is_pack else "its folder has no sound `images.json`"
+        return f"whether {self.path} was trained on these images is not known: {why}"
+
+    def help(self) -> str:
+        return "name the folder of the run, or leave `--strict` out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoImages(Problem):
     """A path to predict on is an image file, or a folder that holds some."""
 

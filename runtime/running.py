@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,6 +38,8 @@ from runtime.artifacts import (
 from runtime.began import Began, how_it_began
 from runtime.checkpoints import Checkpoint, newest
 from runtime.compile import compile_plan, step
+from runtime.curves import import_ahead
+from runtime.data.contents import set_hashes
 from runtime.data.decoded import Decoded, read_again
 from runtime.data.passed_over import passed_line
 from runtime.data.sets import Place, Sets, check_images, data_facts, list_sets, under_root
@@ -64,6 +65,7 @@ from runtime.recipe_files import read_recipe
 from runtime.resuming import check_unchanged
 from runtime.run_problems import NoSuchDevice, OutOfMemory
 from runtime.run_settings import Due, RunSettings
+from runtime.seen import write_seen
 from runtime.train import Interrupted, Session
 from runtime.training_state import TrainState
 from runtime.vocabulary import VOCABULARY
@@ -224,9 +226,10 @@ def run(
             plan = compile_plan(recipe, data_facts(listings, recipe), prepared.model.facts())
         with Place(plan.base.place):
             start_weights(prepared.model, plan.base, plan.seed, context)
-        facts = inputs(recipe, plan, prepared.listings, settings, cache, watch.checking, asked)
+        hashes = set_hashes(prepared.listings, settings.workers, cache, watch.checking, asked)
         if asked():
             raise Interrupted(asked.signal)
+        facts = inputs(recipe, plan, prepared.listings, settings, hashes)
         checkpoint = newest(resume.folder) if resume else None
         if resume:
             _refuse_changes(resume, plan, checkpoint, facts)
@@ -235,6 +238,8 @@ def run(
         note(run=str(folder))
         with nullcontext() if resume else locked(folder), _decoded(plan, settings) as decoded:
             start = _begin(folder, replace(prepared, plan=plan), settings, facts, resume, checkpoint is None)
+            with writing(folder):
+                write_seen(folder, hashes)
             samples = {name: each.samples for name, each in listings.items()}
             sets = Sets(plan.data, plan.seed, samples, settings.workers, decoded)
             due = Due(settings.interval, time.monotonic)
@@ -243,7 +248,7 @@ def run(
                 plan, prepared.model, sets, context, asked, due, checkpoint, settings.fuse, settings.cache, cache, state
             )
             with suppress(RuntimeError):  # no thread can be had: it is imported when it is needed
-                threading.Thread(target=_import_ahead).start()
+                threading.Thread(target=import_ahead).start()
             since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
             said = {
                 "skipped_images": [list(pair) for pair in skipped],
@@ -279,13 +284,6 @@ def _refuse_changes(resume: Resume, plan: Plan, checkpoint: Checkpoint | None, f
 
 def _decoded(plan: Plan, settings: RunSettings) -> AbstractContextManager[Decoded | None]:
     return closing(Decoded(read_again(plan))) if settings.cache else nullcontext()
-
-
-def _import_ahead() -> None:
-    """Import what the picture will need while other work goes on: it takes a second."""
-    with suppress(ImportError):  # said where it is needed
-        for name in ("matplotlib.backends.backend_agg", "matplotlib.figure"):
-            import_module(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,6 +293,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W761": _read,
     "W747": _advised((400, 400), shared=True),
     "W770": _advised((400, 400)),
+    "W785": _advised((400, 400)),
     **dict.fromkeys(("W790", "W791", "W792"), _advised_on_files),
     "W794": _advised((400, 400, 400), odd="Tulips"),
     "W795": _advised((400, 400, 400), odd="nan"),
@@ -439,6 +440,15 @@ def _finished(right: bool) -> None:
         run(prepare(Path("flowers.ftr")), RunSettings(workers=0), folder)
         _TRAINED.append(folder)
     shutil.copytree(_TRAINED[0], "runs/flowers-1")
+
+
+def _new_photos(right: bool) -> None:
+    """Leave a run, its pack, and photos that it has not seen."""
+    _finished(right)
+    pack_run(Path("runs/flowers-1"), Path("flowers.ftrpack"))
+    for name, colour in {"roses": (200, 9, 9), "tulips": (9, 9, 200)}.items():
+        Path("photos-of-2026", name).mkdir(parents=True)
+        Image.new("RGB", (40, 36), colour).save(f"photos-of-2026/{name}/1.jpg")
 
 
 def _left(right: bool) -> None:
@@ -589,6 +599,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E601": lambda right: _photos(roses=20, tulips=20),
     **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608", "E690"), _finished),
     "E691": _interrupted,
+    **dict.fromkeys(("E695", "E696"), _new_photos),
     "E640": _damaged,
     "E641": _foreign_checkpoint,
     "E642": _edited,

@@ -308,7 +308,7 @@ def facts(
     sides: tuple[int, int] | None = None,
 ) -> DataFacts:
     counts = {"train": tuple(train), "valid": tuple(valid), **({"test": tuple(test)} if test else {})}
-    return DataFacts(("a", "b", "A b", "a_b", "nan")[: len(train)], counts, sides)
+    return DataFacts(("a", "b", "A b", "a_b", "nan", "c")[: len(train)], counts, sides)
 
 
 ENOUGH = facts((600, 600))
@@ -346,6 +346,16 @@ def test_classes_of_few_images() -> None:
     assert on_data(facts=facts((9, 40, 600))) == ["W740", "W741"]
     assert on_data("for = 20 epochs", data="batch = 16", facts=facts((10, 40))) == []
     assert on_data("for = 20 epochs", data="batch = 16", facts=facts((9, 40))) == ["W741"]
+
+
+def test_top5_of_few_classes() -> None:
+    def asking(classes: int, stage: str = "", more: str = "") -> list[str]:
+        return on_data(stage, more=more, facts=facts((600,) * classes, (50,) * classes))
+
+    for more in ({"stage": "monitor = valid.top5"}, {"more": "expect { valid.top5 >= 90% }"}):
+        assert [code for code in asking(5, **more) if code == "W785"] == ["W785"]
+        assert "W785" not in asking(6, **more)
+    assert "W785" not in asking(5, stage="monitor = valid.accuracy")
 
 
 def test_few_images_that_choose() -> None:
@@ -544,7 +554,8 @@ DATA_GIVES = (
     '  test  = csv("b.csv", image = "i", label = "l")\n  batch = 400\n'
     '  augment = [random_crop, flip]\n}\nbase  = gluon("resnet18_v2")\n'
     'stage "all" {\n  train     = all\n  for       = 5 steps\n  optimizer = adam(lr = 1e-4)\n'
-    "  schedule  = cosine(warmup = 1 step)\n  monitor   = valid.accuracy\n}\nexpect {\n  test.accuracy >= 80%\n}\n"
+    "  schedule  = cosine(warmup = 1 step)\n  monitor   = valid.accuracy\n}\n"
+    "expect {\n  test.accuracy >= 80%\n  test.top5 >= 80%\n}\n"
 )
 
 

@@ -379,6 +379,7 @@ def test_images_per_second_leave_out_evaluation(plan: Plan) -> None:
 
 RESULT: dict[str, Any] = {
     "recipe": "canned [x]",
+    "classes": ["cat", "dog"],
     "images": {"train": 100, "valid": 20, "test": 24},
     "valid": values(0.9) | {"classes": []},
     "test": values(0.875) | {"classes": []},
@@ -395,6 +396,15 @@ def test_the_summary() -> None:
     console, text = console_of(60, terminal=False)
     summary(console, RESULT, "runs/canned-1")
     assert_golden("summary.txt", text.getvalue())
+
+
+@pytest.mark.parametrize("classes", [5, 6])
+def test_top5_is_shown_where_there_are_more_than_five_classes(classes: int) -> None:
+    console, text = console_of(60, terminal=False)
+    summary(console, {**RESULT, "classes": list("abcdef")[:classes]}, "runs/canned-1")
+    rows = tuple(ClassRow(name, 0.9, 0.8, 0.85, 12) for name in "abcdef"[:classes])
+    show_report(console, "folder", replace(REPORT, classes=rows))
+    assert text.getvalue().count("top5") == (2 if classes > 5 else 0)
 
 
 @pytest.mark.parametrize("width", [60, 100])

@@ -40,7 +40,7 @@ from runtime.weights_advice import with_weights_advice
 
 PROMISED = {
     *("recipe.ftr", "resolved.ftr", "plan.json", "classes.json", "metrics.jsonl", "model.params"),
-    *("model-symbol.json", "model-0000.params", "curves.png", "result.json", "run.json", "checkpoints"),
+    *("model-symbol.json", "model-0000.params", "curves.png", "result.json", "run.json", "checkpoints", "images.json"),
     "recipe.ftr.lock",
 }
 LINE_OF_TRAIN, LINE_OF_VALID = 4, 5  # in the recipes of `write_recipe` without `top`

@@ -21,15 +21,15 @@ import click
 
 from recipe_lang.diagnostics import Problem, RecipeError, render
 from recipe_lang.phrases import printable
-from runtime.output import going_on
+from runtime.output import going_on, unread
 from runtime.run_settings import MOST_THREADS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
-# The loss, the lock, the disk, the memory: neither the recipe's nor the command's fault.
-_FAILURES = ("E561", "E601", "E603", "E607")
+# The loss, the lock, the disk, the memory, a check: neither the recipe's nor the command's fault.
+_FAILURES = ("E561", "E601", "E603", "E607", "E695", "E696")
 _BUG = "\nThis is a bug in ftr, not in your recipe. Please report it with the lines above."
 _NO_THREAD = "the system refuses another thread (`ulimit -u`, or a container's limit): try again with `--threads 1`"
 _SHOWN = 100  # problems on the screen
@@ -45,6 +45,8 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
         try:
             code = function(*args, **kwargs)
             sys.stdout.flush()
+            if code == FINE and unread():
+                code = 128 + signal.SIGPIPE
         except RecipeError as error:
             with going_on(sys.stderr):
                 show_problems(error.problems)
@@ -189,9 +191,11 @@ THREADS = click.option("--threads", type=COUNT, help="Threads for arithmetic; al
 WORKERS = click.option(
     "--workers", type=click.IntRange(0, 64), default=2, show_default=True, help="Threads that read images."
 )
-CACHE = click.option("--cache/--no-cache", default=True, help="Keep what frozen parts make of an image (the default).")
-FUSE = click.option("--fuse/--no-fuse", default=True, help="Run frozen parts with layers joined (the default).")
-QUIET = click.option("--quiet", is_flag=True, help="Print the summary only.")
+CACHE = click.option(
+    "--cache/--no-cache", default=True, help="Keep the features that frozen parts compute (the default)."
+)
+FUSE = click.option("--fuse/--no-fuse", default=True, help="Fuse layers where that is faster (the default).")
+QUIET = click.option("--quiet", is_flag=True, help="Print only the summary.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")
 
 

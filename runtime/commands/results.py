@@ -35,6 +35,7 @@ from runtime.commands.command import (
 @click.option("--data", metavar="SOURCE", help="Other data: a folder, or a source such as 'csv(\"f.csv\", …)'.")
 @click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="Which of the run's own sets.")
 @STAGE
+@click.option("--strict", is_flag=True, help="Refuse --data with images that the run has seen in training.")
 @DATA_ROOT
 @DEVICE
 @THREADS
@@ -48,6 +49,7 @@ def evaluate(
     data: str | None,
     set_name: str | None,
     stage: str | None,
+    strict: bool,
     data_root: Path | None,
     device: str,
     threads: int | None,
@@ -56,17 +58,24 @@ def evaluate(
     machine: bool,
     debug: bool,
 ) -> int:
-    """Measure a run on its test set, or on other data."""
+    """Measure a run on its test set, or on other data.
+
+    With --data, it also says how many of the images the run was trained or validated on, by the content of their files.
+    """
     if data is not None and set_name is not None:
         raise click.UsageError("--data and --on exclude each other")
+    if strict and data is None:
+        raise click.UsageError("--strict belongs to --data")
     with mxnet(threads, debug):
         from runtime import finished
+        from runtime.plan import as_json
         from runtime.report_view import report_json, show_report
         from runtime.running import device_context
+        from runtime.seen import Seen
 
         context = device_context(device)
         loaded = finished.load(run, stage)
-        name, report = finished.evaluate(
+        name, report, seen = finished.evaluate(
             loaded,
             context,
             workers,
@@ -74,10 +83,12 @@ def evaluate(
             set_name=set_name,
             data_root=data_root,
             cache=cache,
+            strict=strict,
             tell=tell,
         )
         if machine:
-            click.echo(json.dumps(report_json(name, report), indent=2, ensure_ascii=False))
+            added = {} if data is None else {"seen": as_json(seen) if isinstance(seen, Seen) else None}
+            click.echo(json.dumps({**report_json(name, report), **added}, indent=2, ensure_ascii=False))
         else:
             show_report(console(), f"{name}, weights of {loaded.stage}" if loaded.stage else name, report)
     return FINE
@@ -106,6 +117,8 @@ def predict(
     debug: bool,
 ) -> int:
     """Classify images, or all images in folders, with a run."""
+    if machine and table:
+        raise click.UsageError("--csv and --json exclude each other")
     with mxnet(threads, debug):
         from runtime import finished
         from runtime.report_view import predictions_csv, predictions_json, show_predictions

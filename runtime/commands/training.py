@@ -146,11 +146,11 @@ class _Interval(click.ParamType[Interval]):
 @WORKERS
 @CACHE
 @FUSE
-@click.option("--resume", "resumed", type=RUN_PATH, metavar="RUN", help="Go on with the run in this folder.")
+@click.option("--resume", "resumed", type=RUN_PATH, metavar="RUN", help="Resume the run in this folder.")
 @click.option(
     "--extend",
     is_flag=True,
-    help="With --resume: stages of its recipe may be longer than they were.",
+    help="With --resume: allow stages that are longer than before, and more of them.",
 )
 @click.option(
     "--checkpoint",
@@ -159,10 +159,10 @@ class _Interval(click.ParamType[Interval]):
     default="1 minute",
     show_default=True,
     metavar="INTERVAL",
-    help="How often to save where the run is: minutes, steps or epochs. Each stage's end is saved, too.",
+    help="How often to save a checkpoint: minutes, steps or epochs. Each stage's end is saved, too.",
 )
 @DENY
-@click.option("--locked", is_flag=True, help="Refuse to train unless all is as the recipe's lock says.")
+@click.option("--locked", is_flag=True, help="Refuse to train unless everything matches the recipe's lock.")
 @QUIET
 @DEBUG
 @click.pass_context
@@ -189,8 +189,8 @@ def run(
 ) -> int:
     """Train a recipe and leave a run folder.
 
-    With --resume RUN a run goes on that was interrupted or killed, with the options that it began with; its weights are
-    those of a run that never stopped. Its recipe, or RECIPE in its place, must mean the same as then.
+    With --resume RUN, a run that was interrupted or killed continues with the options that it began with; its weights
+    are those of a run that never stopped. Its recipe, or RECIPE if given, must mean the same as before.
 
     The first run that ends well writes RECIPE.lock. With --locked threads and instructions are the lock's.
     """
@@ -211,6 +211,7 @@ def run(
     with mxnet(threads, debug, lock.instructions if lock else where.instructions):
         with first_words(where.recipe, quiet) as say:
             say("loading MXNet")
+            from runtime.decorations import Guarded
             from runtime.display import Display, summary
             from runtime.leaving import how_to_go_on, what_is_left
             from runtime.locking import as_locked
@@ -234,7 +235,7 @@ def run(
                 again = Resume(resumed, extend) if resumed is not None else None
                 asking = (as_locked(lock), _advise(deny, quiet))
                 folder, result = run_prepared(
-                    prepared, where.runs, out, display, *asking, again, (lambda line: None) if quiet else tell
+                    prepared, where.runs, out, Guarded(display), *asking, again, (lambda line: None) if quiet else tell
                 )
         except Interrupted as stopped:
             with going_on(sys.stderr):
@@ -243,6 +244,8 @@ def run(
         with going_on(sys.stderr):
             for name, reason in result["skipped_images"]:
                 click.echo(printable(f"skipped {name}: {reason}"), err=True)
+            for name, reason in result["missing"]:
+                click.echo(printable(f"could not write {name}: {reason}"), err=True)
             if result["status"] == "interrupted":
                 click.echo(printable(f"interrupted; {what_is_left(folder, result)}"), err=True)
                 click.echo(how_to_go_on(folder), err=True)

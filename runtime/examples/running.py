@@ -92,4 +92,16 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The scheduler gives a job 4 GB of memory, and kills it when it takes more.",
     ),
+    "E695": Example(
+        "ftr evaluate runs/flowers-1 --data photos --strict",
+        "ftr evaluate runs/flowers-1 --data photos-of-2026 --strict",
+        "shell",
+        "The run was trained on the folder photos.",
+    ),
+    "E696": Example(
+        "ftr evaluate flowers.ftrpack --data photos-of-2026 --strict",
+        "ftr evaluate runs/flowers-1 --data photos-of-2026 --strict",
+        "shell",
+        "The pack was made from the folder runs/flowers-1.",
+    ),
 }

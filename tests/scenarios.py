@@ -39,6 +39,7 @@ from recipe_lang.source import Source
 from runtime.examples import Example
 from runtime.packing import pack_run
 from runtime.vocabulary import VOCABULARY
+from runtime.weights_advice import with_weights_advice
 
 BASE = (
     "param lr = 1e-3 in log(1e-5 .. 1e-1)\n\n"
@@ -283,6 +284,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W744": _advised((50, 50)),
     "W745": _advised((500, 500)),
     "W746": _advised((250, 250)),
+    "W750": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
     "W760": _read,
     "W761": _read,
     "W747": _advised((400, 400), shared=True),
@@ -602,6 +604,7 @@ def _offline(patch: pytest.MonkeyPatch) -> None:
         raise requests.ConnectionError("no route to host")
 
     patch.setattr(requests, "get", refuse)
+    patch.setattr(requests, "head", refuse)
     patch.setenv("MXNET_HOME", "cache")
 
 
@@ -623,7 +626,7 @@ PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E118": _read_only,
     "E510": _without_packages,
     "E528": _without_packages,
-    "E540": _offline,
+    **dict.fromkeys(("E540", "W750"), _offline),
     "E643": _locked,
     **dict.fromkeys(("E573", "E574"), _hub),
 }

@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from toy import CLASSES, TINY, Watching, make_images, metrics, train, truncate, write_recipe
+from toy import CLASSES, STAGE, TINY, Watching, make_images, metrics, train, truncate, write_recipe
 
+from recipe_lang.checker import check
 from recipe_lang.diagnostics import Problem, RecipeError
+from recipe_lang.parser import parse
+from recipe_lang.source import Source
 from runtime.artifacts import create_folder
 from runtime.bases import families
 from runtime.data.sets import Sets, list_sets
@@ -28,9 +31,12 @@ from runtime.run_settings import RunSettings
 from runtime.running import Watch, prepare
 from runtime.running import run as run_prepared
 from runtime.train import Interrupted
+from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.data import AUGMENT
 from runtime.vocabulary.training import OPTIMIZER
+from runtime.weights import hosted_weights
 from runtime.weights.params_file import read_params, write_params
+from runtime.weights_advice import with_weights_advice
 
 PROMISED = {
     *("recipe.ftr", "resolved.ftr", "plan.json", "classes.json", "metrics.jsonl", "model.params"),
@@ -626,6 +632,7 @@ def test_hosted_weights_without_a_network_fail_at_once(
         raise requests.ConnectionError("no route to host")
 
     monkeypatch.setattr(requests, "get", offline)
+    monkeypatch.setattr(requests, "head", offline)
     monkeypatch.setenv("MXNET_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path))
     started = time.monotonic()
@@ -636,3 +643,52 @@ def test_hosted_weights_without_a_network_fail_at_once(
     assert line_of(problem) > LINE_OF_VALID
     assert "gluon_params" in problem.help()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("weights", "code"),
+    [("imagenet", "E540"), ('gluon_params("no.params")', "E520"), ("gluon_params({saved})", "E526")],
+)
+def test_weights_that_cannot_be_had_are_refused_before_anything_is_done(
+    weights: str, code: str, photos: Path, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def gone(url: str, **_: object) -> requests.Response:
+        asked.append(url)
+        answer = requests.Response()
+        answer.status_code, answer.reason, answer.url = 403, "Forbidden", url
+        return answer
+
+    def built(*_: object) -> None:
+        raise AssertionError("a network is built for nothing")
+
+    monkeypatch.setattr(requests, "head", gone)
+    monkeypatch.setenv("MXNET_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("runtime.running.build_model", built)
+    weights = weights.format(saved=f'"{saved}", sha256 = "{"0" * 8}"')
+    recipe = write_recipe(tmp_path / "r.ftr", photos, base=TINY.replace("none", weights))
+    with pytest.raises(RecipeError) as caught:
+        prepare(recipe)
+    (problem,) = caught.value.problems
+    assert (problem.code, line_of(problem) > LINE_OF_VALID) == (code, True)
+    assert [url.rpartition("/")[2][:17] for url in asked] == ["cifar_resnet20_v1"] * (code == "E540")
+    assert code != "E540" or (" is not there, and " in problem.message() and "says 403 Forbidden" in problem.message())
+    assert not (tmp_path / "cache").exists()
+
+
+def test_weights_in_the_zoos_cache_are_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MXNET_HOME", str(tmp_path))
+    monkeypatch.delenv("MXNET_GLUON_REPO", raising=False)
+    monkeypatch.setattr(requests, "head", lambda *_, **__: pytest.fail("the host was asked"))
+    recipe = Source(
+        "r.ftr", f"ftr 1\ndata {{\n  train = digits\n}}\nbase = {TINY.replace('none', 'imagenet')}\n{STAGE}"
+    )
+    checked = check(parse(recipe), VOCABULARY)
+    assert [problem.code for problem in with_weights_advice(checked)] == ["W750"]
+    digest = hashlib.sha1(b"weights").hexdigest()
+    monkeypatch.setitem(hosted_weights._store("gluoncv")._model_sha1, "cifar_resnet20_v1", digest)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / f"cifar_resnet20_v1-{digest[:8]}.params").write_bytes(b"weights")
+    hosted_weights.check_hosted("gluoncv", "cifar_resnet20_v1")
+    assert with_weights_advice(checked) == ()

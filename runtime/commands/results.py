@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from runtime.commands.command import (
     console,
     mxnet,
     tell,
+    was_given,
 )
 
 
@@ -150,11 +152,14 @@ def export(run: Path, out: Path, stage: str | None, debug: bool) -> int:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
 @JSON
+@click.pass_context
 @command
-def runs(folder: Path, machine: bool) -> int:
+def runs(context: click.Context, folder: Path, machine: bool) -> int:
     """List and compare the runs in a FOLDER (runs by default)."""
     from runtime.report_view import read_results, show_runs
 
+    if was_given(context, "folder") and not os.path.exists(folder):
+        raise click.UsageError(f"there is no folder {folder}")
     found = read_results(folder)
     if machine:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))

@@ -168,6 +168,11 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The table `all.csv` holds the rows of `train.csv` as well.",
     ),
+    "W750": Example(
+        'base = gluon("resnet18_v2", weights = imagenet)',
+        'base = gluon("resnet18_v2", weights = gluon_params("resnet18_v2.params"))',
+        given="The zoo's cache is empty.",
+    ),
     "W760": Example(
         'train = folder("photos")\nvalid = folder("more")',
         'train = folder("photos")\nvalid = folder("more")\nexclude = "photos.exclude.txt"',

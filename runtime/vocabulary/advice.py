@@ -1,4 +1,4 @@
-"""Advice that the text of a recipe gives: what is allowed and seldom wise (W710 to W730, W780).
+"""Advice that the text of a recipe gives: seldom wise (W710 to W730, W780), or without its weights (W750).
 
 One class for each kind. Its docstring is the reason, `source` where the reason comes from; both are printed by
 `ftr explain CODE`. When each is given stands in `advice_rules`.
@@ -504,3 +504,30 @@ class ViewsNeverRepeat(Problem):
 
     def help(self) -> str:
         return "take fewer, or write `views = none`"
+
+
+# --- weights -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsNotCached(Problem):
+    """The zoos' hosted weights are reported gone: what the zoo's cache does not hold can seldom be downloaded.
+
+    `ftr plan` and `ftr run` ask the host before anything else, and refuse where it has no such file.
+    """
+
+    code: ClassVar[str] = "W750"
+    source: ClassVar[str] = "https://github.com/dmlc/gluon-cv/issues/1778"
+    zoo: str
+    name: str
+    folder: str
+
+    def message(self) -> str:
+        weights = f'the `imagenet` weights of {self.zoo}("{self.name}")'
+        return f"{weights} are not in {self.folder}, and the hosted ones may be gone"
+
+    def help(self) -> str:
+        return (
+            'if you have the file, write `weights = gluon_params("file.params")`\n'
+            'or take a base that brings its weights: `packaged("efficientnet_lite0")`'
+        )

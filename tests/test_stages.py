@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,15 @@ stage "top" {
 )
 FROM_HEAD = {"stage": 1, "title": "head", "epoch": 3}
 Run = tuple[Path, dict[str, Any]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick() -> Iterator[None]:
+    """Draw and export nothing: it takes as long as the rest."""
+    with pytest.MonkeyPatch.context() as patch:
+        for slow in ("draw_curves", "export_model"):
+            patch.setattr(f"runtime.leaving.{slow}", lambda *_: None)
+        yield
 
 
 @pytest.fixture(scope="module")

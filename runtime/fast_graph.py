@@ -17,7 +17,7 @@ from __future__ import annotations
 import ast
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -29,6 +29,7 @@ from runtime.model import sequence
 from runtime.mx import autograd, gluon, mx, nd
 
 Node = dict[str, Any]
+Values = npt.NDArray[np.float32]
 Entry = list[int]  # the number of a node, and which of its outputs
 
 _CELLS = 700  # of the input times the output: with more, the convolution on two cores is as fast as the product
@@ -60,19 +61,35 @@ def fast_graph(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> A
 
 def _rules_that_train_alike(net: Any, symbol: Any, shape: tuple[int, ...], context: Any) -> frozenset[str]:
     """Return the rules whose graph of a network that trains gives the same gradients; none where there are none."""
-    if all(parameter.grad_req == "null" for parameter in net.collect_params().values()):
-        return frozenset()
-    copies = gluon.ParameterDict()  # the network's own are not to be touched
-    for name, parameter in net.collect_params().items():
-        copies._params[name] = _parameter(name, parameter.grad_req, parameter.data(), context)
-    expected = _gradients(_Graph(symbol, shape, drops=False), copies, shape, context)
+    parameters = net.collect_params()
+    trained = [parameter for parameter in parameters.values() if parameter.grad_req != "null"]
     every = _RULES.get(instructions(), _ELSEWHERE)
-    for rules in (every, every - {"join"}):
-        with suppress(mx.MXNetError):
-            found = _gradients(_Graph(symbol, shape, drops=False, rules=rules), copies, shape, context)
-            if np.linalg.norm(found - expected) <= _BOUND * np.linalg.norm(expected):
-                return rules
+    plain = _Graph(symbol, shape, drops=False)
+    if not trained or _Graph(symbol, shape, drops=False, rules=every).operators() == plain.operators():
+        return frozenset()
+    # Only gradients, which the next step overwrites, and what norms set in training are touched: copies take memory.
+    before = {each: each.data().copy() for each in parameters.values() if len(each.shape) == 1}
+    try:
+        _take_step(_block(plain, parameters, context), shape, context)
+        expected = [parameter.grad().asnumpy() for parameter in trained]
+        for rules in (every, every - {"join"}):
+            with suppress(mx.MXNetError):
+                _take_step(_block(_Graph(symbol, shape, drops=False, rules=rules), parameters, context), shape, context)
+                if _are_alike(expected, (parameter.grad().asnumpy() for parameter in trained)):
+                    return rules
+    finally:
+        for parameter, values in before.items():
+            parameter.set_data(values)
     return frozenset()
+
+
+def _are_alike(expected: Sequence[Values], found: Iterable[Values]) -> bool:
+    """Whether the gradients of all parameters, taken as one vector, differ by less than the bound."""
+    wrong, size = 0.0, 0.0
+    for one, other in zip(expected, found, strict=True):
+        wrong += float(np.square(one - other, dtype=np.float64).sum())
+        size += float(np.square(one, dtype=np.float64).sum())
+    return bool(wrong <= _BOUND**2 * size)
 
 
 def predicting_graph(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> Any:
@@ -103,9 +120,8 @@ def _parameter(name: str, grad_req: str, values: Any, context: Any) -> Any:
     return made
 
 
-def _gradients(graph: _Graph, parameters: Any, shape: tuple[int, ...], context: Any) -> npt.NDArray[np.float32]:
-    """Return all gradients that a graph over parameters gives for noise, in one row."""
-    block = _block(graph, parameters, context)
+def _take_step(block: Any, shape: tuple[int, ...], context: Any) -> None:
+    """Leave the gradients of a block for noise in its parameters."""
     block.hybridize()
     rng = np.random.default_rng(0)
     noise = nd.array(rng.normal(size=shape), ctx=context)
@@ -114,8 +130,6 @@ def _gradients(graph: _Graph, parameters: Any, shape: tuple[int, ...], context: 
         loss = (scores * nd.array(rng.normal(size=scores.shape), ctx=context)).sum()
     loss.backward()
     nd.waitall()
-    trained = [parameter for parameter in parameters.values() if parameter.grad_req != "null"]
-    return np.concatenate([parameter.grad().asnumpy().ravel() for parameter in trained])
 
 
 class _Graph:
@@ -154,6 +168,10 @@ class _Graph:
         return mx.sym.load_json(
             json.dumps({"nodes": self.nodes, "arg_nodes": arguments, "heads": self.heads, "attrs": self.attributes})
         )
+
+    def operators(self) -> list[str]:
+        """Return what the nodes compute, in order."""
+        return [node["op"] for node in self.nodes]
 
     def _entry(self, entry: Entry) -> Entry:
         return [self.new[entry[0]], *entry[1:]]

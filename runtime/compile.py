@@ -197,10 +197,10 @@ class _Stage:
         self.net = net
         self.problems = problems
         self.per_epoch = max(1, data.images("train") // data.batch)
-        self.total = self.steps(block["for"])
+        self.total = Length(block["for"].steps(self.per_epoch), str(block["for"]))
 
     def steps(self, length: Quantity, least: int = 0) -> Length:
-        return Length(max(least, length.steps(self.per_epoch)), str(length))
+        return Length(max(least, length.steps(self.per_epoch, self.total)), str(length))
 
     def plan(self, position: int, before: StagePlan | None) -> StagePlan:
         block = self.block

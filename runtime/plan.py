@@ -106,6 +106,11 @@ class StopPlan:
     min_delta: float
 
 
+def stage_name(position: int, title: str) -> str:
+    """Return a stage as people see it: counted from 1, with its title."""
+    return f'stage {position + 1} "{title}"'
+
+
 @dataclass(frozen=True, slots=True)
 class StagePlan:
     """One stage. `cut` counts the parts of the frozen prefix, which runs outside of training.
@@ -143,6 +148,16 @@ class StagePlan:
     def trained(self) -> int:
         """How many numbers train."""
         return sum(part.trained for part in self.parts)
+
+    @property
+    def name(self) -> str:
+        """The stage as people see it."""
+        return stage_name(self.position, self.title)
+
+    @property
+    def measures_beginning(self) -> bool:
+        """Whether the weights that it begins with are a candidate of its best; in the first stage the head is new."""
+        return self.position > 0 and self.monitor is not None
 
     @property
     def numbers(self) -> int:

@@ -56,7 +56,7 @@ from runtime.locking import SURROUNDINGS, changed_since, differences, inputs, re
 from runtime.machine import library_versions, thread_count
 from runtime.memory import room
 from runtime.memory_need import Need, memory_need
-from runtime.model import Model, build_model, start_weights
+from runtime.model import Model, build_model, check_weights, start_weights
 from runtime.mx import mx
 from runtime.plan import Plan
 from runtime.plan_advice import plan_advice
@@ -135,8 +135,10 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     recipe, listings = listed(path, settings, data_root, outside)
     facts = data_facts(listings, recipe)
     size, _ = image_size(recipe)
-    head = [step(layer) for layer in recipe["head"]]
-    model = build_model(step(recipe.fields["base"]), head, len(facts.classes), size)
+    base, head = step(recipe.fields["base"]), [step(layer) for layer in recipe["head"]]
+    with Place(base.place):
+        check_weights(base)
+    model = build_model(base, head, len(facts.classes), size)
     plan = compile_plan(recipe, facts, model.facts())
     need = memory_need(model, plan)
     advice = ordered((*recipe.advice, *plan_advice(recipe, plan, listings, need)))

@@ -39,6 +39,7 @@ from recipe_lang.source import Source
 from runtime.examples import Example
 from runtime.packing import pack_run
 from runtime.vocabulary import VOCABULARY
+from runtime.weights_advice import with_weights_advice
 
 BASE = (
     "param lr = 1e-3 in log(1e-5 .. 1e-1)\n\n"
@@ -287,6 +288,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W744": _advised((50, 50)),
     "W745": _advised((500, 500)),
     "W746": _advised((250, 250)),
+    "W750": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
     "W760": _read,
     "W761": _read,
     "W747": _advised((400, 400), shared=True),
@@ -448,6 +450,12 @@ def _left(right: bool) -> None:
     Path("longer.ftr").write_text(RUN.replace("1 epoch", "2 epochs"))
 
 
+def _interrupted(right: bool) -> None:
+    _finished(right)
+    path = Path("runs/flowers-1/result.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "status": "interrupted"}))
+
+
 def _damaged(right: bool) -> None:
     _left(right)
     for path in Path("runs/flowers-1/checkpoints").glob("*.params"):
@@ -579,7 +587,8 @@ GIVEN: dict[str, Callable[[bool], None]] = {
         lambda n, row: [unicodedata.normalize(("NFC", "NFD")[n % 2], row.replace("rose", "ros\xe9"))], "alike.csv"
     ),
     "E601": lambda right: _photos(roses=20, tulips=20),
-    **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608"), _finished),
+    **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608", "E690"), _finished),
+    "E691": _interrupted,
     "E640": _damaged,
     "E641": _foreign_checkpoint,
     "E642": _edited,
@@ -600,6 +609,7 @@ def _offline(patch: pytest.MonkeyPatch) -> None:
         raise requests.ConnectionError("no route to host")
 
     patch.setattr(requests, "get", refuse)
+    patch.setattr(requests, "head", refuse)
     patch.setenv("MXNET_HOME", "cache")
 
 
@@ -621,7 +631,7 @@ PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E118": _read_only,
     "E510": _without_packages,
     "E528": _without_packages,
-    "E540": _offline,
+    **dict.fromkeys(("E540", "W750"), _offline),
     "E643": _locked,
     **dict.fromkeys(("E573", "E574"), _hub),
 }

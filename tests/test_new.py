@@ -364,6 +364,7 @@ def test_few_images_choose_no_epoch_and_hold_no_test_set(new: New, tmp_path: Pat
     recipe = new(photos(tmp_path / "few", {"ab": 100, "cd": 100}))
     assert images(recipe) == {"train": 160, "valid": 40}
     assert monitors(recipe) == ["None", "None"]
+    assert [stage["keep"] for stage in recipe.all("stage")] == [None, "last"]
 
 
 def test_the_smallest_set(new: New, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from planned import facts, net_facts, plan_of
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.parser import parse
+from recipe_lang.printer import print_recipe
 from recipe_lang.source import Source
 from runtime.compile import compile_plan
 from runtime.plan import DataFacts, StagePlan, Step, as_json
@@ -145,6 +146,21 @@ def test_all_lengths_of_a_stage_are_in_steps() -> None:
     assert stage.stop is not None
     assert stage.stop.patience == 15
     assert stage_of("schedule = multistep(at = [7 steps, 9 steps])").schedule.args["at"] == (7, 9)
+
+
+@pytest.mark.parametrize(
+    ("length", "warmup", "steps"),
+    [("3 epochs", "10%", 3), ("15 steps", "20%", 3), ("25 steps", "0.1", 2), ("3 epochs", "1 epoch / 2", 5)],
+)
+def test_a_warmup_may_be_a_share_of_its_stage(length: str, warmup: str, steps: int) -> None:
+    assert stage_of(f"for = {length}", f"schedule = cosine(warmup = {warmup})").warmup == steps
+
+
+def test_a_share_is_the_same_recipe_however_it_is_written() -> None:
+    texts = [recipe(f"schedule = cosine(warmup = {warmup})") for warmup in ("10%", "0.1", "3 steps", "0.1 epochs")]
+    assert [len({plan_of(text).hash for text in texts[:count]}) for count in (2, 3, 4)] == [1, 2, 3]
+    printed = print_recipe(check(parse(Source("r.ftr", texts[0])), VOCABULARY), VOCABULARY)
+    assert "warmup = 10%" in printed
 
 
 def test_a_warmup_as_long_as_the_stage_is_an_error() -> None:

@@ -144,13 +144,18 @@ def _hardly_trained(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 def _warmups(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
-        warmup: Quantity = stage["schedule"]["warmup"]
         length: Quantity = stage["for"]
+        warmup = stage["schedule"]["warmup"].within(length)
         if warmup.unit == length.unit and warmup.number > length.number / 2:
             from runtime.vocabulary.advice import LongWarmup
 
             place = _argument(stage.fields["schedule"], "warmup", stage.head_span)
-            yield LongWarmup(span=place, warmup=str(warmup), length=str(length), length_span=stage.fields["for"].span)
+            yield LongWarmup(
+                span=place,
+                warmup=str(stage["schedule"]["warmup"]),
+                length=str(length),
+                length_span=stage.fields["for"].span,
+            )
 
 
 def _drops(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -160,7 +165,7 @@ def _drops(recipe: CheckedRecipe) -> Iterator[Problem]:
         every: Quantity | None = schedule["every"] if schedule.name == "step" else None
         if every is None or every.unit != length.unit:
             continue
-        warmup: Quantity = schedule["warmup"]
+        warmup = schedule["warmup"].within(length)
         if every.number + (warmup.number if warmup.unit == length.unit else 0) >= length.number:
             from runtime.vocabulary.advice import NeverDrops
 
@@ -199,6 +204,14 @@ def _monitors(recipe: CheckedRecipe) -> Iterator[Problem]:
             from runtime.vocabulary.advice import MonitorIgnored
 
             yield MonitorIgnored(span=own, keep_span=stage.fields["keep"].span)
+
+
+def _unmonitored(recipe: CheckedRecipe) -> Iterator[Problem]:
+    *before, last = recipe.all("stage")
+    if before and not _chooses(last) and last["keep"] != "last":
+        from runtime.vocabulary.advice import UnmonitoredLast
+
+        yield UnmonitoredLast(span=last.head_span, before=before[-1].title)
 
 
 def _unused_defaults(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -386,6 +399,7 @@ ADVICE: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _patience,
     _repeated,
     _monitors,
+    _unmonitored,
     _unused_defaults,
     _small_batches,
     _decay,

@@ -128,15 +128,15 @@ def run(
     return run(prepared, RunSettings(device, workers), None if out is None else Path(out), watch)
 
 
-def load(path: str | Path) -> Finished:
-    """Load a finished run from its folder or its pack.
+def load(path: str | Path, stage: str | None = None) -> Finished:
+    """Load a finished run from its folder or its pack; with `stage`, a title or a number, the weights it handed on.
 
     Raises:
-        RecipeError: it is no finished run.
+        RecipeError: it is no finished run, or has no such weights.
     """
     from runtime.finished import load
 
-    return load(Path(path))
+    return load(Path(path), stage)
 
 
 def predict(finished: Finished, paths: Sequence[str | Path], top: int = 5, device: str = "cpu") -> Iterator[Prediction]:

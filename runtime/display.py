@@ -152,7 +152,8 @@ class Display:
             case StageFinished() if self._now is not None:
                 took = _duration(now - self._now.started)
                 early = "stopped early, " if event.reason != "done" else ""
-                self._say(Text(f"  {early}{took}; keeps {event.kept}", style="dim"))
+                nothing = "; gained nothing" if event.gained is False else ""
+                self._say(Text(f"  {early}{took}{nothing}; keeps {event.kept}", style="yellow" if nothing else "dim"))
 
     def _stage_lines(self, stage: StagePlan) -> Sequence[Text]:
         """Return what is said of a stage at its start: on a narrow terminal in two lines."""
@@ -173,7 +174,8 @@ class Display:
         speed = now.images / now.busy_s if now.busy_s > 0 else 0.0
         columns = self._console.width if self._console.is_terminal else None
         self._say(EpochLine.of(now.stage, event, speed).text(columns))
-        now.evaluated.append(event)
+        if event.epoch:  # not what the stage began with: no training loss goes with it
+            now.evaluated.append(event)
         monitor = now.stage.monitor
         if event.is_best and monitor is not None:
             best = f"{event.values[monitor.name]:.4f}, {_at(now.stage, event)}"
@@ -315,4 +317,12 @@ def summary(console: Console, result: Mapping[str, Any], folder: object) -> None
     for claim in result["expect"] or ():
         style, verdict = ("green", "holds") if claim["holds"] else ("bold red", "does not hold")
         console.print(Text.assemble("claim ", claim["claim"], ": ", (verdict, style), f" ({claim['value']:.4f})"))
+    console.print(Text(_from(result["weights_from"])), soft_wrap=True)
     console.print(Text(f"{_duration(result['wall_s'])} in all; run folder: {folder}"), soft_wrap=True)
+
+
+def _from(origin: Mapping[str, Any]) -> str:
+    """Say of which stage and epoch the final weights are."""
+    epoch = f"epoch {origin['epoch']} of " if origin["epoch"] else ""
+    best = f": {origin['metric']} {number(origin['value'], 4)}" if origin["metric"] else ""
+    return f'the weights are those of {epoch}stage {origin["stage"]} "{origin["title"]}"{best}'

@@ -1,11 +1,12 @@
 """The trained part of a network as a graph that trains fast.
 
 In: blocks that are ready for their stage, and the shape of what they get. Out: one block over the same parameters that
-computes the same, up to rounding, with operators whose gradients MXNet 1.9.1 has in a fast form:
+computes the same, up to rounding, with operators whose gradients MXNet 1.9.1 has in a fast form. By which of these
+rules a graph is written depends on the level of the processor's instructions: by those that pay there
+(docs/fast-graph.md).
 
-* a batch norm and the ReLU behind it as one operator. ReLU6 is its minimum with 6: `clip`, as networks write it, takes
-  more than half of the time of a light network's training step. With AVX-512, MXNet has no such gradient behind a
-  convolution whose channels do not come in whole blocks of 16: those are tried next, then none.
+* a batch norm right behind a convolution and the ReLU behind it as one operator. Of a ReLU6 the `clip` stays, or
+  becomes the minimum with 6: a third of the time of a light network's training step was spent between the two.
 * a depthwise convolution with a large kernel on a small image as a product of matrices. Its weights' gradient has no
   fast form there (kernels of 3 x 3 have one): 10 to 40 times slower than the forward pass.
 * what is cut out of a convolution's result is cut out behind its norm, where that takes no statistics of the batch.
@@ -16,22 +17,29 @@ from __future__ import annotations
 import ast
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from runtime.instructions import instructions
 from runtime.model import sequence
 from runtime.mx import autograd, gluon, mx, nd
 
 Node = dict[str, Any]
+Values = npt.NDArray[np.float32]
 Entry = list[int]  # the number of a node, and which of its outputs
 
 _CELLS = 700  # of the input times the output: with more, the convolution on two cores is as fast as the product
 _TRIED = 2  # images; layouts do not depend on their number
-_BLOCKS = (1, 16, 0)
+_ELSEWHERE = frozenset({"join", "product"})
+_RULES = {  # by level of instructions, never by a timing: the same everywhere at that level, which the lock records
+    "avx2": _ELSEWHERE | {"minimum"},
+    "avx512_core": _ELSEWHERE,  # behind a norm of odd channels the minimum's gradient comes in a layout that is refused
+}
+_BLOCK = 16  # channels that AVX-512 takes at once
 _BOUND = 3e-2  # of the gradient's norm: rounding is far smaller, a layout mixed up far larger
 
 
@@ -44,27 +52,44 @@ def fast_graph(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> A
     """
     net = sequence(blocks)
     symbol = net(mx.sym.var("data"))
-    block = _block_that_trains_alike(net, symbol, (min(shape[0], _TRIED), *shape[1:]), context)
-    if block is not None:
-        net = _block(_Graph(symbol, shape, block=block), net.collect_params(), context)
-    net.hybridize(static_alloc=True, static_shape=True)
+    rules = _rules_that_train_alike(net, symbol, (min(shape[0], _TRIED), *shape[1:]), context)
+    if rules:
+        net = _block(_Graph(symbol, shape, rules=rules), net.collect_params(), context)
+    net.hybridize(static_alloc=True)  # `static_shape` is no faster, and holds a fifth more memory
     return net
 
 
-def _block_that_trains_alike(net: Any, symbol: Any, shape: tuple[int, ...], context: Any) -> int | None:
-    """Return the first of `_BLOCKS` with which the fast graph of a network that trains gives the same gradients."""
-    if all(parameter.grad_req == "null" for parameter in net.collect_params().values()):
-        return None
-    copies = gluon.ParameterDict()  # the network's own are not to be touched
-    for name, parameter in net.collect_params().items():
-        copies._params[name] = _parameter(name, parameter.grad_req, parameter.data(), context)
-    expected = _gradients(_Graph(symbol, shape, drops=False, fast=False), copies, shape, context)
-    for block in _BLOCKS:
-        with suppress(mx.MXNetError):
-            found = _gradients(_Graph(symbol, shape, drops=False, block=block), copies, shape, context)
-            if np.linalg.norm(found - expected) <= _BOUND * np.linalg.norm(expected):
-                return block
-    return None
+def _rules_that_train_alike(net: Any, symbol: Any, shape: tuple[int, ...], context: Any) -> frozenset[str]:
+    """Return the rules whose graph of a network that trains gives the same gradients; none where there are none."""
+    parameters = net.collect_params()
+    trained = [parameter for parameter in parameters.values() if parameter.grad_req != "null"]
+    every = _RULES.get(instructions(), _ELSEWHERE)
+    plain = _Graph(symbol, shape, drops=False)
+    if not trained or _Graph(symbol, shape, drops=False, rules=every).operators() == plain.operators():
+        return frozenset()
+    # Only gradients, which the next step overwrites, and what norms set in training are touched: copies take memory.
+    before = {each: each.data().copy() for each in parameters.values() if len(each.shape) == 1}
+    try:
+        _take_step(_block(plain, parameters, context), shape, context)
+        expected = [parameter.grad().asnumpy() for parameter in trained]
+        for rules in (every, every - {"join"}):
+            with suppress(mx.MXNetError):
+                _take_step(_block(_Graph(symbol, shape, drops=False, rules=rules), parameters, context), shape, context)
+                if _are_alike(expected, (parameter.grad().asnumpy() for parameter in trained)):
+                    return rules
+    finally:
+        for parameter, values in before.items():
+            parameter.set_data(values)
+    return frozenset()
+
+
+def _are_alike(expected: Sequence[Values], found: Iterable[Values]) -> bool:
+    """Whether the gradients of all parameters, taken as one vector, differ by less than the bound."""
+    wrong, size = 0.0, 0.0
+    for one, other in zip(expected, found, strict=True):
+        wrong += float(np.square(one - other, dtype=np.float64).sum())
+        size += float(np.square(one, dtype=np.float64).sum())
+    return bool(wrong <= _BOUND**2 * size)
 
 
 def predicting_graph(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> Any:
@@ -73,7 +98,7 @@ def predicting_graph(blocks: Sequence[Any], shape: tuple[int, ...], context: Any
     A part cut out of what a convolution gives stands between it and its norm; here it is cut behind the two.
     """
     net = sequence(blocks)
-    graph = _Graph(net(mx.sym.var("data")), shape, fast=False, predicts=True)
+    graph = _Graph(net(mx.sym.var("data")), shape, predicts=True)
     if any(node["op"] == "slice" for node in graph.nodes):
         return _block(graph, net.collect_params(), context)
     return net
@@ -95,9 +120,8 @@ def _parameter(name: str, grad_req: str, values: Any, context: Any) -> Any:
     return made
 
 
-def _gradients(graph: _Graph, parameters: Any, shape: tuple[int, ...], context: Any) -> npt.NDArray[np.float32]:
-    """Return all gradients that a graph over parameters gives for noise, in one row."""
-    block = _block(graph, parameters, context)
+def _take_step(block: Any, shape: tuple[int, ...], context: Any) -> None:
+    """Leave the gradients of a block for noise in its parameters."""
     block.hybridize()
     rng = np.random.default_rng(0)
     noise = nd.array(rng.normal(size=shape), ctx=context)
@@ -106,15 +130,13 @@ def _gradients(graph: _Graph, parameters: Any, shape: tuple[int, ...], context: 
         loss = (scores * nd.array(rng.normal(size=scores.shape), ctx=context)).sum()
     loss.backward()
     nd.waitall()
-    trained = [parameter for parameter in parameters.values() if parameter.grad_req != "null"]
-    return np.concatenate([parameter.grad().asnumpy().ravel() for parameter in trained])
 
 
 class _Graph:
     """A symbol's graph, written anew node by node.
 
-    It may lose its dropout (`drops`), get operators that train fast (`fast`), and take for granted that it only
-    predicts (`predicts`). A norm takes its ReLU behind a convolution whose channels are multiples of `block`; 0: never.
+    It may lose its dropout (`drops`), get operators that train fast by `rules`, and take for granted that it only
+    predicts (`predicts`).
     """
 
     def __init__(
@@ -123,9 +145,8 @@ class _Graph:
         shape: tuple[int, ...],
         *,
         drops: bool = True,
-        fast: bool = True,
         predicts: bool = False,
-        block: int = 1,
+        rules: frozenset[str] = frozenset(),
     ) -> None:
         graph = json.loads(symbol.tojson())
         self.attributes = graph["attrs"]
@@ -133,7 +154,7 @@ class _Graph:
         self.shapes = _shapes(symbol, shape)
         self.readers = Counter(entry[0] for node in self.old for entry in node["inputs"])
         self.readers.update(entry[0] for entry in graph["heads"])
-        self.drops, self.fast, self.predicts, self.block = drops, fast, predicts, block
+        self.drops, self.predicts, self.rules = drops, predicts, rules
         self.nodes: list[Node] = []
         self.constants: dict[str, npt.NDArray[np.float32]] = {}
         self.new: dict[int, int] = {}
@@ -147,6 +168,10 @@ class _Graph:
         return mx.sym.load_json(
             json.dumps({"nodes": self.nodes, "arg_nodes": arguments, "heads": self.heads, "attrs": self.attributes})
         )
+
+    def operators(self) -> list[str]:
+        """Return what the nodes compute, in order."""
+        return [node["op"] for node in self.nodes]
 
     def _entry(self, entry: Entry) -> Entry:
         return [self.new[entry[0]], *entry[1:]]
@@ -181,29 +206,26 @@ class _Graph:
     def _join(self, node: Node, inputs: Sequence[Entry]) -> int:
         if node["op"] == "Dropout" and not self.drops:
             return inputs[0][0]
-        if self.fast and (limit := _relu(node)):
-            made = inputs[0][0]
-            if self._takes_relu(made, node["inputs"][0][0]):
-                self.nodes[made]["op"] = "_contrib_BatchNormWithReLU"
-            else:
-                made = self._add("relu", f"{node['name']}_relu", inputs)
-            return made if limit == np.inf else self._add("_minimum_scalar", node["name"], [[made, 0, 0]], scalar=limit)
-        if self.fast and node["op"] == "Convolution" and self._is_slow(node):
+        if "join" in self.rules and (limit := _relu(node)) and self._takes_relu(node):
+            self.nodes[inputs[0][0]]["op"] = "_contrib_BatchNormWithReLU"
+            if limit == np.inf:
+                return inputs[0][0]
+            if "minimum" in self.rules:
+                return self._add("_minimum_scalar", node["name"], inputs, scalar=limit)
+        if "product" in self.rules and node["op"] == "Convolution" and self._is_slow(node):
             return self._product(node, inputs)
         return self._add(node["op"], node["name"], inputs, **node.get("attrs", {}))
 
-    def _takes_relu(self, made: int, old: int) -> bool:
-        """Whether a node is a norm right behind a convolution, read once: elsewhere the joined gradient is wrong."""
-        node = self.nodes[made]
-        if node["op"] != "BatchNorm" or self.readers[old] > 1 or not self.block:
-            return False
-        before = self.nodes[node["inputs"][0][0]]
-        return before["op"] == "Convolution" and not any(count % self.block for count in self._channels(before))
+    def _takes_relu(self, node: Node) -> bool:
+        """Whether a ReLU's input is a norm right behind a convolution, read once: elsewhere the gradient is wrong.
 
-    def _channels(self, convolution: Node) -> tuple[int, int]:
-        """Return how many channels a convolution gives, and how many it gets."""
-        given, taken, *_ = self.shapes[self.nodes[convolution["inputs"][1][0]]["name"]]
-        return given, taken * int(convolution["attrs"].get("num_group", 1))
+        Of a plain ReLU the channels must come in whole blocks: the joined gradient of others is slow.
+        """
+        old = node["inputs"][0][0]
+        norm = self.nodes[self.new[old]]
+        behind = norm["op"] == "BatchNorm" and self.nodes[norm["inputs"][0][0]]["op"] == "Convolution"
+        whole = node["op"] == "clip" or self.shapes[self._output_name([old])][1] % _BLOCK == 0
+        return behind and whole and self.readers[old] == 1
 
     def _is_slow(self, node: Node) -> bool:
         """Whether a convolution is depthwise, its kernel large, and its image small."""

@@ -1,4 +1,4 @@
-"""Advice that only the data, the network or the machine shows (W740 to W759, W770, W785, W790 to W795).
+"""Advice that only the data, the network or the machine shows (W740 to W759, W770, W785, W790 to W795, W797).
 
 `plan_advice(recipe, plan, listings, need)`: in go a checked recipe, its plan, the listings of its sets, and how much
 memory the run needs; out comes advice, less what comments excuse. No image is opened. As in
@@ -18,6 +18,8 @@ from recipe_lang.checked import CallValue, CheckedRecipe
 from recipe_lang.diagnostics import Problem, ordered
 from recipe_lang.errors import listed
 from recipe_lang.extend import files
+from recipe_lang.source import Span
+from runtime.compile import augmentation
 from runtime.data.labels import alike, meant
 from runtime.data.passed_over import passed_line
 from runtime.data.problems import names_of, quoted
@@ -323,6 +325,28 @@ class MemoryShort(Problem):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CropWithoutChoice(Problem):
+    """A random crop of images that are square and no larger than the crop is always the whole image.
+
+    The plan then has a fixed step in its place, so that what frozen parts give of an image is kept as without it.
+    """
+
+    code: ClassVar[str] = "W797"
+    source: ClassVar[str] = "docs/language.md: data"
+    name: str
+    size: int
+
+    def message(self) -> str:
+        return f"`{self.name}` always gives the whole image: the training images are square, and fill its {self.size}px"
+
+    def help(self) -> str:
+        return (
+            "`random_resized_crop(scale = 0.5 .. 1.0)` cuts out parts, `random_crop(padding = 4px)` moves images;"
+            " or leave it out"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertainMetric(Problem):
     """Of five classes or fewer, the true one is always among the five best, whatever the network answers."""
 
@@ -420,6 +444,17 @@ def _few_steps(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
             yield FewSteps(span=block.place("for"), title=stage.title, steps=stage.steps)
 
 
+def _crops(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+    told: set[Span | None] = set()
+    for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
+        written = {each.value.span or each.span: each.value.name for each in augmentation(recipe, block) or ()}
+        for step in stage.augment:
+            name = written.get(step.place, step.name)
+            if name != step.name and step.place not in told:
+                told.add(step.place)
+                yield CropWithoutChoice(span=step.place, name=name, size=step.args["size"])
+
+
 def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images = plan.data.images("train")
     if images >= _FEW_IMAGES or recipe["base"]["weights"] is None:
@@ -487,7 +522,7 @@ def _memory_short(recipe: CheckedRecipe, plan: Plan, need: Need) -> Iterator[Pro
         yield MemoryShort(span=place, needed=need.of(batch), room=most, fits=fits)
 
 
-_HERE = frozenset(f"W{number}" for number in (*range(740, 760), 785, 790, 791, 792, 794, 795))
+_HERE = frozenset(f"W{number}" for number in (*range(740, 760), 785, 790, 791, 792, 794, 795, 797))
 _MISSING = frozenset(("nan", "na", "n/a", "#n/a", "<na>", "null", "#null!"))
 UNEQUAL = 5  # largest class to smallest, above which accuracy alone is advised against
 _FEW_OF_CLASS = 10
@@ -504,6 +539,7 @@ _RULES: tuple[Callable[[CheckedRecipe, Plan], Iterator[Problem]], ...] = (
     _lost_parts,
     _few_steps,
     _many_numbers,
+    _crops,
     _classes_alike,
     _no_label_as_class,
 )

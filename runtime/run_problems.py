@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from recipe_lang.diagnostics import Problem
+from runtime.plan import stage_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,39 @@ class NoSuchSet(Problem):
 
     def help(self) -> str:
         return "say `--on valid`, or `--data FOLDER` for other images"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoSuchStage(Problem):
+    """`--stage` names a stage of the run's recipe by its title, or by its number from 1."""
+
+    code: ClassVar[str] = "E690"
+    path: str
+    stage: str
+    titles: tuple[str, ...]
+
+    def message(self) -> str:
+        return f'the recipe of {self.path} has no stage "{self.stage}"'
+
+    def help(self) -> str:
+        known = ", ".join(stage_name(position, title) for position, title in enumerate(self.titles))
+        return f"it has {known}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoStageWeights(Problem):
+    """The folder of a run has the weights that each stage handed on, once that stage has ended; a pack has the last."""
+
+    code: ClassVar[str] = "E691"
+    path: str
+    number: int
+    reason: str
+
+    def message(self) -> str:
+        return f"{self.path} has no weights of stage {self.number}: {self.reason}"
+
+    def help(self) -> str:
+        return "without `--stage` it is what the run left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -184,7 +184,7 @@ def test_a_run_that_fails_is_1(ftr: Ftr, photos: Path, tmp_path: Path) -> None:
         (["run", "r.ftr", "--workers", "-1"], "Invalid value for '--workers'"),
         (["evaluate", "taken"], "error[E605]"),
         (["predict", "nowhere", "x.jpg"], "error[E605]"),
-        (["no-such-command"], "No such command"),
+        (["no-such-command"], "there is no command `no-such-command`"),
     ],
 )
 def test_a_wrong_command_is_2(
@@ -242,7 +242,7 @@ def test_paths_where_nothing_can_be_looked_up(ftr: Ftr, trained: Path) -> None:
         assert (code, out) == (2, ""), command
         assert err.startswith("error[E"), command
         assert "Traceback" not in err
-    assert ftr("runs", path).out == f"no runs in {path}\n"
+    assert ftr("runs", path).code == 2
 
 
 def test_version(ftr: Ftr) -> None:
@@ -605,7 +605,7 @@ def test_signals_end_a_run_soon(photos: Path, tmp_path: Path, number: int, code:
     assert time.monotonic() - asked < 15  # five seconds are promised; other programs may run beside the tests
     assert process.returncode == code
     assert re.fullmatch(
-        r"interrupted; run/model\.params has the best weights so far, of epoch \d+ of stage 1\n"
+        r'interrupted; run/model\.params has the best weights so far, of epoch \d+ of stage 1 "[^"]+"\n'
         r"to go on: ftr run --resume run\n",
         ADVICE.sub("", err),
     ), err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -103,6 +104,21 @@ def test_a_depthwise_convolution_of_any_geometry(kernel: int, stride: int, pad: 
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4)
     assert "batch_dot" in net(mx.sym.var("data")).tojson()
+
+
+@pytest.mark.parametrize(("level", "limit"), [("avx2", "_minimum_scalar"), ("avx512_core", "clip")])
+def test_the_level_of_instructions_chooses_the_rules(level: str, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.fast_graph.instructions", lambda: level)
+    net = nn.HybridSequential(prefix="")
+    net.add(nn.Conv2D(16, 3, in_channels=16), nn.BatchNorm(in_channels=16), nn.HybridLambda(relu6))
+    net.initialize(mx.init.Normal(1.0))
+    symbol = fast_graph([net], (2, 16, 6, 6), mx.cpu())(mx.sym.var("data"))
+    operators = {node["op"] for node in json.loads(symbol.tojson())["nodes"]}
+    assert operators == {"null", "Convolution", "_contrib_BatchNormWithReLU", limit}
+
+
+def relu6(F: Any, values: Any) -> Any:  # noqa: N803
+    return F.clip(values, 0, 6)
 
 
 def test_a_step_after_a_prediction_is_the_same() -> None:

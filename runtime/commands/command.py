@@ -51,7 +51,7 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
             with going_on(sys.stderr):
                 show_problems(error.problems)
                 if error.note:
-                    click.echo(error.note, err=True)
+                    click.echo(printable(error.note, kept="\n"), err=True)
             failed = any(problem.code in _FAILURES or not problem.is_error for problem in error.problems)
             code = FAILED if failed else INVALID
         except KeyboardInterrupt:
@@ -136,9 +136,40 @@ class _Path(click.Path):
         return super().convert(value, param, context)
 
 
+class _Recipe(_Path):
+    """The path of a recipe, where a folder is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        path = super().convert(value, param, context)
+        if os.path.isdir(path):
+            from runtime.commands.habits import instead_of_folder
+
+            raise click.UsageError(instead_of_folder(context and context.info_name or "run", path), context)
+        return path
+
+
+class _Run(_Path):
+    """The path of a run."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        path = super().convert(value, param, context)
+        if not os.path.isdir(path) and not str(path).endswith(".ftrpack"):
+            from runtime.commands.habits import instead_of_run
+
+            told = instead_of_run(path)
+            if told:
+                raise click.UsageError(told, context)
+        return path
+
+
 PATH = _Path(path_type=Path)
-RECIPE = click.argument("recipe", type=PATH)
-RUN = click.argument("run", type=PATH)
+RUN_PATH = _Run(path_type=Path)
+RECIPE_PATH = _Recipe(path_type=Path)
+RECIPE = click.argument("recipe", type=RECIPE_PATH)
+RUN = click.argument("run", type=RUN_PATH)
+STAGE = click.option(
+    "--stage", metavar="TITLE|N", help="The weights that this stage handed on; the final ones by default."
+)
 SET = click.option(
     "--set",
     "settings",
@@ -166,6 +197,11 @@ CACHE = click.option(
 FUSE = click.option("--fuse/--no-fuse", default=True, help="Fuse layers where that is faster (the default).")
 QUIET = click.option("--quiet", is_flag=True, help="Print only the summary.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")
+
+
+def was_given(context: click.Context, name: str) -> bool:
+    """Whether an argument or an option stands on the command line."""
+    return context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
 
 
 def keep_to_threads(asked: int | None = None) -> None:

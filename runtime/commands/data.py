@@ -80,6 +80,7 @@ def check(
     unusual shapes and kinds of pixels, unequal classes. Nothing is changed.
     """
     with mxnet(threads, debug):
+        from runtime.compile import prepare_steps
         from runtime.data.sets import parts_of_train
         from runtime.data_check import check_data
         from runtime.feature_cache import user_cache
@@ -90,7 +91,9 @@ def check(
         kept = user_cache() if cache else None
         checked, listings = listed(path, settings, data_root, outside)
         with _progress() as progress:
-            report = check_data(listings, parts_of_train(checked), image_size(checked)[0], workers, kept, progress)
+            size, _ = image_size(checked)
+            steps, _ = prepare_steps(checked.block("data"), size)
+            report = check_data(listings, parts_of_train(checked), size, workers, kept, progress, steps)
             if labels:
                 from runtime.label_check import with_suspects
                 from runtime.running import prepare

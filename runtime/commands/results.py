@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -18,12 +19,14 @@ from runtime.commands.command import (
     FINE,
     JSON,
     RUN,
+    STAGE,
     THREADS,
     WORKERS,
     command,
     console,
     mxnet,
     tell,
+    was_given,
 )
 
 
@@ -31,6 +34,7 @@ from runtime.commands.command import (
 @RUN
 @click.option("--data", metavar="SOURCE", help="Other data: a folder, or a source such as 'csv(\"f.csv\", …)'.")
 @click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="Which of the run's own sets.")
+@STAGE
 @click.option("--strict", is_flag=True, help="Refuse --data with images that the run has seen in training.")
 @DATA_ROOT
 @DEVICE
@@ -44,6 +48,7 @@ def evaluate(
     run: Path,
     data: str | None,
     set_name: str | None,
+    stage: str | None,
     strict: bool,
     data_root: Path | None,
     device: str,
@@ -69,8 +74,9 @@ def evaluate(
         from runtime.seen import Seen
 
         context = device_context(device)
+        loaded = finished.load(run, stage)
         name, report, seen = finished.evaluate(
-            finished.load(run),
+            loaded,
             context,
             workers,
             data=data,
@@ -84,7 +90,7 @@ def evaluate(
             added = {} if data is None else {"seen": as_json(seen) if isinstance(seen, Seen) else None}
             click.echo(json.dumps({**report_json(name, report), **added}, indent=2, ensure_ascii=False))
         else:
-            show_report(console(), name, report)
+            show_report(console(), f"{name}, weights of {loaded.stage}" if loaded.stage else name, report)
     return FINE
 
 
@@ -92,6 +98,7 @@ def evaluate(
 @RUN
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes to show.")
+@STAGE
 @DEVICE
 @THREADS
 @JSON
@@ -102,6 +109,7 @@ def predict(
     run: Path,
     images: tuple[Path, ...],
     top: int,
+    stage: str | None,
     device: str,
     threads: int | None,
     machine: bool,
@@ -116,7 +124,7 @@ def predict(
         from runtime.report_view import predictions_csv, predictions_json, show_predictions
         from runtime.running import device_context
 
-        found = list(finished.predict(finished.load(run), images, device_context(device), top, tell))
+        found = list(finished.predict(finished.load(run, stage), images, device_context(device), top, tell))
         if machine:
             click.echo(predictions_json(found))
         elif table:
@@ -132,9 +140,10 @@ def predict(
 @click.command()
 @RUN
 @click.option("--out", type=click.Path(path_type=Path), default="model", show_default=True, help="Prefix of the files.")
+@STAGE
 @DEBUG
 @command
-def export(run: Path, out: Path, debug: bool) -> int:
+def export(run: Path, out: Path, stage: str | None, debug: bool) -> int:
     """Export a run as symbol and params, which run without ftr."""
     if out.name in ("", ".."):
         raise click.UsageError(f"--out takes the beginning of the files' names, as in {out / 'model'}")
@@ -142,7 +151,7 @@ def export(run: Path, out: Path, debug: bool) -> int:
         from runtime import finished
         from runtime.artifacts import writing
 
-        loaded = finished.load(run)
+        loaded = finished.load(run, stage)
         with writing(out):
             out.parent.mkdir(parents=True, exist_ok=True)
             finished.export_model(loaded.model, out)
@@ -156,11 +165,14 @@ def export(run: Path, out: Path, debug: bool) -> int:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
 @JSON
+@click.pass_context
 @command
-def runs(folder: Path, machine: bool) -> int:
+def runs(context: click.Context, folder: Path, machine: bool) -> int:
     """List and compare the runs in a FOLDER (runs by default)."""
     from runtime.report_view import read_results, show_runs
 
+    if was_given(context, "folder") and not os.path.exists(folder):
+        raise click.UsageError(f"there is no folder {folder}")
     found = read_results(folder)
     if machine:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))

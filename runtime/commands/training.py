@@ -25,9 +25,10 @@ from runtime.commands.command import (
     FUSE,
     JSON,
     OUTSIDE,
-    PATH,
     QUIET,
     RECIPE,
+    RECIPE_PATH,
+    RUN_PATH,
     SET,
     THREADS,
     WORKERS,
@@ -37,6 +38,7 @@ from runtime.commands.command import (
     mxnet,
     show_problems,
     tell,
+    was_given,
 )
 from runtime.output import going_on
 from runtime.run_settings import Interval, RunSettings
@@ -134,7 +136,7 @@ class _Interval(click.ParamType[Interval]):
 
 
 @click.command()
-@click.argument("recipe", type=PATH, required=False)
+@click.argument("recipe", type=RECIPE_PATH, required=False)
 @SET
 @OUTSIDE
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/NAME-N by default.")
@@ -144,7 +146,7 @@ class _Interval(click.ParamType[Interval]):
 @WORKERS
 @CACHE
 @FUSE
-@click.option("--resume", "resumed", type=PATH, metavar="RUN", help="Resume the run in this folder.")
+@click.option("--resume", "resumed", type=RUN_PATH, metavar="RUN", help="Resume the run in this folder.")
 @click.option(
     "--extend",
     is_flag=True,
@@ -232,7 +234,9 @@ def run(
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
                 again = Resume(resumed, extend) if resumed is not None else None
                 asking = (as_locked(lock), _advise(deny, quiet))
-                folder, result = run_prepared(prepared, where.runs, out, Guarded(display), *asking, again)
+                folder, result = run_prepared(
+                    prepared, where.runs, out, Guarded(display), *asking, again, (lambda line: None) if quiet else tell
+                )
         except Interrupted as stopped:
             with going_on(sys.stderr):
                 click.echo("interrupted before the training began; there is no run folder", err=True)
@@ -243,7 +247,7 @@ def run(
             for name, reason in result["missing"]:
                 click.echo(printable(f"could not write {name}: {reason}"), err=True)
             if result["status"] == "interrupted":
-                click.echo(f"interrupted; {what_is_left(folder, result)}", err=True)
+                click.echo(printable(f"interrupted; {what_is_left(folder, result)}"), err=True)
                 click.echo(how_to_go_on(folder), err=True)
         if result["status"] == "interrupted":
             return 128 + int(result["signal"])
@@ -306,7 +310,7 @@ class _Where:
         refuse_pack(folder, "it has no checkpoints to go on from", "`ftr run {}` trains its recipe anew")
         began = how_it_began(folder)
         old = {name: getattr(began, name) for name in ("device", "workers", "cache", "fuse")}
-        given = {name: getattr(self.runs, name) for name in old if _was_given(context, name)}
+        given = {name: getattr(self.runs, name) for name in old if was_given(context, name)}
         recipe = Path(began.recipe)
         if self.recipe is not None or not recipe.is_file():
             recipe, settings = self.recipe or folder / "resolved.ftr", self.settings
@@ -316,10 +320,6 @@ class _Where:
         runs = replace(self.runs, **{**old, **given})
         outside, threads = self.outside or began.outside, self.threads or began.threads
         return _Where(recipe, settings, outside, root, runs, threads, began.instructions)
-
-
-def _was_given(context: click.Context, name: str) -> bool:
-    return context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
 
 
 def _advise(deny: bool, quiet: bool) -> Callable[[tuple[Problem, ...]], None]:

@@ -39,6 +39,15 @@ EXAMPLES: Mapping[str, Example] = {
         "shell",
         "The recipe has no `test`.",
     ),
+    "E690": Example(
+        "ftr evaluate runs/flowers-1 --stage heda", "ftr evaluate runs/flowers-1 --stage head", "shell", "A typo."
+    ),
+    "E691": Example(
+        "ftr evaluate runs/flowers-1 --stage head",
+        "ftr evaluate runs/flowers-1",
+        "shell",
+        "Ctrl-C ended the run in its first stage.",
+    ),
     "E606": Example(
         "ftr predict runs/flowers-1 rose.jgp",
         "ftr predict runs/flowers-1 rose.jpg",

@@ -159,7 +159,7 @@ def test_the_answers_name_commands_and_options_that_there_are() -> None:
             assert name in app.commands or name in ("installs",), word
     for word, ours in _OPTIONS.items():
         assert ours.split()[0] in options or ours == "--{}", word
-        assert f"--{word}" not in options or len(word) == 1 or f"--{word}" in ("--force",), word
+        assert f"--{word}" not in options or len(word) == 1 or f"--{word}" in ("--force", "--strict"), word
 
 
 def test_what_is_to_be_written_checks() -> None:

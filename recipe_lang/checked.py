@@ -28,18 +28,24 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A length of training in `epochs` or `steps`."""
+    """A length of training in `epochs` or `steps`, or, in `stages`, a share of its stage."""
 
     number: float
     unit: str
 
     def __str__(self) -> str:
+        if self.unit == "stages":
+            return f"{100 * self.number:.15g}%"
         unit = self.unit[:-1] if self.number == 1 else self.unit
         return f"{self.number:.15g} {unit}"
 
-    def steps(self, steps_per_epoch: int) -> int:
+    def steps(self, steps_per_epoch: int, stage_steps: int = 0) -> int:
         """Return the length in steps, rounded to the nearest."""
-        return round(self.number * (steps_per_epoch if self.unit == "epochs" else 1))
+        return round(self.number * {"epochs": steps_per_epoch, "stages": stage_steps}.get(self.unit, 1))
+
+    def within(self, stage: Quantity) -> Quantity:
+        """Return a share of a stage of this length in the stage's own unit; any other length as it is."""
+        return Quantity(self.number * stage.number, stage.unit) if self.unit == "stages" else self
 
 
 @dataclass(frozen=True, slots=True)

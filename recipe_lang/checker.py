@@ -29,7 +29,7 @@ from recipe_lang.parser import parse
 from recipe_lang.resolve import Params
 from recipe_lang.selectors import Selector
 from recipe_lang.source import Source, Span
-from recipe_lang.suggest import suggest
+from recipe_lang.suggest import is_certain, suggest
 from recipe_lang.values import Values
 from recipe_lang.wording import lower_first, quantity_text
 
@@ -124,6 +124,7 @@ class _Checker:
             _settings(settings, items, self.problems),
             self.wider,
         )
+        self._say_where(settings)
         fields = self._top_fields([item for item in items if isinstance(item, nodes.Field)], items)
         blocks = self._blocks([item for item in items if isinstance(item, nodes.Block)], items)
         claims = self._claims([item for item in items if isinstance(item, nodes.Block)])
@@ -141,6 +142,19 @@ class _Checker:
             claims=claims,
             written=self.ast,
         )
+
+    def _say_where(self, settings: Sequence[str]) -> None:
+        """Give what is wrong with the names of settings the place where a parameter of that name would stand."""
+        for at, problem in enumerate(self.problems if settings else ()):
+            if isinstance(problem, errors.UnknownSetting) and not problem.suggestion:
+                from recipe_lang.written import how_to_write, parameter_of
+
+                name = problem.name.rpartition(".")[2]
+                self.problems[at] = replace(
+                    problem,
+                    suggestion=parameter_of(self.ast, name, self.vocabulary),
+                    use=how_to_write(self.ast, name, f"${name}", self.vocabulary),
+                )
 
     def unused_params(self) -> list[Problem]:
         """Return advice on the parameters that the recipe does not use."""
@@ -320,11 +334,12 @@ class _Checker:
     def _unknown_field(self, field: nodes.Field, table: Mapping[str, v.Arg], where: str, names: set[str]) -> None:
         suggestion = suggest(field.name, table, self.vocabulary.habits)
         if table is self.vocabulary.fields:
-            suggestion = self._block_meant(field.name) or suggestion
+            suggestion = self._block_meant(field.name, " " in suggestion) or suggestion
         if field.name in self.vocabulary.fields or not suggestion:
             meant = self.vocabulary.habits.get(field.name.lower(), "").split("|")[0]
             suggestion = self._home(field.name) or suggestion or self._home(meant)
         self.meant |= {(where, name) for name in (suggestion, *re.findall(r"`(\w+) = ", suggestion))}
+        taken, renames = suggestion in names, self.vocabulary.renames(field.name, suggestion)
         self.problems.append(
             errors.UnknownField(
                 span=field.name_span,
@@ -332,15 +347,20 @@ class _Checker:
                 where=where,
                 options=tuple(table),
                 suggestion=suggestion,
-                taken=suggestion in names,
-                is_plain=self.vocabulary.renames(field.name, suggestion),
+                taken=taken,
+                is_plain=renames,
             )
         )
+        if suggestion in table and not taken and is_certain(field.name, suggestion, renames):
+            self.values.value(field.value, table[suggestion].type, f"`{suggestion}`")
 
-    def _block_meant(self, name: str) -> str:
-        """Say how a block is written where a field stands for one, `data = { … }`; empty where none does."""
+    def _block_meant(self, name: str, is_answered: bool) -> str:
+        """Say how a block is written where a field stands for one, `data = { … }`; empty where none does.
+
+        A word that has an answer of its own must be closer.
+        """
         near = suggest(name, [*self.vocabulary.fields, *self.vocabulary.blocks])
-        if near not in self.vocabulary.blocks:
+        if near not in self.vocabulary.blocks or (is_answered and not is_certain(name, near, False)):
             return ""
         self.unknown_blocks = True
         return f"a block has no `=`: write {_header(near, self.vocabulary.blocks[near])} … `}}`"
@@ -375,6 +395,11 @@ def _settings(texts: Sequence[str], items: Sequence[nodes.Item], problems: list[
     folders = {item.name: item.span.source.folder for item in items if isinstance(item, nodes.Param)}
     fields = []
     for text in texts:
+        dotted = re.match(r"\s*([A-Za-z]\w*(\.\w+)+)\s*=", text)
+        if dotted:  # the way of other tools to a field
+            span = Source("--set", text).span(dotted.start(1), dotted.end(1))
+            problems.append(errors.UnknownSetting(span=span, name=dotted[1], options=tuple(folders), suggestion=""))
+            continue
         recipe = parse(Source("--set", text, folders.get(text.partition("=")[0].strip())))
         problems.extend(_of_setting(problem) for problem in recipe.problems)
         if not recipe.problems:
@@ -392,10 +417,7 @@ def _of_setting(problem: Problem) -> Problem:
     text = problem.span.source.text if problem.span else ""
     if not isinstance(problem, errors.Unexpected) or re.match(r"\s*[A-Za-z]\w*\s*=\s*[^\s=]", text):
         return problem
-    advice = "a setting is NAME=VALUE, such as `--set lr=0.01`"
-    if re.match(r"\s*\w+\.", text):
-        advice = "only parameters can be set: write `param name = …` in the recipe, `$name` where it counts"
-    return replace(problem, advice=advice, fix=())
+    return replace(problem, advice="a setting is NAME=VALUE, such as `--set lr=0.01`", fix=())
 
 
 def _means_version(item: nodes.Item | None) -> bool:

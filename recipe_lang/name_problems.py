@@ -217,6 +217,7 @@ class UnknownSetting(Problem):
     name: str
     options: tuple[str, ...]
     suggestion: str
+    use: str = ""  # where the parameter would stand: "`lr = $lr` in line 7"
 
     def message(self) -> str:
         return f"the recipe declares no parameter `{self.name}`"
@@ -224,5 +225,8 @@ class UnknownSetting(Problem):
     def help(self) -> str:
         if self.suggestion:
             return f"did you mean `{self.suggestion}`?"
-        add = f"add `param {self.name} = …` to the recipe and use `${self.name}` where it counts"
-        return f"it declares {quoted(self.options)}; for another one {add}" if self.options else add
+        name = self.name.rpartition(".")[2]
+        use = f"write {self.use}" if self.use else f"use `${name}` where it counts"
+        add = f"add `param {name} = …` to the recipe and {use}"
+        only = "only parameters can be set: " if "." in self.name else ""
+        return only + (f"it declares {quoted(self.options)}; for another one {add}" if self.options else add)

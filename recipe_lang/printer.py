@@ -137,6 +137,8 @@ def value_text(value: Any, type_: v.Type, vocabulary: v.Vocabulary) -> str:
             return value_text(value, _option(value, options), vocabulary)
         case bool(), _:
             return "true" if value else "false"
+        case Quantity(number, "stages"), _:
+            return str(value) if float(str(value)[:-1]) / 100 == number else _number(number)
         case Quantity(number, unit), _:
             return f"{_number(number)}{_unit(number, unit)}"
         case Metric(), _:

@@ -6,13 +6,13 @@ parts in the base's own order, lists of these, `except`, and `matching("…")` o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from recipe_lang import errors, nodes
 from recipe_lang.checked import Selection
 from recipe_lang.diagnostics import Problem
 from recipe_lang.resolve import Params
+from recipe_lang.source import Span
 from recipe_lang.suggest import suggest
 from recipe_lang.wording import describe_node
 
@@ -74,8 +74,8 @@ class Selector:
         if isinstance(node, nodes.Call) and node.name == "matching":
             hint = 'write one pattern over parameter names: `matching("*gamma")`'
         elif isinstance(node, nodes.Text):
-            hint = f"write it without the quotes: `{node.value}`"
-            meant = node.value if re.fullmatch(r"[A-Za-z]\w*(\.\w+)*", node.value) else ""
+            meant = node.value if self._is_known(node.value) else ""
+            hint = f"write it without the quotes: `{meant}`" if meant else ""
         elif is_sum:
             hint = "several parts are a list, `[base.stem, head]`, or a range, `base.block3 .. head`"
         self.problems.append(
@@ -89,6 +89,9 @@ class Selector:
             )
         )
         return None
+
+    def _is_known(self, name: str) -> bool:
+        return name in (self.parts or _COMMON) or name in _ALWAYS
 
     def _named(self, node: nodes.Name) -> Selection | None:
         parts = self.parts
@@ -122,6 +125,10 @@ class Selector:
         return None
 
     def _range(self, node: nodes.Range) -> Selection | None:
+        if node.low == nodes.Name("base", node.span) and isinstance(node.high, nodes.Name):  # from its first part on
+            meant = "all" if node.high.value == "head" else f"base.stem .. {node.high.value}"
+            self._no_single_part(node.low, f"write `{meant}`", meant, node.span)
+            return None
         ends = (self._end(node.low), self._end(node.high))
         if self.parts is None or ends[0] is None or ends[1] is None:
             return Selection(()) if self.parts is None else None
@@ -136,17 +143,22 @@ class Selector:
         if node is None:
             return None
         if not isinstance(node, nodes.Name) or node.value in ("base", "all"):
-            self.problems.append(
-                errors.WrongType(
-                    span=node.span,
-                    what="a range of parts",
-                    expected="a single part such as `base.block3` or `head` at each end",
-                    found=describe_node(node),
-                )
-            )
+            self._no_single_part(node)
             return None
         selection = self._named(node)
         return selection.parts[0] if selection is not None and selection.parts else None
+
+    def _no_single_part(self, node: nodes.Node, hint: str = "", meant: str = "", span: Span | None = None) -> None:
+        self.problems.append(
+            errors.WrongType(
+                span=span or node.span,
+                what="a range of parts",
+                expected="a single part such as `base.block3` or `head` at each end",
+                found=describe_node(node),
+                hint=hint,
+                meant=meant,
+            )
+        )
 
     def _union(self, selections: Iterable[Selection | None]) -> Selection | None:
         parts: set[str] = set()

@@ -19,16 +19,20 @@ def suggest(word: str, options: Iterable[str], habits: Mapping[str, str] | None 
     that is among the options, or to a sentence (told apart by its blanks).
     """
     names = list(options)
-    habit = (habits or {}).get(word.lower(), "")
-    for candidate in habit.split("|"):
-        if " " in candidate or candidate in names:
-            return candidate
     by_folded = {name.lower(): name for name in names}
     if word.lower() in by_folded:
         return by_folded[word.lower()]
+    for candidate in habit_of(word, habits or {}).split("|"):
+        if " " in candidate or candidate in names:
+            return candidate
     longer = [name for name in by_folded if len(word) >= _TELLING and name.startswith(word.lower())]
     near = longer or get_close_matches(word.lower(), by_folded, n=1, cutoff=0.6)
     return by_folded[near[0]] if near else ""
+
+
+def habit_of(word: str, habits: Mapping[str, str]) -> str:
+    """Return what a habit says of a word, in any spelling of it (`label-smoothing`, `LabelSmoothing`); else nothing."""
+    return habits.get(word.lower()) or habits.get(re.sub(r"[_.-]", "", word.lower()), "")
 
 
 def suggest_name(word: str, options: Iterable[str], habits: Mapping[str, str]) -> str:
@@ -39,6 +43,11 @@ def suggest_name(word: str, options: Iterable[str], habits: Mapping[str, str]) -
 
 
 _CLOSE = 0.8  # of difflib's ratio; below that a name is a guess
+
+
+def is_certain(word: str, name: str, renames: bool) -> bool:
+    """Whether a name is what a word means, and no guess: it is close to it, or known to be the same (`renames`)."""
+    return renames or is_close(word, name)
 
 
 def is_close(word: str, name: str) -> bool:
@@ -71,4 +80,4 @@ _NAME = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", re.ASCII)
 
 def renamed(span: Span | None, name: str, suggestion: str, is_plain: bool = False) -> tuple[Edit, ...]:
     """Return the edit from a name to the suggested one, where that is no guess: it is close, or known (`is_plain`)."""
-    return instead(span, suggestion) if is_plain or is_close(name, suggestion) else ()
+    return instead(span, suggestion) if is_certain(name, suggestion, is_plain) else ()

@@ -11,14 +11,14 @@ from functools import cache
 
 from recipe_lang import errors, nodes
 from recipe_lang import vocabulary as v
-from recipe_lang.checked import CallValue, Metric, Value
+from recipe_lang.checked import CallValue, Metric, Quantity, Value
 from recipe_lang.diagnostics import Problem
-from recipe_lang.hints import hint_for, holder_of, home, literal
+from recipe_lang.hints import Hint, hint_for, holder_of, home, literal
 from recipe_lang.parser import parse
 from recipe_lang.resolve import Params
 from recipe_lang.selectors import Selector
 from recipe_lang.source import Source
-from recipe_lang.suggest import suggest
+from recipe_lang.suggest import is_certain, suggest, suggest_name
 from recipe_lang.wording import describe, describe_node, fits, lower_first, quantity_text, range_text
 
 
@@ -31,6 +31,7 @@ class Values:
         self.selector = selector
         self.problems = problems
         self.is_default = False
+        self._is_trial = False  # of a repair: only whether it is right counts
 
     def default(self, arg: v.Arg) -> Value:
         """Return the value of an argument or field that is not written."""
@@ -50,8 +51,10 @@ class Values:
         if isinstance(type_, v.Select):
             selection = self.selector.select(written)
             return None if selection is None else self._made(selection, written)
+        before = len(self.problems)
         node = self.params.resolve(written)
         if node is None:
+            self.problems[before:] = [self._doubted(each, written, type_, what) for each in self.problems[before:]]
             return None
         match type_:
             case v.Number():
@@ -84,8 +87,28 @@ class Values:
     def _made(self, value: object, node: nodes.Node) -> Value:
         return Value(value, None if self.is_default else node.span)
 
+    def _would_do(self, meant: nodes.Node | str, type_: v.Type, what: str) -> bool:
+        """Whether a repair, a value or its text, is right in its place: one that brings the next error is no repair."""
+        if isinstance(meant, str):
+            recipe = parse(Source("", f"x = {meant}"))
+            item = recipe.items[0] if len(recipe.items) == 1 and not recipe.problems else None
+            return isinstance(item, nodes.Field) and self._would_do(item.value, type_, what)
+        before, outer, self._is_trial = len(self.problems), self._is_trial, True
+        value = self.value(meant, type_, what)
+        del self.problems[before:]
+        self._is_trial = outer
+        return value is not None
+
+    def _doubted(self, problem: Problem, written: nodes.Node, type_: v.Type, what: str) -> Problem:
+        """Return a problem of a value's unit without the example that its place would refuse."""
+        if not isinstance(problem, errors.WrongUnit) or problem.span != written.span or self._is_trial:
+            return problem
+        return problem if self._would_do(problem.example, type_, what) else replace(problem, example="")
+
     def _wrong(self, node: nodes.Node, type_: v.Type, what: str) -> Value | None:
-        hint = hint_for(node, type_, self.vocabulary, self.params)
+        hint = Hint() if self._is_trial else hint_for(node, type_, self.vocabulary, self.params)
+        if hint.meant and not self._would_do(hint.meant, type_, what):
+            hint = Hint()
         self.problems.append(
             errors.WrongType(
                 span=node.span,
@@ -103,14 +126,15 @@ class Values:
             return self._wrong(node, type_, what)
         value, unit = node.value, node.unit
         if unit != type_.unit and not (unit is None and type_.unit_optional):
-            example = f"{value:g}{type_.unit}" if type_.unit == "px" else f"{value:g} {type_.unit or ''}"
+            meant = replace(node, unit=type_.unit)
+            is_right = not self._is_trial and self._would_do(meant, type_, what)
             self.problems.append(
                 errors.WrongUnit(
                     span=node.span,
                     what=what,
                     found=unit or "",
                     expected=f"a number of {type_.unit}" if type_.unit else "a plain number",
-                    example=example.strip(),
+                    example=quantity_text(meant) if is_right else "",
                     is_plain=unit is None and type_.unit is not None and literal(node.span),
                 )
             )
@@ -124,7 +148,8 @@ class Values:
         too_low = type_.low is not None and (value < type_.low or (type_.above and value == type_.low))
         too_high = type_.high is not None and (value > type_.high or (type_.below and value == type_.high))
         if too_low or too_high:
-            is_share = type_.high == 1 and type_.unit is None and 2 <= value <= 100
+            is_share = type_.high == 1 and type_.unit is None and 2 <= value <= 100 and not self._is_trial
+            is_share = is_share and self._would_do(f"{value:g}%", type_, what)
             hint = f"a share is written `{value:g}%` or `{value / 100:g}`" if is_share else ""
             allowed = range_text(type_)
             self.problems.append(errors.OutOfRange(span=node.span, what=what, found=shown, allowed=allowed, hint=hint))
@@ -134,18 +159,24 @@ class Values:
     def _duration(self, node: nodes.Node, type_: v.Duration, what: str) -> Value | None:
         if not isinstance(node, nodes.Number):
             return self._wrong(node, type_, what)
+        if type_.share and node.unit is None and 0 <= node.value < 1:
+            return self._made(Quantity(node.value, "stages"), node)
         if node.unit is None and (node.span.text.endswith("%") or 0 < node.value < 1):
-            found, expected = f"the share {node.span.text}", "a length such as `1 epoch` or `100 steps`"
+            found = f"the share {node.span.text}"
+            expected = "less than the whole stage" if type_.share else describe(type_, self.vocabulary)
             self.problems.append(errors.WrongType(span=node.span, what=what, expected=expected, found=found))
             return None
         if node.unit not in ("epochs", "steps"):
+            meant = replace(node, unit="epochs")
+            is_right = not self._is_trial and self._would_do(meant, type_, what)
             self.problems.append(
                 errors.WrongUnit(
                     span=node.span,
                     what=what,
                     found=node.unit or "",
                     expected="a number of epochs or steps",
-                    example=quantity_text(replace(node, unit="epochs")) if node.value > 0 or type_.zero else "",
+                    example=quantity_text(meant) if is_right else "",
+                    is_plain=node.unit is None and type_.in_epochs and literal(node.span),
                 )
             )
             return None
@@ -197,7 +228,7 @@ class Values:
                         span=node.span,
                         name=node.value,
                         noun=noun,
-                        suggestion=suggest(node.value, options, self.vocabulary.habits),
+                        suggestion=suggest_name(node.value, options, self.vocabulary.habits),
                     )
                 )
                 return None
@@ -292,6 +323,7 @@ class Values:
         suggestion = suggest(call.name, entries, self.vocabulary.habits)
         if not suggestion:
             suggestion = holder_of(call.name, type_, self.vocabulary)
+        renames = self.vocabulary.renames(call.name, suggestion)
         self.problems.append(
             errors.UnknownEntry(
                 span=call.name_span,
@@ -299,10 +331,11 @@ class Values:
                 noun=families[0].noun,
                 options=tuple(entries),
                 suggestion=suggestion,
-                is_plain=self.vocabulary.renames(call.name, suggestion),
+                is_plain=renames,
             )
         )
-        if suggestion in entries and call.arguments:
+        # Against a guess nothing is checked: `random_erasing(0.25)` is no `random_crop` of 0.25 pixels.
+        if suggestion in entries and is_certain(call.name, suggestion, renames):
             self._arguments(replace(call, name=suggestion), entries[suggestion])
 
     def _arguments(self, call: nodes.Call, entry: v.Entry) -> dict[str, Value] | None:
@@ -339,6 +372,7 @@ class Values:
             elif name not in table:
                 suggestion = suggest(name, table, self.vocabulary.habits) or home(name, self.vocabulary)
                 taken = any(other.name == suggestion for other in call.arguments) or suggestion in given
+                renames = self.vocabulary.renames(name, suggestion)
                 meant.add(suggestion)
                 self.problems.append(
                     errors.UnknownArgument(
@@ -348,9 +382,11 @@ class Values:
                         options=tuple(table),
                         suggestion=suggestion,
                         taken=taken,
-                        is_plain=self.vocabulary.renames(name, suggestion),
+                        is_plain=renames,
                     )
                 )
+                if suggestion in table and not taken and is_certain(name, suggestion, renames):
+                    self.value(argument.value, table[suggestion].type, f"`{suggestion}`")
             else:
                 given[name] = argument
         table = {name: arg for name, arg in table.items() if name in given or name not in meant}

@@ -45,6 +45,8 @@ class Duration:
 
     whole: bool = True
     zero: bool = False
+    share: bool = False  # `10%` of the stage is a length as well
+    in_epochs: bool = False  # every other tool counts it in epochs: what a number without a unit means
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ def describe(type_: v.Type, vocabulary: v.Vocabulary) -> str:
                 kind += f" of {type_.unit}"
             range_ = range_text(type_)
             return f"{kind} {range_}" if range_ else kind
+        case v.Duration(share=True):
+            return "a length such as `3 epochs`, `500 steps` or `10%` of the stage"
         case v.Duration():
             return "a length such as `3 epochs` or `500 steps`"
         case v.Truth():
@@ -118,8 +120,9 @@ def fits(node: nodes.Node, type_: v.Type, vocabulary: v.Vocabulary) -> bool:
     match type_:
         case v.Number():
             return isinstance(node, nodes.Number)
-        case v.Duration():
-            return isinstance(node, nodes.Number) and node.unit in ("epochs", "steps")
+        case v.Duration(share=share):
+            is_share = share and isinstance(node, nodes.Number) and node.unit is None and 0 <= node.value < 1
+            return is_share or (isinstance(node, nodes.Number) and node.unit in ("epochs", "steps"))
         case v.Text() | v.FilePath() | v.HexDigits() | v.OneOfStrings():
             return isinstance(node, nodes.Text)
         case v.ListOf():

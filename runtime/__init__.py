@@ -128,15 +128,15 @@ def run(
     return run(prepared, RunSettings(device, workers), None if out is None else Path(out), watch)
 
 
-def load(path: str | Path) -> Finished:
-    """Load a finished run from its folder or its pack.
+def load(path: str | Path, stage: str | None = None) -> Finished:
+    """Load a finished run from its folder or its pack; with `stage`, a title or a number, the weights it handed on.
 
     Raises:
-        RecipeError: it is no finished run.
+        RecipeError: it is no finished run, or has no such weights.
     """
     from runtime.finished import load
 
-    return load(Path(path))
+    return load(Path(path), stage)
 
 
 def predict(finished: Finished, paths: Sequence[str | Path], top: int = 5, device: str = "cpu") -> Iterator[Prediction]:
@@ -154,10 +154,15 @@ def predict(finished: Finished, paths: Sequence[str | Path], top: int = 5, devic
 def evaluate(finished: Finished, data: str | None = None, set_name: str | None = None, device: str = "cpu") -> Report:
     """Measure a run on its test set, another of its sets, or other data (a folder, or a source as text).
 
+    A warning is logged where files are passed over, or the run has seen images of other data in training.
+
     Raises:
         RecipeError: the data cannot be used.
     """
+    import logging
+
     from runtime.finished import evaluate
     from runtime.running import device_context
 
-    return evaluate(finished, device_context(device), 2, data=data, set_name=set_name)[1]
+    warn = logging.getLogger(__name__).warning
+    return evaluate(finished, device_context(device), 2, data=data, set_name=set_name, tell=warn).report

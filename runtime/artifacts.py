@@ -5,13 +5,17 @@ resolved.ftr     every value, as it was run
 plan.json        the plan
 run.json         how the run began: the command's arguments
 classes.json     the names of the classes, in the order of the scores
+images.json      which images it trains and validates on, by 64 bits of a hash of each; no pack holds it
 metrics.jsonl    one line for each event, as they come
 model.params     the final weights; of an interrupted or failed run, what `result.json` says under `weights`
+stages/1.params  the weights that the first stage handed on, and so on; those of the last are `model.params`
 model-symbol.json, model-0000.params   the same, exported: needs no ftr to run
 checkpoints/     where the run can go on: the last two while it runs, the last when it is over
 curves.png       loss, rate and metrics over the steps
 recipe.ftr.lock  what it was made from, by hashes and versions, and the result, for `ftr verify`
-result.json      what came out; written last
+result.json      what came out; `missing` names what was to be written after it, exported model or curves, and was not
+
+`metrics.jsonl` and `result.json` count stages from 1, as the screen does. Epoch 0 is what a stage began with.
 
 A run that was interrupted or failed leaves all but the exported model, the curves and the result in the lock, and no
 weights when they are of no use.
@@ -41,6 +45,7 @@ from runtime.events import Evaluated, Event, RolledBack, StageFinished, StageSta
 from runtime.metrics import METRICS
 from runtime.plan import Plan, as_json
 from runtime.run_problems import FolderBusy, FolderTaken, NotARun, NotResumable, NotWritable
+from runtime.training_state import Origin
 from runtime.vocabulary import VOCABULARY
 
 _MAX_JSON = 64_000_000
@@ -73,9 +78,17 @@ def remove_leftovers(folder: Path) -> None:
     Raises:
         OSError: it cannot be removed.
     """
-    for path in folder.glob(".*"):
+    for path in (*folder.glob(".*"), *(folder / _STAGES).glob(".*")):
         if path.is_file():
             path.unlink()
+
+
+def stage_weights(folder: Path, position: int) -> Path:
+    """Return the file with the weights that a stage handed on to the next."""
+    return folder / _STAGES / f"{position + 1}.params"
+
+
+_STAGES = "stages"
 
 
 def create_folder(out: Path | None, name: str) -> Path:
@@ -201,9 +214,13 @@ def written_recipe(source: Source, result: Mapping[str, Any]) -> CheckedRecipe:
 
 @dataclass(slots=True)
 class Record:
-    """Writes `metrics.jsonl` and remembers what the result and the curves need."""
+    """Writes `metrics.jsonl` and remembers what the result and the curves need.
+
+    `first` is the number of the first stage: older runs counted from 0, and go on to.
+    """
 
     file: TextIO
+    first: int = 1
     steps: list[StepFinished] = field(default_factory=list)
     evaluations: list[Evaluated] = field(default_factory=list)
     stages: list[dict[str, Any]] = field(default_factory=list)
@@ -216,7 +233,7 @@ class Record:
             OSError: the file cannot be written.
         """
         if self.remember(event):
-            self.file.write(json.dumps(as_json(_line(event)), ensure_ascii=False) + "\n")
+            self.file.write(json.dumps(as_json(_line(event, self.first)), ensure_ascii=False) + "\n")
             self.file.flush()
 
     def length(self) -> int:
@@ -236,7 +253,7 @@ class Record:
                 self.stages[event.stage]["steps"] = event.plan.steps
                 return False
             case StageStarted():
-                self.stages.append({"title": event.plan.title, "steps": event.plan.steps})
+                self.stages.append({"stage": event.stage + 1, "title": event.plan.title, "steps": event.plan.steps})
             case RolledBack():
                 self.steps = [each for each in self.steps if (each.stage, each.step) <= (event.stage, event.step)]
                 self.stages[-1]["rolled_back"] = self.stages[-1].get("rolled_back", 0) + 1
@@ -250,7 +267,9 @@ class Record:
                     "epochs_done": event.epoch,
                     "ended": event.reason,
                     "kept": event.kept,
+                    "from": {"stage": event.origin.stage + 1, "epoch": event.origin.epoch or None},
                     "best": event.best,
+                    "gained": event.gained,
                 }
             case Tested():
                 self.reports[event.set] = event.report
@@ -285,8 +304,10 @@ def _take_up(record: Record, path: Path, plan: Plan, length: int) -> None:
         content = path.read_bytes()[:length]
         if len(content) < length:
             raise ValueError("it is shorter than it was")
-        for line in content.splitlines():
-            record.remember(_event(json.loads(line), plan))
+        lines = [json.loads(line) for line in content.splitlines()]
+        record.first = lines[0]["stage"]
+        for line in lines:
+            record.remember(_event(line, plan, record.first))
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         reason = f"`{path.name}` is damaged ({error})"
         raise RecipeError(NotResumable(path=str(path.parent), reason=reason)) from error
@@ -295,10 +316,10 @@ def _take_up(record: Record, path: Path, plan: Plan, length: int) -> None:
         record.file.seek(0, os.SEEK_END)
 
 
-def _line(event: Event) -> dict[str, Any]:
+def _line(event: Event, first: int) -> dict[str, Any]:
     line: dict[str, Any] = {
         "event": re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower(),
-        "stage": event.stage,
+        "stage": event.stage + first,
         "epoch": event.epoch,
         "step": event.step,
     }
@@ -313,19 +334,20 @@ def _line(event: Event) -> dict[str, Any]:
         case RolledBack():
             line |= {"failed": event.failed, "what": event.what, "loss": event.loss, "factor": event.factor}
         case StageFinished():
-            line |= {"reason": event.reason, "kept": event.kept, "best": event.best}
+            line |= {"reason": event.reason, "kept": event.kept, "best": event.best, "gained": event.gained}
+            line |= {"from_stage": event.origin.stage + first, "from_epoch": event.origin.epoch}
         case Tested():
             line |= {"set": event.set, **event.report.values}
     return line
 
 
-def _event(line: dict[str, Any], plan: Plan) -> Event:
+def _event(line: dict[str, Any], plan: Plan, first: int) -> Event:
     """Return the event of a line that `_line` made; what comes after the last checkpoint is never asked for.
 
     Raises:
         ValueError, LookupError, TypeError: it is no such line.
     """
-    at = {name: line[name] for name in ("stage", "epoch", "step")}
+    at = {**{name: line[name] for name in ("epoch", "step")}, "stage": line["stage"] - first}
     if not all(type(value) is int and value >= 0 for value in at.values()):
         raise ValueError("a line is at no step")
     stage = plan.stages[at["stage"]]
@@ -336,11 +358,14 @@ def _event(line: dict[str, Any], plan: Plan) -> Event:
             return StepFinished(**at, loss=line["loss"], rate=line["rate"], images=plan.data.batch)
         case "evaluated":
             values = {name: math.nan if line[name] is None else line[name] for name in METRICS}
-            return Evaluated(**at, set=line["set"], values=values, train_loss=line["train_loss"], is_best=line["best"])
+            loss = math.nan if line["train_loss"] is None else line["train_loss"]
+            return Evaluated(**at, set=line["set"], values=values, train_loss=loss, is_best=line["best"])
         case "rolled_back":
             return RolledBack(**at, failed=line["failed"], what=line["what"], loss=math.nan, factor=line["factor"])
         case "stage_finished":
-            return StageFinished(**at, reason=line["reason"], kept=line["kept"], best=line["best"])
+            origin = Origin(line.get("from_stage", line["stage"]) - first, line.get("from_epoch", 0))
+            said = {name: line[name] for name in ("reason", "kept", "best")}
+            return StageFinished(**at, **said, origin=origin, gained=line.get("gained"))
     raise ValueError(f"there is no event `{line['event']}`")
 
 
@@ -364,10 +389,12 @@ def result_of(
     record: Record,
     status: str,
     weights: str | None,
+    weights_from: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Return the content of `result.json`, but for the time and the versions.
 
-    `status` is `finished`, `interrupted` or `failed`; `weights` says which ones `model.params` holds.
+    `status` is `finished`, `interrupted` or `failed`; `weights` says which ones `model.params` holds, `weights_from`
+    of which stage and epoch they are.
     """
     best = [event for event in record.evaluations if event.is_best]
     result: dict[str, Any] = {
@@ -375,6 +402,7 @@ def result_of(
         "hash": plan.hash,
         "status": status,
         "weights": weights,
+        "weights_from": weights_from,
         "seed": plan.seed,
         "params": dict(plan.params),
         "classes": list(plan.data.classes),
@@ -384,7 +412,7 @@ def result_of(
     }
     if best:
         last = best[-1]
-        result["best"] = {"stage": last.stage, "epoch": last.epoch, "step": last.step, **last.values}
+        result["best"] = {"stage": last.stage + 1, "epoch": last.epoch, "step": last.step, **last.values}
     for name, report in record.reports.items():
         result[name] = {**report.values, "classes": [as_json(row) for row in report.classes]}
     result["expect"] = claims_of(plan, record.reports) if status == "finished" else None

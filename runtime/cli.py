@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 import warnings
 from typing import Any
@@ -13,6 +14,8 @@ import click
 from runtime.commands import cache, data, language, locks, results, sharing, training
 from runtime.commands.command import without_output
 from runtime.guard import guarded
+
+_NARROWEST = 20  # columns in which anything can be read
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -28,7 +31,53 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Program(click.Group):
+    """The group of all commands. What it does not understand is answered from the tables of habits."""
+
+    def parse_args(self, context: click.Context, words: list[str]) -> list[str]:
+        """Take `ftr help run` and `ftr --help run` for `ftr run --help`."""
+        if words[:1] in (["help"], ["--help"], ["-h"]):
+            words = [*words[1:2], "--help"] if words[1:2] and words[1] in self.commands else ["--help"]
+        context.meta[_WORDS] = list(words)
+        return super().parse_args(context, words)
+
+    def resolve_command(
+        self, context: click.Context, words: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; say what to type where there is none."""
+        if words[0] not in self.commands and not words[0].startswith("-"):
+            from runtime.commands.habits import instead_of_command
+
+            raise click.UsageError(instead_of_command(words, self.commands), context)
+        return super().resolve_command(context, words)
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; say what to type instead of an option that it does not have."""
+        try:
+            return super().invoke(context)
+        except click.UsageError as error:
+            told = _instead(error, context.meta[_WORDS])
+            if told:
+                raise click.UsageError(told, error.ctx) from error
+            raise
+
+
+_WORDS = "ftr.words"  # of the command line
+
+
+def _instead(error: click.UsageError, words: list[str]) -> str:
+    wrong = [error.option_name] if isinstance(error, click.NoSuchOption) else []
+    if error.message.startswith("Got unexpected extra argument"):
+        wrong = [word for word in words if re.fullmatch(r"[A-Za-z]\w*=.*", word)][:1]
+    if not wrong or error.ctx is None:
+        return ""
+    from runtime.commands.habits import instead_of_option
+
+    options = [name for parameter in error.ctx.command.params for name in parameter.opts]
+    return instead_of_option(error.ctx.info_name or "", options, wrong[0], words)
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show versions.")
 def app() -> None:
     """Check, plan and run `.ftr` recipes: fine-tuning of image models, written down."""
@@ -68,9 +117,17 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(handle, "w" if number else "r", closefd=False))
 
 
+def _forget_odd_width() -> None:
+    """Take `COLUMNS` for unknown where no page is so wide (0, as some terminals say): nothing would be shown on it."""
+    columns = os.environ.get("COLUMNS", "")
+    if not (columns.isdecimal() and len(columns) < 5 and int(columns) >= _NARROWEST):
+        os.environ.pop("COLUMNS", None)
+
+
 def main() -> None:
     """Run the command line."""
     _open_closed_streams()
+    _forget_odd_width()
     # They are for those who write programs; `PYTHONWARNINGS=error` would end a run for a library's.
     warnings.simplefilter("ignore")
     guarded(sys.argv[1:])

@@ -56,7 +56,12 @@ FAMILIES: Mapping[str, CodeFamily] = {
     "E6": CodeFamily("the run", ("runtime.run_problems",), "running"),
     "W7": CodeFamily(
         "advice",
-        ("recipe_lang.place_problems", "runtime.vocabulary.advice", "runtime.plan_advice", "runtime.image_advice"),
+        (
+            "recipe_lang.place_problems",
+            "runtime.vocabulary.advice",
+            "runtime.plan_advice",
+            "runtime.image_advice",
+        ),
         "advice",
     ),
 }

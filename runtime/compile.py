@@ -6,7 +6,7 @@ lengths into steps. Imports no MXNet and touches no file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from recipe_lang.checked import CallValue, CheckedBlock, CheckedRecipe, Metric, Quantity, Value
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.identity import recipe_hash
-from runtime.data.views import view_count
+from runtime.data.views import READING_STEPS, is_idle, view_count
 from runtime.plan import (
     ClaimPlan,
     DataFacts,
@@ -45,7 +45,7 @@ def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts) -> Plan:
     stages: list[StagePlan] = []
     for position, block in enumerate(recipe.all("stage")):
         before = stages[-1] if stages else None
-        stages.append(_Stage(recipe, block, planned_data, net, problems).plan(position, before))
+        stages.append(_Stage(recipe, block, planned_data, data.sides, net, problems).plan(position, before))
     if problems:
         raise RecipeError(problems)
     return Plan(
@@ -103,16 +103,21 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
 
 
 def prepare_steps(block: CheckedBlock, size: int) -> tuple[tuple[Step, ...], Step | None]:
-    """Return the geometric steps for evaluation, and the `normalize` step where one is written."""
-    written = block["prepare"]
-    if written is None:
-        return (Step("resize", {"size": size}), Step("center_crop", {"size": size})), None
+    """Return the steps for evaluation, how files are read first, and the `normalize` step where one is written.
+
+    Where no geometry is written, it is the usual one.
+    """
+    written = block["prepare"] or ()
+    usual = Step("resize", {"size": size}), Step("center_crop", {"size": size})
     steps = [step(value) for value in written]
     normalize = next((item for item in steps if item.name == "normalize"), None)
-    geometry = [_sized(item, size) for item in steps if item.name != "normalize"]
+    reading = [item for item in steps if item.name in READING_STEPS]
+    geometry = [_sized(item, size) for item in steps if item not in reading and item is not normalize]
+    if not geometry:
+        return (*reading, *usual), normalize
     if not any(item.name == "center_crop" for item in geometry):
         geometry.append(Step("center_crop", {"size": size}))
-    return tuple(geometry), normalize
+    return (*reading, *geometry), normalize
 
 
 def _sized(item: Step, size: int) -> Step:
@@ -121,20 +126,56 @@ def _sized(item: Step, size: int) -> Step:
     return item
 
 
-def training_steps(augment: tuple[Value, ...] | None, prepare: tuple[Step, ...], size: int) -> tuple[Step, ...]:
-    """Return what is done to a training image, in order.
+def training_steps(
+    augment: tuple[Value, ...] | None, prepare: tuple[Step, ...], size: int, sides: tuple[int, int] | None = None
+) -> tuple[Step, ...]:
+    """Return what is done to a training image, in order, less what does nothing.
 
-    Without augmentation that is `prepare`. An augmentation with a crop of its own replaces it, `random_crop` after the
-    resizing of `prepare` unless it brings its own; any other one comes behind it.
+    Without augmentation that is `prepare`. An augmentation with a crop of its own replaces its geometry, `random_crop`
+    after the resizing of `prepare` unless it brings its own; any other one comes behind it.
     """
-    steps = tuple(_sized(step(value), size) for value in augment or ())
+    steps = [_sized(step(value), size) for value in augment or ()]
     names = {item.name for item in steps}
-    if "random_resized_crop" in names:
-        return steps
-    if names & {"random_crop", "center_crop"}:
-        resize = tuple(item for item in prepare if item.name == "resize")
-        return steps if "resize" in names else (*resize, *steps)
-    return (*prepare, *steps)
+    kept = {item.name for item in prepare}
+    if "random_resized_crop" in names or names & {"random_crop", "center_crop"} and "resize" in names:
+        kept = set(READING_STEPS)
+    elif names & {"random_crop", "center_crop"}:
+        kept = {"resize", *READING_STEPS}
+    before = [item for item in prepare if item.name in kept]
+    return tuple(_settled([*before, *(item for item in steps if not is_idle(item))], sides))
+
+
+def _settled(steps: list[Step], sides: tuple[int, int] | None) -> Iterator[Step]:
+    """Yield the steps, and for a random crop that has no choice the fixed step that it is: it can be kept.
+
+    `sides` are the least and the largest side of the images in pixels where all are square.
+    """
+    for item in steps:
+        size: int = item.args.get("size", 0)
+        is_whole = item.args.get("scale") == item.args.get("ratio") == (1, 1)
+        if item.name == "random_crop" and sides and sides[1] <= size and not item.args["padding"]:
+            item = Step("center_crop", {"size": size}, item.place)
+        elif item.name == "random_resized_crop" and sides and is_whole:
+            item = Step("resize", {"size": size}, item.place)
+        if size and (sides or item.name != "resize"):
+            sides = size, size
+        yield item
+
+
+def needs_sides(recipe: CheckedRecipe) -> bool:
+    """Whether a crop may have no choice if all images are square: then their sizes matter."""
+    data = recipe.block("data")
+    size, _ = image_size(recipe)
+    prepare, _ = prepare_steps(data, size)
+    augments = [augmentation(recipe, stage) for stage in recipe.all("stage")]
+    return any(training_steps(each, prepare, size) != training_steps(each, prepare, size, (1, 1)) for each in augments)
+
+
+def augmentation(recipe: CheckedRecipe, stage: CheckedBlock) -> tuple[Value, ...] | None:
+    """Return what a stage writes of its augmentation, or the recipe for all stages."""
+    own, shared = stage["augment"], recipe.block("data")["augment"]
+    chosen: tuple[Value, ...] | None = shared if own == "shared" else own
+    return chosen
 
 
 class _Stage:
@@ -145,19 +186,21 @@ class _Stage:
         recipe: CheckedRecipe,
         block: CheckedBlock,
         data: DataPlan,
+        sides: tuple[int, int] | None,
         net: NetFacts,
         problems: list[Problem],
     ) -> None:
         self.recipe = recipe
         self.block = block
         self.data = data
+        self.sides = sides
         self.net = net
         self.problems = problems
         self.per_epoch = max(1, data.images("train") // data.batch)
-        self.total = self.steps(block["for"])
+        self.total = Length(block["for"].steps(self.per_epoch), str(block["for"]))
 
     def steps(self, length: Quantity, least: int = 0) -> Length:
-        return Length(max(least, length.steps(self.per_epoch)), str(length))
+        return Length(max(least, length.steps(self.per_epoch, self.total)), str(length))
 
     def plan(self, position: int, before: StagePlan | None) -> StagePlan:
         block = self.block
@@ -243,9 +286,8 @@ class _Stage:
         self.problems.append(TooShort(span=place, what=what, steps=steps, stage_steps=self.total))
 
     def _augment(self) -> tuple[Step, ...]:
-        own = self.block["augment"]
-        chosen = self.recipe.block("data")["augment"] if own == "shared" else own
-        return training_steps(chosen, self.data.prepare, self.data.size)
+        chosen = augmentation(self.recipe, self.block)
+        return training_steps(chosen, self.data.prepare, self.data.size, self.sides)
 
     def _views(self, augment: tuple[Step, ...]) -> int | None:
         own = self.block["views"]

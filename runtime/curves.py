@@ -1,8 +1,20 @@
-"""The picture of a run: loss, rate and metrics over all steps, stages side by side."""
+"""The picture of a run: loss, rate and metrics over all steps, stages side by side.
+
+Its settings are ours alone, wherever it is drawn: neither `MPLBACKEND` nor a `matplotlibrc` has a say, and names are
+text, whatever TeX would read in them.
+"""
 
 from __future__ import annotations
 
+import io
+import logging
+import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +22,13 @@ from runtime.artifacts import Record
 from runtime.plan import Plan
 
 _SHOWN = ("accuracy", "balanced_accuracy", "f1")
+_SETTINGS_FROM = ("MPLBACKEND", "MATPLOTLIBRC")
+
+
+def import_ahead() -> None:
+    """Import matplotlib, which takes a second, while other work goes on; why it cannot be is said where it is used."""
+    with suppress(Exception), _silent():
+        _import()
 
 
 def draw_curves(path: Path, plan: Plan, record: Record) -> None:
@@ -17,7 +36,66 @@ def draw_curves(path: Path, plan: Plan, record: Record) -> None:
 
     Raises:
         OSError: it cannot be written.
+        Exception: whatever matplotlib raises.
     """
+    with _silent(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # glyphs of a script that the font does not have, for one
+        try:
+            _import()
+        except Exception:  # settings that it found keep it from loading
+            for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+                del sys.modules[name]  # half a package
+            with _out_of_sight():
+                _import()
+        matplotlib = import_module("matplotlib")
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            content = _drawn(plan, record)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _import() -> None:
+    for name in ("matplotlib.backends.backend_agg", "matplotlib.figure"):
+        import_module(name)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep matplotlib from logging that it dislikes settings, fonts or the home folder."""
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def _out_of_sight() -> Iterator[None]:
+    """Hide the settings that matplotlib would find: in the environment, at home, and in the current folder."""
+    before = {name: os.environ.pop(name) for name in _SETTINGS_FROM if name in os.environ}
+    here = os.open(".", os.O_RDONLY)
+    try:
+        spec = find_spec("matplotlib")
+        if spec is not None and spec.origin:
+            own = Path(spec.origin).parent / "mpl-data"
+            os.environ["MATPLOTLIBRC"] = str(own)
+            os.chdir(own)
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
+        os.environ.pop("MATPLOTLIBRC", None)
+        os.environ.update(before)
+
+
+def _drawn(plan: Plan, record: Record) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -39,12 +117,10 @@ def draw_curves(path: Path, plan: Plan, record: Record) -> None:
     for axes, title in ((loss, "loss"), (rate, "learning rate"), (metrics, "metrics")):
         _finish(axes, title, plan, starts)
     metrics.set_xlabel("step")
-    figure.suptitle(plan.name)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # of a script that the font does not have
-        figure.savefig(temporary, format="png")
-    temporary.replace(path)
+    figure.suptitle(plan.name, parse_math=False)
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
 
 
 def _finish(axes: Any, title: str, plan: Plan, starts: list[int]) -> None:
@@ -56,4 +132,4 @@ def _finish(axes: Any, title: str, plan: Plan, starts: list[int]) -> None:
         axes.axvline(start, color="grey", lw=0.8, ls="--")
         if title == "loss":
             place = (start, 1.01)
-            axes.annotate(stage.title, place, xycoords=("data", "axes fraction"), fontsize="small")
+            axes.annotate(stage.title, place, xycoords=("data", "axes fraction"), fontsize="small", parse_math=False)

@@ -7,19 +7,22 @@ Every image is read once, and its content hashed once where the cache does not k
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recipe_lang.phrases import listed
 from runtime.data.contents import content_hashes
+from runtime.data.images import USUAL, Reading
 from runtime.data.labels import alike, meant
-from runtime.data.looks import Look, looks
+from runtime.data.looks import Look, look_at, looks
 from runtime.data.near import FLAT, near_pairs
 from runtime.data.passed_over import PassedOver
 from runtime.data.sources import ImageRef, Listing, Sample, passed_over
+from runtime.data.tally import Tally, dark
 from runtime.feature_cache import FeatureCache
+from runtime.plan import Step
 from runtime.plan_advice import UNEQUAL
 
 _RANK = {"test": 0, "valid": 1, "train": 2}  # of copies in several sets the one for measuring is kept
@@ -66,6 +69,16 @@ KINDS: Mapping[str, Kind] = {
     ),
     "near_copies": Kind("nearly the same image in a set", "They may be copies, or pictures in a row of one thing."),
     "blank": Kind("nearly blank", f"The standard deviation of the brightness is below {FLAT:g} of 255."),
+    "transparent": Kind(
+        "transparent",
+        "They are laid over white; `flatten_alpha` in `prepare` chooses. Programs that ignore transparency show the"
+        " colours that it hides.",
+    ),
+    "levels": Kind(
+        "values that end early",
+        "As the 12 bits of a camera do in 16: the images are nearly black. `levels` in `prepare` says which value is"
+        " white.",
+    ),
     "shapes": Kind(
         "unusual shapes", f"They are longer by a factor of {_LONG:g} than is usual here: a crop loses much."
     ),
@@ -110,7 +123,7 @@ class DataReport:
     """What was found, by kind in the order of `KINDS`; counts of images by set and class; sizes and kinds of pixels.
 
     `seen` are all images; `together` are the positions of those that are the same, or nearly so. `passed` is what lies
-    among the images and takes no part, sorted by path.
+    among the images and takes no part, sorted by path. `reading` is how the recipe has the images read.
     """
 
     classes: tuple[str, ...]
@@ -121,6 +134,7 @@ class DataReport:
     seen: tuple[Seen, ...]
     together: tuple[tuple[int, ...], ...]
     passed: tuple[PassedOver, ...] = ()
+    reading: Reading = USUAL
 
     @property
     def serious(self) -> bool:
@@ -150,20 +164,26 @@ def check_data(
     threads: int,
     cache: FeatureCache | None,
     progress: Progress = lambda what, done, total: None,
+    prepare: Sequence[Step] = (),
 ) -> DataReport:
     """Look at all images of a recipe's sets; `size` is the side of the network's image in pixels.
+
+    Those of the steps `prepare` that say how a file is read are heeded.
 
     `progress` is called with what is done at the moment, how many images are done, and of how many.
     """
     seen, samples = all_seen(listings, split)
     hashes = content_hashes(samples, threads, cache, lambda *n: progress("reading", *n))
-    found = list(looks(samples, threads, lambda *n: progress("looking at", *n)))
+    reading = Reading.of(prepare)
+    found = list(looks(samples, threads, lambda *n: progress("looking at", *n), reading))
     progress("comparing", 0, len(samples))
     same = same_images(hashes)
     near = _near(found, same)
     groups = _groups(seen, found, same, near)
-    for kind, place, note in _single(found, size):
+    for kind, place, note in _single([image.image for image in seen], found, size, reading):
         groups[kind].append(Group((seen[place],), note))
+    for kind, group in _undecided(seen, found, {step.name for step in prepare}):
+        groups[kind].append(group)
     first = next(iter(listings.values()))
     by_kind = {kind: tuple(made) for kind in KINDS if (made := groups.get(kind))}
     counts = {name: listing.counts() for name, listing in listings.items()}
@@ -183,6 +203,7 @@ def check_data(
         tuple(seen),
         (*same, *near),
         tuple(sorted(passed_over(listings.values()), key=lambda each: each.path)),
+        reading,
     )
 
 
@@ -245,7 +266,9 @@ def _joined(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def _single(found: Sequence[Look], size: int) -> Iterator[tuple[str, int, str]]:
+def _single(
+    images: Sequence[ImageRef], found: Sequence[Look], size: int, reading: Reading
+) -> Iterator[tuple[str, int, str]]:
     """Yield kind, position and note of what concerns an image alone."""
     sound = [(place, look) for place, look in enumerate(found) if not look.fault]
     yield from (("broken", place, look.fault) for place, look in enumerate(found) if look.fault)
@@ -260,7 +283,7 @@ def _single(found: Sequence[Look], size: int) -> Iterator[tuple[str, int, str]]:
         width, height = look.size
         shown = f"{width} x {height}"
         if look.spread < FLAT:
-            yield "blank", place, f"standard deviation {look.spread:.1f}"
+            yield "blank", place, f"standard deviation {look.spread:.1f}{_over_another(look, images[place], reading)}"
         if factor > _LONG:
             yield "shapes", place, shown
         if min(width, height) < size and not enlarged:
@@ -271,6 +294,25 @@ def _single(found: Sequence[Look], size: int) -> Iterator[tuple[str, int, str]]:
             yield "turned", place, shown
         if look.several:
             yield "several", place, ""
+
+
+def _over_another(look: Look, image: ImageRef, reading: Reading) -> str:
+    """Say how a blank image with transparency would look over another ground."""
+    if not look.traits.transparent:
+        return ""
+    ground = "black" if reading.flatten_alpha == "white" else "white"
+    return f", over {ground} {look_at(image, replace(reading, flatten_alpha=ground)).spread:.1f}"
+
+
+def _undecided(seen: Sequence[Seen], found: Sequence[Look], chosen: Container[str]) -> Iterator[tuple[str, Group]]:
+    """Yield what is to be said of images with transparency or early ends, where no step has been `chosen` for them."""
+    if "flatten_alpha" not in chosen:
+        yield from (("transparent", Group((seen[n],))) for n, look in enumerate(found) if look.traits.transparent)
+    tally = Tally()
+    for look in found:
+        tally.add(look.traits)
+    if tally.levels is not None and "levels" not in chosen:
+        yield "levels", Group((), f"{dark(tally.deep, tally.peak)}; `levels({tally.levels})` makes that white")
 
 
 def _unequal(classes: Sequence[str], counts: Sequence[int]) -> str:

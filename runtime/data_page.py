@@ -9,12 +9,13 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
 from recipe_lang.phrases import printable
-from runtime.data.images import ImageError, as_rgb, open_small
+from runtime.data.images import ImageError, Reading, as_rgb, open_small
 from runtime.data.lookahead import in_order
 from runtime.data.passed_over import passed_line
 from runtime.data.sources import ImageRef
@@ -56,7 +57,7 @@ def data_page(report: DataReport, title: str, threads: int) -> str:
     template = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_text)
     sections = [
-        _Section(name, KINDS[name], tuple(_shown(groups[:_GROUPS], threads)), len(groups))
+        _Section(name, KINDS[name], tuple(_shown(groups[:_GROUPS], threads, report.reading)), len(groups))
         for name, groups in report.found.items()
     ]
     sizes = list(report.sizes.items())[:_SIZES]
@@ -70,9 +71,9 @@ def _text(value: object) -> object:
     return printable(value) if isinstance(value, str) and not value.startswith("data:image/") else value
 
 
-def _shown(groups: Sequence[Group], threads: int) -> list[_Shown]:
+def _shown(groups: Sequence[Group], threads: int, reading: Reading) -> list[_Shown]:
     images = [image for group in groups for image in group.images[:_IMAGES]]
-    pictures = iter(list(in_order(_picture, images, threads, 8 * threads)))
+    pictures = iter(list(in_order(partial(_picture, reading=reading), images, threads, 8 * threads)))
     return [
         _Shown(
             group.note,
@@ -83,15 +84,15 @@ def _shown(groups: Sequence[Group], threads: int) -> list[_Shown]:
     ]
 
 
-def _picture(image: Seen) -> _Picture:
-    data, small = _data(image.image)
+def _picture(image: Seen, reading: Reading) -> _Picture:
+    data, small = _data(image.image, reading)
     return _Picture(image, data, small)
 
 
-def _data(ref: ImageRef) -> tuple[str, bool]:
+def _data(ref: ImageRef, reading: Reading) -> tuple[str, bool]:
     """Return a small picture as a data URI, and whether it has few pixels; an empty text where it cannot be read."""
     try:
-        image, _ = open_small(ref, _SIDE)
+        image, _ = open_small(ref, _SIDE, reading)
     except ImageError:
         return "", False
     small = max(image.size) <= _SMALL

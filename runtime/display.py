@@ -28,7 +28,7 @@ from runtime.events import (
     StageStarted,
     StepFinished,
 )
-from runtime.metrics import METRICS
+from runtime.metrics import METRICS, telling
 from runtime.output import going_on
 from runtime.plan import Plan, StagePlan
 from runtime.terminal import MovingLines, bar, sparkline
@@ -152,7 +152,8 @@ class Display:
             case StageFinished() if self._now is not None:
                 took = _duration(now - self._now.started)
                 early = "stopped early, " if event.reason != "done" else ""
-                self._say(Text(f"  {early}{took}; keeps {event.kept}", style="dim"))
+                nothing = "; gained nothing" if event.gained is False else ""
+                self._say(Text(f"  {early}{took}{nothing}; keeps {event.kept}", style="yellow" if nothing else "dim"))
 
     def _stage_lines(self, stage: StagePlan) -> Sequence[Text]:
         """Return what is said of a stage at its start: on a narrow terminal in two lines."""
@@ -173,7 +174,8 @@ class Display:
         speed = now.images / now.busy_s if now.busy_s > 0 else 0.0
         columns = self._console.width if self._console.is_terminal else None
         self._say(EpochLine.of(now.stage, event, speed).text(columns))
-        now.evaluated.append(event)
+        if event.epoch:  # not what the stage began with: no training loss goes with it
+            now.evaluated.append(event)
         monitor = now.stage.monitor
         if event.is_best and monitor is not None:
             best = f"{event.values[monitor.name]:.4f}, {_at(now.stage, event)}"
@@ -308,11 +310,19 @@ def summary(console: Console, result: Mapping[str, Any], folder: object) -> None
         table.add_column("")
         for name in sets:
             table.add_column(name, justify="right")
-        for metric in (name for name in result[sets[0]] if name != "classes"):
+        for metric in telling(len(result["classes"])):
             table.add_row(metric.replace("_", " "), *(number(result[name][metric], 4) for name in sets))
         table.add_row("images", *(f"{result['images'][name]:,}" for name in sets))
         console.print(table)
     for claim in result["expect"] or ():
         style, verdict = ("green", "holds") if claim["holds"] else ("bold red", "does not hold")
         console.print(Text.assemble("claim ", claim["claim"], ": ", (verdict, style), f" ({claim['value']:.4f})"))
+    console.print(Text(_from(result["weights_from"])), soft_wrap=True)
     console.print(Text(f"{_duration(result['wall_s'])} in all; run folder: {folder}"), soft_wrap=True)
+
+
+def _from(origin: Mapping[str, Any]) -> str:
+    """Say of which stage and epoch the final weights are."""
+    epoch = f"epoch {origin['epoch']} of " if origin["epoch"] else ""
+    best = f": {origin['metric']} {number(origin['value'], 4)}" if origin["metric"] else ""
+    return f'the weights are those of {epoch}stage {origin["stage"]} "{origin["title"]}"{best}'

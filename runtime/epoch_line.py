@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isnan
 
 from rich.text import Text
 
@@ -35,7 +36,8 @@ class EpochLine:
         monitor = stage.monitor.name if stage.monitor else ""
         names = dict.fromkeys(name for name in (monitor, "accuracy", "balanced_accuracy") if name not in ("", "loss"))
         metrics = [(name, event.values[name]) for name in names]
-        return cls(place(stage, event.step), event.train_loss, event.values["loss"], metrics, speed, event.is_best)
+        speed, is_best = (speed, event.is_best) if event.epoch else (0.0, False)  # what the stage began with
+        return cls(place(stage, event.step), event.train_loss, event.values["loss"], metrics, speed, is_best)
 
     def text(self, columns: int | None) -> Text:
         """Return the line for so many columns, or without a limit."""
@@ -56,7 +58,9 @@ def place(stage: StagePlan, step: int) -> str:
 
 
 def number(value: float, digits: int) -> str:
-    """Return a number with so many digits behind the point, never `-0.000`."""
+    """Return a number with so many digits behind the point, never `-0.000`; a dash as long for none."""
+    if isnan(value):
+        return "-".rjust(digits + 2)
     text = f"{value:.{digits}f}"
     return text if float(text) else text.removeprefix("-")
 

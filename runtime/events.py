@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.plan import StagePlan
+from runtime.training_state import Origin
 
 if TYPE_CHECKING:
     from runtime.checkpoints import Snapshot
@@ -76,7 +77,10 @@ class EvaluationStarted:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """The metrics of a set; `train_loss` is the mean loss of the epoch's steps, `is_best` by the monitor."""
+    """The metrics of a set; `train_loss` is the mean loss of the epoch's steps, `is_best` by the monitor.
+
+    Epoch 0 are the weights that a stage began with; no step is behind it, and its `train_loss` is NaN.
+    """
 
     stage: int
     epoch: int
@@ -112,7 +116,10 @@ class CheckpointDue:
 
 @dataclass(frozen=True, slots=True)
 class StageFinished:
-    """A stage ends: `reason` is `done` or `stopped early`; `kept` says which weights go on."""
+    """A stage ends: `reason` is `done` or `stopped early`; `kept` says which weights go on, `origin` whose they are.
+
+    `gained` is whether an epoch was better than the beginning; None where that was not measured.
+    """
 
     stage: int
     epoch: int
@@ -120,6 +127,8 @@ class StageFinished:
     reason: str
     kept: str
     best: float | None
+    origin: Origin
+    gained: bool | None
 
 
 @dataclass(frozen=True, slots=True)

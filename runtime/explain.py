@@ -12,7 +12,6 @@ from recipe_lang import vocabulary as v
 from recipe_lang.errors import listed
 from recipe_lang.wording import describe
 from runtime import asked, codes, glossary, networks, places
-from runtime.foreign import FOREIGN
 from runtime.page import Code, Page, Prose, Terms, render_page, wrapped
 from runtime.vocabulary import VOCABULARY
 
@@ -253,7 +252,7 @@ def _all_names() -> set[str]:
 def _habit(word: str) -> tuple[list[str], str]:
     """Return what a word of other tools is called here, and a sentence of advice; both may be empty."""
     respelled = asked.respelled(word, _all_names())
-    answer = VOCABULARY.habits.get(word.lower()) or respelled or asked.answer(word, {**FOREIGN, **VOCABULARY.habits})
+    answer = VOCABULARY.habits.get(word.lower()) or respelled or asked.answer(word, VOCABULARY.habits)
     candidates = [text for text in answer.split("|") if text]
     names = [text for text in candidates if " " not in text]
     advice = [text for text in candidates if " " in text]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,11 +20,12 @@ from recipe_lang.checked import CallValue, CheckedRecipe
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.parser import parse, read_source
+from recipe_lang.phrases import printable
 from recipe_lang.source import Source
-from runtime.artifacts import read_classes, read_json, write_text, written_recipe
+from runtime.artifacts import read_classes, read_json, stage_weights, write_text, written_recipe
 from runtime.compile import data_plan, step
 from runtime.data import splits
-from runtime.data.images import ImageError, find_broken, open_rgb
+from runtime.data.images import ImageError, Reading, find_broken, open_rgb
 from runtime.data.passed_over import PassedOver, passed_line
 from runtime.data.problems import SetTooSmall, UnreadableData
 from runtime.data.sets import Sets, list_sets, load_source, to_input, transform, under_root
@@ -35,9 +36,10 @@ from runtime.metrics import Report
 from runtime.model import Model, build_model, frozen_units, sequence
 from runtime.mx import mx, nd
 from runtime.pack_file import opened
-from runtime.plan import DataFacts, DataPlan
+from runtime.plan import DataFacts, DataPlan, stage_name
 from runtime.recipe_files import is_pack, read_recipe
-from runtime.run_problems import NoImages, NoSuchSet, NotARun
+from runtime.run_problems import ImagesNotKnown, NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
+from runtime.seen import Seen, refuse_seen, seen, told
 from runtime.train import features_of, measure, whole_net
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
@@ -57,6 +59,15 @@ class Finished:
     model: Model
     result: dict[str, Any]
     cut: int  # how many units its last stage left frozen
+    stage: str = ""  # whose weights these are, where not the final ones were asked for
+
+
+class Evaluation(NamedTuple):
+    """The set that a run was measured on, and the numbers; of other data, how many images the run has seen."""
+
+    name: str
+    report: Report
+    seen: Seen | ImagesNotKnown | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +79,11 @@ class Prediction:
     error: str = ""
 
 
-def load(path: Path) -> Finished:
-    """Load a run from its folder or its pack.
+def load(path: Path, stage: str | None = None) -> Finished:
+    """Load a run from its folder or its pack; with `stage`, a title or a number, the weights that it handed on.
 
     Raises:
-        RecipeError: it is neither, or a file in it is damaged.
+        RecipeError: it is neither, a file in it is damaged, or there are no such weights.
     """
     with opened(path) as folder:
         if not os.path.isfile(folder / "resolved.ftr"):  # unlike Path.is_file, false where nobody may look
@@ -84,14 +95,44 @@ def load(path: Path) -> Finished:
         result = read_json(folder, "result.json")
         if not isinstance(result, dict) or not isinstance(result.get("params"), dict):
             raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not that of a run"))
-        if not (folder / "model.params").is_file():
-            why = "it was packed without weights" if result.get("weights") else "the run left no weights"
-            raise RecipeError(NotARun(path=str(folder), reason=f"it has no `model.params`: {why}"))
         data = data_plan(recipe, DataFacts(classes, {}))
         head = [step(layer) for layer in recipe["head"]]
         model = build_model(step(recipe.fields["base"]), head, len(classes), data.size)
-        model.load(read_params(folder / "model.params"), f"`{path / 'model.params'}`")
-        return Finished(path, recipe, data, model, result, _last_cut(folder, model))
+        titles = tuple(block.title for block in recipe.all("stage"))
+        position = None if stage is None else _position(path, titles, stage)
+        file = _final(folder, result)
+        if position is not None and not (position == len(titles) - 1 and result.get("status") == "finished"):
+            file = _handed_on(path, folder, result, position)
+        model.load(read_params(file), f"`{path / file.relative_to(folder)}`")
+        name = "" if position is None else stage_name(position, titles[position])
+        return Finished(path, recipe, data, model, result, _cut(folder, model, position), name)
+
+
+def _position(path: Path, titles: tuple[str, ...], stage: str) -> int:
+    """Return the position of a stage by its title, or by its number from 1."""
+    numbers = tuple(str(number) for number in range(1, len(titles) + 1))
+    found = next((names.index(stage) for names in (titles, numbers) if stage in names), None)
+    if found is None:
+        raise RecipeError(NoSuchStage(path=str(path), stage=stage, titles=titles))
+    return found
+
+
+def _final(folder: Path, result: dict[str, Any]) -> Path:
+    if not (folder / "model.params").is_file():
+        why = "it was packed without weights" if result.get("weights") else "the run left no weights"
+        raise RecipeError(NotARun(path=str(folder), reason=f"it has no `model.params`: {why}"))
+    return folder / "model.params"
+
+
+def _handed_on(path: Path, folder: Path, result: dict[str, Any], position: int) -> Path:
+    file, status = stage_weights(folder, position), result.get("status")
+    if not file.is_file():
+        gone = (
+            f"`{file.relative_to(folder)}` is not there" if status == "finished" else f"the run is {printable(status)}"
+        )
+        reason = gone if folder == path else "a pack has the final weights only"
+        raise RecipeError(NoStageWeights(path=str(path), number=position + 1, reason=reason))
+    return file
 
 
 def predict(
@@ -109,7 +150,7 @@ def predict(
     if passed:
         tell(passed_line(passed))
     net = _net(run, context)
-    prepared = transform(run.data.prepare)
+    prepared, reading = transform(run.data.prepare), Reading.of(run.data.prepare)
     rng = np.random.default_rng(0)
     queue, size = iter(files), min(len(files), run.data.batch)
     while chunk := list(islice(queue, size)):
@@ -117,7 +158,7 @@ def predict(
         errors: dict[Path, str] = {}
         for file in chunk:
             try:
-                pixels.append(np.asarray(prepared(open_rgb(file), rng)))
+                pixels.append(np.asarray(prepared(open_rgb(file, reading), rng)))
             except ImageError as error:
                 errors[file] = str(error)
         shares = iter(_shares(net, run, pixels, size, context))
@@ -176,17 +217,20 @@ def evaluate(
     set_name: str | None = None,
     data_root: Path | None = None,
     cache: bool = True,
+    strict: bool = False,
     tell: Callable[[str], None] = _say_nothing,
-) -> tuple[str, Report]:
-    """Measure a run on one of its own sets, or on other data; return the set's name and the report.
+) -> Evaluation:
+    """Measure a run on one of its own sets, or on other data.
 
+    `strict` refuses other data of which the run has seen an image, or may have.
     With `cache`, what the frozen part gives of an image is taken from the disk, and kept there.
 
     `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`). Images that
-    cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is passed over.
+    cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is passed over,
+    and how many images of other data the run has seen, if any.
 
     Raises:
-        RecipeError: the data cannot be used, or its classes are not the run's.
+        RecipeError: the data cannot be used, or its classes are not the run's, or the run has seen them.
     """
     if data is not None:
         listing, name = splits.align(_source(data, data_root), run.data.classes, "evaluation"), data
@@ -201,8 +245,13 @@ def evaluate(
     samples = _readable(run, listing, workers)
     if not samples:
         raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))
+    known = seen(run.path, samples, workers, user_cache() if cache else None) if data is not None else None
+    if known is not None and strict:
+        refuse_seen(run.path, known)
+    if line := told(known):
+        tell(line)
     sets = Sets(run.data, run.recipe["seed"], {"these": samples}, workers)
-    return name, _measured(run, sets, context, cache)
+    return Evaluation(name, _measured(run, sets, context, cache), known)
 
 
 def _measured(run: Finished, sets: Sets, context: Any, cache: bool) -> Report:
@@ -220,10 +269,10 @@ def _measured(run: Finished, sets: Sets, context: Any, cache: bool) -> Report:
         features.close()
 
 
-def _last_cut(folder: Path, model: Model) -> int:
-    """Return how many units the last stage left frozen; 0, which is as right but slower, when no plan says it."""
+def _cut(folder: Path, model: Model, position: int | None) -> int:
+    """Return how many units a stage (the last, if None) left frozen; 0, as right but slower, when no plan says it."""
     try:
-        cut = read_json(folder, "plan.json")["stages"][-1]["cut"]
+        cut = read_json(folder, "plan.json")["stages"][-1 if position is None else position]["cut"]
     except (RecipeError, LookupError, TypeError):
         return 0
     return frozen_units(model, cut) if isinstance(cut, int) and 0 <= cut < len(model.parts) else 0

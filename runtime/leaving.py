@@ -13,20 +13,27 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from recipe_lang.diagnostics import InternalError, Problem, RecipeError
-from runtime.artifacts import Record, recording, result_of, write_json, write_text, writing
+from runtime.artifacts import Record, recording, result_of, stage_weights, write_json, write_text, writing
 from runtime.checkpoints import Checkpoints
 from runtime.curves import draw_curves
-from runtime.events import CheckpointDue, Event, Resumed
+from runtime.decorations import attempt
+from runtime.durable import sync_folder
+from runtime.events import CheckpointDue, Event, Resumed, StageFinished
 from runtime.finished import export_model
 from runtime.lock_file import LOCK, Facts, lock_text
 from runtime.locking import outcome
 from runtime.memory import is_refusal
 from runtime.run_problems import CheckpointDoesNotFit, LossNotFinite, OutOfMemory
 from runtime.run_settings import Due
-from runtime.train import Interrupted, Session, train
+from runtime.train import Interrupted, Session, kept_best, train
+from runtime.training_state import Best, Origin
 from runtime.weights.params_file import write_params
 
 Failure: TypeAlias = "RecipeError | InternalError"
+
+_EXPORTED, _PICTURE = ("model-symbol.json", "model-0000.params"), ("curves.png",)
+_LATER = (*_EXPORTED, *_PICTURE)
+"""The files that are written after the result."""
 
 
 class ResumableError(RecipeError):
@@ -76,6 +83,8 @@ class Leaving:
             notes = []
             try:
                 result = self._leave(record, status, failure)
+                if status == "finished":
+                    self._decorate(record, checkpoints, result)
                 notes = [what_is_left(self.folder, result)]
             except RecipeError as fault:
                 failure = failure or fault
@@ -86,8 +95,6 @@ class Leaving:
                     failure = ResumableError(failure.problems)
                 failure.note = "\n".join(notes)
             raise failure
-        if status == "finished":
-            checkpoints.keep_last(1)
         return result
 
     def _train(
@@ -99,6 +106,8 @@ class Leaving:
                     if isinstance(event, CheckpointDue):
                         checkpoints.write(event.snapshot, record.length(), time.monotonic() - self.since)
                         self.due.taken(self.session.state)
+                    if isinstance(event, StageFinished):
+                        self._keep_weights(event.stage)
                     record.note(event)
                 watch(event)
         except Interrupted:
@@ -111,39 +120,90 @@ class Leaving:
             return "failed", RecipeError(self.refused)
         return "finished", None
 
+    def _keep_weights(self, position: int) -> None:
+        """Write what a stage hands on to the next; what the last hands on is the run's `model.params`.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        if position < len(self.session.plan.stages) - 1:
+            path = stage_weights(self.folder, position)
+            if not path.parent.is_dir():
+                path.parent.mkdir()
+                sync_folder(self.folder)
+            write_params(path, self.session.model.arrays())
+
     def _leave(self, record: Record, status: str, failure: Failure | None) -> dict[str, Any]:
         session, folder = self.session, self.folder
-        weights = _settle(session, failure) if status != "finished" else "the final weights"
-        result = result_of(session.plan, record, status, weights)
+        weights, weights_from = _final(session) if status == "finished" else _settle(session, failure)
+        result = result_of(session.plan, record, status, weights, weights_from)
         with writing(folder):
             if weights is not None:
                 write_params(folder / "model.params", session.model.arrays())
+            for name in _LATER:  # of a result that the folder had before
+                (folder / name).unlink(missing_ok=True)
             if status == "finished":
-                export_model(session.model, folder / "model")
-                draw_curves(folder / "curves.png", session.plan, record)
                 write_text(folder / LOCK, lock_text({**self.facts, **outcome(result, folder / "model.params")}))
             result |= {**self.said, "wall_s": round(time.monotonic() - self.since, 2)}
+            result["missing"] = [[name, "it is written after the result"] for name in _LATER if status == "finished"]
             write_json(folder / "result.json", result)
         return result
 
+    def _decorate(self, record: Record, checkpoints: Checkpoints, result: dict[str, Any]) -> None:
+        """Add what the result can do without; what fails is said in the result, under `missing`."""
+        folder, model, plan = self.folder, self.session.model, self.session.plan
+        works: Mapping[tuple[str, ...], Callable[[], object]] = {
+            _EXPORTED: lambda: export_model(model, folder / "model"),
+            _PICTURE: lambda: draw_curves(folder / "curves.png", plan, record),
+        }
+        failed = {" and ".join(names): reason for names, work in works.items() if (reason := attempt(work))}
+        result["missing"] = [list(each) for each in failed.items()]
+        attempt(lambda: write_json(folder / "result.json", result))
+        attempt(lambda: checkpoints.keep_last(1))  # those before it only take room
 
-def _settle(session: Session, failure: Failure | None) -> str | None:
-    """Put the weights in place that an unfinished run leaves, and say which; None when all are of no use.
+
+Left: TypeAlias = "tuple[str | None, Mapping[str, Any] | None]"
+"""Which weights a run leaves, in words, and as `weights_from` of its result; None when all are of no use."""
+
+
+def _final(session: Session) -> Left:
+    state = session.state
+    best = kept_best(state, session.plan.stages[state.stage])
+    origin = state.origin(best.epoch if best else state.epoch)
+    return "the final weights", _weights_from(session, origin, best)
+
+
+def _settle(session: Session, failure: Failure | None) -> Left:
+    """Put the weights in place that an unfinished run leaves, and say which.
 
     These are the best so far where the running stage has some. Else they are the last, unless the loss, or a step that
     got no memory, has ruined them: then those that the stage began with.
     """
-    state = session.state
-    stage = f"of stage {state.stage + 1}"
-    if state.best is not None and state.best.weights:
-        kept, text = state.best.weights, f"the best weights so far, of epoch {state.best.epoch} {stage}"
-    elif _is(failure, LossNotFinite, OutOfMemory):
-        kept, text = state.begun_with, f"the weights from before the first step {stage}"
-    else:
-        return f"the weights after step {state.step} {stage}"
-    for name, copy in kept.items():
-        session.model.parameters[name].set_data(copy)
-    return text if kept else None
+    state, plan = session.state, session.plan
+    best = state.best if state.best is not None and state.best.weights else None
+    name = plan.stages[state.stage].name
+    is_ruined = _is(failure, LossNotFinite, OutOfMemory)
+    if best is None and is_ruined and not state.stage:
+        return None, None
+    if best is None and not is_ruined and (state.step or not state.stage):
+        return f"the weights after step {state.step} of {name}", _weights_from(session, Origin(state.stage))
+    for parameter, copy in (best.weights if best else state.begun_with).items():
+        session.model.parameters[parameter].set_data(copy)
+    origin = state.origin(best.epoch if best else 0)
+    text = "the best weights so far" if best else f"the weights that {name} began with"
+    return f"{text}, of {origin.named(plan)}", _weights_from(session, origin, best)
+
+
+def _weights_from(session: Session, origin: Origin, best: Best | None = None) -> dict[str, Any]:
+    """Say of which stage and epoch weights are, and by what they were the best of the stage that hands them on."""
+    monitor, stage = session.plan.stages[session.state.stage].monitor, session.plan.stages[origin.stage]
+    return {
+        "stage": stage.position + 1,
+        "title": stage.title,
+        "epoch": origin.epoch or None,
+        "metric": str(monitor) if best else None,
+        "value": best.value if best else None,
+    }
 
 
 def _is(failure: Failure | None, *kinds: type[Problem]) -> bool:

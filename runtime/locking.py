@@ -25,9 +25,8 @@ from recipe_lang.printer import print_recipe
 from recipe_lang.source import Source
 from runtime.artifacts import write_text, writing
 from runtime.bases.packaged import PACKAGED, packaged_file
-from runtime.data.contents import content_hashes
+from runtime.data.contents import Hashes
 from runtime.data.sources import Listing
-from runtime.feature_cache import FeatureCache
 from runtime.lock_file import LOCK, Fact, Facts, Key, Lock, lock_of, lock_text, read_lock
 from runtime.lock_problems import LockMismatch
 from runtime.machine import kind, library_versions, thread_count
@@ -51,13 +50,9 @@ def inputs(
     plan: Plan,
     listings: Mapping[str, Listing],
     settings: RunSettings,
-    cache: FeatureCache | None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    stopped: Callable[[], bool] = lambda: False,
+    hashes: Hashes,
 ) -> dict[Key, Fact]:
     """Return all facts but the result. The base's weights have to be on this machine already.
-
-    When `stopped` answers true, the fingerprint is of no use.
 
     Raises:
         RecipeError: the weights cannot be read.
@@ -71,7 +66,7 @@ def inputs(
         },
         "parents": dict(_parents(recipe)),
         "weights": _weights(plan.base),
-        **contents(listings, settings.workers, cache, progress, stopped),
+        **contents(listings, hashes),
         "versions": library_versions(),
         "run": {"device": settings.device, "threads": thread_count(), "fuse": "on" if settings.fuse else "off"},
         "machine": kind(),
@@ -93,28 +88,18 @@ def _parents(recipe: CheckedRecipe) -> Iterator[tuple[str, str]]:
         parent = parent.parent
 
 
-def contents(
-    listings: Mapping[str, Listing],
-    threads: int,
-    cache: FeatureCache | None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> dict[str, Mapping[str, Fact]]:
+def contents(listings: Mapping[str, Listing], hashes: Hashes) -> dict[str, Mapping[str, Fact]]:
     """Return the sections on the images: the fingerprint, and for each class of each set how many, and a digest.
 
     The fingerprint is the SHA-256 over (set, id, class, hash of the content) of all samples, sorted. Ids are relative
     to their source: where its folder lies does not matter. A file that cannot be read, which a recipe may skip, counts
     as such. The digest of a class begins that of its own samples: it tells where the images differ.
     """
-    hashes = content_hashes(
-        [sample for listing in listings.values() for sample in listing.samples], threads, cache, progress, stopped
-    )
-    rest = iter(hashes)
     all_rows: list[str] = []
     sections: dict[str, Mapping[str, Fact]] = {}
     for name, listing in listings.items():
         rows: dict[str, list[str]] = {label: [] for label in listing.classes}
-        for sample, content in zip(listing.samples, rest, strict=False):
+        for sample, content in zip(listing.samples, hashes[name], strict=True):
             label = listing.classes[sample.label]
             rows[label].append(json.dumps([name, sample.id, label, content.hex() if content else None]))
         sections[f"data.{name}"] = {label: _class_fact(each) for label, each in rows.items()}

@@ -34,6 +34,14 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
+_TOP = 5
+
+
+def telling(classes: int) -> tuple[str, ...]:
+    """Return the metrics that tell people something: of five classes or fewer, all are among the top five."""
+    return tuple(name for name in METRICS if name != "top5" or classes > _TOP)
+
+
 @dataclass(frozen=True, slots=True)
 class ClassRow:
     """One class's quality: fractions 0 to 1 (0 where nothing was to divide by), and its count of images."""
@@ -86,7 +94,7 @@ def report(scores: NDArray[np.float32], labels: NDArray[Any], classes: Sequence[
     values = {
         "loss": _cross_entropy(scores, labels),
         "accuracy": float(np.mean(answers == labels)),
-        "top5": _top(scores, labels, 5),
+        "top5": _top(scores, labels, _TOP),
         "balanced_accuracy": _mean([r.recall for r in rows if r.support]),
         "precision": _mean([r.precision for r in occurring]),
         "recall": _mean([r.recall for r in occurring]),

@@ -17,10 +17,13 @@ import numpy as np
 from recipe_lang.diagnostics import RecipeError
 from runtime.bases import efficientnet_lite, families
 from runtime.bases.base import Base
+from runtime.bases.packaged import packaged_file
 from runtime.mx import array, gluon, mx, nd, nn
 from runtime.plan import NetFacts, Parameter, Step
 from runtime.plan_problems import HeadDoesNotFit
 from runtime.randomness import generator
+from runtime.weights.bounded_file import open_bounded
+from runtime.weights.hosted_weights import check_hosted
 from runtime.weights.load_params import fill, fits, load_into
 from runtime.weights.params_file import check_sha256, read_params
 from runtime.weights.problems import WeightsDoNotFit
@@ -103,6 +106,26 @@ def build_model(base: Step, head: Sequence[Step], classes: int, size: int) -> Mo
         for name, parameter in block._collect_params_with_prefix().items()
     }
     return Model(blocks, parameters, cut, zoo_net, size)
+
+
+def check_weights(base: Step) -> None:
+    """Refuse a base whose weights cannot be had, before anything is done for it: none is loaded or downloaded yet.
+
+    Raises:
+        RecipeError: the file, the package or the hosted file is not there, or is another one than the recipe says.
+    """
+    weights = base.args["weights"]
+    if weights is None:
+        return
+    if base.name == "packaged":
+        packaged_file(base.args["name"])
+    elif weights.name == "imagenet":
+        check_hosted(base.name, base.args["name"])
+    else:
+        with open_bounded(weights.args["file"]):
+            pass
+        if weights.args["sha256"] is not None:
+            check_sha256(weights.args["file"], weights.args["sha256"])
 
 
 def start_weights(model: Model, base: Step, seed: int, context: Any) -> None:

@@ -11,12 +11,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from recipe_lang.checked import CallValue, CheckedRecipe, Value
 from recipe_lang.phrases import printable
 from recipe_lang.printer import value_text
+from runtime.metrics import telling
 from runtime.vocabulary import VOCABULARY
 
 _MOST_CLASSES = 200  # in the table
@@ -64,11 +66,10 @@ def _front(card: Card) -> Iterator[str]:
 
 
 def _evaluations(card: Card) -> Iterator[dict[str, Any]]:
-    sources = _sources(card)
     for name, numbers in _measured(card):
         yield {
             "task": {"type": "image-classification"},
-            "dataset": {"name": sources.get(name, name), "type": "other", "split": name},
+            "dataset": {"name": _data_set(card, name), "type": "other", "split": name},
             "metrics": [{"type": key, "name": key.replace("_", " "), "value": value} for key, value in numbers.items()],
         }
 
@@ -76,10 +77,11 @@ def _evaluations(card: Card) -> Iterator[dict[str, Any]]:
 def _measured(card: Card) -> list[tuple[str, dict[str, float]]]:
     """Return the sets that were measured, each with its numbers."""
     found = []
+    keys = [key for key in _METRICS if key in telling(len(card.classes))]
     for name in ("test", "valid"):
         report = card.result.get(name)
         if isinstance(report, dict):
-            found.append((name, {key: report[key] for key in _METRICS if _is_number(report.get(key))}))
+            found.append((name, {key: report[key] for key in keys if _is_number(report.get(key))}))
     return [(name, numbers) for name, numbers in found if numbers]
 
 
@@ -88,7 +90,8 @@ def _use(card: Card) -> Iterator[str]:
     if about := card.recipe["about"]:
         yield from (_safe(about, limit=2000), "")
     count = len(card.classes)
-    yield f"Sorts images into {count} classes. Fine-tuned with the recipe below on Apache MXNet and GluonCV."
+    yield f"Sorts images into {count} classes. It was fine-tuned on the data set {_safe(_data_set(card, 'train'))},"
+    yield "with Apache MXNet and GluonCV, by the recipe below."
     yield from ("", "## Intended use", "")
     yield "For images like those of the data below. On others, and where a wrong answer does harm, measure it first:"
     yield "it always names one of its classes, also for an image that shows none of them."
@@ -102,9 +105,11 @@ def _data(card: Card) -> Iterator[str]:
     images = card.result.get("images")
     counts = images if isinstance(images, dict) else {}
     yield from ("", "## Data", "", "| set | source | images |", "|---|---|---|")
-    for name, source in _sources(card).items():
-        count = counts.get(name)
-        yield f"| {name} | {_safe(source)} | {f'{count:,}' if _is_number(count) else ''} |"
+    for name, value in _sources(card).items():
+        count, source = counts.get(name), _safe(_written(value, name))
+        if not _is_source(value.value):
+            source += f" of {_safe(_data_set(card, name))}"
+        yield f"| {name} | {source} | {f'{count:,}' if _is_number(count) else ''} |"
     yield from ("", "The images are not part of this model.", "")
     calls = {value.value.name for value in card.recipe.block("data").fields.values() if _is_source(value.value)}
     for call in sorted(calls):
@@ -166,11 +171,22 @@ def _running(card: Card) -> Iterator[str]:
     yield from ("```", "")
 
 
-def _sources(card: Card) -> dict[str, str]:
-    """Return where the images of each set come from, as the recipe writes it."""
+def _sources(card: Card) -> dict[str, Value]:
+    """Return where the images of each set come from: a source, or a share of `train`."""
     fields = card.recipe.block("data").fields
     sets = ((name, fields[name]) for name in ("train", "valid", "test") if name in fields)
-    return {name: _written(value, name) for name, value in sets if value.value is not None}
+    return {name: value for name, value in sets if value.value is not None}
+
+
+def _data_set(card: Card, name: str) -> str:
+    """Return what the data that a set comes from is called: by its path below the recipe, else by its last part."""
+    sources = _sources(card)
+    call = sources[name].value if name in sources and _is_source(sources[name].value) else sources["train"].value
+    paths = (arg.value for arg in call.args.values() if isinstance(arg.value, Path))
+    path, home = next(paths, None), card.recipe.source.folder
+    if path is None:
+        return str(call.name)
+    return _plain(path.relative_to(home) if path.is_relative_to(home) else path.name)
 
 
 def _written(value: Value, field: str) -> str:

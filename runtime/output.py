@@ -1,14 +1,23 @@
 """Output that cannot be written any more: where the terminal is gone, the disk is full or nobody reads the pipe.
 
-`going_on(stream)` goes around what is written: work that leaves its results elsewhere goes on.
+`going_on(stream)` goes around what is written: work that leaves its results elsewhere goes on. `unread()` says whether
+standard output lost its reader that way.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
+
+_without_reader: list[IO[str]] = []
+
+
+def unread() -> bool:
+    """Return whether nobody read all of standard output."""
+    return sys.stdout in _without_reader
 
 
 @contextmanager
@@ -17,7 +26,9 @@ def going_on(stream: IO[str], then: Callable[[], None] = lambda: None) -> Iterat
     try:
         yield
         stream.flush()
-    except (OSError, SystemExit):  # the second is how rich says that a pipe has no reader
+    except (OSError, SystemExit) as error:  # the second is how rich says that a pipe has no reader
+        if not isinstance(error, OSError) or isinstance(error, BrokenPipeError):
+            _without_reader.append(stream)
         with suppress(OSError, ValueError):  # a stream that is no file
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())

@@ -20,6 +20,7 @@ from recipe_lang.printer import print_recipe
 from recipe_lang.source import Source
 from runtime.artifacts import create_folder, read_classes, read_json, writing, written_recipe
 from runtime.compile import step
+from runtime.decorations import attempt
 from runtime.model_card import Card, card_text
 from runtime.pack_file import MEMBERS, open_pack, write_pack
 from runtime.pack_problems import FileExists
@@ -89,11 +90,19 @@ def _members(folder: Path, weights: bool, licence: str) -> tuple[dict[str, Path 
         )
     name = recipe["name"] or str(result.get("recipe") or folder.name)
     card = Card(recipe, text, name, classes, result, licence, "model.params" in members)
-    members["README.md"] = _relative(card_text(card)).encode("utf-8", "replace")
+
+    def add_card() -> None:
+        members["README.md"] = _relative(card_text(card)).encode("utf-8", "replace")
+
+    failed = attempt(add_card)
     absolute = {str(path) for path in _paths(recipe) if not path.is_relative_to(_HERE)}
     excluded = recipe.block("data")["exclude"]
     needed = sorted(absolute | ({_relative(str(excluded))} if excluded else set()))
-    return members, [*_unfinished(result), *map(_missing, needed)]
+    return members, [
+        *([f"the pack has no model card: {failed}"] if failed else []),
+        *_unfinished(result),
+        *map(_missing, needed),
+    ]
 
 
 def _unfinished(result: dict[str, Any]) -> list[str]:

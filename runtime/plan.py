@@ -76,10 +76,14 @@ class NetFacts:
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """The class names in order, and for each set the count of images of each class."""
+    """The class names in order, and for each set the count of images of each class.
+
+    `sides` are the least and the largest side in pixels of the training images where all are known to be square.
+    """
 
     classes: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
+    sides: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,11 @@ class StopPlan:
     metric: Metric
     patience: Length
     min_delta: float
+
+
+def stage_name(position: int, title: str) -> str:
+    """Return a stage as people see it: counted from 1, with its title."""
+    return f'stage {position + 1} "{title}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +148,16 @@ class StagePlan:
     def trained(self) -> int:
         """How many numbers train."""
         return sum(part.trained for part in self.parts)
+
+    @property
+    def name(self) -> str:
+        """The stage as people see it."""
+        return stage_name(self.position, self.title)
+
+    @property
+    def measures_beginning(self) -> bool:
+        """Whether the weights that it begins with are a candidate of its best; in the first stage the head is new."""
+        return self.position > 0 and self.monitor is not None
 
     @property
     def numbers(self) -> int:

@@ -1,4 +1,4 @@
-"""Advice that only the data, the network or the machine shows (W740 to W759, W770, W790 to W795).
+"""Advice that only the data, the network or the machine shows (W740 to W759, W770, W785, W790 to W795, W797).
 
 `plan_advice(recipe, plan, listings, need)`: in go a checked recipe, its plan, the listings of its sets, and how much
 memory the run needs; out comes advice, less what comments excuse. No image is opened. As in
@@ -18,11 +18,14 @@ from recipe_lang.checked import CallValue, CheckedRecipe
 from recipe_lang.diagnostics import Problem, ordered
 from recipe_lang.errors import listed
 from recipe_lang.extend import files
+from recipe_lang.source import Span
+from runtime.compile import augmentation
 from runtime.data.labels import alike, meant
 from runtime.data.passed_over import passed_line
 from runtime.data.problems import names_of, quoted
 from runtime.data.set_names import classes_within, folders_within, sets_within
 from runtime.memory import room
+from runtime.metrics import telling
 from runtime.plan import ClaimPlan, Plan
 from runtime.run_problems import gigabytes
 
@@ -321,6 +324,44 @@ class MemoryShort(Problem):
         return "make `size` smaller, train fewer parts, or keep less: `--no-cache`"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropWithoutChoice(Problem):
+    """A random crop of images that are square and no larger than the crop is always the whole image.
+
+    The plan then has a fixed step in its place, so that what frozen parts give of an image is kept as without it.
+    """
+
+    code: ClassVar[str] = "W797"
+    source: ClassVar[str] = "docs/language.md: data"
+    name: str
+    size: int
+
+    def message(self) -> str:
+        return f"`{self.name}` always gives the whole image: the training images are square, and fill its {self.size}px"
+
+    def help(self) -> str:
+        return (
+            "`random_resized_crop(scale = 0.5 .. 1.0)` cuts out parts, `random_crop(padding = 4px)` moves images;"
+            " or leave it out"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertainMetric(Problem):
+    """Of five classes or fewer, the true one is always among the five best, whatever the network answers."""
+
+    code: ClassVar[str] = "W785"
+    source: ClassVar[str] = "the definition: Russakovsky et al. 2015, arXiv 1409.0575, section 4.1 (1,000 classes)"
+    metric: str
+    classes: int
+
+    def message(self) -> str:
+        return f"`{self.metric}` is always 1: there are {self.classes} classes"
+
+    def help(self) -> str:
+        return f"write `{self.metric.replace('top5', 'accuracy')}`"
+
+
 _BY_CLASS = ("balanced_accuracy", "precision", "recall", "f1")  # metrics that count classes alike
 
 
@@ -366,7 +407,7 @@ def _rough_claims(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     for claim in plan.claims:
         counts = [count for count in plan.data.counts.get(claim.metric.set, ()) if count]
         error = _standard_error(claim, counts)
-        if error > _ROUGH:
+        if error > _ROUGH and claim.metric.name in telling(len(plan.data.classes)):
             yield RoughClaim(span=claim.place, claim=str(claim), images=sum(counts), error=error)
 
 
@@ -380,6 +421,17 @@ def _standard_error(claim: ClaimPlan, counts: list[int]) -> float:
     return 0
 
 
+def _certain_metric(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+    count = len(plan.data.classes)
+    stages = zip(plan.stages, recipe.all("stage"), strict=True)
+    monitors = dict.fromkeys(
+        (stage.monitor, block.place("monitor")) for stage, block in stages
+    )  # `defaults` count once
+    for metric, place in [*monitors, *((claim.metric, claim.place) for claim in plan.claims)]:
+        if metric is not None and metric.name not in telling(count):
+            yield CertainMetric(span=place, metric=str(metric), classes=count)
+
+
 def _lost_parts(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images, batch = plan.data.images("train"), plan.data.batch
     if images >= batch and images % batch > images / 5:
@@ -390,6 +442,17 @@ def _few_steps(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
         if stage.steps < _FEW_STEPS:
             yield FewSteps(span=block.place("for"), title=stage.title, steps=stage.steps)
+
+
+def _crops(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+    told: set[Span | None] = set()
+    for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
+        written = {each.value.span or each.span: each.value.name for each in augmentation(recipe, block) or ()}
+        for step in stage.augment:
+            name = written.get(step.place, step.name)
+            if name != step.name and step.place not in told:
+                told.add(step.place)
+                yield CropWithoutChoice(span=step.place, name=name, size=step.args["size"])
 
 
 def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
@@ -459,7 +522,7 @@ def _memory_short(recipe: CheckedRecipe, plan: Plan, need: Need) -> Iterator[Pro
         yield MemoryShort(span=place, needed=need.of(batch), room=most, fits=fits)
 
 
-_HERE = frozenset(f"W{number}" for number in (*range(740, 760), 790, 791, 792, 794, 795))
+_HERE = frozenset(f"W{number}" for number in (*range(740, 760), 785, 790, 791, 792, 794, 795, 797))
 _MISSING = frozenset(("nan", "na", "n/a", "#n/a", "<na>", "null", "#null!"))
 UNEQUAL = 5  # largest class to smallest, above which accuracy alone is advised against
 _FEW_OF_CLASS = 10
@@ -472,9 +535,11 @@ _RULES: tuple[Callable[[CheckedRecipe, Plan], Iterator[Problem]], ...] = (
     _few_of_class,
     _small_validation,
     _rough_claims,
+    _certain_metric,
     _lost_parts,
     _few_steps,
     _many_numbers,
+    _crops,
     _classes_alike,
     _no_label_as_class,
 )

@@ -204,7 +204,7 @@ def _stage_probe(clock: StageClock, in_memory: int, in_file: int) -> StageProbe:
         evaluation_s=clock.evaluation(1),
         first_epoch_s=epochs[0],
         later_epoch_s=sum(epochs[1:]) / len(epochs[1:]) if epochs[1:] else None,
-        total_s=paces.ready + sum(epochs),
+        total_s=paces.ready + sum(epochs) + inputs.stage.measures_beginning * clock.evaluation(1),
         memory_mb=in_memory / 1e6,
         file_mb=in_file / 1e6,
     )

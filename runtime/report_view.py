@@ -17,6 +17,7 @@ from rich.text import Text
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.phrases import printable
 from runtime.artifacts import read_json
+from runtime.metrics import telling
 from runtime.pack_file import opened
 from runtime.plan import as_json
 from runtime.recipe_files import is_pack
@@ -45,7 +46,8 @@ def report_json(name: str, report: Report) -> dict[str, Any]:
 def show_report(console: Console, name: str, report: Report) -> None:
     """Print all metrics, a table of the classes (of very many the worst), and which was taken for which."""
     console.print(Text.assemble((name, "bold"), f": {sum(row.support for row in report.classes):,} images"))
-    console.print("  ".join(f"{key.replace('_', ' ')} {value:.4f}" for key, value in report.values.items()))
+    metrics = telling(len(report.classes))
+    console.print("  ".join(f"{metric.replace('_', ' ')} {report.values[metric]:.4f}" for metric in metrics))
     rows = report.classes
     title = "by class"
     if len(rows) > _TABLE:

@@ -81,7 +81,7 @@ def check_unchanged(folder: Path, plan: Plan, checkpoint: Checkpoint | None, ext
 
 
 def _lies_within(state: TrainState, plan: Plan) -> bool:
-    if state.stage >= len(plan.stages):
+    if state.stage >= len(plan.stages) or state.from_stage > state.stage:
         return False
     stage = plan.stages[state.stage]
     first, last = (min(epoch * stage.steps_per_epoch, stage.steps) for epoch in (state.epoch, state.epoch + 1))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from recipe_lang.diagnostics import Problem
+from runtime.plan import stage_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,77 @@ class NoSuchSet(Problem):
 
     def help(self) -> str:
         return "say `--on valid`, or `--data FOLDER` for other images"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoSuchStage(Problem):
+    """`--stage` names a stage of the run's recipe by its title, or by its number from 1."""
+
+    code: ClassVar[str] = "E690"
+    path: str
+    stage: str
+    titles: tuple[str, ...]
+
+    def message(self) -> str:
+        return f'the recipe of {self.path} has no stage "{self.stage}"'
+
+    def help(self) -> str:
+        known = ", ".join(stage_name(position, title) for position, title in enumerate(self.titles))
+        return f"it has {known}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoStageWeights(Problem):
+    """The folder of a run has the weights that each stage handed on, once that stage has ended; a pack has the last."""
+
+    code: ClassVar[str] = "E691"
+    path: str
+    number: int
+    reason: str
+
+    def message(self) -> str:
+        return f"{self.path} has no weights of stage {self.number}: {self.reason}"
+
+    def help(self) -> str:
+        return "without `--stage` it is what the run left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagesSeen(Problem):
+    """What a run has trained on, or chosen its weights by, it answers better than new images.
+
+    Images are compared by the content of their files, so that copies count under any name; one that was saved again,
+    or cropped, is another one. Without `--strict` they are counted, and evaluated all the same.
+    """
+
+    code: ClassVar[str] = "E695"
+    path: str
+    seen: str
+
+    def message(self) -> str:
+        return f"the images are not new to {self.path}: {self.seen}"
+
+    def help(self) -> str:
+        return "evaluate on images that are new to it, or leave `--strict` out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagesNotKnown(Problem):
+    """`images.json` of a run folder says which images a run has seen; no pack holds it, and old runs did not write it.
+
+    Without `--strict` they are evaluated, and a line says that nobody knows.
+    """
+
+    code: ClassVar[str] = "E696"
+    path: str
+    is_pack: bool = False
+
+    def message(self) -> str:
+        why = "packs do not hold the images' hashes" if self.is_pack else "its folder has no sound `images.json`"
+        return f"whether {self.path} was trained on these images is not known: {why}"
+
+    def help(self) -> str:
+        return "name the folder of the run, or leave `--strict` out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,11 +38,14 @@ from runtime.artifacts import (
 from runtime.began import Began, how_it_began
 from runtime.checkpoints import Checkpoint, newest
 from runtime.compile import compile_plan, step
+from runtime.curves import import_ahead
+from runtime.data.contents import set_hashes
 from runtime.data.decoded import Decoded, read_again
 from runtime.data.passed_over import passed_line
 from runtime.data.sets import Place, Sets, check_images, data_facts, list_sets, under_root
 from runtime.data.sound_images import sound_images
 from runtime.data.sources import Listing, passed_over
+from runtime.data.tally import Tally
 from runtime.events import Event, Resumed
 from runtime.feature_cache import user_cache
 from runtime.guard import note
@@ -55,7 +57,7 @@ from runtime.locking import SURROUNDINGS, changed_since, differences, inputs, re
 from runtime.machine import library_versions, thread_count
 from runtime.memory import room
 from runtime.memory_need import Need, memory_need
-from runtime.model import Model, build_model, start_weights
+from runtime.model import Model, build_model, check_weights, start_weights
 from runtime.mx import mx
 from runtime.plan import Plan
 from runtime.plan_advice import plan_advice
@@ -63,6 +65,7 @@ from runtime.recipe_files import read_recipe
 from runtime.resuming import check_unchanged
 from runtime.run_problems import NoSuchDevice, OutOfMemory
 from runtime.run_settings import Due, RunSettings
+from runtime.seen import write_seen
 from runtime.train import Interrupted, Session
 from runtime.training_state import TrainState
 from runtime.vocabulary import VOCABULARY
@@ -132,10 +135,12 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
         RecipeError: something about the recipe, its data or its base is wrong.
     """
     recipe, listings = listed(path, settings, data_root, outside)
-    facts = data_facts(listings)
+    facts = data_facts(listings, recipe)
     size, _ = image_size(recipe)
-    head = [step(layer) for layer in recipe["head"]]
-    model = build_model(step(recipe.fields["base"]), head, len(facts.classes), size)
+    base, head = step(recipe.fields["base"]), [step(layer) for layer in recipe["head"]]
+    with Place(base.place):
+        check_weights(base)
+    model = build_model(base, head, len(facts.classes), size)
     plan = compile_plan(recipe, facts, model.facts())
     need = memory_need(model, plan)
     advice = ordered((*recipe.advice, *plan_advice(recipe, plan, listings, need)))
@@ -183,11 +188,13 @@ def run(
     approve: Callable[[Facts], None] = lambda facts: None,
     advise: Callable[[tuple[Problem, ...]], None] = lambda found: None,
     resume: Resume | None = None,
+    tell: Callable[[str], None] = lambda note: None,
 ) -> tuple[Path, dict[str, Any]]:
     """Train a prepared recipe; return the run folder and what its `result.json` says.
 
-    Before it trains `advise` gets what the images advise, if anything, then `approve` what the run is made from
-    (`locking.inputs`); both may refuse. With `resume` a run that has begun goes on behind its newest checkpoint, to the
+    Before it trains `tell` gets each line on what is done to images of a kind that the recipe does not speak of,
+    `advise` what the images advise, if anything, then `approve` what the run is made from (`locking.inputs`); the
+    latter two may refuse. With `resume` a run that has begun goes on behind its newest checkpoint, to the
     same weights, bit for bit, as if it had never stopped.
     An interrupted run (SIGINT, SIGTERM, SIGHUP) ends at the next step, keeps what it has and says so in `status`.
 
@@ -205,19 +212,24 @@ def run(
         count = sum(len(listing.samples) for listing in prepared.listings.values())
         cache = user_cache() if settings.cache else None
         with sound_images(cache, count) as sound:
-            listings, skipped = check_images(recipe, prepared.listings, settings.workers, watch.checking, asked, sound)
+            tally = Tally()
+            looking = (settings.workers, watch.checking, asked, sound, tally.add)
+            listings, skipped = check_images(recipe, prepared.listings, *looking)
             found = image_advice(recipe, prepared.listings, listings, settings.workers, cache, asked)
         if asked():
             raise Interrupted(asked.signal)
+        for line in tally.notes(plan.data.prepare):
+            tell(line)
         if found:
             advise(found)
         if skipped:
-            plan = compile_plan(recipe, data_facts(listings), prepared.model.facts())
+            plan = compile_plan(recipe, data_facts(listings, recipe), prepared.model.facts())
         with Place(plan.base.place):
             start_weights(prepared.model, plan.base, plan.seed, context)
-        facts = inputs(recipe, plan, prepared.listings, settings, cache, watch.checking, asked)
+        hashes = set_hashes(prepared.listings, settings.workers, cache, watch.checking, asked)
         if asked():
             raise Interrupted(asked.signal)
+        facts = inputs(recipe, plan, prepared.listings, settings, hashes)
         checkpoint = newest(resume.folder) if resume else None
         if resume:
             _refuse_changes(resume, plan, checkpoint, facts)
@@ -226,6 +238,8 @@ def run(
         note(run=str(folder))
         with nullcontext() if resume else locked(folder), _decoded(plan, settings) as decoded:
             start = _begin(folder, replace(prepared, plan=plan), settings, facts, resume, checkpoint is None)
+            with writing(folder):
+                write_seen(folder, hashes)
             samples = {name: each.samples for name, each in listings.items()}
             sets = Sets(plan.data, plan.seed, samples, settings.workers, decoded)
             due = Due(settings.interval, time.monotonic)
@@ -234,7 +248,7 @@ def run(
                 plan, prepared.model, sets, context, asked, due, checkpoint, settings.fuse, settings.cache, cache, state
             )
             with suppress(RuntimeError):  # no thread can be had: it is imported when it is needed
-                threading.Thread(target=_import_ahead).start()
+                threading.Thread(target=import_ahead).start()
             since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
             said = {
                 "skipped_images": [list(pair) for pair in skipped],
@@ -270,13 +284,6 @@ def _refuse_changes(resume: Resume, plan: Plan, checkpoint: Checkpoint | None, f
 
 def _decoded(plan: Plan, settings: RunSettings) -> AbstractContextManager[Decoded | None]:
     return closing(Decoded(read_again(plan))) if settings.cache else nullcontext()
-
-
-def _import_ahead() -> None:
-    """Import what the picture will need while other work goes on: it takes a second."""
-    with suppress(ImportError):  # said where it is needed
-        for name in ("matplotlib.backends.backend_agg", "matplotlib.figure"):
-            import_module(name)
 
 
 @dataclass(frozen=True, slots=True)

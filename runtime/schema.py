@@ -116,8 +116,9 @@ def _written(type_: v.Type) -> list[Schema]:
     match type_:
         case v.Number():
             return _number(type_)
-        case v.Duration():
-            return [_quantity(_units("epochs", "steps"), {"minimum": 0} if type_.zero else {"exclusiveMinimum": 0})]
+        case v.Duration(zero=zero, share=share):
+            shares = _number(v.Number(0, 1, below=True)) if share else []
+            return [_quantity(_units("epochs", "steps"), {"minimum" if zero else "exclusiveMinimum": 0}), *shares]
         case v.Truth():
             return [{"type": "boolean"}]
         case v.NothingType():

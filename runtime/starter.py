@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import sqrt
 from pathlib import Path
 from textwrap import wrap
 
@@ -32,14 +33,19 @@ _BASE = "efficientnet_lite0"
 _NATIVE = PACKAGED[_BASE].size
 _SEED = 1
 _SMALLEST = 64  # px; of scikit-learn's 8 px digits it had .88 right at 32 px, and .93 at 64 px
+_USEFUL = 128  # px, below which images that are larger themselves lost (docs/new.md): they are made no smaller
+_EPOCHS_LEFT = 5  # of the head, for which a larger size has to leave time
 _STEP = 32  # px; the base halves its input five times
+_VIEWS = 4  # fixed crops of an image: named and not written, since they cost up to 3 points (docs/new.md)
 _UNEQUAL = 1.5  # largest class to smallest, from which on accuracy hides the smaller one
 _LONG = 2.0  # longer side to shorter, from which on a square shows less than half
 _FEW = 10  # images of a class, below which it is named
 _FEW_DIGITS = 8  # classes, below which digits are codes or grades rather than pictures of digits
 _FEW_LETTERS = 5  # classes, below which letters are names unless the images are small and grey
 _ENOUGH_FOR_TEST = 300  # images; 15% of fewer would tell accuracies apart by chance
-_ENOUGH_TO_CHOOSE = 50  # validation images, below which chance chooses the epoch
+_ENOUGH_TO_CHOOSE = (
+    50  # validation images, below which chance chooses: with 35 to 40 the last epoch had 1 to 4% more right
+)
 _ENOUGH_TO_OPEN = 50  # images a class, from which on trained blocks gain more than they forget
 _ENOUGH_FOR_MORE = 1_000  # training images, from which on more than the last block changes
 _BIG_BATCH = 10_000  # images, from which on a batch has 64
@@ -92,13 +98,15 @@ class _Choices:
         return min(_MOST_EPOCHS[stage], max(2, round(images / self.training)))
 
 
-def starter(survey: Survey, folder: Path) -> str:
+def starter(survey: Survey, folder: Path, size: int | None = None) -> str:
     """Write a recipe for what was found, with paths relative to `folder`, where the recipe will lie.
+
+    `size` in pixels stands in place of the one that would be chosen.
 
     Raises:
         RecipeError: the images cannot be split, or a name cannot be written.
     """
-    choices = _choose(survey)
+    choices = _choose(survey, size)
     blocks = [
         *_head(survey),
         *_data(choices, Path(os.path.realpath(folder))),
@@ -129,17 +137,23 @@ def file_stem(name: str) -> str:
     return re.sub(r"[^\w-]+", "-", known).strip("-")[:80] or "recipe"
 
 
-def _choose(survey: Survey) -> _Choices:
+def _choose(survey: Survey, size: int | None) -> _Choices:
     train = survey.train
     shares = _shares(survey)
     sets = {name: found.listing for name, found in survey.sets.items()} | splits.holdouts(train, shares, _SEED)
-    batch = _batch(len(sets["train"].samples))
+    training = len(sets["train"].samples)
+    batch = _batch(training)
     problems = splits.check_sets(sets, batch)
     if problems:
         raise RecipeError(problems)
-    usual = _usual_side(survey)
-    size = max(_SMALLEST, min(_NATIVE, usual // _STEP * _STEP))
-    return _Choices(survey, sets, shares, size, batch)
+    return _Choices(survey, sets, shares, size or _size(_middle_side(survey), training), batch)
+
+
+def _size(own: int, training: int) -> int:
+    """Return the largest size that leaves time for some epochs; small images gain most of being enlarged."""
+    affordable = _NATIVE * sqrt(_WORK / (_EPOCHS_LEFT * training))
+    least = max(_SMALLEST, min(_USEFUL, own))
+    return int(max(least, min(_NATIVE, affordable)) // _STEP * _STEP)
 
 
 def _shares(survey: Survey) -> dict[str, float]:
@@ -160,6 +174,12 @@ def _usual_side(survey: Survey) -> int:
     """Return the shorter side in pixels that nine of ten images have."""
     sides = survey.look.short_sides
     return sides[len(sides) // 10]
+
+
+def _middle_side(survey: Survey) -> int:
+    """Return the shorter side in pixels that half of the images have."""
+    sides = survey.look.short_sides
+    return sides[len(sides) // 2]
 
 
 def _inequality(listing: Listing) -> float:
@@ -183,8 +203,9 @@ def _data(choices: _Choices, folder: Path) -> Iterator[str]:
     fields = [
         _Field("train", f"{source}{excuse}", f"{summary(survey)}{_classes(survey.train)}{' ' * bool(why)}{why}"),
         *_evaluation(choices, folder),
-        _Field("size", f"{choices.size}px", _why_size(survey)),
-        _augment(survey),
+        _Field("size", f"{choices.size}px", _why_size(survey, choices.size)),
+        *_reading(survey),
+        _augment(choices),
         _Field("batch", str(choices.batch), f"{choices.training // choices.batch:,} steps an epoch."),
     ]
     if survey.look.broken:
@@ -232,12 +253,14 @@ def _classes(listing: Listing) -> str:
     return f" ({', '.join(shown)}).{named}"
 
 
-def _why_size(survey: Survey) -> str:
-    sides = survey.look.short_sides
-    seen = f"{sides[0]}" if sides[0] == sides[-1] else f"{sides[0]} to {sides[-1]}"
-    reason = f"Shorter sides are {seen} pixels ({survey.look.looked} images looked at)."
-    if _usual_side(survey) < _SMALLEST:
-        reason += f" Enlarged: the base sees little below {_SMALLEST}px."
+def _why_size(survey: Survey, size: int) -> str:
+    sides, own = survey.look.short_sides, _middle_side(survey)
+    seen = f"{own} pixels" if sides[0] == sides[-1] else f"{sides[0]} to {sides[-1]} pixels, half at least {own}"
+    reason = f"Shorter sides are {seen} ({survey.look.looked} images looked at)."
+    if size > own:
+        reason += f" Enlarged: the base is made for {_NATIVE}px, and sees little in small images."
+    if size < _NATIVE:
+        reason += f" {_NATIVE}px may reach more, and takes {(_NATIVE / size) ** 2:.1f} times as long."
     ratios = sorted(max(pair) / min(pair) for pair in survey.look.sizes)
     ratio = ratios[len(ratios) // 2]
     if ratio >= _LONG:
@@ -245,11 +268,29 @@ def _why_size(survey: Survey) -> str:
     return reason
 
 
+def _reading(survey: Survey) -> Iterator[_Field]:
+    """Yield the line that says how transparency and values of 16 bits are read, where there are such."""
+    look, steps, reasons = survey.look, [], []
+    if look.transparent:
+        ground = "black" if 2 * look.vanishing > look.transparent else "white"
+        steps.append(f"flatten_alpha({ground})")
+        why = f", since {look.vanishing} of them vanish over white" if ground == "black" else ""
+        reasons.append(
+            f"{look.transparent} of {look.looked} images looked at are transparent: laid over {ground}{why}."
+        )
+    if look.levels is not None:
+        steps.append(f"levels({look.levels})")
+        reasons.append(f"Values of 16 bits end at {look.levels} or below: that is white, or the images would be black.")
+    if steps:
+        yield _Field("prepare", f"[{', '.join(steps)}]", " ".join(reasons))
+
+
 _CHARACTER = re.compile(r"[^\W_]|zero|one|two|three|four|five|six|seven|eight|nine", re.IGNORECASE)
 _SIDED = re.compile(r"(?<![a-z])(left|right|(counter|anti)?clockwise)(?![a-z])", re.IGNORECASE)
 
 
-def _augment(survey: Survey) -> _Field:
+def _augment(choices: _Choices) -> _Field:
+    survey = choices.survey
     is_tiny = _usual_side(survey) < _SMALLEST
     steps = [] if is_tiny or survey.look.grey else ["random_resized_crop(scale = 0.5 .. 1.0)"]
     if _are_characters(survey.train.classes, surely=is_tiny and survey.look.grey):
@@ -262,6 +303,8 @@ def _augment(survey: Survey) -> _Field:
     else:
         steps.append("flip(horizontal)")
         reason = f"{'Small' if is_tiny else 'Grey'} images: mirrored only, a crop might cut off what decides."
+    if "crop" in "".join(steps) and choices.epochs("top") > _VIEWS:
+        reason += f" `views = {_VIEWS}` takes about half the time, and cost 0 to 3 points of accuracy."
     return _Field("augment", f"[{', '.join(steps)}]" if steps else "none", reason)
 
 
@@ -304,7 +347,7 @@ def _top_stage(choices: _Choices) -> Iterator[str]:
         _Field("lr_scale", "layer_decay(0.7)", "Each part has 0.7 of the rate of the one behind it."),
         _Field("schedule", "cosine(warmup = 1 epoch)"),
         _Field("norm", "frozen", f"ImageNet's statistics are steadier than those of {choices.batch} images."),
-        *(replace(each, reason="") for each in choices.monitor),
+        *([replace(each, reason="") for each in choices.monitor] or [_Field("keep", "last")]),
     )
     yield from _block('stage "top"', fields)
 

@@ -16,13 +16,16 @@ from recipe_lang.phrases import counted, listed
 from recipe_lang.suggest import suggest
 from runtime.data import packaged_sets, problems, sources, splits, tables
 from runtime.data.formats import why_no_image
-from runtime.data.images import Facts, look_inside
+from runtime.data.images import Facts, Reading, look_inside
 from runtime.data.labels import alike, meant
 from runtime.data.lookahead import in_order
+from runtime.data.looks import look_at
+from runtime.data.near import FLAT
 from runtime.data.passed_over import ending_of, passed_line
 from runtime.data.problems import quoted
 from runtime.data.set_names import ROLES, classes_within, folders_within, role_of, sets_among, sets_within
-from runtime.data.sources import TABLE_ENDINGS, Listing, folders_in, innermost, is_folder, passed_over
+from runtime.data.sources import TABLE_ENDINGS, ImageRef, Listing, folders_in, innermost, is_folder, passed_over
+from runtime.data.tally import Tally
 from runtime.survey_problems import NoReadableImage, NothingThere
 from runtime.survey_tables import Found, survey_table
 from runtime.vocabulary import VOCABULARY
@@ -35,13 +38,18 @@ class Look:
     """What the opened images are like: (width, height) in pixels of each that can be read, in no useful order.
 
     `grey` says that none has colours by its format; `broken` holds (path, reason) of those that cannot be read;
-    `several` is how many files hold more pictures than the first.
+    `several` is how many files hold more pictures than the first. `transparent` counts those with transparency, of
+    which `vanishing` are nearly blank over white, and not over black; `levels` is the largest value of 16 bits as it
+    seems, None where it is that of 16 bits.
     """
 
     sizes: tuple[tuple[int, int], ...]
     grey: bool
     broken: tuple[tuple[str, str], ...]
     several: int = 0
+    transparent: int = 0
+    vanishing: int = 0
+    levels: int | None = None
 
     @property
     def looked(self) -> int:
@@ -271,4 +279,26 @@ def _look(place: str, found: Mapping[str, Found]) -> Look:
     if not seen:
         raise RecipeError(NoReadableImage(path=place, looked=len(chosen), images=broken[:5]))
     grey = all(look.mode in ("1", "L", "LA") or look.mode.startswith("I") for look in seen)
-    return Look(tuple(look.size for look in seen), grey, broken, sum(look.several for look in seen))
+    tally = Tally()
+    for look in seen:
+        tally.add(look.traits)
+    transparent = [
+        sample
+        for sample, look in zip(chosen, looks, strict=True)
+        if isinstance(look, Facts) and look.traits.transparent
+    ]
+    return Look(
+        tuple(look.size for look in seen),
+        grey,
+        broken,
+        sum(look.several for look in seen),
+        tally.transparent,
+        sum(_vanishes(sample.image) for sample in transparent),
+        tally.levels,
+    )
+
+
+def _vanishes(image: ImageRef) -> bool:
+    """Whether an image with transparency is nearly blank over white, and not over black."""
+    white, black = (look_at(image, Reading(flatten_alpha=ground)).spread for ground in ("white", "black"))
+    return white < FLAT <= black

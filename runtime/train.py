@@ -44,7 +44,7 @@ from runtime.plan import Plan, StagePlan, Step, trained_names
 from runtime.randomness import derive
 from runtime.run_problems import LossNotFinite
 from runtime.stage_arrays import arrays_of, put_back, put_begun, snapshot, take_up, weights_of
-from runtime.training_state import Best, TrainState
+from runtime.training_state import Best, Origin, TrainState
 
 _STEPS_BEHIND = 2
 TrainBatch = Callable[[Any, Any, int], tuple[Any, float]]
@@ -118,13 +118,13 @@ def _run_stages(session: Session, features: Features) -> Iterator[Event]:
     for stage in session.plan.stages[state.stage :]:
         net = stage_net(session, stage, features)
         try:
-            yield from _run_stage(session, stage, net, checkpoint)
+            origin = yield from _run_stage(session, stage, net, checkpoint)
         except Interrupted:
             yield _checkpoint(session, net)
             raise
         checkpoint = None
         if stage is not session.plan.stages[-1]:
-            state.begin(stage.position + 1)
+            state.begin(stage.position + 1, origin)
     assert net is not None
     for name in ("valid", "test"):
         if session.plan.data.images(name):
@@ -190,12 +190,17 @@ def _filling(session: Session, progress: Iterator[tuple[int, int]]) -> Iterator[
         yield FeaturesComputed(state.stage, state.epoch, state.step, done, total)
 
 
-def _run_stage(session: Session, stage: StagePlan, net: StageNet, checkpoint: Checkpoint | None) -> Iterator[Event]:
+def _run_stage(
+    session: Session, stage: StagePlan, net: StageNet, checkpoint: Checkpoint | None
+) -> Generator[Event, None, Origin]:
+    """Run what is left of a stage; return where the weights come from that it hands on."""
     state = session.state
     yield StageStarted(stage, stage.position, state.epoch, state.step)
     state.begun_with = weights_of(net) if stage.position else {}
     if checkpoint is not None:
         take_up(state, net, checkpoint)
+    if stage.measures_beginning and not state.step and state.best is None:
+        yield from _measure_beginning(session, stage, net)
     train_batch = training_step(session, stage, net)
     while not state.ended:
         try:
@@ -205,9 +210,20 @@ def _run_stage(session: Session, stage: StagePlan, net: StageNet, checkpoint: Ch
         else:
             if state.ended or session.is_due(state):
                 yield _checkpoint(session, net)
-    kept = _keep(state, stage, net)
-    best = state.best.value if state.best else None
-    yield StageFinished(stage.position, state.epoch, state.step, state.ended, kept, best)
+    origin, kept = _keep(session, stage, net)
+    best = state.best
+    gained = best.epoch > 0 if best and stage.measures_beginning else None
+    at = (stage.position, state.epoch, state.step)
+    yield StageFinished(*at, state.ended, kept, best.value if best else None, origin, gained)
+    return origin
+
+
+def _measure_beginning(session: Session, stage: StagePlan, net: StageNet) -> Iterator[Event]:
+    """Measure the weights that a stage begins with: what it hands on is not worse."""
+    yield EvaluationStarted(stage.position, 0, 0, "valid")
+    values = (yield from _measure(session, net, "valid")).values
+    is_best = _note_best(session.state, stage, net, values, 0)
+    yield Evaluated(stage.position, 0, 0, "valid", values, math.nan, is_best)
 
 
 def _run_epoch(session: Session, stage: StagePlan, net: StageNet, train_batch: TrainBatch) -> Iterator[Event]:
@@ -409,10 +425,19 @@ def _is_over(state: TrainState, stage: StagePlan, values: Mapping[str, float]) -
     return state.step - state.improved_at >= rule.patience and state.step < stage.steps
 
 
-def _keep(state: TrainState, stage: StagePlan, net: StageNet) -> str:
-    """Put the weights in place that the stage hands on, and say which they are."""
-    if stage.keep != "best" or state.best is None:
-        return f"the last, of epoch {state.epoch}"
-    for name, copy in state.best.weights.items():
+def kept_best(state: TrainState, stage: StagePlan) -> Best | None:
+    """Return the best so far of a stage that hands on its best; None where it hands on the last."""
+    return state.best if stage.keep == "best" else None
+
+
+def _keep(session: Session, stage: StagePlan, net: StageNet) -> tuple[Origin, str]:
+    """Put the weights in place that the stage hands on; return whose they are, and say which."""
+    best = kept_best(session.state, stage)
+    origin = session.state.origin(best.epoch if best else session.state.epoch)
+    if best is None:
+        return origin, f"the last, of epoch {origin.epoch}"
+    for name, copy in best.weights.items():
         net.changing[name].set_data(copy)
-    return f"the best, of epoch {state.best.epoch}"
+    if best.epoch:
+        return origin, f"the best, of epoch {best.epoch}"
+    return origin, f"what it began with: {origin.named(session.plan)}"

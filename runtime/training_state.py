@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runtime.plan import Plan
 
 Weights = Mapping[str, Any]  # NDArrays by structural name
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where weights come from: the end of an epoch of a stage, by its position. Epoch 0 stands for an unknown one."""
+
+    stage: int = 0
+    epoch: int = 0
+
+    def named(self, plan: Plan) -> str:
+        """Return it as people see it."""
+        return f"epoch {self.epoch} of {plan.stages[self.stage].name}" if self.epoch else plan.stages[self.stage].name
+
+
 @dataclass(slots=True)
 class Best:
-    """The best of a stage so far, by its monitor. Its weights are kept where the stage hands them on."""
+    """The best of a stage so far, by its monitor. Its weights are kept where the stage hands them on.
+
+    Epoch 0 are the weights that the stage began with.
+    """
 
     value: float
     epoch: int
@@ -25,7 +43,8 @@ class TrainState:
 
     `epoch` counts those that were evaluated, `step` those of the stage; `losses` are those of the epoch since. `ended`
     is the reason why the stage is over, or empty. `begun_with` are the weights that a stage after the first began with,
-    `epoch_began_with` the weights and the optimizer's arrays at the epoch's beginning, where it may go back there.
+    of epoch `from_epoch` of stage `from_stage`; `epoch_began_with` the weights and the optimizer's arrays at the
+    epoch's beginning, where it may go back there.
     """
 
     stage: int = 0
@@ -37,13 +56,19 @@ class TrainState:
     improved_at: int = 0  # the step at which the stop rule's metric last improved
     stop_value: float | None = None
     rollbacks: int = 0
+    from_stage: int = 0
+    from_epoch: int = 0
     begun_with: Weights = field(default_factory=dict)
     epoch_began_with: Weights = field(default_factory=dict)
 
-    def begin(self, stage: int) -> None:
-        """Go to the beginning of a stage."""
-        for name, value in vars_of(TrainState(stage)).items():
+    def begin(self, stage: int, origin: Origin) -> None:
+        """Go to the beginning of a stage, with weights of this origin."""
+        for name, value in vars_of(TrainState(stage, from_stage=origin.stage, from_epoch=origin.epoch)).items():
             setattr(self, name, value)
+
+    def origin(self, epoch: int) -> Origin:
+        """Return where the weights at the end of an epoch of this stage come from; 0 is its beginning."""
+        return Origin(self.stage, epoch) if epoch else Origin(self.from_stage, self.from_epoch)
 
     def as_plain(self) -> dict[str, Any]:
         """Return the state as plain values, without weights; `restored` takes them back."""
@@ -67,6 +92,8 @@ _PLAIN: Mapping[str, tuple[type, ...]] = {
     "improved_at": (int,),
     "stop_value": (float, type(None)),
     "rollbacks": (int,),
+    "from_stage": (int,),
+    "from_epoch": (int,),
 }
 
 
@@ -81,6 +108,10 @@ def restored(plain: Any) -> TrainState:
     Raises:
         ValueError: they are not those of a state.
     """
+    if (
+        isinstance(plain, dict) and type(plain.get("stage")) is int
+    ):  # older checkpoints do not say whose weights these were
+        plain = {"from_stage": max(0, plain["stage"] - 1), "from_epoch": 0, **plain}
     if not isinstance(plain, dict) or plain.keys() != _PLAIN.keys():
         raise ValueError("the state has other fields")
     for name, kinds in _PLAIN.items():

@@ -56,9 +56,10 @@ def value(type_: v.Type, rng: random.Random) -> str:
     match type_:
         case v.Number():
             return _number(type_, rng)
-        case v.Duration(whole):
+        case v.Duration(whole, share=share):
             lengths = ("1 epoch", "3 epochs", "500 steps", "2 * 2 epochs", "10 steps")
-            return rng.choice(lengths if whole else (*lengths, "1 epoch / 3", "0.1 epochs + 0.2 epochs"))
+            lengths += () if whole else ("1 epoch / 3", "0.1 epochs + 0.2 epochs")
+            return rng.choice((*lengths, "7%", "0.3 / 7", "100% / 3") if share else lengths)
         case v.Truth():
             return rng.choice(("true", "false"))
         case v.Text() | v.FilePath():

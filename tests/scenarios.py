@@ -39,6 +39,7 @@ from recipe_lang.source import Source
 from runtime.examples import Example
 from runtime.packing import pack_run
 from runtime.vocabulary import VOCABULARY
+from runtime.weights_advice import with_weights_advice
 
 BASE = (
     "param lr = 1e-3 in log(1e-5 .. 1e-1)\n\n"
@@ -167,9 +168,13 @@ def _killed(text: str) -> None:
 
 
 def _advised(
-    train: tuple[int, ...], valid: tuple[int, ...] = (400, 400), shared: bool = False, odd: str = ""
+    train: tuple[int, ...],
+    valid: tuple[int, ...] = (400, 400),
+    shared: bool = False,
+    odd: str = "",
+    sides: tuple[int, int] | None = None,
 ) -> Callable[[str], Any]:
-    """Return a check that knows how many images each class has, and whether two sets share a file.
+    """Return a check that knows how many images each class has, whether two sets share a file, and square sides.
 
     `odd` is a class that the table `labels.csv` has beside the others.
     """
@@ -184,7 +189,7 @@ def _advised(
         recipe = _check(text)
         classes = ("roses", "tulips", *((odd,) if odd and '"labels.csv"' in text else ()))
         counts = {"train": train[: len(classes)], "valid": valid, "test": (400, 400)}
-        plan = compile_plan(recipe, DataFacts(classes, counts), net_facts(7))
+        plan = compile_plan(recipe, DataFacts(classes, counts, sides), net_facts(7))
         other = "all" if '"all.csv"' in text else "test"
         files = {"train": "1.jpg", "test": "1.jpg" if other == "all" else "2.jpg"} if shared else {}
         listings = {name: Listing((Sample("1", 0, Path(file)),), ("roses", "tulips")) for name, file in files.items()}
@@ -204,7 +209,7 @@ def _advised_on_files(text: str) -> Any:
 
     recipe = _check(text)
     listings = list_sets(recipe)
-    plan = compile_plan(recipe, data_facts(listings), net_facts(7))
+    plan = compile_plan(recipe, data_facts(listings, recipe), net_facts(7))
     found = plan_advice(recipe, plan, listings)
     return replace(recipe, advice=tuple(each for each in found if each.code >= "W790"))
 
@@ -283,13 +288,16 @@ USES: dict[str, Callable[[str], Any]] = {
     "W744": _advised((50, 50)),
     "W745": _advised((500, 500)),
     "W746": _advised((250, 250)),
+    "W750": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
     "W760": _read,
     "W761": _read,
     "W747": _advised((400, 400), shared=True),
     "W770": _advised((400, 400)),
+    "W785": _advised((400, 400)),
     **dict.fromkeys(("W790", "W791", "W792"), _advised_on_files),
     "W794": _advised((400, 400, 400), odd="Tulips"),
     "W795": _advised((400, 400, 400), odd="nan"),
+    "W797": _advised((400, 400), sides=(64, 64)),
 }
 
 
@@ -434,6 +442,15 @@ def _finished(right: bool) -> None:
     shutil.copytree(_TRAINED[0], "runs/flowers-1")
 
 
+def _new_photos(right: bool) -> None:
+    """Leave a run, its pack, and photos that it has not seen."""
+    _finished(right)
+    pack_run(Path("runs/flowers-1"), Path("flowers.ftrpack"))
+    for name, colour in {"roses": (200, 9, 9), "tulips": (9, 9, 200)}.items():
+        Path("photos-of-2026", name).mkdir(parents=True)
+        Image.new("RGB", (40, 36), colour).save(f"photos-of-2026/{name}/1.jpg")
+
+
 def _left(right: bool) -> None:
     """Leave a run of flowers.ftr, as if it had run here."""
     _finished(right)
@@ -441,6 +458,12 @@ def _left(right: bool) -> None:
     began = json.loads(path.read_text())
     path.write_text(json.dumps({**began, "recipe": str(Path("flowers.ftr").absolute())}))
     Path("longer.ftr").write_text(RUN.replace("1 epoch", "2 epochs"))
+
+
+def _interrupted(right: bool) -> None:
+    _finished(right)
+    path = Path("runs/flowers-1/result.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "status": "interrupted"}))
 
 
 def _damaged(right: bool) -> None:
@@ -574,7 +597,9 @@ GIVEN: dict[str, Callable[[bool], None]] = {
         lambda n, row: [unicodedata.normalize(("NFC", "NFD")[n % 2], row.replace("rose", "ros\xe9"))], "alike.csv"
     ),
     "E601": lambda right: _photos(roses=20, tulips=20),
-    **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608"), _finished),
+    **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608", "E690"), _finished),
+    "E691": _interrupted,
+    **dict.fromkeys(("E695", "E696"), _new_photos),
     "E640": _damaged,
     "E641": _foreign_checkpoint,
     "E642": _edited,
@@ -595,6 +620,7 @@ def _offline(patch: pytest.MonkeyPatch) -> None:
         raise requests.ConnectionError("no route to host")
 
     patch.setattr(requests, "get", refuse)
+    patch.setattr(requests, "head", refuse)
     patch.setenv("MXNET_HOME", "cache")
 
 
@@ -616,7 +642,7 @@ PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E118": _read_only,
     "E510": _without_packages,
     "E528": _without_packages,
-    "E540": _offline,
+    **dict.fromkeys(("E540", "W750"), _offline),
     "E643": _locked,
     **dict.fromkeys(("E573", "E574"), _hub),
 }

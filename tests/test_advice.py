@@ -32,7 +32,9 @@ from runtime.vocabulary import VOCABULARY
 
 ROOT = Path(__file__).parent.parent
 OF_TEXT = sorted(set(codes("W7")) - VOCABULARY.later)
-OF_DATA = sorted(set(codes("W7")) & VOCABULARY.later - {"W760", "W761", "W790", "W791", "W792"})  # these take the files
+OF_DATA = sorted(
+    set(codes("W7")) & VOCABULARY.later - {"W750", "W760", "W761", "W790", "W791", "W792"}
+)  # these take a cache, or the files
 
 
 def checked(text: str, settings: Sequence[str] = ()) -> CheckedRecipe:
@@ -53,6 +55,8 @@ def recipe(
     """Return a recipe with a stage for the head and one with these fields, which gets no advice by itself."""
     if not any(field.startswith("optimizer") for field in fields):
         fields = ("optimizer = adamw(lr = 1e-4)", *fields)
+    if not any(field.startswith(("monitor", "stop", "keep")) for field in fields):
+        fields = (*fields, "keep = last")
     lines = [f"train = {train}", *(() if any(f.startswith("for ") for f in fields) else ("for = 4 epochs",)), *fields]
     stage = "\n".join(f"  {line}" for line in lines)
     return (
@@ -184,6 +188,13 @@ def test_the_recipe_that_the_cases_change_gets_no_advice() -> None:
             ),
         ),
         ("W729", recipe("views = 2"), recipe("augment = [random_crop]", "views = 2")),
+        ("W796", recipe("augment = [color_jitter]"), recipe("augment = [color_jitter(hue = 0.1)]")),
+        (
+            "W796",
+            recipe("augment = [color_jitter(0.2, brightness = 0, contrast = 0, saturation = 0)]"),
+            recipe("augment = [color_jitter(0.2, brightness = 0, contrast = 0)]"),
+        ),
+        ("W796", recipe("augment = [lighting(0)]"), recipe("augment = [lighting]")),
         (
             "W729",
             recipe("augment = [flip(horizontal), flip(vertical)]", "views = 4"),
@@ -238,7 +249,8 @@ def test_a_fresh_head_and_the_base_together() -> None:
 def test_stages_that_repeat() -> None:
     def two(first: str, second: str) -> list[str]:
         stages = "".join(
-            f'stage "{title}" {{\ntrain = head\n{fields}\n}}\n' for title, fields in (("a", first), ("b", second))
+            f'stage "{title}" {{\ntrain = head\nkeep = last\n{fields}\n}}\n'
+            for title, fields in (("a", first), ("b", second))
         )
         return given(f"ftr 1\ndata {{ train = digits }}\n{stages}")
 
@@ -289,9 +301,14 @@ def test_errors_come_without_advice() -> None:
 # --- what the data shows -----------------------------------------------------------------------
 
 
-def facts(train: Sequence[int], valid: Sequence[int] = (40, 40), test: Sequence[int] = ()) -> DataFacts:
+def facts(
+    train: Sequence[int],
+    valid: Sequence[int] = (40, 40),
+    test: Sequence[int] = (),
+    sides: tuple[int, int] | None = None,
+) -> DataFacts:
     counts = {"train": tuple(train), "valid": tuple(valid), **({"test": tuple(test)} if test else {})}
-    return DataFacts(("a", "b", "A b", "a_b", "nan")[: len(train)], counts)
+    return DataFacts(("a", "b", "A b", "a_b", "nan", "c")[: len(train)], counts, sides)
 
 
 ENOUGH = facts((600, 600))
@@ -329,6 +346,16 @@ def test_classes_of_few_images() -> None:
     assert on_data(facts=facts((9, 40, 600))) == ["W740", "W741"]
     assert on_data("for = 20 epochs", data="batch = 16", facts=facts((10, 40))) == []
     assert on_data("for = 20 epochs", data="batch = 16", facts=facts((9, 40))) == ["W741"]
+
+
+def test_top5_of_few_classes() -> None:
+    def asking(classes: int, stage: str = "", more: str = "") -> list[str]:
+        return on_data(stage, more=more, facts=facts((600,) * classes, (50,) * classes))
+
+    for more in ({"stage": "monitor = valid.top5"}, {"more": "expect { valid.top5 >= 90% }"}):
+        assert [code for code in asking(5, **more) if code == "W785"] == ["W785"]
+        assert "W785" not in asking(6, **more)
+    assert "W785" not in asking(5, stage="monitor = valid.accuracy")
 
 
 def test_few_images_that_choose() -> None:
@@ -391,6 +418,26 @@ def test_a_missing_label_as_a_class() -> None:
     found = advised(recipe(), DataFacts(("NaN", "cat", "none"), {"train": (600, 600, 600)}))
     (problem,) = (problem for problem in found if problem.code == "W795")
     assert problem.message() == "`NaN` (600 training images) is a class, and may stand for a missing label"
+
+
+@pytest.mark.parametrize(
+    ("augment", "sides", "has_choice"),
+    [
+        ("random_crop", (64, 64), False),
+        ("random_crop", (8, 500), False),  # `prepare` makes them all 64
+        ("random_crop", None, True),
+        ("random_crop(padding = 4px)", (64, 64), True),
+        ("resize(72px), random_crop", (64, 64), True),
+        ("resize(64px), center_crop, random_crop", None, False),
+        ("random_resized_crop", (64, 64), True),
+        ("random_resized_crop(scale = 1.0 .. 1.0, ratio = 1.0 .. 1.0)", (64, 64), False),
+        ("random_resized_crop(scale = 1.0 .. 1.0, ratio = 1.0 .. 1.0)", None, True),
+        ("random_resized_crop(scale = 1.0 .. 1.0)", (64, 64), True),
+    ],
+)
+def test_crops_that_have_no_choice(augment: str, sides: tuple[int, int] | None, has_choice: bool) -> None:
+    data = f"size = 64px\naugment = [{augment}, flip]"
+    assert on_data(data=data, facts=facts((600, 600), sides=sides)) == ([] if has_choice else ["W797"])
 
 
 def test_files_that_stand_in_two_sets() -> None:
@@ -497,14 +544,18 @@ def test_each_kind_has_a_reason_a_source_and_an_example() -> None:
         assert kind.__doc__
         if code not in ("W701", "W702"):  # they say what the recipe itself shows
             assert getattr(kind, "source", ""), code
-    assert {code for code in kinds if code >= "W740"} == VOCABULARY.later & set(kinds)
+    of_text = ("recipe_lang.", "runtime.vocabulary.")
+    given_later = {code for code, kind in kinds.items() if not kind.__module__.startswith(of_text)}
+    assert given_later | {"W750"} == VOCABULARY.later & set(kinds)  # W750 looks at the machine
 
 
 DATA_GIVES = (
     'ftr 1\ndata {\n  train = csv("a.csv", image = "i", label = "l")\n'
-    '  test  = csv("b.csv", image = "i", label = "l")\n  batch = 400\n}\nbase  = gluon("resnet18_v2")\n'
+    '  test  = csv("b.csv", image = "i", label = "l")\n  batch = 400\n'
+    '  augment = [random_crop, flip]\n}\nbase  = gluon("resnet18_v2")\n'
     'stage "all" {\n  train     = all\n  for       = 5 steps\n  optimizer = adam(lr = 1e-4)\n'
-    "  schedule  = cosine(warmup = 1 step)\n  monitor   = valid.accuracy\n}\nexpect {\n  test.accuracy >= 80%\n}\n"
+    "  schedule  = cosine(warmup = 1 step)\n  monitor   = valid.accuracy\n}\n"
+    "expect {\n  test.accuracy >= 80%\n  test.top5 >= 80%\n}\n"
 )
 
 
@@ -519,7 +570,7 @@ def test_rendered_text(monkeypatch: pytest.MonkeyPatch) -> None:
         for code in OF_TEXT
     ]
     photo = Listing((Sample("1", 0, Path("photos/1.jpg")),), ("a", "b"))
-    counts = facts((520, 9, 30, 30, 30), (5, 2, 0, 0, 0), (20, 3, 0, 0, 0))
+    counts = facts((520, 9, 30, 30, 30), (5, 2, 0, 0, 0), (20, 3, 0, 0, 0), sides=(100, 224))
     of_data = advised(DATA_GIVES, counts, {"train": photo, "test": photo}, Need(5 * 10**8, 6 * 10**7))
     assert sorted({problem.code for problem in of_data}) == OF_DATA
     assert_golden("advice.txt", "\n\n".join(map(render, (*problems, *of_data))) + "\n")

@@ -53,7 +53,7 @@ assert not {"mxnet", "gluoncv", "numpy"} & set(sys.modules)
     subprocess.run([sys.executable, "-c", program, str(recipe)], env=path, check=True)
 
 
-def test_from_a_recipe_to_predictions(photos: Path, tmp_path: Path) -> None:
+def test_from_a_recipe_to_predictions(photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write_recipe(tmp_path / "r.ftr", photos, STAGE.replace("1 epoch", "$n"), top="param n = 1 epoch")
     recipe = ftr.check(ftr.parse(ftr.read_source(path)), ["n=2 epochs"])
     assert ftr.compile_plan(recipe, facts(), net_facts(3)).stages[0].epochs == 2
@@ -68,6 +68,10 @@ def test_from_a_recipe_to_predictions(photos: Path, tmp_path: Path) -> None:
     assert ftr.evaluate(loaded).values["accuracy"] == result["test"]["accuracy"]
     assert ftr.evaluate(loaded, set_name="valid").values["loss"] == result["valid"]["loss"]
     assert ftr.evaluate(loaded, str(photos / "test")).values["loss"] == result["test"]["loss"]
+    assert not caplog.records
+    ftr.evaluate(loaded, str(photos / "valid"))
+    said = "none of these 24 images were trained on, 24 were in the run's validation set"
+    assert [record.getMessage() for record in caplog.records] == [said]
     (prediction,) = ftr.predict(loaded, [str(photos / "test/red/0.jpg")], top=2)
     assert len(prediction.classes) == 2
     assert prediction.classes[0][1] >= prediction.classes[1][1] > 0

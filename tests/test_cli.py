@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,7 +77,7 @@ def test_what_is_passed_over_is_said_once(ftr: Ftr, photos: Path, trained: Path,
     (tmp_path / "photos/train/red/notes.txt").touch()
     line = "passed over 1 file: 1 .txt\n"
     assert ftr("plan", recipe).err == line
-    assert ftr("evaluate", trained, "--data", tmp_path / "photos/train", "--json").err == line
+    assert ftr("evaluate", trained, "--data", tmp_path / "photos/train", "--json").err.startswith(line)
     (tmp_path / "photos/train/red/gone.jpg").symlink_to("/nowhere/gone.jpg")
     line = "passed over 2 files: 1 dangling link, 1 .txt\n"
     assert ftr("plan", recipe).err == ""  # advice says it
@@ -183,7 +183,7 @@ def test_a_run_that_fails_is_1(ftr: Ftr, photos: Path, tmp_path: Path) -> None:
         (["run", "r.ftr", "--workers", "-1"], "Invalid value for '--workers'"),
         (["evaluate", "taken"], "error[E605]"),
         (["predict", "nowhere", "x.jpg"], "error[E605]"),
-        (["no-such-command"], "No such command"),
+        (["no-such-command"], "there is no command `no-such-command`"),
     ],
 )
 def test_a_wrong_command_is_2(
@@ -241,7 +241,7 @@ def test_paths_where_nothing_can_be_looked_up(ftr: Ftr, trained: Path) -> None:
         assert (code, out) == (2, ""), command
         assert err.startswith("error[E"), command
         assert "Traceback" not in err
-    assert ftr("runs", path).out == f"no runs in {path}\n"
+    assert ftr("runs", path).code == 2
 
 
 def test_version(ftr: Ftr) -> None:
@@ -289,6 +289,38 @@ def test_evaluate_on_other_data(ftr: Ftr, trained: Path, photos: Path, tmp_path:
     assert ftr("evaluate", trained, "--data", "csv(").code == 2
 
 
+def test_images_that_the_run_has_seen_are_counted(ftr: Ftr, trained: Path, photos: Path, tmp_path: Path) -> None:
+    """By their content: here they have other names, in other folders, and come twice."""
+    mixed = make_images(tmp_path / "mixed", {"red": 3, "blue": 2}, seed=9)
+    for number in range(4):
+        shutil.copy(photos / f"train/red/{number}.jpg", mixed / f"red/copy {number}.jpg")
+    shutil.copy(photos / "train/red/0.jpg", mixed / "red/once more.jpg")
+    shutil.copy(photos / "valid/blue/1.jpg", mixed / "blue/x.jpg")
+    code, out, err = ftr("evaluate", trained, "--data", mixed)
+    assert (code, err) == (0, "5 of these 11 images were trained on, 1 was in the run's validation set\n")
+    assert "11 images" in out
+    code, out, err = ftr("evaluate", trained, "--data", mixed, "--json")
+    assert json.loads(out)["seen"] == {"images": 11, "train": 5, "valid": 1}
+    code, out, err = ftr("evaluate", trained, "--data", mixed, "--strict")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error[E695]: the images are not new to {trained}: 5 of these 11 images were trained on")
+    new = make_images(tmp_path / "new", {"red": 3}, seed=9)
+    assert ftr("evaluate", trained, "--data", new, "--strict")[::2] == (0, "")
+    assert ftr("evaluate", trained, "--strict").code == 2  # of its own sets the recipe tells
+
+
+def test_whether_images_were_seen_may_not_be_known(ftr: Ftr, trained: Path, photos: Path, tmp_path: Path) -> None:
+    pack, old = tmp_path / "a.ftrpack", shutil.copytree(trained, tmp_path / "old")
+    assert ftr("pack", trained, "-o", pack).code == 0
+    (old / "images.json").write_text('{"train": 3}')
+    for run, why in ((pack, "packs do not hold the images' hashes"), (old, "its folder has no sound `images.json`")):
+        code, out, err = ftr("evaluate", run, "--data", photos / "test", "--json")
+        assert (code, err) == (0, f"whether {run} was trained on these images is not known: {why}\n")
+        assert json.loads(out)["seen"] is None
+        code, _, err = ftr("evaluate", run, "--data", photos / "test", "--strict")
+        assert (code, err.partition(":")[0]) == (1, "error[E696]")
+
+
 def test_evaluate_on_a_folder_with_brackets_and_on_an_empty_one(
     ftr: Ftr, trained: Path, photos: Path, tmp_path: Path
 ) -> None:
@@ -332,6 +364,8 @@ def test_a_bad_image_among_good_ones(ftr: Ftr, trained: Path, photos: Path, tmp_
     assert "truncated" in rows[3]["error"]
     assert err == f"passed over 1 file: 1 file (hidden)\n{bad}: {rows[3]['error']}\n"
     assert all(len(row["classes"]) == 2 for row in rows if row["error"] is None)
+    both = ftr("predict", trained, folder, "--csv", "--json")
+    assert (both.code, both.out, "--csv and --json exclude each other" in both.err) == (2, "", True)
     code, out, _ = ftr("predict", trained, folder, "--csv")
     table = list(csv.DictReader(io.StringIO(out)))
     assert code == 1
@@ -513,8 +547,8 @@ AUGMENT = "  augment = [random_resized_crop(scale = 0.5 .. 1.0), flip(horizontal
 # --- as a process of its own -----------------------------------------------------------------
 
 
-def start(*args: object, cwd: Path, **options: Any) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "MPLCONFIGDIR": str(cwd)}
+def start(*args: object, cwd: Path, env: Mapping[str, str] = {}, **options: Any) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "MPLCONFIGDIR": str(cwd), **env}
     return subprocess.Popen(
         [sys.executable, "-m", "runtime", *map(str, args)],
         cwd=cwd,
@@ -570,7 +604,7 @@ def test_signals_end_a_run_soon(photos: Path, tmp_path: Path, number: int, code:
     assert time.monotonic() - asked < 15  # five seconds are promised; other programs may run beside the tests
     assert process.returncode == code
     assert re.fullmatch(
-        r"interrupted; run/model\.params has the best weights so far, of epoch \d+ of stage 1\n"
+        r'interrupted; run/model\.params has the best weights so far, of epoch \d+ of stage 1 "[^"]+"\n'
         r"to go on: ftr run --resume run\n",
         ADVICE.sub("", err),
     ), err
@@ -587,19 +621,56 @@ def test_a_run_goes_on_when_nobody_reads_its_output(photos: Path, tmp_path: Path
     assert process.stderr is not None
     err = process.stderr.read()
     process.stderr.close()
-    assert (process.wait(timeout=120), ADVICE.sub("", err)) == (0, "")
+    assert (process.wait(timeout=120), ADVICE.sub("", err)) == (128 + signal.SIGPIPE, "")
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "finished"
 
 
+def test_pipes_that_are_closed_early(trained: Path, photos: Path, tmp_path: Path) -> None:
+    write_recipe(tmp_path / "r.ftr", photos, STAGE.replace("1 epoch", "9 epochs"))
+    pipes = (("run r.ftr --out run", "head -n 1"), (f"predict {trained} {photos / 'test'} --csv", "true"))
+    lines = [
+        f"({sys.executable} -m runtime {words} 2>err{number}; echo $? >code{number}) | {reader} &\n"
+        for number, (words, reader) in enumerate(pipes)
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "MPLCONFIGDIR": str(tmp_path)}
+    script = "".join(lines) + "wait\n"
+    subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment, check=True, stdout=subprocess.DEVNULL)
+    for number in range(len(pipes)):
+        assert (tmp_path / f"code{number}").read_text() == "141\n"
+        assert ADVICE.sub("", (tmp_path / f"err{number}").read_text()) == ""
+    assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "finished"
+
+
+def test_a_failure_is_more_than_output_that_nobody_reads(
+    ftr: Ftr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.commands.command.unread", lambda: True)
+    bad = tmp_path / "r.ftr"
+    bad.write_text("ftr 1\n")
+    assert ftr("explain", "adam").code == 128 + signal.SIGPIPE
+    assert ftr("check", bad).code == 2
+
+
+def test_a_width_that_no_page_has_is_not_believed(trained: Path, tmp_path: Path) -> None:
+    shown = {}
+    for columns in ("0", "1", "abc", "99999999", "120", "40"):
+        process = start("runs", trained, cwd=tmp_path, env={"COLUMNS": columns})
+        shown[columns], err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (0, "")
+    usual = shown.pop("120")
+    assert "colours" in usual
+    assert shown.pop("40") != usual
+    assert set(shown.values()) == {usual}
+
+
 def test_predictions_that_nobody_reads_end_as_a_pipe_does(trained: Path, photos: Path, tmp_path: Path) -> None:
-    for options in ((), ("--csv",)):
-        process = start("predict", trained, photos / "test/red/0.jpg", *options, cwd=tmp_path)
-        assert process.stdout is not None
-        process.stdout.close()
-        assert process.stderr is not None
-        err = process.stderr.read()
-        process.stderr.close()
-        assert (process.wait(timeout=120), err) == (128 + signal.SIGPIPE, "")
+    process = start("predict", trained, photos / "test/red/0.jpg", cwd=tmp_path)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    err = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(timeout=120), err) == (128 + signal.SIGPIPE, "")
 
 
 def test_a_run_that_was_started_without_any_stream(photos: Path, tmp_path: Path) -> None:
@@ -637,7 +708,7 @@ def test_a_full_disk_is_said_in_words(photos: Path, tmp_path: Path) -> None:
     assert "Traceback" not in err
     left = {path.name for path in (tmp_path / "run").iterdir()}
     before = {"recipe.ftr", "resolved.ftr", "plan.json", "classes.json", "metrics.jsonl", "run.json", "recipe.ftr.lock"}
-    assert left == {*before, "checkpoints"}
+    assert left == {*before, "checkpoints", "images.json"}
     assert {path.name for path in (tmp_path / "run/checkpoints").iterdir()} == {"000001.json", "000001.params"}
 
 

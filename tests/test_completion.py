@@ -315,11 +315,11 @@ class Misspelt(Problem):
 
 def test_quick_fixes_are_those_of_the_problems_that_the_range_touches() -> None:
     source = Source("x.ftr", "ftr 1\nsede = 7\nbase = 3\n")
-    problems = (Misspelt(span=source.span(6, 10), right="seed"), Misspelt(span=source.span(15, 19), right=""))
+    problems = (Misspelt(span=source.span(6, 10), right="seed"), Misspelt(span=source.span(15, 23), right=""))
     reading = Reading(source, read(source).recipe, problems)
     (fix,) = quick_fixes(reading, 10, 10)
     assert (fix.title, fix.edits) == ("replace `sede` with `seed`", problems[0].edits())
-    assert [each.title for each in quick_fixes(reading, 0, 30)] == ["replace `sede` with `seed`", "remove `base`"]
+    assert [each.title for each in quick_fixes(reading, 0, 30)] == ["replace `sede` with `seed`", "remove `base = 3`"]
 
 
 def test_layout_changes_only_the_lines_that_differ() -> None:

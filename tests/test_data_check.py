@@ -173,6 +173,12 @@ def test_the_page_shows_hostile_names_as_text_and_needs_nothing_else(photos: Pat
     for plant, _ in SERIOUS.values():
         plant(photos)
     page = photos.parent / "a page.html"
+    page.mkdir()
+    failed = CliRunner().invoke(app, ["data", "check", str(recipe), "--html", str(page)])
+    assert failed.exit_code == 1
+    assert failed.stderr.startswith(f"error[E603]: cannot write {page}: Is a directory")
+    assert "images of 2 classes" in failed.stdout  # the findings come first
+    page.rmdir()
     ftr("data", "check", recipe, "--html", page)
     text = page.read_text(encoding="utf-8")
     assert "<script" not in text

@@ -43,9 +43,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Note what is opened."""
     seen: list[Any] = []
 
-    def noting(ref: Any) -> Image.Image:
+    def noting(ref: Any, reading: images.Reading) -> Image.Image:
         seen.append(ref)
-        return images.open_rgb(ref)
+        return images.open_rgb(ref, reading)
 
     monkeypatch.setattr(store, "open_grey_or_rgb", noting)
     return seen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ from runtime.plan import Plan
 from runtime.plan_summary import show_summary
 from runtime.plan_view import show_plan
 from runtime.report_view import show_report
+from runtime.training_state import Origin
 from runtime.vocabulary import VOCABULARY
 
 RECIPE = """ftr 1
@@ -80,6 +82,9 @@ def canned(plan: Plan) -> list[tuple[float, events.Event]]:
     for stage, epochs in zip(plan.stages, (2, 2), strict=True):
         at = stage.position
         found.append((0.5, events.StageStarted(stage, at)))
+        if stage.measures_beginning:
+            found.append((0.0, events.EvaluationStarted(at, 0, 0, "valid")))
+            found.append((1.0, events.Evaluated(at, 0, 0, "valid", values(0.55), math.nan, True)))
         step = 0
         for epoch in range(1, epochs + 1):
             for _ in range(min(4, stage.steps - step)):
@@ -91,8 +96,9 @@ def canned(plan: Plan) -> list[tuple[float, events.Event]]:
             )
             found.append((2.0, evaluated))
         reason = "stopped early" if at else "done"
-        kept = "the best, of epoch 1" if at else "the last, of epoch 2"
-        found.append((0.0, events.StageFinished(at, epochs, step, reason, kept, 0.59 if at else None)))
+        kept, epoch = ("the best, of epoch 1", 1) if at else ("the last, of epoch 2", 2)
+        best, gained = (0.59, True) if at else (None, None)
+        found.append((0.0, events.StageFinished(at, epochs, step, reason, kept, best, Origin(at, epoch), gained)))
     found += [(0.0, events.EvaluationStarted(1, 2, 6, "test")), (60.0, events.Tested(1, 2, 6, "test", REPORT))]
     return found
 
@@ -192,6 +198,7 @@ def test_a_length_is_shown_in_the_unit_of_the_recipe(plan: Plan) -> None:
     assert [line.split()[:2] for line in lines if "valid" in line] == [
         ["epoch", "1/2"],
         ["epoch", "2/2"],
+        ["step", "0/6"],
         ["step", "4/6"],
         ["step", "6/6"],
     ]
@@ -355,6 +362,15 @@ def test_a_run_that_goes_on_and_one_that_goes_back_say_so(plan: Plan) -> None:
     assert lines[-1] == "  the loss is nan at step 5: back to step 3, at 0.25 times the rate"
 
 
+def test_a_stage_that_gained_nothing_says_so(plan: Plan) -> None:
+    text = io.StringIO()
+    with Display(Console(file=text, width=100), lambda: 0.0, plan) as display:
+        display(events.StageStarted(plan.stages[1], 1))
+        kept = 'what it began with: epoch 2 of stage 1 "head"'
+        display(events.StageFinished(1, 2, 6, "done", kept, 0.55, Origin(0, 2), gained=False))
+    assert text.getvalue().splitlines()[-1] == f"  0:00; gained nothing; keeps {kept}"
+
+
 def test_images_per_second_leave_out_evaluation(plan: Plan) -> None:
     lines = [line for line in show(plan, 100, terminal=False).splitlines() if "images/s" in line]
     # 100 images in a second, in each full epoch; two seconds of evaluation do not count
@@ -363,9 +379,11 @@ def test_images_per_second_leave_out_evaluation(plan: Plan) -> None:
 
 RESULT: dict[str, Any] = {
     "recipe": "canned [x]",
+    "classes": ["cat", "dog"],
     "images": {"train": 100, "valid": 20, "test": 24},
     "valid": values(0.9) | {"classes": []},
     "test": values(0.875) | {"classes": []},
+    "weights_from": {"stage": 2, "title": "top [x]", "epoch": 5, "metric": "valid.loss", "value": 0.1},
     "expect": [
         {"claim": "test.accuracy >= 0.9", "value": 0.875, "holds": False},
         {"claim": "test.loss < 0.5", "value": 0.125, "holds": True},
@@ -378,6 +396,15 @@ def test_the_summary() -> None:
     console, text = console_of(60, terminal=False)
     summary(console, RESULT, "runs/canned-1")
     assert_golden("summary.txt", text.getvalue())
+
+
+@pytest.mark.parametrize("classes", [5, 6])
+def test_top5_is_shown_where_there_are_more_than_five_classes(classes: int) -> None:
+    console, text = console_of(60, terminal=False)
+    summary(console, {**RESULT, "classes": list("abcdef")[:classes]}, "runs/canned-1")
+    rows = tuple(ClassRow(name, 0.9, 0.8, 0.85, 12) for name in "abcdef"[:classes])
+    show_report(console, "folder", replace(REPORT, classes=rows))
+    assert text.getvalue().count("top5") == (2 if classes > 5 else 0)
 
 
 @pytest.mark.parametrize("width", [60, 100])

@@ -144,7 +144,9 @@ def test_views_are_counted_and_drawn_as_the_transforms_draw_them() -> None:
     assert view_count([]) == 1
     assert view_count(flips()) == 1
     assert view_count(flips("horizontal", "vertical")) == 4
-    assert view_count([*flips("horizontal"), Step("color_jitter", {"amount": 0.1})]) is None
+    assert (
+        view_count([*flips("horizontal"), Step("color_jitter", {"amount": 0.1, "hue": 0.0, "contrast": None})]) is None
+    )
     steps = flips("horizontal", "vertical")
     image = Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3))
     seen = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from recipes_at_random import STRINGS, damaged, generated
 from recipe_lang.checked import CheckedRecipe
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import Problem, RecipeError, as_json, render
+from recipe_lang.fixing import fix
 from recipe_lang.identity import recipe_hash
 from recipe_lang.nodes import Recipe
 from recipe_lang.parser import decode_source, parse
@@ -142,6 +144,33 @@ def test_damaged_recipes() -> None:
         passed += readable
     assert slowest < 1
     assert passed + GENERATED >= (DAMAGED + GENERATED) / 2
+
+
+def errors(source: Source) -> tuple[Problem, ...]:
+    """Return what is wrong with a text, but for rules: only a text without other errors breaks any."""
+    _, problems = outcome(parse(source))
+    return tuple(problem for problem in problems if problem.code not in RULES)
+
+
+def test_each_fix_leaves_fewer_errors_and_no_new_one() -> None:
+    rng = random.Random(20240613)
+    texts = [*TEXTS, *(generated(rng) for _ in range(20))]
+    names = [*NAMES, *VOCABULARY.habits]
+    done = 0
+    for _ in range(FIXED):
+        text = damaged(rng.choice(texts), texts, rng, names)
+        source = Source("recipe.ftr", text)
+        before = Counter(problem.code for problem in errors(source))
+        fixed = fix(source, lambda text: outcome(parse(text))[1])
+        after = Counter(problem.code for problem in errors(fixed.source))
+        assert after <= before, (text, fixed.source.text)
+        assert after.total() + len(fixed.done) <= before.total(), (text, fixed.source.text)
+        assert fixed.done or fixed.source is source
+        done += len(fixed.done)
+    assert done > FIXED / 4
+
+
+FIXED = 250
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,16 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from runtime.data.images import ImageError, find_broken, look_inside, open_rgb
+from runtime.data.images import (
+    USUAL,
+    ImageError,
+    Reading,
+    Traits,
+    find_broken,
+    look_inside,
+    open_rgb,
+    open_small,
+)
 from runtime.data.looks import look_at
 from runtime.data.sources import Sample
 
@@ -34,19 +43,49 @@ def _photo(width: int = 96, height: int = 64) -> Image.Image:
     return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def _png(width: int, height: int, depth: int, kind: int, rows: bytes) -> bytes:
+def _png(width: int, height: int, depth: int, kind: int, rows: bytes, key: bytes = b"") -> bytes:
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
     start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    start += chunk(b"tRNS", key) if key else b""
     return start + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def _read(tmp_path: Path, content: bytes, name: str = "image.bin") -> np.ndarray:
+def _pair(mode: str, left: Any, right: Any, palette: Sequence[int] = ()) -> Image.Image:
+    image = Image.new(mode, (2, 1))
+    if palette:
+        image.putpalette(palette)
+    image.putpixel((0, 0), left)
+    image.putpixel((1, 0), right)
+    return image
+
+
+def _palette() -> Image.Image:
+    return _pair("P", 0, 1, [*RED, *BLUE])
+
+
+def _blocks() -> Image.Image:
+    image = Image.new("RGBA", (32, 16), (*BLUE, 255))
+    image.paste((*RED, 0), (0, 0, 16, 16))
+    return image
+
+
+def _premultiplied() -> bytes:
+    """A TIFF whose colours are multiplied by its alpha (ExtraSamples 1), as some programs write it."""
+    tags = [(256, 3, 2), (257, 3, 1), (258, 3, 8), (259, 3, 1), (262, 3, 2), (273, 4, 8), (277, 3, 4), (278, 3, 1)]
+    tags += [(279, 4, 8), (338, 3, 1)]
+    bits = 16 + 2 + 12 * len(tags) + 4
+    rows = [(tag, kind, 4 if tag == 258 else 1, bits if tag == 258 else value) for tag, kind, value in tags]
+    table = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *row) for row in rows) + struct.pack("<I", 0)
+    return b"II*\0" + struct.pack("<I", 16) + bytes((0, 0, 0, 0, *BLUE, 255)) + table + struct.pack("<4H", 8, 8, 8, 8)
+
+
+def _read(tmp_path: Path, content: bytes, name: str = "image.bin", reading: Reading = USUAL) -> np.ndarray:
     path = tmp_path / name
     path.write_bytes(content)
-    image = open_rgb(path)
+    image = open_rgb(path, reading)
     assert image.mode == "RGB"
     return np.asarray(image)
 
@@ -95,20 +134,92 @@ def test_16_bit_colour_png(tmp_path: Path) -> None:
     assert _read(tmp_path, _png(1, 1, 16, 2, row)).tolist() == [[[255, 128, 1]]]
 
 
-def test_alpha_is_dropped_and_the_colour_below_is_kept(tmp_path: Path) -> None:
-    clear_red = Image.new("RGBA", (4, 4), (*RED, 0))
-    assert (_read(tmp_path, _encoded(clear_red, "PNG")) == RED).all()
-    clear_grey = Image.new("LA", (4, 4), (90, 0))
-    assert (_read(tmp_path, _encoded(clear_grey, "PNG")) == 90).all()
+# Two pixels each: the left one is transparent and hides a colour; the right one is BLUE, or black where all is grey.
+HIDDEN = {
+    "RGBA": _encoded(_pair("RGBA", (*RED, 0), (*BLUE, 255)), "PNG"),
+    "LA": _encoded(_pair("LA", (90, 0), (0, 255)), "PNG"),
+    "one colour of a palette": _encoded(_palette(), "PNG", transparency=0),
+    "palette with alpha": _encoded(_palette(), "PNG", transparency=b"\0\xff"),
+    "palette and alpha": _encoded(_pair("PA", (0, 0), (1, 255), [*RED, *BLUE]), "TIFF"),
+    "GIF": _encoded(_palette(), "GIF", transparency=0),
+    "premultiplied": _premultiplied(),
+    "grey key": _encoded(_pair("L", 90, 0), "PNG", transparency=90),
+    "RGB key": _encoded(_pair("RGB", RED, BLUE), "PNG", transparency=RED),
+    "1-bit key": _png(2, 1, 1, 0, b"\0\x80", key=b"\0\1"),
+    "2-bit key": _png(2, 1, 2, 0, b"\0\x40", key=b"\0\1"),
+    "4-bit key": _png(2, 1, 4, 0, b"\0\x50", key=b"\0\5"),
+    "16-bit key": _png(2, 1, 16, 0, b"\0\x12\x34\0\0", key=b"\x12\x34"),
+    "16-bit RGB key": _png(2, 1, 16, 2, b"\0\xff\xff\0\0\0\0\0\0\0\0\xff\xff", key=b"\xff\xff\0\0\0\0"),
+    "16-bit LA": _png(2, 1, 16, 4, b"\0\x5a\x5a\0\0\0\0\xff\xff"),
+    "16-bit RGBA": _png(2, 1, 16, 6, b"\0\xff\xff\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff"),
+}
+if features.check("webp"):
+    HIDDEN["WebP"] = _encoded(_pair("RGBA", (*RED, 0), (*BLUE, 255)), "WEBP", lossless=True)
+if features.check("avif"):
+    HIDDEN["AVIF"] = _encoded(_blocks(), "AVIF", quality=100)
 
 
-@pytest.mark.parametrize("transparency", [0, b"\x00\x80"])
-def test_palette_with_transparency(tmp_path: Path, transparency: int | bytes) -> None:
-    image = Image.new("P", (2, 1))
-    image.putpalette([*RED, *BLUE])
-    image.putpixel((1, 0), 1)
-    pixels = _read(tmp_path, _encoded(image, "PNG", transparency=transparency))
-    assert [tuple(pixel) for pixel in pixels[0].tolist()] == [RED, BLUE]
+@pytest.mark.parametrize("kind", HIDDEN)
+def test_transparency_is_laid_over_white_unless_a_recipe_says_otherwise(tmp_path: Path, kind: str) -> None:
+    over = {ground: _read(tmp_path, HIDDEN[kind], reading=Reading(ground)) for ground in ("white", "black", None)}
+    assert (over["white"][0, 0] == 255).all()
+    assert (over["black"][0, 0] == 0).all()
+    assert np.array_equal(over["white"], _read(tmp_path, HIDDEN[kind]))
+    assert over[None].shape == over["white"].shape
+    if kind not in ("premultiplied", "WebP", "AVIF"):  # whose hidden colours need not be there
+        assert not np.array_equal(over[None][0, 0], over["black"][0, 0])
+    right = np.array([pixels[0, -1] for pixels in over.values()], int)
+    assert min(np.abs(right - colour).max() for colour in (BLUE, (0, 0, 0))) <= 4
+
+
+def test_half_transparency_is_half_of_the_ground(tmp_path: Path) -> None:
+    content = _encoded(Image.new("RGBA", (1, 1), (100, 0, 200, 102)), "PNG")
+    assert _read(tmp_path, content).tolist() == [[[193, 153, 233]]]
+    assert _read(tmp_path, content, reading=Reading("black")).tolist() == [[[40, 0, 80]]]
+
+
+@pytest.mark.parametrize(
+    ("content", "traits"),
+    [
+        (_encoded(Image.new("RGBA", (2, 2), (*RED, 255)), "PNG"), Traits(transparent=False)),
+        (_encoded(Image.new("RGBA", (2, 2), (*RED, 254)), "PNG"), Traits(transparent=True)),
+        (_encoded(Image.new("L", (2, 2), 7), "PNG", transparency=8), Traits(transparent=False)),
+        (_encoded(Image.new("L", (2, 2), 7), "PNG", transparency=7), Traits(transparent=True)),
+        (_encoded(Image.fromarray(np.array([[0, 4095]], np.uint16)), "PNG"), Traits(peak=4095)),
+        (_png(1, 1, 16, 2, b"\0\x0f\xf0\0\0\0\0"), Traits(peak=4095)),
+        (_encoded(_photo(), "JPEG"), Traits()),
+    ],
+)
+def test_what_has_to_be_decided_is_seen_without_reading_pixels_as_rgb(
+    tmp_path: Path, content: bytes, traits: Traits
+) -> None:
+    (tmp_path / "image").write_bytes(content)
+    seen: list[tuple[Sample, Traits]] = []
+    assert find_broken([Sample("image", 0, tmp_path / "image")], 1, seen=seen.append) == []
+    assert [each for _, each in seen] == [traits]
+    assert open_small(tmp_path / "image", 8)[1].traits == traits
+
+
+def test_levels_say_which_value_of_16_bits_is_white(tmp_path: Path) -> None:
+    values = np.array([[0, 8, 2048, 4095, 60_000]], np.uint16)
+    grey = _encoded(Image.fromarray(values), "PNG")
+    reading = Reading(levels=4095)
+    assert _read(tmp_path, grey)[0, :, 0].tolist() == [0, 0, 8, 16, 233]
+    assert _read(tmp_path, grey, reading=reading)[0, :, 0].tolist() == [0, 0, 128, 255, 255]
+    colour = _png(1, 1, 16, 2, b"\0" + np.array([4095, 2048, 256], ">u2").tobytes())  # Pillow keeps 8 bits of each
+    assert _read(tmp_path, colour).tolist() == [[[15, 8, 1]]]
+    assert _read(tmp_path, colour, reading=reading).tolist() == [[[240, 128, 16]]]
+    eight = _encoded(_photo(), "PNG")
+    assert np.array_equal(_read(tmp_path, eight, reading=reading), _read(tmp_path, eight))
+
+
+def test_a_file_that_says_12_bits_is_read_so(tmp_path: Path) -> None:
+    tags = [(256, 3, 2), (257, 3, 1), (258, 3, 12), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1), (278, 3, 1)]
+    tags += [(279, 4, 3)]
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    table = struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+    content = b"II*\0" + struct.pack("<I", 12) + b"\xff\xf8\x00\0" + table
+    assert _read(tmp_path, content)[0, :, 0].tolist() == [255, 128]
 
 
 def test_black_and_white(tmp_path: Path) -> None:

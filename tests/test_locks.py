@@ -18,6 +18,7 @@ from toy import Watching, make_images, write_recipe
 
 from runtime.cli import app
 from runtime.data import origins
+from runtime.data.contents import set_hashes
 from runtime.events import StageStarted
 from runtime.instructions import hold_at, instructions
 from runtime.lock_file import LOCK, Facts, lock_of, lock_text, read_lock
@@ -139,7 +140,8 @@ def test_what_a_lock_says_cannot_steer_a_terminal(recipe: Path) -> None:
 
 
 def of(recipe: Path) -> str:
-    return str(contents(prepare(recipe).listings, 1, None)["data"]["fingerprint"])
+    listings = prepare(recipe).listings
+    return str(contents(listings, set_hashes(listings, 1, None))["data"]["fingerprint"])
 
 
 def _pixel(photos: Path) -> None:

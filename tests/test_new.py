@@ -22,6 +22,7 @@ from recipe_lang.loading import load
 from recipe_lang.parser import read_source
 from runtime.cli import app
 from runtime.data.sets import list_sets
+from runtime.starter import _size
 from runtime.vocabulary import VOCABULARY
 
 New = Callable[..., CheckedRecipe]
@@ -66,6 +67,11 @@ def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> New:
 
 def text() -> str:
     return Path("made.ftr").read_text("utf-8")
+
+
+def unwrapped() -> str:
+    """Return the recipe with each comment on one line."""
+    return re.sub(r"\n# {5,}", " ", text())
 
 
 def images(recipe: CheckedRecipe) -> dict[str, int]:
@@ -228,16 +234,67 @@ def test_names_of_all_kinds(new: New, tmp_path: Path, name: str) -> None:
 # --- choices -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("size", "side"),
-    [((300, 300), 224), ((230, 500), 224), ((150, 180), 128), ((96, 96), 96), ((70, 300), 64), ((28, 28), 64)],
-)
-def test_the_size_is_the_images_own_and_at_most_the_bases(
-    new: New, tmp_path: Path, size: tuple[int, int], side: int
+@pytest.mark.parametrize("size", [(300, 300), (230, 500), (150, 180), (96, 96), (70, 300), (28, 28)])
+def test_small_images_are_enlarged_to_what_the_base_was_made_for(
+    new: New, tmp_path: Path, size: tuple[int, int]
 ) -> None:
-    assert new(photos(tmp_path / "set", {"ab": 8, "cd": 8}, size)).block("data")["size"] == side
-    assert ("Enlarged" in text()) == (min(size) < 64)
-    assert ("square in the middle" in text()) == (max(size) >= 2 * min(size))
+    assert new(photos(tmp_path / "set", {"ab": 8, "cd": 8}, size)).block("data")["size"] == 224
+    assert ("Enlarged" in text()) == (min(size) < 224)
+    assert "may reach more" not in text()
+    assert ("only the square in the middle" in unwrapped()) == (max(size) >= 2 * min(size))
+
+
+def test_the_size_is_not_that_of_the_smallest_image(new: New, tmp_path: Path) -> None:
+    root = photos(tmp_path / "cut-outs", {"ab": 12, "cd": 8}, (120, 120))
+    for number in range(4):
+        Image.new("RGB", (29, 40)).save(root / "ab" / f"{number}.png")
+    assert new(root).block("data")["size"] == 224
+    assert "Shorter sides are 29 to 120 pixels, half at least 120 (20 images looked at)" in unwrapped()
+
+
+@pytest.mark.parametrize(
+    ("own", "training", "side"),
+    [(300, 1000, 224), (300, 2500, 160), (300, 50_000, 128), (28, 3000, 160), (28, 9000, 64), (28, 60_000, 64)],
+)
+def test_the_size_leaves_time_for_some_epochs(own: int, training: int, side: int) -> None:
+    assert _size(own, training) == side
+
+
+@pytest.mark.parametrize(
+    ("size", "mode", "named"), [((64, 64), "RGB", True), ((64, 64), "L", False), ((28, 28), "RGB", False)]
+)
+def test_fixed_crops_are_named_and_not_written_since_they_cost_accuracy(
+    new: New, tmp_path: Path, size: tuple[int, int], mode: str, named: bool
+) -> None:
+    recipe = new(photos(tmp_path / "set", {"ab": 10, "cd": 10}, size, mode))
+    assert recipe.block("data")["views"] is None
+    assert ("`views = 4` takes about half the time" in unwrapped()) == named
+
+
+@pytest.mark.parametrize(("shade", "ground"), [(0, "white"), (255, "black")])
+def test_transparency_is_laid_over_what_it_can_be_seen_on(new: New, tmp_path: Path, shade: int, ground: str) -> None:
+    for label in ("ring", "bar"):
+        (tmp_path / "logos" / label).mkdir(parents=True)
+        for number in range(8):
+            image = Image.new("RGBA", (64, 64), (shade, shade, shade, 0))
+            image.paste((shade, shade, shade, 255), (8, 8, 40 + number, 50))
+            image.save(tmp_path / "logos" / label / f"{number}.png")
+    recipe = new(tmp_path / "logos")
+    assert [(step.value.name, step.value["ground"]) for step in recipe.block("data")["prepare"]] == [
+        ("flatten_alpha", ground)
+    ]
+    assert f"16 of 16 images looked at are transparent: laid over {ground}" in unwrapped()
+    assert ("vanish over white" in unwrapped()) == (ground == "black")
+
+
+def test_values_that_end_early_get_their_white(new: New, tmp_path: Path) -> None:
+    for label in ("ring", "bar"):
+        (tmp_path / "cells" / label).mkdir(parents=True)
+        for number in range(8):
+            pixels = np.random.default_rng(number).integers(0, 3000, (64, 64)).astype(np.uint16)
+            Image.fromarray(pixels).save(tmp_path / "cells" / label / f"{number}.png")
+    (step,) = new(tmp_path / "cells").block("data")["prepare"]
+    assert (step.value.name, step.value["white"]) == ("levels", 4095)
 
 
 @pytest.mark.parametrize(
@@ -284,7 +341,7 @@ def test_very_unequal_classes_are_no_surprise_to_the_plan(new: New, tmp_path: Pa
         Path("made.ftr").unlink(missing_ok=True)
         recipe = new(photos(tmp_path / name, counts))
         listings = list_sets(recipe)
-        plan = compile_plan(recipe, data_facts(listings), net_facts(7))
+        plan = compile_plan(recipe, data_facts(listings, recipe), net_facts(7))
         return [problem.code for problem in plan_advice(recipe, plan, listings)]
 
     assert advised("unequal", {"ab": 40, "cd": 2}) == ["W741"]
@@ -307,6 +364,7 @@ def test_few_images_choose_no_epoch_and_hold_no_test_set(new: New, tmp_path: Pat
     recipe = new(photos(tmp_path / "few", {"ab": 100, "cd": 100}))
     assert images(recipe) == {"train": 160, "valid": 40}
     assert monitors(recipe) == ["None", "None"]
+    assert [stage["keep"] for stage in recipe.all("stage")] == [None, "last"]
 
 
 def test_the_smallest_set(new: New, tmp_path: Path) -> None:
@@ -324,6 +382,7 @@ def test_many_images(new: New, tmp_path: Path) -> None:
     recipe = new(root)
     assert images(recipe) == {"train": 16_000, "valid": 2_000, "test": 2_000}
     assert recipe.block("data")["batch"] == 64
+    assert "views" not in text()  # two epochs: no crop would come twice
     assert "1.0 : 1 (ab 10,000, cd 10,000)" in text()
     assert "200 images looked at" in text()
     hint = re.search(r"`(take = .*)` in the data block", text())

@@ -308,7 +308,8 @@ def test_the_card_says_what_the_hub_and_people_want_to_know(tmp_path: Path) -> N
         "Roses and tulips.",
         "1. rose\n2. tulip\n",
         '| train | folder(path = "photos/train") | 1,800 |',
-        "| valid | holdout(share = 0.2) | 90 |",
+        "| valid | holdout(share = 0.2) of photos/train | 90 |",
+        "It was fine-tuned on the data set photos/train,",
         "- licence of `folder`: not stated here",
         "| test | 0.8750 |",
         "The claim `test.accuracy >= 0.8` holds: 0.8750.",
@@ -316,6 +317,49 @@ def test_the_card_says_what_the_hub_and_people_want_to_know(tmp_path: Path) -> N
         RECIPE,
     ):
         assert words in text
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("solar_cells", "solar_cells"),
+        ('folder("flowers")', "flowers"),
+        ('folder("/home/me/flowers")', "flowers"),
+        ('csv("labels.csv", image = "file", label = "class", root = "photos")', "labels.csv"),
+    ],
+)
+def test_the_card_names_the_data_set_of_a_holdout(tmp_path: Path, source: str, name: str) -> None:
+    text = RECIPE.replace('folder("photos/train")', source).replace('folder("photos/test")', "holdout(30%)")
+    front, body = card_of(make_run(tmp_path / "run", text=text))
+    (index,) = front["model-index"]  # type: ignore[attr-defined]
+    assert {each["dataset"]["name"] for each in index["results"]} == {name}
+    assert f"| test | holdout(share = 0.3) of {name.replace('_', chr(92) + '_')} |" in body
+
+
+@pytest.mark.parametrize("classes", [5, 6])
+def test_the_card_says_top5_of_more_than_five_classes(tmp_path: Path, classes: int) -> None:
+    names = tuple("abcdef"[:classes])
+    front, body = card_of(make_run(tmp_path / "run", names, test={**report(0.875, names), "top5": 1.0}))
+    assert ("top5" in json.dumps(front), "top5" in body) == (classes > 5, classes > 5)
+
+
+def test_a_card_that_fails_costs_no_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(card: object) -> str:
+        raise ValueError(f"no\ncard{str(card)[:0]}")
+
+    monkeypatch.setattr("runtime.packing.card_text", fail)
+    path, notes = pack_run(make_run(tmp_path / "run"), tmp_path / "a.ftrpack")
+    assert notes == ["the pack has no model card: ValueError: no card"]
+    with open_pack(path) as pack:
+        assert "README.md" not in pack.names
+        assert "model.params" in pack.names
+
+
+def test_no_pack_tells_which_images_a_run_has_seen(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    (run / "images.json").write_text('{"train": ["0123456789abcdef"], "valid": []}')
+    with open_pack(pack_run(run, tmp_path / "a.ftrpack")[0]) as pack:
+        assert "images.json" not in pack.names
 
 
 def test_where_skipped_images_lay_is_nobody_s_business_and_advice_is(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from planned import facts, net_facts, plan_of
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.parser import parse
+from recipe_lang.printer import print_recipe
 from recipe_lang.source import Source
 from runtime.compile import compile_plan
 from runtime.plan import DataFacts, StagePlan, Step, as_json
@@ -146,6 +148,21 @@ def test_all_lengths_of_a_stage_are_in_steps() -> None:
     assert stage_of("schedule = multistep(at = [7 steps, 9 steps])").schedule.args["at"] == (7, 9)
 
 
+@pytest.mark.parametrize(
+    ("length", "warmup", "steps"),
+    [("3 epochs", "10%", 3), ("15 steps", "20%", 3), ("25 steps", "0.1", 2), ("3 epochs", "1 epoch / 2", 5)],
+)
+def test_a_warmup_may_be_a_share_of_its_stage(length: str, warmup: str, steps: int) -> None:
+    assert stage_of(f"for = {length}", f"schedule = cosine(warmup = {warmup})").warmup == steps
+
+
+def test_a_share_is_the_same_recipe_however_it_is_written() -> None:
+    texts = [recipe(f"schedule = cosine(warmup = {warmup})") for warmup in ("10%", "0.1", "3 steps", "0.1 epochs")]
+    assert [len({plan_of(text).hash for text in texts[:count]}) for count in (2, 3, 4)] == [1, 2, 3]
+    printed = print_recipe(check(parse(Source("r.ftr", texts[0])), VOCABULARY), VOCABULARY)
+    assert "warmup = 10%" in printed
+
+
 def test_a_warmup_as_long_as_the_stage_is_an_error() -> None:
     (problem,) = problems_of("for = 12 steps", "schedule = cosine(warmup = 1.2 epochs)")
     assert problem.code == "E551"
@@ -221,12 +238,40 @@ def names(steps: Sequence[Step]) -> list[str]:
             ["resize 70", "random_crop 64"],
         ),
         ("prepare = [resize(80px)]", ["resize 80", "center_crop 64"], ["resize 80", "center_crop 64"]),
+        (
+            "prepare = [normalize(mean = [0, 0, 0], std = [1, 1, 1])]",  # says nothing of the geometry
+            ["resize 64", "center_crop 64"],
+            ["resize 64", "center_crop 64"],
+        ),
+        (
+            "prepare = [flatten_alpha(black)]\naugment = [random_resized_crop]",
+            ["flatten_alpha", "resize 64", "center_crop 64"],
+            ["flatten_alpha", "random_resized_crop 64"],
+        ),
+        (
+            "prepare = [resize(80px), center_crop, levels(4095)]\naugment = [random_crop]",  # read first
+            ["levels", "resize 80", "center_crop 64"],
+            ["levels", "resize 80", "random_crop 64"],
+        ),
+        (
+            "augment = [color_jitter(0), flip, lighting(0)]",
+            ["resize 64", "center_crop 64"],
+            ["resize 64", "center_crop 64", "flip"],
+        ),
     ],
 )
 def test_what_is_done_to_images(data: str, prepared: list[str], training: list[str]) -> None:
     plan = plan_of(recipe(data=data))
     assert names(plan.data.prepare) == prepared
     assert names(plan.stages[0].augment) == training
+
+
+def test_a_crop_without_a_choice_is_a_fixed_step_whose_result_is_kept() -> None:
+    square = replace(facts(), sides=(20, 64))
+    (stage,) = plan_of(recipe(data="augment = [random_crop, flip]"), data=square).stages
+    assert (names(stage.augment), stage.views) == (["resize 64", "center_crop 64", "flip"], 2)
+    (stage,) = plan_of(recipe(data="augment = [random_crop, flip]")).stages
+    assert (names(stage.augment)[1], stage.views) == ("random_crop 64", None)
 
 
 def test_a_stage_has_its_own_augmentation_or_the_shared_one() -> None:

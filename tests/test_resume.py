@@ -264,6 +264,8 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
         ({}, {"stage": 99}, "E641"),
         ({}, {"step": 10**30}, "E641"),
         ({}, {"epoch": 2}, "E641"),
+        ({}, {"from_stage": 2}, "E641"),
+        ({}, {"from_epoch": -1}, "E640"),
         ({}, {"losses": []}, "E641"),
     ],
 )
@@ -590,8 +592,8 @@ def test_a_failure_says_that_it_can_go_on(photos: Path, tmp_path: Path) -> None:
 
     with pytest.raises(ResumableError) as caught:
         run(prepare(recipe), RunSettings(workers=0, cache=False), tmp_path / "run", Watching(seen))
-    left = f"{tmp_path / 'run'}/model.params has the weights after step 0 of stage 2"
-    assert caught.value.note == f"{left}\nto go on: ftr run --resume {tmp_path / 'run'}"
+    left = f'{tmp_path / "run"}/model.params has the weights that stage 2 "again" began with'
+    assert caught.value.note == f'{left}, of epoch 2 of stage 1 "all"\nto go on: ftr run --resume {tmp_path / "run"}'
     shutil.copytree(photos / "train/red", copy / "train/red")
     _go_on(recipe, tmp_path / "run")
     assert (tmp_path / "run/model.params").read_bytes() == (whole / "model.params").read_bytes()

@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from toy import CLASSES, TINY, Watching, make_images, metrics, train, truncate, write_recipe
+from toy import CLASSES, STAGE, TINY, Watching, make_images, metrics, train, truncate, write_recipe
 
+from recipe_lang.checker import check
 from recipe_lang.diagnostics import Problem, RecipeError
+from recipe_lang.parser import parse
+from recipe_lang.source import Source
 from runtime.artifacts import create_folder
 from runtime.bases import families
 from runtime.data.sets import Sets, list_sets
@@ -28,13 +31,16 @@ from runtime.run_settings import RunSettings
 from runtime.running import Watch, prepare
 from runtime.running import run as run_prepared
 from runtime.train import Interrupted
+from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.data import AUGMENT
 from runtime.vocabulary.training import OPTIMIZER
+from runtime.weights import hosted_weights
 from runtime.weights.params_file import read_params, write_params
+from runtime.weights_advice import with_weights_advice
 
 PROMISED = {
     *("recipe.ftr", "resolved.ftr", "plan.json", "classes.json", "metrics.jsonl", "model.params"),
-    *("model-symbol.json", "model-0000.params", "curves.png", "result.json", "run.json", "checkpoints"),
+    *("model-symbol.json", "model-0000.params", "curves.png", "result.json", "run.json", "checkpoints", "images.json"),
     "recipe.ftr.lock",
 }
 LINE_OF_TRAIN, LINE_OF_VALID = 4, 5  # in the recipes of `write_recipe` without `top`
@@ -90,7 +96,7 @@ def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 
 def test_the_folder_has_exactly_the_promised_files(finished: tuple[Path, dict[str, Any]]) -> None:
-    assert {path.name for path in finished[0].iterdir()} == PROMISED
+    assert {path.name for path in finished[0].iterdir()} == PROMISED | {"stages"}
 
 
 def test_the_result_says_what_came_out(finished: tuple[Path, dict[str, Any]]) -> None:
@@ -115,10 +121,10 @@ def test_each_line_of_the_metrics_has_its_place(finished: tuple[Path, dict[str, 
     assert all({"event", "stage", "epoch", "step"} <= line.keys() for line in lines)
     steps = [(line["stage"], line["epoch"], line["step"]) for line in lines if line["event"] == "step_finished"]
     assert steps == [
-        *((0, 1 + step // 4, step + 1) for step in range(8)),
-        *((1, 1 + step // 4, step + 1) for step in range(7)),
+        *((1, 1 + step // 4, step + 1) for step in range(8)),
+        *((2, 1 + step // 4, step + 1) for step in range(7)),
     ]
-    rates = [line["rate"] for line in lines if line["event"] == "step_finished" and line["stage"] == 1]
+    rates = [line["rate"] for line in lines if line["event"] == "step_finished" and line["stage"] == 2]
     assert rates[0] < rates[1] < rates[2] == 1e-2
     assert rates[2:] == sorted(rates[2:], reverse=True)
 
@@ -345,7 +351,8 @@ def test_a_failed_stage_leaves_the_weights_of_the_one_before(photos: Path, tmp_p
     train(write_recipe(tmp_path / "good.ftr", photos, good), tmp_path / "good")
     assert problems_of(write_recipe(tmp_path / "both.ftr", photos, good + bad), tmp_path / "both")[0].code == "E601"
     assert (tmp_path / "both/model.params").read_bytes() == (tmp_path / "good/model.params").read_bytes()
-    assert load(tmp_path / "both").result["weights"] == "the weights from before the first step of stage 2"
+    left = 'the weights that stage 2 "bad" began with, of epoch 1 of stage 1 "good"'
+    assert load(tmp_path / "both").result["weights"] == left
 
 
 BACK_OFF = """
@@ -398,7 +405,7 @@ def test_an_interrupted_run_keeps_the_best(photos: Path, tmp_path: Path, number:
     assert signal.getsignal(number) is before
     assert (result["status"], result["signal"], result["expect"]) == ("interrupted", number, None)
     epoch, arrays = best[-1]
-    assert result["weights"] == f"the best weights so far, of epoch {epoch} of stage 1"
+    assert result["weights"] == f'the best weights so far, of epoch {epoch} of stage 1 "a"'
     kept = read_params(folder / "model.params")
     assert all(np.array_equal(kept[name], arrays[name]) for name in kept)
     assert load(folder).result["status"] == "interrupted"
@@ -625,6 +632,7 @@ def test_hosted_weights_without_a_network_fail_at_once(
         raise requests.ConnectionError("no route to host")
 
     monkeypatch.setattr(requests, "get", offline)
+    monkeypatch.setattr(requests, "head", offline)
     monkeypatch.setenv("MXNET_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path))
     started = time.monotonic()
@@ -635,3 +643,52 @@ def test_hosted_weights_without_a_network_fail_at_once(
     assert line_of(problem) > LINE_OF_VALID
     assert "gluon_params" in problem.help()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("weights", "code"),
+    [("imagenet", "E540"), ('gluon_params("no.params")', "E520"), ("gluon_params({saved})", "E526")],
+)
+def test_weights_that_cannot_be_had_are_refused_before_anything_is_done(
+    weights: str, code: str, photos: Path, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def gone(url: str, **_: object) -> requests.Response:
+        asked.append(url)
+        answer = requests.Response()
+        answer.status_code, answer.reason, answer.url = 403, "Forbidden", url
+        return answer
+
+    def built(*_: object) -> None:
+        raise AssertionError("a network is built for nothing")
+
+    monkeypatch.setattr(requests, "head", gone)
+    monkeypatch.setenv("MXNET_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("runtime.running.build_model", built)
+    weights = weights.format(saved=f'"{saved}", sha256 = "{"0" * 8}"')
+    recipe = write_recipe(tmp_path / "r.ftr", photos, base=TINY.replace("none", weights))
+    with pytest.raises(RecipeError) as caught:
+        prepare(recipe)
+    (problem,) = caught.value.problems
+    assert (problem.code, line_of(problem) > LINE_OF_VALID) == (code, True)
+    assert [url.rpartition("/")[2][:17] for url in asked] == ["cifar_resnet20_v1"] * (code == "E540")
+    assert code != "E540" or (" is not there, and " in problem.message() and "says 403 Forbidden" in problem.message())
+    assert not (tmp_path / "cache").exists()
+
+
+def test_weights_in_the_zoos_cache_are_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MXNET_HOME", str(tmp_path))
+    monkeypatch.delenv("MXNET_GLUON_REPO", raising=False)
+    monkeypatch.setattr(requests, "head", lambda *_, **__: pytest.fail("the host was asked"))
+    recipe = Source(
+        "r.ftr", f"ftr 1\ndata {{\n  train = digits\n}}\nbase = {TINY.replace('none', 'imagenet')}\n{STAGE}"
+    )
+    checked = check(parse(recipe), VOCABULARY)
+    assert [problem.code for problem in with_weights_advice(checked)] == ["W750"]
+    digest = hashlib.sha1(b"weights").hexdigest()
+    monkeypatch.setitem(hosted_weights._store("gluoncv")._model_sha1, "cifar_resnet20_v1", digest)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / f"cifar_resnet20_v1-{digest[:8]}.params").write_bytes(b"weights")
+    hosted_weights.check_hosted("gluoncv", "cifar_resnet20_v1")
+    assert with_weights_advice(checked) == ()

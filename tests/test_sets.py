@@ -29,6 +29,7 @@ from runtime.data.sets import (
     under_root,
 )
 from runtime.data.sources import Listing, Sample, folder
+from runtime.data.views import READING_STEPS
 from runtime.mx import mx
 from runtime.plan import Step
 from runtime.vocabulary import VOCABULARY
@@ -57,7 +58,10 @@ def ids(listing: Listing) -> set[str]:
 def test_the_vocabulary_and_the_tables_name_the_same() -> None:
     families = VOCABULARY.families
     assert set(LOADERS) == set(families["source"].entries)
-    assert set(TRANSFORMS) == (set(families["prepare"].entries) | set(families["augment"].entries)) - {"normalize"}
+    assert set(TRANSFORMS) == (set(families["prepare"].entries) | set(families["augment"].entries)) - {
+        "normalize",
+        *READING_STEPS,
+    }
 
 
 # --- listing ---------------------------------------------------------------------------------
@@ -66,12 +70,13 @@ def test_the_vocabulary_and_the_tables_name_the_same() -> None:
 def test_sets_of_their_own_folders_have_the_classes_of_training(photos: Path, tmp_path: Path) -> None:
     only_red = tmp_path / "red"
     shutil.copytree(photos / "test" / "red", only_red / "red")
-    sets = list_sets(recipe_of(f'train = folder("{photos / "train"}")\nvalid = folder("{only_red}")'))
+    recipe = recipe_of(f'train = folder("{photos / "train"}")\nvalid = folder("{only_red}")')
+    sets = list_sets(recipe)
     assert list(sets) == ["train", "valid"]
     assert sets["train"].counts() == (24, 24, 24)
     assert sets["valid"].classes == CLASSES
     assert sets["valid"].counts() == (0, 0, 8)
-    facts = data_facts(sets)
+    facts = data_facts(sets, recipe)
     assert (facts.classes, facts.counts) == (CLASSES, {"train": (24, 24, 24), "valid": (0, 0, 8)})
 
 

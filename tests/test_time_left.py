@@ -11,6 +11,7 @@ from planned import facts, plan_of
 from runtime import events
 from runtime.plan import Plan, StagePlan
 from runtime.time_left import TimeLeft
+from runtime.training_state import Origin
 
 FILL, STEP, EVALUATION = 0.01, 0.02, 0.3  # seconds of an image, of a step, of an evaluation
 HEAD = 'stage "head" {\n  train = head\n  for = 6 epochs\n}\n'
@@ -46,7 +47,12 @@ def happening(plan: Plan, costs: Costs) -> Iterator[tuple[float, events.Event]]:
             if epoch == 0 and costs.fills:
                 yield from filling(stage, epoch, step, 100 if at == 0 else 0)
             yield EVALUATION, events.Evaluated(at, epoch + 1, step, "valid", {"loss": 1.0}, 1.0, False)
-        yield 0.0, events.StageFinished(at, stage.epochs, stage.steps, "done", "the last", None)
+        yield (
+            0.0,
+            events.StageFinished(
+                at, stage.epochs, stage.steps, "done", "the last", None, Origin(at, stage.epochs), None
+            ),
+        )
 
 
 def filling(stage: StagePlan, epoch: int, step: int, images: int) -> Iterator[tuple[float, events.Event]]:

@@ -21,15 +21,15 @@ import click
 
 from recipe_lang.diagnostics import Problem, RecipeError, render
 from recipe_lang.phrases import printable
-from runtime.output import going_on
+from runtime.output import going_on, unread
 from runtime.run_settings import MOST_THREADS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
-# The loss, the lock, the disk, the memory: neither the recipe's nor the command's fault.
-_FAILURES = ("E561", "E601", "E603", "E607")
+# The loss, the lock, the disk, the memory, a check: neither the recipe's nor the command's fault.
+_FAILURES = ("E561", "E601", "E603", "E607", "E695", "E696")
 _BUG = "\nThis is a bug in ftr, not in your recipe. Please report it with the lines above."
 _NO_THREAD = "the system refuses another thread (`ulimit -u`, or a container's limit): try again with `--threads 1`"
 _SHOWN = 100  # problems on the screen
@@ -45,11 +45,13 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
         try:
             code = function(*args, **kwargs)
             sys.stdout.flush()
+            if code == FINE and unread():
+                code = 128 + signal.SIGPIPE
         except RecipeError as error:
             with going_on(sys.stderr):
                 show_problems(error.problems)
                 if error.note:
-                    click.echo(error.note, err=True)
+                    click.echo(printable(error.note, kept="\n"), err=True)
             failed = any(problem.code in _FAILURES or not problem.is_error for problem in error.problems)
             code = FAILED if failed else INVALID
         except KeyboardInterrupt:
@@ -134,9 +136,40 @@ class _Path(click.Path):
         return super().convert(value, param, context)
 
 
+class _Recipe(_Path):
+    """The path of a recipe, where a folder is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        path = super().convert(value, param, context)
+        if os.path.isdir(path):
+            from runtime.commands.habits import instead_of_folder
+
+            raise click.UsageError(instead_of_folder(context and context.info_name or "run", path), context)
+        return path
+
+
+class _Run(_Path):
+    """The path of a run."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        path = super().convert(value, param, context)
+        if not os.path.isdir(path) and not str(path).endswith(".ftrpack"):
+            from runtime.commands.habits import instead_of_run
+
+            told = instead_of_run(path)
+            if told:
+                raise click.UsageError(told, context)
+        return path
+
+
 PATH = _Path(path_type=Path)
-RECIPE = click.argument("recipe", type=PATH)
-RUN = click.argument("run", type=PATH)
+RUN_PATH = _Run(path_type=Path)
+RECIPE_PATH = _Recipe(path_type=Path)
+RECIPE = click.argument("recipe", type=RECIPE_PATH)
+RUN = click.argument("run", type=RUN_PATH)
+STAGE = click.option(
+    "--stage", metavar="TITLE|N", help="The weights that this stage handed on; the final ones by default."
+)
 SET = click.option(
     "--set",
     "settings",
@@ -158,10 +191,17 @@ THREADS = click.option("--threads", type=COUNT, help="Threads for arithmetic; al
 WORKERS = click.option(
     "--workers", type=click.IntRange(0, 64), default=2, show_default=True, help="Threads that read images."
 )
-CACHE = click.option("--cache/--no-cache", default=True, help="Keep what frozen parts make of an image (the default).")
-FUSE = click.option("--fuse/--no-fuse", default=True, help="Run frozen parts with layers joined (the default).")
-QUIET = click.option("--quiet", is_flag=True, help="Print the summary only.")
+CACHE = click.option(
+    "--cache/--no-cache", default=True, help="Keep the features that frozen parts compute (the default)."
+)
+FUSE = click.option("--fuse/--no-fuse", default=True, help="Fuse layers where that is faster (the default).")
+QUIET = click.option("--quiet", is_flag=True, help="Print only the summary.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")
+
+
+def was_given(context: click.Context, name: str) -> bool:
+    """Whether an argument or an option stands on the command line."""
+    return context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
 
 
 def keep_to_threads(asked: int | None = None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recipe_lang.diagnostics import RecipeError
 from recipe_lang.phrases import counted, printable
 from runtime.commands.command import (
     CACHE,
@@ -79,7 +80,7 @@ def check(
     unusual shapes and kinds of pixels, unequal classes. Nothing is changed.
     """
     with mxnet(threads, debug):
-        from runtime.artifacts import writing
+        from runtime.compile import prepare_steps
         from runtime.data.sets import parts_of_train
         from runtime.data_check import check_data
         from runtime.feature_cache import user_cache
@@ -90,25 +91,31 @@ def check(
         kept = user_cache() if cache else None
         checked, listings = listed(path, settings, data_root, outside)
         with _progress() as progress:
-            report = check_data(listings, parts_of_train(checked), image_size(checked)[0], workers, kept, progress)
+            size, _ = image_size(checked)
+            steps, _ = prepare_steps(checked.block("data"), size)
+            report = check_data(listings, parts_of_train(checked), size, workers, kept, progress, steps)
             if labels:
                 from runtime.label_check import with_suspects
                 from runtime.running import prepare
 
                 prepared = prepare(path, settings, data_root, outside)
                 report = with_suspects(report, prepared, workers, kept, progress)
-        if page is not None:
-            from runtime.data_page import data_page
-
-            with writing(page):
-                page.write_text(data_page(report, path.stem, workers), encoding="utf-8")
         fixed = _fix(checked, path, report) if fix else None
         if machine:
             click.echo(json.dumps({**_plain(report), "list": fixed}, indent=2, ensure_ascii=False))
         else:
-            _show(report, page)
+            _show(report, page is not None)
             if fixed is not None:
                 _show_fix(fixed)
+        if page is not None:  # behind the report, which it must not cost
+            from runtime.data_page import data_page
+            from runtime.decorations import attempt
+            from runtime.run_problems import NotWritable
+
+            if reason := attempt(lambda: page.write_text(data_page(report, path.stem, workers), encoding="utf-8")):
+                raise RecipeError(NotWritable(path=str(page), reason=reason))
+            if not machine:
+                console().print(f"with pictures: {page}", soft_wrap=True)
     return FAILED if strict and report.serious else FINE
 
 
@@ -139,7 +146,7 @@ def _show_fix(fixed: dict[str, Any]) -> None:
         click.echo(f'read it, then write into the data block: exclude = "{name}"')
 
 
-def _show(report: DataReport, page: Path | None) -> None:
+def _show(report: DataReport, has_page: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -168,9 +175,7 @@ def _show(report: DataReport, page: Path | None) -> None:
             more = f" and {len(paths) - _EXAMPLES:,} more" if len(paths) > _EXAMPLES else ""
             table.add_row("", printable(", ".join(map(str, paths[:_EXAMPLES])) + more))
     screen.print(table)
-    if page is not None:
-        screen.print(f"with pictures: {page}", soft_wrap=True)
-    elif report.found or report.passed:
+    if (report.found or report.passed) and not has_page:
         screen.print(
             "--html FILE shows the images, --json lists all, --fix writes a list for `exclude`", soft_wrap=True
         )

@@ -52,6 +52,7 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
     from recipe_lang.loading import load_source
     from runtime.recipe_files import read_recipe, recipe_files
     from runtime.vocabulary import VOCABULARY
+    from runtime.weights_advice import with_weights_advice
 
     paths, unread = recipe_files(recipes)
     report = []
@@ -62,7 +63,7 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
         identity = None
         try:
             checked = check_recipe(load_source(read_recipe(path), outside=outside), VOCABULARY, settings)
-            identity, problems = recipe_hash(checked, VOCABULARY), checked.advice
+            identity, problems = recipe_hash(checked, VOCABULARY), with_weights_advice(checked)
             code = max(code, FAILED if deny and problems else FINE)
         except RecipeError as error:
             problems = error.problems

@@ -69,6 +69,7 @@ def lock(
     refuse_pack(recipe, "it has its lock, which stays", "`ftr run {0} --locked` and `ftr verify {0}` compare with it")
     with mxnet(threads, debug):
         from runtime.artifacts import writing
+        from runtime.data.contents import set_hashes
         from runtime.data.sets import Place
         from runtime.display import Display
         from runtime.feature_cache import user_cache
@@ -86,7 +87,8 @@ def lock(
             start_weights(prepared.model, plan.base, plan.seed, context)  # they are there now, and can be read
         settings = RunSettings(device, workers, fuse=fuse)
         with Display(console(), time.monotonic, plan) as display:
-            facts = inputs(prepared.recipe, plan, prepared.listings, settings, user_cache(), display.checking)
+            hashes = set_hashes(prepared.listings, workers, user_cache(), display.checking)
+        facts = inputs(prepared.recipe, plan, prepared.listings, settings, hashes)
         with writing(lock_of(recipe)):
             click.echo(renew_lock(recipe, facts))
     return FINE
@@ -128,6 +130,7 @@ def verify(
     with mxnet(threads or lock.threads(), debug, lock.instructions):
         with first_words(path, quiet or machine) as say:
             say("loading MXNet")
+            from runtime.decorations import Guarded
             from runtime.display import Display
             from runtime.instructions import instructions
             from runtime.plan import as_json
@@ -152,7 +155,8 @@ def verify(
         with keeping as place:
             try:
                 with Display(screen, time.monotonic, prepared.plan, quiet or machine) as display:
-                    folder, result = run(prepared, settings_of(lock, workers, device), Path(place), display, approve)
+                    where = settings_of(lock, workers, device)
+                    folder, result = run(prepared, where, Path(place), Guarded(display), approve)
             except Interrupted as stopped:
                 result = {"status": "interrupted", "signal": stopped.args[0]}
             if result["status"] != "finished":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -18,12 +19,14 @@ from runtime.commands.command import (
     FINE,
     JSON,
     RUN,
+    STAGE,
     THREADS,
     WORKERS,
     command,
     console,
     mxnet,
     tell,
+    was_given,
 )
 
 
@@ -31,6 +34,8 @@ from runtime.commands.command import (
 @RUN
 @click.option("--data", metavar="SOURCE", help="Other data: a folder, or a source such as 'csv(\"f.csv\", …)'.")
 @click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="Which of the run's own sets.")
+@STAGE
+@click.option("--strict", is_flag=True, help="Refuse --data with images that the run has seen in training.")
 @DATA_ROOT
 @DEVICE
 @THREADS
@@ -43,6 +48,8 @@ def evaluate(
     run: Path,
     data: str | None,
     set_name: str | None,
+    stage: str | None,
+    strict: bool,
     data_root: Path | None,
     device: str,
     threads: int | None,
@@ -51,29 +58,39 @@ def evaluate(
     machine: bool,
     debug: bool,
 ) -> int:
-    """Measure a run on its test set, or on other data."""
+    """Measure a run on its test set, or on other data.
+
+    With --data, it also says how many of the images the run was trained or validated on, by the content of their files.
+    """
     if data is not None and set_name is not None:
         raise click.UsageError("--data and --on exclude each other")
+    if strict and data is None:
+        raise click.UsageError("--strict belongs to --data")
     with mxnet(threads, debug):
         from runtime import finished
+        from runtime.plan import as_json
         from runtime.report_view import report_json, show_report
         from runtime.running import device_context
+        from runtime.seen import Seen
 
         context = device_context(device)
-        name, report = finished.evaluate(
-            finished.load(run),
+        loaded = finished.load(run, stage)
+        name, report, seen = finished.evaluate(
+            loaded,
             context,
             workers,
             data=data,
             set_name=set_name,
             data_root=data_root,
             cache=cache,
+            strict=strict,
             tell=tell,
         )
         if machine:
-            click.echo(json.dumps(report_json(name, report), indent=2, ensure_ascii=False))
+            added = {} if data is None else {"seen": as_json(seen) if isinstance(seen, Seen) else None}
+            click.echo(json.dumps({**report_json(name, report), **added}, indent=2, ensure_ascii=False))
         else:
-            show_report(console(), name, report)
+            show_report(console(), f"{name}, weights of {loaded.stage}" if loaded.stage else name, report)
     return FINE
 
 
@@ -81,6 +98,7 @@ def evaluate(
 @RUN
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes to show.")
+@STAGE
 @DEVICE
 @THREADS
 @JSON
@@ -91,6 +109,7 @@ def predict(
     run: Path,
     images: tuple[Path, ...],
     top: int,
+    stage: str | None,
     device: str,
     threads: int | None,
     machine: bool,
@@ -98,12 +117,14 @@ def predict(
     debug: bool,
 ) -> int:
     """Classify images, or all images in folders, with a run."""
+    if machine and table:
+        raise click.UsageError("--csv and --json exclude each other")
     with mxnet(threads, debug):
         from runtime import finished
         from runtime.report_view import predictions_csv, predictions_json, show_predictions
         from runtime.running import device_context
 
-        found = list(finished.predict(finished.load(run), images, device_context(device), top, tell))
+        found = list(finished.predict(finished.load(run, stage), images, device_context(device), top, tell))
         if machine:
             click.echo(predictions_json(found))
         elif table:
@@ -119,9 +140,10 @@ def predict(
 @click.command()
 @RUN
 @click.option("--out", type=click.Path(path_type=Path), default="model", show_default=True, help="Prefix of the files.")
+@STAGE
 @DEBUG
 @command
-def export(run: Path, out: Path, debug: bool) -> int:
+def export(run: Path, out: Path, stage: str | None, debug: bool) -> int:
     """Export a run as symbol and params, which run without ftr."""
     if out.name in ("", ".."):
         raise click.UsageError(f"--out takes the beginning of the files' names, as in {out / 'model'}")
@@ -129,7 +151,7 @@ def export(run: Path, out: Path, debug: bool) -> int:
         from runtime import finished
         from runtime.artifacts import writing
 
-        loaded = finished.load(run)
+        loaded = finished.load(run, stage)
         with writing(out):
             out.parent.mkdir(parents=True, exist_ok=True)
             finished.export_model(loaded.model, out)
@@ -143,11 +165,14 @@ def export(run: Path, out: Path, debug: bool) -> int:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
 @JSON
+@click.pass_context
 @command
-def runs(folder: Path, machine: bool) -> int:
+def runs(context: click.Context, folder: Path, machine: bool) -> int:
     """List and compare the runs in a FOLDER (runs by default)."""
     from runtime.report_view import read_results, show_runs
 
+    if was_given(context, "folder") and not os.path.exists(folder):
+        raise click.UsageError(f"there is no folder {folder}")
     found = read_results(folder)
     if machine:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from recipe_lang.phrases import printable
-from runtime.commands.command import FINE, INVALID, PATH, RUN, command
+from runtime.commands.command import FINE, INVALID, PATH, RUN, RUN_PATH, command
 
 PACK = click.argument("pack", type=PATH)
 LICENCE = click.option("--license", "licence", default="", metavar="ID", help="The model's licence, as apache-2.0.")
@@ -54,7 +54,7 @@ def unpack(pack: Path, out: Path | None) -> int:
 
 
 @click.command()
-@click.argument("what", type=PATH, metavar="RUN")
+@click.argument("what", type=RUN_PATH, metavar="RUN")
 @click.argument("repository", metavar="OWNER/NAME")
 @click.option("--private", is_flag=True, help="Where the repository is new: for yourself only.")
 @LICENCE

@@ -25,9 +25,10 @@ from runtime.commands.command import (
     FUSE,
     JSON,
     OUTSIDE,
-    PATH,
     QUIET,
     RECIPE,
+    RECIPE_PATH,
+    RUN_PATH,
     SET,
     THREADS,
     WORKERS,
@@ -37,6 +38,7 @@ from runtime.commands.command import (
     mxnet,
     show_problems,
     tell,
+    was_given,
 )
 from runtime.output import going_on
 from runtime.run_settings import Interval, RunSettings
@@ -134,7 +136,7 @@ class _Interval(click.ParamType[Interval]):
 
 
 @click.command()
-@click.argument("recipe", type=PATH, required=False)
+@click.argument("recipe", type=RECIPE_PATH, required=False)
 @SET
 @OUTSIDE
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/NAME-N by default.")
@@ -144,11 +146,11 @@ class _Interval(click.ParamType[Interval]):
 @WORKERS
 @CACHE
 @FUSE
-@click.option("--resume", "resumed", type=PATH, metavar="RUN", help="Go on with the run in this folder.")
+@click.option("--resume", "resumed", type=RUN_PATH, metavar="RUN", help="Resume the run in this folder.")
 @click.option(
     "--extend",
     is_flag=True,
-    help="With --resume: stages of its recipe may be longer than they were.",
+    help="With --resume: allow stages that are longer than before, and more of them.",
 )
 @click.option(
     "--checkpoint",
@@ -157,10 +159,10 @@ class _Interval(click.ParamType[Interval]):
     default="1 minute",
     show_default=True,
     metavar="INTERVAL",
-    help="How often to save where the run is: minutes, steps or epochs. Each stage's end is saved, too.",
+    help="How often to save a checkpoint: minutes, steps or epochs. Each stage's end is saved, too.",
 )
 @DENY
-@click.option("--locked", is_flag=True, help="Refuse to train unless all is as the recipe's lock says.")
+@click.option("--locked", is_flag=True, help="Refuse to train unless everything matches the recipe's lock.")
 @QUIET
 @DEBUG
 @click.pass_context
@@ -187,8 +189,8 @@ def run(
 ) -> int:
     """Train a recipe and leave a run folder.
 
-    With --resume RUN a run goes on that was interrupted or killed, with the options that it began with; its weights are
-    those of a run that never stopped. Its recipe, or RECIPE in its place, must mean the same as then.
+    With --resume RUN, a run that was interrupted or killed continues with the options that it began with; its weights
+    are those of a run that never stopped. Its recipe, or RECIPE if given, must mean the same as before.
 
     The first run that ends well writes RECIPE.lock. With --locked threads and instructions are the lock's.
     """
@@ -209,6 +211,7 @@ def run(
     with mxnet(threads, debug, lock.instructions if lock else where.instructions):
         with first_words(where.recipe, quiet) as say:
             say("loading MXNet")
+            from runtime.decorations import Guarded
             from runtime.display import Display, summary
             from runtime.leaving import how_to_go_on, what_is_left
             from runtime.locking import as_locked
@@ -231,7 +234,9 @@ def run(
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
                 again = Resume(resumed, extend) if resumed is not None else None
                 asking = (as_locked(lock), _advise(deny, quiet))
-                folder, result = run_prepared(prepared, where.runs, out, display, *asking, again)
+                folder, result = run_prepared(
+                    prepared, where.runs, out, Guarded(display), *asking, again, (lambda line: None) if quiet else tell
+                )
         except Interrupted as stopped:
             with going_on(sys.stderr):
                 click.echo("interrupted before the training began; there is no run folder", err=True)
@@ -239,8 +244,10 @@ def run(
         with going_on(sys.stderr):
             for name, reason in result["skipped_images"]:
                 click.echo(printable(f"skipped {name}: {reason}"), err=True)
+            for name, reason in result["missing"]:
+                click.echo(printable(f"could not write {name}: {reason}"), err=True)
             if result["status"] == "interrupted":
-                click.echo(f"interrupted; {what_is_left(folder, result)}", err=True)
+                click.echo(printable(f"interrupted; {what_is_left(folder, result)}"), err=True)
                 click.echo(how_to_go_on(folder), err=True)
         if result["status"] == "interrupted":
             return 128 + int(result["signal"])
@@ -303,7 +310,7 @@ class _Where:
         refuse_pack(folder, "it has no checkpoints to go on from", "`ftr run {}` trains its recipe anew")
         began = how_it_began(folder)
         old = {name: getattr(began, name) for name in ("device", "workers", "cache", "fuse")}
-        given = {name: getattr(self.runs, name) for name in old if _was_given(context, name)}
+        given = {name: getattr(self.runs, name) for name in old if was_given(context, name)}
         recipe = Path(began.recipe)
         if self.recipe is not None or not recipe.is_file():
             recipe, settings = self.recipe or folder / "resolved.ftr", self.settings
@@ -313,10 +320,6 @@ class _Where:
         runs = replace(self.runs, **{**old, **given})
         outside, threads = self.outside or began.outside, self.threads or began.threads
         return _Where(recipe, settings, outside, root, runs, threads, began.instructions)
-
-
-def _was_given(context: click.Context, name: str) -> bool:
-    return context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
 
 
 def _advise(deny: bool, quiet: bool) -> Callable[[tuple[Problem, ...]], None]:

@@ -8,18 +8,35 @@ was written to again, as one changed a moment ago, is read each time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from runtime.data.lookahead import in_order
 from runtime.data.origins import origin_of
-from runtime.data.sources import ImageRef, Pixels, Sample
+from runtime.data.sources import ImageRef, Listing, Pixels, Sample
 from runtime.feature_cache import FeatureCache
 
 _PIECE = 2**20
 _KEPT_TOGETHER = 256
+
+
+Hashes = Mapping[str, Sequence[bytes | None]]  # of the samples of each set
+
+
+def set_hashes(
+    listings: Mapping[str, Listing],
+    threads: int,
+    cache: FeatureCache | None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Hashes:
+    """Return the hashes of all sets, as `content_hashes` gives them."""
+    samples = [sample for listing in listings.values() for sample in listing.samples]
+    rest = iter(content_hashes(samples, threads, cache, progress, stopped))
+    return {name: list(islice(rest, len(listing.samples))) for name, listing in listings.items()}
 
 
 def content_hashes(

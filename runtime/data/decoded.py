@@ -20,7 +20,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from runtime.data.images import as_rgb, open_grey_or_rgb
+from runtime.data.images import Reading, as_rgb, open_grey_or_rgb
 from runtime.data.sources import ImageRef
 from runtime.data.transforms import Transform
 from runtime.data.views import view_count
@@ -157,13 +157,14 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opening:
-    """Opens images and takes them through `fixed`, the transform of the steps `lead`.
+    """Opens images as `reading` says, and takes them through `fixed`, the transform of the steps `lead`.
 
     With `kept` an image that is there is not opened. `again` says that this image will be asked for once more: it is
     put there.
     """
 
     lead: str
+    reading: Reading
     fixed: Transform
     kept: Decoded | None
     again: bool
@@ -181,7 +182,7 @@ class Opening:
         return image
 
     def _read(self, source: ImageRef) -> Image.Image:
-        return as_rgb(self.fixed(open_grey_or_rgb(source), _NO_RANDOMNESS))
+        return as_rgb(self.fixed(open_grey_or_rgb(source, self.reading), _NO_RANDOMNESS))
 
 
 def _is_there(source: ImageRef, image: Image.Image) -> bool:
@@ -192,4 +193,4 @@ def _is_there(source: ImageRef, image: Image.Image) -> bool:
 def opening(lead: Sequence[Step], fixed: Transform, kept: Decoded | None, again: bool) -> Opening:
     """Return what opens images and takes them through their fixed steps."""
     described = [(step.name, sorted(step.args.items())) for step in lead]
-    return Opening(repr(described), fixed, kept, again)
+    return Opening(repr(described), Reading.of(lead), fixed, kept, again)

@@ -3,8 +3,8 @@
 In goes a path or an array; out comes 8-bit RGB, upright, or `ImageError` with a reason that a person can act
 on. What is read is decided by the file's content, never by its name.
 
-- Transparency is dropped and the colours below it are kept, as `convert("RGB")` in torchvision and timm and
-  `cv2.imread` in GluonCV do, so that a model sees here what it saw there.
+- Images with transparency are laid over white, as pages that show them are. `convert("RGB")` in torchvision and timm
+  and `cv2.imread` in GluonCV show what lies hidden below instead; `Reading` can ask for that.
 - 16-bit grey is scaled to 8 bits (Pillow's own conversion would clip it to white). An animation gives its
   first frame.
 - The EXIF orientation is applied. A file that ends too early is an error, never a half-grey picture.
@@ -12,7 +12,7 @@ on. What is read is decided by the file's content, never by its name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from runtime.data.formats import FORMATS, HEIF
 from runtime.data.lookahead import in_order
 from runtime.data.sources import ImageRef, Pixels, Sample
+from runtime.data.views import READING_STEPS
+from runtime.plan import Step
 
 _LONGEST = 200  # times as long as wide: at 224 px on the shorter side 10 million pixels
 _ORIENTATION = 0x0112
@@ -43,25 +45,57 @@ class ImageError(ValueError):
     """An image that cannot be read; the text says why, without naming the image."""
 
 
-def open_rgb(ref: ImageRef) -> Image.Image:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a recipe can choose about how pixels are read; a field for each of `READING_STEPS`.
+
+    `flatten_alpha` is what images with transparency are laid over, `white` or `black`; None shows the colours that
+    it hides. `levels` is the value of 16 bits that is white.
+    """
+
+    flatten_alpha: str | None = "white"
+    levels: int = 65535
+
+    @classmethod
+    def of(cls, steps: Iterable[Step]) -> Reading:
+        """Return what the steps of a plan ask for."""
+        return cls(**{step.name: next(iter(step.args.values())) for step in steps if step.name in READING_STEPS})
+
+
+USUAL = Reading()
+"""How pixels are read where a recipe says nothing."""
+
+
+def open_rgb(ref: ImageRef, reading: Reading = USUAL) -> Image.Image:
     """Read an image as an upright Pillow image of mode RGB.
 
     `ref` is a path, or a uint8 array of shape (H, W) or (H, W, 3). Raises `ImageError`.
     """
-    return as_rgb(open_grey_or_rgb(ref))
+    return as_rgb(open_grey_or_rgb(ref, reading))
 
 
-def open_grey_or_rgb(ref: ImageRef) -> Image.Image:
+def open_grey_or_rgb(ref: ImageRef, reading: Reading = USUAL) -> Image.Image:
     """Read an image as `open_rgb` does, but leave a grey one in mode L: a third of the work for what resizes it."""
     if isinstance(ref, np.ndarray):
         return Image.fromarray(_checked(ref))
     with _loaded(ref) as (image, _):
-        return _grey_or_rgb(image)
+        return _grey_or_rgb(image, reading)
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What has to be decided about an image before it is read.
+
+    `transparent` says that a pixel is not opaque; `peak` is the largest value of 16 bits, 0 in an image of fewer.
+    """
+
+    transparent: bool = False
+    peak: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a file says of its image: width and height as stored, Pillow's mode, whether EXIF turns it.
+    """What a file says of its image: width and height as stored, Pillow's mode, whether EXIF turns it, its traits.
 
     `several` is whether the file holds more pictures than this one, its first: an animation, pages, two lenses.
     """
@@ -70,9 +104,18 @@ class Facts:
     mode: str
     turned: bool = False
     several: bool = False
+    traits: Traits = Traits()
 
 
-def open_small(ref: ImageRef, least: int) -> tuple[Image.Image, Facts]:
+def size_of(ref: ImageRef) -> tuple[int, int]:
+    """Return width and height as stored, from the header alone. Raises `ImageError`."""
+    if isinstance(ref, np.ndarray):
+        return ref.shape[1], ref.shape[0]
+    with _opened(ref) as image:
+        return image.size
+
+
+def open_small(ref: ImageRef, least: int, reading: Reading = USUAL) -> tuple[Image.Image, Facts]:
     """Read an image as `open_grey_or_rgb` does, and its facts; a JPEG at the least size with sides of `least` pixels.
 
     Raises `ImageError`.
@@ -81,7 +124,7 @@ def open_small(ref: ImageRef, least: int) -> tuple[Image.Image, Facts]:
         image = Image.fromarray(_checked(ref))
         return image, Facts(image.size, image.mode)
     with _loaded(ref, least) as (image, facts):
-        return _grey_or_rgb(image), facts
+        return _grey_or_rgb(image, reading), facts
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
@@ -94,12 +137,14 @@ def find_broken(
     threads: int,
     progress: Callable[[int, int], None] | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    seen: Callable[[tuple[Sample, Traits]], None] = lambda found: None,
 ) -> list[tuple[str, str]]:
     """Read all images once; return (sample id, reason) for each that cannot be decoded, in the given order.
 
-    JPEG files are read to their last byte and decoded at an eighth of their size, which finds the same
-    faults several times faster; others are decoded. `progress` is called with (done, total) from the calling
-    thread after each image; when `stopped` answers true, what was found so far is returned.
+    `seen` is told each that can, with its traits. JPEG files are read to their last byte and decoded at an eighth of
+    their size, which finds the same faults several times faster; others are decoded. `progress` is called with
+    (done, total) from the calling thread after each image; when `stopped` answers true, what was found so far is
+    returned.
     """
     broken: list[tuple[str, str]] = []
     looks = in_order(look_inside, (sample.image for sample in samples), threads, 8 * threads)
@@ -107,6 +152,8 @@ def find_broken(
         for done, (sample, found) in enumerate(zip(samples, looks, strict=True), start=1):
             if isinstance(found, str):
                 broken.append((sample.id, found))
+            else:
+                seen((sample, found.traits))
             if progress is not None:
                 progress(done, len(samples))
             if stopped():
@@ -124,7 +171,7 @@ def look_inside(ref: ImageRef) -> Facts | str:
             return Facts(image.size, image.mode)
         with _loaded(ref, 1) as (image, facts):
             if image.mode not in _DIRECT:
-                _grey_or_rgb(image)
+                _grey_or_rgb(image, USUAL)
             return facts
     except ImageError as fault:
         return str(fault)
@@ -135,19 +182,28 @@ def _loaded(path: Path, least: int | None = None) -> Iterator[tuple[Image.Image,
     """Open and decode a file, for as long as the block lasts; whatever Pillow raises becomes `ImageError`.
 
     All commands read files here, so that they agree on which ones are damaged: with `least` a JPEG is decoded at the
-    least size with sides of that many pixels. Nothing may ask for the EXIF data before the pixels are loaded: to find
-    them the reader of PNG decodes the file, and whoever passes over a fault of theirs passes over one of the pixels.
+    least size with sides of that many pixels, and the facts have the image's traits. Nothing may ask for the EXIF data
+    before the pixels are loaded: to find them the reader of PNG decodes the file, and whoever passes over a fault of
+    theirs passes over one of the pixels.
     """
+    with _opened(path) as image:
+        image.info[_STORED] = image.tile[0][3] if image.tile else None  # loading forgets it
+        size, mode, several = image.size, image.mode, _has_several(image, path)
+        turned = image.format == "TIFF" and _orientation(image) in _UPRIGHT  # its reader turns what it loads
+        if least is not None:
+            image.draft(None, (least, least))  # does nothing for formats other than JPEG
+        image.load()
+        turned = turned or _orientation(image) in _UPRIGHT
+        yield image, Facts(size, mode, turned, several, Traits() if least is None else _traits(image))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+    """Open a file for as long as the block lasts, and turn whatever Pillow raises into `ImageError`."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             _check_sides(*image.size)
-            size, mode, several = image.size, image.mode, _has_several(image, path)
-            turned = image.format == "TIFF" and _orientation(image) in _UPRIGHT  # its reader turns what it loads
-            if least is not None:
-                image.draft(None, (least, least))  # does nothing for formats other than JPEG
-            image.load()
-            turned = turned or _orientation(image) in _UPRIGHT
-            yield image, Facts(size, mode, turned, several)
+            yield image
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -199,20 +255,84 @@ def _unidentified(path: Path) -> str:
 
 # Modes that Pillow converts to RGB without loss or error.
 _DIRECT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV"})
+_WITH_ALPHA = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 
 
-def _grey_or_rgb(image: Image.Image) -> Image.Image:
+def _grey_or_rgb(image: Image.Image, reading: Reading) -> Image.Image:
     turn = _UPRIGHT.get(_orientation(image))
+    flat = flatten_alpha(image, _opaque(image, reading.levels), reading.flatten_alpha)
+    return flat if turn is None else flat.transpose(turn)
+
+
+def _opaque(image: Image.Image, white: int) -> Image.Image:
+    """Return the colours of an image alone, of mode L or RGB."""
     if image.mode.startswith("I"):
-        flat = Image.fromarray(_from_16_bits(np.asarray(image)))
-    elif image.mode in ("L", "RGB"):
+        return Image.fromarray(_from_16_bits(np.asarray(image), _TWELVE if _stored(image) == "I;12" else white))
+    if image.mode in ("L", "RGB"):
         flat = image
+    elif image.mode in ("LA", "La"):
+        flat = image.convert("LA").convert("L")
     elif image.mode in _DIRECT:
         # A palette may hold the transparency itself, which RGBA takes up.
         flat = (image.convert("RGBA") if image.mode in ("P", "PA") else image).convert("RGB")
     else:
         raise ImageError(f"its pixels are of Pillow's mode {image.mode}: convert them to 8 or 16 bits")
-    return flat if turn is None else flat.transpose(turn)
+    if white != USUAL.levels and _is_deep(image):
+        return flat.point(_scaled(_FROM_8_BITS, white).tolist() * len(flat.getbands()))
+    return flat
+
+
+def flatten_alpha(image: Image.Image, colours: Image.Image, ground: str | None) -> Image.Image:
+    """Lay the colours of an image, L or RGB, over `white` or `black` where it is transparent; over None keep them."""
+    alpha = None if ground is None else _alpha(image)
+    if ground is None or alpha is None:
+        return colours
+    return Image.composite(colours, Image.new(colours.mode, colours.size, ground), alpha)
+
+
+def _alpha(image: Image.Image) -> Image.Image | None:
+    """Return how opaque each pixel is, from 0 to 255 in mode L; None where all are."""
+    given = image.info.get("transparency")
+    if image.mode in _WITH_ALPHA:
+        alpha = image.getchannel(image.getbands()[-1])
+    elif given is None or (image.mode != "P" and not isinstance(given, int | tuple)):
+        return None
+    elif image.mode == "P":
+        alpha = image.convert("RGBA").getchannel("A")
+    else:  # the one colour that is transparent, in the units of the file
+        key = np.array(given) * _KEYS.get(_stored(image), 1)
+        same = np.asarray(image) == key.astype(bool if image.mode == "1" else int)
+        alpha = Image.fromarray(np.where(same.all(axis=2) if same.ndim == 3 else same, 0, 255).astype(np.uint8))
+    return alpha if np.min(alpha.getextrema()) < 255 else None
+
+
+def _traits(image: Image.Image) -> Traits:
+    if image.mode.startswith("I") and _stored(image) != "I;12":
+        peak = int(np.asarray(image).max(initial=0))
+    elif _is_deep(image):  # Pillow has kept the upper half of each value
+        colours = [band for name, band in zip(image.getbands(), image.split(), strict=True) if name in "RGB"]
+        peak = 256 * int(max(np.max(band.getextrema()) for band in colours)) + 255
+    else:
+        peak = 0
+    return Traits(_alpha(image) is not None, peak)
+
+
+_STORED = "ftr:stored"
+_KEYS = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}  # from a file's values to Pillow's
+_TWELVE = 4095
+_FROM_8_BITS = 257 * np.arange(256)
+
+
+def _stored(image: Image.Image) -> str:
+    """Return Pillow's name of how the file stores its pixels."""
+    args = image.info.get(_STORED)
+    name = args[0] if isinstance(args, tuple) and args else args
+    return name if isinstance(name, str) else ""
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether it has colours of 16 bits, of which Pillow keeps 8."""
+    return image.mode in ("RGB", "RGBA") and ";16" in _stored(image)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -222,10 +342,15 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _from_16_bits(values: npt.NDArray[np.integer[Any]]) -> Pixels:
+def _from_16_bits(values: npt.NDArray[np.integer[Any]], white: int) -> Pixels:
     if values.size and (values.min() < 0 or values.max() > 65535):
         raise ImageError("its pixels are 32-bit integers: convert them to 8 or 16 bits")
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return _scaled(values, white)
+
+
+def _scaled(values: npt.NDArray[np.integer[Any]], white: int) -> Pixels:
+    """Return values of 16 bits as values of 8, of which 255 stands for `white` and all above."""
+    return np.minimum((values.astype(np.uint32) * 255 + white // 2) // white, 255).astype(np.uint8)
 
 
 def _checked(pixels: Pixels) -> Pixels:

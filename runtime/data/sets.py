@@ -6,7 +6,9 @@ randomness derive from the seed, the stage, the epoch and its own id, so that ne
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,15 +19,16 @@ import numpy as np
 from recipe_lang.checked import CallValue, CheckedRecipe, Value
 from recipe_lang.diagnostics import Problem, RecipeError
 from recipe_lang.source import Span
+from runtime.compile import needs_sides
 from runtime.data import packaged_sets, sources, splits, tables, transforms
 from runtime.data.decoded import Decoded, fixed_lead, opening
 from runtime.data.excluded import without
-from runtime.data.images import find_broken
+from runtime.data.images import ImageError, Traits, find_broken, size_of
 from runtime.data.loader import Batch, batches, epoch_order
 from runtime.data.problems import UnreadableImages
 from runtime.data.sound_images import SoundImages
 from runtime.data.sources import Listing, Sample
-from runtime.data.views import View, chosen
+from runtime.data.views import READING_STEPS, View, chosen
 from runtime.mx import array, nd
 from runtime.plan import DataFacts, DataPlan, StagePlan, Step
 from runtime.randomness import generator
@@ -151,10 +154,23 @@ def _placed(problem: Problem, span: Span | None) -> Problem:
     return problem if problem.span is not None else replace(problem, span=span)
 
 
-def data_facts(listings: Mapping[str, Listing]) -> DataFacts:
-    """Return the facts that the compiler wants."""
+def data_facts(listings: Mapping[str, Listing], recipe: CheckedRecipe) -> DataFacts:
+    """Return the facts that the compiler wants. Sizes of images are looked up only where they matter."""
     counts = {name: tuple(listing.counts()) for name, listing in listings.items()}
-    return DataFacts(listings["train"].classes, counts)
+    sides = _square_sides(listings["train"].samples) if needs_sides(recipe) else None
+    return DataFacts(listings["train"].classes, counts, sides)
+
+
+def _square_sides(samples: Sequence[Sample]) -> tuple[int, int] | None:
+    """Return the least and the largest side of images in pixels; None where one is not square."""
+    least, largest = sys.maxsize, 0
+    for sample in samples:
+        with suppress(ImageError):  # said where all images are opened
+            width, height = size_of(sample.image)
+            if width != height:
+                return None
+            least, largest = min(least, width), max(largest, width)
+    return (least, largest) if largest else None
 
 
 def check_images(
@@ -164,11 +180,12 @@ def check_images(
     progress: Callable[[int, int], None],
     asked_to_stop: Callable[[], bool],
     sound: SoundImages | None = None,
+    seen: Callable[[Traits], None] = lambda traits: None,
 ) -> tuple[dict[str, Listing], tuple[tuple[str, str], ...]]:
     """Open every image once, and return the sets without the broken ones, and these with their reasons.
 
-    Images that `sound` knows are not opened; it takes notice of those that were, and could be read. When
-    `asked_to_stop` says so, the sets come back as they are.
+    Images that `sound` knows are not opened; it takes notice of those that were, and could be read. `seen` is told the
+    traits of each image. When `asked_to_stop` says so, the sets come back as they are.
 
     Raises:
         RecipeError: there are broken images and `on_error` is `stop`, or too little is left without them.
@@ -179,7 +196,8 @@ def check_images(
     kept: dict[str, Listing] = {}
     done, place = 0, None
     for name, listing in listings.items():
-        unknown = sound.unknown(listing.samples) if sound else listing.samples
+        unknown = sound.unknown(listing.samples, seen) if sound else listing.samples
+        opened: list[tuple[Sample, Traits]] = []
         if len(unknown) < len(listing.samples):
             done += len(listing.samples) - len(unknown)
             progress(done, total)
@@ -187,14 +205,16 @@ def check_images(
         def report(count: int, _: int, before: int = done) -> None:
             progress(before + count, total)
 
-        found = dict(find_broken(unknown, max(1, workers), report, asked_to_stop))
+        found = dict(find_broken(unknown, max(1, workers), report, asked_to_stop, opened.append))
         if asked_to_stop():
             return dict(listings), ()
         place = place or (data.place(name) if found else None)
         broken += [(_shown(s), found[s.id]) for s in listing.samples if s.id in found]
         kept[name] = Listing(tuple(s for s in listing.samples if s.id not in found), listing.classes)
+        for _, traits in opened:
+            seen(traits)
         if sound:
-            sound.note(sample for sample in unknown if sample.id not in found)
+            sound.note(opened)
         done += len(unknown)
     if broken and data["on_error"] == "stop":
         raise RecipeError(UnreadableImages(span=place, images=tuple(broken)))
@@ -290,8 +310,9 @@ def to_input(images: np.ndarray[Any, Any], mean: tuple[float, ...], std: tuple[f
 
 
 def transform(steps: Sequence[Step]) -> transforms.Transform:
-    """Return the transform of a plan's steps."""
-    return transforms.compose([TRANSFORMS[step.name](**_arguments(step)) for step in steps])
+    """Return the transform of a plan's steps, less those that say how a file is read."""
+    chosen = [step for step in steps if step.name not in READING_STEPS]
+    return transforms.compose([TRANSFORMS[step.name](**_arguments(step)) for step in chosen])
 
 
 def _arguments(step: Step) -> dict[str, Any]:

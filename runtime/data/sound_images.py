@@ -1,19 +1,23 @@
-"""Which image files are known to be sound, so that a later run need not open them to see.
+"""Which image files are known to be sound, and their traits, so that a later run need not open them to see.
 
-A table of the cache (`runtime/feature_cache.py`) without rows: the keys are those of files that could be read, in the
-state that they are in (`runtime/data/origins.py`). A file that somebody has written to since is unknown again.
+A table of the cache (`runtime/feature_cache.py`): the keys are those of files that could be read, in the state that
+they are in (`runtime/data/origins.py`). A file that somebody has written to since is unknown again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runtime.data.images import Traits
 from runtime.data.origins import origin_of, view_key
 from runtime.data.sources import Sample
 from runtime.feature_cache import CachedRows, FeatureCache
+
+_ROW = struct.Struct("<?H")  # the traits of an image
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +27,24 @@ class SoundImages:
     table: CachedRows
     _keys: dict[int, bytes] = field(default_factory=dict)  # by the sample's identity, from before it was opened
 
-    def unknown(self, samples: Sequence[Sample]) -> list[Sample]:
-        """Return the samples whose images have to be opened."""
+    def unknown(self, samples: Sequence[Sample], seen: Callable[[Traits], None]) -> list[Sample]:
+        """Return the samples whose images have to be opened; `seen` is told the traits of the others."""
         found = []
         for sample in samples:
             key = _key(sample)
-            if key is None or self.table.load(key) is None:
+            row = None if key is None else self.table.load(key)
+            if row is None:
                 found.append(sample)
+            else:
+                seen(Traits(*_ROW.unpack(row)))
             if key is not None:
                 self._keys[id(sample)] = key
         return found
 
-    def note(self, samples: Iterable[Sample]) -> None:
-        """Remember that the images of samples, which `unknown` has returned, could be read."""
-        self.table.add([((self._keys[id(sample)],), b"") for sample in samples if id(sample) in self._keys])
+    def note(self, found: Iterable[tuple[Sample, Traits]]) -> None:
+        """Remember the traits of samples, which `unknown` has returned, whose images could be read."""
+        rows = [(self._keys.get(id(sample)), _ROW.pack(each.transparent, each.peak)) for sample, each in found]
+        self.table.add([((key,), row) for key, row in rows if key is not None])
 
 
 def _key(sample: Sample) -> bytes | None:
@@ -48,7 +56,7 @@ def _key(sample: Sample) -> bytes | None:
 def sound_images(cache: FeatureCache | None, count: int) -> Iterator[SoundImages | None]:
     """Open the table for as long as the block lasts, for `count` images; None where there is no cache."""
     about = {"base": "images that can be read"}
-    table = cache.open({"of": "sound images", "rules": 2}, about, 0, count) if cache else None
+    table = cache.open({"of": "sound images", "rules": 3}, about, _ROW.size, count) if cache else None
     try:
         yield None if table is None else SoundImages(table)
     finally:

@@ -11,11 +11,22 @@ _TWICE = """\
 stage "one" {
   train = head
   for = 3 epochs
+  monitor = valid.accuracy
 }
 stage "two" {
   train = head
   for = 3 epochs
+  monitor = valid.accuracy
 }"""
+_TWO = """\
+stage "head" {{
+  train = head
+  for = 3 epochs
+}}
+stage "top" {{
+  train = base.block7 .. head
+  for = 3 epochs{more}
+}}"""
 _WHOLE = """\
 ftr 1
 data {{
@@ -157,6 +168,11 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The table `all.csv` holds the rows of `train.csv` as well.",
     ),
+    "W750": Example(
+        'base = gluon("resnet18_v2", weights = imagenet)',
+        'base = gluon("resnet18_v2", weights = gluon_params("resnet18_v2.params"))',
+        given="The zoo's cache is empty.",
+    ),
     "W760": Example(
         'train = folder("photos")\nvalid = folder("more")',
         'train = folder("photos")\nvalid = folder("more")\nexclude = "photos.exclude.txt"',
@@ -170,6 +186,8 @@ EXAMPLES: Mapping[str, Example] = {
         "The only image of roses that is held out of 25 cannot be read.",
     ),
     "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
+    "W780": Example(_TWO.format(more=""), _TWO.format(more="\n  monitor = valid.accuracy")),
+    "W785": Example("monitor = valid.top5", "monitor = valid.accuracy", "stage", "There are 2 classes."),
     "W790": Example(
         'train = folder("photos")',
         'train = folder("converted")',
@@ -199,5 +217,12 @@ EXAMPLES: Mapping[str, Example] = {
         'train = csv("labelled.csv", image = "file", label = "kind")',
         "data",
         "labels.csv has roses, tulips, and `nan` where pandas had no label; labelled.csv leaves those rows out.",
+    ),
+    "W796": Example("augment = [flip, color_jitter]", "augment = [flip, color_jitter(0.2)]", "data"),
+    "W797": Example(
+        "size = 64px\naugment = [random_crop]",
+        "size = 64px\naugment = [random_crop(padding = 4px)]",
+        "data",
+        "All training images have 64 x 64 pixels.",
     ),
 }

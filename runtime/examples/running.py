@@ -39,6 +39,15 @@ EXAMPLES: Mapping[str, Example] = {
         "shell",
         "The recipe has no `test`.",
     ),
+    "E690": Example(
+        "ftr evaluate runs/flowers-1 --stage heda", "ftr evaluate runs/flowers-1 --stage head", "shell", "A typo."
+    ),
+    "E691": Example(
+        "ftr evaluate runs/flowers-1 --stage head",
+        "ftr evaluate runs/flowers-1",
+        "shell",
+        "Ctrl-C ended the run in its first stage.",
+    ),
     "E606": Example(
         "ftr predict runs/flowers-1 rose.jgp",
         "ftr predict runs/flowers-1 rose.jpg",
@@ -82,5 +91,17 @@ EXAMPLES: Mapping[str, Example] = {
         "size = 224px\nbatch = 32",
         "data",
         "The scheduler gives a job 4 GB of memory, and kills it when it takes more.",
+    ),
+    "E695": Example(
+        "ftr evaluate runs/flowers-1 --data photos --strict",
+        "ftr evaluate runs/flowers-1 --data photos-of-2026 --strict",
+        "shell",
+        "The run was trained on the folder photos.",
+    ),
+    "E696": Example(
+        "ftr evaluate flowers.ftrpack --data photos-of-2026 --strict",
+        "ftr evaluate runs/flowers-1 --data photos-of-2026 --strict",
+        "shell",
+        "The pack was made from the folder runs/flowers-1.",
     ),
 }

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from recipe_lang.diagnostics import Edit, RecipeError
+from recipe_lang.fixing import holds
 from recipe_lang.formatter import format_text
 from recipe_lang.source import Source
-from runtime.lsp.reading import Finding, Reading, findings
+from runtime.lsp.reading import Finding, Reading, findings, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,11 @@ class Action:
 
 
 def quick_fixes(reading: Reading, start: int, end: int) -> Iterator[Action]:
-    """Yield the fixes of the problems that touch the characters `start` up to `end`."""
+    """Yield the fixes of the problems that touch the characters `start` up to `end`, where they hold."""
     for found in findings(reading):
         edits = found.problem.edits()
-        if edits and found.span.start <= end and start <= found.span.end:
+        touches = found.span.start <= end and start <= found.span.end
+        if edits and touches and holds(edits, lambda text: read(text).problems):
             yield Action(_title(edits), found, edits)
 
 

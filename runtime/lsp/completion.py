@@ -232,8 +232,9 @@ _ANY_UNIT = (v.Duration(), v.Number(unit="px"), v.Number(high=1))
 def _units(types: tuple[v.Type, ...], is_one: bool) -> Iterator[str]:
     for type_ in types:
         match type_:
-            case v.Duration():
+            case v.Duration(share=share):
                 yield from ("epoch", "step") if is_one else ("epochs", "steps")
+                yield from ("%",) * share
             case v.Number(unit=str(unit)):
                 yield unit[:-1] if is_one and unit.endswith("s") else unit
             case v.Number(high=1) | v.RangeOf(v.Number(high=1)):

@@ -22,6 +22,7 @@ from recipe_lang.selectors import Selector
 from recipe_lang.source import MAX_BYTES, Source, Span
 from recipe_lang.values import Values
 from runtime.vocabulary import VOCABULARY
+from runtime.weights_advice import with_weights_advice
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def read(source: Source) -> Reading:
     recipe = nodes.Recipe(source, ())
     try:
         recipe = load_source(source)
-        return Reading(source, recipe, check(recipe, VOCABULARY).advice)
+        return Reading(source, recipe, with_weights_advice(check(recipe, VOCABULARY)))
     except RecipeError as error:
         return Reading(source, recipe, error.problems)
 

@@ -7,6 +7,7 @@ NumPy.
 from __future__ import annotations
 
 from recipe_lang.vocabulary import Vocabulary
+from runtime.foreign import FOREIGN
 from runtime.metrics import METRICS
 from runtime.vocabulary import bases, data, training
 from runtime.vocabulary.advice_rules import ADVICE
@@ -43,8 +44,8 @@ VOCABULARY = Vocabulary(
     sets=("valid", "test"),
     parts=bases.parts_of,
     rules=(*RULES, *ADVICE),
-    later=frozenset(f"W{number}" for number in (*range(740, 780), 790, 791, 792, 794, 795)),
+    later=frozenset(f"W{number}" for number in (*range(740, 780), 785, 790, 791, 792, 794, 795, 797)),
     claim_rules=CLAIM_RULES,
-    habits=HABITS,
+    habits={**FOREIGN, **HABITS},
     renamings=RENAMINGS,
 )

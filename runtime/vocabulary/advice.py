@@ -1,4 +1,4 @@
-"""Advice that the text of a recipe gives: what is allowed and seldom wise (W710 to W730).
+"""Advice that the text of a recipe gives: seldom wise (W710 to W730, W780), or without its weights (W750).
 
 One class for each kind. Its docstring is the reason, `source` where the reason comes from; both are printed by
 `ftr explain CODE`. When each is given stands in `advice_rules`.
@@ -236,6 +236,27 @@ class MonitorIgnored(Problem):
 
     def help(self) -> str:
         return "remove one of the two"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmonitoredLast(Problem):
+    """A later stage may make the result worse, with a rate that is too high or too many epochs on few images.
+
+    Where nothing is monitored the weights of its last epoch are the final ones all the same. With `monitor` the best
+    are kept, and those that the stage began with are among them.
+    """
+
+    code: ClassVar[str] = "W780"
+    source: ClassVar[str] = (
+        "docs/language.md: which weights a stage hands on; Prechelt 1998, Early Stopping - But When?"
+    )
+    before: str
+
+    def message(self) -> str:
+        return f'the last weights of this stage are kept, also where those of stage "{self.before}" were better'
+
+    def help(self) -> str:
+        return "add `monitor = valid.accuracy`, or write `keep = last` if that is meant"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -483,3 +504,49 @@ class ViewsNeverRepeat(Problem):
 
     def help(self) -> str:
         return "take fewer, or write `views = none`"
+
+
+# --- weights -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsNotCached(Problem):
+    """The zoos' hosted weights are reported gone: what the zoo's cache does not hold can seldom be downloaded.
+
+    `ftr plan` and `ftr run` ask the host before anything else, and refuse where it has no such file.
+    """
+
+    code: ClassVar[str] = "W750"
+    source: ClassVar[str] = "https://github.com/dmlc/gluon-cv/issues/1778"
+    zoo: str
+    name: str
+    folder: str
+
+    def message(self) -> str:
+        weights = f'the `imagenet` weights of {self.zoo}("{self.name}")'
+        return f"{weights} are not in {self.folder}, and the hosted ones may be gone"
+
+    def help(self) -> str:
+        return (
+            'if you have the file, write `weights = gluon_params("file.params")`\n'
+            'or take a base that brings its weights: `packaged("efficientnet_lite0")`'
+        )
+
+
+# --- augmentations ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdleAugmentation(Problem):
+    """An augmentation whose strengths are all 0 leaves each image as it is; the plan goes without it."""
+
+    code: ClassVar[str] = "W796"
+    source: ClassVar[str] = "docs/language.md: data"
+    name: str
+    example: str
+
+    def message(self) -> str:
+        return f"`{self.name}` changes nothing: all its strengths are 0"
+
+    def help(self) -> str:
+        return f"leave it out, or write a strength, such as `{self.example}`"

@@ -15,7 +15,7 @@ from recipe_lang.diagnostics import Problem
 from recipe_lang.extend import merge
 from recipe_lang.source import Span
 from runtime.bases.zoo_names import ZOOS
-from runtime.data.views import view_count
+from runtime.data.views import is_idle, view_count
 from runtime.vocabulary.bases import parts_of
 
 # Peak rates above which pretrained weights are carried off: where their norms train, and where these are frozen.
@@ -144,13 +144,18 @@ def _hardly_trained(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 def _warmups(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
-        warmup: Quantity = stage["schedule"]["warmup"]
         length: Quantity = stage["for"]
+        warmup = stage["schedule"]["warmup"].within(length)
         if warmup.unit == length.unit and warmup.number > length.number / 2:
             from runtime.vocabulary.advice import LongWarmup
 
             place = _argument(stage.fields["schedule"], "warmup", stage.head_span)
-            yield LongWarmup(span=place, warmup=str(warmup), length=str(length), length_span=stage.fields["for"].span)
+            yield LongWarmup(
+                span=place,
+                warmup=str(stage["schedule"]["warmup"]),
+                length=str(length),
+                length_span=stage.fields["for"].span,
+            )
 
 
 def _drops(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -160,7 +165,7 @@ def _drops(recipe: CheckedRecipe) -> Iterator[Problem]:
         every: Quantity | None = schedule["every"] if schedule.name == "step" else None
         if every is None or every.unit != length.unit:
             continue
-        warmup: Quantity = schedule["warmup"]
+        warmup = schedule["warmup"].within(length)
         if every.number + (warmup.number if warmup.unit == length.unit else 0) >= length.number:
             from runtime.vocabulary.advice import NeverDrops
 
@@ -199,6 +204,14 @@ def _monitors(recipe: CheckedRecipe) -> Iterator[Problem]:
             from runtime.vocabulary.advice import MonitorIgnored
 
             yield MonitorIgnored(span=own, keep_span=stage.fields["keep"].span)
+
+
+def _unmonitored(recipe: CheckedRecipe) -> Iterator[Problem]:
+    *before, last = recipe.all("stage")
+    if before and not _chooses(last) and last["keep"] != "last":
+        from runtime.vocabulary.advice import UnmonitoredLast
+
+        yield UnmonitoredLast(span=last.head_span, before=before[-1].title)
 
 
 def _unused_defaults(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -365,6 +378,17 @@ def _views(recipe: CheckedRecipe) -> Iterator[Problem]:
             )
 
 
+def _idle(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for block in (recipe.block("data"), *recipe.all("stage")):
+        augment = block["augment"]
+        for step in augment if isinstance(augment, tuple) else ():
+            if is_idle(step.value):
+                from runtime.vocabulary.advice import IdleAugmentation
+
+                example = {"color_jitter": "color_jitter(0.2)", "lighting": "lighting(0.1)"}[step.value.name]
+                yield IdleAugmentation(span=step.span, name=step.value.name, example=example)
+
+
 ADVICE: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _high_rates,
     _slow_heads,
@@ -375,6 +399,7 @@ ADVICE: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _patience,
     _repeated,
     _monitors,
+    _unmonitored,
     _unused_defaults,
     _small_batches,
     _decay,
@@ -385,4 +410,5 @@ ADVICE: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _leaks,
     _claims,
     _views,
+    _idle,
 )

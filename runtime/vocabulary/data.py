@@ -113,6 +113,33 @@ PREPARE = family(
     "prepare",
     "a preparation step",
     Entry(
+        "flatten_alpha",
+        "Says what images with transparency are laid over; without it, over white. It comes first, wherever it stands.",
+        (
+            Arg(
+                "ground",
+                Either(
+                    (
+                        NothingType(),
+                        Word({"white": "As a page shows them.", "black": "For what is light, which white would hide."}),
+                    )
+                ),
+                "What lies below; with `none` transparency is dropped, and the colours that it hides are shown.",
+                "white",
+            ),
+        ),
+        examples=(
+            "prepare = [flatten_alpha(black)]",
+            "prepare = [flatten_alpha(ground = none), resize(256px), center_crop(224px)]",
+        ),
+    ),
+    Entry(
+        "levels",
+        "Says which value of 16-bit images is white, as 4095 where a camera gave 12 bits; others stay as they are.",
+        (Arg("white", Number(1, 65535, whole=True), "The value; larger ones are white as well."),),
+        examples=("prepare = [levels(4095)]", "prepare = [levels(white = 16383), resize(256px), center_crop]"),
+    ),
+    Entry(
         "resize",
         "Resizes so that the shorter side has this length.",
         (Arg("size", _SIZE, "Length of the shorter side."),),

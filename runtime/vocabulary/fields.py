@@ -277,7 +277,8 @@ STAGE = BlockType(
         Arg(
             "keep",
             Either((_NONE, Word({"best": "The best by the monitor.", "last": "The last."}))),
-            "Which weights go to the next stage; the best where something is monitored.",
+            "Which weights a stage hands on: the best where something is monitored, which may be those that it began"
+            " with; else the last.",
             None,
             examples=("keep = last", "keep = best\nmonitor = valid.accuracy"),
         ),

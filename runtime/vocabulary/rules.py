@@ -10,6 +10,7 @@ from recipe_lang import errors
 from recipe_lang.checked import CallValue, CheckedRecipe, Quantity
 from recipe_lang.diagnostics import Problem
 from recipe_lang.source import Span
+from runtime.data.views import READING_STEPS
 from runtime.vocabulary.bases import accepts, native_size, size_text
 
 
@@ -151,17 +152,19 @@ class PlacesNotRising(Problem):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NormalizeMisused(Problem):
-    """`normalize` stands once, in `prepare`, where it holds for all images."""
+class StepMisused(Problem):
+    """`normalize`, `flatten_alpha` and `levels` stand once, in `prepare`, where they hold for all images."""
 
     code: ClassVar[str] = "E429"
+    name: str
     where: str
 
     def message(self) -> str:
-        return f"`normalize` {self.where}"
+        return f"`{self.name}` {self.where}"
 
     def help(self) -> str:
-        return "write it once, in `prepare`: it is applied last, to all images"
+        when = "last" if self.name == "normalize" else "first"
+        return f"write it once, in `prepare`: it is applied {when}, to all images"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,16 +281,20 @@ def _uncropped(recipe: CheckedRecipe) -> Iterator[Problem]:
             yield NothingCrops(span=steps[resizes[-1]].span)
 
 
-def _normalize(recipe: CheckedRecipe) -> Iterator[Problem]:
+def _once(recipe: CheckedRecipe) -> Iterator[Problem]:
+    """Find misuse of what holds for all images."""
     data = recipe.block("data")
-    found = [step for step in data["prepare"] or () if step.value.name == "normalize"]
-    for step in found[1:]:
-        yield NormalizeMisused(span=step.span, where="stands twice")
+    names = ("normalize", *READING_STEPS)
+    seen: set[str] = set()
+    for step in data["prepare"] or ():
+        if step.value.name in names and step.value.name in seen:
+            yield StepMisused(span=step.span, name=step.value.name, where="stands twice")
+        seen.add(step.value.name)
     for block in (data, *recipe.all("stage")):
         augment = block["augment"]
         for step in augment if isinstance(augment, tuple) else ():
-            if step.value.name == "normalize":
-                yield NormalizeMisused(span=step.span, where="is no augmentation")
+            if step.value.name in names:
+                yield StepMisused(span=step.span, name=step.value.name, where="is no augmentation")
 
 
 def _scales(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -339,7 +346,7 @@ RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _keep,
     _sizes,
     _uncropped,
-    _normalize,
+    _once,
     _scales,
     _holdouts,
     _claims,

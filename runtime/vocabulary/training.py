@@ -111,7 +111,7 @@ OPTIMIZER = family(
 
 _WARMUP = Arg(
     "warmup",
-    Duration(whole=False, zero=True),
+    Duration(whole=False, zero=True, share=True),
     "Length of the linear rise from 0, inside the stage: of W steps, step s has s / W of the peak.",
     Default("0 epochs"),
 )
@@ -183,7 +183,7 @@ SCHEDULE = family(
         source="Loshchilov and Hutter, arXiv 1608.03983, one period",
         positional=0,
         formula=f"{_DECAYING}\nf = final + (1 - final) (1 + cos(pi t)) / 2",
-        examples=("schedule = cosine(warmup = 1 epoch, final = 1%)",),
+        examples=("schedule = cosine(warmup = 1 epoch, final = 1%)", "schedule = cosine(warmup = 10%)"),
     ),
 )
 
@@ -235,7 +235,7 @@ STOP = family(
         "Ends the stage when the metric has not improved for `patience`.",
         (
             Arg("metric", MetricOf(("valid",)), "The metric that must improve.", Default("valid.accuracy")),
-            Arg("patience", Duration(), "How long to wait for a better value.", Default("3 epochs")),
+            Arg("patience", Duration(in_epochs=True), "How long to wait for a better value.", Default("3 epochs")),
             Arg("min_delta", Number(0), "Least change that counts as better.", 0.0),
         ),
         examples=(

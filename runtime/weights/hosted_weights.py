@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from recipe_lang.diagnostics import RecipeError
 from runtime.mx import gluoncv, mx
 from runtime.weights.problems import NoHostedWeights
+from runtime.weights_advice import zoo_cache
 
 
 @contextlib.contextmanager
@@ -40,10 +42,42 @@ def hosted_weights(zoo: str, name: str) -> Iterator[None]:
         raise RecipeError(NoHostedWeights(zoo=zoo, name=name, reason=reason)) from error
 
 
+def check_hosted(zoo: str, name: str) -> None:
+    """Refuse weights that are neither in the zoo's cache nor with its host, which is asked, but gives nothing yet.
+
+    Raises:
+        RecipeError: they cannot be had.
+    """
+    if name not in _hosted(zoo):
+        raise RecipeError(NoHostedWeights(zoo=zoo, name=name, reason="the zoo hosts none"))
+    store = _store(zoo)
+    file = f"{name}-{store.short_hash(name)}"
+    path = zoo_cache() / f"{file}.params"
+    if path.is_file() and mx.gluon.utils.check_sha1(str(path), store._model_sha1[name]):
+        return
+    import requests
+
+    host = os.environ.get("MXNET_GLUON_REPO", store.apache_repo_url).rstrip("/")
+    url = store._url_format.format(repo_url=f"{host}/", file_name=file)
+    try:
+        answer = requests.head(url, timeout=5, allow_redirects=True)
+        said = "" if answer.ok or answer.status_code == _NO_HEAD else f"says {answer.status_code} {answer.reason}"
+    except OSError:  # of requests too
+        said = "cannot be reached"
+    if said:
+        reason = f"{path} is {'damaged' if path.is_file() else 'not there'}, and {host} {said}"
+        raise RecipeError(NoHostedWeights(zoo=zoo, name=name, reason=reason))
+
+
+_NO_HEAD = 405  # a host that answers to GET only
+
+
+def _store(zoo: str) -> Any:
+    return (gluoncv() if zoo == "gluoncv" else mx.gluon).model_zoo.model_store
+
+
 def _hosted(zoo: str) -> frozenset[str]:
-    if zoo == "gluoncv":
-        return frozenset(gluoncv().model_zoo.pretrained_model_list())
-    return frozenset(mx.gluon.model_zoo.model_store._model_sha1)
+    return frozenset(_store(zoo)._model_sha1)
 
 
 def _first_line(error: BaseException) -> str:

@@ -125,8 +125,8 @@ def page(results: list[dict[str, Any]], command: str) -> str:
         f"CPU ms of a training step (forward, loss, backward) with one thread, batch {', '.join(map(str, batches))},",
         "random weights: the least of a few steps, taken in turn by two processes. The ratio is fast / plain: below 1,",
         "the fast graph is faster. Memory is that of the whole process. *plain*: no rule pays there, or the gradients",
-        "were not those of the blocks, so that the fast graph is the blocks: what differs is chance. So are differences of",
-        "5% wherever the machine was busy with other things.",
+        "were not those of the blocks, so that the fast graph is the blocks: what differs is chance. So are other",
+        "differences of 5%, wherever the machine was busy with other things.",
         "",
         "Measured at one level of instructions, " + levels[0] + "."
         if len(levels) == 1

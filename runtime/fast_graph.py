@@ -286,7 +286,10 @@ def _keeps_channels(cut: Node) -> bool:
 
 
 def _is_depthwise(node: Node) -> bool:
-    return node["op"] == "Convolution" and node["attrs"].get("num_group", "1") == node["attrs"]["num_filter"] != "1"
+    if node["op"] != "Convolution":
+        return False
+    groups: str = node["attrs"].get("num_group", "1")
+    return groups != "1" and groups == node["attrs"]["num_filter"]
 
 
 def _relu(node: Node) -> float:

@@ -36,12 +36,13 @@ def choose_threads(asked: int | None = None) -> str:
 
 
 _MOST_COUNTED = 255  # what the status of a process can say
+_REFUSED = {"RuntimeError": "can't start new thread", "MXNetError": "Resource temporarily unavailable"}
 
 
 def is_refusal(error: BaseException) -> bool:
     """Whether an error says that the system refused a thread: Python's own, or one of MXNet."""
-    reason = {"RuntimeError": "can't start new thread", "MXNetError": "Resource temporarily unavailable"}
-    return reason.get(type(error).__name__, "\n\n") in str(error)
+    reason = _REFUSED.get(type(error).__name__)
+    return reason is not None and reason in str(error)
 
 
 def _startable(most: int) -> int:

@@ -141,3 +141,16 @@ def test_warnings_of_libraries_end_nothing(recipe: Path) -> None:
         done = ftr(*words, cwd=recipe.parent, PYTHONWARNINGS="error")
         assert done.returncode == 0, done.stderr
         assert "Warning" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "is_refusal"),
+    [
+        (RuntimeError("can't start new thread"), True),
+        (RuntimeError("another\n\nreason"), False),
+        (ValueError("two\n\nparagraphs"), False),
+        (OSError(11, "Resource temporarily unavailable"), False),
+    ],
+)
+def test_only_a_refused_thread_is_called_one(error: Exception, is_refusal: bool) -> None:
+    assert threads.is_refusal(error) is is_refusal

@@ -14,7 +14,7 @@ from recipe_lang.checker import check
 from recipe_lang.parser import parse
 from recipe_lang.source import Source
 from runtime.cli import app
-from runtime.commands.habits import _COMMANDS, _IN_RECIPE, _OPTIONS
+from runtime.commands.habits import _COMMANDS, _IN_RECIPE, _OPTIONS, instead_of_command
 from runtime.vocabulary import VOCABULARY
 
 RECIPE = """\
@@ -156,10 +156,16 @@ def test_the_answers_name_commands_and_options_that_there_are() -> None:
     for word, forms in _COMMANDS.items():
         assert word not in app.commands
         for name in (found for form in forms for found in re.findall(r"\bftr (\w[\w-]*)", form)):
-            assert name in app.commands or name in ("installs",), word
+            assert name in app.commands, word
     for word, ours in _OPTIONS.items():
         assert ours.split()[0] in options or ours == "--{}", word
         assert f"--{word}" not in options or len(word) == 1 or f"--{word}" in ("--force", "--strict"), word
+
+
+def test_what_is_to_be_typed_is_a_command() -> None:
+    for word in _COMMANDS:
+        for command in re.findall(r"write `ftr ([^\s`]+)", instead_of_command([word], app.commands)):
+            assert command in app.commands or command.startswith("--"), word
 
 
 def test_what_is_to_be_written_checks() -> None:

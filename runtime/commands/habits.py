@@ -50,7 +50,7 @@ _COMMAND_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("each run folder has `curves.png` and `metrics.jsonl`; `ftr runs` lists the runs",),
     ),
     ("config configure settings", ("everything that counts stands in the recipe: `ftr new FOLDER` writes one",)),
-    ("install update upgrade", ("ftr installs nothing itself: that is pip's work",)),
+    ("install update upgrade", ("that is pip's work: nothing is installed by ftr",)),
 )
 _COMMANDS = {word: forms for words, forms in _COMMAND_ROWS for word in words.split()}
 

@@ -411,6 +411,8 @@ def test_a_cell_without_end_is_named_by_its_line(tmp_path: Path) -> None:
     problem = problem_of(csv_file, path, "file", "kind")
     assert problem.message().endswith("a cell of line 3 has more than 131,072 characters")
     assert problem.help() == "is there a quote that does not close?"
+    problem = problem_of(csv_file, table(tmp_path, "x" * 140_000), "file", "kind")  # another kind of file
+    assert problem.message().endswith("a cell of line 1 has more than 131,072 characters")
 
 
 @pytest.mark.parametrize(

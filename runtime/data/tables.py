@@ -72,7 +72,10 @@ def read_table(path: Path, wanted: Collection[str] = ()) -> Table:
 
 def _names(head: list[str], separator: str, wanted: Collection[str]) -> tuple[bool, int]:
     """Rank a separator by what the first line is with it."""
-    names = [cell.strip() for cell in next(csv.reader(head, delimiter=separator, skipinitialspace=True), [])]
+    try:
+        names = [cell.strip() for cell in next(csv.reader(head, delimiter=separator, skipinitialspace=True), [])]
+    except csv.Error:  # said where the rows are read
+        names = []
     return bool(wanted) and set(wanted) <= set(names), len(names)
 
 

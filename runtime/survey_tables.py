@@ -15,7 +15,7 @@ from runtime.data.formats import IMAGE_ENDINGS
 from runtime.data.passed_over import ending_of
 from runtime.data.problems import quoted
 from runtime.data.set_names import ROLES
-from runtime.data.sources import Listing
+from runtime.data.sources import Listing, folders_in
 from runtime.data.tables import Table, csv_file, read_table
 from runtime.survey_problems import NoImageColumn, NoLabelColumn
 
@@ -57,8 +57,7 @@ def survey_table(path: Path, roots: Sequence[Path] = ()) -> tuple[Found, tuple[s
 
 def _folders(place: Path) -> list[Path]:
     try:
-        with os.scandir(place) as entries:
-            return sorted(Path(place, each.name) for each in entries if each.is_dir() and not each.name.startswith("."))
+        return [place / name for name in folders_in(place)]
     except OSError:
         return []
 

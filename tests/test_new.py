@@ -174,6 +174,7 @@ def test_tables(new: New, tmp_path: Path, place: str) -> None:
     rows = [(f"{number}.png", "crack" if number < 15 else "fine") for number in range(40)]
     for folder in ("flat", "beside", "rooted/pictures"):
         photos(tmp_path / folder, {"": 40})
+    (tmp_path / "rooted" / "circle").symlink_to("circle")
     lines = [f"{number};{name};{label}" for number, (name, label) in enumerate(rows)]
     table(tmp_path / "flat" / "labels.csv", "id;image;class", *lines)
     table(tmp_path / "beside.csv", "image,verdict", *(f"beside/{name},{label}" for name, label in rows))

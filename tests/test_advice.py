@@ -404,6 +404,7 @@ def test_many_numbers_on_few_images() -> None:
     [
         (("Dog", "cat", "dog"), "`Dog` (600) and `dog` (600)"),
         (("1", "01", "1.0", "2"), "`1` (600), `01` (600) and `1.0` (600)"),
+        (("90071992547409931", "90071992547409932"), ""),  # one number to a float
         (("big_cat", "Big Cat", "big-cat", "bigcat"), "`big_cat` (600), `Big Cat` (600) and `big-cat` (600)"),
         (("STRASSE", "straße", "-1", "1"), "`STRASSE` (600) and `straße` (600)"),
         (("a", "A", "β", "Β", "cafe", "café", "1a", "01a"), ""),

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
@@ -32,7 +33,7 @@ def meant(label: str) -> str:
     text = seen(unicodedata.normalize("NFKC", label)).casefold()
     if len(text) == 1 and not text.isdigit():  # `a` and `A` are two letters
         return label
-    return str(float(text)) if NUMBER.fullmatch(text) else " ".join(re.split(r"[\s_-]+", text))
+    return str(Fraction(text)) if NUMBER.fullmatch(text) else " ".join(re.split(r"[\s_-]+", text))
 
 
 def told_apart(label: str) -> str:

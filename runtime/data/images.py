@@ -182,13 +182,14 @@ def _loaded(path: Path, least: int | None = None) -> Iterator[tuple[Image.Image,
     """Open and decode a file, for as long as the block lasts; whatever Pillow raises becomes `ImageError`.
 
     All commands read files here, so that they agree on which ones are damaged: with `least` a JPEG is decoded at the
-    least size with sides of that many pixels, and the facts have the image's traits. Nothing may ask for the EXIF data
-    before the pixels are loaded: to find them the reader of PNG decodes the file, and whoever passes over a fault of
-    theirs passes over one of the pixels.
+    least size with sides of that many pixels, and the facts have the image's traits and whether it is one of several.
+    Nothing may ask for the EXIF data before the pixels are loaded: to find them the reader of PNG decodes the file, and
+    whoever passes over a fault of theirs passes over one of the pixels.
     """
     with _opened(path) as image:
         image.info[_STORED] = image.tile[0][3] if image.tile else None  # loading forgets it
-        size, mode, several = image.size, image.mode, _has_several(image, path)
+        size, mode = image.size, image.mode
+        several = least is not None and _has_several(image, path)
         turned = image.format == "TIFF" and _orientation(image) in _UPRIGHT  # its reader turns what it loads
         if least is not None:
             image.draft(None, (least, least))  # does nothing for formats other than JPEG

@@ -36,6 +36,7 @@ from runtime.recipe_files import is_pack
 from runtime.run_settings import RunSettings
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import sha256_of
+from runtime.weights_advice import zoo_cache
 
 SUBJECT = ("recipe", "parents", "weights", "data")
 """The sections that say what is trained, on what, from what."""
@@ -132,7 +133,7 @@ def _weights_file(base: Step) -> tuple[str, Path | None]:
         return f"package {PACKAGED[name].package} {version(PACKAGED[name].package)}", packaged_file(name)
     if weights.name == "imagenet":
         store = (gluoncv() if base.name == "gluoncv" else mx.gluon).model_zoo.model_store
-        return f"hosted by {base.name}", Path(mx.base.data_dir(), "models", f"{name}-{store.short_hash(name)}.params")
+        return f"hosted by {base.name}", zoo_cache() / f"{name}-{store.short_hash(name)}.params"
     return "a file", weights.args["file"]
 
 

@@ -17,7 +17,7 @@ from recipe_lang.extend import files
 
 def zoo_cache() -> Path:
     """Return the folder in which both zoos keep the weights that they have downloaded."""
-    return Path(os.environ.get("MXNET_HOME") or Path("~", ".mxnet"), "models").expanduser()
+    return Path(os.environ.get("MXNET_HOME", "~/.mxnet"), "models").expanduser()
 
 
 def with_weights_advice(recipe: CheckedRecipe) -> tuple[Problem, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from runtime.decorations import reason_of
 from runtime.epoch_line import EpochLine, number, place
 from runtime.events import (
     Evaluated,
@@ -71,6 +73,7 @@ class Display:
         self._left = TimeLeft(plan)
         self._shown_at = 0.0
         self._moving: MovingLines | None = None
+        self._failed = False
 
     def __enter__(self) -> Display:
         if self._console.is_terminal and not self._console.is_dumb_terminal and not self._quiet:
@@ -86,22 +89,31 @@ class Display:
 
     def checking(self, done: int, total: int) -> None:
         """Show how far the check of the images is."""
-        with going_on(self._console.file, self._be_quiet):
-            self._show([Text(f"checking images: {done:,} of {total:,}")])
-            if done == total:  # what is said next may go to standard error, which this line must not stand before
-                self._show([], force=True)
+        self._try(partial(self._check, done, total))
 
     def __call__(self, event: Event) -> None:
-        """Show one event. What goes wrong in that is said, and ends no run."""
+        """Show one event."""
+        self._try(partial(self._take, event))
+
+    def _try(self, show: Callable[[], None]) -> None:
+        """Show something. The first fault in that is said, and ends no run: it is shown no more then."""
+        if self._failed:
+            return
         with going_on(self._console.file, self._be_quiet):
             try:
-                self._take(event)
+                show()
             except OSError:
                 raise
             except Exception as fault:
+                self._failed = True
                 self.__exit__(None, None, None)
                 self._be_quiet()
-                print(f"the run goes on, but is shown no more: {type(fault).__name__}: {fault}", file=sys.stderr)
+                print(f"the run goes on, but is shown no more: {reason_of(fault)}", file=sys.stderr)
+
+    def _check(self, done: int, total: int) -> None:
+        self._show([Text(f"checking images: {done:,} of {total:,}")])
+        if done == total:  # what is said next may go to standard error, which this line must not stand before
+            self._show([], force=True)
 
     def _be_quiet(self) -> None:
         self._quiet, self._moving = True, None

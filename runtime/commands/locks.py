@@ -130,7 +130,6 @@ def verify(
     with mxnet(threads or lock.threads(), debug, lock.instructions):
         with first_words(path, quiet or machine) as say:
             say("loading MXNet")
-            from runtime.decorations import Guarded
             from runtime.display import Display
             from runtime.instructions import instructions
             from runtime.plan import as_json
@@ -156,7 +155,7 @@ def verify(
             try:
                 with Display(screen, time.monotonic, prepared.plan, quiet or machine) as display:
                     where = settings_of(lock, workers, device)
-                    folder, result = run(prepared, where, Path(place), Guarded(display), approve)
+                    folder, result = run(prepared, where, Path(place), display, approve)
             except Interrupted as stopped:
                 result = {"status": "interrupted", "signal": stopped.args[0]}
             if result["status"] != "finished":

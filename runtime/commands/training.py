@@ -211,7 +211,6 @@ def run(
     with mxnet(threads, debug, lock.instructions if lock else where.instructions):
         with first_words(where.recipe, quiet) as say:
             say("loading MXNet")
-            from runtime.decorations import Guarded
             from runtime.display import Display, summary
             from runtime.leaving import how_to_go_on, what_is_left
             from runtime.locking import as_locked
@@ -235,7 +234,7 @@ def run(
                 again = Resume(resumed, extend) if resumed is not None else None
                 asking = (as_locked(lock), _advise(deny, quiet))
                 folder, result = run_prepared(
-                    prepared, where.runs, out, Guarded(display), *asking, again, (lambda line: None) if quiet else tell
+                    prepared, where.runs, out, display, *asking, again, (lambda line: None) if quiet else tell
                 )
         except Interrupted as stopped:
             with going_on(sys.stderr):

@@ -108,9 +108,7 @@ def restored(plain: Any) -> TrainState:
     Raises:
         ValueError: they are not those of a state.
     """
-    if (
-        isinstance(plain, dict) and type(plain.get("stage")) is int
-    ):  # older checkpoints do not say whose weights these were
+    if isinstance(plain, dict) and type(plain.get("stage")) is int:  # older checkpoints do not say whose weights
         plain = {"from_stage": max(0, plain["stage"] - 1), "from_epoch": 0, **plain}
     if not isinstance(plain, dict) or plain.keys() != _PLAIN.keys():
         raise ValueError("the state has other fields")

@@ -140,7 +140,7 @@ class Leaving:
         with writing(folder):
             if weights is not None:
                 write_params(folder / "model.params", session.model.arrays())
-            for name in _LATER:  # of a result that the folder had before
+            for name in _LATER if weights is not None else ("model.params", *_LATER):  # of an earlier result
                 (folder / name).unlink(missing_ok=True)
             if status == "finished":
                 write_text(folder / LOCK, lock_text({**self.facts, **outcome(result, folder / "model.params")}))

@@ -26,9 +26,11 @@ from runtime.bases import families
 from runtime.data.sets import Sets, list_sets
 from runtime.events import Evaluated, StageFinished, StageStarted, StepFinished
 from runtime.finished import load
+from runtime.locking import _weights_file
 from runtime.mx import mx
+from runtime.plan import Step
 from runtime.run_settings import RunSettings
-from runtime.running import Watch, prepare
+from runtime.running import Resume, Watch, prepare
 from runtime.running import run as run_prepared
 from runtime.train import Interrupted
 from runtime.vocabulary import VOCABULARY
@@ -343,6 +345,23 @@ stage "too hot" {
     assert not (tmp_path / "run/model.params").exists()
     with pytest.raises(RecipeError, match="left no weights"):
         load(tmp_path / "run")
+
+
+def test_a_run_that_ends_without_weights_keeps_none_of_before(photos: Path, tmp_path: Path) -> None:
+    stage = 'stage "a" {\n  train = all\n  for = 40 epochs\n  optimizer = sgd(lr = 100, weight_decay = 10)\n}\n'
+    recipe, out = write_recipe(tmp_path / "r.ftr", photos, stage), tmp_path / "run"
+
+    def stop(event: Any) -> None:
+        if isinstance(event, StepFinished) and event.step == 1:  # a second one would break it off
+            signal.raise_signal(signal.SIGINT)
+
+    _, result = run_prepared(prepare(recipe), RunSettings(workers=0), out, Watching(stop))
+    assert (result["status"], (out / "model.params").exists()) == ("interrupted", True)
+    with pytest.raises(RecipeError) as caught:
+        run_prepared(prepare(recipe), RunSettings(workers=0), None, resume=Resume(out))
+    assert caught.value.problems[0].code == "E601"
+    with pytest.raises(RecipeError, match="left no weights"):
+        load(out)
 
 
 def test_a_failed_stage_leaves_the_weights_of_the_one_before(photos: Path, tmp_path: Path) -> None:
@@ -675,6 +694,21 @@ def test_weights_that_cannot_be_had_are_refused_before_anything_is_done(
     assert [url.rpartition("/")[2][:17] for url in asked] == ["cifar_resnet20_v1"] * (code == "E540")
     assert code != "E540" or (" is not there, and " in problem.message() and "says 403 Forbidden" in problem.message())
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(("home", "folder"), [("~/zoo", "zoo/models"), (None, ".mxnet/models"), ("", "models")])
+def test_the_lock_has_hosted_weights_where_the_zoos_keep_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str | None, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("MXNET_HOME", raising=False)
+    if home is not None:
+        monkeypatch.setenv("MXNET_HOME", home)
+    base = Step("gluoncv", {"name": "cifar_resnet20_v1", "weights": Step("imagenet", {})})
+    _, path = _weights_file(base)
+    assert path is not None
+    assert path.parent.absolute() == tmp_path / folder
 
 
 def test_weights_in_the_zoos_cache_are_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

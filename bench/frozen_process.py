@@ -11,6 +11,7 @@ import re
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,10 +93,17 @@ class _Record:
 
 
 def anonymous_mb(pid: int) -> float:
-    """Return the memory that a process has now, without pages of files, MB; 0 if it has ended, and off Linux."""
+    """Return the memory without pages of files, MB, of the largest of a process and its children; 0 off Linux."""
+    children = []
+    with suppress(OSError):  # it has ended
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()  # `ftr run` trains in a child
+    return max(map(_anonymous_mb, [str(pid), *children]))
+
+
+def _anonymous_mb(pid: str) -> float:
     try:
         found = re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    except OSError:
+    except OSError:  # it has ended
         return 0.0
     return int(found[1]) / 1024 if found else 0.0
 

@@ -129,10 +129,10 @@ class Display:
                     self._say(Text(f"{name} was {before}, is {then}: this may change the weights", style="yellow"))
                 steps = self._plan.stages[event.stage].steps
                 is_over = event.step == steps and event.stage == len(self._plan.stages) - 1
-                where = f"goes on in stage {event.stage + 1} behind step {event.step:,} of {steps:,}"
+                where = f"continues in stage {event.stage + 1}, after step {event.step:,} of {steps:,}"
                 if event.stage == event.step == 0:
                     where = "begins again: there is no checkpoint yet"
-                self._say(Text("has trained already; what is left is measured" if is_over else where))
+                self._say(Text("all training is done; the final weights are measured" if is_over else where))
             case StageStarted():
                 self._now = _Now(event.plan, now, event.step, resumed=now)
                 self._say(*self._stage_lines(event.plan))
@@ -212,7 +212,7 @@ class Display:
         busy = now.busy_s + (self._clock() - now.resumed if not now.doing else 0.0)
         speed = f"{now.images / busy:,.0f} images/s" if busy > 0 and now.images else ""
         details = [f"loss {number(last.loss, 3)}", speed, f"rate {last.rate:.2e}"] if last else []
-        where = "" if stage.steps.is_in_steps else place(stage, min(step + 1, stage.steps))
+        where = "" if stage.steps.is_in_steps else place(stage, min(step + (not now.doing), stage.steps))
         count = f"{step:,}/{stage.steps:,}{' steps' if stage.steps.is_in_steps else ''}"
         done = "  ".join(part for part in (count, self._time_left(width - len(count) - 2)) if part)
         length = max(0, min(_BAR, width - len(done) - 2))
@@ -318,7 +318,8 @@ def summary(console: Console, result: Mapping[str, Any], folder: object) -> None
     """Print what came out: metrics of the sets, the verdict on each claim, where it is."""
     sets = [name for name in ("valid", "test") if name in result]
     if sets:
-        table = Table(title=f"{result['recipe']}: the final weights", title_justify="left")
+        console.print(Text(f"{result['recipe']}: the final weights", style="italic"), soft_wrap=True)
+        table = Table()
         table.add_column("")
         for name in sets:
             table.add_column(name, justify="right")
@@ -337,4 +338,4 @@ def _from(origin: Mapping[str, Any]) -> str:
     """Say of which stage and epoch the final weights are."""
     epoch = f"epoch {origin['epoch']} of " if origin["epoch"] else ""
     best = f": {origin['metric']} {number(origin['value'], 4)}" if origin["metric"] else ""
-    return f'the weights are those of {epoch}stage {origin["stage"]} "{origin["title"]}"{best}'
+    return f'weights: {epoch}stage {origin["stage"]} "{origin["title"]}"{best}'

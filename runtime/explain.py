@@ -167,7 +167,7 @@ def _problems(code: str) -> Iterator[Page]:
     example = examples_of(family).get(code)
     if example is not None:
         place = PLACES[example.inside]
-        parts += _prose(example.given)
+        parts += _prose(f"Example: {example.given}" if example.given else "")
         parts += (Code(example.wrong, f"Wrong{place}"), Code(example.right, f"Right{place}"))
     yield Page(f"{code}: {codes.title(kind)}", tuple(parts))
 

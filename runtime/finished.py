@@ -20,7 +20,7 @@ from recipe_lang.checked import CallValue, CheckedRecipe
 from recipe_lang.checker import check
 from recipe_lang.diagnostics import RecipeError
 from recipe_lang.parser import parse, read_source
-from recipe_lang.phrases import printable
+from recipe_lang.phrases import counted, printable
 from recipe_lang.source import Source
 from runtime.artifacts import read_classes, read_json, stage_weights, write_text, written_recipe
 from runtime.compile import data_plan, step
@@ -222,12 +222,12 @@ def evaluate(
 ) -> Evaluation:
     """Measure a run on one of its own sets, or on other data.
 
-    `strict` refuses other data of which the run has seen an image, or may have.
+    `strict` refuses a test set, or other data, of which the run has seen an image, or may have.
     With `cache`, what the frozen part gives of an image is taken from the disk, and kept there.
 
     `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`). Images that
     cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is passed over,
-    and how many images of other data the run has seen, if any.
+    and how many of the images the run has seen, if any.
 
     Raises:
         RecipeError: the data cannot be used, or its classes are not the run's, or the run has seen them.
@@ -245,7 +245,13 @@ def evaluate(
     samples = _readable(run, listing, workers)
     if not samples:
         raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))
-    known = seen(run.path, samples, workers, user_cache() if cache else None) if data is not None else None
+    if broken := len(listing.samples) - len(samples):
+        tell(f"left out {broken:,} of {counted(len(listing.samples), 'image')} that cannot be read")
+    known = None
+    if data is not None or name == "test":
+        known = seen(run.path, samples, workers, user_cache() if cache else None)
+        if data is None and isinstance(known, ImagesNotKnown) and not strict:
+            known = None  # a pack's own test set
     if known is not None and strict:
         refuse_seen(run.path, known)
     if line := told(known):

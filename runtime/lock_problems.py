@@ -56,8 +56,9 @@ class LockMismatch(Problem):
 
     def help(self) -> str:
         """Say how the two come together."""
-        images = "put the images and their labels back" if self.name.startswith("data.") else "put it back"
-        back = _PUT_BACK.get(self.name, images).format(self.locked)
+        images = "put the images and their labels back (or the paths and `exclude` of the recipe)"
+        other = images if self.name.startswith("data.") else "put it back"
+        back = _PUT_BACK.get(self.name, other).format(self.locked)
         return f"{back}, or renew the lock with `ftr lock`" if self.renewable else back
 
 

@@ -50,7 +50,7 @@ class PackRefused(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileExists(Problem):
-    """A file that `ftr pack` or `ftr pull` would write over is there already."""
+    """A file that `ftr pack`, `ftr pull` or `ftr export` would write over is there already."""
 
     code: ClassVar[str] = "E572"
     path: str

@@ -101,7 +101,7 @@ def _head(plan: Plan) -> RenderableType:
         ("head", ", ".join(call_text(layer) for layer in plan.head)),
         ("images", _images(data)),
         ("classes", _classes(data)),
-        ("evaluation", _steps(data.prepare)),
+        ("evaluation", steps_text(data.prepare)),
         ("normalize", f"mean {_rounded(data.mean)}, std {_rounded(data.std)}"),
         ("batch", f"{counted(data.batch, 'image')} of {data.size} x {data.size}{left_out(data)}"),
         ("seed", str(plan.seed)),
@@ -133,7 +133,8 @@ def _classes(data: DataPlan) -> str:
     return f"{len(pairs)}: {shown}{', …' if len(pairs) > 8 else ''}"
 
 
-def _steps(steps: tuple[Step, ...]) -> str:
+def steps_text(steps: tuple[Step, ...]) -> str:
+    """Return steps as a recipe has them: `resize(256), center_crop(224)`."""
     return ", ".join(call_text(step) for step in steps)
 
 
@@ -164,7 +165,7 @@ def _stage(plan: Plan, stage: StagePlan, probe: Probe | None, ascii_only: bool) 
         ("optimizer", call_text(stage.optimizer)),
         ("rate", f"{curve(stage, 40, ascii_only)}  {call_text(stage.schedule)}{warmup(stage)}"),
         ("loss", call_text(stage.loss)),
-        ("training", _steps(stage.augment)),
+        ("training", steps_text(stage.augment)),
         ("keeps", keeps(stage)),
     ]
     rows += [(name, text) for name, text in (("in part", _in_part(stage)), *_options(stage)) if text]

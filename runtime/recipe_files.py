@@ -43,12 +43,15 @@ def recipe_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
         if not os.path.isdir(path):  # Path.is_dir raises where a folder above may not be read
             files.append(path)
             continue
+        before = len(files) + len(refused)
         for folder, inner, names in os.walk(path, onerror=refused.append):
             inner[:] = sorted(name for name in inner if not name.startswith("."))
             if "resolved.ftr" in names:
                 inner.clear()
             else:
                 files += (Path(folder, name) for name in sorted(names) if name.endswith((".ftr", ".ftr.json")))
+        if len(files) + len(refused) == before:
+            refused.append(OSError(None, "there is no recipe in it", str(path)))
     if not refused:
         return list(dict.fromkeys(files)), []
     from recipe_lang.errors import Unreadable

@@ -61,6 +61,10 @@ def show_report(console: Console, name: str, report: Report) -> None:
         table.add_row(printable(row.name), *numbers, f"{row.support:,}")
     console.print(table)
     names = [printable(row.name) for row in report.classes]
+    absent = [name for name, row in zip(names, report.classes, strict=True) if not row.support]
+    if absent:
+        few = ", ".join(absent[:_MATRIX]) + (", …" if len(absent) > _MATRIX else "")
+        console.print(f"no images of {few}: 0 in precision, recall and f1; balanced accuracy leaves them out")
     if len(names) > _MATRIX:
         _show_confusions(console, names, report)
         return

@@ -297,7 +297,7 @@ class RecipeChanged(Problem):
     def help(self) -> str:
         if self.longer:
             return "`--extend` goes on with the longer stages; the result is not that of a run of that length"
-        return f"to go on as it began, add the recipe of the run: `ftr run {self.resolved} --resume {self.path}`"
+        return f"to continue as it began, name the recipe of the run: `ftr run {self.resolved} --resume {self.path}`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,8 +127,8 @@ def starter(survey: Survey, folder: Path, size: int | None = None) -> str:
 def summary(survey: Survey) -> str:
     """Say in a line how many images and classes there are, and how unequal these are."""
     train = survey.train
-    balance = f"{_inequality(train):.1f} : 1"
-    return f"{len(train.samples):,} images, {len(train.classes):,} classes, {balance}"
+    times = f"the largest {_inequality(train):.1f} times the smallest"
+    return f"{len(train.samples):,} images, {len(train.classes):,} classes, {times}"
 
 
 def file_stem(name: str) -> str:
@@ -312,7 +312,9 @@ def _are_characters(classes: Sequence[str], surely: bool) -> bool:
     """Whether images show characters: `a` and `b` are only where they are `surely` drawn, or one of several letters."""
     if all(name.isdigit() for name in classes) and len(classes) < _FEW_DIGITS:
         return False
-    return all(map(_CHARACTER.fullmatch, classes)) and (surely or len(classes) >= _FEW_LETTERS)
+    return all(map(_CHARACTER.fullmatch, classes)) and (
+        surely or len(classes) >= _FEW_LETTERS or all(len(name) > 1 for name in classes)
+    )
 
 
 def _head_stage(choices: _Choices) -> Iterator[str]:

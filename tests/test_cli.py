@@ -306,8 +306,10 @@ def test_images_that_the_run_has_seen_are_counted(ftr: Ftr, trained: Path, photo
     assert (code, out) == (1, "")
     assert err.startswith(f"error[E695]: the images are not new to {trained}: 5 of these 11 images were trained on")
     new = make_images(tmp_path / "new", {"red": 3}, seed=9)
+    assert "no images of blue" in ftr("evaluate", trained, "--data", new).out
     assert ftr("evaluate", trained, "--data", new, "--strict")[::2] == (0, "")
-    assert ftr("evaluate", trained, "--strict").code == 2  # of its own sets the recipe tells
+    assert ftr("evaluate", trained, "--strict").code == 0  # its test set
+    assert ftr("evaluate", trained, "--on", "valid", "--strict").code == 2
 
 
 def test_whether_images_were_seen_may_not_be_known(ftr: Ftr, trained: Path, photos: Path, tmp_path: Path) -> None:
@@ -397,6 +399,10 @@ def test_the_export_runs_without_ftr(ftr: Ftr, trained: Path, photos: Path, tmp_
     code, out, err = ftr("export", trained, "--out", tmp_path / "new/net")
     assert (code, err) == (0, "")
     assert "mean (0.498" in out
+    assert "resize(" in out
+    assert "in this order: blue, green, red" in out
+    assert "error[E572]" in ftr("export", trained, "--out", tmp_path / "new/net").err
+    assert ftr("export", trained, "--out", tmp_path / "new/net", "--force").code == 0
     image = photos / "test/red/0.jpg"
     pixels = np.asarray(open_rgb(image).resize((53, 48), 2).crop((3, 0, 51, 48)), np.float32)
     inputs = nd.array(((pixels / 255 - 127 / 255) / (128 / 255)).transpose(2, 0, 1)[None])

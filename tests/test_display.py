@@ -358,7 +358,7 @@ def test_a_run_that_goes_on_and_one_that_goes_back_say_so(plan: Plan) -> None:
     lines = text.getvalue().splitlines()
     assert lines[0] == "passed over, because it is damaged: checkpoints/000002.json: its digest does not fit"
     assert lines[1] == "run.threads was 2, is 1: this may change the weights"
-    assert lines[2] == f"goes on in stage 1 behind step 3 of {plan.stages[0].steps}"
+    assert lines[2] == f"continues in stage 1, after step 3 of {plan.stages[0].steps}"
     assert lines[-1] == "  the loss is nan at step 5: back to step 3, at 0.25 times the rate"
 
 

@@ -49,6 +49,8 @@ ROWS = [
     ("fine-tune a.ftr --seed 3", "write `ftr run a.ftr`"),
     ("init photos", "write `ftr new photos`"),
     ("validate a.ftr", "write `ftr check a.ftr`"),
+    ("eval a.ftr", "write `ftr evaluate runs/a-10`"),
+    ("eval b.ftr", "write `ftr evaluate RUN`"),
     ("val runs/a-1", "write `ftr evaluate runs/a-1`"),
     ("test runs/a-1", "write `ftr evaluate runs/a-1`"),
     ("infer runs/a-1 x.jpg 'my y.jpg'", "write `ftr predict runs/a-1 x.jpg 'my y.jpg'`"),

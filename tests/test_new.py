@@ -93,7 +93,7 @@ def test_class_folders(new: New, tmp_path: Path) -> None:
     recipe = new(photos(tmp_path / "beans", {"rust": 30, "healthy": 40, "spot": 30}))
     assert recipe["name"] == "beans"
     assert 'folder("../beans")' in text()  # relative to the recipe, wherever it is called from
-    assert "100 images, 3 classes, 1.3 : 1 (healthy 40, rust 30, spot 30)" in text()
+    assert "100 images, 3 classes, the largest 1.3 times the smallest (healthy 40, rust 30, spot 30)" in text()
     assert images(recipe) == {"train": 80, "valid": 20}
     assert [stage.title for stage in recipe.all("stage")] == ["head"]
 
@@ -384,7 +384,7 @@ def test_many_images(new: New, tmp_path: Path) -> None:
     assert images(recipe) == {"train": 16_000, "valid": 2_000, "test": 2_000}
     assert recipe.block("data")["batch"] == 64
     assert "views" not in text()  # two epochs: no crop would come twice
-    assert "1.0 : 1 (ab 10,000, cd 10,000)" in text()
+    assert "the largest 1.0 times the smallest (ab 10,000, cd 10,000)" in text()
     assert "200 images looked at" in text()
     hint = re.search(r"`(take = .*)` in the data block", text())
     assert hint is not None

@@ -167,6 +167,7 @@ RUN_PATH = _Run(path_type=Path)
 RECIPE_PATH = _Recipe(path_type=Path)
 RECIPE = click.argument("recipe", type=RECIPE_PATH)
 RUN = click.argument("run", type=RUN_PATH)
+FORCE = click.option("--force", is_flag=True, help="Write over a file that exists.")
 STAGE = click.option(
     "--stage", metavar="TITLE|N", help="The weights that this stage handed on; the final ones by default."
 )

@@ -29,6 +29,7 @@ from runtime.commands.command import (
     console,
     mxnet,
 )
+from runtime.commands.habits import instead_of_folder, is_run
 
 if TYPE_CHECKING:
     from recipe_lang.checked import CheckedRecipe
@@ -79,6 +80,8 @@ def check(
     Files that cannot be read, copies within a set and across sets, labels that contradict each other, blank images,
     unusual shapes and kinds of pixels, unequal classes. Nothing is changed.
     """
+    if recipe.is_dir() and not is_run(recipe):
+        raise click.UsageError(instead_of_folder("data check", recipe))
     with mxnet(threads, debug):
         from runtime.compile import prepare_steps
         from runtime.data.sets import parts_of_train

@@ -15,7 +15,7 @@ from pathlib import Path
 from shlex import quote
 
 _TRAINS = ("ftr run {recipe}", "ftr run --resume {run}", "ftr new {folder}")
-_MEASURES = ("ftr evaluate {run}", "ftr run {recipe}")
+_MEASURES = ("ftr evaluate {run}",)
 _LATER = "not in this release"
 
 _COMMAND_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -70,6 +70,8 @@ def instead_of_command(words: Sequence[str], commands: Iterable[str]) -> str:
         )
     kind = _kind(given[0]) if given else ""
     form = next((form for form in forms if kind and f"{{{kind}}}" in form), forms[0])
+    if kind == "recipe" and "{run}" in form:
+        given[0] = near_run(Path(given[0])) or "RUN"
     told = f"write `{_filled(form, given)}`" if form.startswith("ftr ") and "`" not in form else form
     return f"there is no command `{word}`: {told}"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from recipe_lang.diagnostics import RecipeError
 from recipe_lang.phrases import printable
 from runtime.commands.command import (
     CACHE,
@@ -17,6 +18,7 @@ from runtime.commands.command import (
     DEVICE,
     FAILED,
     FINE,
+    FORCE,
     JSON,
     RUN,
     STAGE,
@@ -29,13 +31,15 @@ from runtime.commands.command import (
     was_given,
 )
 
+_CLASSES = 12  # on the screen
+
 
 @click.command()
 @RUN
 @click.option("--data", metavar="SOURCE", help="Other data: a folder, or a source such as 'csv(\"f.csv\", …)'.")
 @click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="Which of the run's own sets.")
 @STAGE
-@click.option("--strict", is_flag=True, help="Refuse --data with images that the run has seen in training.")
+@click.option("--strict", is_flag=True, help="Refuse images that the run has seen in training.")
 @DATA_ROOT
 @DEVICE
 @THREADS
@@ -60,12 +64,12 @@ def evaluate(
 ) -> int:
     """Measure a run on its test set, or on other data.
 
-    With --data, it also says how many of the images the run was trained or validated on, by the content of their files.
+    It also says how many of the images the run was trained or validated on, by the content of their files.
     """
     if data is not None and set_name is not None:
         raise click.UsageError("--data and --on exclude each other")
-    if strict and data is None:
-        raise click.UsageError("--strict belongs to --data")
+    if strict and set_name not in (None, "test"):
+        raise click.UsageError(f"--strict refuses what the run has seen, and that is its whole {set_name} set")
     with mxnet(threads, debug):
         from runtime import finished
         from runtime.plan import as_json
@@ -140,17 +144,23 @@ def predict(
 @click.command()
 @RUN
 @click.option("--out", type=click.Path(path_type=Path), default="model", show_default=True, help="Prefix of the files.")
+@FORCE
 @STAGE
 @DEBUG
 @command
-def export(run: Path, out: Path, stage: str | None, debug: bool) -> int:
+def export(run: Path, out: Path, force: bool, stage: str | None, debug: bool) -> int:
     """Export a run as symbol and params, which run without ftr."""
     if out.name in ("", ".."):
         raise click.UsageError(f"--out takes the beginning of the files' names, as in {out / 'model'}")
     with mxnet(debug=debug):
         from runtime import finished
         from runtime.artifacts import writing
+        from runtime.pack_problems import FileExists
+        from runtime.plan_view import steps_text
 
+        for path in (Path(f"{out}-symbol.json"), Path(f"{out}-0000.params")):
+            if path.exists() and not force:
+                raise RecipeError(FileExists(path=str(path)))
         loaded = finished.load(run, stage)
         with writing(out):
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -159,6 +169,9 @@ def export(run: Path, out: Path, stage: str | None, debug: bool) -> int:
     click.echo(f"{out}-symbol.json and {out}-0000.params")
     click.echo(f"input `data`: float32 (batch, 3, {data.size}, {data.size}), RGB, (value / 255 - mean) / std with")
     click.echo(f"  mean {data.mean}\n  std {data.std}")
+    click.echo(f"  of images prepared by {steps_text(data.prepare)}")
+    shown = ", ".join(data.classes[:_CLASSES]) + (", …: see classes.json" if len(data.classes) > _CLASSES else "")
+    click.echo(printable(f"output: scores of the classes, in this order: {shown}"))
     return FINE
 
 

@@ -10,12 +10,11 @@ from typing import Any, TypeVar
 import click
 
 from recipe_lang.phrases import printable
-from runtime.commands.command import FINE, INVALID, PATH, RUN, RUN_PATH, command
+from runtime.commands.command import FINE, FORCE, INVALID, PATH, RUN, RUN_PATH, command
 
 PACK = click.argument("pack", type=PATH)
 LICENCE = click.option("--license", "licence", default="", metavar="ID", help="The model's licence, as apache-2.0.")
 F = TypeVar("F", bound=Callable[..., Any])
-FORCE = click.option("--force", is_flag=True, help="Write over a file that exists.")
 
 
 def _out(text: str) -> Callable[[F], F]:

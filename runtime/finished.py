@@ -100,8 +100,9 @@ def load(path: Path, stage: str | None = None) -> Finished:
         model = build_model(step(recipe.fields["base"]), head, len(classes), data.size)
         titles = tuple(block.title for block in recipe.all("stage"))
         position = None if stage is None else _position(path, titles, stage)
-        file = _final(folder, result)
-        if position is not None and not (position == len(titles) - 1 and result.get("status") == "finished"):
+        if position is None or position == len(titles) - 1 and result.get("status") == "finished":
+            file = _final(folder, result)
+        else:
             file = _handed_on(path, folder, result, position)
         model.load(read_params(file), f"`{path / file.relative_to(folder)}`")
         name = "" if position is None else stage_name(position, titles[position])

@@ -182,7 +182,7 @@ def _settle(session: Session, failure: Failure | None) -> Left:
     state, plan = session.state, session.plan
     best = state.best if state.best is not None and state.best.weights else None
     name = plan.stages[state.stage].name
-    is_ruined = _is(failure, LossNotFinite, OutOfMemory)
+    is_ruined = _is(failure, LossNotFinite, OutOfMemory) and not state.ended  # after its end, they are whole
     if best is None and is_ruined and not state.stage:
         return None, None
     if best is None and not is_ruined and (state.step or not state.stage):

@@ -30,7 +30,7 @@ from recipe_lang.diagnostics import InternalError, RecipeError, render
 from runtime import guard, memory
 from runtime.cli import app
 from runtime.data.images import ImageError, open_rgb
-from runtime.events import Evaluated, Event, StepFinished
+from runtime.events import Evaluated, Event, StageFinished, StepFinished
 from runtime.finished import load
 from runtime.memory_need import Need
 from runtime.metrics import report
@@ -258,6 +258,18 @@ def test_refused_memory_keeps_what_was_trained(photos: Path, tmp_path: Path, err
     assert (problem.batch, problem.fits) == (16, 8)
     assert status_of(tmp_path / "run") == "failed"
     assert load(tmp_path / "run").result["weights"].startswith("the best weights so far")
+
+
+def test_memory_refused_after_the_last_stage_leaves_its_weights(photos: Path, tmp_path: Path) -> None:
+    def seen(event: Event) -> None:
+        if isinstance(event, StageFinished) and event.stage == 1:
+            raise MemoryError
+
+    stages = STAGE + STAGE.replace('"head"', '"again"')
+    with pytest.raises(RecipeError):
+        train(write_recipe(tmp_path / "r.ftr", photos, stages), tmp_path / "run", watch=Watching(seen))
+    result = load(tmp_path / "run").result
+    assert result["weights"] == f'the weights after step {result["stages"][1]["steps"]} of stage 2 "again"'
 
 
 def test_a_run_that_will_not_fit_is_advised_against(

@@ -216,3 +216,5 @@ def test_the_weights_of_each_stage_can_be_loaded(photos: Path, tmp_path: Path) -
     with pytest.raises(RecipeError, match="a pack has the final weights only"):
         load(pack, "head")
     assert load(pack, "2").model.arrays()["head.1.weight"].tobytes() == weights["2"]
+    (folder / "model.params").unlink()
+    assert load(folder, "head").model.arrays()["head.1.weight"].tobytes() == weights["head"]

@@ -14,9 +14,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from recipe_lang.checker import check
-from recipe_lang.diagnostics import RecipeError, render
-from recipe_lang.parser import parse
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import parse
+from recipe_lang.output.render import render
+from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.vocabulary import VOCABULARY
 

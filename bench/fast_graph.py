@@ -1,10 +1,10 @@
 """Whether the fast graph trains faster than the plain blocks: every family of the zoos. `python bench/fast_graph.py`.
 
 For each network, side, and part that trains (everything, or the last block with the head), at each level of
-instructions that this processor has, two processes, one with `runtime/fast_graph.py` and one without, take steps in
-turn: the same values, one thread. A figure is the least CPU time of a step, and the peak memory of the process. Results
-are appended to WORK; what is there is not measured again: stop it and start it again at will. `--write FILE` makes a
-page of all that is there.
+instructions that this processor has, two processes, one with `runtime/backend/graph_rewrite.py` and one without, take
+steps in turn: the same values, one thread. A figure is the least CPU time of a step, and the peak memory of the
+process. Results are appended to WORK; what is there is not measured again: stop it and start it again at will.
+`--write FILE` makes a page of all that is there.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.sweep_bases import chosen  # noqa: E402
-from runtime.bases.zoo_names import ZOOS  # noqa: E402
-from runtime.instructions import instructions  # noqa: E402
+from runtime.models.catalog import ZOOS  # noqa: E402
+from runtime.system.cpu import instructions  # noqa: E402
 
 SIDES = (128, 224)
 PARTS = ("everything", "top block")
@@ -49,12 +49,12 @@ def take_steps(case: Case, kind: str) -> None:
     """Take a step of one kind of graph for each line of the input; print its CPU time, and at the end the peak."""
     import numpy as np
 
-    from runtime.fast_graph import fast_graph
-    from runtime.features import one_by_one
-    from runtime.freezing import prepare_stage
-    from runtime.model import CrossEntropy, build_model, start_weights, units
-    from runtime.mx import autograd, mx, nd
-    from runtime.plan import Step
+    from runtime.backend.freezing import prepare_stage
+    from runtime.backend.graph_rewrite import fast_graph
+    from runtime.backend.mx import autograd, mx, nd
+    from runtime.features.prefix import one_by_one
+    from runtime.models.network import CrossEntropy, build_model, start_weights, units
+    from runtime.plan.types import Step
 
     base = Step(case["zoo"], {"name": case["net"], "weights": None})
     model = build_model(base, [Step("dense", {"units": "classes"})], 10, case["side"])

@@ -16,8 +16,8 @@ from frozen_job import Job, Stage, note, read_job
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from runtime.bases import efficientnet_lite  # noqa: E402
-from runtime.mx import array, autograd, gluon, gluoncv, mx, nn  # noqa: E402
+from runtime.backend.mx import array, autograd, gluon, gluoncv, mx, nn  # noqa: E402
+from runtime.models import efficientnet_lite
 
 WORKERS = 2
 

@@ -28,7 +28,7 @@ BATCH, SIDE, STEPS = 32, 64, 25  # of the passes that settle the norms: 0.9 ** 2
 def write_images(name: str, count: str, folder: str) -> None:
     """Write images as PNG files, all at once: a folder that is there is complete."""
     from runtime.data.images import open_rgb
-    from runtime.data.packaged_sets import fashion_mnist, solar_cells
+    from runtime.data.sources.packaged import fashion_mnist, solar_cells
     from runtime.data.splits import holdouts, take
 
     listing = take({"solar": solar_cells, "fashion": fashion_mnist}[name](), int(count), SEED)
@@ -43,8 +43,8 @@ def write_images(name: str, count: str, folder: str) -> None:
 
 def write_weights(name: str, folder: str, file: str) -> None:
     """Write random weights; the norms have seen images, so that what they pass on has a common scale."""
-    from runtime.bases import families
-    from runtime.mx import array, autograd, mx, nd
+    from runtime.backend.mx import array, autograd, mx, nd
+    from runtime.models import zoo as families
 
     mx.random.seed(SEED)
     np.random.seed(SEED)
@@ -64,9 +64,9 @@ def write_weights(name: str, folder: str, file: str) -> None:
 
 def started(recipe: str) -> Any:
     """Return a recipe with its network at its start."""
-    from runtime.model import start_weights
-    from runtime.mx import mx
-    from runtime.running import prepare
+    from runtime.backend.mx import mx
+    from runtime.models.network import start_weights
+    from runtime.workflows.run import prepare
 
     prepared = prepare(Path(recipe))
     start_weights(prepared.model, prepared.plan.base, prepared.plan.seed, mx.cpu())
@@ -106,11 +106,11 @@ def write_start(recipe: str, net: str, folder: str, out: str, threads: str) -> N
 
 def print_fused_speed(recipe: str) -> None:
     """Print images per second from pixels to features of the longest frozen part, 0 where there is none."""
+    from runtime.backend.freezing import prepare_stage
+    from runtime.backend.mx import mx, nd
     from runtime.data.sets import to_input
-    from runtime.features import Features
-    from runtime.freezing import prepare_stage
-    from runtime.model import frozen_units, units
-    from runtime.mx import mx, nd
+    from runtime.features.prefix import Features
+    from runtime.models.network import frozen_units, units
 
     prepared = started(recipe)
     plan, model = prepared.plan.data, prepared.model

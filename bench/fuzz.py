@@ -25,14 +25,15 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from recipes_at_random import INSERTS, damaged, generated  # noqa: E402
 
-from recipe_lang.checker import check  # noqa: E402
-from recipe_lang.diagnostics import RecipeError, as_json, render  # noqa: E402
-from recipe_lang.fixing import fix  # noqa: E402
-from recipe_lang.formatter import format_text  # noqa: E402
-from recipe_lang.nodes import Recipe  # noqa: E402
-from recipe_lang.parser import decode_source, parse  # noqa: E402
+from recipe_lang.check.checker import check  # noqa: E402
+from recipe_lang.compose.load import parse  # noqa: E402
+from recipe_lang.json.recipe import recipe_json  # noqa: E402
+from recipe_lang.output.fix import fix  # noqa: E402
+from recipe_lang.output.formatter import format_text  # noqa: E402
+from recipe_lang.problem import RecipeError, as_json, render  # noqa: E402
 from recipe_lang.source import Source  # noqa: E402
-from recipe_lang.twin import recipe_json  # noqa: E402
+from recipe_lang.syntax.nodes import Recipe  # noqa: E402
+from recipe_lang.syntax.parser import decode_source  # noqa: E402
 from runtime.vocabulary import VOCABULARY  # noqa: E402
 
 SLOWEST = 1.0  # seconds

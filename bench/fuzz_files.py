@@ -29,7 +29,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from files_at_random import FORMATS, Format, one  # noqa: E402
 
-from recipe_lang.diagnostics import RecipeError, render  # noqa: E402
+from recipe_lang.problem import RecipeError, render  # noqa: E402
 
 BATCH = 1_000
 MEMORY = 1 << 30  # bytes that a batch may take beyond what the process has
@@ -117,7 +117,7 @@ def in_a_process(kind: Format, seed: int, size: int, room: Path) -> Batch:
 
 
 def _mxnet(path: Path, _: Path) -> object:
-    from runtime.mx import mx
+    from runtime.backend.mx import mx
 
     try:
         return {name: array.asnumpy() for name, array in dict(mx.nd.load(str(path))).items()}
@@ -165,7 +165,7 @@ def main() -> int:
     each = -(-given.count // len(kinds))
     wrong = sum(run(name, FORMATS[name], each, min(BATCH, each), given) for name in kinds)
     if given.mxnet:
-        import runtime.mx  # noqa: F401 - here, or each of the processes would take three seconds for it
+        import runtime.backend.mx  # noqa: F401 - here, or each of the processes would take three seconds for it
 
         run("mxnet's loader", Format(FORMATS["params"].seeds, _mxnet), given.mxnet, 1, given)
     return int(wrong > 0)

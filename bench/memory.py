@@ -1,4 +1,4 @@
-"""How much memory runs take at their peak, beside what was estimated before (`runtime/memory_need.py`).
+"""How much memory runs take at their peak, beside what was estimated before (`runtime/workflows/cost/memory.py`).
 
     python bench/memory.py
 
@@ -40,9 +40,11 @@ stage "only" {{
   augment = [random_resized_crop]
 }}
 """
-ESTIMATE = (
-    "import pathlib, runtime.running as r; p = r.prepare(pathlib.Path('r.ftr')); print(p.need.of(p.plan.data.batch))"
-)
+ESTIMATE = """
+import pathlib, runtime.workflows.run as run
+prepared = run.prepare(pathlib.Path("r.ftr"))
+print(prepared.need.of(prepared.plan.data.batch))
+"""
 
 
 def main() -> None:

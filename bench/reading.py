@@ -20,11 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from runtime.data.decoded import Decoded, fixed_lead, opening
 from runtime.data.loader import batches
-from runtime.data.packaged_sets import solar_cells
 from runtime.data.sets import transform
-from runtime.data.sources import Sample
-from runtime.plan import Step
-from runtime.randomness import generator
+from runtime.data.sources.files import Sample
+from runtime.data.sources.packaged import solar_cells
+from runtime.plan.types import Step
+from runtime.system.random import generator
 
 COUNT, BATCH = 640, 32
 FLIP = Step("flip", {"direction": "horizontal"})

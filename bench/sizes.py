@@ -26,8 +26,8 @@ from statistics import mean
 
 from frozen_page import table
 
-from runtime.starter import starter
-from runtime.survey import survey
+from runtime.workflows.new.recipe import starter
+from runtime.workflows.new.scan import survey
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -2,7 +2,7 @@
 
     python bench/sweep_bases.py [--smallest-per-family] [--only PATTERN] [--write docs/bases.md]
 
-In goes `runtime/bases/zoo_names.py`; out comes one line per network and, on request, a Markdown table. Each
+In goes `runtime/models/catalog.py`; out comes one line per network and, on request, a Markdown table. Each
 network runs in a process of its own, so that memory stays bounded. `check` is the test of one network; the
 tests call it too.
 """
@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from runtime.bases.zoo_names import ZOOS, ZooRow  # noqa: E402
+from runtime.models.catalog import ZOOS, ZooRow  # noqa: E402
 
 BATCH = 2
 TOLERANCE = 1e-5
@@ -91,8 +91,8 @@ def _faults(zoo: str, name: str, row: ZooRow, known: dict[str, Any]) -> Iterator
     the zoo's own network gives its classifier, in train mode (same seed, so same dropout) and, hybridized,
     in predict mode.
     """
-    from runtime.bases.families import FAMILIES, build, layer_at, split
-    from runtime.mx import mx
+    from runtime.backend.mx import mx
+    from runtime.models.zoo import FAMILIES, build, layer_at, split
 
     mx.random.seed(1)
     net = build(zoo, name)
@@ -139,7 +139,7 @@ def _coverage(net: Any, base: Any, classifier: Any) -> Iterator[str]:
 def _zoo_features(net: Any, classifier: Any, images: Any, training: bool) -> Any:
     """Return what the zoo's own network gives its classifier, as (batch, features); squeezenet's is pooled
     here."""
-    from runtime.mx import autograd, mx
+    from runtime.backend.mx import autograd, mx
 
     seen: list[Any] = []
     hook = classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -155,7 +155,7 @@ def _zoo_features(net: Any, classifier: Any, images: Any, training: bool) -> Any
 
 def _halves(base: Any) -> tuple[Any, Any]:
     """Return the parts regrouped as a frozen prefix and a trained suffix would be."""
-    from runtime.mx import nn
+    from runtime.backend.mx import nn
 
     parts = [part for _, part in base.parts]
     middle = (len(parts) + 1) // 2
@@ -166,7 +166,7 @@ def _halves(base: Any) -> tuple[Any, Any]:
 
 
 def _run(halves: tuple[Any, Any], images: Any, training: bool) -> Any:
-    from runtime.mx import autograd, mx
+    from runtime.backend.mx import autograd, mx
 
     mx.random.seed(2)
     with autograd.train_mode() if training else autograd.predict_mode():
@@ -185,7 +185,7 @@ def _relative(expected: Any, found: Any) -> float:
 
 def _backward(base: Any, halves: tuple[Any, Any], images: Any) -> Iterator[str]:
     """Yield what goes wrong in a forward and backward pass at the smallest size."""
-    from runtime.mx import autograd, mx
+    from runtime.backend.mx import autograd, mx
 
     with autograd.record():
         features = halves[1](halves[0](images))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher, get_close_matches
 
-from recipe_lang.diagnostics import Edit
+from recipe_lang.problem import Edit
 from recipe_lang.source import Span
 
 _TELLING = 5  # so long a beginning of a name means that name

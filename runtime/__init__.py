@@ -19,16 +19,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipe_lang.diagnostics import RecipeError
+from recipe_lang.problem import RecipeError
 
 if TYPE_CHECKING:
-    from recipe_lang.checked import CheckedRecipe
-    from recipe_lang.nodes import Recipe
+    from recipe_lang.check.checked import CheckedRecipe
     from recipe_lang.source import Source
-    from runtime.finished import Finished, Prediction
-    from runtime.metrics import Report
-    from runtime.plan import DataFacts, NetFacts, Plan
-    from runtime.running import Prepared, Watch
+    from recipe_lang.syntax.nodes import Recipe
+    from runtime.plan.types import DataFacts, NetFacts, Plan
+    from runtime.runs.trained import Finished, Prediction
+    from runtime.tasks.classification.metrics import Report
+    from runtime.workflows.run import Prepared, Watch
 
 __all__ = [
     "RecipeError",
@@ -51,8 +51,8 @@ def load_recipe(path: str | Path, *, outside: bool = False) -> Recipe:
     Raises:
         RecipeError: the file cannot be read. What is wrong with its text, `check` raises.
     """
-    from recipe_lang.loading import load_source
-    from runtime.recipe_files import read_recipe
+    from recipe_lang.compose.load import load_source
+    from runtime.runs.recipe_files import read_recipe
 
     return load_source(read_recipe(Path(path)), outside=outside)
 
@@ -63,14 +63,14 @@ def read_source(path: str | Path, name: str | None = None) -> Source:
     Raises:
         RecipeError: the file cannot be read, is longer than 1 MB, or is no UTF-8 text.
     """
-    from recipe_lang.parser import read_source
+    from recipe_lang.syntax.parser import read_source
 
     return read_source(path, name)
 
 
 def parse(source: Source) -> Recipe:
     """Parse a recipe's text, its parents left out; what is wrong with it, `check` raises."""
-    from recipe_lang.parser import parse
+    from recipe_lang.compose.load import parse
 
     return parse(source)
 
@@ -81,7 +81,7 @@ def check(recipe: Recipe, settings: Sequence[str] = ()) -> CheckedRecipe:
     Raises:
         RecipeError: with all problems.
     """
-    from recipe_lang.checker import check
+    from recipe_lang.check.checker import check
     from runtime.vocabulary import VOCABULARY
 
     return check(recipe, VOCABULARY, settings)
@@ -93,7 +93,7 @@ def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts) -> Plan:
     Raises:
         RecipeError: the facts show that the recipe cannot work.
     """
-    from runtime.compile import compile_plan
+    from runtime.compile.compiler import compile_plan
 
     return compile_plan(recipe, data, net)
 
@@ -104,7 +104,7 @@ def prepare(path: str | Path, settings: Sequence[str] = (), data_root: str | Pat
     Raises:
         RecipeError: something about the recipe, its data or its base is wrong.
     """
-    from runtime.running import prepare
+    from runtime.workflows.run import prepare
 
     return prepare(Path(path), settings, None if data_root is None else Path(data_root))
 
@@ -122,10 +122,12 @@ def run(
     Raises:
         RecipeError: the data, the weights, the disk or the loss stopped it.
     """
-    from runtime.run_settings import RunSettings
-    from runtime.running import run
+    from runtime.reporting.curves import CURVES
+    from runtime.training.settings import RunSettings
+    from runtime.workflows.run import run
 
-    return run(prepared, RunSettings(device, workers), None if out is None else Path(out), watch)
+    where = None if out is None else Path(out)
+    return run(prepared, RunSettings(device, workers), where, watch, extras=(CURVES,))
 
 
 def load(path: str | Path, stage: str | None = None) -> Finished:
@@ -134,7 +136,7 @@ def load(path: str | Path, stage: str | None = None) -> Finished:
     Raises:
         RecipeError: it is no finished run, or has no such weights.
     """
-    from runtime.finished import load
+    from runtime.runs.trained import load
 
     return load(Path(path), stage)
 
@@ -145,8 +147,8 @@ def predict(finished: Finished, paths: Sequence[str | Path], top: int = 5, devic
     Raises:
         RecipeError: a path is not there.
     """
-    from runtime.finished import predict
-    from runtime.running import device_context
+    from runtime.runs.trained import predict
+    from runtime.workflows.run import device_context
 
     return predict(finished, [Path(path) for path in paths], device_context(device), top)
 
@@ -161,8 +163,8 @@ def evaluate(finished: Finished, data: str | None = None, set_name: str | None =
     """
     import logging
 
-    from runtime.finished import evaluate
-    from runtime.running import device_context
+    from runtime.runs.trained import evaluate
+    from runtime.workflows.run import device_context
 
     warn = logging.getLogger(__name__).warning
     return evaluate(finished, device_context(device), 2, data=data, set_name=set_name, tell=warn).report

@@ -13,7 +13,7 @@ import click
 
 from runtime.commands import cache, data, language, locks, results, sharing, training
 from runtime.commands.command import without_output
-from runtime.guard import guarded
+from runtime.commands.supervisor import guarded
 
 _NARROWEST = 20  # columns in which anything can be read
 
@@ -22,7 +22,7 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        from runtime.installation import own_version
+        from runtime.system.installation import own_version
         from runtime.vocabulary import VOCABULARY
 
         names = ("mxnet", "gluoncv", "numpy")
@@ -46,7 +46,7 @@ class _Program(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; say what to type where there is none."""
         if words[0] not in self.commands and not words[0].startswith("-"):
-            from runtime.commands.habits import instead_of_command
+            from runtime.commands.suggestions import instead_of_command
 
             raise click.UsageError(instead_of_command(words, self.commands), context)
         return super().resolve_command(context, words)
@@ -71,7 +71,7 @@ def _instead(error: click.UsageError, words: list[str]) -> str:
         wrong = [word for word in words if re.fullmatch(r"[A-Za-z]\w*=.*", word)][:1]
     if not wrong or error.ctx is None:
         return ""
-    from runtime.commands.habits import instead_of_option
+    from runtime.commands.suggestions import instead_of_option
 
     options = [name for parameter in error.ctx.command.params for name in parameter.opts]
     return instead_of_option(error.ctx.info_name or "", options, wrong[0], words)

@@ -9,6 +9,7 @@ from itertools import count as counter
 from pathlib import Path
 
 import pytest
+from command import ftr as ftr  # a fixture
 
 _NUMBERS = counter()
 

@@ -21,23 +21,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from packs import RECIPE, make_run
+from packs import RECIPE, make_run, pack_run
 from recipes_at_random import damaged as damaged_recipe
 from rich.console import Console
-from test_torch_file import SIX, state, storage, tensor, whole_file
+from torch_files import SIX, state, storage, tensor, whole_file
 
-from recipe_lang.checker import check
-from recipe_lang.parser import parse
-from runtime.began import Began, how_it_began
-from runtime.checkpoints import Checkpoints, Snapshot, digest_of, newest
-from runtime.data.excluded import read_excluded
-from runtime.lock_file import lock_text, read_lock
-from runtime.pack_file import MEMBERS
-from runtime.packing import pack_run, unpack
-from runtime.recipe_files import read_recipe
-from runtime.report_view import read_results, show_runs
-from runtime.terminal import SafeConsole
-from runtime.training_state import Best, TrainState
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import parse
+from runtime.data.exclude import read_excluded
+from runtime.reporting.console import SafeConsole
+from runtime.reporting.report import read_results, show_runs
+from runtime.runs.checkpoints import Checkpoints, digest_of, newest
+from runtime.runs.lock.file import lock_text, read_lock
+from runtime.runs.manifest import Began, how_it_began
+from runtime.runs.pack.file import MEMBERS
+from runtime.runs.pack.pack import unpack
+from runtime.runs.recipe_files import read_recipe
+from runtime.training.state import Best, Snapshot, TrainState
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
 from runtime.weights.torch_file import read_torch_file

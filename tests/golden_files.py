@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-FOLDER = Path(__file__).parent / "golden"
+from paths import TESTS
+
+FOLDER = TESTS / "golden"
 
 
 def assert_golden(name: str, text: str) -> None:

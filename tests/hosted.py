@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from recipe_lang.vocabulary import Family
-from runtime import places
+from recipe_lang.check.vocabulary import Family
+from runtime.help import index as places
 
 _HOST = {"data": {"train": 'folder("photos")'}, "stage": {"train": "head", "for": "3 epochs"}}
 

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["runtime.running", "runtime.began", "sklearn.metrics", "matplotlib.figure"])
+_SERVER.set_forkserver_preload(
+    ["runtime.workflows.run", "runtime.runs.manifest", "sklearn.metrics", "matplotlib.figure"]
+)
 
 
 def start(recipe: Path, out: Path, *, interval: str, kill_at: int = 0, **settings: Any) -> int:
@@ -49,14 +51,13 @@ def _run(
     told: Any = None,
 ) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
-    from runtime import leaving
-    from runtime.run_settings import Interval, RunSettings
-    from runtime.running import Resume, prepare, run
+    from runtime.runs import writer
+    from runtime.training.settings import Interval, RunSettings
+    from runtime.workflows.run import Resume, prepare, run
     from tests.toy import Watching
 
     if settings.pop("quick", False):
-        for slow in ("draw_curves", "export_model"):
-            setattr(leaving, slow, lambda *_: None)
+        writer.export_model = lambda *_: None  # type: ignore[assignment]
     passed = 0
 
     def point(*_: object) -> None:

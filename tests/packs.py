@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from planned import net_facts
 
-from recipe_lang.checker import check
-from recipe_lang.parser import parse, read_source
-from recipe_lang.printer import print_recipe
-from runtime.compile import compile_plan
-from runtime.plan import DataFacts, as_json
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import parse
+from recipe_lang.output.resolved import print_recipe
+from recipe_lang.syntax.parser import read_source
+from runtime.compile.compiler import compile_plan
+from runtime.plan.types import DataFacts, as_json
+from runtime.reporting.model_card import card_text
+from runtime.runs.pack import pack
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import write_params
+
+pack_run = partial(pack.pack_run, card_text=card_text)
 
 RECIPE = """ftr 1
 about = "Roses and tulips."

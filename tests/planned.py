@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recipe_lang.checker import check
-from recipe_lang.parser import parse
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import parse
 from recipe_lang.source import Source
-from runtime.compile import compile_plan
-from runtime.plan import DataFacts, NetFacts, Parameter, Plan
+from runtime.compile.compiler import compile_plan
+from runtime.plan.types import DataFacts, NetFacts, Parameter, Plan
 from runtime.vocabulary import VOCABULARY
 
 

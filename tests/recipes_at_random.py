@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Iterable
 
-from recipe_lang import vocabulary as v
+from recipe_lang.check import vocabulary as v
 from runtime.vocabulary import VOCABULARY
 
 STRINGS = ('"x"', '"a b/c.params"', '"é"', r'"\"\\\n"', '""')

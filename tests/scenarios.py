@@ -28,18 +28,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from hosted import hosted
+from packs import pack_run
 from PIL import Image
 from planned import facts, net_facts, plan_of
 
-from recipe_lang.checker import check
-from recipe_lang.diagnostics import RecipeError, render
-from recipe_lang.loading import load
-from recipe_lang.parser import parse
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import load, parse
+from recipe_lang.output.render import render
+from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
-from runtime.examples import Example
-from runtime.packing import pack_run
+from runtime.compile.weights_advice import with_weights_advice
+from runtime.help.examples import Example
 from runtime.vocabulary import VOCABULARY
-from runtime.weights_advice import with_weights_advice
 
 BASE = (
     "param lr = 1e-3 in log(1e-5 .. 1e-1)\n\n"
@@ -126,10 +126,10 @@ def _open(text: str) -> None:
 
 
 def _build(text: str, starts: bool = True) -> None:
-    from runtime.compile import step
+    from runtime.backend.mx import mx
+    from runtime.compile.compiler import step
     from runtime.data.sets import Place
-    from runtime.model import build_model, start_weights
-    from runtime.mx import mx
+    from runtime.models.network import build_model, start_weights
     from runtime.vocabulary.rules import image_size
 
     recipe = _check(text)
@@ -142,8 +142,8 @@ def _build(text: str, starts: bool = True) -> None:
 
 
 def _run(text: str) -> None:
-    from runtime.run_settings import RunSettings
-    from runtime.running import prepare, run
+    from runtime.training.settings import RunSettings
+    from runtime.workflows.run import prepare, run
 
     Path("flowers.ftr").write_text(
         f"{text}base = {TINY}\n".replace('"photos")', '"photos")\n  size = 32px\n  batch = 4')
@@ -160,7 +160,7 @@ def _out_of_memory(text: str) -> None:
 
 
 def _killed(text: str) -> None:
-    from runtime.run_problems import RunKilled
+    from runtime.training.problems import RunKilled
 
     data = _check(text).block("data")
     if data["batch"] > 200:
@@ -180,11 +180,11 @@ def _advised(
     """
 
     def advise(text: str) -> Any:
-        from runtime.compile import compile_plan
-        from runtime.data.sources import Listing, Sample
-        from runtime.memory_need import Need
-        from runtime.plan import DataFacts
-        from runtime.plan_advice import plan_advice
+        from runtime.compile.compiler import compile_plan
+        from runtime.compile.data_advice import plan_advice
+        from runtime.compile.memory import Need
+        from runtime.data.sources.files import Listing, Sample
+        from runtime.plan.types import DataFacts
 
         recipe = _check(text)
         classes = ("roses", "tulips", *((odd,) if odd and '"labels.csv"' in text else ()))
@@ -195,7 +195,7 @@ def _advised(
         listings = {name: Listing((Sample("1", 0, Path(file)),), ("roses", "tulips")) for name, file in files.items()}
         each = 60_000_000 * plan.data.size**2 // 224**2  # bytes; the machine is a small one
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("runtime.plan_advice.room", lambda: 8 * 10**9)
+            patch.setattr("runtime.compile.data_advice.room", lambda: 8 * 10**9)
             advice = plan_advice(recipe, plan, listings, Need(500_000_000, each))
         return replace(recipe, advice=advice)
 
@@ -203,21 +203,21 @@ def _advised(
 
 
 def _advised_on_files(text: str) -> Any:
-    from runtime.compile import compile_plan
+    from runtime.compile.compiler import compile_plan, needs_sides
+    from runtime.compile.data_advice import plan_advice
     from runtime.data.sets import data_facts, list_sets
-    from runtime.plan_advice import plan_advice
 
     recipe = _check(text)
     listings = list_sets(recipe)
-    plan = compile_plan(recipe, data_facts(listings, recipe), net_facts(7))
+    plan = compile_plan(recipe, data_facts(listings, with_sides=needs_sides(recipe)), net_facts(7))
     found = plan_advice(recipe, plan, listings)
     return replace(recipe, advice=tuple(each for each in found if each.code >= "W790"))
 
 
 def _read(text: str) -> Any:
+    from runtime.compile.image_advice import image_advice
     from runtime.data.sets import check_images, list_sets
-    from runtime.feature_cache import FeatureCache
-    from runtime.image_advice import image_advice
+    from runtime.system.cache.disk import FeatureCache
 
     recipe = _check(text)
     listings = list_sets(recipe)
@@ -229,7 +229,7 @@ def _read(text: str) -> Any:
 def _batch(text: str) -> None:
     from runtime.data import transforms
     from runtime.data.loader import batches
-    from runtime.data.sources import Sample
+    from runtime.data.sources.files import Sample
 
     names: dict[str, Any] = dict(vars(transforms))
     exec(text, names)
@@ -239,7 +239,7 @@ def _batch(text: str) -> None:
 
 
 def _read_params(text: str) -> None:
-    from runtime.mx import nd
+    from runtime.backend.mx import nd
     from runtime.weights.params_file import read_params
 
     exec(text, {"nd": nd, "weight": nd.ones((2, 2))})
@@ -410,8 +410,8 @@ def _sets_in_classes() -> None:
 
 
 def _weights(right: bool) -> None:
-    from runtime.bases import families
-    from runtime.mx import mx
+    from runtime.backend.mx import mx
+    from runtime.models import zoo as families
 
     net = families.build("gluoncv", "cifar_resnet20_v1")
     net.initialize(mx.init.Zero())
@@ -428,8 +428,8 @@ _TRAINED: list[Path] = []  # the folder of the one run that all examples of fini
 
 
 def _finished(right: bool) -> None:
-    from runtime.run_settings import RunSettings
-    from runtime.running import prepare, run
+    from runtime.training.settings import RunSettings
+    from runtime.workflows.run import prepare, run
 
     _photos(roses=10, tulips=10)
     Path("flowers.ftr").write_text(RUN)
@@ -473,7 +473,8 @@ def _damaged(right: bool) -> None:
 
 
 def _foreign_checkpoint(right: bool) -> None:
-    from runtime.checkpoints import Checkpoints, Snapshot, newest
+    from runtime.runs.checkpoints import Checkpoints, newest
+    from runtime.training.state import Snapshot
 
     _left(right)
     folder = Path("runs/flowers-1")
@@ -519,7 +520,7 @@ def _hub(patch: pytest.MonkeyPatch) -> None:
     import httpx2
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    from runtime import hub
+    from runtime.workflows import hub
 
     def sent(url: str) -> Any:
         if "me/flowers/" not in url:
@@ -608,9 +609,9 @@ GIVEN: dict[str, Callable[[bool], None]] = {
 
 
 def _without_packages(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("runtime.data.packaged_sets.find_spec", lambda name: None)
-    patch.setattr("runtime.bases.packaged.find_spec", lambda name: None)
-    patch.setattr("runtime.installation._checkout", lambda: (None, False))
+    patch.setattr("runtime.data.sources.packaged.find_spec", lambda name: None)
+    patch.setattr("runtime.models.packaged.find_spec", lambda name: None)
+    patch.setattr("runtime.system.installation._checkout", lambda: (None, False))
 
 
 def _offline(patch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from runtime.events import Event, FeaturesComputed
-from runtime.run_settings import RunSettings
-from runtime.running import Watch, prepare
-from runtime.running import run as run_prepared
+from runtime.runs.writer import Extra
+from runtime.training.events import Event, FeaturesComputed
+from runtime.training.settings import RunSettings
+from runtime.workflows.run import Watch, prepare
+from runtime.workflows.run import run as run_prepared
 
 CLASSES = ("blue", "green", "red")
 TINY = 'gluoncv("cifar_resnet20_v1", weights = none)'  # stem, block1 .. block3; 32 px
@@ -68,10 +69,16 @@ def write_recipe(
 
 
 def train(
-    recipe: Path, out: Path, *, workers: int = 0, settings: Sequence[str] = (), watch: Watch | None = None
+    recipe: Path,
+    out: Path,
+    *,
+    workers: int = 0,
+    settings: Sequence[str] = (),
+    watch: Watch | None = None,
+    extras: Sequence[Extra] = (),
 ) -> dict[str, Any]:
     """Run a recipe; return the content of `result.json` and the signal."""
-    _, result = run_prepared(prepare(recipe, settings), RunSettings(workers=workers), out, watch)
+    _, result = run_prepared(prepare(recipe, settings), RunSettings(workers=workers), out, watch, extras=extras)
     return result
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipe_lang.phrases import counted
+from recipe_lang.words import counted
 from runtime.commands.command import FINE, JSON, command, console
 
 if TYPE_CHECKING:
-    from runtime.feature_cache import Entry
+    from runtime.system.cache.disk import Entry
 
 
 @click.command()
@@ -26,9 +26,9 @@ def cache(action: str, machine: bool) -> int:
 
     It lies in $FTR_CACHE, else below $XDG_CACHE_HOME or ~/.cache. Nothing is lost but time.
     """
-    from runtime.artifacts import writing
-    from runtime.feature_cache import FeatureCache, cache_folder
-    from runtime.plan import as_json
+    from runtime.plan.types import as_json
+    from runtime.runs.folder import writing
+    from runtime.system.cache.disk import FeatureCache, cache_folder
 
     with writing(Path("the cache")):
         found = FeatureCache(cache_folder())

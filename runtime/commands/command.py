@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
-from recipe_lang.diagnostics import Problem, RecipeError, render
-from recipe_lang.phrases import printable
-from runtime.output import going_on, unread
-from runtime.run_settings import MOST_THREADS
+from recipe_lang.output.render import render
+from recipe_lang.problem import Problem, RecipeError
+from recipe_lang.words import printable
+from runtime.system.streams import going_on, unread
+from runtime.training.settings import MOST_THREADS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,7 +94,7 @@ def show_problems(problems: tuple[Problem, ...], for_all: str = "") -> None:
     """Print problems on standard error, of very many the first; `for_all` says what shows the others."""
     if not problems:  # rich takes 30 ms to import
         return
-    from runtime.terminal import SafeConsole
+    from runtime.reporting.console import SafeConsole
 
     out = SafeConsole(stderr=True, soft_wrap=True, highlight=False)
     for problem in problems[:_SHOWN]:
@@ -119,7 +120,7 @@ def tell(line: str) -> None:
 
 def console() -> Console:
     """Return a console for standard output, in which names of classes and files are no markup, and harmless."""
-    from runtime.terminal import SafeConsole
+    from runtime.reporting.console import SafeConsole
 
     out = SafeConsole(highlight=False, markup=False, emoji=False)
     if not out.is_terminal and "COLUMNS" not in os.environ:
@@ -142,7 +143,7 @@ class _Recipe(_Path):
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
         path = super().convert(value, param, context)
         if os.path.isdir(path):
-            from runtime.commands.habits import instead_of_folder
+            from runtime.commands.suggestions import instead_of_folder
 
             raise click.UsageError(instead_of_folder(context and context.info_name or "run", path), context)
         return path
@@ -154,7 +155,7 @@ class _Run(_Path):
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
         path = super().convert(value, param, context)
         if not os.path.isdir(path) and not str(path).endswith(".ftrpack"):
-            from runtime.commands.habits import instead_of_run
+            from runtime.commands.suggestions import instead_of_run
 
             told = instead_of_run(path)
             if told:
@@ -207,7 +208,7 @@ def was_given(context: click.Context, name: str) -> bool:
 
 def keep_to_threads(asked: int | None = None) -> None:
     """Choose the number of threads before NumPy or MXNet are loaded, and say where it is not as it was asked for."""
-    from runtime.threads import choose_threads
+    from runtime.system.threads import choose_threads
 
     if few := choose_threads(asked):
         with going_on(sys.stderr):
@@ -241,8 +242,8 @@ def first_words(path: Path, quiet: bool = False) -> Iterator[Callable[[str], Non
 @contextmanager
 def mxnet(threads: int | None = None, debug: bool = False, instructions: object = None) -> Iterator[None]:
     """Set the number of threads and the processor's instructions, and keep library noise out of the way."""
-    from runtime.instructions import hold_at
-    from runtime.noise import quiet_libraries
+    from runtime.system.cpu import hold_at
+    from runtime.system.native_stderr import quiet_libraries
 
     hold_at(instructions)
     keep_to_threads(threads)
@@ -253,15 +254,15 @@ def mxnet(threads: int | None = None, debug: bool = False, instructions: object 
         except (RecipeError, KeyboardInterrupt, click.ClickException):
             raise
         except Exception as error:
-            from runtime import memory
-            from runtime import threads as allowed
+            from runtime.system import memory
+            from runtime.system import threads as allowed
 
             if allowed.is_refusal(error):
                 click.echo(_NO_THREAD, err=True)
                 sys.stderr.flush()
                 os._exit(FAILED)  # MXNet would wait for the end of a thread that it never had
             if memory.is_refusal(error):
-                from runtime.run_problems import OutOfMemory
+                from runtime.training.problems import OutOfMemory
 
                 raise RecipeError(OutOfMemory()) from error
             click.echo(tail(), err=True, nl=False)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recipe_lang.diagnostics import RecipeError
-from recipe_lang.phrases import counted, printable
+from recipe_lang.problem import RecipeError
+from recipe_lang.words import counted, printable
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -29,11 +29,11 @@ from runtime.commands.command import (
     console,
     mxnet,
 )
-from runtime.commands.habits import instead_of_folder, is_run
+from runtime.commands.suggestions import instead_of_folder, is_run
 
 if TYPE_CHECKING:
-    from recipe_lang.checked import CheckedRecipe
-    from runtime.data_check import DataReport, Group
+    from recipe_lang.check.checked import CheckedRecipe
+    from runtime.workflows.data_check.check import DataReport, Group
 
     Progress = Callable[[str, int, int], None]
 
@@ -83,12 +83,12 @@ def check(
     if recipe.is_dir() and not is_run(recipe):
         raise click.UsageError(instead_of_folder("data check", recipe))
     with mxnet(threads, debug):
-        from runtime.compile import prepare_steps
+        from runtime.compile.compiler import prepare_steps
         from runtime.data.sets import parts_of_train
-        from runtime.data_check import check_data
-        from runtime.feature_cache import user_cache
-        from runtime.running import listed
+        from runtime.system.cache.disk import user_cache
         from runtime.vocabulary.rules import image_size
+        from runtime.workflows.data_check.check import check_data
+        from runtime.workflows.run import listed
 
         path = recipe / "resolved.ftr" if recipe.is_dir() else recipe
         kept = user_cache() if cache else None
@@ -98,8 +98,8 @@ def check(
             steps, _ = prepare_steps(checked.block("data"), size)
             report = check_data(listings, parts_of_train(checked), size, workers, kept, progress, steps)
             if labels:
-                from runtime.label_check import with_suspects
-                from runtime.running import prepare
+                from runtime.workflows.data_check.labels import with_suspects
+                from runtime.workflows.run import prepare
 
                 prepared = prepare(path, settings, data_root, outside)
                 report = with_suspects(report, prepared, workers, kept, progress)
@@ -111,9 +111,9 @@ def check(
             if fixed is not None:
                 _show_fix(fixed)
         if page is not None:  # behind the report, which it must not cost
-            from runtime.data_page import data_page
-            from runtime.decorations import attempt
-            from runtime.run_problems import NotWritable
+            from runtime.reporting.data_page import data_page
+            from runtime.system.best_effort import attempt
+            from runtime.training.problems import NotWritable
 
             if reason := attempt(lambda: page.write_text(data_page(report, path.stem, workers), encoding="utf-8")):
                 raise RecipeError(NotWritable(path=str(page), reason=reason))
@@ -124,9 +124,9 @@ def check(
 
 def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any]:
     """Add to the recipe's list, or to a new one beside it; return what was done as plain data."""
-    from runtime.artifacts import writing
-    from runtime.data.excluded import read_excluded
-    from runtime.exclusion import addition, extended
+    from runtime.data.exclude import read_excluded
+    from runtime.runs.folder import writing
+    from runtime.workflows.data_check.exclusions import addition, extended
 
     named = recipe.block("data")["exclude"]
     target = named or path.with_name(f"{path.name.partition('.')[0] or 'images'}.exclude.txt")
@@ -153,8 +153,8 @@ def _show(report: DataReport, has_page: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from runtime.data.passed_over import by_kind, passed_line
-    from runtime.data_check import KINDS
+    from runtime.data.sources.skipped import by_kind, passed_line
+    from runtime.workflows.data_check.check import KINDS
 
     screen = console()
     sets = ", ".join(f"{name} {sum(counts):,}" for name, counts in report.counts.items())
@@ -192,7 +192,7 @@ def _line(group: Group) -> str:
 
 def _plain(report: DataReport) -> dict[str, Any]:
     """Return a report as plain data."""
-    from runtime.data_check import KINDS
+    from runtime.workflows.data_check.check import KINDS
 
     def group(each: Group) -> dict[str, Any]:
         images = [{"set": image.set, "id": image.id, "class": image.label} for image in each.images]

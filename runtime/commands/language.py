@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipe_lang.diagnostics import Problem, RecipeError, as_json, ordered
+from recipe_lang.output.render import as_json
+from recipe_lang.problem import Problem, RecipeError, ordered
 from runtime.commands.command import (
     DENY,
     FAILED,
@@ -31,8 +32,8 @@ from runtime.commands.command import (
 )
 
 if TYPE_CHECKING:
-    from recipe_lang.nodes import Recipe
     from recipe_lang.source import Source
+    from recipe_lang.syntax.nodes import Recipe
 
 
 @click.command()
@@ -47,12 +48,12 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
 
     `-` reads standard input.
     """
-    from recipe_lang.checker import check as check_recipe
-    from recipe_lang.identity import recipe_hash
-    from recipe_lang.loading import load_source
-    from runtime.recipe_files import read_recipe, recipe_files
+    from recipe_lang.check.checker import check as check_recipe
+    from recipe_lang.compose.load import load_source
+    from recipe_lang.output.identity import recipe_hash
+    from runtime.compile.weights_advice import with_weights_advice
+    from runtime.runs.recipe_files import read_recipe, recipe_files
     from runtime.vocabulary import VOCABULARY
-    from runtime.weights_advice import with_weights_advice
 
     paths, unread = recipe_files(recipes)
     report = []
@@ -90,7 +91,7 @@ def _verdict(path: Path, identity: str, advice: int, deny: bool) -> str:
 @command
 def fmt(files: tuple[Path, ...], checking: bool, showing: bool) -> int:
     """Bring recipes, and all in folders, into the one layout. `-` reads standard input and prints the result."""
-    from runtime.recipe_files import recipe_files
+    from runtime.runs.recipe_files import recipe_files
 
     paths, problems = recipe_files(files)
     changed = False
@@ -107,9 +108,9 @@ def fmt(files: tuple[Path, ...], checking: bool, showing: bool) -> int:
 
 def _format(path: Path, checking: bool, showing: bool) -> bool:
     """Format one file, or only say what would change; return whether it is other than it should be."""
-    from recipe_lang.formatter import format_text
-    from recipe_lang.parser import decode_source
-    from runtime.recipe_files import STANDARD_INPUT, difference, read_bytes, replace_file
+    from recipe_lang.output.formatter import format_text
+    from recipe_lang.syntax.parser import decode_source
+    from runtime.runs.recipe_files import STANDARD_INPUT, difference, read_bytes, replace_file
 
     data = read_bytes(path)
     name = "<stdin>" if path == STANDARD_INPUT else str(path)
@@ -138,9 +139,9 @@ def new(place: str, out: str | None, force: bool) -> int:
     recipe.
     """
     keep_to_threads()
-    from runtime.pack_file import refuse_pack
-    from runtime.starter import file_stem, starter, summary
-    from runtime.survey import survey
+    from runtime.runs.pack.file import refuse_pack
+    from runtime.workflows.new.recipe import file_stem, starter, summary
+    from runtime.workflows.new.scan import survey
 
     refuse_pack(Path(place), "it has a recipe, and no images", "`ftr run {}` trains it; `ftr new FOLDER` takes images")
     found = survey(place)
@@ -158,8 +159,8 @@ def new(place: str, out: str | None, force: bool) -> int:
 
 def _create(path: Path, text: str, force: bool) -> None:
     """Write a new recipe, or one that exists where `force` allows it."""
-    from runtime.recipe_files import RecipeNotWritable, replace_file
-    from runtime.survey_problems import RecipeExists
+    from runtime.runs.recipe_files import RecipeNotWritable, replace_file
+    from runtime.workflows.new.problems import RecipeExists
 
     if force and path.exists():
         replace_file(path, text)
@@ -180,7 +181,7 @@ def explain(words: tuple[str, ...]) -> int:
     """Explain names of the vocabulary, words of the language or codes of errors; without WORDS, list them."""
     from shutil import get_terminal_size
 
-    from runtime.explain import explain_word, list_words
+    from runtime.help.explain import explain_word, list_words
 
     width = min(100, max(40, get_terminal_size((100, 24)).columns))
     if not words:
@@ -207,12 +208,11 @@ def show(recipe: Path, resolved: bool, flat: bool, as_twin: bool, settings: tupl
         raise click.UsageError("--resolved and --flat exclude each other")
     if settings and not resolved:
         raise click.UsageError("--set goes with --resolved: the other forms show what is written")
-    from recipe_lang.checker import check as check_recipe
-    from recipe_lang.flatten import flatten
-    from recipe_lang.loading import load_source
-    from recipe_lang.parser import parse
-    from recipe_lang.printer import print_recipe, values_with_places
-    from runtime.recipe_files import read_recipe
+    from recipe_lang.check.checker import check as check_recipe
+    from recipe_lang.compose.load import load_source, parse
+    from recipe_lang.output.flatten import flatten
+    from recipe_lang.output.resolved import print_recipe, values_with_places
+    from runtime.runs.recipe_files import read_recipe
     from runtime.vocabulary import VOCABULARY
 
     source = read_recipe(recipe)
@@ -237,10 +237,10 @@ def show(recipe: Path, resolved: bool, flat: bool, as_twin: bool, settings: tupl
 def _written(tree: Recipe, as_twin: bool) -> str:
     """Return a recipe's statements as text: as JSON, or in the one layout."""
     if as_twin:
-        from recipe_lang.twin import recipe_json
+        from recipe_lang.json.recipe import recipe_json
 
         return recipe_json(tree)
-    from recipe_lang.formatter import recipe_text
+    from recipe_lang.output.formatter import recipe_text
 
     return recipe_text(tree)
 
@@ -251,15 +251,15 @@ def _print_recipe(text: str, path: Path | None = None, is_json: bool = False) ->
     if out.is_terminal:
         from rich.syntax import Syntax
 
-        from recipe_lang.phrases import printable
-        from runtime.pygments_lexer import FtrLexer
+        from recipe_lang.words import printable
+        from runtime.help.highlight import FtrLexer
 
         # somebody else's recipe moves no cursor
         shown = printable(text, kept="\r\n\t")
         colours = Syntax(shown, "json" if is_json else FtrLexer(stripnl=False), theme="ansi_dark")
         out.print(colours.highlight(shown), soft_wrap=True, end="")
     else:  # a pipe can be read only once
-        from runtime.recipe_files import read_bytes
+        from runtime.runs.recipe_files import read_bytes
 
         click.echo(read_bytes(path) if path is not None and path.is_file() else text.encode(), nl=False)
 
@@ -274,7 +274,7 @@ def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
 
     `-` reads standard input; with --write the fixed text is printed.
     """
-    from runtime.recipe_files import STANDARD_INPUT, read_recipe, recipe_files
+    from runtime.runs.recipe_files import STANDARD_INPUT, read_recipe, recipe_files
 
     paths, problems = recipe_files(files)
     changed = False
@@ -299,8 +299,8 @@ def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
 
 def _fix(path: Path, write: bool, outside: bool, left: list[Problem]) -> bool:
     """Fix one recipe, or show how; return whether there was something to fix, and note the problems that are left."""
-    from recipe_lang.fixing import fix
-    from runtime.recipe_files import STANDARD_INPUT, difference, read_recipe, replace_file
+    from recipe_lang.output.fix import fix
+    from runtime.runs.recipe_files import STANDARD_INPUT, difference, read_recipe, replace_file
 
     source = read_recipe(path)
     fixed = fix(source, lambda text: _problems(text, outside))
@@ -317,8 +317,8 @@ def _fix(path: Path, write: bool, outside: bool, left: list[Problem]) -> bool:
 
 
 def _problems(source: Source, outside: bool) -> tuple[Problem, ...]:
-    from recipe_lang.checker import check as check_recipe
-    from recipe_lang.loading import load_source
+    from recipe_lang.check.checker import check as check_recipe
+    from recipe_lang.compose.load import load_source
     from runtime.vocabulary import VOCABULARY
 
     try:
@@ -337,7 +337,7 @@ def lsp() -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("recipe_lang", "runtime"):
             raise
-        from runtime.installation import install_command
+        from runtime.system.installation import install_command
 
         click.echo(f"the language server needs {error.name}: {install_command('lsp')}", err=True)
         return INVALID

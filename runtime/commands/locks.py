@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipe_lang.phrases import counted, printable
+from recipe_lang.words import counted, printable
 from runtime.commands.command import (
     COUNT,
     DATA_ROOT,
@@ -36,8 +36,8 @@ from runtime.commands.command import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from runtime.lock_file import Facts
-    from runtime.verify import Verdict
+    from runtime.runs.lock.file import Facts
+    from runtime.workflows.verify import Verdict
 
 
 @click.command()
@@ -64,20 +64,20 @@ def lock(
 
     A result in it stays when nothing else has changed; else the next run adds one.
     """
-    from runtime.pack_file import refuse_pack
+    from runtime.runs.pack.file import refuse_pack
 
     refuse_pack(recipe, "it has its lock, which stays", "`ftr run {0} --locked` and `ftr verify {0}` compare with it")
     with mxnet(threads, debug):
-        from runtime.artifacts import writing
-        from runtime.data.contents import set_hashes
+        from runtime.data.content_hashes import set_hashes
         from runtime.data.sets import Place
-        from runtime.display import Display
-        from runtime.feature_cache import user_cache
-        from runtime.lock_file import lock_of
-        from runtime.locking import inputs, renew_lock
-        from runtime.model import start_weights
-        from runtime.run_settings import RunSettings
-        from runtime.running import device_context, prepare
+        from runtime.models.network import start_weights
+        from runtime.reporting.progress import Display
+        from runtime.runs.folder import writing
+        from runtime.runs.lock.facts import inputs, renew_lock
+        from runtime.runs.lock.file import lock_of
+        from runtime.system.cache.disk import user_cache
+        from runtime.training.settings import RunSettings
+        from runtime.workflows.run import device_context, prepare
 
         context = device_context(device)
         prepared = prepare(recipe, (), data_root, outside)
@@ -124,18 +124,19 @@ def verify(
     """
     import tempfile
 
-    from runtime.lock_file import LOCK, existing_lock, read_lock
+    from runtime.runs.lock.file import LOCK, existing_lock, read_lock
 
     lock = existing_lock(path)  # a path of any other kind becomes a run folder before this line
     with mxnet(threads or lock.threads(), debug, lock.instructions):
         with first_words(path, quiet or machine) as say:
             say("loading MXNet")
-            from runtime.display import Display
-            from runtime.instructions import instructions
-            from runtime.plan import as_json
-            from runtime.running import prepare, run
-            from runtime.train import Interrupted
-            from runtime.verify import compare, settings_of, subject
+            from runtime.plan.types import as_json
+            from runtime.reporting.curves import CURVES
+            from runtime.reporting.progress import Display
+            from runtime.system.cpu import instructions
+            from runtime.training.stage import Interrupted
+            from runtime.workflows.run import prepare, run
+            from runtime.workflows.verify import compare, settings_of, subject
 
             say("listing the images")
             found = subject(path, lock, data_root)
@@ -155,7 +156,8 @@ def verify(
             try:
                 with Display(screen, time.monotonic, prepared.plan, quiet or machine) as display:
                     where = settings_of(lock, workers, device)
-                    folder, result = run(prepared, where, Path(place), display, approve)
+                    extras = (CURVES,) if out else ()
+                    folder, result = run(prepared, where, Path(place), display, approve, extras=extras)
             except Interrupted as stopped:
                 result = {"status": "interrupted", "signal": stopped.args[0]}
             if result["status"] != "finished":

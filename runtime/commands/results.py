@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from recipe_lang.diagnostics import RecipeError
-from recipe_lang.phrases import printable
+from recipe_lang.problem import RecipeError
+from recipe_lang.words import printable
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -71,11 +71,11 @@ def evaluate(
     if strict and set_name not in (None, "test"):
         raise click.UsageError(f"--strict refuses what the run has seen, and that is its whole {set_name} set")
     with mxnet(threads, debug):
-        from runtime import finished
-        from runtime.plan import as_json
-        from runtime.report_view import report_json, show_report
-        from runtime.running import device_context
-        from runtime.seen import Seen
+        from runtime.plan.types import as_json
+        from runtime.reporting.report import report_json, show_report
+        from runtime.runs import trained as finished
+        from runtime.runs.training_images import Seen
+        from runtime.workflows.run import device_context
 
         context = device_context(device)
         loaded = finished.load(run, stage)
@@ -124,9 +124,9 @@ def predict(
     if machine and table:
         raise click.UsageError("--csv and --json exclude each other")
     with mxnet(threads, debug):
-        from runtime import finished
-        from runtime.report_view import predictions_csv, predictions_json, show_predictions
-        from runtime.running import device_context
+        from runtime.reporting.report import predictions_csv, predictions_json, show_predictions
+        from runtime.runs import trained as finished
+        from runtime.workflows.run import device_context
 
         found = list(finished.predict(finished.load(run, stage), images, device_context(device), top, tell))
         if machine:
@@ -153,10 +153,10 @@ def export(run: Path, out: Path, force: bool, stage: str | None, debug: bool) ->
     if out.name in ("", ".."):
         raise click.UsageError(f"--out takes the beginning of the files' names, as in {out / 'model'}")
     with mxnet(debug=debug):
-        from runtime import finished
-        from runtime.artifacts import writing
-        from runtime.pack_problems import FileExists
-        from runtime.plan_view import steps_text
+        from runtime.reporting.plan import steps_text
+        from runtime.runs import trained as finished
+        from runtime.runs.folder import writing
+        from runtime.runs.pack.problems import FileExists
 
         for path in (Path(f"{out}-symbol.json"), Path(f"{out}-0000.params")):
             if path.exists() and not force:
@@ -182,7 +182,7 @@ def export(run: Path, out: Path, force: bool, stage: str | None, debug: bool) ->
 @command
 def runs(context: click.Context, folder: Path, machine: bool) -> int:
     """List and compare the runs in a FOLDER (runs by default)."""
-    from runtime.report_view import read_results, show_runs
+    from runtime.reporting.report import read_results, show_runs
 
     if was_given(context, "folder") and not os.path.exists(folder):
         raise click.UsageError(f"there is no folder {folder}")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from recipe_lang.phrases import printable
+from recipe_lang.words import printable
 from runtime.commands.command import FINE, FORCE, INVALID, PATH, RUN, RUN_PATH, command
 
 PACK = click.argument("pack", type=PATH)
@@ -30,11 +30,12 @@ def _out(text: str) -> Callable[[F], F]:
 @command
 def pack(run: Path, out: Path | None, weights: bool, licence: str, force: bool) -> int:
     """Put a run into one file: its recipe, classes, metrics, weights and a model card, never its data."""
-    from runtime.pack_file import refuse_pack
-    from runtime.packing import pack_run
+    from runtime.reporting.model_card import card_text
+    from runtime.runs.pack.file import refuse_pack
+    from runtime.runs.pack.pack import pack_run
 
     refuse_pack(run, "nothing is left to be packed", "copy it, or make a run folder of it with `ftr unpack {}`")
-    path, notes = pack_run(run, out, weights=weights, licence=licence, force=force)
+    path, notes = pack_run(run, out, weights=weights, licence=licence, force=force, card_text=card_text)
     click.echo(f"{path}: {path.stat().st_size:,} bytes")
     _tell(notes)
     return FINE
@@ -46,7 +47,7 @@ def pack(run: Path, out: Path | None, weights: bool, licence: str, force: bool) 
 @command
 def unpack(pack: Path, out: Path | None) -> int:
     """Write the content of a pack into a new folder, which is then that of a run."""
-    from runtime.packing import unpack as unpack_file
+    from runtime.runs.pack.pack import unpack as unpack_file
 
     click.echo(unpack_file(pack, out))
     return FINE
@@ -65,19 +66,20 @@ def push(what: Path, repository: str, private: bool, licence: str) -> int:
     """
     import tempfile
 
-    from runtime.packing import pack_run
-    from runtime.recipe_files import is_pack
+    from runtime.reporting.model_card import card_text
+    from runtime.runs.pack.pack import pack_run
+    from runtime.runs.pack.signature import is_pack
 
     if is_pack(what) and licence:
         raise click.UsageError("--license goes with the folder of a run: a pack has its card")
     if not _has_hub():
         return INVALID
-    from runtime.hub import push_pack
+    from runtime.workflows.hub import push_pack
 
     with tempfile.TemporaryDirectory(prefix="ftr-push-") as folder:
         path = what
         if not is_pack(what):
-            path, notes = pack_run(what, Path(folder, "model.ftrpack"), licence=licence)
+            path, notes = pack_run(what, Path(folder, "model.ftrpack"), licence=licence, card_text=card_text)
             _tell(notes)
         click.echo(printable(push_pack(path, repository, private=private)))
     return FINE
@@ -92,7 +94,7 @@ def pull(repository: str, out: Path | None, force: bool) -> int:
     """Get a pack from a repository of the Hugging Face hub. It is checked before it is kept."""
     if not _has_hub():
         return INVALID
-    from runtime.hub import pull_pack
+    from runtime.workflows.hub import pull_pack
 
     path = pull_pack(repository, out, force=force)
     click.echo(f"{path}\nnext: ftr show {quote(str(path))}, then ftr predict {quote(str(path))} PHOTO")
@@ -108,7 +110,7 @@ def _has_hub() -> bool:
     from importlib.util import find_spec
 
     if find_spec("huggingface_hub") is None:
-        from runtime.installation import install_command
+        from runtime.system.installation import install_command
 
         click.echo(f"push and pull need huggingface_hub: {install_command('hub')}", err=True)
         return False

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recipe_lang.diagnostics import Problem, RecipeError
-from recipe_lang.phrases import printable
+from recipe_lang.problem import Problem, RecipeError
+from recipe_lang.words import printable
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -40,14 +40,14 @@ from runtime.commands.command import (
     tell,
     was_given,
 )
-from runtime.output import going_on
-from runtime.run_settings import Interval, RunSettings
+from runtime.system.streams import going_on
+from runtime.training.settings import Interval, RunSettings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from runtime.run_problems import OutOfMemory
-    from runtime.running import Prepared
+    from runtime.training.problems import OutOfMemory
+    from runtime.workflows.run import Prepared
 
 
 @click.command()
@@ -91,12 +91,12 @@ def plan(
     with mxnet(threads, debug):
         with first_words(recipe) as say:
             say("loading MXNet")
-            from recipe_lang.printer import values_with_places
-            from runtime.plan import as_json
-            from runtime.plan_summary import show_summary
-            from runtime.plan_view import show_plan, show_values
-            from runtime.running import prepare
+            from recipe_lang.output.resolved import values_with_places
+            from runtime.plan.types import as_json
+            from runtime.reporting.plan import show_plan, show_values
+            from runtime.reporting.plan_summary import show_summary
             from runtime.vocabulary import VOCABULARY
+            from runtime.workflows.run import prepare
 
             say("listing the images")
             prepared = prepare(recipe, settings, data_root, outside)
@@ -105,7 +105,7 @@ def plan(
         _tell_passed_over(prepared, is_advised=deny or not machine)
         cost = None
         if measured:
-            from runtime.probe import probe
+            from runtime.workflows.cost.probe import probe
 
             with first_words(recipe) as say:
                 say("measuring a few batches")
@@ -194,7 +194,7 @@ def run(
 
     The first run that ends well writes RECIPE.lock. With --locked threads and instructions are the lock's.
     """
-    from runtime.lock_file import existing_lock
+    from runtime.runs.lock.file import existing_lock
 
     where = _Where(recipe, settings, outside, data_root, RunSettings(device, workers, cache, fuse, interval), threads)
     if resumed is not None:
@@ -211,12 +211,14 @@ def run(
     with mxnet(threads, debug, lock.instructions if lock else where.instructions):
         with first_words(where.recipe, quiet) as say:
             say("loading MXNet")
-            from runtime.display import Display, summary
-            from runtime.leaving import how_to_go_on, what_is_left
-            from runtime.locking import as_locked
-            from runtime.running import Resume, device_context, prepare
-            from runtime.running import run as run_prepared
-            from runtime.train import Interrupted
+            from runtime.commands.supervisor import note
+            from runtime.reporting.curves import CURVES
+            from runtime.reporting.progress import Display, summary
+            from runtime.runs.lock.facts import as_locked
+            from runtime.runs.writer import how_to_go_on, what_is_left
+            from runtime.training.stage import Interrupted
+            from runtime.workflows.run import Resume, device_context, prepare
+            from runtime.workflows.run import run as run_prepared
 
             device_context(where.runs.device)  # before the images are listed: it costs nothing to know
             say("listing the images")
@@ -234,7 +236,15 @@ def run(
                 again = Resume(resumed, extend) if resumed is not None else None
                 asking = (as_locked(lock), _advise(deny, quiet))
                 folder, result = run_prepared(
-                    prepared, where.runs, out, display, *asking, again, (lambda line: None) if quiet else tell
+                    prepared,
+                    where.runs,
+                    out,
+                    display,
+                    *asking,
+                    again,
+                    (lambda line: None) if quiet else tell,
+                    opened=lambda folder: note(run=str(folder)),
+                    extras=(CURVES,),
                 )
         except Interrupted as stopped:
             with going_on(sys.stderr):
@@ -264,7 +274,7 @@ def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
 
 
 def _keep_lock(screen: Console, recipe: Path, folder: Path, quiet: bool) -> None:
-    from runtime.locking import keep_lock
+    from runtime.runs.lock.facts import keep_lock
 
     try:
         note = keep_lock(recipe, folder)
@@ -277,7 +287,7 @@ def _keep_lock(screen: Console, recipe: Path, folder: Path, quiet: bool) -> None
 
 def _note_memory(problem: OutOfMemory) -> None:
     """Leave with the parent what it says when the system kills the run."""
-    from runtime.guard import note
+    from runtime.commands.supervisor import note
 
     note(batch=problem.batch, fits=problem.fits)
     if problem.span is not None:
@@ -303,8 +313,8 @@ class _Where:
         Without a recipe on the command line it is the file that the run began with, whose meaning must be the same;
         where there is none any more, the one in the folder.
         """
-        from runtime.began import how_it_began
-        from runtime.pack_file import refuse_pack
+        from runtime.runs.manifest import how_it_began
+        from runtime.runs.pack.file import refuse_pack
 
         refuse_pack(folder, "it has no checkpoints to go on from", "`ftr run {}` trains its recipe anew")
         began = how_it_began(folder)

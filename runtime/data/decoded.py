@@ -21,10 +21,10 @@ import numpy as np
 from PIL import Image
 
 from runtime.data.images import Reading, as_rgb, open_grey_or_rgb
-from runtime.data.sources import ImageRef
+from runtime.data.sources.files import ImageRef
 from runtime.data.transforms import Transform
-from runtime.data.views import view_count
-from runtime.plan import Plan, Step
+from runtime.plan.types import Plan, Step
+from runtime.plan.views import view_count
 
 MEMORY_BYTES = 2**30
 DISK_BYTES = 8 * 2**30

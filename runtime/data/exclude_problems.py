@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from recipe_lang.diagnostics import Problem
+from recipe_lang.problem import Problem
 from runtime.data.problems import quoted
 
 

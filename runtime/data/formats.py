@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from runtime.data.passed_over import ending_of
+from runtime.data.sources.skipped import ending_of
 
 # Pillow warns about odd metadata and about more than 89 million pixels; neither concerns a user whose image
 # reads well, and a line on the terminal would tear the progress display. (Errors are errors all the same.)

@@ -23,10 +23,10 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from runtime.data.formats import FORMATS, HEIF
-from runtime.data.lookahead import in_order
-from runtime.data.sources import ImageRef, Pixels, Sample
-from runtime.data.views import READING_STEPS
-from runtime.plan import Step
+from runtime.data.sources.files import ImageRef, Pixels, Sample
+from runtime.plan.types import Step
+from runtime.plan.views import READING_STEPS
+from runtime.system.prefetch import in_order
 
 _LONGEST = 200  # times as long as wide: at 224 px on the shorter side 10 million pixels
 _ORIENTATION = 0x0112

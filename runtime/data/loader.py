@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from recipe_lang.diagnostics import InternalError, RecipeError
+from recipe_lang.problem import InternalError, RecipeError
 from runtime.data.images import ImageError, open_rgb
-from runtime.data.lookahead import in_order
 from runtime.data.problems import UnequalSizes, UnreadableImages
-from runtime.data.sources import ImageRef, Pixels, Sample
+from runtime.data.sources.files import ImageRef, Pixels, Sample
 from runtime.data.transforms import Transform
-from runtime.randomness import derive_each
+from runtime.system.prefetch import in_order
+from runtime.system.random import derive_each
 
 # Pillow gives the memory of each image back to the system, which hands it out in fresh pages: a third of the time to
 # cut a piece out of a photo. It keeps so many pieces of memory (of 16 MiB at most) for the next image instead.

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from recipe_lang.diagnostics import Problem
-from recipe_lang.phrases import counted, listed, printable
-from runtime.data.labels import seen, told_apart
+from recipe_lang.problem import Problem
+from recipe_lang.words import counted, listed, printable
+from runtime.data.similar_labels import seen, told_apart
 
 _SHOWN = 5
 

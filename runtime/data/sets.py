@@ -16,22 +16,24 @@ from typing import Any
 
 import numpy as np
 
-from recipe_lang.checked import CallValue, CheckedRecipe, Value
-from recipe_lang.diagnostics import Problem, RecipeError
+from recipe_lang.check.checked import CallValue, CheckedRecipe, Value
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Span
-from runtime.compile import needs_sides
-from runtime.data import packaged_sets, sources, splits, tables, transforms
+from runtime.backend.mx import array, nd
+from runtime.data import splits, transforms
 from runtime.data.decoded import Decoded, fixed_lead, opening
-from runtime.data.excluded import without
+from runtime.data.exclude import without
 from runtime.data.images import ImageError, Traits, find_broken, size_of
 from runtime.data.loader import Batch, batches, epoch_order
 from runtime.data.problems import UnreadableImages
-from runtime.data.sound_images import SoundImages
-from runtime.data.sources import Listing, Sample
-from runtime.data.views import READING_STEPS, View, chosen
-from runtime.mx import array, nd
-from runtime.plan import DataFacts, DataPlan, StagePlan, Step
-from runtime.randomness import generator
+from runtime.data.sources import files as sources
+from runtime.data.sources import packaged as packaged_sets
+from runtime.data.sources import tables
+from runtime.data.sources.files import Listing, Sample
+from runtime.data.verified import SoundImages
+from runtime.plan.types import DataFacts, DataPlan, StagePlan, Step
+from runtime.plan.views import READING_STEPS, View, chosen
+from runtime.system.random import generator
 
 LOADERS: Mapping[str, Callable[..., Listing]] = {
     "folder": sources.folder,
@@ -154,10 +156,10 @@ def _placed(problem: Problem, span: Span | None) -> Problem:
     return problem if problem.span is not None else replace(problem, span=span)
 
 
-def data_facts(listings: Mapping[str, Listing], recipe: CheckedRecipe) -> DataFacts:
-    """Return the facts that the compiler wants. Sizes of images are looked up only where they matter."""
+def data_facts(listings: Mapping[str, Listing], *, with_sides: bool) -> DataFacts:
+    """Return the facts that the compiler wants; the sizes of images, for which all are opened, only `with_sides`."""
     counts = {name: tuple(listing.counts()) for name, listing in listings.items()}
-    sides = _square_sides(listings["train"].samples) if needs_sides(recipe) else None
+    sides = _square_sides(listings["train"].samples) if with_sides else None
     return DataFacts(listings["train"].classes, counts, sides)
 
 

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import floor
 
-from recipe_lang.diagnostics import Problem, RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.suggest import suggest
 from runtime.data import problems
-from runtime.data.labels import meant
-from runtime.data.sources import Listing, Sample
-from runtime.randomness import derive_each
+from runtime.data.similar_labels import meant
+from runtime.data.sources.files import Listing, Sample
+from runtime.system.random import derive_each
 
 
 def holdouts(listing: Listing, fractions: Mapping[str, float], seed: int) -> dict[str, Listing]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from recipe_lang.phrases import counted
+from recipe_lang.words import counted
 from runtime.data.images import Traits
-from runtime.plan import Step
+from runtime.plan.types import Step
 
 _FEWEST_BITS = 15  # of 16; a set whose values need fewer than that is shown in the darkest quarter
 

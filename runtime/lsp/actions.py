@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
-from recipe_lang.diagnostics import Edit, RecipeError
-from recipe_lang.fixing import holds
-from recipe_lang.formatter import format_text
+from recipe_lang.output.fix import holds
+from recipe_lang.output.formatter import format_text
+from recipe_lang.problem import Edit, RecipeError
 from recipe_lang.source import Source
 from runtime.lsp.reading import Finding, Reading, findings, read
 

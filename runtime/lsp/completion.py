@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipe_lang import nodes
-from recipe_lang import vocabulary as v
-from recipe_lang.wording import describe, fits, quantity_text
+from recipe_lang.check import vocabulary as v
+from recipe_lang.check.describe import describe, fits, quantity_text
+from recipe_lang.syntax import nodes
 from runtime.lsp.cursor import Cursor, cursor
 from runtime.lsp.documentation import argument_doc, entry_doc, part_doc
 from runtime.lsp.expected import Expected, expected
 from runtime.lsp.reading import Reading, base, blocks, params, values
-from runtime.metrics import METRICS
+from runtime.tasks.classification.metrics import METRICS
 from runtime.vocabulary import VOCABULARY
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from recipe_lang import vocabulary as v
-from recipe_lang.wording import describe
-from runtime.explain import default_text, pages
-from runtime.page import Code, Page, Prose, Terms
+from recipe_lang.check import vocabulary as v
+from recipe_lang.check.describe import describe
+from runtime.help.explain import default_text, pages
+from runtime.help.text_page import Code, Page, Prose, Terms
 from runtime.vocabulary import VOCABULARY
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from recipe_lang import vocabulary as v
+from recipe_lang.check import vocabulary as v
 from runtime.lsp.cursor import Bracket, Cursor
 from runtime.vocabulary import VOCABULARY
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recipe_lang import nodes
-from recipe_lang import vocabulary as v
+from recipe_lang.check import vocabulary as v
+from recipe_lang.check.describe import quantity_text
 from recipe_lang.source import Span
-from recipe_lang.wording import quantity_text
-from runtime import networks
-from runtime.codes import reason
+from recipe_lang.syntax import nodes
+from runtime.help import networks
+from runtime.help.codes import reason
 from runtime.lsp.cursor import Cursor, Token, cursor, token_at
 from runtime.lsp.documentation import argument_doc, page_on, pages_on, part_doc
 from runtime.lsp.expected import Expected, entry, expected

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipe_lang import nodes
-from recipe_lang.loading import parent_name
+from recipe_lang.compose.load import parent_name
 from recipe_lang.source import Source, Span
+from recipe_lang.syntax import nodes
 from runtime.lsp.cursor import token_at
 from runtime.lsp.reading import Reading, blocks, params
 

@@ -10,19 +10,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipe_lang import nodes
-from recipe_lang.checked import CallValue
-from recipe_lang.checker import check
-from recipe_lang.diagnostics import Problem, RecipeError, advice
-from recipe_lang.errors import TooLong
-from recipe_lang.extend import files, merge
-from recipe_lang.loading import load_source
-from recipe_lang.resolve import Params
-from recipe_lang.selectors import Selector
+from recipe_lang.check.checked import CallValue
+from recipe_lang.check.checker import check
+from recipe_lang.check.params import Params
+from recipe_lang.check.selectors import Selector
+from recipe_lang.check.values import Values
+from recipe_lang.compose.load import load_source
+from recipe_lang.compose.merge import files, merge
+from recipe_lang.output.render import advice
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import MAX_BYTES, Source, Span
-from recipe_lang.values import Values
+from recipe_lang.syntax import nodes
+from recipe_lang.syntax.problems import TooLong
+from runtime.compile.weights_advice import with_weights_advice
 from runtime.vocabulary import VOCABULARY
-from runtime.weights_advice import with_weights_advice
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,13 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path, to_fs_path
 
-from recipe_lang.diagnostics import Edit
+from recipe_lang.problem import Edit
 from recipe_lang.source import Span
-from runtime.installation import own_version
 from runtime.lsp import actions, navigation, positions
 from runtime.lsp.completion import Suggestion, complete
 from runtime.lsp.hover import hover
 from runtime.lsp.reading import Finding, Reading, findings, read
+from runtime.system.installation import own_version
 
 _NOTICEABLE = 0.1  # seconds; a check that takes longer waits for the end of what is typed
 

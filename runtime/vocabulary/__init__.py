@@ -6,13 +6,14 @@ NumPy.
 
 from __future__ import annotations
 
-from recipe_lang.vocabulary import Vocabulary
-from runtime.foreign import FOREIGN
-from runtime.metrics import METRICS
-from runtime.vocabulary import bases, data, training
+from recipe_lang.check.vocabulary import Vocabulary
+from runtime.tasks.classification.metrics import METRICS
+from runtime.vocabulary import data, training
+from runtime.vocabulary import models as bases
 from runtime.vocabulary.advice_rules import ADVICE
+from runtime.vocabulary.aliases import HABITS, RENAMINGS
 from runtime.vocabulary.fields import BLOCKS, FIELDS
-from runtime.vocabulary.habits import HABITS, RENAMINGS
+from runtime.vocabulary.other_tools import FOREIGN
 from runtime.vocabulary.rules import CLAIM_RULES, RULES
 
 __all__ = ["VOCABULARY"]

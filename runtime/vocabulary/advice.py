@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from recipe_lang.diagnostics import Problem
+from recipe_lang.problem import Problem
 from recipe_lang.source import Span
 
 Places = tuple[tuple[Span, str], ...]

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
-from recipe_lang import nodes
-from recipe_lang.checked import CallValue, CheckedBlock, CheckedRecipe, Quantity, Value
-from recipe_lang.diagnostics import Problem
-from recipe_lang.extend import merge
+from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Quantity, Value
+from recipe_lang.compose.merge import merge
+from recipe_lang.problem import Problem
 from recipe_lang.source import Span
-from runtime.bases.zoo_names import ZOOS
-from runtime.data.views import is_idle, view_count
-from runtime.vocabulary.bases import parts_of
+from recipe_lang.syntax import nodes
+from runtime.models.catalog import ZOOS
+from runtime.plan.views import is_idle, view_count
+from runtime.vocabulary.models import parts_of
 
 # Peak rates above which pretrained weights are carried off: where their norms train, and where these are frozen.
 HIGHEST_RATES: Mapping[str, tuple[float, float]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recipe_lang.vocabulary import (
+from recipe_lang.check.vocabulary import (
     Arg,
     Either,
     Entry,

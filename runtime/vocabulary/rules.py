@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from recipe_lang import errors
-from recipe_lang.checked import CallValue, CheckedRecipe, Quantity
-from recipe_lang.diagnostics import Problem
+from recipe_lang.check.checked import CallValue, CheckedRecipe, Quantity
+from recipe_lang.check.problems.types import OutOfRange
+from recipe_lang.problem import Problem
 from recipe_lang.source import Span
-from runtime.data.views import READING_STEPS
-from runtime.vocabulary.bases import accepts, native_size, size_text
+from recipe_lang.words import quoted
+from runtime.plan.views import READING_STEPS
+from runtime.vocabulary.models import accepts, native_size, size_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ class ScaleOfFrozen(Problem):
     train_span: Span | None
 
     def message(self) -> str:
-        names = errors.quoted(self.parts)
+        names = quoted(self.parts)
         if len(self.parts) == 1:
             return f"{names} has a rate scale and does not train in this stage"
         return f"{names} have a rate scale and do not train in this stage"
@@ -336,7 +337,7 @@ def _shares(recipe: CheckedRecipe) -> Iterator[Problem]:
         if claim.metric.name != "loss" and not 0 <= claim.number <= 1:
             hint = f"a share is written `{claim.number:g}%`" if 2 <= claim.number <= 100 else ""
             found = f"{claim.number:g}"
-            yield errors.OutOfRange(span=claim.span, what=what, found=found, allowed="from 0 to 1", hint=hint)
+            yield OutOfRange(span=claim.span, what=what, found=found, allowed="from 0 to 1", hint=hint)
 
 
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (

@@ -1,12 +1,12 @@
 """What a stage can say: optimizers, schedules, losses, clipping, stop rules, and the layers of a head.
 
-Rows only; how each is built stands in the module of the same concern (`runtime/optimizers.py`, …), under the
+Rows only; how each is built stands in the module of the same concern (`runtime/training/optimizers.py`, …), under the
 same name. Nothing here imports MXNet or NumPy.
 """
 
 from __future__ import annotations
 
-from recipe_lang.vocabulary import (
+from recipe_lang.check.vocabulary import (
     Arg,
     Default,
     Duration,

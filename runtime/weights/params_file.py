@@ -1,7 +1,7 @@
 """MXNet `.params` files, read and written without MXNet.
 
 In goes a path; out comes a dictionary from names to NumPy arrays, and the other way round. Names are kept
-as they stand in the file: the ``arg:`` and ``aux:`` that `export` writes stay, and `runtime.weights.load_params`
+as they stand in the file: the ``arg:`` and ``aux:`` that `export` writes stay, and `runtime.weights.assign`
 takes them off.
 
 The format is the list of `NDArray::Save` and `NDArray::Load` in MXNet 1.9.1, little-endian: the number
@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from recipe_lang.diagnostics import RecipeError
-from runtime.durable import sync_folder
-from runtime.weights.bounded_file import HIGHEST_RANK, MOST_ARRAYS, BoundedFile, open_bounded
+from recipe_lang.problem import RecipeError
+from runtime.system.files import sync_folder
+from runtime.weights.bounded import HIGHEST_RANK, MOST_ARRAYS, BoundedFile, open_bounded
 from runtime.weights.problems import BadChecksum, WrongChecksum
 
 Arrays = dict[str, np.ndarray[Any, Any]]

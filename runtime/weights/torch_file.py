@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.weights.bounded_file import MOST_ARRAYS, BoundedFile, open_bounded
+from runtime.weights.bounded import MOST_ARRAYS, BoundedFile, open_bounded
 from runtime.weights.torch_pickle import Pickle, Storage, Tensor
 
 Array = np.ndarray[Any, Any]

@@ -18,8 +18,8 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from recipe_lang.diagnostics import RecipeError
-from runtime.weights.bounded_file import HIGHEST_RANK, BoundedFile
+from recipe_lang.problem import RecipeError
+from runtime.weights.bounded import HIGHEST_RANK, BoundedFile
 from runtime.weights.problems import CodeInWeights
 
 _MOST_INSTRUCTIONS = 1_000_000  # some 30 for each tensor; the largest image models have a few thousand

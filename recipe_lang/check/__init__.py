@@ -1,0 +1,1 @@
+"""AST and vocabulary to a CheckedRecipe: types, values, parameters, selectors."""

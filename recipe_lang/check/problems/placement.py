@@ -1,0 +1,110 @@
+"""What stands twice, at the wrong place, or not at all, E4; and what has no use, W70."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from recipe_lang.problem import Edit, Problem
+from recipe_lang.suggest import instead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingField(Problem):
+    """A field without a default must be written."""
+
+    code: ClassVar[str] = "E402"
+    name: str
+    where: str
+    doc: str
+
+    def message(self) -> str:
+        return f"{self.where} has no `{self.name}`"
+
+    def help(self) -> str:
+        return f"add `{self.name} = …`: {self.doc}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingArgument(Problem):
+    """An argument without a default must be written."""
+
+    code: ClassVar[str] = "E403"
+    name: str
+    call: str
+    doc: str
+
+    def message(self) -> str:
+        return f"`{self.call}` needs `{self.name}`"
+
+    def help(self) -> str:
+        return f"add `{self.name} = …`: {self.doc}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingBlock(Problem):
+    """Some blocks must stand in every recipe."""
+
+    code: ClassVar[str] = "E404"
+    name: str
+    header: str
+    doc: str
+
+    def message(self) -> str:
+        return f"the recipe has no block `{self.name}`"
+
+    def help(self) -> str:
+        return f"add {self.header} … `}}`: {self.doc}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadTitle(Problem):
+    """A stage has a title in quotes, so that reports can name it; the other blocks have none."""
+
+    code: ClassVar[str] = "E405"
+    kind: str
+    needed: bool
+
+    def message(self) -> str:
+        return f"a `{self.kind}` block {'needs a title' if self.needed else 'has no title'}"
+
+    def help(self) -> str:
+        return f"write `{self.kind}{' ' + chr(34) + '…' + chr(34) if self.needed else ''} {{`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnusedParam(Problem):
+    """A parameter that stands nowhere as `$name` changes nothing, and neither does `--set`."""
+
+    code: ClassVar[str] = "W701"
+    name: str
+
+    def message(self) -> str:
+        return f"the parameter `{self.name}` is not used"
+
+    def help(self) -> str:
+        return f"write `${self.name}` where it counts, or remove it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExcusesNothing(Problem):
+    """A comment `# allow: W710` excuses that advice on its own line; one without such advice is a leftover."""
+
+    code: ClassVar[str] = "W702"
+    name: str
+    is_other_form: bool = False  # such as `# allow W710`
+
+    def message(self) -> str:
+        if self.is_other_form:
+            return "this comment excuses nothing: it has not the form of an excuse"
+        return f"this comment excuses nothing: there is no {self.name} on this line"
+
+    def help(self) -> str:
+        if self.is_other_form:
+            return f"write `# allow: {self.name}`"
+        if not self.name.startswith("W"):
+            return "only advice can be excused, and its codes begin with W"
+        return "remove it, or write it on the line that the advice points at"
+
+    def edits(self) -> tuple[Edit, ...]:
+        return instead(self.span, f"# allow: {self.name}") if self.is_other_form else ()

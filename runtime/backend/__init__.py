@@ -1,0 +1,1 @@
+"""MXNet's ways: its import, freezing, graph rewriting, the fingerprint of a machine."""

@@ -1,0 +1,325 @@
+"""The trained part of a network as a graph that trains fast.
+
+In: blocks that are ready for their stage, and the shape of what they get. Out: one block over the same parameters that
+computes the same, up to rounding, with operators whose gradients MXNet 1.9.1 has in a fast form. By which of these
+rules a graph is written depends on the level of the processor's instructions: by those that pay there
+(docs/fast-graph.md).
+
+* a batch norm right behind a convolution and the ReLU behind it as one operator. Of a ReLU6 the `clip` stays, or
+  becomes the minimum with 6: a third of the time of a light network's training step was spent between the two.
+* a depthwise convolution with a large kernel on a small image as a product of matrices. Its weights' gradient has no
+  fast form there (kernels of 3 x 3 have one): 10 to 40 times slower than the forward pass.
+* what is cut out of a convolution's result is cut out behind its norm, where that takes no statistics of the batch.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.backend.blocks import sequence
+from runtime.backend.mx import autograd, gluon, mx, nd
+from runtime.system.cpu import instructions
+
+Node = dict[str, Any]
+Values = npt.NDArray[np.float32]
+Entry = list[int]  # the number of a node, and which of its outputs
+
+_CELLS = 700  # of the input times the output: with more, the convolution on two cores is as fast as the product
+_TRIED = 2  # images; layouts do not depend on their number
+_ELSEWHERE = frozenset({"join", "product"})
+_RULES = {  # by level of instructions, never by a timing: the same everywhere at that level, which the lock records
+    "avx2": _ELSEWHERE | {"minimum"},
+    "avx512_core": _ELSEWHERE,  # behind a norm of odd channels the minimum's gradient comes in a layout that is refused
+}
+_BLOCK = 8  # channels
+_BOUND = 3e-2  # of the gradient's norm: rounding is far smaller, a layout mixed up far larger
+
+
+def fast_graph(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> Any:
+    """Return blocks as one hybridized network for training at one shape (batch, channels, …).
+
+    It predicts too. Parameters are shared; what the blocks are set to train, and how their norms behave, is fixed here.
+    When its gradients, tried on noise, are not those of the blocks, it is the blocks as they are: which memory layouts
+    meet, and whether MXNet handles them, depends on the processor.
+    """
+    net = sequence(blocks)
+    symbol = net(mx.sym.var("data"))
+    rules = _rules_that_train_alike(net, symbol, (min(shape[0], _TRIED), *shape[1:]), context)
+    if rules:
+        net = _block(_Graph(symbol, shape, rules=rules), net.collect_params(), context)
+    net.hybridize(static_alloc=True, static_shape=not rules)  # as fast; less memory with this graph, more without
+    return net
+
+
+def _rules_that_train_alike(net: Any, symbol: Any, shape: tuple[int, ...], context: Any) -> frozenset[str]:
+    """Return the rules whose graph of a network that trains gives the same gradients; none where there are none."""
+    parameters = net.collect_params()
+    trained = [parameter for parameter in parameters.values() if parameter.grad_req != "null"]
+    every = _RULES.get(instructions(), _ELSEWHERE)
+    plain = _Graph(symbol, shape, drops=False)
+    if not trained or _Graph(symbol, shape, drops=False, rules=every).operators() == plain.operators():
+        return frozenset()
+    # Only gradients, which the next step overwrites, and what norms set in training are touched: copies take memory.
+    before = {each: each.data().copy() for each in parameters.values() if len(each.shape) == 1}
+    try:
+        _take_step(_block(plain, parameters, context), shape, context)
+        expected = [parameter.grad().asnumpy() for parameter in trained]
+        for rules in (every, every - {"join"}):
+            with suppress(mx.MXNetError):
+                _take_step(_block(_Graph(symbol, shape, drops=False, rules=rules), parameters, context), shape, context)
+                if _are_alike(expected, (parameter.grad().asnumpy() for parameter in trained)):
+                    return rules
+    finally:
+        for parameter, values in before.items():
+            parameter.set_data(values)
+    return frozenset()
+
+
+def _are_alike(expected: Sequence[Values], found: Iterable[Values]) -> bool:
+    """Whether the gradients of all parameters, taken as one vector, differ by less than the bound."""
+    wrong, size = 0.0, 0.0
+    for one, other in zip(expected, found, strict=True):
+        wrong += float(np.square(one - other, dtype=np.float64).sum())
+        size += float(np.square(one, dtype=np.float64).sum())
+    return bool(wrong <= _BOUND**2 * size)
+
+
+def predicting_graph(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> Any:
+    """Return blocks as one network, not hybridized yet, whose layers can be joined, for prediction at one shape.
+
+    A part cut out of what a convolution gives stands between it and its norm; here it is cut behind the two.
+    """
+    net = sequence(blocks)
+    graph = _Graph(net(mx.sym.var("data")), shape, predicts=True)
+    if any(node["op"] == "slice" for node in graph.nodes):
+        return _block(graph, net.collect_params(), context)
+    return net
+
+
+def _block(graph: _Graph, parameters: Any, context: Any) -> Any:
+    """Return a graph over parameters, by name, as a block."""
+    known = gluon.ParameterDict()
+    known.update(parameters)
+    for name, values in graph.constants.items():
+        known._params[name] = _parameter(name, "null", nd.array(values), context)
+    return gluon.SymbolBlock(graph.symbol(), mx.sym.var("data", dtype="float32"), params=known)
+
+
+def _parameter(name: str, grad_req: str, values: Any, context: Any) -> Any:
+    made = gluon.Parameter(name, grad_req, values.shape)
+    made.initialize(mx.init.Zero(), ctx=context)
+    made.set_data(values)
+    return made
+
+
+def _take_step(block: Any, shape: tuple[int, ...], context: Any) -> None:
+    """Leave the gradients of a block for noise in its parameters."""
+    block.hybridize()
+    rng = np.random.default_rng(0)
+    noise = nd.array(rng.normal(size=shape), ctx=context)
+    with autograd.record():
+        scores = block(noise)
+        loss = (scores * nd.array(rng.normal(size=scores.shape), ctx=context)).sum()
+    loss.backward()
+    nd.waitall()
+
+
+class _Graph:
+    """A symbol's graph, written anew node by node.
+
+    It may lose its dropout (`drops`), get operators that train fast by `rules`, and take for granted that it only
+    predicts (`predicts`).
+    """
+
+    def __init__(
+        self,
+        symbol: Any,
+        shape: tuple[int, ...],
+        *,
+        drops: bool = True,
+        predicts: bool = False,
+        rules: frozenset[str] = frozenset(),
+    ) -> None:
+        graph = json.loads(symbol.tojson())
+        self.attributes = graph["attrs"]
+        self.old: list[Node] = graph["nodes"]
+        self.shapes = _shapes(symbol, shape)
+        self.readers = Counter(entry[0] for node in self.old for entry in node["inputs"])
+        self.readers.update(entry[0] for entry in graph["heads"])
+        self.before_depthwise = {self.old[node["inputs"][0][0]]["name"] for node in self.old if _is_depthwise(node)}
+        self.drops, self.predicts, self.rules = drops, predicts, rules
+        self.nodes: list[Node] = []
+        self.constants: dict[str, npt.NDArray[np.float32]] = {}
+        self.new: dict[int, int] = {}
+        for number, node in enumerate(self.old):
+            self.new[number] = self._write(node)
+        self.heads = [self._entry(head) for head in graph["heads"]]
+
+    def symbol(self) -> Any:
+        """Return the new graph."""
+        arguments = [number for number, node in enumerate(self.nodes) if node["op"] == "null"]
+        return mx.sym.load_json(
+            json.dumps({"nodes": self.nodes, "arg_nodes": arguments, "heads": self.heads, "attrs": self.attributes})
+        )
+
+    def operators(self) -> list[str]:
+        """Return what the nodes compute, in order."""
+        return [node["op"] for node in self.nodes]
+
+    def _entry(self, entry: Entry) -> Entry:
+        return [self.new[entry[0]], *entry[1:]]
+
+    def _add(self, op: str, name: str, inputs: Sequence[Entry], **attributes: Any) -> int:
+        node: Node = {"op": op, "name": name, "inputs": list(inputs)}
+        if attributes:
+            node["attrs"] = {key: str(value) for key, value in attributes.items()}
+        self.nodes.append(node)
+        return len(self.nodes) - 1
+
+    def _write(self, node: Node) -> int:
+        """Add what stands for a node; return the number of its result."""
+        inputs = [self._entry(entry) for entry in node["inputs"]]
+        if not self._comes_before_its_slice(node, inputs):
+            return self._join(node, inputs)
+        cut = self.nodes[inputs[0][0]]
+        made = self._join(node, [cut["inputs"][0], *inputs[1:]])
+        return self._add("slice", f"{node['name']}_slice", [[made, 0, 0]], **cut["attrs"])
+
+    def _comes_before_its_slice(self, node: Node, inputs: Sequence[Entry]) -> bool:
+        """Whether a node can work on the whole of what its input is a part of: right behind a convolution it is joined.
+
+        A norm can where it takes its statistics, not the batch's.
+        """
+        whole = node["op"] == "BatchNorm" and (self.predicts or node["attrs"].get("use_global_stats") == "True")
+        if not (whole or _relu(node)):
+            return False
+        cut = self.nodes[inputs[0][0]]
+        return cut["op"] == "slice" and _keeps_channels(cut) and self.readers[node["inputs"][0][0]] == 1
+
+    def _join(self, node: Node, inputs: Sequence[Entry]) -> int:
+        if node["op"] == "Dropout" and not self.drops:
+            return inputs[0][0]
+        if "join" in self.rules and (limit := _relu(node)) and self._takes_relu(node):
+            self.nodes[inputs[0][0]]["op"] = "_contrib_BatchNormWithReLU"
+            if limit == np.inf:
+                return inputs[0][0]
+            if "minimum" in self.rules:
+                return self._add("_minimum_scalar", node["name"], inputs, scalar=limit)
+        if "product" in self.rules and node["op"] == "Convolution" and self._is_slow(node):
+            return self._product(node, inputs)
+        return self._add(node["op"], node["name"], inputs, **node.get("attrs", {}))
+
+    def _takes_relu(self, node: Node) -> bool:
+        """Whether a ReLU's input is a norm right behind a convolution, read once: elsewhere the gradient is wrong.
+
+        A plain ReLU gains only beside a depthwise convolution, with channels in whole blocks of oneDNN's.
+        """
+        old = node["inputs"][0][0]
+        norm = self.nodes[self.new[old]]
+        before = self.nodes[norm["inputs"][0][0]] if norm["op"] == "BatchNorm" else norm
+        if before["op"] != "Convolution" or self.readers[old] > 1:
+            return False
+        beside = node["name"] in self.before_depthwise or _is_depthwise(before)
+        return node["op"] == "clip" or beside and int(before["attrs"]["num_filter"]) % _BLOCK == 0
+
+    def _is_slow(self, node: Node) -> bool:
+        """Whether a convolution is depthwise, its kernel large, and its image small."""
+        conv = {key: ast.literal_eval(value) for key, value in node["attrs"].items() if value[:1] in "(0123456789TF"}
+        channels, *side = self.shapes[self._output_name(node["inputs"][0])][1:]
+        cells = int(np.prod(side)) * int(np.prod(self.shapes[node["name"] + "_output"][2:]))
+        return (
+            len(conv["kernel"]) == 2
+            and min(conv["kernel"]) > 3
+            and conv.get("num_group", 1) == conv["num_filter"] == channels
+            and conv.get("dilate", (1, 1)) == (1, 1)
+            and bool(conv.get("no_bias"))
+            and cells <= _CELLS
+        )
+
+    def _output_name(self, entry: Entry) -> str:
+        node = self.old[entry[0]]
+        name: str = node["name"]
+        return name if node["op"] == "null" else f"{name}_output"
+
+    def _product(self, node: Node, inputs: Sequence[Entry]) -> int:
+        """Write a depthwise convolution as (image cells) x (image cells, output cells), for each channel."""
+        name = node["name"]
+        kernel, stride, pad = (ast.literal_eval(node["attrs"].get(key, d)) for key, d in _GEOMETRY)
+        _, channels, *side = self.shapes[self._output_name(node["inputs"][0])]
+        taps = _taps(kernel, stride, pad, side)
+        out = self.shapes[name + "_output"][2:]
+        key = f"ftr_taps_{kernel}_{stride}_{pad}_{side}".replace(" ", "")
+        if key not in self.constants:
+            self.constants[key] = taps
+            self._add("null", key, [])
+        place = next(number for number, each in enumerate(self.nodes) if each["name"] == key)
+
+        def step(op: str, suffix: str, *given: int, **attributes: Any) -> int:
+            return self._add(op, f"{name}_{suffix}", [[each, 0, 0] for each in given], **attributes)
+
+        # After a prediction the weights lie in a layout of oneDNN, which its own `Reshape` cannot read.
+        plain = step("_mul_scalar", "plain", inputs[1][0], scalar=1.0)
+        flat = step("Reshape", "taps", plain, shape=(channels, kernel[0] * kernel[1]))
+        matrices = step("dot", "all", flat, place)
+        matrices = step("Reshape", "matrices", matrices, shape=(channels, int(np.prod(side)), int(np.prod(out))))
+        images = self._add("Reshape", f"{name}_cells", inputs[:1], shape=(0, 0, -1))
+        images = step("SwapAxis", "images", images, dim1=0, dim2=1)
+        found = step("batch_dot", "product", images, matrices)
+        found = step("SwapAxis", "back", found, dim1=0, dim2=1)
+        return step("Reshape", "result", found, shape=(0, 0, *out))
+
+
+_GEOMETRY = (("kernel", "()"), ("stride", "(1, 1)"), ("pad", "(0, 0)"))
+
+
+def _keeps_channels(cut: Node) -> bool:
+    """Whether a slice takes all images and all channels."""
+    return all(ast.literal_eval(cut["attrs"][key])[:2] == (None, None) for key in ("begin", "end"))
+
+
+def _is_depthwise(node: Node) -> bool:
+    if node["op"] != "Convolution":
+        return False
+    groups: str = node["attrs"].get("num_group", "1")
+    return groups != "1" and groups == node["attrs"]["num_filter"]
+
+
+def _relu(node: Node) -> float:
+    """Return the limit of a ReLU: infinity for the plain one, 0 for other nodes."""
+    attributes = node.get("attrs", {})
+    if node["op"] == "Activation" and attributes["act_type"] == "relu" or node["op"] == "relu":
+        return float(np.inf)
+    if node["op"] == "clip" and float(attributes["a_min"]) == 0:
+        return float(attributes["a_max"])
+    return 0.0
+
+
+def _shapes(symbol: Any, shape: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:
+    """Return the shape of each output and argument by name."""
+    internals = symbol.get_internals()
+    _, shapes, _ = internals.infer_shape(data=shape)
+    return dict(zip(internals.list_outputs(), shapes, strict=True))
+
+
+def _taps(
+    kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int], side: Sequence[int]
+) -> npt.NDArray[np.float32]:
+    """Return which kernel cell joins which image cell to which output cell: (kernel cells, image x output cells)."""
+    rows, columns = (_joins(*each) for each in zip(kernel, stride, pad, side, strict=True))
+    joined: npt.NDArray[np.float32] = np.einsum("ayp,bxq->abyxpq", rows, columns)
+    return joined.reshape(kernel[0] * kernel[1], -1)
+
+
+def _joins(kernel: int, stride: int, pad: int, side: int) -> npt.NDArray[np.float32]:
+    """The same along one axis: (kernel, side, output side), 1 where the three meet."""
+    out = (side + 2 * pad - kernel) // stride + 1
+    a, y, p = np.ogrid[:kernel, :side, :out]
+    return np.asarray(y == p * stride + a - pad, np.float32)

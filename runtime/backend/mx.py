@@ -1,0 +1,105 @@
+"""The one place that imports MXNet and GluonCV.
+
+MXNet 1.9.1 uses aliases that NumPy 1.24 removed, so they are put back before the
+import. GluonCV 0.10.5 refuses to be imported beside PyTorch 2 or newer, so PyTorch is hidden
+from it for the moment of the import. Import this module only where a network is built or run:
+checking a recipe must not pay for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from PIL import ImageFile
+
+from runtime.system.cpu import choose_blas
+
+_REMOVED_FROM_NUMPY = {
+    "bool": bool,
+    "int": int,
+    "float": float,
+    "complex": complex,
+    "object": object,
+    "str": str,
+}
+
+for _name, _type in _REMOVED_FROM_NUMPY.items():
+    if _name not in np.__dict__:
+        setattr(np, _name, _type)
+
+# What MXNet loads along and nothing here uses takes half of its time.
+_UNUSED = (
+    "cv2",
+    "requests",  # for downloads: `hosted_weights` gives it back
+    "scipy",  # for sparse arrays
+    "sklearn",
+    "mxnet.contrib.onnx",
+    "mxnet.contrib.quantization",
+    "mxnet.contrib.text",
+    "mxnet.test_utils",
+)
+
+
+@contextmanager
+def _without(names: tuple[str, ...]) -> Iterator[None]:
+    """Leave packages out while another one that mentions them is imported; they can be imported afterwards."""
+    hidden = [name for name in names if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = ModuleType(name)
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+            parent, _, last = name.rpartition(".")
+            if parent in sys.modules and hasattr(sys.modules[parent], last):
+                delattr(sys.modules[parent], last)
+
+
+if sys.version_info < (3, 12) and "_distutils_hack" in sys.modules:
+    # MXNet compares versions with distutils; setuptools puts its own in the place of Python's, and takes 0.1 s
+    sys.modules["_distutils_hack"].remove_shim()
+choose_blas()
+with warnings.catch_warnings(), _without(_UNUSED):
+    warnings.simplefilter("ignore")
+    import mxnet as mx
+    from mxnet import autograd, gluon, nd
+    from mxnet.gluon import nn
+    from mxnet.ndarray.ndarray import array  # nd.array looks for SciPy's sparse types first: twice as slow
+
+# It uses names that newer releases of NumPy and SciPy advise against: nothing that anybody here could change.
+warnings.filterwarnings("ignore", module=r"(mxnet|gluoncv)\.")
+
+__all__ = ["array", "autograd", "gluon", "gluoncv", "mx", "nd", "nn"]
+
+
+def gluoncv() -> Any:
+    """Import and return the `gluoncv` package, with PyTorch hidden while it loads.
+
+    GluonCV tells Pillow to accept truncated images from then on; that is taken back: such an image must be found.
+    """
+    if "gluoncv" in sys.modules:
+        return sys.modules["gluoncv"]
+    hidden: dict[str, ModuleType] = {
+        name: sys.modules.pop(name) for name in list(sys.modules) if name == "torch" or name.startswith("torch.")
+    }
+    sys.modules["torch"] = None  # type: ignore[assignment]
+    level = logging.root.level
+    truncated = ImageFile.LOAD_TRUNCATED_IMAGES
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import gluoncv as package
+    finally:
+        del sys.modules["torch"]
+        sys.modules.update(hidden)
+        logging.root.setLevel(level)
+        ImageFile.LOAD_TRUNCATED_IMAGES = truncated
+    return package

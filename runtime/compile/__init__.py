@@ -1,0 +1,1 @@
+"""Facts about data and network to a Plan, and the advice that needs them."""

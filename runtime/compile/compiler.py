@@ -1,0 +1,326 @@
+"""CheckedRecipe to Plan: `compile_plan(recipe, data, net)`.
+
+Takes a checked recipe and facts as plain values, decides everything that the recipe leaves open, and turns all
+lengths into steps. Imports no MXNet and touches no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Metric, Quantity, Value
+from recipe_lang.output.identity import recipe_hash
+from recipe_lang.problem import Problem, RecipeError
+from runtime.compile.problems import TooShort, TrainsNothing
+from runtime.plan.types import (
+    ClaimPlan,
+    DataFacts,
+    DataPlan,
+    Length,
+    NetFacts,
+    PartPlan,
+    Plan,
+    StagePlan,
+    Step,
+    StopPlan,
+    trained_names,
+)
+from runtime.plan.views import READING_STEPS, is_idle, view_count
+from runtime.vocabulary import VOCABULARY
+from runtime.vocabulary.models import normalization
+from runtime.vocabulary.rules import image_size
+
+
+def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts) -> Plan:
+    """Compile a checked recipe with the facts about its data and its network.
+
+    Raises:
+        RecipeError: the facts show that the recipe cannot work.
+    """
+    problems: list[Problem] = []
+    planned_data = data_plan(recipe, data)
+    stages: list[StagePlan] = []
+    for position, block in enumerate(recipe.all("stage")):
+        before = stages[-1] if stages else None
+        stages.append(_Stage(recipe, block, planned_data, data.sides, net, problems).plan(position, before))
+    if problems:
+        raise RecipeError(problems)
+    return Plan(
+        name=recipe["name"] or Path(recipe.source.name).name.removesuffix(".ftr").removesuffix(".ftrpack"),
+        about=recipe["about"] or "",
+        hash=recipe_hash(recipe, VOCABULARY),
+        task=recipe["task"],
+        seed=recipe["seed"],
+        params={param.name: param.value for param in recipe.params},
+        base=step(recipe.fields["base"]),
+        head=tuple(step(layer) for layer in recipe["head"]),
+        data=planned_data,
+        stages=tuple(stages),
+        claims=tuple(ClaimPlan(claim.metric, claim.operator, claim.number, claim.span) for claim in recipe.claims),
+    )
+
+
+def step(value: Value) -> Step:
+    """Return a checked call as a plan's step, lengths and nested calls left as they are."""
+    call: CallValue = value.value
+    return Step(call.name, {name: _plain(arg) for name, arg in call.args.items()}, call.span or value.span)
+
+
+def _plain(value: Value) -> Any:
+    match value.value:
+        case CallValue():
+            return step(value)
+        case tuple() as items:
+            return tuple(_plain(item) if isinstance(item, Value) else item for item in items)
+        case plain:
+            return plain
+
+
+def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
+    """Compile the part of the plan that says how images become input."""
+    block = recipe.block("data")
+    size, _ = image_size(recipe)
+    prepare, normalize = prepare_steps(block, size)
+    mean, std = normalization(recipe["base"])
+    if normalize is not None:
+        mean, std = normalize.args["mean"], normalize.args["std"]
+    return DataPlan(
+        sources={name: step(block.fields[name]) for name in ("train", "valid", "test") if block[name]},
+        take=block["take"],
+        size=size,
+        batch=block["batch"],
+        features=block["features"],
+        on_error=block["on_error"],
+        prepare=prepare,
+        mean=mean,
+        std=std,
+        classes=facts.classes,
+        counts=facts.counts,
+    )
+
+
+def prepare_steps(block: CheckedBlock, size: int) -> tuple[tuple[Step, ...], Step | None]:
+    """Return the steps for evaluation, how files are read first, and the `normalize` step where one is written.
+
+    Where no geometry is written, it is the usual one.
+    """
+    written = block["prepare"] or ()
+    usual = Step("resize", {"size": size}), Step("center_crop", {"size": size})
+    steps = [step(value) for value in written]
+    normalize = next((item for item in steps if item.name == "normalize"), None)
+    reading = [item for item in steps if item.name in READING_STEPS]
+    geometry = [_sized(item, size) for item in steps if item not in reading and item is not normalize]
+    if not geometry:
+        return (*reading, *usual), normalize
+    if not any(item.name == "center_crop" for item in geometry):
+        geometry.append(Step("center_crop", {"size": size}))
+    return (*reading, *geometry), normalize
+
+
+def _sized(item: Step, size: int) -> Step:
+    if "size" in item.args and item.args["size"] is None:
+        return Step(item.name, {**item.args, "size": size}, item.place)
+    return item
+
+
+def training_steps(
+    augment: tuple[Value, ...] | None, prepare: tuple[Step, ...], size: int, sides: tuple[int, int] | None = None
+) -> tuple[Step, ...]:
+    """Return what is done to a training image, in order, less what does nothing.
+
+    Without augmentation that is `prepare`. An augmentation with a crop of its own replaces its geometry, `random_crop`
+    after the resizing of `prepare` unless it brings its own; any other one comes behind it.
+    """
+    steps = [_sized(step(value), size) for value in augment or ()]
+    names = {item.name for item in steps}
+    kept = {item.name for item in prepare}
+    if "random_resized_crop" in names or names & {"random_crop", "center_crop"} and "resize" in names:
+        kept = set(READING_STEPS)
+    elif names & {"random_crop", "center_crop"}:
+        kept = {"resize", *READING_STEPS}
+    before = [item for item in prepare if item.name in kept]
+    return tuple(_settled([*before, *(item for item in steps if not is_idle(item))], sides))
+
+
+def _settled(steps: list[Step], sides: tuple[int, int] | None) -> Iterator[Step]:
+    """Yield the steps, and for a random crop that has no choice the fixed step that it is: it can be kept.
+
+    `sides` are the least and the largest side of the images in pixels where all are square.
+    """
+    for item in steps:
+        size: int = item.args.get("size", 0)
+        is_whole = item.args.get("scale") == item.args.get("ratio") == (1, 1)
+        if item.name == "random_crop" and sides and sides[1] <= size and not item.args["padding"]:
+            item = Step("center_crop", {"size": size}, item.place)
+        elif item.name == "random_resized_crop" and sides and is_whole:
+            item = Step("resize", {"size": size}, item.place)
+        if size and (sides or item.name != "resize"):
+            sides = size, size
+        yield item
+
+
+def needs_sides(recipe: CheckedRecipe) -> bool:
+    """Whether a crop may have no choice if all images are square: then their sizes matter."""
+    data = recipe.block("data")
+    size, _ = image_size(recipe)
+    prepare, _ = prepare_steps(data, size)
+    augments = [augmentation(recipe, stage) for stage in recipe.all("stage")]
+    return any(training_steps(each, prepare, size) != training_steps(each, prepare, size, (1, 1)) for each in augments)
+
+
+def augmentation(recipe: CheckedRecipe, stage: CheckedBlock) -> tuple[Value, ...] | None:
+    """Return what a stage writes of its augmentation, or the recipe for all stages."""
+    own, shared = stage["augment"], recipe.block("data")["augment"]
+    chosen: tuple[Value, ...] | None = shared if own == "shared" else own
+    return chosen
+
+
+class _Stage:
+    """Compiles one stage."""
+
+    def __init__(
+        self,
+        recipe: CheckedRecipe,
+        block: CheckedBlock,
+        data: DataPlan,
+        sides: tuple[int, int] | None,
+        net: NetFacts,
+        problems: list[Problem],
+    ) -> None:
+        self.recipe = recipe
+        self.block = block
+        self.data = data
+        self.sides = sides
+        self.net = net
+        self.problems = problems
+        self.per_epoch = max(1, data.images("train") // data.batch)
+        self.total = Length(block["for"].steps(self.per_epoch), str(block["for"]))
+
+    def steps(self, length: Quantity, least: int = 0) -> Length:
+        return Length(max(least, length.steps(self.per_epoch, self.total)), str(length))
+
+    def plan(self, position: int, before: StagePlan | None) -> StagePlan:
+        block = self.block
+        parts = self._parts()
+        schedule, warmup = self._schedule()
+        monitor, keep = self._monitor()
+        loss = self.recipe.fields["loss"] if block["loss"] == "shared" else block.fields["loss"]
+        cut = next((index for index, part in enumerate(parts) if part.trained), len(parts))
+        augment = self._augment()
+        return StagePlan(
+            position=position,
+            title=block.title,
+            starts_from=_origin(before, self.recipe["base"]),
+            train=block["train"],
+            norm_frozen=block["norm"] == "frozen",
+            parts=parts,
+            cut=cut,
+            features=self.net.inputs[parts[cut].name] if 0 < cut < len(parts) else 0,
+            views=self._views(augment),
+            steps=self.total,
+            steps_per_epoch=self.per_epoch,
+            epochs=ceil(self.total / self.per_epoch),
+            optimizer=step(block.fields["optimizer"]),
+            schedule=schedule,
+            warmup=warmup,
+            loss=step(loss),
+            clip=step(block.fields["clip"]) if block["clip"] else None,
+            l1=block["l1"],
+            recovery=step(block.fields["on_divergence"]) if block["on_divergence"] != "stop" else None,
+            augment=augment,
+            stop=self._stop(),
+            monitor=monitor,
+            keep=keep,
+            place=block.head_span,
+        )
+
+    def _parts(self) -> tuple[PartPlan, ...]:
+        selection, frozen = self.block["train"], self.block["norm"] == "frozen"
+        names = trained_names(self.net.parts, selection, frozen)
+        if not names:
+            examples = tuple(f"`{owned[0].name}`" for owned in self.net.parts.values() if owned)[:3]
+            self.problems.append(
+                TrainsNothing(span=self.block.place("train"), title=self.block.title, examples=examples)
+            )
+        trained = {
+            part: sum(parameter.size for parameter in owned if parameter.name in names)
+            for part, owned in self.net.parts.items()
+        }
+        scales = self._scales([part for part, count in trained.items() if count])
+        return tuple(
+            PartPlan(
+                name=part,
+                numbers=sum(p.size for p in owned if p.kind != "statistic"),
+                trained=trained[part],
+                norms=_norms(owned, names),
+                lr_scale=scales.get(part, 1.0),
+            )
+            for part, owned in self.net.parts.items()
+        )
+
+    def _scales(self, trained: list[str]) -> Mapping[str, float]:
+        rule = self.block["lr_scale"]
+        if isinstance(rule, CallValue):
+            order = list(self.net.parts)
+            return {part: rule["decay"] ** (len(order) - 1 - order.index(part)) for part in trained}
+        return {part: value.value for key, value in rule or () for part in key.value.parts}
+
+    def _schedule(self) -> tuple[Step, Length]:
+        value = self.block.fields["schedule"]
+        call: CallValue = value.value
+        args = {name: arg.value for name, arg in call.args.items()}
+        warmup = self.steps(args.pop("warmup"))
+        if warmup and warmup >= self.total:
+            self._too_short("the warm-up", call.args["warmup"], warmup)
+        if "every" in args:
+            args["every"] = self.steps(args["every"], least=1)
+        if "at" in args:
+            args["at"] = tuple(self.steps(place.value) for place in args["at"])
+        return Step(call.name, args, call.span or value.span), warmup
+
+    def _too_short(self, what: str, value: Value, steps: int) -> None:
+        place = value.span or self.block.head_span
+        self.problems.append(TooShort(span=place, what=what, steps=steps, stage_steps=self.total))
+
+    def _augment(self) -> tuple[Step, ...]:
+        chosen = augmentation(self.recipe, self.block)
+        return training_steps(chosen, self.data.prepare, self.data.size, self.sides)
+
+    def _views(self, augment: tuple[Step, ...]) -> int | None:
+        own = self.block["views"]
+        wanted = self.recipe.block("data")["views"] if own == "shared" else own
+        return min((count for count in (wanted, view_count(augment)) if count is not None), default=None)
+
+    def _stop(self) -> StopPlan | None:
+        rule: CallValue | None = self.block["stop"]
+        if rule is None:
+            return None
+        return StopPlan(rule["metric"], self.steps(rule["patience"]), rule["min_delta"])
+
+    def _monitor(self) -> tuple[Metric | None, str]:
+        rule: CallValue | None = self.block["stop"]
+        monitor: Metric | None = self.block["monitor"]
+        if monitor is None and rule is not None:
+            monitor = rule["metric"]
+        return monitor, self.block["keep"] or ("best" if monitor else "last")
+
+
+def _norms(owned: tuple[Any, ...], names: frozenset[str]) -> str:
+    norms = [p for p in owned if p.kind == "norm"]
+    if not norms:
+        return "none"
+    return "train" if any(p.name in names for p in norms) else "frozen"
+
+
+def _origin(before: StagePlan | None, base: CallValue) -> str:
+    if before is None:
+        weights = base["weights"]
+        if weights is None:
+            return "random weights"
+        return f"the base's {weights.name if isinstance(weights, CallValue) else weights} weights, a new head"
+    if before.keep == "best":
+        return f'the best weights of "{before.title}" by {before.monitor}'
+    return f'the last weights of "{before.title}"'

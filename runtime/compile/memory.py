@@ -1,0 +1,98 @@
+"""How much memory a run will take at its peak, and which batch would fit into less: arithmetic, nothing is run.
+
+In go a network and a plan; out comes a `Need`. A stage that trains holds what its layers give, and the gradients of
+that; a frozen part holds what two layers give. The factors are measured (`bench/memory.py`): estimates lay between 0.8
+and 1.7 of what runs took. How large images are before they have their size is not known here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from runtime.backend.mx import mx
+from runtime.data import decoded
+from runtime.data.decoded import read_again
+from runtime.features.inputs import kept_rows
+from runtime.features.store import MEMORY_BYTES
+from runtime.models.network import Model, frozen_units, units
+from runtime.plan.types import Plan, StagePlan
+from runtime.system.memory import resident
+
+_FLOAT = 4
+_LATER = 100_000_000  # what is loaded later, threads, what the allocators hold back
+_COPIES = 6  # of all weights: as they are, as layers are joined, with and without the layout of a kernel
+_TRAINED_COPIES = 4  # of those that train, more: gradients, the optimizer's, the best
+_HELD = 2.7  # in training, of what a layer gives: itself, its gradient, a part of both in another layout
+_HELD_OF_RELU6 = 5.0  # two operators and a mask; a ReLU behind a norm is one operator with it
+_FROZEN = 2.0  # in prediction, of the largest that a layer gives
+_PIXEL = 3 * (_FLOAT + 1 + 2)  # bytes: as numbers, in a batch, in two batches ahead
+_KEPT_PIXEL = 4 * (256 / 224) ** 2  # bytes of a decoded image, for each pixel of the network's input
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The bytes that a run takes beside its batches, and for each image of a batch."""
+
+    fixed: int
+    per_image: int
+
+    def of(self, batch: int) -> int:
+        """Return the bytes of a run with a batch."""
+        return self.fixed + self.per_image * batch
+
+    def fitting(self, batch: int, most: int | None) -> int:
+        """Return the largest power of two below `batch` whose run takes at most so many bytes; 0 where none does."""
+        sizes = (2**power for power in reversed(range(batch.bit_length())))
+        return next((size for size in sizes if size < batch and (most is None or self.of(size) <= most)), 0)
+
+
+def memory_need(model: Model, plan: Plan) -> Need:
+    """Return the need of the stage that needs most, and of what is kept of the images."""
+    largest, held = _outputs(model)
+    needs = [_stage_need(model, plan, stage, largest, held) for stage in plan.stages]
+    images = sum(plan.data.images(name) for name in read_again(plan))
+    kept = min(decoded.MEMORY_BYTES, int(_KEPT_PIXEL * images * model.size**2))
+    return Need(resident() + _LATER + kept + max(need.fixed for need in needs), max(need.per_image for need in needs))
+
+
+def _stage_need(model: Model, plan: Plan, stage: StagePlan, largest: int, held: list[float]) -> Need:
+    numbers = sum(part.numbers for part in stage.parts)
+    rows = _FLOAT * stage.features * kept_rows(plan) if stage.cut else 0
+    trained = sum(held[frozen_units(model, stage.cut) :])
+    return Need(
+        fixed=_FLOAT * (_COPIES * numbers + _TRAINED_COPIES * stage.trained) + (rows if rows <= MEMORY_BYTES else 0),
+        per_image=int(_FLOAT * max(trained, _FROZEN * largest) + _PIXEL * model.size**2),
+    )
+
+
+def _outputs(model: Model) -> tuple[int, list[float]]:
+    """Return how many numbers the largest layer gives for an image, and how many each unit holds when it trains."""
+    whole = mx.sym.var("data")
+    ends = []
+    for unit in units(model):
+        whole = unit(whole)
+        ends.append(whole.list_outputs()[-1])
+    inner = whole.get_internals()
+    _, shapes, _ = inner.infer_shape(data=(2, 3, model.size, model.size))
+    names = inner.list_outputs()
+    given = {*whole.list_arguments(), *whole.list_auxiliary_states()}
+    sizes = [0 if name in given else math.prod(shape[1:]) for name, shape in zip(names, shapes, strict=True)]
+    factors = _factors(json.loads(whole.tojson())["nodes"])
+    held = [factors.get(name, _HELD) * size for name, size in zip(names, sizes, strict=True)]
+    places = [0, *(names.index(end) + 1 for end in ends)]
+    return max(sizes), [sum(held[begin:end]) for begin, end in pairwise(places)]
+
+
+def _factors(nodes: list[dict[str, Any]]) -> dict[str, float]:
+    """Return what is held of the outputs of other layers than most, by name."""
+    found = {}
+    for node in nodes:
+        if node["op"] == "clip":
+            found[f"{node['name']}_output"] = _HELD_OF_RELU6
+        elif node["op"] == "Activation" and nodes[node["inputs"][0][0]]["op"] == "BatchNorm":
+            found[f"{node['name']}_output"] = 0.0
+    return found

@@ -1,0 +1,280 @@
+"""Tables of images: `read_table(path)` gives the columns and rows of a CSV file, `csv_file` the images that they name.
+
+A table is UTF-8 text. Its first line names the columns, and a comma, semicolon, tab or `|` separates them: the one
+under which the first line has the names that are asked for, else the most names. What cannot be meant is refused with
+its line; nothing is dropped but white space around a cell, blank rows, and blank cells behind the last column.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import shlex
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from recipe_lang.problem import RecipeError
+from recipe_lang.suggest import suggest
+from recipe_lang.words import counted
+from runtime.data import problems
+from runtime.data.similar_labels import NUMBER, alike, seen
+from runtime.data.sources.files import Listing, Sample, existing, meant_path, nearest
+
+_SEPARATORS = ",;\t|"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that is not blank: the line that it begins in, and a cell for each column at least."""
+
+    line: int
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The columns' names and the rows of a CSV file, without white space around them."""
+
+    path: Path
+    separator: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def cells(self, column: int) -> list[str]:
+        """Return the cells of a column by its position."""
+        return [row.cells[column] for row in self.rows]
+
+
+def read_table(path: Path, wanted: Collection[str] = ()) -> Table:
+    """Read a table; `wanted` are columns that it should have.
+
+    Raises:
+        RecipeError: it is not there, or no table that can be read.
+    """
+    lines = list(io.StringIO(_text(existing(path, "file")), newline=""))
+    told = re.fullmatch(r"sep=(.)\s*", lines[0], re.IGNORECASE) if lines else None  # Excel's own line
+    head = lines[1:2] if told else lines[:1]
+    separator = told[1] if told else max(_SEPARATORS, key=lambda each: _names(head, each, wanted))
+    (_, columns), *rows = [*_rows(path, lines, separator, 1 if told else 0)] or [(1, [])]
+    while columns and not columns[-1]:
+        columns.pop()
+    rows = [(line, cells) for line, cells in rows if any(cells)]
+    if not rows or not columns:
+        fault = "it has no rows" if columns else "its first line is blank" if rows else "it is empty"
+        raise _unreadable(path, fault)
+    filled = (Row(line, (*cells, *[""] * (len(columns) - len(cells)))) for line, cells in rows)
+    return Table(path, separator, tuple(columns), tuple(filled))
+
+
+def _names(head: list[str], separator: str, wanted: Collection[str]) -> tuple[bool, int]:
+    """Rank a separator by what the first line is with it."""
+    try:
+        names = [cell.strip() for cell in next(csv.reader(head, delimiter=separator, skipinitialspace=True), [])]
+    except csv.Error:  # said where the rows are read
+        names = []
+    return bool(wanted) and set(wanted) <= set(names), len(names)
+
+
+def _rows(path: Path, lines: list[str], separator: str, passed: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line in which each row begins, and its cells."""
+    reader = csv.reader(lines[passed:], delimiter=separator, skipinitialspace=True, strict=True)
+    begin = 1 + passed
+    try:
+        for row in reader:
+            yield begin, [cell.strip() for cell in row]
+            begin = 1 + passed + reader.line_num
+    except csv.Error as fault:
+        end = passed + reader.line_num
+        reason = str(fault)
+        if "field larger" in reason:
+            reason = f"a cell of line {begin} has more than {csv.field_size_limit():,} characters"
+            raise _unreadable(path, reason, "is there a quote that does not close?") from fault
+        if "unexpected end" in reason:
+            reason = f"a quote that opens in line {begin} does not close"
+        elif "expected after" in reason:
+            reason = f"a quote that opens in line {begin} closes in line {end} in the middle of a cell"
+        raise _unreadable(path, reason, 'close it, or write a quote that belongs to the text twice: `""`') from fault
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as fault:
+        raise RecipeError(problems.UnreadableData(path=str(path), reason=fault.strerror or str(fault))) from fault
+    if content.startswith(b"PK\3\4"):
+        raise _unreadable(path, "it is a workbook, as Excel keeps it, or another zip archive")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise _unreadable(path, "it is UTF-16 text", _converted(path, "UTF-16"))
+    if b"\0" in content:
+        raise _unreadable(path, f"it is no text: line {_line(content, content.index(0))} holds a NUL byte")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = _line(fault.object, fault.start)  # both without the byte order mark, which is no line
+        reason = f"it is not UTF-8 text: line {line} holds the byte {fault.object[fault.start]:#04x}"
+        raise _unreadable(path, reason, f"if Windows wrote it: {_converted(path, 'WINDOWS-1252')}") from None
+
+
+def _line(content: bytes, place: int) -> int:
+    return 1 + content.count(b"\n", 0, place)
+
+
+def _converted(path: Path, encoding: str) -> str:
+    old, new = map(shlex.quote, (str(path), str(path.with_stem(f"{path.stem}-utf8"))))
+    return f"save it as `CSV UTF-8`, or convert it: `iconv -f {encoding} -t UTF-8 {old} > {new}`"
+
+
+def _unreadable(path: Path, reason: str, hint: str = "") -> RecipeError:
+    return RecipeError(problems.UnreadableTable(path=str(path), reason=reason, hint=hint))
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What a row says: the path of an image as it is written, in POSIX form, and its label."""
+
+    line: int
+    image: str
+    label: str
+
+
+def csv_file(path: Path, image: str, label: str, root: Path | None = None, training: bool = True) -> Listing:
+    """List the images that a table names: `image` and `label` are columns of its first line.
+
+    Image paths are relative to `root`, by default the table's own folder. Where one is absolute, ids are relative to
+    the folder that all images have in common, so that they are the same wherever it lies. Classes are the labels as
+    text, sorted by value where all are numbers, else by code points. For a set that only evaluates (`training` false)
+    one class is enough.
+    """
+    table = read_table(path, (image, label))
+    base = path.parent if root is None else existing(root, "folder")
+    named = _named(table, _column(table, image), _column(table, label))
+    _check_there(table, base, named)
+    labels = list(dict.fromkeys(each.label for each in named))
+    classes = tuple(sorted(labels, key=_by_value if all(map(NUMBER.fullmatch, labels)) else None))
+    _check_repeats(table, base, named)
+    _check_labels(table, named)
+    if training and len(classes) == 1:
+        raise RecipeError(problems.OneClass(path=str(path), name=classes[0]))
+    position = {name: index for index, name in enumerate(classes)}
+    ids = _ids(base, [each.image for each in named])
+    samples = (Sample(id, position[each.label], base / each.image) for id, each in zip(ids, named, strict=True))
+    return Listing(tuple(samples), classes)
+
+
+def _by_value(text: str) -> tuple[float, str]:
+    return float(text), text
+
+
+def _column(table: Table, name: str) -> int:
+    """Return the position of a column."""
+    places = [place for place, column in enumerate(table.columns) if column == name]
+    if len(places) == 1:
+        return places[0]
+    path, columns = str(table.path), table.columns
+    if places:
+        raise RecipeError(problems.RepeatedColumn(path=path, column=name, places=tuple(places)))
+    near = suggest(name, columns)
+    raise RecipeError(problems.MissingColumn(path=path, column=name, columns=columns, nearest=near))
+
+
+def _named(table: Table, image: int, label: int) -> list[_Named]:
+    """Return what each row says.
+
+    Raises:
+        RecipeError: rows are not as the first line says, or lack an image or a label.
+    """
+    path = str(table.path)
+    faults = ((row.line, _fault(table, row.cells, image, label)) for row in table.rows)
+    bad = [problems.BadRow(path=path, line=line, reason=found[0], hint=found[1]) for line, found in faults if found]
+    if len(bad) > _SHOWN:
+        bad[_SHOWN - 1 :] = [replace(bad[_SHOWN - 1], more=len(bad) - _SHOWN)]
+    if bad:
+        raise RecipeError(bad)
+    return [
+        _Named(row.line, Path(os.path.normpath(row.cells[image])).as_posix(), row.cells[label]) for row in table.rows
+    ]
+
+
+_SHOWN = 5
+_NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
+
+
+def _fault(table: Table, cells: Sequence[str], image: int, label: int) -> tuple[str, str] | None:
+    """Return what is wrong with a row, and what to do about it."""
+    if any(cells[len(table.columns) :]):
+        reason = f"it has {len(cells)} cells, and the first line names {counted(len(table.columns), 'column')}"
+        mark = "a tab" if table.separator == "\t" else f"`{table.separator}`"
+        return reason, f'put a cell that holds {mark} in quotes, as `"cat, tabby"`, or name the further columns'
+    for name, cell in (("image", cells[image]), ("label", cells[label])):
+        if not cell.strip(_NO_WIDTH):
+            return f"the {name} is empty", "complete or remove the row"
+        if "\n" in cell or "\r" in cell:
+            return f"the {name} goes on in the next line", "close its quote in the line where it opens"
+    return None
+
+
+def _check_there(table: Table, base: Path, named: Sequence[_Named]) -> None:
+    missing = [each for each in named if not os.path.isfile(base / each.image)]
+    if missing:
+        first = missing[0]
+        raise RecipeError(
+            problems.MissingImages(
+                path=str(table.path),
+                root=str(base),
+                names=tuple(each.image for each in missing[:_SHOWN]),
+                line=first.line,
+                total=len(missing),
+                nearest=nearest(base / first.image),
+                hint=meant_path(Path(first.image), base),
+            )
+        )
+
+
+def _check_repeats(table: Table, base: Path, named: Sequence[_Named]) -> None:
+    rows: dict[str, list[_Named]] = {}
+    for each in named:
+        rows.setdefault(os.path.abspath(base / each.image), []).append(each)
+    repeated = [group for group in rows.values() if len(group) > 1]
+    if repeated:
+        unlike = [group for group in repeated if len({each.label for each in group}) > 1]
+        example = (unlike or repeated)[0]
+        raise RecipeError(
+            problems.RepeatedRows(
+                path=str(table.path),
+                images=len(repeated),
+                rows=sum(map(len, repeated)) - len(repeated),
+                unlike=len(unlike),
+                name=example[0].image,
+                lines=tuple((each.line, each.label) for each in example),
+            )
+        )
+
+
+def _check_labels(table: Table, named: Sequence[_Named]) -> None:
+    lines: dict[str, int] = {}
+    for each in named:
+        lines.setdefault(each.label, each.line)
+    counts = Counter(each.label for each in named)
+    found = [
+        problems.LabelsAlike(
+            path=str(table.path),
+            names=group,
+            where=tuple(f"in {counted(counts[name], 'row')} from line {lines[name]}" for name in group),
+        )
+        for group in alike(lines, seen)
+    ]
+    if found:
+        raise RecipeError(found)
+
+
+def _ids(base: Path, names: Sequence[str]) -> Sequence[str]:
+    """Return the names, or where one is absolute, the paths below the folder that all have in common."""
+    if not any(map(os.path.isabs, names)):
+        return names
+    whole = [os.path.abspath(base / name) for name in names]
+    top = os.path.commonpath([os.path.dirname(name) for name in whole])
+    return [Path(name).relative_to(top).as_posix() for name in whole]

@@ -1,0 +1,1 @@
+"""What frozen parts give, computed once."""

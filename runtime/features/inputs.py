@@ -1,0 +1,162 @@
+"""What the trained part of the network gets: a stage's batches behind its frozen prefix.
+
+Where the images have few views, what the prefix makes of them is kept, and an epoch or an evaluation after the first
+opens no image. Else each batch runs through the prefix as it comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.data.fingerprints import origin_of, view_key
+from runtime.data.loader import Batch
+from runtime.data.sets import Sets
+from runtime.data.sources.files import Sample
+from runtime.features.prefix import Pixels, Prefix, padded
+from runtime.features.store import Key
+from runtime.plan.types import Plan, StagePlan, Step
+from runtime.plan.views import View, draw_view, is_fixed, version, view_count
+from runtime.system.random import derive
+
+Labels = npt.NDArray[np.int32]
+Inputs = Generator[tuple[Any, Labels], None, None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SetInputs:
+    """What lies behind a frozen prefix: NDArrays of full batches, with int32 labels of the real images."""
+
+    sets: Sets
+    prefix: Prefix
+
+    def fill_evaluation(self, name: str) -> Iterator[tuple[int, int]]:
+        """Compute what is not kept yet of a set; yield how many images are done, and of how many."""
+        if self.prefix.keeps:
+            samples = self.sets.samples[name]
+            yield from self.fill(name, samples, self.sets.plan.prepare, [()] * len(samples))
+
+    def evaluation(self, name: str) -> Inputs:
+        """Yield the batches of a set, the last one filled up."""
+        if self.prefix.keeps:
+            samples = self.sets.samples[name]
+            yield from self.kept(name, samples, self.sets.plan.prepare, [()] * len(samples))
+            return
+        for batch in self.sets.evaluation(name):
+            yield self.prefix(padded(batch.images, self.prefix.batch)), batch.labels
+
+    def fill(
+        self, name: str, samples: Sequence[Sample], steps: Sequence[Step], views: Sequence[View]
+    ) -> Iterator[tuple[int, int]]:
+        """Compute what is not kept yet of samples of a set in views; yield how many are done, and of how many."""
+        keys = _keys(name, samples, steps, views)
+        sample_of = dict(zip(keys, samples, strict=True))
+        known: dict[str, bytes | None] = {}
+
+        def origin(key: Key) -> bytes | None:
+            sample = sample_of[key]
+            if sample.id not in known:  # a sample may stand there in several views
+                known[sample.id] = origin_of(sample.image)
+            found = known[sample.id]
+            return None if found is None else view_key(found, steps, key[2])
+
+        return self.prefix.fill(keys, partial(self._images, sample_of, steps), origin)
+
+    def _images(
+        self, samples: dict[Key, Sample], steps: Sequence[Step], keys: Sequence[Key]
+    ) -> Generator[Pixels, None, None]:
+        batches = self.sets.views([samples[key] for key in keys], steps, [view for _, _, view in keys])
+        try:
+            for batch in batches:
+                yield padded(batch.images, self.prefix.batch)
+        finally:
+            batches.close()
+
+    def kept(self, name: str, samples: Sequence[Sample], steps: Sequence[Step], views: Sequence[View]) -> Inputs:
+        """Yield batches of samples of a set in views, all of which are kept."""
+        keys = _keys(name, samples, steps, views)
+        labels = np.array([sample.label for sample in samples], np.int32)
+        for first in range(0, len(keys), self.prefix.batch):
+            chosen = slice(first, first + self.prefix.batch)
+            yield self.prefix.take(keys[chosen]), labels[chosen]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StageInputs:
+    """The inputs of one stage's trained part."""
+
+    each: SetInputs
+    stage: StagePlan
+
+    @property
+    def keeps_training(self) -> bool:
+        """Whether the training images have few views, so that what the prefix makes of them is kept."""
+        return self.each.prefix.keeps and self.stage.views is not None
+
+    def fill_training(self, epoch: int) -> Iterator[tuple[int, int]]:
+        """Compute what is not kept yet for an epoch; yield how many images are done, and of how many."""
+        if self.keeps_training:
+            samples, views = self._epoch(epoch)
+            yield from self.each.fill("train", samples, self.stage.augment, views)
+
+    def training(self, epoch: int, done: int = 0) -> Inputs:
+        """Yield the batches of an epoch behind the first `done`. Closing the iterator ends the threads that read."""
+        if self.keeps_training:
+            samples, views = self._whole_batches(epoch, done)
+            yield from self.each.kept("train", samples, self.stage.augment, views)
+            return
+        batches = self._opened(epoch, done)
+        try:
+            for batch in batches:
+                yield self.each.prefix(batch.images), batch.labels
+        finally:
+            batches.close()
+
+    def _opened(self, epoch: int, done: int) -> Generator[Batch, None, None]:
+        if not self._is_fixed:
+            return self.each.sets.training(self.stage, epoch, done)
+        samples, views = self._whole_batches(epoch, done)
+        return self.each.sets.views(samples, self.stage.augment, views)
+
+    def _whole_batches(self, epoch: int, done: int) -> tuple[Sequence[Sample], list[View]]:
+        samples, views = self._epoch(epoch)
+        chosen = slice(done * self.each.sets.plan.batch, len(self.each.sets.whole_batches(samples)))
+        return samples[chosen], views[chosen]
+
+    @property
+    def _is_fixed(self) -> bool:
+        return is_fixed(self.stage.augment, self.stage.views)
+
+    def _epoch(self, epoch: int) -> tuple[list[Sample], list[View]]:
+        """Return the samples of an epoch in order, and the view of each."""
+        sets, steps, count = self.each.sets, self.stage.augment, self.stage.views
+        samples = sets.order(self.stage, epoch)
+        if count is not None and self._is_fixed:  # neither stage nor epoch: others find the same versions
+            number = epoch % count
+            return samples, [version(steps, derive(sets.seed, "version", s.id, number)) for s in samples]
+        if count == 1:
+            return samples, [()] * len(samples)
+        return samples, [draw_view(steps, sets.randomness(self.stage, epoch, sample)) for sample in samples]
+
+
+def _keys(name: str, samples: Sequence[Sample], steps: Sequence[Step], views: Sequence[View]) -> list[Key]:
+    kind = f"{name} {[(step.name, dict(step.args)) for step in steps]}"
+    return [(kind, sample.id, view) for sample, view in zip(samples, views, strict=True)]
+
+
+def kept_rows(plan: Plan) -> int:
+    """Return how many images and views the stages of a plan can ask for, at most."""
+    rows = sum(plan.data.images(name) for name in ("valid", "test"))
+    asked: dict[str, int] = {}
+    for stage in plan.stages:
+        if stage.views is not None:
+            kind = str([(step.name, dict(step.args)) for step in stage.augment])
+            count, own, before = view_count(stage.augment), min(stage.views, stage.epochs), asked.get(kind, 0)
+            # Versions are the same in all stages; flips fall in each as they will.
+            asked[kind] = max(before, own) if count is None else min(count, before + own)
+    return rows + plan.data.images("train") * sum(asked.values())

@@ -1,0 +1,1 @@
+"""The vocabulary explained: pages, the reference, the JSON schema."""

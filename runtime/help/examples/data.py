@@ -1,0 +1,267 @@
+"""Examples of what the data, the weights or the network show (E5). Rows only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runtime.help.examples import Example
+
+_PHOTOS = 'train = folder("photos")'
+
+
+def _net(weights: str) -> str:
+    return f'base = gluoncv("cifar_resnet20_v1", weights = {weights})'
+
+
+EXAMPLES: Mapping[str, Example] = {
+    "E501": Example(
+        'train = folder("data/photo")', 'train = folder("data/photos")', "data", "The folder is data/photos."
+    ),
+    "E502": Example(
+        _PHOTOS,
+        'train = csv("photos/labels.csv", image = "file", label = "kind")',
+        "data",
+        "The images lie directly in photos; labels.csv beside them says what each one shows.",
+    ),
+    "E503": Example(
+        _PHOTOS, 'train = folder("photos/train")', "data", "photos has the folders train and test, these the classes."
+    ),
+    "E504": Example(
+        _PHOTOS,
+        _PHOTOS,
+        "data",
+        "photos/tulips has HEIC files only; it is right once they are converted to JPEG.",
+    ),
+    "E505": Example(
+        _PHOTOS,
+        'train = folder("photos/photos")',
+        "data",
+        "The archive unpacked into a folder of its own name: the classes are in photos/photos.",
+    ),
+    "E506": Example(
+        'train = csv("labels.xlsx", image = "file", label = "kind")',
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv was exported from the workbook labels.xlsx as CSV in UTF-8.",
+    ),
+    "E507": Example(
+        'train = csv("labels.csv", image = "image", label = "kind")',
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        "data",
+        "The first line of labels.csv is `file,kind`.",
+    ),
+    "E508": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("labels.csv", image = "file", label = "kind", root = "photos")',
+        "data",
+        "A row of labels.csv is `1.jpg,rose`; the file is photos/1.jpg.",
+    ),
+    "E509": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("complete.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv has the row `3.jpg,` without a label; complete.csv gives it one.",
+    ),
+    "E510": Example(
+        "train = solar_cells",
+        "train = digits",
+        "data",
+        "The package elpv-dataset is missing.",
+    ),
+    "E511": Example(
+        'train = fashion_mnist(path = "clothes")',
+        'train = fashion_mnist(path = "fashion-mnist")',
+        "data",
+        "The files in clothes broke off while they were copied; those in fashion-mnist are whole.",
+    ),
+    "E512": Example(
+        f"{_PHOTOS}\non_error = stop",
+        f"{_PHOTOS}\non_error = skip",
+        "data",
+        "One of the photos is a web page that was saved as 7.jpg.",
+    ),
+    "E513": Example(
+        "transform = resize(24)",
+        "transform = compose([resize(24), center_crop(24)])",
+        "python",
+        "No recipe gets this far: `ftr check` finds a resize without a crop (E432).",
+    ),
+    "E514": Example(
+        'train = folder("photos/train")\nvalid = folder("photos/valid")',
+        'train = folder("photos/train")\nvalid = holdout(20%)',
+        "data",
+        "photos/valid has a folder lilies, photos/train has none.",
+    ),
+    "E515": Example(
+        f"{_PHOTOS}\nvalid = holdout(20%)\ntest = holdout(20%)",
+        f"{_PHOTOS}\nvalid = holdout(20%)",
+        "data",
+        "photos/lilies has two images; each holdout takes one.",
+    ),
+    "E516": Example(
+        f"{_PHOTOS}\nbatch = 64",
+        f"{_PHOTOS}\nbatch = 16",
+        "data",
+        "photos has 50 images, of which 40 are for training.",
+    ),
+    "E517": Example(f"{_PHOTOS}\ntake = 500 images", f"{_PHOTOS}\ntake = 40 images", "data", "photos has 50 images."),
+    "E520": Example(
+        _net('gluon_params("net.params")'),
+        _net('gluon_params("models/net.params")'),
+        given="The file is models/net.params.",
+    ),
+    "E521": Example(
+        _net('gluon_params("download.params")'),
+        _net('gluon_params("net.params")'),
+        given="download.params is a web page: the server sent it in place of the file that it no longer has.",
+    ),
+    "E522": Example(
+        _net('gluon_params("copy.params")'),
+        _net('gluon_params("net.params")'),
+        given="The copying of net.params to copy.params broke off.",
+    ),
+    "E523": Example(
+        'nd.save("net.params", {"weight": weight.tostype("row_sparse")})',
+        'nd.save("net.params", {"weight": weight})',
+        "python",
+    ),
+    "E524": Example(
+        'torch.save(model, "net.pth")',
+        'torch.save(model.state_dict(), "net.pth")',
+        "python",
+        "The first file names the class of the model, and with it code.",
+    ),
+    "E525": Example(
+        'check_sha256(Path("net.params"), "0676")',
+        'check_sha256(Path("net.params"), "0676ba61")',
+        "python",
+        "No recipe gets this far: `ftr check` finds such a checksum (E311).",
+    ),
+    "E526": Example(
+        _net('gluon_params("net.params", sha256 = "0123abcd")'),
+        _net('gluon_params("net.params")'),
+        given="The SHA-256 of net.params does not begin with 0123abcd.",
+    ),
+    "E527": Example(
+        _net('gluon_params("net.params")').replace("20_v1", "20_v2"),
+        _net('gluon_params("net.params")'),
+        given="net.params holds the weights of cifar_resnet20_v1.",
+    ),
+    "E528": Example(
+        'base = packaged("efficientnet_lite1")',
+        'base = packaged("efficientnet_lite0")',
+        given="Only the package of efficientnet_lite0 is installed; the other is missing.",
+    ),
+    "E530": Example(
+        "ftr new photos",
+        "ftr new photos",
+        "shell",
+        "All files in photos are web pages that were saved as .jpg; it is right once they are images.",
+    ),
+    "E531": Example(
+        "ftr new numbers.csv",
+        "ftr new labels.csv",
+        "shell",
+        "numbers.csv has the numbers of images and no paths; the first line of labels.csv is `file,kind`.",
+    ),
+    "E532": Example(
+        "ftr new files.csv",
+        "ftr new labels.csv",
+        "shell",
+        "files.csv lists the images alone; labels.csv says what each of them shows.",
+    ),
+    "E533": Example("ftr new photos", "ftr new photos --out new.ftr", "shell", "The file photos.ftr is there already."),
+    "E534": Example(
+        "ftr new caf*", "mv caf* cafe\nftr new cafe", "shell", "The folder is called café in Latin-1, not in UTF-8."
+    ),
+    "E535": Example("ftr new photo", "ftr new photos", "shell", "The folder is called photos."),
+    "E540": Example(
+        _net("imagenet"), _net('gluon_params("net.params")'), given="The servers of the zoo do not answer any more."
+    ),
+    "E550": Example('train = matching("*gama")', 'train = matching("*gamma")', "stage"),
+    "E551": Example(
+        "for = 12 steps\nschedule = cosine(warmup = 2 epochs)",
+        "for = 3 epochs\nschedule = cosine(warmup = 2 epochs)",
+        "stage",
+        "An epoch has 10 steps.",
+    ),
+    "E552": Example(
+        'base = gluon("alexnet", weights = none)\nhead = [global_avg_pool, dense(classes)]',
+        'base = gluon("alexnet", weights = none)\nhead = [dense(classes)]',
+        given="The last block of alexnet is fully connected: it gives no maps to pool.",
+    ),
+    "E553": Example(
+        'train = folder("photos")\nexclude = "old.exclude.txt"',
+        'train = folder("photos")\nexclude = "photos.exclude.txt"',
+        "data",
+        "old.exclude.txt names an image that is gone.",
+    ),
+    "E560": Example(
+        "ftr verify flowers.ftr",
+        "ftr run flowers.ftr\nftr verify flowers.ftr",
+        "shell",
+        "flowers.ftr was never run, and has no lock beside it.",
+    ),
+    "E561": Example(
+        "rm photos/roses/7.jpg\nftr run flowers.ftr --locked",
+        "rm photos/roses/7.jpg\nftr lock flowers.ftr\nftr run flowers.ftr --locked",
+        "shell",
+        "flowers.ftr.lock was written before the image was removed.",
+    ),
+    "E562": Example(
+        "ftr verify flowers.ftr",
+        "ftr lock flowers.ftr\nftr run flowers.ftr\nftr verify flowers.ftr",
+        "shell",
+        "A merge has left both sides in flowers.ftr.lock.",
+    ),
+    "E563": Example(
+        "ftr lock flowers.ftr\nftr verify flowers.ftr",
+        "ftr lock flowers.ftr\nftr run flowers.ftr\nftr verify flowers.ftr",
+        "shell",
+        "flowers.ftr was never run.",
+    ),
+    "E570": Example(
+        "ftr unpack half.ftrpack",
+        "ftr unpack flowers.ftrpack",
+        "shell",
+        "The download of half.ftrpack ended half way.",
+    ),
+    "E571": Example(
+        "ftr unpack found.ftrpack",
+        "ftr unpack flowers.ftrpack",
+        "shell",
+        "found.ftrpack is a pack to which somebody has added `../../.bashrc`.",
+    ),
+    "E572": Example(
+        "ftr pack runs/flowers-1 --out flowers.ftrpack",
+        "ftr pack runs/flowers-1 --out better.ftrpack",
+        "shell",
+        "flowers.ftrpack is there already.",
+    ),
+    "E573": Example("ftr pull flowers", "ftr pull me/flowers", "shell", "The repository is me/flowers."),
+    "E574": Example("ftr pull me/flowrs", "ftr pull me/flowers", "shell", "The repository is me/flowers."),
+    "E575": Example(
+        "ftr run --resume flowers.ftrpack",
+        "ftr run --resume runs/flowers-1",
+        "shell",
+        "flowers.ftrpack is the pack of the run runs/flowers-1.",
+    ),
+    "E576": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("labels.csv", image = "file", label = "kind of flower")',
+        "data",
+        "labels.csv has the columns `file`, `kind`, `kind` and `kind of flower`.",
+    ),
+    "E577": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("once.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv has each row of a rose twice; once.csv has every row once.",
+    ),
+    "E578": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")',
+        'train = csv("alike.csv", image = "file", label = "kind")',
+        "data",
+        "labels.csv has the labels rosé in two forms of its accent; alike.csv has one of them.",
+    ),
+}

@@ -1,0 +1,67 @@
+"""Examples of statements that contradict each other, are missing or stand in the wrong place (E4). Rows only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runtime.help.examples import Example
+
+EXAMPLES: Mapping[str, Example] = {
+    "E401": Example("seed = 7\nseed = 8", "seed = 8"),
+    "E402": Example('stage "head" {\n  train = head\n}', 'stage "head" {\n  train = head\n  for = 3 epochs\n}'),
+    "E403": Example("clip = global_norm", "clip = global_norm(1.0)", "stage"),
+    "E404": Example(
+        'ftr 1\n\nstage "head" {\n  train = head\n  for = 3 epochs\n}',
+        'ftr 1\n\ndata {\n  train = folder("data/flowers")\n}\n\nstage "head" {\n  train = head\n  for = 3 epochs\n}',
+        "file",
+    ),
+    "E405": Example(
+        "stage {\n  train = head\n  for = 3 epochs\n}", 'stage "head" {\n  train = head\n  for = 3 epochs\n}'
+    ),
+    "E406": Example("valid.accuracy >= 90%", "expect {\n  valid.accuracy >= 90%\n}"),
+    "E420": Example("head = [dropout(0.2), dense(10)]", "head = [dropout(0.2), dense(classes)]"),
+    "E421": Example(
+        "for = 3 epochs\nschedule = cosine(warmup = 3 epochs)",
+        "for = 3 epochs\nschedule = cosine(warmup = 1 epoch)",
+        "stage",
+    ),
+    "E422": Example("keep = best", "keep = best\nmonitor = valid.accuracy", "stage"),
+    "E423": Example(
+        "size = 224px\nprepare = [resize(256px), center_crop(192px)]",
+        "size = 224px\nprepare = [resize(256px), center_crop(224px)]",
+        "data",
+    ),
+    "E424": Example(
+        "train = head\nlr_scale = { base.block7 = 0.1 }",
+        "train = base.block7 .. head\nlr_scale = { base.block7 = 0.1 }",
+        "stage",
+    ),
+    "E425": Example("valid = holdout(50%)\ntest = holdout(50%)", "valid = holdout(20%)\ntest = holdout(20%)", "data"),
+    "E426": Example(
+        "data {\n  train = digits\n}\n\nexpect {\n  test.accuracy >= 90%\n}",
+        "data {\n  train = digits\n  test = holdout(20%)\n}\n\nexpect {\n  test.accuracy >= 90%\n}",
+    ),
+    "E427": Example(
+        'data {\n  train = digits\n  size = 64px\n}\n\nbase = gluoncv("inceptionv3")',
+        'data {\n  train = digits\n  size = 96px\n}\n\nbase = gluoncv("inceptionv3")',
+    ),
+    "E428": Example(
+        "for = 10 epochs\nschedule = multistep(at = [8 epochs, 5 epochs])",
+        "for = 10 epochs\nschedule = multistep(at = [5 epochs, 8 epochs])",
+        "stage",
+    ),
+    "E429": Example(
+        "augment = [flip, normalize(mean = [0.5, 0.5, 0.5], std = [0.25, 0.25, 0.25])]",
+        "augment = [flip]\nprepare = [center_crop, normalize(mean = [0.5, 0.5, 0.5], std = [0.25, 0.25, 0.25])]",
+        "data",
+    ),
+    "E430": Example(
+        "train = all\nlr_scale = { base = 0.1, base.stem = 0.01 }",
+        "train = all\nlr_scale = { base except base.stem = 0.1, base.stem = 0.01 }",
+        "stage",
+    ),
+    "E431": Example(
+        'train = all\nlr_scale = { matching("*bias") = 2 }', "train = all\nlr_scale = { head = 2 }", "stage"
+    ),
+    "E432": Example("augment = [flip, resize(256px)]", "augment = [flip, resize(256px), random_crop(224px)]", "data"),
+}

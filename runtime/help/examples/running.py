@@ -1,0 +1,107 @@
+"""Examples of what goes wrong while a command runs (E6). Rows only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runtime.help.examples import Example
+
+EXAMPLES: Mapping[str, Example] = {
+    "E601": Example(
+        "optimizer = sgd(lr = 100, weight_decay = 10)\nschedule = constant",
+        "optimizer = sgd(lr = 0.01, weight_decay = 1e-4)\nclip = global_norm(1.0)",
+        "stage",
+    ),
+    "E602": Example(
+        "ftr run flowers.ftr --device gpu",
+        "ftr run flowers.ftr --device cpu",
+        "shell",
+        "This build of MXNet has no CUDA, or the machine no GPU.",
+    ),
+    "E603": Example(
+        "ftr run flowers.ftr --out notes.txt/run",
+        "ftr run flowers.ftr --out runs/new",
+        "shell",
+        "notes.txt is a file, and no folder can be made in it.",
+    ),
+    "E604": Example(
+        "ftr run flowers.ftr --out runs/flowers-1",
+        "ftr run flowers.ftr --out runs/new",
+        "shell",
+        "runs/flowers-1 is the folder of an earlier run.",
+    ),
+    "E605": Example(
+        "ftr evaluate runs", "ftr evaluate runs/flowers-1", "shell", "The run is the folder runs/flowers-1."
+    ),
+    "E608": Example(
+        "ftr evaluate runs/flowers-1 --on test",
+        "ftr evaluate runs/flowers-1 --on valid",
+        "shell",
+        "The recipe has no `test`.",
+    ),
+    "E690": Example(
+        "ftr evaluate runs/flowers-1 --stage heda", "ftr evaluate runs/flowers-1 --stage head", "shell", "A typo."
+    ),
+    "E691": Example(
+        "ftr evaluate runs/flowers-1 --stage head",
+        "ftr evaluate runs/flowers-1",
+        "shell",
+        "Ctrl-C ended the run in its first stage.",
+    ),
+    "E606": Example(
+        "ftr predict runs/flowers-1 rose.jgp",
+        "ftr predict runs/flowers-1 rose.jpg",
+        "shell",
+        "The photo is called rose.jpg.",
+    ),
+    "E607": Example("size = 4096px\nbatch = 4096", "size = 224px\nbatch = 32", "data"),
+    "E640": Example(
+        "ftr run --resume runs/flowers-1",
+        "ftr run flowers.ftr",
+        "shell",
+        "The disk has damaged both checkpoints in runs/flowers-1.",
+    ),
+    "E641": Example(
+        "ftr run --resume runs/flowers-1",
+        "ftr run flowers.ftr",
+        "shell",
+        "The folder runs/flowers-1/checkpoints comes from another run.",
+    ),
+    "E642": Example(
+        "ftr run --resume runs/flowers-1",
+        "ftr run runs/flowers-1/resolved.ftr --resume runs/flowers-1",
+        "shell",
+        "flowers.ftr was edited after the run began.",
+    ),
+    "E643": Example(
+        "ftr run --resume runs/flowers-1",
+        "ftr run flowers.ftr",
+        "shell",
+        "The run itself is still writing into runs/flowers-1.",
+    ),
+    "E644": Example("ftr run --resume runs", "ftr run --resume runs/flowers-1", "shell", "The run is runs/flowers-1."),
+    "E645": Example(
+        "ftr run flowers.ftr --resume runs/flowers-1 --extend",
+        "ftr run longer.ftr --resume runs/flowers-1 --extend",
+        "shell",
+        "In longer.ftr the last stage has `for = 20 epochs`, in flowers.ftr and in the run 10.",
+    ),
+    "E650": Example(
+        "size = 1024px\nbatch = 256",
+        "size = 224px\nbatch = 32",
+        "data",
+        "The scheduler gives a job 4 GB of memory, and kills it when it takes more.",
+    ),
+    "E695": Example(
+        "ftr evaluate runs/flowers-1 --data photos --strict",
+        "ftr evaluate runs/flowers-1 --data photos-of-2026 --strict",
+        "shell",
+        "The run was trained on the folder photos.",
+    ),
+    "E696": Example(
+        "ftr evaluate flowers.ftrpack --data photos-of-2026 --strict",
+        "ftr evaluate runs/flowers-1 --data photos-of-2026 --strict",
+        "shell",
+        "The pack was made from the folder runs/flowers-1.",
+    ),
+}

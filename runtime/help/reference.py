@@ -1,0 +1,102 @@
+"""The language reference, from the vocabulary's tables: `python -m runtime.help.reference > docs/reference.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from recipe_lang.check.describe import describe
+from recipe_lang.check.vocabulary import REQUIRED, Arg, Entry
+from recipe_lang.words import listed
+from runtime.help import index as places
+from runtime.help import keywords as glossary
+from runtime.help.codes import FAMILIES, codes, reason, source, title
+from runtime.help.examples import Example, examples_of
+from runtime.help.explain import PLACES, default_text
+from runtime.vocabulary import VOCABULARY
+
+
+def reference() -> str:
+    """Return the reference as Markdown."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield "# Reference of the vocabulary"
+    yield ""
+    yield "Generated from the tables by `python -m runtime.help.reference`; `ftr explain WORD` says the same."
+    yield "The rules: [language.md](language.md). The networks of the zoos: [bases.md](bases.md)."
+    yield from ("", "## Words of the language")
+    for term in glossary.TERMS:
+        yield from ("", f"### `{term.word}`", "", f"{term.kind.capitalize()}. {term.doc}", *_code(term.examples))
+    yield from ("", "## Fields of a recipe", "")
+    yield from _table(VOCABULARY.fields.values())
+    for block in VOCABULARY.blocks.values():
+        header = f'`{block.name} "title" {{ }}`' if block.titled else f"`{block.name} {{ }}`"
+        yield from ("", f"## {header}", "", block.doc, *_code(block.examples))
+        if block.fields:
+            yield ""
+            yield from _table(block.fields.values())
+    for family in VOCABULARY.families.values():
+        stands = listed(places.uses(family.name), "and")
+        yield from ("", f"## {family.name.capitalize()}", "", f"What can stand in {stands}.")
+        for entry in family.entries.values():
+            yield from _entry(entry)
+    yield from ("", "## Metrics", "", "Written with their set: `valid.accuracy`, `test.f1`.", "")
+    yield from ("| metric | |", "|---|---|")
+    yield from (f"| `{name}` | {doc} |" for name, doc in VOCABULARY.metrics.items())
+    yield from ("", "## Codes")
+    for name in FAMILIES:
+        yield from _family(name)
+
+
+def _entry(entry: Entry) -> Iterator[str]:
+    yield from ("", f"### `{entry.name}`", "", entry.doc + (f" Source: {entry.source}." if entry.source else ""))
+    if entry.formula:
+        letters, _, equations = entry.formula.partition("\n")
+        yield from ("", "```text", equations, "```", "", f"With {letters}.")
+    if entry.args:
+        yield ""
+        yield from _table(entry.args)
+    yield from _code(entry.examples)
+
+
+def _table(args: Iterable[Arg]) -> Iterator[str]:
+    yield "| name | takes | default | |"
+    yield "|---|---|---|---|"
+    for arg in args:
+        default = "required" if arg.default is REQUIRED else f"`{default_text(arg)}`"
+        words = "".join(f" `{word}`: {doc}" for options in places.words_of(arg.type) for word, doc in options.items())
+        takes = _cell(describe(arg.type, VOCABULARY))
+        yield f"| `{arg.name}` | {takes} | {default} | {_cell(arg.doc + words)} |"
+
+
+def _family(name: str) -> Iterator[str]:
+    yield from ("", f"### {name}xx: {FAMILIES[name].title}")
+    examples = examples_of(name)
+    for code, kind in codes(name).items():
+        yield from ("", f"#### {code}: {title(kind)}", "", reason(kind))
+        if source(kind):
+            yield from ("", f"Source: {source(kind)}.")
+        if code in examples:
+            yield from _example(examples[code])
+
+
+def _example(example: Example) -> Iterator[str]:
+    if example.given:
+        yield from ("", example.given)
+    for word, text in (("Wrong", example.wrong), ("Right", example.right)):
+        yield from ("", f"{word}{PLACES[example.inside]}:", *_code((text,)))
+
+
+def _code(texts: tuple[str, ...]) -> Iterator[str]:
+    if texts:
+        apart = "\n\n" if any("\n" in text for text in texts) else "\n"
+        yield from ("", "```text", apart.join(texts), "```")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

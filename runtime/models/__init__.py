@@ -1,0 +1,1 @@
+"""Networks: the bases as named parts, the head, and what a recipe makes of them."""

@@ -1,0 +1,276 @@
+"""The network of a recipe: the base's parts in order, then the head.
+
+In goes what a recipe says of base and head; out comes a `Model`, whose parameters have structural names
+(`base.block3.0.weight`, `head.1.bias`) that depend on nothing but the recipe. Weights come afterwards, from the source
+that the recipe names; whatever has none starts from the recipe's seed, each parameter by its own name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recipe_lang.problem import RecipeError
+from runtime.backend.blocks import sequence
+from runtime.backend.mx import array, gluon, mx, nd, nn
+from runtime.models import efficientnet_lite
+from runtime.models import zoo as families
+from runtime.models.base import Base
+from runtime.models.packaged import packaged_file
+from runtime.models.problems import HeadDoesNotFit
+from runtime.plan.types import NetFacts, Parameter, Step
+from runtime.system.random import generator
+from runtime.weights.assign import fill, fits, load_into
+from runtime.weights.bounded import open_bounded
+from runtime.weights.hosted import check_hosted
+from runtime.weights.params_file import check_sha256, read_params
+from runtime.weights.problems import WeightsDoNotFit
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """Parts by name, in the order in which they run; each maps the output of the one before.
+
+    The input is float32 (batch, 3, size, size), normalized; the output float32 (batch, classes), before softmax.
+    """
+
+    parts: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    base: Base
+    zoo_net: Any  # the zoo's own network that the parts were cut from; None for a packaged base
+    size: int
+
+    def facts(self) -> NetFacts:
+        """Return the facts that the compiler wants."""
+        facts: dict[str, list[Parameter]] = {name: [] for name in self.parts}
+        for name, parameter in self.parameters.items():
+            part = next(part for part in self.parts if name.startswith(f"{part}."))
+            facts[part].append(Parameter(name, math.prod(parameter.shape), _kind(name)))
+        return NetFacts({name: tuple(owned) for name, owned in facts.items()}, self._inputs())
+
+    def _inputs(self) -> dict[str, int]:
+        """Return how many numbers each part gets for an image, the head behind its pooling."""
+        outputs = [mx.sym.var("data")]
+        for unit in units(self):
+            outputs.append(unit(outputs[-1]))
+        _, shapes, _ = mx.sym.Group(outputs[1:]).infer_shape(data=(2, 3, self.size, self.size))
+        numbers = [3 * self.size**2, *(math.prod(shape[1:]) for shape in shapes)]
+        return {name: numbers[frozen_units(self, place)] for place, name in enumerate(self.parts)}
+
+    def arrays(self) -> dict[str, Array]:
+        """Return a copy of all parameters and statistics by name."""
+        nd.waitall()  # oneDNN reorders weights in place while a forward pass runs
+        return {name: parameter.data().asnumpy() for name, parameter in self.parameters.items()}
+
+    def load(self, arrays: Mapping[str, Array], origin: str) -> None:
+        """Set all parameters from arrays by name.
+
+        Raises:
+            RecipeError: a name is missing or unknown, or a shape differs; nothing is changed then.
+        """
+        mine = self.parameters
+        problem = WeightsDoNotFit(
+            origin=origin,
+            missing=tuple(name for name in mine if name not in arrays),
+            extra=tuple(name for name in arrays if name not in mine),
+            misshaped=tuple(n for n, values in arrays.items() if n in mine and not fits(mine[n], values)),
+        )
+        if problem.missing or problem.extra or problem.misshaped:
+            raise RecipeError(problem)
+        for name, values in arrays.items():
+            fill(mine[name], values)
+
+
+def build_model(base: Step, head: Sequence[Step], classes: int, size: int) -> Model:
+    """Build the network with all shapes known and no weights yet.
+
+    Raises:
+        RecipeError: the head does not fit the base.
+    """
+    zoo_net = None
+    if base.name == "packaged":
+        cut = efficientnet_lite.build(base.args["name"], size)
+    else:
+        zoo_net = families.build(base.name, base.args["name"])
+        cut = families.split(zoo_net, base.name, base.args["name"])
+    blocks = {f"base.{name}": block for name, block in cut.parts}
+    blocks["head"] = _head(cut, head, classes)
+    _infer_shapes(list(blocks.values()), head, size)
+    parameters = {
+        f"{part}.{name}": parameter
+        for part, block in blocks.items()
+        for name, parameter in block._collect_params_with_prefix().items()
+    }
+    return Model(blocks, parameters, cut, zoo_net, size)
+
+
+def check_weights(base: Step) -> None:
+    """Refuse a base whose weights cannot be had, before anything is done for it: none is loaded or downloaded yet.
+
+    Raises:
+        RecipeError: the file, the package or the hosted file is not there, or is another one than the recipe says.
+    """
+    weights = base.args["weights"]
+    if weights is None:
+        return
+    if base.name == "packaged":
+        packaged_file(base.args["name"])
+    elif weights.name == "imagenet":
+        check_hosted(base.name, base.args["name"])
+    else:
+        with open_bounded(weights.args["file"]):
+            pass
+        if weights.args["sha256"] is not None:
+            check_sha256(weights.args["file"], weights.args["sha256"])
+
+
+def start_weights(model: Model, base: Step, seed: int, context: Any) -> None:
+    """Give every parameter its first value: the base's from its source, the others' from the seed.
+
+    Raises:
+        RecipeError: the weights cannot be had, or do not fit.
+    """
+    for name, parameter in model.parameters.items():
+        parameter.initialize(init=mx.init.Zero(), ctx=context, force_reinit=True)
+        parameter.set_data(array(_first_value(name, parameter, seed)))
+    weights = base.args["weights"]
+    if weights is None:
+        return
+    if base.name == "packaged":
+        efficientnet_lite.load_packaged(base.args["name"], model.base)
+    elif weights.name == "imagenet":
+        hosted = families.split(
+            families.build(base.name, base.args["name"], pretrained=True), base.name, base.args["name"]
+        )
+        for (_, block), (_, trained) in zip(model.base.parts, hosted.parts, strict=True):
+            mine = block._collect_params_with_prefix()
+            for name, parameter in trained._collect_params_with_prefix().items():
+                mine[name].set_data(parameter.data())
+    else:
+        path = weights.args["file"]
+        if weights.args["sha256"] is not None:
+            check_sha256(path, weights.args["sha256"])
+        owned = {id(parameter) for parameter in model.parameters.values()}
+        others = frozenset(
+            name
+            for name, parameter in model.zoo_net._collect_params_with_prefix().items()
+            if id(parameter) not in owned
+        )
+        load_into(model.zoo_net, read_params(path), f"`{path}`", others)
+
+
+def units(model: Model) -> list[Any]:
+    """Return the network's blocks in the order in which they run: the base's parts, then the head's layers."""
+    *base, head = model.parts.values()
+    return [*base, *head._children.values()]
+
+
+def frozen_units(model: Model, cut: int) -> int:
+    """Return how many units lie before the first that trains, where the first `cut` parts are frozen.
+
+    Of a head that trains, the layers at its beginning that have nothing to train and drop nothing count as frozen.
+    """
+    base = len(model.parts) - 1
+    if cut < base:
+        return cut
+    layers = units(model)[base:]
+    return base + next((number for number, layer in enumerate(layers) if not _is_fixed(layer)), len(layers) - 1)
+
+
+def _is_fixed(layer: Any) -> bool:
+    return not layer.collect_params().keys() and not _has_dropout(layer)
+
+
+def _has_dropout(block: Any) -> bool:
+    return isinstance(block, nn.Dropout) or any(_has_dropout(child) for child in block._children.values())
+
+
+_POOLS = {"global_avg_pool": nn.GlobalAvgPool2D, "global_max_pool": nn.GlobalMaxPool2D}
+
+
+def _head(base: Base, layers: Sequence[Step], classes: int) -> Any:
+    head = nn.HybridSequential(prefix="head_")
+    if layers[0].name not in _POOLS:
+        head.add(base.tail)
+    for layer in layers:
+        head.add(*_layers(layer, classes))
+    return head
+
+
+def _layers(layer: Step, classes: int) -> list[Any]:
+    match layer.name:
+        case "dropout":
+            return [nn.Dropout(layer.args["p"])]
+        case "dense":
+            units = layer.args["units"]
+            return [nn.Dense(classes if units == "classes" else units)]
+        case "relu":
+            return [nn.Activation("relu")]
+        case "batch_norm":
+            return [nn.BatchNorm()]
+        case "flatten":
+            return [nn.Flatten()]
+        case pool:
+            return [_POOLS[pool](), nn.Flatten()]
+
+
+def _infer_shapes(blocks: Sequence[Any], head: Sequence[Step], size: int) -> None:
+    try:
+        sequence(blocks).infer_shape(nd.zeros((2, 3, size, size)))
+    except mx.MXNetError as error:
+        pool = next((layer for layer in head if layer.name in _POOLS), None)
+        if pool is None:
+            raise
+        raise RecipeError(HeadDoesNotFit(span=pool.place, layer=pool.name)) from error
+
+
+def _kind(name: str) -> str:
+    last = name.rpartition(".")[2]
+    if last in ("running_mean", "running_var"):
+        return "statistic"
+    if last in ("gamma", "beta"):
+        return "norm"
+    return "weight" if last == "weight" else "bias"
+
+
+def _first_value(name: str, parameter: Any, seed: int) -> Array:
+    """Return a parameter's random or constant start.
+
+    Convolutions: He et al., arXiv 1502.01852, normal by fan-out. Dense layers: Glorot and Bengio 2010, uniform.
+    """
+    shape, last = parameter.shape, name.rpartition(".")[2]
+    if last == "weight" and len(shape) > 1:
+        rng = generator(seed, "init", name)
+        area = math.prod(shape[2:])
+        if area > 1 or len(shape) > 2:
+            std = math.sqrt(2 / (shape[0] * area))
+            return np.asarray(rng.normal(0, std, shape), np.float32)
+        bound = math.sqrt(6 / (shape[0] + shape[1]))
+        return np.asarray(rng.uniform(-bound, bound, shape), np.float32)
+    ones = last in ("gamma", "running_var") and parameter.init != "zeros"
+    return np.full(shape, 1.0 if ones else 0.0, np.float32)
+
+
+class CrossEntropy(gluon.HybridBlock):  # type: ignore[misc]
+    """Cross entropy of each image, (N, C) scores and (N,) labels to (N,).
+
+    With smoothing e the target is 1 - e on the class plus e / C everywhere (arXiv 1512.00567).
+    """
+
+    def __init__(self, label_smoothing: float) -> None:
+        super().__init__()
+        self._smoothing = label_smoothing
+
+    def hybrid_forward(self, F: Any, scores: Any, labels: Any) -> Any:  # noqa: N803
+        """Return the loss of each image; Gluon calls this."""
+        log_share = F.log_softmax(scores, axis=-1)
+        loss = -F.pick(log_share, labels, axis=-1)
+        if self._smoothing:
+            loss = (1 - self._smoothing) * loss - self._smoothing * F.mean(log_share, axis=-1)
+        return loss

@@ -1,0 +1,1 @@
+"""The plan's types and formulas: plain values."""

@@ -1,0 +1,273 @@
+"""The training plan: what a run will do, in plain values.
+
+The compiler makes it from a checked recipe and facts; the builder and the loop follow it. It holds no MXNet
+object, so that it can be shown, saved, compared and tested without training. Lengths are in steps (and know how they
+are written), shares are fractions, `place` says where the recipe asks for a thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from fnmatch import fnmatchcase
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from recipe_lang.check.checked import Metric, Selection
+from recipe_lang.source import Span
+from recipe_lang.words import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A named thing with plain arguments: an optimizer, a layer, a transform."""
+
+    name: str
+    args: Mapping[str, Any]
+    place: Span | None = field(default=None, compare=False)
+
+
+class Length(int):
+    """A count of steps that remembers how the recipe writes it: `3 epochs`, `500 steps`."""
+
+    written: str
+
+    def __new__(cls, steps: int, written: str) -> Length:
+        """Return so many steps, written as `written`."""
+        self = super().__new__(cls, steps)
+        self.written = written
+        return self
+
+    @property
+    def is_in_steps(self) -> bool:
+        """Whether the recipe counts it in steps."""
+        return self.written.endswith(("step", "steps"))
+
+    @property
+    def with_steps(self) -> str:
+        """What was written and, where that is something else, the steps that it comes to."""
+        steps = counted(self, "step")
+        return self.written if self.is_in_steps else f"{self.written} ({steps})"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A fact about one parameter: its structural name, count of numbers, and what it is.
+
+    `kind` is `weight`, `bias`, `norm` (scale or shift of a norm) or `statistic` (running mean or variance).
+    """
+
+    name: str
+    size: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class NetFacts:
+    """The parameters of each part in order, `base.stem` … `head`, and how many numbers it gets for an image.
+
+    Those of the head are counted behind its pooling.
+    """
+
+    parts: Mapping[str, tuple[Parameter, ...]]
+    inputs: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """The class names in order, and for each set the count of images of each class.
+
+    `sides` are the least and the largest side in pixels of the training images where all are known to be square.
+    """
+
+    classes: tuple[str, ...]
+    counts: Mapping[str, tuple[int, ...]]
+    sides: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartPlan:
+    """What a stage does with one part: how many numbers it has and trains, its norms, its rate."""
+
+    name: str
+    numbers: int
+    trained: int
+    norms: str  # "train", "frozen" or "none"
+    lr_scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class StopPlan:
+    """Stop when `metric` has not improved by more than `min_delta` for `patience` steps."""
+
+    metric: Metric
+    patience: Length
+    min_delta: float
+
+
+def stage_name(position: int, title: str) -> str:
+    """Return a stage as people see it: counted from 1, with its title."""
+    return f'stage {position + 1} "{title}"'
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage. `cut` counts the parts of the frozen prefix, which runs outside of training.
+
+    The prefix gives `features` numbers for each of the `views` of an image: those that augmentation makes, or the
+    versions that the recipe fixes. Without an end to them (None) nothing is kept of training images.
+    """
+
+    position: int
+    title: str
+    starts_from: str
+    train: Selection
+    norm_frozen: bool
+    parts: tuple[PartPlan, ...]
+    cut: int
+    features: int
+    views: int | None
+    steps: Length
+    steps_per_epoch: int
+    epochs: int
+    optimizer: Step
+    schedule: Step
+    warmup: Length
+    loss: Step
+    clip: Step | None
+    l1: float
+    augment: tuple[Step, ...]
+    recovery: Step | None
+    stop: StopPlan | None
+    monitor: Metric | None
+    keep: str
+    place: Span | None = field(default=None, compare=False)
+
+    @property
+    def trained(self) -> int:
+        """How many numbers train."""
+        return sum(part.trained for part in self.parts)
+
+    @property
+    def name(self) -> str:
+        """The stage as people see it."""
+        return stage_name(self.position, self.title)
+
+    @property
+    def measures_beginning(self) -> bool:
+        """Whether the weights that it begins with are a candidate of its best; in the first stage the head is new."""
+        return self.position > 0 and self.monitor is not None
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers could train."""
+        return sum(part.numbers for part in self.parts)
+
+    def left_out(self, *parts: PartPlan) -> str:
+        """Say why parts that train do not train whole, in the recipe's words; nothing where they do."""
+        partial = [part for part in parts or self.parts if 0 < part.trained < part.numbers]
+        reasons = {
+            "norms frozen": self.norm_frozen and any(part.norms == "frozen" for part in partial),
+            f"only {_matching(self.train.patterns)}": any(part.name not in self.train.parts for part in partial),
+            f"except {_matching(self.train.without)}": bool(partial and self.train.without),
+        }
+        return ", ".join(reason for reason, holds in reasons.items() if holds)
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlan:
+    """The sets, and how images become input.
+
+    `prepare` is for evaluation; each stage has its own steps for training images. `mean` and `std` are per channel
+    for values from 0 to 1.
+    """
+
+    sources: Mapping[str, Step]
+    take: int | None
+    size: int
+    batch: int
+    features: str  # how what frozen parts give is kept: "full" or "half"
+    on_error: str
+    prepare: tuple[Step, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    classes: tuple[str, ...]
+    counts: Mapping[str, tuple[int, ...]]
+
+    def images(self, name: str) -> int:
+        """How many images a set has; 0 when there is none."""
+        return sum(self.counts.get(name, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPlan:
+    """One line of `expect`."""
+
+    metric: Metric
+    operator: str
+    number: float
+    place: Span | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.operator} {self.number:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a run does."""
+
+    name: str
+    about: str
+    hash: str
+    task: str
+    seed: int
+    params: Mapping[str, str]
+    base: Step
+    head: tuple[Step, ...]
+    data: DataPlan
+    stages: tuple[StagePlan, ...]
+    claims: tuple[ClaimPlan, ...]
+
+
+def _matching(patterns: tuple[str, ...]) -> str:
+    return ", ".join(f'matching("{pattern}")' for pattern in patterns)
+
+
+def trained_names(
+    parameters: Mapping[str, tuple[Parameter, ...]], selection: Selection, norm_frozen: bool
+) -> frozenset[str]:
+    """Return the structural names of the parameters that a selection trains.
+
+    With `norm_frozen` the base's norms do not; a new head's have no statistics yet that could be kept.
+    """
+    names = set()
+    for part, owned in parameters.items():
+        for parameter in owned:
+            name = parameter.name
+            chosen = part in selection.parts or any(fnmatchcase(name, p) for p in selection.patterns)
+            if not chosen or any(fnmatchcase(name, p) for p in selection.without):
+                continue
+            is_frozen_norm = norm_frozen and parameter.kind == "norm" and part != "head"
+            if parameter.kind == "statistic" or is_frozen_norm:
+                continue
+            names.add(name)
+    return frozenset(names)
+
+
+def as_json(value: Any) -> Any:
+    """Return a plan, a part of it, or other plain values as data for JSON.
+
+    Places become `file:line:column`; infinite numbers and NaN, which JSON has not, become None.
+    """
+    if isinstance(value, Span | Path | Metric):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: as_json(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [as_json(item) for item in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return value

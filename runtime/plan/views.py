@@ -1,0 +1,76 @@
+"""How many different images an augmentation makes of one: its views.
+
+A flip has two outcomes, so that two flips make four views of an image; a random crop makes a new one each time, unless
+the recipe fixes a few versions (`views`), each with its own seed. Where the views are few, what the network makes of
+each can be kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from recipe_lang.check.checked import CallValue
+    from runtime.plan.types import Step
+
+# The outcome of each flip, in order, empty where nothing is random; or, where outcomes have no end, the seed of one.
+View = tuple[bool, ...] | int
+
+READING_STEPS = ("flatten_alpha", "levels")
+"""The names of steps that say how a file is read; they come before all others."""
+
+_OUTCOMES = {**dict.fromkeys((*READING_STEPS, "resize", "center_crop"), 1), "flip": 2}
+
+
+def view_count(steps: Sequence[Step | CallValue]) -> int | None:
+    """Return how many views the steps make of an image; None where there is no end to them."""
+    counts = [1 if is_idle(step) else _OUTCOMES.get(step.name) for step in steps]
+    return None if None in counts else math.prod(count for count in counts if count)
+
+
+def is_idle(step: Step | CallValue) -> bool:
+    """Whether a step changes no image, since all its strengths are 0."""
+    if step.name not in ("color_jitter", "lighting"):
+        return False
+    strengths = {name: getattr(arg, "value", arg) for name, arg in step.args.items()}  # checked, or plain
+    amount = strengths.pop("amount", 0)
+    return not any(amount if each is None else each for each in strengths.values())
+
+
+def draw_view(steps: Sequence[Step], rng: np.random.Generator) -> View:
+    """Return the view that the steps would make with a generator. Their number of views must be finite."""
+    return tuple(bool(rng.random() < 0.5) for step in steps if _OUTCOMES[step.name] == 2)
+
+
+def is_fixed(steps: Sequence[Step], views: int | None) -> bool:
+    """Whether a stage's `views` are fewer than its steps could make: then they are drawn once and for all."""
+    return views != view_count(steps)
+
+
+def version(steps: Sequence[Step], seed: int) -> View:
+    """Return the view that the steps make with a seed of 63 bits."""
+    return seed if view_count(steps) is None else draw_view(steps, chosen(seed))
+
+
+class Chosen:
+    """Stands for a generator, and makes steps give one view."""
+
+    def __init__(self, view: tuple[bool, ...]) -> None:
+        self._outcomes = iter(view)
+
+    def random(self) -> float:
+        """Return a number below one half where the next flip is to mirror."""
+        return 0.0 if next(self._outcomes) else 1.0
+
+
+def chosen(view: View) -> Any:
+    """Return what a transform takes for a generator to give one view."""
+    if isinstance(view, tuple):
+        return Chosen(view)
+    import numpy as np  # checking a recipe counts views and does without
+
+    return np.random.Generator(np.random.PCG64(view))

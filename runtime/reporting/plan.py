@@ -1,0 +1,323 @@
+"""Everything that a plan says, for a person, and what its run will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from recipe_lang.check.checked import CheckedRecipe
+from recipe_lang.output.resolved import values_with_places
+from recipe_lang.words import counted, printable
+from runtime.plan import schedules
+from runtime.plan.types import DataPlan, Length, PartPlan, Plan, StagePlan, Step
+from runtime.plan.views import is_fixed, view_count
+from runtime.reporting.console import sparkline
+from runtime.vocabulary import VOCABULARY
+
+if TYPE_CHECKING:
+    from runtime.workflows.cost.probe import Probe, StageProbe
+
+_VERSIONS = 4  # what is proposed: enough that few images look alike
+
+
+def show_plan(console: Console, plan: Plan, probe: Probe | None = None) -> None:
+    """Print all of a plan, and what its run will cost where that was measured."""
+    console.print(_head(plan))
+    for stage in plan.stages:
+        console.print()
+        console.print(_stage(plan, stage, probe, console.options.ascii_only))
+    if plan.claims:
+        console.print()
+        console.print(claims(plan))
+    if probe is not None:
+        console.print()
+        console.print(whole_cost(probe), style="bold")
+
+
+def show_values(console: Console, recipe: CheckedRecipe) -> None:
+    """Print every value of a recipe and the file and line that it comes from."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("value", "", "comes from"):
+        table.add_column(name, overflow="fold")
+    block = ""
+    for row in values_with_places(recipe, VOCABULARY):
+        if row["block"] != block:
+            block = row["block"]
+            table.add_row(Text(block, "bold"))
+        style = "dim" if row["from"] == "default" else ""
+        table.add_row(f"{'  ' if block else ''}{row['field']}", row["value"], row["from"], style=style)
+    console.print()
+    console.print(table)
+
+
+def claims(plan: Plan) -> str:
+    """Return what a recipe claims to reach."""
+    return f"claims: {', '.join(str(claim) for claim in plan.claims)}"
+
+
+def call_text(step: Step | None) -> str:
+    """Return a step as `name(arg = value, …)`."""
+    if step is None:
+        return "none"
+    args = ", ".join(f"{name} = {_value(value)}" for name, value in step.args.items() if value is not None)
+    return f"{step.name}({args})" if args else step.name
+
+
+def _value(value: Any) -> str:
+    match value:
+        case Step():
+            return call_text(value)
+        case bool():
+            return str(value).lower()
+        case Length():
+            return value.with_steps
+        case float():
+            return f"{value:g}"
+        case tuple():
+            return f"[{', '.join(_value(item) for item in value)}]"
+        case _:
+            return str(value)
+
+
+def _grid(rows: list[tuple[str, RenderableType]]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
+def _head(plan: Plan) -> RenderableType:
+    data = plan.data
+    total = plan.stages[0].numbers
+    rows: list[tuple[str, RenderableType]] = [
+        ("recipe", Text.assemble((plan.name, "bold cyan"), f"  {plan.hash[:12]}")),
+        ("base", f"{call_text(plan.base)}, {total:,} numbers with the head"),
+        ("head", ", ".join(call_text(layer) for layer in plan.head)),
+        ("images", _images(data)),
+        ("classes", _classes(data)),
+        ("evaluation", steps_text(data.prepare)),
+        ("normalize", f"mean {_rounded(data.mean)}, std {_rounded(data.std)}"),
+        ("batch", f"{counted(data.batch, 'image')} of {data.size} x {data.size}{left_out(data)}"),
+        ("seed", str(plan.seed)),
+    ]
+    rows += [("param", f"{name} = {value}") for name, value in plan.params.items()]
+    return _grid(rows)
+
+
+def _rounded(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:.3f}" for value in values)
+
+
+def _images(data: DataPlan) -> str:
+    sets = [f"{name} {data.images(name):,}" for name in data.counts]
+    return ", ".join(sets) + "".join(
+        f"; {name} is {call_text(step)}" for name, step in data.sources.items() if name in data.counts
+    )
+
+
+def left_out(data: DataPlan) -> str:
+    """Say how many training images fill no batch; nothing where all do."""
+    lost = data.images("train") % data.batch
+    return f"; {counted(lost, 'image')} left out, others each epoch" if lost else ""
+
+
+def _classes(data: DataPlan) -> str:
+    pairs = [f"{printable(name)} ({count:,})" for name, count in zip(data.classes, data.counts["train"], strict=True)]
+    shown = ", ".join(pairs[:8])
+    return f"{len(pairs)}: {shown}{', …' if len(pairs) > 8 else ''}"
+
+
+def steps_text(steps: tuple[Step, ...]) -> str:
+    """Return steps as a recipe has them: `resize(256), center_crop(224)`."""
+    return ", ".join(call_text(step) for step in steps)
+
+
+def length(stage: StagePlan) -> str:
+    """Return how long a stage trains, in the unit that the recipe has."""
+    epoch = f"of {counted(stage.steps_per_epoch, 'step')}"
+    if stage.steps.is_in_steps:
+        return f"{stage.steps.written}, {stage.steps / stage.steps_per_epoch:.3g} epochs {epoch}"
+    return f"{stage.steps.written} {epoch}" + (f", {stage.steps:,} in all" if stage.epochs > 1 else "")
+
+
+def keeps(stage: StagePlan) -> str:
+    """Return which weights a stage hands on."""
+    return f"the best by {stage.monitor}" if stage.keep == "best" else "the last weights"
+
+
+def stops(stage: StagePlan) -> str:
+    """Return when a stage ends before its time; nothing where it does not."""
+    rule = stage.stop
+    return f"early when {rule.metric} has not improved for {rule.patience.with_steps}" if rule else ""
+
+
+def _stage(plan: Plan, stage: StagePlan, probe: Probe | None, ascii_only: bool) -> RenderableType:
+    rows: list[tuple[str, RenderableType]] = [
+        ("starts from", stage.starts_from),
+        ("frozen prefix", _prefix(plan, stage)),
+        ("length", length(stage)),
+        ("optimizer", call_text(stage.optimizer)),
+        ("rate", f"{curve(stage, 40, ascii_only)}  {call_text(stage.schedule)}{warmup(stage)}"),
+        ("loss", call_text(stage.loss)),
+        ("training", steps_text(stage.augment)),
+        ("keeps", keeps(stage)),
+    ]
+    rows += [(name, text) for name, text in (("in part", _in_part(stage)), *_options(stage)) if text]
+    rows += _cost(stage, probe.stages[stage.position]) if probe is not None else []
+    title = Text.assemble(
+        (f"stage {stage.position + 1} of {len(plan.stages)}", "bold cyan"), (f"  {stage.title}", "bold")
+    )
+    return Group(title, _parts(stage), _grid(rows))
+
+
+def _prefix(plan: Plan, stage: StagePlan) -> str:
+    if not stage.cut:
+        return "none"
+    parts = span(stage.parts[: stage.cut])
+    if stage.views is None:
+        kept = "kept for validation and test"
+        if stage.epochs > _VERSIONS:
+            kept += f" (for training too with `views = {_VERSIONS}` in the stage, or with flips only)"
+        return f"{parts}: runs on each batch, since {new_each_time(stage)}; {kept}"
+    numbers = "numbers of half precision" if plan.data.features == "half" else "numbers"
+    kept = f"{stage.features:,} {numbers}, at most {kept_bytes(plan, stage)}"
+    return f"{parts}: runs once on {_seen(stage)} and is kept, {kept}"
+
+
+def span(parts: Sequence[PartPlan]) -> str:
+    """Return neighbours in the network as the recipe names them: `base.stem .. base.block3`."""
+    return " .. ".join(dict.fromkeys((parts[0].name, parts[-1].name)))
+
+
+def new_each_time(stage: StagePlan) -> str:
+    """Say which steps make new images in each epoch."""
+    endless = [step.name for step in stage.augment if view_count([step]) is None]
+    return f"{' and '.join(endless)} {'makes' if len(endless) == 1 else 'make'} new images each time"
+
+
+def kept_bytes(plan: Plan, stage: StagePlan) -> str:
+    """Return how much room a stage's features take that are kept."""
+    images = plan.data.images("train") * views(stage) + plan.data.images("valid") + plan.data.images("test")
+    width = 2 if plan.data.features == "half" else 4
+    return _bytes(width * stage.features * images)
+
+
+def views(stage: StagePlan) -> int:
+    """Return how many views of an image a stage sees that keeps its features."""
+    return min(stage.views or 1, stage.epochs)
+
+
+def _seen(stage: StagePlan) -> str:
+    count = views(stage)
+    if is_fixed(stage.augment, stage.views):
+        return f"each of {count} versions of each image" if count > 1 else "one version of each image"
+    return f"{count} views of each image" if count > 1 else "each image"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6)):,} MB"
+
+
+def _options(stage: StagePlan) -> Iterator[tuple[str, str]]:
+    if is_fixed(stage.augment, stage.views):
+        yield "versions", f"{stage.views} of each image, drawn once; each epoch takes the next"
+    yield "clip", call_text(stage.clip) if stage.clip else ""
+    yield "on divergence", call_text(stage.recovery) if stage.recovery else ""
+    yield "l1", f"{stage.l1:g}" if stage.l1 else ""
+    yield "stops", stops(stage)
+
+
+def _in_part(stage: StagePlan) -> str:
+    """Return which parts do not train whole, and why."""
+    parts: dict[str, list[str]] = {}
+    for part in stage.parts:
+        parts.setdefault(stage.left_out(part), []).append(part.name)
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in parts.items() if why)
+
+
+def _parts(stage: StagePlan) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name, justify in (("part", "left"), ("trains", "right"), ("of", "right"), ("norms", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_column("rate: start, peak, end")
+    for part in stage.parts:
+        rates = _rates(stage, part.lr_scale) if part.trained else "frozen"
+        style = "" if part.trained else "dim"
+        table.add_row(part.name, f"{part.trained:,}", f"{part.numbers:,}", part.norms, rates, style=style)
+    return table
+
+
+def _factors(stage: StagePlan, count: int) -> list[float]:
+    factor = schedules.build(
+        stage.schedule.name,
+        stage.schedule.args,
+        total_steps=stage.steps,
+        steps_per_epoch=stage.steps_per_epoch,
+        warmup_steps=stage.warmup,
+    )
+    count = min(count, stage.steps)
+    return [factor(round(index * (stage.steps - 1) / max(1, count - 1))) for index in range(count)]
+
+
+def _rates(stage: StagePlan, scale: float) -> str:
+    factors = _factors(stage, 1000)
+    peak = stage.optimizer.args["lr"] * scale
+    return f"{factors[0] * peak:.2g}, {max(factors) * peak:.2g}, {factors[-1] * peak:.2g}"
+
+
+def curve(stage: StagePlan, width: int, ascii_only: bool) -> str:
+    """Return how the rate moves within a stage, drawn."""
+    return sparkline(_factors(stage, width), ascii_only)
+
+
+def warmup(stage: StagePlan) -> str:
+    """Return what is said of a stage's warm-up behind its schedule; nothing where there is none."""
+    return f", warm-up {stage.warmup.with_steps}" if stage.warmup else ""
+
+
+def _cost(stage: StagePlan, cost: StageProbe) -> list[tuple[str, RenderableType]]:
+    """Return the rows of what a stage will cost."""
+    step = f"{_ms(cost.step_ms)} a batch, {cost.images_per_s:,.0f} images/s"
+    once = f"reading {_ms(cost.reading_ms)}, frozen part {_ms(cost.frozen_ms)}"
+    if not cost.frozen_ms:
+        parts = f"; alone: reading {_ms(cost.reading_ms)}, trained part {_ms(cost.trained_ms)}"
+    elif cost.kept:
+        parts = f", all in the trained part; what comes before it runs once: {once}"
+    else:
+        parts = f"; alone: {once}, trained part {_ms(cost.trained_ms)}"
+    epoch = duration(cost.first_epoch_s)
+    if cost.later_epoch_s is not None:
+        epoch = f"the first {epoch}, later ones {duration(cost.later_epoch_s)}"
+    most = "at most" if stage.stop else "about"
+    return [
+        ("step", step + parts),
+        ("epoch", f"{epoch}; of these {duration(cost.evaluation_s)} to evaluate"),
+        ("takes", f"{most} {duration(cost.total_s)}"),
+    ]
+
+
+def whole_cost(probe: Probe) -> str:
+    """Say how long the whole run takes, and how much memory."""
+    most = "at most" if probe.at_most else "about"
+    file = f", and {_bytes(round(1e6 * probe.file_mb))} in temporary files" if probe.file_mb >= 1 else ""
+    memory = f"about {_bytes(round(1e6 * probe.memory_mb))} of memory{file}"
+    return f"the whole run: {most} {duration(probe.total_s)} with a cold cache, {memory}"
+
+
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds:,.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person reads them."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,161 @@
+"""A plan on one screen, for a person: what trains, for how long, at which rates, and what is not the default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from recipe_lang.check.checked import CheckedBlock, CheckedRecipe
+from recipe_lang.output.resolved import changed_values
+from recipe_lang.words import counted
+from runtime.plan.types import PartPlan, Plan, StagePlan, Step
+from runtime.plan.views import is_fixed
+from runtime.reporting.plan import (
+    call_text,
+    claims,
+    curve,
+    duration,
+    keeps,
+    kept_bytes,
+    left_out,
+    length,
+    new_each_time,
+    span,
+    stops,
+    views,
+    warmup,
+    whole_cost,
+)
+from runtime.vocabulary import VOCABULARY
+
+if TYPE_CHECKING:
+    from runtime.workflows.cost.probe import Probe, StageProbe
+
+_CURVE = 16  # columns
+_RATES = 3  # that are shown one by one
+_SAID = {
+    "": ("name", "about", "base"),
+    "data": ("train", "valid", "test", "size", "batch"),
+    "stage": ("train", "for", "optimizer", "schedule", "lr_scale", "norm", "stop", "monitor", "keep"),
+}
+"""The fields that other lines say, by the block that they stand in."""
+
+
+def show_summary(console: Console, plan: Plan, recipe: CheckedRecipe, probe: Probe | None = None) -> None:
+    """Print what of a plan fits on a screen, and what its run will cost where that was measured."""
+    changed = list(changed_values(recipe, VOCABULARY))
+    console.print(Text.assemble((plan.name, "bold cyan"), f"  {plan.hash[:12]}"))
+    console.print(_rows(_head(plan, changed)))
+    stages = zip(plan.stages, recipe.all("stage"), strict=True)
+    for stage, block in stages:
+        number = f"stage {stage.position + 1} of {len(plan.stages)}"
+        title = Text.assemble((number, "bold cyan"), (f"  {stage.title}", "bold"), f"  {length(stage)}")
+        console.print(title)
+        rows = _stage(plan, stage, [(n, text) for of, n, text in changed if of is block], console.options.ascii_only)
+        cost = _cost(probe.stages[stage.position]) if probe is not None else ""
+        console.print(_rows([*rows, ("takes", cost)]))
+    if plan.claims:
+        console.print(claims(plan))
+    if probe is not None:
+        console.print(whole_cost(probe), style="bold")
+    console.print("every value and where it is from: ftr plan --all", style="dim")
+
+
+def _rows(rows: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True, width=8)
+    grid.add_column(overflow="fold")
+    for name, text in rows:
+        if text:
+            grid.add_row(f"  {name}", text)
+    return grid
+
+
+_Changed = list[tuple[CheckedBlock | None, str, str]]
+
+
+def _head(plan: Plan, changed: _Changed) -> Iterator[tuple[str, str]]:
+    data = plan.data
+    weights = plan.base.args.get("weights") or "random"
+    origin = weights.name if isinstance(weights, Step) else weights
+    yield "base", f"{plan.base.args['name']}, {origin} weights; {plan.stages[0].numbers:,} parameters"
+    least, most = min(data.counts["train"]), max(data.counts["train"])
+    each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    classes = f" ({len(data.classes):,} classes of {each})"
+    yield "images", ", ".join(f"{n} {data.images(n):,}{classes if n == 'train' else ''}" for n in data.counts)
+    yield "from", ", ".join(_source(name, step) for name, step in data.sources.items() if name in data.counts)
+    steps = counted(data.images("train") // data.batch, "batch", "batches")
+    yield "epoch", f"{steps} of {data.batch:,} at {data.size}px{left_out(data)}"
+    kinds = ((of.kind if of else "", name, text) for of, name, text in changed)
+    others = [f"{name} = {text}" for kind, name, text in kinds if kind in ("", "data") and name not in _SAID[kind]]
+    params = (f"{name} = {value}" for name, value in plan.params.items())
+    yield "set", ", ".join([*(f"${param}" for param in params if param not in others), *others])
+
+
+def _source(name: str, step: Step) -> str:
+    source = _brief("split" if step.name in VOCABULARY.families["split"].entries else "source", step)
+    return source if name == "train" else f"{name} {source}"
+
+
+def _stage(plan: Plan, stage: StagePlan, changed: list[tuple[str, str]], ascii_only: bool) -> Iterator[tuple[str, str]]:
+    trained = [part for part in stage.parts if part.trained]
+    why = f" ({stage.left_out()})" if stage.left_out() else ""
+    yield "trains", f"{_parts(trained, stage)}{why}: {stage.trained:,} of {stage.numbers:,}"
+    yield "frozen", _frozen(plan, stage)
+    how = f"{_brief('optimizer', stage.optimizer)}; {_brief('schedule', stage.schedule)}{warmup(stage)}"
+    yield "rate", f"{curve(stage, _CURVE, ascii_only)}  {_rates(stage, trained)}; {how}"
+    yield "keeps", "; stops ".join(part for part in (keeps(stage), stops(stage)) if part)
+    yield "set", ", ".join(f"{name} = {text}" for name, text in changed if name not in _SAID["stage"])
+
+
+def _parts(parts: list[PartPlan], stage: StagePlan) -> str:
+    """Return parts as the recipe names them, neighbours by the first and the last."""
+    places = [stage.parts.index(part) for part in parts]
+    runs: list[list[PartPlan]] = []
+    for place, part in zip(places, parts, strict=True):
+        if runs and runs[-1][-1] is stage.parts[place - 1]:
+            runs[-1].append(part)
+        else:
+            runs.append([part])
+    return ", ".join(map(span, runs))
+
+
+def _frozen(plan: Plan, stage: StagePlan) -> str:
+    if not stage.cut:
+        return "nothing"
+    before = span(stage.parts[: stage.cut])
+    if stage.views is None:
+        return f"{before}: runs on each batch, since {new_each_time(stage)}"
+    kind = "versions" if is_fixed(stage.augment, stage.views) else "views"
+    each = f"each of {views(stage)} {kind}" if views(stage) > 1 else "each image"
+    return f"{before}: once for {each}, kept: <= {kept_bytes(plan, stage)}"
+
+
+def _brief(family: str, step: Step) -> str:
+    """Return a step with what is not the default, an optimizer without its rate."""
+    defaults = {arg.name: arg.default for arg in VOCABULARY.families[family].entries[step.name].args}
+    given = {name: arg for name, arg in step.args.items() if name != "lr" and arg != defaults[name]}
+    return call_text(Step(step.name, given))
+
+
+def _rates(stage: StagePlan, trained: list[PartPlan]) -> str:
+    """Return the peak rates of the parts; of many different ones the lowest and the highest."""
+    rates: dict[float, list[PartPlan]] = {}
+    for part in trained:
+        rates.setdefault(stage.optimizer.args["lr"] * part.lr_scale, []).append(part)
+    if len(rates) == 1:
+        return f"{next(iter(rates)):.2g}"
+    if len(rates) <= _RATES:
+        return ", ".join(f"{rate:.2g} ({_parts(parts, stage)})" for rate, parts in rates.items())
+    return f"{min(rates):.2g} to {max(rates):.2g}, by part"
+
+
+def _cost(cost: StageProbe) -> str:
+    epochs = duration(cost.first_epoch_s)
+    if cost.later_epoch_s is not None:
+        epochs += f", later ones {duration(cost.later_epoch_s)}"
+    return f"{duration(cost.total_s)}; the first epoch {epochs}; {cost.images_per_s:,.0f} images/s"

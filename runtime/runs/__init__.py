@@ -1,0 +1,1 @@
+"""The run folder, checkpoints, locks and packs: their only reader and writer."""

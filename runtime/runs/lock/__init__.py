@@ -1,0 +1,1 @@
+"""Lock files, and the facts that they record."""

@@ -1,0 +1,287 @@
+"""What a lock holds: all that a run is made from, the machine that it ran on, and what came out.
+
+In go a checked recipe, its plan, its images and the settings of the run; out come facts (`file.py`), which
+are compared by name. A folder that has moved changes none of them, a changed pixel or label does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from recipe_lang.check.checked import CheckedRecipe
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import parse
+from recipe_lang.output.identity import recipe_hash
+from recipe_lang.output.resolved import print_recipe
+from recipe_lang.problem import RecipeError
+from recipe_lang.source import Source
+from recipe_lang.words import counted
+from runtime.backend.fingerprint import kind, library_versions, thread_count
+from runtime.backend.mx import gluoncv, mx
+from runtime.data.content_hashes import Hashes
+from runtime.data.sources.files import Listing
+from runtime.models.packaged import PACKAGED, packaged_file
+from runtime.plan.types import Plan, Step
+from runtime.runs.folder import write_text, writing
+from runtime.runs.lock.file import LOCK, Fact, Facts, Key, Lock, lock_of, lock_text, read_lock
+from runtime.runs.lock.problems import LockMismatch
+from runtime.runs.pack.signature import is_pack
+from runtime.training.settings import RunSettings
+from runtime.vocabulary import VOCABULARY
+from runtime.weights.params_file import sha256_of
+from runtime.weights.zoo_cache import zoo_cache
+
+SUBJECT = ("recipe", "parents", "weights", "data")
+"""The sections that say what is trained, on what, from what."""
+SURROUNDINGS = ("versions", "run")
+"""The sections that say with what; with `machine` they are all that may change the rounding."""
+INPUTS = (*SUBJECT, *SURROUNDINGS, "machine")
+"""All sections but the result."""
+
+
+def inputs(
+    recipe: CheckedRecipe,
+    plan: Plan,
+    listings: Mapping[str, Listing],
+    settings: RunSettings,
+    hashes: Hashes,
+) -> dict[Key, Fact]:
+    """Return all facts but the result. The base's weights have to be on this machine already.
+
+    Raises:
+        RecipeError: the weights cannot be read.
+    """
+    sections: dict[str, Mapping[str, Fact]] = {
+        "recipe": {
+            "language": VOCABULARY.version,
+            "hash": plan.hash,
+            "resolved": resolved_hash(recipe),
+            "seed": plan.seed,
+        },
+        "parents": dict(_parents(recipe)),
+        "weights": _weights(plan.base),
+        **contents(listings, hashes),
+        "versions": library_versions(),
+        "run": {"device": settings.device, "threads": thread_count(), "fuse": "on" if settings.fuse else "off"},
+        "machine": kind(),
+    }
+    return {(section, name): fact for section, facts in sections.items() for name, fact in facts.items()}
+
+
+def resolved_hash(recipe: CheckedRecipe) -> str:
+    """Return the hash of all values, the language's defaults too: that of the recipe's `resolved.ftr`."""
+    text = Source("resolved.ftr", print_recipe(recipe, VOCABULARY))
+    return recipe_hash(check(parse(text), VOCABULARY), VOCABULARY)
+
+
+def _parents(recipe: CheckedRecipe) -> Iterator[tuple[str, str]]:
+    parent = recipe.written.parent
+    while parent is not None:
+        name = os.path.relpath(parent.source.name, recipe.source.folder)
+        yield name, hashlib.sha256(parent.source.text.encode()).hexdigest()
+        parent = parent.parent
+
+
+def contents(listings: Mapping[str, Listing], hashes: Hashes) -> dict[str, Mapping[str, Fact]]:
+    """Return the sections on the images: the fingerprint, and for each class of each set how many, and a digest.
+
+    The fingerprint is the SHA-256 over (set, id, class, hash of the content) of all samples, sorted. Ids are relative
+    to their source: where its folder lies does not matter. A file that cannot be read, which a recipe may skip, counts
+    as such. The digest of a class begins that of its own samples: it tells where the images differ.
+    """
+    all_rows: list[str] = []
+    sections: dict[str, Mapping[str, Fact]] = {}
+    for name, listing in listings.items():
+        rows: dict[str, list[str]] = {label: [] for label in listing.classes}
+        for sample, content in zip(listing.samples, hashes[name], strict=True):
+            label = listing.classes[sample.label]
+            rows[label].append(json.dumps([name, sample.id, label, content.hex() if content else None]))
+        sections[f"data.{name}"] = {label: _class_fact(each) for label, each in rows.items()}
+        all_rows += [row for each in rows.values() for row in each]
+    return {"data": {"fingerprint": _digest(all_rows)}, **sections}
+
+
+def _class_fact(rows: list[str]) -> str:
+    return f"{counted(len(rows), 'image')}, {_digest(rows)[:8]}"
+
+
+def _digest(rows: list[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
+
+
+def _weights(base: Step) -> dict[str, Fact]:
+    source, path = _weights_file(base)
+    facts: dict[str, Fact] = {"name": f"{base.name} {base.args['name']}", "source": source}
+    if path is not None and os.path.isfile(path):
+        facts |= {"file": path.name, "sha256": sha256_of(path), "size": path.stat().st_size}
+    return facts
+
+
+def _weights_file(base: Step) -> tuple[str, Path | None]:
+    """Say where the base's weights come from, and return their file."""
+    weights, name = base.args["weights"], base.args["name"]
+    if weights is None:
+        return "random, from the seed", None
+    if base.name == "packaged":
+        return f"package {PACKAGED[name].package} {version(PACKAGED[name].package)}", packaged_file(name)
+    if weights.name == "imagenet":
+        store = (gluoncv() if base.name == "gluoncv" else mx.gluon).model_zoo.model_store
+        return f"hosted by {base.name}", zoo_cache() / f"{name}-{store.short_hash(name)}.params"
+    return "a file", weights.args["file"]
+
+
+def outcome(result: Mapping[str, Any], params: Path) -> dict[Key, Fact]:
+    """Return the facts of a finished run's result and its `model.params`."""
+    facts: dict[Key, Fact] = {("result", "weights"): sha256_of(params)}
+    for name in ("valid", "test"):
+        for metric, value in result.get(name, {}).items():
+            if metric != "classes":
+                facts[f"result.{name}", metric] = value
+    return facts | {("result.claims", each["claim"]): each["holds"] for each in result["expect"] or ()}
+
+
+def changed_since(resumed: Iterable[Iterable[Sequence[str]]]) -> dict[Key, Fact]:
+    """Return facts on what a run that went on had otherwise than when it began, from `Began.resumed`."""
+    values: dict[Key, list[str]] = {}
+    for name, before, then in (change for changes in resumed for change in changes):
+        told = values.setdefault(("resumed", name), [before])
+        if told[-1] != then:
+            told.append(then)
+    return {key: ", then ".join(told) for key, told in values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A fact that is another one now; empty texts where there is none."""
+
+    key: Key
+    locked: str
+    now: str
+
+    @property
+    def name(self) -> str:
+        """The name that people see."""
+        return shown(f"{self.key[0]}.{self.key[1]}")
+
+
+def differences(locked: Facts, now: Facts, sections: Sequence[str]) -> list[Difference]:
+    """Return what differs in some sections (`data` stands for `data.train` too), in the lock's order.
+
+    The fingerprint of all images is left out where it is said in which class of which set they differ.
+    """
+    keys = {key for key in {*locked, *now} if key[0].partition(".")[0] in sections}
+    keys = {key for key in keys if locked.get(key) != now.get(key)}
+    if any(section.startswith("data.") for section, _ in keys):
+        keys.discard(("data", "fingerprint"))
+    return [Difference(key, *_texts(locked, now, key)) for key in sorted(keys)]
+
+
+def _texts(locked: Facts, now: Facts, key: Key) -> tuple[str, str]:
+    """Return both values as people see them, with all digits only where fewer look the same."""
+    for short in (True, False):
+        old, new = (shown(facts[key], short) if key in facts else "" for facts in (locked, now))
+        if old != new:
+            break
+    return old, new
+
+
+def refuse(lock: Lock, sections: Sequence[str], now: Facts) -> None:
+    """Compare with a lock.
+
+    Raises:
+        RecipeError: something differs; a problem for each.
+    """
+    found = differences(lock.facts, now, sections)
+    if found:
+        path = lock.source.name
+        raise RecipeError(
+            [
+                LockMismatch(
+                    name=each.name,
+                    locked=each.locked,
+                    now=each.now,
+                    path=path,
+                    renewable=lock.renewable,
+                    span=lock.places.get(each.key),
+                )
+                for each in found
+            ]
+        )
+
+
+def as_locked(lock: Lock | None) -> Callable[[Facts], None]:
+    """Return what refuses a run that differs from a lock; without one nothing does."""
+    return lambda facts: None if lock is None else refuse(lock, (*SUBJECT, *SURROUNDINGS), facts)
+
+
+def keep_lock(recipe: Path, folder: Path) -> str:
+    """Write the lock beside a recipe, whose run has ended, where there is none or it has no result; say what was done.
+
+    A lock of something else stays as it is, and a run whose claims do not hold gives none.
+
+    Raises:
+        RecipeError: the lock that is there is broken, or none can be written.
+    """
+    if is_pack(recipe) or recipe.resolve().parent == folder.resolve():  # it has its own, and stays as it is
+        return ""
+    path, new = lock_of(recipe), read_lock(folder / LOCK)
+    old = read_lock(path) if os.path.lexists(path) else None
+    changed = differences(old.facts, new.facts, INPUTS) if old else []
+    if changed:
+        return f"{path} was written with other facts ({_named(changed)}); `ftr lock` renews it"
+    if old and old.has_result:
+        differs = differences(old.facts, new.facts, ("result",))
+        return f"{'another result than' if differs else 'the same result, bit for bit, as'} in {path}"
+    if False in (fact for (section, _), fact in new.facts.items() if section == "result.claims"):
+        return ""
+    with writing(path):
+        write_text(path, lock_text(new.facts))
+    return f"wrote {path}"
+
+
+def renew_lock(recipe: Path, facts: Facts) -> str:
+    """Write the lock beside a recipe anew, and say what has changed. Its result stays when nothing else has.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = lock_of(recipe)
+    try:
+        old = read_lock(path) if os.path.lexists(path) else None
+    except RecipeError:  # to be written anew
+        old = None
+    if old is None:
+        write_text(path, lock_text(facts))
+        return f"wrote {path}; the next `ftr run` adds its result"
+    changed = differences(old.facts, facts, INPUTS)
+    if not changed:
+        return f"{path} is as it should be" + ("" if old.has_result else "; the next `ftr run` adds its result")
+    write_text(path, lock_text(facts))
+    lines = [f"  {each.name}: {each.locked or 'none'} -> {each.now or 'none'}" for each in changed]
+    return "\n".join([f"renewed {path}; the next `ftr run` adds its result", *lines])
+
+
+def _named(changed: Sequence[Difference]) -> str:
+    names = [each.name for each in changed]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+_LONGEST = 80
+
+
+def shown(fact: Fact, short: bool = True) -> str:
+    """Return a fact as text without control characters; `short` has 12 digits of a hash, 6 of other numbers."""
+    if short and isinstance(fact, float):
+        return f"{fact:.6g}"
+    text = str(fact)
+    if short and len(text) == 64 and not set(text) - set("0123456789abcdef"):
+        return text[:12]
+    plain = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"

@@ -1,0 +1,119 @@
+"""Whether a recipe still means what a run began with; only then does the run go on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from recipe_lang.problem import RecipeError
+from runtime.plan.types import Plan, as_json
+from runtime.runs.folder import read_json
+from runtime.training.problems import CheckpointDoesNotFit, NothingToExtend, NotResumable, RecipeChanged
+from runtime.training.state import Checkpoint, TrainState
+
+_OUTSIDE_OF_MEANING: Mapping[str, tuple[str, ...]] = {
+    "": ("name", "about", "claims", "hash", "params"),
+    "data": ("sources",),
+    "stages": ("starts_from",),
+    "base.args.weights.args": ("file",),
+}
+"""What a plan holds, by where it stands, that the run's weights do not depend on; or the run's lock has its hash."""
+
+
+def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield where two plans, as read from JSON, mean different things: the name, the old and the new value.
+
+    Paths, places, the recipe's name and its claims are no part of the meaning; names of optimizers and layers are.
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            if _is_meant(key, name):
+                yield from differences(old.get(key), new.get(key), f"{name}.{key}" if name else key)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and len(old) < 100:
+        for number, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from differences(before, after, f"{name}[{number + 1}]")
+    elif old != new:
+        yield name, _text(old), _text(new)
+
+
+def _is_meant(key: str, of: str) -> bool:
+    if key == "place":
+        return of.endswith("args")
+    return key not in _OUTSIDE_OF_MEANING.get(re.sub(r"\[\d+\]", "", of), ())
+
+
+def _text(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def check_unchanged(folder: Path, plan: Plan, checkpoint: Checkpoint | None, extend: bool) -> None:
+    """Refuse to go on with a plan that is not the one that a run began with, but for longer stages with `extend`.
+
+    The stage that the checkpoint is in is then no longer over.
+
+    Raises:
+        RecipeError: the plans differ, there is nothing to make longer, or the checkpoint is outside of the plan.
+    """
+    if not (folder / "plan.json").exists():  # killed before it was written
+        if checkpoint is not None:
+            raise RecipeError(NotResumable(path=str(folder), reason="it has checkpoints, but no `plan.json`"))
+        return
+    began, now = read_json(folder, "plan.json"), _as_read(plan)
+    if not isinstance(began, dict) or began.keys() != now.keys():
+        raise RecipeError(NotResumable(path=str(folder), reason="`plan.json` is of another kind or version"))
+    found = tuple(differences(began, now))
+    state = checkpoint.state if checkpoint else TrainState()
+    longer = bool(found) and _made_equal(began, now, state.stage)
+    others = tuple(differences(began, now))
+    if found and not (extend and longer and not others):
+        resolved, only_longer = str(folder / "resolved.ftr"), longer and not others
+        shown = others if extend else found
+        raise RecipeError(RecipeChanged(path=str(folder), differences=shown, resolved=resolved, longer=only_longer))
+    if extend:
+        _open_again(folder, plan, state, longer)
+    if checkpoint is not None and not _lies_within(state, plan):
+        raise RecipeError(CheckpointDoesNotFit(number=checkpoint.number, reason="it is at no step of the plan"))
+
+
+def _lies_within(state: TrainState, plan: Plan) -> bool:
+    if state.stage >= len(plan.stages) or state.from_stage > state.stage:
+        return False
+    stage = plan.stages[state.stage]
+    first, last = (min(epoch * stage.steps_per_epoch, stage.steps) for epoch in (state.epoch, state.epoch + 1))
+    return first <= state.step <= last and len(state.losses) == (0 if state.ended else state.step - first)
+
+
+def _as_read(plan: Plan) -> Any:
+    return json.loads(json.dumps(as_json(plan)))
+
+
+def _made_equal(began: Any, now: dict[str, Any], first: int) -> bool:
+    """Take the lengths of the stages from `first` on, and stages that were added, out of two plans.
+
+    Return whether anything was longer.
+    """
+    old, new = began["stages"], now["stages"]
+    longer = len(new) > len(old)
+    del new[len(old) :]
+    for before, after in list(zip(old, new, strict=False))[first:]:
+        if isinstance(before["steps"], int) and after["steps"] > before["steps"]:
+            longer = True
+            before |= {name: after[name] for name in ("steps", "epochs")}
+    return longer
+
+
+def _open_again(folder: Path, plan: Plan, state: TrainState, longer: bool) -> None:
+    stage = plan.stages[state.stage]
+    reason = "no stage is longer than it was" if not longer else ""
+    if state.ended == "done" and state.step < stage.steps:
+        state.ended = ""
+    elif state.ended == "stopped early" and state.stage == len(plan.stages) - 1:
+        reason = "its last stage stopped early"
+    if not state.ended and state.step < state.epoch * stage.steps_per_epoch:
+        reason = "its last stage ended inside of an epoch"
+    if reason:
+        raise RecipeError(NothingToExtend(path=str(folder), reason=reason))

@@ -1,0 +1,335 @@
+"""A finished run, loaded from its folder or its pack: predict, evaluate, export.
+
+Either may come from somebody else: its recipe is checked like any other, its weights are read by the bounded
+reader, and nothing in it runs code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from recipe_lang.check.checked import CallValue, CheckedRecipe
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import parse
+from recipe_lang.problem import RecipeError
+from recipe_lang.source import Source
+from recipe_lang.syntax.parser import read_source
+from recipe_lang.words import counted, printable
+from runtime.backend.blocks import sequence
+from runtime.backend.mx import mx, nd
+from runtime.compile.compiler import data_plan, step
+from runtime.data import splits
+from runtime.data.images import ImageError, Reading, find_broken, open_rgb
+from runtime.data.problems import SetTooSmall, UnreadableData
+from runtime.data.sets import Sets, list_sets, load_source, to_input, transform, under_root
+from runtime.data.sources.files import Listing, Sample, images_below
+from runtime.data.sources.skipped import PassedOver, passed_line
+from runtime.features.inputs import SetInputs
+from runtime.models.network import Model, build_model, frozen_units
+from runtime.plan.types import DataFacts, DataPlan, stage_name
+from runtime.runs.folder import read_classes, read_json, stage_weights, write_text, written_recipe
+from runtime.runs.pack.file import opened
+from runtime.runs.pack.signature import is_pack
+from runtime.runs.recipe_files import read_recipe
+from runtime.runs.training_images import Seen, refuse_seen, seen, told
+from runtime.system.cache.disk import user_cache
+from runtime.tasks.classification.metrics import Report
+from runtime.training.loop import measure
+from runtime.training.problems import ImagesNotKnown, NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
+from runtime.training.stage import features_of, whole_net
+from runtime.vocabulary import VOCABULARY
+from runtime.weights.params_file import read_params, write_params
+
+
+def _say_nothing(line: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """A run's recipe, data plan, classes and trained network."""
+
+    path: Path  # the folder of the run, or its pack
+    recipe: CheckedRecipe
+    data: DataPlan
+    model: Model
+    result: dict[str, Any]
+    cut: int  # how many units its last stage left frozen
+    stage: str = ""  # whose weights these are, where not the final ones were asked for
+
+
+class Evaluation(NamedTuple):
+    """The set that a run was measured on, and the numbers; of other data, how many images the run has seen."""
+
+    name: str
+    report: Report
+    seen: Seen | ImagesNotKnown | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One image's classes by falling probability, or why it could not be read."""
+
+    image: str
+    classes: tuple[tuple[str, float], ...] = ()
+    error: str = ""
+
+
+def load(path: Path, stage: str | None = None) -> Finished:
+    """Load a run from its folder or its pack; with `stage`, a title or a number, the weights that it handed on.
+
+    Raises:
+        RecipeError: it is neither, a file in it is damaged, or there are no such weights.
+    """
+    with opened(path) as folder:
+        if not os.path.isfile(folder / "resolved.ftr"):  # unlike Path.is_file, false where nobody may look
+            reason = "there is no such folder" if not os.path.isdir(folder) else "it has no `resolved.ftr`"
+            raise RecipeError(NotARun(path=str(folder), reason=reason))
+        name = str(folder / "resolved.ftr") if folder == path else str(path)
+        recipe = check(parse(read_source(folder / "resolved.ftr", name)), VOCABULARY)
+        classes = read_classes(folder)
+        result = read_json(folder, "result.json")
+        if not isinstance(result, dict) or not isinstance(result.get("params"), dict):
+            raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not that of a run"))
+        data = data_plan(recipe, DataFacts(classes, {}))
+        head = [step(layer) for layer in recipe["head"]]
+        model = build_model(step(recipe.fields["base"]), head, len(classes), data.size)
+        titles = tuple(block.title for block in recipe.all("stage"))
+        position = None if stage is None else _position(path, titles, stage)
+        if position is None or position == len(titles) - 1 and result.get("status") == "finished":
+            file = _final(folder, result)
+        else:
+            file = _handed_on(path, folder, result, position)
+        model.load(read_params(file), f"`{path / file.relative_to(folder)}`")
+        name = "" if position is None else stage_name(position, titles[position])
+        return Finished(path, recipe, data, model, result, _cut(folder, model, position), name)
+
+
+def _position(path: Path, titles: tuple[str, ...], stage: str) -> int:
+    """Return the position of a stage by its title, or by its number from 1."""
+    numbers = tuple(str(number) for number in range(1, len(titles) + 1))
+    found = next((names.index(stage) for names in (titles, numbers) if stage in names), None)
+    if found is None:
+        raise RecipeError(NoSuchStage(path=str(path), stage=stage, titles=titles))
+    return found
+
+
+def _final(folder: Path, result: dict[str, Any]) -> Path:
+    if not (folder / "model.params").is_file():
+        why = "it was packed without weights" if result.get("weights") else "the run left no weights"
+        raise RecipeError(NotARun(path=str(folder), reason=f"it has no `model.params`: {why}"))
+    return folder / "model.params"
+
+
+def _handed_on(path: Path, folder: Path, result: dict[str, Any], position: int) -> Path:
+    file, status = stage_weights(folder, position), result.get("status")
+    if not file.is_file():
+        gone = (
+            f"`{file.relative_to(folder)}` is not there" if status == "finished" else f"the run is {printable(status)}"
+        )
+        reason = gone if folder == path else "a pack has the final weights only"
+        raise RecipeError(NoStageWeights(path=str(path), number=position + 1, reason=reason))
+    return file
+
+
+def predict(
+    run: Finished, paths: Sequence[Path], context: Any, top: int = 5, tell: Callable[[str], None] = _say_nothing
+) -> Iterator[Prediction]:
+    """Classify image files, and all images in folders, in order; one that cannot be read is reported.
+
+    `tell` is told what is passed over in the folders, if anything.
+
+    Raises:
+        RecipeError: a path is not there, or a folder holds no image.
+    """
+    passed: list[PassedOver] = []
+    files = [file for path in paths for file in _files(path, passed)]
+    if passed:
+        tell(passed_line(passed))
+    net = _net(run, context)
+    prepared, reading = transform(run.data.prepare), Reading.of(run.data.prepare)
+    rng = np.random.default_rng(0)
+    queue, size = iter(files), min(len(files), run.data.batch)
+    while chunk := list(islice(queue, size)):
+        pixels: list[Any] = []
+        errors: dict[Path, str] = {}
+        for file in chunk:
+            try:
+                pixels.append(np.asarray(prepared(open_rgb(file, reading), rng)))
+            except ImageError as error:
+                errors[file] = str(error)
+        shares = iter(_shares(net, run, pixels, size, context))
+        for file in chunk:
+            if file in errors:
+                yield Prediction(str(file), error=errors[file])
+            else:
+                yield Prediction(str(file), _ranked(next(shares), run.data.classes, top))
+
+
+def _net(run: Finished, context: Any) -> Callable[[Any], Any]:
+    _move(run, context)
+    return whole_net(run.model)
+
+
+def _move(run: Finished, context: Any) -> None:
+    for parameter in run.model.parameters.values():
+        parameter.reset_ctx(context)
+
+
+def _files(path: Path, passed: list[PassedOver]) -> list[Path]:
+    """Return the file that a path is, or the images in the folder; note what is passed over there."""
+    if os.path.exists(path) and not os.path.isdir(path):
+        return [path]
+    try:
+        found, others = images_below(path) if os.path.exists(path) else ([], [])
+    except OSError as fault:
+        reason = fault.strerror or str(fault)
+        raise RecipeError(UnreadableData(path=str(fault.filename or path), reason=reason)) from fault
+    if not found:
+        raise RecipeError(NoImages(path=str(path), passed=passed_line(others)))
+    passed += others
+    return found
+
+
+def _shares(net: Any, run: Finished, pixels: list[Any], size: int, context: Any) -> np.ndarray[Any, Any]:
+    if not pixels:
+        return np.empty((0, len(run.data.classes)), np.float32)
+    images = np.stack([*pixels, *[pixels[-1]] * (size - len(pixels))])
+    inputs = to_input(images, run.data.mean, run.data.std, context)
+    shares: np.ndarray[Any, Any] = nd.softmax(net(inputs))[: len(pixels)].asnumpy()
+    return shares
+
+
+def _ranked(shares: np.ndarray[Any, Any], classes: Sequence[str], top: int) -> tuple[tuple[str, float], ...]:
+    order = np.argsort(-shares, kind="stable")[:top]
+    return tuple((classes[index], float(shares[index])) for index in order)
+
+
+def evaluate(
+    run: Finished,
+    context: Any,
+    workers: int,
+    *,
+    data: str | None = None,
+    set_name: str | None = None,
+    data_root: Path | None = None,
+    cache: bool = True,
+    strict: bool = False,
+    tell: Callable[[str], None] = _say_nothing,
+) -> Evaluation:
+    """Measure a run on one of its own sets, or on other data.
+
+    `strict` refuses a test set, or other data, of which the run has seen an image, or may have.
+    With `cache`, what the frozen part gives of an image is taken from the disk, and kept there.
+
+    `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`). Images that
+    cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is passed over,
+    and how many of the images the run has seen, if any.
+
+    Raises:
+        RecipeError: the data cannot be used, or its classes are not the run's, or the run has seen them.
+    """
+    if data is not None:
+        listing, name = splits.align(_source(data, data_root), run.data.classes, "evaluation"), data
+    else:
+        listings = list_sets(run.recipe if data_root is None else _moved_recipe(run, data_root))
+        name = set_name or ("test" if "test" in listings else "valid")
+        if name not in listings:
+            raise RecipeError(NoSuchSet(path=str(run.path), set_name=name))
+        listing = splits.align(listings[name], run.data.classes, name)
+    if listing.passed:
+        tell(passed_line(listing.passed))
+    samples = _readable(run, listing, workers)
+    if not samples:
+        raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))
+    if broken := len(listing.samples) - len(samples):
+        tell(f"left out {broken:,} of {counted(len(listing.samples), 'image')} that cannot be read")
+    known = None
+    if data is not None or name == "test":
+        known = seen(run.path, samples, workers, user_cache() if cache else None)
+        if data is None and isinstance(known, ImagesNotKnown) and not strict:
+            known = None  # a pack's own test set
+    if known is not None and strict:
+        refuse_seen(run.path, known)
+    if line := told(known):
+        tell(line)
+    sets = Sets(run.data, run.recipe["seed"], {"these": samples}, workers)
+    return Evaluation(name, _measured(run, sets, context, cache), known)
+
+
+def _measured(run: Finished, sets: Sets, context: Any, cache: bool) -> Report:
+    """Measure on the set `these` as the run did: behind the frozen part of its last stage."""
+    _move(run, context)
+    base = step(run.recipe.fields["base"])
+    features = features_of(run.model, base, sets, context, fuse=True, keep=cache, cache=user_cache() if cache else None)
+    try:
+        cut = run.cut
+        inputs = SetInputs(sets, features.prefix(cut, (), len(sets.samples["these"])))
+        for _ in inputs.fill_evaluation("these"):
+            pass
+        return measure(features.predicting(cut), inputs, "these")
+    finally:
+        features.close()
+
+
+def _cut(folder: Path, model: Model, position: int | None) -> int:
+    """Return how many units a stage (the last, if None) left frozen; 0, as right but slower, when no plan says it."""
+    try:
+        cut = read_json(folder, "plan.json")["stages"][-1 if position is None else position]["cut"]
+    except (RecipeError, LookupError, TypeError):
+        return 0
+    return frozen_units(model, cut) if isinstance(cut, int) and 0 <= cut < len(model.parts) else 0
+
+
+def _moved_recipe(run: Finished, data_root: Path) -> CheckedRecipe:
+    """Return the recipe as it was written, whose paths are still relative, with its data below a root."""
+    source = read_recipe(run.path if is_pack(run.path) else run.path / "recipe.ftr")
+    return under_root(written_recipe(source, run.result), data_root)
+
+
+def _readable(run: Finished, listing: Listing, workers: int) -> Sequence[Sample]:
+    if run.data.on_error == "stop":
+        return listing.samples
+    broken = {name for name, _ in find_broken(listing.samples, max(1, workers))}
+    return [sample for sample in listing.samples if sample.id not in broken]
+
+
+def _source(text: str, data_root: Path | None) -> Listing:
+    if "(" not in text or os.path.isdir((data_root or Path()) / text):
+        text = f"folder({json.dumps(text, ensure_ascii=False)})"
+    recipe = f'ftr 1\ndata {{\n  train = {text}\n}}\nstage "none" {{\n  train = head\n  for = 1 step\n}}\n'
+    checked = check(parse(Source("--data", recipe)), VOCABULARY)
+    if data_root is not None:
+        checked = under_root(checked, data_root)
+    source: CallValue = checked.block("data")["train"]
+    return load_source(source, training=False)
+
+
+def export_model(model: Model, prefix: Path) -> None:
+    """Write `<prefix>-symbol.json` and `<prefix>-0000.params`, which `SymbolBlock.imports` reads.
+
+    The input is named `data`: float32 (batch, 3, size, size), normalized as `plan.json` says.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    net = sequence(list(model.parts.values()))
+    symbol = net(mx.sym.var("data"))
+    statistics = set(symbol.list_auxiliary_states())
+    used = statistics | set(symbol.list_arguments())
+    nd.waitall()  # oneDNN reorders weights in place while a forward pass runs
+    arrays = {
+        f"{'aux' if name in statistics else 'arg'}:{name}": parameter.data().asnumpy()
+        for name, parameter in net.collect_params().items()
+        if name in used
+    }
+    write_text(prefix.with_name(f"{prefix.name}-symbol.json"), symbol.tojson())
+    write_params(prefix.with_name(f"{prefix.name}-0000.params"), arrays)

@@ -1,0 +1,1 @@
+"""The process, the processor, memory, files and streams, randomness. Knows nothing of recipes."""

@@ -1,0 +1,1 @@
+"""Tables of rows on the disk, kept from run to run."""

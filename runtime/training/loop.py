@@ -1,0 +1,306 @@
+"""The training loop.
+
+`train(session)` runs a plan's stages one after the other, and yields what happens as events. It prints nothing and
+writes no file. The loop never waits for a step's result: losses are read a few steps late, and all of them before a
+checkpoint is due. A session with a checkpoint goes on where that was taken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from recipe_lang.problem import RecipeError
+from runtime.features.inputs import SetInputs
+from runtime.features.prefix import Features
+from runtime.plan.types import StagePlan
+from runtime.tasks.classification.metrics import METRICS, Report, report
+from runtime.training.events import (
+    CheckpointDue,
+    Evaluated,
+    EvaluationStarted,
+    Event,
+    FeaturesComputed,
+    RolledBack,
+    StageFinished,
+    StageStarted,
+    StepFinished,
+    Tested,
+)
+from runtime.training.problems import LossNotFinite
+from runtime.training.snapshot import arrays_of, put_back, put_begun, snapshot, take_up, weights_of
+from runtime.training.stage import (
+    Interrupted,
+    Session,
+    StageNet,
+    TrainBatch,
+    features_of,
+    rate_factor,
+    slowdown,
+    stage_net,
+    training_step,
+)
+from runtime.training.state import Best, Checkpoint, Origin, TrainState
+
+_STEPS_BEHIND = 2
+
+
+def train(session: Session) -> Iterator[Event]:
+    """Run all stages, then report on the validation and the test set.
+
+    Raises:
+        Interrupted: `session.asked_to_stop` said so; the model holds the weights of the last whole step.
+        RecipeError: the loss is no longer a number, an image cannot be read, or the checkpoint does not fit.
+    """
+    features = features_of(
+        session.model,
+        session.plan.base,
+        session.sets,
+        session.context,
+        fuse=session.fuse,
+        keep=session.keep,
+        cache=session.cache,
+    )
+    try:
+        yield from _run_stages(session, features)
+    finally:
+        features.close()
+
+
+def _run_stages(session: Session, features: Features) -> Iterator[Event]:
+    state, checkpoint = session.state, session.checkpoint
+    if checkpoint is not None:
+        put_begun(session.model, session.plan, checkpoint)
+    net = None
+    for stage in session.plan.stages[state.stage :]:
+        net = stage_net(session, stage, features)
+        try:
+            origin = yield from _run_stage(session, stage, net, checkpoint)
+        except Interrupted:
+            yield _checkpoint(session, net)
+            raise
+        checkpoint = None
+        if stage is not session.plan.stages[-1]:
+            state.begin(stage.position + 1, origin)
+    assert net is not None
+    for name in ("valid", "test"):
+        if session.plan.data.images(name):
+            yield EvaluationStarted(state.stage, state.epoch, state.step, name)
+            yield Tested(state.stage, state.epoch, state.step, name, (yield from _measure(session, net, name)))
+
+
+def measure(
+    suffix: Callable[[Any], Any], inputs: SetInputs, name: str, asked_to_stop: Callable[[], bool] = lambda: False
+) -> Report:
+    """Measure a network on a set: `suffix` gives the scores of what its frozen prefix gives. What is kept is there.
+
+    Raises:
+        Interrupted: `asked_to_stop` said so.
+    """
+    scores, labels = [], []
+    for features, batch_labels in inputs.evaluation(name):
+        if asked_to_stop():
+            raise Interrupted
+        scores.append(suffix(features)[: len(batch_labels)].asnumpy())
+        labels.append(batch_labels)
+    return report(np.concatenate(scores), np.concatenate(labels), inputs.sets.plan.classes)
+
+
+def _measure(session: Session, net: StageNet, name: str) -> Generator[Event, None, Report]:
+    """Measure the network on a set, from what is kept of its frozen part where there is such."""
+    yield from _filling(session, net.inputs.each.fill_evaluation(name))
+    return measure(net.predicting(), net.inputs.each, name, session.asked_to_stop)
+
+
+def _filling(session: Session, progress: Iterator[tuple[int, int]]) -> Iterator[FeaturesComputed]:
+    state = session.state
+    for done, total in progress:
+        if session.asked_to_stop():
+            raise Interrupted
+        yield FeaturesComputed(state.stage, state.epoch, state.step, done, total)
+
+
+def _run_stage(
+    session: Session, stage: StagePlan, net: StageNet, checkpoint: Checkpoint | None
+) -> Generator[Event, None, Origin]:
+    """Run what is left of a stage; return where the weights come from that it hands on."""
+    state = session.state
+    yield StageStarted(stage, stage.position, state.epoch, state.step)
+    state.begun_with = weights_of(net) if stage.position else {}
+    if checkpoint is not None:
+        take_up(state, net, checkpoint)
+    if stage.measures_beginning and not state.step and state.best is None:
+        yield from _measure_beginning(session, stage, net)
+    train_batch = training_step(session, stage, net)
+    while not state.ended:
+        try:
+            yield from _run_epoch(session, stage, net, train_batch)
+        except _Diverged as fault:
+            yield _roll_back(state, stage, net, fault)
+        else:
+            if state.ended or session.is_due(state):
+                yield _checkpoint(session, net)
+    origin, kept = _keep(session, stage, net)
+    best = state.best
+    gained = best.epoch > 0 if best and stage.measures_beginning else None
+    at = (stage.position, state.epoch, state.step)
+    yield StageFinished(*at, state.ended, kept, best.value if best else None, origin, gained)
+    return origin
+
+
+def _measure_beginning(session: Session, stage: StagePlan, net: StageNet) -> Iterator[Event]:
+    """Measure the weights that a stage begins with: what it hands on is not worse."""
+    yield EvaluationStarted(stage.position, 0, 0, "valid")
+    values = (yield from _measure(session, net, "valid")).values
+    is_best = _note_best(session.state, stage, net, values, 0)
+    yield Evaluated(stage.position, 0, 0, "valid", values, math.nan, is_best)
+
+
+def _run_epoch(session: Session, stage: StagePlan, net: StageNet, train_batch: TrainBatch) -> Iterator[Event]:
+    """Run what is left of an epoch, and evaluate. A checkpoint may have been taken anywhere between the steps."""
+    state = session.state
+    done = state.step - state.epoch * stage.steps_per_epoch
+    if stage.recovery is not None and not done:
+        state.epoch_began_with = arrays_of(net)
+    if min(stage.steps_per_epoch, stage.steps - state.step + done) > done:
+        yield from _filling(session, net.inputs.fill_training(state.epoch))
+        yield from _run_steps(session, stage, net, train_batch, done)
+    epoch = state.epoch + 1
+    yield EvaluationStarted(stage.position, epoch, state.step, "valid")
+    values = (yield from _measure(session, net, "valid")).values
+    if not math.isfinite(values["loss"]):
+        raise _Diverged("validation loss", state.step, values["loss"])
+    is_best = _note_best(state, stage, net, values, epoch)
+    loss = sum(state.losses) / max(1, len(state.losses))
+    yield Evaluated(stage.position, epoch, state.step, "valid", values, loss, is_best)
+    state.epoch, state.losses, state.epoch_began_with = epoch, [], {}
+    if _is_over(state, stage, values):
+        state.ended = "stopped early"
+    elif state.step >= stage.steps:
+        state.ended = "done"
+
+
+def _checkpoint(session: Session, net: StageNet) -> CheckpointDue:
+    state = session.state
+    taken = snapshot(state, session.plan, session.model, net)
+    return CheckpointDue(state.stage, state.epoch, state.step, taken)
+
+
+class _Diverged(Exception):  # noqa: N818 - the stage may have a way out
+    """A loss is infinite or no number: which, after which step, and its value."""
+
+
+def _roll_back(state: TrainState, stage: StagePlan, net: StageNet, fault: _Diverged) -> RolledBack:
+    """Go back to the beginning of the epoch, at a lower rate.
+
+    Raises:
+        RecipeError: the stage does not want that, or has done it as often as it may.
+    """
+    what, step, loss = fault.args
+    rate = stage.optimizer.args["lr"] * rate_factor(stage)(step - 1) * slowdown(state, stage)
+    if stage.recovery is None or state.rollbacks >= stage.recovery.args["times"]:
+        place = stage.optimizer.place or stage.place
+        raise RecipeError(
+            LossNotFinite(
+                span=place, title=stage.title, step=step, rate=rate, loss=loss, what=what, rollbacks=state.rollbacks
+            )
+        ) from None
+    state.rollbacks += 1
+    state.step, state.losses = state.epoch * stage.steps_per_epoch, []
+    put_back(net, state.epoch_began_with, state.step)
+    return RolledBack(stage.position, state.epoch, state.step, step, what, loss, slowdown(state, stage))
+
+
+def _run_steps(
+    session: Session, stage: StagePlan, net: StageNet, train_batch: TrainBatch, done: int
+) -> Iterator[Event]:
+    """Run the steps of an epoch behind the first `done`.
+
+    Raises:
+        Interrupted: `session.asked_to_stop` said so; all losses were read.
+        _Diverged: a loss is not finite.
+    """
+    state = session.state
+    pending: deque[tuple[int, Any, float, int]] = deque()
+    batches = net.inputs.training(state.epoch, done)
+    last = min((state.epoch + 1) * stage.steps_per_epoch, stage.steps)
+    stopped = False
+    try:
+        for features, labels in batches:
+            stopped = session.asked_to_stop()
+            if stopped:
+                break
+            loss, rate = train_batch(features, labels, state.step)
+            state.step += 1
+            pending.append((state.step, loss, rate, len(labels)))
+            is_due = session.is_due(state)
+            while len(pending) > (0 if is_due else _STEPS_BEHIND):
+                yield _finished(state, pending.popleft())
+            if is_due:
+                yield _checkpoint(session, net)
+            if state.step == last:
+                break
+    finally:
+        batches.close()
+    while pending:
+        yield _finished(state, pending.popleft())
+    if stopped:
+        raise Interrupted
+
+
+def _finished(state: TrainState, late: tuple[int, Any, float, int]) -> StepFinished:
+    step, loss, rate, images = late
+    value = float(loss.asscalar())
+    if not math.isfinite(value):
+        raise _Diverged("loss", step, value)
+    state.losses.append(value)
+    return StepFinished(state.stage, state.epoch + 1, step, value, rate, images)
+
+
+def _better(name: str, value: float, than: float, by: float = 0.0) -> bool:
+    if math.isnan(than):
+        return not math.isnan(value)
+    return value > than + by if METRICS[name].higher_is_better else value < than - by
+
+
+def _note_best(state: TrainState, stage: StagePlan, net: StageNet, values: Mapping[str, float], epoch: int) -> bool:
+    if stage.monitor is None:
+        return False
+    value = values[stage.monitor.name]
+    if state.best is not None and not _better(stage.monitor.name, value, state.best.value):
+        return False
+    weights = weights_of(net) if stage.keep == "best" else {}
+    state.best = Best(value, epoch, state.step, weights)
+    return True
+
+
+def _is_over(state: TrainState, stage: StagePlan, values: Mapping[str, float]) -> bool:
+    rule = stage.stop
+    if rule is None:
+        return False
+    value = values[rule.metric.name]
+    if state.stop_value is None or _better(rule.metric.name, value, state.stop_value, rule.min_delta):
+        state.stop_value, state.improved_at = value, state.step
+    return state.step - state.improved_at >= rule.patience and state.step < stage.steps
+
+
+def kept_best(state: TrainState, stage: StagePlan) -> Best | None:
+    """Return the best so far of a stage that hands on its best; None where it hands on the last."""
+    return state.best if stage.keep == "best" else None
+
+
+def _keep(session: Session, stage: StagePlan, net: StageNet) -> tuple[Origin, str]:
+    """Put the weights in place that the stage hands on; return whose they are, and say which."""
+    best = kept_best(session.state, stage)
+    origin = session.state.origin(best.epoch if best else session.state.epoch)
+    if best is None:
+        return origin, f"the last, of epoch {origin.epoch}"
+    for name, copy in best.weights.items():
+        net.changing[name].set_data(copy)
+    if best.epoch:
+        return origin, f"the best, of epoch {best.epoch}"
+    return origin, f"what it began with: {origin.named(session.plan)}"

@@ -1,0 +1,160 @@
+"""A run that is ready to train, and one stage of it: its network in two parts, and the function that trains a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from runtime.backend.blocks import sequence
+from runtime.backend.freezing import prepare_stage
+from runtime.backend.mx import array, autograd, mx
+from runtime.data.sets import Sets
+from runtime.features.inputs import SetInputs, StageInputs, kept_rows
+from runtime.features.prefix import Features
+from runtime.models.network import CrossEntropy, Model, frozen_units, units
+from runtime.plan import schedules
+from runtime.plan.types import Plan, StagePlan, Step, trained_names
+from runtime.system.cache.disk import FeatureCache
+from runtime.system.random import derive
+from runtime.training.optimizers import add_l1, clip_by_global_norm, clip_by_value, trainer
+from runtime.training.state import Checkpoint, TrainState
+
+TrainBatch = Callable[[Any, Any, int], tuple[Any, float]]
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
+    """The run was asked to end, and did at a step's boundary."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Session:
+    """A plan with its network and its images, ready to run.
+
+    `asked_to_stop` is looked at before each batch, `is_due` after each step and epoch: whether to take a checkpoint.
+    `checkpoint` is where to begin, and `state` then its state; the network has the weights of the plan's base.
+    """
+
+    plan: Plan
+    model: Model
+    sets: Sets
+    context: Any
+    asked_to_stop: Callable[[], bool] = lambda: False
+    is_due: Callable[[TrainState], bool] = lambda state: False
+    checkpoint: Checkpoint | None = None
+    fuse: bool = True
+    keep: bool = True  # what the frozen parts give
+    cache: FeatureCache | None = None  # where it is kept for later runs
+    state: TrainState = field(default_factory=TrainState)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StageNet:
+    """The network as one stage runs it: a frozen prefix, then the suffix that trains."""
+
+    inputs: StageInputs
+    suffix: Any
+    predicting: Callable[[], Any]  # the suffix with the weights of now, for prediction
+    trained: Mapping[str, Any]  # parameters by structural name
+    changing: Mapping[str, Any]  # all parameters and statistics behind the cut
+    update: Any  # gluon's Trainer
+    has_dropout: bool
+
+
+def features_of(
+    model: Model, base: Step, sets: Sets, context: Any, *, fuse: bool, keep: bool, cache: FeatureCache | None
+) -> Features:
+    """Return what makes the frozen prefixes of a network; close it behind the last."""
+    data = sets.plan
+    return Features(
+        units(model),
+        data.batch,
+        data.size,
+        context,
+        lambda images: sets.inputs(images, context),
+        fuse=fuse and context.device_type == "cpu",
+        keep=keep,
+        precision=data.features,
+        cache=cache,
+        identity={"mean": data.mean, "std": data.std},
+        about={"base": base.args["name"]},
+    )
+
+
+def whole_net(model: Model) -> Callable[[Any], Any]:
+    """Return the whole network, hybridized; outside of `autograd.record` it predicts."""
+    net: Callable[[Any], Any] = sequence(list(model.parts.values()))
+    net.hybridize(static_alloc=True, static_shape=True)  # type: ignore[attr-defined]
+    return net
+
+
+def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNet:
+    """Freeze what a stage freezes, and return the network in its two parts."""
+    model = session.model
+    names = trained_names(model.facts().parts, stage.train, stage.norm_frozen)
+    wanted = {model.parameters[name] for name in names}
+    for name, block in model.parts.items():  # the norms of a new head have no statistics to keep
+        prepare_stage([(name, block)], wanted, norm_frozen=stage.norm_frozen and name != "head")
+    cut = frozen_units(model, stage.cut)
+    later = [frozen_units(model, each.cut) for each in session.plan.stages[stage.position + 1 :]]
+    prefix = features.prefix(cut, later, kept_rows(session.plan))
+    suffix = features.training(cut)
+    trained = {name: p for name, p in model.parameters.items() if p in wanted and p.grad_req != "null"}
+    scales = {name: next(part.lr_scale for part in stage.parts if name.startswith(f"{part.name}.")) for name in trained}
+    update = trainer([(p, scales[name]) for name, p in trained.items()], stage.optimizer.name, stage.optimizer.args)
+    behind = tuple(f"{part}." for part in list(model.parts)[stage.cut :])
+    changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
+    inputs = StageInputs(SetInputs(session.sets, prefix), stage)
+    has_dropout = any(_has_dropout(unit) for unit in features.units[cut:])
+    return StageNet(inputs, suffix, partial(features.predicting, cut), trained, changing, update, has_dropout)
+
+
+def _has_dropout(block: Any) -> bool:
+    return getattr(block, "_rate", 0) > 0 or any(_has_dropout(child) for child in block._children.values())
+
+
+def rate_factor(stage: StagePlan) -> Callable[[int], float]:
+    """Return the fraction of the peak rate for each step of a stage, from 0."""
+    return schedules.build(
+        stage.schedule.name,
+        stage.schedule.args,
+        total_steps=stage.steps,
+        steps_per_epoch=stage.steps_per_epoch,
+        warmup_steps=stage.warmup,
+    )
+
+
+def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBatch:
+    """Return the function that trains one batch; it gives the batch's loss, not waited for, and the rate."""
+    criterion = CrossEntropy(**stage.loss.args)
+    criterion.hybridize()
+    args = stage.optimizer.args
+    params = list(net.trained.values())
+    factor = rate_factor(stage)
+
+    def train_batch(features: Any, labels: Any, step: int) -> tuple[Any, float]:
+        count = len(labels)
+        labels = array(labels, ctx=session.context)
+        if net.has_dropout:
+            mx.random.seed(derive(session.plan.seed, "dropout", stage.position, step) % (2**31 - 1))
+        with autograd.record():
+            loss = criterion(net.suffix(features), labels)
+        loss.backward()
+        if stage.l1:
+            add_l1(params, stage.l1, count, decay_norms=args["decay_norms"])
+        if stage.clip is not None and stage.clip.name == "global_norm":
+            clip_by_global_norm(params, stage.clip.args["norm"], count)
+        elif stage.clip is not None:
+            clip_by_value(params, stage.clip.args["limit"], count)
+        rate = args["lr"] * factor(step) * slowdown(session.state, stage)
+        net.update.set_learning_rate(rate)
+        net.update.step(count)
+        return loss.mean(), rate
+
+    return train_batch
+
+
+def slowdown(state: TrainState, stage: StagePlan) -> float:
+    """Return the factor of the rate, after so many times back."""
+    return float(stage.recovery.args["factor"] ** state.rollbacks) if stage.recovery else 1.0

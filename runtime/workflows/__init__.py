@@ -1,0 +1,1 @@
+"""One verb each: prepare, run, verify, data check, new. They print nothing."""

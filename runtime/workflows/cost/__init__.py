@@ -1,0 +1,1 @@
+"""What a run will take: time and memory, measured on a few batches."""

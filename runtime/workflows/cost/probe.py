@@ -1,0 +1,351 @@
+"""What a run will cost, measured on a few batches: time of a step, of an epoch, of each stage, of the run; and memory.
+
+In goes a prepared recipe and where it will run; out comes a `Probe` of plain values. Images are read, run through the
+frozen prefix, trained on and evaluated by the functions that the loop itself uses (`runtime/training/loop.py`), on a
+few images from all over each set. Nothing is written, and nothing is taken from or kept in the cache on the disk: the
+estimate is of a run that finds it empty.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+from recipe_lang.problem import RecipeError
+from runtime.backend.mx import nd
+from runtime.data.decoded import DISK_BYTES, MEMORY_BYTES, Decoded, read_again
+from runtime.data.images import find_broken
+from runtime.data.problems import UnreadableImages
+from runtime.data.sets import Place, Sets
+from runtime.data.sources.files import Sample
+from runtime.features.inputs import StageInputs
+from runtime.models.network import start_weights
+from runtime.plan.types import Plan, StagePlan
+from runtime.training.loop import measure
+from runtime.training.settings import RunSettings
+from runtime.training.stage import Session, StageNet, TrainBatch, features_of, stage_net, training_step
+from runtime.workflows.cost.duration import KeptRows, Pace, Paces, StageClock, spread, with_samples
+from runtime.workflows.run import Prepared, device_context
+
+_BATCHES = 3  # that are timed; one before them makes everything ready
+_ENOUGH_S = 0.2  # so long short things are repeated
+_STEPS_BEHIND = 2  # as in the loop
+_SAVING_S = 1.0  # for weights, exported model and curves: hardly anything depends on the recipe
+
+
+@dataclass(frozen=True, slots=True)
+class StageProbe:
+    """What one stage will cost. Times of a step are of one batch, in ms; the others are in seconds.
+
+    `step_ms` is a step as the loop has it, with images read ahead. `reading_ms`, `frozen_ms` and `trained_ms` are its
+    parts, each alone; where `kept`, the first two come once for each image and view, not in a step. An epoch includes
+    its evaluation, which alone takes `evaluation_s` once the features are there. `later_epoch_s` is the mean of all
+    epochs but the first, None where there is one only. `total_s` is an upper bound where a stage may stop early.
+
+    `memory_mb` and `file_mb` are what kept features, and copies of weights, take at most, in millions of bytes.
+    """
+
+    step_ms: float
+    images_per_s: float
+    reading_ms: float
+    frozen_ms: float
+    trained_ms: float
+    kept: bool
+    evaluation_s: float
+    first_epoch_s: float
+    later_epoch_s: float | None
+    total_s: float
+    memory_mb: float
+    file_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a run will cost. `total_s` is the whole of it; before its stages it takes `starting_s`, behind `ending_s`.
+
+    `at_most` says whether a stage may stop early. `memory_mb` is the peak of resident memory, in millions of bytes:
+    the probe's own, and what features and decoded images take when all are kept. `file_mb` go to
+    temporary files.
+    """
+
+    stages: tuple[StageProbe, ...]
+    starting_s: float
+    ending_s: float
+    total_s: float
+    at_most: bool
+    memory_mb: float
+    file_mb: float
+
+
+def probe(prepared: Prepared, settings: RunSettings, spent_s: float = 0.0) -> Probe:
+    """Measure what the run of a prepared recipe will cost. The network's weights are of no use afterwards.
+
+    `spent_s` is what came before and a run has as well: reading the recipe, listing the images, building the network.
+
+    Raises:
+        RecipeError: the weights cannot be had, an image cannot be read, or there is no such device.
+    """
+    plan, context = prepared.plan, device_context(settings.device)
+    samples, checking = _sound(prepared, settings.workers)
+    began = time.monotonic()
+    with Place(plan.base.place):
+        start_weights(prepared.model, plan.base, plan.seed, context)
+    nd.waitall()
+    starting = spent_s + checking + time.monotonic() - began
+    kept = KeptRows()
+    stages: list[StageProbe] = []
+    ending = 0.0
+    with closing(Decoded(read_again(plan))) as images:
+        decoded = _Decoded(images, _scales(plan, samples))
+        known: Any = decoded if settings.cache else None
+        sets = Sets(plan.data, plan.seed, samples, settings.workers, known)
+        session = Session(plan, prepared.model, sets, context, fuse=settings.fuse, keep=settings.cache)
+        for stage in plan.stages:
+            measured, ending = _stage(session, stage, kept)
+            stages.append(measured)
+    in_memory = min(decoded.bytes, MEMORY_BYTES)
+    return Probe(
+        stages=tuple(stages),
+        starting_s=starting,
+        ending_s=ending,
+        total_s=starting + sum(stage.total_s for stage in stages) + ending,
+        at_most=any(stage.stop for stage in plan.stages),
+        memory_mb=_peak_mb() + in_memory / 1e6 + max(stage.memory_mb for stage in stages),
+        file_mb=min(decoded.bytes - in_memory, DISK_BYTES) / 1e6 + max(stage.file_mb for stage in stages),
+    )
+
+
+def _scales(plan: Plan, samples: Mapping[str, Sequence[Sample]]) -> dict[int, float]:
+    """Return how many images of its set each image stands for, by the identity of what it is read from."""
+    return {
+        id(sample.image): plan.data.images(name) / len(chosen) for name, chosen in samples.items() for sample in chosen
+    }
+
+
+@dataclass(slots=True)
+class _Decoded:
+    """Keeps decoded images as a run does; `bytes` is what those of all images will take.
+
+    Where that is more than a run keeps, none comes back: most will be opened each time.
+    """
+
+    images: Decoded
+    scales: Mapping[int, float]
+    bytes: float = 0.0
+
+    @property
+    def sets(self) -> frozenset[str]:
+        return self.images.sets
+
+    def get(self, key: tuple[str, int]) -> Any:
+        return self.images.get(key) if self.bytes <= MEMORY_BYTES + DISK_BYTES else None
+
+    def put(self, key: tuple[str, int], source: Any, image: Any) -> None:
+        self.bytes += 4 * image.width * image.height * self.scales[id(source)]
+        self.images.put(key, source, image)
+
+
+def _sound(prepared: Prepared, workers: int) -> tuple[dict[str, Sequence[Sample]], float]:
+    """Return the images to measure on, and in how many seconds a run checks all of its images."""
+    count = (1 + _BATCHES) * prepared.plan.data.batch
+    samples = {name: spread(listing.samples, count) for name, listing in prepared.listings.items()}
+    every = [sample for chosen in samples.values() for sample in chosen]
+    began = time.monotonic()
+    broken = dict(find_broken(every, max(1, workers)))
+    seconds = time.monotonic() - began
+    sound = {name: [s for s in chosen if s.id not in broken] for name, chosen in samples.items()}
+    if broken and (prepared.plan.data.on_error == "stop" or not all(sound.values())):
+        raise RecipeError(UnreadableImages(images=tuple(broken.items())))
+    total = sum(len(listing.samples) for listing in prepared.listings.values())
+    return {**sound, "train": _whole(sound["train"], prepared.plan.data.batch)}, seconds * total / len(every)
+
+
+def _whole(samples: Sequence[Sample], batch: int) -> Sequence[Sample]:
+    """Return at least one batch: broken images may have left less."""
+    return list(islice(cycle(samples), max(batch, len(samples))))
+
+
+def _stage(session: Session, stage: StagePlan, kept: KeptRows) -> tuple[StageProbe, float]:
+    """Measure a stage; return also in how many seconds a run ends that ends with it."""
+    began = time.monotonic()
+    model, base, sets = session.model, session.plan.base, session.sets
+    features = features_of(model, base, sets, session.context, fuse=session.fuse, keep=session.keep, cache=None)
+    memory, disk = features.budget.memory, features.budget.disk
+    net = stage_net(session, stage, features)
+    try:
+        paces = _paces(session, stage, net, began)
+        kept.enter(net.inputs.each.prefix)
+        clock = StageClock(net.inputs, paces, kept)
+        in_memory = memory - features.budget.memory + _copies_bytes(stage, net)
+        return _stage_probe(clock, in_memory, disk - features.budget.disk), clock.ending() + _SAVING_S
+    finally:
+        for level in net.inputs.each.prefix.levels:
+            if level.table is not None:
+                level.table.close()
+
+
+def _stage_probe(clock: StageClock, in_memory: int, in_file: int) -> StageProbe:
+    inputs, paces = clock.inputs, clock.paces
+    epochs = [clock.epoch(number) for number in range(inputs.stage.epochs)]
+    return StageProbe(
+        step_ms=1e3 * paces.step.later,
+        images_per_s=inputs.each.sets.plan.batch / paces.step.later,
+        reading_ms=1e3 * paces.reading,
+        frozen_ms=1e3 * sum(paces.frozen),
+        trained_ms=1e3 * paces.trained,
+        kept=inputs.keeps_training,
+        evaluation_s=clock.evaluation(1),
+        first_epoch_s=epochs[0],
+        later_epoch_s=sum(epochs[1:]) / len(epochs[1:]) if epochs[1:] else None,
+        total_s=paces.ready + sum(epochs) + inputs.stage.measures_beginning * clock.evaluation(1),
+        memory_mb=in_memory / 1e6,
+        file_mb=in_file / 1e6,
+    )
+
+
+def _copies_bytes(stage: StagePlan, net: StageNet) -> int:
+    """Return the bytes of the copies of weights that the loop holds: the stage's first, the best, the next best."""
+    copies = (1 if stage.position else 0) + (2 if stage.keep == "best" else 0)
+    return copies * 4 * sum(int(math.prod(parameter.shape)) for parameter in net.changing.values())
+
+
+def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> Paces:
+    """Measure how long batches of a stage take. `began` is when the stage did."""
+    batch, samples = session.plan.data.batch, session.sets.samples
+    first = with_samples(net.inputs, {name: chosen[:batch] for name, chosen in samples.items()})
+    rest = with_samples(
+        net.inputs, {name: chosen[batch:] if len(chosen) >= 2 * batch else chosen for name, chosen in samples.items()}
+    )
+    step = training_step(session, stage, net)
+    _evaluate(net.predicting(), first, "valid")
+    _fill(first.fill_training(0))
+    _train(step, first)
+    passed = time.monotonic() - began
+    alone = _Alone.measured(step, rest)
+    filling = _filling(rest, alone)
+    in_loop = _pace(partial(_train, step, rest), session, net.inputs.keeps_training)
+    began = time.monotonic()
+    predict = net.predicting()
+    _evaluate(predict, first, "valid")
+    evaluated = time.monotonic() - began
+    evaluation = _pace(partial(_evaluate, predict, rest, "valid"), session, net.inputs.each.prefix.keeps)
+    joining = max(0.0, evaluated - evaluation.later)
+    _train(step, first)  # MXNet's memory grows once more when training goes on after an evaluation
+    tested = stage is session.plan.stages[-1] and session.plan.data.images("test") > 0
+    return Paces(
+        ready=max(0.0, passed - 2 * filling.first - in_loop.first - evaluation.first - joining),
+        reading=alone.reading,
+        frozen=alone.frozen,
+        trained=in_loop.later if net.inputs.keeps_training else alone.trained,
+        joining=joining,
+        filling=filling,
+        step=in_loop,
+        evaluation=evaluation,
+        testing=_once(partial(_evaluate, predict, rest, "test")) if tested else 0.0,
+    )
+
+
+def _filling(inputs: StageInputs, alone: _Alone) -> Pace:
+    """Measure how long features take where they are kept, of images that are not decoded and of such that are."""
+    trained = _fill(inputs.fill_training(0))
+    evaluated = _fill(inputs.each.fill_evaluation("valid"))
+    first = next((found for found in (trained, evaluated) if found is not None), alone.reading + sum(alone.frozen))
+    later = _fill(inputs.fill_training(1))
+    return Pace(first, first if later is None else later)
+
+
+def _pace(work: Callable[[], int], session: Session, kept: bool) -> Pace:
+    """Measure `work`, which gives how many batches it did. Where nothing is read, the first time is like the others."""
+    first = None if kept or session.sets.decoded is None else _once(work)
+    later = _per_batch(work)
+    return Pace(later if first is None else first, later)
+
+
+def _once(work: Callable[[], int]) -> float:
+    began = time.monotonic()
+    done = work()
+    return (time.monotonic() - began) / done
+
+
+def _per_batch(work: Callable[[], int]) -> float:
+    """Return the seconds of one batch; `work` gives how many it did, and is repeated while it is short."""
+    began, done = time.monotonic(), 0
+    while not done or time.monotonic() - began < _ENOUGH_S:
+        done += work()
+    return (time.monotonic() - began) / done
+
+
+def _fill(progress: Iterable[tuple[int, int]]) -> float | None:
+    """Compute features; return the seconds of a batch, None where there was nothing to compute."""
+    began = time.monotonic()
+    batches = len(list(progress))
+    return (time.monotonic() - began) / batches if batches else None
+
+
+def _train(step: TrainBatch, inputs: StageInputs) -> int:
+    """Train on the batches of an epoch, as the loop does; return how many."""
+    pending: deque[Any] = deque()
+    count = 0
+    for features, labels in inputs.training(0):
+        pending.append(step(features, labels, count % inputs.stage.steps)[0])
+        count += 1
+        if len(pending) > _STEPS_BEHIND:
+            pending.popleft().wait_to_read()
+    nd.waitall()
+    return count
+
+
+def _evaluate(predict: Callable[[Any], Any], inputs: StageInputs, name: str) -> int:
+    """Measure the network on a set; return on how many batches."""
+    _fill(inputs.each.fill_evaluation(name))
+    measure(predict, inputs.each, name)
+    return math.ceil(len(inputs.each.sets.samples[name]) / inputs.each.sets.plan.batch)
+
+
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """Seconds of a batch, each alone: opening images, each piece of the frozen prefix, a step on what it gives."""
+
+    reading: float
+    frozen: tuple[float, ...]
+    trained: float
+
+    @staticmethod
+    def measured(step: TrainBatch, inputs: StageInputs) -> _Alone:
+        """Measure the three."""
+        sets = replace(inputs.each.sets, decoded=None)
+        reading = _per_batch(lambda: sum(1 for _ in sets.training(inputs.stage, 0)))
+        with closing(sets.training(inputs.stage, 0)) as batches:
+            batch = next(batches)
+        values = inputs.each.prefix.to_input(batch.images)
+        frozen = []
+        for level in inputs.each.prefix.levels:
+            level.run(values).wait_to_read()
+            frozen.append(_per_batch(partial(_piece, level.run, values)))
+            values = level.run(values)
+        return _Alone(reading, tuple(frozen), _per_batch(partial(_step, step, values, batch.labels)))
+
+
+def _piece(run: Callable[[Any], Any], values: Any) -> int:
+    run(values).wait_to_read()
+    return 1
+
+
+def _step(step: TrainBatch, features: Any, labels: Any) -> int:
+    step(features, labels, 0)
+    nd.waitall()
+    return 1
+
+
+def _peak_mb() -> float:
+    """Return the highest resident memory of this process so far, in millions of bytes."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024 / 1e6

@@ -1,0 +1,321 @@
+"""What is wrong with the images of a recipe: `check_data(listings, …)` gives a `DataReport`.
+
+Every image is read once, and its content hashed once where the cache does not know it. A finding is of a kind
+(`KINDS`) and holds groups of images that belong together, each with what is to be said of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from recipe_lang.words import listed
+from runtime.compile.data_advice import UNEQUAL
+from runtime.data.content_hashes import content_hashes
+from runtime.data.images import USUAL, Reading
+from runtime.data.similar_labels import alike, meant
+from runtime.data.sources.files import ImageRef, Listing, Sample, passed_over
+from runtime.data.sources.skipped import PassedOver
+from runtime.data.tally import Tally, dark
+from runtime.plan.types import Step
+from runtime.system.cache.disk import FeatureCache
+from runtime.workflows.data_check.near_duplicates import FLAT, near_pairs
+from runtime.workflows.data_check.thumbnails import Look, look_at, looks
+
+_RANK = {"test": 0, "valid": 1, "train": 2}  # of copies in several sets the one for measuring is kept
+_LONG = 3.0  # longer to shorter side, beside what is usual in the set
+_RARE = 0.1  # share of the images up to which a kind of pixels is out of the ordinary
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of finding: its title, why it matters, whether `--strict` fails for it, and whether a list excludes it.
+
+    `excluded` is `all` for every image of a group, `copies` for all but one, and empty where a person decides.
+    """
+
+    title: str
+    why: str
+    serious: bool = False
+    excluded: str = ""
+
+
+KINDS: Mapping[str, Kind] = {
+    "broken": Kind("cannot be read", "A run stops at them, or goes on without them.", True, "all"),
+    "labels": Kind(
+        "one image, several labels",
+        "Files of the same content, or nearly so, lie in different classes: at most one of the labels is right.",
+        True,
+        "all",
+    ),
+    "leaks": Kind(
+        "the same image in several sets",
+        "What is measured on an image that was trained on tells nothing of new images.",
+        True,
+        "copies",
+    ),
+    "near_leaks": Kind(
+        "nearly the same image in several sets",
+        "They differ as a picture does that was saved again, resized, mirrored or made brighter: what is measured on"
+        " one is known from the other.",
+        True,
+        "copies",
+    ),
+    "copies": Kind(
+        "the same image twice in a set", "Copies count several times and teach nothing new.", False, "copies"
+    ),
+    "near_copies": Kind("nearly the same image in a set", "They may be copies, or pictures in a row of one thing."),
+    "blank": Kind("nearly blank", f"The standard deviation of the brightness is below {FLAT:g} of 255."),
+    "transparent": Kind(
+        "transparent",
+        "They are laid over white; `flatten_alpha` in `prepare` chooses. Programs that ignore transparency show the"
+        " colours that it hides.",
+    ),
+    "levels": Kind(
+        "values that end early",
+        "As the 12 bits of a camera do in 16: the images are nearly black. `levels` in `prepare` says which value is"
+        " white.",
+    ),
+    "shapes": Kind(
+        "unusual shapes", f"They are longer by a factor of {_LONG:g} than is usual here: a crop loses much."
+    ),
+    "small": Kind("smaller than the network's image", "They are enlarged, and show less than the others."),
+    "modes": Kind("unusual kinds of pixels", "Most images are of another kind; a model may learn that difference."),
+    "turned": Kind("turned by EXIF", "A run turns them upright, as viewers do; programs that ignore EXIF do not."),
+    "several": Kind(
+        "several pictures in one file", "A run takes the first: of an animation, of pages, of the photos of two lenses."
+    ),
+    "balance": Kind("unequal classes", f"The largest class has more than {UNEQUAL} times the images of the smallest."),
+    "classes": Kind("classes that may be one", "What is learnt of one thing is divided between them."),
+    "suspects": Kind(
+        "labels that may be wrong",
+        "To a model that had not seen the image its label is far less likely than is usual in its class. Look:"
+        " it may as well be right, and the image hard.",
+    ),
+}
+"""The kinds of findings, the worst first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An image of a set, with its class by name and the name of the source's field that it comes from."""
+
+    set: str
+    id: str
+    label: str
+    source: str
+    image: ImageRef
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Images that belong together, and what is to be said of them."""
+
+    images: tuple[Seen, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    """What was found, by kind in the order of `KINDS`; counts of images by set and class; sizes and kinds of pixels.
+
+    `seen` are all images; `together` are the positions of those that are the same, or nearly so. `passed` is what lies
+    among the images and takes no part, sorted by path. `reading` is how the recipe has the images read.
+    """
+
+    classes: tuple[str, ...]
+    counts: Mapping[str, tuple[int, ...]]
+    sizes: Mapping[str, int]
+    modes: Mapping[str, int]
+    found: Mapping[str, tuple[Group, ...]]
+    seen: tuple[Seen, ...]
+    together: tuple[tuple[int, ...], ...]
+    passed: tuple[PassedOver, ...] = ()
+    reading: Reading = USUAL
+
+    @property
+    def serious(self) -> bool:
+        """Whether there is a finding for which `--strict` fails, or what seems to be an image takes no part."""
+        return any(KINDS[kind].serious for kind in self.found) or any(each.is_image for each in self.passed)
+
+
+Progress = Callable[[str, int, int], None]
+
+
+def all_seen(listings: Mapping[str, Listing], split: Iterable[str]) -> tuple[list[Seen], list[Sample]]:
+    """Return the images of all sets, and the samples behind them; `split` are the sets that are parts of `train`."""
+    parts = set(split)
+    seen, samples = [], []
+    for name, listing in listings.items():
+        source = "train" if name in parts else name
+        for sample in listing.samples:
+            seen.append(Seen(name, sample.id, listing.classes[sample.label], source, sample.image))
+            samples.append(sample)
+    return seen, samples
+
+
+def check_data(
+    listings: Mapping[str, Listing],
+    split: Iterable[str],
+    size: int,
+    threads: int,
+    cache: FeatureCache | None,
+    progress: Progress = lambda what, done, total: None,
+    prepare: Sequence[Step] = (),
+) -> DataReport:
+    """Look at all images of a recipe's sets; `size` is the side of the network's image in pixels.
+
+    Those of the steps `prepare` that say how a file is read are heeded.
+
+    `progress` is called with what is done at the moment, how many images are done, and of how many.
+    """
+    seen, samples = all_seen(listings, split)
+    hashes = content_hashes(samples, threads, cache, lambda *n: progress("reading", *n))
+    reading = Reading.of(prepare)
+    found = list(looks(samples, threads, lambda *n: progress("looking at", *n), reading))
+    progress("comparing", 0, len(samples))
+    same = same_images(hashes)
+    near = _near(found, same)
+    groups = _groups(seen, found, same, near)
+    for kind, place, note in _single([image.image for image in seen], found, size, reading):
+        groups[kind].append(Group((seen[place],), note))
+    for kind, group in _undecided(seen, found, {step.name for step in prepare}):
+        groups[kind].append(group)
+    first = next(iter(listings.values()))
+    by_kind = {kind: tuple(made) for kind in KINDS if (made := groups.get(kind))}
+    counts = {name: listing.counts() for name, listing in listings.items()}
+    readable = [look for look in found if not look.fault]
+    sizes = Counter(f"{width} x {height}" for width, height in (look.size for look in readable))
+    modes = Counter(look.mode for look in readable)
+    if unequal := _unequal(first.classes, counts["train"]):
+        by_kind["balance"] = (Group((), unequal),)
+    if groups_of_classes := alike(first.classes, meant):
+        by_kind["classes"] = tuple(Group((), listed(names, "and")) for names in groups_of_classes)
+    return DataReport(
+        first.classes,
+        counts,
+        dict(sizes.most_common()),
+        dict(modes.most_common()),
+        by_kind,
+        tuple(seen),
+        (*same, *near),
+        tuple(sorted(passed_over(listings.values()), key=lambda each: each.path)),
+        reading,
+    )
+
+
+def same_images(hashes: Sequence[bytes | None]) -> list[tuple[int, ...]]:
+    """Return the positions that have the same content, in groups of two or more."""
+    places: dict[bytes, list[int]] = defaultdict(list)
+    for place, content in enumerate(hashes):
+        if content is not None:
+            places[content].append(place)
+    return [tuple(group) for group in places.values() if len(group) > 1]
+
+
+def _near(found: Sequence[Look], same: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Return the positions that are nearly the same, in groups; of copies one is compared, and all are in its group."""
+    copies = {places[0]: places for places in same}
+    behind = {place for places in copies.values() for place in places[1:]}
+    pairs = near_pairs([None if place in behind else look for place, look in enumerate(found)])
+    return [tuple(each for place in places for each in copies.get(place, (place,))) for places in _joined(pairs)]
+
+
+def _groups(
+    seen: Sequence[Seen], found: Sequence[Look], same: Iterable[tuple[int, ...]], near: Iterable[tuple[int, ...]]
+) -> dict[str, list[Group]]:
+    groups: dict[str, list[Group]] = defaultdict(list)
+    for places in same:
+        if not found[places[0]].fault:
+            images = [seen[place] for place in places]
+            groups[_kind_of_copies(images)].append(_ordered(images))
+    for places in near:
+        images = [seen[place] for place in places]
+        kind = _kind_of_copies(images)
+        groups[kind if kind == "labels" else f"near_{kind}"].append(_ordered(images))
+    return groups
+
+
+def _kind_of_copies(images: Sequence[Seen]) -> str:
+    if len({image.label for image in images}) > 1:
+        return "labels"
+    return "leaks" if len({image.set for image in images}) > 1 else "copies"
+
+
+def _ordered(images: Iterable[Seen]) -> Group:
+    return Group(tuple(sorted(images, key=lambda image: (_RANK[image.set], image.id))))
+
+
+def _joined(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
+    """Return the groups that pairs hang together in."""
+    above: dict[int, int] = {}
+
+    def top(place: int) -> int:
+        while above.setdefault(place, place) != place:
+            above[place] = place = above[above[place]]
+        return place
+
+    for one, other in pairs:
+        above[top(other)] = top(one)
+    groups: dict[int, list[int]] = defaultdict(list)
+    for place in sorted(above):
+        groups[top(place)].append(place)
+    return [tuple(group) for group in groups.values()]
+
+
+def _single(
+    images: Sequence[ImageRef], found: Sequence[Look], size: int, reading: Reading
+) -> Iterator[tuple[str, int, str]]:
+    """Yield kind, position and note of what concerns an image alone."""
+    sound = [(place, look) for place, look in enumerate(found) if not look.fault]
+    yield from (("broken", place, look.fault) for place, look in enumerate(found) if look.fault)
+    if not sound:
+        return
+    ratios = np.log([look.size[0] / look.size[1] for _, look in sound])
+    usual = np.exp(np.abs(ratios - np.median(ratios)))
+    modes = Counter(look.mode for _, look in sound)
+    # Sets of small images, as digits, are enlarged as a whole: that is no finding about one of them.
+    enlarged = np.median([min(look.size) for _, look in sound]) < size
+    for (place, look), factor in zip(sound, usual, strict=True):
+        width, height = look.size
+        shown = f"{width} x {height}"
+        if look.spread < FLAT:
+            yield "blank", place, f"standard deviation {look.spread:.1f}{_over_another(look, images[place], reading)}"
+        if factor > _LONG:
+            yield "shapes", place, shown
+        if min(width, height) < size and not enlarged:
+            yield "small", place, shown
+        if modes[look.mode] <= _RARE * len(sound):
+            yield "modes", place, look.mode
+        if look.turned:
+            yield "turned", place, shown
+        if look.several:
+            yield "several", place, ""
+
+
+def _over_another(look: Look, image: ImageRef, reading: Reading) -> str:
+    """Say how a blank image with transparency would look over another ground."""
+    if not look.traits.transparent:
+        return ""
+    ground = "black" if reading.flatten_alpha == "white" else "white"
+    return f", over {ground} {look_at(image, replace(reading, flatten_alpha=ground)).spread:.1f}"
+
+
+def _undecided(seen: Sequence[Seen], found: Sequence[Look], chosen: Container[str]) -> Iterator[tuple[str, Group]]:
+    """Yield what is to be said of images with transparency or early ends, where no step has been `chosen` for them."""
+    if "flatten_alpha" not in chosen:
+        yield from (("transparent", Group((seen[n],))) for n, look in enumerate(found) if look.traits.transparent)
+    tally = Tally()
+    for look in found:
+        tally.add(look.traits)
+    if tally.levels is not None and "levels" not in chosen:
+        yield "levels", Group((), f"{dark(tally.deep, tally.peak)}; `levels({tally.levels})` makes that white")
+
+
+def _unequal(classes: Sequence[str], counts: Sequence[int]) -> str:
+    few, least = min(zip(counts, classes, strict=True))
+    many, most = max(zip(counts, classes, strict=True))
+    return f"{most} has {many:,} training images, {least} {few:,}" if many > UNEQUAL * few else ""

@@ -1,0 +1,1 @@
+"""A recipe for a folder or a table of images."""

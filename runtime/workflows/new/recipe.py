@@ -1,0 +1,398 @@
+"""A commented recipe for what a survey found: `starter(survey, folder) -> str`.
+
+In goes a `Survey`, out comes the text of a recipe in canonical layout. Above each block stands why its fields are as
+they are, with the numbers that were seen. The rules of thumb are the constants below.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
+from pathlib import Path
+from textwrap import wrap
+
+from recipe_lang.check.vocabulary import Text
+from recipe_lang.output.formatter import WIDTH, format_text
+from recipe_lang.output.resolved import value_text
+from recipe_lang.problem import RecipeError
+from recipe_lang.source import Source
+from recipe_lang.words import printable
+from runtime.compile.data_advice import UNEQUAL
+from runtime.data import splits
+from runtime.data.sources.files import Listing
+from runtime.models.packaged import PACKAGED
+from runtime.vocabulary import VOCABULARY
+from runtime.workflows.new.problems import UnwritableName
+from runtime.workflows.new.scan import Survey
+from runtime.workflows.new.tables import Found
+
+_BASE = "efficientnet_lite0"
+_NATIVE = PACKAGED[_BASE].size
+_SEED = 1
+_SMALLEST = 64  # px; of scikit-learn's 8 px digits it had .88 right at 32 px, and .93 at 64 px
+_USEFUL = 128  # px, below which images that are larger themselves lost (docs/new.md): they are made no smaller
+_EPOCHS_LEFT = 5  # of the head, for which a larger size has to leave time
+_STEP = 32  # px; the base halves its input five times
+_VIEWS = 4  # fixed crops of an image: named and not written, since they cost up to 3 points (docs/new.md)
+_UNEQUAL = 1.5  # largest class to smallest, from which on accuracy hides the smaller one
+_LONG = 2.0  # longer side to shorter, from which on a square shows less than half
+_FEW = 10  # images of a class, below which it is named
+_FEW_DIGITS = 8  # classes, below which digits are codes or grades rather than pictures of digits
+_FEW_LETTERS = 5  # classes, below which letters are names unless the images are small and grey
+_ENOUGH_FOR_TEST = 300  # images; 15% of fewer would tell accuracies apart by chance
+_ENOUGH_TO_CHOOSE = (
+    50  # validation images, below which chance chooses: with 35 to 40 the last epoch had 1 to 4% more right
+)
+_ENOUGH_TO_OPEN = 50  # images a class, from which on trained blocks gain more than they forget
+_ENOUGH_FOR_MORE = 1_000  # training images, from which on more than the last block changes
+_BIG_BATCH = 10_000  # images, from which on a batch has 64
+_MANY = 20_000  # images, from which on a tenth of them is a test set, and a first try wants fewer
+_WORK = 8_000  # images of the base's own size through the network in a stage: a few minutes on two cores
+_MOST_EPOCHS = {"head": 10, "top": 8}  # more of them learn few images by heart
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A line of a recipe and the reason for it; an empty reason stands for no comment."""
+
+    name: str
+    value: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """What was found, and what most lines of the recipe depend on.
+
+    `shares` are the parts held out of `train`, and `sets` are the images of each set after that; `size` is in pixels.
+    """
+
+    survey: Survey
+    sets: Mapping[str, Listing]
+    shares: Mapping[str, float]
+    size: int
+    batch: int
+
+    @property
+    def training(self) -> int:
+        return len(self.sets["train"].samples)
+
+    @property
+    def metric(self) -> str:
+        return "balanced_accuracy" if _inequality(self.survey.train) >= _UNEQUAL else "accuracy"
+
+    @property
+    def monitor(self) -> tuple[_Field, ...]:
+        """The line that chooses an epoch, where enough images do."""
+        if len(self.sets["valid"].samples) < _ENOUGH_TO_CHOOSE:
+            return ()
+        reason = "The classes are unequal, and each counts alike here." if self.metric != "accuracy" else ""
+        return (_Field("monitor", f"valid.{self.metric}", reason),)
+
+    def epochs(self, stage: str) -> int:
+        """Return how many epochs are about the same work for all data; small images cost less."""
+        images = _WORK * (_NATIVE / self.size) ** 2
+        return min(_MOST_EPOCHS[stage], max(2, round(images / self.training)))
+
+
+def starter(survey: Survey, folder: Path, size: int | None = None) -> str:
+    """Write a recipe for what was found, with paths relative to `folder`, where the recipe will lie.
+
+    `size` in pixels stands in place of the one that would be chosen.
+
+    Raises:
+        RecipeError: the images cannot be split, or a name cannot be written.
+    """
+    choices = _choose(survey, size)
+    blocks = [
+        *_head(survey),
+        *_data(choices, Path(os.path.realpath(folder))),
+        "",
+        f"# ImageNet weights that come as a Python package, made for {_NATIVE}px: no download.",
+        f'base = packaged("{_BASE}")',
+        "head = [dropout(0.2), dense(classes)]",
+        "",
+        *_head_stage(choices),
+        "",
+        *_top_stage(choices),
+        "",
+        *_claim(choices),
+    ]
+    return format_text(Source("starter.ftr", "\n".join(blocks) + "\n"))
+
+
+def summary(survey: Survey) -> str:
+    """Say in a line how many images and classes there are, and how unequal these are."""
+    train = survey.train
+    times = f"the largest {_inequality(train):.1f} times the smallest"
+    return f"{len(train.samples):,} images, {len(train.classes):,} classes, {times}"
+
+
+def file_stem(name: str) -> str:
+    """Return a name for a recipe and its file: letters, digits, `_` and `-` of the name that was found."""
+    known = name.encode(errors="replace").decode()
+    return re.sub(r"[^\w-]+", "-", known).strip("-")[:80] or "recipe"
+
+
+def _choose(survey: Survey, size: int | None) -> _Choices:
+    train = survey.train
+    shares = _shares(survey)
+    sets = {name: found.listing for name, found in survey.sets.items()} | splits.holdouts(train, shares, _SEED)
+    training = len(sets["train"].samples)
+    batch = _batch(training)
+    problems = splits.check_sets(sets, batch)
+    if problems:
+        raise RecipeError(problems)
+    return _Choices(survey, sets, shares, size or _size(_middle_side(survey), training), batch)
+
+
+def _size(own: int, training: int) -> int:
+    """Return the largest size that leaves time for some epochs; small images gain most of being enlarged."""
+    affordable = _NATIVE * sqrt(_WORK / (_EPOCHS_LEFT * training))
+    least = max(_SMALLEST, min(_USEFUL, own))
+    return int(max(least, min(_NATIVE, affordable)) // _STEP * _STEP)
+
+
+def _shares(survey: Survey) -> dict[str, float]:
+    """Return what is held out of `train`: a validation set where there is none, a test set where images allow it."""
+    count, smallest = len(survey.train.samples), min(survey.train.counts())
+    tests = "test" in survey.sets or (count >= _ENOUGH_FOR_TEST and smallest >= _FEW)
+    share = 0.1 if count >= _MANY else 0.15 if tests else 0.2
+    return {name: share for name in ("valid", "test")[: 1 + tests] if name not in survey.sets}
+
+
+def _batch(training: int) -> int:
+    """Return a power of two that leaves eight steps an epoch where it can."""
+    most = 64 if training >= _BIG_BATCH else 32
+    return min(most, 1 << max(0, (training // 8).bit_length() - 1))
+
+
+def _usual_side(survey: Survey) -> int:
+    """Return the shorter side in pixels that nine of ten images have."""
+    sides = survey.look.short_sides
+    return sides[len(sides) // 10]
+
+
+def _middle_side(survey: Survey) -> int:
+    """Return the shorter side in pixels that half of the images have."""
+    sides = survey.look.short_sides
+    return sides[len(sides) // 2]
+
+
+def _inequality(listing: Listing) -> float:
+    return max(listing.counts()) / max(1, min(listing.counts()))
+
+
+def _head(survey: Survey) -> Iterator[str]:
+    yield "# A starting point for the images that were found: change what you know better."
+    for note in survey.notes:
+        yield from _comment(note)
+    yield "ftr 1"
+    yield ""
+    yield f"name = {_string(file_stem(survey.name))}"
+    yield f"seed = {_SEED}"
+    yield ""
+
+
+def _data(choices: _Choices, folder: Path) -> Iterator[str]:
+    survey = choices.survey
+    source, (excuse, why) = _source(survey.sets["train"], folder), _excuse(choices)
+    fields = [
+        _Field("train", f"{source}{excuse}", f"{summary(survey)}{_classes(survey.train)}{' ' * bool(why)}{why}"),
+        *_evaluation(choices, folder),
+        _Field("size", f"{choices.size}px", _why_size(survey, choices.size)),
+        *_reading(survey),
+        _augment(choices),
+        _Field("batch", str(choices.batch), f"{choices.training // choices.batch:,} steps an epoch."),
+    ]
+    if survey.look.broken:
+        name, reason = survey.look.broken[0]
+        bad, looked = len(survey.look.broken), survey.look.looked
+        reason = f"{bad} of {looked} images looked at cannot be read, such as {name} ({reason}): they are passed over."
+        fields.append(_Field("on_error", "skip", reason))
+    yield from _block("data", fields)
+
+
+def _excuse(choices: _Choices) -> tuple[str, str]:
+    """Return the comment on classes that no monitor looks at alike, and why it stands there; empty where one does."""
+    if choices.monitor or _inequality(choices.sets["train"]) <= UNEQUAL:
+        return "", ""
+    return "  # allow: W740", "Very unequal: claim the metric at the end, and this needs no excuse."
+
+
+def _evaluation(choices: _Choices, folder: Path) -> Iterator[_Field]:
+    """Yield the lines of the sets that do not train."""
+    sets = choices.sets
+    for name in ("valid", "test"):
+        if name not in sets:
+            continue
+        share, reason = choices.shares.get(name), f"{len(sets[name].samples):,} images"
+        if share is None:
+            value = _source(choices.survey.sets[name], folder)
+        else:
+            value, reason = f"holdout({share:.0%})", f"{reason}, drawn from each class alike"
+        if name == "valid" and not choices.monitor:
+            reason += ": too few to choose an epoch by, so stages keep their last"
+        elif name == "valid" and "test" not in sets:
+            reason += ". They choose the epoch, so they flatter it"
+        yield _Field(name, value, f"{reason}.")
+
+
+def _classes(listing: Listing) -> str:
+    """Return the classes by size, the middle ones left out, and those with few images."""
+    counts = sorted(zip(listing.counts(), listing.classes, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    shown = [f"{name[:40]} {count:,}" for count, name in counts]
+    if len(shown) > 6:
+        shown[3:-2] = ["…"]
+    few = sum(count < _FEW for count, _ in counts)
+    have, them = ("has", "it") if few == 1 else ("have", "them")
+    named = f" {few} of the classes {have} fewer than {_FEW} images, too few to judge {them} by." if few else ""
+    return f" ({', '.join(shown)}).{named}"
+
+
+def _why_size(survey: Survey, size: int) -> str:
+    sides, own = survey.look.short_sides, _middle_side(survey)
+    seen = f"{own} pixels" if sides[0] == sides[-1] else f"{sides[0]} to {sides[-1]} pixels, half at least {own}"
+    reason = f"Shorter sides are {seen} ({survey.look.looked} images looked at)."
+    if size > own:
+        reason += f" Enlarged: the base is made for {_NATIVE}px, and sees little in small images."
+    if size < _NATIVE:
+        reason += f" {_NATIVE}px may reach more, and takes {(_NATIVE / size) ** 2:.1f} times as long."
+    ratios = sorted(max(pair) / min(pair) for pair in survey.look.sizes)
+    ratio = ratios[len(ratios) // 2]
+    if ratio >= _LONG:
+        reason += f" They are {ratio:.1f} times as long: only the square in the middle is seen."
+    return reason
+
+
+def _reading(survey: Survey) -> Iterator[_Field]:
+    """Yield the line that says how transparency and values of 16 bits are read, where there are such."""
+    look, steps, reasons = survey.look, [], []
+    if look.transparent:
+        ground = "black" if 2 * look.vanishing > look.transparent else "white"
+        steps.append(f"flatten_alpha({ground})")
+        why = f", since {look.vanishing} of them vanish over white" if ground == "black" else ""
+        reasons.append(
+            f"{look.transparent} of {look.looked} images looked at are transparent: laid over {ground}{why}."
+        )
+    if look.levels is not None:
+        steps.append(f"levels({look.levels})")
+        reasons.append(f"Values of 16 bits end at {look.levels} or below: that is white, or the images would be black.")
+    if steps:
+        yield _Field("prepare", f"[{', '.join(steps)}]", " ".join(reasons))
+
+
+_CHARACTER = re.compile(r"[^\W_]|zero|one|two|three|four|five|six|seven|eight|nine", re.IGNORECASE)
+_SIDED = re.compile(r"(?<![a-z])(left|right|(counter|anti)?clockwise)(?![a-z])", re.IGNORECASE)
+
+
+def _augment(choices: _Choices) -> _Field:
+    survey = choices.survey
+    is_tiny = _usual_side(survey) < _SMALLEST
+    steps = [] if is_tiny or survey.look.grey else ["random_resized_crop(scale = 0.5 .. 1.0)"]
+    if _are_characters(survey.train.classes, surely=is_tiny and survey.look.grey):
+        reason = "Not mirrored: the classes look like characters."
+    elif any(map(_SIDED.search, survey.train.classes)):
+        reason = "Not mirrored: a class is called left or right."
+    elif steps:
+        steps.append("flip(horizontal)")
+        reason = "Photos: a part of one, mirrored or not, shows the same. Leave out what changes the class."
+    else:
+        steps.append("flip(horizontal)")
+        reason = f"{'Small' if is_tiny else 'Grey'} images: mirrored only, a crop might cut off what decides."
+    if "crop" in "".join(steps) and choices.epochs("top") > _VIEWS:
+        reason += f" `views = {_VIEWS}` takes about half the time, and cost 0 to 3 points of accuracy."
+    return _Field("augment", f"[{', '.join(steps)}]" if steps else "none", reason)
+
+
+def _are_characters(classes: Sequence[str], surely: bool) -> bool:
+    """Whether images show characters: `a` and `b` are only where they are `surely` drawn, or one of several letters."""
+    if all(name.isdigit() for name in classes) and len(classes) < _FEW_DIGITS:
+        return False
+    return all(map(_CHARACTER.fullmatch, classes)) and (
+        surely or len(classes) >= _FEW_LETTERS or all(len(name) > 1 for name in classes)
+    )
+
+
+def _head_stage(choices: _Choices) -> Iterator[str]:
+    epochs = choices.epochs("head")
+    yield from _comment(f"The new head alone, on a frozen base: {epochs} times {choices.training:,} images.")
+    if len(choices.survey.train.samples) >= _MANY:
+        tenth = choices.training // 1000 * 100
+        yield from _comment(f"`take = {tenth} images` in the data block makes a first try ten times shorter.")
+    fields = (
+        _Field("train", "head"),
+        _Field("for", f"{epochs} epochs"),
+        _Field("optimizer", "adam(lr = 5e-3)"),
+        *choices.monitor,
+    )
+    yield from _block('stage "head"', fields)
+
+
+def _top_stage(choices: _Choices) -> Iterator[str]:
+    train = choices.survey.train
+    each = len(train.samples) // len(train.classes)
+    if each < _ENOUGH_TO_OPEN:
+        smallest = min(train.counts())
+        seen = f"{each} images a class" if smallest == each else f"{each} images a class, {smallest} of the smallest,"
+        yield from _comment(f"The base stays as it is: {seen} are too few to train more of it.")
+        return
+    yield from _comment(f"Then the top of the base at a lower rate: {each:,} images a class are enough for that.")
+    block = "block6" if choices.training >= _ENOUGH_FOR_MORE else "block7"
+    fields = (
+        _Field("train", f"base.{block} .. head"),
+        _Field("for", f"{choices.epochs('top')} epochs"),
+        _Field("optimizer", "adamw(lr = 3e-4)"),
+        _Field("lr_scale", "layer_decay(0.7)", "Each part has 0.7 of the rate of the one behind it."),
+        _Field("schedule", "cosine(warmup = 1 epoch)"),
+        _Field("norm", "frozen", f"ImageNet's statistics are steadier than those of {choices.batch} images."),
+        *([replace(each, reason="") for each in choices.monitor] or [_Field("keep", "last")]),
+    )
+    yield from _block('stage "top"', fields)
+
+
+def _claim(choices: _Choices) -> Iterator[str]:
+    name = "test" if "test" in choices.sets else "valid"
+    yield "# After the first run, claim a little less than it reached; later runs are tested against it:"
+    yield f"# expect {{ {name}.{choices.metric} >= … }}"
+
+
+def _block(header: str, fields: Sequence[_Field]) -> Iterator[str]:
+    """Yield the reasons, one below the other as the fields are, and then the block."""
+    width = max(len(each.name) for each in fields)
+    for each in fields:
+        if each.reason:
+            yield from _comment(f"{each.name:<{width}}  {each.reason}", " " * (width + 2))
+    yield f"{header} {{"
+    yield from (f"{each.name} = {each.value}" for each in fields)
+    yield "}"
+
+
+def _comment(text: str, indent: str = "") -> list[str]:
+    return wrap(printable(text), WIDTH, initial_indent="# ", subsequent_indent=f"# {indent}", break_on_hyphens=False)
+
+
+def _source(found: Found, folder: Path) -> str:
+    if not found.args:
+        return found.call
+    texts = {name: _string(_path(arg, folder) if isinstance(arg, Path) else arg) for name, arg in found.args.items()}
+    first, *others = texts
+    return f"{found.call}({', '.join([texts[first], *(f'{name} = {texts[name]}' for name in others)])})"
+
+
+def _path(path: Path, folder: Path) -> str:
+    """Return a path as the recipe writes it: relative, unless the two places have nothing in common."""
+    if os.path.commonpath((path, folder)) == path.anchor:
+        return str(path)
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _string(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise RecipeError(UnwritableName(path=text)) from None
+    return value_text(text, Text(), VOCABULARY)

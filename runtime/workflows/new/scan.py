@@ -1,0 +1,307 @@
+"""What lies in a folder of images, a table of them, or a packaged set: `survey(place) -> Survey`.
+
+In goes what a person names; out come the sources that a recipe would name, with every image listed and a sample
+of them opened. No MXNet here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from recipe_lang.problem import RecipeError
+from recipe_lang.suggest import suggest
+from recipe_lang.words import counted, listed
+from runtime.data import problems, splits
+from runtime.data.formats import why_no_image
+from runtime.data.images import Facts, Reading, look_inside
+from runtime.data.problems import quoted
+from runtime.data.similar_labels import alike, meant
+from runtime.data.sources import files as sources
+from runtime.data.sources import packaged as packaged_sets
+from runtime.data.sources import tables
+from runtime.data.sources.files import TABLE_ENDINGS, ImageRef, Listing, folders_in, innermost, is_folder, passed_over
+from runtime.data.sources.set_names import ROLES, classes_within, folders_within, role_of, sets_among, sets_within
+from runtime.data.sources.skipped import ending_of, passed_line
+from runtime.data.tally import Tally
+from runtime.system.prefetch import in_order
+from runtime.vocabulary import VOCABULARY
+from runtime.workflows.data_check.near_duplicates import FLAT
+from runtime.workflows.data_check.thumbnails import look_at
+from runtime.workflows.new.problems import NoReadableImage, NothingThere
+from runtime.workflows.new.tables import Found, survey_table
+
+SAMPLE = 200  # images that are opened
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the opened images are like: (width, height) in pixels of each that can be read, in no useful order.
+
+    `grey` says that none has colours by its format; `broken` holds (path, reason) of those that cannot be read;
+    `several` is how many files hold more pictures than the first. `transparent` counts those with transparency, of
+    which `vanishing` are nearly blank over white, and not over black; `levels` is the largest value of 16 bits as it
+    seems, None where it is that of 16 bits.
+    """
+
+    sizes: tuple[tuple[int, int], ...]
+    grey: bool
+    broken: tuple[tuple[str, str], ...]
+    several: int = 0
+    transparent: int = 0
+    vanishing: int = 0
+    levels: int | None = None
+
+    @property
+    def looked(self) -> int:
+        """How many images were opened."""
+        return len(self.sizes) + len(self.broken)
+
+    @property
+    def short_sides(self) -> tuple[int, ...]:
+        """The shorter sides in pixels, rising."""
+        return tuple(sorted(map(min, self.sizes)))
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is there: a name for it, the sources of `train` and maybe `valid` and `test`, their images.
+
+    All listings have the classes of `train`. `notes` are sentences about what was guessed or left out.
+    """
+
+    name: str
+    sets: Mapping[str, Found]
+    look: Look
+    notes: tuple[str, ...] = ()
+
+    @property
+    def train(self) -> Listing:
+        """The images to train on, before anything is held out."""
+        return self.sets["train"].listing
+
+
+_PACKAGED: Mapping[str, Mapping[str, tuple[str, Callable[[], Listing]]]] = {
+    "digits": {"train": ("digits", packaged_sets.digits)},
+    "solar_cells": {"train": ("solar_cells", packaged_sets.solar_cells)},
+    "fashion_mnist": {
+        "train": ("fashion_mnist", packaged_sets.fashion_mnist),
+        "test": ("fashion_mnist(test)", lambda: packaged_sets.fashion_mnist(part="test")),
+    },
+}
+_PLAIN_NAMES = {*ROLES, "images", "labels", "annotations", "meta", "metadata", "index", "data", "dataset"}
+
+
+def survey(place: str) -> Survey:
+    """Look at a folder, a table, or a packaged set by its name; a path that exists goes before a name.
+
+    Raises:
+        RecipeError: nothing is there, it is not laid out as any source wants it, or no image can be read.
+    """
+    path = Path(os.path.abspath(place))
+    if not os.path.exists(place):
+        if place not in _PACKAGED:
+            raise RecipeError(NothingThere(path=place, sets=tuple(_PACKAGED), nearest=_nearest(place, path)))
+        found = {role: Found(call, {}, load()) for role, (call, load) in _PACKAGED[place].items()}
+        return Survey(place, found, _look(place, found), (VOCABULARY.families["source"].entries[place].doc,))
+    try:
+        root = innermost(path) if path.is_dir() else path
+        found, notes = _in_folder(root) if root.is_dir() else _in_tables(root)
+        notes += _hidden(root)
+    except OSError as fault:
+        reason = fault.strerror or str(fault)
+        raise RecipeError(problems.UnreadableData(path=str(fault.filename or path), reason=reason)) from fault
+    look = _look(place, found)
+    return Survey(_name(path), found, look, (*notes, *_said(found, look)))
+
+
+def _said(found: Mapping[str, Found], look: Look) -> Iterator[str]:
+    """Say which files are not used, what is not used of those that are, and which folders may not be classes."""
+    if line := passed_line(passed_over(each.listing for each in found.values())):
+        yield f"{line[0].upper()}{line[1:]}."
+    if look.several:
+        several = f"{look.several} of {look.looked} image files looked at"
+        yield f"The first picture is used of files that hold more, as animations do: {several}."
+    for names in alike(found["train"].listing.classes, meant):
+        yield f"Classes that may be one: {listed(tuple(map(quoted, names)), 'and')}."
+    if found["train"].call != "folder":
+        return
+    within = folders_within(sample.id for sample in found["train"].listing.samples)
+    if sets := sets_within(within):
+        yield f"The classes have folders {problems.names_of(sets)}, which look like sets: all their images are used."
+    elif classes := classes_within(within):
+        yield f"All class folders have folders {problems.names_of(classes)}: are those the classes?"
+
+
+def _nearest(place: str, path: Path) -> str:
+    try:
+        sources.existing(path, "folder")
+    except RecipeError as error:
+        return getattr(error.problems[0], "nearest", "") or suggest(place, _PACKAGED)
+    return ""
+
+
+def _name(path: Path) -> str:
+    name = path.name if path.is_dir() else path.stem
+    return path.parent.name if name.lower() in _PLAIN_NAMES and path.parent.name else name
+
+
+def _in_folder(root: Path) -> tuple[dict[str, Found], list[str]]:
+    folders, loose, tables = _contents(root)
+    roles = _roles(root, folders)
+    if roles:
+        found, told = _sets(root, roles)
+        others = ", ".join(quoted(name) for name in folders if name not in roles.values())
+        told += [f"Not used, since they are no sets: {others}."] * bool(others)
+        return found, told + [f"Not used, since they are in no set: {counted(loose, 'image')}."] * bool(loose)
+    notes: list[str] = []
+    failed: RecipeError | None = None
+    if loose and not folders and not tables:  # the table may lie beside the folder
+        tables = [path for path in _contents(root.parent)[2] if _is_about(path, root)]
+    for table in sorted(tables, key=lambda path: (role_of(path.stem) != "train", path)):
+        try:
+            found, told = _in_tables(table, root)
+        except RecipeError as error:
+            failed = failed or error
+            notes.append(_unused(table, error))
+        else:
+            if not _names_are_folders(found["train"].listing):
+                return found, told
+    try:
+        return {"train": Found("folder", {"path": root}, sources.folder(root))}, notes
+    except RecipeError as error:
+        raise failed or error from None
+
+
+def _contents(root: Path) -> tuple[list[str], int, list[Path]]:
+    """Return the names of a folder's folders, the number of its images, and its tables; hidden ones do not count."""
+    with os.scandir(root) as entries:
+        shown = [each for each in entries if not each.name.startswith(".") and not is_folder(each)]
+        files = [root / each.name for each in shown if os.path.isfile(each.path)]
+    tables = sorted(path for path in files if ending_of(path.name) in TABLE_ENDINGS)
+    return folders_in(root), sum(why_no_image(path) is None for path in files), tables
+
+
+def _hidden(path: Path) -> Iterator[str]:
+    """Say which hidden folders of a folder have images and are not used, those of its folders of sets included."""
+    if not path.is_dir():
+        return
+    places = [path, *(path / name for name in _contents(path)[0] if role_of(name))]
+    names = sorted(each.name for place in places for each in place.iterdir() if each.name.startswith("."))
+    names = [name for name in names if any(_contents(place / name)[1] for place in places if (place / name).is_dir())]
+    if names:
+        yield f"Not used, since they are hidden: {', '.join(map(quoted, dict.fromkeys(names)))}."
+
+
+def _roles(root: Path, folders: Sequence[str]) -> dict[str, str]:
+    """Return the folders that are sets by their role; empty where the folders are classes.
+
+    A class may be called `train`: it is a set where nothing else lies beside it.
+    """
+    is_alone = [role_of(name) for name in folders] == ["train"] and bool(folders_in(root / folders[0]))
+    sets = {folders[0]: "train"} if is_alone else sets_among(folders, lambda name: folders_in(innermost(root / name)))
+    return {role: name for name, role in sets.items()} if "train" in sets.values() else {}
+
+
+def _sets(root: Path, roles: Mapping[str, str]) -> tuple[dict[str, Found], list[str]]:
+    place = innermost(root / roles["train"])
+    train = sources.folder(place)
+    found = {"train": Found("folder", {"path": place}, train)}
+    notes = []
+    for role in ("valid", "test"):
+        if role not in roles:
+            continue
+        path = innermost(root / roles[role])
+        try:
+            listing = sources.folder(path, training=False)
+        except RecipeError:  # test images without labels are common
+            notes.append(f"Folder {quoted(roles[role])} is not used: it has no folders of classes.")
+            continue
+        if listing.samples and not set(listing.classes) & set(train.classes):
+            notes.append(f"Folder {quoted(roles[role])} is not used: it has none of the classes.")
+        elif listing.samples:
+            found[role] = Found("folder", {"path": path}, splits.align(listing, train.classes, role))
+        else:
+            notes.append(f"Folder {quoted(roles[role])} is not used: it has no images.")
+    return found, notes
+
+
+def _in_tables(path: Path, *roots: Path) -> tuple[dict[str, Found], list[str]]:
+    """Return the sources of a table, and of the tables of the other sets beside a table that is called `train`."""
+    train, told = survey_table(path, roots)
+    found, notes = {"train": train}, list(told)
+    if role_of(path.stem) != "train":
+        return found, notes
+    for other in _contents(path.parent)[2]:
+        role = role_of(other.stem)
+        if role is None or role in found:
+            continue
+        columns = str(train.args["image"]), str(train.args["label"])
+        root = train.args.get("root")
+        try:
+            listing = tables.csv_file(other, *columns, Path(root) if root else None, training=False)
+        except RecipeError as error:  # a test table without labels is common
+            notes.append(_unused(other, error))
+            continue
+        args = {**train.args, "file": other}
+        found[role] = Found("csv", args, splits.align(listing, train.listing.classes, role))
+    return found, notes
+
+
+def _unused(table: Path, error: RecipeError) -> str:
+    reason = error.problems[0].message().replace(f"{table.parent}{os.sep}", "")
+    return f"{quoted(table.name)} is not used: {reason}."
+
+
+def _is_about(table: Path, root: Path) -> bool:
+    try:
+        found, _ = survey_table(table, (root,))
+    except RecipeError:
+        return False
+    return all(isinstance(each.image, Path) and each.image.is_relative_to(root) for each in found.listing.samples)
+
+
+def _names_are_folders(listing: Listing) -> bool:
+    """Whether a table says what the folders of its images say anyway."""
+    return all(listing.classes[sample.label] in sample.id.split("/")[:-1] for sample in listing.samples)
+
+
+def _look(place: str, found: Mapping[str, Found]) -> Look:
+    samples = [
+        sample if role == "train" else replace(sample, id=f"{role}/{sample.id}")
+        for role, each in found.items()
+        for sample in each.listing.samples
+    ]
+    step = len(samples) / min(SAMPLE, len(samples))
+    chosen = [samples[int(index * step)] for index in range(min(SAMPLE, len(samples)))]
+    looks = list(in_order(look_inside, (sample.image for sample in chosen), 2, 16))
+    broken = tuple((sample.id, look) for sample, look in zip(chosen, looks, strict=True) if isinstance(look, str))
+    seen = [look for look in looks if isinstance(look, Facts)]
+    if not seen:
+        raise RecipeError(NoReadableImage(path=place, looked=len(chosen), images=broken[:5]))
+    grey = all(look.mode in ("1", "L", "LA") or look.mode.startswith("I") for look in seen)
+    tally = Tally()
+    for look in seen:
+        tally.add(look.traits)
+    transparent = [
+        sample
+        for sample, look in zip(chosen, looks, strict=True)
+        if isinstance(look, Facts) and look.traits.transparent
+    ]
+    return Look(
+        tuple(look.size for look in seen),
+        grey,
+        broken,
+        sum(look.several for look in seen),
+        tally.transparent,
+        sum(_vanishes(sample.image) for sample in transparent),
+        tally.levels,
+    )
+
+
+def _vanishes(image: ImageRef) -> bool:
+    """Whether an image with transparency is nearly blank over white, and not over black."""
+    white, black = (look_at(image, Reading(flatten_alpha=ground)).spread for ground in ("white", "black"))
+    return white < FLAT <= black

@@ -1,0 +1,148 @@
+"""A graph that trains fast has the outputs and the gradients of the blocks that it stands for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.sweep_bases import chosen
+from runtime.backend.freezing import prepare_stage
+from runtime.backend.graph_rewrite import fast_graph
+from runtime.backend.mx import autograd, mx, nd, nn
+from runtime.features.prefix import joined, one_by_one
+from runtime.models.catalog import ZOOS
+from runtime.models.network import Model, build_model, sequence, start_weights, units
+from runtime.plan.types import Step
+
+SLOW = ("senet_154", "residualattentionnet56", "xception", "darknet53", "inceptionv3")  # seconds each, nothing new
+SMALLEST = [(zoo, name) for zoo, name in chosen("", smallest_per_family=True) if zoo == "gluoncv" and name not in SLOW]
+DENSE = [Step("dense", {"units": "classes"})]
+
+
+def one_step(net: Callable[[Any], Any], parameters: dict[str, Any], values: Any) -> tuple[Any, Any, Any]:
+    """Return the outputs, all gradients in a row, and the moved statistics in a row."""
+    with autograd.record():
+        scores = net(values)
+        loss = (scores * nd.array(np.random.default_rng(1).normal(size=scores.shape))).sum()
+    loss.backward()
+    nd.waitall()
+    gradients = [p.grad().asnumpy().ravel() for p in parameters.values() if p.grad_req != "null"]
+    moved = [p.data().asnumpy().ravel() for name, p in parameters.items() if "running" in name]
+    return scores.asnumpy(), np.concatenate(gradients), np.concatenate([*moved, np.zeros(1)])
+
+
+def zoo_model(zoo: str, name: str, size: int) -> Model:
+    base = Step(zoo, {"name": name, "weights": None})
+    model = build_model(base, DENSE, 3, size)
+    start_weights(model, base, 1, mx.cpu())
+    return model
+
+
+def drop_nothing(block: Any) -> None:
+    """Make a dropout pass everything: its numbers come in another order in another graph."""
+    if isinstance(block, nn.Dropout):
+        block._rate = 0.0
+
+
+def assert_same_step(build: Callable[[], Model], size: int, *, norm_frozen: bool) -> str:
+    """Compare a step of everything behind the stem; return the kind of network that stands for it."""
+    found = []
+    for fast in (False, True):
+        model = build()
+        stem, *rest = model.parts.items()
+        prepare_stage([stem], [])
+        prepare_stage(rest, list(model.parameters.values()), norm_frozen=norm_frozen)
+        for block in units(model):
+            block.apply(drop_nothing)
+        pixels = nd.array(np.random.default_rng(0).normal(size=(4, 3, size, size)).astype(np.float32))
+        values = stem[1](pixels)
+        blocks = units(model)[1:]
+        net = fast_graph(blocks, values.shape, mx.cpu()) if fast else sequence(blocks)
+        kind = type(net).__name__
+        found.append(one_step(net, dict(model.parameters), values))
+    (scores, gradients, moved), (other_scores, other_gradients, other_moved) = found
+    np.testing.assert_allclose(other_scores, scores, rtol=1e-3, atol=1e-4 * np.abs(scores).max())
+    assert np.linalg.norm(other_gradients - gradients) <= 2e-2 * np.linalg.norm(
+        gradients
+    )  # the flip of one ReLU is 8e-3
+    np.testing.assert_allclose(other_moved, moved, rtol=1e-3, atol=1e-4 * np.abs(moved).max())
+    return kind
+
+
+@pytest.mark.parametrize(("zoo", "name"), SMALLEST)
+def test_each_family_trains_alike(zoo: str, name: str) -> None:
+    row = ZOOS[zoo][name]
+    size = row.native if row.native < 100 else next(side for side in (64, 96, 128, row.native) if row.accepts(side))
+    assert_same_step(lambda: zoo_model(zoo, name, size), size, norm_frozen=False)
+
+
+@pytest.mark.parametrize("size", [64, 96, 128])
+@pytest.mark.parametrize("norm_frozen", [False, True])
+def test_large_depthwise_kernels_and_norms(size: int, norm_frozen: bool) -> None:
+    def build() -> Model:
+        base = Step("packaged", {"name": "efficientnet_lite0", "weights": None})
+        model = build_model(base, DENSE, 3, size)
+        start_weights(model, base, 1, mx.cpu())
+        return model
+
+    assert assert_same_step(build, size, norm_frozen=norm_frozen) == "SymbolBlock"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "pad", "side"), [(5, 1, 2, 4), (5, 2, 2, 6), (5, 2, 3, 5), (7, 1, 3, 5), (5, 1, 0, 6)]
+)
+def test_a_depthwise_convolution_of_any_geometry(kernel: int, stride: int, pad: int, side: int) -> None:
+    conv = nn.Conv2D(6, kernel, stride, pad, groups=6, use_bias=False, in_channels=6)
+    conv.initialize(mx.init.Normal(1.0))
+    values = nd.array(np.random.default_rng(0).normal(size=(3, 6, side, side)))
+    net = fast_graph([conv], values.shape, mx.cpu())
+    expected, found = (one_step(each, {"weight": conv.weight}, values) for each in (conv, net))
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4)
+    assert "batch_dot" in net(mx.sym.var("data")).tojson()
+
+
+@pytest.mark.parametrize(("level", "limit"), [("avx2", "_minimum_scalar"), ("avx512_core", "clip")])
+def test_the_level_of_instructions_chooses_the_rules(level: str, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.backend.graph_rewrite.instructions", lambda: level)
+    net = nn.HybridSequential(prefix="")
+    net.add(nn.Conv2D(16, 3, in_channels=16), nn.BatchNorm(in_channels=16), nn.HybridLambda(relu6))
+    net.initialize(mx.init.Normal(1.0))
+    symbol = fast_graph([net], (2, 16, 6, 6), mx.cpu())(mx.sym.var("data"))
+    operators = {node["op"] for node in json.loads(symbol.tojson())["nodes"]}
+    assert operators == {"null", "Convolution", "_contrib_BatchNormWithReLU", limit}
+
+
+def relu6(F: Any, values: Any) -> Any:  # noqa: N803
+    return F.clip(values, 0, 6)
+
+
+def test_a_step_after_a_prediction_is_the_same() -> None:
+    """Predicting puts weights into layouts of oneDNN, joined layers too."""
+    model = zoo_model("packaged", "efficientnet_lite0", 64)
+    parameters = {name: p for name, p in model.parameters.items() if name.startswith("base.block6")}
+    block = model.parts["base.block6"]
+    prepare_stage([("base.block6", block)], list(parameters.values()), norm_frozen=True)
+    values = nd.array(np.random.default_rng(0).normal(size=(8, 112, 4, 4)))
+    net = fast_graph([block], values.shape, mx.cpu())
+    before = one_step(net, parameters, values)
+    for predicting in (joined([block], values.shape, mx.cpu()), one_by_one([block]), net):
+        predicting(values).wait_to_read()
+        for one, other in zip(before, one_step(net, parameters, values), strict=True):
+            np.testing.assert_array_equal(other, one)
+
+
+def test_dropout_still_drops() -> None:
+    values = nd.ones((4, 100))
+    dense = nn.Dense(100, use_bias=False, in_units=100)
+    dense.initialize()
+    dense.weight.set_data(nd.array(np.eye(100)))
+    net = fast_graph([nn.Dropout(0.5), dense], values.shape, mx.cpu())
+    with autograd.record():
+        dropped = net(values).asnumpy()
+    assert 0.3 < (dropped == 0).mean() < 0.7
+    np.testing.assert_array_equal(net(values).asnumpy(), values.asnumpy())

@@ -1,0 +1,661 @@
+"""Advice (W7): each kind where it is due and where it is not, its excuses, and what the commands make of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from golden_files import assert_golden
+from hosted import hosted
+from paths import ROOT
+from planned import net_facts
+from toy import make_images
+
+from recipe_lang.check.checked import CheckedRecipe
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import load, parse
+from recipe_lang.output.formatter import format_text
+from recipe_lang.output.render import render
+from recipe_lang.problem import Problem
+from recipe_lang.source import Source
+from runtime.cli import app
+from runtime.compile.compiler import compile_plan
+from runtime.compile.data_advice import plan_advice
+from runtime.compile.memory import Need
+from runtime.data.sources.files import Listing, Sample
+from runtime.help.codes import codes
+from runtime.help.examples.advice import EXAMPLES
+from runtime.plan.types import DataFacts
+from runtime.vocabulary import VOCABULARY
+
+OF_TEXT = sorted(set(codes("W7")) - VOCABULARY.later)
+OF_DATA = sorted(
+    set(codes("W7")) & VOCABULARY.later - {"W750", "W760", "W761", "W790", "W791", "W792"}
+)  # these take a cache, or the files
+
+
+def checked(text: str, settings: Sequence[str] = ()) -> CheckedRecipe:
+    return check(parse(Source("recipe.ftr", text)), VOCABULARY, settings)
+
+
+def given(text: str, settings: Sequence[str] = ()) -> list[str]:
+    return [problem.code for problem in checked(text, settings).advice]
+
+
+def recipe(
+    *fields: str,
+    data: str = 'train = folder("photos")',
+    base: str = 'packaged("efficientnet_lite0")',
+    more: str = "",
+    train: str = "base.block6 .. head",
+) -> str:
+    """Return a recipe with a stage for the head and one with these fields, which gets no advice by itself."""
+    if not any(field.startswith("optimizer") for field in fields):
+        fields = ("optimizer = adamw(lr = 1e-4)", *fields)
+    if not any(field.startswith(("monitor", "stop", "keep")) for field in fields):
+        fields = (*fields, "keep = last")
+    lines = [f"train = {train}", *(() if any(f.startswith("for ") for f in fields) else ("for = 4 epochs",)), *fields]
+    stage = "\n".join(f"  {line}" for line in lines)
+    return (
+        f'ftr 1\ndata {{\n{data}\n}}\nbase = {base}\nstage "head" {{\n  train = head\n  for = 3 epochs\n}}\n'
+        f'stage "top" {{\n{stage}\n}}\n{more}'
+    )
+
+
+# --- where advice is due, and where it is not --------------------------------------------------
+
+
+def test_the_recipe_that_the_cases_change_gets_no_advice() -> None:
+    assert given(recipe()) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "due", "not_due"),
+    [
+        ("W710", recipe("optimizer = adam(lr = 1.1e-3)"), recipe("optimizer = adam(lr = 1e-3)")),
+        (
+            "W710",
+            recipe("optimizer = adam(lr = 1e-3)", "norm = frozen"),
+            recipe("optimizer = adam(lr = 9e-4)", "norm = frozen"),
+        ),
+        (
+            "W710",
+            recipe("optimizer = sgd(lr = 0.01)", "norm = frozen"),
+            recipe("optimizer = sgd(lr = 0.01)", "norm = frozen", "schedule = cosine(warmup = 9 steps)"),
+        ),
+        ("W710", recipe("optimizer = sgd(lr = 0.1)"), recipe("optimizer = sgd(lr = 0.02)")),
+        (
+            "W710",
+            recipe("optimizer = adam(lr = 0.01)", "lr_scale = { base.block6 = 0.01 }"),
+            recipe("optimizer = adam(lr = 0.01)", "lr_scale = { base.block6 = 0.01, base.block7 = 0.05 }"),
+        ),
+        (
+            "W710",
+            recipe("optimizer = adam", "lr_scale = layer_decay(1)", "norm = frozen"),
+            recipe("optimizer = adam", "lr_scale = layer_decay(0.7)", "norm = frozen"),
+        ),
+        (
+            "W710",
+            recipe("optimizer = adam(lr = 0.01)"),
+            recipe("optimizer = adam(lr = 0.01)", train="all", base='gluon("resnet18_v2", weights = none)'),
+        ),
+        ("W710", recipe("optimizer = adam(lr = 0.01)"), recipe("optimizer = adam(lr = 0.01)", train="head")),
+        ("W711", recipe("lr_scale = { head = 0.5 }"), recipe("lr_scale = { head = 2 }")),
+        ("W711", recipe("lr_scale = { base.block7 = 2 }"), recipe("lr_scale = { base.block7 = 1 }")),
+        ("W713", recipe("lr_scale = { base.block6 = 1e-4 }"), recipe("lr_scale = { base.block6 = 1e-3 }")),
+        ("W714", recipe("schedule = cosine(warmup = 3 epochs)"), recipe("schedule = cosine(warmup = 2 epochs)")),
+        ("W714", recipe("schedule = cosine(warmup = 3 epochs)"), recipe("schedule = cosine(warmup = 3 steps)")),
+        ("W715", recipe("schedule = step"), recipe("schedule = step(every = 3 epochs)")),
+        (
+            "W715",
+            recipe("schedule = step(every = 3 epochs, warmup = 1 epoch)"),
+            recipe("schedule = step(every = 3 epochs, warmup = 0.5 epochs)"),
+        ),
+        ("W716", recipe("stop = early(patience = 4 epochs)"), recipe("stop = early(patience = 3 epochs)")),
+        ("W716", recipe("stop = early(patience = 4 epochs)"), recipe("stop = early(patience = 4 steps)")),
+        ("W718", recipe("monitor = valid.loss", "keep = last"), recipe("monitor = valid.loss", "keep = best")),
+        (
+            "W718",
+            recipe("monitor = valid.loss", "keep = last"),
+            recipe("keep = last", more="defaults {\n  monitor = valid.loss\n}\n"),
+        ),
+        (
+            "W719",
+            recipe(more="defaults {\n  for = 2 epochs\n}\n"),
+            recipe(more="defaults {\n  clip = global_norm(1.0)\n}\n"),
+        ),
+        ("W720", recipe(data="train = solar_cells\nbatch = 8"), recipe(data="train = solar_cells\nbatch = 16")),
+        (
+            "W720",
+            recipe(data="train = solar_cells\nbatch = 8"),
+            recipe("norm = frozen", data="train = solar_cells\nbatch = 8"),
+        ),
+        (
+            "W720",
+            recipe(data="train = solar_cells\nbatch = 8", base='gluon("vgg11_bn")', train="base.block5 .. head"),
+            recipe(data="train = solar_cells\nbatch = 8", base='gluon("vgg11")', train="base.block5 .. head"),
+        ),
+        ("W721", recipe("optimizer = adam(lr = 1e-4, weight_decay = 0.01)"), recipe("optimizer = adam(lr = 1e-4)")),
+        (
+            "W722",
+            recipe("loss = cross_entropy(label_smoothing = 0.4)"),
+            recipe("loss = cross_entropy(label_smoothing = 0.3)"),
+        ),
+        ("W722", recipe(more="loss = cross_entropy(label_smoothing = 40%)\n"), recipe(more="loss = cross_entropy\n")),
+        (
+            "W723",
+            recipe(more="head = [dropout(0.75), dense(classes)]\n"),
+            recipe(more="head = [dropout(0.7), dense(classes)]\n"),
+        ),
+        (
+            "W724",
+            recipe(base='gluon("resnet18_v2", weights = none)', train="base.block1 .. head"),
+            recipe(base='gluon("resnet18_v2", weights = none)', train="all"),
+        ),
+        (
+            "W725",
+            recipe("augment = [flip(vertical)]", data="train = digits"),
+            recipe("augment = [flip(vertical)]", data="train = solar_cells"),
+        ),
+        (
+            "W726",
+            recipe(data='train = folder("a")\nvalid = folder("./a")'),
+            recipe(data='train = folder("a")\nvalid = folder("b")'),
+        ),
+        (
+            "W726",
+            recipe(data='train = folder("a")\nvalid = folder("b")\ntest = folder("b")'),
+            recipe(data='train = folder("a")\nvalid = holdout(20%)\ntest = holdout(20%)'),
+        ),
+        (
+            "W726",
+            recipe(data="train = fashion_mnist(train)\ntest = fashion_mnist"),
+            recipe(data="train = fashion_mnist(train)\ntest = fashion_mnist(test)"),
+        ),
+        (
+            "W727",
+            recipe("stop = early(valid.f1, patience = 2 epochs)", more="expect { valid.f1 >= 90% }\n"),
+            recipe("keep = last", "stop = early(patience = 2 epochs)", more="expect { valid.f1 >= 90% }\n"),
+        ),
+        (
+            "W728",
+            recipe(data="train = digits\ntest = holdout(20%)", more="expect { valid.f1 >= 90% }\n"),
+            recipe(
+                data="train = digits\ntest = holdout(20%)", more="expect {\n  valid.f1 >= 90%\n  test.f1 >= 90%\n}\n"
+            ),
+        ),
+        ("W729", recipe("views = 2"), recipe("augment = [random_crop]", "views = 2")),
+        ("W796", recipe("augment = [color_jitter]"), recipe("augment = [color_jitter(hue = 0.1)]")),
+        (
+            "W796",
+            recipe("augment = [color_jitter(0.2, brightness = 0, contrast = 0, saturation = 0)]"),
+            recipe("augment = [color_jitter(0.2, brightness = 0, contrast = 0)]"),
+        ),
+        ("W796", recipe("augment = [lighting(0)]"), recipe("augment = [lighting]")),
+        (
+            "W729",
+            recipe("augment = [flip(horizontal), flip(vertical)]", "views = 4"),
+            recipe("augment = [flip(horizontal), flip(vertical)]", "views = 3"),
+        ),
+        (
+            "W729",
+            recipe("augment = [random_crop]", "views = none", data="train = solar_cells\nviews = 2"),
+            recipe("augment = [random_crop]", data="train = solar_cells\nviews = 2"),  # it holds for one of the stages
+        ),
+        (
+            "W730",
+            recipe("augment = [lighting]", "views = 5"),
+            recipe("augment = [lighting]", "views = 4"),
+        ),
+        (
+            "W730",
+            recipe("augment = [lighting]", "views = 5"),
+            recipe("augment = [lighting]", "views = 5", "for = 9 steps"),
+        ),
+        (
+            "W730",
+            recipe(data="train = solar_cells\naugment = [lighting]\nviews = 5"),
+            recipe(data="train = solar_cells\naugment = [lighting]\nviews = 4"),
+        ),
+    ],
+)
+def test_advice_on_the_text(code: str, due: str, not_due: str) -> None:
+    assert code in given(due)
+    assert code not in given(not_due)
+
+
+def first_stage(*fields: str) -> str:
+    """Return a recipe of one stage on a network of pretrained parts, of which it trains those of the fields."""
+    lines = "\n".join(fields)
+    return (
+        'ftr 1\ndata { train = folder("photos") }\nbase = gluon("resnet18_v2")\n'
+        f'stage "one" {{\nfor = 4 epochs\noptimizer = sgd(lr = 0.001)\n{lines}\n}}\n'
+    )
+
+
+def test_a_fresh_head_and_the_base_together() -> None:
+    assert given(first_stage("train = all")) == ["W712"]
+    assert given(first_stage("train = all except base.stem")) == ["W712"]
+    assert given(first_stage("train = base.block4 .. head")) == []
+    assert given(first_stage("train = all", "schedule = cosine(warmup = 10 steps)")) == []
+    assert given(first_stage("train = all", "lr_scale = { base = 0.1 }")) == []
+    assert given(first_stage("train = all", "lr_scale = layer_decay(0.7)")) == []
+    assert given(recipe(train="all")) == []  # a stage before it trains the head
+
+
+def test_stages_that_repeat() -> None:
+    def two(first: str, second: str) -> list[str]:
+        stages = "".join(
+            f'stage "{title}" {{\ntrain = head\nkeep = last\n{fields}\n}}\n'
+            for title, fields in (("a", first), ("b", second))
+        )
+        return given(f"ftr 1\ndata {{ train = digits }}\n{stages}")
+
+    assert two("for = 2 epochs", "for = 5 epochs") == ["W717"]
+    assert two("for = 2 epochs\noptimizer = adam", "for = 2 epochs") == ["W717"]  # adam is the default
+    assert two("for = 2 epochs", "for = 2 epochs\noptimizer = adam(lr = 1e-4)") == []
+
+
+def test_the_place_of_advice_is_inside_its_stage() -> None:
+    """Where a rate is a parameter, the stage that trains too fast is to blame, and its line takes the excuse."""
+    text = "ftr 1\nparam lr = 0.5\n" + recipe("optimizer = sgd(lr = $lr)").removeprefix("ftr 1\n")
+    for settings in ((), ("lr=0.4",)):
+        (problem,) = checked(text, settings).advice
+        assert problem.span is not None
+        assert problem.span.text == "sgd(lr = $lr)"
+    (problem,) = checked(recipe("optimizer = sgd(lr = 0.5)")).advice
+    assert problem.span is not None
+    assert problem.span.text == "0.5"
+
+
+def test_versions_that_several_stages_share_are_named_once() -> None:
+    for text in (
+        recipe(data="train = solar_cells\nviews = 2"),
+        recipe(more="defaults {\n  views = 2\n}\n"),
+        "ftr 1\nparam k = 2\n" + recipe(data="train = solar_cells\nviews = $k").removeprefix("ftr 1\n"),
+    ):
+        assert given(text) == ["W729"]
+    assert given(recipe("views = 2", "augment = [flip]")) == ["W729"]  # and not W730 besides
+
+
+def test_the_form_that_the_help_gives_is_right() -> None:
+    (problem,) = checked(recipe("optimizer = adam(lr = 1e-2)")).advice
+    scale = re.search(r"`(lr_scale = .*)`", problem.help())
+    assert scale is not None
+    assert given(recipe("optimizer = adam(lr = 1e-2)", scale[1])) == []
+    (problem,) = checked(first_stage("train = all except base.block1")).advice
+    scale = re.search(r"`(lr_scale = .*)`", problem.help())
+    assert scale is not None
+    checked(first_stage("train = all except base.block1", scale[1]))
+
+
+def test_errors_come_without_advice() -> None:
+    with pytest.raises(Exception, match="warm-up") as caught:
+        checked(recipe("optimizer = adam(lr = 1)", "schedule = cosine(warmup = 4 epochs)"))
+    assert [problem.code for problem in caught.value.problems] == ["E421"]  # type: ignore[attr-defined]
+
+
+# --- what the data shows -----------------------------------------------------------------------
+
+
+def facts(
+    train: Sequence[int],
+    valid: Sequence[int] = (40, 40),
+    test: Sequence[int] = (),
+    sides: tuple[int, int] | None = None,
+) -> DataFacts:
+    counts = {"train": tuple(train), "valid": tuple(valid), **({"test": tuple(test)} if test else {})}
+    return DataFacts(("a", "b", "A b", "a_b", "nan", "c")[: len(train)], counts, sides)
+
+
+ENOUGH = facts((600, 600))
+
+
+def advised(
+    text: str, data: DataFacts, listings: dict[str, Listing] | None = None, need: Need | None = None
+) -> tuple[Problem, ...]:
+    found = checked(text)
+    return plan_advice(found, compile_plan(found, data, net_facts(4)), listings or {}, need)
+
+
+def on_data(*fields: str, train: str = "head", data: str = "", more: str = "", facts: DataFacts = ENOUGH) -> list[str]:
+    lines = "\n".join(fields if any(f.startswith("for ") for f in fields) else ("for = 3 epochs", *fields))
+    text = (
+        f'ftr 1\ndata {{\ntrain = folder("photos")\n{data}\n}}\nbase = gluon("resnet18_v2")\n'
+        f'stage "one" {{\ntrain = {train}\n{lines}\n}}\n{more}'
+    )
+    return [problem.code for problem in advised(text, facts)]
+
+
+def test_the_data_that_the_cases_change_give_no_advice() -> None:
+    assert on_data() == []
+
+
+def test_classes_of_very_different_size() -> None:
+    assert on_data(facts=facts((600, 119))) == ["W740"]
+    assert on_data(facts=facts((600, 120))) == []
+    assert on_data("monitor = valid.balanced_accuracy", facts=facts((900, 100))) == []
+    assert on_data("monitor = valid.accuracy", facts=facts((900, 100))) == ["W740"]
+    assert on_data(more="expect { valid.f1 >= 50% }", facts=facts((900, 100))) == []
+
+
+def test_classes_of_few_images() -> None:
+    assert on_data(facts=facts((9, 40, 600))) == ["W740", "W741"]
+    assert on_data("for = 20 epochs", data="batch = 16", facts=facts((10, 40))) == []
+    assert on_data("for = 20 epochs", data="batch = 16", facts=facts((9, 40))) == ["W741"]
+
+
+def test_top5_of_few_classes() -> None:
+    def asking(classes: int, stage: str = "", more: str = "") -> list[str]:
+        return on_data(stage, more=more, facts=facts((600,) * classes, (50,) * classes))
+
+    for more in ({"stage": "monitor = valid.top5"}, {"more": "expect { valid.top5 >= 90% }"}):
+        assert [code for code in asking(5, **more) if code == "W785"] == ["W785"]
+        assert "W785" not in asking(6, **more)
+    assert "W785" not in asking(5, stage="monitor = valid.accuracy")
+
+
+def test_few_images_that_choose() -> None:
+    assert on_data("monitor = valid.loss", facts=facts((600, 600), (24, 25))) == ["W742"]
+    assert on_data("monitor = valid.loss", facts=facts((600, 600), (25, 25))) == []
+    assert on_data(facts=facts((600, 600), (24, 25))) == []
+
+
+def test_claims_on_few_images() -> None:
+    def claiming(claim: str, test: Sequence[int]) -> list[str]:
+        return on_data(data="test = holdout(10%)", more=f"expect {{ {claim} }}", facts=facts((600, 600), test=test))
+
+    assert claiming("test.accuracy >= 90%", (112, 112)) == ["W743"]  # 2.004 points
+    assert claiming("test.accuracy >= 90%", (113, 113)) == []
+    assert claiming("test.accuracy >= 99%", (50, 50)) == []
+    assert claiming("test.balanced_accuracy >= 90%", (400, 60)) == ["W743"]  # accuracy: 1.4 points
+    assert claiming("test.loss < 0.3", (10, 10)) == []
+
+
+def test_an_epoch_that_leaves_images_out() -> None:
+    assert on_data("for = 9 epochs", data="batch = 100", facts=facts((70, 56))) == ["W744", "W745"]
+    assert on_data("for = 9 epochs", data="batch = 100", facts=facts((70, 55))) == ["W745"]
+    (lost, *_) = advised(
+        'ftr 1\ndata {\ntrain = folder("photos")\nbatch = 64\n}\nbase = gluon("resnet18_v2")\n'
+        'stage "one" {\ntrain = head\nfor = 30 epochs\n}\n',
+        facts((60, 60)),
+    )
+    assert lost.help() == "`batch = 60` leaves out 0"
+
+
+def test_stages_of_few_steps() -> None:
+    assert on_data("for = 19 steps") == ["W745"]
+    assert on_data("for = 20 steps") == []
+
+
+def test_many_numbers_on_few_images() -> None:
+    low = ("for = 9 epochs", "optimizer = adam(lr = 1e-4)", "schedule = cosine(warmup = 5 steps)")
+    assert on_data(*low, train="all", facts=facts((500, 499))) == ["W746"]
+    assert on_data(*low, train="all", facts=facts((500, 500))) == []
+    assert on_data(*low, train="base.block1 .. head", facts=facts((500, 499))) == ["W746"]
+    assert on_data(*low, train="base.stem .. base.block2", facts=facts((500, 499))) == []  # less than half of all
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("Dog", "cat", "dog"), "`Dog` (600) and `dog` (600)"),
+        (("1", "01", "1.0", "2"), "`1` (600), `01` (600) and `1.0` (600)"),
+        (("90071992547409931", "90071992547409932"), ""),  # one number to a float
+        (("big_cat", "Big Cat", "big-cat", "bigcat"), "`big_cat` (600), `Big Cat` (600) and `big-cat` (600)"),
+        (("STRASSE", "straße", "-1", "1"), "`STRASSE` (600) and `straße` (600)"),
+        (("a", "A", "β", "Β", "cafe", "café", "1a", "01a"), ""),
+    ],
+)
+def test_classes_that_may_be_one(names: tuple[str, ...], said: str) -> None:
+    found = advised(recipe(), DataFacts(names, {"train": (600,) * len(names)}))
+    assert [problem.message().partition(": ")[2] for problem in found if problem.code == "W794"] == [said] * bool(said)
+
+
+def test_a_missing_label_as_a_class() -> None:
+    found = advised(recipe(), DataFacts(("NaN", "cat", "none"), {"train": (600, 600, 600)}))
+    (problem,) = (problem for problem in found if problem.code == "W795")
+    assert problem.message() == "`NaN` (600 training images) is a class, and may stand for a missing label"
+
+
+@pytest.mark.parametrize(
+    ("augment", "sides", "has_choice"),
+    [
+        ("random_crop", (64, 64), False),
+        ("random_crop", (8, 500), False),  # `prepare` makes them all 64
+        ("random_crop", None, True),
+        ("random_crop(padding = 4px)", (64, 64), True),
+        ("resize(72px), random_crop", (64, 64), True),
+        ("resize(64px), center_crop, random_crop", None, False),
+        ("random_resized_crop", (64, 64), True),
+        ("random_resized_crop(scale = 1.0 .. 1.0, ratio = 1.0 .. 1.0)", (64, 64), False),
+        ("random_resized_crop(scale = 1.0 .. 1.0, ratio = 1.0 .. 1.0)", None, True),
+        ("random_resized_crop(scale = 1.0 .. 1.0)", (64, 64), True),
+    ],
+)
+def test_crops_that_have_no_choice(augment: str, sides: tuple[int, int] | None, has_choice: bool) -> None:
+    data = f"size = 64px\naugment = [{augment}, flip]"
+    assert on_data(data=data, facts=facts((600, 600), sides=sides)) == ([] if has_choice else ["W797"])
+
+
+def test_files_that_stand_in_two_sets() -> None:
+    def listing(*names: str) -> Listing:
+        return Listing(tuple(Sample(name, 0, Path("photos", name)) for name in names), ("a", "b"))
+
+    text = recipe(data='train = csv("a.csv", image = "i", label = "l")\nvalid = csv("b.csv", image = "i", label = "l")')
+    text = (
+        text.replace('packaged("efficientnet_lite0")', 'gluon("resnet18_v2")')
+        .replace("block6", "block4")
+        .replace("for = 4", "for = 9")
+    )
+    (problem,) = advised(text, facts((600, 600)), {"train": listing("1", "2", "3"), "valid": listing("3", "4")})
+    assert problem.code == "W747"
+    assert problem.message() == "1 file of `valid` stands in `train` as well, such as `photos/3`"
+    assert advised(text, facts((600, 600)), {"train": listing("1"), "valid": listing("2")}) == ()
+
+
+# --- excuses -----------------------------------------------------------------------------------
+
+FAST = "optimizer = adam(lr = 0.01, weight_decay = 1e-4)"
+
+
+@pytest.mark.parametrize(
+    ("comment", "left"),
+    [
+        ("", ["W710", "W721"]),
+        ("# allow: W710", ["W721"]),
+        ("# allow: W710, W721", []),
+        ("#allow:w710,W721: a trial of what happens", []),
+        ("# a trial # allow: W721", ["W710"]),
+        ("# we allow: W710", ["W710", "W721"]),
+        ("# allow everything", ["W710", "W721"]),
+        ("# allow W710", ["W710", "W721", "W702"]),
+        ("# noqa: W710", ["W710", "W721", "W702"]),
+        ("# as W710 says", ["W710", "W721"]),
+        ("# allow: W722", ["W710", "W721", "W702"]),
+        ("# allow: W721, W999", ["W710", "W702"]),
+        ("# allow: W740", ["W710", "W721"]),  # the data will tell
+    ],
+)
+def test_a_comment_excuses_the_advice_on_its_line(comment: str, left: list[str]) -> None:
+    assert given(recipe(f"{FAST}  {comment}")) == left
+
+
+def test_an_excuse_on_another_line_excuses_nothing() -> None:
+    text = recipe("optimizer = adam(lr = 0.01)").replace("for = 4 epochs", "for = 4 epochs  # allow: W710")
+    assert given(text) == ["W702", "W710"]
+
+
+def test_a_string_holds_no_excuse() -> None:
+    assert given(recipe(more='about = "# allow: W701"\n')) == []
+    assert given(recipe(more='about = "\\"# allow: W701"  # allow: W702\n')) == ["W702"]
+
+
+def test_errors_cannot_be_excused() -> None:
+    assert given(recipe(more="seed = 1  # allow: E421\n")) == ["W702"]
+    with pytest.raises(Exception, match="warm-up"):
+        checked(recipe("schedule = cosine(warmup = 4 epochs)  # allow: E421"))
+
+
+def test_excuses_are_not_judged_with_other_values() -> None:
+    text = "ftr 1\nparam lr = 0.5\n" + recipe("optimizer = sgd(lr = $lr)  # allow: W710").removeprefix("ftr 1\n")
+    assert given(text) == []
+    assert given(text, ["lr=0.001"]) == []
+    assert given(text.replace("0.5", "0.001")) == ["W702"]
+
+
+def test_a_parent_may_excuse_and_is_not_judged_for_what_its_child_changes(tmp_path: Path) -> None:
+    (tmp_path / "parent.ftr").write_text(recipe("optimizer = adam(lr = 0.01)  # allow: W710"))
+    child = tmp_path / "child.ftr"
+    child.write_text('ftr 1\nextends "parent.ftr"\nseed = 3\n')
+    assert check(load(child), VOCABULARY).advice == ()
+    child.write_text('ftr 1\nextends "parent.ftr"\nstage "top" {\n  optimizer = adam(lr = 1e-4)\n}\n')
+    assert check(load(child), VOCABULARY).advice == ()
+    child.write_text('ftr 1\nextends "parent.ftr"\nstage "top" {\n  optimizer = adam(lr = 0.02)\n}\n')
+    assert [problem.code for problem in check(load(child), VOCABULARY).advice] == ["W710"]
+
+
+def test_excuses_of_what_the_data_shows() -> None:
+    text = recipe(base='gluon("resnet18_v2")', train="base.block4 .. head")
+    text = text.replace("for = 4 epochs", "for = 9 epochs")
+    few = text.replace("for = 3 epochs", "for = 3 steps  # allow: W745")
+    assert advised(few, facts((600, 600))) == ()
+    many = text.replace("for = 3 epochs", "for = 3 epochs  # allow: W745")
+    assert [problem.code for problem in advised(many, facts((600, 600)))] == ["W702"]
+    assert given(many) == []
+
+
+# --- all of them -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", OF_TEXT)
+def test_the_examples_of_the_text(code: str) -> None:
+    example = EXAMPLES[code]
+    assert code in given(hosted(example.wrong, example.inside))
+    assert given(hosted(example.right, example.inside)) == []
+
+
+def test_each_kind_has_a_reason_a_source_and_an_example() -> None:
+    kinds = codes("W7")
+    assert list(kinds) == list(EXAMPLES)
+    for code, kind in kinds.items():
+        assert kind.__doc__
+        if code not in ("W701", "W702"):  # they say what the recipe itself shows
+            assert getattr(kind, "source", ""), code
+    of_text = ("recipe_lang.", "runtime.vocabulary.")
+    given_later = {code for code, kind in kinds.items() if not kind.__module__.startswith(of_text)}
+    assert given_later | {"W750"} == VOCABULARY.later & set(kinds)  # W750 looks at the machine
+
+
+DATA_GIVES = (
+    'ftr 1\ndata {\n  train = csv("a.csv", image = "i", label = "l")\n'
+    '  test  = csv("b.csv", image = "i", label = "l")\n  batch = 400\n'
+    '  augment = [random_crop, flip]\n}\nbase  = gluon("resnet18_v2")\n'
+    'stage "all" {\n  train     = all\n  for       = 5 steps\n  optimizer = adam(lr = 1e-4)\n'
+    "  schedule  = cosine(warmup = 1 step)\n  monitor   = valid.accuracy\n}\n"
+    "expect {\n  test.accuracy >= 80%\n  test.top5 >= 80%\n}\n"
+)
+
+
+def test_rendered_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.compile.data_advice.room", lambda: 8 * 10**9)
+    problems = [
+        next(
+            problem
+            for problem in checked(hosted(EXAMPLES[code].wrong, EXAMPLES[code].inside)).advice
+            if problem.code == code
+        )
+        for code in OF_TEXT
+    ]
+    photo = Listing((Sample("1", 0, Path("photos/1.jpg")),), ("a", "b"))
+    counts = facts((520, 9, 30, 30, 30), (5, 2, 0, 0, 0), (20, 3, 0, 0, 0), sides=(100, 224))
+    of_data = advised(DATA_GIVES, counts, {"train": photo, "test": photo}, Need(5 * 10**8, 6 * 10**7))
+    assert sorted({problem.code for problem in of_data}) == OF_DATA
+    assert_golden("advice.txt", "\n\n".join(map(render, (*problems, *of_data))) + "\n")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").rglob("*.ftr")), ids=lambda path: path.stem)
+def test_shipped_recipes_are_quiet(path: Path) -> None:
+    assert check(load(path), VOCABULARY).advice == ()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/language.md"])
+def test_recipes_in_the_docs_are_quiet(page: str) -> None:
+    for block in re.findall(
+        r"^```ftr\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    ):
+        if "extends" not in block:
+            assert given(block) == []
+
+
+# --- the commands ------------------------------------------------------------------------------
+
+
+def ftr(*args: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        app(args=[str(arg) for arg in args], prog_name="ftr")
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_check_denies_advice_where_it_is_told_to(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    hasty, calm, wrong = (tmp_path / f"{name}.ftr" for name in ("hasty", "calm", "wrong"))
+    hasty.write_text(recipe("optimizer = adam(lr = 0.01)"))
+    calm.write_text(recipe())
+    wrong.write_text("ftr 1\n")
+    assert ftr("check", hasty) == 0
+    out, err = capfd.readouterr()
+    assert (out.startswith(f"{hasty}: fine"), err.startswith("advice[W710]: ")) == (True, True)
+    assert ftr("check", "--deny-warnings", calm) == 0
+    capfd.readouterr()
+    assert ftr("check", "--deny-warnings", hasty, calm) == 1
+    out, err = capfd.readouterr()
+    assert [line.split(" (")[0] for line in out.splitlines()] == [f"{hasty}: refused", f"{calm}: fine"]
+    assert out.splitlines()[0].endswith("), with advice on 1")
+    assert err.startswith("advice[W710]: ")
+    assert ftr("check", "--deny-warnings", hasty, wrong) == 2
+    capfd.readouterr()
+    assert ftr("check", "--deny-warnings", "--json", hasty) == 1
+    (report,) = json.loads(capfd.readouterr().out)
+    assert [(each["code"], each["level"]) for each in report["problems"]] == [("W710", "advice")]
+
+
+def test_plan_and_run_tell_what_the_data_shows(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    make_images(tmp_path / "photos", {"blue": 20, "red": 3})
+    few = tmp_path / "few.ftr"
+    few.write_text(
+        'ftr 1\ndata {\n  train = folder("photos")\n  size  = 32px\n  batch = 4\n}\n'
+        'base = gluoncv("cifar_resnet20_v1", weights = none)  # allow: W724\n'
+        'stage "head" {\n  train = head\n  for   = 40 steps\n}\n'
+    )
+    assert ftr("plan", few) == 0
+    assert re.findall(r"advice\[(W\d+)\]", capfd.readouterr().err) == ["W740", "W741"]
+    assert ftr("plan", "--deny-warnings", few) == 1
+    capfd.readouterr()
+    assert ftr("run", "--deny-warnings", "--out", tmp_path / "run", few) == 1
+    assert "advice[W740]" in capfd.readouterr().err
+    assert not (tmp_path / "run").exists()
+    few.write_text(few.read_text().replace('folder("photos")', 'folder("photos")  # allow: W740, W741'))
+    assert ftr("plan", "--deny-warnings", few) == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_an_excuse_at_the_end_of_a_statement_holds_for_all_of_it() -> None:
+    call = "optimizer = adam(\n    lr = 0.01,\n    beta1 = 0.9,\n  )"
+    assert given(recipe(call)) == ["W710"]
+    assert given(recipe(f"{call}  # allow: W710")) == []
+    assert sorted(given(recipe(call.replace("0.9,", "0.9,  # allow: W710")))) == ["W702", "W710"]
+    flat = recipe(
+        "optimizer = adam(lr = 0.01, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, decay_norms = false)  # allow: W710"
+    )
+    assert given(format_text(Source("r.ftr", flat))) == []  # over several lines now
+
+
+def test_a_claim_that_is_made_of_the_test_set_too_needs_no_advice() -> None:
+    claims = "expect {\n  valid.accuracy >= 0.8\n  test.accuracy >= 0.8\n}\n"
+    text = recipe("monitor = valid.accuracy", data='train = folder("photos")\n  test = holdout(20%)', more=claims)
+    assert given(text) == []
+    assert given(text.replace("test.accuracy", "test.f1")) == ["W727"]

@@ -1,0 +1,346 @@
+"""From a checked recipe and facts to a plan: no image, no network, no MXNet."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from golden_files import assert_golden
+from paths import ROOT, TESTS
+from planned import facts, net_facts, plan_of
+
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import parse
+from recipe_lang.output.resolved import print_recipe
+from recipe_lang.problem import Problem, RecipeError
+from recipe_lang.source import Source
+from runtime.compile.compiler import compile_plan
+from runtime.plan.types import DataFacts, StagePlan, Step, as_json
+from runtime.vocabulary import VOCABULARY
+
+
+def recipe(
+    *fields: str,
+    data: str = "",
+    base: str = 'gluon("resnet18_v2", weights = none)',
+    top: str = "",
+    more: str = "",
+) -> str:
+    """Return a recipe with one stage of these fields; it trains the head for 4 epochs if they say nothing else."""
+    written = "\n".join(fields)
+    train = "" if "train =" in written else "train = head\n"
+    length = "" if "for =" in written else "for = 4 epochs\n"
+    size = "" if data.startswith("size") else "size = 64px\n"
+    return (
+        f'ftr 1\n{top}\ndata {{\ntrain = folder("photos")\nbatch = 10\n{size}{data}\n}}\n'
+        f'base = {base}\nstage "one" {{\n{train}{length}{written}\n}}\n{more}'
+    )
+
+
+def stage_of(*fields: str, **options: str) -> StagePlan:
+    return plan_of(recipe(*fields, **options)).stages[0]
+
+
+def problems_of(*fields: str, **options: str) -> tuple[Problem, ...]:
+    with pytest.raises(RecipeError) as caught:
+        stage_of(*fields, **options)
+    return caught.value.problems
+
+
+# --- golden plans ----------------------------------------------------------------------------
+
+
+def test_the_plan_of_the_digits() -> None:
+    text = (ROOT / "recipes/digits.ftr").read_text(encoding="utf-8")
+    data = DataFacts(
+        tuple("0123456789"), {"train": (108,) * 9 + (105,), "valid": (27,) * 9 + (26,), "test": (45,) * 9 + (46,)}
+    )
+    checked = check(parse(Source("recipes/digits.ftr", text)), VOCABULARY)
+    plan = compile_plan(checked, data, net_facts(7))
+    assert_golden("plan-digits.json", json.dumps(as_json(plan), indent=2) + "\n")
+
+
+FOLDERS = """ftr 1
+name = "folders"
+param lr = 1e-3 in log(1e-5 .. 1e-1)
+data {
+  train   = folder("data/train")
+  valid   = folder("/absolute/valid")
+  prepare = [resize(256px), center_crop, normalize(mean = [0.5, 0.5, 0.5], std = [0.25, 0.25, 0.25])]
+  augment = [random_resized_crop(scale = 0.4 .. 1.0), flip(horizontal)]
+  batch   = 16
+}
+base = gluon("resnet18_v2", weights = gluon_params("r.params", sha256 = "0676ba61"))
+head = [dropout(0.3), dense(classes)]
+loss = cross_entropy(label_smoothing = 0.1)
+defaults {
+  clip = global_norm(1.0)
+}
+stage "warm up" {
+  train     = head
+  for       = 2 epochs
+  optimizer = adamw(lr = $lr)
+}
+stage "open" {
+  train     = base.block3 .. head except matching("*bias")
+  for       = 40 steps
+  optimizer = sgd(lr = $lr / 2, momentum = 0.8)
+  lr_scale  = { base.block3 = 0.1, base.block4 = 0.3 }
+  schedule  = multistep(at = [2 epochs, 3 epochs], warmup = 5 steps)
+  loss      = cross_entropy
+  augment   = none
+  stop      = early(valid.f1, patience = 1 epoch)
+  norm      = frozen
+}
+expect {
+  valid.accuracy >= 93%
+}
+"""
+
+
+def test_the_plan_of_folders() -> None:
+    checked = check(parse(Source("recipes/folders.ftr", FOLDERS)), VOCABULARY, ["lr=2e-3"])
+    plan = compile_plan(checked, facts(200, 40), net_facts(4))
+    assert_golden("plan-folders.json", json.dumps(as_json(plan), indent=2) + "\n")
+
+
+def test_planning_needs_no_mxnet() -> None:
+    program = (
+        "import sys, test_compiler; test_compiler.test_the_plan_of_folders();"
+        " assert not {'mxnet', 'gluoncv', 'PIL'} & set(sys.modules), 'imported'"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parent, env={"PYTHONPATH": f"{ROOT}:{TESTS}"}, check=True
+    )
+
+
+# --- lengths ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("images", "length", "per_epoch", "steps", "epochs"),
+    [
+        (100, "3 epochs", 10, 30, 3),
+        (109, "3 epochs", 10, 30, 3),  # the partial batch is dropped
+        (110, "3 epochs", 11, 33, 3),
+        (100, "25 steps", 10, 25, 3),
+        (100, "1 step", 10, 1, 1),
+    ],
+)
+def test_lengths_become_steps(images: int, length: str, per_epoch: int, steps: int, epochs: int) -> None:
+    (stage,) = plan_of(recipe(f"for = {length}"), data=facts(images)).stages
+    assert (stage.steps_per_epoch, stage.steps, stage.epochs) == (per_epoch, steps, epochs)
+
+
+def test_all_lengths_of_a_stage_are_in_steps() -> None:
+    stage = stage_of(
+        "schedule = step(every = 2 epochs, warmup = 0.5 epochs)", "stop = early(valid.loss, patience = 15 steps)"
+    )
+    assert (stage.schedule.args["every"], stage.warmup) == (20, 5)
+    assert stage.stop is not None
+    assert stage.stop.patience == 15
+    assert stage_of("schedule = multistep(at = [7 steps, 9 steps])").schedule.args["at"] == (7, 9)
+
+
+@pytest.mark.parametrize(
+    ("length", "warmup", "steps"),
+    [("3 epochs", "10%", 3), ("15 steps", "20%", 3), ("25 steps", "0.1", 2), ("3 epochs", "1 epoch / 2", 5)],
+)
+def test_a_warmup_may_be_a_share_of_its_stage(length: str, warmup: str, steps: int) -> None:
+    assert stage_of(f"for = {length}", f"schedule = cosine(warmup = {warmup})").warmup == steps
+
+
+def test_a_share_is_the_same_recipe_however_it_is_written() -> None:
+    texts = [recipe(f"schedule = cosine(warmup = {warmup})") for warmup in ("10%", "0.1", "3 steps", "0.1 epochs")]
+    assert [len({plan_of(text).hash for text in texts[:count]}) for count in (2, 3, 4)] == [1, 2, 3]
+    printed = print_recipe(check(parse(Source("r.ftr", texts[0])), VOCABULARY), VOCABULARY)
+    assert "warmup = 10%" in printed
+
+
+def test_a_warmup_as_long_as_the_stage_is_an_error() -> None:
+    (problem,) = problems_of("for = 12 steps", "schedule = cosine(warmup = 1.2 epochs)")
+    assert problem.code == "E551"
+    assert problem.span is not None
+    assert problem.span.text == "1.2 epochs"
+
+
+def test_a_stage_that_trains_nothing_is_an_error() -> None:
+    (problem,) = problems_of('train = matching("*gama")')
+    assert problem.code == "E550"
+    assert problem.span is not None
+    assert problem.span.text.startswith("matching")
+    (problem,) = problems_of('train = matching("base*gamma")', "norm = frozen")
+    assert problem.code == "E550"
+
+
+# --- parts -----------------------------------------------------------------------------------
+
+
+def test_what_trains_and_where_the_cut_is() -> None:
+    assert stage_of("train = head").cut == 5
+    assert stage_of("train = all").cut == 0
+    stage = stage_of("train = [base.block2, head]")
+    assert stage.cut == 2
+    assert [part.trained > 0 for part in stage.parts] == [False, False, True, False, False, True]
+    assert [part.norms for part in stage.parts] == ["frozen", "frozen", "train", "frozen", "frozen", "none"]
+    assert stage.parts[2].numbers == 24 * 11  # weight, scale, shift; statistics are no parameters
+    assert stage.trained == 24 * 11 + 650
+
+
+def test_frozen_norms_train_the_rest_of_their_part() -> None:
+    stage = stage_of("train = base.block4 .. head", "norm = frozen")
+    assert (stage.parts[4].trained, stage.parts[4].norms) == (40 * 9, "frozen")
+
+
+def test_rates_of_parts() -> None:
+    def scales(*fields: str) -> list[float]:
+        return [round(part.lr_scale, 6) for part in stage_of(*fields).parts]
+
+    assert scales("train = all") == [1] * 6
+    assert scales("train = all", "lr_scale = { base.stem .. base.block2 = 0.1, head = 2 }") == [0.1, 0.1, 0.1, 1, 1, 2]
+    assert scales("train = all", "lr_scale = layer_decay(0.5)") == [1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1]
+    # a frozen part in between counts: the scale belongs to the depth
+    assert scales("train = [base.block1, head]", "lr_scale = layer_decay(0.5)") == [1, 1 / 16, 1, 1, 1, 1]
+
+
+# --- images ----------------------------------------------------------------------------------
+
+
+def names(steps: Sequence[Step]) -> list[str]:
+    return [f"{step.name} {step.args['size']}" if "size" in step.args else step.name for step in steps]
+
+
+@pytest.mark.parametrize(
+    ("data", "prepared", "training"),
+    [
+        ("", ["resize 64", "center_crop 64"], ["resize 64", "center_crop 64"]),
+        ("augment = [flip]", ["resize 64", "center_crop 64"], ["resize 64", "center_crop 64", "flip"]),
+        ("augment = []", ["resize 64", "center_crop 64"], ["resize 64", "center_crop 64"]),
+        (
+            "augment = [random_resized_crop, flip]",
+            ["resize 64", "center_crop 64"],
+            ["random_resized_crop 64", "flip"],
+        ),
+        (
+            "prepare = [resize(80px), center_crop]\naugment = [random_crop]",
+            ["resize 80", "center_crop 64"],
+            ["resize 80", "random_crop 64"],
+        ),
+        (
+            "prepare = [resize(80px), center_crop]\naugment = [resize(70px), random_crop]",
+            ["resize 80", "center_crop 64"],
+            ["resize 70", "random_crop 64"],
+        ),
+        ("prepare = [resize(80px)]", ["resize 80", "center_crop 64"], ["resize 80", "center_crop 64"]),
+        (
+            "prepare = [normalize(mean = [0, 0, 0], std = [1, 1, 1])]",  # says nothing of the geometry
+            ["resize 64", "center_crop 64"],
+            ["resize 64", "center_crop 64"],
+        ),
+        (
+            "prepare = [flatten_alpha(black)]\naugment = [random_resized_crop]",
+            ["flatten_alpha", "resize 64", "center_crop 64"],
+            ["flatten_alpha", "random_resized_crop 64"],
+        ),
+        (
+            "prepare = [resize(80px), center_crop, levels(4095)]\naugment = [random_crop]",  # read first
+            ["levels", "resize 80", "center_crop 64"],
+            ["levels", "resize 80", "random_crop 64"],
+        ),
+        (
+            "augment = [color_jitter(0), flip, lighting(0)]",
+            ["resize 64", "center_crop 64"],
+            ["resize 64", "center_crop 64", "flip"],
+        ),
+    ],
+)
+def test_what_is_done_to_images(data: str, prepared: list[str], training: list[str]) -> None:
+    plan = plan_of(recipe(data=data))
+    assert names(plan.data.prepare) == prepared
+    assert names(plan.stages[0].augment) == training
+
+
+def test_a_crop_without_a_choice_is_a_fixed_step_whose_result_is_kept() -> None:
+    square = replace(facts(), sides=(20, 64))
+    (stage,) = plan_of(recipe(data="augment = [random_crop, flip]"), data=square).stages
+    assert (names(stage.augment), stage.views) == (["resize 64", "center_crop 64", "flip"], 2)
+    (stage,) = plan_of(recipe(data="augment = [random_crop, flip]")).stages
+    assert (names(stage.augment)[1], stage.views) == ("random_crop 64", None)
+
+
+def test_a_stage_has_its_own_augmentation_or_the_shared_one() -> None:
+    shared = "augment = [flip]"
+    assert names(stage_of(data=shared).augment)[-1] == "flip"
+    assert "flip" not in names(stage_of("augment = none", data=shared).augment)
+    assert names(stage_of("augment = [lighting]", data=shared).augment)[2:] == ["lighting"]
+
+
+def test_the_size_is_written_or_the_crops_or_the_bases_own() -> None:
+    assert plan_of(recipe()).data.size == 64
+    crop = "prepare = [resize(80px), center_crop(72px)]"
+    assert plan_of(recipe(data=crop).replace("size = 64px\n", "")).data.size == 72
+    assert plan_of(recipe().replace("size = 64px\n", "")).data.size == 224
+
+
+@pytest.mark.parametrize(
+    ("base", "data", "mean", "std"),
+    [
+        ('packaged("efficientnet_lite0")', "", (127 / 255,) * 3, (128 / 255,) * 3),
+        ('gluon("resnet18_v2")', "", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ('gluoncv("resnet50_v1b", weights = none)', "", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ('gluoncv("cifar_resnet20_v1")', "size = 32px", (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+        (
+            'gluon("resnet18_v2")',
+            "prepare = [resize(64px), normalize(mean = [0.1, 0.2, 0.3], std = [1, 2, 3])]",
+            (0.1, 0.2, 0.3),
+            (1, 2, 3),
+        ),
+    ],
+)
+def test_normalization_belongs_to_the_weights(
+    base: str, data: str, mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
+    blocks = 7 if "lite" in base else 3 if "cifar" in base else 4
+    plan = plan_of(recipe(base=base, data=data), blocks=blocks)
+    assert plan.data.mean == pytest.approx(mean)
+    assert plan.data.std == pytest.approx(std)
+    assert "normalize" not in names(plan.data.prepare)
+
+
+# --- what a stage starts from and hands on ---------------------------------------------------
+
+
+def test_where_each_stage_starts() -> None:
+    second = 'stage "two" {\n  train = all\n  for = 1 epoch\n}\n'
+
+    def origins(*fields: str, base: str = 'gluon("resnet18_v2", weights = none)') -> list[str]:
+        return [stage.starts_from for stage in plan_of(recipe(*fields, base=base, more=second)).stages]
+
+    assert origins() == ["random weights", 'the last weights of "one"']
+    assert origins("monitor = valid.f1")[1] == 'the best weights of "one" by valid.f1'
+    assert origins("stop = early(valid.loss)")[1] == 'the best weights of "one" by valid.loss'
+    assert origins("stop = early(valid.loss)", "keep = last")[1] == 'the last weights of "one"'
+    assert origins(base='gluon("resnet18_v2")')[0] == "the base's imagenet weights, a new head"
+
+
+def test_the_loss_of_a_stage_is_its_own_or_the_recipes() -> None:
+    top = "loss = cross_entropy(label_smoothing = 0.1)"
+    assert stage_of(top=top).loss.args == {"label_smoothing": 0.1}
+    assert stage_of("loss = cross_entropy", top=top).loss.args == {"label_smoothing": 0.0}
+
+
+def test_names_and_parameters() -> None:
+    plan = plan_of(recipe("optimizer = adam(lr = $r)", top="param r = 1e-3 in 1e-4 .. 1e-2"), ["r=2e-3"])
+    assert (plan.name, plan.params) == ("r", {"r": "0.002"})
+    assert plan.stages[0].optimizer.args["lr"] == 2e-3
+    assert plan.stages[0].optimizer.place is not None
+    assert str(plan.stages[0].optimizer.place).startswith("recipes/r.ftr:")
+
+
+def test_numbers_that_json_has_not() -> None:
+    assert as_json({"loss": float("nan"), "all": (float("inf"), 1.5)}) == {"loss": None, "all": [None, 1.5]}

@@ -1,0 +1,56 @@
+"""Joined layers give what the layers give one by one: for the smallest network of each family, cut at each part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.sweep_bases import chosen
+from runtime.backend.mx import mx, nd
+from runtime.features.prefix import Features, can_be_joined
+from runtime.models.catalog import ZOOS
+from runtime.models.network import build_model, start_weights, units
+from runtime.plan.types import Step
+
+BATCH = 2
+SMALLEST = [pair for pair in chosen("", smallest_per_family=True) if pair[0] == "gluoncv"]
+
+
+def outputs(blocks: Sequence[Any], size: int, pixels: Any, fuse: bool) -> list[Any]:
+    """Return what comes out behind each unit, through one piece for each."""
+    features = Features(blocks, BATCH, size, mx.cpu(), lambda images: images, fuse=fuse)
+    ends = list(range(1, len(blocks)))
+    prefix = features.prefix(ends[-1], ends, rows=10 * BATCH)
+    values, found = pixels, []
+    for level in prefix.levels:
+        values = level.run(values)
+        found.append(values.asnumpy())
+    return found
+
+
+@pytest.mark.parametrize(("zoo", "name"), SMALLEST)
+def test_fused_pieces_give_what_the_layers_give(zoo: str, name: str) -> None:
+    row = ZOOS[zoo][name]
+    size = row.native if row.native < 100 else next(side for side in (64, 96, 128, row.native) if row.accepts(side))
+    base = Step(zoo, {"name": name, "weights": None})
+    model = build_model(base, [Step("dense", {"units": "classes"})], 3, size)
+    start_weights(model, base, 1, mx.cpu())
+    pixels = nd.array(np.random.default_rng(0).normal(size=(BATCH, 3, size, size)).astype(np.float32))
+    plain = outputs(units(model), size, pixels, fuse=False)
+    fused = outputs(units(model), size, pixels, fuse=True)
+    for number, (one, other) in enumerate(zip(plain, fused, strict=True)):
+        scale = np.abs(one).max()
+        assert np.isfinite(scale)
+        np.testing.assert_allclose(other, one, rtol=1e-3, atol=2e-4 * scale, err_msg=f"unit {number}")
+
+
+def test_where_mxnet_mixes_up_weights_the_layers_run_one_by_one() -> None:
+    model = build_model(
+        Step("gluoncv", {"name": "senet_154", "weights": None}), [Step("dense", {"units": "classes"})], 3, 64
+    )
+    start_weights(model, Step("gluoncv", {"name": "senet_154", "weights": None}), 1, mx.cpu())
+    blocks = units(model)[1:2]
+    assert not can_be_joined(blocks, (128, 16, 16), mx.cpu())

@@ -1,0 +1,125 @@
+"""Rates against the published formulas, written here again, and against MXNet's own schedulers."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import pytest
+
+from runtime.plan import schedules
+
+TOTAL, EPOCH = 120, 10
+
+ARGS = {
+    "constant": {},
+    "step": {"every": 25, "factor": 0.3},
+    "multistep": {"at": (40, 90), "factor": 0.1},
+    "exponential": {"factor": 0.8},
+    "polynomial": {"power": 1.5, "final": 0.02},
+    "cosine": {"final": 0.01},
+}
+
+
+def make(name: str, warmup: int = 0, **changes: object) -> schedules.Schedule:
+    args = {**ARGS[name], **changes}
+    return schedules.build(name, args, total_steps=TOTAL, steps_per_epoch=EPOCH, warmup_steps=warmup)
+
+
+def published(name: str, step: int, warmup: int) -> float:
+    """Give the factor after the warm-up, straight from each definition."""
+    since, span = step - warmup, TOTAL - warmup
+    if name == "constant":
+        return 1.0
+    if name == "step":
+        return 0.3 ** math.floor(since / 25)
+    if name == "multistep":
+        return 1.0 if step < 40 else 0.1 if step < 90 else 0.01
+    if name == "exponential":
+        return math.exp(since / EPOCH * math.log(0.8))
+    if name == "polynomial":
+        return 0.02 + 0.98 * (1 - since / span) ** 1.5
+    return 0.01 + 0.5 * (1 - 0.01) * (1 + math.cos(since / span * math.pi))
+
+
+def test_every_schedule_has_a_case_here() -> None:
+    assert set(ARGS) == set(schedules.SCHEDULES)
+
+
+@pytest.mark.parametrize("warmup", [0, 1, 15])
+@pytest.mark.parametrize("name", sorted(ARGS))
+def test_follows_its_definition(name: str, warmup: int) -> None:
+    factor = make(name, warmup)
+    for step in range(TOTAL):
+        expected = step / warmup if step < warmup else published(name, step, warmup)
+        assert factor(step) == pytest.approx(expected, rel=1e-12, abs=1e-15), step
+
+
+@pytest.mark.parametrize("name", sorted(ARGS))
+def test_warmup_goes_from_nothing_to_the_peak_and_never_past_it(name: str) -> None:
+    factor = make(name, 20)
+    assert factor(0) == 0
+    assert factor(10) == 0.5
+    assert factor(20) == 1.0
+    assert all(0 <= factor(step) <= 1 for step in range(TOTAL + 5))
+
+
+@pytest.mark.parametrize("name", ["polynomial", "cosine"])
+def test_a_decay_to_nothing_still_learns_in_the_last_step(name: str) -> None:
+    factor = make(name, final=0.0)
+    assert 0 < factor(TOTAL - 1) < 0.01
+    assert factor(TOTAL) == factor(TOTAL + 7) == pytest.approx(0, abs=1e-15)
+
+
+def test_values_do_not_depend_on_the_order_of_asking() -> None:
+    factor = make("multistep", 5)
+    forward = [factor(step) for step in range(TOTAL)]
+    assert [factor(step) for step in reversed(range(TOTAL))] == forward[::-1]
+
+
+def test_a_stage_that_is_all_warmup_does_not_divide_by_nothing() -> None:
+    assert make("cosine", TOTAL)(TOTAL - 1) == (TOTAL - 1) / TOTAL
+    assert make("cosine", TOTAL)(TOTAL) == 1.0
+
+
+def test_rejects_what_it_cannot_do() -> None:
+    with pytest.raises(KeyError):
+        schedules.build("cosin", {}, total_steps=10, steps_per_epoch=5)
+    with pytest.raises(TypeError):
+        schedules.build("cosine", {"final": 0.0, "power": 2}, total_steps=10, steps_per_epoch=5)
+    with pytest.raises(ValueError, match="every"):
+        make("step", every=0)
+    with pytest.raises(ValueError, match="total_steps=0"):
+        schedules.build("constant", {}, total_steps=0, steps_per_epoch=5)
+
+
+@pytest.mark.parametrize("warmup", [0, 15])
+def test_agrees_with_mxnet_polynomial_and_cosine(warmup: int) -> None:
+    from runtime.backend.mx import mx
+
+    ours = {name: make(name, warmup) for name in ("polynomial", "cosine")}
+    theirs = {
+        "polynomial": mx.lr_scheduler.PolyScheduler(TOTAL, base_lr=1.0, pwr=1.5, final_lr=0.02, warmup_steps=warmup),
+        "cosine": mx.lr_scheduler.CosineScheduler(TOTAL, base_lr=1.0, final_lr=0.01, warmup_steps=warmup),
+    }
+    for step in range(TOTAL + 1):
+        for name in ours:
+            assert ours[name](step) == pytest.approx(theirs[name](step), rel=1e-12, abs=1e-15)
+
+
+def test_agrees_with_mxnet_steps() -> None:
+    """MXNet counts the first update as 1 there: its number s + 1 is our step s."""
+    from runtime.backend.mx import mx
+
+    step = mx.lr_scheduler.FactorScheduler(25, factor=0.3, base_lr=1.0)
+    multistep = mx.lr_scheduler.MultiFactorScheduler([40, 90], factor=0.1, base_lr=1.0)
+    for at in range(TOTAL):
+        assert make("step")(at) == pytest.approx(step(at + 1))
+        assert make("multistep")(at) == pytest.approx(multistep(at + 1))
+
+
+def test_needs_neither_numpy_nor_mxnet() -> None:
+    code = "import sys, runtime.plan.schedules; print({'numpy', 'mxnet'} & set(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "set()"

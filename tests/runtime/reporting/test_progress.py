@@ -1,0 +1,449 @@
+"""What a run looks like: canned events, a fake clock, a console into a text."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from golden_files import assert_golden
+from planned import facts, plan_of
+from rich.console import Console
+
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import parse
+from recipe_lang.source import Source
+from runtime.plan.types import Plan
+from runtime.reporting.epoch_line import EpochLine
+from runtime.reporting.plan import show_plan
+from runtime.reporting.plan_summary import show_summary
+from runtime.reporting.progress import Display, summary, worse_since
+from runtime.reporting.report import show_report
+from runtime.tasks.classification.metrics import ClassRow, Report
+from runtime.training import events
+from runtime.training.state import Origin
+from runtime.vocabulary import VOCABULARY
+
+RECIPE = """ftr 1
+name = "canned"
+data {
+  train = folder("photos")
+  test  = folder("more")
+  size  = 64px
+  batch = 25
+}
+base = gluon("resnet18_v2", weights = none)
+stage "head" {
+  train = head
+  for   = 2 epochs
+}
+stage "a title that is so long that it takes more than a line of a narrow terminal" {
+  train     = base.block4 .. head
+  for       = 6 steps
+  optimizer = sgd(lr = 0.01)
+  schedule  = cosine(warmup = 2 steps)
+  monitor   = valid.balanced_accuracy
+  stop      = early(valid.balanced_accuracy, patience = 1 epoch)
+  clip      = global_norm(1.0)
+}
+expect { test.accuracy >= 90% }
+"""
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    data = replace(facts(), counts={"train": (50, 50), "valid": (10, 10), "test": (12, 12)})
+    return plan_of(RECIPE, data=data)
+
+
+def values(accuracy: float) -> dict[str, float]:
+    return {
+        "loss": 1 - accuracy,
+        "accuracy": accuracy,
+        "top5": 1.0,
+        "balanced_accuracy": accuracy - 0.01,
+    } | dict.fromkeys(("precision", "recall", "f1"), accuracy)
+
+
+REPORT = Report(
+    values(0.875),
+    (ClassRow("cat [red]", 0.9, 0.8, 0.85, 12), ClassRow("dog :smile:", 0.8, 0.9, 0.85, 12)),
+    np.array([[0, 0, 10], [0, 1, 2], [1, 0, 1], [1, 1, 11]]),
+)
+
+
+def canned(plan: Plan) -> list[tuple[float, events.Event]]:
+    """Return events, each with the seconds that pass before it."""
+    found: list[tuple[float, events.Event]] = []
+    for stage, epochs in zip(plan.stages, (2, 2), strict=True):
+        at = stage.position
+        found.append((0.5, events.StageStarted(stage, at)))
+        if stage.measures_beginning:
+            found.append((0.0, events.EvaluationStarted(at, 0, 0, "valid")))
+            found.append((1.0, events.Evaluated(at, 0, 0, "valid", values(0.55), math.nan, True)))
+        step = 0
+        for epoch in range(1, epochs + 1):
+            for _ in range(min(4, stage.steps - step)):
+                step += 1
+                found.append((0.25, events.StepFinished(at, epoch, step, 2 / step, 1e-3 / step, 25)))
+            found.append((0.0, events.EvaluationStarted(at, epoch, step, "valid")))
+            evaluated = events.Evaluated(
+                at, epoch, step, "valid", values(0.5 + epoch / 10), 1 / step, at == 1 and epoch == 1
+            )
+            found.append((2.0, evaluated))
+        reason = "stopped early" if at else "done"
+        kept, epoch = ("the best, of epoch 1", 1) if at else ("the last, of epoch 2", 2)
+        best, gained = (0.59, True) if at else (None, None)
+        found.append((0.0, events.StageFinished(at, epochs, step, reason, kept, best, Origin(at, epoch), gained)))
+    found += [(0.0, events.EvaluationStarted(1, 2, 6, "test")), (60.0, events.Tested(1, 2, 6, "test", REPORT))]
+    return found
+
+
+def console_of(width: int, terminal: bool) -> tuple[Console, io.StringIO]:
+    text = io.StringIO()
+    console = Console(
+        file=text,
+        width=width,
+        height=30,
+        force_terminal=terminal,
+        color_system=None,
+        legacy_windows=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        _environ={},
+    )
+    return console, text
+
+
+def show(plan: Plan, width: int, terminal: bool, quiet: bool = False) -> str:
+    console, text = console_of(width, terminal)
+    time = 0.0
+    with Display(console, lambda: time, plan, quiet) as display:
+        for done in range(0, 145, 16):
+            time += 1
+            display.checking(done, 144)
+        for passed, event in canned(plan):
+            time += passed
+            display(event)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_lines_where_there_is_no_terminal(plan: Plan, width: int) -> None:
+    text = show(plan, width, terminal=False)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f]", text)
+    assert_golden("display-plain.txt", text)  # the same at any width: a log has lines, not columns
+
+
+def screens(text: str) -> list[str]:
+    """Return what a terminal shows, each time that the moving lines are drawn anew."""
+    lines = [""]
+    row = 0
+    shown = []
+    for part in re.split(r"(\x1b\[[0-9;?]*[A-Za-z]|\r|\n)", text):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif part == "\x1b[1A":
+            row -= 1
+        elif part == "\x1b[2K":
+            lines[row] = ""
+        elif part and part not in ("\r", "\x1b[?25l", "\x1b[?25h"):
+            assert not part.startswith("\x1b"), repr(part)
+            lines[row] += part
+            shown.append("\n".join(line.rstrip() for line in lines).rstrip())
+    shown.append("\n".join(line.rstrip() for line in lines).rstrip())
+    return shown
+
+
+WIDTHS = (40, 60, 70, 80, 120)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_moving_lines_on_a_terminal(plan: Plan, width: int) -> None:
+    seen = screens(show(plan, width, terminal=True))
+    assert all(len(line) <= width for screen in seen for line in screen.splitlines())
+    parts = [seen[-1]]
+    for sought in ("checking images: ", " 0/8", " 5/8 ", "evaluating valid", "best "):
+        last = [screen for screen in seen if sought in screen][-1]
+        parts.append(last)
+    assert_golden(f"display-terminal-{width}.txt", "\n\n=====\n\n".join(parts) + "\n")
+
+
+@pytest.mark.parametrize("width", range(40, 121, 10))
+@pytest.mark.parametrize("monitor", ["accuracy", "balanced_accuracy", "f1", "loss"])
+@pytest.mark.parametrize("length", ["8 epochs", "120 epochs", "2500 steps"])
+def test_one_line_for_an_epoch_with_the_largest_values(length: str, monitor: str, width: int) -> None:
+    text = RECIPE.replace("2 epochs", f"{length}\n  monitor = valid.{monitor}")
+    stage = plan_of(text, data=facts(6400)).stages[0]
+    event = events.Evaluated(0, 8, stage.steps, "valid", values(0.5) | {"loss": 2.302}, 2.453, True)
+    line = EpochLine.of(stage, event, 13612.0).text(width).plain
+    assert len(line) <= width
+    assert "best" in line or "*" in line
+    assert {"2.453", "2.302"} <= set(re.findall(r"\d\.\d{3}", line))
+    if width >= 80:
+        assert re.search(r"13,612(/s| images/s)  best$", line)
+    if width >= 60:
+        assert f"  {length.split()[1][:-1]}" in line
+        assert "valid" in line
+
+
+def test_a_length_is_shown_in_the_unit_of_the_recipe(plan: Plan) -> None:
+    lines = show(plan, 100, terminal=False).splitlines()
+    assert [line.split()[:2] for line in lines if "valid" in line] == [
+        ["epoch", "1/2"],
+        ["epoch", "2/2"],
+        ["step", "0/6"],
+        ["step", "4/6"],
+        ["step", "6/6"],
+    ]
+
+
+def evaluated(*losses: tuple[float, float, float]) -> list[events.Evaluated]:
+    """Return evaluations with these training and validation losses, and accuracies."""
+    return [
+        events.Evaluated(0, epoch, 4 * epoch, "valid", {"loss": valid, "accuracy": accuracy}, train, False)
+        for epoch, (train, valid, accuracy) in enumerate(losses, 1)
+    ]
+
+
+RISING = ((1.0, 0.9, 0.7), (0.8, 0.8, 0.8), (0.6, 0.85, 0.79), (0.4, 0.9, 0.8), (0.2, 0.95, 0.78))
+
+
+def test_validation_that_gets_worse_is_told_from_noise() -> None:
+    found = worse_since(evaluated(*RISING), "accuracy")
+    assert found is not None
+    assert found.epoch == 2
+    assert worse_since(evaluated(*RISING[:4]), "accuracy") is None  # two epochs may be an accident
+    better = (*RISING[:4], (0.2, 0.95, 0.81))
+    assert worse_since(evaluated(*better), "accuracy") is None  # a loss may rise while the classes get better
+    flat = (*RISING[:4], (0.2, 0.801, 0.78))
+    assert worse_since(evaluated(*flat), "accuracy") is None
+    stuck = (*RISING[:4], (0.9, 0.95, 0.78))
+    assert worse_since(evaluated(*stuck), "accuracy") is None  # the training is no better either
+    assert worse_since([], "accuracy") is None
+
+
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [(80, "  valid worse, train better since epoch 2: overfitting?"), (40, "  overfitting since epoch 2?")],
+)
+def test_it_is_said_once(width: int, said: str) -> None:
+    stage = plan_of(RECIPE.replace("2 epochs", "9 epochs")).stages[0]
+    console, text = console_of(width, terminal=True)
+    with Display(console, lambda: 0.0, plan_of(RECIPE)) as display:
+        display(events.StageStarted(stage, 0))
+        for event in evaluated(*RISING, *RISING[-1:] * 4):
+            display(replace(event, values=values(event.values["accuracy"]) | dict(event.values)))
+    lines = screens(text.getvalue())[-1].splitlines()
+    assert lines.count(said) == 1
+    assert lines.index(said) == 6
+
+
+def test_a_trend_is_drawn_in_characters_that_the_stream_has() -> None:
+    plan = plan_of(RECIPE.replace("2 epochs", "9 epochs"))
+    for encoding, curve in (("utf-8", "█▁▃▆"), ("latin-1", "#_,=")):
+        file = io.TextIOWrapper(io.BytesIO(), encoding, errors="strict", newline="")
+        console = Console(file=file, width=80, force_terminal=True, color_system=None, _environ={})
+        with Display(console, lambda: 0.0, plan) as display:
+            display(events.StageStarted(plan.stages[0], 0))
+            for event, loss in zip(evaluated(*RISING), (0.9, 0.2, 0.4, 0.7), strict=False):
+                display(replace(event, values=values(0.5) | {"loss": loss}))
+        file.seek(0)
+        assert f"valid loss {curve}" in file.read()
+
+
+def test_a_fault_of_the_display_ends_no_run(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    console, text = console_of(80, terminal=True)
+    with Display(console, lambda: 0.0, plan) as display:
+        display(events.StageStarted(plan.stages[0], 0))
+        display(events.Evaluated(0, 1, 4, "valid", {}, 1.0, False))
+        display(events.Evaluated(0, 2, 8, "valid", {}, 1.0, False))  # said once
+    assert text.getvalue().endswith("\x1b[?25h")
+    assert capsys.readouterr().err.splitlines() == ["the run goes on, but is shown no more: KeyError: 'accuracy'"]
+
+
+class Reflowing:
+    """The last rows of a terminal that breaks its lines anew when its width changes, as most do."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.rows: list[tuple[str, bool]] = [("", False)]  # and whether a row goes on with the one before
+        self.row = 0
+
+    def take(self, text: str) -> None:
+        for part in re.split(r"(\x1b\[[0-9;?]*[A-Za-z]|\r|\n)", text):
+            if part == "\n":
+                self.row += 1
+                self.rows[self.row :] = self.rows[self.row :] or [("", False)]
+            elif part == "\x1b[1A":
+                self.row -= 1
+            elif part == "\x1b[2K":
+                self.rows[self.row] = ("", False)
+            elif part and not part.startswith(("\x1b", "\r")):
+                broken = self.broken(self.rows[self.row][0] + part)
+                self.rows[self.row : self.row + 1] = broken
+                self.row += len(broken) - 1
+
+    def broken(self, line: str) -> list[tuple[str, bool]]:
+        starts = range(0, max(1, len(line)), self.width)
+        return [(line[start : start + self.width], start > 0) for start in starts]
+
+    def resize(self, width: int) -> None:
+        assert self.row == len(self.rows) - 1 or not any(text for text, _ in self.rows[self.row + 1 :])
+        lines: list[str] = []
+        for text, goes_on in self.rows[: self.row + 1]:
+            lines = [*lines[:-1], lines[-1] + text] if goes_on else [*lines, text]
+        self.width = width
+        self.rows = [row for line in lines for row in self.broken(line)]
+        self.row = len(self.rows) - 1
+
+
+@pytest.mark.parametrize("widths", [(80, 60, 100), (100, 60, 40, 80), (120, 40, 41, 70, 40)])
+def test_a_terminal_that_changes_its_width_keeps_no_moving_lines(plan: Plan, widths: tuple[int, ...]) -> None:
+    console, text = console_of(widths[0], terminal=True)
+    terminal, time, taken = Reflowing(widths[0]), 0.0, 0
+    happening = canned(plan)
+    with Display(console, lambda: time, plan) as display:
+        for number, (passed, event) in enumerate(happening):
+            time += passed
+            display(event)
+            terminal.take(text.getvalue()[taken:])
+            taken = len(text.getvalue())
+            width = widths[number * len(widths) // len(happening)]
+            if width != terminal.width:
+                terminal.resize(width)
+                console.width = width
+    terminal.take(text.getvalue()[taken:])
+    left = "\n".join(row for row, _ in terminal.rows)
+    assert not re.search("stage ./|rate|left|evaluating|━|─", left), left
+    assert left.count("keeps the") == 2
+
+
+def test_what_others_say_after_the_check_stands_on_a_line_of_its_own(plan: Plan) -> None:
+    console, text = console_of(80, terminal=True)
+    time = 0.0
+    with Display(console, lambda: time, plan) as display:
+        for done in range(0, 145, 16):
+            time += 1
+            display.checking(done, 144)
+        text.write("advice[W760]\n")  # on standard error, past the display
+        display(events.StageStarted(plan.stages[0], 0, 0, 0))
+    seen = screens(text.getvalue())
+    assert any("checking images: 128 of 144" in screen for screen in seen)
+    assert seen[-1].splitlines()[0] == "advice[W760]"
+
+
+def test_what_stays_on_a_terminal_are_the_lines_of_a_log(plan: Plan) -> None:
+    left = screens(show(plan, 200, terminal=True))[-1].splitlines()
+    assert [line.rstrip() for line in show(plan, 200, terminal=False).splitlines()] == left
+
+
+def test_quiet_shows_nothing(plan: Plan) -> None:
+    assert show(plan, 80, terminal=True, quiet=True) == ""
+
+
+def test_a_run_that_goes_on_and_one_that_goes_back_say_so(plan: Plan) -> None:
+    text = io.StringIO()
+    with Display(Console(file=text, width=100), lambda: 0.0, plan) as display:
+        passed_over = ("checkpoints/000002.json: its digest does not fit",)
+        display(events.Resumed(0, 1, 3, (("run.threads", "2", "1"),), passed_over))
+        display(events.StageStarted(plan.stages[0], 0, 1, 3))
+        display(events.RolledBack(0, 1, 3, 5, "loss", float("nan"), 0.25))
+    lines = text.getvalue().splitlines()
+    assert lines[0] == "passed over, because it is damaged: checkpoints/000002.json: its digest does not fit"
+    assert lines[1] == "run.threads was 2, is 1: this may change the weights"
+    assert lines[2] == f"continues in stage 1, after step 3 of {plan.stages[0].steps}"
+    assert lines[-1] == "  the loss is nan at step 5: back to step 3, at 0.25 times the rate"
+
+
+def test_a_stage_that_gained_nothing_says_so(plan: Plan) -> None:
+    text = io.StringIO()
+    with Display(Console(file=text, width=100), lambda: 0.0, plan) as display:
+        display(events.StageStarted(plan.stages[1], 1))
+        kept = 'what it began with: epoch 2 of stage 1 "head"'
+        display(events.StageFinished(1, 2, 6, "done", kept, 0.55, Origin(0, 2), gained=False))
+    assert text.getvalue().splitlines()[-1] == f"  0:00; gained nothing; keeps {kept}"
+
+
+def test_images_per_second_leave_out_evaluation(plan: Plan) -> None:
+    lines = [line for line in show(plan, 100, terminal=False).splitlines() if "images/s" in line]
+    # 100 images in a second, in each full epoch; two seconds of evaluation do not count
+    assert [re.findall(r"(\d+) images/s", line) for line in lines] == [["100"]] * 4
+
+
+RESULT: dict[str, Any] = {
+    "recipe": "canned [x]",
+    "classes": ["cat", "dog"],
+    "images": {"train": 100, "valid": 20, "test": 24},
+    "valid": values(0.9) | {"classes": []},
+    "test": values(0.875) | {"classes": []},
+    "weights_from": {"stage": 2, "title": "top [x]", "epoch": 5, "metric": "valid.loss", "value": 0.1},
+    "expect": [
+        {"claim": "test.accuracy >= 0.9", "value": 0.875, "holds": False},
+        {"claim": "test.loss < 0.5", "value": 0.125, "holds": True},
+    ],
+    "wall_s": 3725.0,
+}
+
+
+def test_the_summary() -> None:
+    console, text = console_of(60, terminal=False)
+    summary(console, RESULT, "runs/canned-1")
+    assert_golden("summary.txt", text.getvalue())
+
+
+@pytest.mark.parametrize("classes", [5, 6])
+def test_top5_is_shown_where_there_are_more_than_five_classes(classes: int) -> None:
+    console, text = console_of(60, terminal=False)
+    summary(console, {**RESULT, "classes": list("abcdef")[:classes]}, "runs/canned-1")
+    rows = tuple(ClassRow(name, 0.9, 0.8, 0.85, 12) for name in "abcdef"[:classes])
+    show_report(console, "folder", replace(REPORT, classes=rows))
+    assert text.getvalue().count("top5") == (2 if classes > 5 else 0)
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_all_of_a_plan_on_paper(plan: Plan, width: int) -> None:
+    console, text = console_of(width, terminal=False)
+    show_plan(console, plan)
+    assert_golden(f"plan-{width}.txt", text.getvalue())
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_plan_on_one_screen(plan: Plan, width: int) -> None:
+    console, text = console_of(width, terminal=False)
+    show_summary(console, plan, check(parse(Source("recipes/r.ftr", RECIPE)), VOCABULARY))
+    lines = text.getvalue().splitlines()
+    assert all(len(line) <= width for line in lines)
+    assert len(lines) <= 23 or width < 80
+    assert_golden(f"plan-summary-{width}.txt", text.getvalue())
+
+
+def test_a_report_on_paper() -> None:
+    console, text = console_of(60, terminal=False)
+    show_report(console, "folder [bold]x", REPORT)
+    assert_golden("report.txt", text.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("filling", "said"),
+    [(0.5, "~0:02 left in this stage, ~10 s in all"), (60.0, "~0:49 left in this stage, ~10 min in all")],
+)
+def test_what_is_guessed_of_later_stages_is_told_from_what_is_measured(plan: Plan, filling: float, said: str) -> None:
+    console, text = console_of(80, terminal=True)
+    time = 0.0
+    stages = (plan.stages[0], replace(plan.stages[1], stop=None))
+    with Display(console, lambda: time, replace(plan, stages=stages)) as display:
+        display(events.StageStarted(plan.stages[0], 0))
+        for passed, event in (
+            *((filling, events.FeaturesComputed(0, 0, 0, done, 100)) for done in (25, 50, 75, 100)),
+            *((0.25, events.StepFinished(0, 1, step, 1.0, 1e-3, 25)) for step in range(1, 5)),
+        ):
+            time += passed
+            display(event)
+    assert said in text.getvalue(), text.getvalue()[-300:]

@@ -160,7 +160,7 @@ class UnknownMetric(Problem):
     is_of_test: bool = False  # it exists, for a set that does not choose
 
     def message(self) -> str:
-        return f"`{self.name}` cannot stand here" if self.is_of_test else f"unknown metric `{self.name}`"
+        return f"`{self.name}` cannot be used here" if self.is_of_test else f"unknown metric `{self.name}`"
 
     def help(self) -> str:
         sets = listed(tuple(f"`{name}`" for name in self.sets))
@@ -226,7 +226,7 @@ class UnknownSetting(Problem):
         if self.suggestion:
             return f"did you mean `{self.suggestion}`?"
         name = self.name.rpartition(".")[2]
-        use = f"write {self.use}" if self.use else f"use `${name}` where it counts"
+        use = f"write {self.use}" if self.use else f"use `${name}` where it is needed"
         add = f"add `param {name} = …` to the recipe and {use}"
         only = "only parameters can be set: " if "." in self.name else ""
         return only + (f"it declares {quoted(self.options)}; for another one {add}" if self.options else add)

@@ -44,13 +44,13 @@ class ParentCycle(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TooManyParents(Problem):
-    """A chain of parents has a few links at most: a longer one cannot be read by a person."""
+    """A chain of parents has at most a few links: nobody can follow a longer one."""
 
     code: ClassVar[str] = "E116"
     limit: int
 
     def message(self) -> str:
-        return f"a recipe builds on {self.limit} others at most"
+        return f"a recipe builds on at most {self.limit} others"
 
     def help(self) -> str:
         return "`ftr show --flat` writes a recipe with its parents as one"

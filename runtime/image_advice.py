@@ -63,7 +63,7 @@ class ClassLost(Problem):
         return f"{shown} {'have' if many else 'has'} no image left in `{self.set_name}`: none of its images can be read"
 
     def help(self) -> str:
-        return "replace the files that were skipped, or hold more out"
+        return "replace the files that were skipped, or hold out more"
 
 
 def image_advice(

@@ -162,7 +162,7 @@ def _rows(
         inputs = SetInputs(sets, prefix)
         for name in samples:
             for done, total in inputs.fill_evaluation(name):
-                progress(f"frozen part, {name}", done, total)
+                progress(f"frozen features, {name}", done, total)
             for values, labels in inputs.evaluation(name):
                 batch = values[: len(labels)].asnumpy()
                 rows.append(batch.reshape(len(labels), -1))

@@ -262,7 +262,7 @@ def renew_lock(recipe: Path, facts: Facts) -> str:
         return f"wrote {path}; the next `ftr run` adds its result"
     changed = differences(old.facts, facts, INPUTS)
     if not changed:
-        return f"{path} is as it should be" + ("" if old.has_result else "; the next `ftr run` adds its result")
+        return f"{path} is up to date" + ("" if old.has_result else "; the next `ftr run` adds its result")
     write_text(path, lock_text(facts))
     lines = [f"  {each.name}: {each.locked or 'none'} -> {each.now or 'none'}" for each in changed]
     return "\n".join([f"renewed {path}; the next `ftr run` adds its result", *lines])

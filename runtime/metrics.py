@@ -24,13 +24,13 @@ class Metric(NamedTuple):
 
 
 METRICS: Mapping[str, Metric] = {
-    "loss": Metric("Mean cross entropy of the true class (natural logarithm), without smoothing.", False),
-    "accuracy": Metric("Share of images whose highest score is the true class.", True),
-    "top5": Metric("Share of images whose true class is among the five highest scores.", True),
-    "balanced_accuracy": Metric("Mean recall over the classes that occur, each counted alike.", True),
-    "precision": Metric("Mean over classes of the share of right answers among the class's answers.", True),
-    "recall": Metric("Mean over classes of the share of the class's images that were found.", True),
-    "f1": Metric("Mean over classes of the harmonic mean of precision and recall.", True),
+    "loss": Metric("Mean cross entropy (natural logarithm), without label smoothing.", False),
+    "accuracy": Metric("Fraction of images whose highest score is that of the true class.", True),
+    "top5": Metric("Fraction of images whose true class has one of the five highest scores.", True),
+    "balanced_accuracy": Metric("Mean recall over the classes that occur, each with equal weight.", True),
+    "precision": Metric("Macro average of precision: the fraction of a class's predictions that are right.", True),
+    "recall": Metric("Macro average of recall: the fraction of a class's images that are predicted right.", True),
+    "f1": Metric("Macro average of F1, the harmonic mean of precision and recall.", True),
 }
 
 

@@ -93,7 +93,7 @@ def _use(card: Card) -> Iterator[str]:
     yield f"Sorts images into {count} classes. It was fine-tuned on the data set {_safe(_data_set(card, 'train'))},"
     yield "with Apache MXNet and GluonCV, by the recipe below."
     yield from ("", "## Intended use", "")
-    yield "For images like those of the data below. On others, and where a wrong answer does harm, measure it first:"
+    yield "For images like those of the data below. On others, and where a wrong answer does harm, evaluate it first:"
     yield "it always names one of its classes, also for an image that shows none of them."
     yield from ("", "Classes, in the order of the scores:", "")
     yield from (f"{number}. {_safe(name)}" for number, name in enumerate(card.classes[:_MOST_CLASSES], 1))
@@ -120,7 +120,7 @@ def _results(card: Card) -> Iterator[str]:
     yield from ("", "## Results", "")
     measured = _measured(card)
     if not measured:
-        yield "This run has not measured its final weights."
+        yield "This run has not evaluated its final weights."
         return
     names = [key for key in _METRICS if any(key in numbers for _, numbers in measured)]
     yield f"| set | {' | '.join(name.replace('_', ' ') for name in names)} |"
@@ -163,7 +163,7 @@ def _running(card: Card) -> Iterator[str]:
     yield from ("", "## How to run", "", "```sh")
     if card.weights:
         yield "ftr predict model.ftrpack photo.jpg"
-        yield "ftr evaluate model.ftrpack --data photos   # one folder for each class"
+        yield "ftr evaluate model.ftrpack --data photos   # one folder per class"
     settings = card.result.get("settings")
     given = settings.items() if isinstance(settings, dict) else ()
     options = "".join(f" --set {quote(_plain(f'{name}={value}'))}" for name, value in given)

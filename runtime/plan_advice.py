@@ -51,7 +51,7 @@ class Imbalance(Problem):
     def message(self) -> str:
         (most, many), (least, few) = self.largest, self.smallest
         rare = f"{quoted(least)} {few:,}"
-        return f"{quoted(most)} has {many:,} training images and {rare}, and nothing looks at the classes alike"
+        return f"{quoted(most)} has {many:,} training images and {rare}, and no metric weighs the classes equally"
 
     def help(self) -> str:
         return "write `monitor = valid.balanced_accuracy` in the last stage, or claim `test.balanced_accuracy`"
@@ -77,7 +77,7 @@ class FewOfClass(Problem):
         return f"{shown} have fewer than {_FEW_OF_CLASS} training images each, the smallest {self.fewest}"
 
     def help(self) -> str:
-        return "add images, join classes, or hold fewer out"
+        return "add images, merge classes, or hold out fewer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class SmallValidation(Problem):
         return f"{self.images} validation images choose the weights: one image is {1 / self.images:.1%} of the accuracy"
 
     def help(self) -> str:
-        return "hold more out, or keep the last weights: `keep = last` and no `stop`"
+        return "hold out more, or keep the last weights: `keep = last` and no `stop`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +116,7 @@ class RoughClaim(Problem):
         return f"`{self.claim}` on {self.images:,} images has a standard error of {points:.1f} points"
 
     def help(self) -> str:
-        return "hold more images out for it, or read the claim as that rough"
+        return "hold out more images for it, or read the claim as that rough"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,16 +133,16 @@ class LostPart(Problem):
 
     def message(self) -> str:
         lost = self.images % self.batch
-        return f"each epoch leaves out {lost} of {self.images} training images: they fill no batch of {self.batch}"
+        return f"each epoch drops {lost} of {self.images} training images: they do not fill a batch of {self.batch}"
 
     def help(self) -> str:
         fewer = self.images // (self.images // self.batch + 1)
-        return f"`batch = {fewer}` leaves out {self.images % fewer}"
+        return f"`batch = {fewer}` drops {self.images % fewer}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FewSteps(Problem):
-    """A step of Adam moves a weight by about the rate at most: in fewer than 20 steps a stage hardly gets anywhere."""
+    """A step of Adam moves a weight by the learning rate at most, or so: 20 steps hardly get a stage anywhere."""
 
     code: ClassVar[str] = "W745"
     source: ClassVar[str] = "Kingma and Ba 2015, arXiv 1412.6980, section 2.1"
@@ -158,7 +158,7 @@ class FewSteps(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManyNumbers(Problem):
-    """A few hundred images do not tell how millions of pretrained numbers should change; they overfit.
+    """A few hundred images do not tell how millions of pretrained parameters should change; they overfit.
 
     On 1,500 photos of solar cells a base that was trained whole reached 83% (adam, 2e-4) to 87% (3e-5), the frozen base
     with a new head 86% to 89%.
@@ -171,7 +171,7 @@ class ManyNumbers(Problem):
     images: int
 
     def message(self) -> str:
-        return f'stage "{self.title}" trains {self.numbers:,} pretrained numbers on {self.images:,} images'
+        return f'stage "{self.title}" trains {self.numbers:,} pretrained parameters on {self.images:,} images'
 
     def help(self) -> str:
         return "train the last blocks only, or the head alone"
@@ -190,7 +190,7 @@ class SharedFiles(Problem):
 
     def message(self) -> str:
         files = "1 file" if self.count == 1 else f"{self.count:,} files"
-        verb = "stands" if self.count == 1 else "stand"
+        verb = "is" if self.count == 1 else "are"
         return f"{files} of `{self.set_name}` {verb} in `{self.other}` as well, such as {quoted(self.example)}"
 
     def help(self) -> str:
@@ -277,10 +277,10 @@ class ClassesAlike(Problem):
     def message(self) -> str:
         shown = [listed(tuple(f"{quoted(name)} ({n:,})" for name, n in group), "and") for group in self.groups[:5]]
         more = f"; and {len(self.groups) - 5} more" if len(self.groups) > 5 else ""
-        return f"classes that may be one, with their training images: {'; '.join(shown)}{more}"
+        return f"classes that may be the same, with their training images: {'; '.join(shown)}{more}"
 
     def help(self) -> str:
-        return "where they are, write them alike in the table, or join their folders"
+        return "if so, spell them the same in the table, or merge their folders"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,7 +306,7 @@ class NoLabelAsClass(Problem):
 class MemoryShort(Problem):
     """A run that needs more memory than there is gets slow first (the system swaps), and is killed then.
 
-    The need is an estimate from the shapes of what the layers give; most of it grows with the batch.
+    The estimate is made from the shapes of the layers' outputs; most of it grows with the batch.
     """
 
     code: ClassVar[str] = "W770"
@@ -316,19 +316,19 @@ class MemoryShort(Problem):
     fits: int
 
     def message(self) -> str:
-        return f"this run takes about {gigabytes(self.needed)} of memory, and {gigabytes(self.room)} can be had"
+        return f"this run needs about {gigabytes(self.needed)} of memory; {gigabytes(self.room)} is available"
 
     def help(self) -> str:
         if self.fits:
             return f"`batch = {self.fits}` should fit"
-        return "make `size` smaller, train fewer parts, or keep less: `--no-cache`"
+        return "make `size` smaller, train fewer parts, or cache less: `--no-cache`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CropWithoutChoice(Problem):
     """A random crop of images that are square and no larger than the crop is always the whole image.
 
-    The plan then has a fixed step in its place, so that what frozen parts give of an image is kept as without it.
+    The plan then has a fixed step in its place, so that frozen features are cached as without it.
     """
 
     code: ClassVar[str] = "W797"
@@ -348,7 +348,7 @@ class CropWithoutChoice(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertainMetric(Problem):
-    """Of five classes or fewer, the true one is always among the five best, whatever the network answers."""
+    """Of five classes or fewer, the true one is always among the five best, whatever the network predicts."""
 
     code: ClassVar[str] = "W785"
     source: ClassVar[str] = "the definition: Russakovsky et al. 2015, arXiv 1409.0575, section 4.1 (1,000 classes)"

@@ -68,7 +68,7 @@ def show_report(console: Console, name: str, report: Report) -> None:
     if len(names) > _MATRIX:
         _show_confusions(console, names, report)
         return
-    console.print("confusion: rows are true, columns are answers")
+    console.print("confusion matrix: rows are true, columns predicted")
     matrix = Table()
     matrix.add_column("")
     for index in range(len(names)):

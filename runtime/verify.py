@@ -88,7 +88,7 @@ def settings_of(lock: Lock, workers: int, device: str | None) -> RunSettings:
     fuse = lock.choice("fuse", ("on", "off")) == "on"
     locked = lock.facts.get(("run", "device"))
     if not isinstance(locked, str):
-        raise lock.broken(("run", "device"), "`run.device` is no text")
+        raise lock.broken(("run", "device"), "`run.device` is not text")
     return RunSettings(device or locked, workers, fuse=fuse)
 
 

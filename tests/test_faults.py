@@ -184,7 +184,7 @@ def test_the_kernels_kill_is_told_from_others(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == (
         "error[E607]: out of memory: the kernel has killed the run, which had 14.0 GB\n"
         " --> r.ftr:2:9\n  |\n2 | batch = 64\n  |         ^^\n"
-        "  = help: `batch = 16` should fit; or make `size` smaller, train fewer parts, or keep less: `--no-cache`; "
+        "  = help: `batch = 16` should fit; or make `size` smaller, train fewer parts, or cache less: `--no-cache`; "
         "as it is, and with more memory, `ftr run --resume runs/r-1` goes on\n\n"
     )
     guard._say(signal.SIGSEGV, 10**9, False, {})

@@ -238,7 +238,7 @@ def test_the_first_run_writes_it_and_the_next_says_whether_it_came_out_again(rec
 
 def test_ftr_lock_keeps_a_result_while_nothing_changes(recipe: Path) -> None:
     ran(recipe)
-    assert ftr("lock", recipe).stdout == f"{lock_of(recipe)} is as it should be\n"
+    assert ftr("lock", recipe).stdout == f"{lock_of(recipe)} is up to date\n"
     assert read_lock(lock_of(recipe)).has_result
     edit(lock_of(recipe), numpy="1.0")
     assert "versions.numpy: 1.0 -> " in ftr("lock", recipe).stdout

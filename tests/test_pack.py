@@ -101,7 +101,7 @@ def test_paths_of_the_own_machine_are_told(tmp_path: Path) -> None:
 def test_a_list_of_images_that_the_pack_does_not_hold_is_told(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", text=RECIPE.replace("data {", 'data {\n  exclude = "lists/blurred.txt"', 1))
     assert pack_run(run, tmp_path / "a.ftrpack")[1] == [
-        "the recipe names lists/blurred.txt, which the pack does not hold: give it to others too"
+        "the recipe names lists/blurred.txt, which the pack does not hold: share it too"
     ]
 
 

@@ -142,7 +142,7 @@ class EmptyClass(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneClass(Problem):
-    """Training data must have at least two classes; with one there is nothing to tell apart.
+    """Training data must have at least two classes; with one there is nothing to classify.
 
     The usual cause is an archive that unpacked into a folder of its own name, one level too deep.
     """
@@ -154,7 +154,7 @@ class OneClass(Problem):
 
     def message(self) -> str:
         """Name the only class."""
-        return f"{quoted(self.path)} has one class only: {quoted(self.name)}"
+        return f"{quoted(self.path)} has only one class: {quoted(self.name)}"
 
     def help(self) -> str:
         """Point at the folder below where that one has class folders."""
@@ -318,7 +318,7 @@ class RepeatedRows(Problem):
             return "give each image one row: a classifier learns one class of each"
         return (
             "give each image one row: of rows that are repeated for balance (oversampling) a holdout would put copies"
-            " into both `train` and `valid`; `monitor = valid.balanced_accuracy` counts classes alike"
+            " into both `train` and `valid`; `monitor = valid.balanced_accuracy` weighs them equally"
         )
 
 
@@ -344,7 +344,7 @@ class LabelsAlike(Problem):
 
     def help(self) -> str:
         """Say what to do about it."""
-        return "write all of these rows alike" if self.where else "put their images into one folder"
+        return "spell all of these rows the same" if self.where else "put their images into one folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -388,7 +388,7 @@ class UnreadableData(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadableImages(Problem):
-    """Image files are damaged, cut off, or no images at all (a web page that was saved as .jpg, say).
+    """Image files are damaged, cut off, or not images at all (a web page saved as .jpg, say).
 
     They are never skipped silently, since the data would then differ from what the recipe says. `images`
     holds each one's path in its source and the reason; `since` says that they could be read when the run began.
@@ -457,13 +457,13 @@ class UnknownClass(Problem):
     def message(self) -> str:
         """Name the classes that training lacks."""
         what = "class" if len(self.names) == 1 else "classes"
-        return f"the {self.set_name} set has {what} {names_of(self.names)}, which training has not"
+        return f"the {self.set_name} set has {what} {names_of(self.names)}, which training does not have"
 
     def help(self) -> str:
         """List the classes of training."""
         if self.nearest and seen(self.nearest) == seen(self.names[0]):
             one, other = told_apart(self.names[0]), told_apart(self.nearest)
-            return f"`{one}` looks like training's `{other}` and is another name: write both alike"
+            return f"`{one}` looks like training's `{other}` and is another name: spell both the same"
         start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
         return f"{start}training has {names_of(self.classes)}"
 
@@ -521,7 +521,7 @@ class TooFewImages(Problem):
 
     def message(self) -> str:
         """Give both numbers."""
-        return f"{counted(self.wanted, 'image')} are asked for, and the source has {self.count:,}"
+        return f"{counted(self.wanted, 'image')} are requested, but the source has {self.count:,}"
 
     def help(self) -> str:
         """Give the largest number."""

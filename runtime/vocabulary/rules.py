@@ -66,7 +66,7 @@ class SizeConflict(Problem):
     size_span: Span | None
 
     def message(self) -> str:
-        return f"this crop makes images of {self.crop}px, the size is {self.size}px"
+        return f"this crop makes images of {self.crop}px, but `size` is {self.size}px"
 
     def related(self) -> tuple[tuple[Span, str], ...]:
         return ((self.size_span, "the size"),) if self.size_span else ()
@@ -86,15 +86,15 @@ class ScaleOfFrozen(Problem):
     def message(self) -> str:
         names = errors.quoted(self.parts)
         if len(self.parts) == 1:
-            return f"{names} has a rate scale and does not train in this stage"
-        return f"{names} have a rate scale and do not train in this stage"
+            return f"{names} has an `lr_scale` and does not train in this stage"
+        return f"{names} have an `lr_scale` and do not train in this stage"
 
     def related(self) -> tuple[tuple[Span, str], ...]:
         return ((self.train_span, "what trains"),) if self.train_span else ()
 
     def help(self) -> str:
         them, their = ("it", "its") if len(self.parts) == 1 else ("them", "their")
-        return f"add {them} to `train`, or remove {their} scale"
+        return f"add {them} to `train`, or remove {their} `lr_scale`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +175,7 @@ class ScaledTwice(Problem):
     part: str
 
     def message(self) -> str:
-        return f"`{self.part}` has two rate scales"
+        return f"`{self.part}` has two scales in `lr_scale`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +185,7 @@ class ScaleOfPattern(Problem):
     code: ClassVar[str] = "E431"
 
     def message(self) -> str:
-        return "a rate scale is for parts, not for parameters by name"
+        return "`lr_scale` takes parts, not parameters by name"
 
     def help(self) -> str:
         return "name the part, such as `base.block3`"
@@ -201,7 +201,7 @@ class NothingCrops(Problem):
         return "no crop follows this resize"
 
     def help(self) -> str:
-        return "add `center_crop` behind it, or `random_crop` in `augment`"
+        return "add `center_crop` after it, or `random_crop` in `augment`"
 
 
 def image_size(recipe: CheckedRecipe) -> tuple[int, Span | None]:
@@ -244,7 +244,7 @@ def _multistep(recipe: CheckedRecipe) -> Iterator[Problem]:
             length: Quantity = stage["for"]
             reason = ""
             if len({place.unit for place in places}) > 1 or numbers != sorted(set(numbers)):
-                reason = "these places do not rise, or mix epochs and steps"
+                reason = "these milestones are not in ascending order, or mix epochs and steps"
             elif places[0].unit == length.unit and numbers[-1] >= length.number:
                 reason = f"the stage of {length} is over before {places[-1]}"
             if reason:
@@ -288,13 +288,13 @@ def _once(recipe: CheckedRecipe) -> Iterator[Problem]:
     seen: set[str] = set()
     for step in data["prepare"] or ():
         if step.value.name in names and step.value.name in seen:
-            yield StepMisused(span=step.span, name=step.value.name, where="stands twice")
+            yield StepMisused(span=step.span, name=step.value.name, where="is given twice")
         seen.add(step.value.name)
     for block in (data, *recipe.all("stage")):
         augment = block["augment"]
         for step in augment if isinstance(augment, tuple) else ():
             if step.value.name in names:
-                yield StepMisused(span=step.span, name=step.value.name, where="is no augmentation")
+                yield StepMisused(span=step.span, name=step.value.name, where="is not an augmentation")
 
 
 def _scales(recipe: CheckedRecipe) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from recipe_lang.suggest import instead, renamed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownField(Problem):
-    """Each block has a fixed set of fields; an unknown one is never dropped in silence."""
+    """Each block has a fixed set of fields; an unknown one is never silently dropped."""
 
     code: ClassVar[str] = "E201"
     name: str
@@ -172,7 +172,7 @@ class UnknownMetric(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownWord(Problem):
-    """A place that takes one of a few words got another."""
+    """Where one of a few words is expected, there is another."""
 
     code: ClassVar[str] = "E208"
     name: str
@@ -195,7 +195,7 @@ class UnknownWord(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownString(Problem):
-    """A string that names one of a known list (a zoo's model) names none of it."""
+    """A string must name one of a known list, such as a zoo's models."""
 
     code: ClassVar[str] = "E209"
     name: str

@@ -12,7 +12,7 @@ from recipe_lang.source import Span
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParentOutside(Problem):
-    """A parent lies in the folder of the recipe or below it, so that a recipe that somebody sends reads no other files.
+    """A parent lies in the folder of the recipe or below it, so that a recipe from somebody else reads no other files.
 
     `--allow-outside` allows others.
     """

@@ -25,7 +25,7 @@ from runtime.feature_cache import FeatureCache
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SameImages(Problem):
-    """Files of the same content in two sets: what the second one measures is in part memory."""
+    """Files with the same content in two sets: part of what the second one measures is memorization."""
 
     code: ClassVar[str] = "W760"
     source: ClassVar[str] = "Barz and Denzler 2020, arXiv 1902.00423: 3% to 10% of CIFAR's test images are copies"
@@ -46,9 +46,9 @@ class SameImages(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassLost(Problem):
-    """Images that cannot be read leave their set after it was made, so that a small set can lose a class.
+    """Images that cannot be read are dropped after the split, so that a small set can lose a class.
 
-    Metrics of classes are then the mean of the others, and no longer say what they did.
+    Metrics over classes are then the mean of the others, and no longer comparable.
     """
 
     code: ClassVar[str] = "W761"

@@ -90,11 +90,11 @@ def _use(card: Card) -> Iterator[str]:
     if about := card.recipe["about"]:
         yield from (_safe(about, limit=2000), "")
     count = len(card.classes)
-    yield f"Sorts images into {count} classes. It was fine-tuned on the data set {_safe(_data_set(card, 'train'))},"
+    yield f"Classifies images into {count} classes. Fine-tuned on the data set {_safe(_data_set(card, 'train'))},"
     yield "with Apache MXNet and GluonCV, by the recipe below."
     yield from ("", "## Intended use", "")
     yield "For images like those of the data below. On others, and where a wrong answer does harm, evaluate it first:"
-    yield "it always names one of its classes, also for an image that shows none of them."
+    yield "it always names one of its classes, even for an image that shows none of them."
     yield from ("", "Classes, in the order of the scores:", "")
     yield from (f"{number}. {_safe(name)}" for number, name in enumerate(card.classes[:_MOST_CLASSES], 1))
     if count > _MOST_CLASSES:

@@ -96,7 +96,7 @@ class NotARepository(Problem):
 class HubFailed(Problem):
     """The hub could not be reached, or it refused: a repository that is not there, or no right to read or write it.
 
-    Who you are, the hub knows from the token of `hf auth login`, or from the variable HF_TOKEN.
+    The hub knows you by the token of `hf auth login`, or by the variable HF_TOKEN.
     """
 
     code: ClassVar[str] = "E574"

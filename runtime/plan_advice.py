@@ -38,9 +38,9 @@ _CHANCE = "the binomial distribution: sqrt(p (1 - p) / n)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imbalance(Problem):
-    """Accuracy counts images, so a model may pass over a rare class at no cost.
+    """Accuracy counts images, so a model can ignore a rare class at little cost.
 
-    A metric that counts classes alike (balanced accuracy, recall, f1) shows it; monitor one, or claim one.
+    A metric that weighs classes equally (balanced accuracy, recall, f1) shows it; monitor one, or claim one.
     """
 
     code: ClassVar[str] = "W740"
@@ -61,7 +61,7 @@ class Imbalance(Problem):
 class FewOfClass(Problem):
     """With fewer than 10 images of a class, what a model learns of it depends on which ones they are.
 
-    From 1 to 10 images of a class transfer gains most; after that, more images help more slowly.
+    Transfer gains most from 1 to 10 images per class; after that, more images help more slowly.
     """
 
     code: ClassVar[str] = "W741"
@@ -82,7 +82,7 @@ class FewOfClass(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmallValidation(Problem):
-    """Chance moves a metric on a few images by more than epochs differ, and then chance chooses the weights.
+    """On a few images a metric varies by chance more than epochs differ, and then chance chooses the weights.
 
     On 50 images an accuracy of 90% has a standard error of 4 points.
     """
@@ -102,7 +102,7 @@ class SmallValidation(Problem):
 class RoughClaim(Problem):
     """A claim on few images holds or fails by chance: on other images of the same kind the number would differ.
 
-    Two standard errors either way are ordinary.
+    Two standard errors either way are common.
     """
 
     code: ClassVar[str] = "W743"
@@ -121,9 +121,9 @@ class RoughClaim(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LostPart(Problem):
-    """The last part of an epoch that fills no batch is dropped in training, other images each time.
+    """The last, partial batch of an epoch is dropped in training, other images each time.
 
-    With few batches in an epoch that is a large part of it, and `3 epochs` see much less than three times all images.
+    With few batches in an epoch that is a large part of it, and `3 epochs` see far fewer than three times all images.
     """
 
     code: ClassVar[str] = "W744"
@@ -158,7 +158,7 @@ class FewSteps(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManyNumbers(Problem):
-    """A few hundred images do not tell how millions of pretrained parameters should change; they overfit.
+    """A few hundred images cannot tell how millions of pretrained parameters should change: the model overfits.
 
     On 1,500 photos of solar cells a base that was trained whole reached 83% (adam, 2e-4) to 87% (3e-5), the frozen base
     with a new head 86% to 89%.
@@ -179,7 +179,7 @@ class ManyNumbers(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedFiles(Problem):
-    """The same file in two sets: what the second one measures is in part memory."""
+    """The same file in two sets: part of what the second one measures is memorization."""
 
     code: ClassVar[str] = "W747"
     source: ClassVar[str] = "Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.2"
@@ -199,7 +199,7 @@ class SharedFiles(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagesPassedOver(Problem):
-    """Files among the images look like images and take no part: of a format that is not read, links to nothing, loose.
+    """Files among the images look like images but are not used: unsupported formats, broken links, loose files.
 
     A class can lose half of its images so, and nothing else would show it.
     """
@@ -241,7 +241,7 @@ class ClassesWithin(Problem):
 class SetsWithin(Problem):
     """The classes have folders that are named like sets: `cat/train` and `cat/test`. All their images are one set.
 
-    What somebody has put aside for a test would train.
+    What was set aside for testing would be trained on.
     """
 
     code: ClassVar[str] = "W792"
@@ -264,9 +264,9 @@ class SetsWithin(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassesAlike(Problem):
-    """Classes that people write in more than one way: what belongs to one is learnt as several.
+    """Classes that people write in more than one way: what belongs to one is learned as several.
 
-    They differ in upper and lower case, in how a number is written, or in blanks, hyphens and underscores. Single
+    They differ in upper and lower case, in how a number is written, or in spaces, hyphens and underscores. Single
     letters are not advised on: `a` and `A` may be letters that are read.
     """
 
@@ -285,7 +285,7 @@ class ClassesAlike(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoLabelAsClass(Problem):
-    """A word that programs write where a value is missing became a class, and the model learns to tell it.
+    """A word that programs write where a value is missing became a class, and the model learns to predict it.
 
     pandas writes `nan`, R `NA`, spreadsheets `#N/A`, databases `NULL`.
     """
@@ -304,7 +304,7 @@ class NoLabelAsClass(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryShort(Problem):
-    """A run that needs more memory than there is gets slow first (the system swaps), and is killed then.
+    """A run that needs more memory than there is first slows down (the system swaps), then is killed.
 
     The estimate is made from the shapes of the layers' outputs; most of it grows with the batch.
     """
@@ -348,7 +348,7 @@ class CropWithoutChoice(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertainMetric(Problem):
-    """Of five classes or fewer, the true one is always among the five best, whatever the network predicts."""
+    """Of five classes or fewer, the true one is always among the top five, whatever the network predicts."""
 
     code: ClassVar[str] = "W785"
     source: ClassVar[str] = "the definition: Russakovsky et al. 2015, arXiv 1409.0575, section 4.1 (1,000 classes)"

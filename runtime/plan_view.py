@@ -124,7 +124,7 @@ def _images(data: DataPlan) -> str:
 def left_out(data: DataPlan) -> str:
     """Say how many training images fill no batch; nothing where all do."""
     lost = data.images("train") % data.batch
-    return f"; {counted(lost, 'image')} left out, others each epoch" if lost else ""
+    return f"; {counted(lost, 'image')} dropped each epoch" if lost else ""
 
 
 def _classes(data: DataPlan) -> str:

@@ -92,7 +92,7 @@ class NotARun(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoSuchSet(Problem):
-    """A run is measured on a set that its recipe has; `--data` names other images."""
+    """A run is evaluated on a set that its recipe has; `--data` names other images."""
 
     code: ClassVar[str] = "E608"
     path: str
@@ -140,7 +140,7 @@ class NoStageWeights(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagesSeen(Problem):
-    """What a run has trained on, or chosen its weights by, it answers better than new images.
+    """A run predicts images that it was trained on, or that chose its weights, better than new ones.
 
     Images are compared by the content of their files, so that copies count under any name; one that was saved again,
     or cropped, is another one. Without `--strict` they are counted, and evaluated all the same.
@@ -161,7 +161,7 @@ class ImagesSeen(Problem):
 class ImagesNotKnown(Problem):
     """`images.json` of a run folder says which images a run has seen; no pack holds it, and old runs did not write it.
 
-    Without `--strict` they are evaluated, and a line says that nobody knows.
+    Without `--strict` they are evaluated, and a line says that this is unknown.
     """
 
     code: ClassVar[str] = "E696"
@@ -193,7 +193,7 @@ class NoImages(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutOfMemory(Problem):
-    """The memory does not suffice for the network, the image size and the batch.
+    """There is not enough memory for the network, the image size and the batch.
 
     Memory grows with the batch: half the batch takes about half of what the run has beyond its weights. A run that the
     kernel kills leaves what was written until then.
@@ -218,9 +218,9 @@ class OutOfMemory(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunKilled(Problem):
-    """The system has ended a run that could not say anything any more.
+    """The run was ended before it could report why.
 
-    SIGKILL comes from a person, or from a scheduler when a limit of time or memory is reached. Other signals are
+    SIGKILL comes from a person, or from a scheduler when a limit on time or memory is reached. Other signals are
     crashes of a native library; one that gets no memory may crash too.
     """
 

@@ -103,7 +103,7 @@ class UnwritableName(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NothingThere(Problem):
-    """`ftr new` wants a folder of images, a table of them (CSV), or the name of a set that comes in a package.
+    """`ftr new` takes a folder of images, a table of them (CSV), or the name of a set that comes in a package.
 
     Its argument starts at the current folder, and a path that exists goes before a name.
     """

@@ -129,7 +129,7 @@ def test_explain(ftr: Ftr) -> None:
     code, out, _ = ftr("explain", "adamw")
     assert code == 0
     assert "1711.05101" in out
-    assert ftr("explain", "e601").out.startswith("E601: loss not finite\n\n  The loss became infinite")
+    assert ftr("explain", "e601").out.startswith("E601: loss not finite\n\n  The loss became NaN or infinite")
     assert ftr("explain").code == 0
     code, out, err = ftr("explain", "adma")
     assert (code, out) == (2, "")

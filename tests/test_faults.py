@@ -458,8 +458,8 @@ def test_ten_thousand_classes_take_no_matrix() -> None:
 @pytest.mark.parametrize(
     ("counts", "code", "said"),
     [
-        ({"red": 8}, "E505", "one class only"),
-        ({"red": 1}, "E505", "one class only"),
+        ({"red": 8}, "E505", "only one class"),
+        ({"red": 1}, "E505", "only one class"),
         ({"red": 1, "blue": 1}, "E516", "the valid set has 0 images"),
         ({"red": 8, "blue": 0}, "E504", "blue"),
     ],

@@ -309,7 +309,7 @@ def test_the_card_says_what_the_hub_and_people_want_to_know(tmp_path: Path) -> N
         "1. rose\n2. tulip\n",
         '| train | folder(path = "photos/train") | 1,800 |',
         "| valid | holdout(share = 0.2) of photos/train | 90 |",
-        "It was fine-tuned on the data set photos/train,",
+        "Fine-tuned on the data set photos/train,",
         "- licence of `folder`: not stated here",
         "| test | 0.8750 |",
         "The claim `test.accuracy >= 0.8` holds: 0.8750.",

@@ -119,7 +119,7 @@ class EmptyClass(Problem):
     """A class folder holds no image that can be read, so the model could never learn this class.
 
     JPEG, PNG, WebP, GIF, BMP, TIFF and the like are read, also under other names. Others, such as HEIC or
-    camera raw, must be converted first; a link counts where what it points to is there.
+    camera raw, must be converted first; a link counts if its target exists.
     """
 
     code: ClassVar[str] = "E504"
@@ -244,7 +244,7 @@ class BadRow(Problem):
     """A row of a table cannot be used: its image or its label is empty, or it has more cells than there are columns.
 
     A comma in a label that is not quoted makes two cells of it. The second one is never dropped: labels that differ
-    behind the comma only would become one.
+    only after the comma would become one.
     """
 
     code: ClassVar[str] = "E509"
@@ -326,8 +326,8 @@ class RepeatedRows(Problem):
 class LabelsAlike(Problem):
     """Labels of a table, or class folders, look the same and are not: nobody means them as two classes.
 
-    They differ in how an accent is written (as one character, or as a mark behind its letter, as macOS writes names of
-    files), in the kind or the number of blanks, or in characters that have no width.
+    They differ in how an accent is written (as one character, or as a mark after its letter, as macOS writes names of
+    files), in the kind or the number of spaces, or in characters that have no width.
     """
 
     code: ClassVar[str] = "E578"

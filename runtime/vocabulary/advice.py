@@ -64,7 +64,7 @@ def _below(share: float) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadSlower(Problem):
-    """The head starts from nothing and has furthest to go; the pretrained parts have least.
+    """The head starts from scratch and has the furthest to go, the pretrained parts the least.
 
     Learning rates that fall from the head to the input are the rule for fine-tuning.
     """
@@ -199,7 +199,7 @@ class NeverStops(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SameStage(Problem):
-    """Two stages in a row that differ in their length only say nothing new, and the second one's optimizer starts anew.
+    """Two consecutive stages that differ only in length add nothing new, and the second one's optimizer starts fresh.
 
     Where a warm restart is meant, as in SGDR, this is right: silence it with a comment.
     """
@@ -360,7 +360,7 @@ class StrongDropout(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomFrozen(Problem):
-    """With `weights = none` the base is random; what no stage trains stays so, and the rest must do with its noise."""
+    """With `weights = none` the base is random; what no stage trains stays so; the rest must make do with noise."""
 
     code: ClassVar[str] = "W724"
     source: ClassVar[str] = "Yosinski et al. 2014, arXiv 1411.1792, section 4.3"
@@ -376,7 +376,7 @@ class RandomFrozen(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlippedDigits(Problem):
-    """Nobody writes mirrored digits: a flip trains on signs that never come, some of them like another digit.
+    """Nobody writes mirrored digits: a flip trains on shapes that never occur, some of them like another digit.
 
     On the digits of scikit-learn both flips together cost 7 points of accuracy in two epochs; the horizontal one alone
     made no difference that could be measured, so it is of no use there either.
@@ -419,7 +419,7 @@ class SameImages(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimOnChosen(Problem):
-    """The best of many values of one set is too good by chance: a set that chose the weights flatters them.
+    """The best of many values on one set is too good by chance: a set that chose the weights flatters them.
 
     The test set chooses nothing; claim what it shows.
     """
@@ -442,7 +442,7 @@ class ClaimOnChosen(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestUnclaimed(Problem):
-    """Where there is a test set, it is the one to make claims of: it took no part in any choice, by hand or by rule."""
+    """Where there is a test set, it is the one to make claims on: it took no part in any choice, by hand or by rule."""
 
     code: ClassVar[str] = "W728"
     source: ClassVar[str] = "Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.2"
@@ -487,7 +487,7 @@ class ViewsUnused(Problem):
 class ViewsNeverRepeat(Problem):
     """Each epoch takes the next version of an image.
 
-    With more versions than epochs none comes a second time: nothing is gained, and the last ones are never made.
+    With more versions than epochs none is seen a second time: nothing is gained, and the last ones are never made.
     """
 
     code: ClassVar[str] = "W730"

@@ -29,7 +29,7 @@ class HeadWithoutClasses(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmupTooLong(Problem):
-    """Warm-up lies inside the stage and is shorter than it: otherwise the rate never reaches its peak."""
+    """Warm-up lies inside the stage and is shorter than it: otherwise the learning rate never reaches its peak."""
 
     code: ClassVar[str] = "E421"
     warmup: str
@@ -77,7 +77,7 @@ class SizeConflict(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleOfFrozen(Problem):
-    """A rate scale is for a part that trains in the stage."""
+    """`lr_scale` is for parts that train in the stage."""
 
     code: ClassVar[str] = "E424"
     parts: tuple[str, ...]
@@ -142,7 +142,7 @@ class SizeNotTaken(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacesNotRising(Problem):
-    """The places of a multistep schedule rise, have one unit, and lie inside the stage; later ones would do nothing."""
+    """The milestones of a multistep schedule ascend, in one unit, inside the stage; later ones would do nothing."""
 
     code: ClassVar[str] = "E428"
     reason: str
@@ -153,7 +153,7 @@ class PlacesNotRising(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepMisused(Problem):
-    """`normalize`, `flatten_alpha` and `levels` stand once, in `prepare`, where they hold for all images."""
+    """`normalize`, `flatten_alpha` and `levels` are given once, in `prepare`, where they apply to all images."""
 
     code: ClassVar[str] = "E429"
     name: str
@@ -169,7 +169,7 @@ class StepMisused(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaledTwice(Problem):
-    """Each part has one rate scale."""
+    """Each part has one scale in `lr_scale`."""
 
     code: ClassVar[str] = "E430"
     part: str
@@ -180,7 +180,7 @@ class ScaledTwice(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleOfPattern(Problem):
-    """Rate scales are for whole parts; `matching("…")` selects single parameters."""
+    """`lr_scale` is for whole parts; `matching("…")` selects single parameters."""
 
     code: ClassVar[str] = "E431"
 

@@ -164,7 +164,7 @@ class Display:
             case StageFinished() if self._now is not None:
                 took = _duration(now - self._now.started)
                 early = "stopped early, " if event.reason != "done" else ""
-                nothing = "; gained nothing" if event.gained is False else ""
+                nothing = "; no improvement" if event.gained is False else ""
                 self._say(Text(f"  {early}{took}{nothing}; keeps {event.kept}", style="yellow" if nothing else "dim"))
 
     def _stage_lines(self, stage: StagePlan) -> Sequence[Text]:

@@ -238,7 +238,7 @@ def keep_lock(recipe: Path, folder: Path) -> str:
         return f"{path} was written with other facts ({_named(changed)}); `ftr lock` renews it"
     if old and old.has_result:
         differs = differences(old.facts, new.facts, ("result",))
-        return f"{'another result than' if differs else 'the same result, bit for bit, as'} in {path}"
+        return f"{'a different result than' if differs else 'the same result, bit for bit, as'} in {path}"
     if False in (fact for (section, _), fact in new.facts.items() if section == "result.claims"):
         return ""
     with writing(path):

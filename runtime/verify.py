@@ -106,7 +106,7 @@ class Verdict:
         if not self.results:
             return "identical: the same weights, bit for bit, and the same metrics"
         if not self.reasons:
-            return "fails: another result, though the machine, the versions and the settings are those of the lock"
+            return "fails: a different result, though the machine, the versions and the settings are those of the lock"
         if not self.claims:
             return "fails: not identical, and the recipe has no `expect` that could hold"
         if not all(self.claims):

@@ -369,7 +369,7 @@ def test_a_stage_that_gained_nothing_says_so(plan: Plan) -> None:
         display(events.StageStarted(plan.stages[1], 1))
         kept = 'what it began with: epoch 2 of stage 1 "head"'
         display(events.StageFinished(1, 2, 6, "done", kept, 0.55, Origin(0, 2), gained=False))
-    assert text.getvalue().splitlines()[-1] == f"  0:00; gained nothing; keeps {kept}"
+    assert text.getvalue().splitlines()[-1] == f"  0:00; no improvement; keeps {kept}"
 
 
 def test_images_per_second_leave_out_evaluation(plan: Plan) -> None:

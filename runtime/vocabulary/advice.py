@@ -473,7 +473,7 @@ class ViewsUnused(Problem):
     augment_span: Span | None
 
     def message(self) -> str:
-        makes = "nothing is random" if self.outcomes == 1 else f"the augmentation makes {self.outcomes} images of one"
+        makes = "nothing is random" if self.outcomes == 1 else f"the augmentation has {self.outcomes} outcomes"
         return f"`views = {self.views}` has no effect: {makes}"
 
     def related(self) -> Places:

@@ -108,7 +108,7 @@ class HeldOutTooMuch(Problem):
         return "the holdouts leave nothing to train on"
 
     def help(self) -> str:
-        return "together `valid` and `test` hold out less than all: such as `holdout(20%)` each"
+        return "`valid` and `test` together must hold out less than all: such as `holdout(20%)` each"
 
     def related(self) -> tuple[tuple[Span, str], ...]:
         return ((self.first, "the other holdout"),) if self.first else ()
@@ -116,12 +116,12 @@ class HeldOutTooMuch(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoTestSet(Problem):
-    """A claim about the test set needs one."""
+    """A claim on the test set needs one."""
 
     code: ClassVar[str] = "E426"
 
     def message(self) -> str:
-        return "this claims something about the test set, and there is none"
+        return "this is a claim on the test set, but there is none"
 
     def help(self) -> str:
         return "add `test = folder(…)` or `test = holdout(20%)` to `data`, or claim `valid.…`"

@@ -101,7 +101,7 @@ def _headers(reading: Reading, place: Cursor) -> Iterator[Suggestion]:
     doc = "Declares a parameter that `--set` and a search can change, used as `$name`."
     yield Suggestion("param", "keyword", "param ", place.start, " = ", doc=doc)
     if reading.recipe.parent is not None:
-        doc = "Takes a block of the parent away."
+        doc = "Removes a block of the parent."
         yield Suggestion("drop", "keyword", 'drop stage "', place.start, '"', doc=doc)
 
 

@@ -78,10 +78,10 @@ def _use(card: Card) -> Iterator[str]:
     if about := card.recipe["about"]:
         yield from (_safe(about, limit=2000), "")
     words = card.task.card(card.targets)
-    yield f"{words.sentence} It was fine-tuned on the data set {_safe(_data_set(card, 'train'))},"
+    yield f"{words.sentence} Fine-tuned on the data set {_safe(_data_set(card, 'train'))},"
     yield "with Apache MXNet and GluonCV, by the recipe below."
     yield from ("", "## Intended use", "")
-    yield "For images like those of the data below. On others, and where a wrong answer does harm, measure it first:"
+    yield "For images like those of the data below. On others, and where a wrong answer does harm, evaluate it first:"
     yield words.warning
     yield from ("", words.heading, "")
     yield from (f"{number}. {_safe(name)}" for number, name in enumerate(words.entries[:_MOST_ENTRIES], 1))
@@ -108,7 +108,7 @@ def _results(card: Card) -> Iterator[str]:
     yield from ("", "## Results", "")
     measured = _measured(card)
     if not measured:
-        yield "This run has not measured its final weights."
+        yield "This run has not evaluated its final weights."
         return
     names = [key for key in card.task.card(card.targets).metrics if any(key in numbers for _, numbers in measured)]
     yield f"| set | {' | '.join(name.replace('_', ' ') for name in names)} |"

@@ -170,7 +170,7 @@ def _check_paths(recipe: CheckedRecipe) -> None:
     try:
         print_recipe(recipe, VOCABULARY).encode()
     except UnicodeEncodeError:
-        reason = "the path of the recipe or of its data is no UTF-8 text; rename it"
+        reason = "the path of the recipe or of its data is not UTF-8; rename it"
         raise RecipeError(Unreadable(path=recipe.source.name, reason=reason)) from None
 
 

@@ -140,4 +140,4 @@ def _read_idx(plain: Path, rank: int) -> tuple[Path, Pixels]:
 
 
 def _damaged(path: Path, reason: str) -> RecipeError:
-    return RecipeError(problems.UnreadableData(path=str(path), reason=reason, hint="fetch the file again"))
+    return RecipeError(problems.UnreadableData(path=str(path), reason=reason, hint="download the file again"))

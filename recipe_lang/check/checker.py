@@ -20,6 +20,7 @@ from recipe_lang.check.checked import (
     CheckedRecipe,
     Value,
 )
+from recipe_lang.check.conditions import written_words
 from recipe_lang.check.describe import lower_first, quantity_text
 from recipe_lang.check.hints import home
 from recipe_lang.check.params import Params
@@ -130,6 +131,8 @@ class _Checker:
             _settings(settings, items, self.problems),
             self.wider,
         )
+        self.values.narrow(written_words(items, self.params.values, self.vocabulary))
+        self.vocabulary = self.values.vocabulary
         self._say_where(settings)
         fields = self._top_fields([item for item in items if isinstance(item, nodes.Field)], items)
         blocks = self._blocks([item for item in items if isinstance(item, nodes.Block)], items)
@@ -185,9 +188,8 @@ class _Checker:
                 self.problems.append(Misplaced(span=item.span, what="the version", where=where))
 
     def _top_fields(self, fields: list[nodes.Field], items: tuple[nodes.Item, ...]) -> dict[str, Value]:
-        # The base comes first: selectors need its parts.
         broken = {item.name for item in items if isinstance(item, nodes.Broken)}
-        found = self._fields(fields, self.vocabulary.fields, "the recipe", first="base")
+        found = self._fields(fields, self.vocabulary.fields, "the recipe")
         base = found.get("base")
         if base is None and "base" not in broken and not any(f.name == "base" for f in fields):
             base = self.values.default(self.vocabulary.fields["base"]) if "base" in self.vocabulary.fields else None
@@ -314,13 +316,11 @@ class _Checker:
 
     # --- fields ------------------------------------------------------------------------------
 
-    def _fields(
-        self, fields: list[nodes.Field], table: Mapping[str, v.Arg], where: str, first: str = ""
-    ) -> dict[str, Value]:
-        """Check the fields that are written; the one named `first` before the others."""
+    def _fields(self, fields: list[nodes.Field], table: Mapping[str, v.Arg], where: str) -> dict[str, Value]:
+        """Check the fields that are written."""
         seen: dict[str, Span] = {}
         found: dict[str, Value] = {}
-        for field in sorted(fields, key=lambda field: field.name != first):
+        for field in fields:
             if field.name in seen:
                 self.problems.append(GivenTwice(span=field.name_span, what=f"`{field.name}`", first=seen[field.name]))
                 continue

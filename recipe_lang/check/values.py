@@ -5,17 +5,18 @@ Parameters and arithmetic are resolved first. What is wrong is added to the chec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
 from recipe_lang.check import vocabulary as v
 from recipe_lang.check.checked import CallValue, Metric, Quantity, Value
+from recipe_lang.check.conditions import Words, narrowed
 from recipe_lang.check.describe import describe, describe_node, fits, lower_first, quantity_text, range_text
 from recipe_lang.check.hints import Hint, hint_for, holder_of, home, literal
 from recipe_lang.check.params import Params
 from recipe_lang.check.problems.names import UnknownArgument, UnknownEntry, UnknownMetric, UnknownString, UnknownWord
-from recipe_lang.check.problems.placement import MissingArgument
+from recipe_lang.check.problems.placement import MissingArgument, NotHere, belonging
 from recipe_lang.check.problems.types import (
     BackwardRange,
     BadHash,
@@ -30,22 +31,30 @@ from recipe_lang.check.problems.types import (
 from recipe_lang.check.selectors import Selector
 from recipe_lang.compose.problems import GivenTwice
 from recipe_lang.problem import Problem
-from recipe_lang.source import Source
+from recipe_lang.source import Source, Span
 from recipe_lang.suggest import is_certain, suggest, suggest_name
 from recipe_lang.syntax import nodes
 from recipe_lang.syntax.parser import parse
+
+_Known = Mapping[str, tuple[str, frozenset[v.Condition]]]
+"""Names, each with its noun and the conditions under which it stands."""
 
 
 class Values:
     """Checks values; a default's value has no place (`is_default`)."""
 
     def __init__(self, vocabulary: v.Vocabulary, params: Params, selector: Selector, problems: list[Problem]) -> None:
-        self.vocabulary = vocabulary
+        self.vocabulary = self._whole = vocabulary
+        self._words: Words = {}
         self.params = params
         self.selector = selector
         self.problems = problems
         self.is_default = False
         self._is_trial = False  # of a repair: only whether it is right counts
+
+    def narrow(self, words: Words) -> None:
+        """Take the recipe's words: from here on values are those that stand beside them."""
+        self._words, self.vocabulary = words, narrowed(self._whole, words)
 
     def default(self, arg: v.Arg) -> Value:
         """Return the value of an argument or field that is not written."""
@@ -209,9 +218,10 @@ class Values:
         return self._made(self.params.quantity(node), node)
 
     def _either(self, node: nodes.Node, type_: v.Either, what: str) -> Value | None:
-        for option in type_.options:
-            if fits(node, option, self.vocabulary):
-                return self.value(node, option, what)
+        for vocabulary in (self.vocabulary, self._whole):  # a name that does not stand here is known all the same
+            for option in type_.options:
+                if fits(node, option, vocabulary):
+                    return self.value(node, option, what)
         if isinstance(node, nodes.Name) and fits(replace(node, value=node.value.lower()), type_, self.vocabulary):
             return self._wrong(node, type_, what)  # `None`, `True`
         if isinstance(node, nodes.Name | nodes.Call):
@@ -266,8 +276,13 @@ class Values:
         set_, _, name = node.value.partition(".")
         if set_ in sets and name in self.vocabulary.metrics:
             return Metric(set_, name)
-        known = [f"{s}.{name}" for s in sets for name in self.vocabulary.metrics]
-        suggestion = suggest(node.value, known, self.vocabulary.habits)
+        every = self._whole.metrics.items()
+        whole = {f"{of}.{each}": ("a metric", metric.only) for of in sets for each, metric in every}
+        known = [f"{of}.{each}" for of in sets for each in self.vocabulary.metrics]
+        if node.value in whole:
+            self._not_here(node.span, node.value, whole, [f"{set_}.{each}" for each in self.vocabulary.metrics])
+            return None
+        suggestion = self._suggestion(node.value, known, whole)
         is_of_test = set_ in self.vocabulary.sets and name in self.vocabulary.metrics
         if is_of_test:
             suggestion = f"the {set_} set does not choose between weights: write `{sets[0]}.{name}`"
@@ -283,6 +298,36 @@ class Values:
             )
         )
         return None
+
+    def _not_here(self, span: Span, name: str, whole: _Known, options: Iterable[str]) -> None:
+        noun, only = whole[name]
+        conditions = tuple(sorted(only))
+        here = self._words[conditions[0][0]]
+        self.problems.append(
+            NotHere(
+                span=span,
+                name=name,
+                noun=noun,
+                conditions=conditions,
+                word=here.value,
+                place=here.span,
+                options=tuple(options),
+            )
+        )
+
+    def _suggestion(self, word: str, here: Collection[str], whole: _Known) -> str:
+        """Return what a word may mean of what stands here; or say where another name stands that it means for sure."""
+        near = suggest(word, here, self.vocabulary.habits)
+        if near in here and self._is_certain(word, near):
+            return near
+        other = suggest(word, [name for name in whole if name not in here], self.vocabulary.habits)
+        if other in whole and self._is_certain(word, other):
+            noun, only = whole[other]
+            return belonging(other, noun, sorted(only))
+        return near
+
+    def _is_certain(self, word: str, name: str) -> bool:
+        return is_certain(word, name, self.vocabulary.renames(word, name))
 
     def _list(self, node: nodes.List, type_: v.ListOf, what: str) -> Value | None:
         if len(node.items) < type_.least:
@@ -327,14 +372,18 @@ class Values:
                     return None
                 place = None if self.is_default else call.span
                 return self._made(CallValue(family.name, call.name, args, place), node)
-        self._unknown_entry(call, families, type_)
+        self._unknown_entry(call, type_)
         return None
 
-    def _unknown_entry(self, call: nodes.Call, families: list[v.Family], type_: v.CallOf) -> None:
+    def _unknown_entry(self, call: nodes.Call, type_: v.CallOf) -> None:
+        families = [self.vocabulary.families[name] for name in type_.families]
         entries = {name: entry for family in families for name, entry in family.entries.items()}
-        suggestion = suggest(call.name, entries, self.vocabulary.habits)
-        if not suggestion:
-            suggestion = holder_of(call.name, type_, self.vocabulary)
+        every = [self._whole.families[name] for name in type_.families]
+        whole = {name: (family.noun, entry.only) for family in every for name, entry in family.entries.items()}
+        if call.name in whole:
+            self._not_here(call.name_span, call.name, whole, entries)
+            return
+        suggestion = self._suggestion(call.name, entries, whole) or holder_of(call.name, type_, self.vocabulary)
         renames = self.vocabulary.renames(call.name, suggestion)
         self.problems.append(
             UnknownEntry(

@@ -474,7 +474,7 @@ SOUP = v.Vocabulary(
             "food", "a food", v.Entry("carrot", "Orange.", (v.Arg("slices", v.Number(whole=True), "", 3),))
         )
     },
-    metrics={"taste": "How good."},
+    metrics={"taste": v.MetricWord("How good.")},
     sets=("guests",),
     parts=lambda _: None,
 )

@@ -131,7 +131,7 @@ class _Checker:
             _settings(settings, items, self.problems),
             self.wider,
         )
-        self.values.narrow(written_words(items, self.params.values, self.vocabulary))
+        self.values.names.narrow(written_words(items, self.params.values, self.vocabulary))
         self.vocabulary = self.values.vocabulary
         self._say_where(settings)
         fields = self._top_fields([item for item in items if isinstance(item, nodes.Field)], items)
@@ -308,7 +308,7 @@ class _Checker:
         return tuple(claim for claim in claims if claim is not None)
 
     def _claim(self, claim: nodes.Claim) -> CheckedClaim | None:
-        metric = self.values.metric(claim.metric, self.vocabulary.sets)
+        metric = self.values.names.metric(claim.metric, self.vocabulary.sets)
         number = self.values.value(claim.value, v.Number(), f"`{claim.metric.value}`")
         if metric is None or number is None:
             return None

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from recipe_lang.check.checked import Quantity
 from recipe_lang.check.describe import describe_node, quantity_text
 from recipe_lang.check.problems.names import UnknownParam, UnknownSetting
 from recipe_lang.check.problems.types import (
@@ -240,11 +239,6 @@ class Params:
             case nodes.Arithmetic():
                 return self._arithmetic(node)
         return node
-
-    @staticmethod
-    def quantity(node: nodes.Number) -> Quantity:
-        """Return a resolved number of epochs or steps."""
-        return Quantity(node.value, node.unit or "")
 
     def _normal(self, node: nodes.Number) -> nodes.Number | None:
         if node.value == float("inf"):

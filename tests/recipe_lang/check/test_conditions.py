@@ -273,7 +273,7 @@ def test_every_default_stands_beside_its_words(vocabulary: v.Vocabulary, name: s
     problems: list[Problem] = []
     params = Params(problems, {})
     values = Values(vocabulary, params, Selector(problems, params, {}), problems)
-    values.narrow({**written_words((), {}, vocabulary), name: Value(word)})
+    values.names.narrow({**written_words((), {}, vocabulary), name: Value(word)})
     here = values.vocabulary
     entries = [entry for family in here.families.values() for entry in family.entries.values()]
     tables = [here.fields.values(), *(kind.fields.values() for kind in here.blocks.values())]

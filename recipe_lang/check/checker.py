@@ -35,13 +35,14 @@ from recipe_lang.check.selectors import Selector
 from recipe_lang.check.settings import parsed, with_place
 from recipe_lang.check.suppress import excused
 from recipe_lang.check.values import Values
+from recipe_lang.check.version import no_recipe, seems_recipe, version_problems
 from recipe_lang.compose.merge import files, merge
 from recipe_lang.compose.problems import GivenTwice, Misplaced
 from recipe_lang.problem import Problem, RecipeError, ordered
 from recipe_lang.source import Span
 from recipe_lang.suggest import is_certain, suggest
 from recipe_lang.syntax import nodes
-from recipe_lang.syntax.problems import NoVersion, OtherVersion, StrayBrace, TooDeep, UnclosedBlock
+from recipe_lang.syntax.problems import StrayBrace, TooDeep, UnclosedBlock
 
 
 def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str] = ()) -> CheckedRecipe:
@@ -50,8 +51,8 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
     Raises:
         RecipeError: with every error found, in reading order. Where there is none, `advice` has what is seldom wise.
     """
-    if not _seems_recipe(recipe):
-        raise RecipeError(_no_recipe(recipe, vocabulary))
+    if not seems_recipe(recipe):
+        raise RecipeError(no_recipe(recipe, vocabulary.version))
     checker = _Checker(recipe, vocabulary)
     checked = checker.recipe(settings)
     checker.problems += [problem for rule in vocabulary.claim_rules for problem in rule(checked)]
@@ -71,30 +72,6 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
         lambda code: not settings and code not in vocabulary.later,
     )
     return replace(checked, advice=tuple(ordered(advice)))
-
-
-def _seems_recipe(recipe: nodes.Recipe) -> bool:
-    """Whether a text is a recipe, however wrong: it has a version or a block, and is not mostly something else."""
-    if not any(isinstance(item, nodes.Version | nodes.Block) or _means_version(item) for item in recipe.items):
-        return False
-    first = recipe.items[0]
-    read = sum(1 + len(item.items) if isinstance(item, nodes.Block) else 1 for item in recipe.items)
-    broken = sum(isinstance(item, nodes.Broken) for item in recipe.items)
-    starts = isinstance(first, nodes.Version) or _means_version(first)
-    return starts or len(recipe.problems) <= _FEW or len(recipe.problems) <= read - broken
-
-
-_FEW = 10  # mistakes in the syntax; more of them, with no version and little that can be read, are another text
-
-
-def _no_recipe(recipe: nodes.Recipe, vocabulary: v.Vocabulary) -> Problem:
-    """Say the one thing that counts about a text with neither a version nor a block."""
-    for problem in recipe.problems:
-        if isinstance(problem, TooDeep) or recipe.source.text.lstrip().startswith("{"):
-            return problem
-    place = recipe.items[0].span if recipe.items else recipe.source.span(0, 0)
-    span = replace(place, end=min(place.end, place.start + 1))
-    return NoVersion(span=span, version=vocabulary.version, is_recipe=False)
 
 
 class _Checker:
@@ -124,7 +101,7 @@ class _Checker:
 
     def recipe(self, settings: Sequence[str]) -> CheckedRecipe:
         for file in files(self.ast):
-            self._version(file)
+            self.problems += version_problems(file, self.vocabulary.version, self.problems)
         params = [item for item in self.items if isinstance(item, nodes.Param)]
         self.params.declare(params, parsed(settings, self.items, self.problems), self.wider)
         self.values.names.narrow(written_words(self.items, self.params.values, self.vocabulary))
@@ -152,22 +129,6 @@ class _Checker:
         declared = [item for item in self.ast.items if isinstance(item, nodes.Param)]
         unused = [param for param in declared if param.name not in self.params.used]
         return [UnusedParam(span=param.name_span, name=param.name) for param in unused]
-
-    def _version(self, file: nodes.Recipe) -> None:
-        version, items = self.vocabulary.version, file.items
-        first = items[0] if items else None
-        if isinstance(first, nodes.Version):
-            if first.number != str(version):
-                self.problems.append(OtherVersion(span=first.span, found=first.number, version=version))
-        elif not any(isinstance(item, nodes.Version) for item in items) and not _means_version(first):
-            place = first.span if first else file.source.span(0, 0)
-            if not any(isinstance(p, TooDeep) for p in self.problems):
-                span = replace(place, end=min(place.end, place.start + 1))
-                self.problems.append(NoVersion(span=span, version=version))
-        for item in items[1:]:
-            if isinstance(item, nodes.Version):
-                where = "here: it is the first line"
-                self.problems.append(Misplaced(span=item.span, what="the version", where=where))
 
     def _top_fields(self) -> dict[str, Value]:
         table, written = self.vocabulary.fields, _written(self.items)
@@ -358,14 +319,6 @@ class _Checker:
             else:
                 full[name] = self.values.default(arg)
         return full
-
-
-def _means_version(item: nodes.Item | None) -> bool:
-    """Whether this is a version that could not be read, such as `ftr = 1` or `FTR 1`; that has been said."""
-    match item:
-        case nodes.Broken(name) | nodes.Block(name):
-            return re.fullmatch(r"(ftr|version)[0-9]*", name, re.IGNORECASE) is not None
-    return False
 
 
 _STATEMENTS = {nodes.Claim: "a claim", nodes.Block: "a block", nodes.Param: "a parameter"}

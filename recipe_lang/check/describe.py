@@ -13,11 +13,8 @@ def describe(type_: v.Type, vocabulary: v.Vocabulary) -> str:
     """Say in a few words what a type takes."""
     match type_:
         case v.Number():
-            kind = "a whole number" if type_.whole else "a number"
-            if type_.unit:
-                kind += f" of {type_.unit}"
-            range_ = range_text(type_)
-            return f"{kind} {range_}" if range_ else kind
+            kind, unit = "a whole number" if type_.whole else "a number", type_.unit and f"of {type_.unit}"
+            return " ".join(filter(None, (kind, unit, range_text(type_))))
         case v.Duration(share=True):
             return f"{LENGTH.replace(' or', ',')} or `10%` of the stage"
         case v.Duration():

@@ -96,16 +96,21 @@ class Values:
                 return self._made(word == "true", node)
             case v.NothingType(), nodes.Name("none"):
                 return self._placed(None, node)
-            case v.Text(), nodes.Text(text):
-                return self._made(text, node)
-            case v.FilePath(), nodes.Text(text):
-                return self._made(node.span.source.folder / text, node)
-            case v.HexDigits(), nodes.Text(text):
-                is_hash = 8 <= len(text) <= 64 and not text.lower().strip("0123456789abcdef")
-                return self._made(text.lower() if is_hash else BadHash(span=node.span), node)
-            case v.OneOfStrings(), nodes.Text():
-                return self._made(self.names.string(node, type_), node)
+            case v.Text() | v.FilePath() | v.HexDigits() | v.OneOfStrings(), nodes.Text():
+                return self._made(self._text(node, type_), node)
         return self._wrong(node, type_, what)
+
+    def _text(self, node: nodes.Text, type_: v.Type) -> object:
+        match type_:
+            case v.FilePath():
+                return node.span.source.folder / node.value
+            case v.HexDigits():
+                digits = node.value.lower()
+                is_hash = 8 <= len(digits) <= 64 and not digits.strip("0123456789abcdef")
+                return digits if is_hash else BadHash(span=node.span)
+            case v.OneOfStrings():
+                return self.names.string(node, type_)
+        return node.value
 
     def _made(self, value: object, node: nodes.Node) -> Value | None:
         """Return a value with its place; None for one that was reported, and for a problem, which is reported."""

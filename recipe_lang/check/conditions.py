@@ -55,18 +55,18 @@ def narrowed(vocabulary: v.Vocabulary, words: Words) -> v.Vocabulary:
     )
 
 
-def _may_hold(conditions: Iterable[v.Condition], words: Words) -> bool:
-    each = [field not in words or words[field].value == word for field, word in conditions]
-    return any(each) or not each
+def _may_hold(conditions: frozenset[v.Condition], words: Words) -> bool:
+    return not conditions or any(field not in words or words[field].value == word for field, word in conditions)
 
 
 def _family(family: v.Family, words: Words) -> v.Family:
-    entries = {
-        name: replace(entry, args=tuple(_arg(arg, words) for arg in entry.args))
-        for name, entry in family.entries.items()
-        if _may_hold(entry.only, words)
-    }
+    entries = {name: _entry(entry, words) for name, entry in family.entries.items() if _may_hold(entry.only, words)}
     return replace(family, entries=entries)
+
+
+def _entry(entry: v.Entry, words: Words) -> v.Entry:
+    is_plain = not any(arg.by for arg in entry.args)
+    return entry if is_plain else replace(entry, args=tuple(_arg(arg, words) for arg in entry.args))
 
 
 def _args(args: Mapping[str, v.Arg], words: Words) -> dict[str, v.Arg]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,15 +13,17 @@ from recipe_lang.check import vocabulary as v
 from recipe_lang.check.checked import CheckedRecipe, Value
 from recipe_lang.check.checker import check
 from recipe_lang.check.conditions import narrowed, written_words
+from recipe_lang.check.locations import how_to_write
 from recipe_lang.check.params import Params
 from recipe_lang.check.selectors import Selector
 from recipe_lang.check.values import Values
-from recipe_lang.compose.load import parse
+from recipe_lang.compose.load import load_source, parse
 from recipe_lang.output.identity import recipe_hash
 from recipe_lang.output.render import render
 from recipe_lang.output.resolved import changed_values, print_recipe
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Source
+from recipe_lang.syntax.parser import read_source
 from runtime.vocabulary import VOCABULARY
 
 RICE = frozenset({("dish", "rice")})
@@ -133,6 +136,23 @@ def test_a_word_has_its_own_defaults(top: str) -> None:
 def test_a_setting_changes_the_word_and_with_it_the_defaults() -> None:
     text = written("param d = soup in [rice, soup]\ndish = $d", "fill = [carrot(3)]\n  water = 2")
     assert [read(text, given)["heat"].name for given in ((), ("d=rice",))] == ["boil", "steam"]
+
+
+def test_a_child_may_change_the_word(tmp_path: Path) -> None:
+    (tmp_path / "soup.ftr").write_text(written("heat = boil", "fill = [carrot(3)]\n  water = 2"))
+    (tmp_path / "rice.ftr").write_text('ftr 1\nextends "soup.ftr"\ndish = rice\n')
+    with pytest.raises(RecipeError) as caught:
+        check(load_source(read_source(tmp_path / "rice.ftr")), KITCHEN)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.message()) == ("E212", "`boil` is a way of cooking of `dish = soup`")
+    ((place, _),) = problem.related()
+    assert (Path(place.source.name).name, place.line) == ("rice.ftr", 3)
+
+
+def test_where_an_argument_would_stand_follows_the_words_default() -> None:
+    for top, answer in (("dish = rice", "`heat = steam(level = mild)` at the top, outside the blocks"), ("", "")):
+        recipe = parse(Source("kitchen.ftr", written(top)))
+        assert how_to_write(recipe, "level", "mild", KITCHEN) == answer
 
 
 def test_what_must_be_written_depends_on_the_word() -> None:

@@ -38,7 +38,7 @@ def _lines() -> Iterator[str]:
             yield from _table(block.fields.values())
     for family in VOCABULARY.families.values():
         uses = listed(places.uses(family.name), "and")
-        yield from ("", f"## {family.name.capitalize()}", "", f"What can stand in {uses}.")
+        yield from ("", f"## {family.name.capitalize()}", "", f"What can be used in {uses}.")
         for entry in family.entries.values():
             yield from _entry(entry)
     yield from ("", "## Metrics", "", "Written with their set: `valid.accuracy`, `test.f1`.", "")

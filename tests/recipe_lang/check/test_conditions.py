@@ -144,7 +144,7 @@ def test_a_child_may_change_the_word(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         check(load_source(read_source(tmp_path / "rice.ftr")), KITCHEN)
     (problem,) = caught.value.problems
-    assert (problem.code, problem.message()) == ("E212", "`boil` is a way of cooking of `dish = soup`")
+    assert (problem.code, problem.message()) == ("E212", "`boil` is a way of cooking for `dish = soup`")
     ((place, _),) = problem.related()
     assert (Path(place.source.name).name, place.line) == ("rice.ftr", 3)
 
@@ -175,7 +175,7 @@ def test_beside_a_word_that_is_wrong_everything_may_stand(top: str) -> None:
 def test_a_name_of_another_word_is_shown_with_both_words() -> None:
     (problem,) = problems(written("heat = steam(hot)\ndish = soup"))
     assert render(problem) == (
-        "error[E212]: `steam` is a way of cooking of `dish = rice`\n"
+        "error[E212]: `steam` is a way of cooking for `dish = rice`\n"
         " --> kitchen.ftr:2:8\n"
         "  |\n"
         "2 | heat = steam(hot)\n"
@@ -184,7 +184,7 @@ def test_a_name_of_another_word_is_shown_with_both_words() -> None:
         "  |\n"
         "3 | dish = soup\n"
         "  |        ^^^^ the dish\n"
-        "  = help: write `dish = rice`, or `boil`"
+        "  = help: write `dish = rice`, or use `boil`"
     )
     assert problem.edits() == ()
 
@@ -197,14 +197,14 @@ def test_the_word_may_be_a_default() -> None:
 def test_one_of_several_words_is_enough() -> None:
     assert read(written("spice = smoke\nherb = sage"))["spice"].name == "smoke"
     (problem,) = problems(written("spice = smoke"))
-    assert problem.message() == "`smoke` is a way of cooking of `dish = rice` or `herb = sage`"
+    assert problem.message() == "`smoke` is a way of cooking for `dish = rice` or `herb = sage`"
 
 
 @pytest.mark.parametrize("where", ["until = taste.dry", "}\nwish {\n  taste.dry >= 1"])
 def test_a_metric_of_another_word(where: str) -> None:
     (problem,) = problems(written(pot=f"fill = [carrot(3)]\n  {where}"))
-    assert problem.message() == "`taste.dry` is a metric of `dish = rice`"
-    assert problem.help() == "write `dish = rice`, or one of `taste.salty`, `taste.sour`"
+    assert problem.message() == "`taste.dry` is a metric for `dish = rice`"
+    assert problem.help() == "write `dish = rice`, or use one of `taste.salty`, `taste.sour`"
 
 
 def test_lists_have_what_stands_here() -> None:
@@ -220,9 +220,9 @@ def test_what_is_near_here_goes_before_what_is_nearer_elsewhere() -> None:
     (here,) = problems(written("heat = boyl"))
     assert here.help() == "did you mean `boil`?"
     (elsewhere,) = problems(written("heat = steem"))
-    assert (elsewhere.code, elsewhere.help()) == ("E203", "`steam` is a way of cooking of `dish = rice`")
+    assert (elsewhere.code, elsewhere.help()) == ("E203", "`steam` is a way of cooking for `dish = rice`")
     (known,) = problems(written(pot="fill = [carrot(3)]\n  until = dryness"))
-    assert (known.code, known.help()) == ("E207", "`taste.dry` is a metric of `dish = rice`")
+    assert (known.code, known.help()) == ("E207", "`taste.dry` is a metric for `dish = rice`")
     assert not (*elsewhere.edits(), *known.edits())
 
 

@@ -30,6 +30,7 @@ def _nn() -> Any:
     return nn
 
 
+_COUNTS = {"classes": "The number of classes in the data.", "targets": "The number of targets in the data."}
 _LAYERS = (
     Layer(
         Entry(
@@ -74,11 +75,15 @@ _LAYERS = (
             (
                 Arg(
                     "units",
-                    Either((Word({"classes": "The number of classes in the data."}), Number(1, 65536, whole=True))),
+                    Either((Word(_COUNTS), Number(1, 65536, whole=True))),
                     "Number of outputs.",
                 ),
             ),
-            examples=("head = [dense(256), relu, dense(classes)]", "head = [dense(units = classes)]"),
+            examples=(
+                "head = [dense(256), relu, dense(classes)]",
+                "head = [dense(units = classes)]",
+                "task = regression\nhead = [dense(targets)]",
+            ),
         ),
         lambda args: [_nn().Dense(args["units"])],
     ),

@@ -57,7 +57,9 @@ def predictions_csv(found: Sequence[Prediction], columns: Sequence[str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("image", *columns, "error"))
-    writer.writerows((each.image, *each.cells(), each.error) for each in found)
+    for each in found:
+        cells = each.cells() or ("",) * len(columns)
+        writer.writerow((each.image, *cells, each.error))
     return text.getvalue()
 
 

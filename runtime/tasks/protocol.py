@@ -46,7 +46,7 @@ class Metric:
         """Return a value as lines of epochs show it: three digits of a share, four of anything else."""
         if isnan(value):
             return "-"
-        return f"{value:.3f}" if self.high == 1.0 else f"{value:.4g}"
+        return f"{value:.3f}" if self.high == 1.0 else f"{value:#.4g}"
 
 
 LOSS = Metric(
@@ -141,7 +141,7 @@ class Prediction(Protocol):
         """Return it as plain values, without image and error."""
 
     def cells(self) -> tuple[str, ...]:
-        """Return its cells of a CSV file, between image and error."""
+        """Return its cells of a CSV file, between image and error; none where it could not be read."""
 
     def text(self) -> str:
         """Return it in one line."""

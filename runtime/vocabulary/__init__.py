@@ -7,7 +7,7 @@ NumPy.
 from __future__ import annotations
 
 from recipe_lang.check.vocabulary import MetricWord, Vocabulary
-from runtime.tasks.catalog import METRICS
+from runtime.tasks.catalog import METRICS, TASKS
 from runtime.vocabulary import data, training
 from runtime.vocabulary import models as bases
 from runtime.vocabulary.advice_rules import ADVICE
@@ -15,6 +15,7 @@ from runtime.vocabulary.aliases import HABITS, RENAMINGS
 from runtime.vocabulary.fields import BLOCKS, FIELDS
 from runtime.vocabulary.other_tools import FOREIGN
 from runtime.vocabulary.rules import CLAIM_RULES, RULES
+from runtime.vocabulary.tasks import only_of
 
 __all__ = ["VOCABULARY"]
 
@@ -41,7 +42,10 @@ VOCABULARY = Vocabulary(
             training.RATE_RULE,
         )
     },
-    metrics={name: MetricWord(metric.doc) for name, metric in METRICS.items()},
+    metrics={
+        name: MetricWord(metric.doc, only_of(*(task for task in TASKS.values() if name in task.metrics)))
+        for name, metric in METRICS.items()
+    },
     sets=("valid", "test"),
     parts=bases.parts_of,
     rules=(*RULES, *ADVICE),

@@ -251,12 +251,13 @@ class UnmonitoredLast(Problem):
         "docs/language.md: which weights a stage hands on; Prechelt 1998, Early Stopping - But When?"
     )
     before: str
+    metric: str
 
     def message(self) -> str:
         return f'the last weights of this stage are kept, even if those of stage "{self.before}" were better'
 
     def help(self) -> str:
-        return "add `monitor = valid.accuracy`, or write `keep = last` if that is meant"
+        return f"add `monitor = valid.{self.metric}`, or write `keep = last` if that is meant"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

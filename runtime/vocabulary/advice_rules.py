@@ -17,6 +17,7 @@ from recipe_lang.syntax import nodes
 from runtime.data.sources.catalog import SOURCES
 from runtime.models.catalog import ZOOS
 from runtime.plan.views import is_idle, view_count
+from runtime.tasks.catalog import task_of
 from runtime.vocabulary.models import parts_of
 
 # Peak rates above which pretrained weights are carried off: where their norms train, and where these are frozen.
@@ -211,7 +212,7 @@ def _unmonitored(recipe: CheckedRecipe) -> Iterator[Problem]:
     if before and not _chooses(last) and last["keep"] != "last":
         from runtime.vocabulary.advice import UnmonitoredLast
 
-        yield UnmonitoredLast(span=last.head_span, before=before[-1].title)
+        yield UnmonitoredLast(span=last.head_span, before=before[-1].title, metric=task_of(recipe).monitor)
 
 
 def _unused_defaults(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -258,7 +259,8 @@ def _decay(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 def _smoothing(recipe: CheckedRecipe) -> Iterator[Problem]:
     for loss in (recipe.fields["loss"], *(stage.fields["loss"] for stage in recipe.all("stage"))):
-        share = loss.value.args["label_smoothing"].value if isinstance(loss.value, CallValue) else 0
+        smoothing = loss.value.args.get("label_smoothing") if isinstance(loss.value, CallValue) else None
+        share = smoothing.value if smoothing else 0
         if share > 0.3:
             from runtime.vocabulary.advice import StrongSmoothing
 

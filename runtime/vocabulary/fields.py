@@ -21,8 +21,8 @@ from recipe_lang.check.vocabulary import (
     table,
 )
 from runtime.tasks.catalog import TASKS
+from runtime.vocabulary.tasks import USUAL, by_task
 
-_USUAL = next(iter(TASKS.values()))  # the task of a recipe that names none
 _NONE = NothingType()
 _COUNT = Number(1, 1e9, whole=True, unit="images", unit_optional=True)
 _AUGMENT = Either((_NONE, ListOf(CallOf(("augment", "prepare")), least=0)))
@@ -54,7 +54,7 @@ FIELDS = table(
         "task",
         Word({task.name: task.doc for task in TASKS.values()}),
         "What the model learns to do.",
-        _USUAL.name,
+        USUAL.name,
         examples=("task = classification",),
     ),
     Arg("seed", Number(0, 2**53 - 1, whole=True), "The seed of all randomness.", 0, examples=("seed = 7",)),
@@ -69,14 +69,16 @@ FIELDS = table(
         "head",
         ListOf(CallOf(("layer",))),
         "The new layers on top of the base; the zoo's own pooling comes first unless one is written.",
-        Default(_USUAL.head),
+        Default(USUAL.head),
+        by=by_task(lambda task: Default(task.head)),
         examples=("head = [dropout(0.2), dense(classes)]",),
     ),
     Arg(
         "loss",
         CallOf(("loss",)),
         "What training minimizes.",
-        Default(_USUAL.loss),
+        Default(USUAL.loss),
+        by=by_task(lambda task: Default(task.loss)),
         examples=("loss = cross_entropy(label_smoothing = 0.1)",),
     ),
 )

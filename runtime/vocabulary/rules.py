@@ -7,25 +7,59 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe, Quantity
+from recipe_lang.check.describe import range_text
 from recipe_lang.check.problems.types import OutOfRange
+from recipe_lang.check.vocabulary import Number
 from recipe_lang.problem import Problem
 from recipe_lang.source import Span
 from recipe_lang.words import quoted
+from runtime.data.sources.catalog import SOURCES
+from runtime.data.targets import CLASS, NUMBERS
 from runtime.plan.views import READING_STEPS
+from runtime.tasks.catalog import METRICS, TASKS, task_of
 from runtime.vocabulary.models import accepts, native_size, size_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeadWithoutClasses(Problem):
-    """The head of a classifier ends with `dense(classes)`: one score for each class of the data."""
+class HeadWithoutOutputs(Problem):
+    """The head ends with one output for each thing that the task predicts: `dense(classes)`, or `dense(targets)`."""
 
     code: ClassVar[str] = "E420"
+    outputs: str
 
     def message(self) -> str:
-        return "the head does not end with `dense(classes)`"
+        return f"the head does not end with `dense({self.outputs})`"
 
     def help(self) -> str:
-        return "write for example `head = [dropout(0.2), dense(classes)]`"
+        return f"write for example `head = [dropout(0.2), dense({self.outputs})]`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherKindOfTarget(Problem):
+    """A source gives classes or numbers, and the task learns one of the two."""
+
+    code: ClassVar[str] = "E433"
+    source: str
+    task: str
+    takes: str  # the kind of targets that the task learns
+    gives: tuple[str, ...]
+    other_task: str
+
+    def message(self) -> str:
+        if len(self.gives) > 1:
+            return f"`{self.source}` names classes and numbers, and `task = {self.task}` learns one of them"
+        found = _KINDS.get(self.gives[0] if self.gives else "", "nothing")
+        return f"`{self.source}` gives {found}, and `task = {self.task}` learns {_KINDS[self.takes]}"
+
+    def help(self) -> str:
+        if len(self.gives) > 1 or not self.other_task:
+            return f"leave out `{'label' if self.takes == NUMBERS else 'target'}`" if len(self.gives) > 1 else ""
+        column = 'csv("…", image = "file", target = "column")'
+        numbers = f"name a column of numbers, `{column}`, or " if self.takes == NUMBERS else ""
+        return f"{numbers}write `task = {self.other_task}`"
+
+
+_KINDS = {CLASS: "classes", NUMBERS: "numbers"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +83,13 @@ class NothingMonitored(Problem):
     """The best weights are the best by a metric: `keep = best` needs `monitor` or `stop`."""
 
     code: ClassVar[str] = "E422"
+    metric: str
 
     def message(self) -> str:
         return "`keep = best` needs a metric to tell which weights are best"
 
     def help(self) -> str:
-        return "add `monitor = valid.accuracy`"
+        return f"add `monitor = valid.{self.metric}`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,8 +253,27 @@ def image_size(recipe: CheckedRecipe) -> tuple[int, Span | None]:
 
 def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
     last: CallValue = recipe["head"][-1].value
-    if last.name != "dense" or last["units"] != "classes":
-        yield HeadWithoutClasses(span=last.span or recipe.fields["head"].span)
+    outputs = task_of(recipe).outputs
+    if last.name != "dense" or last["units"] != outputs:
+        yield HeadWithoutOutputs(span=last.span or recipe.fields["head"].span, outputs=outputs)
+
+
+def _kinds(recipe: CheckedRecipe) -> Iterator[Problem]:
+    task = task_of(recipe)
+    for name in ("train", "valid", "test"):
+        source = recipe.block("data")[name]
+        if isinstance(source, CallValue) and source.family == "source":
+            gives = SOURCES[source.name].gives({arg: value.value for arg, value in source.args.items()})
+            if gives != {task.target}:
+                other = next((each.name for each in TASKS.values() if gives == {each.target}), "")
+                yield OtherKindOfTarget(
+                    span=source.span or recipe.block("data").place(name),
+                    source=source.name,
+                    task=task.name,
+                    takes=task.target,
+                    gives=tuple(sorted(gives)),
+                    other_task=other,
+                )
 
 
 def _warmup(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -255,7 +309,7 @@ def _multistep(recipe: CheckedRecipe) -> Iterator[Problem]:
 def _keep(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         if stage["keep"] == "best" and stage["monitor"] is None and stage["stop"] is None:
-            yield NothingMonitored(span=stage.place("keep"))
+            yield NothingMonitored(span=stage.place("keep"), metric=task_of(recipe).monitor)
 
 
 def _sizes(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -331,17 +385,18 @@ def _claims(recipe: CheckedRecipe) -> Iterator[Problem]:
             yield NoTestSet(span=claim.span)
 
 
-def _shares(recipe: CheckedRecipe) -> Iterator[Problem]:
+def _bounds(recipe: CheckedRecipe) -> Iterator[Problem]:
     for claim in recipe.claims:
-        what = f"`{claim.metric}`"
-        if claim.metric.name != "loss" and not 0 <= claim.number <= 1:
-            hint = f"a share is written `{claim.number:g}%`" if 2 <= claim.number <= 100 else ""
-            found = f"{claim.number:g}"
-            yield OutOfRange(span=claim.span, what=what, found=found, allowed="from 0 to 1", hint=hint)
+        metric, found = METRICS[claim.metric.name], claim.number
+        if (metric.low is not None and found < metric.low) or (metric.high is not None and found > metric.high):
+            hint = f"a share is written `{found:g}%`" if metric.high == 1 and 2 <= found <= 100 else ""
+            allowed = range_text(Number(metric.low, metric.high))
+            yield OutOfRange(span=claim.span, what=f"`{claim.metric}`", found=f"{found:g}", allowed=allowed, hint=hint)
 
 
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _head,
+    _kinds,
     _warmup,
     _multistep,
     _keep,
@@ -353,4 +408,4 @@ RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _claims,
 )
 
-CLAIM_RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (_shares,)
+CLAIM_RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (_bounds,)

@@ -6,6 +6,8 @@ same name. Nothing here imports MXNet or NumPy.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from recipe_lang.check.vocabulary import (
     Arg,
     Default,
@@ -19,6 +21,7 @@ from recipe_lang.check.vocabulary import (
 )
 from runtime.models.heads import LAYERS
 from runtime.tasks.catalog import TASKS
+from runtime.vocabulary.tasks import USUAL, by_task, only_of
 
 _FRACTION = Number(0, 1)
 _BETA = Number(0, 1, below=True)
@@ -187,7 +190,11 @@ SCHEDULE = family(
     ),
 )
 
-LOSS = family("loss", "a loss", *(loss.entry for task in TASKS.values() for loss in task.losses))
+LOSS = family(
+    "loss",
+    "a loss",
+    *(replace(loss.entry, only=only_of(task)) for task in TASKS.values() for loss in task.losses),
+)
 LAYER = family("layer", "a layer", *(layer.entry for layer in LAYERS.values()))
 
 CLIP = family(
@@ -216,7 +223,13 @@ STOP = family(
         "early",
         "Ends the stage when the metric has not improved for `patience`.",
         (
-            Arg("metric", MetricOf(("valid",)), "The metric that must improve.", Default("valid.accuracy")),
+            Arg(
+                "metric",
+                MetricOf(("valid",)),
+                "The metric that must improve.",
+                Default(f"valid.{USUAL.monitor}"),
+                by=by_task(lambda task: Default(f"valid.{task.monitor}")),
+            ),
             Arg("patience", Duration(in_epochs=True), "How long to wait for a better value.", Default("3 epochs")),
             Arg("min_delta", Number(0), "Least change that counts as better.", 0.0),
         ),

@@ -1,4 +1,4 @@
-"""Tables of images: `read_table(path)` gives the columns and rows of a CSV file, `csv_classes` and `csv_numbers` the images that they name.
+"""Tables of images: `read_table(path)` gives the columns and rows of a CSV file; others, the images that they name.
 
 A table is UTF-8 text. Its first line names the columns, and a comma, semicolon, tab or `|` separates them: the one
 under which the first line has the names that are asked for, else the most names. What cannot be meant is refused with

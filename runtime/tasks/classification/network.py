@@ -25,9 +25,8 @@ class Prediction:
         return {"classes": [{"name": name, "probability": share} for name, share in self.classes]}
 
     def cells(self) -> tuple[str, ...]:
-        """Return its cells of a CSV file, between image and error."""
-        name, share = self.classes[0] if self.classes else ("", 0.0)
-        return name, f"{share:.6f}" if self.classes else ""
+        """Return its cells of a CSV file, between image and error; none where it could not be read."""
+        return tuple(cell for name, share in self.classes[:1] for cell in (name, f"{share:.6f}"))
 
     def text(self) -> str:
         """Return it in one line."""

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_ONLY = frozenset((("task", "regression"),))
 _LETTERS = "o the outputs, t the targets, in standard deviations of the training images; a mean over the targets"
 
 
@@ -57,7 +56,6 @@ LOSSES = (
             source="Huber 1964, Annals of Mathematical Statistics 35",
             formula=f"{_LETTERS}\ne = |o - t|\nloss = e^2 / 2 where e < delta, else delta (e - delta / 2)",
             examples=("task = regression\nloss = huber", "task = regression\nloss = huber(delta = 0.5)"),
-            only=_ONLY,
         ),
         _huber,
         _measured(_huber_of),
@@ -69,7 +67,6 @@ LOSSES = (
             formula=f"{_LETTERS}\nloss = (o - t)^2 / 2",
             source="gluon.loss.L2Loss",
             examples=("task = regression\nloss = l2",),
-            only=_ONLY,
         ),
         _l2,
         _measured(lambda args, errors: errors * errors / 2),
@@ -81,7 +78,6 @@ LOSSES = (
             formula=f"{_LETTERS}\nloss = |o - t|",
             source="gluon.loss.L1Loss",
             examples=("task = regression\nloss = l1",),
-            only=_ONLY,
         ),
         _l1,
         _measured(lambda args, errors: abs(errors)),

@@ -163,7 +163,8 @@ class NumberEvaluator:
         facts = self._facts
         outputs = units(np.concatenate(self._outputs).astype(np.float64), facts)
         targets = tidy(units(np.concatenate(self._targets), facts), facts)
-        rows, by_value = [], []
+        rows: list[TargetRow] = []
+        by_value: list[ValueRow] = []
         for column, name in enumerate(facts.targets):
             rows.append(_row(name, outputs[:, column], targets[:, column]))
             by_value += _by_value(name, outputs[:, column], targets[:, column])

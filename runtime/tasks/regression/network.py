@@ -1,4 +1,4 @@
-"""What regression does with arrays: targets as one array, outputs as predictions, and as an exported model gives them."""
+"""What regression does with arrays: targets as one, outputs as predictions, and as an exported model gives them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class Prediction:
 def standardized(targets: Sequence[Sequence[float]], facts: NumberFacts) -> NDArray[np.float64]:
     """Return targets in standard deviations from their mean: (N, k)."""
     found: NDArray[np.float64] = np.array(targets, np.float64) - np.array(facts.target_mean)
-    return found / np.array(facts.target_std)
+    found /= np.array(facts.target_std)
+    return found
 
 
 def predictions(outputs: Any, images: Sequence[str], facts: NumberFacts) -> list[Prediction]:

@@ -129,7 +129,7 @@ def align(listing: Listing, names: tuple[str, ...], set_name: str) -> Listing:
 
 
 def constant(sets: Mapping[str, Listing]) -> list[Problem]:
-    """Return the targets of which nothing can be learned: all training images have the same number, or it is too large."""
+    """Return the targets of which nothing can be learned: all training images have one number."""
     train = sets["train"]
     columns: Sequence[Sequence[float]] = list(zip(*(sample.target for sample in train.samples), strict=True))
     return [

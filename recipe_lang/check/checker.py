@@ -89,7 +89,7 @@ _FEW = 10  # mistakes in the syntax; more of them, with no version and little th
 def _no_recipe(recipe: nodes.Recipe, vocabulary: v.Vocabulary) -> Problem:
     """Say the one thing that counts about a text with neither a version nor a block."""
     for problem in recipe.problems:
-        if isinstance(problem, TooDeep) or recipe.source.text.lstrip().startswith("{"):
+        if problem.kind is TooDeep or recipe.source.text.lstrip().startswith("{"):
             return problem
     place = recipe.items[0].span if recipe.items else recipe.source.span(0, 0)
     span = replace(place, end=min(place.end, place.start + 1))
@@ -115,7 +115,7 @@ class _Checker:
         # After a mistake in the braces or an unreadable header nobody knows what is missing.
         self.knows_all = (
             merged.complete
-            and not any(isinstance(problem, UnclosedBlock | StrayBrace | TooDeep) for problem in merged.problems)
+            and not any(problem.kind in (UnclosedBlock, StrayBrace, TooDeep) for problem in merged.problems)
             and not any(isinstance(item, nodes.Broken) and item.name in ("", "extends") for item in merged.items)
         )
 
@@ -152,12 +152,11 @@ class _Checker:
     def _say_where(self, settings: Sequence[str]) -> None:
         """Give what is wrong with the names of settings the place where a parameter of that name would stand."""
         for at, problem in enumerate(self.problems if settings else ()):
-            if isinstance(problem, UnknownSetting) and not problem.suggestion:
+            if problem.kind is UnknownSetting and not problem.suggestion:
                 from recipe_lang.check.locations import how_to_write, parameter_of
 
                 name = problem.name.rpartition(".")[2]
-                self.problems[at] = replace(
-                    problem,
+                self.problems[at] = problem.replace(
                     suggestion=parameter_of(self.ast, name, self.vocabulary),
                     use=how_to_write(self.ast, name, f"${name}", self.vocabulary),
                 )
@@ -176,7 +175,7 @@ class _Checker:
                 self.problems.append(OtherVersion(span=first.span, found=first.number, version=version))
         elif not any(isinstance(item, nodes.Version) for item in items) and not _means_version(first):
             place = first.span if first else file.source.span(0, 0)
-            if not any(isinstance(p, TooDeep) for p in self.problems):
+            if not any(p.kind is TooDeep for p in self.problems):
                 span = replace(place, end=min(place.end, place.start + 1))
                 self.problems.append(NoVersion(span=span, version=version))
         for item in items[1:]:
@@ -255,7 +254,7 @@ class _Checker:
     def _once(self, block: nodes.Block, kind: v.BlockType, first: dict[str, Span]) -> bool:
         """Whether a block of this title stands for the first time; what is wrong with that is reported."""
         if kind.titled != isinstance(block.title, nodes.Text) and not self._has_broken_header(block):
-            self.problems.append(BadTitle(span=block.head_span, kind=block.kind, needed=kind.titled))
+            self.problems.append(BadTitle(span=block.head_span, block=block.kind, needed=kind.titled))
             return True
         what = f"the block `{block.kind}`"
         key = block.kind
@@ -415,9 +414,9 @@ def _settings(texts: Sequence[str], items: Sequence[nodes.Item], problems: list[
 def _of_setting(problem: Problem) -> Problem:
     """Return what is wrong with a setting's syntax, with the advice for settings."""
     text = problem.span.source.text if problem.span else ""
-    if not isinstance(problem, Unexpected) or re.match(r"\s*[A-Za-z]\w*\s*=\s*[^\s=]", text):
+    if problem.kind is not Unexpected or re.match(r"\s*[A-Za-z]\w*\s*=\s*[^\s=]", text):
         return problem
-    return replace(problem, advice="a setting is NAME=VALUE, such as `--set lr=0.01`", fix=())
+    return problem.replace(advice="a setting is NAME=VALUE, such as `--set lr=0.01`", fix=())
 
 
 def _means_version(item: nodes.Item | None) -> bool:

@@ -46,7 +46,6 @@ from runtime.training.settings import Interval, RunSettings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from runtime.training.problems import OutOfMemory
     from runtime.workflows.run import Prepared
 
 
@@ -287,7 +286,7 @@ def _keep_lock(screen: Console, recipe: Path, folder: Path, quiet: bool) -> None
             screen.print(note, soft_wrap=True)
 
 
-def _note_memory(problem: OutOfMemory) -> None:
+def _note_memory(problem: Problem) -> None:
     """Leave with the parent what it says when the system kills the run."""
     from runtime.commands.supervisor import note
 

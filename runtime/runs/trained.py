@@ -20,7 +20,7 @@ import numpy as np
 from recipe_lang.check.checked import CallValue, CheckedRecipe
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
-from recipe_lang.problem import RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Source
 from recipe_lang.syntax.parser import read_source
 from recipe_lang.words import counted, printable
@@ -45,7 +45,7 @@ from runtime.system.cache.disk import user_cache
 from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import Prediction, Report, Task
 from runtime.training.loop import measure
-from runtime.training.problems import ImagesNotKnown, NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
+from runtime.training.problems import NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
 from runtime.training.stage import features_of, whole_net
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
@@ -75,7 +75,7 @@ class Evaluation(NamedTuple):
 
     name: str
     report: Report
-    seen: Seen | ImagesNotKnown | None
+    seen: Seen | Problem | None
 
 
 def load(path: Path, stage: str | None = None) -> Finished:
@@ -248,7 +248,7 @@ def evaluate(
     known = None
     if data is not None or name == "test":
         known = seen(run.path, samples, workers, user_cache() if cache else None)
-        if data is None and isinstance(known, ImagesNotKnown) and not strict:
+        if data is None and isinstance(known, Problem) and not strict:
             known = None  # a pack's own test set
     if known is not None and strict:
         refuse_seen(run.path, known)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from recipe_lang.problem import InternalError, Problem, RecipeError
+from recipe_lang.problem import InternalError, Kind, Problem, RecipeError
 from runtime.runs.checkpoints import Checkpoints
 from runtime.runs.folder import Record, recording, result_of, stage_weights, write_json, write_text, writing
 from runtime.runs.lock.facts import outcome
@@ -80,7 +80,7 @@ class Leaving:
     since: float
     facts: Facts
     said: Mapping[str, Any]
-    refused: OutOfMemory  # what to say when the system gives no memory
+    refused: Problem  # what to say when the system gives no memory
     extras: tuple[Extra, ...]
 
     def __call__(self, watch: Callable[[Event], None]) -> dict[str, Any]:
@@ -225,5 +225,5 @@ def _weights_from(session: Session, origin: Origin, best: Best | None = None) ->
     }
 
 
-def _is(failure: Failure | None, *kinds: type[Problem]) -> bool:
-    return isinstance(failure, RecipeError) and any(isinstance(problem, kinds) for problem in failure.problems)
+def _is(failure: Failure | None, *kinds: Kind) -> bool:
+    return isinstance(failure, RecipeError) and any(problem.kind in kinds for problem in failure.problems)

@@ -90,12 +90,12 @@ def _high_rates(recipe: CheckedRecipe) -> Iterator[Problem]:
         is_abrupt = is_frozen and stage["schedule"]["warmup"].number == 0
         if call["lr"] * scales[part] < limit * (1 + (-1 if is_abrupt else 1) * 1e-9):
             continue
-        from runtime.vocabulary.advice import RateTooHigh
+        from runtime.vocabulary.advice import LearningRateTooHigh
 
         place = _argument(stage.fields["optimizer"], "lr", stage.head_span)
         rate = call["lr"] * scales[part]
         selector = _selector(list(scales), _whole(recipe))
-        yield RateTooHigh(
+        yield LearningRateTooHigh(
             span=place,
             part=part,
             rate=rate,

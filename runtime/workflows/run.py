@@ -100,7 +100,7 @@ class Prepared:
         """Say in a line which files among the images take no part; nothing where there are none."""
         return passed_line(passed_over(self.listings.values()))
 
-    def out_of_memory(self) -> OutOfMemory:
+    def out_of_memory(self) -> Problem:
         """Return what to say when memory is refused: with the place of the batch, and one that would fit."""
         batch = self.plan.data.batch
         fits = self.need.fitting(batch, room())

@@ -257,7 +257,7 @@ def test_refused_memory_keeps_what_was_trained(photos: Path, tmp_path: Path, err
     with pytest.raises(RecipeError) as caught:
         train(write_recipe(tmp_path / "r.ftr", photos, LONG), tmp_path / "run", watch=Watching(seen))
     (problem,) = caught.value.problems
-    assert isinstance(problem, OutOfMemory)
+    assert problem.kind is OutOfMemory
     assert problem.span is not None
     assert problem.span.text == "16"
     assert (problem.batch, problem.fits) == (16, 8)

@@ -14,7 +14,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from recipe_lang.problem import RecipeError
@@ -192,7 +192,7 @@ def _named(table: Table, image: int, label: int) -> list[_Named]:
     faults = ((row.line, _fault(table, row.cells, image, label)) for row in table.rows)
     bad = [problems.BadRow(path=path, line=line, reason=found[0], hint=found[1]) for line, found in faults if found]
     if len(bad) > _SHOWN:
-        bad[_SHOWN - 1 :] = [replace(bad[_SHOWN - 1], more=len(bad) - _SHOWN)]
+        bad[_SHOWN - 1 :] = [bad[_SHOWN - 1].replace(more=len(bad) - _SHOWN)]
     if bad:
         raise RecipeError(bad)
     return [

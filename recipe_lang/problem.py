@@ -70,7 +70,7 @@ class Problem:
     def related(self) -> tuple[tuple[Span, str], ...]:
         """Other places that take part, each with what it is."""
         places = ((getattr(self, name), label) for name, label in self.kind.related.items())
-        return tuple((span, label) for span, label in places if span is not None)
+        return tuple((span, self._text(label)) for span, label in places if span is not None)
 
     def edits(self) -> tuple[Edit, ...]:
         """Return the changes that put it right, where there is no doubt about them."""
@@ -104,7 +104,9 @@ class Kind:
     optional: Mapping[str, Any] = field(default_factory=dict)
     label: Text = ""
     help: Text = ""
-    related: Mapping[str, str] = field(default_factory=dict)  # fields that are spans, each with its label
+    related: Mapping[str, str] = field(
+        default_factory=dict
+    )  # fields that are spans, with their labels
     edits: Callable[[Problem], tuple[Edit, ...]] = lambda problem: ()
     source: str = ""  # of advice: where its reason comes from
     names: tuple[str, ...] = field(init=False)

@@ -103,6 +103,6 @@ def filled(templates: tuple[str, ...], values: Mapping[str, Any]) -> str:
     """Fill in the first template whose values all hold something, not zero and not empty; where none is, the last."""
     for template in templates[:-1]:
         fields = [(name, spec) for _, name, spec, _ in _TEMPLATE.parse(template) if name]
-        if all(values[name] or (spec or "").startswith("if ") for name, spec in fields):
+        if all(_TEMPLATE.get_field(name, (), values)[0] or (spec or "").startswith("if ") for name, spec in fields):
             return _TEMPLATE.vformat(template, (), values)
     return _TEMPLATE.vformat(templates[-1], (), values)

@@ -1,9 +1,40 @@
-"""What stands twice, at the wrong place, or not at all, E4; and what has no use, W70."""
+"""What stands at the wrong place, E212 and E4, or not at all; and what has no use, W70."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.suggest import instead
+from recipe_lang.words import listed, quoted
+
+
+def belonging(name: str, noun: str, conditions: Iterable[tuple[str, str]]) -> str:
+    """Say with which words a name can be used: "`steam` is a heat for `dish = rice`"."""
+    return f"`{name}` is {noun} for {_listed(conditions)}"
+
+
+def _listed(conditions: Iterable[tuple[str, str]]) -> str:
+    return listed(tuple(f"`{field} = {word}`" for field, word in conditions))
+
+
+def _not_here_help(p: Problem) -> str:
+    use = "use one of" if len(p.options) > 1 else "use"
+    others = f", or {use} {quoted(p.options, 20)}" if p.options else ""
+    return f"write {_listed(p.conditions)}{others}"
+
+
+NotHere = Kind(
+    "E212",
+    "not here",
+    reason="Some names can only be used when a top-level field has a particular value.",
+    # conditions: fields and their words, of which one would do; word: what the first of these fields is; place: where
+    fields="name noun conditions word place options",
+    message=lambda p: belonging(p.name, p.noun, p.conditions),
+    label="the {conditions[0][0]} here is {word}",
+    help=_not_here_help,
+    related={"place": "the {conditions[0][0]}"},
+)
 
 MissingField = Kind(
     "E402",

@@ -104,9 +104,7 @@ class Kind:
     optional: Mapping[str, Any] = field(default_factory=dict)
     label: Text = ""
     help: Text = ""
-    related: Mapping[str, str] = field(
-        default_factory=dict
-    )  # fields that are spans, with their labels
+    related: Mapping[str, str] = field(default_factory=dict)  # fields that are spans, with their labels
     edits: Callable[[Problem], tuple[Edit, ...]] = lambda problem: ()
     source: str = ""  # of advice: where its reason comes from
     names: tuple[str, ...] = field(init=False)

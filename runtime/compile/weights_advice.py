@@ -12,6 +12,7 @@ from recipe_lang.check.checked import CallValue, CheckedRecipe
 from recipe_lang.check.suppress import excused
 from recipe_lang.compose.merge import files
 from recipe_lang.problem import Problem, ordered
+from runtime.vocabulary.advice import WeightsNotCached
 from runtime.weights.zoo_cache import zoo_cache
 
 
@@ -24,8 +25,6 @@ def with_weights_advice(recipe: CheckedRecipe) -> tuple[Problem, ...]:
     # Whoever names a host of their own knows what it has.
     if not is_hosted or "MXNET_GLUON_REPO" in os.environ or _is_cached(base["name"]):
         return recipe.advice
-    from runtime.vocabulary.advice import WeightsNotCached
-
     span = base.args["weights"].span or base.span or field.span
     found = WeightsNotCached(span=span, zoo=base.name, name=base["name"], folder=str(zoo_cache()))
     sources = [file.source for file in files(recipe.written)]

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from recipe_lang.problem import RecipeError
+from runtime.weights.problems import PackageNotInstalled
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,6 @@ def packaged_file(name: str) -> Path:
     spec = find_spec(base.module)
     if spec is None or not spec.submodule_search_locations:
         from runtime.system.installation import install_command
-        from runtime.weights.problems import PackageNotInstalled
 
         raise RecipeError(PackageNotInstalled(base=name, package=base.package, command=install_command(base.extra)))
     return Path(spec.submodule_search_locations[0], base.file)

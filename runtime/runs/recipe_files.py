@@ -11,6 +11,7 @@ from pathlib import Path
 
 from recipe_lang.problem import Kind, Problem, RecipeError
 from recipe_lang.source import MAX_BYTES, Source
+from recipe_lang.syntax.problems import Unreadable
 from runtime.runs.pack.signature import is_pack
 
 STANDARD_INPUT = Path("-")
@@ -47,8 +48,6 @@ def recipe_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
             refused.append(OSError(None, "there is no recipe in it", str(path)))
     if not refused:
         return list(dict.fromkeys(files)), []
-    from recipe_lang.syntax.problems import Unreadable
-
     return list(dict.fromkeys(files)), [
         Unreadable(path=str(error.filename), reason=error.strerror or str(error)) for error in refused
     ]

@@ -116,7 +116,8 @@ def _position(path: Path, titles: tuple[str, ...], stage: str) -> int:
     numbers = tuple(str(number) for number in range(1, len(titles) + 1))
     found = next((names.index(stage) for names in (titles, numbers) if stage in names), None)
     if found is None:
-        raise RecipeError(NoSuchStage(path=str(path), stage=stage, titles=titles))
+        known = ", ".join(stage_name(position, title) for position, title in enumerate(titles))
+        raise RecipeError(NoSuchStage(path=str(path), stage=stage, known=known))
     return found
 
 

@@ -6,7 +6,6 @@ import shlex
 
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.words import gigabytes
-from runtime.plan.types import stage_name
 
 LossNotFinite = Kind(
     "E601",
@@ -80,9 +79,9 @@ NoSuchStage = Kind(
     "E690",
     "no such stage",
     reason="`--stage` names a stage of the run's recipe by its title, or by its number from 1.",
-    fields="path stage titles",
+    fields="path stage known",
     message='the recipe of {path} has no stage "{stage}"',
-    help=lambda p: "it has " + ", ".join(stage_name(position, title) for position, title in enumerate(p.titles)),
+    help="it has {known}",
 )
 
 NoStageWeights = Kind(

@@ -17,6 +17,31 @@ from recipe_lang.syntax import nodes
 from runtime.data.sources.catalog import SOURCES
 from runtime.models.catalog import ZOOS
 from runtime.plan.views import is_idle, view_count
+from runtime.vocabulary.advice import (
+    ClaimOnChosen,
+    DecayWithAdam,
+    DefaultUnused,
+    FlippedDigits,
+    FreshHeadWithBase,
+    HardlyTrains,
+    HeadSlower,
+    IdleAugmentation,
+    LearningRateTooHigh,
+    LongWarmup,
+    MonitorIgnored,
+    NeverDrops,
+    NeverStops,
+    NormsOfSmallBatches,
+    RandomFrozen,
+    SameImages,
+    SameStage,
+    StrongDropout,
+    StrongSmoothing,
+    TestUnclaimed,
+    UnmonitoredLast,
+    ViewsNeverRepeat,
+    ViewsUnused,
+)
 from runtime.vocabulary.models import parts_of
 
 # Peak rates above which pretrained weights are carried off: where their norms train, and where these are frozen.
@@ -90,8 +115,6 @@ def _high_rates(recipe: CheckedRecipe) -> Iterator[Problem]:
         is_abrupt = is_frozen and stage["schedule"]["warmup"].number == 0
         if call["lr"] * scales[part] < limit * (1 + (-1 if is_abrupt else 1) * 1e-9):
             continue
-        from runtime.vocabulary.advice import LearningRateTooHigh
-
         place = _argument(stage.fields["optimizer"], "lr", stage.head_span)
         rate = call["lr"] * scales[part]
         selector = _selector(list(scales), _whole(recipe))
@@ -111,8 +134,6 @@ def _slow_heads(recipe: CheckedRecipe) -> Iterator[Problem]:
         scales = _scales(recipe, stage)
         part = max(scales, key=scales.__getitem__, default="head")
         if "head" in scales and scales["head"] < scales[part]:
-            from runtime.vocabulary.advice import HeadSlower
-
             yield HeadSlower(span=stage.place("lr_scale"), head=scales["head"], part=part, scale=scales[part])
 
 
@@ -124,8 +145,6 @@ def _fresh_heads(recipe: CheckedRecipe) -> Iterator[Problem]:
     base = {part: scale for part, scale in scales.items() if part != "head"}
     starts_slowly = stage["schedule"]["warmup"].number > 0 or max(base.values(), default=0) < scales["head"]
     if 2 * len(base) > len(_whole(recipe)) and not starts_slowly:
-        from runtime.vocabulary.advice import FreshHeadWithBase
-
         selector = _selector(list(base), _whole(recipe))
         yield FreshHeadWithBase(span=stage.place("train"), parts=len(base), selector=selector)
 
@@ -134,8 +153,6 @@ def _hardly_trained(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         slow = {part: scale for part, scale in _scales(recipe, stage).items() if scale < _HARDLY}
         if slow:
-            from runtime.vocabulary.advice import HardlyTrains
-
             yield HardlyTrains(span=stage.place("lr_scale"), parts=tuple(slow), scale=max(slow.values()))
 
 
@@ -147,8 +164,6 @@ def _warmups(recipe: CheckedRecipe) -> Iterator[Problem]:
         length: Quantity = stage["for"]
         warmup = stage["schedule"]["warmup"].within(length)
         if warmup.unit == length.unit and warmup.number > length.number / 2:
-            from runtime.vocabulary.advice import LongWarmup
-
             place = _argument(stage.fields["schedule"], "warmup", stage.head_span)
             yield LongWarmup(
                 span=place,
@@ -167,8 +182,6 @@ def _drops(recipe: CheckedRecipe) -> Iterator[Problem]:
             continue
         warmup = schedule["warmup"].within(length)
         if every.number + (warmup.number if warmup.unit == length.unit else 0) >= length.number:
-            from runtime.vocabulary.advice import NeverDrops
-
             place = _argument(stage.fields["schedule"], "every", stage.head_span)
             yield NeverDrops(span=place, every=str(every), length=str(length), length_span=stage.fields["for"].span)
 
@@ -179,8 +192,6 @@ def _patience(recipe: CheckedRecipe) -> Iterator[Problem]:
         length: Quantity = stage["for"]
         patience: Quantity | None = stop["patience"] if stop else None
         if patience and patience.unit == length.unit and patience.number >= length.number:
-            from runtime.vocabulary.advice import NeverStops
-
             place = _argument(stage.fields["stop"], "patience", stage.head_span)
             yield NeverStops(
                 span=place, patience=str(patience), length=str(length), length_span=stage.fields["for"].span
@@ -190,8 +201,6 @@ def _patience(recipe: CheckedRecipe) -> Iterator[Problem]:
 def _repeated(recipe: CheckedRecipe) -> Iterator[Problem]:
     for before, stage in pairwise(recipe.all("stage")):
         if all(value == before.fields[name] for name, value in stage.fields.items() if name != "for"):
-            from runtime.vocabulary.advice import SameStage
-
             yield SameStage(span=stage.head_span, title=stage.title, before=before.title, before_span=before.head_span)
 
 
@@ -201,16 +210,12 @@ def _monitors(recipe: CheckedRecipe) -> Iterator[Problem]:
         if stage["monitor"] is None or stage["keep"] != "last" or own is None or whole is None:
             continue
         if own.source is whole.source and whole.start <= own.start < whole.end:  # not one of `defaults`
-            from runtime.vocabulary.advice import MonitorIgnored
-
             yield MonitorIgnored(span=own, keep_span=stage.fields["keep"].span)
 
 
 def _unmonitored(recipe: CheckedRecipe) -> Iterator[Problem]:
     *before, last = recipe.all("stage")
     if before and not _chooses(last) and last["keep"] != "last":
-        from runtime.vocabulary.advice import UnmonitoredLast
-
         yield UnmonitoredLast(span=last.head_span, before=before[-1].title)
 
 
@@ -222,8 +227,6 @@ def _unused_defaults(recipe: CheckedRecipe) -> Iterator[Problem]:
     written = [{item.name for item in block.items if isinstance(item, nodes.Field)} for block in blocks]
     for field in (item for block in own for item in block.items if isinstance(item, nodes.Field)):
         if all(field.name in names for names in written):
-            from runtime.vocabulary.advice import DefaultUnused
-
             yield DefaultUnused(span=field.name_span, name=field.name)
 
 
@@ -243,16 +246,12 @@ def _small_batches(recipe: CheckedRecipe) -> Iterator[Problem]:
         return
     for stage in recipe.all("stage"):
         if stage["norm"] == "train" and any(part != "head" for part in stage["train"].parts):
-            from runtime.vocabulary.advice import NormsOfSmallBatches
-
             yield NormsOfSmallBatches(span=stage.place("train"), batch=data["batch"], batch_span=data.place("batch"))
 
 
 def _decay(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         if stage["optimizer"].name == "adam" and stage["optimizer"]["weight_decay"] > 0:
-            from runtime.vocabulary.advice import DecayWithAdam
-
             yield DecayWithAdam(span=_argument(stage.fields["optimizer"], "weight_decay", stage.head_span))
 
 
@@ -260,16 +259,12 @@ def _smoothing(recipe: CheckedRecipe) -> Iterator[Problem]:
     for loss in (recipe.fields["loss"], *(stage.fields["loss"] for stage in recipe.all("stage"))):
         share = loss.value.args["label_smoothing"].value if isinstance(loss.value, CallValue) else 0
         if share > 0.3:
-            from runtime.vocabulary.advice import StrongSmoothing
-
             yield StrongSmoothing(span=_argument(loss, "label_smoothing", None), share=share)
 
 
 def _dropout(recipe: CheckedRecipe) -> Iterator[Problem]:
     for layer in recipe["head"]:
         if layer.value.name == "dropout" and layer.value["p"] > 0.7:
-            from runtime.vocabulary.advice import StrongDropout
-
             yield StrongDropout(span=_argument(layer, "p", None), share=layer.value["p"])
 
 
@@ -283,8 +278,6 @@ def _random_bases(recipe: CheckedRecipe) -> Iterator[Problem]:
     trained = {part for selection in stages for part in selection.parts}
     left = tuple(part for part in _whole(recipe) if part not in trained)
     if left:
-        from runtime.vocabulary.advice import RandomFrozen
-
         yield RandomFrozen(span=recipe.fields["base"].span, parts=left)
 
 
@@ -295,8 +288,6 @@ def _flips(recipe: CheckedRecipe) -> Iterator[Problem]:
     for augment in (block["augment"] for block in (data, *recipe.all("stage"))):
         for step in augment if isinstance(augment, tuple) else ():
             if step.value.name == "flip":
-                from runtime.vocabulary.advice import FlippedDigits
-
                 yield FlippedDigits(
                     span=step.span, direction=step.value["direction"], train_span=data.fields["train"].span
                 )
@@ -308,8 +299,6 @@ def _leaks(recipe: CheckedRecipe) -> Iterator[Problem]:
         source = data[name]
         same = next((other for other in others if data[other] == source), None)
         if same and source and source.family == "source":
-            from runtime.vocabulary.advice import SameImages
-
             yield SameImages(span=data.place(name), set_name=name, other=same, other_span=data.place(same))
 
 
@@ -320,13 +309,9 @@ def _claims(recipe: CheckedRecipe) -> Iterator[Problem]:
         if claim.metric.set != "valid" or claim.metric.name in tested:
             continue
         if chooser is not None:
-            from runtime.vocabulary.advice import ClaimOnChosen
-
             place = chooser.place("stop" if chooser["monitor"] is None else "monitor")
             yield ClaimOnChosen(span=claim.span, metric=str(claim.metric), title=chooser.title, choice_span=place)
         elif recipe.block("data")["test"] is not None and not tested:
-            from runtime.vocabulary.advice import TestUnclaimed
-
             yield TestUnclaimed(span=claim.span, metric=str(claim.metric), name=claim.metric.name)
 
 
@@ -361,8 +346,6 @@ def _views(recipe: CheckedRecipe) -> Iterator[Problem]:
         counts = [view_count([step.value for step in augment.value or ()]) for augment in augments]
         outcomes = [count for count in counts if count is not None and count <= value.value]
         if len(outcomes) == len(counts):
-            from runtime.vocabulary.advice import ViewsUnused
-
             most = outcomes.index(max(outcomes))
             yield ViewsUnused(
                 span=value.span, views=value.value, outcomes=outcomes[most], augment_span=augments[most].span
@@ -370,8 +353,6 @@ def _views(recipe: CheckedRecipe) -> Iterator[Problem]:
             continue
         lengths = [stage.fields["for"] for stage in stages]
         if all(length.value.unit == "epochs" and length.value.number < value.value for length in lengths):
-            from runtime.vocabulary.advice import ViewsNeverRepeat
-
             longest = max(lengths, key=lambda length: length.value.number)
             yield ViewsNeverRepeat(
                 span=value.span, views=value.value, length=str(longest.value), length_span=longest.span
@@ -383,8 +364,6 @@ def _idle(recipe: CheckedRecipe) -> Iterator[Problem]:
         augment = block["augment"]
         for step in augment if isinstance(augment, tuple) else ():
             if is_idle(step.value):
-                from runtime.vocabulary.advice import IdleAugmentation
-
                 example = {"color_jitter": "color_jitter(0.2)", "lighting": "lighting(0.1)"}[step.value.name]
                 yield IdleAugmentation(span=step.span, name=step.value.name, example=example)
 

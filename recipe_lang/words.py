@@ -20,11 +20,9 @@ def quoted(words: tuple[str, ...], limit: int = 12) -> str:
     return f"{shown}, … ({len(words)} in all)" if len(words) > limit else shown
 
 
-def suggested(suggestion: str, fallback: str = "") -> str:
+def suggested(suggestion: str) -> str:
     """Turn a suggestion into help: a name becomes a question, a sentence stands as it is."""
-    if " " in suggestion:
-        return suggestion
-    return f"did you mean `{suggestion}`?" if suggestion else fallback
+    return f"did you mean `{suggestion}`?" if suggestion and " " not in suggestion else suggestion
 
 
 def counted(number: int, one: str, many: str = "") -> str:

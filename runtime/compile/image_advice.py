@@ -14,7 +14,6 @@ from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.check.suppress import excused
 from recipe_lang.compose.merge import files
 from recipe_lang.problem import Kind, Problem, ordered
-from runtime.data.content_hashes import content_hashes
 from runtime.data.listing import ImageRef, Listing
 from runtime.system.cache.disk import FeatureCache
 from runtime.tasks.catalog import task_of
@@ -60,6 +59,8 @@ def _same(
     stopped: Callable[[], bool],
 ) -> Iterator[Problem]:
     """Yield advice on each two sets that share content, but not the file itself: of that the listings have told."""
+    from runtime.data.content_hashes import content_hashes  # loads NumPy, which `ftr explain` needs not
+
     samples = [sample for listing in sets.values() for sample in listing.samples]
     contents = iter(content_hashes(samples, threads, cache, stopped=stopped))
     by_set = {name: {next(contents): sample for sample in listing.samples} for name, listing in sets.items()}

@@ -11,9 +11,23 @@ import os
 from recipe_lang.check.checked import CallValue, CheckedRecipe
 from recipe_lang.check.suppress import excused
 from recipe_lang.compose.merge import files
-from recipe_lang.problem import Problem, ordered
-from runtime.vocabulary.advice import WeightsNotCached
+from recipe_lang.problem import Kind, Problem, ordered
 from runtime.weights.zoo_cache import zoo_cache
+
+WeightsNotCached = Kind(
+    "W750",
+    "weights not cached",
+    reason="""The zoos' hosted weights are reported gone: what the zoo's cache does not hold can seldom be downloaded.
+
+    `ftr plan` and `ftr run` ask the host before anything else, and refuse where it has no such file.""",
+    source="https://github.com/dmlc/gluon-cv/issues/1778",
+    fields="zoo name folder",
+    message='the `imagenet` weights of {zoo}("{name}") are not in {folder}, and the hosted ones may be gone',
+    help=(
+        'if you have the file, write `weights = gluon_params("file.params")`\n'
+        'or take a base that brings its weights: `packaged("efficientnet_lite0")`'
+    ),
+)
 
 
 def with_weights_advice(recipe: CheckedRecipe) -> tuple[Problem, ...]:

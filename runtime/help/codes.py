@@ -59,7 +59,11 @@ FAMILIES: Mapping[str, CodeFamily] = {
         "advice",
         (
             "recipe_lang.check.problems.placement",
-            "runtime.vocabulary.advice",
+            "runtime.vocabulary.advice.rates",
+            "runtime.vocabulary.advice.stages",
+            "runtime.vocabulary.advice.regularization",
+            "runtime.vocabulary.advice.data",
+            "runtime.compile.weights_advice",
             "runtime.compile.data_advice",
             "runtime.compile.image_advice",
             "runtime.tasks.classification.advice",

@@ -1,0 +1,107 @@
+"""Advice on norms, weight decay, label smoothing and dropout (W720 to W723)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from recipe_lang.check.checked import CallValue, CheckedRecipe
+from recipe_lang.problem import Kind, Problem
+from runtime.models.catalog import ZOOS
+from runtime.vocabulary.advice.facts import argument_place
+
+_SMALLEST_BATCH = 16  # for norms: half a point is lost at 16, and more than one at 8
+
+
+_NO_NORMS = ("alexnet", "squeezenet")
+
+
+NormsOfSmallBatches = Kind(
+    "W720",
+    "norms of small batches",
+    reason="""BatchNorm estimates mean and variance from the batch; the error of a network grows as its batches shrink.
+
+    A ResNet-50 loses a point of accuracy with 8 images, three with 4, eleven with 2. Frozen norm layers keep the
+    statistics of many images.""",
+    source="Wu and He 2018 (Group Normalization), arXiv 1803.08494;"
+    " measured: digits, blocks 5 to 7, two epochs of batches of 4: accuracy .62 with trained norms, .95 with frozen",
+    fields="batch batch_span",
+    message="the base's norm layers train on batches of {batch}",
+    help="write `norm = frozen` in the stage, or take 16 images or more",
+    related={"batch_span": "the batch"},
+)
+
+
+def _small_batches(recipe: CheckedRecipe) -> Iterator[Problem]:
+    data = recipe.block("data")
+    if data["batch"] >= _SMALLEST_BATCH or not _has_norms(recipe["base"]):
+        return
+    for stage in recipe.all("stage"):
+        if stage["norm"] == "train" and any(part != "head" for part in stage["train"].parts):
+            yield NormsOfSmallBatches(span=stage.place("train"), batch=data["batch"], batch_span=data.place("batch"))
+
+
+def _has_norms(base: CallValue) -> bool:
+    if base.name == "packaged":
+        return True
+    family = ZOOS[base.name][base["name"]].family
+    return family not in _NO_NORMS and (family != "vgg" or base["name"].endswith("_bn"))
+
+
+DecayWithAdam = Kind(
+    "W721",
+    "decay with adam",
+    reason="""In `adam`, weight decay is a term of the gradient, and Adam divides it by the gradient's size: it
+    decays least the weights whose gradients are largest. `adamw` decays all alike.""",
+    source="Loshchilov and Hutter 2019, arXiv 1711.05101",
+    message="`adam` weakens weight decay where gradients are large",
+    help="write `adamw`; its decay is multiplied by the learning rate, so larger values are usual, such as 0.01",
+)
+
+
+def _decay(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for stage in recipe.all("stage"):
+        if stage["optimizer"].name == "adam" and stage["optimizer"]["weight_decay"] > 0:
+            yield DecayWithAdam(span=argument_place(stage.fields["optimizer"], "weight_decay", stage.head_span))
+
+
+StrongSmoothing = Kind(
+    "W722",
+    "strong smoothing",
+    reason="""Label smoothing takes a fraction from the true class and spreads it over all; 0.1 is usual.
+
+    With much more, there is little left to learn from.""",
+    source="Szegedy et al. 2016, arXiv 1512.00567, section 7; Mueller et al. 2019, arXiv 1906.02629",
+    fields="share",
+    message="this label smoothing spreads {share:.0%} of the target over all classes",
+    help="0.1 is usual",
+)
+
+
+def _smoothing(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for loss in (recipe.fields["loss"], *(stage.fields["loss"] for stage in recipe.all("stage"))):
+        share = loss.value.args["label_smoothing"].value if isinstance(loss.value, CallValue) else 0
+        if share > 0.3:
+            yield StrongSmoothing(span=argument_place(loss, "label_smoothing", None), share=share)
+
+
+StrongDropout = Kind(
+    "W723",
+    "strong dropout",
+    reason="""Dropout works best where 20% to 60% of the values are zeroed; beyond, too little of the network is left to
+    fit.
+
+    Some libraries give the fraction that is kept: here, `p` is the fraction that is zeroed.""",
+    source="Srivastava et al. 2014, JMLR 15, section 7.3",
+    fields="share",
+    message="this dropout zeroes {share:.0%} of the values",
+    help=lambda p: f"`p` is what is zeroed; to keep {p.share:.0%}, write `dropout({1 - p.share:.3g})`",
+)
+
+
+def _dropout(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for layer in recipe["head"]:
+        if layer.value.name == "dropout" and layer.value["p"] > 0.7:
+            yield StrongDropout(span=argument_place(layer, "p", None), share=layer.value["p"])
+
+
+RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (_small_batches, _decay, _smoothing, _dropout)

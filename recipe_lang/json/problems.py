@@ -101,7 +101,7 @@ JsonShape = Kind(
 def _json_member_help(p: Problem) -> str:
     if p.suggestion:
         return f'did you mean `"{p.suggestion}"`?'
-    return f"it has {listed(tuple(f'`{chr(34)}{name}{chr(34)}`' for name in p.options))}" if p.options else ""
+    return "it has " + listed(tuple(f'`"{name}"`' for name in p.options)) if p.options else ""
 
 
 JsonMember = Kind(

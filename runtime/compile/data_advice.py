@@ -87,7 +87,6 @@ ManyParameters = Kind(
     help="train the last blocks only, or the head alone",
 )
 
-
 SharedFiles = Kind(
     "W747",
     "shared files",
@@ -123,7 +122,6 @@ ClassesWithin = Kind(
     message="the class folders of `{path:printable}` all have folders {names:few}: are those the classes?",
     help="if they are, name one of the folders as the source, such as `{path:printable}/{first:printable}`",
 )
-
 
 SetsWithin = Kind(
     "W792",

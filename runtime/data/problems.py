@@ -38,7 +38,6 @@ MissingPath = Kind(
     help=_missing_path_help,
 )
 
-
 NoClassFolders = Kind(
     "E502",
     "no class folders",
@@ -122,7 +121,6 @@ UnreadableTable = Kind(
     help=("{hint}", "save it as CSV in UTF-8, with the columns' names in the first line"),
 )
 
-
 MissingColumn = Kind(
     "E507",
     "missing column",
@@ -137,7 +135,6 @@ MissingColumn = Kind(
         "{columns:plural ; is it separated by blanks? commas are understood|}"
     ),
 )
-
 
 MissingImages = Kind(
     "E508",
@@ -157,7 +154,6 @@ MissingImages = Kind(
     ),
 )
 
-
 BadRow = Kind(
     "E509",
     "bad row",
@@ -171,7 +167,6 @@ BadRow = Kind(
     message="line {line} of `{path:printable}`: {reason}{more:if ; {more:counted more row} cannot be used}",
     help="{hint}",
 )
-
 
 RepeatedColumn = Kind(
     "E576",
@@ -293,7 +288,6 @@ UnreadableImages = Kind(
     help=_unreadable_images_help,
 )
 
-
 UnequalSizes = Kind(
     "E513",
     "unequal sizes",
@@ -307,7 +301,6 @@ UnequalSizes = Kind(
     ),
     help="end with a crop, such as center_crop(224px)",
 )
-
 
 SetTooSmall = Kind(
     "E516",

@@ -74,7 +74,6 @@ NoSuchSet = Kind(
     help="say `--on valid`, or `--data FOLDER` for other images",
 )
 
-
 NoSuchStage = Kind(
     "E690",
     "no such stage",
@@ -105,7 +104,6 @@ ImagesSeen = Kind(
     message="the images are not new to {path}: {seen}",
     help="evaluate on images that are new to it, or leave `--strict` out",
 )
-
 
 ImagesNotKnown = Kind(
     "E696",

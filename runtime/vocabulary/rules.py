@@ -46,7 +46,6 @@ SizeConflict = Kind(
     related={"size_span": "the size"},
 )
 
-
 ScaleOfFrozen = Kind(
     "E424",
     "scale of frozen",
@@ -90,7 +89,6 @@ MilestonesNotAscending = Kind(
     fields="reason",
     message="{reason}",
 )
-
 
 StepMisused = Kind(
     "E429",

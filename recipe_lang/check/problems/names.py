@@ -92,7 +92,6 @@ UnknownParam = Kind(
     edits=_unknown_param_edits,
 )
 
-
 UnknownArgument = Kind(
     "E206",
     "unknown argument",
@@ -106,7 +105,6 @@ UnknownArgument = Kind(
     help=("{suggestion:suggested}", "it takes {options:quoted}", "it takes no arguments"),
     edits=lambda p: () if p.taken else _rename_known(p),
 )
-
 
 UnknownMetric = Kind(
     "E207",

@@ -25,12 +25,6 @@ _MISSING = frozenset(("nan", "na", "n/a", "#n/a", "<na>", "null", "#null!"))
 _CHANCE = "the binomial distribution: sqrt(p (1 - p) / n)"
 
 
-def _imbalance_message(p: Problem) -> str:
-    (most, many), (least, few) = p.largest, p.smallest
-    rare = f"{quoted(least)} {few:,}"
-    return f"{quoted(most)} has {many:,} training images and {rare}, and no metric weighs the classes equally"
-
-
 Imbalance = Kind(
     "W740",
     "imbalance",
@@ -38,8 +32,11 @@ Imbalance = Kind(
 
     A metric that weighs classes equally (balanced accuracy, recall, f1) shows it; monitor one, or claim one.""",
     source="Brodersen et al. 2010, ICPR, The balanced accuracy and its posterior distribution",
-    fields="largest smallest",
-    message=_imbalance_message,
+    fields="largest smallest",  # each a class's name and how many images it has
+    message=(
+        "`{largest[0]:printable}` has {largest[1]:,} training images and `{smallest[0]:printable}` {smallest[1]:,},"
+        " and no metric weighs the classes equally"
+    ),
     help="write `monitor = valid.balanced_accuracy` in the last stage, or claim `test.balanced_accuracy`",
 )
 
@@ -66,7 +63,6 @@ FewOfClass = Kind(
     message=_few_of_class_message,
     help="add images, merge classes, or hold out fewer",
 )
-
 
 RoughClaim = Kind(
     "W743",
@@ -127,7 +123,6 @@ CertainMetric = Kind(
     message="`{metric}` is always 1: there are {classes} classes",
     help=lambda p: f"write `{p.metric.replace('top5', 'accuracy')}`",
 )
-
 
 ClassLost = Kind(
     "W761",

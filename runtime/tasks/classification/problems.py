@@ -28,7 +28,6 @@ UnknownClass = Kind(
     help=_unknown_class_help,
 )
 
-
 ClassWithoutImages = Kind(
     "E515",
     "class without images",

@@ -101,7 +101,6 @@ ClaimOnChosen = Kind(
     related={"choice_span": "chosen here"},
 )
 
-
 TestUnclaimed = Kind(
     "W728",
     "test unclaimed",
@@ -142,7 +141,6 @@ ViewsUnused = Kind(
     help="leave it out",
     related={"augment_span": "the augmentation"},
 )
-
 
 ViewsNeverRepeat = Kind(
     "W730",

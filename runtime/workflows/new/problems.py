@@ -40,7 +40,6 @@ NoImageColumn = Kind(
     help=lambda p: p.hint or f"{_columns(p)}; one must hold paths such as photos/1.jpg",
 )
 
-
 NoLabelColumn = Kind(
     "E532",
     "no label column",
@@ -73,7 +72,6 @@ UnwritableName = Kind(
     message="the name `{path:printable}` is not valid UTF-8, so no recipe can name it",
     help="rename it",
 )
-
 
 NothingThere = Kind(
     "E535",

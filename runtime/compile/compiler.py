@@ -15,6 +15,7 @@ from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Me
 from recipe_lang.output.identity import recipe_hash
 from recipe_lang.problem import Problem, RecipeError
 from runtime.compile.problems import TooShort, TrainsNothing
+from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.types import (
     ClaimPlan,
     DataFacts,
@@ -199,8 +200,8 @@ class _Stage:
         self.per_epoch = max(1, data.images("train") // data.batch)
         self.total = Length(block["for"].steps(self.per_epoch), str(block["for"]))
 
-    def steps(self, length: Quantity, least: int = 0) -> Length:
-        return Length(max(least, length.steps(self.per_epoch, self.total)), str(length))
+    def steps(self, length: Quantity) -> Length:
+        return Length(length.steps(self.per_epoch, self.total), str(length))
 
     def plan(self, position: int, before: StagePlan | None) -> StagePlan:
         block = self.block
@@ -265,21 +266,24 @@ class _Stage:
         rule = self.block["lr_scale"]
         if isinstance(rule, CallValue):
             order = list(self.net.parts)
-            return {part: rule["decay"] ** (len(order) - 1 - order.index(part)) for part in trained}
+            args, scale = step(self.block.fields["lr_scale"]).args, RATE_RULES[rule.name].scale
+            return {part: scale(args, len(order) - 1 - order.index(part)) for part in trained}
         return {part: value.value for key, value in rule or () for part in key.value.parts}
 
     def _schedule(self) -> tuple[Step, Length]:
         value = self.block.fields["schedule"]
         call: CallValue = value.value
-        args = {name: arg.value for name, arg in call.args.items()}
-        warmup = self.steps(args.pop("warmup"))
+        args = {name: self._in_steps(arg.value) for name, arg in call.args.items()}
+        warmup: Length = args.pop("warmup")
         if warmup and warmup >= self.total:
             self._too_short("the warm-up", call.args["warmup"], warmup)
-        if "every" in args:
-            args["every"] = self.steps(args["every"], least=1)
-        if "at" in args:
-            args["at"] = tuple(self.steps(place.value) for place in args["at"])
         return Step(call.name, args, call.span or value.span), warmup
+
+    def _in_steps(self, value: Any) -> Any:
+        """Return the lengths of a schedule in steps, and all else as it is."""
+        if isinstance(value, tuple):
+            return tuple(self._in_steps(item.value) for item in value)
+        return self.steps(value) if isinstance(value, Quantity) else value
 
     def _too_short(self, what: str, value: Value, steps: int) -> None:
         place = value.span or self.block.head_span
@@ -298,7 +302,7 @@ class _Stage:
         rule: CallValue | None = self.block["stop"]
         if rule is None:
             return None
-        return StopPlan(rule["metric"], self.steps(rule["patience"]), rule["min_delta"])
+        return STOP_RULES[rule.name].plan(step(self.block.fields["stop"]).args, self.steps)
 
     def _monitor(self) -> tuple[Metric | None, str]:
         rule: CallValue | None = self.block["stop"]

@@ -311,12 +311,15 @@ class DecayWithAdam(Problem):
 
     code: ClassVar[str] = "W721"
     source: ClassVar[str] = "Loshchilov and Hutter 2019, arXiv 1711.05101"
+    optimizer: str
+    decoupled: str
 
     def message(self) -> str:
-        return "`adam` weakens weight decay where gradients are large"
+        return f"`{self.optimizer}` weakens weight decay where gradients are large"
 
     def help(self) -> str:
-        return "write `adamw`; its decay is multiplied by the rate, so that larger numbers are usual, such as 0.01"
+        more = "its decay is multiplied by the rate, so that larger numbers are usual, such as 0.01"
+        return f"write `{self.decoupled}`; {more}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ imported where they are needed, since most recipes need none and twenty of them 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Quantity, Value
@@ -15,17 +15,12 @@ from recipe_lang.problem import Problem
 from recipe_lang.source import Span
 from recipe_lang.syntax import nodes
 from runtime.models.catalog import ZOOS
+from runtime.plan.schedules import SCHEDULES
+from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.views import is_idle, view_count
+from runtime.training.optimizers import OPTIMIZERS
 from runtime.vocabulary.models import parts_of
 
-# Peak rates above which pretrained weights are carried off: where their norms train, and where these are frozen.
-HIGHEST_RATES: Mapping[str, tuple[float, float]] = {
-    "adam": (1e-3, 1e-3),
-    "adamw": (1e-3, 1e-3),
-    "rmsprop": (1e-3, 1e-3),
-    "sgd": (0.05, 0.01),
-    "nag": (0.05, 0.01),
-}
 _SMALLEST_BATCH = 16  # for norms: half a point is lost at 16, and more than one at 8
 _HARDLY = 1e-3
 _NO_NORMS = ("alexnet", "squeezenet")
@@ -43,7 +38,9 @@ def _scales(recipe: CheckedRecipe, stage: CheckedBlock) -> dict[str, float]:
     order = [*_whole(recipe), "head"]
     rule = stage["lr_scale"]
     if isinstance(rule, CallValue):
-        return {part: rule["decay"] ** (len(order) - 1 - order.index(part)) for part in stage["train"].parts}
+        args = {name: value.value for name, value in rule.args.items()}
+        scale = RATE_RULES[rule.name].scale
+        return {part: scale(args, len(order) - 1 - order.index(part)) for part in stage["train"].parts}
     written = {part: value.value for key, value in rule or () for part in key.value.parts}
     return {part: written.get(part, 1.0) for part in stage["train"].parts}
 
@@ -82,10 +79,11 @@ def _high_rates(recipe: CheckedRecipe) -> Iterator[Problem]:
         call: CallValue = stage["optimizer"]
         scales = {part: scale for part, scale in _scales(recipe, stage).items() if part != "head"}
         part = max(scales, key=scales.__getitem__, default=None)
-        if part is None or call.name not in HIGHEST_RATES:
+        limits = OPTIMIZERS[call.name].highest_lr
+        if part is None or limits is None:
             continue
         is_frozen = stage["norm"] == "frozen"
-        limit = HIGHEST_RATES[call.name][is_frozen]
+        limit = limits[is_frozen]
         # Frozen norms cannot follow: with no warm-up the limit itself does harm, which with one it does not.
         is_abrupt = is_frozen and stage["schedule"]["warmup"].number == 0
         if call["lr"] * scales[part] < limit * (1 + (-1 if is_abrupt else 1) * 1e-9):
@@ -162,14 +160,15 @@ def _drops(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         schedule: CallValue = stage["schedule"]
         length: Quantity = stage["for"]
-        every: Quantity | None = schedule["every"] if schedule.name == "step" else None
+        period = SCHEDULES[schedule.name].period
+        every: Quantity | None = schedule[period] if period else None
         if every is None or every.unit != length.unit:
             continue
         warmup = schedule["warmup"].within(length)
         if every.number + (warmup.number if warmup.unit == length.unit else 0) >= length.number:
             from runtime.vocabulary.advice import NeverDrops
 
-            place = _argument(stage.fields["schedule"], "every", stage.head_span)
+            place = _argument(stage.fields["schedule"], period, stage.head_span)
             yield NeverDrops(span=place, every=str(every), length=str(length), length_span=stage.fields["for"].span)
 
 
@@ -177,11 +176,12 @@ def _patience(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         stop: CallValue | None = stage["stop"]
         length: Quantity = stage["for"]
-        patience: Quantity | None = stop["patience"] if stop else None
+        name = STOP_RULES[stop.name].patience if stop else ""
+        patience: Quantity | None = stop[name] if stop and name else None
         if patience and patience.unit == length.unit and patience.number >= length.number:
             from runtime.vocabulary.advice import NeverStops
 
-            place = _argument(stage.fields["stop"], "patience", stage.head_span)
+            place = _argument(stage.fields["stop"], name, stage.head_span)
             yield NeverStops(
                 span=place, patience=str(patience), length=str(length), length_span=stage.fields["for"].span
             )
@@ -250,10 +250,12 @@ def _small_batches(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 def _decay(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
-        if stage["optimizer"].name == "adam" and stage["optimizer"]["weight_decay"] > 0:
+        name, decoupled = stage["optimizer"].name, OPTIMIZERS[stage["optimizer"].name].decoupled
+        if decoupled and stage["optimizer"]["weight_decay"] > 0:
             from runtime.vocabulary.advice import DecayWithAdam
 
-            yield DecayWithAdam(span=_argument(stage.fields["optimizer"], "weight_decay", stage.head_span))
+            place = _argument(stage.fields["optimizer"], "weight_decay", stage.head_span)
+            yield DecayWithAdam(span=place, optimizer=name, decoupled=decoupled)
 
 
 def _smoothing(recipe: CheckedRecipe) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from recipe_lang.check.vocabulary import (
     Word,
     table,
 )
+from runtime.training.gradients import L1
 
 _NONE = NothingType()
 _COUNT = Number(1, 1e9, whole=True, unit="images", unit_optional=True)
@@ -225,13 +226,7 @@ STAGE = BlockType(
             None,
             examples=("clip = global_norm(1.0)",),
         ),
-        Arg(
-            "l1",
-            Number(0, 10),
-            "Strength of the L1 penalty on weights: l1 times the sum of their sizes is added to the loss.",
-            0.0,
-            examples=("l1 = 1e-5",),
-        ),
+        L1,
         Arg(
             "loss",
             Either((_shared("recipe"), CallOf(("loss",)))),

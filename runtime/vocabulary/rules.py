@@ -11,6 +11,7 @@ from recipe_lang.check.problems.types import OutOfRange
 from recipe_lang.problem import Problem
 from recipe_lang.source import Span
 from recipe_lang.words import quoted
+from runtime.plan.schedules import SCHEDULES
 from runtime.plan.views import READING_STEPS
 from runtime.vocabulary.models import accepts, native_size, size_text
 
@@ -239,8 +240,8 @@ def _warmup(recipe: CheckedRecipe) -> Iterator[Problem]:
 def _multistep(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         schedule: CallValue = stage["schedule"]
-        if schedule.name == "multistep":
-            places = [value.value for value in schedule["at"]]
+        if name := SCHEDULES[schedule.name].places:
+            places = [value.value for value in schedule[name]]
             numbers = [place.number for place in places]
             length: Quantity = stage["for"]
             reason = ""
@@ -249,7 +250,7 @@ def _multistep(recipe: CheckedRecipe) -> Iterator[Problem]:
             elif places[0].unit == length.unit and numbers[-1] >= length.number:
                 reason = f"the stage of {length} is over before {places[-1]}"
             if reason:
-                yield PlacesNotRising(span=schedule.args["at"].span, reason=reason)
+                yield PlacesNotRising(span=schedule.args[name].span, reason=reason)
 
 
 def _keep(recipe: CheckedRecipe) -> Iterator[Problem]:

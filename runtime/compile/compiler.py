@@ -15,6 +15,7 @@ from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Me
 from recipe_lang.output.identity import recipe_hash
 from recipe_lang.problem import Problem, RecipeError
 from runtime.compile.problems import TooShort, TrainsNothing
+from runtime.models.weights_sources import source_of
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.types import (
     ClaimPlan,
@@ -31,7 +32,6 @@ from runtime.plan.types import (
 )
 from runtime.plan.views import READING_STEPS, is_idle, view_count
 from runtime.vocabulary import VOCABULARY
-from runtime.vocabulary.models import normalization
 from runtime.vocabulary.rules import image_size
 
 
@@ -85,7 +85,8 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
     block = recipe.block("data")
     size, _ = image_size(recipe)
     prepare, normalize = prepare_steps(block, size)
-    mean, std = normalization(recipe["base"])
+    base = step(recipe.fields["base"])
+    mean, std = source_of(base.args["weights"]).normalization(base)
     if normalize is not None:
         mean, std = normalize.args["mean"], normalize.args["std"]
     return DataPlan(
@@ -321,10 +322,8 @@ def _norms(owned: tuple[Any, ...], names: frozenset[str]) -> str:
 
 def _origin(before: StagePlan | None, base: CallValue) -> str:
     if before is None:
-        weights = base["weights"]
-        if weights is None:
-            return "random weights"
-        return f"the base's {weights.name if isinstance(weights, CallValue) else weights} weights, a new head"
+        source = source_of(base["weights"])
+        return f"the base's {source.entry.name} weights, a new head" if source.is_pretrained else "random weights"
     if before.keep == "best":
         return f'the best weights of "{before.title}" by {before.monitor}'
     return f'the last weights of "{before.title}"'

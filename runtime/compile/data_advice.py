@@ -24,6 +24,7 @@ from runtime.data.problems import names_of, quoted
 from runtime.data.similar_labels import alike, meant
 from runtime.data.sources.set_names import classes_within, folders_within, sets_within
 from runtime.data.sources.skipped import passed_line
+from runtime.models.weights_sources import source_of
 from runtime.plan.types import ClaimPlan, Plan
 from runtime.system.memory import room
 from runtime.tasks.classification.metrics import telling
@@ -457,7 +458,7 @@ def _crops(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
 
 def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images = plan.data.images("train")
-    if images >= _FEW_IMAGES or recipe["base"]["weights"] is None:
+    if images >= _FEW_IMAGES or not source_of(recipe["base"]["weights"]).is_pretrained:
         return
     for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
         base = [part for part in stage.parts if part.name != "head"]

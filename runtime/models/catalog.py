@@ -16,6 +16,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+Normalization = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""The mean and the standard deviation of each channel, for values from 0 to 1."""
+
+_IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_CIFAR: Final = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+
 
 @dataclass(frozen=True, slots=True)
 class ZooRow:
@@ -24,7 +30,8 @@ class ZooRow:
     `family` names the row of `runtime/models/zoo.py` that cuts it; its parts are "stem" and "block1" to
     "block<blocks>". `native` is the side in pixels of the square RGB images that it is made for. It trains
     on sides of `smallest`, `smallest + step`, `smallest + 2 * step`, ... pixels; `step` 0 means that no
-    other side works. Sides below 32 are not offered, though some networks run on them.
+    other side works. Sides below 32 are not offered, though some networks run on them. `normalization` is that
+    of gluoncv's training scripts.
     """
 
     family: str
@@ -32,6 +39,7 @@ class ZooRow:
     smallest: int
     native: int
     step: int
+    normalization: Normalization
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -47,7 +55,8 @@ class ZooRow:
 def _rows(
     names: str, family: str, blocks: int, *, smallest: int = 32, native: int = 224, step: int = 1
 ) -> dict[str, ZooRow]:
-    return dict.fromkeys(names.split(), ZooRow(family, blocks, smallest, native, step))
+    normalization = _CIFAR if names.startswith("cifar_") else _IMAGENET  # by the images of its training
+    return dict.fromkeys(names.split(), ZooRow(family, blocks, smallest, native, step, normalization))
 
 
 _SHARED: Final = {

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from recipe_lang.problem import RecipeError
+from runtime.models.catalog import Normalization
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class PackagedBase:
     features: int = 1280
     classes: int = 1000
     parts: tuple[str, ...] = ("stem", *(f"block{number}" for number in range(1, 8)))
+
+    @property
+    def normalization(self) -> Normalization:
+        """What `mean` and `std` are for each channel, values from 0 to 1."""
+        return (self.mean / 255,) * 3, (self.std / 255,) * 3
 
 
 def _lite(version: int, sha256: str, width: float, depth: float, size: int) -> PackagedBase:

@@ -15,6 +15,7 @@ from recipe_lang.problem import Problem
 from recipe_lang.source import Span
 from recipe_lang.syntax import nodes
 from runtime.models.catalog import ZOOS
+from runtime.models.weights_sources import source_of
 from runtime.plan.schedules import SCHEDULES
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.views import is_idle, view_count
@@ -59,7 +60,7 @@ def _follow(parts: list[str], whole: tuple[str, ...]) -> bool:
 
 
 def _is_pretrained(recipe: CheckedRecipe) -> bool:
-    return recipe["base"]["weights"] is not None
+    return source_of(recipe["base"]["weights"]).is_pretrained
 
 
 def _argument(value: Value, name: str, otherwise: Span | None) -> Span | None:

@@ -134,6 +134,19 @@ def test_follows_its_rule(case: str, decay_norms: bool) -> None:
         np.testing.assert_allclose(value, expected[n], rtol=2e-5, atol=2e-6, err_msg=n)
 
 
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_keeps_as_many_arrays_as_its_row_says(case: str) -> None:
+    name, args = case.split()[0], CASES[case]
+    net = Fixture()
+    trainer = net.trainer(name, args)
+    net.backward()
+    trainer.step(BATCH)
+    for index, param in enumerate(net.ordered):
+        state = trainer._updaters[0].states[index]
+        kept = [each for each in (state if isinstance(state, list | tuple) else [state]) if each is not None]
+        assert [each.shape for each in kept] == [param.shape] * optimizers.OPTIMIZERS[name].arrays(args)
+
+
 def test_a_stage_inherits_no_scale_and_no_exemption() -> None:
     net = Fixture()
     net.trainer("sgd")

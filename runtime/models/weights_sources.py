@@ -9,25 +9,23 @@ plan: `packaged`, `gluon` or `gluoncv` with its arguments.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from recipe_lang.check.vocabulary import Arg, Either, Entry, FilePath, HexDigits, NothingType
-from runtime.models.base import Base
-from runtime.models.catalog import ZOOS, Normalization, ZooRow
-from runtime.models.packaged import PACKAGED, PackagedBase, packaged_file
+from runtime.models.base import Base, Normalization
+from runtime.models.catalog import BASES
+from runtime.models.packaged import PACKAGED, packaged_file
 from runtime.plan.types import Step
 from runtime.weights.zoo_cache import zoo_cache
-
-_BASES: Mapping[str, Mapping[str, PackagedBase | ZooRow]] = {"packaged": PACKAGED, **ZOOS}
 
 
 def base_normalization(base: Step) -> Normalization:
     """Return mean and standard deviation per channel, values from 0 to 1, that a base was made for."""
-    return _BASES[base.name][base.args["name"]].normalization
+    return BASES[base.name][base.args["name"]].normalization
 
 
 @dataclass(frozen=True, slots=True)

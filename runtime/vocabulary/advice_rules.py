@@ -14,17 +14,15 @@ from recipe_lang.compose.merge import merge
 from recipe_lang.problem import Problem
 from recipe_lang.source import Span
 from recipe_lang.syntax import nodes
-from runtime.models.catalog import ZOOS
 from runtime.models.weights_sources import source_of
 from runtime.plan.schedules import SCHEDULES
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.views import is_idle, view_count
 from runtime.training.optimizers import OPTIMIZERS
-from runtime.vocabulary.models import parts_of
+from runtime.vocabulary.models import parts_of, row_of
 
 _SMALLEST_BATCH = 16  # for norms: half a point is lost at 16, and more than one at 8
 _HARDLY = 1e-3
-_NO_NORMS = ("alexnet", "squeezenet")
 _CHARACTERS = ("digits",)
 
 
@@ -231,16 +229,9 @@ def _unused_defaults(recipe: CheckedRecipe) -> Iterator[Problem]:
 # --- regularization --------------------------------------------------------------------------
 
 
-def _has_norms(base: CallValue) -> bool:
-    if base.name == "packaged":
-        return True
-    family = ZOOS[base.name][base["name"]].family
-    return family not in _NO_NORMS and (family != "vgg" or base["name"].endswith("_bn"))
-
-
 def _small_batches(recipe: CheckedRecipe) -> Iterator[Problem]:
     data = recipe.block("data")
-    if data["batch"] >= _SMALLEST_BATCH or not _has_norms(recipe["base"]):
+    if data["batch"] >= _SMALLEST_BATCH or not row_of(recipe["base"]).has_norms:
         return
     for stage in recipe.all("stage"):
         if stage["norm"] == "train" and any(part != "head" for part in stage["train"].parts):

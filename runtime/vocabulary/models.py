@@ -17,8 +17,8 @@ from recipe_lang.check.vocabulary import (
     Word,
     family,
 )
-from runtime.models.catalog import ZOOS
-from runtime.models.packaged import PACKAGED
+from runtime.models.catalog import BASES, ZOOS, ZooRow
+from runtime.models.packaged import PACKAGED, PackagedBase
 from runtime.models.weights_sources import PACKAGE, SOURCES, source_of
 
 _WEIGHTS = Arg(
@@ -77,40 +77,26 @@ BASE = family(
 WEIGHTS = family("weights", "a source of weights", *(source.entry for source in SOURCES.values() if source.of_zoos))
 
 
+def row_of(base: CallValue) -> PackagedBase | ZooRow:
+    """Return what is known about a base."""
+    return BASES[base.name][base["name"]]
+
+
 def parts_of(base: CallValue) -> tuple[tuple[str, ...], str] | None:
     """Return a base's parts in order and the name that messages use for it."""
-    name = base["name"]
-    if base.name == "packaged":
-        return PACKAGED[name].parts, name
-    return ZOOS[base.name][name].parts, name
+    return row_of(base).parts, base["name"]
 
 
 def native_size(base: CallValue) -> int:
     """Return the side in pixels of the images that a base was made for."""
-    name = base["name"]
-    return PACKAGED[name].size if base.name == "packaged" else ZOOS[base.name][name].native
-
-
-_SMALLEST_LITE = 32
-_DENSE_BLOCK = ("vgg", "alexnet")  # their last block is fully connected: its weights fix the size
-
-
-def _is_fixed(base: CallValue) -> bool:
-    return ZOOS[base.name][base["name"]].family in _DENSE_BLOCK and source_of(base["weights"]).is_pretrained
+    return row_of(base).native
 
 
 def accepts(base: CallValue, size: int) -> bool:
     """Whether a base, with its weights, can be trained on square images of `size` pixels."""
-    if base.name == "packaged":
-        return size >= _SMALLEST_LITE
-    return size == native_size(base) if _is_fixed(base) else ZOOS[base.name][base["name"]].accepts(size)
+    return row_of(base).accepts(size, source_of(base["weights"]).is_pretrained)
 
 
 def size_text(base: CallValue) -> str:
     """Say which sizes a base takes."""
-    if base.name == "packaged":
-        return f"{_SMALLEST_LITE}px or more"
-    row = ZOOS[base.name][base["name"]]
-    if row.step == 0 or _is_fixed(base):
-        return f"{row.native if _is_fixed(base) else row.smallest}px only"
-    return f"{row.smallest}px or more" + (f", in steps of {row.step}px" if row.step > 1 else "")
+    return row_of(base).sizes(source_of(base["weights"]).is_pretrained)

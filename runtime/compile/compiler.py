@@ -208,7 +208,8 @@ class _Stage:
         block = self.block
         parts = self._parts()
         schedule, warmup = self._schedule()
-        monitor, keep = self._monitor()
+        stop = self._stop()
+        monitor, keep = self._monitor(stop)
         loss = self.recipe.fields["loss"] if block["loss"] == "shared" else block.fields["loss"]
         cut = next((index for index, part in enumerate(parts) if part.trained), len(parts))
         augment = self._augment()
@@ -233,7 +234,7 @@ class _Stage:
             l1=block["l1"],
             recovery=step(block.fields["on_divergence"]) if block["on_divergence"] != "stop" else None,
             augment=augment,
-            stop=self._stop(),
+            stop=stop,
             monitor=monitor,
             keep=keep,
             place=block.head_span,
@@ -305,11 +306,8 @@ class _Stage:
             return None
         return STOP_RULES[rule.name].plan(step(self.block.fields["stop"]).args, self.steps)
 
-    def _monitor(self) -> tuple[Metric | None, str]:
-        rule: CallValue | None = self.block["stop"]
-        monitor: Metric | None = self.block["monitor"]
-        if monitor is None and rule is not None:
-            monitor = rule["metric"]
+    def _monitor(self, stop: StopPlan | None) -> tuple[Metric | None, str]:
+        monitor: Metric | None = self.block["monitor"] or (stop.metric if stop else None)
         return monitor, self.block["keep"] or ("best" if monitor else "last")
 
 

@@ -79,7 +79,7 @@ class _Stage:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleKind:
-    """All about one schedule.
+    """All about one schedule. Its arguments include `warmup`.
 
     `decay` takes a `_Stage` and the row's arguments less `warmup`, lengths in steps. `period` names the argument after
     whose length the rate drops, again and again; `places` the one that lists places of the stage, which have to rise.

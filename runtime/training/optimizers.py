@@ -33,7 +33,7 @@ Args = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """All about one optimizer.
+    """All about one optimizer. Its arguments include `lr`, `weight_decay` and `decay_norms`.
 
     `build` takes the row's arguments and those that MXNet gives to every optimizer, and returns MXNet's object.
     `arrays` says how many arrays of a parameter's size it keeps for each. `highest_lr` are the peak rates above which

@@ -84,8 +84,8 @@ def plan(
 ) -> int:
     """Show what a run would do, without training.
 
-    With --probe a few batches are run for each stage, with the options from --device to --no-fuse as `ftr run` has
-    them: how long it takes, and how much memory. Nothing is written.
+    With --probe a few batches of each stage are run to measure time and memory; the options from --device to
+    --no-fuse are those of `ftr run`. Nothing is written.
     """
     began = time.monotonic()
     with mxnet(threads, debug):
@@ -187,7 +187,7 @@ def run(
     quiet: bool,
     debug: bool,
 ) -> int:
-    """Train a recipe and leave a run folder.
+    """Train a recipe and write a run folder.
 
     With --resume RUN, a run that was interrupted or killed continues with the options that it began with; its weights
     are those of a run that never stopped. Its recipe, or RECIPE if given, must mean the same as before.
@@ -199,7 +199,7 @@ def run(
     where = _Where(recipe, settings, outside, data_root, RunSettings(device, workers, cache, fuse, interval), threads)
     if resumed is not None:
         if out is not None:
-            raise click.UsageError("--out and --resume exclude each other: the run goes on in its own folder")
+            raise click.UsageError("--out and --resume exclude each other: the run resumes in its own folder")
         where = where.as_it_began(resumed, context)
     elif recipe is None:
         raise click.UsageError("Missing argument 'RECIPE'.")
@@ -216,6 +216,7 @@ def run(
             from runtime.reporting.progress import Display, summary
             from runtime.runs.lock.facts import as_locked
             from runtime.runs.writer import how_to_go_on, what_is_left
+            from runtime.tasks.catalog import TASKS
             from runtime.training.stage import Interrupted
             from runtime.workflows.run import Resume, device_context, prepare
             from runtime.workflows.run import run as run_prepared
@@ -248,7 +249,7 @@ def run(
                 )
         except Interrupted as stopped:
             with going_on(sys.stderr):
-                click.echo("interrupted before the training began; there is no run folder", err=True)
+                click.echo("interrupted before training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
         with going_on(sys.stderr):
             for name, reason in result["skipped_images"]:
@@ -261,7 +262,8 @@ def run(
         if result["status"] == "interrupted":
             return 128 + int(result["signal"])
         with going_on(sys.stdout):
-            summary(screen, result, folder)
+            plan = prepared.plan
+            summary(screen, result, folder, TASKS[plan.task].telling(plan.data.target))
             if not where.settings:
                 _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
@@ -316,7 +318,7 @@ class _Where:
         from runtime.runs.manifest import how_it_began
         from runtime.runs.pack.file import refuse_pack
 
-        refuse_pack(folder, "it has no checkpoints to go on from", "`ftr run {}` trains its recipe anew")
+        refuse_pack(folder, "it has no checkpoints to resume from", "`ftr run {}` trains its recipe anew")
         began = how_it_began(folder)
         old = {name: getattr(began, name) for name in ("device", "workers", "cache", "fuse")}
         given = {name: getattr(self.runs, name) for name in old if was_given(context, name)}

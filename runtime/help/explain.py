@@ -125,7 +125,7 @@ def _entries(word: str) -> Iterator[Page]:
                 *_table("Arguments", entry.args),
                 *_examples(entry.examples),
                 *_prose(", ".join(networks.names(word)), "Networks"),
-                Prose(f"Stands in {listed(places.uses(family.name), 'and')}."),
+                Prose(f"Used in {listed(places.uses(family.name), 'and')}."),
                 *_prose(f"Source: {entry.source}." if entry.source else ""),
             )
             yield Page(f"{word}: {family.noun}", parts)

@@ -38,7 +38,7 @@ def _lines() -> Iterator[str]:
             yield from _table(block.fields.values())
     for family in VOCABULARY.families.values():
         stands = listed(places.uses(family.name), "and")
-        yield from ("", f"## {family.name.capitalize()}", "", f"What can stand in {stands}.")
+        yield from ("", f"## {family.name.capitalize()}", "", f"What can be used in {stands}.")
         for entry in family.entries.values():
             yield from _entry(entry)
     yield from ("", "## Metrics", "", "Written with their set: `valid.accuracy`, `test.f1`.", "")

@@ -18,7 +18,7 @@ from runtime.lsp.cursor import Cursor, cursor
 from runtime.lsp.documentation import argument_doc, entry_doc, part_doc
 from runtime.lsp.expected import Expected, expected
 from runtime.lsp.reading import Reading, base, blocks, params, values
-from runtime.tasks.classification.metrics import METRICS
+from runtime.tasks.catalog import METRICS
 from runtime.vocabulary import VOCABULARY
 
 
@@ -101,7 +101,7 @@ def _headers(reading: Reading, place: Cursor) -> Iterator[Suggestion]:
     doc = "Declares a parameter that `--set` and a search can change, used as `$name`."
     yield Suggestion("param", "keyword", "param ", place.start, " = ", doc=doc)
     if reading.recipe.parent is not None:
-        doc = "Takes a block of the parent away."
+        doc = "Removes a block of the parent."
         yield Suggestion("drop", "keyword", 'drop stage "', place.start, '"', doc=doc)
 
 

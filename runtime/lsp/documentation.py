@@ -59,7 +59,7 @@ def part_doc(part: str, parts: tuple[str, ...], base: str) -> str:
     if name in parts:
         return f"Part {parts.index(name) + 1} of the {len(parts)} of {base}, counted from the image."
     if part == "head":
-        return "The new layers behind the base."
+        return "The new layers on top of the base."
     if part in ("base", "all") and parts:
         also = " and the head" if part == "all" else ""
         return f"The {len(parts)} parts of {base} ({parts[0]}, {parts[1]} .. {parts[-1]}){also}."

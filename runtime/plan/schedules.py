@@ -82,13 +82,14 @@ class ScheduleKind:
     """All about one schedule. Its arguments include `warmup`.
 
     `decay` takes a `_Stage` and the row's arguments less `warmup`, lengths in steps. `period` names the argument after
-    whose length the rate drops, again and again; `places` the one that lists places of the stage, which have to rise.
+    whose length the rate drops, again and again; `milestones` the one that lists lengths from the stage's beginning, in
+    ascending order.
     """
 
     entry: Entry
     decay: Callable[..., Schedule]
     period: str = ""
-    places: str = ""
+    milestones: str = ""
 
 
 # --- arguments and letters that several have -------------------------------------------------
@@ -96,17 +97,17 @@ class ScheduleKind:
 _WARMUP = Arg(
     "warmup",
     Duration(whole=False, zero=True, share=True),
-    "Length of the linear rise from 0, inside the stage: of W steps, step s has s / W of the peak.",
+    "Length of the linear warm-up from 0, inside the stage: of W steps, step s has s / W of the peak.",
     Default("0 epochs"),
 )
-_FINAL = Arg("final", Number(0, 1), "Rate at the end, as a fraction of the peak.", 0.0)
+_FINAL = Arg("final", Number(0, 1), "Learning rate at the end, as a fraction of the peak.", 0.0)
 
 
 def _factor(default: float, doc: str) -> Arg:
     return Arg("factor", Number(0, 1, above=True), doc, default)
 
 
-_LETTERS = "f the share of the peak, s the step from 0, W the steps of the warm-up"
+_LETTERS = "f the fraction of the peak, s the step from 0, W the steps of the warm-up"
 _DECAYING = f"{_LETTERS}, S those of the stage\nt = (s - W) / (S - W)"
 
 
@@ -120,7 +121,7 @@ def _constant(stage: _Stage) -> Schedule:
 CONSTANT = ScheduleKind(
     Entry(
         "constant",
-        "The peak rate throughout.",
+        "The peak learning rate throughout.",
         (_WARMUP,),
         positional=0,
         examples=("schedule = constant", "schedule = constant(warmup = 100 steps)"),
@@ -142,10 +143,10 @@ def _step(stage: _Stage, *, every: int, factor: float) -> Schedule:
 STEP = ScheduleKind(
     Entry(
         "step",
-        "The rate times `factor` each time `every` has passed.",
+        "Multiplies the learning rate by `factor` each time `every` has passed.",
         (
             Arg("every", Duration(), "Length between two drops.", Default("10 epochs")),
-            _factor(0.1, "What a drop multiplies the rate by."),
+            _factor(0.1, "What each drop multiplies the learning rate by."),
             _WARMUP,
         ),
         source="mxnet.lr_scheduler.FactorScheduler",
@@ -162,25 +163,25 @@ STEP = ScheduleKind(
 
 def _multistep(stage: _Stage, *, at: Sequence[int], factor: float) -> Schedule:
     """Drop at each step of `at`, as MXNet's MultiFactorScheduler and PyTorch's MultiStepLR."""
-    places = sorted(at)
-    return lambda step: factor ** bisect_right(places, step)
+    milestones = sorted(at)
+    return lambda step: factor ** bisect_right(milestones, step)
 
 
 MULTISTEP = ScheduleKind(
     Entry(
         "multistep",
-        "The rate times `factor` at each of the given places of the stage.",
+        "Multiplies the learning rate by `factor` at each of the given milestones of the stage.",
         (
-            Arg("at", ListOf(Duration()), "Places of the drops, rising."),
-            _factor(0.1, "What a drop multiplies the rate by."),
+            Arg("at", ListOf(Duration()), "The milestones, in ascending order."),
+            _factor(0.1, "What each drop multiplies the learning rate by."),
             _WARMUP,
         ),
         source="mxnet.lr_scheduler.MultiFactorScheduler",
-        formula="f the share of the peak\nf = factor^(number of the places that are reached)",
+        formula="f the fraction of the peak\nf = factor^(number of the milestones that are reached)",
         examples=("for = 10 epochs\nschedule = multistep(at = [5 epochs, 8 epochs], factor = 0.1)",),
     ),
     _multistep,
-    places="at",
+    milestones="at",
 )
 
 
@@ -195,8 +196,8 @@ def _exponential(stage: _Stage, *, factor: float) -> Schedule:
 EXPONENTIAL = ScheduleKind(
     Entry(
         "exponential",
-        "The rate times `factor` over each epoch, smoothly.",
-        (_factor(0.9, "What an epoch multiplies the rate by."), _WARMUP),
+        "Multiplies the learning rate by `factor` over each epoch, smoothly.",
+        (_factor(0.9, "What each epoch multiplies the learning rate by."), _WARMUP),
         source="torch.optim.lr_scheduler.ExponentialLR, per step",
         formula=f"{_LETTERS}\nf = factor^((s - W) / steps of an epoch)",
         examples=("schedule = exponential(factor = 0.8)",),
@@ -216,7 +217,7 @@ POLYNOMIAL = ScheduleKind(
     Entry(
         "polynomial",
         "From the peak down to `final`, in a straight line where `power` is 1.",
-        (Arg("power", Number(0, 10, above=True), "Exponent of the fall.", 1.0), _FINAL, _WARMUP),
+        (Arg("power", Number(0, 10, above=True), "Exponent of the decay.", 1.0), _FINAL, _WARMUP),
         source="mxnet.lr_scheduler.PolyScheduler",
         formula=f"{_DECAYING}\nf = final + (1 - final) (1 - t)^power",
         examples=("schedule = polynomial(power = 2, final = 1%)",),

@@ -70,12 +70,12 @@ class Recovery:
 BACK_OFF = Recovery(
     Entry(
         "back_off",
-        "Goes back to the beginning of the epoch and on from there at a lower rate, `times` times at most.",
+        "Goes back to the beginning of the epoch and continues at a lower learning rate, at most `times` times.",
         (
-            Arg("factor", Number(0, 1, above=True, below=True), "What the rate is multiplied by, each time.", 0.5),
+            Arg("factor", Number(0, 1, above=True, below=True), "What the learning rate is multiplied by.", 0.5),
             Arg("times", Number(1, 100, whole=True), "How often, before the run stops.", 3),
         ),
-        formula="after n times back: rate = factor^n lr schedule(step)",
+        formula="after n times back: learning rate = factor^n lr schedule(step)",
         examples=("on_divergence = back_off", "on_divergence = back_off(factor = 0.1, times = 1)"),
     ),
     slowdown=lambda args, back: float(args["factor"] ** back),
@@ -100,7 +100,7 @@ class RateRule:
 LAYER_DECAY = RateRule(
     Entry(
         "layer_decay",
-        "The head has 1; each part before it has `decay` times the scale of the part behind it.",
+        "The head has 1; each part before it has `decay` times the scale of the part after it.",
         (Arg("decay", Number(0, 1, above=True), "Scale from one part to the one before it."),),
         source="Clark et al. 2020 (ELECTRA), per block",
         formula="k the parts from here to the head, 0 for the head itself\nscale = decay^k",

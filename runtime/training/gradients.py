@@ -26,7 +26,7 @@ def is_weight(param: Any) -> bool:
 L1 = Arg(
     "l1",
     Number(0, 10),
-    "Strength of the L1 penalty on weights: l1 times the sum of their sizes is added to the loss.",
+    "Strength of the L1 penalty on weights: l1 times the sum of their absolute values is added to the loss.",
     0.0,
     examples=("l1 = 1e-5",),
 )
@@ -96,8 +96,8 @@ def clip_by_value(params: Iterable[Any], batch: int, *, limit: float) -> None:
 VALUE = Clip(
     Entry(
         "value",
-        "Brings each element of the gradient into -limit .. limit.",
-        (Arg("limit", Number(0, above=True), "Largest size of an element of the mean gradient."),),
+        "Clips each element of the gradient to -limit .. limit.",
+        (Arg("limit", Number(0, above=True), "Largest absolute value of an element of the mean gradient."),),
         examples=("clip = value(0.5)", "clip = value(limit = 0.5)"),
     ),
     clip_by_value,

@@ -88,7 +88,7 @@ def _decay(default: float = 0.0) -> tuple[Arg, Arg]:
 
 
 def _momentum(default: float) -> Arg:
-    return Arg("momentum", _BETA, "Share of the last update that is kept.", default)
+    return Arg("momentum", _BETA, "Fraction of the last update that is kept.", default)
 
 
 _MOMENTS = (

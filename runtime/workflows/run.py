@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,14 +29,16 @@ from recipe_lang.syntax.parser import read_source
 from recipe_lang.syntax.problems import Unreadable
 from runtime.backend.fingerprint import library_versions, thread_count
 from runtime.backend.mx import mx
-from runtime.compile.compiler import compile_plan, needs_sides, step
+from runtime.compile.compiler import compile_plan, step
 from runtime.compile.data_advice import plan_advice
+from runtime.compile.facts import data_facts
 from runtime.compile.image_advice import image_advice
 from runtime.compile.memory import Need, memory_need
 from runtime.data.content_hashes import set_hashes
 from runtime.data.decoded import Decoded, read_again
-from runtime.data.sets import Place, Sets, check_images, data_facts, list_sets, under_root
-from runtime.data.sources.files import Listing, passed_over
+from runtime.data.listing import Listing
+from runtime.data.sets import Place, Sets, check_images, list_sets, under_root
+from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import passed_line
 from runtime.data.tally import Tally
 from runtime.data.verified import sound_images
@@ -61,6 +64,7 @@ from runtime.runs.writer import EXPORTED, Extra, Leaving
 from runtime.system.cache.disk import user_cache
 from runtime.system.cpu import instructions
 from runtime.system.memory import room
+from runtime.tasks.catalog import TASKS, task_of
 from runtime.training.events import Event, Resumed
 from runtime.training.problems import NoSuchDevice, OutOfMemory
 from runtime.training.settings import Due, RunSettings
@@ -133,12 +137,12 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
         RecipeError: something about the recipe, its data or its base is wrong.
     """
     recipe, listings = listed(path, settings, data_root, outside)
-    facts = data_facts(listings, with_sides=needs_sides(recipe))
+    facts = data_facts(listings, recipe)
     size, _ = image_size(recipe)
     base, head = step(recipe.fields["base"]), [step(layer) for layer in recipe["head"]]
     with Place(base.place):
         check_weights(base)
-    model = build_model(base, head, len(facts.classes), size)
+    model = build_model(base, head, size, partial(task_of(recipe).head_block, facts=facts.target))
     plan = compile_plan(recipe, facts, model.facts())
     need = memory_need(model, plan)
     advice = ordered((*recipe.advice, *plan_advice(recipe, plan, listings, need)))
@@ -158,7 +162,7 @@ def listed(
     if data_root is not None:
         recipe = under_root(recipe, data_root)
     _check_paths(recipe)
-    return recipe, list_sets(recipe)
+    return recipe, list_sets(recipe, task_of(recipe))
 
 
 def _check_paths(recipe: CheckedRecipe) -> None:
@@ -166,7 +170,7 @@ def _check_paths(recipe: CheckedRecipe) -> None:
     try:
         print_recipe(recipe, VOCABULARY).encode()
     except UnicodeEncodeError:
-        reason = "the path of the recipe or of its data is no UTF-8 text; rename it"
+        reason = "the path of the recipe or of its data is not UTF-8; rename it"
         raise RecipeError(Unreadable(path=recipe.source.name, reason=reason)) from None
 
 
@@ -210,12 +214,13 @@ def run(
     context = device_context(settings.device)
     with _signals() as asked, locked(resume.folder) if resume else nullcontext():
         recipe, plan = prepared.recipe, prepared.plan
+        task = task_of(recipe)
         count = sum(len(listing.samples) for listing in prepared.listings.values())
         cache = user_cache() if settings.cache else None
         with sound_images(cache, count) as sound:
             tally = Tally()
             looking = (settings.workers, watch.checking, asked, sound, tally.add)
-            listings, skipped = check_images(recipe, prepared.listings, *looking)
+            listings, skipped = check_images(recipe, prepared.listings, task, *looking)
             found = image_advice(recipe, prepared.listings, listings, settings.workers, cache, asked)
         if asked():
             raise Interrupted(asked.signal)
@@ -224,7 +229,7 @@ def run(
         if found:
             advise(found)
         if skipped:
-            plan = compile_plan(recipe, data_facts(listings, with_sides=needs_sides(recipe)), prepared.model.facts())
+            plan = compile_plan(recipe, data_facts(listings, recipe), prepared.model.facts())
         with Place(plan.base.place):
             start_weights(prepared.model, plan.base, plan.seed, context)
         hashes = set_hashes(prepared.listings, settings.workers, cache, watch.checking, asked)
@@ -242,11 +247,23 @@ def run(
             with writing(folder):
                 write_seen(folder, hashes)
             samples = {name: each.samples for name, each in listings.items()}
-            sets = Sets(plan.data, plan.seed, samples, settings.workers, decoded)
+            collate = partial(task.collate, facts=plan.data.target)
+            sets = Sets(plan.data, plan.seed, samples, settings.workers, collate, decoded)
             due = Due(settings.interval, time.monotonic)
             state = checkpoint.state if checkpoint else TrainState()
             session = Session(
-                plan, prepared.model, sets, context, asked, due, checkpoint, settings.fuse, settings.cache, cache, state
+                plan,
+                task,
+                prepared.model,
+                sets,
+                context,
+                asked,
+                due,
+                checkpoint,
+                settings.fuse,
+                settings.cache,
+                cache,
+                state,
             )
             with suppress(RuntimeError):  # no thread can be had: it is imported when it is needed
                 for extra in extras:
@@ -339,7 +356,7 @@ def _begun(folder: Path, prepared: Prepared, began: Began, facts: Facts) -> _Sta
     began.write(folder)
     write_text(folder / "recipe.ftr", _as_written(prepared.recipe))
     write_text(folder / "resolved.ftr", print_recipe(prepared.recipe, VOCABULARY))
-    write_json(folder / "classes.json", prepared.plan.data.classes)
+    write_json(folder / TASKS[prepared.plan.task].file, prepared.plan.data.target.as_file())
     write_text(folder / LOCK, lock_text(facts))
     write_json(folder / "plan.json", prepared.plan)
     return _Start(began, facts, _given(prepared.recipe))

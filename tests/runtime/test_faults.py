@@ -34,10 +34,13 @@ from runtime.cli import app
 from runtime.commands import supervisor as guard
 from runtime.compile.memory import Need
 from runtime.data.images import ImageError, open_rgb
-from runtime.reporting.report import report_json, show_report
+from runtime.plan.types import Step
+from runtime.reporting.report import show_report
 from runtime.runs.trained import load
 from runtime.system import memory
-from runtime.tasks.classification.metrics import report
+from runtime.tasks.classification.metrics import METRICS
+from runtime.tasks.classification.targets import ClassFacts
+from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.training.events import Evaluated, Event, StageFinished, StepFinished
 from runtime.training.problems import OutOfMemory
 from runtime.training.settings import RunSettings
@@ -145,10 +148,10 @@ def test_a_killed_run_is_reported_with_the_line_of_its_batch(start: Start, photo
     _, err = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGKILL
     said = err[err.index("error[") :]
-    assert re.match(r"error\[E650\]: the run was killed from outside \(SIGKILL\); it had 0\.\d GB of memory", said)
+    assert re.match(r"error\[E650\]: the run was killed from outside \(SIGKILL\); its peak memory was 0\.\d GB", said)
     assert f"--> {tmp_path}/r.ftr:8:11\n" in said
     assert "batch = 16\n  |           ^^\n" in said
-    assert "`batch = 8` takes less; as it is, and with more memory, `ftr run --resume 'a run'` goes on" in said
+    assert "`batch = 8` takes less; as it is, and with more memory, `ftr run --resume 'a run'` resumes it" in said
 
 
 def test_no_run_outlives_its_parent(start: Start, photos: Path, tmp_path: Path) -> None:
@@ -186,8 +189,8 @@ def test_the_kernels_kill_is_told_from_others(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == (
         "error[E607]: out of memory: the kernel has killed the run, which had 14.0 GB\n"
         " --> r.ftr:2:9\n  |\n2 | batch = 64\n  |         ^^\n"
-        "  = help: `batch = 16` should fit; or make `size` smaller, train fewer parts, or keep less: `--no-cache`; "
-        "as it is, and with more memory, `ftr run --resume runs/r-1` goes on\n\n"
+        "  = help: `batch = 16` should fit; or make `size` smaller, train fewer parts, or cache less: `--no-cache`; "
+        "as it is, and with more memory, `ftr run --resume runs/r-1` resumes it\n\n"
     )
     guard._say(signal.SIGSEGV, 10**9, False, {})
     assert "error[E650]: the run crashed in a native library (SIGSEGV)" in capsys.readouterr().err
@@ -296,6 +299,11 @@ def test_the_estimate_grows_with_what_trains(photos: Path, tmp_path: Path) -> No
     head, whole = need(STAGE), need(STAGE.replace("train = head", "train = all"))
     assert head.per_image < whole.per_image
     assert head.fixed < whole.fixed
+    plain, adam = (
+        need(STAGE.replace("train = head", f"train = all\n  optimizer = {optimizer}"))
+        for optimizer in ("sgd(momentum = 0)", "adam")
+    )
+    assert plain.fixed < adam.fixed
     assert need(STAGE + STAGE.replace("train = head", "train = all").replace('"head"', '"all"')).of(8) >= whole.of(8)
 
 
@@ -443,25 +451,27 @@ def test_ten_thousand_classes_take_no_matrix() -> None:
     scores = np.zeros((len(labels), count), np.float32)
     scores[np.arange(len(labels)), labels // 2] = 1
     tracemalloc.start()
-    found = report(scores, labels, names)
+    evaluator = CLASSIFICATION.evaluator(ClassFacts(tuple(names), {}), Step("cross_entropy", {}))
+    evaluator.update(scores, labels)
+    found = evaluator.report()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5 * scores.nbytes  # the matrix alone would be ten times as large
-    text = json.dumps(report_json("valid", found))
+    text = json.dumps(found.as_json())
     screen = Console(file=io.StringIO(), width=80, record=True)
-    show_report(screen, "valid", found)
+    show_report(screen, "valid", found, METRICS)
     assert len(text) < 3_000_000
     assert len(screen.export_text().splitlines()) < 200
     assert found.answered[:, 2].sum() == len(labels)
     few = replace(found, classes=found.classes[:3], answered=found.answered[:0])
-    assert report_json("valid", few)["confusion"] == [[0, 0, 0]] * 3
+    assert few.as_json()["confusion"] == [[0, 0, 0]] * 3
 
 
 @pytest.mark.parametrize(
     ("counts", "code", "said"),
     [
-        ({"red": 8}, "E505", "one class only"),
-        ({"red": 1}, "E505", "one class only"),
+        ({"red": 8}, "E505", "only one class"),
+        ({"red": 1}, "E505", "only one class"),
         ({"red": 1, "blue": 1}, "E516", "the valid set has 0 images"),
         ({"red": 8, "blue": 0}, "E504", "blue"),
     ],
@@ -477,7 +487,7 @@ def test_too_little_data_is_said_when_planning(tmp_path: Path, counts: dict[str,
 def test_a_class_of_one_image_trains_and_is_not_held_out(tmp_path: Path) -> None:
     make_images(tmp_path / "train", {"red": 1, "blue": 8})
     recipe = write_recipe(tmp_path / "r.ftr", tmp_path, data="  valid = holdout(20%)\n  batch = 2", sources=("train",))
-    assert prepare(recipe).plan.data.counts == {"train": (6, 1), "valid": (2, 0)}
+    assert prepare(recipe).plan.data.target.counts == {"train": (6, 1), "valid": (2, 0)}
 
 
 def test_images_of_odd_shapes(tmp_path: Path) -> None:
@@ -505,7 +515,7 @@ def test_names_of_any_kind_work_and_steer_no_terminal(tmp_path: Path, monkeypatc
         found = CliRunner().invoke(app, words)
         assert found.exit_code == 0, found.output
         assert "\x1b" not in found.output
-    assert load(tmp_path / "runs/my-ré-cipe-1").data.classes == tuple(sorted(names))
+    assert load(tmp_path / "runs/my-ré-cipe-1").data.target.names == tuple(sorted(names))
 
 
 # --- the documentation ----------------------------------------------------------------------------

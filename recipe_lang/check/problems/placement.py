@@ -43,7 +43,7 @@ class MissingArgument(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingBlock(Problem):
-    """Some blocks must stand in every recipe."""
+    """Some blocks are required in every recipe."""
 
     code: ClassVar[str] = "E404"
     name: str
@@ -74,7 +74,7 @@ class BadTitle(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnusedParam(Problem):
-    """A parameter that stands nowhere as `$name` changes nothing, and neither does `--set`."""
+    """A parameter that is used nowhere as `$name` changes nothing, and neither does `--set`."""
 
     code: ClassVar[str] = "W701"
     name: str
@@ -83,12 +83,12 @@ class UnusedParam(Problem):
         return f"the parameter `{self.name}` is not used"
 
     def help(self) -> str:
-        return f"write `${self.name}` where it counts, or remove it"
+        return f"write `${self.name}` where it is needed, or remove it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExcusesNothing(Problem):
-    """A comment `# allow: W710` excuses that advice on its own line; one without such advice is a leftover."""
+    """A comment `# allow: W710` silences that advice on its own line; one without such advice is a leftover."""
 
     code: ClassVar[str] = "W702"
     name: str
@@ -96,15 +96,15 @@ class ExcusesNothing(Problem):
 
     def message(self) -> str:
         if self.is_other_form:
-            return "this comment excuses nothing: it has not the form of an excuse"
-        return f"this comment excuses nothing: there is no {self.name} on this line"
+            return "this comment silences nothing: it does not have the right form"
+        return f"this comment silences nothing: there is no {self.name} on this line"
 
     def help(self) -> str:
         if self.is_other_form:
             return f"write `# allow: {self.name}`"
         if not self.name.startswith("W"):
-            return "only advice can be excused, and its codes begin with W"
-        return "remove it, or write it on the line that the advice points at"
+            return "only advice can be silenced, and its codes begin with W"
+        return "remove it, or write it on the line that the advice points to"
 
     def edits(self) -> tuple[Edit, ...]:
         return instead(self.span, f"# allow: {self.name}") if self.is_other_form else ()

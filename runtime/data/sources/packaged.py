@@ -18,7 +18,8 @@ import numpy as np
 
 from recipe_lang.problem import RecipeError
 from runtime.data import problems
-from runtime.data.sources.files import Listing, Pixels, Sample, existing
+from runtime.data.listing import Listing, Pixels, Sample
+from runtime.data.sources.files import existing
 from runtime.system.installation import install_command
 
 # Probability of a defect as the set's experts gave it (0, 1/3, 2/3 or 1) -> label, None to leave the image
@@ -139,4 +140,4 @@ def _read_idx(plain: Path, rank: int) -> tuple[Path, Pixels]:
 
 
 def _damaged(path: Path, reason: str) -> RecipeError:
-    return RecipeError(problems.UnreadableData(path=str(path), reason=reason, hint="fetch the file again"))
+    return RecipeError(problems.UnreadableData(path=str(path), reason=reason, hint="download the file again"))

@@ -21,8 +21,9 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.suggest import suggest
 from recipe_lang.words import counted
 from runtime.data import problems
+from runtime.data.listing import Listing, Sample
 from runtime.data.similar_labels import NUMBER, alike, seen
-from runtime.data.sources.files import Listing, Sample, existing, meant_path, nearest
+from runtime.data.sources.files import existing, meant_path, nearest
 
 _SEPARATORS = ",;\t|"
 
@@ -106,11 +107,11 @@ def _text(path: Path) -> str:
     except OSError as fault:
         raise RecipeError(problems.UnreadableData(path=str(path), reason=fault.strerror or str(fault))) from fault
     if content.startswith(b"PK\3\4"):
-        raise _unreadable(path, "it is a workbook, as Excel keeps it, or another zip archive")
+        raise _unreadable(path, "it is an Excel workbook or another zip archive")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _unreadable(path, "it is UTF-16 text", _converted(path, "UTF-16"))
     if b"\0" in content:
-        raise _unreadable(path, f"it is no text: line {_line(content, content.index(0))} holds a NUL byte")
+        raise _unreadable(path, f"it is not text: line {_line(content, content.index(0))} holds a NUL byte")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
@@ -213,7 +214,7 @@ def _fault(table: Table, cells: Sequence[str], image: int, label: int) -> tuple[
         if not cell.strip(_NO_WIDTH):
             return f"the {name} is empty", "complete or remove the row"
         if "\n" in cell or "\r" in cell:
-            return f"the {name} goes on in the next line", "close its quote in the line where it opens"
+            return f"the {name} continues on the next line", "close its quote in the line where it opens"
     return None
 
 

@@ -67,13 +67,13 @@ schedules.SCHEDULES["saw"] = ScheduleKind(
         "Begins anew.",
         (
             Arg("tooth", Duration(), "Length of one.", Default("1 epoch")),
-            Arg("rests", ListOf(Duration()), "Where nothing moves."),
+            Arg("rests", ListOf(Duration()), "When nothing moves."),
             *schedules.CONSTANT.entry.args,
         ),
     ),
     lambda stage, tooth, rests: lambda step: 0.0 if step in rests else 1 - (step % tooth) / tooth,
     period="tooth",
-    places="rests",
+    milestones="rests",
 )
 gradients.CLIPS["flat"] = Clip(Entry("flat", "All the same.", (Arg("to", RATE, "The element."),)), flattened)
 stage_rules.RATE_RULES["harmonic"] = RateRule(

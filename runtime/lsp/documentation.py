@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recipe_lang.check import vocabulary as v
 from recipe_lang.check.describe import describe
-from runtime.help.explain import default_text, pages
+from runtime.help.explain import default_phrase, default_text, pages, stands
 from runtime.help.text_page import Code, Page, Prose, Terms
 from runtime.vocabulary import VOCABULARY
 
@@ -40,7 +40,7 @@ def _markdown(page: Page) -> str:
 
 def argument_doc(arg: v.Arg) -> str:
     """Return what a field or an argument is, takes, and is by default."""
-    default = "It must be written." if arg.default is v.REQUIRED else f"Default: `{default_text(arg)}`."
+    default = "It must be written." if arg.must_be_written else f"Default: {default_phrase(arg)}."
     return f"{arg.doc}\n\nTakes {describe(arg.type, VOCABULARY)}. {default}"
 
 
@@ -50,7 +50,7 @@ def entry_doc(entry: v.Entry) -> str:
     for arg in entry.args:
         default = "" if arg.default is v.REQUIRED else f" = {default_text(arg)}"
         lines.append(f"- `{arg.name}{default}`: {arg.doc}")
-    return "\n\n".join(filter(None, (entry.doc, "\n".join(lines))))
+    return "\n\n".join(filter(None, (entry.doc, stands(entry.only), "\n".join(lines))))
 
 
 def part_doc(part: str, parts: tuple[str, ...], base: str) -> str:

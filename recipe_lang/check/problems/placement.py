@@ -1,12 +1,51 @@
-"""What stands twice, at the wrong place, or not at all, E4; and what has no use, W70."""
+"""What stands at the wrong place, E212 and E4, or not at all; and what has no use, W70."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from recipe_lang.problem import Edit, Problem
+from recipe_lang.source import Span
 from recipe_lang.suggest import instead
+from recipe_lang.words import listed, quoted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotHere(Problem):
+    """Some names can only be used when a top-level field has a particular value."""
+
+    code: ClassVar[str] = "E212"
+    name: str
+    noun: str
+    conditions: tuple[tuple[str, str], ...]  # fields and their words, of which one would do
+    word: str  # what the first of these fields is
+    place: Span | None  # where it says so
+    options: tuple[str, ...]
+
+    def message(self) -> str:
+        return belonging(self.name, self.noun, self.conditions)
+
+    def label(self) -> str:
+        return f"the {self.conditions[0][0]} here is {self.word}"
+
+    def related(self) -> tuple[tuple[Span, str], ...]:
+        return ((self.place, f"the {self.conditions[0][0]}"),) if self.place else ()
+
+    def help(self) -> str:
+        use = "use one of" if len(self.options) > 1 else "use"
+        others = f", or {use} {quoted(self.options, 20)}" if self.options else ""
+        return f"write {_listed(self.conditions)}{others}"
+
+
+def belonging(name: str, noun: str, conditions: Iterable[tuple[str, str]]) -> str:
+    """Say with which words a name can be used: "`steam` is a heat for `dish = rice`"."""
+    return f"`{name}` is {noun} for {_listed(conditions)}"
+
+
+def _listed(conditions: Iterable[tuple[str, str]]) -> str:
+    return listed(tuple(f"`{field} = {word}`" for field, word in conditions))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

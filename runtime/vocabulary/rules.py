@@ -8,6 +8,7 @@ from recipe_lang.check.checked import CallValue, CheckedRecipe, Quantity
 from recipe_lang.check.problems.types import OutOfRange
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
+from runtime.plan.schedules import SCHEDULES
 from runtime.plan.views import READING_STEPS
 from runtime.vocabulary.models import accepts, native_size, size_text
 
@@ -160,8 +161,8 @@ def _warmup(recipe: CheckedRecipe) -> Iterator[Problem]:
 def _multistep(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         schedule: CallValue = stage["schedule"]
-        if schedule.name == "multistep":
-            places = [value.value for value in schedule["at"]]
+        if name := SCHEDULES[schedule.name].milestones:
+            places = [value.value for value in schedule[name]]
             numbers = [place.number for place in places]
             length: Quantity = stage["for"]
             reason = ""
@@ -170,7 +171,7 @@ def _multistep(recipe: CheckedRecipe) -> Iterator[Problem]:
             elif places[0].unit == length.unit and numbers[-1] >= length.number:
                 reason = f"the stage of {length} is over before {places[-1]}"
             if reason:
-                yield MilestonesNotAscending(span=schedule.args["at"].span, reason=reason)
+                yield MilestonesNotAscending(span=schedule.args[name].span, reason=reason)
 
 
 def _keep(recipe: CheckedRecipe) -> Iterator[Problem]:

@@ -299,6 +299,11 @@ def test_the_estimate_grows_with_what_trains(photos: Path, tmp_path: Path) -> No
     head, whole = need(STAGE), need(STAGE.replace("train = head", "train = all"))
     assert head.per_image < whole.per_image
     assert head.fixed < whole.fixed
+    plain, adam = (
+        need(STAGE.replace("train = head", f"train = all\n  optimizer = {optimizer}"))
+        for optimizer in ("sgd(momentum = 0)", "adam")
+    )
+    assert plain.fixed < adam.fixed
     assert need(STAGE + STAGE.replace("train = head", "train = all").replace('"head"', '"all"')).of(8) >= whole.of(8)
 
 

@@ -25,10 +25,10 @@ from runtime.backend.mx import mx
 from runtime.compile.weights_advice import with_weights_advice
 from runtime.data.sets import Sets, list_sets
 from runtime.models import zoo as families
+from runtime.models.weights_sources import source_of
 from runtime.plan.types import Step
 from runtime.reporting.curves import CURVES
 from runtime.runs.folder import create_folder
-from runtime.runs.lock.facts import _weights_file
 from runtime.runs.trained import load
 from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.training.events import Evaluated, StageFinished, StageStarted, StepFinished
@@ -710,7 +710,7 @@ def test_the_lock_has_hosted_weights_where_the_zoos_keep_them(
     if home is not None:
         monkeypatch.setenv("MXNET_HOME", home)
     base = Step("gluoncv", {"name": "cifar_resnet20_v1", "weights": Step("imagenet", {})})
-    _, path = _weights_file(base)
+    _, path = source_of(base.args["weights"]).provenance(base)
     assert path is not None
     assert path.parent.absolute() == tmp_path / folder
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe
 from recipe_lang.problem import Kind, Problem
+from runtime.plan.stage_rules import RATE_RULES
+from runtime.training.optimizers import OPTIMIZERS
 from runtime.vocabulary.advice.facts import argument_place, is_pretrained, whole_base
 
-# Peak rates above which pretrained weights are carried off: where their norms train, and where these are frozen.
-HIGHEST_RATES: Mapping[str, tuple[float, float]] = {
-    "adam": (1e-3, 1e-3),
-    "adamw": (1e-3, 1e-3),
-    "rmsprop": (1e-3, 1e-3),
-    "sgd": (0.05, 0.01),
-    "nag": (0.05, 0.01),
-}
 _HARDLY = 1e-3
 _KERAS = "the Keras guide to transfer learning and fine-tuning"
 
@@ -49,10 +43,11 @@ def _high_rates(recipe: CheckedRecipe) -> Iterator[Problem]:
         call: CallValue = stage["optimizer"]
         scales = {part: scale for part, scale in _scales(recipe, stage).items() if part != "head"}
         part = max(scales, key=scales.__getitem__, default=None)
-        if part is None or call.name not in HIGHEST_RATES:
+        limits = OPTIMIZERS[call.name].highest_lr
+        if part is None or limits is None:
             continue
         is_frozen = stage["norm"] == "frozen"
-        limit = HIGHEST_RATES[call.name][is_frozen]
+        limit = limits[is_frozen]
         # Frozen norms cannot follow: with no warm-up the limit itself does harm, which with one it does not.
         is_abrupt = is_frozen and stage["schedule"]["warmup"].number == 0
         if call["lr"] * scales[part] < limit * (1 + (-1 if is_abrupt else 1) * 1e-9):
@@ -151,7 +146,9 @@ def _scales(recipe: CheckedRecipe, stage: CheckedBlock) -> dict[str, float]:
     order = [*whole_base(recipe), "head"]
     rule = stage["lr_scale"]
     if isinstance(rule, CallValue):
-        return {part: rule["decay"] ** (len(order) - 1 - order.index(part)) for part in stage["train"].parts}
+        args = {name: value.value for name, value in rule.args.items()}
+        scale = RATE_RULES[rule.name].scale
+        return {part: scale(args, len(order) - 1 - order.index(part)) for part in stage["train"].parts}
     written = {part: value.value for key, value in rule or () for part in key.value.parts}
     return {part: written.get(part, 1.0) for part in stage["train"].parts}
 

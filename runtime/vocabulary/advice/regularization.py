@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe
 from recipe_lang.problem import Kind, Problem
-from runtime.models.catalog import ZOOS
+from runtime.training.optimizers import OPTIMIZERS
 from runtime.vocabulary.advice.facts import argument_place
+from runtime.vocabulary.models import row_of
 
 _SMALLEST_BATCH = 16  # for norms: half a point is lost at 16, and more than one at 8
-
-
-_NO_NORMS = ("alexnet", "squeezenet")
 
 
 NormsOfSmallBatches = Kind(
@@ -33,18 +31,11 @@ NormsOfSmallBatches = Kind(
 
 def _small_batches(recipe: CheckedRecipe) -> Iterator[Problem]:
     data = recipe.block("data")
-    if data["batch"] >= _SMALLEST_BATCH or not _has_norms(recipe["base"]):
+    if data["batch"] >= _SMALLEST_BATCH or not row_of(recipe["base"]).has_norms:
         return
     for stage in recipe.all("stage"):
         if stage["norm"] == "train" and any(part != "head" for part in stage["train"].parts):
             yield NormsOfSmallBatches(span=stage.place("train"), batch=data["batch"], batch_span=data.place("batch"))
-
-
-def _has_norms(base: CallValue) -> bool:
-    if base.name == "packaged":
-        return True
-    family = ZOOS[base.name][base["name"]].family
-    return family not in _NO_NORMS and (family != "vgg" or base["name"].endswith("_bn"))
 
 
 DecayWithAdam = Kind(
@@ -53,15 +44,18 @@ DecayWithAdam = Kind(
     reason="""In `adam`, weight decay is a term of the gradient, and Adam divides it by the gradient's size: it
     decays least the weights whose gradients are largest. `adamw` decays all alike.""",
     source="Loshchilov and Hutter 2019, arXiv 1711.05101",
-    message="`adam` weakens weight decay where gradients are large",
-    help="write `adamw`; its decay is multiplied by the learning rate, so larger values are usual, such as 0.01",
+    fields="optimizer decoupled",  # decoupled: the optimizer that decays all weights alike
+    message="`{optimizer}` weakens weight decay where gradients are large",
+    help="write `{decoupled}`; its decay is multiplied by the learning rate, so larger values are usual, such as 0.01",
 )
 
 
 def _decay(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
-        if stage["optimizer"].name == "adam" and stage["optimizer"]["weight_decay"] > 0:
-            yield DecayWithAdam(span=argument_place(stage.fields["optimizer"], "weight_decay", stage.head_span))
+        name, decoupled = stage["optimizer"].name, OPTIMIZERS[stage["optimizer"].name].decoupled
+        if decoupled and stage["optimizer"]["weight_decay"] > 0:
+            place = argument_place(stage.fields["optimizer"], "weight_decay", stage.head_span)
+            yield DecayWithAdam(span=place, optimizer=name, decoupled=decoupled)
 
 
 StrongSmoothing = Kind(

@@ -9,6 +9,8 @@ from recipe_lang.check.checked import CallValue, CheckedRecipe, Quantity
 from recipe_lang.compose.merge import merge
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.syntax import nodes
+from runtime.plan.schedules import SCHEDULES
+from runtime.plan.stage_rules import STOP_RULES
 from runtime.vocabulary.advice.facts import argument_place, chooses
 
 _LENGTHS = "docs/language.md: how lengths are counted"
@@ -60,12 +62,13 @@ def _drops(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         schedule: CallValue = stage["schedule"]
         length: Quantity = stage["for"]
-        every: Quantity | None = schedule["every"] if schedule.name == "step" else None
+        period = SCHEDULES[schedule.name].period
+        every: Quantity | None = schedule[period] if period else None
         if every is None or every.unit != length.unit:
             continue
         warmup = schedule["warmup"].within(length)
         if every.number + (warmup.number if warmup.unit == length.unit else 0) >= length.number:
-            place = argument_place(stage.fields["schedule"], "every", stage.head_span)
+            place = argument_place(stage.fields["schedule"], period, stage.head_span)
             yield NeverDrops(span=place, every=str(every), length=str(length), length_span=stage.fields["for"].span)
 
 
@@ -87,9 +90,10 @@ def _patience(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         stop: CallValue | None = stage["stop"]
         length: Quantity = stage["for"]
-        patience: Quantity | None = stop["patience"] if stop else None
+        name = STOP_RULES[stop.name].patience if stop else ""
+        patience: Quantity | None = stop[name] if stop and name else None
         if patience and patience.unit == length.unit and patience.number >= length.number:
-            place = argument_place(stage.fields["stop"], "patience", stage.head_span)
+            place = argument_place(stage.fields["stop"], name, stage.head_span)
             yield NeverStops(
                 span=place, patience=str(patience), length=str(length), length_span=stage.fields["for"].span
             )

@@ -11,16 +11,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import Arg, Either, Entry, FilePath, HexDigits, NothingType
 from runtime.models.base import Base, Normalization
 from runtime.models.catalog import BASES
 from runtime.models.packaged import PACKAGED, packaged_file
-from runtime.plan.types import Step
 from runtime.weights.zoo_cache import zoo_cache
+
+if TYPE_CHECKING:
+    from runtime.plan.types import Step
 
 
 def base_normalization(base: Step) -> Normalization:
@@ -66,6 +67,8 @@ NONE = WeightsSource(
 
 
 def _package(base: Step) -> tuple[str, Path | None]:
+    from importlib.metadata import version  # loads twenty modules, which `ftr check` needs not
+
     package = PACKAGED[base.args["name"]].package
     return f"package {package} {version(package)}", packaged_file(base.args["name"])
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.checked import Quantity
 from recipe_lang.check.vocabulary import Arg, Default, Duration, Entry, MetricOf, Number
-from runtime.plan.types import Length, StopPlan
+
+if TYPE_CHECKING:
+    from runtime.plan.types import Length, StopPlan
 
 # --- when a stage ends early -----------------------------------------------------------------
 
@@ -29,6 +31,12 @@ class StopRule:
     patience: str = ""
 
 
+def _early(args: Mapping[str, Any], steps: Callable[[Quantity], Length]) -> StopPlan:
+    from runtime.plan.types import StopPlan  # a checker reads the rows, and needs no plan
+
+    return StopPlan(args["metric"], steps(args["patience"]), args["min_delta"])
+
+
 EARLY = StopRule(
     Entry(
         "early",
@@ -43,7 +51,7 @@ EARLY = StopRule(
             "stop = early(metric = valid.loss, patience = 200 steps, min_delta = 0.01)",
         ),
     ),
-    lambda args, steps: StopPlan(args["metric"], steps(args["patience"]), args["min_delta"]),
+    _early,
     patience="patience",
 )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from recipe_lang.check import vocabulary as v
-from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Metric, Quantity, Selection, Value
+from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Metric, Quantity, Selection, Value, parts
 from recipe_lang.source import Span
 
 
@@ -80,31 +80,16 @@ def place_text(value: Value) -> str:
     if value.span is None:
         return "default"
     own = value.span
-    parts = dict.fromkeys(
+    elsewhere = dict.fromkeys(
         _line(part.span)
-        for part in _parts(value)
+        for part in parts(value)
         if part.span and not (part.span.source is own.source and own.start <= part.span.start < own.end)
     )
-    return ", ".join(dict.fromkeys((_line(own), *parts)))
+    return ", ".join(dict.fromkeys((_line(own), *elsewhere)))
 
 
 def _line(span: Span) -> str:
     return f"{span.source.name}:{span.line}"
-
-
-def _parts(value: Value) -> Iterator[Value]:
-    """Yield the values inside a value, at any depth."""
-    match value.value:
-        case CallValue(args=args):
-            inner: list[Any] = list(args.values())
-        case tuple() as items:
-            inner = [part for item in items for part in (item if isinstance(item, tuple) else (item,))]
-        case _:
-            inner = []
-    for part in inner:
-        if isinstance(part, Value):
-            yield part
-            yield from _parts(part)
 
 
 _NOTE = 60  # column of the places, where the values are not longer

@@ -88,7 +88,7 @@ def check(
         from runtime.system.cache.disk import user_cache
         from runtime.vocabulary.rules import image_size
         from runtime.workflows.data_check.check import check_data
-        from runtime.workflows.run import listed
+        from runtime.workflows.preparation import listed
 
         path = recipe / "resolved.ftr" if recipe.is_dir() else recipe
         kept = user_cache() if cache else None
@@ -99,7 +99,7 @@ def check(
             report = check_data(listings, parts_of_train(checked), size, workers, kept, progress, steps)
             if labels:
                 from runtime.workflows.data_check.labels import with_suspects
-                from runtime.workflows.run import prepare
+                from runtime.workflows.preparation import prepare
 
                 prepared = prepare(path, settings, data_root, outside)
                 report = with_suspects(report, prepared, workers, kept, progress)

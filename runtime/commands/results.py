@@ -71,11 +71,11 @@ def evaluate(
     if strict and set_name not in (None, "test"):
         raise click.UsageError(f"--strict refuses what the run has seen, and that is its whole {set_name} set")
     with mxnet(threads, debug):
+        from runtime.backend.device import device_context
         from runtime.plan.types import as_json
         from runtime.reporting.report import report_json, show_report
         from runtime.runs import trained as finished
         from runtime.runs.training_images import Seen
-        from runtime.workflows.run import device_context
 
         context = device_context(device)
         loaded = finished.load(run, stage)
@@ -124,9 +124,9 @@ def predict(
     if machine and table:
         raise click.UsageError("--csv and --json exclude each other")
     with mxnet(threads, debug):
+        from runtime.backend.device import device_context
         from runtime.reporting.report import predictions_csv, predictions_json, show_predictions
         from runtime.runs import trained as finished
-        from runtime.workflows.run import device_context
 
         found = list(finished.predict(finished.load(run, stage), images, device_context(device), top, tell))
         if machine:

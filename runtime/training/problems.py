@@ -33,21 +33,6 @@ class LossNotFinite(Problem):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoSuchDevice(Problem):
-    """The device that was asked for is not there."""
-
-    code: ClassVar[str] = "E602"
-    device: str
-    reason: str
-
-    def message(self) -> str:
-        return f"cannot run on `{self.device}`: {self.reason}"
-
-    def help(self) -> str:
-        return "did you mean `--device gpu`?" if self.device.startswith("cuda") else "use `--device cpu`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NotWritable(Problem):
     """The run folder, or a file in it, cannot be written."""
 

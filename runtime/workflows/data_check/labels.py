@@ -25,7 +25,7 @@ from runtime.system.cache.disk import FeatureCache
 from runtime.system.random import generator
 from runtime.training.stage import features_of
 from runtime.workflows.data_check.check import DataReport, Group, all_seen
-from runtime.workflows.run import Prepared
+from runtime.workflows.preparation import Prepared
 
 Floats = npt.NDArray[Any]
 Labels = npt.NDArray[np.int64]

@@ -126,7 +126,7 @@ def show(plan: Plan, width: int, terminal: bool, quiet: bool = False) -> str:
     with Display(console, lambda: time, plan, quiet) as display:
         for done in range(0, 145, 16):
             time += 1
-            display.checking(done, 144)
+            display(events.ImagesChecked(done, 144))
         for passed, event in canned(plan):
             time += passed
             display(event)
@@ -331,7 +331,7 @@ def test_what_others_say_after_the_check_stands_on_a_line_of_its_own(plan: Plan)
     with Display(console, lambda: time, plan) as display:
         for done in range(0, 145, 16):
             time += 1
-            display.checking(done, 144)
+            display(events.ImagesChecked(done, 144))
         text.write("advice[W760]\n")  # on standard error, past the display
         display(events.StageStarted(plan.stages[0], 0, 0, 0))
     seen = screens(text.getvalue())

@@ -72,6 +72,29 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
     return replace(checked, advice=tuple(ordered(advice)))
 
 
+def check_value(source: Source, type_: v.Type, vocabulary: v.Vocabulary) -> Value:
+    """Check a text of one field, `NAME = VALUE`, that takes values of a type.
+
+    Raises:
+        RecipeError: with every error found.
+    """
+    recipe = parse(source)
+    problems: list[Problem] = [*recipe.problems]
+    value = None
+    match recipe.items:
+        case (nodes.Field() as field,):
+            params = Params(problems, vocabulary.habits)
+            values = Values(vocabulary, params, Selector(problems, params, vocabulary.habits), problems)
+            value = values.value(field.value, type_, f"`{field.name}`")
+        case _ if not problems:
+            problems.append(
+                Misplaced(span=source.span(0, len(source.text)), what="this", where="here: write one value")
+            )
+    if problems or value is None:
+        raise RecipeError(ordered(problems))
+    return value
+
+
 def _seems_recipe(recipe: nodes.Recipe) -> bool:
     """Whether a text is a recipe, however wrong: it has a version or a block, and is not mostly something else."""
     if not any(isinstance(item, nodes.Version | nodes.Block) or _means_version(item) for item in recipe.items):

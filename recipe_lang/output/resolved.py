@@ -101,7 +101,7 @@ def _fields(
     written = {
         name: value_text(value.value, table[name].type, vocabulary)
         for name, value in fields.items()
-        if value.value is not None or _takes_none(table[name].type)
+        if not left_out(value, table[name])
     }
     width = max(map(len, written), default=0)
     for name, text in written.items():
@@ -109,8 +109,10 @@ def _fields(
         yield f"{line:<{_NOTE}}  # {place_text(fields[name])}" if places else line
 
 
-def _takes_none(type_: v.Type) -> bool:
-    return isinstance(type_, v.Either) and any(isinstance(o, v.NothingType) for o in type_.options)
+def left_out(value: Value, arg: v.Arg) -> bool:
+    """Whether a default stays unwritten: one that `none` does not write."""
+    options = arg.type.options if isinstance(arg.type, v.Either) else (arg.type,)
+    return value.value is None and not any(isinstance(option, v.NothingType) for option in options)
 
 
 def value_text(value: Any, type_: v.Type, vocabulary: v.Vocabulary) -> str:

@@ -96,3 +96,16 @@ def test_errors_carry_their_problems(tmp_path: Path) -> None:
     assert caught.value.problems[0].code.startswith("E")
     with pytest.raises(ftr.RecipeError, match="no such folder"):
         ftr.load(tmp_path / "nowhere")
+
+
+def test_a_run_can_be_ended_early(photos: Path, tmp_path: Path) -> None:
+    stages = STAGE.replace("1 epoch", "50 epochs")
+    epochs: list[object] = []
+    folder, result = ftr.run(
+        ftr.prepare(write_recipe(tmp_path / "r.ftr", photos, stages)),
+        tmp_path / "run",
+        observers=[lambda event: epochs.append(event) if type(event).__name__ == "Evaluated" else None],
+        should_stop=lambda: len(epochs) == 2,
+    )
+    assert (result["status"], result["stages"][0]["steps"], len(epochs)) == ("interrupted", 200, 2)
+    assert ftr.evaluate(ftr.load(folder)).values["accuracy"] >= 0

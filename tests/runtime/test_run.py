@@ -31,7 +31,16 @@ from runtime.runs.folder import create_folder
 from runtime.runs.lock.facts import _weights_file
 from runtime.runs.resume import Resume
 from runtime.runs.trained import load
-from runtime.training.events import Evaluated, ImagesChecked, Observer, StageFinished, StageStarted, StepFinished
+from runtime.training.events import (
+    Evaluated,
+    FolderOpened,
+    ImagesChecked,
+    Observer,
+    StageFinished,
+    StageStarted,
+    StepFinished,
+)
+from runtime.training.problems import NotWritable
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Interrupted
 from runtime.vocabulary import VOCABULARY
@@ -437,18 +446,43 @@ def test_an_interrupted_run_keeps_the_best(photos: Path, tmp_path: Path, number:
     }
 
 
-def test_interrupted_before_the_training_there_is_no_folder(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, "caller", "observer"])
+def test_interrupted_before_the_training_there_is_no_folder(
+    photos: Path, tmp_path: Path, how: signal.Signals | str
+) -> None:
+    checked: list[int] = []
+
     def checking(event: object) -> None:
         assert isinstance(event, ImagesChecked)
         assert event.total == 120
-        if event.done == 20:
-            signal.raise_signal(signal.SIGTERM)
+        checked.append(event.done)
+        if event.done == 20 and isinstance(how, signal.Signals):
+            signal.raise_signal(how)
+        if event.done == 20 and how == "observer":
+            raise Interrupted
 
-    recipe = write_recipe(tmp_path / "r.ftr", photos)
+    prepared = prepare(write_recipe(tmp_path / "r.ftr", photos))
+    should_stop = (lambda: 20 in checked) if how == "caller" else lambda: False
     with pytest.raises(Interrupted) as caught:
-        train(recipe, tmp_path / "run", watch=checking)
-    assert caught.value.args == (signal.SIGTERM,)
+        run_prepared(prepared, RunSettings(), tmp_path / "run", observers=(checking,), should_stop=should_stop)
+    assert caught.value.args == (None if isinstance(how, str) else how,)
+    assert max(checked) < 120
     assert not (tmp_path / "run").exists()
+
+
+def test_what_an_observer_raises_is_the_runs_own_failure(photos: Path, tmp_path: Path) -> None:
+    problem = NotWritable(path="the tracker's file", reason="no room")
+
+    def refuse(event: object) -> None:
+        if isinstance(event, FolderOpened):
+            opened.append(event.folder)
+        if isinstance(event, StepFinished):
+            raise RecipeError(problem)
+
+    opened: list[Path] = []
+    assert problems_of(write_recipe(tmp_path / "r.ftr", photos), tmp_path / "run", watch=refuse) == (problem,)
+    assert opened == [tmp_path / "run"]
+    assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "failed"
 
 
 # --- data ------------------------------------------------------------------------------------

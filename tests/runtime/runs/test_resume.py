@@ -28,6 +28,7 @@ from runtime.runs.resume import Resume, differences
 from runtime.runs.writer import ResumableError
 from runtime.training.events import Resumed, StageFinished, StepFinished
 from runtime.training.settings import Due, Interval, RunSettings
+from runtime.training.stage import Interrupted
 from runtime.training.state import TrainState
 from runtime.weights.params_file import read_params
 from runtime.workflows.preparation import prepare
@@ -540,17 +541,28 @@ def _ends_with_a_full_disk(recipe: Path, out: Path) -> int:
     return 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, "caller", "observer"])
 def test_an_interrupted_run_goes_on_where_it_was(
-    begun: tuple[Path, Path, dict[str, Any]], tmp_path: Path, number: signal.Signals
+    begun: tuple[Path, Path, dict[str, Any]], tmp_path: Path, how: signal.Signals | str
 ) -> None:
+    ends, after = [], []
+
     def seen(event: Any) -> None:
         if isinstance(event, StepFinished) and (event.stage, event.step) == (1, 3):
-            os.kill(os.getpid(), number)
+            ends.append(event)
+            if how == "observer":
+                raise Interrupted
+            if how != "caller":
+                os.kill(os.getpid(), how)  # type: ignore[arg-type]
 
     where = RunSettings(workers=0, interval=Interval(1000, "steps"))
-    _, result = run(prepare(begun[0]), where, tmp_path / "run", observers=(seen,))
+    out, should_stop = tmp_path / "run", (lambda: bool(ends)) if how == "caller" else lambda: False
+    _, result = run(prepare(begun[0]), where, out, observers=(seen, after.append), should_stop=should_stop)
+    number = None if isinstance(how, str) else how
     assert (result["status"], result["signal"]) == ("interrupted", number)
+    assert json.loads((out / "result.json").read_text())["status"] == "interrupted"
+    assert ends[0] in after
+    assert after[-1].step <= 6
     steps: list[Any] = []
     _go_on(begun[0], tmp_path / "run", watch=steps.append)
     first = next(event for event in steps if isinstance(event, StepFinished))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -217,7 +218,6 @@ def run(
             from runtime.reporting.progress import Display, summary
             from runtime.runs.lock.facts import as_locked
             from runtime.runs.resume import Resume
-            from runtime.runs.writer import how_to_go_on, what_is_left
             from runtime.training.stage import Interrupted
             from runtime.workflows.preparation import prepare
             from runtime.workflows.run import run as run_prepared
@@ -248,14 +248,7 @@ def run(
             with going_on(sys.stderr):
                 click.echo("interrupted before the training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
-        with going_on(sys.stderr):
-            for name, reason in result["skipped_images"]:
-                click.echo(printable(f"skipped {name}: {reason}"), err=True)
-            for name, reason in result["missing"]:
-                click.echo(printable(f"could not write {name}: {reason}"), err=True)
-            if result["status"] == "interrupted":
-                click.echo(printable(f"interrupted; {what_is_left(folder, result)}"), err=True)
-                click.echo(how_to_go_on(folder), err=True)
+        _tell_ending(folder, result)
         if result["status"] == "interrupted":
             return 128 + int(result["signal"])
         with going_on(sys.stdout):
@@ -284,6 +277,20 @@ def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
         case ImagesConverted() if not quiet:
             for line in event.notes:
                 tell(line)
+
+
+def _tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
+    """Say on standard error what was skipped, what could not be written, and how an interrupted run resumes."""
+    from runtime.runs.writer import how_to_go_on, what_is_left
+
+    with going_on(sys.stderr):
+        for name, reason in result["skipped_images"]:
+            click.echo(printable(f"skipped {name}: {reason}"), err=True)
+        for name, reason in result["missing"]:
+            click.echo(printable(f"could not write {name}: {reason}"), err=True)
+        if result["status"] == "interrupted":
+            click.echo(printable(f"interrupted; {what_is_left(folder, result)}"), err=True)
+            click.echo(how_to_go_on(folder), err=True)
 
 
 def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:

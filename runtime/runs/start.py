@@ -42,7 +42,7 @@ class Start:
     resumed: Resumed | None = None
 
 
-def start(folder: Path, recipe: CheckedRecipe, plan: Plan, began: Began, facts: Facts) -> Start:
+def write_start(folder: Path, recipe: CheckedRecipe, plan: Plan, began: Began, facts: Facts) -> Start:
     """Write all that a run folder says before the training.
 
     Raises:
@@ -58,7 +58,7 @@ def start(folder: Path, recipe: CheckedRecipe, plan: Plan, began: Began, facts: 
     return Start(folder, began, facts, {"settings": settings})
 
 
-def restart(
+def write_restart(
     resume: Resume, recipe: CheckedRecipe, plan: Plan, now: Began, facts: Facts, checkpoint: Checkpoint | None
 ) -> Start:
     """Write what a run folder no longer says rightly when its run resumes; `now` is how that was asked for.
@@ -73,7 +73,7 @@ def restart(
     folder, old = resume.folder, how_it_began(resume.folder)
     remove_leftovers(folder)
     if not (folder / "plan.json").exists():
-        return replace(start(folder, recipe, plan, now, facts), resumed=Resumed(0, 0, 0))
+        return replace(write_start(folder, recipe, plan, now, facts), resumed=Resumed(0, 0, 0))
     lock, began = existing_lock(folder), now
     changes: list[list[str]] = []
     if checkpoint is not None:
@@ -83,7 +83,7 @@ def restart(
         facts = {**facts, **changed_since(began.resumed)}
     elif not resume.extend:
         began = replace(now, recipe=old.recipe, settings=old.settings, data_root=old.data_root, outside=old.outside)
-    begins = start(folder, recipe, plan, began, facts) if resume.extend else _kept(folder, began, lock, facts)
+    begins = write_start(folder, recipe, plan, began, facts) if resume.extend else _kept(folder, began, lock, facts)
     if checkpoint is None:
         if not resume.extend:
             write_text(folder / LOCK, lock_text(begins.facts))

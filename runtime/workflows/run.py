@@ -11,7 +11,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,12 @@ from runtime.data.sources.files import Listing
 from runtime.data.tally import Tally
 from runtime.data.verified import sound_images
 from runtime.models.network import start_weights
-from runtime.plan.types import Plan
 from runtime.runs.folder import create_folder, locked, writing
 from runtime.runs.lock.facts import inputs
 from runtime.runs.lock.file import Facts
 from runtime.runs.manifest import Began
 from runtime.runs.resume import Resume, last_checkpoint
-from runtime.runs.start import Start, restart, start
+from runtime.runs.start import Start, write_restart, write_start
 from runtime.runs.training_images import write_seen
 from runtime.runs.writer import EXPORTED, Extra, Leaving
 from runtime.system.cache.disk import FeatureCache, user_cache
@@ -82,20 +81,20 @@ def run(
     started = time.monotonic()
     device_context(settings.device)  # refused before the images are read
     with stop_signal() as signal, locked(resume.folder) if resume else nullcontext():
-        course = Course(observers, should_stop, signal)
-        images = validate_images(prepared, settings, course)
-        plan = compiled(prepared.recipe, images.listings, prepared.model) if images.skipped else prepared.plan
-        facts, hashes = lock_facts(prepared, plan, settings, course)
-        checkpoint = last_checkpoint(resume, plan, facts) if resume else None
+        control = RunControl(observers, should_stop, signal)
+        images = validate_images(prepared, settings, control)
+        prepared = compile_for(prepared, images)
+        facts, hashes = lock_facts(prepared, settings, control)
+        checkpoint = last_checkpoint(resume, prepared.plan, facts) if resume else None
         approve(facts)
-        with open_folder(out, resume, prepared, plan, settings, facts, hashes, checkpoint) as start:
-            course.tell(FolderOpened(start.folder, plan))
-            result = train(prepared, plan, images, start, settings, course, extras, started)
+        with open_folder(out, resume, prepared, settings, facts, hashes, checkpoint) as start:
+            control.tell(FolderOpened(start.folder, prepared.plan))
+            result = train(prepared, images, start, settings, control, extras, started)
     return start.folder, {**result, "signal": signal.number}
 
 
 @dataclass(slots=True)
-class Course:
+class RunControl:
     """Who follows a run, and who can end it: what stands between its steps and the world."""
 
     observers: Sequence[Observer] = ()
@@ -135,7 +134,7 @@ class ValidatedImages:
     advice: tuple[Problem, ...]
 
 
-def validate_images(prepared: Prepared, settings: RunSettings, course: Course) -> ValidatedImages:
+def validate_images(prepared: Prepared, settings: RunSettings, control: RunControl) -> ValidatedImages:
     """Open every image once, but those that are known to be sound; tell what is done to them, and what they advise.
 
     Raises:
@@ -145,28 +144,42 @@ def validate_images(prepared: Prepared, settings: RunSettings, course: Course) -
     count = sum(len(listing.samples) for listing in prepared.listings.values())
     cache, tally = _cache(settings), Tally()
     with sound_images(cache, count) as sound:
-        looking = (settings.workers, course.checked, course.should_stop, sound, tally.add)
+        looking = (settings.workers, control.checked, control.should_stop, sound, tally.add)
         listings, skipped = check_images(prepared.recipe, prepared.listings, *looking)
-        advice = image_advice(prepared.recipe, prepared.listings, listings, settings.workers, cache, course.should_stop)
-    course.stop_here()
+        advice = image_advice(
+            prepared.recipe, prepared.listings, listings, settings.workers, cache, control.should_stop
+        )
+    control.stop_here()
     if notes := tuple(tally.notes(prepared.plan.data.prepare)):
-        course.tell(ImagesConverted(notes))
+        control.tell(ImagesConverted(notes))
     if advice:
-        course.tell(Advised(advice))
+        control.tell(Advised(advice))
     return ValidatedImages(listings, skipped, advice)
 
 
-def lock_facts(prepared: Prepared, plan: Plan, settings: RunSettings, course: Course) -> tuple[Facts, Hashes]:
+def compile_for(prepared: Prepared, images: ValidatedImages) -> Prepared:
+    """Return the recipe with the plan for the images that are left; the plan is compiled anew where some are not.
+
+    Raises:
+        RecipeError: the recipe cannot work with what is left.
+    """
+    if not images.skipped:
+        return prepared
+    return replace(prepared, plan=compiled(prepared.recipe, images.listings, prepared.model))
+
+
+def lock_facts(prepared: Prepared, settings: RunSettings, control: RunControl) -> tuple[Facts, Hashes]:
     """Return what the run is made from, as its lock has it, with the hash of each image; the network has its weights.
 
     Raises:
         RecipeError: the weights cannot be had.
         Interrupted: it is to end.
     """
+    plan = prepared.plan
     with Place(plan.base.place):
         start_weights(prepared.model, plan.base, plan.seed, device_context(settings.device))
-    hashes = set_hashes(prepared.listings, settings.workers, _cache(settings), course.checked, course.should_stop)
-    course.stop_here()
+    hashes = set_hashes(prepared.listings, settings.workers, _cache(settings), control.checked, control.should_stop)
+    control.stop_here()
     return inputs(prepared.recipe, plan, prepared.listings, settings, hashes), hashes
 
 
@@ -175,7 +188,6 @@ def open_folder(
     out: Path | None,
     resume: Resume | None,
     prepared: Prepared,
-    plan: Plan,
     settings: RunSettings,
     facts: Facts,
     hashes: Hashes,
@@ -186,25 +198,25 @@ def open_folder(
     Raises:
         RecipeError: it cannot be written, or holds something already.
     """
+    recipe, plan = prepared.recipe, prepared.plan
     folder = resume.folder if resume else create_folder(out, plan.name)
     with nullcontext() if resume else locked(folder):
         with writing(folder):
             now = _manifest(prepared.given, settings)
             if resume:
-                begun = restart(resume, prepared.recipe, plan, now, facts, checkpoint)
+                begun = write_restart(resume, recipe, plan, now, facts, checkpoint)
             else:
-                begun = start(folder, prepared.recipe, plan, now, facts)
+                begun = write_start(folder, recipe, plan, now, facts)
             write_seen(folder, hashes)
         yield begun
 
 
 def train(
     prepared: Prepared,
-    plan: Plan,
     images: ValidatedImages,
     start: Start,
     settings: RunSettings,
-    course: Course,
+    control: RunControl,
     extras: Sequence[Extra],
     started: float,
 ) -> dict[str, Any]:
@@ -214,9 +226,9 @@ def train(
         RecipeError: it failed; what was trained is kept.
         ResumableError: the same, and the run may resume.
     """
-    checkpoint = start.checkpoint
+    plan, checkpoint = prepared.plan, start.checkpoint
     if start.resumed is not None:
-        course.tell(start.resumed)
+        control.tell(start.resumed)
     with closing(Decoded(read_again(plan))) if settings.cache else nullcontext() as decoded:
         samples = {name: each.samples for name, each in images.listings.items()}
         due = Due(settings.interval, time.monotonic)
@@ -225,7 +237,7 @@ def train(
             model=prepared.model,
             sets=Sets(plan.data, plan.seed, samples, settings.workers, decoded),
             context=device_context(settings.device),
-            asked_to_stop=course.should_stop,
+            asked_to_stop=control.should_stop,
             is_due=due,
             checkpoint=checkpoint,
             fuse=settings.fuse,
@@ -243,7 +255,7 @@ def train(
         }
         since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
         refused, files = prepared.out_of_memory(), (EXPORTED, *extras)
-        return Leaving(session, start.folder, due, since, start.facts, said, refused, files)(course.tell)
+        return Leaving(session, start.folder, due, since, start.facts, said, refused, files)(control.tell)
 
 
 def _cache(settings: RunSettings) -> FeatureCache | None:

@@ -25,7 +25,7 @@ from runtime.backend.mx import mx
 from runtime.compile.weights_advice import with_weights_advice
 from runtime.data.sets import Sets, list_sets
 from runtime.models import zoo as families
-from runtime.plan.types import Step
+from runtime.plan.types import Plan, Step
 from runtime.reporting.curves import CURVES
 from runtime.runs.folder import create_folder
 from runtime.runs.lock.facts import _weights_file
@@ -512,10 +512,17 @@ def test_skipped_images_leave_the_others_as_they_are(photos: Path, tmp_path: Pat
     truncate(with_broken / "train/green/7.jpg")
     (without / "train/green/7.jpg").unlink()
     data = AUGMENTED + "\n  on_error = skip"
+    plans: list[Plan] = []
+
+    def opened(event: object) -> None:
+        if isinstance(event, FolderOpened):
+            plans.append(event.plan)
+
     results = [
-        train(write_recipe(tmp_path / f"{root.name}.ftr", root, data=data), tmp_path / f"run-{root.name}")
+        train(write_recipe(tmp_path / f"{root.name}.ftr", root, data=data), tmp_path / f"run-{root.name}", watch=opened)
         for root in (with_broken, without)
     ]
+    assert [plan.data.images("train") for plan in plans] == [71, 71]
     assert [name for name, _ in results[0]["skipped_images"]] == [str(with_broken / "train/green/7.jpg")]
     assert results[0]["images"]["train"] == 71
     one, two = (tmp_path / f"run-{root.name}/model.params" for root in (with_broken, without))

@@ -6,6 +6,7 @@ import io
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -360,6 +361,15 @@ def test_a_run_that_goes_on_and_one_that_goes_back_say_so(plan: Plan) -> None:
     assert lines[1] == "run.threads was 2, is 1: this may change the weights"
     assert lines[2] == f"continues in stage 1, after step 3 of {plan.stages[0].steps}"
     assert lines[-1] == "  the loss is nan at step 5: back to step 3, at 0.25 times the rate"
+
+
+def test_images_that_were_skipped_make_another_plan(plan: Plan) -> None:
+    console, text = console_of(100, terminal=False)
+    fewer = replace(plan, stages=(replace(plan.stages[0], steps=plan.stages[0].steps - 2), *plan.stages[1:]))
+    with Display(console, float, plan) as display:
+        display(events.FolderOpened(Path("runs/a-1"), fewer))
+        display(events.Resumed(0, 1, 3))
+    assert text.getvalue() == f"continues in stage 1, after step 3 of {plan.stages[0].steps - 2}\n"
 
 
 def test_a_stage_that_gained_nothing_says_so(plan: Plan) -> None:

@@ -75,13 +75,13 @@ def lock(
         from runtime.runs.lock.file import lock_of
         from runtime.training.settings import RunSettings
         from runtime.workflows.preparation import prepare
-        from runtime.workflows.run import RunControl, lock_facts
+        from runtime.workflows.run import RunContext, lock_facts
 
         device_context(device)  # refused before the images are listed
         prepared = prepare(recipe, (), data_root, outside)
         tell(prepared.passed_over())
         with Display(console(), time.monotonic, prepared.plan) as display:
-            facts, _ = lock_facts(prepared, RunSettings(device, workers, fuse=fuse), RunControl((display,)))
+            facts, _ = lock_facts(prepared, RunContext(RunSettings(device, workers, fuse=fuse), (display,)))
         with writing(lock_of(recipe)):
             click.echo(renew_lock(recipe, facts))
     return FINE

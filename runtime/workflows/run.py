@@ -79,28 +79,38 @@ def run(
         Interrupted: it was interrupted before the training began; there is no run folder.
     """
     started = time.monotonic()
-    device_context(settings.device)  # refused before the images are read
     with stop_signal() as signal, locked(resume.folder) if resume else nullcontext():
-        control = RunControl(observers, should_stop, signal)
-        images = validate_images(prepared, settings, control)
+        context = RunContext(settings, observers, should_stop, signal)
+        images = validate_images(prepared, context)
         prepared = compile_for(prepared, images)
-        facts, hashes = lock_facts(prepared, settings, control)
+        facts, hashes = lock_facts(prepared, context)
         checkpoint = last_checkpoint(resume, prepared.plan, facts) if resume else None
         approve(facts)
         with open_folder(out, resume, prepared, settings, facts, hashes, checkpoint) as start:
-            control.tell(FolderOpened(start.folder, prepared.plan))
-            result = train(prepared, images, start, settings, control, extras, started)
+            context.tell(FolderOpened(start.folder, prepared.plan))
+            result = train(prepared, images, start, context, extras, started)
     return start.folder, {**result, "signal": signal.number}
 
 
 @dataclass(slots=True)
-class RunControl:
-    """Who follows a run, and who can end it: what stands between its steps and the world."""
+class RunContext:
+    """What the steps of a run share: where it runs, who follows it, and who can end it.
 
+    Raises:
+        RecipeError: there is no such device here.
+    """
+
+    settings: RunSettings
     observers: Sequence[Observer] = ()
     asked: Callable[[], bool] = lambda: False
     signal: StopSignal = field(default_factory=StopSignal)
+    device: Any = field(init=False)  # MXNet's context
+    cache: FeatureCache | None = field(init=False)
     _stopped: bool = False
+
+    def __post_init__(self) -> None:
+        self.device = device_context(self.settings.device)
+        self.cache = user_cache() if self.settings.cache else None
 
     def tell(self, event: Preliminary | Event) -> None:
         """Tell all observers of an event; one that raises `Interrupted` ends the run at its next step."""
@@ -134,7 +144,7 @@ class ValidatedImages:
     advice: tuple[Problem, ...]
 
 
-def validate_images(prepared: Prepared, settings: RunSettings, control: RunControl) -> ValidatedImages:
+def validate_images(prepared: Prepared, context: RunContext) -> ValidatedImages:
     """Open every image once, but those that are known to be sound; tell what is done to them, and what they advise.
 
     Raises:
@@ -142,18 +152,16 @@ def validate_images(prepared: Prepared, settings: RunSettings, control: RunContr
         Interrupted: it is to end.
     """
     count = sum(len(listing.samples) for listing in prepared.listings.values())
-    cache, tally = _cache(settings), Tally()
+    workers, cache, tally = context.settings.workers, context.cache, Tally()
     with sound_images(cache, count) as sound:
-        looking = (settings.workers, control.checked, control.should_stop, sound, tally.add)
+        looking = (workers, context.checked, context.should_stop, sound, tally.add)
         listings, skipped = check_images(prepared.recipe, prepared.listings, *looking)
-        advice = image_advice(
-            prepared.recipe, prepared.listings, listings, settings.workers, cache, control.should_stop
-        )
-    control.stop_here()
+        advice = image_advice(prepared.recipe, prepared.listings, listings, workers, cache, context.should_stop)
+    context.stop_here()
     if notes := tuple(tally.notes(prepared.plan.data.prepare)):
-        control.tell(ImagesConverted(notes))
+        context.tell(ImagesConverted(notes))
     if advice:
-        control.tell(Advised(advice))
+        context.tell(Advised(advice))
     return ValidatedImages(listings, skipped, advice)
 
 
@@ -168,18 +176,18 @@ def compile_for(prepared: Prepared, images: ValidatedImages) -> Prepared:
     return replace(prepared, plan=compiled(prepared.recipe, images.listings, prepared.model))
 
 
-def lock_facts(prepared: Prepared, settings: RunSettings, control: RunControl) -> tuple[Facts, Hashes]:
+def lock_facts(prepared: Prepared, context: RunContext) -> tuple[Facts, Hashes]:
     """Return what the run is made from, as its lock has it, with the hash of each image; the network has its weights.
 
     Raises:
         RecipeError: the weights cannot be had.
         Interrupted: it is to end.
     """
-    plan = prepared.plan
+    plan, settings = prepared.plan, context.settings
     with Place(plan.base.place):
-        start_weights(prepared.model, plan.base, plan.seed, device_context(settings.device))
-    hashes = set_hashes(prepared.listings, settings.workers, _cache(settings), control.checked, control.should_stop)
-    control.stop_here()
+        start_weights(prepared.model, plan.base, plan.seed, context.device)
+    hashes = set_hashes(prepared.listings, settings.workers, context.cache, context.checked, context.should_stop)
+    context.stop_here()
     return inputs(prepared.recipe, plan, prepared.listings, settings, hashes), hashes
 
 
@@ -215,8 +223,7 @@ def train(
     prepared: Prepared,
     images: ValidatedImages,
     start: Start,
-    settings: RunSettings,
-    control: RunControl,
+    context: RunContext,
     extras: Sequence[Extra],
     started: float,
 ) -> dict[str, Any]:
@@ -226,9 +233,9 @@ def train(
         RecipeError: it failed; what was trained is kept.
         ResumableError: the same, and the run may resume.
     """
-    plan, checkpoint = prepared.plan, start.checkpoint
+    plan, settings, checkpoint = prepared.plan, context.settings, start.checkpoint
     if start.resumed is not None:
-        control.tell(start.resumed)
+        context.tell(start.resumed)
     with closing(Decoded(read_again(plan))) if settings.cache else nullcontext() as decoded:
         samples = {name: each.samples for name, each in images.listings.items()}
         due = Due(settings.interval, time.monotonic)
@@ -236,13 +243,13 @@ def train(
             plan=plan,
             model=prepared.model,
             sets=Sets(plan.data, plan.seed, samples, settings.workers, decoded),
-            context=device_context(settings.device),
-            asked_to_stop=control.should_stop,
+            context=context.device,
+            asked_to_stop=context.should_stop,
             is_due=due,
             checkpoint=checkpoint,
             fuse=settings.fuse,
             keep=settings.cache,
-            cache=_cache(settings),
+            cache=context.cache,
             state=checkpoint.state if checkpoint else TrainState(),
         )
         said = {
@@ -255,11 +262,7 @@ def train(
         }
         since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
         refused, files = prepared.out_of_memory(), (EXPORTED, *extras)
-        return Leaving(session, start.folder, due, since, start.facts, said, refused, files)(control.tell)
-
-
-def _cache(settings: RunSettings) -> FeatureCache | None:
-    return user_cache() if settings.cache else None
+        return Leaving(session, start.folder, due, since, start.facts, said, refused, files)(context.tell)
 
 
 def _manifest(given: Given, settings: RunSettings) -> Began:

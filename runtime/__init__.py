@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from recipe_lang.source import Source
     from recipe_lang.syntax.nodes import Recipe
     from runtime.plan.types import DataFacts, NetFacts, Plan
-    from runtime.runs.trained import Finished, Prediction
-    from runtime.tasks.classification.metrics import Report
+    from runtime.runs.trained import Finished
+    from runtime.tasks.protocol import Prediction, Report
     from runtime.training.events import Observer
     from runtime.workflows.preparation import Prepared
 

@@ -218,6 +218,7 @@ def run(
             from runtime.reporting.progress import Display, summary
             from runtime.runs.lock.facts import as_locked
             from runtime.runs.resume import Resume
+            from runtime.tasks.catalog import TASKS
             from runtime.training.stage import Interrupted
             from runtime.workflows.preparation import prepare
             from runtime.workflows.run import run as run_prepared
@@ -252,7 +253,8 @@ def run(
         if result["status"] == "interrupted":
             return 128 + int(result["signal"])
         with going_on(sys.stdout):
-            summary(screen, result, folder)
+            plan = prepared.plan
+            summary(screen, result, folder, TASKS[plan.task].telling(plan.data.target))
             if not where.settings:
                 _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED

@@ -97,8 +97,7 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
         prepare=prepare,
         mean=mean,
         std=std,
-        classes=facts.classes,
-        counts=facts.counts,
+        target=facts.target,
     )
 
 
@@ -178,6 +177,11 @@ def augmentation(recipe: CheckedRecipe, stage: CheckedBlock) -> tuple[Value, ...
     return chosen
 
 
+def stage_loss(recipe: CheckedRecipe, stage: CheckedBlock) -> Step:
+    """Return the loss of a stage: its own, or that of the recipe."""
+    return step(recipe.fields["loss"] if stage["loss"] == "shared" else stage.fields["loss"])
+
+
 class _Stage:
     """Compiles one stage."""
 
@@ -207,7 +211,6 @@ class _Stage:
         parts = self._parts()
         schedule, warmup = self._schedule()
         monitor, keep = self._monitor()
-        loss = self.recipe.fields["loss"] if block["loss"] == "shared" else block.fields["loss"]
         cut = next((index for index, part in enumerate(parts) if part.trained), len(parts))
         augment = self._augment()
         return StagePlan(
@@ -226,7 +229,7 @@ class _Stage:
             optimizer=step(block.fields["optimizer"]),
             schedule=schedule,
             warmup=warmup,
-            loss=step(loss),
+            loss=stage_loss(self.recipe, block),
             clip=step(block.fields["clip"]) if block["clip"] else None,
             l1=block["l1"],
             recovery=step(block.fields["on_divergence"]) if block["on_divergence"] != "stop" else None,

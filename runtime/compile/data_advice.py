@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,66 +17,20 @@ from recipe_lang.check.suppress import excused
 from recipe_lang.compose.merge import files
 from recipe_lang.problem import Problem, ordered
 from recipe_lang.source import Span
-from recipe_lang.words import listed
 from runtime.compile.compiler import augmentation
 from runtime.data.problems import names_of, quoted
-from runtime.data.similar_labels import alike, meant
 from runtime.data.sources.set_names import classes_within, folders_within, sets_within
 from runtime.data.sources.skipped import passed_line
-from runtime.plan.types import ClaimPlan, Plan
+from runtime.plan.types import Plan
 from runtime.system.memory import room
-from runtime.tasks.classification.metrics import telling
+from runtime.tasks.catalog import task_of
 from runtime.training.problems import gigabytes
 
 if TYPE_CHECKING:
     from runtime.compile.memory import Need
-    from runtime.data.sources.files import Listing
+    from runtime.data.listing import Listing
 
 _CHANCE = "the binomial distribution: sqrt(p (1 - p) / n)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imbalance(Problem):
-    """Accuracy counts images, so a model may pass over a rare class at no cost.
-
-    A metric that counts classes alike (balanced accuracy, recall, f1) shows it; monitor one, or claim one.
-    """
-
-    code: ClassVar[str] = "W740"
-    source: ClassVar[str] = "Brodersen et al. 2010, ICPR, The balanced accuracy and its posterior distribution"
-    largest: tuple[str, int]
-    smallest: tuple[str, int]
-
-    def message(self) -> str:
-        (most, many), (least, few) = self.largest, self.smallest
-        rare = f"{quoted(least)} {few:,}"
-        return f"{quoted(most)} has {many:,} training images and {rare}, and nothing looks at the classes alike"
-
-    def help(self) -> str:
-        return "write `monitor = valid.balanced_accuracy` in the last stage, or claim `test.balanced_accuracy`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FewOfClass(Problem):
-    """With fewer than 10 images of a class, what a model learns of it depends on which ones they are.
-
-    From 1 to 10 images of a class transfer gains most; after that, more images help more slowly.
-    """
-
-    code: ClassVar[str] = "W741"
-    source: ClassVar[str] = "Kolesnikov et al. 2020 (BiT), arXiv 1912.11370: accuracy by images of a class"
-    classes: tuple[str, ...]
-    fewest: int
-
-    def message(self) -> str:
-        if len(self.classes) == 1:
-            return f"{quoted(self.classes[0])} has {self.fewest} training image{'s' if self.fewest > 1 else ''}"
-        shown = listed(tuple(map(quoted, self.classes[:5])), "and")
-        shown = shown if len(self.classes) <= 5 else f"{len(self.classes)} classes, such as {shown},"
-        return f"{shown} have fewer than {_FEW_OF_CLASS} training images each, the smallest {self.fewest}"
-
-    def help(self) -> str:
-        return "add images, join classes, or hold fewer out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,33 +43,14 @@ class SmallValidation(Problem):
     code: ClassVar[str] = "W742"
     source: ClassVar[str] = _CHANCE
     images: int
+    metric: str
 
     def message(self) -> str:
-        return f"{self.images} validation images choose the weights: one image is {1 / self.images:.1%} of the accuracy"
+        share = f"{1 / self.images:.1%} of the {self.metric}"
+        return f"{self.images} validation images choose the weights: one image is {share}"
 
     def help(self) -> str:
         return "hold more out, or keep the last weights: `keep = last` and no `stop`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoughClaim(Problem):
-    """A claim on few images holds or fails by chance: on other images of the same kind the number would differ.
-
-    Two standard errors either way are ordinary.
-    """
-
-    code: ClassVar[str] = "W743"
-    source: ClassVar[str] = f"{_CHANCE}; for the mean of classes, of each class"
-    claim: str
-    images: int
-    error: float
-
-    def message(self) -> str:
-        points = 100 * self.error
-        return f"`{self.claim}` on {self.images:,} images has a standard error of {points:.1f} points"
-
-    def help(self) -> str:
-        return "hold more images out for it, or read the claim as that rough"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,46 +197,6 @@ class SetsWithin(Problem):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassesAlike(Problem):
-    """Classes that people write in more than one way: what belongs to one is learnt as several.
-
-    They differ in upper and lower case, in how a number is written, or in blanks, hyphens and underscores. Single
-    letters are not advised on: `a` and `A` may be letters that are read.
-    """
-
-    code: ClassVar[str] = "W794"
-    source: ClassVar[str] = "OpenRefine's key collision methods, which find such values in tables"
-    groups: tuple[tuple[tuple[str, int], ...], ...]
-
-    def message(self) -> str:
-        shown = [listed(tuple(f"{quoted(name)} ({n:,})" for name, n in group), "and") for group in self.groups[:5]]
-        more = f"; and {len(self.groups) - 5} more" if len(self.groups) > 5 else ""
-        return f"classes that may be one, with their training images: {'; '.join(shown)}{more}"
-
-    def help(self) -> str:
-        return "where they are, write them alike in the table, or join their folders"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoLabelAsClass(Problem):
-    """A word that programs write where a value is missing became a class, and the model learns to tell it.
-
-    pandas writes `nan`, R `NA`, spreadsheets `#N/A`, databases `NULL`.
-    """
-
-    code: ClassVar[str] = "W795"
-    source: ClassVar[str] = "pandas.read_csv, `na_values`: what it reads as missing"
-    classes: tuple[tuple[str, int], ...]
-
-    def message(self) -> str:
-        shown = listed(tuple(f"{quoted(name)} ({count:,} training images)" for name, count in self.classes), "and")
-        return f"{shown} {'is a class' if len(self.classes) == 1 else 'are classes'}, and may stand for a missing label"
-
-    def help(self) -> str:
-        return "take these images out, or label them"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryShort(Problem):
     """A run that needs more memory than there is gets slow first (the system swaps), and is killed then.
 
@@ -346,30 +240,11 @@ class CropWithoutChoice(Problem):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertainMetric(Problem):
-    """Of five classes or fewer, the true one is always among the five best, whatever the network answers."""
-
-    code: ClassVar[str] = "W785"
-    source: ClassVar[str] = "the definition: Russakovsky et al. 2015, arXiv 1409.0575, section 4.1 (1,000 classes)"
-    metric: str
-    classes: int
-
-    def message(self) -> str:
-        return f"`{self.metric}` is always 1: there are {self.classes} classes"
-
-    def help(self) -> str:
-        return f"write `{self.metric.replace('top5', 'accuracy')}`"
-
-
-_BY_CLASS = ("balanced_accuracy", "precision", "recall", "f1")  # metrics that count classes alike
-
-
 def plan_advice(
     recipe: CheckedRecipe, plan: Plan, listings: Mapping[str, Listing], need: Need | None = None
 ) -> tuple[Problem, ...]:
     """Return what the facts advise, in reading order. Comments that excuse nothing are advised on too."""
-    found = [problem for rule in _RULES for problem in rule(recipe, plan)]
+    found = [problem for rule in (*_RULES, task_of(recipe).advice) for problem in rule(recipe, plan)]
     found += [*_shared_files(recipe, listings), *_passed_over(recipe, listings), *_within(recipe, listings)]
     found += _memory_short(recipe, plan, need) if need is not None else ()
     was_set = any(param.was_set for param in recipe.params)
@@ -377,59 +252,12 @@ def plan_advice(
     return tuple(ordered(excused(found, sources, lambda code: code in _HERE and not was_set)))
 
 
-def _imbalance(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    counts = sorted(zip(plan.data.counts["train"], plan.data.classes, strict=True))
-    (few, least), (many, most) = counts[0], counts[-1]
-    looked_at = [stage.monitor for stage in plan.stages] + [claim.metric for claim in plan.claims]
-    if many > UNEQUAL * few and not any(metric and metric.name in _BY_CLASS for metric in looked_at):
-        place = recipe.block("data").place("train")
-        yield Imbalance(span=place, largest=(most, many), smallest=(least, few))
-
-
-def _few_of_class(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    few = {
-        name: count
-        for name, count in zip(plan.data.classes, plan.data.counts["train"], strict=True)
-        if count < _FEW_OF_CLASS
-    }
-    if few:
-        yield FewOfClass(span=recipe.block("data").place("train"), classes=tuple(few), fewest=min(few.values()))
-
-
 def _small_validation(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images = plan.data.images("valid")
     is_used = any(stage.keep == "best" or stage.stop is not None for stage in plan.stages)
     if is_used and images < _SMALL_VALIDATION:
-        yield SmallValidation(span=recipe.block("data").place("valid"), images=images)
-
-
-def _rough_claims(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    for claim in plan.claims:
-        counts = [count for count in plan.data.counts.get(claim.metric.set, ()) if count]
-        error = _standard_error(claim, counts)
-        if error > _ROUGH and claim.metric.name in telling(len(plan.data.classes)):
-            yield RoughClaim(span=claim.place, claim=str(claim), images=sum(counts), error=error)
-
-
-def _standard_error(claim: ClaimPlan, counts: list[int]) -> float:
-    """Return the standard error of a claimed share if it is just so; 0 for metrics that are no plain share."""
-    variance = claim.number * (1 - claim.number)
-    if claim.metric.name in ("accuracy", "top5"):
-        return sqrt(variance / sum(counts))
-    if claim.metric.name in ("balanced_accuracy", "recall"):
-        return sqrt(sum(variance / count for count in counts)) / len(counts)
-    return 0
-
-
-def _certain_metric(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    count = len(plan.data.classes)
-    stages = zip(plan.stages, recipe.all("stage"), strict=True)
-    monitors = dict.fromkeys(
-        (stage.monitor, block.place("monitor")) for stage, block in stages
-    )  # `defaults` count once
-    for metric, place in [*monitors, *((claim.metric, claim.place) for claim in plan.claims)]:
-        if metric is not None and metric.name not in telling(count):
-            yield CertainMetric(span=place, metric=str(metric), classes=count)
+        task, place = task_of(recipe), recipe.block("data").place("valid")
+        yield SmallValidation(span=place, images=images, metric=task.metrics[task.monitor].noun)
 
 
 def _lost_parts(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
@@ -464,20 +292,6 @@ def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
         trained = sum(part.trained for part in base)
         if 2 * trained > sum(part.numbers for part in base):
             yield ManyNumbers(span=block.place("train"), title=stage.title, numbers=trained, images=images)
-
-
-def _classes_alike(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    counts = dict(zip(plan.data.classes, plan.data.counts["train"], strict=True))
-    groups = tuple(tuple((name, counts[name]) for name in group) for group in alike(counts, meant))
-    if groups:
-        yield ClassesAlike(span=recipe.block("data").place("train"), groups=groups)
-
-
-def _no_label_as_class(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    counts = zip(plan.data.classes, plan.data.counts["train"], strict=True)
-    classes = tuple((name, count) for name, count in counts if name.casefold() in _MISSING)
-    if classes:
-        yield NoLabelAsClass(span=recipe.block("data").place("train"), classes=classes)
 
 
 def _shared_files(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Iterator[Problem]:
@@ -523,23 +337,13 @@ def _memory_short(recipe: CheckedRecipe, plan: Plan, need: Need) -> Iterator[Pro
 
 
 _HERE = frozenset(f"W{number}" for number in (*range(740, 760), 785, 790, 791, 792, 794, 795, 797))
-_MISSING = frozenset(("nan", "na", "n/a", "#n/a", "<na>", "null", "#null!"))
-UNEQUAL = 5  # largest class to smallest, above which accuracy alone is advised against
-_FEW_OF_CLASS = 10
 _SMALL_VALIDATION = 50
-_ROUGH = 0.02
 _FEW_STEPS = 20
 _FEW_IMAGES = 1000
 _RULES: tuple[Callable[[CheckedRecipe, Plan], Iterator[Problem]], ...] = (
-    _imbalance,
-    _few_of_class,
     _small_validation,
-    _rough_claims,
-    _certain_metric,
     _lost_parts,
     _few_steps,
     _many_numbers,
     _crops,
-    _classes_alike,
-    _no_label_as_class,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,11 +16,11 @@ from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.check.suppress import excused
 from recipe_lang.compose.merge import files
 from recipe_lang.problem import Problem, ordered
-from recipe_lang.words import listed
 from runtime.data.content_hashes import content_hashes
+from runtime.data.listing import ImageRef, Listing
 from runtime.data.problems import quoted
-from runtime.data.sources.files import ImageRef, Listing
 from runtime.system.cache.disk import FeatureCache
+from runtime.tasks.catalog import task_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,28 +44,6 @@ class SameImages(Problem):
         return "`ftr data check RECIPE --fix` lists them for `exclude`"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassLost(Problem):
-    """Images that cannot be read leave their set after it was made, so that a small set can lose a class.
-
-    Metrics of classes are then the mean of the others, and no longer say what they did.
-    """
-
-    code: ClassVar[str] = "W761"
-    source: ClassVar[str] = "how `balanced_accuracy` and the like are defined: the mean of the classes that there are"
-    set_name: str
-    classes: tuple[str, ...]
-
-    def message(self) -> str:
-        shown = listed(tuple(map(quoted, self.classes[:5])), "and")
-        many = len(self.classes) > 1
-        shown = shown if len(self.classes) <= 5 else f"{len(self.classes)} classes, such as {shown},"
-        return f"{shown} {'have' if many else 'has'} no image left in `{self.set_name}`: none of its images can be read"
-
-    def help(self) -> str:
-        return "replace the files that were skipped, or hold more out"
-
-
 def image_advice(
     recipe: CheckedRecipe,
     before: Mapping[str, Listing],
@@ -75,21 +53,14 @@ def image_advice(
     stopped: Callable[[], bool],
 ) -> tuple[Problem, ...]:
     """Return what the images advise. Copies are looked for where there is a cache: without, each file would be read."""
-    found = [*_lost(recipe, before, after), *(_same(recipe, after, threads, cache, stopped) if cache else ())]
+    lost = (task_of(recipe).lost(recipe, name, before[name], each) for name, each in after.items())
+    found = [*chain.from_iterable(lost), *(_same(recipe, after, threads, cache, stopped) if cache else ())]
     kept = excused(found, [file.source for file in files(recipe.written)], lambda code: False)
     return tuple(ordered(problem for problem in kept if problem in found))
 
 
 def _is_one_file(one: ImageRef, other: ImageRef) -> bool:
     return isinstance(one, Path) and isinstance(other, Path) and one == other
-
-
-def _lost(recipe: CheckedRecipe, before: Mapping[str, Listing], after: Mapping[str, Listing]) -> Iterator[Problem]:
-    for name, listing in after.items():
-        counts = zip(listing.classes, before[name].counts(), listing.counts(), strict=True)
-        lost = tuple(label for label, had, has in counts if had and not has)
-        if lost:
-            yield ClassLost(span=recipe.block("data").place(name), set_name=name, classes=lost)
 
 
 def _same(

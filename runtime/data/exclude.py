@@ -14,8 +14,9 @@ from pathlib import Path
 from recipe_lang.problem import RecipeError
 from recipe_lang.suggest import suggest
 from runtime.data.exclude_problems import ExcludesNothing
+from runtime.data.listing import Listing
 from runtime.data.problems import UnreadableData
-from runtime.data.sources.files import Listing, existing
+from runtime.data.sources.files import existing
 
 FIELDS = ("train", "valid", "test")
 _PARTS = tuple(f"[{field}]" for field in FIELDS)

@@ -18,7 +18,7 @@ from runtime.lsp.cursor import Cursor, cursor
 from runtime.lsp.documentation import argument_doc, entry_doc, part_doc
 from runtime.lsp.expected import Expected, expected
 from runtime.lsp.reading import Reading, base, blocks, params, values
-from runtime.tasks.classification.metrics import METRICS
+from runtime.tasks.catalog import METRICS
 from runtime.vocabulary import VOCABULARY
 
 

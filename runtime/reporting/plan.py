@@ -11,7 +11,7 @@ from rich.text import Text
 
 from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.output.resolved import values_with_places
-from recipe_lang.words import counted, printable
+from recipe_lang.words import counted
 from runtime.plan import schedules
 from runtime.plan.types import DataPlan, Length, PartPlan, Plan, StagePlan, Step
 from runtime.plan.views import is_fixed, view_count
@@ -100,7 +100,7 @@ def _head(plan: Plan) -> RenderableType:
         ("base", f"{call_text(plan.base)}, {total:,} numbers with the head"),
         ("head", ", ".join(call_text(layer) for layer in plan.head)),
         ("images", _images(data)),
-        ("classes", _classes(data)),
+        data.target.row(),
         ("evaluation", steps_text(data.prepare)),
         ("normalize", f"mean {_rounded(data.mean)}, std {_rounded(data.std)}"),
         ("batch", f"{counted(data.batch, 'image')} of {data.size} x {data.size}{left_out(data)}"),
@@ -115,9 +115,9 @@ def _rounded(values: tuple[float, ...]) -> str:
 
 
 def _images(data: DataPlan) -> str:
-    sets = [f"{name} {data.images(name):,}" for name in data.counts]
+    sets = [f"{name} {data.images(name):,}" for name in data.target.counts]
     return ", ".join(sets) + "".join(
-        f"; {name} is {call_text(step)}" for name, step in data.sources.items() if name in data.counts
+        f"; {name} is {call_text(step)}" for name, step in data.sources.items() if name in data.target.counts
     )
 
 
@@ -125,12 +125,6 @@ def left_out(data: DataPlan) -> str:
     """Say how many training images fill no batch; nothing where all do."""
     lost = data.images("train") % data.batch
     return f"; {counted(lost, 'image')} left out, others each epoch" if lost else ""
-
-
-def _classes(data: DataPlan) -> str:
-    pairs = [f"{printable(name)} ({count:,})" for name, count in zip(data.classes, data.counts["train"], strict=True)]
-    shown = ", ".join(pairs[:8])
-    return f"{len(pairs)}: {shown}{', …' if len(pairs) > 8 else ''}"
 
 
 def steps_text(steps: tuple[Step, ...]) -> str:

@@ -83,11 +83,9 @@ def _head(plan: Plan, changed: _Changed) -> Iterator[tuple[str, str]]:
     weights = plan.base.args.get("weights") or "random"
     origin = weights.name if isinstance(weights, Step) else weights
     yield "base", f"{plan.base.args['name']}, {origin} weights; {plan.stages[0].numbers:,} parameters"
-    least, most = min(data.counts["train"]), max(data.counts["train"])
-    each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-    classes = f" ({len(data.classes):,} classes of {each})"
-    yield "images", ", ".join(f"{n} {data.images(n):,}{classes if n == 'train' else ''}" for n in data.counts)
-    yield "from", ", ".join(_source(name, step) for name, step in data.sources.items() if name in data.counts)
+    targets = data.target.brief()
+    yield "images", ", ".join(f"{n} {data.images(n):,}{targets if n == 'train' else ''}" for n in data.target.counts)
+    yield "from", ", ".join(_source(name, step) for name, step in data.sources.items() if name in data.target.counts)
     steps = counted(data.images("train") // data.batch, "batch", "batches")
     yield "epoch", f"{steps} of {data.batch:,} at {data.size}px{left_out(data)}"
     kinds = ((of.kind if of else "", name, text) for of, name, text in changed)

@@ -23,7 +23,8 @@ from runtime.reporting.epoch_line import EpochLine, number, place
 from runtime.reporting.time_left import TimeLeft
 from runtime.system.best_effort import reason_of
 from runtime.system.streams import going_on
-from runtime.tasks.classification.metrics import METRICS, telling
+from runtime.tasks.catalog import TASKS
+from runtime.tasks.protocol import Metric
 from runtime.training.events import (
     Advised,
     Evaluated,
@@ -72,7 +73,7 @@ class Display:
     def __init__(self, console: Console, clock: Callable[[], float], plan: Plan, quiet: bool = False) -> None:
         self._console = console
         self._clock = clock
-        self._plan = plan
+        self._plan, self._task = plan, TASKS[plan.task]
         self._quiet = quiet
         self._now: _Now | None = None
         self._left = TimeLeft(plan)
@@ -197,14 +198,15 @@ class Display:
     def _evaluated(self, now: _Now, event: Evaluated) -> None:
         speed = now.images / now.busy_s if now.busy_s > 0 else 0.0
         columns = self._console.width if self._console.is_terminal else None
-        self._say(EpochLine.of(now.stage, event, speed).text(columns))
+        self._say(EpochLine.of(self._task, now.stage, event, speed).text(columns))
         if event.epoch:  # not what the stage began with: no training loss goes with it
             now.evaluated.append(event)
         monitor = now.stage.monitor
         if event.is_best and monitor is not None:
             best = f"{event.values[monitor.name]:.4f}, {_at(now.stage, event)}"
             now.best = (f"best {monitor} {best}", f"best {best}")
-        since = worse_since(now.evaluated, monitor.name if monitor else "accuracy")
+        name = monitor.name if monitor else self._task.monitor
+        since = worse_since(now.evaluated, name, self._task.metrics[name])
         if since is not None and not now.warned:
             where = _at(now.stage, since)
             text = f"  valid worse, train better since {where}: overfitting?"
@@ -274,7 +276,7 @@ class Display:
                 self._console.print(line, soft_wrap=not self._console.is_terminal, highlight=False)
 
 
-def worse_since(evaluated: Sequence[Evaluated], metric: str) -> Evaluated | None:
+def worse_since(evaluated: Sequence[Evaluated], name: str, metric: Metric) -> Evaluated | None:
     """Return the epoch since which the validation has become worse while the training has become better, if there is.
 
     It is that of the lowest validation loss, at least three epochs ago. Where the metric is better than then, a loss
@@ -283,9 +285,9 @@ def worse_since(evaluated: Sequence[Evaluated], metric: str) -> Evaluated | None
     if not evaluated:
         return None
     last, lowest = evaluated[-1], min(evaluated, key=lambda event: event.values["loss"])
-    higher = METRICS[metric].higher_is_better
-    gained = last.values[metric] - lowest.values[metric]
-    is_worse = last.values["loss"] > _MARGIN * lowest.values["loss"] and not (gained > 0 if higher else gained < 0)
+    gained = last.values[name] - lowest.values[name]
+    is_better = gained > 0 if metric.higher_is_better else gained < 0
+    is_worse = last.values["loss"] > _MARGIN * lowest.values["loss"] and not is_better
     is_old = last.epoch - lowest.epoch >= _PATIENCE
     return lowest if is_old and is_worse and last.train_loss < lowest.train_loss else None
 
@@ -326,8 +328,8 @@ def _rough(seconds: float) -> str:
     return f"{round(minutes / 30) / 2:g} h"
 
 
-def summary(console: Console, result: Mapping[str, Any], folder: object) -> None:
-    """Print what came out: metrics of the sets, the verdict on each claim, where it is."""
+def summary(console: Console, result: Mapping[str, Any], folder: object, metrics: Sequence[str]) -> None:
+    """Print what came out: the `metrics` of the sets, the verdict on each claim, where it is."""
     sets = [name for name in ("valid", "test") if name in result]
     if sets:
         console.print(Text(f"{result['recipe']}: the final weights", style="italic"), soft_wrap=True)
@@ -335,7 +337,7 @@ def summary(console: Console, result: Mapping[str, Any], folder: object) -> None
         table.add_column("")
         for name in sets:
             table.add_column(name, justify="right")
-        for metric in telling(len(result["classes"])):
+        for metric in metrics:
             table.add_row(metric.replace("_", " "), *(number(result[name][metric], 4) for name in sets))
         table.add_row("images", *(f"{result['images'][name]:,}" for name in sets))
         console.print(table)

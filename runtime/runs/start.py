@@ -22,6 +22,7 @@ from runtime.runs.lock.facts import SURROUNDINGS, changed_since, differences
 from runtime.runs.lock.file import LOCK, Facts, Lock, existing_lock, lock_text
 from runtime.runs.manifest import Began, how_it_began
 from runtime.runs.resume import Resume
+from runtime.tasks.catalog import TASKS
 from runtime.training.events import Resumed
 from runtime.training.state import Checkpoint
 from runtime.vocabulary import VOCABULARY
@@ -51,7 +52,7 @@ def write_start(folder: Path, recipe: CheckedRecipe, plan: Plan, began: Began, f
     began.write(folder)
     write_text(folder / "recipe.ftr", _as_written(recipe))
     write_text(folder / "resolved.ftr", print_recipe(recipe, VOCABULARY))
-    write_json(folder / "classes.json", plan.data.classes)
+    write_json(folder / TASKS[plan.task].file, plan.data.target.as_file())
     write_text(folder / LOCK, lock_text(facts))
     write_json(folder / "plan.json", plan)
     settings = {param.name: param.value for param in recipe.params if param.was_set}

@@ -16,7 +16,7 @@ from pathlib import Path
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import counted
 from runtime.data.content_hashes import content_hashes
-from runtime.data.sources.files import Sample
+from runtime.data.listing import Sample
 from runtime.runs.folder import read_json, write_text
 from runtime.runs.pack.signature import is_pack
 from runtime.system.cache.disk import FeatureCache

@@ -54,7 +54,9 @@ class Extra:
 
 EXPORTED = Extra(
     ("model-symbol.json", "model-0000.params"),
-    lambda folder, session, record: export_model(session.model, folder / "model"),
+    lambda folder, session, record: export_model(
+        session.model, session.task, session.plan.data.target, folder / "model"
+    ),
 )
 
 

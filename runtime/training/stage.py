@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from runtime.backend.blocks import sequence
+from runtime.backend.blocks import LossBlock, sequence
 from runtime.backend.freezing import prepare_stage
 from runtime.backend.mx import array, autograd, mx
 from runtime.data.sets import Sets
 from runtime.features.inputs import SetInputs, StageInputs, kept_rows
 from runtime.features.prefix import Features
-from runtime.models.network import CrossEntropy, Model, frozen_units, units
+from runtime.models.network import Model, frozen_units, units
 from runtime.plan import schedules
 from runtime.plan.types import Plan, StagePlan, Step, trained_names
 from runtime.system.cache.disk import FeatureCache
 from runtime.system.random import derive
+from runtime.tasks.protocol import Task, loss_of
 from runtime.training.optimizers import add_l1, clip_by_global_norm, clip_by_value, trainer
 from runtime.training.state import Checkpoint, TrainState
 
@@ -37,6 +38,7 @@ class Session:
     """
 
     plan: Plan
+    task: Task
     model: Model
     sets: Sets
     context: Any
@@ -127,19 +129,19 @@ def rate_factor(stage: StagePlan) -> Callable[[int], float]:
 
 def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBatch:
     """Return the function that trains one batch; it gives the batch's loss, not waited for, and the rate."""
-    criterion = CrossEntropy(**stage.loss.args)
+    criterion = LossBlock(loss_of(session.task, stage.loss).build(stage.loss.args))
     criterion.hybridize()
     args = stage.optimizer.args
     params = list(net.trained.values())
     factor = rate_factor(stage)
 
-    def train_batch(features: Any, labels: Any, step: int) -> tuple[Any, float]:
-        count = len(labels)
-        labels = array(labels, ctx=session.context)
+    def train_batch(features: Any, targets: Any, step: int) -> tuple[Any, float]:
+        count = len(targets)
+        targets = array(targets, ctx=session.context)
         if net.has_dropout:
             mx.random.seed(derive(session.plan.seed, "dropout", stage.position, step) % (2**31 - 1))
         with autograd.record():
-            loss = criterion(net.suffix(features), labels)
+            loss = criterion(net.suffix(features), targets)
         loss.backward()
         if stage.l1:
             add_l1(params, stage.l1, count, decay_norms=args["decay_norms"])

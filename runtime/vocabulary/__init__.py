@@ -7,7 +7,7 @@ NumPy.
 from __future__ import annotations
 
 from recipe_lang.check.vocabulary import Vocabulary
-from runtime.tasks.classification.metrics import METRICS
+from runtime.tasks.catalog import METRICS
 from runtime.vocabulary import data, training
 from runtime.vocabulary import models as bases
 from runtime.vocabulary.advice_rules import ADVICE

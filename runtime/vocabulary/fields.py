@@ -20,7 +20,9 @@ from recipe_lang.check.vocabulary import (
     Word,
     table,
 )
+from runtime.tasks.catalog import TASKS
 
+_USUAL = next(iter(TASKS.values()))  # the task of a recipe that names none
 _NONE = NothingType()
 _COUNT = Number(1, 1e9, whole=True, unit="images", unit_optional=True)
 _AUGMENT = Either((_NONE, ListOf(CallOf(("augment", "prepare")), least=0)))
@@ -50,9 +52,9 @@ FIELDS = table(
     ),
     Arg(
         "task",
-        Word({"classification": "One class for each image."}),
+        Word({task.name: task.doc for task in TASKS.values()}),
         "What the model learns to do.",
-        "classification",
+        _USUAL.name,
         examples=("task = classification",),
     ),
     Arg("seed", Number(0, 2**53 - 1, whole=True), "Where all randomness derives from.", 0, examples=("seed = 7",)),
@@ -67,14 +69,14 @@ FIELDS = table(
         "head",
         ListOf(CallOf(("layer",))),
         "The new layers behind the base; the zoo's own pooling comes first unless one is written.",
-        Default("[dense(classes)]"),
+        Default(_USUAL.head),
         examples=("head = [dropout(0.2), dense(classes)]",),
     ),
     Arg(
         "loss",
         CallOf(("loss",)),
         "What training makes small.",
-        Default("cross_entropy"),
+        Default(_USUAL.loss),
         examples=("loss = cross_entropy(label_smoothing = 0.1)",),
     ),
 )

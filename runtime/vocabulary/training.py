@@ -10,15 +10,15 @@ from recipe_lang.check.vocabulary import (
     Arg,
     Default,
     Duration,
-    Either,
     Entry,
     ListOf,
     MetricOf,
     Number,
     Truth,
-    Word,
     family,
 )
+from runtime.models.heads import LAYERS
+from runtime.tasks.catalog import TASKS
 
 _FRACTION = Number(0, 1)
 _BETA = Number(0, 1, below=True)
@@ -187,26 +187,8 @@ SCHEDULE = family(
     ),
 )
 
-LOSS = family(
-    "loss",
-    "a loss",
-    Entry(
-        "cross_entropy",
-        "Cross entropy of the softmax of the scores.",
-        (
-            Arg(
-                "label_smoothing",
-                Number(0, 1, below=True),
-                "Share of the target that is spread evenly over all classes.",
-                0.0,
-            ),
-        ),
-        source="label smoothing: Szegedy et al., arXiv 1512.00567",
-        formula="p the softmax of the scores, C the number of classes, e the label smoothing\n"
-        "loss = -sum over classes of q log p\nq = 1 - e + e / C for the true class, e / C for the others",
-        examples=("loss = cross_entropy(label_smoothing = 0.1)",),
-    ),
-)
+LOSS = family("loss", "a loss", *(loss.entry for task in TASKS.values() for loss in task.losses))
+LAYER = family("layer", "a layer", *(layer.entry for layer in LAYERS.values()))
 
 CLIP = family(
     "clip",
@@ -270,51 +252,5 @@ RATE_RULE = family(
         source="Clark et al. 2020 (ELECTRA), per block",
         formula="k the parts from here to the head, 0 for the head itself\nscale = decay^k",
         examples=("train = base.block5 .. head\nlr_scale = layer_decay(0.7)", "lr_scale = layer_decay(decay = 0.5)"),
-    ),
-)
-
-LAYER = family(
-    "layer",
-    "a layer",
-    Entry(
-        "global_avg_pool",
-        "Mean over height and width.",
-        examples=("head = [global_avg_pool, dense(classes)]",),
-    ),
-    Entry(
-        "global_max_pool",
-        "Maximum over height and width.",
-        examples=("head = [global_max_pool, dense(classes)]",),
-    ),
-    Entry(
-        "flatten",
-        "All axes but the batch as one.",
-        examples=("head = [flatten, dense(classes)]",),
-    ),
-    Entry(
-        "dropout",
-        "Zeroes a share of the values in training and divides the others by 1 - p.",
-        (Arg("p", Number(0, 1, below=True), "Share that is zeroed.", 0.2),),
-        source="Srivastava et al. 2014",
-        examples=("head = [dropout(0.5), dense(classes)]", "head = [dropout(p = 0.5), dense(classes)]"),
-    ),
-    Entry(
-        "dense",
-        "A fully connected layer with bias.",
-        (
-            Arg(
-                "units",
-                Either((Word({"classes": "The number of classes of the data."}), Number(1, 65536, whole=True))),
-                "Number of outputs.",
-            ),
-        ),
-        examples=("head = [dense(256), relu, dense(classes)]", "head = [dense(units = classes)]"),
-    ),
-    Entry("relu", "max(0, x).", examples=("head = [dense(256), relu, dense(classes)]",)),
-    Entry(
-        "batch_norm",
-        "Batch normalization.",
-        source="Ioffe and Szegedy, arXiv 1502.03167",
-        examples=("head = [dense(256), batch_norm, relu, dense(classes)]",),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from recipe_lang.check.checked import CheckedRecipe
@@ -11,16 +12,19 @@ from recipe_lang.check.checker import check
 from recipe_lang.compose.load import load_source
 from recipe_lang.problem import Problem, RecipeError, ordered
 from recipe_lang.syntax.problems import Unreadable
-from runtime.compile.compiler import compile_plan, needs_sides, step
+from runtime.compile.compiler import compile_plan, step
 from runtime.compile.data_advice import plan_advice
+from runtime.compile.facts import data_facts
 from runtime.compile.memory import Need, memory_need
-from runtime.data.sets import Place, data_facts, list_sets, under_root
-from runtime.data.sources.files import Listing, passed_over
+from runtime.data.listing import Listing
+from runtime.data.sets import Place, list_sets, under_root
+from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import passed_line
 from runtime.models.network import Model, build_model, check_weights
 from runtime.plan.types import Plan
 from runtime.runs.recipe_files import read_recipe
 from runtime.system.memory import room
+from runtime.tasks.catalog import task_of
 from runtime.training.problems import OutOfMemory
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules import image_size
@@ -69,12 +73,13 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
         RecipeError: something about the recipe, its data or its base is wrong.
     """
     recipe, listings = listed(path, settings, data_root, outside)
+    facts = data_facts(listings, recipe)
     size, _ = image_size(recipe)
     base, head = step(recipe.fields["base"]), [step(layer) for layer in recipe["head"]]
     with Place(base.place):
         check_weights(base)
-    model = build_model(base, head, len(listings["train"].classes), size)
-    plan = compiled(recipe, listings, model)
+    model = build_model(base, head, size, partial(task_of(recipe).head_block, facts=facts.target))
+    plan = compile_plan(recipe, facts, model.facts())
     need = memory_need(model, plan)
     advice = ordered((*recipe.advice, *plan_advice(recipe, plan, listings, need)))
     given = Given(path.absolute(), tuple(settings), data_root and data_root.absolute(), outside)
@@ -93,7 +98,7 @@ def listed(
     if data_root is not None:
         recipe = under_root(recipe, data_root)
     _check_paths(recipe)
-    return recipe, list_sets(recipe)
+    return recipe, list_sets(recipe, task_of(recipe))
 
 
 def _check_paths(recipe: CheckedRecipe) -> None:
@@ -105,12 +110,3 @@ def _check_paths(recipe: CheckedRecipe) -> None:
     except UnicodeEncodeError:
         reason = "the path of the recipe or of its data is no UTF-8 text; rename it"
         raise RecipeError(Unreadable(path=recipe.source.name, reason=reason)) from None
-
-
-def compiled(recipe: CheckedRecipe, listings: Mapping[str, Listing], model: Model) -> Plan:
-    """Compile a recipe with the facts about its images and its network.
-
-    Raises:
-        RecipeError: the facts show that the recipe cannot work.
-    """
-    return compile_plan(recipe, data_facts(listings, with_sides=needs_sides(recipe)), model.facts())

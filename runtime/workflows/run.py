@@ -12,17 +12,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from recipe_lang.problem import Problem
 from runtime.backend.device import device_context
 from runtime.backend.fingerprint import library_versions, thread_count
+from runtime.compile.compiler import compile_plan
+from runtime.compile.facts import data_facts
 from runtime.compile.image_advice import image_advice
 from runtime.data.content_hashes import Hashes, set_hashes
 from runtime.data.decoded import Decoded, read_again
+from runtime.data.listing import Listing
 from runtime.data.sets import Place, Sets, check_images
-from runtime.data.sources.files import Listing
 from runtime.data.tally import Tally
 from runtime.data.verified import sound_images
 from runtime.models.network import start_weights
@@ -37,6 +40,7 @@ from runtime.runs.writer import EXPORTED, Extra, Leaving
 from runtime.system.cache.disk import FeatureCache, user_cache
 from runtime.system.cpu import instructions
 from runtime.system.signals import StopSignal, stop_signal
+from runtime.tasks.catalog import task_of
 from runtime.training.events import (
     Advised,
     Event,
@@ -49,7 +53,7 @@ from runtime.training.events import (
 from runtime.training.settings import Due, RunSettings
 from runtime.training.stage import Interrupted, Session
 from runtime.training.state import Checkpoint, TrainState
-from runtime.workflows.preparation import Given, Prepared, compiled
+from runtime.workflows.preparation import Given, Prepared
 
 
 def run(
@@ -152,11 +156,11 @@ def validate_images(prepared: Prepared, context: RunContext) -> ValidatedImages:
         Interrupted: it is to end.
     """
     count = sum(len(listing.samples) for listing in prepared.listings.values())
-    workers, cache, tally = context.settings.workers, context.cache, Tally()
+    recipe, workers, cache, tally = prepared.recipe, context.settings.workers, context.cache, Tally()
     with sound_images(cache, count) as sound:
         looking = (workers, context.checked, context.should_stop, sound, tally.add)
-        listings, skipped = check_images(prepared.recipe, prepared.listings, *looking)
-        advice = image_advice(prepared.recipe, prepared.listings, listings, workers, cache, context.should_stop)
+        listings, skipped = check_images(recipe, prepared.listings, task_of(recipe), *looking)
+        advice = image_advice(recipe, prepared.listings, listings, workers, cache, context.should_stop)
     context.stop_here()
     if notes := tuple(tally.notes(prepared.plan.data.prepare)):
         context.tell(ImagesConverted(notes))
@@ -173,7 +177,8 @@ def compile_for(prepared: Prepared, images: ValidatedImages) -> Prepared:
     """
     if not images.skipped:
         return prepared
-    return replace(prepared, plan=compiled(prepared.recipe, images.listings, prepared.model))
+    facts = data_facts(images.listings, prepared.recipe)
+    return replace(prepared, plan=compile_plan(prepared.recipe, facts, prepared.model.facts()))
 
 
 def lock_facts(prepared: Prepared, context: RunContext) -> tuple[Facts, Hashes]:
@@ -237,12 +242,14 @@ def train(
     if start.resumed is not None:
         context.tell(start.resumed)
     with closing(Decoded(read_again(plan))) if settings.cache else nullcontext() as decoded:
-        samples = {name: each.samples for name, each in images.listings.items()}
+        samples, task = {name: each.samples for name, each in images.listings.items()}, task_of(prepared.recipe)
+        collate = partial(task.collate, facts=plan.data.target)
         due = Due(settings.interval, time.monotonic)
         session = Session(
             plan=plan,
+            task=task,
             model=prepared.model,
-            sets=Sets(plan.data, plan.seed, samples, settings.workers, decoded),
+            sets=Sets(plan.data, plan.seed, samples, settings.workers, collate, decoded),
             context=context.device,
             asked_to_stop=context.should_stop,
             is_due=due,

@@ -385,7 +385,7 @@ def test_the_export_runs_without_ftr(ftr: Ftr, trained: Path, photos: Path, tmp_
     assert np.array_equal(*scores)
     loaded = finished.load(trained)
     (prediction,) = finished.predict(loaded, [image], mx.cpu())
-    expected = [dict(prediction.classes)[name] for name in loaded.data.classes]
+    expected = [dict(prediction.classes)[name] for name in loaded.data.target.names]
     np.testing.assert_allclose(scores[0], expected, atol=0.02)  # the resize above is not to the bit that of ftr
 
 
@@ -697,7 +697,7 @@ def test_names_that_no_terminal_can_show(photos: Path, tmp_path: Path) -> None:
         os.rename(os.fsencode(copy / name / "red"), os.fsencode(copy / name) + b"/rot\xe9")
     recipe = write_recipe(tmp_path / "r.ftr", copy, sources=["train", "valid"])
     train(recipe, tmp_path / "run")
-    assert finished.load(tmp_path / "run").data.classes == ("blue", "green", "rot\udce9")
+    assert finished.load(tmp_path / "run").data.target.names == ("blue", "green", "rot\udce9")
     odd = os.fsencode(tmp_path) + b"/\xff\xe9.jpg"
     Path(os.fsdecode(odd)).write_bytes((photos / "test/red/0.jpg").read_bytes())
     process = start("predict", "run", os.fsdecode(os.path.basename(odd)), cwd=tmp_path)

@@ -34,10 +34,13 @@ from runtime.cli import app
 from runtime.commands import supervisor as guard
 from runtime.compile.memory import Need
 from runtime.data.images import ImageError, open_rgb
-from runtime.reporting.report import report_json, show_report
+from runtime.plan.types import Step
+from runtime.reporting.report import show_report
 from runtime.runs.trained import load
 from runtime.system import memory
-from runtime.tasks.classification.metrics import report
+from runtime.tasks.classification.metrics import METRICS
+from runtime.tasks.classification.targets import ClassFacts
+from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.training.events import Evaluated, Event, StageFinished, StepFinished
 from runtime.training.problems import OutOfMemory
 from runtime.training.settings import RunSettings
@@ -443,18 +446,20 @@ def test_ten_thousand_classes_take_no_matrix() -> None:
     scores = np.zeros((len(labels), count), np.float32)
     scores[np.arange(len(labels)), labels // 2] = 1
     tracemalloc.start()
-    found = report(scores, labels, names)
+    evaluator = CLASSIFICATION.evaluator(ClassFacts(tuple(names), {}), Step("cross_entropy", {}))
+    evaluator.update(scores, labels)
+    found = evaluator.report()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5 * scores.nbytes  # the matrix alone would be ten times as large
-    text = json.dumps(report_json("valid", found))
+    text = json.dumps(found.as_json())
     screen = Console(file=io.StringIO(), width=80, record=True)
-    show_report(screen, "valid", found)
+    show_report(screen, "valid", found, METRICS)
     assert len(text) < 3_000_000
     assert len(screen.export_text().splitlines()) < 200
     assert found.answered[:, 2].sum() == len(labels)
     few = replace(found, classes=found.classes[:3], answered=found.answered[:0])
-    assert report_json("valid", few)["confusion"] == [[0, 0, 0]] * 3
+    assert few.as_json()["confusion"] == [[0, 0, 0]] * 3
 
 
 @pytest.mark.parametrize(
@@ -477,7 +482,7 @@ def test_too_little_data_is_said_when_planning(tmp_path: Path, counts: dict[str,
 def test_a_class_of_one_image_trains_and_is_not_held_out(tmp_path: Path) -> None:
     make_images(tmp_path / "train", {"red": 1, "blue": 8})
     recipe = write_recipe(tmp_path / "r.ftr", tmp_path, data="  valid = holdout(20%)\n  batch = 2", sources=("train",))
-    assert prepare(recipe).plan.data.counts == {"train": (6, 1), "valid": (2, 0)}
+    assert prepare(recipe).plan.data.target.counts == {"train": (6, 1), "valid": (2, 0)}
 
 
 def test_images_of_odd_shapes(tmp_path: Path) -> None:
@@ -505,7 +510,7 @@ def test_names_of_any_kind_work_and_steer_no_terminal(tmp_path: Path, monkeypatc
         found = CliRunner().invoke(app, words)
         assert found.exit_code == 0, found.output
         assert "\x1b" not in found.output
-    assert load(tmp_path / "runs/my-ré-cipe-1").data.classes == tuple(sorted(names))
+    assert load(tmp_path / "runs/my-ré-cipe-1").data.target.names == tuple(sorted(names))
 
 
 # --- the documentation ----------------------------------------------------------------------------

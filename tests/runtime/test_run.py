@@ -31,6 +31,7 @@ from runtime.runs.folder import create_folder
 from runtime.runs.lock.facts import _weights_file
 from runtime.runs.resume import Resume
 from runtime.runs.trained import load
+from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.training.events import (
     Evaluated,
     FolderOpened,
@@ -535,7 +536,7 @@ def test_a_missing_image_moves_no_other(photos: Path, tmp_path: Path) -> None:
     samples = prepared.listings["train"].samples
     seen = []
     for kept in (samples, samples[:5] + samples[6:]):
-        sets = Sets(prepared.plan.data, 0, {"train": kept}, 0)
+        sets = Sets(prepared.plan.data, 0, {"train": kept}, 0, np.array)
         pairs = [
             (name, image)
             for batch in sets.training(prepared.plan.stages[0], 3)
@@ -601,7 +602,9 @@ def test_the_data_root_moves_relative_paths_only(photos: Path, tmp_path: Path) -
     here = shutil.copytree(photos / "valid", tmp_path / "recipes/here")  # absolute, and below the recipe's folder
     recipe.write_text(recipe.read_text().replace(str(photos / "valid"), str(here)))
     assert prepare(recipe, (), photos).listings["valid"].samples[0].image == here / "blue/0.jpg"
-    assert list_sets(prepared.recipe)["train"] == prepared.listings["train"]  # so `resolved.ftr` finds them again
+    assert (
+        list_sets(prepared.recipe, CLASSIFICATION)["train"] == prepared.listings["train"]
+    )  # so `resolved.ftr` finds them again
 
 
 def test_a_path_that_no_recipe_can_hold_is_refused_before_the_training(photos: Path, tmp_path: Path) -> None:

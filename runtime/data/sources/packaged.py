@@ -18,7 +18,8 @@ import numpy as np
 
 from recipe_lang.problem import RecipeError
 from runtime.data import problems
-from runtime.data.sources.files import Listing, Pixels, Sample, existing
+from runtime.data.listing import Listing, Pixels, Sample
+from runtime.data.sources.files import existing
 from runtime.system.installation import install_command
 
 # Probability of a defect as the set's experts gave it (0, 1/3, 2/3 or 1) -> label, None to leave the image

@@ -21,8 +21,9 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.suggest import suggest
 from recipe_lang.words import counted
 from runtime.data import problems
+from runtime.data.listing import Listing, Sample
 from runtime.data.similar_labels import NUMBER, alike, seen
-from runtime.data.sources.files import Listing, Sample, existing, meant_path, nearest
+from runtime.data.sources.files import existing, meant_path, nearest
 
 _SEPARATORS = ",;\t|"
 

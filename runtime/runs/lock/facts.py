@@ -22,13 +22,15 @@ from recipe_lang.words import counted
 from runtime.backend.fingerprint import kind, library_versions, thread_count
 from runtime.backend.mx import gluoncv, mx
 from runtime.data.content_hashes import Hashes
-from runtime.data.sources.files import Listing
+from runtime.data.listing import Listing
 from runtime.models.packaged import PACKAGED, packaged_file
 from runtime.plan.types import Plan, Step
 from runtime.runs.folder import write_text, writing
 from runtime.runs.lock.file import LOCK, Fact, Facts, Key, Lock, lock_of, lock_text, read_lock
 from runtime.runs.lock.problems import LockMismatch
 from runtime.runs.pack.signature import is_pack
+from runtime.tasks.catalog import METRICS, TASKS
+from runtime.tasks.protocol import Task
 from runtime.training.settings import RunSettings
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import sha256_of
@@ -63,7 +65,7 @@ def inputs(
         },
         "parents": dict(_parents(recipe)),
         "weights": _weights(plan.base),
-        **contents(listings, hashes),
+        **contents(listings, hashes, TASKS[plan.task]),
         "versions": library_versions(),
         "run": {"device": settings.device, "threads": thread_count(), "fuse": "on" if settings.fuse else "off"},
         "machine": kind(),
@@ -79,26 +81,27 @@ def _parents(recipe: CheckedRecipe) -> Iterator[tuple[str, str]]:
         parent = parent.parent
 
 
-def contents(listings: Mapping[str, Listing], hashes: Hashes) -> dict[str, Mapping[str, Fact]]:
-    """Return the sections on the images: the fingerprint, and for each class of each set how many, and a digest.
+def contents(listings: Mapping[str, Listing], hashes: Hashes, task: Task) -> dict[str, Mapping[str, Fact]]:
+    """Return the sections on the images: the fingerprint, and for each group of each set how many, and a digest.
 
-    The fingerprint is the SHA-256 over (set, id, class, hash of the content) of all samples, sorted. Ids are relative
+    The fingerprint is the SHA-256 over (set, id, target, hash of the content) of all samples, sorted. Ids are relative
     to their source: where its folder lies does not matter. A file that cannot be read, which a recipe may skip, counts
-    as such. The digest of a class begins that of its own samples: it tells where the images differ.
+    as such. The digest of a group begins that of its own samples: it tells where the images differ.
     """
     all_rows: list[str] = []
     sections: dict[str, Mapping[str, Fact]] = {}
     for name, listing in listings.items():
-        rows: dict[str, list[str]] = {label: [] for label in listing.classes}
+        rows: dict[str, list[str]] = {group: [] for group in task.groups(listing.names)}
         for sample, content in zip(listing.samples, hashes[name], strict=True):
-            label = listing.classes[sample.label]
-            rows[label].append(json.dumps([name, sample.id, label, content.hex() if content else None]))
-        sections[f"data.{name}"] = {label: _class_fact(each) for label, each in rows.items()}
+            target = task.text(sample.target, listing.names)
+            row = json.dumps([name, sample.id, target, content.hex() if content else None])
+            rows[task.group(sample.target, listing.names)].append(row)
+        sections[f"data.{name}"] = {group: _group_fact(each) for group, each in rows.items()}
         all_rows += [row for each in rows.values() for row in each]
     return {"data": {"fingerprint": _digest(all_rows)}, **sections}
 
 
-def _class_fact(rows: list[str]) -> str:
+def _group_fact(rows: list[str]) -> str:
     return f"{counted(len(rows), 'image')}, {_digest(rows)[:8]}"
 
 
@@ -131,9 +134,9 @@ def outcome(result: Mapping[str, Any], params: Path) -> dict[Key, Fact]:
     """Return the facts of a finished run's result and its `model.params`."""
     facts: dict[Key, Fact] = {("result", "weights"): sha256_of(params)}
     for name in ("valid", "test"):
-        for metric, value in result.get(name, {}).items():
-            if metric != "classes":
-                facts[f"result.{name}", metric] = value
+        facts |= {
+            (f"result.{name}", metric): value for metric, value in result.get(name, {}).items() if metric in METRICS
+        }
     return facts | {("result.claims", each["claim"]): each["holds"] for each in result["expect"] or ()}
 
 

@@ -25,6 +25,7 @@ from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import MAX_BYTES
 from runtime.runs.pack.problems import NotAPack, PackGiven, PackRefused
 from runtime.runs.pack.signature import is_pack
+from runtime.tasks.catalog import TASKS
 
 _CHUNK = 1 << 20
 _MOST_ENTRIES = 64  # more than a pack holds, so that the first that has no place in it can be named
@@ -41,7 +42,7 @@ class Member:
 
 MEMBERS: Mapping[str, Member] = {
     "README.md": Member(4_000_000),
-    "classes.json": Member(16_000_000, needed=True),
+    **{task.file: Member(16_000_000) for task in TASKS.values()},
     "curves.png": Member(64_000_000, begins=b"\x89PNG\r\n\x1a\n"),
     "metrics.jsonl": Member(512_000_000),
     "model.params": Member(4_000_000_000, begins=struct.pack("<QQ", 0x112, 0)),
@@ -234,6 +235,8 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo], directory: int) -
         if names.count(name) > 1:
             raise RecipeError(PackRefused(path=str(path), member=name, reason="more than once"))
     missing = [name for name, member in MEMBERS.items() if member.needed and name not in names]
+    if not any(task.file in names for task in TASKS.values()):
+        missing.insert(0, next(iter(TASKS.values())).file)
     if missing or position != directory:
         raise _damaged(path, f"it has no `{missing[0]}`" if missing else "something lies before its directory")
 

@@ -20,10 +20,11 @@ from recipe_lang.output.resolved import value_text
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from recipe_lang.words import printable
-from runtime.compile.data_advice import UNEQUAL
 from runtime.data import splits
-from runtime.data.sources.files import Listing
+from runtime.data.listing import Listing
 from runtime.models.packaged import PACKAGED
+from runtime.tasks.classification.targets import UNEQUAL, class_counts
+from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.new.problems import UnwritableName
 from runtime.workflows.new.scan import Survey
@@ -128,7 +129,7 @@ def summary(survey: Survey) -> str:
     """Say in a line how many images and classes there are, and how unequal these are."""
     train = survey.train
     times = f"the largest {_inequality(train):.1f} times the smallest"
-    return f"{len(train.samples):,} images, {len(train.classes):,} classes, {times}"
+    return f"{len(train.samples):,} images, {len(train.names):,} classes, {times}"
 
 
 def file_stem(name: str) -> str:
@@ -140,10 +141,12 @@ def file_stem(name: str) -> str:
 def _choose(survey: Survey, size: int | None) -> _Choices:
     train = survey.train
     shares = _shares(survey)
-    sets = {name: found.listing for name, found in survey.sets.items()} | splits.holdouts(train, shares, _SEED)
+    sets = {name: found.listing for name, found in survey.sets.items()} | splits.holdouts(
+        train, shares, _SEED, CLASSIFICATION.strata(train)
+    )
     training = len(sets["train"].samples)
     batch = _batch(training)
-    problems = splits.check_sets(sets, batch)
+    problems = [*CLASSIFICATION.problems(sets), *splits.too_small(sets, batch)]
     if problems:
         raise RecipeError(problems)
     return _Choices(survey, sets, shares, size or _size(_middle_side(survey), training), batch)
@@ -158,7 +161,7 @@ def _size(own: int, training: int) -> int:
 
 def _shares(survey: Survey) -> dict[str, float]:
     """Return what is held out of `train`: a validation set where there is none, a test set where images allow it."""
-    count, smallest = len(survey.train.samples), min(survey.train.counts())
+    count, smallest = len(survey.train.samples), min(class_counts(survey.train))
     tests = "test" in survey.sets or (count >= _ENOUGH_FOR_TEST and smallest >= _FEW)
     share = 0.1 if count >= _MANY else 0.15 if tests else 0.2
     return {name: share for name in ("valid", "test")[: 1 + tests] if name not in survey.sets}
@@ -183,7 +186,7 @@ def _middle_side(survey: Survey) -> int:
 
 
 def _inequality(listing: Listing) -> float:
-    return max(listing.counts()) / max(1, min(listing.counts()))
+    return max(class_counts(listing)) / max(1, min(class_counts(listing)))
 
 
 def _head(survey: Survey) -> Iterator[str]:
@@ -243,7 +246,7 @@ def _evaluation(choices: _Choices, folder: Path) -> Iterator[_Field]:
 
 def _classes(listing: Listing) -> str:
     """Return the classes by size, the middle ones left out, and those with few images."""
-    counts = sorted(zip(listing.counts(), listing.classes, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    counts = sorted(zip(class_counts(listing), listing.names, strict=True), key=lambda pair: (-pair[0], pair[1]))
     shown = [f"{name[:40]} {count:,}" for count, name in counts]
     if len(shown) > 6:
         shown[3:-2] = ["…"]
@@ -293,9 +296,9 @@ def _augment(choices: _Choices) -> _Field:
     survey = choices.survey
     is_tiny = _usual_side(survey) < _SMALLEST
     steps = [] if is_tiny or survey.look.grey else ["random_resized_crop(scale = 0.5 .. 1.0)"]
-    if _are_characters(survey.train.classes, surely=is_tiny and survey.look.grey):
+    if _are_characters(survey.train.names, surely=is_tiny and survey.look.grey):
         reason = "Not mirrored: the classes look like characters."
-    elif any(map(_SIDED.search, survey.train.classes)):
+    elif any(map(_SIDED.search, survey.train.names)):
         reason = "Not mirrored: a class is called left or right."
     elif steps:
         steps.append("flip(horizontal)")
@@ -334,9 +337,9 @@ def _head_stage(choices: _Choices) -> Iterator[str]:
 
 def _top_stage(choices: _Choices) -> Iterator[str]:
     train = choices.survey.train
-    each = len(train.samples) // len(train.classes)
+    each = len(train.samples) // len(train.names)
     if each < _ENOUGH_TO_OPEN:
-        smallest = min(train.counts())
+        smallest = min(class_counts(train))
         seen = f"{each} images a class" if smallest == each else f"{each} images a class, {smallest} of the smallest,"
         yield from _comment(f"The base stays as it is: {seen} are too few to train more of it.")
         return

@@ -14,19 +14,21 @@ from pathlib import Path
 from recipe_lang.problem import RecipeError
 from recipe_lang.suggest import suggest
 from recipe_lang.words import counted, listed
-from runtime.data import problems, splits
+from runtime.data import problems
 from runtime.data.formats import why_no_image
 from runtime.data.images import Facts, Reading, look_inside
+from runtime.data.listing import ImageRef, Listing
 from runtime.data.problems import quoted
 from runtime.data.similar_labels import alike, meant
 from runtime.data.sources import files as sources
 from runtime.data.sources import packaged as packaged_sets
 from runtime.data.sources import tables
-from runtime.data.sources.files import TABLE_ENDINGS, ImageRef, Listing, folders_in, innermost, is_folder, passed_over
+from runtime.data.sources.files import TABLE_ENDINGS, folders_in, innermost, is_folder, passed_over
 from runtime.data.sources.set_names import ROLES, classes_within, folders_within, role_of, sets_among, sets_within
 from runtime.data.sources.skipped import ending_of, passed_line
 from runtime.data.tally import Tally
 from runtime.system.prefetch import in_order
+from runtime.tasks.classification.targets import align
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.data_check.near_duplicates import FLAT
 from runtime.workflows.data_check.thumbnails import look_at
@@ -124,7 +126,7 @@ def _said(found: Mapping[str, Found], look: Look) -> Iterator[str]:
     if look.several:
         several = f"{look.several} of {look.looked} image files looked at"
         yield f"The first picture is used of files that hold more, as animations do: {several}."
-    for names in alike(found["train"].listing.classes, meant):
+    for names in alike(found["train"].listing.names, meant):
         yield f"Classes that may be one: {listed(tuple(map(quoted, names)), 'and')}."
     if found["train"].call != "folder":
         return
@@ -219,10 +221,10 @@ def _sets(root: Path, roles: Mapping[str, str]) -> tuple[dict[str, Found], list[
         except RecipeError:  # test images without labels are common
             notes.append(f"Folder {quoted(roles[role])} is not used: it has no folders of classes.")
             continue
-        if listing.samples and not set(listing.classes) & set(train.classes):
+        if listing.samples and not set(listing.names) & set(train.names):
             notes.append(f"Folder {quoted(roles[role])} is not used: it has none of the classes.")
         elif listing.samples:
-            found[role] = Found("folder", {"path": path}, splits.align(listing, train.classes, role))
+            found[role] = Found("folder", {"path": path}, align(listing, train.names, role))
         else:
             notes.append(f"Folder {quoted(roles[role])} is not used: it has no images.")
     return found, notes
@@ -246,7 +248,7 @@ def _in_tables(path: Path, *roots: Path) -> tuple[dict[str, Found], list[str]]:
             notes.append(_unused(other, error))
             continue
         args = {**train.args, "file": other}
-        found[role] = Found("csv", args, splits.align(listing, train.listing.classes, role))
+        found[role] = Found("csv", args, align(listing, train.listing.names, role))
     return found, notes
 
 
@@ -265,7 +267,7 @@ def _is_about(table: Path, root: Path) -> bool:
 
 def _names_are_folders(listing: Listing) -> bool:
     """Whether a table says what the folders of its images say anyway."""
-    return all(listing.classes[sample.label] in sample.id.split("/")[:-1] for sample in listing.samples)
+    return all(listing.names[sample.target] in sample.id.split("/")[:-1] for sample in listing.samples)
 
 
 def _look(place: str, found: Mapping[str, Found]) -> Look:

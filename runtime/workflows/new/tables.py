@@ -12,8 +12,9 @@ from pathlib import Path
 
 from recipe_lang.problem import RecipeError
 from runtime.data.formats import IMAGE_ENDINGS
+from runtime.data.listing import Listing
 from runtime.data.problems import quoted
-from runtime.data.sources.files import Listing, folders_in
+from runtime.data.sources.files import folders_in
 from runtime.data.sources.set_names import ROLES
 from runtime.data.sources.skipped import ending_of
 from runtime.data.sources.tables import Table, csv_file, read_table

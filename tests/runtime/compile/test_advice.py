@@ -11,7 +11,7 @@ import pytest
 from golden_files import assert_golden
 from hosted import hosted
 from paths import ROOT
-from planned import net_facts
+from planned import class_facts, net_facts
 from toy import make_images
 
 from recipe_lang.check.checked import CheckedRecipe
@@ -25,7 +25,7 @@ from runtime.cli import app
 from runtime.compile.compiler import compile_plan
 from runtime.compile.data_advice import plan_advice
 from runtime.compile.memory import Need
-from runtime.data.sources.files import Listing, Sample
+from runtime.data.listing import Listing, Sample
 from runtime.help.codes import codes
 from runtime.help.examples.advice import EXAMPLES
 from runtime.plan.types import DataFacts
@@ -308,7 +308,7 @@ def facts(
     sides: tuple[int, int] | None = None,
 ) -> DataFacts:
     counts = {"train": tuple(train), "valid": tuple(valid), **({"test": tuple(test)} if test else {})}
-    return DataFacts(("a", "b", "A b", "a_b", "nan", "c")[: len(train)], counts, sides)
+    return class_facts(("a", "b", "A b", "a_b", "nan", "c")[: len(train)], counts, sides)
 
 
 ENOUGH = facts((600, 600))
@@ -411,12 +411,12 @@ def test_many_numbers_on_few_images() -> None:
     ],
 )
 def test_classes_that_may_be_one(names: tuple[str, ...], said: str) -> None:
-    found = advised(recipe(), DataFacts(names, {"train": (600,) * len(names)}))
+    found = advised(recipe(), class_facts(names, {"train": (600,) * len(names)}))
     assert [problem.message().partition(": ")[2] for problem in found if problem.code == "W794"] == [said] * bool(said)
 
 
 def test_a_missing_label_as_a_class() -> None:
-    found = advised(recipe(), DataFacts(("NaN", "cat", "none"), {"train": (600, 600, 600)}))
+    found = advised(recipe(), class_facts(("NaN", "cat", "none"), {"train": (600, 600, 600)}))
     (problem,) = (problem for problem in found if problem.code == "W795")
     assert problem.message() == "`NaN` (600 training images) is a class, and may stand for a missing label"
 

@@ -23,6 +23,7 @@ from runtime.data.sources.files import folder, images_below
 from runtime.data.sources.packaged import digits, fashion_mnist, solar_cells
 from runtime.data.sources.skipped import by_kind, passed_line
 from runtime.data.sources.tables import csv_file
+from runtime.tasks.classification.targets import class_counts
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -54,15 +55,15 @@ def test_a_folder_lists_classes_and_images(tmp_path: Path) -> None:
         *(".hidden/z.jpg", "a/.trash.jpg", "a/.thumbs/x.jpg", "loose.jpg"),
     )
     listing = folder(root)
-    assert listing.classes == ("a", "b")
+    assert listing.names == ("a", "b")
     assert [sample.id for sample in listing.samples] == ["a/x.webp", "a/y.jpeg", "b/2.jpg", "b/deep er/1.PNG"]
-    assert [sample.label for sample in listing.samples] == [0, 0, 1, 1]
+    assert [sample.target for sample in listing.samples] == [0, 0, 1, 1]
     assert listing.samples[3].image == root / "b" / "deep er" / "1.PNG"
-    assert listing.counts() == (2, 2)
+    assert class_counts(listing) == (2, 2)
 
 
 def test_classes_are_sorted_by_code_points(tmp_path: Path) -> None:
-    assert folder(touch(tmp_path, "b/1.jpg", "B/1.jpg", "é/1.jpg", "10/1.jpg", "9/1.jpg")).classes == (
+    assert folder(touch(tmp_path, "b/1.jpg", "B/1.jpg", "é/1.jpg", "10/1.jpg", "9/1.jpg")).names == (
         *("10", "9", "B", "b"),
         "é",
     )
@@ -139,9 +140,9 @@ def test_folders_that_cannot_train(tmp_path: Path, names: list[str], code: str, 
 
 def test_a_set_that_only_evaluates_needs_no_image_of_each_class(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.jpg")
-    assert folder(tmp_path, training=False).counts() == (1,)
+    assert class_counts(folder(tmp_path, training=False)) == (1,)
     (tmp_path / "empty").mkdir()
-    assert folder(tmp_path, training=False).counts() == (1, 0)
+    assert class_counts(folder(tmp_path, training=False)) == (1, 0)
 
 
 def test_what_is_passed_over_is_counted_by_kind(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_what_is_passed_over_is_counted_by_kind(tmp_path: Path) -> None:
     (root / "circle").symlink_to(root)
     os.mkfifo(root / "b" / "pipe.jpg")
     listing = folder(root)
-    assert listing.classes == ("a", "b")
+    assert listing.names == ("a", "b")
     assert [sample.id for sample in listing.samples] == ["a/1.jpg", "b/1.jpg"]
     counts = dict(by_kind(listing.passed))
     assert counts == {
@@ -213,7 +214,7 @@ def test_content_decides_where_the_ending_does_not(tmp_path: Path, name: str) ->
     content, what = CONTENTS[name]
     (root / "b" / name).write_bytes(content)
     listing = folder(root)
-    images = [sample.image for sample in listing.samples if sample.label == 1]
+    images = [sample.image for sample in listing.samples if sample.target == 1]
     assert images_below(root / "b")[0] == images
     if what == "image":
         assert images == sorted([root / "b" / "1.jpg", root / "b" / name])
@@ -284,7 +285,7 @@ def test_folders_that_are_named_like_sets_are_no_classes(tmp_path: Path, names: 
 )
 def test_classes_may_have_words_of_sets_in_their_names(tmp_path: Path, names: str) -> None:
     root = touch(tmp_path, *(f"{name}/{n}.jpg" for name in names.split() for n in "12"))
-    assert folder(root).classes == tuple(sorted(names.split()))
+    assert folder(root).names == tuple(sorted(names.split()))
 
 
 def test_sets_that_were_unpacked_into_a_folder_of_their_own_name(tmp_path: Path) -> None:
@@ -306,8 +307,8 @@ def table(tmp_path: Path, text: str | bytes) -> Path:
 
 def test_a_table_lists_its_rows(tmp_path: Path) -> None:
     listing = csv_file(table(tmp_path, "file,kind\n1.jpg,rose\nsub/2.jpg,elm\n\n./3.jpg,rose\n"), "file", "kind")
-    assert listing.classes == ("elm", "rose")
-    assert [(sample.id, sample.label) for sample in listing.samples] == [("1.jpg", 1), ("sub/2.jpg", 0), ("3.jpg", 1)]
+    assert listing.names == ("elm", "rose")
+    assert [(sample.id, sample.target) for sample in listing.samples] == [("1.jpg", 1), ("sub/2.jpg", 0), ("3.jpg", 1)]
     assert listing.samples[1].image == tmp_path / "sub" / "2.jpg"
 
 
@@ -328,8 +329,8 @@ def test_a_table_lists_its_rows(tmp_path: Path) -> None:
 )
 def test_every_usual_table_reads_alike(tmp_path: Path, text: str) -> None:
     listing = csv_file(table(tmp_path, text), "file", "kind")
-    assert listing.classes == ("9", "10")  # by value, where all are numbers
-    assert [(sample.id, sample.label) for sample in listing.samples] == [("1.jpg", 1), ("3.jpg", 0)]
+    assert listing.names == ("9", "10")  # by value, where all are numbers
+    assert [(sample.id, sample.target) for sample in listing.samples] == [("1.jpg", 1), ("3.jpg", 0)]
 
 
 def test_a_quoted_path_holds_commas(tmp_path: Path) -> None:
@@ -352,7 +353,7 @@ def test_a_table_takes_paths_from_its_root(tmp_path: Path) -> None:
 
 def test_a_table_that_only_evaluates_may_have_one_class(tmp_path: Path) -> None:
     path = table(tmp_path, "file,kind\n1.jpg,a\n")
-    assert csv_file(path, "file", "kind", training=False).counts() == (1,)
+    assert class_counts(csv_file(path, "file", "kind", training=False)) == (1,)
     assert problem_of(csv_file, path, "file", "kind").code == "E505"
 
 
@@ -435,7 +436,7 @@ def test_labels_and_folders_that_look_the_same_are_refused(tmp_path: Path, label
 
 def test_white_space_around_a_label_is_none_of_it(tmp_path: Path) -> None:
     path = table(tmp_path, "file,kind\n1.jpg,cat\n3.jpg,\u00a0cat\u2003\nsub/2.jpg,Cat\n")
-    assert csv_file(path, "file", "kind").classes == ("Cat", "cat")
+    assert csv_file(path, "file", "kind").names == ("Cat", "cat")
 
 
 @pytest.mark.parametrize("place", ["a", "quite/elsewhere"])
@@ -491,9 +492,9 @@ def test_of_many_bad_rows_five_are_shown(tmp_path: Path) -> None:
 def test_solar_cells_are_those_of_the_package() -> None:
     pytest.importorskip("elpv_dataset")
     certain, both = solar_cells(), solar_cells("binary")
-    assert certain.classes == both.classes == ("functional", "defective")
-    assert certain.counts() == (1508, 715)
-    assert both.counts() == (1803, 821)
+    assert certain.names == both.names == ("functional", "defective")
+    assert class_counts(certain) == (1508, 715)
+    assert class_counts(both) == (1803, 821)
     assert certain.samples[0].id == "images/cell0001.png"
     assert all(isinstance(sample.image, Path) and sample.image.is_file() for sample in both.samples)
 
@@ -519,9 +520,9 @@ def test_a_package_that_is_not_installed_is_named(
 
 def test_digits_are_scaled_to_bytes() -> None:
     found = digits()
-    assert sum(found.counts()) == 1797
-    assert found.classes == tuple("0123456789")
-    assert (found.samples[0].id, found.samples[0].label) == ("digits/00000", 0)
+    assert sum(class_counts(found)) == 1797
+    assert found.names == tuple("0123456789")
+    assert (found.samples[0].id, found.samples[0].target) == ("digits/00000", 0)
     images = np.stack([np.asarray(sample.image) for sample in found.samples])
     assert (images.dtype, images.shape) == (np.uint8, (1797, 8, 8))
     assert np.unique(images).tolist() == [round(level * 255 / 16) for level in range(17)]
@@ -544,9 +545,9 @@ def clothes(root: Path, packed: bool = True) -> Path:
 @pytest.mark.parametrize("packed", [True, False])
 def test_fashion_mnist_reads_idx_files(tmp_path: Path, packed: bool) -> None:
     train, test = (fashion_mnist(clothes(tmp_path, packed), part) for part in ("train", "test"))
-    assert train.classes[3] == "Dress"
-    assert (train.counts(), test.counts()) == ((2,) * 10, (1,) * 10)
-    assert (train.samples[13].id, train.samples[13].label) == ("train/00013", 3)
+    assert train.names[3] == "Dress"
+    assert (class_counts(train), class_counts(test)) == ((2,) * 10, (1,) * 10)
+    assert (train.samples[13].id, train.samples[13].target) == ("train/00013", 3)
     assert test.samples[9].id == "test/00009"
     expected = np.arange(13 * 784, 14 * 784).reshape(28, 28).astype(np.uint8)
     assert np.array_equal(np.asarray(train.samples[13].image), expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from runtime.backend.device import device_context
 from runtime.backend.mx import mx, nd
 from runtime.features.prefix import Features, Pixels, Prefix
 from runtime.features.store import Key
+from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights, units
 from runtime.plan.types import Step
 from runtime.plan.views import chosen, draw_view, view_count
@@ -168,7 +170,7 @@ KEYS: list[Key] = [("train", str(number), ()) for number in range(6)]
 @pytest.fixture(scope="module")
 def blocks() -> list[Any]:
     base = Step("gluoncv", {"name": "cifar_resnet20_v1", "weights": None})
-    model = build_model(base, [Step("dense", {"units": "classes"})], 2, 32)
+    model = build_model(base, [Step("dense", {"units": "classes"})], 32, partial(head_block, outputs={"classes": 2}))
     start_weights(model, base, 1, mx.cpu())
     return list(units(model))
 

@@ -156,7 +156,7 @@ def inputs_of(recipe: Path, prefix: Any = None, seed: int | None = None, stage: 
     """Return a stage's inputs; by default nothing is frozen or kept, and they are the images themselves."""
     prepared = prepare(recipe)
     samples = {name: listing.samples for name, listing in prepared.listings.items()}
-    sets = Sets(prepared.plan.data, prepared.plan.seed if seed is None else seed, samples, workers=0)
+    sets = Sets(prepared.plan.data, prepared.plan.seed if seed is None else seed, samples, 0, np.array)
     nothing = Prefix((), prepared.plan.data.batch, None, lambda images: images)
     return StageInputs(SetInputs(sets, prefix or nothing), prepared.plan.stages[stage])
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from golden_files import assert_golden
-from planned import facts, plan_of
+from planned import class_facts, facts, plan_of
 from rich.console import Console
 
 from recipe_lang.check.checker import check
@@ -24,7 +24,8 @@ from runtime.reporting.plan import show_plan
 from runtime.reporting.plan_summary import show_summary
 from runtime.reporting.progress import Display, summary, worse_since
 from runtime.reporting.report import show_report
-from runtime.tasks.classification.metrics import ClassRow, Report
+from runtime.tasks.classification.metrics import METRICS, ClassRow, Report, telling
+from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.training import events
 from runtime.training.state import Origin
 from runtime.vocabulary import VOCABULARY
@@ -57,7 +58,7 @@ expect { test.accuracy >= 90% }
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    data = replace(facts(), counts={"train": (50, 50), "valid": (10, 10), "test": (12, 12)})
+    data = class_facts(("cat", "dog"), {"train": (50, 50), "valid": (10, 10), "test": (12, 12)})
     return plan_of(RECIPE, data=data)
 
 
@@ -183,7 +184,7 @@ def test_one_line_for_an_epoch_with_the_largest_values(length: str, monitor: str
     text = RECIPE.replace("2 epochs", f"{length}\n  monitor = valid.{monitor}")
     stage = plan_of(text, data=facts(6400)).stages[0]
     event = events.Evaluated(0, 8, stage.steps, "valid", values(0.5) | {"loss": 2.302}, 2.453, True)
-    line = EpochLine.of(stage, event, 13612.0).text(width).plain
+    line = EpochLine.of(CLASSIFICATION, stage, event, 13612.0).text(width).plain
     assert len(line) <= width
     assert "best" in line or "*" in line
     assert {"2.453", "2.302"} <= set(re.findall(r"\d\.\d{3}", line))
@@ -217,17 +218,19 @@ RISING = ((1.0, 0.9, 0.7), (0.8, 0.8, 0.8), (0.6, 0.85, 0.79), (0.4, 0.9, 0.8), 
 
 
 def test_validation_that_gets_worse_is_told_from_noise() -> None:
-    found = worse_since(evaluated(*RISING), "accuracy")
+    found = worse_since(evaluated(*RISING), "accuracy", METRICS["accuracy"])
     assert found is not None
     assert found.epoch == 2
-    assert worse_since(evaluated(*RISING[:4]), "accuracy") is None  # two epochs may be an accident
+    assert worse_since(evaluated(*RISING[:4]), "accuracy", METRICS["accuracy"]) is None  # two epochs may be an accident
     better = (*RISING[:4], (0.2, 0.95, 0.81))
-    assert worse_since(evaluated(*better), "accuracy") is None  # a loss may rise while the classes get better
+    assert (
+        worse_since(evaluated(*better), "accuracy", METRICS["accuracy"]) is None
+    )  # a loss may rise while the classes get better
     flat = (*RISING[:4], (0.2, 0.801, 0.78))
-    assert worse_since(evaluated(*flat), "accuracy") is None
+    assert worse_since(evaluated(*flat), "accuracy", METRICS["accuracy"]) is None
     stuck = (*RISING[:4], (0.9, 0.95, 0.78))
-    assert worse_since(evaluated(*stuck), "accuracy") is None  # the training is no better either
-    assert worse_since([], "accuracy") is None
+    assert worse_since(evaluated(*stuck), "accuracy", METRICS["accuracy"]) is None  # the training is no better either
+    assert worse_since([], "accuracy", METRICS["accuracy"]) is None
 
 
 @pytest.mark.parametrize(
@@ -404,16 +407,16 @@ RESULT: dict[str, Any] = {
 
 def test_the_summary() -> None:
     console, text = console_of(60, terminal=False)
-    summary(console, RESULT, "runs/canned-1")
+    summary(console, RESULT, "runs/canned-1", telling(2))
     assert_golden("summary.txt", text.getvalue())
 
 
 @pytest.mark.parametrize("classes", [5, 6])
 def test_top5_is_shown_where_there_are_more_than_five_classes(classes: int) -> None:
     console, text = console_of(60, terminal=False)
-    summary(console, {**RESULT, "classes": list("abcdef")[:classes]}, "runs/canned-1")
+    summary(console, RESULT, "runs/canned-1", telling(classes))
     rows = tuple(ClassRow(name, 0.9, 0.8, 0.85, 12) for name in "abcdef"[:classes])
-    show_report(console, "folder", replace(REPORT, classes=rows))
+    show_report(console, "folder", replace(REPORT, classes=rows), telling(len(rows)))
     assert text.getvalue().count("top5") == (2 if classes > 5 else 0)
 
 
@@ -436,7 +439,7 @@ def test_a_plan_on_one_screen(plan: Plan, width: int) -> None:
 
 def test_a_report_on_paper() -> None:
     console, text = console_of(60, terminal=False)
-    show_report(console, "folder [bold]x", REPORT)
+    show_report(console, "folder [bold]x", REPORT, telling(len(REPORT.classes)))
     assert_golden("report.txt", text.getvalue())
 
 

@@ -22,6 +22,7 @@ from runtime.data.content_hashes import set_hashes
 from runtime.runs.lock.facts import contents
 from runtime.runs.lock.file import LOCK, Facts, lock_of, lock_text, read_lock
 from runtime.system.cpu import hold_at, instructions
+from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.training.events import StageStarted
 from runtime.training.settings import RunSettings
 from runtime.workflows.preparation import prepare
@@ -140,7 +141,7 @@ def test_what_a_lock_says_cannot_steer_a_terminal(recipe: Path) -> None:
 
 def of(recipe: Path) -> str:
     listings = prepare(recipe).listings
-    return str(contents(listings, set_hashes(listings, 1, None))["data"]["fingerprint"])
+    return str(contents(listings, set_hashes(listings, 1, None), CLASSIFICATION)["data"]["fingerprint"])
 
 
 def _pixel(photos: Path) -> None:

@@ -145,7 +145,7 @@ def test_every_command_takes_a_pack(ftr: Ftr, photos: Path, tmp_path: Path, monk
     assert ftr("run", pack, "--out", "second", "--quiet").code == 0
     assert (tmp_path / "second/model.params").read_bytes() == (tmp_path / "run/model.params").read_bytes()
     assert ftr("unpack", pack).out == "é 'x'\n"
-    assert finished.load(Path("é 'x'")).data.classes == finished.load(Path(pack)).data.classes
+    assert finished.load(Path("é 'x'")).data.target.names == finished.load(Path(pack)).data.target.names
 
 
 def test_problems_inside_are_told_as_the_packs(tmp_path: Path, pack: Path) -> None:

@@ -22,8 +22,8 @@ from recipe_lang.problem import RecipeError
 from runtime.cli import app
 from runtime.data.sets import list_sets
 from runtime.data.sources.packaged import digits
+from runtime.tasks.classification.suspects import suspects
 from runtime.vocabulary import VOCABULARY
-from runtime.workflows.data_check.labels import suspects
 from runtime.workflows.data_check.near_duplicates import near_pairs
 from runtime.workflows.data_check.thumbnails import look_at
 
@@ -242,7 +242,7 @@ def test_digits_look_alike_and_are_no_copies() -> None:
 def test_planted_wrong_labels_are_found() -> None:
     listing = digits()
     rows = np.stack([np.asarray(sample.image, np.float32).ravel() for sample in listing.samples])
-    labels = np.array([sample.label for sample in listing.samples])
+    labels = np.array([sample.target for sample in listing.samples])
     rng = np.random.default_rng(0)
     wrong = rng.choice(len(labels), len(labels) // 20, replace=False)
     labels[wrong] = (labels[wrong] + rng.integers(1, 10, len(wrong))) % 10

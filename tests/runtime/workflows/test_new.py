@@ -23,6 +23,7 @@ from recipe_lang.output.formatter import format_text
 from recipe_lang.syntax.parser import read_source
 from runtime.cli import app
 from runtime.data.sets import list_sets
+from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.new.recipe import _size
 
@@ -76,7 +77,7 @@ def unwrapped() -> str:
 
 
 def images(recipe: CheckedRecipe) -> dict[str, int]:
-    return {name: len(listing.samples) for name, listing in list_sets(recipe).items()}
+    return {name: len(listing.samples) for name, listing in list_sets(recipe, CLASSIFICATION).items()}
 
 
 def augments(recipe: CheckedRecipe) -> list[str]:
@@ -167,7 +168,7 @@ def test_what_is_passed_over_is_said(new: New, tmp_path: Path) -> None:
 
 def test_a_class_may_be_called_train(new: New, tmp_path: Path) -> None:
     recipe = new(photos(tmp_path / "traffic", {"car": 20, "train": 20}))
-    assert list_sets(recipe)["train"].classes == ("car", "train")
+    assert list_sets(recipe, CLASSIFICATION)["train"].names == ("car", "train")
 
 
 @pytest.mark.parametrize("place", ["flat", "flat/labels.csv", "beside", "rooted", "rooted/index.tsv"])
@@ -182,7 +183,7 @@ def test_tables(new: New, tmp_path: Path, place: str) -> None:
     table(tmp_path / "rooted" / "index.tsv", "label\tfile", *(f"{label}\t{name}" for name, label in rows))
     recipe = new(tmp_path / place)
     assert images(recipe) == {"train": 32, "valid": 8}
-    assert list_sets(recipe)["train"].classes == ("crack", "fine")
+    assert list_sets(recipe, CLASSIFICATION)["train"].names == ("crack", "fine")
 
 
 def test_tables_of_sets(new: New, tmp_path: Path) -> None:
@@ -201,7 +202,7 @@ def test_a_table_goes_before_folders_that_are_no_classes(new: New, tmp_path: Pat
     root = photos(tmp_path / "moles", {"part_1": 20, "part_2": 20})
     rows = [f"part_{part}/{number}.png,{'ab'[number % 2]}x,{number % 5}" for part in (1, 2) for number in range(20)]
     table(root / "meta.csv", "path,dx,age", *rows)
-    assert list_sets(new(root))["train"].classes == ("ax", "bx")
+    assert list_sets(new(root), CLASSIFICATION)["train"].names == ("ax", "bx")
     assert "other columns could be meant: `age`" in text().replace("\n#", "")
 
 
@@ -229,7 +230,7 @@ def test_a_folder_goes_before_a_packaged_set_of_its_name(new: New, tmp_path: Pat
 def test_names_of_all_kinds(new: New, tmp_path: Path, name: str) -> None:
     root = photos(tmp_path / name, {name: 20, "b\n}": 20})
     recipe = new(root)
-    assert list_sets(recipe)["train"].classes == tuple(sorted((name, "b\n}")))
+    assert list_sets(recipe, CLASSIFICATION)["train"].names == tuple(sorted((name, "b\n}")))
     assert call(root)[0] == 0  # and a file of that name can be made
 
 
@@ -335,15 +336,15 @@ def test_very_unequal_classes_are_no_surprise_to_the_plan(new: New, tmp_path: Pa
     """Too few images choose no epoch, so nothing looks at the classes alike: the recipe says so itself."""
     from planned import net_facts
 
-    from runtime.compile.compiler import compile_plan, needs_sides
+    from runtime.compile.compiler import compile_plan
     from runtime.compile.data_advice import plan_advice
-    from runtime.data.sets import data_facts
+    from runtime.compile.facts import data_facts
 
     def advised(name: str, counts: Mapping[str, int]) -> list[str]:
         Path("made.ftr").unlink(missing_ok=True)
         recipe = new(photos(tmp_path / name, counts))
-        listings = list_sets(recipe)
-        plan = compile_plan(recipe, data_facts(listings, with_sides=needs_sides(recipe)), net_facts(7))
+        listings = list_sets(recipe, CLASSIFICATION)
+        plan = compile_plan(recipe, data_facts(listings, recipe), net_facts(7))
         return [problem.code for problem in plan_advice(recipe, plan, listings)]
 
     assert advised("unequal", {"ab": 40, "cd": 2}) == ["W741"]

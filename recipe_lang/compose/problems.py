@@ -12,7 +12,7 @@ from recipe_lang.words import quoted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParentOutside(Problem):
-    """A parent lies in the folder of the recipe or below it, so that a recipe that somebody sends reads no other files.
+    """A parent lies in the folder of the recipe or below it, so that a recipe from somebody else reads no other files.
 
     `--allow-outside` allows others.
     """
@@ -44,13 +44,13 @@ class ParentCycle(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TooManyParents(Problem):
-    """A chain of parents has a few links at most: a longer one cannot be read by a person."""
+    """A chain of parents has at most a few links: nobody can follow a longer one."""
 
     code: ClassVar[str] = "E116"
     limit: int
 
     def message(self) -> str:
-        return f"a recipe builds on {self.limit} others at most"
+        return f"a recipe builds on at most {self.limit} others"
 
     def help(self) -> str:
         return "`ftr show --flat` writes a recipe with its parents as one"
@@ -109,7 +109,7 @@ class WiderDomain(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenTwice(Problem):
-    """A field, an argument, a parameter or a stage's title stands once."""
+    """A field, an argument, a parameter or a stage's title is given once."""
 
     code: ClassVar[str] = "E401"
     what: str
@@ -135,7 +135,7 @@ class Misplaced(Problem):
     hint: str = ""
 
     def message(self) -> str:
-        return f"{self.what} cannot stand {self.where}"
+        return f"{self.what} does not belong {self.where}"
 
     def help(self) -> str:
         return self.hint

@@ -84,7 +84,7 @@ class JsonNumber(Problem):
     found: str
 
     def message(self) -> str:
-        return f"`{self.found}` is no JSON number"
+        return f"`{self.found}` is not a JSON number"
 
     def help(self) -> str:
         return "write it as `12`, `0.5` or `1e-4`"
@@ -99,7 +99,7 @@ class JsonStatement(Problem):
     advice: str = ""
 
     def message(self) -> str:
-        return f"`{self.key}` is no statement" if self.key else "a statement has a name"
+        return f"`{self.key}` is not a statement" if self.key else "a statement has a name"
 
     def help(self) -> str:
         return self.advice or (

@@ -173,7 +173,7 @@ class _Reader:
     def _token(self, kind: str, text: str, span: Span) -> bool:
         """Take one token; false when nothing sensible can follow."""
         if kind == "comment":
-            self._report(span, "comment", (), 'JSON has no comments: say it in `"about"`', "")
+            self._report(span, "comment", (), 'JSON has no comments: use `"about"`', "")
             return True
         if self.root is not None:
             return self._report(span, f"`{_short(text)}`", ("the end of the text",))
@@ -211,7 +211,7 @@ class _Reader:
         if kind in ("mark", "other") and text not in _CLOSERS:
             return self._report(span, f"`{text}`", ("`,`", f"`{_CLOSERS[opener.bracket]}`"))
         gap = self.source.span(self.end, self.end)
-        self._report(gap, f"`{_short(text)}`", ("`,`",), "a comma stands between two members", ",")
+        self._report(gap, f"`{_short(text)}`", ("`,`",), "a comma goes between two members", ",")
         self.wants = "name" if opener.is_object else "item"
         return self._token(kind, text, span)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from recipe_lang.check import vocabulary as v
 from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Metric, Quantity, Selection, Value, parts
+from recipe_lang.check.conditions import vocabulary_of
 from recipe_lang.source import Span
 
 
@@ -51,6 +52,7 @@ def values_with_places(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> Itera
 
 def changed_values(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> Iterator[tuple[CheckedBlock | None, str, str]]:
     """Yield each value that is not the default: its block (None at the top), field, and text without defaults."""
+    vocabulary = vocabulary_of(recipe, vocabulary)
     for block, fields in [(None, recipe.fields), *((block, block.fields) for block in recipe.blocks)]:
         table = vocabulary.blocks[block.kind].fields if block else vocabulary.fields
         for name, value in fields.items():
@@ -110,9 +112,10 @@ def _fields(
 
 
 def left_out(value: Value, arg: v.Arg) -> bool:
-    """Whether a default stays unwritten: one that `none` does not write."""
+    """Whether a default stays unwritten: one that `none` does not write, or of an argument that old forms have not."""
     options = arg.type.options if isinstance(arg.type, v.Either) else (arg.type,)
-    return value.value is None and not any(isinstance(option, v.NothingType) for option in options)
+    is_nothing = value.value is None and not any(isinstance(option, v.NothingType) for option in options)
+    return is_nothing or (bool(arg.since) and value.span is None)
 
 
 def value_text(value: Any, type_: v.Type, vocabulary: v.Vocabulary) -> str:
@@ -182,8 +185,12 @@ def _option(value: Any, options: tuple[v.Type, ...]) -> v.Type:
 
 
 def _call(call: CallValue, vocabulary: v.Vocabulary) -> str:
-    table = {arg.name: arg.type for arg in vocabulary.families[call.family].entries[call.name].args}
-    args = [f"{name} = {value_text(value.value, table[name], vocabulary)}" for name, value in call.args.items()]
+    table = {arg.name: arg for arg in vocabulary.families[call.family].entries[call.name].args}
+    args = [
+        f"{name} = {value_text(value.value, table[name].type, vocabulary)}"
+        for name, value in call.args.items()
+        if not left_out(value, table[name])
+    ]
     return f"{call.name}({', '.join(args)})" if args else call.name
 
 

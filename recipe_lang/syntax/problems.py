@@ -52,7 +52,7 @@ class UnclosedString(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnclosedBracket(Problem):
-    """A bracket is closed by its partner; inside it a line breaks after the opener or a comma only."""
+    """A bracket is closed by its partner; inside it a line breaks only after the opener or a comma."""
 
     code: ClassVar[str] = "E103"
     bracket: str
@@ -62,7 +62,7 @@ class UnclosedBracket(Problem):
 
     def help(self) -> str:
         closer = {"(": ")", "[": "]", "{": "}"}[self.bracket]
-        return f"add `{closer}`; a line may break after `{self.bracket}` and after a comma only"
+        return f"add `{closer}`; a line may break only after `{self.bracket}` or a comma"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class BadEscape(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TooDeep(Problem):
-    """Brackets and blocks nest to 32 levels at most."""
+    """Brackets and blocks nest at most 32 levels deep."""
 
     code: ClassVar[str] = "E107"
     limit: int
@@ -151,7 +151,7 @@ class NotText(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TooLong(Problem):
-    """A recipe file has 1 MB at most."""
+    """A recipe file has at most 1 MB."""
 
     code: ClassVar[str] = "E109"
     path: str
@@ -189,7 +189,7 @@ class NoVersion(Problem):
 
     def message(self) -> str:
         begins = "begins with the version of the language"
-        return f"a recipe {begins}" if self.is_recipe else f"this text is no recipe, which {begins}"
+        return f"a recipe {begins}" if self.is_recipe else f"this text is not a recipe, which {begins}"
 
     def help(self) -> str:
         return f"write `ftr {self.version}` as the first line"

@@ -42,7 +42,7 @@ _EXAMPLES = 3
 
 @click.group()
 def data() -> None:
-    """Look at the images of a recipe."""
+    """Check the images of a recipe."""
 
 
 @data.command()
@@ -75,10 +75,10 @@ def check(
     machine: bool,
     debug: bool,
 ) -> int:
-    """Look for what is wrong with the images of a RECIPE, or of a run folder.
+    """Check the images of a RECIPE, or of a run folder, for problems.
 
-    Files that cannot be read, copies within a set and across sets, labels that contradict each other, blank images,
-    unusual shapes and kinds of pixels, unequal classes. Nothing is changed.
+    Files that cannot be read, duplicates within a set and across sets, labels that contradict each other, blank images,
+    unusual shapes and pixel formats, class imbalance. Nothing is changed.
     """
     if recipe.is_dir() and not is_run(recipe):
         raise click.UsageError(instead_of_folder("data check", recipe))

@@ -92,8 +92,8 @@ def lock(
 @OUTSIDE
 @click.option("--out", type=click.Path(path_type=Path), help="Keep the new run in this folder.")
 @DATA_ROOT
-@click.option("--device", help="Another device than the lock's.")
-@click.option("--threads", type=COUNT, help="Another number of threads than the lock's.")
+@click.option("--device", help="A device other than the lock's.")
+@click.option("--threads", type=COUNT, help="A number of threads other than the lock's.")
 @WORKERS
 @JSON
 @QUIET

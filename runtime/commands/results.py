@@ -60,7 +60,7 @@ def evaluate(
     machine: bool,
     debug: bool,
 ) -> int:
-    """Measure a run on its test set, or on other data.
+    """Evaluate a run on its test set, or on other data.
 
     It also says how many of the images the run was trained or validated on, by the content of their files.
     """
@@ -159,7 +159,7 @@ def predict(
 def export(run: Path, out: Path, force: bool, stage: str | None, debug: bool) -> int:
     """Export a run as symbol and params, which run without ftr."""
     if out.name in ("", ".."):
-        raise click.UsageError(f"--out takes the beginning of the files' names, as in {out / 'model'}")
+        raise click.UsageError(f"--out takes the prefix of the files' names, as in {out / 'model'}")
     with mxnet(debug=debug):
         from runtime.reporting.plan import steps_text
         from runtime.runs import trained as finished

@@ -86,8 +86,8 @@ def plan(
 ) -> int:
     """Show what a run would do, without training.
 
-    With --probe a few batches are run for each stage, with the options from --device to --no-fuse as `ftr run` has
-    them: how long it takes, and how much memory. Nothing is written.
+    With --probe a few batches of each stage are run to measure time and memory; the options from --device to
+    --no-fuse are those of `ftr run`. Nothing is written.
     """
     began = time.monotonic()
     with mxnet(threads, debug):
@@ -189,7 +189,7 @@ def run(
     quiet: bool,
     debug: bool,
 ) -> int:
-    """Train a recipe and leave a run folder.
+    """Train a recipe and write a run folder.
 
     With --resume RUN, a run that was interrupted or killed continues with the options that it began with; its weights
     are those of a run that never stopped. Its recipe, or RECIPE if given, must mean the same as before.
@@ -201,7 +201,7 @@ def run(
     where = _Where(recipe, settings, outside, data_root, RunSettings(device, workers, cache, fuse, interval), threads)
     if resumed is not None:
         if out is not None:
-            raise click.UsageError("--out and --resume exclude each other: the run goes on in its own folder")
+            raise click.UsageError("--out and --resume exclude each other: the run resumes in its own folder")
         where = where.as_it_began(resumed, context)
     elif recipe is None:
         raise click.UsageError("Missing argument 'RECIPE'.")
@@ -247,7 +247,7 @@ def run(
                 )
         except Interrupted as stopped:
             with going_on(sys.stderr):
-                click.echo("interrupted before the training began; there is no run folder", err=True)
+                click.echo("interrupted before training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
         _tell_ending(folder, result)
         if result["status"] == "interrupted":
@@ -344,7 +344,7 @@ class _Where:
         from runtime.runs.manifest import how_it_began
         from runtime.runs.pack.file import refuse_pack
 
-        refuse_pack(folder, "it has no checkpoints to go on from", "`ftr run {}` trains its recipe anew")
+        refuse_pack(folder, "it has no checkpoints to resume from", "`ftr run {}` trains its recipe anew")
         began = how_it_began(folder)
         old = {name: getattr(began, name) for name in ("device", "workers", "cache", "fuse")}
         given = {name: getattr(self.runs, name) for name in old if was_given(context, name)}

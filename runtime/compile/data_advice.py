@@ -35,7 +35,7 @@ _CHANCE = "the binomial distribution: sqrt(p (1 - p) / n)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmallValidation(Problem):
-    """Chance moves a metric on a few images by more than epochs differ, and then chance chooses the weights.
+    """On a few images a metric varies by chance more than epochs differ, and then chance chooses the weights.
 
     On 50 images an accuracy of 90% has a standard error of 4 points.
     """
@@ -50,14 +50,14 @@ class SmallValidation(Problem):
         return f"{self.images} validation images choose the weights: one image is {share}"
 
     def help(self) -> str:
-        return "hold more out, or keep the last weights: `keep = last` and no `stop`"
+        return "hold out more, or keep the last weights: `keep = last` and no `stop`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LostPart(Problem):
-    """The last part of an epoch that fills no batch is dropped in training, other images each time.
+    """The last, partial batch of an epoch is dropped in training, other images each time.
 
-    With few batches in an epoch that is a large part of it, and `3 epochs` see much less than three times all images.
+    With few batches in an epoch that is a large part of it, and `3 epochs` see far fewer than three times all images.
     """
 
     code: ClassVar[str] = "W744"
@@ -67,16 +67,16 @@ class LostPart(Problem):
 
     def message(self) -> str:
         lost = self.images % self.batch
-        return f"each epoch leaves out {lost} of {self.images} training images: they fill no batch of {self.batch}"
+        return f"each epoch drops {lost} of {self.images} training images: they do not fill a batch of {self.batch}"
 
     def help(self) -> str:
         fewer = self.images // (self.images // self.batch + 1)
-        return f"`batch = {fewer}` leaves out {self.images % fewer}"
+        return f"`batch = {fewer}` drops {self.images % fewer}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FewSteps(Problem):
-    """A step of Adam moves a weight by about the rate at most: in fewer than 20 steps a stage hardly gets anywhere."""
+    """A step of Adam moves a weight by the learning rate at most, or so: 20 steps hardly get a stage anywhere."""
 
     code: ClassVar[str] = "W745"
     source: ClassVar[str] = "Kingma and Ba 2015, arXiv 1412.6980, section 2.1"
@@ -92,7 +92,7 @@ class FewSteps(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManyNumbers(Problem):
-    """A few hundred images do not tell how millions of pretrained numbers should change; they overfit.
+    """A few hundred images cannot tell how millions of pretrained parameters should change: the model overfits.
 
     On 1,500 photos of solar cells a base that was trained whole reached 83% (adam, 2e-4) to 87% (3e-5), the frozen base
     with a new head 86% to 89%.
@@ -105,7 +105,7 @@ class ManyNumbers(Problem):
     images: int
 
     def message(self) -> str:
-        return f'stage "{self.title}" trains {self.numbers:,} pretrained numbers on {self.images:,} images'
+        return f'stage "{self.title}" trains {self.numbers:,} pretrained parameters on {self.images:,} images'
 
     def help(self) -> str:
         return "train the last blocks only, or the head alone"
@@ -113,7 +113,7 @@ class ManyNumbers(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedFiles(Problem):
-    """The same file in two sets: what the second one measures is in part memory."""
+    """The same file in two sets: part of what the second one measures is memorization."""
 
     code: ClassVar[str] = "W747"
     source: ClassVar[str] = "Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.2"
@@ -124,7 +124,7 @@ class SharedFiles(Problem):
 
     def message(self) -> str:
         files = "1 file" if self.count == 1 else f"{self.count:,} files"
-        verb = "stands" if self.count == 1 else "stand"
+        verb = "is" if self.count == 1 else "are"
         return f"{files} of `{self.set_name}` {verb} in `{self.other}` as well, such as {quoted(self.example)}"
 
     def help(self) -> str:
@@ -133,7 +133,7 @@ class SharedFiles(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagesPassedOver(Problem):
-    """Files among the images look like images and take no part: of a format that is not read, links to nothing, loose.
+    """Files among the images look like images but are not used: unsupported formats, broken links, loose files.
 
     A class can lose half of its images so, and nothing else would show it.
     """
@@ -175,7 +175,7 @@ class ClassesWithin(Problem):
 class SetsWithin(Problem):
     """The classes have folders that are named like sets: `cat/train` and `cat/test`. All their images are one set.
 
-    What somebody has put aside for a test would train.
+    What was set aside for testing would be trained on.
     """
 
     code: ClassVar[str] = "W792"
@@ -198,9 +198,9 @@ class SetsWithin(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryShort(Problem):
-    """A run that needs more memory than there is gets slow first (the system swaps), and is killed then.
+    """A run that needs more memory than there is first slows down (the system swaps), then is killed.
 
-    The need is an estimate from the shapes of what the layers give; most of it grows with the batch.
+    The estimate is made from the shapes of the layers' outputs; most of it grows with the batch.
     """
 
     code: ClassVar[str] = "W770"
@@ -210,19 +210,19 @@ class MemoryShort(Problem):
     fits: int
 
     def message(self) -> str:
-        return f"this run takes about {gigabytes(self.needed)} of memory, and {gigabytes(self.room)} can be had"
+        return f"this run needs about {gigabytes(self.needed)} of memory; {gigabytes(self.room)} is available"
 
     def help(self) -> str:
         if self.fits:
             return f"`batch = {self.fits}` should fit"
-        return "make `size` smaller, train fewer parts, or keep less: `--no-cache`"
+        return "make `size` smaller, train fewer parts, or cache less: `--no-cache`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CropWithoutChoice(Problem):
     """A random crop of images that are square and no larger than the crop is always the whole image.
 
-    The plan then has a fixed step in its place, so that what frozen parts give of an image is kept as without it.
+    The plan then has a fixed step in its place, so that frozen features are cached as without it.
     """
 
     code: ClassVar[str] = "W797"

@@ -25,7 +25,7 @@ from runtime.tasks.catalog import task_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SameImages(Problem):
-    """Files of the same content in two sets: what the second one measures is in part memory."""
+    """Files with the same content in two sets: part of what the second one measures is memorization."""
 
     code: ClassVar[str] = "W760"
     source: ClassVar[str] = "Barz and Denzler 2020, arXiv 1902.00423: 3% to 10% of CIFAR's test images are copies"

@@ -18,7 +18,7 @@ class TrainsNothing(Problem):
     examples: tuple[str, ...]
 
     def message(self) -> str:
-        return f'stage "{self.title}" trains no parameter'
+        return f'stage "{self.title}" trains no parameters'
 
     def help(self) -> str:
         return f"parameters have names such as {listed(self.examples, 'and')}"

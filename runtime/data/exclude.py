@@ -45,7 +45,7 @@ def read_excluded(path: Path) -> tuple[Excluded, ...]:
     except OSError as fault:
         raise RecipeError(UnreadableData(path=str(file), reason=fault.strerror or str(fault))) from fault
     if b"\0" in content:
-        raise RecipeError(UnreadableData(path=str(file), reason="it is no list of images, one a line"))
+        raise RecipeError(UnreadableData(path=str(file), reason="it is not a list of images, one per line"))
     # Names of files need not be UTF-8; they are to come back as Python has them.
     text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     found, field = [], ""

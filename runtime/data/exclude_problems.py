@@ -33,4 +33,4 @@ class ExcludesNothing(Problem):
         """Suggest the image that looks most alike."""
         if self.nearest:
             return f"did you mean {quoted(self.nearest)}?"
-        return "write paths as they are relative to the source; remove lines of images that are gone"
+        return "write paths relative to the source; remove lines of images that are gone"

@@ -119,7 +119,7 @@ class EmptyClass(Problem):
     """A class folder holds no image that can be read, so the model could never learn this class.
 
     JPEG, PNG, WebP, GIF, BMP, TIFF and the like are read, also under other names. Others, such as HEIC or
-    camera raw, must be converted first; a link counts where what it points to is there.
+    camera raw, must be converted first; a link counts if its target exists.
     """
 
     code: ClassVar[str] = "E504"
@@ -142,7 +142,7 @@ class EmptyClass(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneClass(Problem):
-    """Training data must have at least two classes; with one there is nothing to tell apart.
+    """Training data must have at least two classes; with one there is nothing to classify.
 
     The usual cause is an archive that unpacked into a folder of its own name, one level too deep.
     """
@@ -154,7 +154,7 @@ class OneClass(Problem):
 
     def message(self) -> str:
         """Name the only class."""
-        return f"{quoted(self.path)} has one class only: {quoted(self.name)}"
+        return f"{quoted(self.path)} has only one class: {quoted(self.name)}"
 
     def help(self) -> str:
         """Point at the folder below where that one has class folders."""
@@ -244,7 +244,7 @@ class BadRow(Problem):
     """A row of a table cannot be used: its image or its label is empty, or it has more cells than there are columns.
 
     A comma in a label that is not quoted makes two cells of it. The second one is never dropped: labels that differ
-    behind the comma only would become one.
+    only after the comma would become one.
     """
 
     code: ClassVar[str] = "E509"
@@ -318,7 +318,7 @@ class RepeatedRows(Problem):
             return "give each image one row: a classifier learns one class of each"
         return (
             "give each image one row: of rows that are repeated for balance (oversampling) a holdout would put copies"
-            " into both `train` and `valid`; `monitor = valid.balanced_accuracy` counts classes alike"
+            " into both `train` and `valid`; `monitor = valid.balanced_accuracy` weighs them equally"
         )
 
 
@@ -326,8 +326,8 @@ class RepeatedRows(Problem):
 class LabelsAlike(Problem):
     """Labels of a table, or class folders, look the same and are not: nobody means them as two classes.
 
-    They differ in how an accent is written (as one character, or as a mark behind its letter, as macOS writes names of
-    files), in the kind or the number of blanks, or in characters that have no width.
+    They differ in how an accent is written (as one character, or as a mark after its letter, as macOS writes names of
+    files), in the kind or the number of spaces, or in characters that have no width.
     """
 
     code: ClassVar[str] = "E578"
@@ -344,7 +344,7 @@ class LabelsAlike(Problem):
 
     def help(self) -> str:
         """Say what to do about it."""
-        return "write all of these rows alike" if self.where else "put their images into one folder"
+        return "spell all of these rows the same" if self.where else "put their images into one folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -388,7 +388,7 @@ class UnreadableData(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadableImages(Problem):
-    """Image files are damaged, cut off, or no images at all (a web page that was saved as .jpg, say).
+    """Image files are damaged, cut off, or not images at all (a web page saved as .jpg, say).
 
     They are never skipped silently, since the data would then differ from what the recipe says. `images`
     holds each one's path in its source and the reason; `since` says that they could be read when the run began.
@@ -474,7 +474,7 @@ class TooFewImages(Problem):
 
     def message(self) -> str:
         """Give both numbers."""
-        return f"{counted(self.wanted, 'image')} are asked for, and the source has {self.count:,}"
+        return f"{counted(self.wanted, 'image')} are requested, but the source has {self.count:,}"
 
     def help(self) -> str:
         """Give the largest number."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from recipe_lang.check import vocabulary as v
 from recipe_lang.check.describe import describe
@@ -79,6 +80,22 @@ def default_text(arg: v.Arg) -> str:
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 
+def default_phrase(arg: v.Arg) -> str:
+    """Return an argument's default, and those of certain words: "`cross_entropy`; with `task = …`: `huber`"."""
+    others = {f"; with `{field} = {word}`: ": default for (field, word), default in arg.by.items()}
+    texts = {
+        where: "required" if default is v.REQUIRED else f"`{default_text(replace(arg, default=default))}`"
+        for where, default in {"": arg.default, **others}.items()
+    }
+    return "".join(where + text for where, text in texts.items())
+
+
+def stands(only: Iterable[v.Condition]) -> str:
+    """Return the sentence on what stands beside certain words only; empty where it stands beside all."""
+    conditions = tuple(f"`{field} = {word}`" for field, word in sorted(only))
+    return f"Only with {listed(conditions)}." if conditions else ""
+
+
 # --- pages on one kind of word each -----------------------------------------------------------
 
 
@@ -121,11 +138,12 @@ def _entries(word: str) -> Iterator[Page]:
         if entry.name == word:
             parts = (
                 Prose(entry.doc),
+                *_prose(stands(entry.only)),
                 *_formula(entry.formula),
                 *_table("Arguments", entry.args),
                 *_examples(entry.examples),
                 *_prose(", ".join(networks.names(word)), "Networks"),
-                Prose(f"Stands in {listed(places.uses(family.name), 'and')}."),
+                Prose(f"Used in {listed(places.uses(family.name), 'and')}."),
                 *_prose(f"Source: {entry.source}." if entry.source else ""),
             )
             yield Page(f"{word}: {family.noun}", parts)
@@ -147,9 +165,10 @@ def _words(word: str) -> Iterator[Page]:
 def _metrics(word: str) -> Iterator[Page]:
     set_name, _, name = word.rpartition(".")
     if name in VOCABULARY.metrics and set_name in ("", *VOCABULARY.sets):
-        stands = "Written with its set, in `expect`, in `monitor` and in `early`."
+        where = "Written with its set, in `expect`, in `monitor` and in `early`."
+        metric = VOCABULARY.metrics[name]
         examples = _examples(tuple(text for text, _ in metric_examples(name)))
-        yield Page(f"{name}: a metric", (Prose(VOCABULARY.metrics[name]), Prose(stands), *examples))
+        yield Page(f"{name}: a metric", (Prose(metric.doc), *_prose(stands(metric.only)), Prose(where), *examples))
 
 
 def metric_examples(name: str) -> tuple[tuple[str, str], ...]:
@@ -191,7 +210,7 @@ PLACES = {
 
 
 def _argument(arg: v.Arg) -> tuple[Prose | Terms, ...]:
-    default = "" if arg.default is v.REQUIRED else f" Default: `{default_text(arg)}`."
+    default = "" if arg.must_be_written else f" Default: {default_phrase(arg)}."
     words = (Terms(tuple((word, (doc,)) for word, doc in options.items())) for options in places.words_of(arg.type))
     return (Prose(arg.doc), Prose(f"Takes {describe(arg.type, VOCABULARY)}.{default}"), *words)
 
@@ -202,7 +221,7 @@ def _table(heading: str, args: Iterable[v.Arg]) -> list[Terms]:
 
 
 def _row(arg: v.Arg) -> tuple[str, ...]:
-    default = "required" if arg.default is v.REQUIRED else f"default `{default_text(arg)}`"
+    default = f"{'' if arg.default is v.REQUIRED else 'default '}{default_phrase(arg)}"
     words = (f"`{word}`: {doc}" for options in places.words_of(arg.type) for word, doc in options.items())
     return (f"{describe(arg.type, VOCABULARY)}; {default}", arg.doc, *words)
 

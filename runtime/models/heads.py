@@ -52,7 +52,7 @@ _LAYERS = (
     Layer(
         Entry(
             "flatten",
-            "All axes but the batch as one.",
+            "Flattens all axes but the batch.",
             examples=("head = [flatten, dense(classes)]",),
         ),
         lambda args: [_nn().Flatten()],
@@ -60,8 +60,8 @@ _LAYERS = (
     Layer(
         Entry(
             "dropout",
-            "Zeroes a share of the values in training and divides the others by 1 - p.",
-            (Arg("p", Number(0, 1, below=True), "Share that is zeroed.", 0.2),),
+            "Zeroes a fraction of the values in training and divides the others by 1 - p.",
+            (Arg("p", Number(0, 1, below=True), "Fraction that is zeroed.", 0.2),),
             source="Srivastava et al. 2014",
             examples=("head = [dropout(0.5), dense(classes)]", "head = [dropout(p = 0.5), dense(classes)]"),
         ),
@@ -74,7 +74,7 @@ _LAYERS = (
             (
                 Arg(
                     "units",
-                    Either((Word({"classes": "The number of classes of the data."}), Number(1, 65536, whole=True))),
+                    Either((Word({"classes": "The number of classes in the data."}), Number(1, 65536, whole=True))),
                     "Number of outputs.",
                 ),
             ),

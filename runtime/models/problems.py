@@ -10,13 +10,13 @@ from recipe_lang.problem import Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadDoesNotFit(Problem):
-    """The layers of the head take what the layers before them give."""
+    """Each layer of the head takes the output of the layer before it."""
 
     code: ClassVar[str] = "E552"
     layer: str
 
     def message(self) -> str:
-        return f"`{self.layer}` needs maps of features, and gets a vector for each image"
+        return f"`{self.layer}` needs feature maps, but gets a vector for each image"
 
     def help(self) -> str:
         return "leave it out"

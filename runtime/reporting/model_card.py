@@ -17,16 +17,12 @@ from typing import Any
 from recipe_lang.check.checked import CallValue, Value
 from recipe_lang.output.resolved import value_text
 from recipe_lang.words import printable
+from runtime.data.sources.catalog import SOURCES
 from runtime.runs.pack.pack import Card
 from runtime.vocabulary import VOCABULARY
 
 _MOST_ENTRIES = 200  # in the list
 _LONGEST = 200  # characters of a name
-_DATA_LICENCES = {
-    "solar_cells": "CC BY-NC-SA 4.0: not for commercial use",
-    "fashion_mnist": "MIT",
-    "digits": "BSD-3-Clause, with scikit-learn",
-}
 _MARKS = re.compile(r"[\\`*_{}\[\]<>#!|~&:@$]|(?<=www)\.", re.IGNORECASE)
 
 
@@ -78,10 +74,10 @@ def _use(card: Card) -> Iterator[str]:
     if about := card.recipe["about"]:
         yield from (_safe(about, limit=2000), "")
     words = card.task.card(card.targets)
-    yield f"{words.sentence} It was fine-tuned on the data set {_safe(_data_set(card, 'train'))},"
+    yield f"{words.sentence} Fine-tuned on the data set {_safe(_data_set(card, 'train'))},"
     yield "with Apache MXNet and GluonCV, by the recipe below."
     yield from ("", "## Intended use", "")
-    yield "For images like those of the data below. On others, and where a wrong answer does harm, measure it first:"
+    yield "For images like those of the data below. On others, and where a wrong answer does harm, evaluate it first:"
     yield words.warning
     yield from ("", words.heading, "")
     yield from (f"{number}. {_safe(name)}" for number, name in enumerate(words.entries[:_MOST_ENTRIES], 1))
@@ -101,14 +97,14 @@ def _data(card: Card) -> Iterator[str]:
     yield from ("", "The images are not part of this model.", "")
     calls = {value.value.name for value in card.recipe.block("data").fields.values() if _is_source(value.value)}
     for call in sorted(calls):
-        yield f"- licence of `{call}`: {_DATA_LICENCES.get(call, 'not stated here; ask the author')}"
+        yield f"- licence of `{call}`: {SOURCES[call].licence or 'not stated here; ask the author'}"
 
 
 def _results(card: Card) -> Iterator[str]:
     yield from ("", "## Results", "")
     measured = _measured(card)
     if not measured:
-        yield "This run has not measured its final weights."
+        yield "This run has not evaluated its final weights."
         return
     names = [key for key in card.task.card(card.targets).metrics if any(key in numbers for _, numbers in measured)]
     yield f"| set | {' | '.join(name.replace('_', ' ') for name in names)} |"

@@ -110,7 +110,7 @@ class Display:
                 self._failed = True
                 self.__exit__(None, None, None)
                 self._be_quiet()
-                print(f"the run goes on, but is shown no more: {reason_of(fault)}", file=sys.stderr)
+                print(f"the run continues without a progress display: {reason_of(fault)}", file=sys.stderr)
 
     def _check(self, done: int, total: int) -> None:
         self._show([Text(f"checking images: {done:,} of {total:,}")])
@@ -137,15 +137,15 @@ class Display:
         match event:
             case Resumed():
                 for reason in event.passed_over:
-                    self._say(Text(f"passed over, because it is damaged: {reason}", style="yellow"))
+                    self._say(Text(f"skipped a damaged checkpoint: {reason}", style="yellow"))
                 for name, before, then in event.changed:
-                    self._say(Text(f"{name} was {before}, is {then}: this may change the weights", style="yellow"))
+                    self._say(Text(f"{name} changed from {before} to {then}: weights may differ", style="yellow"))
                 steps = self._plan.stages[event.stage].steps
                 is_over = event.step == steps and event.stage == len(self._plan.stages) - 1
-                where = f"continues in stage {event.stage + 1}, after step {event.step:,} of {steps:,}"
+                where = f"resumes in stage {event.stage + 1}, after step {event.step:,} of {steps:,}"
                 if event.stage == event.step == 0:
-                    where = "begins again: there is no checkpoint yet"
-                self._say(Text("all training is done; the final weights are measured" if is_over else where))
+                    where = "starts over: there is no checkpoint yet"
+                self._say(Text("training is done; evaluating the final weights" if is_over else where))
             case StageStarted():
                 self._now = _Now(event.plan, now, event.step, resumed=now)
                 self._say(*self._stage_lines(event.plan))
@@ -155,7 +155,7 @@ class Display:
                 self._now.images += event.images
                 self._progress()
             case FeaturesComputed() if self._now is not None:
-                self._now.doing = f"frozen part: {event.done:,} of {event.total:,} images"
+                self._now.doing = f"frozen features: {event.done:,} of {event.total:,} images"
                 self._progress(force=event.done == event.total)
             case EvaluationStarted() if self._now is not None:
                 self._now.busy_s += now - self._now.resumed
@@ -170,14 +170,14 @@ class Display:
                 self._say(
                     Text(
                         f"  the {event.what} is {event.loss} at step {event.failed}: back to step {event.step}, "
-                        f"at {event.factor:.3g} times the rate",
+                        f"at {event.factor:.3g} times the learning rate",
                         style="yellow",
                     )
                 )
             case StageFinished() if self._now is not None:
                 took = _duration(now - self._now.started)
                 early = "stopped early, " if event.reason != "done" else ""
-                nothing = "; gained nothing" if event.gained is False else ""
+                nothing = "; no improvement" if event.gained is False else ""
                 self._say(Text(f"  {early}{took}{nothing}; keeps {event.kept}", style="yellow" if nothing else "dim"))
 
     def _stage_lines(self, stage: StagePlan) -> Sequence[Text]:
@@ -186,7 +186,7 @@ class Display:
             (f"stage {stage.position + 1} of {len(self._plan.stages)}", "bold cyan"), (f"  {stage.title}", "bold")
         )
         why = f" ({stage.left_out()})" if stage.left_out() else ""
-        whole, short = (f"  trains {stage.trained:,}{of}{why}" for of in (f" of {stage.numbers:,}", ""))
+        whole, short = (f"  trains {stage.trained:,}{of}{why}" for of in (f" of {stage.numbers:,} parameters", ""))
         if self._fits(head.cell_len + len(whole)):
             return (head + Text(whole),)
         return head, Text(whole if self._fits(len(whole)) else short)
@@ -209,7 +209,7 @@ class Display:
         since = worse_since(now.evaluated, name, self._task.metrics[name])
         if since is not None and not now.warned:
             where = _at(now.stage, since)
-            text = f"  valid worse, train better since {where}: overfitting?"
+            text = f"  valid loss up, train loss down since {where}: overfitting?"
             self._say(Text(text if self._fits(len(text)) else f"  overfitting since {where}?", style="yellow"))
         now.warned = since is not None
 
@@ -225,7 +225,7 @@ class Display:
         step = last.step if last else now.first_step
         busy = now.busy_s + (self._clock() - now.resumed if not now.doing else 0.0)
         speed = f"{now.images / busy:,.0f} images/s" if busy > 0 and now.images else ""
-        details = [f"loss {number(last.loss, 3)}", speed, f"rate {last.rate:.2e}"] if last else []
+        details = [f"loss {number(last.loss, 3)}", speed, f"lr {last.rate:.2e}"] if last else []
         where = "" if stage.steps.is_in_steps else place(stage, min(step + (not now.doing), stage.steps))
         count = f"{step:,}/{stage.steps:,}{' steps' if stage.steps.is_in_steps else ''}"
         done = "  ".join(part for part in (count, self._time_left(width - len(count) - 2)) if part)

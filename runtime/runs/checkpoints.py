@@ -137,7 +137,7 @@ def _read(folder: Path, name: str, passed_over: tuple[str, ...]) -> Checkpoint:
     if not isinstance(content, dict) or content.keys() != _FIELDS or content["format"] != _FORMAT:
         raise ValueError("it is of another kind or version")
     if content.pop("digest") != digest_of(content):
-        raise ValueError("its digest does not fit: it is damaged")
+        raise ValueError("its digest does not match: it is damaged")
     length, elapsed = content["metrics_bytes"], content["elapsed_s"]
     if type(length) is not int or length < 1 or type(elapsed) is not float or not 0 <= elapsed < _LONGEST_S:
         raise ValueError("it does not say how long the run was")
@@ -169,5 +169,5 @@ def _arrays(folder: Path, file: StoredFile) -> Arrays:
     if path.stat().st_size != file.bytes:
         raise ValueError(f"`{file.name}` has {path.stat().st_size:,} bytes, not {file.bytes}")
     if sha256_of(path) != file.sha256:
-        raise ValueError(f"`{file.name}` is damaged: its SHA-256 sum is another one")
+        raise ValueError(f"`{file.name}` is damaged: its SHA-256 differs")
     return read_params(path)

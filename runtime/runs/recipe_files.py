@@ -104,7 +104,7 @@ def replace_file(path: Path, text: str) -> None:
         target = Path(os.path.realpath(path))
         mode = target.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise OSError(None, "it is no regular file")
+            raise OSError(None, "it is not a regular file")
         target.open("r+b").close()  # renaming asks for the folder's permission only
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".ftr-")
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:

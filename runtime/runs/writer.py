@@ -71,7 +71,7 @@ def what_is_left(folder: Path, result: Mapping[str, Any]) -> str:
 
 def how_to_go_on(folder: Path) -> str:
     """Say how a run that stopped goes on."""
-    return f"to go on: ftr run --resume {shlex.quote(str(folder))}"
+    return f"to resume: ftr run --resume {shlex.quote(str(folder))}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from runtime.plan.types import stage_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossNotFinite(Problem):
-    """The loss became infinite or no number: the weights are of no use from there on, so the run stops."""
+    """The loss became NaN or infinite: the weights are of no use from there on, so the run stops."""
 
     code: ClassVar[str] = "E601"
     title: str
@@ -24,12 +24,12 @@ class LossNotFinite(Problem):
 
     def message(self) -> str:
         again = f", after going back {self.rollbacks} times" if self.rollbacks else ""
-        where = f'at step {self.step} of stage "{self.title}", at rate {self.rate:.3g}'
+        where = f'at step {self.step} of stage "{self.title}", at learning rate {self.rate:.3g}'
         return f"the {self.what} is {self.loss} {where}{again}"
 
     def help(self) -> str:
-        advice = "lower the rate, add `clip = global_norm(1.0)`, or a warm-up to the schedule"
-        return advice if self.rollbacks else f"{advice}; `on_divergence = back_off` tries lower rates by itself"
+        advice = "lower the learning rate, add `clip = global_norm(1.0)`, or a warm-up to the schedule"
+        return advice if self.rollbacks else f"{advice}; `on_divergence = back_off` lowers the rate by itself"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class NotWritable(Problem):
         return f"cannot write {self.path}: {self.reason}"
 
     def help(self) -> str:
-        return "make room or allow writing there, or choose another place"
+        return "free up space or allow writing there, or choose another place"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +59,13 @@ class FolderTaken(Problem):
         return f"{self.path} exists and is not empty"
 
     def help(self) -> str:
-        again = f"; `ftr run --resume {shlex.quote(self.path)}` goes on with the run in it" if self.is_run else ""
+        again = f"; `ftr run --resume {shlex.quote(self.path)}` resumes the run in it" if self.is_run else ""
         return f"choose another folder with `--out`{again}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotARun(Problem):
-    """A folder that is no finished run, or one whose files are damaged."""
+    """A folder that is not a finished run, or one whose files are damaged."""
 
     code: ClassVar[str] = "E605"
     path: str
@@ -77,7 +77,7 @@ class NotARun(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoSuchSet(Problem):
-    """A run is measured on a set that its recipe has; `--data` names other images."""
+    """A run is evaluated on a set that its recipe has; `--data` names other images."""
 
     code: ClassVar[str] = "E608"
     path: str
@@ -120,12 +120,12 @@ class NoStageWeights(Problem):
         return f"{self.path} has no weights of stage {self.number}: {self.reason}"
 
     def help(self) -> str:
-        return "without `--stage` it is what the run left"
+        return "without `--stage` the weights that the run left are used"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagesSeen(Problem):
-    """What a run has trained on, or chosen its weights by, it answers better than new images.
+    """A run predicts images that it was trained on, or that chose its weights, better than new ones.
 
     Images are compared by the content of their files, so that copies count under any name; one that was saved again,
     or cropped, is another one. Without `--strict` they are counted, and evaluated all the same.
@@ -146,7 +146,7 @@ class ImagesSeen(Problem):
 class ImagesNotKnown(Problem):
     """`images.json` of a run folder says which images a run has seen; no pack holds it, and old runs did not write it.
 
-    Without `--strict` they are evaluated, and a line says that nobody knows.
+    Without `--strict` they are evaluated, and a line says that this is unknown.
     """
 
     code: ClassVar[str] = "E696"
@@ -154,7 +154,7 @@ class ImagesNotKnown(Problem):
     is_pack: bool = False
 
     def message(self) -> str:
-        why = "packs do not hold the images' hashes" if self.is_pack else "its folder has no sound `images.json`"
+        why = "packs do not hold the images' hashes" if self.is_pack else "its folder has no valid `images.json`"
         return f"whether {self.path} was trained on these images is not known: {why}"
 
     def help(self) -> str:
@@ -178,7 +178,7 @@ class NoImages(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutOfMemory(Problem):
-    """The memory does not suffice for the network, the image size and the batch.
+    """There is not enough memory for the network, the image size and the batch.
 
     Memory grows with the batch: half the batch takes about half of what the run has beyond its weights. A run that the
     kernel kills leaves what was written until then.
@@ -198,14 +198,14 @@ class OutOfMemory(Problem):
 
     def help(self) -> str:
         first = f"`batch = {self.fits}` should fit; or make" if self.fits else "make `batch` or"
-        return f"{first} `size` smaller, train fewer parts, or keep less: `--no-cache`{_and_go_on(self.run)}"
+        return f"{first} `size` smaller, train fewer parts, or cache less: `--no-cache`{_and_go_on(self.run)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunKilled(Problem):
-    """The system has ended a run that could not say anything any more.
+    """The run was ended before it could report why.
 
-    SIGKILL comes from a person, or from a scheduler when a limit of time or memory is reached. Other signals are
+    SIGKILL comes from a person, or from a scheduler when a limit on time or memory is reached. Other signals are
     crashes of a native library; one that gets no memory may crash too.
     """
 
@@ -218,10 +218,10 @@ class RunKilled(Problem):
 
     def message(self) -> str:
         how = "was killed from outside" if self.signal == "SIGKILL" else "crashed in a native library"
-        return f"the run {how} ({self.signal}); it had {gigabytes(self.peak)} of memory at most"
+        return f"the run {how} ({self.signal}); its peak memory was {gigabytes(self.peak)}"
 
     def help(self) -> str:
-        where = "a scheduler's limit of memory" if self.signal == "SIGKILL" else "too little memory"
+        where = "a scheduler's memory limit" if self.signal == "SIGKILL" else "too little memory"
         text = f"if {where} was the reason, `batch = {self.fits}` takes less" if self.fits else ""
         return (text + _and_go_on(self.run)).removeprefix("; ")
 
@@ -232,19 +232,19 @@ def gigabytes(size: int) -> str:
 
 
 def _and_go_on(run: str) -> str:
-    return f"; as it is, and with more memory, `ftr run --resume {shlex.quote(run)}` goes on" if run else ""
+    return f"; as it is, and with more memory, `ftr run --resume {shlex.quote(run)}` resumes it" if run else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoWholeCheckpoint(Problem):
-    """All checkpoints of a run are damaged: their sums do not fit, or files are missing. It cannot go on."""
+    """All checkpoints of a run are damaged: their checksums do not match, or files are missing. It cannot resume."""
 
     code: ClassVar[str] = "E640"
     path: str
     reasons: tuple[str, ...]
 
     def message(self) -> str:
-        return f"no checkpoint of {self.path} is whole: {'; '.join(self.reasons)}"
+        return f"no checkpoint of {self.path} is intact: {'; '.join(self.reasons)}"
 
     def help(self) -> str:
         return "run the recipe again, into a new folder"
@@ -259,12 +259,12 @@ class CheckpointDoesNotFit(Problem):
     reason: str
 
     def message(self) -> str:
-        return f"checkpoint {self.number} is of another network or optimizer ({self.reason})"
+        return f"checkpoint {self.number} is from another network or optimizer ({self.reason})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeChanged(Problem):
-    """A run goes on only as it began: another recipe, other classes or counts of images would give another result."""
+    """A run resumes only as it began: another recipe, other classes or counts of images would give another result."""
 
     code: ClassVar[str] = "E642"
     path: str
@@ -281,7 +281,7 @@ class RecipeChanged(Problem):
 
     def help(self) -> str:
         if self.longer:
-            return "`--extend` goes on with the longer stages; the result is not that of a run of that length"
+            return "`--extend` resumes with the longer stages; the result is not that of a run of that length"
         return f"to continue as it began, name the recipe of the run: `ftr run {self.resolved} --resume {self.path}`"
 
 
@@ -301,7 +301,7 @@ class FolderBusy(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotResumable(Problem):
-    """A folder that no run left, or one whose `run.json` is damaged."""
+    """A folder that no run has written, or one whose `run.json` is damaged."""
 
     code: ClassVar[str] = "E644"
     path: str
@@ -313,7 +313,7 @@ class NotResumable(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NothingToExtend(Problem):
-    """`--extend` makes stages longer that are not over yet, or the last one, or adds stages behind it."""
+    """`--extend` makes stages longer that are not over yet, or the last one, or adds stages after it."""
 
     code: ClassVar[str] = "E645"
     path: str

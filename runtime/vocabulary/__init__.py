@@ -6,7 +6,7 @@ NumPy.
 
 from __future__ import annotations
 
-from recipe_lang.check.vocabulary import Vocabulary
+from recipe_lang.check.vocabulary import MetricWord, Vocabulary
 from runtime.tasks.catalog import METRICS
 from runtime.vocabulary import data, training
 from runtime.vocabulary import models as bases
@@ -41,7 +41,7 @@ VOCABULARY = Vocabulary(
             training.RATE_RULE,
         )
     },
-    metrics={name: metric.doc for name, metric in METRICS.items()},
+    metrics={name: MetricWord(metric.doc) for name, metric in METRICS.items()},
     sets=("valid", "test"),
     parts=bases.parts_of,
     rules=(*RULES, *ADVICE),

@@ -28,10 +28,10 @@ def _also(span: Span | None, label: str) -> Places:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateTooHigh(Problem):
-    """Pretrained weights are near a good place already: a rate that is right from scratch carries them off.
+    """Pretrained weights are near a good place already: a learning rate that is right from scratch destroys them.
 
-    Frozen norms stand less of it, since they cannot follow. What is new can still learn fast: `lr_scale` lowers the
-    rate of the pretrained parts alone.
+    Frozen norm layers tolerate less, since they cannot adapt. What is new can still learn fast: `lr_scale` lowers
+    the learning rate of the pretrained parts alone.
     """
 
     code: ClassVar[str] = "W710"
@@ -47,14 +47,14 @@ class RateTooHigh(Problem):
     norms_frozen: bool
 
     def message(self) -> str:
-        return f"the pretrained `{self.part}` trains at a rate of {self.rate:.3g}"
+        return f"the pretrained `{self.part}` trains with a learning rate of {self.rate:.3g}"
 
     def label(self) -> str:
-        return f"{self.limit:g} is much for {self.optimizer}{' with frozen norms' if self.norms_frozen else ''}"
+        return f"{self.limit:g} is high for {self.optimizer}{' with frozen norms' if self.norms_frozen else ''}"
 
     def help(self) -> str:
         scale = _below(self.limit / self.rate)
-        return f"lower `lr`, or the rate of the pretrained parts: `lr_scale = {{ {self.selector} = {scale} }}`"
+        return f"lower `lr`, or that of the pretrained parts: `lr_scale = {{ {self.selector} = {scale} }}`"
 
 
 def _below(share: float) -> str:
@@ -64,9 +64,9 @@ def _below(share: float) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadSlower(Problem):
-    """The head starts from nothing and has furthest to go; the pretrained parts have least.
+    """The head starts from scratch and has the furthest to go, the pretrained parts the least.
 
-    Rates that fall from the head to the input are the rule for fine-tuning.
+    Learning rates that fall from the head to the input are the rule for fine-tuning.
     """
 
     code: ClassVar[str] = "W711"
@@ -76,17 +76,17 @@ class HeadSlower(Problem):
     scale: float
 
     def message(self) -> str:
-        return f"the new head has a lower rate (times {self.head:g}) than `{self.part}` (times {self.scale:g})"
+        return f"the new head has a lower learning rate (times {self.head:g}) than `{self.part}` (times {self.scale:g})"
 
     def help(self) -> str:
-        return "leave the head at 1, and give the parts of the base less"
+        return "leave the head at 1, and scale the parts of the base down"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreshHeadWithBase(Problem):
     """A new head is random, and its first gradients distort pretrained features before it has learned anything.
 
-    Train the head alone first; or begin slowly, with a warm-up or with a lower rate for the base.
+    Train the head alone first; or begin slowly, with a warm-up or with a lower learning rate for the base.
     """
 
     code: ClassVar[str] = "W712"
@@ -100,13 +100,13 @@ class FreshHeadWithBase(Problem):
     def help(self) -> str:
         return (
             "put a stage with `train = head` before it,\n"
-            f"or begin slowly: `schedule = cosine(warmup = …)`, or `lr_scale = {{ {self.selector} = 0.1 }}`"
+            f"or start slowly: `schedule = cosine(warmup = …)`, or `lr_scale = {{ {self.selector} = 0.1 }}`"
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HardlyTrains(Problem):
-    """A part whose rate is a thousandth of the head's stays about as it is, and still costs its backward pass.
+    """A part whose learning rate is a thousandth of the head's stays about as it is, and still costs its backward pass.
 
     A frozen prefix costs none: with a head alone, a step takes about a third of the time of a full one.
     """
@@ -119,10 +119,10 @@ class HardlyTrains(Problem):
     def message(self) -> str:
         parts = f"`{self.parts[0]}`" if len(self.parts) == 1 else f"`{self.parts[0]}` to `{self.parts[-1]}`"
         verb = "trains" if len(self.parts) == 1 else "train"
-        return f"{parts} hardly {verb}: the rate is times {self.scale:.1g}"
+        return f"{parts} hardly {verb}: the learning rate is scaled by {self.scale:.1g}"
 
     def help(self) -> str:
-        return "leave them out of `train`, or raise their rate"
+        return "leave them out of `train`, or raise their learning rate"
 
 
 # --- the course of a stage -------------------------------------------------------------------
@@ -132,7 +132,7 @@ class HardlyTrains(Problem):
 class LongWarmup(Problem):
     """Warm-up is a short start: 5 of 90 epochs where it was introduced for images.
 
-    A longer one leaves most of the stage below the rate that was asked for.
+    A longer one leaves most of the stage below the learning rate that was asked for.
     """
 
     code: ClassVar[str] = "W714"
@@ -153,9 +153,9 @@ class LongWarmup(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeverDrops(Problem):
-    """A `step` schedule lowers the rate each time `every` has passed since the warm-up.
+    """A `step` schedule lowers the learning rate each time `every` has passed since the warm-up.
 
-    When that is not shorter than the stage, the rate is constant.
+    When that is not shorter than the stage, the learning rate is constant.
     """
 
     code: ClassVar[str] = "W715"
@@ -165,7 +165,7 @@ class NeverDrops(Problem):
     length_span: Span | None
 
     def message(self) -> str:
-        return f"this rate never drops: the stage of {self.length} is over before {self.every} have passed"
+        return f"the learning rate never drops: the stage of {self.length} is over before {self.every} have passed"
 
     def related(self) -> Places:
         return _also(self.length_span, "the stage's length")
@@ -199,9 +199,9 @@ class NeverStops(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SameStage(Problem):
-    """Two stages in a row that differ in their length only say nothing new, and the second one's optimizer starts anew.
+    """Two consecutive stages that differ only in length add nothing new, and the second one's optimizer starts fresh.
 
-    Where a rate that starts again is meant, as in SGDR, this is right: excuse it with a comment.
+    Where a warm restart is meant, as in SGDR, this is right: silence it with a comment.
     """
 
     code: ClassVar[str] = "W717"
@@ -240,7 +240,7 @@ class MonitorIgnored(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnmonitoredLast(Problem):
-    """A later stage may make the result worse, with a rate that is too high or too many epochs on few images.
+    """A later stage may make the result worse, with a learning rate that is too high or too many epochs on few images.
 
     Where nothing is monitored the weights of its last epoch are the final ones all the same. With `monitor` the best
     are kept, and those that the stage began with are among them.
@@ -253,7 +253,7 @@ class UnmonitoredLast(Problem):
     before: str
 
     def message(self) -> str:
-        return f'the last weights of this stage are kept, also where those of stage "{self.before}" were better'
+        return f'the last weights of this stage are kept, even if those of stage "{self.before}" were better'
 
     def help(self) -> str:
         return "add `monitor = valid.accuracy`, or write `keep = last` if that is meant"
@@ -281,8 +281,8 @@ class DefaultUnused(Problem):
 class NormsOfSmallBatches(Problem):
     """BatchNorm estimates mean and variance from the batch; the error of a network grows as its batches shrink.
 
-    A ResNet-50 loses a point of accuracy with 8 images, three with 4, eleven with 2. Frozen norms keep the statistics
-    of many images.
+    A ResNet-50 loses a point of accuracy with 8 images, three with 4, eleven with 2. Frozen norm layers keep the
+    statistics of many images.
     """
 
     code: ClassVar[str] = "W720"
@@ -294,7 +294,7 @@ class NormsOfSmallBatches(Problem):
     batch_span: Span | None
 
     def message(self) -> str:
-        return f"the base's norms train on batches of {self.batch}"
+        return f"the base's norm layers train on batches of {self.batch}"
 
     def related(self) -> Places:
         return _also(self.batch_span, "the batch")
@@ -316,12 +316,12 @@ class DecayWithAdam(Problem):
         return "`adam` weakens weight decay where gradients are large"
 
     def help(self) -> str:
-        return "write `adamw`; its decay is multiplied by the rate, so that larger numbers are usual, such as 0.01"
+        return "write `adamw`; its decay is multiplied by the learning rate, so larger values are usual, such as 0.01"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrongSmoothing(Problem):
-    """Label smoothing takes a share from the true class and spreads it over all; 0.1 is usual.
+    """Label smoothing takes a fraction from the true class and spreads it over all; 0.1 is usual.
 
     With much more, there is little left to learn from.
     """
@@ -341,7 +341,7 @@ class StrongSmoothing(Problem):
 class StrongDropout(Problem):
     """Dropout works best where 20% to 60% of the values are zeroed; beyond, too little of the network is left to fit.
 
-    Some libraries give the share that is kept: here, `p` is the share that is zeroed.
+    Some libraries give the fraction that is kept: here, `p` is the fraction that is zeroed.
     """
 
     code: ClassVar[str] = "W723"
@@ -360,7 +360,7 @@ class StrongDropout(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomFrozen(Problem):
-    """With `weights = none` the base is random; what no stage trains stays so, and the rest must do with its noise."""
+    """With `weights = none` the base is random; what no stage trains stays so; the rest must make do with noise."""
 
     code: ClassVar[str] = "W724"
     source: ClassVar[str] = "Yosinski et al. 2014, arXiv 1411.1792, section 4.3"
@@ -376,7 +376,7 @@ class RandomFrozen(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlippedDigits(Problem):
-    """Nobody writes mirrored digits: a flip trains on signs that never come, some of them like another digit.
+    """Nobody writes mirrored digits: a flip trains on shapes that never occur, some of them like another digit.
 
     On the digits of scikit-learn both flips together cost 7 points of accuracy in two epochs; the horizontal one alone
     made no difference that could be measured, so it is of no use there either.
@@ -419,7 +419,7 @@ class SameImages(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimOnChosen(Problem):
-    """The best of many values of one set is too good by chance: a set that chose the weights flatters them.
+    """The best of many values on one set is too good by chance: a set that chose the weights flatters them.
 
     The test set chooses nothing; claim what it shows.
     """
@@ -431,7 +431,7 @@ class ClaimOnChosen(Problem):
     choice_span: Span | None
 
     def message(self) -> str:
-        return f'`{self.metric}` is claimed of the set that chose the weights of stage "{self.title}"'
+        return f'`{self.metric}` is claimed on the set that chose the weights of stage "{self.title}"'
 
     def related(self) -> Places:
         return _also(self.choice_span, "chosen here")
@@ -442,7 +442,7 @@ class ClaimOnChosen(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestUnclaimed(Problem):
-    """Where there is a test set, it is the one to make claims of: it took no part in any choice, by hand or by rule."""
+    """Where there is a test set, it is the one to make claims on: it took no part in any choice, by hand or by rule."""
 
     code: ClassVar[str] = "W728"
     source: ClassVar[str] = "Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.2"
@@ -450,7 +450,7 @@ class TestUnclaimed(Problem):
     name: str
 
     def message(self) -> str:
-        return f"`{self.metric}` is claimed of the validation set, and nothing of the test set"
+        return f"`{self.metric}` is claimed on the validation set, and nothing on the test set"
 
     def help(self) -> str:
         return f"claim `test.{self.name}`"
@@ -463,7 +463,7 @@ class TestUnclaimed(Problem):
 class ViewsUnused(Problem):
     """`views` fixes a few versions of an image where the augmentation could make more.
 
-    Where nothing is random, or flips make no more than so many, what frozen parts give of each is computed once anyway.
+    Where nothing is random, or flips make no more than so many, frozen features are computed once anyway.
     """
 
     code: ClassVar[str] = "W729"
@@ -473,7 +473,7 @@ class ViewsUnused(Problem):
     augment_span: Span | None
 
     def message(self) -> str:
-        makes = "nothing is random" if self.outcomes == 1 else f"the augmentation makes {self.outcomes} images of one"
+        makes = "nothing is random" if self.outcomes == 1 else f"the augmentation has {self.outcomes} outcomes"
         return f"`views = {self.views}` has no effect: {makes}"
 
     def related(self) -> Places:
@@ -487,7 +487,7 @@ class ViewsUnused(Problem):
 class ViewsNeverRepeat(Problem):
     """Each epoch takes the next version of an image.
 
-    With more versions than epochs none comes a second time: nothing is gained, and the last ones are never made.
+    With more versions than epochs none is seen a second time: nothing is gained, and the last ones are never made.
     """
 
     code: ClassVar[str] = "W730"
@@ -497,7 +497,7 @@ class ViewsNeverRepeat(Problem):
     length_span: Span | None
 
     def message(self) -> str:
-        return f"none of the {self.views} versions of an image comes twice in {self.length}"
+        return f"none of the {self.views} versions of an image is seen twice in {self.length}"
 
     def related(self) -> Places:
         return _also(self.length_span, "the stage's length")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 _TRAIN = "a stage names what trains, the rest is frozen: `train = head` or `train = base.block3 .. head`"
 _FOR = "the length of a stage is `for = 10 epochs` or `for = 500 steps`"
-_SCALE = "write `optimizer = adam(lr = …)`, and `lr_scale = { base.block3 = 0.1 }` for rates by part"
+_SCALE = "write `optimizer = adam(lr = …)`, and `lr_scale = { base.block3 = 0.1 }` for learning rates by part"
 _WARMUP = "write it in the schedule: `cosine(warmup = 1 epoch)`"
 _CLASSES = "the number of classes comes from the data: `head = [dense(classes)]`"
 _SOURCE = 'images are named by a source: `train = folder("data/train")`'
-_WHERE = "where it runs is said to the command, not in the recipe:"
+_WHERE = "where it runs is given on the command line, not in the recipe:"
 _NORMALIZE = "write it in `data`: `prepare = [normalize(mean = …, std = …)]`"
 
 HABITS = {
@@ -78,7 +78,7 @@ HABITS = {
     "val_loss": "valid.loss",
     "val.loss": "valid.loss",
     "loss": "loss|valid.loss",
-    "precision": "valid.precision|not in this release: numbers have 32 bits",
+    "precision": "valid.precision|not in this release: training is in 32 bits",
     "batch_size": "batch",
     "batchsize": "batch",
     "bs": "batch",
@@ -179,7 +179,7 @@ HABITS = {
     "num_workers": f"{_WHERE} `ftr run --workers 4`",
     "output": f"{_WHERE} `ftr run --out folder`",
     "output_dir": f"{_WHERE} `ftr run --out folder`",
-    "metrics": "all metrics are computed always; `monitor = valid.f1` chooses by one",
+    "metrics": "all metrics are always computed; `monitor = valid.f1` chooses by one",
     "metric": "metric|monitor",
     "true": "true",
     "yes": "true",

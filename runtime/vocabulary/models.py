@@ -36,7 +36,7 @@ BASE = family(
     "a base",
     Entry(
         "packaged",
-        "A network whose ImageNet weights come as a Python package: works with no network.",
+        "A network whose ImageNet weights come as a Python package: works offline.",
         (
             Arg("name", OneOfStrings("packaged base", tuple(PACKAGED)), "Name of the network."),
             Arg(

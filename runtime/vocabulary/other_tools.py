@@ -13,9 +13,9 @@ _LOSS = f"{_ABSENT}; the loss is `cross_entropy`, with or without `label_smoothi
 _OPTIMIZER = f"{_ABSENT}; the optimizers are `sgd`, `nag`, `adam`, `adamw` and `rmsprop`"
 _SCHEDULE = f"{_ABSENT}; `ftr explain schedule` shows the schedules that there are"
 _EXTENDS = 'a recipe builds on another one with `extends "base.ftr"` in its second line'
-_WHERE = "said to the command, not in the recipe:"
-_SHUFFLED = "`holdout` draws from each class alike, by the recipe's `seed`; there is nothing to write"
-_ALWAYS = "done always: there is nothing to write"
+_WHERE = "given on the command line, not in the recipe:"
+_SHUFFLED = "`holdout` is stratified by class, by the recipe's `seed`; there is nothing to write"
+_ALWAYS = "always done: there is nothing to write"
 _KEPT = (
     "`monitor = valid.accuracy` in a stage keeps the weights of its best epoch; checkpoints are written without asking"
 )
@@ -27,8 +27,8 @@ _WARMUP = "write it in the schedule: `schedule = cosine(warmup = 10%)`"
 _FREEZE_EPOCHS = (
     "a stage that trains the head, then one that trains more: `train = head`, `train = base.block3 .. head`"
 )
-_ALLOW = "advice is excused by a comment at the end of its line: `# allow: W710`"
-_FRACTION = "`valid = holdout(20%)` holds out a share of the training images"
+_ALLOW = "advice is silenced by a comment at the end of its line: `# allow: W710`"
+_FRACTION = "`valid = holdout(20%)` holds out a fraction of the training images"
 
 _ROWS = (
     (
@@ -55,7 +55,7 @@ _ROWS = (
     ("stepsperepoch limittrainbatches", _EPOCH_SHARE),
     (
         "rgba transparency transparent alphachannel premultiplied background",
-        "images with transparency are laid over white; `prepare = [flatten_alpha(black)]` chooses",
+        "images with transparency are flattened onto white; `prepare = [flatten_alpha(black)]` chooses",
     ),
     (
         "bitdepth uint16 windowing",
@@ -77,11 +77,11 @@ _ROWS = (
     ("onecycle onecyclelr cyclic cycliclr reducelronplateau plateau inversesqrt", _SCHEDULE),
     (
         "warmrestarts cosineannealingwarmrestarts sgdr restarts",
-        "two stages in a row restart the rate, each with `schedule = cosine`",
+        "two stages in a row restart the learning rate, each with `schedule = cosine`",
     ),
     ("smoothing labelsmoothingfactor", "write `loss = cross_entropy(label_smoothing = 0.1)`"),
     ("lr0 initiallr startlr", _LR),
-    ("lrf minlrratio", "write `schedule = cosine(final = 1%)`, the share of the peak rate that is left at the end"),
+    ("lrf minlrratio", "write `schedule = cosine(final = 1%)`, as a fraction of the peak learning rate"),
     ("lrscheduletype lrschedulertype sched lrschedule", "schedule"),
     ("coslr", "`schedule = cosine` is the default of a stage; there is nothing to write"),
     ("warmupratio warmuplr warmupbiaslr warmupmomentum warmupproportion", _WARMUP),
@@ -110,11 +110,11 @@ _ROWS = (
     ("project savedir outputdirectory logdir expname", f"{_WHERE} `ftr run --out FOLDER`"),
     ("accelerator devices gpus usegpu nocuda", f"{_WHERE} `ftr run --device gpu`"),
     ("dataloadernumworkers nworkers njobs", f"{_WHERE} `ftr run --workers 4`"),
-    ("cache cacheimages", "what frozen parts give is kept always; `ftr run --no-cache` goes without"),
+    ("cache cacheimages", "frozen features are always cached; `ftr run --no-cache` goes without"),
     ("ema swa modelema movingaverage polyak", f"{_ABSENT}; `monitor` keeps the weights of the best epoch"),
     (
         "amp fp16 bf16 float16 bfloat16 half mixedprecision autocast precision16",
-        f"{_ABSENT}: numbers have 32 bits; `features = half` in `data` keeps what frozen parts give in 16",
+        f"{_ABSENT}: training is in 32 bits; `features = half` in `data` caches frozen features in 16",
     ),
     (
         "accumulate accumulation gradientaccumulation accumulategradbatches gradientaccumulationsteps",
@@ -123,7 +123,7 @@ _ROWS = (
     ("ddp distributed dataparallel multigpu", f"{_ABSENT}: a run uses one device"),
     ("distillation distill teacher quantization quantize pruning lora adapter", _ABSENT),
     ("kfold crossvalidation crossval folds ensemble tta testtimeaugmentation", _ABSENT),
-    ("detection segmentation regression multilabel", f"{_ABSENT}: the task is `classification`, one class an image"),
+    ("detection segmentation regression multilabel", f"{_ABSENT}: the task is `classification`, one class per image"),
     ("requiresgrad gradreq", "a stage names what trains, the rest is frozen: `train = head`"),
     ("freezebn bnfreeze", "write `norm = frozen` in a stage"),
     ("validpct valpct splitratio validationsplit validsplit testsplit testsize valsize validsize", _FRACTION),

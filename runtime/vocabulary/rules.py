@@ -30,7 +30,7 @@ class HeadWithoutClasses(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmupTooLong(Problem):
-    """Warm-up lies inside the stage and is shorter than it: otherwise the rate never reaches its peak."""
+    """Warm-up lies inside the stage and is shorter than it: otherwise the learning rate never reaches its peak."""
 
     code: ClassVar[str] = "E421"
     warmup: str
@@ -67,7 +67,7 @@ class SizeConflict(Problem):
     size_span: Span | None
 
     def message(self) -> str:
-        return f"this crop makes images of {self.crop}px, the size is {self.size}px"
+        return f"this crop makes images of {self.crop}px, but `size` is {self.size}px"
 
     def related(self) -> tuple[tuple[Span, str], ...]:
         return ((self.size_span, "the size"),) if self.size_span else ()
@@ -78,7 +78,7 @@ class SizeConflict(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleOfFrozen(Problem):
-    """A rate scale is for a part that trains in the stage."""
+    """`lr_scale` is for parts that train in the stage."""
 
     code: ClassVar[str] = "E424"
     parts: tuple[str, ...]
@@ -87,15 +87,15 @@ class ScaleOfFrozen(Problem):
     def message(self) -> str:
         names = quoted(self.parts)
         if len(self.parts) == 1:
-            return f"{names} has a rate scale and does not train in this stage"
-        return f"{names} have a rate scale and do not train in this stage"
+            return f"{names} has an `lr_scale` and does not train in this stage"
+        return f"{names} have an `lr_scale` and do not train in this stage"
 
     def related(self) -> tuple[tuple[Span, str], ...]:
         return ((self.train_span, "what trains"),) if self.train_span else ()
 
     def help(self) -> str:
         them, their = ("it", "its") if len(self.parts) == 1 else ("them", "their")
-        return f"add {them} to `train`, or remove {their} scale"
+        return f"add {them} to `train`, or remove {their} `lr_scale`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ class HeldOutTooMuch(Problem):
         return "the holdouts leave nothing to train on"
 
     def help(self) -> str:
-        return "together `valid` and `test` hold out less than all: such as `holdout(20%)` each"
+        return "`valid` and `test` together must hold out less than all: such as `holdout(20%)` each"
 
     def related(self) -> tuple[tuple[Span, str], ...]:
         return ((self.first, "the other holdout"),) if self.first else ()
@@ -117,12 +117,12 @@ class HeldOutTooMuch(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoTestSet(Problem):
-    """A claim about the test set needs one."""
+    """A claim on the test set needs one."""
 
     code: ClassVar[str] = "E426"
 
     def message(self) -> str:
-        return "this claims something about the test set, and there is none"
+        return "this is a claim on the test set, but there is none"
 
     def help(self) -> str:
         return "add `test = folder(…)` or `test = holdout(20%)` to `data`, or claim `valid.…`"
@@ -143,7 +143,7 @@ class SizeNotTaken(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacesNotRising(Problem):
-    """The places of a multistep schedule rise, have one unit, and lie inside the stage; later ones would do nothing."""
+    """The milestones of a multistep schedule ascend, in one unit, inside the stage; later ones would do nothing."""
 
     code: ClassVar[str] = "E428"
     reason: str
@@ -154,7 +154,7 @@ class PlacesNotRising(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepMisused(Problem):
-    """`normalize`, `flatten_alpha` and `levels` stand once, in `prepare`, where they hold for all images."""
+    """`normalize`, `flatten_alpha` and `levels` are given once, in `prepare`, where they apply to all images."""
 
     code: ClassVar[str] = "E429"
     name: str
@@ -170,23 +170,23 @@ class StepMisused(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaledTwice(Problem):
-    """Each part has one rate scale."""
+    """Each part has one scale in `lr_scale`."""
 
     code: ClassVar[str] = "E430"
     part: str
 
     def message(self) -> str:
-        return f"`{self.part}` has two rate scales"
+        return f"`{self.part}` has two scales in `lr_scale`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleOfPattern(Problem):
-    """Rate scales are for whole parts; `matching("…")` selects single parameters."""
+    """`lr_scale` is for whole parts; `matching("…")` selects single parameters."""
 
     code: ClassVar[str] = "E431"
 
     def message(self) -> str:
-        return "a rate scale is for parts, not for parameters by name"
+        return "`lr_scale` takes parts, not parameters by name"
 
     def help(self) -> str:
         return "name the part, such as `base.block3`"
@@ -202,7 +202,7 @@ class NothingCrops(Problem):
         return "no crop follows this resize"
 
     def help(self) -> str:
-        return "add `center_crop` behind it, or `random_crop` in `augment`"
+        return "add `center_crop` after it, or `random_crop` in `augment`"
 
 
 def image_size(recipe: CheckedRecipe) -> tuple[int, Span | None]:
@@ -245,7 +245,7 @@ def _multistep(recipe: CheckedRecipe) -> Iterator[Problem]:
             length: Quantity = stage["for"]
             reason = ""
             if len({place.unit for place in places}) > 1 or numbers != sorted(set(numbers)):
-                reason = "these places do not rise, or mix epochs and steps"
+                reason = "these milestones are not in ascending order, or mix epochs and steps"
             elif places[0].unit == length.unit and numbers[-1] >= length.number:
                 reason = f"the stage of {length} is over before {places[-1]}"
             if reason:
@@ -289,13 +289,13 @@ def _once(recipe: CheckedRecipe) -> Iterator[Problem]:
     seen: set[str] = set()
     for step in data["prepare"] or ():
         if step.value.name in names and step.value.name in seen:
-            yield StepMisused(span=step.span, name=step.value.name, where="stands twice")
+            yield StepMisused(span=step.span, name=step.value.name, where="is given twice")
         seen.add(step.value.name)
     for block in (data, *recipe.all("stage")):
         augment = block["augment"]
         for step in augment if isinstance(augment, tuple) else ():
             if step.value.name in names:
-                yield StepMisused(span=step.span, name=step.value.name, where="is no augmentation")
+                yield StepMisused(span=step.span, name=step.value.name, where="is not an augmentation")
 
 
 def _scales(recipe: CheckedRecipe) -> Iterator[Problem]:

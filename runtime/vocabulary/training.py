@@ -33,7 +33,7 @@ _DECAY = (
     Arg("weight_decay", Number(0, 10), "Strength of the decay of weights towards zero.", 0.0),
     Arg("decay_norms", Truth(), "Decay biases and the scale and shift of norms as well.", False),
 )
-_MOMENTUM = Arg("momentum", _BETA, "Share of the last update that is kept.", 0.9)
+_MOMENTUM = Arg("momentum", _BETA, "Fraction of the last update that is kept.", 0.9)
 _MOMENTS = (
     Arg("beta1", _BETA, "Decay of the mean of gradients.", 0.9),
     Arg("beta2", _BETA, "Decay of the mean of squared gradients.", 0.999),
@@ -93,7 +93,7 @@ OPTIMIZER = family(
         (
             _lr(1e-3),
             Arg("rho", _BETA, "Decay of the mean of squared gradients.", 0.9),
-            Arg("momentum", _BETA, "Share of the last update that is kept.", 0.0),
+            Arg("momentum", _BETA, "Fraction of the last update that is kept.", 0.0),
             Arg("epsilon", _POSITIVE, "Added inside the root.", 1e-8),
             Arg("centered", Truth(), "Subtract the square of the gradients' mean.", False),
             *_DECAY,
@@ -112,17 +112,17 @@ OPTIMIZER = family(
 _WARMUP = Arg(
     "warmup",
     Duration(whole=False, zero=True, share=True),
-    "Length of the linear rise from 0, inside the stage: of W steps, step s has s / W of the peak.",
+    "Length of the linear warm-up from 0, inside the stage: of W steps, step s has s / W of the peak.",
     Default("0 epochs"),
 )
-_FINAL = Arg("final", _FRACTION, "Rate at the end, as a fraction of the peak.", 0.0)
+_FINAL = Arg("final", _FRACTION, "Learning rate at the end, as a fraction of the peak.", 0.0)
 
 
 def _factor(default: float, doc: str) -> Arg:
     return Arg("factor", Number(0, 1, above=True), doc, default)
 
 
-_PLACE = "f the share of the peak, s the step from 0, W the steps of the warm-up"
+_PLACE = "f the fraction of the peak, s the step from 0, W the steps of the warm-up"
 _DONE = "t = (s - W) / (S - W)"
 _DECAYING = f"{_PLACE}, S those of the stage\n{_DONE}"
 
@@ -131,17 +131,17 @@ SCHEDULE = family(
     "a schedule",
     Entry(
         "constant",
-        "The peak rate throughout.",
+        "The peak learning rate throughout.",
         (_WARMUP,),
         positional=0,
         examples=("schedule = constant", "schedule = constant(warmup = 100 steps)"),
     ),
     Entry(
         "step",
-        "The rate times `factor` each time `every` has passed.",
+        "Multiplies the learning rate by `factor` each time `every` has passed.",
         (
             Arg("every", Duration(), "Length between two drops.", Default("10 epochs")),
-            _factor(0.1, "What a drop multiplies the rate by."),
+            _factor(0.1, "What each drop multiplies the learning rate by."),
             _WARMUP,
         ),
         source="mxnet.lr_scheduler.FactorScheduler",
@@ -150,20 +150,20 @@ SCHEDULE = family(
     ),
     Entry(
         "multistep",
-        "The rate times `factor` at each of the given places of the stage.",
+        "Multiplies the learning rate by `factor` at each of the given milestones of the stage.",
         (
-            Arg("at", ListOf(Duration()), "Places of the drops, rising."),
-            _factor(0.1, "What a drop multiplies the rate by."),
+            Arg("at", ListOf(Duration()), "The milestones, in ascending order."),
+            _factor(0.1, "What each drop multiplies the learning rate by."),
             _WARMUP,
         ),
         source="mxnet.lr_scheduler.MultiFactorScheduler",
-        formula="f the share of the peak\nf = factor^(number of the places that are reached)",
+        formula="f the fraction of the peak\nf = factor^(number of the milestones that are reached)",
         examples=("for = 10 epochs\nschedule = multistep(at = [5 epochs, 8 epochs], factor = 0.1)",),
     ),
     Entry(
         "exponential",
-        "The rate times `factor` over each epoch, smoothly.",
-        (_factor(0.9, "What an epoch multiplies the rate by."), _WARMUP),
+        "Multiplies the learning rate by `factor` over each epoch, smoothly.",
+        (_factor(0.9, "What each epoch multiplies the learning rate by."), _WARMUP),
         source="torch.optim.lr_scheduler.ExponentialLR, per step",
         formula=f"{_PLACE}\nf = factor^((s - W) / steps of an epoch)",
         examples=("schedule = exponential(factor = 0.8)",),
@@ -171,7 +171,7 @@ SCHEDULE = family(
     Entry(
         "polynomial",
         "From the peak down to `final`, in a straight line where `power` is 1.",
-        (Arg("power", Number(0, 10, above=True), "Exponent of the fall.", 1.0), _FINAL, _WARMUP),
+        (Arg("power", Number(0, 10, above=True), "Exponent of the decay.", 1.0), _FINAL, _WARMUP),
         source="mxnet.lr_scheduler.PolyScheduler",
         formula=f"{_DECAYING}\nf = final + (1 - final) (1 - t)^power",
         examples=("schedule = polynomial(power = 2, final = 1%)",),
@@ -203,8 +203,8 @@ CLIP = family(
     ),
     Entry(
         "value",
-        "Brings each element of the gradient into -limit .. limit.",
-        (Arg("limit", _POSITIVE, "Largest size of an element of the mean gradient."),),
+        "Clips each element of the gradient to -limit .. limit.",
+        (Arg("limit", _POSITIVE, "Largest absolute value of an element of the mean gradient."),),
         examples=("clip = value(0.5)", "clip = value(limit = 0.5)"),
     ),
 )
@@ -229,25 +229,25 @@ STOP = family(
 
 RECOVERY = family(
     "recovery",
-    "a way to go on after the loss diverged",
+    "a way to continue after the loss diverges",
     Entry(
         "back_off",
-        "Goes back to the beginning of the epoch and on from there at a lower rate, `times` times at most.",
+        "Goes back to the beginning of the epoch and continues at a lower learning rate, at most `times` times.",
         (
-            Arg("factor", Number(0, 1, above=True, below=True), "What the rate is multiplied by, each time.", 0.5),
+            Arg("factor", Number(0, 1, above=True, below=True), "What the learning rate is multiplied by.", 0.5),
             Arg("times", Number(1, 100, whole=True), "How often, before the run stops.", 3),
         ),
-        formula="after n times back: rate = factor^n lr schedule(step)",
+        formula="after n times back: learning rate = factor^n lr schedule(step)",
         examples=("on_divergence = back_off", "on_divergence = back_off(factor = 0.1, times = 1)"),
     ),
 )
 
 RATE_RULE = family(
     "rate rule",
-    "a rule for the rates of parts",
+    "a rule for the learning rates of parts",
     Entry(
         "layer_decay",
-        "The head has 1; each part before it has `decay` times the scale of the part behind it.",
+        "The head has 1; each part before it has `decay` times the scale of the part after it.",
         (Arg("decay", Number(0, 1, above=True), "Scale from one part to the one before it."),),
         source="Clark et al. 2020 (ELECTRA), per block",
         formula="k the parts from here to the head, 0 for the head itself\nscale = decay^k",

@@ -69,7 +69,7 @@ class DamagedWeights(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnsupportedWeights(Problem):
-    """The weights file is sound, but holds something that cannot be put into a network here.
+    """The weights file is intact, but holds something that cannot be put into a network here.
 
     Dense, named arrays of plain numbers are read; sparse or unnamed arrays, quantized or
     bfloat16 numbers, and PyTorch's zip format are not.
@@ -103,7 +103,7 @@ class CodeInWeights(Problem):
 
     def message(self) -> str:
         """Say what is wrong."""
-        return f"`{self.path}` names code, not only weights: `{_plain(self.name)}`"
+        return f"`{self.path}` contains code, not just weights: `{_plain(self.name)}`"
 
     def help(self) -> str:
         """Say what to do about it."""
@@ -199,7 +199,7 @@ class PackageNotInstalled(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoHostedWeights(Problem):
-    """The zoo's hosted weights for this base cannot be had.
+    """The zoo's hosted weights for this base are not available.
 
     For some networks a zoo never hosted any. For the others, the files of MXNet and GluonCV are reported
     gone since February 2024 (https://github.com/dmlc/gluon-cv/issues/1778): only a copy in the zoo's cache

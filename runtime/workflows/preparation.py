@@ -108,5 +108,5 @@ def _check_paths(recipe: CheckedRecipe) -> None:
             if isinstance(value.value, Path | str):
                 str(Path(value.value).absolute()).encode()
     except UnicodeEncodeError:
-        reason = "the path of the recipe or of its data is no UTF-8 text; rename it"
+        reason = "the path of the recipe or of its data is not UTF-8; rename it"
         raise RecipeError(Unreadable(path=recipe.source.name, reason=reason)) from None

@@ -90,7 +90,7 @@ def settings_of(lock: Lock, workers: int, device: str | None) -> RunSettings:
     fuse = lock.choice("fuse", ("on", "off")) == "on"
     locked = lock.facts.get(("run", "device"))
     if not isinstance(locked, str):
-        raise lock.broken(("run", "device"), "`run.device` is no text")
+        raise lock.broken(("run", "device"), "`run.device` is not text")
     return RunSettings(device or locked, workers, fuse=fuse)
 
 
@@ -108,7 +108,7 @@ class Verdict:
         if not self.results:
             return "identical: the same weights, bit for bit, and the same metrics"
         if not self.reasons:
-            return "fails: another result, though the machine, the versions and the settings are those of the lock"
+            return "fails: a different result, though the machine, the versions and the settings are those of the lock"
         if not self.claims:
             return "fails: not identical, and the recipe has no `expect` that could hold"
         if not all(self.claims):

@@ -101,7 +101,7 @@ def test_explain(ftr: Ftr) -> None:
     code, out, _ = ftr("explain", "adamw")
     assert code == 0
     assert "1711.05101" in out
-    assert ftr("explain", "e601").out.startswith("E601: loss not finite\n\n  The loss became infinite")
+    assert ftr("explain", "e601").out.startswith("E601: loss not finite\n\n  The loss became NaN or infinite")
     assert ftr("explain").code == 0
     code, out, err = ftr("explain", "adma")
     assert (code, out) == (2, "")
@@ -288,7 +288,7 @@ def test_whether_images_were_seen_may_not_be_known(ftr: Ftr, trained: Path, phot
     pack, old = tmp_path / "a.ftrpack", shutil.copytree(trained, tmp_path / "old")
     assert ftr("pack", trained, "-o", pack).code == 0
     (old / "images.json").write_text('{"train": 3}')
-    for run, why in ((pack, "packs do not hold the images' hashes"), (old, "its folder has no sound `images.json`")):
+    for run, why in ((pack, "packs do not hold the images' hashes"), (old, "its folder has no valid `images.json`")):
         code, out, err = ftr("evaluate", run, "--data", photos / "test", "--json")
         assert (code, err) == (0, f"whether {run} was trained on these images is not known: {why}\n")
         assert json.loads(out)["seen"] is None
@@ -398,7 +398,7 @@ def test_the_exported_numbers_are_those_of_the_run(trained: Path) -> None:
 def test_an_export_needs_a_name(ftr: Ftr, trained: Path, out: str) -> None:
     code, _, err = ftr("export", trained, "--out", out)
     assert code == 2
-    assert "--out takes the beginning of the files' names" in err
+    assert "--out takes the prefix of the files' names" in err
 
 
 def test_runs_are_listed(ftr: Ftr, trained: Path, tmp_path: Path) -> None:
@@ -584,7 +584,7 @@ def test_signals_end_a_run_soon(photos: Path, tmp_path: Path, number: int, code:
     assert process.returncode == code
     assert re.fullmatch(
         r'interrupted; run/model\.params has the best weights so far, of epoch \d+ of stage 1 "[^"]+"\n'
-        r"to go on: ftr run --resume run\n",
+        r"to resume: ftr run --resume run\n",
         ADVICE.sub("", err),
     ), err
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"

@@ -148,10 +148,10 @@ def test_a_killed_run_is_reported_with_the_line_of_its_batch(start: Start, photo
     _, err = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGKILL
     said = err[err.index("error[") :]
-    assert re.match(r"error\[E650\]: the run was killed from outside \(SIGKILL\); it had 0\.\d GB of memory", said)
+    assert re.match(r"error\[E650\]: the run was killed from outside \(SIGKILL\); its peak memory was 0\.\d GB", said)
     assert f"--> {tmp_path}/r.ftr:8:11\n" in said
     assert "batch = 16\n  |           ^^\n" in said
-    assert "`batch = 8` takes less; as it is, and with more memory, `ftr run --resume 'a run'` goes on" in said
+    assert "`batch = 8` takes less; as it is, and with more memory, `ftr run --resume 'a run'` resumes it" in said
 
 
 def test_no_run_outlives_its_parent(start: Start, photos: Path, tmp_path: Path) -> None:
@@ -189,8 +189,8 @@ def test_the_kernels_kill_is_told_from_others(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == (
         "error[E607]: out of memory: the kernel has killed the run, which had 14.0 GB\n"
         " --> r.ftr:2:9\n  |\n2 | batch = 64\n  |         ^^\n"
-        "  = help: `batch = 16` should fit; or make `size` smaller, train fewer parts, or keep less: `--no-cache`; "
-        "as it is, and with more memory, `ftr run --resume runs/r-1` goes on\n\n"
+        "  = help: `batch = 16` should fit; or make `size` smaller, train fewer parts, or cache less: `--no-cache`; "
+        "as it is, and with more memory, `ftr run --resume runs/r-1` resumes it\n\n"
     )
     guard._say(signal.SIGSEGV, 10**9, False, {})
     assert "error[E650]: the run crashed in a native library (SIGSEGV)" in capsys.readouterr().err
@@ -465,8 +465,8 @@ def test_ten_thousand_classes_take_no_matrix() -> None:
 @pytest.mark.parametrize(
     ("counts", "code", "said"),
     [
-        ({"red": 8}, "E505", "one class only"),
-        ({"red": 1}, "E505", "one class only"),
+        ({"red": 8}, "E505", "only one class"),
+        ({"red": 1}, "E505", "only one class"),
         ({"red": 1, "blue": 1}, "E516", "the valid set has 0 images"),
         ({"red": 8, "blue": 0}, "E504", "blue"),
     ],

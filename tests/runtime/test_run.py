@@ -613,12 +613,12 @@ def test_a_path_that_no_recipe_can_hold_is_refused_before_the_training(photos: P
     recipe = write_recipe(
         folder / "r.ftr", Path("photos"), sources=[], data='  train = folder("photos")\n  valid = holdout(20%)'
     )
-    with pytest.raises(RecipeError, match="no UTF-8 text"):
+    with pytest.raises(RecipeError, match="is not UTF-8"):
         prepare(recipe)
     recipe = write_recipe(
         tmp_path / "r.ftr", Path("photos"), sources=[], data='  train = folder("photos")\n  valid = holdout(20%)'
     )
-    with pytest.raises(RecipeError, match="no UTF-8 text"):
+    with pytest.raises(RecipeError, match="is not UTF-8"):
         prepare(recipe, (), folder)
 
 

@@ -12,7 +12,7 @@ from recipe_lang.words import listed, quoted, suggested
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownField(Problem):
-    """Each block has a fixed set of fields; an unknown one is never dropped in silence."""
+    """Each block has a fixed set of fields; an unknown one is never silently dropped."""
 
     code: ClassVar[str] = "E201"
     name: str
@@ -160,7 +160,7 @@ class UnknownMetric(Problem):
     is_of_test: bool = False  # it exists, for a set that does not choose
 
     def message(self) -> str:
-        return f"`{self.name}` cannot stand here" if self.is_of_test else f"unknown metric `{self.name}`"
+        return f"`{self.name}` cannot be used here" if self.is_of_test else f"unknown metric `{self.name}`"
 
     def help(self) -> str:
         sets = listed(tuple(f"`{name}`" for name in self.sets))
@@ -172,7 +172,7 @@ class UnknownMetric(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownWord(Problem):
-    """A place that takes one of a few words got another."""
+    """Where one of a few words is expected, there is another."""
 
     code: ClassVar[str] = "E208"
     name: str
@@ -195,7 +195,7 @@ class UnknownWord(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownString(Problem):
-    """A string that names one of a known list (a zoo's model) names none of it."""
+    """A string must name one of a known list, such as a zoo's models."""
 
     code: ClassVar[str] = "E209"
     name: str
@@ -226,7 +226,7 @@ class UnknownSetting(Problem):
         if self.suggestion:
             return f"did you mean `{self.suggestion}`?"
         name = self.name.rpartition(".")[2]
-        use = f"write {self.use}" if self.use else f"use `${name}` where it counts"
+        use = f"write {self.use}" if self.use else f"use `${name}` where it is needed"
         add = f"add `param {name} = …` to the recipe and {use}"
         only = "only parameters can be set: " if "." in self.name else ""
         return only + (f"it declares {quoted(self.options)}; for another one {add}" if self.options else add)

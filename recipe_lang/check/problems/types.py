@@ -14,7 +14,7 @@ _SHORT = 70  # characters; a longer label repeats too much of the message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrongType(Problem):
-    """A value of one kind stands where another kind is expected."""
+    """A value of one kind is given where another kind is expected."""
 
     code: ClassVar[str] = "E301"
     what: str
@@ -47,7 +47,7 @@ class OutOfRange(Problem):
     hint: str = ""
 
     def message(self) -> str:
-        return f"{self.what} is {self.found}, it must be {self.allowed}"
+        return f"{self.what} is {self.found}; it must be {self.allowed}"
 
     def help(self) -> str:
         return self.hint
@@ -78,7 +78,7 @@ class WrongUnit(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TooManyArguments(Problem):
-    """Only the first arguments of a call may stand without their names."""
+    """Only the first arguments of a call may be positional."""
 
     code: ClassVar[str] = "E304"
     call: str
@@ -89,7 +89,7 @@ class TooManyArguments(Problem):
         if not self.options:
             return f"`{self.call}` takes no arguments"
         count = {0: "no argument", 1: "one argument"}.get(self.limit, f"{self.limit} arguments")
-        return f"`{self.call}` takes {count} without a name"
+        return f"`{self.call}` takes {count} by position"
 
     def help(self) -> str:
         return f"name it: {', '.join(f'`{name} = …`' for name in self.options)}" if self.options else ""
@@ -97,15 +97,15 @@ class TooManyArguments(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionalAfterNamed(Problem):
-    """Arguments without a name come first."""
+    """Positional arguments come before named ones."""
 
     code: ClassVar[str] = "E305"
 
     def message(self) -> str:
-        return "an argument without a name stands behind one with a name"
+        return "a positional argument follows a named one"
 
     def help(self) -> str:
-        return "give it its name, or put it first"
+        return "name it, or put it first"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +199,7 @@ class EmptySelection(Problem):
     code: ClassVar[str] = "E312"
 
     def message(self) -> str:
-        return "this selector leaves nothing"
+        return "this selector selects nothing"
 
     def help(self) -> str:
-        return "select one part at least, such as `head`"
+        return "select at least one part, such as `head`"

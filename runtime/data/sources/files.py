@@ -208,7 +208,7 @@ def existing(path: Path, wanted: str) -> Path:
 def meant_path(path: Path, root: Path = Path()) -> str:
     """Say what a path that leads nowhere was meant as: a URL, a home folder, one with backslashes; else nothing."""
     if any(re.fullmatch(r"[A-Za-z][A-Za-z0-9+.]+:", part) for part in path.parts):  # `https:/` is left of `https://`
-        return "it is a URL, and files are read from this machine only: fetch them, and name the files"
+        return "it is a URL, but files are read from this machine only: download them, and name the files"
     if drive := next((part for part in path.parts if re.match(r"[A-Za-z]:($|\\)", part)), ""):
         return f"{quoted(drive[:2])} is a drive of Windows: write where its files lie on this machine"
     for place, part in enumerate(path.parts):

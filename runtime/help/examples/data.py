@@ -21,7 +21,7 @@ EXAMPLES: Mapping[str, Example] = {
         _PHOTOS,
         'train = csv("photos/labels.csv", image = "file", label = "kind")',
         "data",
-        "The images lie directly in photos; labels.csv beside them says what each one shows.",
+        "The images lie directly in photos; labels.csv beside them gives the class of each.",
     ),
     "E503": Example(
         _PHOTOS, 'train = folder("photos/train")', "data", "photos has the folders train and test, these the classes."
@@ -30,7 +30,7 @@ EXAMPLES: Mapping[str, Example] = {
         _PHOTOS,
         _PHOTOS,
         "data",
-        "photos/tulips has HEIC files only; it is right once they are converted to JPEG.",
+        "photos/tulips has HEIC files only; it works once they are converted to JPEG.",
     ),
     "E505": Example(
         _PHOTOS,
@@ -72,13 +72,13 @@ EXAMPLES: Mapping[str, Example] = {
         'train = fashion_mnist(path = "clothes")',
         'train = fashion_mnist(path = "fashion-mnist")',
         "data",
-        "The files in clothes broke off while they were copied; those in fashion-mnist are whole.",
+        "Copying the files in clothes was interrupted; those in fashion-mnist are complete.",
     ),
     "E512": Example(
         f"{_PHOTOS}\non_error = stop",
         f"{_PHOTOS}\non_error = skip",
         "data",
-        "One of the photos is a web page that was saved as 7.jpg.",
+        "One of the photos is a web page saved as 7.jpg.",
     ),
     "E513": Example(
         "transform = resize(24)",
@@ -118,7 +118,7 @@ EXAMPLES: Mapping[str, Example] = {
     "E522": Example(
         _net('gluon_params("copy.params")'),
         _net('gluon_params("net.params")'),
-        given="The copying of net.params to copy.params broke off.",
+        given="Copying net.params to copy.params was interrupted.",
     ),
     "E523": Example(
         'nd.save("net.params", {"weight": weight.tostype("row_sparse")})',
@@ -156,7 +156,7 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr new photos",
         "ftr new photos",
         "shell",
-        "All files in photos are web pages that were saved as .jpg; it is right once they are images.",
+        "All files in photos are web pages saved as .jpg; it works once they are images.",
     ),
     "E531": Example(
         "ftr new numbers.csv",
@@ -168,15 +168,15 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr new files.csv",
         "ftr new labels.csv",
         "shell",
-        "files.csv lists the images alone; labels.csv says what each of them shows.",
+        "files.csv lists the images alone; labels.csv gives the class of each.",
     ),
-    "E533": Example("ftr new photos", "ftr new photos --out new.ftr", "shell", "The file photos.ftr is there already."),
+    "E533": Example("ftr new photos", "ftr new photos --out new.ftr", "shell", "The file photos.ftr already exists."),
     "E534": Example(
-        "ftr new caf*", "mv caf* cafe\nftr new cafe", "shell", "The folder is called café in Latin-1, not in UTF-8."
+        "ftr new caf*", "mv caf* cafe\nftr new cafe", "shell", "The folder is named café in Latin-1, not in UTF-8."
     ),
     "E535": Example("ftr new photo", "ftr new photos", "shell", "The folder is called photos."),
     "E540": Example(
-        _net("imagenet"), _net('gluon_params("net.params")'), given="The servers of the zoo do not answer any more."
+        _net("imagenet"), _net('gluon_params("net.params")'), given="The servers of the zoo no longer answer."
     ),
     "E550": Example('train = matching("*gama")', 'train = matching("*gamma")', "stage"),
     "E551": Example(
@@ -188,7 +188,7 @@ EXAMPLES: Mapping[str, Example] = {
     "E552": Example(
         'base = gluon("alexnet", weights = none)\nhead = [global_avg_pool, dense(classes)]',
         'base = gluon("alexnet", weights = none)\nhead = [dense(classes)]',
-        given="The last block of alexnet is fully connected: it gives no maps to pool.",
+        given="The last block of alexnet is fully connected: it outputs no feature maps to pool.",
     ),
     "E553": Example(
         'train = folder("photos")\nexclude = "old.exclude.txt"',
@@ -224,7 +224,7 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr unpack half.ftrpack",
         "ftr unpack flowers.ftrpack",
         "shell",
-        "The download of half.ftrpack ended half way.",
+        "The download of half.ftrpack was cut short.",
     ),
     "E571": Example(
         "ftr unpack found.ftrpack",
@@ -236,7 +236,7 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr pack runs/flowers-1 --out flowers.ftrpack",
         "ftr pack runs/flowers-1 --out better.ftrpack",
         "shell",
-        "flowers.ftrpack is there already.",
+        "flowers.ftrpack already exists.",
     ),
     "E573": Example("ftr pull flowers", "ftr pull me/flowers", "shell", "The repository is me/flowers."),
     "E574": Example("ftr pull me/flowrs", "ftr pull me/flowers", "shell", "The repository is me/flowers."),

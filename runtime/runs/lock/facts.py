@@ -231,7 +231,7 @@ def keep_lock(recipe: Path, folder: Path) -> str:
         return f"{path} was written with other facts ({_named(changed)}); `ftr lock` renews it"
     if old and old.has_result:
         differs = differences(old.facts, new.facts, ("result",))
-        return f"{'another result than' if differs else 'the same result, bit for bit, as'} in {path}"
+        return f"{'a different result than' if differs else 'the same result, bit for bit, as'} in {path}"
     if False in (fact for (section, _), fact in new.facts.items() if section == "result.claims"):
         return ""
     with writing(path):
@@ -255,7 +255,7 @@ def renew_lock(recipe: Path, facts: Facts) -> str:
         return f"wrote {path}; the next `ftr run` adds its result"
     changed = differences(old.facts, facts, INPUTS)
     if not changed:
-        return f"{path} is as it should be" + ("" if old.has_result else "; the next `ftr run` adds its result")
+        return f"{path} is up to date" + ("" if old.has_result else "; the next `ftr run` adds its result")
     write_text(path, lock_text(facts))
     lines = [f"  {each.name}: {each.locked or 'none'} -> {each.now or 'none'}" for each in changed]
     return "\n".join([f"renewed {path}; the next `ftr run` adds its result", *lines])

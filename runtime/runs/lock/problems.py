@@ -66,7 +66,7 @@ _PUT_BACK = {
     "run.threads": "run with `--threads {}`",
     "run.device": "run with `--device {}`",
     "run.fuse": "say `--fuse` for on, `--no-fuse` for off",
-    "versions.python": "take the Python that it says",
+    "versions.python": "use the Python that it names",
 }
 
 
@@ -87,7 +87,7 @@ class BrokenLock(Problem):
 
     def help(self) -> str:
         """Say how to get a good one."""
-        return "take it back from version control, or write it anew with `ftr lock RECIPE`"
+        return "restore it from version control, or rewrite it with `ftr lock RECIPE`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,7 +154,7 @@ def open_pack(path: Path) -> Iterator[Pack]:
     with ExitStack() as stack:
         try:
             if os.path.exists(path) and not os.path.isfile(path):
-                raise OSError(None, "it is no ordinary file")
+                raise OSError(None, "it is not a regular file")
             file = stack.enter_context(path.open("rb"))
             directory = _directory(path, file)
             archive = stack.enter_context(_zip(path, file))
@@ -250,7 +250,7 @@ def _objection(entry: zipfile.ZipInfo) -> str:
     if entry.flag_bits or entry.extra or entry.comment:
         return "encrypted or with additions"
     if entry.external_attr != 0o644 << 16:
-        return "which is no ordinary file, or not as `ftr pack` writes it"
+        return "which is not a regular file, or not as `ftr pack` writes it"
     return _too_large(entry.file_size, entry.filename)
 
 
@@ -270,7 +270,7 @@ def _check_content(path: Path, pack: Pack) -> None:
                 text.decode(b"" if begins else chunk)
             text.decode(b"", final=True)
         except UnicodeDecodeError:
-            raise RecipeError(PackRefused(path=str(path), member=name, reason="which is no text")) from None
+            raise RecipeError(PackRefused(path=str(path), member=name, reason="which is not text")) from None
         if start != begins:
             raise RecipeError(PackRefused(path=str(path), member=name, reason="which is something else"))
 

@@ -138,7 +138,7 @@ def _unfinished(result: dict[str, Any]) -> list[str]:
 
 
 def _missing(path: str) -> str:
-    better = "better is a relative path" if path.startswith("/") else "give it to others too"
+    better = "better is a relative path" if path.startswith("/") else "share it too"
     return f"the recipe names {printable(path)}, which the pack does not hold: {better}"
 
 

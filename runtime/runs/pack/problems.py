@@ -11,10 +11,10 @@ from recipe_lang.words import printable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotAPack(Problem):
-    """A file that is no pack of `ftr pack`, or one that is damaged. Nothing of it has been used or written.
+    """A file that is not a pack of `ftr pack`, or one that is damaged. Nothing of it has been used or written.
 
     A pack is a zip archive of a narrow kind, so that equal runs give equal bytes: packed again by another program, it
-    is no pack any more.
+    is no longer a pack.
     """
 
     code: ClassVar[str] = "E570"
@@ -32,7 +32,7 @@ class NotAPack(Problem):
 class PackRefused(Problem):
     """A pack holds a few files of known names, each of bounded size, and nothing else.
 
-    Paths, links, compressed or encrypted parts, names that stand twice and files of other kinds have no place in it.
+    Paths, links, compressed or encrypted parts, names that occur twice and files of other kinds have no place in it.
     Nothing of such a pack has been used or written.
     """
 
@@ -42,7 +42,7 @@ class PackRefused(Problem):
     reason: str
 
     def message(self) -> str:
-        return f"{printable(self.path)} holds `{printable(self.member[:80])}`, {self.reason}: it is refused"
+        return f"{printable(self.path)} contains `{printable(self.member[:80])}`, {self.reason}: it is refused"
 
     def help(self) -> str:
         return "`ftr pack` does not make such a file; ask where it comes from"
@@ -50,16 +50,16 @@ class PackRefused(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileExists(Problem):
-    """A file that `ftr pack`, `ftr pull` or `ftr export` would write over is there already."""
+    """A file that `ftr pack`, `ftr pull` or `ftr export` would overwrite is there already."""
 
     code: ClassVar[str] = "E572"
     path: str
 
     def message(self) -> str:
-        return f"{printable(self.path)} exists"
+        return f"{printable(self.path)} already exists"
 
     def help(self) -> str:
-        return "choose another file with `--out`, or write over it with `--force`"
+        return "choose another file with `--out`, or overwrite it with `--force`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class NotARepository(Problem):
     name: str
 
     def message(self) -> str:
-        return f"`{printable(self.name)}` names no repository"
+        return f"`{printable(self.name)}` does not name a repository"
 
     def help(self) -> str:
         return "write `owner/name`, with letters, digits and `-`, `_`, `.`"
@@ -96,7 +96,7 @@ class NotARepository(Problem):
 class HubFailed(Problem):
     """The hub could not be reached, or it refused: a repository that is not there, or no right to read or write it.
 
-    Who you are, the hub knows from the token of `hf auth login`, or from the variable HF_TOKEN.
+    The hub knows you by the token of `hf auth login`, or by the variable HF_TOKEN.
     """
 
     code: ClassVar[str] = "E574"

@@ -29,9 +29,9 @@ _CHANCE = "the binomial distribution: sqrt(p (1 - p) / n)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imbalance(Problem):
-    """Accuracy counts images, so a model may pass over a rare class at no cost.
+    """Accuracy counts images, so a model can ignore a rare class at little cost.
 
-    A metric that counts classes alike (balanced accuracy, recall, f1) shows it; monitor one, or claim one.
+    A metric that weighs classes equally (balanced accuracy, recall, f1) shows it; monitor one, or claim one.
     """
 
     code: ClassVar[str] = "W740"
@@ -42,7 +42,7 @@ class Imbalance(Problem):
     def message(self) -> str:
         (most, many), (least, few) = self.largest, self.smallest
         rare = f"{quoted(least)} {few:,}"
-        return f"{quoted(most)} has {many:,} training images and {rare}, and nothing looks at the classes alike"
+        return f"{quoted(most)} has {many:,} training images and {rare}, and no metric weighs the classes equally"
 
     def help(self) -> str:
         return "write `monitor = valid.balanced_accuracy` in the last stage, or claim `test.balanced_accuracy`"
@@ -52,7 +52,7 @@ class Imbalance(Problem):
 class FewOfClass(Problem):
     """With fewer than 10 images of a class, what a model learns of it depends on which ones they are.
 
-    From 1 to 10 images of a class transfer gains most; after that, more images help more slowly.
+    Transfer gains most from 1 to 10 images per class; after that, more images help more slowly.
     """
 
     code: ClassVar[str] = "W741"
@@ -68,14 +68,14 @@ class FewOfClass(Problem):
         return f"{shown} have fewer than {_FEW_OF_CLASS} training images each, the smallest {self.fewest}"
 
     def help(self) -> str:
-        return "add images, join classes, or hold fewer out"
+        return "add images, merge classes, or hold out fewer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoughClaim(Problem):
     """A claim on few images holds or fails by chance: on other images of the same kind the number would differ.
 
-    Two standard errors either way are ordinary.
+    Two standard errors either way are common.
     """
 
     code: ClassVar[str] = "W743"
@@ -89,14 +89,14 @@ class RoughClaim(Problem):
         return f"`{self.claim}` on {self.images:,} images has a standard error of {points:.1f} points"
 
     def help(self) -> str:
-        return "hold more images out for it, or read the claim as that rough"
+        return "hold out more images for it, or read the claim as that rough"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassesAlike(Problem):
-    """Classes that people write in more than one way: what belongs to one is learnt as several.
+    """Classes that people write in more than one way: what belongs to one is learned as several.
 
-    They differ in upper and lower case, in how a number is written, or in blanks, hyphens and underscores. Single
+    They differ in upper and lower case, in how a number is written, or in spaces, hyphens and underscores. Single
     letters are not advised on: `a` and `A` may be letters that are read.
     """
 
@@ -107,15 +107,15 @@ class ClassesAlike(Problem):
     def message(self) -> str:
         shown = [listed(tuple(f"{quoted(name)} ({n:,})" for name, n in group), "and") for group in self.groups[:5]]
         more = f"; and {len(self.groups) - 5} more" if len(self.groups) > 5 else ""
-        return f"classes that may be one, with their training images: {'; '.join(shown)}{more}"
+        return f"classes that may be the same, with their training images: {'; '.join(shown)}{more}"
 
     def help(self) -> str:
-        return "where they are, write them alike in the table, or join their folders"
+        return "if so, spell them the same in the table, or merge their folders"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoLabelAsClass(Problem):
-    """A word that programs write where a value is missing became a class, and the model learns to tell it.
+    """A word that programs write where a value is missing became a class, and the model learns to predict it.
 
     pandas writes `nan`, R `NA`, spreadsheets `#N/A`, databases `NULL`.
     """
@@ -134,7 +134,7 @@ class NoLabelAsClass(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertainMetric(Problem):
-    """Of five classes or fewer, the true one is always among the five best, whatever the network answers."""
+    """Of five classes or fewer, the true one is always among the top five, whatever the network predicts."""
 
     code: ClassVar[str] = "W785"
     source: ClassVar[str] = "the definition: Russakovsky et al. 2015, arXiv 1409.0575, section 4.1 (1,000 classes)"
@@ -150,9 +150,9 @@ class CertainMetric(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassLost(Problem):
-    """Images that cannot be read leave their set after it was made, so that a small set can lose a class.
+    """Images that cannot be read are dropped after the split, so that a small set can lose a class.
 
-    Metrics of classes are then the mean of the others, and no longer say what they did.
+    Metrics over classes are then the mean of the others, and no longer comparable.
     """
 
     code: ClassVar[str] = "W761"
@@ -167,7 +167,7 @@ class ClassLost(Problem):
         return f"{shown} {'have' if many else 'has'} no image left in `{self.set_name}`: none of its images can be read"
 
     def help(self) -> str:
-        return "replace the files that were skipped, or hold more out"
+        return "replace the files that were skipped, or hold out more"
 
 
 def _imbalance(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Iterator[Problem]:

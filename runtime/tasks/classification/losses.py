@@ -54,7 +54,7 @@ LOSSES = (
                 Arg(
                     "label_smoothing",
                     Number(0, 1, below=True),
-                    "Share of the target that is spread evenly over all classes.",
+                    "Fraction of the target that is spread evenly over all classes.",
                     0.0,
                 ),
             ),

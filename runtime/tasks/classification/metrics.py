@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
 from runtime.plan.types import as_json
-from runtime.tasks.protocol import Cell, Metric, Table
+from runtime.tasks.protocol import LOSS, Cell, Metric, Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,29 +20,31 @@ if TYPE_CHECKING:
 
 
 METRICS: Mapping[str, Metric] = {
-    "loss": Metric(
-        "Mean cross entropy of the true class (natural logarithm), without smoothing.",
-        higher_is_better=False,
-        noun="loss",
-        high=None,
-        example="<= 0.5",
+    "loss": LOSS,
+    "accuracy": Metric(
+        "Fraction of images whose highest score is that of the true class.", True, "accuracy", short="acc"
     ),
-    "accuracy": Metric("Share of images whose highest score is the true class.", True, "accuracy", short="acc"),
-    "top5": Metric("Share of images whose true class is among the five highest scores.", True, "top-5 accuracy"),
+    "top5": Metric("Fraction of images whose true class has one of the five highest scores.", True, "top-5 accuracy"),
     "balanced_accuracy": Metric(
-        "Mean recall over the classes that occur, each counted alike.",
+        "Mean recall over the classes that occur, each with equal weight.",
         True,
         "balanced accuracy",
         short="bal",
         long="balanced",
     ),
     "precision": Metric(
-        "Mean over classes of the share of right answers among the class's answers.", True, "precision", short="prec"
+        "Macro average of precision: the fraction of a class's predictions that are right.",
+        True,
+        "precision",
+        short="prec",
     ),
     "recall": Metric(
-        "Mean over classes of the share of the class's images that were found.", True, "recall", short="rec"
+        "Macro average of recall: the fraction of a class's images that are predicted right.",
+        True,
+        "recall",
+        short="rec",
     ),
-    "f1": Metric("Mean over classes of the harmonic mean of precision and recall.", True, "F1"),
+    "f1": Metric("Macro average of F1, the harmonic mean of precision and recall.", True, "F1"),
 }
 
 
@@ -129,7 +131,7 @@ class Report:
         yield from self._confusions(names) if len(names) > _MATRIX else self._matrix(names)
 
     def _matrix(self, names: Sequence[str]) -> Iterator[str | Table]:
-        yield "confusion: rows are true, columns are answers"
+        yield "confusion matrix: rows are true, columns predicted"
         rows: tuple[tuple[str | Cell, ...], ...] = tuple(
             (
                 f"{index} {name}",

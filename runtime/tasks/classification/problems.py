@@ -26,13 +26,13 @@ class UnknownClass(Problem):
     def message(self) -> str:
         """Name the classes that training lacks."""
         what = "class" if len(self.names) == 1 else "classes"
-        return f"the {self.set_name} set has {what} {names_of(self.names)}, which training has not"
+        return f"the {self.set_name} set has {what} {names_of(self.names)}, which training does not have"
 
     def help(self) -> str:
         """List the classes of training."""
         if self.nearest and seen(self.nearest) == seen(self.names[0]):
             one, other = told_apart(self.names[0]), told_apart(self.nearest)
-            return f"`{one}` looks like training's `{other}` and is another name: write both alike"
+            return f"`{one}` looks like training's `{other}` and is another name: spell both the same"
         start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
         return f"{start}training has {names_of(self.classes)}"
 

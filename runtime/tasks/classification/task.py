@@ -153,11 +153,11 @@ class Classification:
             tag="image-classification",
             metrics=("accuracy", "balanced_accuracy", "f1", "precision", "recall", "top5", "loss"),
             headline="accuracy",
-            sentence=f"Sorts images into {len(facts.names)} classes.",
-            warning="it always names one of its classes, also for an image that shows none of them.",
+            sentence=f"Classifies images into {len(facts.names)} classes.",
+            warning="it always names one of its classes, even for an image that shows none of them.",
             heading="Classes, in the order of the scores:",
             entries=facts.names,
-            data="photos   # one folder for each class",
+            data="photos   # one folder per class",
         )
 
 

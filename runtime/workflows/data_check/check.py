@@ -44,7 +44,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "broken": Kind("cannot be read", "A run stops at them, or goes on without them.", True, "all"),
+    "broken": Kind("cannot be read", "A run stops at them, or continues without them.", True, "all"),
     "labels": Kind(
         "one image, several labels",
         "Files of the same content, or nearly so, have different labels: at most one of them is right.",
@@ -53,43 +53,43 @@ KINDS: Mapping[str, Kind] = {
     ),
     "leaks": Kind(
         "the same image in several sets",
-        "What is measured on an image that was trained on tells nothing of new images.",
+        "Metrics on images that were trained on say nothing about new images.",
         True,
         "copies",
     ),
     "near_leaks": Kind(
         "nearly the same image in several sets",
-        "They differ as a picture does that was saved again, resized, mirrored or made brighter: what is measured on"
-        " one is known from the other.",
+        "They differ like images that were saved again, resized, mirrored or made brighter: metrics on one set are"
+        " biased by the other.",
         True,
         "copies",
     ),
     "copies": Kind(
-        "the same image twice in a set", "Copies count several times and teach nothing new.", False, "copies"
+        "the same image twice in a set", "Duplicates count several times and teach nothing new.", False, "copies"
     ),
-    "near_copies": Kind("nearly the same image in a set", "They may be copies, or pictures in a row of one thing."),
+    "near_copies": Kind("nearly the same image in a set", "They may be duplicates, or shots in a row of one thing."),
     "blank": Kind("nearly blank", f"The standard deviation of the brightness is below {FLAT:g} of 255."),
     "transparent": Kind(
         "transparent",
-        "They are laid over white; `flatten_alpha` in `prepare` chooses. Programs that ignore transparency show the"
-        " colours that it hides.",
+        "They are flattened onto white; `flatten_alpha` in `prepare` chooses. Programs that ignore transparency show"
+        " the colours that it hides.",
     ),
     "levels": Kind(
-        "values that end early",
-        "As the 12 bits of a camera do in 16: the images are nearly black. `levels` in `prepare` says which value is"
+        "narrow value range",
+        "Such as 12-bit camera data in 16 bits: the images are nearly black. `levels` in `prepare` says which value is"
         " white.",
     ),
     "shapes": Kind(
         "unusual shapes", f"They are longer by a factor of {_LONG:g} than is usual here: a crop loses much."
     ),
-    "small": Kind("smaller than the network's image", "They are enlarged, and show less than the others."),
-    "modes": Kind("unusual kinds of pixels", "Most images are of another kind; a model may learn that difference."),
+    "small": Kind("smaller than the network's image", "They are enlarged, and show less detail than the others."),
+    "modes": Kind("unusual pixel formats", "Most images are of another format; a model may learn that difference."),
     "turned": Kind("turned by EXIF", "A run turns them upright, as viewers do; programs that ignore EXIF do not."),
     "several": Kind(
-        "several pictures in one file", "A run takes the first: of an animation, of pages, of the photos of two lenses."
+        "several images in one file", "A run takes the first: of an animation, of pages, of the photos of two lenses."
     ),
-    "balance": Kind("unequal classes", f"The largest class has more than {UNEQUAL} times the images of the smallest."),
-    "classes": Kind("classes that may be one", "What is learnt of one thing is divided between them."),
+    "balance": Kind("class imbalance", f"The largest class has more than {UNEQUAL} times the images of the smallest."),
+    "classes": Kind("classes that may be the same", "What is learned of one thing is divided between them."),
     "suspects": Kind(
         "labels that may be wrong",
         "To a model that had not seen the image its label is far less likely than is usual in its class. Look:"
@@ -304,7 +304,7 @@ def _over_another(look: Look, image: ImageRef, reading: Reading) -> str:
     if not look.traits.transparent:
         return ""
     ground = "black" if reading.flatten_alpha == "white" else "white"
-    return f", over {ground} {look_at(image, replace(reading, flatten_alpha=ground)).spread:.1f}"
+    return f", onto {ground} {look_at(image, replace(reading, flatten_alpha=ground)).spread:.1f}"
 
 
 def _undecided(seen: Sequence[Seen], found: Sequence[Look], chosen: Container[str]) -> Iterator[tuple[str, Group]]:

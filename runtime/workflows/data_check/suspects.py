@@ -1,4 +1,4 @@
-"""Targets that may be wrong, by what the recipe's base gives of its images: `ftr data check --labels`."""
+"""Targets that may be wrong, by the base's features of its images: `ftr data check --labels`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def with_suspects(
     progress: Callable[[str, int, int], None],
     suspects: Suspects,
 ) -> DataReport:
-    """Return the report with the labels that may be wrong, by what the recipe's base gives of its images."""
+    """Return the report with the labels that may be wrong, by the base's features of its images."""
     seen, samples = all_seen(prepared.listings, (), TASKS[prepared.plan.task])
     broken = {(group.images[0].set, group.images[0].id) for group in report.found.get("broken", ())}
     sound = [place for place, image in enumerate(seen) if (image.set, image.id) not in broken]
@@ -72,7 +72,7 @@ def _rows(
         inputs = SetInputs(sets, prefix)
         for name in samples:
             for done, total in inputs.fill_evaluation(name):
-                progress(f"frozen part, {name}", done, total)
+                progress(f"frozen features, {name}", done, total)
             for values, targets in inputs.evaluation(name):
                 batch = values[: len(targets)].asnumpy()
                 rows.append(batch.reshape(len(targets), -1))

@@ -72,16 +72,16 @@ class NoLabelColumn(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeExists(Problem):
-    """`ftr new` does not write over a file that exists, unless it is told to."""
+    """`ftr new` does not overwrite a file unless it is told to."""
 
     code: ClassVar[str] = "E533"
     path: str
 
     def message(self) -> str:
-        return f"{quoted(self.path)} exists already"
+        return f"{quoted(self.path)} already exists"
 
     def help(self) -> str:
-        return "choose another name with `--out FILE`, print with `--out -`, or write over it with `--force`"
+        return "choose another name with `--out FILE`, print with `--out -`, or overwrite it with `--force`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class UnwritableName(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NothingThere(Problem):
-    """`ftr new` wants a folder of images, a table of them (CSV), or the name of a set that comes in a package.
+    """`ftr new` takes a folder of images, a table of them (CSV), or the name of a set that comes in a package.
 
     Its argument starts at the current folder, and a path that exists goes before a name.
     """

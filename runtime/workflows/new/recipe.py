@@ -47,7 +47,7 @@ _ENOUGH_FOR_TEST = 300  # images; 15% of fewer would tell accuracies apart by ch
 _ENOUGH_TO_CHOOSE = (
     50  # validation images, below which chance chooses: with 35 to 40 the last epoch had 1 to 4% more right
 )
-_ENOUGH_TO_OPEN = 50  # images a class, from which on trained blocks gain more than they forget
+_ENOUGH_TO_OPEN = 50  # images per class, from which on trained blocks gain more than they forget
 _ENOUGH_FOR_MORE = 1_000  # training images, from which on more than the last block changes
 _BIG_BATCH = 10_000  # images, from which on a batch has 64
 _MANY = 20_000  # images, from which on a tenth of them is a test set, and a first try wants fewer
@@ -90,7 +90,7 @@ class _Choices:
         """The line that chooses an epoch, where enough images do."""
         if len(self.sets["valid"].samples) < _ENOUGH_TO_CHOOSE:
             return ()
-        reason = "The classes are unequal, and each counts alike here." if self.metric != "accuracy" else ""
+        reason = "The classes are imbalanced; here each has equal weight." if self.metric != "accuracy" else ""
         return (_Field("monitor", f"valid.{self.metric}", reason),)
 
     def epochs(self, stage: str) -> int:
@@ -209,12 +209,12 @@ def _data(choices: _Choices, folder: Path) -> Iterator[str]:
         _Field("size", f"{choices.size}px", _why_size(survey, choices.size)),
         *_reading(survey),
         _augment(choices),
-        _Field("batch", str(choices.batch), f"{choices.training // choices.batch:,} steps an epoch."),
+        _Field("batch", str(choices.batch), f"{choices.training // choices.batch:,} steps per epoch."),
     ]
     if survey.look.broken:
         name, reason = survey.look.broken[0]
         bad, looked = len(survey.look.broken), survey.look.looked
-        reason = f"{bad} of {looked} images looked at cannot be read, such as {name} ({reason}): they are passed over."
+        reason = f"{bad} of {looked} images looked at cannot be read, such as {name} ({reason}): they are skipped."
         fields.append(_Field("on_error", "skip", reason))
     yield from _block("data", fields)
 
@@ -223,7 +223,7 @@ def _excuse(choices: _Choices) -> tuple[str, str]:
     """Return the comment on classes that no monitor looks at alike, and why it stands there; empty where one does."""
     if choices.monitor or _inequality(choices.sets["train"]) <= UNEQUAL:
         return "", ""
-    return "  # allow: W740", "Very unequal: claim the metric at the end, and this needs no excuse."
+    return "  # allow: W740", "Very imbalanced: claim the metric at the end, and this comment can go."
 
 
 def _evaluation(choices: _Choices, folder: Path) -> Iterator[_Field]:
@@ -236,7 +236,7 @@ def _evaluation(choices: _Choices, folder: Path) -> Iterator[_Field]:
         if share is None:
             value = _source(choices.survey.sets[name], folder)
         else:
-            value, reason = f"holdout({share:.0%})", f"{reason}, drawn from each class alike"
+            value, reason = f"holdout({share:.0%})", f"{reason}, stratified by class"
         if name == "valid" and not choices.monitor:
             reason += ": too few to choose an epoch by, so stages keep their last"
         elif name == "valid" and "test" not in sets:
@@ -277,13 +277,13 @@ def _reading(survey: Survey) -> Iterator[_Field]:
     if look.transparent:
         ground = "black" if 2 * look.vanishing > look.transparent else "white"
         steps.append(f"flatten_alpha({ground})")
-        why = f", since {look.vanishing} of them vanish over white" if ground == "black" else ""
+        why = f", since {look.vanishing} of them vanish on white" if ground == "black" else ""
         reasons.append(
-            f"{look.transparent} of {look.looked} images looked at are transparent: laid over {ground}{why}."
+            f"{look.transparent} of {look.looked} images looked at are transparent: flattened onto {ground}{why}."
         )
     if look.levels is not None:
         steps.append(f"levels({look.levels})")
-        reasons.append(f"Values of 16 bits end at {look.levels} or below: that is white, or the images would be black.")
+        reasons.append(f"16-bit values end at {look.levels} or below: that is white, or the images would be black.")
     if steps:
         yield _Field("prepare", f"[{', '.join(steps)}]", " ".join(reasons))
 
@@ -340,16 +340,16 @@ def _top_stage(choices: _Choices) -> Iterator[str]:
     each = len(train.samples) // len(train.names)
     if each < _ENOUGH_TO_OPEN:
         smallest = min(class_counts(train))
-        seen = f"{each} images a class" if smallest == each else f"{each} images a class, {smallest} of the smallest,"
+        seen = f"{each} images a class" if smallest == each else f"{each} images a class, {smallest} in the smallest,"
         yield from _comment(f"The base stays as it is: {seen} are too few to train more of it.")
         return
-    yield from _comment(f"Then the top of the base at a lower rate: {each:,} images a class are enough for that.")
+    yield from _comment(f"Then the top of the base at a lower learning rate: {each:,} images a class suffice for that.")
     block = "block6" if choices.training >= _ENOUGH_FOR_MORE else "block7"
     fields = (
         _Field("train", f"base.{block} .. head"),
         _Field("for", f"{choices.epochs('top')} epochs"),
         _Field("optimizer", "adamw(lr = 3e-4)"),
-        _Field("lr_scale", "layer_decay(0.7)", "Each part has 0.7 of the rate of the one behind it."),
+        _Field("lr_scale", "layer_decay(0.7)", "Each part has 0.7 of the learning rate of the one after it."),
         _Field("schedule", "cosine(warmup = 1 epoch)"),
         _Field("norm", "frozen", f"ImageNet's statistics are steadier than those of {choices.batch} images."),
         *([replace(each, reason="") for each in choices.monitor] or [_Field("keep", "last")]),

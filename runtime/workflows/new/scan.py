@@ -125,9 +125,9 @@ def _said(found: Mapping[str, Found], look: Look) -> Iterator[str]:
         yield f"{line[0].upper()}{line[1:]}."
     if look.several:
         several = f"{look.several} of {look.looked} image files looked at"
-        yield f"The first picture is used of files that hold more, as animations do: {several}."
+        yield f"Of files with several images, such as animations, the first is used: {several}."
     for names in alike(found["train"].listing.names, meant):
-        yield f"Classes that may be one: {listed(tuple(map(quoted, names)), 'and')}."
+        yield f"Classes that may be the same: {listed(tuple(map(quoted, names)), 'and')}."
     if found["train"].call != "folder":
         return
     within = folders_within(sample.id for sample in found["train"].listing.samples)
@@ -156,7 +156,7 @@ def _in_folder(root: Path) -> tuple[dict[str, Found], list[str]]:
     if roles:
         found, told = _sets(root, roles)
         others = ", ".join(quoted(name) for name in folders if name not in roles.values())
-        told += [f"Not used, since they are no sets: {others}."] * bool(others)
+        told += [f"Not used, since they are not sets: {others}."] * bool(others)
         return found, told + [f"Not used, since they are in no set: {counted(loose, 'image')}."] * bool(loose)
     notes: list[str] = []
     failed: RecipeError | None = None
@@ -243,7 +243,7 @@ def _in_tables(path: Path, *roots: Path) -> tuple[dict[str, Found], list[str]]:
         columns = str(train.args["image"]), str(train.args["label"])
         root = train.args.get("root")
         try:
-            listing = tables.csv_file(other, *columns, Path(root) if root else None, training=False)
+            listing = tables.csv_classes(other, *columns, Path(root) if root else None, training=False)
         except RecipeError as error:  # a test table without labels is common
             notes.append(_unused(other, error))
             continue

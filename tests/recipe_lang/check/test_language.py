@@ -257,6 +257,10 @@ def test_a_setting_of_the_wrong_unit_is_blamed_itself() -> None:
     assert (problem.code, problem.span.text, problem.help()) == ("E303", "3", "write `3 epochs`")
 
 
+def test_a_parameter_that_is_wrong_takes_the_call_that_uses_it_with_it() -> None:
+    assert codes(written("param name = $none\nbase = packaged(name = $name)")) == ["E205"]
+
+
 def test_an_unused_parameter_is_worth_a_word() -> None:
     (advice,) = read(written("param lr = 0.1\nparam s = 3\nseed = $s")).advice
     assert (advice.code, advice.is_error) == ("W701", False)
@@ -503,7 +507,7 @@ SOUP = v.Vocabulary(
             "food", "a food", v.Entry("carrot", "Orange.", (v.Arg("slices", v.Number(whole=True), "", 3),))
         )
     },
-    metrics={"taste": "How good."},
+    metrics={"taste": v.MetricWord("How good.")},
     sets=("guests",),
     parts=lambda _: None,
 )

@@ -383,7 +383,7 @@ def test_an_epoch_that_leaves_images_out() -> None:
         'stage "one" {\ntrain = head\nfor = 30 epochs\n}\n',
         facts((60, 60)),
     )
-    assert lost.help() == "`batch = 60` leaves out 0"
+    assert lost.help() == "`batch = 60` drops 0"
 
 
 def test_stages_of_few_steps() -> None:
@@ -453,7 +453,7 @@ def test_files_that_stand_in_two_sets() -> None:
     )
     (problem,) = advised(text, facts((600, 600)), {"train": listing("1", "2", "3"), "valid": listing("3", "4")})
     assert problem.code == "W747"
-    assert problem.message() == "1 file of `valid` stands in `train` as well, such as `photos/3`"
+    assert problem.message() == "1 file of `valid` is in `train` as well, such as `photos/3`"
     assert advised(text, facts((600, 600)), {"train": listing("1"), "valid": listing("2")}) == ()
 
 

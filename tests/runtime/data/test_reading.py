@@ -77,7 +77,7 @@ def result_of(recipe: Path, out: Path) -> tuple[list[str], Any]:
         (
             "",
             over("white"),
-            ["48 of 48 images have transparency: laid over white (`flatten_alpha` in `prepare` chooses)"],
+            ["48 of 48 images have transparency: flattened onto white (`flatten_alpha` in `prepare` chooses)"],
         ),
         ("prepare = [flatten_alpha(black)]", over("black"), []),
         ("prepare = [flatten_alpha(none)]", lambda image: image.convert("RGB"), []),
@@ -151,7 +151,7 @@ def test_the_check_of_the_data_says_why_images_are_blank(tmp_path: Path) -> None
 
     white = found("light", light)
     assert len(white["transparent"]["groups"]) == 48
-    notes = {group["note"].partition(", over black ")[0] for group in white["blank"]["groups"]}
+    notes = {group["note"].partition(", onto black ")[0] for group in white["blank"]["groups"]}
     assert notes == {"standard deviation 0.0"}
     assert {float(group["note"].rpartition(" ")[2]) > 50 for group in white["blank"]["groups"]} == {True}
     black = found("light", light, "prepare = [flatten_alpha(black)]")

@@ -55,7 +55,10 @@ def test_every_class_of_a_problem_is_known() -> None:
         for path in (ROOT / package).rglob("*.py")
         for code in re.findall(r'^    code: ClassVar\[str\] = "(\w+)"', path.read_text(), re.MULTILINE)
     }
-    assert written == set(codes())
+    # E212 cannot be met, and so is not listed, until a name of the vocabulary stands beside certain words only.
+    entries = [entry for _, entry in places.entries()]
+    never = set() if any(each.only for each in (*entries, *VOCABULARY.metrics.values())) else {"E212"}
+    assert written - never == set(codes())
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -95,7 +95,7 @@ def test_every_code_has_a_page_with_its_reason_and_example() -> None:
         ),
         ("warmup", ["`constant`", "`cosine`", "Default: `0 epochs`", "s / W"]),
         ("train", ["a field of `data`", "a field of `stage`", "a word of `norm` of `stage`", "a word of `part`"]),
-        ("frozen", ["a word of `norm` of `stage`", "Keep the statistics"]),
+        ("frozen", ["a word of `norm` of `stage`", "Keep the running statistics"]),
         ("classes", ["a word of `units` of `dense`"]),
         ("valid.accuracy", ["accuracy: a metric", "monitor = valid.accuracy"]),
         ("data.size", ["size: a field of `data`", "size = 224px"]),
@@ -109,7 +109,7 @@ def test_every_code_has_a_page_with_its_reason_and_example() -> None:
         ("resnet50_v1b_gn", ["not offered", EXCLUDED["gluoncv"]["resnet50_v1b_gn"][:20]]),
         ("gluon", ["Networks", "mobilenetv2_1.0"]),
         ("W710", ["rate too high", "Source: "]),
-        ("cosine", ["(1 + cos(pi t)) / 2", "With f the share of the peak"]),
+        ("cosine", ["(1 + cos(pi t)) / 2", "With f the fraction of the peak"]),
     ],
 )
 def test_a_page_says_what_counts(word: str, pieces: list[str]) -> None:

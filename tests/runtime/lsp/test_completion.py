@@ -208,7 +208,7 @@ HOVERS = [
     (STAGE.format("optimizer = ad|am"), "an optimizer"),
     (STAGE.format("optimizer = adam(l|r = 1)"), "an argument of `adam`"),
     (STAGE.format("optimizer = adam(lr = $l|r)"), "Its domain is `log(1e-5 .. 1e-1)`"),
-    (STAGE.format("norm = fr|ozen"), "Keep the statistics"),
+    (STAGE.format("norm = fr|ozen"), "Keep the running statistics"),
     (STAGE.format("monitor = valid.acc|uracy"), "a metric"),
     (STAGE.format("for = 3 ep|ochs"), "a unit"),
     ('ftr 1\nbase = gluoncv("resn|et50_v1b")\n', "`base.block4`"),

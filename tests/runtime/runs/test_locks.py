@@ -238,7 +238,7 @@ def test_the_first_run_writes_it_and_the_next_says_whether_it_came_out_again(rec
 
 def test_ftr_lock_keeps_a_result_while_nothing_changes(recipe: Path) -> None:
     ran(recipe)
-    assert ftr("lock", recipe).stdout == f"{lock_of(recipe)} is as it should be\n"
+    assert ftr("lock", recipe).stdout == f"{lock_of(recipe)} is up to date\n"
     assert read_lock(lock_of(recipe)).has_result
     edit(lock_of(recipe), numpy="1.0")
     assert "versions.numpy: 1.0 -> " in ftr("lock", recipe).stdout
@@ -318,7 +318,7 @@ def other_weights(recipe: Path, **facts: object) -> tuple[int, str]:
 def test_another_result_needs_a_reason_and_claims_that_hold(recipe: Path) -> None:
     ran(recipe)
     code, text = other_weights(recipe)
-    assert (code, "fails: another result, though" in text) == (1, True)
+    assert (code, "fails: a different result, though" in text) == (1, True)
     code, text = other_weights(recipe, processor="abacus", numpy="1.0", fuse="off")
     assert (code, "holds: not identical, but all claims hold" in text) == (0, True)
     for name in ("result.weights", "machine.processor", "versions.numpy"):

@@ -102,7 +102,7 @@ def test_paths_of_the_own_machine_are_told(tmp_path: Path) -> None:
 def test_a_list_of_images_that_the_pack_does_not_hold_is_told(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", text=RECIPE.replace("data {", 'data {\n  exclude = "lists/blurred.txt"', 1))
     assert pack_run(run, tmp_path / "a.ftrpack")[1] == [
-        "the recipe names lists/blurred.txt, which the pack does not hold: give it to others too"
+        "the recipe names lists/blurred.txt, which the pack does not hold: share it too"
     ]
 
 
@@ -310,7 +310,7 @@ def test_the_card_says_what_the_hub_and_people_want_to_know(tmp_path: Path) -> N
         "1. rose\n2. tulip\n",
         '| train | folder(path = "photos/train") | 1,800 |',
         "| valid | holdout(share = 0.2) of photos/train | 90 |",
-        "It was fine-tuned on the data set photos/train,",
+        "Fine-tuned on the data set photos/train,",
         "- licence of `folder`: not stated here",
         "| test | 0.8750 |",
         "The claim `test.accuracy >= 0.8` holds: 0.8750.",

@@ -607,7 +607,7 @@ def test_a_failure_says_that_it_can_go_on(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(ResumableError) as caught:
         run(prepare(recipe), RunSettings(workers=0, cache=False), tmp_path / "run", observers=(seen,))
     left = f'{tmp_path / "run"}/model.params has the weights that stage 2 "again" began with'
-    assert caught.value.note == f'{left}, of epoch 2 of stage 1 "all"\nto go on: ftr run --resume {tmp_path / "run"}'
+    assert caught.value.note == f'{left}, of epoch 2 of stage 1 "all"\nto resume: ftr run --resume {tmp_path / "run"}'
     shutil.copytree(photos / "train/red", copy / "train/red")
     _go_on(recipe, tmp_path / "run")
     assert (tmp_path / "run/model.params").read_bytes() == (whole / "model.params").read_bytes()

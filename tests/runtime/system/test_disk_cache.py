@@ -226,7 +226,7 @@ def test_where_the_disk_refuses_the_run_goes_on_and_says_so_once(
     recipe = write_recipe(tmp_path / "r.ftr", photos, HEAD)
     with caplog.at_level(logging.WARNING):
         found, _ = trained(recipe, tmp_path / "a")
-    assert len([record for record in caplog.records if "not kept" in record.getMessage()]) == 1
+    assert len([record for record in caplog.records if "not cached" in record.getMessage()]) == 1
     assert len(found) > 1000
 
 

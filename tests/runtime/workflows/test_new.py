@@ -107,7 +107,7 @@ def test_folders_of_sets(new: New, tmp_path: Path, names: tuple[str, ...]) -> No
     (tmp_path / "pets" / "docs").mkdir()
     recipe = new(tmp_path / "pets")
     assert images(recipe) == {"train": 60, "valid": 20, "test": 10}
-    assert "Not used, since they are no sets: `docs`" in text()
+    assert "Not used, since they are not sets: `docs`" in text()
 
 
 def test_test_images_without_labels_are_left_out_and_said(new: New, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_what_is_passed_over_is_said(new: New, tmp_path: Path) -> None:
     assert images(new(root)) == {"train": 32, "valid": 8}
     said = text().replace("\n# ", " ")
     assert "Passed over 2 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 dangling link." in said
-    assert "The first picture is used of files that hold more, as animations do: 1 of 40 image files looked at." in said
+    assert "Of files with several images, such as animations, the first is used: 1 of 40 image files looked at." in said
 
 
 def test_a_class_may_be_called_train(new: New, tmp_path: Path) -> None:
@@ -286,8 +286,8 @@ def test_transparency_is_laid_over_what_it_can_be_seen_on(new: New, tmp_path: Pa
     assert [(step.value.name, step.value["ground"]) for step in recipe.block("data")["prepare"]] == [
         ("flatten_alpha", ground)
     ]
-    assert f"16 of 16 images looked at are transparent: laid over {ground}" in unwrapped()
-    assert ("vanish over white" in unwrapped()) == (ground == "black")
+    assert f"16 of 16 images looked at are transparent: flattened onto {ground}" in unwrapped()
+    assert ("vanish on white" in unwrapped()) == (ground == "black")
 
 
 def test_values_that_end_early_get_their_white(new: New, tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ def test_very_unequal_classes_are_no_surprise_to_the_plan(new: New, tmp_path: Pa
     assert advised("unequal", {"ab": 40, "cd": 2}) == ["W741"]
     assert "allow: W740" in text()
     assert "1 of the classes has fewer than 10 images, too few to judge it by" in text().replace("\n#         ", "")
-    assert "21 images a class, 2 of the smallest, are too few" in text()
+    assert "21 images a class, 2 in the smallest, are too few" in text()
     assert advised("less", {"ab": 60, "cd": 13}) == []
     assert "allow" not in text()
     assert advised("many", {"ab": 400, "cd": 40}) == []
@@ -514,11 +514,11 @@ def _name_of_bytes(root: Path) -> str:
         (_misspelt, "E535", "did you mean `digits`"),
         (_empty, "E502", "nothing to read"),
         (_loose, "E502", "2 images directly inside"),
-        (_one_class, "E505", "one class only: `cats`"),
+        (_one_class, "E505", "only one class: `cats`"),
         (_unreadable, "E530", "none of the 4 images.*it is a web page"),
         (_empty_class, "E504", r"1 \.heic \(HEIC: convert it to JPEG or PNG\)"),
         (_one_each, "E516", "valid set has 0 images"),
-        (_a_picture, "E506", "it is no text: line 3 holds a NUL byte"),
+        (_a_picture, "E506", "it is not text: line 3 holds a NUL byte"),
         (_prose, "E531", "its columns are"),
         (_empty_file, "E506", "it is empty"),
         (_no_header, "E531", "put a line with the columns' names above it"),
@@ -526,7 +526,7 @@ def _name_of_bytes(root: Path) -> str:
         (_one_hot, "E532", "each row has a single 1 in `cat`, `dog`: put a column `label`"),
         (_no_labels, "E532", "its columns are `file`, `age`"),
         (_missing_images, "E508", "photo/0.png"),
-        (_one_label, "E505", "one class only: `cat`"),
+        (_one_label, "E505", "only one class: `cat`"),
         (_strange_class, "E514", "`other`"),
         (_name_of_bytes, "E534", "not valid UTF-8"),
     ],

@@ -39,9 +39,10 @@ from recipe_lang.check.version import no_recipe, seems_recipe, version_problems
 from recipe_lang.compose.merge import files, merge
 from recipe_lang.compose.problems import GivenTwice, Misplaced
 from recipe_lang.problem import Problem, RecipeError, ordered
-from recipe_lang.source import Span
+from recipe_lang.source import Source, Span
 from recipe_lang.suggest import is_certain, suggest
 from recipe_lang.syntax import nodes
+from recipe_lang.syntax.parser import parse
 from recipe_lang.syntax.problems import StrayBrace, TooDeep, UnclosedBlock
 
 

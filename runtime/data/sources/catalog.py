@@ -132,12 +132,7 @@ _SOURCES = (
                 ),
             ),
             source="Deitsch et al., arXiv 1807.02894",
-            examples=(
-                "train = solar_cells",
-                "train = solar_cells(binary)",
-                "train = solar_cells(labels = certain)",
-                "train = solar_cells(probability)",
-            ),
+            examples=("train = solar_cells", "train = solar_cells(binary)", "train = solar_cells(labels = certain)", "train = solar_cells(probability)"),
         ),
         _solar_cells,
         lambda args: frozenset((NUMBERS if args["labels"] == "probability" else CLASS,)),

@@ -456,10 +456,7 @@ def test_where_absolute_paths_lie_does_not_matter(tmp_path: Path, place: str, be
 
 def test_a_path_that_is_absolute_and_one_that_is_not_can_name_one_image(tmp_path: Path) -> None:
     rows = f"file,kind\n1.jpg,a\n{tmp_path / 'sub' / '2.jpg'},b\n"
-    assert [sample.id for sample in csv_classes(table(tmp_path, rows), "file", "kind").samples] == [
-        "1.jpg",
-        "sub/2.jpg",
-    ]
+    assert [sample.id for sample in csv_classes(table(tmp_path, rows), "file", "kind").samples] == ["1.jpg", "sub/2.jpg"]
     again = table(tmp_path, f"{rows}{tmp_path / '1.jpg'},a\n")
     assert problem_of(csv_classes, again, "file", "kind").message().endswith("`1.jpg` in lines 2, 4")
 

@@ -39,9 +39,10 @@ from recipe_lang.check.version import no_recipe, seems_recipe, version_problems
 from recipe_lang.compose.merge import files, merge
 from recipe_lang.compose.problems import GivenTwice, Misplaced
 from recipe_lang.problem import Problem, RecipeError, ordered
-from recipe_lang.source import Span
+from recipe_lang.source import Source, Span
 from recipe_lang.suggest import is_certain, suggest
 from recipe_lang.syntax import nodes
+from recipe_lang.syntax.parser import parse
 from recipe_lang.syntax.problems import StrayBrace, TooDeep, UnclosedBlock
 
 
@@ -72,6 +73,29 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
         lambda code: not settings and code not in vocabulary.later,
     )
     return replace(checked, advice=tuple(ordered(advice)))
+
+
+def check_value(source: Source, type_: v.Type, vocabulary: v.Vocabulary) -> Value:
+    """Check a text of one field, `NAME = VALUE`, that takes values of a type.
+
+    Raises:
+        RecipeError: with every error found.
+    """
+    recipe = parse(source)
+    problems: list[Problem] = [*recipe.problems]
+    value = None
+    match recipe.items:
+        case (nodes.Field() as field,):
+            params = Params(problems, vocabulary.habits)
+            values = Values(vocabulary, params, Selector(problems, params, vocabulary.habits), problems)
+            value = values.value(field.value, type_, f"`{field.name}`")
+        case _ if not problems:
+            problems.append(
+                Misplaced(span=source.span(0, len(source.text)), what="this", where="here: write one value")
+            )
+    if problems or value is None:
+        raise RecipeError(ordered(problems))
+    return value
 
 
 class _Checker:

@@ -54,7 +54,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
         ),
         "data",
     ),
-    "E6": CodeFamily("the run", ("runtime.training.problems",), "running"),
+    "E6": CodeFamily("the run", ("runtime.training.problems", "runtime.backend.problems"), "running"),
     "W7": CodeFamily(
         "advice",
         (

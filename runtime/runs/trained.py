@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe
-from recipe_lang.check.checker import check
+from recipe_lang.check.checker import check, check_value
 from recipe_lang.compose.load import parse
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Source
@@ -301,11 +301,8 @@ def _readable(run: Finished, listing: Listing, workers: int) -> Sequence[Sample]
 def _source(text: str, data_root: Path | None) -> Listing:
     if "(" not in text or os.path.isdir((data_root or Path()) / text):
         text = f"folder({json.dumps(text, ensure_ascii=False)})"
-    recipe = f'ftr 1\ndata {{\n  train = {text}\n}}\nstage "none" {{\n  train = head\n  for = 1 step\n}}\n'
-    checked = check(parse(Source("--data", recipe)), VOCABULARY)
-    if data_root is not None:
-        checked = under_root(checked, data_root)
-    source: CallValue = checked.block("data")["train"]
+    written = Source("--data", f"data = {text}", data_root)
+    source: CallValue = check_value(written, VOCABULARY.blocks["data"].fields["train"].type, VOCABULARY).value
     return load_source(source, training=False)
 
 

@@ -23,15 +23,6 @@ LossNotFinite = Kind(
     ),
 )
 
-NoSuchDevice = Kind(
-    "E602",
-    "no such device",
-    reason="The device that was asked for is not there.",
-    fields="device reason",
-    message="cannot run on `{device}`: {reason}",
-    help=lambda p: "did you mean `--device gpu`?" if p.device.startswith("cuda") else "use `--device cpu`",
-)
-
 NotWritable = Kind(
     "E603",
     "not writable",

@@ -15,12 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from recipe_lang.check.checked import CheckedRecipe
-from recipe_lang.check.checker import check
-from recipe_lang.compose.load import parse
-from recipe_lang.output.identity import recipe_hash
-from recipe_lang.output.resolved import print_recipe
+from recipe_lang.output.identity import resolved_hash
 from recipe_lang.problem import RecipeError
-from recipe_lang.source import Source
 from recipe_lang.words import counted
 from runtime.backend.fingerprint import kind, library_versions, thread_count
 from runtime.data.content_hashes import Hashes
@@ -61,7 +57,7 @@ def inputs(
         "recipe": {
             "language": VOCABULARY.version,
             "hash": plan.hash,
-            "resolved": resolved_hash(recipe),
+            "resolved": resolved_hash(recipe, VOCABULARY),
             "seed": plan.seed,
         },
         "parents": dict(_parents(recipe)),
@@ -72,12 +68,6 @@ def inputs(
         "machine": kind(),
     }
     return {(section, name): fact for section, facts in sections.items() for name, fact in facts.items()}
-
-
-def resolved_hash(recipe: CheckedRecipe) -> str:
-    """Return the hash of all values, the language's defaults too: that of the recipe's `resolved.ftr`."""
-    text = Source("resolved.ftr", print_recipe(recipe, VOCABULARY))
-    return recipe_hash(check(parse(text), VOCABULARY), VOCABULARY)
 
 
 def _parents(recipe: CheckedRecipe) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.sweep_bases import chosen  # noqa: E402
-from runtime.models.catalog import ZOOS  # noqa: E402
+from runtime.models.catalog import BASES  # noqa: E402
 from runtime.system.cpu import instructions  # noqa: E402
 
 SIDES = (128, 224)
@@ -41,7 +41,7 @@ def cases(levels: list[str], only: str, sides: list[int], batch: int) -> Iterato
     for side in sides:
         for part in PARTS:
             for zoo, name in nets:
-                if zoo == "packaged" or ZOOS[zoo][name].accepts(side):
+                if BASES[zoo][name].accepts(side):
                     for level in levels:
                         yield {"zoo": zoo, "net": name, "side": side, "trains": part, "level": level, "batch": batch}
 

@@ -66,7 +66,7 @@ def started(recipe: str) -> Any:
     """Return a recipe with its network at its start."""
     from runtime.backend.mx import mx
     from runtime.models.network import start_weights
-    from runtime.workflows.run import prepare
+    from runtime.workflows.preparation import prepare
 
     prepared = prepare(Path(recipe))
     start_weights(prepared.model, prepared.plan.base, prepared.plan.seed, mx.cpu())

@@ -148,7 +148,8 @@ def _build(text: str, starts: bool = True) -> None:
 
 def _run(text: str) -> None:
     from runtime.training.settings import RunSettings
-    from runtime.workflows.run import prepare, run
+    from runtime.workflows.preparation import prepare
+    from runtime.workflows.run import run
 
     Path("flowers.ftr").write_text(
         f"{text}base = {TINY}\n".replace('"photos")', '"photos")\n  size = 32px\n  batch = 4')
@@ -434,7 +435,8 @@ _TRAINED: list[Path] = []  # the folder of the one run that all examples of fini
 
 def _finished(right: bool) -> None:
     from runtime.training.settings import RunSettings
-    from runtime.workflows.run import prepare, run
+    from runtime.workflows.preparation import prepare
+    from runtime.workflows.run import run
 
     _photos(roses=10, tulips=10)
     Path("flowers.ftr").write_text(RUN)

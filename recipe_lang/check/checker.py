@@ -39,9 +39,10 @@ from recipe_lang.check.version import no_recipe, seems_recipe, version_problems
 from recipe_lang.compose.merge import files, merge
 from recipe_lang.compose.problems import GivenTwice, Misplaced
 from recipe_lang.problem import Problem, RecipeError, ordered
-from recipe_lang.source import Span
+from recipe_lang.source import Source, Span
 from recipe_lang.suggest import is_certain, suggest
 from recipe_lang.syntax import nodes
+from recipe_lang.syntax.parser import parse
 from recipe_lang.syntax.problems import StrayBrace, TooDeep, UnclosedBlock
 
 
@@ -74,6 +75,29 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
     return replace(checked, advice=tuple(ordered(advice)))
 
 
+def check_value(source: Source, type_: v.Type, vocabulary: v.Vocabulary) -> Value:
+    """Check a text of one field, `NAME = VALUE`, that takes values of a type.
+
+    Raises:
+        RecipeError: with every error found.
+    """
+    recipe = parse(source)
+    problems: list[Problem] = [*recipe.problems]
+    value = None
+    match recipe.items:
+        case (nodes.Field() as field,):
+            params = Params(problems, vocabulary.habits)
+            values = Values(vocabulary, params, Selector(problems, params, vocabulary.habits), problems)
+            value = values.value(field.value, type_, f"`{field.name}`")
+        case _ if not problems:
+            problems.append(
+                Misplaced(span=source.span(0, len(source.text)), what="this", where="here: write one value")
+            )
+    if problems or value is None:
+        raise RecipeError(ordered(problems))
+    return value
+
+
 class _Checker:
     def __init__(self, recipe: nodes.Recipe, vocabulary: v.Vocabulary) -> None:
         merged = merge(recipe)
@@ -93,7 +117,7 @@ class _Checker:
         # After a mistake in the braces or an unreadable header nobody knows what is missing.
         self.knows_all = (
             merged.complete
-            and not any(isinstance(problem, UnclosedBlock | StrayBrace | TooDeep) for problem in merged.problems)
+            and not any(problem.kind in (UnclosedBlock, StrayBrace, TooDeep) for problem in merged.problems)
             and not any(isinstance(item, nodes.Broken) and item.name in ("", "extends") for item in merged.items)
         )
 
@@ -194,7 +218,7 @@ class _Checker:
     def _once(self, block: nodes.Block, kind: v.BlockType, first: dict[str, Span]) -> bool:
         """Whether a block of this title stands for the first time; what is wrong with that is reported."""
         if kind.titled != isinstance(block.title, nodes.Text) and not self._has_broken_header(block):
-            self.problems.append(BadTitle(span=block.head_span, kind=block.kind, needed=kind.titled))
+            self.problems.append(BadTitle(span=block.head_span, block=block.kind, needed=kind.titled))
             return True
         what = f"the block `{block.kind}`"
         if kind.repeated and isinstance(block.title, nodes.Text):

@@ -133,7 +133,7 @@ class Names:
         )
         return suggestion, suggestion in table and not taken and self._is_certain(name, suggestion)
 
-    def _not_here(self, span: Span, name: str, whole: _Known, options: Iterable[str]) -> NotHere:
+    def _not_here(self, span: Span, name: str, whole: _Known, options: Iterable[str]) -> Problem:
         noun, only = whole[name]
         conditions = tuple(sorted(only))
         here = self._words[conditions[0][0]]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from recipe_lang.check.locations import how_to_write, parameter_of
 from recipe_lang.check.problems.names import UnknownSetting
@@ -46,15 +45,15 @@ def parsed(texts: Sequence[str], items: Sequence[nodes.Item], problems: list[Pro
 def _of_setting(problem: Problem) -> Problem:
     """Return what is wrong with a setting's syntax, with the advice for settings."""
     text = problem.span.source.text if problem.span else ""
-    if not isinstance(problem, Unexpected) or re.match(r"\s*[A-Za-z]\w*\s*=\s*[^\s=]", text):
+    if problem.kind is not Unexpected or re.match(r"\s*[A-Za-z]\w*\s*=\s*[^\s=]", text):
         return problem
-    return replace(problem, advice="a setting is NAME=VALUE, such as `--set lr=0.01`", fix=())
+    return problem.replace(advice="a setting is NAME=VALUE, such as `--set lr=0.01`", fix=())
 
 
 def with_place(problem: Problem, recipe: nodes.Recipe, vocabulary: Vocabulary) -> Problem:
     """Return what is wrong with a setting's name, with the place where a parameter of that name would stand."""
-    if not isinstance(problem, UnknownSetting) or problem.suggestion:
+    if problem.kind is not UnknownSetting or problem.suggestion:
         return problem
     name = problem.name.rpartition(".")[2]
     use = how_to_write(recipe, name, f"${name}", vocabulary)
-    return replace(problem, suggestion=parameter_of(recipe, name, vocabulary), use=use)
+    return problem.replace(suggestion=parameter_of(recipe, name, vocabulary), use=use)

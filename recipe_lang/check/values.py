@@ -135,9 +135,9 @@ class Values:
 
     def _doubted(self, problem: Problem, written: nodes.Node, type_: v.Type, what: str) -> Problem:
         """Return a problem of a value's unit without the example that its place would refuse."""
-        if not isinstance(problem, WrongUnit) or problem.span != written.span or self._is_trial:
+        if problem.kind is not WrongUnit or problem.span != written.span or self._is_trial:
             return problem
-        return problem if self._would_do(problem.example, type_, what) else replace(problem, example="")
+        return problem if self._would_do(problem.example, type_, what) else problem.replace(example="")
 
     def _wrong(self, node: nodes.Node, type_: v.Type, what: str) -> Value | None:
         hint = Hint() if self._is_trial else hint_for(node, type_, self.vocabulary, self.params)

@@ -29,7 +29,7 @@ def seems_recipe(recipe: nodes.Recipe) -> bool:
 def no_recipe(recipe: nodes.Recipe, version: int) -> Problem:
     """Return the one thing that counts about a text with neither a version nor a block."""
     for problem in recipe.problems:
-        if isinstance(problem, TooDeep) or recipe.source.text.lstrip().startswith("{"):
+        if problem.kind is TooDeep or recipe.source.text.lstrip().startswith("{"):
             return problem
     return NoVersion(span=_beginning(recipe), version=version, is_recipe=False)
 
@@ -40,7 +40,7 @@ def version_problems(file: nodes.Recipe, version: int, known: Iterable[Problem])
     is_there = any(isinstance(item, nodes.Version) for item in file.items) or _means_version(first)
     if isinstance(first, nodes.Version) and first.number != str(version):
         yield OtherVersion(span=first.span, found=first.number, version=version)
-    elif not is_there and not any(isinstance(problem, TooDeep) for problem in known):
+    elif not is_there and not any(problem.kind is TooDeep for problem in known):
         yield NoVersion(span=_beginning(file), version=version)
     for item in file.items[1:]:
         if isinstance(item, nodes.Version):

@@ -63,7 +63,7 @@ def _with_parent(recipe: nodes.Recipe, folder: Path | None, chain: tuple[str, ..
         problem = error.problems[0]
     except (OSError, ValueError) as error:  # a name that no file can have
         problem = Unreadable(path=name, reason=str(error))
-    return replace(recipe, problems=(*recipe.problems, replace(problem, span=extends.path.span)))
+    return replace(recipe, problems=(*recipe.problems, problem.replace(span=extends.path.span)))
 
 
 def parent_name(source: Source, extends: nodes.Extends) -> str:

@@ -89,7 +89,7 @@ def check(
         from runtime.tasks.catalog import task_of
         from runtime.vocabulary.rules import image_size
         from runtime.workflows.data_check.check import check_data
-        from runtime.workflows.run import listed
+        from runtime.workflows.preparation import listed
 
         path = recipe / "resolved.ftr" if recipe.is_dir() else recipe
         kept = user_cache() if cache else None
@@ -103,7 +103,7 @@ def check(
             report = check_data(listings, parts_of_train(checked), task, size, workers, kept, progress, steps)
             if labels:
                 from runtime.workflows.data_check.suspects import with_suspects
-                from runtime.workflows.run import prepare
+                from runtime.workflows.preparation import prepare
 
                 prepared = prepare(path, settings, data_root, outside)
                 assert task.suspects is not None

@@ -69,11 +69,11 @@ def evaluate(
     if strict and set_name not in (None, "test"):
         raise click.UsageError(f"--strict refuses what the run has seen, and that is its whole {set_name} set")
     with mxnet(threads, debug):
+        from runtime.backend.device import device_context
         from runtime.plan.types import as_json
         from runtime.reporting.report import show_report
         from runtime.runs import trained as finished
         from runtime.runs.training_images import Seen
-        from runtime.workflows.run import device_context
 
         context = device_context(device)
         loaded = finished.load(run, stage)
@@ -129,9 +129,9 @@ def predict(
     if machine and table:
         raise click.UsageError("--csv and --json exclude each other")
     with mxnet(threads, debug):
+        from runtime.backend.device import device_context
         from runtime.reporting.report import predictions_csv, predictions_json, show_predictions
         from runtime.runs import trained as finished
-        from runtime.workflows.run import device_context
 
         loaded = finished.load(run, stage)
         if was_given(context, "top") and not loaded.task.has_top:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +47,8 @@ from runtime.training.settings import Interval, RunSettings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from runtime.training.problems import OutOfMemory
-    from runtime.workflows.run import Prepared
+    from runtime.training.events import Event, Preliminary
+    from runtime.workflows.preparation import Prepared
 
 
 @click.command()
@@ -96,7 +97,7 @@ def plan(
             from runtime.reporting.plan import show_plan, show_values
             from runtime.reporting.plan_summary import show_summary
             from runtime.vocabulary import VOCABULARY
-            from runtime.workflows.run import prepare
+            from runtime.workflows.preparation import prepare
 
             say("listing the images")
             prepared = prepare(recipe, settings, data_root, outside)
@@ -211,14 +212,14 @@ def run(
     with mxnet(threads, debug, lock.instructions if lock else where.instructions):
         with first_words(where.recipe, quiet) as say:
             say("loading MXNet")
-            from runtime.commands.supervisor import note
+            from runtime.backend.device import device_context
             from runtime.reporting.curves import CURVES
             from runtime.reporting.progress import Display, summary
             from runtime.runs.lock.facts import as_locked
-            from runtime.runs.writer import how_to_go_on, what_is_left
+            from runtime.runs.resume import Resume
             from runtime.tasks.catalog import TASKS
             from runtime.training.stage import Interrupted
-            from runtime.workflows.run import Resume, device_context, prepare
+            from runtime.workflows.preparation import prepare
             from runtime.workflows.run import run as run_prepared
 
             device_context(where.runs.device)  # before the images are listed: it costs nothing to know
@@ -234,31 +235,20 @@ def run(
                 return FAILED
         try:
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
-                again = Resume(resumed, extend) if resumed is not None else None
-                asking = (as_locked(lock), _advise(deny, quiet))
                 folder, result = run_prepared(
                     prepared,
                     where.runs,
                     out,
-                    display,
-                    *asking,
-                    again,
-                    (lambda line: None) if quiet else tell,
-                    opened=lambda folder: note(run=str(folder)),
+                    resume=Resume(resumed, extend) if resumed is not None else None,
+                    observers=(display, partial(_tell_event, deny, quiet)),
+                    approve=as_locked(lock),
                     extras=(CURVES,),
                 )
         except Interrupted as stopped:
             with going_on(sys.stderr):
                 click.echo("interrupted before training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
-        with going_on(sys.stderr):
-            for name, reason in result["skipped_images"]:
-                click.echo(printable(f"skipped {name}: {reason}"), err=True)
-            for name, reason in result["missing"]:
-                click.echo(printable(f"could not write {name}: {reason}"), err=True)
-            if result["status"] == "interrupted":
-                click.echo(printable(f"interrupted; {what_is_left(folder, result)}"), err=True)
-                click.echo(how_to_go_on(folder), err=True)
+        _tell_ending(folder, result)
         if result["status"] == "interrupted":
             return 128 + int(result["signal"])
         with going_on(sys.stdout):
@@ -267,6 +257,41 @@ def run(
             if not where.settings:
                 _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
+    """Say on standard error what is known before a run trains; with `deny`, refuse it where there is advice.
+
+    Raises:
+        RecipeError: with the advice.
+    """
+    from runtime.commands.supervisor import note
+    from runtime.training.events import Advised, FolderOpened, ImagesConverted
+
+    match event:
+        case FolderOpened():
+            note(run=str(event.folder))
+        case Advised() if deny:
+            raise RecipeError(event.problems)
+        case Advised() if not quiet:
+            show_problems(event.problems)
+        case ImagesConverted() if not quiet:
+            for line in event.notes:
+                tell(line)
+
+
+def _tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
+    """Say on standard error what was skipped, what could not be written, and how an interrupted run resumes."""
+    from runtime.runs.writer import how_to_go_on, what_is_left
+
+    with going_on(sys.stderr):
+        for name, reason in result["skipped_images"]:
+            click.echo(printable(f"skipped {name}: {reason}"), err=True)
+        for name, reason in result["missing"]:
+            click.echo(printable(f"could not write {name}: {reason}"), err=True)
+        if result["status"] == "interrupted":
+            click.echo(printable(f"interrupted; {what_is_left(folder, result)}"), err=True)
+            click.echo(how_to_go_on(folder), err=True)
 
 
 def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
@@ -287,7 +312,7 @@ def _keep_lock(screen: Console, recipe: Path, folder: Path, quiet: bool) -> None
             screen.print(note, soft_wrap=True)
 
 
-def _note_memory(problem: OutOfMemory) -> None:
+def _note_memory(problem: Problem) -> None:
     """Leave with the parent what it says when the system kills the run."""
     from runtime.commands.supervisor import note
 
@@ -331,15 +356,3 @@ class _Where:
         runs = replace(self.runs, **{**old, **given})
         outside, threads = self.outside or began.outside, self.threads or began.threads
         return _Where(recipe, settings, outside, root, runs, threads, began.instructions)
-
-
-def _advise(deny: bool, quiet: bool) -> Callable[[tuple[Problem, ...]], None]:
-    """Return what is done with the advice that the images give before a run trains."""
-
-    def advise(found: tuple[Problem, ...]) -> None:
-        if deny:
-            raise RecipeError(found)
-        if not quiet:
-            show_problems(found)
-
-    return advise

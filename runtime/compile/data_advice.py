@@ -1,30 +1,27 @@
 """Advice that only the data, the network or the machine shows (W740 to W759, W770, W785, W790 to W795, W797).
 
 `plan_advice(recipe, plan, listings, need)`: in go a checked recipe, its plan, the listings of its sets, and how much
-memory the run needs; out comes advice, less what comments excuse. No image is opened. As in
-`runtime/vocabulary/advice.py`, a class's docstring is the reason, and `source` where it comes from.
+memory the run needs; out comes advice, less what comments excuse. No image is opened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe
 from recipe_lang.check.suppress import excused
 from recipe_lang.compose.merge import files
-from recipe_lang.problem import Problem, ordered
+from recipe_lang.problem import Kind, Problem, ordered
 from recipe_lang.source import Span
 from runtime.compile.compiler import augmentation
-from runtime.data.problems import names_of, quoted
 from runtime.data.sources.set_names import classes_within, folders_within, sets_within
 from runtime.data.sources.skipped import passed_line
+from runtime.models.weights_sources import source_of
 from runtime.plan.types import Plan
 from runtime.system.memory import room
 from runtime.tasks.catalog import task_of
-from runtime.training.problems import gigabytes
 
 if TYPE_CHECKING:
     from runtime.compile.memory import Need
@@ -33,211 +30,142 @@ if TYPE_CHECKING:
 _CHANCE = "the binomial distribution: sqrt(p (1 - p) / n)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmallValidation(Problem):
-    """On a few images a metric varies by chance more than epochs differ, and then chance chooses the weights.
+SmallValidation = Kind(
+    "W742",
+    "small validation",
+    reason="""On a few images a metric varies by chance more than epochs differ, and then chance chooses the weights.
 
-    On 50 images an accuracy of 90% has a standard error of 4 points.
-    """
-
-    code: ClassVar[str] = "W742"
-    source: ClassVar[str] = _CHANCE
-    images: int
-    metric: str
-
-    def message(self) -> str:
-        share = f"{1 / self.images:.1%} of the {self.metric}"
-        return f"{self.images} validation images choose the weights: one image is {share}"
-
-    def help(self) -> str:
-        return "hold out more, or keep the last weights: `keep = last` and no `stop`"
+    On 50 images an accuracy of 90% has a standard error of 4 points.""",
+    source=_CHANCE,
+    fields="images metric",
+    message=lambda p: (
+        f"{p.images} validation images choose the weights: one image is {1 / p.images:.1%} of the {p.metric}"
+    ),
+    help="hold out more, or keep the last weights: `keep = last` and no `stop`",
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LostPart(Problem):
-    """The last, partial batch of an epoch is dropped in training, other images each time.
-
-    With few batches in an epoch that is a large part of it, and `3 epochs` see far fewer than three times all images.
-    """
-
-    code: ClassVar[str] = "W744"
-    source: ClassVar[str] = "docs/language.md: batches"
-    images: int
-    batch: int
-
-    def message(self) -> str:
-        lost = self.images % self.batch
-        return f"each epoch drops {lost} of {self.images} training images: they do not fill a batch of {self.batch}"
-
-    def help(self) -> str:
-        fewer = self.images // (self.images // self.batch + 1)
-        return f"`batch = {fewer}` drops {self.images % fewer}"
+def _dropped_batch_help(p: Problem) -> str:
+    fewer = p.images // (p.images // p.batch + 1)
+    return f"`batch = {fewer}` drops {p.images % fewer}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FewSteps(Problem):
-    """A step of Adam moves a weight by the learning rate at most, or so: 20 steps hardly get a stage anywhere."""
+DroppedBatch = Kind(
+    "W744",
+    "dropped batch",
+    reason="""The last, partial batch of an epoch is dropped in training, other images each time.
 
-    code: ClassVar[str] = "W745"
-    source: ClassVar[str] = "Kingma and Ba 2015, arXiv 1412.6980, section 2.1"
-    title: str
-    steps: int
+    With few batches in an epoch that is a large part of it, and `3 epochs` see far fewer than three times all
+    images.""",
+    source="docs/language.md: batches",
+    fields="images batch",
+    message=lambda p: (
+        f"each epoch drops {p.images % p.batch} of {p.images} training images: they do not fill a batch of {p.batch}"
+    ),
+    help=_dropped_batch_help,
+)
 
-    def message(self) -> str:
-        return f'stage "{self.title}" has {self.steps} step{"s" if self.steps > 1 else ""}'
+FewSteps = Kind(
+    "W745",
+    "few steps",
+    reason="A step of Adam moves a weight by the learning rate at most, or so: 20 steps hardly get a stage anywhere.",
+    source="Kingma and Ba 2015, arXiv 1412.6980, section 2.1",
+    fields="title steps",
+    message='stage "{title}" has {steps} step{steps:plural |s}',
+    help="train for more epochs, or on smaller batches",
+)
 
-    def help(self) -> str:
-        return "train for more epochs, or on smaller batches"
+ManyParameters = Kind(
+    "W746",
+    "many parameters",
+    reason="""A few hundred images cannot tell how millions of pretrained parameters should change: the model overfits.
 
+    On 1,500 photos of solar cells a base that was trained whole reached 83% (adam, 2e-4) to 87% (3e-5), the frozen
+    base with a new head 86% to 89%.""",
+    source="the Keras guide to transfer learning and fine-tuning; measured: elpv, 128px, lite0",
+    fields="title numbers images",
+    message='stage "{title}" trains {numbers:,} pretrained parameters on {images:,} images',
+    help="train the last blocks only, or the head alone",
+)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManyNumbers(Problem):
-    """A few hundred images cannot tell how millions of pretrained parameters should change: the model overfits.
+SharedFiles = Kind(
+    "W747",
+    "shared files",
+    reason="The same file in two sets: part of what the second one measures is memorization.",
+    source="Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.2",
+    fields="set_name other count example",
+    message=(
+        "{count:counted file} of `{set_name}` {count:plural is|are} in `{other}` as well, such as `{example:printable}`"
+    ),
+    help="take them out of one of the two",
+)
 
-    On 1,500 photos of solar cells a base that was trained whole reached 83% (adam, 2e-4) to 87% (3e-5), the frozen base
-    with a new head 86% to 89%.
-    """
+ImagesPassedOver = Kind(
+    "W790",
+    "images passed over",
+    reason="""Files among the images look like images but are not used: unsupported formats, broken links, loose files.
 
-    code: ClassVar[str] = "W746"
-    source: ClassVar[str] = "the Keras guide to transfer learning and fine-tuning; measured: elpv, 128px, lite0"
-    title: str
-    numbers: int
-    images: int
+    A class can lose half of its images so, and nothing else would show it.""",
+    source="docs/language.md: data",
+    fields="line",
+    message="{line}",
+    help="convert, move or remove them; `ftr data check RECIPE` lists them",
+)
 
-    def message(self) -> str:
-        return f'stage "{self.title}" trains {self.numbers:,} pretrained parameters on {self.images:,} images'
+ClassesWithin = Kind(
+    "W791",
+    "classes within",
+    reason="""The folders that become classes have folders of the same names, so those inside may be the classes.
 
-    def help(self) -> str:
-        return "train the last blocks only, or the head alone"
+    `day/cat`, `day/dog`, `night/cat`, `night/dog` would train a model to tell day from night.""",
+    source="docs/language.md: data",
+    fields="path names first",
+    message="the class folders of `{path:printable}` all have folders {names:few}: are those the classes?",
+    help="if they are, name one of the folders as the source, such as `{path:printable}/{first:printable}`",
+)
 
+SetsWithin = Kind(
+    "W792",
+    "sets within",
+    reason="""The classes have folders that are named like sets: `cat/train` and `cat/test`. All their images are one
+    set.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedFiles(Problem):
-    """The same file in two sets: part of what the second one measures is memorization."""
+    What was set aside for testing would be trained on.""",
+    source="Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.2",
+    fields="path names first",
+    message="the classes in `{path:printable}` have folders that look like sets, and all are used: {names:few}",
+    help=lambda p: (
+        f"to keep them apart put the set above the class, {p.names[-1]}/{p.first} for {p.first}/{p.names[-1]},"
+        " and name the folder of each set"
+    ),
+)
 
-    code: ClassVar[str] = "W747"
-    source: ClassVar[str] = "Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.2"
-    set_name: str
-    other: str
-    count: int
-    example: str
+MemoryShort = Kind(
+    "W770",
+    "memory short",
+    reason="""A run that needs more memory than there is first slows down (the system swaps), then is killed.
 
-    def message(self) -> str:
-        files = "1 file" if self.count == 1 else f"{self.count:,} files"
-        verb = "is" if self.count == 1 else "are"
-        return f"{files} of `{self.set_name}` {verb} in `{self.other}` as well, such as {quoted(self.example)}"
+    The estimate is made from the shapes of the layers' outputs; most of it grows with the batch.""",
+    source="measured: bench/memory.py",
+    fields="needed room fits",
+    message="this run needs about {needed:GB} of memory; {room:GB} is available",
+    help=("`batch = {fits}` should fit", "make `size` smaller, train fewer parts, or cache less: `--no-cache`"),
+)
 
-    def help(self) -> str:
-        return "take them out of one of the two"
+CropWithoutChoice = Kind(
+    "W797",
+    "crop without choice",
+    reason="""A random crop of images that are square and no larger than the crop is always the whole image.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImagesPassedOver(Problem):
-    """Files among the images look like images but are not used: unsupported formats, broken links, loose files.
-
-    A class can lose half of its images so, and nothing else would show it.
-    """
-
-    code: ClassVar[str] = "W790"
-    source: ClassVar[str] = "docs/language.md: data"
-    line: str
-
-    def message(self) -> str:
-        return self.line
-
-    def help(self) -> str:
-        return "convert, move or remove them; `ftr data check RECIPE` lists them"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassesWithin(Problem):
-    """The folders that become classes have folders of the same names, so those inside may be the classes.
-
-    `day/cat`, `day/dog`, `night/cat`, `night/dog` would train a model to tell day from night.
-    """
-
-    code: ClassVar[str] = "W791"
-    source: ClassVar[str] = "docs/language.md: data"
-    path: str
-    names: tuple[str, ...]
-    first: str
-
-    def message(self) -> str:
-        return (
-            f"the class folders of {quoted(self.path)} all have folders {names_of(self.names)}: are those the classes?"
-        )
-
-    def help(self) -> str:
-        return f"if they are, name one of the folders as the source, such as {quoted(f'{self.path}/{self.first}')}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetsWithin(Problem):
-    """The classes have folders that are named like sets: `cat/train` and `cat/test`. All their images are one set.
-
-    What was set aside for testing would be trained on.
-    """
-
-    code: ClassVar[str] = "W792"
-    source: ClassVar[str] = "Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.2"
-    path: str
-    names: tuple[str, ...]
-    first: str
-
-    def message(self) -> str:
-        names = names_of(self.names)
-        return f"the classes in {quoted(self.path)} have folders that look like sets, and all are used: {names}"
-
-    def help(self) -> str:
-        name = self.names[-1]
-        return (
-            f"to keep them apart put the set above the class, {name}/{self.first} for {self.first}/{name},"
-            " and name the folder of each set"
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryShort(Problem):
-    """A run that needs more memory than there is first slows down (the system swaps), then is killed.
-
-    The estimate is made from the shapes of the layers' outputs; most of it grows with the batch.
-    """
-
-    code: ClassVar[str] = "W770"
-    source: ClassVar[str] = "measured: bench/memory.py"
-    needed: int
-    room: int
-    fits: int
-
-    def message(self) -> str:
-        return f"this run needs about {gigabytes(self.needed)} of memory; {gigabytes(self.room)} is available"
-
-    def help(self) -> str:
-        if self.fits:
-            return f"`batch = {self.fits}` should fit"
-        return "make `size` smaller, train fewer parts, or cache less: `--no-cache`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CropWithoutChoice(Problem):
-    """A random crop of images that are square and no larger than the crop is always the whole image.
-
-    The plan then has a fixed step in its place, so that frozen features are cached as without it.
-    """
-
-    code: ClassVar[str] = "W797"
-    source: ClassVar[str] = "docs/language.md: data"
-    name: str
-    size: int
-
-    def message(self) -> str:
-        return f"`{self.name}` always gives the whole image: the training images are square, and fill its {self.size}px"
-
-    def help(self) -> str:
-        return (
-            "`random_resized_crop(scale = 0.5 .. 1.0)` cuts out parts, `random_crop(padding = 4px)` moves images;"
-            " or leave it out"
-        )
+    The plan then has a fixed step in its place, so that frozen features are cached as without it.""",
+    source="docs/language.md: data",
+    fields="name size",
+    message="`{name}` always gives the whole image: the training images are square, and fill its {size}px",
+    help=(
+        "`random_resized_crop(scale = 0.5 .. 1.0)` cuts out parts, `random_crop(padding = 4px)` moves images; or"
+        " leave it out"
+    ),
+)
 
 
 def plan_advice(
@@ -263,7 +191,7 @@ def _small_validation(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
 def _lost_parts(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images, batch = plan.data.images("train"), plan.data.batch
     if images >= batch and images % batch > images / 5:
-        yield LostPart(span=recipe.block("data").place("batch"), images=images, batch=batch)
+        yield DroppedBatch(span=recipe.block("data").place("batch"), images=images, batch=batch)
 
 
 def _few_steps(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
@@ -285,13 +213,13 @@ def _crops(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
 
 def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images = plan.data.images("train")
-    if images >= _FEW_IMAGES or recipe["base"]["weights"] is None:
+    if images >= _FEW_IMAGES or not source_of(recipe["base"]["weights"]).is_pretrained:
         return
     for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
         base = [part for part in stage.parts if part.name != "head"]
         trained = sum(part.trained for part in base)
         if 2 * trained > sum(part.numbers for part in base):
-            yield ManyNumbers(span=block.place("train"), title=stage.title, numbers=trained, images=images)
+            yield ManyParameters(span=block.place("train"), title=stage.title, numbers=trained, images=images)
 
 
 def _shared_files(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Iterator[Problem]:

@@ -1,47 +1,35 @@
 """Advice that only the images themselves show, once a run has read them (W760 to W769).
 
 In go the sets as listed and as they are without images that cannot be read; out comes advice, less what comments
-excuse. As in `runtime/vocabulary/advice.py`, a class's docstring is the reason, and `source` where it comes from.
+excuse.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain, combinations
 from pathlib import Path
-from typing import ClassVar
 
 from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.check.suppress import excused
 from recipe_lang.compose.merge import files
-from recipe_lang.problem import Problem, ordered
-from runtime.data.content_hashes import content_hashes
+from recipe_lang.problem import Kind, Problem, ordered
 from runtime.data.listing import ImageRef, Listing
-from runtime.data.problems import quoted
 from runtime.system.cache.disk import FeatureCache
 from runtime.tasks.catalog import task_of
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SameImages(Problem):
-    """Files with the same content in two sets: part of what the second one measures is memorization."""
-
-    code: ClassVar[str] = "W760"
-    source: ClassVar[str] = "Barz and Denzler 2020, arXiv 1902.00423: 3% to 10% of CIFAR's test images are copies"
-    set_name: str
-    other: str
-    count: int
-    examples: tuple[str, str]
-
-    def message(self) -> str:
-        images = "1 image" if self.count == 1 else f"{self.count:,} images"
-        verb = "is" if self.count == 1 else "are"
-        one, other = map(quoted, self.examples)
-        return f"{images} of `{self.set_name}` {verb} in `{self.other}` as well: {one} is {other}"
-
-    def help(self) -> str:
-        return "`ftr data check RECIPE --fix` lists them for `exclude`"
+SameImages = Kind(
+    "W760",
+    "same images",
+    reason="Files with the same content in two sets: part of what the second one measures is memorization.",
+    source="Barz and Denzler 2020, arXiv 1902.00423: 3% to 10% of CIFAR's test images are copies",
+    fields="set_name other count examples",
+    message=(
+        "{count:counted image} of `{set_name}` {count:plural is|are} in `{other}` as well:"
+        " `{examples[0]:printable}` is `{examples[1]:printable}`"
+    ),
+    help="`ftr data check RECIPE --fix` lists them for `exclude`",
+)
 
 
 def image_advice(
@@ -71,6 +59,8 @@ def _same(
     stopped: Callable[[], bool],
 ) -> Iterator[Problem]:
     """Yield advice on each two sets that share content, but not the file itself: of that the listings have told."""
+    from runtime.data.content_hashes import content_hashes  # loads NumPy, which `ftr explain` needs not
+
     samples = [sample for listing in sets.values() for sample in listing.samples]
     contents = iter(content_hashes(samples, threads, cache, stopped=stopped))
     by_set = {name: {next(contents): sample for sample in listing.samples} for name, listing in sets.items()}

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recipe_lang.problem import RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.suggest import suggest
-from runtime.data.exclude_problems import ExcludesNothing
 from runtime.data.listing import Listing
-from runtime.data.problems import UnreadableData
+from runtime.data.problems import ExcludesNothing, UnreadableData
 from runtime.data.sources.files import existing
 
 FIELDS = ("train", "valid", "test")
@@ -87,7 +86,7 @@ def _ids(listing: Listing) -> dict[str, str]:
     return whole | {sample.id: sample.id for sample in listing.samples}
 
 
-def _matches_nothing(path: Path, lost: Sequence[Excluded], known: Mapping[str, Mapping[str, str]]) -> ExcludesNothing:
+def _matches_nothing(path: Path, lost: Sequence[Excluded], known: Mapping[str, Mapping[str, str]]) -> Problem:
     first = lost[0]
     names = [name for field, ids in known.items() if first.field in ("", field) for name in {*ids.values()}]
     near = suggest(first.id, sorted(names)[:_COMPARED])

@@ -139,7 +139,7 @@ class Place:
 
 
 def _placed(problem: Problem, span: Span | None) -> Problem:
-    return problem if problem.span is not None else replace(problem, span=span)
+    return problem if problem.span is not None else problem.replace(span=span)
 
 
 def square_sides(samples: Sequence[Sample]) -> tuple[int, int] | None:

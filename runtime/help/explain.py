@@ -185,13 +185,13 @@ def _problems(code: str) -> Iterator[Page]:
     from runtime.help.examples import examples_of
 
     parts: list[Prose | Code] = [Prose(codes.reason(kind))]
-    parts += _prose(f"Source: {codes.source(kind)}." if codes.source(kind) else "")
+    parts += _prose(f"Source: {kind.source}." if kind.source else "")
     example = examples_of(family).get(code)
     if example is not None:
         place = PLACES[example.inside]
         parts += _prose(f"Example: {example.given}" if example.given else "")
         parts += (Code(example.wrong, f"Wrong{place}"), Code(example.right, f"Right{place}"))
-    yield Page(f"{code}: {codes.title(kind)}", tuple(parts))
+    yield Page(f"{code}: {kind.title}", tuple(parts))
 
 
 PLACES = {
@@ -252,8 +252,8 @@ def _code_lists(word: str) -> Iterator[Page]:
     begin = _CODES.fullmatch(word)
     family = begin[1][:2].upper() if begin else ""
     if begin and family in codes.FAMILIES:
-        titles = codes.titles(family)
-        rows = tuple((code, (text,)) for code, text in titles.items() if code.startswith(begin[1].upper()))
+        kinds = codes.codes(family).items()
+        rows = tuple((code, (kind.title,)) for code, kind in kinds if code.startswith(begin[1].upper()))
         if rows:
             yield Page(f"{begin[1].upper():x<4}: {codes.FAMILIES[family].title}", (Terms(rows),))
 

@@ -9,7 +9,7 @@ from recipe_lang.check.vocabulary import Arg, Entry
 from recipe_lang.words import listed
 from runtime.help import index as places
 from runtime.help import keywords as glossary
-from runtime.help.codes import FAMILIES, codes, reason, source, title
+from runtime.help.codes import FAMILIES, codes, reason
 from runtime.help.examples import Example, examples_of
 from runtime.help.explain import PLACES, default_phrase, stands
 from runtime.vocabulary import VOCABULARY
@@ -75,9 +75,9 @@ def _family(name: str) -> Iterator[str]:
     yield from ("", f"### {name}xx: {FAMILIES[name].title}")
     examples = examples_of(name)
     for code, kind in codes(name).items():
-        yield from ("", f"#### {code}: {title(kind)}", "", reason(kind))
-        if source(kind):
-            yield from ("", f"Source: {source(kind)}.")
+        yield from ("", f"#### {code}: {kind.title}", "", reason(kind))
+        if kind.source:
+            yield from ("", f"Source: {kind.source}.")
         if code in examples:
             yield from _example(examples[code])
 

@@ -21,14 +21,11 @@ from runtime.models import efficientnet_lite
 from runtime.models import zoo as families
 from runtime.models.base import Base
 from runtime.models.heads import LAYERS
-from runtime.models.packaged import packaged_file
 from runtime.models.problems import HeadDoesNotFit
+from runtime.models.weights_sources import source_of
 from runtime.plan.types import NetFacts, Parameter, Step
 from runtime.system.random import generator
-from runtime.weights.assign import fill, fits, load_into
-from runtime.weights.bounded import open_bounded
-from runtime.weights.hosted import check_hosted
-from runtime.weights.params_file import check_sha256, read_params
+from runtime.weights.assign import fill, fits
 from runtime.weights.problems import WeightsDoNotFit
 
 Array = np.ndarray[Any, Any]
@@ -117,18 +114,7 @@ def check_weights(base: Step) -> None:
     Raises:
         RecipeError: the file, the package or the hosted file is not there, or is another one than the recipe says.
     """
-    weights = base.args["weights"]
-    if weights is None:
-        return
-    if base.name == "packaged":
-        packaged_file(base.args["name"])
-    elif weights.name == "imagenet":
-        check_hosted(base.name, base.args["name"])
-    else:
-        with open_bounded(weights.args["file"]):
-            pass
-        if weights.args["sha256"] is not None:
-            check_sha256(weights.args["file"], weights.args["sha256"])
+    source_of(base.args["weights"]).check(base)
 
 
 def start_weights(model: Model, base: Step, seed: int, context: Any) -> None:
@@ -140,30 +126,7 @@ def start_weights(model: Model, base: Step, seed: int, context: Any) -> None:
     for name, parameter in model.parameters.items():
         parameter.initialize(init=mx.init.Zero(), ctx=context, force_reinit=True)
         parameter.set_data(array(_first_value(name, parameter, seed)))
-    weights = base.args["weights"]
-    if weights is None:
-        return
-    if base.name == "packaged":
-        efficientnet_lite.load_packaged(base.args["name"], model.base)
-    elif weights.name == "imagenet":
-        hosted = families.split(
-            families.build(base.name, base.args["name"], pretrained=True), base.name, base.args["name"]
-        )
-        for (_, block), (_, trained) in zip(model.base.parts, hosted.parts, strict=True):
-            mine = block._collect_params_with_prefix()
-            for name, parameter in trained._collect_params_with_prefix().items():
-                mine[name].set_data(parameter.data())
-    else:
-        path = weights.args["file"]
-        if weights.args["sha256"] is not None:
-            check_sha256(path, weights.args["sha256"])
-        owned = {id(parameter) for parameter in model.parameters.values()}
-        others = frozenset(
-            name
-            for name, parameter in model.zoo_net._collect_params_with_prefix().items()
-            if id(parameter) not in owned
-        )
-        load_into(model.zoo_net, read_params(path), f"`{path}`", others)
+    source_of(base.args["weights"]).load(base, model.base, model.zoo_net)
 
 
 def units(model: Model) -> list[Any]:

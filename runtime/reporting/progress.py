@@ -26,10 +26,15 @@ from runtime.system.streams import going_on
 from runtime.tasks.catalog import TASKS
 from runtime.tasks.protocol import Metric
 from runtime.training.events import (
+    Advised,
     Evaluated,
     EvaluationStarted,
     Event,
     FeaturesComputed,
+    FolderOpened,
+    ImagesChecked,
+    ImagesConverted,
+    Preliminary,
     Resumed,
     RolledBack,
     StageFinished,
@@ -88,11 +93,7 @@ class Display:
             if self._moving is not None:
                 self._moving.close()
 
-    def checking(self, done: int, total: int) -> None:
-        """Show how far the check of the images is."""
-        self._try(partial(self._check, done, total))
-
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Preliminary | Event) -> None:
         """Show one event."""
         self._try(partial(self._take, event))
 
@@ -119,7 +120,18 @@ class Display:
     def _be_quiet(self) -> None:
         self._quiet, self._moving = True, None
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Preliminary | Event) -> None:
+        match event:
+            case ImagesChecked():
+                self._check(event.done, event.total)
+            case FolderOpened():  # images that were skipped make another plan
+                self._plan, self._left = event.plan, TimeLeft(event.plan)
+            case ImagesConverted() | Advised():  # lines and problems for standard error
+                pass
+            case _:
+                self._trained(event)
+
+    def _trained(self, event: Event) -> None:
         now = self._clock()
         self._left.take(event, now)
         match event:

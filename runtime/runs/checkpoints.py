@@ -21,7 +21,7 @@ from typing import Any
 from recipe_lang.problem import RecipeError
 from runtime.runs.folder import write_text
 from runtime.system.files import sync_folder
-from runtime.training.problems import NoWholeCheckpoint
+from runtime.training.problems import NoIntactCheckpoint
 from runtime.training.state import Checkpoint, Snapshot, StoredFile, restored
 from runtime.weights.params_file import Arrays, read_params, sha256_of, write_params
 
@@ -124,7 +124,7 @@ def newest(run: Path) -> Checkpoint | None:
         except RecipeError as error:
             reasons.append(f"{FOLDER}/{name}: {error.problems[0].message()}")
     if reasons:
-        raise RecipeError(NoWholeCheckpoint(path=str(run), reasons=tuple(reasons)))
+        raise RecipeError(NoIntactCheckpoint(path=str(run), reasons=tuple(reasons)))
     return None
 
 

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe
-from recipe_lang.check.checker import check
+from recipe_lang.check.checker import check, check_value
 from recipe_lang.compose.load import parse
-from recipe_lang.problem import RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Source
 from recipe_lang.syntax.parser import read_source
 from recipe_lang.words import counted, printable
@@ -45,7 +45,7 @@ from runtime.system.cache.disk import user_cache
 from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import Prediction, Report, Task
 from runtime.training.loop import measure
-from runtime.training.problems import ImagesNotKnown, NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
+from runtime.training.problems import NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
 from runtime.training.stage import features_of, whole_net
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
@@ -75,7 +75,7 @@ class Evaluation(NamedTuple):
 
     name: str
     report: Report
-    seen: Seen | ImagesNotKnown | None
+    seen: Seen | Problem | None
 
 
 def load(path: Path, stage: str | None = None) -> Finished:
@@ -116,7 +116,8 @@ def _position(path: Path, titles: tuple[str, ...], stage: str) -> int:
     numbers = tuple(str(number) for number in range(1, len(titles) + 1))
     found = next((names.index(stage) for names in (titles, numbers) if stage in names), None)
     if found is None:
-        raise RecipeError(NoSuchStage(path=str(path), stage=stage, titles=titles))
+        known = ", ".join(stage_name(position, title) for position, title in enumerate(titles))
+        raise RecipeError(NoSuchStage(path=str(path), stage=stage, known=known))
     return found
 
 
@@ -248,7 +249,7 @@ def evaluate(
     known = None
     if data is not None or name == "test":
         known = seen(run.path, samples, workers, user_cache() if cache else None)
-        if data is None and isinstance(known, ImagesNotKnown) and not strict:
+        if data is None and isinstance(known, Problem) and not strict:
             known = None  # a pack's own test set
     if known is not None and strict:
         refuse_seen(run.path, known)
@@ -300,11 +301,8 @@ def _readable(run: Finished, listing: Listing, workers: int) -> Sequence[Sample]
 def _source(text: str, data_root: Path | None) -> Listing:
     if "(" not in text or os.path.isdir((data_root or Path()) / text):
         text = f"folder({json.dumps(text, ensure_ascii=False)})"
-    recipe = f'ftr 1\ndata {{\n  train = {text}\n}}\nstage "none" {{\n  train = head\n  for = 1 step\n}}\n'
-    checked = check(parse(Source("--data", recipe)), VOCABULARY)
-    if data_root is not None:
-        checked = under_root(checked, data_root)
-    source: CallValue = checked.block("data")["train"]
+    written = Source("--data", f"data = {text}", data_root)
+    source: CallValue = check_value(written, VOCABULARY.blocks["data"].fields["train"].type, VOCABULARY).value
     return load_source(source, training=False)
 
 

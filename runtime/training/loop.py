@@ -15,6 +15,7 @@ from typing import Any
 from recipe_lang.problem import RecipeError
 from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
+from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import StagePlan
 from runtime.tasks.protocol import Evaluator, Report, Task
 from runtime.training.events import (
@@ -204,7 +205,8 @@ def _roll_back(state: TrainState, stage: StagePlan, net: StageNet, fault: _Diver
     """
     what, step, loss = fault.args
     rate = stage.optimizer.args["lr"] * rate_factor(stage)(step - 1) * slowdown(state, stage)
-    if stage.recovery is None or state.rollbacks >= stage.recovery.args["times"]:
+    rule = stage.recovery
+    if rule is None or state.rollbacks >= RECOVERIES[rule.name].times(rule.args):
         place = stage.optimizer.place or stage.place
         raise RecipeError(
             LossNotFinite(

@@ -15,11 +15,13 @@ from runtime.features.inputs import SetInputs, StageInputs, kept_rows
 from runtime.features.prefix import Features
 from runtime.models.network import Model, frozen_units, units
 from runtime.plan import schedules
+from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import Plan, StagePlan, Step, trained_names
 from runtime.system.cache.disk import FeatureCache
 from runtime.system.random import derive
 from runtime.tasks.protocol import Task, loss_of
-from runtime.training.optimizers import add_l1, clip_by_global_norm, clip_by_value, trainer
+from runtime.training.gradients import CLIPS, add_l1
+from runtime.training.optimizers import trainer
 from runtime.training.state import Checkpoint, TrainState
 
 TrainBatch = Callable[[Any, Any, int], tuple[Any, float]]
@@ -145,10 +147,8 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBat
         loss.backward()
         if stage.l1:
             add_l1(params, stage.l1, count, decay_norms=args["decay_norms"])
-        if stage.clip is not None and stage.clip.name == "global_norm":
-            clip_by_global_norm(params, stage.clip.args["norm"], count)
-        elif stage.clip is not None:
-            clip_by_value(params, stage.clip.args["limit"], count)
+        if stage.clip is not None:
+            CLIPS[stage.clip.name].apply(params, count, **stage.clip.args)
         rate = args["lr"] * factor(step) * slowdown(session.state, stage)
         net.update.set_learning_rate(rate)
         net.update.step(count)
@@ -159,4 +159,5 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBat
 
 def slowdown(state: TrainState, stage: StagePlan) -> float:
     """Return the factor of the rate, after so many times back."""
-    return float(stage.recovery.args["factor"] ** state.rollbacks) if stage.recovery else 1.0
+    rule = stage.recovery
+    return RECOVERIES[rule.name].slowdown(rule.args, state.rollbacks) if rule else 1.0

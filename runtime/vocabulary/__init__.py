@@ -10,7 +10,7 @@ from recipe_lang.check.vocabulary import MetricWord, Vocabulary
 from runtime.tasks.catalog import METRICS, TASKS
 from runtime.vocabulary import data, training
 from runtime.vocabulary import models as bases
-from runtime.vocabulary.advice_rules import ADVICE
+from runtime.vocabulary.advice.catalog import ADVICE
 from runtime.vocabulary.aliases import HABITS, RENAMINGS
 from runtime.vocabulary.fields import BLOCKS, FIELDS
 from runtime.vocabulary.other_tools import FOREIGN

@@ -21,6 +21,7 @@ from recipe_lang.check.vocabulary import (
     table,
 )
 from runtime.tasks.catalog import TASKS
+from runtime.training.gradients import L1
 from runtime.vocabulary.tasks import USUAL, by_task
 
 _NONE = NothingType()
@@ -229,13 +230,7 @@ STAGE = BlockType(
             None,
             examples=("clip = global_norm(1.0)",),
         ),
-        Arg(
-            "l1",
-            Number(0, 10),
-            "Strength of the L1 penalty on weights: l1 times the sum of their absolute values is added to the loss.",
-            0.0,
-            examples=("l1 = 1e-5",),
-        ),
+        L1,
         Arg(
             "loss",
             Either((_shared("recipe"), CallOf(("loss",)))),

@@ -7,10 +7,13 @@ name of ours, or a sentence.
 
 from __future__ import annotations
 
+from recipe_lang.words import listed
+from runtime.training.optimizers import OPTIMIZERS
+
 _ABSENT = "not in this release"
 _AUGMENT = f"{_ABSENT}; `ftr explain augment` shows the steps that there are"
 _LOSS = f"{_ABSENT}; the loss is `cross_entropy`, with or without `label_smoothing`"
-_OPTIMIZER = f"{_ABSENT}; the optimizers are `sgd`, `nag`, `adam`, `adamw` and `rmsprop`"
+_OPTIMIZER = f"{_ABSENT}; the optimizers are {listed(tuple(f'`{name}`' for name in OPTIMIZERS), 'and')}"
 _SCHEDULE = f"{_ABSENT}; `ftr explain schedule` shows the schedules that there are"
 _EXTENDS = 'a recipe builds on another one with `extends "base.ftr"` in its second line'
 _WHERE = "given on the command line, not in the recipe:"

@@ -182,7 +182,7 @@ def test_a_bug_of_ours_is_3_and_says_so(
         os.write(2, b"a native library's last words\n")
         raise ZeroDivisionError("a bug for this test")
 
-    monkeypatch.setattr("runtime.workflows.run.prepare", broken)
+    monkeypatch.setattr("runtime.workflows.preparation.prepare", broken)
     code, _, err = ftr("plan", write_recipe(tmp_path / "r.ftr", photos))
     assert code == 3
     assert "Traceback" in err

@@ -25,7 +25,7 @@ from click.testing import CliRunner
 from paths import ROOT, TESTS
 from PIL import Image
 from rich.console import Console
-from toy import STAGE, Watching, make_images, train, write_recipe
+from toy import STAGE, make_images, train, write_recipe
 
 from recipe_lang.output.render import render
 from recipe_lang.problem import InternalError, RecipeError
@@ -44,7 +44,7 @@ from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.training.events import Evaluated, Event, StageFinished, StepFinished
 from runtime.training.problems import OutOfMemory
 from runtime.training.settings import RunSettings
-from runtime.workflows.run import prepare
+from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run as run_prepared
 
 LONG = 'stage "long" {\n  train = head\n  for = 5000 epochs\n  monitor = valid.loss\n}\n'
@@ -170,7 +170,7 @@ def test_a_signal_that_comes_twice_at_once_counts_once(photos: Path, tmp_path: P
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGTERM)
 
-    result = train(write_recipe(tmp_path / "r.ftr", photos, LONG), tmp_path / "once", watch=Watching(seen))
+    result = train(write_recipe(tmp_path / "r.ftr", photos, LONG), tmp_path / "once", watch=seen)
     assert (result["status"], result["signal"]) == ("interrupted", signal.SIGINT)
 
     def twice(event: Event) -> None:
@@ -180,7 +180,7 @@ def test_a_signal_that_comes_twice_at_once_counts_once(photos: Path, tmp_path: P
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "r.ftr", tmp_path / "twice", watch=Watching(twice))
+        train(tmp_path / "r.ftr", tmp_path / "twice", watch=twice)
 
 
 def test_the_kernels_kill_is_told_from_others(capsys: pytest.CaptureFixture[str]) -> None:
@@ -255,9 +255,9 @@ def test_refused_memory_keeps_what_was_trained(photos: Path, tmp_path: Path, err
             raise error
 
     with pytest.raises(RecipeError) as caught:
-        train(write_recipe(tmp_path / "r.ftr", photos, LONG), tmp_path / "run", watch=Watching(seen))
+        train(write_recipe(tmp_path / "r.ftr", photos, LONG), tmp_path / "run", watch=seen)
     (problem,) = caught.value.problems
-    assert isinstance(problem, OutOfMemory)
+    assert problem.kind is OutOfMemory
     assert problem.span is not None
     assert problem.span.text == "16"
     assert (problem.batch, problem.fits) == (16, 8)
@@ -272,7 +272,7 @@ def test_memory_refused_after_the_last_stage_leaves_its_weights(photos: Path, tm
 
     stages = STAGE + STAGE.replace('"head"', '"again"')
     with pytest.raises(RecipeError):
-        train(write_recipe(tmp_path / "r.ftr", photos, stages), tmp_path / "run", watch=Watching(seen))
+        train(write_recipe(tmp_path / "r.ftr", photos, stages), tmp_path / "run", watch=seen)
     result = load(tmp_path / "run").result
     assert result["weights"] == f'the weights after step {result["stages"][1]["steps"]} of stage 2 "again"'
 
@@ -299,6 +299,11 @@ def test_the_estimate_grows_with_what_trains(photos: Path, tmp_path: Path) -> No
     head, whole = need(STAGE), need(STAGE.replace("train = head", "train = all"))
     assert head.per_image < whole.per_image
     assert head.fixed < whole.fixed
+    plain, adam = (
+        need(STAGE.replace("train = head", f"train = all\n  optimizer = {optimizer}"))
+        for optimizer in ("sgd(momentum = 0)", "adam")
+    )
+    assert plain.fixed < adam.fixed
     assert need(STAGE + STAGE.replace("train = head", "train = all").replace('"head"', '"all"')).of(8) >= whole.of(8)
 
 
@@ -356,7 +361,7 @@ def test_an_image_that_fails_is_named_and_what_was_trained_kept(
 
     prepared = prepare(recipe)
     with pytest.raises(RecipeError) as caught:
-        run_prepared(prepared, RunSettings(workers=workers, cache=False), tmp_path / "run", Watching(seen))
+        run_prepared(prepared, RunSettings(workers=workers, cache=False), tmp_path / "run", observers=(seen,))
     (problem,) = caught.value.problems
     assert problem.code == "E512"
     assert re.search(r"image `\w+/\d+\.jpg` cannot be read: ", problem.message())
@@ -378,7 +383,7 @@ def test_a_network_folder_that_fails_is_said_in_words(
             monkeypatch.setattr(Image, "open", lambda *_, **__: fail(number))
 
     with pytest.raises(RecipeError, match=os.strerror(number)):
-        run_prepared(prepared, RunSettings(workers=workers, cache=False), tmp_path / "run", Watching(seen))
+        run_prepared(prepared, RunSettings(workers=workers, cache=False), tmp_path / "run", observers=(seen,))
     monkeypatch.setattr(Image, "open", opened)
     assert load(tmp_path / "run").result["status"] == "failed"
 
@@ -402,7 +407,7 @@ def test_a_worker_that_dies_names_the_image_and_ends_the_run(
             monkeypatch.setattr("runtime.data.transforms._random_box", die)
 
     with pytest.raises(kind, match=r"image `\w+/\d+\.jpg`"):
-        run_prepared(prepared, RunSettings(workers=workers, cache=False), tmp_path / "run", Watching(seen))
+        run_prepared(prepared, RunSettings(workers=workers, cache=False), tmp_path / "run", observers=(seen,))
     assert load(tmp_path / "run").result["status"] == "failed"
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from recipe_lang.problem import RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.suggest import suggest
 from runtime.data import problems
 from runtime.data.formats import why_no_image
@@ -130,7 +130,7 @@ def _class_folders(root: Path, passed: list[PassedOver]) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _sets_as_classes(root: Path, sets: Mapping[str, str], folders: Sequence[str]) -> problems.SetsAsClasses:
+def _sets_as_classes(root: Path, sets: Mapping[str, str], folders: Sequence[str]) -> Problem:
     # The training set first: it is the one to suggest.
     names = tuple(sorted(folders, key=lambda name: (sets.get(name) != "train", name not in sets, name)))
     places = {role: innermost(root / name) for name, role in sets.items()}

@@ -14,12 +14,12 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from recipe_lang.problem import RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.suggest import suggest
 from recipe_lang.words import counted
 from runtime.data import problems
@@ -253,9 +253,9 @@ def _named(table: Table, image: int, places: Mapping[str, int]) -> list[_Named]:
     ]
 
 
-def _raise_all(bad: list[problems.BadRow]) -> None:
+def _raise_all(bad: list[Problem]) -> None:
     if len(bad) > _SHOWN:
-        bad[_SHOWN - 1 :] = [replace(bad[_SHOWN - 1], more=len(bad) - _SHOWN)]
+        bad[_SHOWN - 1 :] = [bad[_SHOWN - 1].replace(more=len(bad) - _SHOWN)]
     if bad:
         raise RecipeError(bad)
 

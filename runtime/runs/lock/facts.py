@@ -11,23 +11,17 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from recipe_lang.check.checked import CheckedRecipe
-from recipe_lang.check.checker import check
-from recipe_lang.compose.load import parse
-from recipe_lang.output.identity import recipe_hash
-from recipe_lang.output.resolved import print_recipe
+from recipe_lang.output.identity import resolved_hash
 from recipe_lang.problem import RecipeError
-from recipe_lang.source import Source
 from recipe_lang.words import counted
 from runtime.backend.fingerprint import kind, library_versions, thread_count
-from runtime.backend.mx import gluoncv, mx
 from runtime.data.content_hashes import Hashes
 from runtime.data.listing import Listing
-from runtime.models.packaged import PACKAGED, packaged_file
+from runtime.models.weights_sources import source_of
 from runtime.plan.types import Plan, Step
 from runtime.runs.folder import write_text, writing
 from runtime.runs.lock.file import LOCK, Fact, Facts, Key, Lock, lock_of, lock_text, read_lock
@@ -38,7 +32,6 @@ from runtime.tasks.protocol import Task
 from runtime.training.settings import RunSettings
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import sha256_of
-from runtime.weights.zoo_cache import zoo_cache
 
 SUBJECT = ("recipe", "parents", "weights", "data")
 """The sections that say what is trained, on what, from what."""
@@ -64,7 +57,7 @@ def inputs(
         "recipe": {
             "language": VOCABULARY.version,
             "hash": plan.hash,
-            "resolved": resolved_hash(recipe),
+            "resolved": resolved_hash(recipe, VOCABULARY),
             "seed": plan.seed,
         },
         "parents": dict(_parents(recipe)),
@@ -75,12 +68,6 @@ def inputs(
         "machine": kind(),
     }
     return {(section, name): fact for section, facts in sections.items() for name, fact in facts.items()}
-
-
-def resolved_hash(recipe: CheckedRecipe) -> str:
-    """Return the hash of all values, the language's defaults too: that of the recipe's `resolved.ftr`."""
-    text = Source("resolved.ftr", print_recipe(recipe, VOCABULARY))
-    return recipe_hash(check(parse(text), VOCABULARY), VOCABULARY)
 
 
 def _parents(recipe: CheckedRecipe) -> Iterator[tuple[str, str]]:
@@ -120,24 +107,11 @@ def _digest(rows: list[str]) -> str:
 
 
 def _weights(base: Step) -> dict[str, Fact]:
-    source, path = _weights_file(base)
+    source, path = source_of(base.args["weights"]).provenance(base)
     facts: dict[str, Fact] = {"name": f"{base.name} {base.args['name']}", "source": source}
     if path is not None and os.path.isfile(path):
         facts |= {"file": path.name, "sha256": sha256_of(path), "size": path.stat().st_size}
     return facts
-
-
-def _weights_file(base: Step) -> tuple[str, Path | None]:
-    """Say where the base's weights come from, and return their file."""
-    weights, name = base.args["weights"], base.args["name"]
-    if weights is None:
-        return "random, from the seed", None
-    if base.name == "packaged":
-        return f"package {PACKAGED[name].package} {version(PACKAGED[name].package)}", packaged_file(name)
-    if weights.name == "imagenet":
-        store = (gluoncv() if base.name == "gluoncv" else mx.gluon).model_zoo.model_store
-        return f"hosted by {base.name}", zoo_cache() / f"{name}-{store.short_hash(name)}.params"
-    return "a file", weights.args["file"]
 
 
 def outcome(result: Mapping[str, Any], params: Path) -> dict[Key, Fact]:

@@ -16,7 +16,7 @@ import zipfile
 from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import BinaryIO
@@ -198,7 +198,7 @@ def _renamed(problem: Problem, path: str, name: str) -> Problem:
     told = getattr(problem, "path", None)
     if not isinstance(told, str) or not told.startswith(path):
         return problem
-    return replace(problem, path=name + told.removeprefix(path))  # type: ignore[call-arg]
+    return problem.replace(path=name + told.removeprefix(path))
 
 
 def _directory(path: Path, file: BinaryIO) -> int:

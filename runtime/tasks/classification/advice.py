@@ -1,17 +1,15 @@
 """Advice on classes (W740, W741, W743, W761, W785, W794, W795): that only the data shows.
 
-As in `runtime/vocabulary/advice.py`, a class's docstring is the reason, and `source` where it comes from.
+Each kind with the rule that gives it below.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from math import sqrt
-from typing import ClassVar
 
 from recipe_lang.check.checked import CheckedRecipe
-from recipe_lang.problem import Problem
+from recipe_lang.problem import Kind, Problem
 from recipe_lang.words import listed
 from runtime.data.listing import Listing
 from runtime.data.problems import quoted
@@ -27,147 +25,119 @@ _MISSING = frozenset(("nan", "na", "n/a", "#n/a", "<na>", "null", "#null!"))
 _CHANCE = "the binomial distribution: sqrt(p (1 - p) / n)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imbalance(Problem):
-    """Accuracy counts images, so a model can ignore a rare class at little cost.
+Imbalance = Kind(
+    "W740",
+    "imbalance",
+    reason="""Accuracy counts images, so a model can ignore a rare class at little cost.
 
-    A metric that weighs classes equally (balanced accuracy, recall, f1) shows it; monitor one, or claim one.
-    """
-
-    code: ClassVar[str] = "W740"
-    source: ClassVar[str] = "Brodersen et al. 2010, ICPR, The balanced accuracy and its posterior distribution"
-    largest: tuple[str, int]
-    smallest: tuple[str, int]
-
-    def message(self) -> str:
-        (most, many), (least, few) = self.largest, self.smallest
-        rare = f"{quoted(least)} {few:,}"
-        return f"{quoted(most)} has {many:,} training images and {rare}, and no metric weighs the classes equally"
-
-    def help(self) -> str:
-        return "write `monitor = valid.balanced_accuracy` in the last stage, or claim `test.balanced_accuracy`"
+    A metric that weighs classes equally (balanced accuracy, recall, f1) shows it; monitor one, or claim one.""",
+    source="Brodersen et al. 2010, ICPR, The balanced accuracy and its posterior distribution",
+    fields="largest smallest",  # each a class's name and how many images it has
+    message=(
+        "`{largest[0]:printable}` has {largest[1]:,} training images and `{smallest[0]:printable}` {smallest[1]:,},"
+        " and no metric weighs the classes equally"
+    ),
+    help="write `monitor = valid.balanced_accuracy` in the last stage, or claim `test.balanced_accuracy`",
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FewOfClass(Problem):
-    """With fewer than 10 images of a class, what a model learns of it depends on which ones they are.
-
-    Transfer gains most from 1 to 10 images per class; after that, more images help more slowly.
-    """
-
-    code: ClassVar[str] = "W741"
-    source: ClassVar[str] = "Kolesnikov et al. 2020 (BiT), arXiv 1912.11370: accuracy by images of a class"
-    classes: tuple[str, ...]
-    fewest: int
-
-    def message(self) -> str:
-        if len(self.classes) == 1:
-            return f"{quoted(self.classes[0])} has {self.fewest} training image{'s' if self.fewest > 1 else ''}"
-        shown = listed(tuple(map(quoted, self.classes[:5])), "and")
-        shown = shown if len(self.classes) <= 5 else f"{len(self.classes)} classes, such as {shown},"
-        return f"{shown} have fewer than {_FEW_OF_CLASS} training images each, the smallest {self.fewest}"
-
-    def help(self) -> str:
-        return "add images, merge classes, or hold out fewer"
+def _some(classes: tuple[str, ...]) -> str:
+    shown = listed(tuple(map(quoted, classes[:5])), "and")
+    return shown if len(classes) <= 5 else f"{len(classes)} classes, such as {shown},"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoughClaim(Problem):
-    """A claim on few images holds or fails by chance: on other images of the same kind the number would differ.
-
-    Two standard errors either way are common.
-    """
-
-    code: ClassVar[str] = "W743"
-    source: ClassVar[str] = f"{_CHANCE}; for the mean of classes, of each class"
-    claim: str
-    images: int
-    error: float
-
-    def message(self) -> str:
-        points = 100 * self.error
-        return f"`{self.claim}` on {self.images:,} images has a standard error of {points:.1f} points"
-
-    def help(self) -> str:
-        return "hold out more images for it, or read the claim as that rough"
+def _few_of_class_message(p: Problem) -> str:
+    if len(p.classes) == 1:
+        return f"{quoted(p.classes[0])} has {p.fewest} training image{'s' if p.fewest > 1 else ''}"
+    return f"{_some(p.classes)} have fewer than {_FEW_OF_CLASS} training images each, the smallest {p.fewest}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassesAlike(Problem):
-    """Classes that people write in more than one way: what belongs to one is learned as several.
+FewOfClass = Kind(
+    "W741",
+    "few of class",
+    reason="""With fewer than 10 images of a class, what a model learns of it depends on which ones they are.
+
+    Transfer gains most from 1 to 10 images per class; after that, more images help more slowly.""",
+    source="Kolesnikov et al. 2020 (BiT), arXiv 1912.11370: accuracy by images of a class",
+    fields="classes fewest",
+    message=_few_of_class_message,
+    help="add images, merge classes, or hold out fewer",
+)
+
+RoughClaim = Kind(
+    "W743",
+    "rough claim",
+    reason="""A claim on few images holds or fails by chance: on other images of the same kind the number would differ.
+
+    Two standard errors either way are common.""",
+    source=f"{_CHANCE}; for the mean of classes, of each class",
+    fields="claim images error",
+    message=lambda p: f"`{p.claim}` on {p.images:,} images has a standard error of {100 * p.error:.1f} points",
+    help="hold out more images for it, or read the claim as that rough",
+)
+
+
+def _classes_alike_message(p: Problem) -> str:
+    shown = [listed(tuple(f"{quoted(name)} ({n:,})" for name, n in group), "and") for group in p.groups[:5]]
+    more = f"; and {len(p.groups) - 5} more" if len(p.groups) > 5 else ""
+    return f"classes that may be the same, with their training images: {'; '.join(shown)}{more}"
+
+
+ClassesAlike = Kind(
+    "W794",
+    "classes alike",
+    reason="""Classes that people write in more than one way: what belongs to one is learned as several.
 
     They differ in upper and lower case, in how a number is written, or in spaces, hyphens and underscores. Single
-    letters are not advised on: `a` and `A` may be letters that are read.
-    """
-
-    code: ClassVar[str] = "W794"
-    source: ClassVar[str] = "OpenRefine's key collision methods, which find such values in tables"
-    groups: tuple[tuple[tuple[str, int], ...], ...]
-
-    def message(self) -> str:
-        shown = [listed(tuple(f"{quoted(name)} ({n:,})" for name, n in group), "and") for group in self.groups[:5]]
-        more = f"; and {len(self.groups) - 5} more" if len(self.groups) > 5 else ""
-        return f"classes that may be the same, with their training images: {'; '.join(shown)}{more}"
-
-    def help(self) -> str:
-        return "if so, spell them the same in the table, or merge their folders"
+    letters are not advised on: `a` and `A` may be letters that are read.""",
+    source="OpenRefine's key collision methods, which find such values in tables",
+    fields="groups",
+    message=_classes_alike_message,
+    help="if so, spell them the same in the table, or merge their folders",
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoLabelAsClass(Problem):
-    """A word that programs write where a value is missing became a class, and the model learns to predict it.
-
-    pandas writes `nan`, R `NA`, spreadsheets `#N/A`, databases `NULL`.
-    """
-
-    code: ClassVar[str] = "W795"
-    source: ClassVar[str] = "pandas.read_csv, `na_values`: what it reads as missing"
-    classes: tuple[tuple[str, int], ...]
-
-    def message(self) -> str:
-        shown = listed(tuple(f"{quoted(name)} ({count:,} training images)" for name, count in self.classes), "and")
-        return f"{shown} {'is a class' if len(self.classes) == 1 else 'are classes'}, and may stand for a missing label"
-
-    def help(self) -> str:
-        return "take these images out, or label them"
+def _no_label_as_class_message(p: Problem) -> str:
+    shown = listed(tuple(f"{quoted(name)} ({count:,} training images)" for name, count in p.classes), "and")
+    return f"{shown} {'is a class' if len(p.classes) == 1 else 'are classes'}, and may stand for a missing label"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertainMetric(Problem):
-    """Of five classes or fewer, the true one is always among the top five, whatever the network predicts."""
+NoLabelAsClass = Kind(
+    "W795",
+    "no label as class",
+    reason="""A word that programs write where a value is missing became a class, and the model learns to predict it.
 
-    code: ClassVar[str] = "W785"
-    source: ClassVar[str] = "the definition: Russakovsky et al. 2015, arXiv 1409.0575, section 4.1 (1,000 classes)"
-    metric: str
-    classes: int
+    pandas writes `nan`, R `NA`, spreadsheets `#N/A`, databases `NULL`.""",
+    source="pandas.read_csv, `na_values`: what it reads as missing",
+    fields="classes",
+    message=_no_label_as_class_message,
+    help="take these images out, or label them",
+)
 
-    def message(self) -> str:
-        return f"`{self.metric}` is always 1: there are {self.classes} classes"
+CertainMetric = Kind(
+    "W785",
+    "certain metric",
+    reason="Of five classes or fewer, the true one is always among the top five, whatever the network predicts.",
+    source="the definition: Russakovsky et al. 2015, arXiv 1409.0575, section 4.1 (1,000 classes)",
+    fields="metric classes",
+    message="`{metric}` is always 1: there are {classes} classes",
+    help=lambda p: f"write `{p.metric.replace('top5', 'accuracy')}`",
+)
 
-    def help(self) -> str:
-        return f"write `{self.metric.replace('top5', 'accuracy')}`"
+ClassLost = Kind(
+    "W761",
+    "class lost",
+    reason="""Images that cannot be read are dropped after the split, so that a small set can lose a class.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassLost(Problem):
-    """Images that cannot be read are dropped after the split, so that a small set can lose a class.
-
-    Metrics over classes are then the mean of the others, and no longer comparable.
-    """
-
-    code: ClassVar[str] = "W761"
-    source: ClassVar[str] = "how `balanced_accuracy` and the like are defined: the mean of the classes that there are"
-    set_name: str
-    classes: tuple[str, ...]
-
-    def message(self) -> str:
-        shown = listed(tuple(map(quoted, self.classes[:5])), "and")
-        many = len(self.classes) > 1
-        shown = shown if len(self.classes) <= 5 else f"{len(self.classes)} classes, such as {shown},"
-        return f"{shown} {'have' if many else 'has'} no image left in `{self.set_name}`: none of its images can be read"
-
-    def help(self) -> str:
-        return "replace the files that were skipped, or hold out more"
+    Metrics over classes are then the mean of the others, and no longer comparable.""",
+    source="how `balanced_accuracy` and the like are defined: the mean of the classes that there are",
+    fields="set_name classes",
+    message=lambda p: (
+        f"{_some(p.classes)} {'have' if len(p.classes) > 1 else 'has'} no image left in `{p.set_name}`:"
+        " none of its images can be read"
+    ),
+    help="replace the files that were skipped, or hold out more",
+)
 
 
 def _imbalance(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Iterator[Problem]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
-from runtime.plan.types import as_json
 from runtime.tasks.protocol import LOSS, Cell, Metric, Table
 
 if TYPE_CHECKING:
@@ -97,6 +96,8 @@ class Report:
 
     def in_result(self) -> dict[str, Any]:
         """Return what `result.json` has of it behind the values."""
+        from runtime.plan.types import as_json
+
         return {"classes": [as_json(row) for row in self.classes]}
 
     def as_json(self) -> dict[str, Any]:

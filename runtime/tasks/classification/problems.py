@@ -2,56 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
-from recipe_lang.problem import Problem
-from runtime.data.problems import names_of, quoted
+from recipe_lang.problem import Kind, Problem
+from recipe_lang.words import a_few
+from runtime.data.problems import quoted
 from runtime.data.similar_labels import seen, told_apart
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnknownClass(Problem):
-    """The validation or test set has a class that training does not have.
-
-    No prediction of such an image can be right.
-    """
-
-    code: ClassVar[str] = "E514"
-    set_name: str
-    names: tuple[str, ...]
-    classes: tuple[str, ...]
-    nearest: str = ""
-
-    def message(self) -> str:
-        """Name the classes that training lacks."""
-        what = "class" if len(self.names) == 1 else "classes"
-        return f"the {self.set_name} set has {what} {names_of(self.names)}, which training does not have"
-
-    def help(self) -> str:
-        """List the classes of training."""
-        if self.nearest and seen(self.nearest) == seen(self.names[0]):
-            one, other = told_apart(self.names[0]), told_apart(self.nearest)
-            return f"`{one}` looks like training's `{other}` and is another name: spell both the same"
-        start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
-        return f"{start}training has {names_of(self.classes)}"
+def _unknown_class_help(p: Problem) -> str:
+    if p.nearest and seen(p.nearest) == seen(p.names[0]):
+        one, other = told_apart(p.names[0]), told_apart(p.nearest)
+        return f"`{one}` looks like training's `{other}` and is another name: spell both the same"
+    start = f"did you mean {quoted(p.nearest)}? " if p.nearest else ""
+    return f"{start}training has {a_few(p.classes)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassWithoutImages(Problem):
-    """A class has no image left for training: what a holdout or a limit leaves must have every class.
+UnknownClass = Kind(
+    "E514",
+    "unknown class",
+    reason="""The validation or test set has a class that training does not have.
 
-    Each holdout takes at least one image of every class that has two, so a class needs one image per set.
-    """
+    No prediction of such an image can be right.""",
+    fields="set_name names classes",
+    optional={"nearest": ""},
+    message="the {set_name} set has {names:plural class|classes} {names:few}, which training does not have",
+    help=_unknown_class_help,
+)
 
-    code: ClassVar[str] = "E515"
-    names: tuple[str, ...]
+ClassWithoutImages = Kind(
+    "E515",
+    "class without images",
+    reason="""A class has no image left for training: what a holdout or a limit leaves must have every class.
 
-    def message(self) -> str:
-        """Name the classes."""
-        what = "class has" if len(self.names) == 1 else "classes have"
-        return f"{len(self.names)} {what} no image left for training: {names_of(self.names)}"
-
-    def help(self) -> str:
-        """Say what to do about it."""
-        return "add images of these classes, or hold out less"
+    Each holdout takes at least one image of every class that has two, so a class needs one image per set.""",
+    fields="names",
+    message=lambda p: (
+        f"{len(p.names)} {'class has' if len(p.names) == 1 else 'classes have'} no image left for training:"
+        f" {a_few(p.names)}"
+    ),
+    help="add images of these classes, or hold out less",
+)

@@ -124,7 +124,9 @@ def align(listing: Listing, names: tuple[str, ...], set_name: str) -> Listing:
         RecipeError: it has another number of them.
     """
     if len(listing.names) != len(names):
-        raise RecipeError(OtherTargets(set_name=set_name, names=listing.names, training=names))
+        raise RecipeError(
+            OtherTargets(set_name=set_name, names=listing.names, training=names, count=len(listing.names))
+        )
     return replace(listing, names=names)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from recipe_lang.problem import RecipeError
+from runtime.backend.device import device_context
 from runtime.backend.mx import nd
 from runtime.data.decoded import DISK_BYTES, MEMORY_BYTES, Decoded, read_again
 from runtime.data.images import find_broken
@@ -35,7 +36,7 @@ from runtime.training.loop import measure
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Session, StageNet, TrainBatch, features_of, stage_net, training_step
 from runtime.workflows.cost.duration import KeptRows, Pace, Paces, StageClock, spread, with_samples
-from runtime.workflows.run import Prepared, device_context
+from runtime.workflows.preparation import Prepared
 
 _BATCHES = 3  # that are timed; one before them makes everything ready
 _ENOUGH_S = 0.2  # so long short things are repeated

@@ -19,7 +19,7 @@ from runtime.tasks.catalog import TASKS
 from runtime.tasks.protocol import Suspects
 from runtime.training.stage import features_of
 from runtime.workflows.data_check.check import DataReport, Group, all_seen
-from runtime.workflows.run import Prepared
+from runtime.workflows.preparation import Prepared
 
 Floats = npt.NDArray[Any]
 

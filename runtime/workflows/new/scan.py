@@ -13,7 +13,7 @@ from pathlib import Path
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.suggest import suggest
-from recipe_lang.words import counted, listed
+from recipe_lang.words import a_few, counted, listed
 from runtime.data import problems
 from runtime.data.formats import why_no_image
 from runtime.data.images import Facts, Reading, look_inside
@@ -132,9 +132,9 @@ def _said(found: Mapping[str, Found], look: Look) -> Iterator[str]:
         return
     within = folders_within(sample.id for sample in found["train"].listing.samples)
     if sets := sets_within(within):
-        yield f"The classes have folders {problems.names_of(sets)}, which look like sets: all their images are used."
+        yield f"The classes have folders {a_few(sets)}, which look like sets: all their images are used."
     elif classes := classes_within(within):
-        yield f"All class folders have folders {problems.names_of(classes)}: are those the classes?"
+        yield f"All class folders have folders {a_few(classes)}: are those the classes?"
 
 
 def _nearest(place: str, path: Path) -> str:

@@ -22,7 +22,8 @@ from runtime.data.sources.files import folder
 from runtime.plan.types import Step
 from runtime.system.prefetch import in_order
 from runtime.training.settings import RunSettings
-from runtime.workflows.run import prepare, run
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import run
 
 FLIP = Step("flip", {"direction": "horizontal"})
 SQUARE = [Step("resize", {"size": 16}), Step("center_crop", {"size": 16})]

@@ -17,8 +17,10 @@ from runtime.backend.mx import mx
 from runtime.cli import app
 from runtime.data import fingerprints as origins
 from runtime.runs import trained as finished
+from runtime.training.events import ImagesConverted
 from runtime.training.settings import RunSettings
-from runtime.workflows.run import prepare, run
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import run
 
 CLASSES = ("blue", "green")
 
@@ -60,7 +62,12 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def result_of(recipe: Path, out: Path) -> tuple[list[str], Any]:
     """Run a recipe; return what it told of the images, and everything that it measured."""
     told: list[str] = []
-    _, result = run(prepare(recipe), RunSettings(), out, tell=told.append)
+
+    def seen(event: object) -> None:
+        if isinstance(event, ImagesConverted):
+            told.extend(event.notes)
+
+    _, result = run(prepare(recipe), RunSettings(), out, observers=(seen,))
     return told, [result[name] for name in ("valid", "test")]
 
 

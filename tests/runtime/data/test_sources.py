@@ -266,7 +266,7 @@ def test_folders_that_are_named_like_sets_are_no_classes(tmp_path: Path, names: 
         labels = ("cat/", "dog/", "emu/") if name in SETS[names] else ("",)
         touch(tmp_path, *(f"{name}/{label}1.jpg" for label in labels))
     problem = problem_of(folder, tmp_path)
-    assert isinstance(problem, SetsAsClasses)
+    assert problem.kind is SetsAsClasses
     expected = {role: str(tmp_path / name) for name, role in SETS[names].items()}
     assert dict(problem.sets) == (expected if "train" in expected else {})
     for field, path in problem.sets:
@@ -292,7 +292,7 @@ def test_sets_that_were_unpacked_into_a_folder_of_their_own_name(tmp_path: Path)
     root = touch(tmp_path, *(f"seg_{s}/seg_{s}/{label}/1.jpg" for s in ("train", "test") for label in ("sea", "road")))
     touch(tmp_path, "seg_pred/seg_pred/1.jpg")
     problem = problem_of(folder, root)
-    assert isinstance(problem, SetsAsClasses)
+    assert problem.kind is SetsAsClasses
     assert problem.sets == (("train", f"{root}/seg_train/seg_train"), ("test", f"{root}/seg_test/seg_test"))
 
 

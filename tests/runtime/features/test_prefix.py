@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from toy import make_images, trained, write_recipe
 
+from runtime.backend.device import device_context
 from runtime.backend.mx import mx, nd
 from runtime.features.prefix import Features, Pixels, Prefix
 from runtime.features.store import Key
@@ -25,7 +26,8 @@ from runtime.runs.trained import evaluate, load
 from runtime.system.cache.disk import FeatureCache
 from runtime.training.settings import RunSettings
 from runtime.weights.params_file import read_params
-from runtime.workflows.run import device_context, prepare, run
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import run
 
 HEAD_THEN_TOP = """
 stage "head" {

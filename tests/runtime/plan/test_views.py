@@ -22,7 +22,7 @@ from runtime.features.prefix import Prefix
 from runtime.features.store import Key
 from runtime.plan.types import Plan
 from runtime.reporting.plan import show_plan
-from runtime.workflows.run import prepare
+from runtime.workflows.preparation import prepare
 
 CROPS = "  augment = [random_resized_crop, flip(horizontal), color_jitter(0.2)]\n"
 FLIPS = "  augment = [flip(horizontal), flip(vertical)]\n"

@@ -6,6 +6,7 @@ import io
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,7 @@ def show(plan: Plan, width: int, terminal: bool, quiet: bool = False) -> str:
     with Display(console, lambda: time, plan, quiet) as display:
         for done in range(0, 145, 16):
             time += 1
-            display.checking(done, 144)
+            display(events.ImagesChecked(done, 144))
         for passed, event in canned(plan):
             time += passed
             display(event)
@@ -335,7 +336,7 @@ def test_what_others_say_after_the_check_stands_on_a_line_of_its_own(plan: Plan)
     with Display(console, lambda: time, plan) as display:
         for done in range(0, 145, 16):
             time += 1
-            display.checking(done, 144)
+            display(events.ImagesChecked(done, 144))
         text.write("advice[W760]\n")  # on standard error, past the display
         display(events.StageStarted(plan.stages[0], 0, 0, 0))
     seen = screens(text.getvalue())
@@ -364,6 +365,15 @@ def test_a_run_that_goes_on_and_one_that_goes_back_say_so(plan: Plan) -> None:
     assert lines[1] == "run.threads changed from 2 to 1: weights may differ"
     assert lines[2] == f"resumes in stage 1, after step 3 of {plan.stages[0].steps}"
     assert lines[-1] == "  the loss is nan at step 5: back to step 3, at 0.25 times the learning rate"
+
+
+def test_images_that_were_skipped_make_another_plan(plan: Plan) -> None:
+    console, text = console_of(100, terminal=False)
+    fewer = replace(plan, stages=(replace(plan.stages[0], steps=plan.stages[0].steps - 2), *plan.stages[1:]))
+    with Display(console, float, plan) as display:
+        display(events.FolderOpened(Path("runs/a-1"), fewer))
+        display(events.Resumed(0, 1, 3))
+    assert text.getvalue() == f"continues in stage 1, after step 3 of {plan.stages[0].steps - 2}\n"
 
 
 def test_a_stage_that_gained_nothing_says_so(plan: Plan) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
-from toy import Watching, make_images, write_recipe
+from toy import make_images, write_recipe
 
 from runtime.cli import app
 from runtime.data import fingerprints as origins
@@ -25,7 +25,7 @@ from runtime.system.cpu import hold_at, instructions
 from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.training.events import StageStarted
 from runtime.training.settings import RunSettings
-from runtime.workflows.run import prepare
+from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run as run_prepared
 
 CLAIM = "\nexpect { valid.accuracy >= 0% }\n"
@@ -447,7 +447,7 @@ def test_the_lock_of_an_interrupted_run_has_no_result(recipe: Path, tmp_path: Pa
         if isinstance(event, StageStarted):
             signal.raise_signal(signal.SIGINT)
 
-    _, result = run_prepared(prepare(recipe), RunSettings(workers=0), tmp_path / "out", Watching(seen))
+    _, result = run_prepared(prepare(recipe), RunSettings(workers=0), tmp_path / "out", observers=(seen,))
     assert result["status"] == "interrupted"
     assert not read_lock(tmp_path / "out/recipe.ftr.lock").has_result
 

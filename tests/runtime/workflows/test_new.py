@@ -601,7 +601,8 @@ finally:
 
 def test_the_recipe_runs(new: New, tmp_path: Path) -> None:
     from runtime.training.settings import RunSettings
-    from runtime.workflows.run import prepare, run
+    from runtime.workflows.preparation import prepare
+    from runtime.workflows.run import run
 
     rng = np.random.default_rng(0)
     for shade, name in enumerate(("dark", "light")):

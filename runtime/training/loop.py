@@ -94,7 +94,7 @@ def _run_stages(session: Session, features: Features) -> Iterator[Event]:
 
 
 def measure(
-    suffix: Callable[[Any], Any],
+    suffix: Callable[..., Any],
     inputs: SetInputs,
     name: str,
     evaluator: Evaluator,
@@ -108,7 +108,7 @@ def measure(
     for features, targets in inputs.evaluation(name):
         if asked_to_stop():
             raise Interrupted
-        evaluator.update(suffix(features)[: len(targets)].asnumpy(), targets)
+        evaluator.update(suffix(*features)[: len(targets)].asnumpy(), targets)
     return evaluator.report()
 
 

@@ -12,7 +12,8 @@ from runtime.backend.freezing import prepare_stage
 from runtime.backend.mx import array, autograd, mx
 from runtime.data.sets import Sets
 from runtime.features.inputs import SetInputs, StageInputs, kept_rows
-from runtime.features.prefix import Features
+from runtime.features.prefix import Features, Values
+from runtime.models.chain import Chain
 from runtime.models.network import Model, frozen_units, units
 from runtime.plan import schedules
 from runtime.plan.stage_rules import RECOVERIES
@@ -72,7 +73,7 @@ def features_of(
     """Return what makes the frozen prefixes of a network; close it behind the last."""
     data = sets.plan
     return Features(
-        units(model),
+        Chain(units(model)),
         data.batch,
         data.size,
         context,
@@ -110,7 +111,7 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     behind = tuple(f"{part}." for part in list(model.parts)[stage.cut :])
     changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
     inputs = StageInputs(SetInputs(session.sets, prefix), stage)
-    has_dropout = any(_has_dropout(unit) for unit in features.units[cut:])
+    has_dropout = any(_has_dropout(block) for block in features.chain.blocks[cut:])
     return StageNet(inputs, suffix, partial(features.predicting, cut), trained, changing, update, has_dropout)
 
 
@@ -137,13 +138,13 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBat
     params = list(net.trained.values())
     factor = rate_factor(stage)
 
-    def train_batch(features: Any, targets: Any, step: int) -> tuple[Any, float]:
+    def train_batch(features: Values, targets: Any, step: int) -> tuple[Any, float]:
         count = len(targets)
         targets = array(targets, ctx=session.context)
         if net.has_dropout:
             mx.random.seed(derive(session.plan.seed, "dropout", stage.position, step) % (2**31 - 1))
         with autograd.record():
-            loss = criterion(net.suffix(features), targets)
+            loss = criterion(net.suffix(*features), targets)
         loss.backward()
         if stage.l1:
             add_l1(params, stage.l1, count, decay_norms=args["decay_norms"])

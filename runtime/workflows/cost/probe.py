@@ -28,6 +28,7 @@ from runtime.data.listing import Sample
 from runtime.data.problems import UnreadableImages
 from runtime.data.sets import Place, Sets
 from runtime.features.inputs import StageInputs
+from runtime.features.prefix import Values
 from runtime.models.network import start_weights
 from runtime.plan.types import Plan, StagePlan
 from runtime.tasks.catalog import TASKS
@@ -331,21 +332,22 @@ class _Alone:
         reading = _per_batch(lambda: sum(1 for _ in sets.training(inputs.stage, 0)))
         with closing(sets.training(inputs.stage, 0)) as batches:
             batch = next(batches)
-        values = inputs.each.prefix.to_input(batch.images)
+        values: Values = (inputs.each.prefix.to_input(batch.images),)
         frozen = []
         for level in inputs.each.prefix.levels:
-            level.run(values).wait_to_read()
+            _piece(level.run, values)
             frozen.append(_per_batch(partial(_piece, level.run, values)))
             values = level.run(values)
         return _Alone(reading, tuple(frozen), _per_batch(partial(_step, step, values, batch.targets)))
 
 
-def _piece(run: Callable[[Any], Any], values: Any) -> int:
-    run(values).wait_to_read()
+def _piece(run: Callable[[Values], Values], values: Values) -> int:
+    for each in run(values):
+        each.wait_to_read()
     return 1
 
 
-def _step(step: TrainBatch, features: Any, targets: Any) -> int:
+def _step(step: TrainBatch, features: Values, targets: Any) -> int:
     step(features, targets, 0)
     nd.waitall()
     return 1

@@ -73,7 +73,7 @@ def _rows(
         for name in samples:
             for done, total in inputs.fill_evaluation(name):
                 progress(f"frozen features, {name}", done, total)
-            for values, targets in inputs.evaluation(name):
+            for (values,), targets in inputs.evaluation(name):
                 batch = values[: len(targets)].asnumpy()
                 rows.append(batch.reshape(len(targets), -1))
     finally:

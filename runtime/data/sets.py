@@ -27,23 +27,13 @@ from runtime.data.images import ImageError, Traits, find_broken, size_of
 from runtime.data.listing import Listing, Sample
 from runtime.data.loader import Batch, Collate, batches, epoch_order
 from runtime.data.problems import UnreadableImages
-from runtime.data.sources import files as sources
-from runtime.data.sources import packaged as packaged_sets
-from runtime.data.sources import tables
+from runtime.data.sources.catalog import SOURCES
 from runtime.data.targets import SetRules
 from runtime.data.verified import SoundImages
 from runtime.plan.types import DataPlan, StagePlan, Step
 from runtime.plan.views import READING_STEPS, View, chosen
 from runtime.system.random import generator
 
-LOADERS: Mapping[str, Callable[..., Listing]] = {
-    "folder": sources.folder,
-    "csv": tables.csv_file,
-    "solar_cells": packaged_sets.solar_cells,
-    "fashion_mnist": packaged_sets.fashion_mnist,
-    "digits": packaged_sets.digits,
-}
-_CAN_LACK_CLASSES = ("folder", "csv")
 _SETS = ("train", "valid", "test")
 
 TRANSFORMS: Mapping[str, Callable[..., transforms.Transform]] = {
@@ -131,12 +121,7 @@ def load_source(source: CallValue, training: bool = True) -> Listing:
     Raises:
         RecipeError: the source cannot be used.
     """
-    args: dict[str, Any] = {name: value.value for name, value in source.args.items()}
-    if source.name == "csv":
-        args["path"] = args.pop("file")
-    if source.name in _CAN_LACK_CLASSES:
-        args["training"] = training
-    return LOADERS[source.name](**args)
+    return SOURCES[source.name].load({name: value.value for name, value in source.args.items()}, training)
 
 
 class Place:

@@ -17,16 +17,12 @@ from typing import Any
 from recipe_lang.check.checked import CallValue, Value
 from recipe_lang.output.resolved import value_text
 from recipe_lang.words import printable
+from runtime.data.sources.catalog import SOURCES
 from runtime.runs.pack.pack import Card
 from runtime.vocabulary import VOCABULARY
 
 _MOST_ENTRIES = 200  # in the list
 _LONGEST = 200  # characters of a name
-_DATA_LICENCES = {
-    "solar_cells": "CC BY-NC-SA 4.0: not for commercial use",
-    "fashion_mnist": "MIT",
-    "digits": "BSD-3-Clause, with scikit-learn",
-}
 _MARKS = re.compile(r"[\\`*_{}\[\]<>#!|~&:@$]|(?<=www)\.", re.IGNORECASE)
 
 
@@ -101,7 +97,7 @@ def _data(card: Card) -> Iterator[str]:
     yield from ("", "The images are not part of this model.", "")
     calls = {value.value.name for value in card.recipe.block("data").fields.values() if _is_source(value.value)}
     for call in sorted(calls):
-        yield f"- licence of `{call}`: {_DATA_LICENCES.get(call, 'not stated here; ask the author')}"
+        yield f"- licence of `{call}`: {SOURCES[call].licence or 'not stated here; ask the author'}"
 
 
 def _results(card: Card) -> Iterator[str]:

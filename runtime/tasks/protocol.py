@@ -49,6 +49,16 @@ class Metric:
         return f"{value:.3f}" if self.high == 1.0 else f"{value:.4g}"
 
 
+LOSS = Metric(
+    "Mean of the stage's own loss over the images, without label smoothing.",
+    higher_is_better=False,
+    noun="loss",
+    high=None,
+    example="<= 0.5",
+)
+"""The metric that every task has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """A loss: its row, what training makes small, and how large it is of images that are measured.

@@ -14,6 +14,7 @@ from recipe_lang.compose.merge import merge
 from recipe_lang.problem import Problem
 from recipe_lang.source import Span
 from recipe_lang.syntax import nodes
+from runtime.data.sources.catalog import SOURCES
 from runtime.models.catalog import ZOOS
 from runtime.plan.views import is_idle, view_count
 from runtime.vocabulary.models import parts_of
@@ -29,7 +30,6 @@ HIGHEST_RATES: Mapping[str, tuple[float, float]] = {
 _SMALLEST_BATCH = 16  # for norms: half a point is lost at 16, and more than one at 8
 _HARDLY = 1e-3
 _NO_NORMS = ("alexnet", "squeezenet")
-_CHARACTERS = ("digits",)
 
 
 def _whole(recipe: CheckedRecipe) -> tuple[str, ...]:
@@ -290,7 +290,7 @@ def _random_bases(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 def _flips(recipe: CheckedRecipe) -> Iterator[Problem]:
     data = recipe.block("data")
-    if data["train"].name not in _CHARACTERS:
+    if not SOURCES[data["train"].name].shows_characters:
         return
     for augment in (block["augment"] for block in (data, *recipe.all("stage"))):
         for step in augment if isinstance(augment, tuple) else ():

@@ -6,93 +6,16 @@ from recipe_lang.check.vocabulary import (
     Arg,
     Either,
     Entry,
-    FilePath,
     ListOf,
     NothingType,
     Number,
     RangeOf,
-    Text,
     Word,
     family,
 )
+from runtime.data.sources.catalog import SOURCES
 
-SOURCE = family(
-    "source",
-    "a source of images",
-    Entry(
-        "folder",
-        "A folder with one subfolder of images for each class; its name is the class.",
-        (Arg("path", FilePath(), "The folder."),),
-        examples=('train = folder("data/flowers/train")', 'train = folder(path = "data/flowers/train")'),
-    ),
-    Entry(
-        "csv",
-        "A table with one row per image.",
-        (
-            Arg("file", FilePath(), "The CSV file, with a header line."),
-            Arg("image", Text(), "Name of the column with the images' paths."),
-            Arg("label", Text(), "Name of the column with the classes."),
-            Arg(
-                "root",
-                Either((NothingType(), FilePath())),
-                "Folder that the paths start from; the CSV file's own by default.",
-                None,
-            ),
-        ),
-        examples=(
-            'train = csv("flowers.csv", image = "file", label = "species")',
-            'train = csv(file = "flowers.csv", image = "file", label = "species", root = "images")',
-        ),
-    ),
-    Entry(
-        "solar_cells",
-        "2,624 photos of solar cells from the package elpv-dataset (CC BY-NC-SA 4.0: not for commercial use).",
-        (
-            Arg(
-                "labels",
-                Word(
-                    {
-                        "certain": "Probability of a defect 0 or 1; the uncertain cells are left out.",
-                        "binary": "All cells; a probability of 1/2 or more is a defect.",
-                    }
-                ),
-                "Which cells count, and as what.",
-                "certain",
-            ),
-        ),
-        source="Deitsch et al., arXiv 1807.02894",
-        examples=("train = solar_cells", "train = solar_cells(binary)", "train = solar_cells(labels = certain)"),
-    ),
-    Entry(
-        "fashion_mnist",
-        "70,000 grey 28 x 28 images of clothes in 10 classes, from four idx files.",
-        (
-            Arg(
-                "part",
-                Word({"train": "The 60,000 training images.", "test": "The 10,000 test images."}),
-                "Which of the set's own two parts.",
-                "train",
-            ),
-            Arg(
-                "path",
-                Either((NothingType(), FilePath())),
-                "Folder with the idx files; that of Debian's dataset-fashion-mnist by default.",
-                None,
-            ),
-        ),
-        source="Xiao et al., arXiv 1708.07747",
-        examples=(
-            "train = fashion_mnist(train)\ntest = fashion_mnist(test)",
-            'train = fashion_mnist(part = train, path = "fashion-mnist")',
-        ),
-    ),
-    Entry(
-        "digits",
-        "1,797 grey 8 x 8 images of handwritten digits, from scikit-learn.",
-        source="sklearn.datasets.load_digits",
-        examples=("train = digits",),
-    ),
-)
+SOURCE = family("source", "a source of images", *(source.entry for source in SOURCES.values()))
 
 SPLIT = family(
     "split",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
 from runtime.plan.types import as_json
-from runtime.tasks.protocol import Cell, Metric, Table
+from runtime.tasks.protocol import LOSS, Cell, Metric, Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 
 
 METRICS: Mapping[str, Metric] = {
-    "loss": Metric(
-        "Mean cross entropy (natural logarithm), without label smoothing.",
-        higher_is_better=False,
-        noun="loss",
-        high=None,
-        example="<= 0.5",
-    ),
+    "loss": LOSS,
     "accuracy": Metric(
         "Fraction of images whose highest score is that of the true class.", True, "accuracy", short="acc"
     ),

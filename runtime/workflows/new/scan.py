@@ -243,7 +243,7 @@ def _in_tables(path: Path, *roots: Path) -> tuple[dict[str, Found], list[str]]:
         columns = str(train.args["image"]), str(train.args["label"])
         root = train.args.get("root")
         try:
-            listing = tables.csv_file(other, *columns, Path(root) if root else None, training=False)
+            listing = tables.csv_classes(other, *columns, Path(root) if root else None, training=False)
         except RecipeError as error:  # a test table without labels is common
             notes.append(_unused(other, error))
             continue

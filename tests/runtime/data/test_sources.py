@@ -22,7 +22,7 @@ from runtime.data.sources import packaged as packaged_sets
 from runtime.data.sources.files import folder, images_below
 from runtime.data.sources.packaged import digits, fashion_mnist, solar_cells
 from runtime.data.sources.skipped import by_kind, passed_line
-from runtime.data.sources.tables import csv_file
+from runtime.data.sources.tables import csv_classes
 from runtime.tasks.classification.targets import class_counts
 
 
@@ -112,7 +112,7 @@ def test_a_dead_link_and_a_file_as_folder_are_missing(tmp_path: Path, wanted: st
 def test_a_file_is_no_folder_and_a_folder_no_table(tmp_path: Path) -> None:
     touch(tmp_path, "photos.zip")
     assert problem_of(folder, tmp_path / "photos.zip").message().endswith("is a file, and a folder is expected")
-    assert problem_of(csv_file, tmp_path, "file", "kind").message().endswith("is a folder, and a file is expected")
+    assert problem_of(csv_classes, tmp_path, "file", "kind").message().endswith("is a folder, and a file is expected")
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def table(tmp_path: Path, text: str | bytes) -> Path:
 
 
 def test_a_table_lists_its_rows(tmp_path: Path) -> None:
-    listing = csv_file(table(tmp_path, "file,kind\n1.jpg,rose\nsub/2.jpg,elm\n\n./3.jpg,rose\n"), "file", "kind")
+    listing = csv_classes(table(tmp_path, "file,kind\n1.jpg,rose\nsub/2.jpg,elm\n\n./3.jpg,rose\n"), "file", "kind")
     assert listing.names == ("elm", "rose")
     assert [(sample.id, sample.target) for sample in listing.samples] == [("1.jpg", 1), ("sub/2.jpg", 0), ("3.jpg", 1)]
     assert listing.samples[1].image == tmp_path / "sub" / "2.jpg"
@@ -328,33 +328,33 @@ def test_a_table_lists_its_rows(tmp_path: Path) -> None:
     ids=["byte order mark", "semicolons", "tabs", "blanks", "quotes", "bars", "Excel", "ends", "commas in semicolons"],
 )
 def test_every_usual_table_reads_alike(tmp_path: Path, text: str) -> None:
-    listing = csv_file(table(tmp_path, text), "file", "kind")
+    listing = csv_classes(table(tmp_path, text), "file", "kind")
     assert listing.names == ("9", "10")  # by value, where all are numbers
     assert [(sample.id, sample.target) for sample in listing.samples] == [("1.jpg", 1), ("3.jpg", 0)]
 
 
 def test_a_quoted_path_holds_commas(tmp_path: Path) -> None:
-    listing = csv_file(table(tmp_path, 'file,kind\n"a, b.jpg",x\n1.jpg,y\n'), "file", "kind")
+    listing = csv_classes(table(tmp_path, 'file,kind\n"a, b.jpg",x\n1.jpg,y\n'), "file", "kind")
     assert listing.samples[0].id == "a, b.jpg"
 
 
 def test_a_table_takes_paths_from_its_root(tmp_path: Path) -> None:
     moved = table(tmp_path, "file,kind\n1.jpg,a\n3.jpg,b\n").rename(touch(tmp_path, "tables/t.csv") / "tables/t.csv")
-    listing = csv_file(moved, "file", "kind", tmp_path)
+    listing = csv_classes(moved, "file", "kind", tmp_path)
     assert [(sample.id, sample.image) for sample in listing.samples] == [
         ("1.jpg", tmp_path / "1.jpg"),
         ("3.jpg", tmp_path / "3.jpg"),
     ]
-    problem = problem_of(csv_file, moved, "file", "kind")
+    problem = problem_of(csv_classes, moved, "file", "kind")
     assert problem.code == "E508"
     assert problem.message().startswith("2 rows name images that are not there: `1.jpg`, `3.jpg` (first in line 2 of")
-    assert problem_of(csv_file, moved, "file", "kind", tmp_path / "nowhere").code == "E501"
+    assert problem_of(csv_classes, moved, "file", "kind", tmp_path / "nowhere").code == "E501"
 
 
 def test_a_table_that_only_evaluates_may_have_one_class(tmp_path: Path) -> None:
     path = table(tmp_path, "file,kind\n1.jpg,a\n")
-    assert class_counts(csv_file(path, "file", "kind", training=False)) == (1,)
-    assert problem_of(csv_file, path, "file", "kind").code == "E505"
+    assert class_counts(csv_classes(path, "file", "kind", training=False)) == (1,)
+    assert problem_of(csv_classes, path, "file", "kind").code == "E505"
 
 
 @pytest.mark.parametrize(
@@ -402,17 +402,17 @@ def test_a_table_that_only_evaluates_may_have_one_class(tmp_path: Path) -> None:
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path: Path, text: str | bytes, code: str, words: str) -> None:
-    problem = problem_of(csv_file, table(tmp_path, text), "file", "kind")
+    problem = problem_of(csv_classes, table(tmp_path, text), "file", "kind")
     assert problem.code == code
     assert words in problem.message() + problem.help()
 
 
 def test_a_cell_without_end_is_named_by_its_line(tmp_path: Path) -> None:
     path = table(tmp_path, 'file,kind\n1.jpg,a\n3.jpg,"b\n' + "x" * 140_000)
-    problem = problem_of(csv_file, path, "file", "kind")
+    problem = problem_of(csv_classes, path, "file", "kind")
     assert problem.message().endswith("a cell of line 3 has more than 131,072 characters")
     assert problem.help() == "is there a quote that does not close?"
-    problem = problem_of(csv_file, table(tmp_path, "x" * 140_000), "file", "kind")  # another kind of file
+    problem = problem_of(csv_classes, table(tmp_path, "x" * 140_000), "file", "kind")  # another kind of file
     assert problem.message().endswith("a cell of line 1 has more than 131,072 characters")
 
 
@@ -427,7 +427,7 @@ def test_a_cell_without_end_is_named_by_its_line(tmp_path: Path) -> None:
 )
 def test_labels_and_folders_that_look_the_same_are_refused(tmp_path: Path, labels: tuple[str, str], shown: str) -> None:
     path = table(tmp_path, f"file,kind\n1.jpg,{labels[0]}\n3.jpg,{labels[1]}\n")
-    problem = problem_of(csv_file, path, "file", "kind")
+    problem = problem_of(csv_classes, path, "file", "kind")
     assert problem.code == "E578"
     assert problem.message() == f"`{path}` has labels that look the same: {shown}"
     root = touch(tmp_path / "folders", *(f"{label}/1.jpg" for label in labels))
@@ -436,7 +436,7 @@ def test_labels_and_folders_that_look_the_same_are_refused(tmp_path: Path, label
 
 def test_white_space_around_a_label_is_none_of_it(tmp_path: Path) -> None:
     path = table(tmp_path, "file,kind\n1.jpg,cat\n3.jpg,\u00a0cat\u2003\nsub/2.jpg,Cat\n")
-    assert csv_file(path, "file", "kind").names == ("Cat", "cat")
+    assert csv_classes(path, "file", "kind").names == ("Cat", "cat")
 
 
 @pytest.mark.parametrize("place", ["a", "quite/elsewhere"])
@@ -446,7 +446,7 @@ def test_where_absolute_paths_lie_does_not_matter(tmp_path: Path, place: str, be
     rows = [f"{image},{image.relative_to(photos).parts[0]}" for image in sorted(photos.rglob("*.jpg"))]
     path = (photos.parent if beside else tmp_path) / "labels.csv"
     path.write_text("\n".join(["file,kind", *rows]))
-    listing = csv_file(path, "file", "kind")
+    listing = csv_classes(path, "file", "kind")
     assert [sample.id for sample in listing.samples] == ["cat/1.jpg", "cat/deeper/2.jpg", "dog/1.jpg"]
     assert [sample.image for sample in listing.samples] == sorted(photos.rglob("*.jpg"))
     (tmp_path / "gone.txt").write_text(f"{photos / 'dog/1.jpg'}\ncat/1.jpg\n")
@@ -456,9 +456,9 @@ def test_where_absolute_paths_lie_does_not_matter(tmp_path: Path, place: str, be
 
 def test_a_path_that_is_absolute_and_one_that_is_not_can_name_one_image(tmp_path: Path) -> None:
     rows = f"file,kind\n1.jpg,a\n{tmp_path / 'sub' / '2.jpg'},b\n"
-    assert [sample.id for sample in csv_file(table(tmp_path, rows), "file", "kind").samples] == ["1.jpg", "sub/2.jpg"]
+    assert [sample.id for sample in csv_classes(table(tmp_path, rows), "file", "kind").samples] == ["1.jpg", "sub/2.jpg"]
     again = table(tmp_path, f"{rows}{tmp_path / '1.jpg'},a\n")
-    assert problem_of(csv_file, again, "file", "kind").message().endswith("`1.jpg` in lines 2, 4")
+    assert problem_of(csv_classes, again, "file", "kind").message().endswith("`1.jpg` in lines 2, 4")
 
 
 @pytest.mark.parametrize(
@@ -481,7 +481,7 @@ def test_what_a_path_was_meant_as_is_said(tmp_path: Path, wanted: str, words: st
 
 def test_of_many_bad_rows_five_are_shown(tmp_path: Path) -> None:
     path = table(tmp_path, "file,kind\n" + "1.jpg,\n" * 9)
-    found = problems_of(csv_file, path, "file", "kind")
+    found = problems_of(csv_classes, path, "file", "kind")
     assert [getattr(problem, "line", 0) for problem in found] == [2, 3, 4, 5, 6]
     assert found[-1].message().endswith("the label is empty; 4 more rows cannot be used")
 

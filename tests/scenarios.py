@@ -355,6 +355,12 @@ def _table(name: str, *lines: str, root: str = ".") -> None:
 _ROWS = [f"{number}.jpg,{'tulip' if number % 3 else 'rose'}" for number in range(1, 49)]
 
 
+def _numbers() -> None:
+    for name in ("train.csv", "test.csv"):
+        _table(name, *(f"{number}.jpg,{number},{number % 7},3" for number in range(1, 49)))
+        Path(name).write_text(Path(name).read_text().replace("file,kind", "file,width,height,same", 1))
+
+
 def _tables(wrong: Callable[[int, str], list[str]], right_name: str, head: str = "file,kind") -> None:
     """Write `labels.csv`, its rows as `wrong` changes them by their number, and the right rows under another name."""
     _table("labels.csv", *_ROWS)
@@ -572,6 +578,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E515": lambda right: _photos(roses=40, tulips=40, lilies=2),
     "E516": lambda right: _photos(),
     "E517": lambda right: _photos(),
+    **dict.fromkeys(("E518", "E519"), lambda right: _numbers()),
     "E520": lambda right: (_weights(right), Path("net.params").unlink())[0],
     "E530": lambda right: _photos() if right else _web_pages(),
     "E531": lambda right: (_table("labels.csv", *_ROWS), Path("numbers.csv").write_text("id,kind\n1,a\n2,b\n"))[0],

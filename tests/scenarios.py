@@ -41,6 +41,7 @@ from recipe_lang.source import Source
 from runtime.compile.weights_advice import with_weights_advice
 from runtime.help.examples import Example
 from runtime.models.heads import head_block
+from runtime.tasks.catalog import task_of
 from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.vocabulary import VOCABULARY
 
@@ -118,7 +119,8 @@ def _check_text(text: str) -> Any:
 def _list(text: str) -> None:
     from runtime.data.sets import list_sets
 
-    list_sets(_check(text), CLASSIFICATION)
+    recipe = _check(text)
+    list_sets(recipe, task_of(recipe))
 
 
 def _open(text: str) -> None:
@@ -271,7 +273,7 @@ def _read_torch(text: str) -> None:
 
 USES: dict[str, Callable[[str], Any]] = {
     "E117": _check_text,
-    **dict.fromkeys([f"E{number}" for number in range(501, 518)], _list),
+    **dict.fromkeys([f"E{number}" for number in range(501, 520)], _list),
     "E512": _open,
     "E513": _batch,
     **dict.fromkeys([f"E{number}" for number in range(520, 529)], _build),

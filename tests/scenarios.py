@@ -41,6 +41,7 @@ from recipe_lang.source import Source
 from runtime.compile.weights_advice import with_weights_advice
 from runtime.help.examples import Example
 from runtime.models.heads import head_block
+from runtime.tasks.catalog import task_of
 from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.vocabulary import VOCABULARY
 
@@ -118,7 +119,8 @@ def _check_text(text: str) -> Any:
 def _list(text: str) -> None:
     from runtime.data.sets import list_sets
 
-    list_sets(_check(text), CLASSIFICATION)
+    recipe = _check(text)
+    list_sets(recipe, task_of(recipe))
 
 
 def _open(text: str) -> None:
@@ -271,7 +273,7 @@ def _read_torch(text: str) -> None:
 
 USES: dict[str, Callable[[str], Any]] = {
     "E117": _check_text,
-    **dict.fromkeys([f"E{number}" for number in range(501, 518)], _list),
+    **dict.fromkeys([f"E{number}" for number in range(501, 520)], _list),
     "E512": _open,
     "E513": _batch,
     **dict.fromkeys([f"E{number}" for number in range(520, 529)], _build),
@@ -353,6 +355,12 @@ def _table(name: str, *lines: str, root: str = ".") -> None:
 
 
 _ROWS = [f"{number}.jpg,{'tulip' if number % 3 else 'rose'}" for number in range(1, 49)]
+
+
+def _numbers() -> None:
+    for name in ("train.csv", "test.csv"):
+        _table(name, *(f"{number}.jpg,{number},{number % 7},3" for number in range(1, 49)))
+        Path(name).write_text(Path(name).read_text().replace("file,kind", "file,width,height,same", 1))
 
 
 def _tables(wrong: Callable[[int, str], list[str]], right_name: str, head: str = "file,kind") -> None:
@@ -572,6 +580,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E515": lambda right: _photos(roses=40, tulips=40, lilies=2),
     "E516": lambda right: _photos(),
     "E517": lambda right: _photos(),
+    **dict.fromkeys(("E518", "E519"), lambda right: _numbers()),
     "E520": lambda right: (_weights(right), Path("net.params").unlink())[0],
     "E530": lambda right: _photos() if right else _web_pages(),
     "E531": lambda right: (_table("labels.csv", *_ROWS), Path("numbers.csv").write_text("id,kind\n1,a\n2,b\n"))[0],

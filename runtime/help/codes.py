@@ -33,7 +33,11 @@ FAMILIES: Mapping[str, CodeFamily] = {
         ),
         "syntax",
     ),
-    "E2": CodeFamily("names", ("recipe_lang.check.problems.names", "recipe_lang.compose.problems"), "names"),
+    "E2": CodeFamily(
+        "names",
+        ("recipe_lang.check.problems.names", "recipe_lang.compose.problems", "recipe_lang.check.problems.placement"),
+        "names",
+    ),
     "E3": CodeFamily("types and ranges", ("recipe_lang.check.problems.types", "recipe_lang.compose.problems"), "types"),
     "E4": CodeFamily(
         "rules across fields",

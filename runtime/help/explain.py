@@ -17,6 +17,7 @@ from runtime.help import index as places
 from runtime.help import keywords as glossary
 from runtime.help import lookup as asked
 from runtime.help.text_page import Code, Page, Prose, Terms, render_page, wrapped
+from runtime.tasks.catalog import METRICS
 from runtime.vocabulary import VOCABULARY
 
 _CODE = re.compile(r"[EW]\d{3}", re.IGNORECASE)
@@ -173,7 +174,7 @@ def _metrics(word: str) -> Iterator[Page]:
 
 def metric_examples(name: str) -> tuple[tuple[str, str], ...]:
     """Return examples of a metric, each with where it stands, as in `Example.inside`."""
-    claim = f"expect {{\n  valid.{name} {'<= 0.5' if name == 'loss' else '>= 90%'}\n}}"
+    claim = f"expect {{\n  valid.{name} {METRICS[name].example}\n}}"
     return ((f"monitor = valid.{name}", "stage"), (claim, "recipe"))
 
 

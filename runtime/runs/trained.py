@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recipe_lang.check.checked import CallValue, CheckedRecipe
+from recipe_lang.check.checked import CallValue, CheckedRecipe, Value
 from recipe_lang.check.checker import check, check_value
+from recipe_lang.check.conditions import narrowed
 from recipe_lang.compose.load import parse
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Source
@@ -48,6 +49,7 @@ from runtime.training.loop import measure
 from runtime.training.problems import NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
 from runtime.training.stage import features_of, whole_net
 from runtime.vocabulary import VOCABULARY
+from runtime.vocabulary.rules import source_problems
 from runtime.weights.params_file import read_params, write_params
 
 
@@ -231,7 +233,7 @@ def evaluate(
         RecipeError: the data cannot be used, or its classes are not the run's, or the run has seen them.
     """
     if data is not None:
-        listing, name = run.task.align(_source(data, data_root), run.data.target.names, "evaluation"), data
+        listing, name = run.task.align(_source(data, data_root, run.task), run.data.target.names, "evaluation"), data
     else:
         recipe = run.recipe if data_root is None else _moved_recipe(run, data_root)
         listings = list_sets(recipe, run.task)
@@ -298,11 +300,14 @@ def _readable(run: Finished, listing: Listing, workers: int) -> Sequence[Sample]
     return [sample for sample in listing.samples if sample.id not in broken]
 
 
-def _source(text: str, data_root: Path | None) -> Listing:
+def _source(text: str, data_root: Path | None, task: Task) -> Listing:
     if "(" not in text or os.path.isdir((data_root or Path()) / text):
         text = f"folder({json.dumps(text, ensure_ascii=False)})"
     written = Source("--data", f"data = {text}", data_root)
-    source: CallValue = check_value(written, VOCABULARY.blocks["data"].fields["train"].type, VOCABULARY).value
+    vocabulary = narrowed(VOCABULARY, {"task": Value(task.name)})
+    source: CallValue = check_value(written, vocabulary.blocks["data"].fields["train"].type, vocabulary).value
+    if problems := list(source_problems(source, task)):
+        raise RecipeError(problems)
     return load_source(source, training=False)
 
 

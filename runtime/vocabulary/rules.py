@@ -8,6 +8,7 @@ from recipe_lang.check.checked import CallValue, CheckedRecipe, Quantity
 from recipe_lang.check.describe import range_text
 from recipe_lang.check.problems.types import OutOfRange
 from recipe_lang.check.vocabulary import Number
+from recipe_lang.compose.problems import GivenTwice
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
 from runtime.data.sources.catalog import SOURCES
@@ -15,6 +16,7 @@ from runtime.data.targets import CLASS, NUMBERS
 from runtime.plan.schedules import SCHEDULES
 from runtime.plan.views import READING_STEPS
 from runtime.tasks.catalog import METRICS, TASKS, task_of
+from runtime.tasks.protocol import Task
 from runtime.vocabulary.models import accepts, native_size, size_text
 
 HeadWithoutOutputs = Kind(
@@ -169,24 +171,34 @@ def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 
 def _kinds(recipe: CheckedRecipe) -> Iterator[Problem]:
-    task = task_of(recipe)
     for name in ("train", "valid", "test"):
         source = recipe.block("data")[name]
         if isinstance(source, CallValue) and source.family == "source":
-            gives = SOURCES[source.name].gives({arg: value.value for arg, value in source.args.items()})
-            if gives != {task.target}:
-                is_both = len(gives) > 1
-                yield OtherKindOfTarget(
-                    span=source.span or recipe.block("data").place(name),
-                    source=source.name,
-                    task=task.name,
-                    takes=_KINDS[task.target],
-                    gives=" and ".join(_KINDS[kind] for kind in sorted(gives)),
-                    other_task=next((each.name for each in TASKS.values() if gives == {each.target}), ""),
-                    both="classes and numbers" if is_both else "",
-                    extra=("label" if task.target == NUMBERS else "target") if is_both else "",
-                    column='csv("…", image = "file", target = "column")' if task.target == NUMBERS else "",
-                )
+            yield from source_problems(source, task_of(recipe), recipe.block("data").place(name))
+
+
+def source_problems(source: CallValue, task: Task, place: Span | None = None) -> Iterator[Problem]:
+    """Yield what makes a source useless to a task: another kind of targets, or one that is named twice."""
+    args = {name: value.value for name, value in source.args.items()}
+    gives = SOURCES[source.name].gives(args)
+    if gives != {task.target}:
+        is_both = len(gives) > 1
+        yield OtherKindOfTarget(
+            span=source.span or place,
+            source=source.name,
+            task=task.name,
+            takes=_KINDS[task.target],
+            gives=" and ".join(_KINDS[kind] for kind in sorted(gives)),
+            other_task=next((each.name for each in TASKS.values() if gives == {each.target}), ""),
+            both="classes and numbers" if is_both else "",
+            extra=("label" if task.target == NUMBERS else "target") if is_both else "",
+            column='csv("…", image = "file", target = "column")' if task.target == NUMBERS else "",
+        )
+    first: dict[str, Span | None] = {}
+    for each in args["target"] if isinstance(args.get("target"), tuple) else ():
+        if each.value in first:
+            yield GivenTwice(span=each.span, what=f'target "{each.value}"', first=first[each.value])
+        first.setdefault(each.value, each.span)
 
 
 _KINDS = {CLASS: "classes", NUMBERS: "numbers"}

@@ -13,6 +13,18 @@ def _net(weights: str) -> str:
     return f'base = gluoncv("cifar_resnet20_v1", weights = {weights})'
 
 
+_NUMBERS = """ftr 1
+task = regression
+
+data {
+  train = csv("train.csv", image = "file", target = "width")
+  test  = TEST
+}
+
+stage "head" {
+  train = head
+  for   = 3 epochs
+}"""
 EXAMPLES: Mapping[str, Example] = {
     "E501": Example(
         'train = folder("data/photo")', 'train = folder("data/photos")', "data", "The folder is data/photos."
@@ -105,6 +117,18 @@ EXAMPLES: Mapping[str, Example] = {
         "photos has 50 images, of which 40 are for training.",
     ),
     "E517": Example(f"{_PHOTOS}\ntake = 500 images", f"{_PHOTOS}\ntake = 40 images", "data", "photos has 50 images."),
+    "E518": Example(
+        _NUMBERS.replace("TEST", 'csv("test.csv", image = "file", target = ["width", "height"])'),
+        _NUMBERS.replace("TEST", 'csv("test.csv", image = "file", target = "width")'),
+        "file",
+        "The sets have two numbers and one.",
+    ),
+    "E519": Example(
+        _NUMBERS.replace("TEST", "holdout(20%)").replace('"width"', '"same"'),
+        _NUMBERS.replace("TEST", "holdout(20%)"),
+        "file",
+        "The column `same` of train.csv holds 3 in every row.",
+    ),
     "E520": Example(
         _net('gluon_params("net.params")'),
         _net('gluon_params("models/net.params")'),

@@ -55,5 +55,5 @@ def predictions(outputs: Any, images: Sequence[str], facts: NumberFacts) -> list
 def exported(symbol: Any, facts: NumberFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
     """Return the symbol in the units of the data, and the arrays that it needs besides."""
     arrays = {name: np.array([getattr(facts, name)], np.float32) for name in ("target_std", "target_mean")}
-    std, mean = (mx.sym.var(name, shape=values.shape) for name, values in arrays.items())
+    std, mean = (mx.sym.var(name, shape=values.shape, dtype="float32") for name, values in arrays.items())
     return mx.sym.broadcast_add(mx.sym.broadcast_mul(symbol, std), mean), arrays

@@ -304,6 +304,8 @@ def test_every_default_stands_beside_its_words(vocabulary: v.Vocabulary, name: s
     assert not problems
 
 
-def test_without_conditions_nothing_is_narrowed() -> None:
-    plain = replace(VOCABULARY, rules=())
-    assert narrowed(plain, written_words((), {}, plain)) == plain
+def test_what_is_narrowed_has_nothing_left_to_narrow() -> None:
+    words = written_words((), {}, KITCHEN)
+    here = narrowed(KITCHEN, words)
+    assert here != KITCHEN
+    assert narrowed(here, words) == here

@@ -21,7 +21,6 @@ from runtime.compile.facts import data_facts
 from runtime.data.listing import Listing, Sample
 from runtime.data.loader import Batch
 from runtime.data.sets import (
-    LOADERS,
     TRANSFORMS,
     Sets,
     check_images,
@@ -30,6 +29,7 @@ from runtime.data.sets import (
     transform,
     under_root,
 )
+from runtime.data.sources.catalog import SOURCES
 from runtime.data.sources.files import folder
 from runtime.plan.types import Step
 from runtime.plan.views import READING_STEPS
@@ -60,7 +60,7 @@ def ids(listing: Listing) -> set[str]:
 
 def test_the_vocabulary_and_the_tables_name_the_same() -> None:
     families = VOCABULARY.families
-    assert set(LOADERS) == set(families["source"].entries)
+    assert set(SOURCES) == set(families["source"].entries)
     assert set(TRANSFORMS) == (set(families["prepare"].entries) | set(families["augment"].entries)) - {
         "normalize",
         *READING_STEPS,

@@ -26,17 +26,21 @@ TASK = v.Arg("task", v.Word({"classification": "One class.", "ranking": "An orde
 CSV = VOCABULARY.families["source"].entries["csv"]
 LABEL = next(arg for arg in CSV.args if arg.name == "label")
 TABLE = replace(CSV, args=tuple(replace(arg, by={RANKING: None}) if arg is LABEL else arg for arg in CSV.args))
+LOSSES = [replace(entry, only=frozenset()) for entry in VOCABULARY.families["loss"].entries.values()]
 TWO = replace(
     VOCABULARY,
     fields={**VOCABULARY.fields, "task": TASK, "loss": LOSS},
     families={
         **VOCABULARY.families,
-        "loss": v.family("loss", "a loss", *VOCABULARY.families["loss"].entries.values(), PAIRS),
+        "loss": v.family("loss", "a loss", *LOSSES, PAIRS),
         "source": v.family(
             "source", "a source", *({**VOCABULARY.families["source"].entries, "csv": TABLE}.values())
         ),
     },
-    metrics={**VOCABULARY.metrics, "top5": replace(VOCABULARY.metrics["top5"], only=frozenset({RANKING}))},
+    metrics={
+        name: replace(each, only=frozenset({RANKING}) if name == "top5" else frozenset())
+        for name, each in VOCABULARY.metrics.items()
+    },
     rules=(),
 )  # fmt: skip
 

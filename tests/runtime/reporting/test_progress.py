@@ -373,7 +373,7 @@ def test_images_that_were_skipped_make_another_plan(plan: Plan) -> None:
     with Display(console, float, plan) as display:
         display(events.FolderOpened(Path("runs/a-1"), fewer))
         display(events.Resumed(0, 1, 3))
-    assert text.getvalue() == f"continues in stage 1, after step 3 of {plan.stages[0].steps - 2}\n"
+    assert text.getvalue() == f"resumes in stage 1, after step 3 of {plan.stages[0].steps - 2}\n"
 
 
 def test_a_stage_that_gained_nothing_says_so(plan: Plan) -> None:

@@ -173,7 +173,7 @@ def main(folder: Path) -> None:
     (folder / "r.ftr").write_text(recipe())
     prepared = ftr.prepare(folder / "r.ftr")
     stage, watch = prepared.plan.stages[0], Rates()
-    run, _ = ftr.run(prepared, folder / "run", watch=watch)
+    run, _ = ftr.run(prepared, folder / "run", observers=[watch])
     params = ftr.load(run).model.arrays()
     told |= {
         "starts from": stage.starts_from,

@@ -37,7 +37,6 @@ from runtime.training.stage import (
     Session,
     StageNet,
     TrainBatch,
-    features_of,
     rate_factor,
     slowdown,
     stage_net,
@@ -55,15 +54,7 @@ def train(session: Session) -> Iterator[Event]:
         Interrupted: `session.asked_to_stop` said so; the model holds the weights of the last whole step.
         RecipeError: the loss is no longer a number, an image cannot be read, or the checkpoint does not fit.
     """
-    features = features_of(
-        session.model,
-        session.plan.base,
-        session.sets,
-        session.context,
-        fuse=session.fuse,
-        keep=session.keep,
-        cache=session.cache,
-    )
+    features = session.features()
     try:
         yield from _run_stages(session, features)
     finally:

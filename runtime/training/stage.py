@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from runtime.backend.blocks import LossBlock, sequence
-from runtime.backend.freezing import prepare_stage
+from runtime.backend.freezing import drops, prepare_stage
 from runtime.backend.mx import array, autograd, mx
 from runtime.data.sets import Sets
 from runtime.features.inputs import SetInputs, StageInputs, kept_rows
@@ -52,6 +52,12 @@ class Session:
     keep: bool = True  # what the frozen parts give
     cache: FeatureCache | None = None  # where it is kept for later runs
     state: TrainState = field(default_factory=TrainState)
+
+    def features(self) -> Features:
+        """Return what makes the frozen prefixes of the stages; close it behind the last."""
+        return features_of(
+            self.model, self.plan.base, self.sets, self.context, fuse=self.fuse, keep=self.keep, cache=self.cache
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,12 +117,8 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     behind = tuple(f"{part}." for part in list(model.parts)[stage.cut :])
     changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
     inputs = StageInputs(SetInputs(session.sets, prefix), stage)
-    has_dropout = any(_has_dropout(block) for block in features.chain.blocks[cut:])
+    has_dropout = any(drops(block) for block in features.chain.blocks[cut:])
     return StageNet(inputs, suffix, partial(features.predicting, cut), trained, changing, update, has_dropout)
-
-
-def _has_dropout(block: Any) -> bool:
-    return getattr(block, "_rate", 0) > 0 or any(_has_dropout(child) for child in block._children.values())
 
 
 def rate_factor(stage: StagePlan) -> Callable[[int], float]:

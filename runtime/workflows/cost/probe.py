@@ -35,7 +35,7 @@ from runtime.tasks.catalog import TASKS
 from runtime.tasks.protocol import Evaluator
 from runtime.training.loop import measure
 from runtime.training.settings import RunSettings
-from runtime.training.stage import Session, StageNet, TrainBatch, features_of, stage_net, training_step
+from runtime.training.stage import Session, StageNet, TrainBatch, stage_net, training_step
 from runtime.workflows.cost.duration import KeptRows, Pace, Paces, StageClock, spread, with_samples
 from runtime.workflows.preparation import Prepared
 
@@ -182,8 +182,7 @@ def _whole(samples: Sequence[Sample], batch: int) -> Sequence[Sample]:
 def _stage(session: Session, stage: StagePlan, kept: KeptRows) -> tuple[StageProbe, float]:
     """Measure a stage; return also in how many seconds a run ends that ends with it."""
     began = time.monotonic()
-    model, base, sets = session.model, session.plan.base, session.sets
-    features = features_of(model, base, sets, session.context, fuse=session.fuse, keep=session.keep, cache=None)
+    features = session.features()
     memory, disk = features.budget.memory, features.budget.disk
     net = stage_net(session, stage, features)
     try:

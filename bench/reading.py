@@ -18,13 +18,14 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from runtime.data.decoded import Decoded, fixed_lead, opening
+from runtime.data.decoded import DISK_BYTES, Decoded, fixed_lead, opening
 from runtime.data.listing import Sample
 from runtime.data.loader import batches
 from runtime.data.sets import transform
 from runtime.data.sources.packaged import solar_cells
 from runtime.plan.types import Step
 from runtime.system.random import generator
+from runtime.system.spill import Budget
 
 COUNT, BATCH = 640, 32
 FLIP = Step("flip", {"direction": "horizontal"})
@@ -75,7 +76,7 @@ def print_row(name: str, samples: Sequence[Sample], steps: Sequence[Step], worke
     cold = max(speed(samples, steps, workers, None) for _ in range(2))
     found = []
     for memory in (2**30, 0):
-        with closing(Decoded(frozenset({"train"}), memory=memory)) as kept:
+        with closing(Decoded(frozenset({"train"}), Budget(memory, DISK_BYTES))) as kept:
             first = speed(samples, steps, workers, kept)
             found += [first, max(speed(samples, steps, workers, kept) for _ in range(3))]
     first, memory_speed, _, file_speed = found

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path
 from threading import Lock
 from typing import IO
 
@@ -25,6 +23,7 @@ from runtime.data.listing import ImageRef
 from runtime.data.transforms import Transform
 from runtime.plan.types import Plan, Step
 from runtime.plan.views import view_count
+from runtime.system.spill import Budget
 
 MEMORY_BYTES = 2**30
 DISK_BYTES = 8 * 2**30
@@ -63,17 +62,13 @@ class _InFile:
 class Decoded:
     """RGB images by key; any thread may use it. `sets` names those that are read more than once.
 
-    `memory` and `disk` bound the bytes. `folder` is that of the file, the system's for temporary files by default; the
-    file has no name there and goes with the process. Where the disk refuses, one note is logged.
+    `budget` bounds the bytes. Where the disk refuses, one note is logged and nothing more is written.
     """
 
-    def __init__(
-        self, sets: frozenset[str], memory: int | None = None, disk: int | None = None, folder: Path | None = None
-    ) -> None:
+    def __init__(self, sets: frozenset[str], budget: Budget | None = None) -> None:
         self.sets = sets
-        self._memory = MEMORY_BYTES if memory is None else memory
-        self._disk = DISK_BYTES if disk is None else disk
-        self._folder = folder
+        self._budget = Budget(MEMORY_BYTES, DISK_BYTES) if budget is None else budget
+        self._writes = True
         self._images: dict[Key, Image.Image | _InFile] = {}
         self._sources: dict[int, ImageRef] = {}  # held, so that no other object gets the identity
         self._file: IO[bytes] | None = None
@@ -109,15 +104,16 @@ class Decoded:
         in_memory = _BYTES_IN_MEMORY * image.width * image.height
         with self._lock:
             place = _InFile(image.size, self._end)
-            if key in self._images or (in_memory > self._memory and place.bytes > self._disk):
+            on_disk = self._writes and place.bytes <= self._budget.disk
+            if key in self._images or not (in_memory <= self._budget.memory or on_disk):
                 return None
             self._sources[key[1]] = source
-            if in_memory <= self._memory:
-                self._memory -= in_memory
+            if in_memory <= self._budget.memory:
+                self._budget.memory -= in_memory
                 image.info = {}  # metadata can be larger than the pixels
                 self._images[key] = image
                 return None
-            self._disk -= place.bytes
+            self._budget.disk -= place.bytes
             self._end += place.bytes
             return place
 
@@ -136,16 +132,16 @@ class Decoded:
     def _opened(self) -> int:
         with self._lock:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="ftr-images-", dir=self._folder)  # noqa: SIM115 - as long as self
+                self._file = self._budget.file("images")
             return self._file.fileno()
 
     def _give_up(self, reason: str) -> None:
         """Write nothing more; what is in the file can still be read."""
         with self._lock:
-            first, self._disk = self._disk >= 0, -1
+            first, self._writes = self._writes, False
         if first:
             text = "%s: %s; not all images are kept decoded, some are opened again each time"
-            logging.getLogger(__name__).warning(text, self._folder or tempfile.gettempdir(), reason)
+            logging.getLogger(__name__).warning(text, self._budget.place(), reason)
 
     def close(self) -> None:
         """Let go of all images."""

@@ -31,9 +31,10 @@ from runtime.backend.fingerprint import arithmetic
 from runtime.backend.graph_rewrite import fast_graph, predicting_graph
 from runtime.backend.mx import array, mx, nd
 from runtime.data.fingerprints import pixels_key
-from runtime.features.store import KINDS, Budget, Key, Shapes, Table, row_bytes
+from runtime.features.store import KINDS, Key, Shapes, Table, row_bytes, whole_budget
 from runtime.models.chain import Chain
 from runtime.system.cache.disk import CachedRows, FeatureCache
+from runtime.system.spill import Budget
 
 Pixels = npt.NDArray[np.uint8]
 Values = tuple[Any, ...]  # NDArrays of one batch: what stands at a place of the network
@@ -205,7 +206,7 @@ class Features:
     fuse: bool = True
     keep: bool = True
     precision: str = "full"
-    budget: Budget = field(default_factory=Budget)
+    budget: Budget = field(default_factory=whole_budget)
     cache: FeatureCache | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)

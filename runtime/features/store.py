@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from runtime.plan.views import View
+from runtime.system.spill import Budget
 
 Key = tuple[str, str, View]  # set and what is done to its images, sample, view
 Shapes = Sequence[tuple[int, ...]]  # of one row's arrays
@@ -30,17 +28,9 @@ DISK_BYTES = 16 * 2**30
 KINDS: Mapping[str, np.dtype[Any]] = {"full": np.dtype(np.float32), "half": np.dtype(np.float16)}  # a recipe's words
 
 
-@dataclass(slots=True)
-class Budget:
-    """How many bytes features may still take, in memory and on the disk."""
-
-    memory: int = field(default_factory=lambda: MEMORY_BYTES)
-    disk: int = field(default_factory=lambda: DISK_BYTES)
-    folder: Path | None = None  # of the files; the system's for temporary files by default
-
-    def fits(self, size: int) -> bool:
-        """Whether so many bytes can be had in one of the two."""
-        return size <= max(self.memory, self.disk)
+def whole_budget() -> Budget:
+    """Return the room that the features of a run have."""
+    return Budget(MEMORY_BYTES, DISK_BYTES)
 
 
 class Table:
@@ -59,7 +49,7 @@ class Table:
             budget.memory -= size
             self._arrays: list[npt.NDArray[Any]] = [np.empty((capacity, *shape), kind) for shape in shapes]
             return  # pages come as they are written
-        self._file = tempfile.TemporaryFile(prefix="ftr-features-", dir=budget.folder)  # noqa: SIM115 - as long as self
+        self._file = budget.file("features")
         try:  # a full disk says so here; behind a mapping it would kill the process
             os.posix_fallocate(self._file.fileno(), 0, size)
         except OSError:

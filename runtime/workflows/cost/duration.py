@@ -1,8 +1,15 @@
 """How long the stages of a run will take, from how long a batch takes: arithmetic, nothing is run.
 
 In go a stage's inputs, what was measured of it (`Paces`), and which rows of features earlier stages have left; out
-comes the seconds of each epoch. Which rows an epoch computes is counted with the very keys that the run will ask for,
-on a few images in place of all.
+comes the seconds of each epoch.
+
+How it works. An epoch is its steps, its evaluation, and the filling of what is not kept yet; the first two are a number
+of batches times their pace. What has to be filled depends on the views that the epoch draws and on all epochs before
+it, so it is not guessed: `_filling` has the loop's own `fill_training` and `fill_evaluation` ask for rows, on a few
+images in place of all and with `_Asked` in place of the prefix, which only notes the keys. `KeptRows` plays the tables:
+it knows which keys are there, at each place of the network, and says what share of the rows starts from its images and
+what share from a place that a stage before has kept. Each share costs the pieces of the prefix that it still runs
+through. Epochs must be asked for in the order of the run.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from runtime.features.inputs import StageInputs
 from runtime.features.prefix import Values
 from runtime.models.network import start_weights
 from runtime.plan.types import Plan, StagePlan
+from runtime.system.spill import Budget
 from runtime.tasks.catalog import TASKS
 from runtime.tasks.protocol import Evaluator
 from runtime.training.loop import measure
@@ -104,59 +105,36 @@ def probe(prepared: Prepared, settings: RunSettings, spent_s: float = 0.0) -> Pr
         start_weights(prepared.model, plan.base, plan.seed, context)
     nd.waitall()
     starting = spent_s + checking + time.monotonic() - began
-    kept = KeptRows()
-    stages: list[StageProbe] = []
-    ending = 0.0
-    with closing(Decoded(read_again(plan))) as images:
-        decoded = _Decoded(images, _scales(plan, samples))
-        known: Any = decoded if settings.cache else None
+    known, stages, ending = KeptRows(), [], 0.0
+    room, share = _room(plan, samples)
+    left = replace(room)
+    with closing(Decoded(read_again(plan), left)) as decoded:
         task = TASKS[plan.task]
         collate = partial(task.collate, facts=plan.data.target)
-        sets = Sets(plan.data, plan.seed, samples, settings.workers, collate, known)
+        sets = Sets(plan.data, plan.seed, samples, settings.workers, collate, decoded if settings.cache else None)
         session = Session(plan, task, prepared.model, sets, context, fuse=settings.fuse, keep=settings.cache)
         for stage in plan.stages:
-            measured, ending = _stage(session, stage, kept)
+            measured, ending = _stage(session, stage, known)
             stages.append(measured)
-    in_memory = min(decoded.bytes, MEMORY_BYTES)
     return Probe(
         stages=tuple(stages),
         starting_s=starting,
         ending_s=ending,
         total_s=starting + sum(stage.total_s for stage in stages) + ending,
         at_most=any(stage.stop for stage in plan.stages),
-        memory_mb=_peak_mb() + in_memory / 1e6 + max(stage.memory_mb for stage in stages),
-        file_mb=min(decoded.bytes - in_memory, DISK_BYTES) / 1e6 + max(stage.file_mb for stage in stages),
+        memory_mb=_peak_mb() + (room.memory - left.memory) / share / 1e6 + max(stage.memory_mb for stage in stages),
+        file_mb=(room.disk - left.disk) / share / 1e6 + max(stage.file_mb for stage in stages),
     )
 
 
-def _scales(plan: Plan, samples: Mapping[str, Sequence[Sample]]) -> dict[int, float]:
-    """Return how many images of its set each image stands for, by the identity of what it is read from."""
-    return {
-        id(sample.image): plan.data.images(name) / len(chosen) for name, chosen in samples.items() for sample in chosen
-    }
+def _room(plan: Plan, samples: Mapping[str, Sequence[Sample]]) -> tuple[Budget, float]:
+    """Return the room for decoded images, and what share of all they are.
 
-
-@dataclass(slots=True)
-class _Decoded:
-    """Keeps decoded images as a run does; `bytes` is what those of all images will take.
-
-    Where that is more than a run keeps, none comes back: most will be opened each time.
+    The room is that share of a run's: as large a part of them is kept as will be of all.
     """
-
-    images: Decoded
-    scales: Mapping[int, float]
-    bytes: float = 0.0
-
-    @property
-    def sets(self) -> frozenset[str]:
-        return self.images.sets
-
-    def get(self, key: tuple[str, int]) -> Any:
-        return self.images.get(key) if self.bytes <= MEMORY_BYTES + DISK_BYTES else None
-
-    def put(self, key: tuple[str, int], source: Any, image: Any) -> None:
-        self.bytes += 4 * image.width * image.height * self.scales[id(source)]
-        self.images.put(key, source, image)
+    sets = read_again(plan) or samples
+    share = sum(len(samples[name]) for name in sets) / sum(plan.data.images(name) for name in sets)
+    return Budget(int(share * MEMORY_BYTES), int(share * DISK_BYTES)), share
 
 
 def _sound(prepared: Prepared, workers: int) -> tuple[dict[str, Sequence[Sample]], float]:
@@ -179,41 +157,36 @@ def _whole(samples: Sequence[Sample], batch: int) -> Sequence[Sample]:
     return list(islice(cycle(samples), max(batch, len(samples))))
 
 
-def _stage(session: Session, stage: StagePlan, kept: KeptRows) -> tuple[StageProbe, float]:
+def _stage(session: Session, stage: StagePlan, known: KeptRows) -> tuple[StageProbe, float]:
     """Measure a stage; return also in how many seconds a run ends that ends with it."""
     began = time.monotonic()
     features = session.features()
-    memory, disk = features.budget.memory, features.budget.disk
+    room = replace(features.budget)
     net = stage_net(session, stage, features)
     try:
         paces = _paces(session, stage, net, began)
-        kept.enter(net.inputs.each.prefix)
-        clock = StageClock(net.inputs, paces, kept)
-        in_memory = memory - features.budget.memory + _copies_bytes(stage, net)
-        return _stage_probe(clock, in_memory, disk - features.budget.disk), clock.ending() + _SAVING_S
+        known.enter(net.inputs.each.prefix)
+        clock = StageClock(net.inputs, paces, known)
+        epochs = [clock.epoch(number) for number in range(stage.epochs)]
+        measured = StageProbe(
+            step_ms=1e3 * paces.step.later,
+            images_per_s=session.plan.data.batch / paces.step.later,
+            reading_ms=1e3 * paces.reading,
+            frozen_ms=1e3 * sum(paces.frozen),
+            trained_ms=1e3 * paces.trained,
+            kept=net.inputs.keeps_training,
+            evaluation_s=clock.evaluation(1),
+            first_epoch_s=epochs[0],
+            later_epoch_s=sum(epochs[1:]) / len(epochs[1:]) if epochs[1:] else None,
+            total_s=paces.ready + sum(epochs) + stage.measures_beginning * clock.evaluation(1),
+            memory_mb=(room.memory - features.budget.memory + _copies_bytes(stage, net)) / 1e6,
+            file_mb=(room.disk - features.budget.disk) / 1e6,
+        )
+        return measured, clock.ending() + _SAVING_S
     finally:
         for level in net.inputs.each.prefix.levels:
             if level.table is not None:
                 level.table.close()
-
-
-def _stage_probe(clock: StageClock, in_memory: int, in_file: int) -> StageProbe:
-    inputs, paces = clock.inputs, clock.paces
-    epochs = [clock.epoch(number) for number in range(inputs.stage.epochs)]
-    return StageProbe(
-        step_ms=1e3 * paces.step.later,
-        images_per_s=inputs.each.sets.plan.batch / paces.step.later,
-        reading_ms=1e3 * paces.reading,
-        frozen_ms=1e3 * sum(paces.frozen),
-        trained_ms=1e3 * paces.trained,
-        kept=inputs.keeps_training,
-        evaluation_s=clock.evaluation(1),
-        first_epoch_s=epochs[0],
-        later_epoch_s=sum(epochs[1:]) / len(epochs[1:]) if epochs[1:] else None,
-        total_s=paces.ready + sum(epochs) + inputs.stage.measures_beginning * clock.evaluation(1),
-        memory_mb=in_memory / 1e6,
-        file_mb=in_file / 1e6,
-    )
 
 
 def _copies_bytes(stage: StagePlan, net: StageNet) -> int:
@@ -235,8 +208,8 @@ def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> P
     _fill(first.fill_training(0))
     _train(step, first)
     passed = time.monotonic() - began
-    alone = _Alone.measured(step, rest)
-    filling = _filling(rest, alone)
+    reading, frozen, trained = _alone(step, rest)
+    filling = _filling(rest, reading + sum(frozen))
     in_loop = _pace(partial(_train, step, rest), session, net.inputs.keeps_training)
     began = time.monotonic()
     predict = net.predicting()
@@ -248,43 +221,40 @@ def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> P
     tested = stage is session.plan.stages[-1] and session.plan.data.images("test") > 0
     return Paces(
         ready=max(0.0, passed - 2 * filling.first - in_loop.first - evaluation.first - joining),
-        reading=alone.reading,
-        frozen=alone.frozen,
-        trained=in_loop.later if net.inputs.keeps_training else alone.trained,
+        reading=reading,
+        frozen=frozen,
+        trained=in_loop.later if net.inputs.keeps_training else trained,
         joining=joining,
         filling=filling,
         step=in_loop,
         evaluation=evaluation,
-        testing=_once(lambda: _evaluate(predict, rest, "test", evaluator())) if tested else 0.0,
+        testing=_per_batch(lambda: _evaluate(predict, rest, "test", evaluator()), once=True) if tested else 0.0,
     )
 
 
-def _filling(inputs: StageInputs, alone: _Alone) -> Pace:
-    """Measure how long features take where they are kept, of images that are not decoded and of such that are."""
+def _filling(inputs: StageInputs, alone: float) -> Pace:
+    """Measure how long features take where they are kept, of images that are not decoded and of such that are.
+
+    `alone` stands for it where there is nothing to compute.
+    """
     trained = _fill(inputs.fill_training(0))
     evaluated = _fill(inputs.each.fill_evaluation("valid"))
-    first = next((found for found in (trained, evaluated) if found is not None), alone.reading + sum(alone.frozen))
+    first = next((found for found in (trained, evaluated) if found is not None), alone)
     later = _fill(inputs.fill_training(1))
     return Pace(first, first if later is None else later)
 
 
 def _pace(work: Callable[[], int], session: Session, kept: bool) -> Pace:
     """Measure `work`, which gives how many batches it did. Where nothing is read, the first time is like the others."""
-    first = None if kept or session.sets.decoded is None else _once(work)
+    first = None if kept or session.sets.decoded is None else _per_batch(work, once=True)
     later = _per_batch(work)
     return Pace(later if first is None else first, later)
 
 
-def _once(work: Callable[[], int]) -> float:
-    began = time.monotonic()
-    done = work()
-    return (time.monotonic() - began) / done
-
-
-def _per_batch(work: Callable[[], int]) -> float:
+def _per_batch(work: Callable[[], int], once: bool = False) -> float:
     """Return the seconds of one batch; `work` gives how many it did, and is repeated while it is short."""
     began, done = time.monotonic(), 0
-    while not done or time.monotonic() - began < _ENOUGH_S:
+    while not done or not once and time.monotonic() - began < _ENOUGH_S:
         done += work()
     return (time.monotonic() - began) / done
 
@@ -316,38 +286,24 @@ def _evaluate(predict: Callable[[Any], Any], inputs: StageInputs, name: str, eva
     return math.ceil(len(inputs.each.sets.samples[name]) / inputs.each.sets.plan.batch)
 
 
-@dataclass(frozen=True, slots=True)
-class _Alone:
-    """Seconds of a batch, each alone: opening images, each piece of the frozen prefix, a step on what it gives."""
-
-    reading: float
-    frozen: tuple[float, ...]
-    trained: float
-
-    @staticmethod
-    def measured(step: TrainBatch, inputs: StageInputs) -> _Alone:
-        """Measure the three."""
-        sets = replace(inputs.each.sets, decoded=None)
-        reading = _per_batch(lambda: sum(1 for _ in sets.training(inputs.stage, 0)))
-        with closing(sets.training(inputs.stage, 0)) as batches:
-            batch = next(batches)
-        values: Values = (inputs.each.prefix.to_input(batch.images),)
-        frozen = []
-        for level in inputs.each.prefix.levels:
-            _piece(level.run, values)
-            frozen.append(_per_batch(partial(_piece, level.run, values)))
-            values = level.run(values)
-        return _Alone(reading, tuple(frozen), _per_batch(partial(_step, step, values, batch.targets)))
+def _alone(step: TrainBatch, inputs: StageInputs) -> tuple[float, tuple[float, ...], float]:
+    """Return the seconds of a batch, each alone: opening images, each piece of the frozen prefix, a step behind it."""
+    sets = replace(inputs.each.sets, decoded=None)
+    reading = _per_batch(lambda: sum(1 for _ in sets.training(inputs.stage, 0)))
+    with closing(sets.training(inputs.stage, 0)) as batches:
+        batch = next(batches)
+    values: Values = (inputs.each.prefix.to_input(batch.images),)
+    frozen = []
+    for level in inputs.each.prefix.levels:
+        given, values = values, level.run(values)  # the first time makes it ready
+        nd.waitall()
+        frozen.append(_per_batch(partial(_finished, level.run, given)))
+    return reading, tuple(frozen), _per_batch(partial(_finished, step, values, batch.targets, 0))
 
 
-def _piece(run: Callable[[Values], Values], values: Values) -> int:
-    for each in run(values):
-        each.wait_to_read()
-    return 1
-
-
-def _step(step: TrainBatch, features: Values, targets: Any) -> int:
-    step(features, targets, 0)
+def _finished(work: Callable[..., Any], *given: Any) -> int:
+    """Do a batch's work, and wait for it."""
+    work(*given)
     nd.waitall()
     return 1
 

@@ -21,6 +21,7 @@ from runtime.data.sets import Sets, transform
 from runtime.data.sources.files import folder
 from runtime.plan.types import Step
 from runtime.system.prefetch import in_order
+from runtime.system.spill import Budget
 from runtime.training.settings import RunSettings
 from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run
@@ -55,7 +56,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 @pytest.fixture(params=["memory", "file"])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Decoded]:
-    decoded = Decoded(SETS, memory=2**20 if request.param == "memory" else 0, disk=2**20, folder=tmp_path)
+    decoded = Decoded(SETS, Budget(2**20 if request.param == "memory" else 0, 2**20, tmp_path))
     yield decoded
     decoded.close()
     assert list(tmp_path.iterdir()) == []
@@ -135,7 +136,7 @@ def test_arrays_are_kept_only_where_steps_change_them(kept: Decoded, opened: lis
 def test_what_fits_is_kept_and_the_rest_opened_each_time(room: str, photos: Path, opened: list[Any]) -> None:
     sources = [sample.image for sample in folder(photos / "train").samples]
     some = {"memory": 0, "disk": 0, room: 5 * 16 * 16 * (4 if room == "memory" else 3)}
-    kept = Decoded(SETS, **some)
+    kept = Decoded(SETS, Budget(**some))
     first, second = (made([*SQUARE, FLIP], kept, sources, 1) for _ in range(2))
     kept.close()
     assert first == second == made([*SQUARE, FLIP], None, sources, 1)
@@ -169,7 +170,7 @@ def test_a_disk_that_refuses_ends_nothing_and_is_noted_once(
         monkeypatch.setattr(os, "pread", refuse)
     if fault == "space":
         monkeypatch.setattr(store, "SPARE_BYTES", 2**62)
-    kept = Decoded(SETS, memory=0, folder=tmp_path / "none" if fault == "folder" else tmp_path)
+    kept = Decoded(SETS, Budget(0, 2**30, tmp_path / "none" if fault == "folder" else tmp_path))
     sources = [sample.image for sample in folder(photos / "train").samples]
     with caplog.at_level(logging.WARNING):
         found = [made([*SQUARE, FLIP], kept, sources, 1) for _ in range(2)]

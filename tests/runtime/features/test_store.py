@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.features.store import KINDS, Budget, Key, Table
+from runtime.features.store import KINDS, Key, Table, whole_budget
+from runtime.system.spill import Budget
 
 KEYS: list[Key] = [("train", str(number), ()) for number in range(20)]
 
@@ -42,7 +43,7 @@ def test_half_precision_takes_half_the_space_and_rounds(memory: int, tmp_path: P
 
 
 def test_what_is_too_large_for_half_precision_becomes_its_largest_number() -> None:
-    table = Table([(5,)], 1, Budget(), KINDS["half"])
+    table = Table([(5,)], 1, whole_budget(), KINDS["half"])
     table.put(KEYS[:1], [np.array([[65504, 65519.99, 65520, 1e30, -np.inf]], np.float32)])
     assert table.take(KEYS[:1])[0].tolist() == [[65504, 65504, 65504, 65504, -65504]]
 

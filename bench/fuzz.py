@@ -30,7 +30,8 @@ from recipe_lang.compose.load import parse  # noqa: E402
 from recipe_lang.json.recipe import recipe_json  # noqa: E402
 from recipe_lang.output.fix import fix  # noqa: E402
 from recipe_lang.output.formatter import format_text  # noqa: E402
-from recipe_lang.problem import RecipeError, as_json, render  # noqa: E402
+from recipe_lang.output.render import as_json, render  # noqa: E402
+from recipe_lang.problem import RecipeError  # noqa: E402
 from recipe_lang.source import Source  # noqa: E402
 from recipe_lang.syntax.nodes import Recipe  # noqa: E402
 from recipe_lang.syntax.parser import decode_source  # noqa: E402
@@ -162,8 +163,8 @@ def answer(data: bytes) -> list[str]:
     formatted = Source("recipe.ftr", format_text(source))
     assert meaning(parse(formatted)) == meaning(recipe), "formatting changed it"
     assert format_text(formatted) == formatted.text, "formatting twice is not formatting once"
-    twin = parse(Source("recipe.ftr.json", recipe_json(recipe)))
-    assert (meaning(twin), twin.problems) == (meaning(recipe), ()), "JSON changed it"
+    again = parse(Source("recipe.ftr.json", recipe_json(recipe)))
+    assert (meaning(again), again.problems) == (meaning(recipe), ()), "JSON changed it"
     return [*kinds, "parsed, formatted, turned into JSON and back"]
 
 

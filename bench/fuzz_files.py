@@ -29,7 +29,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from files_at_random import FORMATS, Format, one  # noqa: E402
 
-from recipe_lang.problem import RecipeError, render  # noqa: E402
+from recipe_lang.output.render import render  # noqa: E402
+from recipe_lang.problem import RecipeError  # noqa: E402
 
 BATCH = 1_000
 MEMORY = 1 << 30  # bytes that a batch may take beyond what the process has

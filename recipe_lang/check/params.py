@@ -24,7 +24,7 @@ from recipe_lang.check.problems.types import (
 from recipe_lang.compose.problems import GivenTwice, WiderDomain
 from recipe_lang.problem import Problem
 from recipe_lang.source import MAX_NESTING, Span
-from recipe_lang.suggest import is_close, suggest, suggest_name
+from recipe_lang.suggest import habit_of, is_close, suggest, suggest_name
 from recipe_lang.syntax import nodes
 from recipe_lang.syntax.nodes import references
 from recipe_lang.syntax.problems import TooDeep
@@ -268,9 +268,7 @@ class Params:
                 found=node.unit,
                 expected="one of the units epochs, steps, px, images and %",
                 example=quantity_text(replace(node, unit="px" if square else UNITS[near])) if square or near else "",
-                is_plain=square
-                or is_close(node.unit, near)
-                or near in self.habits.get(node.unit.lower(), "").split("|"),
+                is_plain=square or is_close(node.unit, near) or near in habit_of(node.unit, self.habits).split("|"),
             )
         )
         return None

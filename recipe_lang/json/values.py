@@ -270,12 +270,12 @@ _FORMS: Mapping[str, _Form] = {
 """The objects that stand for values, by the member that tells them apart."""
 
 _MEANT = {
-    **dict.fromkeys(("type", "class", "class_name", "function", "fn", "op", "_target_"), "call"),
+    **dict.fromkeys(("type", "class", "classname", "function", "fn", "op", "target"), "call"),
     **dict.fromkeys(("kwargs", "config", "params", "options", "named"), "with"),
     "arguments": "args",
     "value": "number",
 }
-"""Members that other formats have, by ours."""
+"""Members that other formats have, by ours; in the spelling of `folded`."""
 
 
 def is_value(written: JsonObject) -> bool:

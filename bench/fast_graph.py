@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.sweep_bases import chosen  # noqa: E402
-from runtime.models.catalog import ZOOS  # noqa: E402
+from runtime.models.catalog import BASES  # noqa: E402
 from runtime.system.cpu import instructions  # noqa: E402
 
 SIDES = (128, 224)
@@ -40,7 +41,7 @@ def cases(levels: list[str], only: str, sides: list[int], batch: int) -> Iterato
     for side in sides:
         for part in PARTS:
             for zoo, name in nets:
-                if zoo == "packaged" or ZOOS[zoo][name].accepts(side):
+                if BASES[zoo][name].accepts(side):
                     for level in levels:
                         yield {"zoo": zoo, "net": name, "side": side, "trains": part, "level": level, "batch": batch}
 
@@ -49,15 +50,20 @@ def take_steps(case: Case, kind: str) -> None:
     """Take a step of one kind of graph for each line of the input; print its CPU time, and at the end the peak."""
     import numpy as np
 
+    from runtime.backend.blocks import LossBlock
     from runtime.backend.freezing import prepare_stage
     from runtime.backend.graph_rewrite import fast_graph
     from runtime.backend.mx import autograd, mx, nd
     from runtime.features.prefix import one_by_one
-    from runtime.models.network import CrossEntropy, build_model, start_weights, units
+    from runtime.models.heads import head_block
+    from runtime.models.network import build_model, start_weights, units
     from runtime.plan.types import Step
+    from runtime.tasks.classification.losses import cross_entropy
 
     base = Step(case["zoo"], {"name": case["net"], "weights": None})
-    model = build_model(base, [Step("dense", {"units": "classes"})], 10, case["side"])
+    model = build_model(
+        base, [Step("dense", {"units": "classes"})], case["side"], partial(head_block, outputs={"classes": 10})
+    )
     start_weights(model, base, 1, mx.cpu())
     first = 0 if case["trains"] == "everything" else len(model.parts) - 2
     parts = list(model.parts.items())
@@ -69,7 +75,7 @@ def take_steps(case: Case, kind: str) -> None:
         values = unit(values)
     blocks = units(model)[first:]
     net = fast_graph(blocks, values.shape, mx.cpu()) if kind == "fast" else one_by_one(blocks)
-    criterion, labels = CrossEntropy(0.0), nd.array(np.arange(case["batch"]) % 10)
+    criterion, labels = LossBlock(cross_entropy({"label_smoothing": 0.0})), nd.array(np.arange(case["batch"]) % 10)
     for _ in sys.stdin:
         began = time.process_time()
         with autograd.record():

@@ -35,7 +35,7 @@ def write_images(name: str, count: str, folder: str) -> None:
     unfinished = Path(f"{folder}.part")
     for part, chosen in holdouts(listing, {"valid": 0.2}, SEED).items():
         for number, sample in enumerate(chosen.samples):
-            place = unfinished / part / chosen.classes[sample.label].replace("/", "-") / f"{number:05d}.png"
+            place = unfinished / part / chosen.names[sample.target].replace("/", "-") / f"{number:05d}.png"
             place.parent.mkdir(parents=True, exist_ok=True)
             open_rgb(sample.image).convert("L").save(place)
     unfinished.rename(folder)
@@ -66,7 +66,7 @@ def started(recipe: str) -> Any:
     """Return a recipe with its network at its start."""
     from runtime.backend.mx import mx
     from runtime.models.network import start_weights
-    from runtime.workflows.run import prepare
+    from runtime.workflows.preparation import prepare
 
     prepared = prepare(Path(recipe))
     start_weights(prepared.model, prepared.plan.base, prepared.plan.seed, mx.cpu())
@@ -91,7 +91,7 @@ def write_start(recipe: str, net: str, folder: str, out: str, threads: str) -> N
         valid=f"{folder}/valid",
         arrays=f"{out}/start.npz",
         out=out,
-        classes=len(plan.data.classes),
+        classes=len(plan.data.target.names),
         size=plan.data.size,
         batch=plan.data.batch,
         threads=int(threads),

@@ -41,7 +41,7 @@ stage "only" {{
 }}
 """
 ESTIMATE = """
-import pathlib, runtime.workflows.run as run
+import pathlib, runtime.workflows.preparation as run
 prepared = run.prepare(pathlib.Path("r.ftr"))
 print(prepared.need.of(prepared.plan.data.batch))
 """

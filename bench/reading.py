@@ -19,9 +19,9 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from runtime.data.decoded import Decoded, fixed_lead, opening
+from runtime.data.listing import Sample
 from runtime.data.loader import batches
 from runtime.data.sets import transform
-from runtime.data.sources.files import Sample
 from runtime.data.sources.packaged import solar_cells
 from runtime.plan.types import Step
 from runtime.system.random import generator
@@ -63,6 +63,7 @@ def speed(samples: Sequence[Sample], steps: Sequence[Step], workers: int, kept: 
         lambda sample: generator(1, "augment", 0, 0, sample.id),
         workers,
         drop_last=False,
+        collate=np.array,
         open_image=opened,
     ):
         pass

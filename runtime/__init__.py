@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from recipe_lang.source import Source
     from recipe_lang.syntax.nodes import Recipe
     from runtime.plan.types import DataFacts, NetFacts, Plan
-    from runtime.runs.trained import Finished, Prediction
-    from runtime.tasks.classification.metrics import Report
-    from runtime.workflows.run import Prepared, Watch
+    from runtime.runs.trained import Finished
+    from runtime.tasks.protocol import Prediction, Report
+    from runtime.training.events import Observer
+    from runtime.workflows.preparation import Prepared
 
 __all__ = [
     "RecipeError",
@@ -104,7 +105,7 @@ def prepare(path: str | Path, settings: Sequence[str] = (), data_root: str | Pat
     Raises:
         RecipeError: something about the recipe, its data or its base is wrong.
     """
-    from runtime.workflows.run import prepare
+    from runtime.workflows.preparation import prepare
 
     return prepare(Path(path), settings, None if data_root is None else Path(data_root))
 
@@ -115,9 +116,13 @@ def run(
     *,
     device: str = "cpu",
     workers: int = 2,
-    watch: Watch | None = None,
+    observers: Sequence[Observer] = (),
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Path, dict[str, Any]]:
-    """Train; return the run folder and the content of its `result.json`. `watch` is called with each event.
+    """Train; return the run folder and the content of its `result.json`.
+
+    `observers` are called with each event of the run (`runtime/training/events.py`). `should_stop` is asked before
+    each batch: where it says so, the run ends with a checkpoint there and the status `interrupted`.
 
     Raises:
         RecipeError: the data, the weights, the disk or the loss stopped it.
@@ -127,7 +132,14 @@ def run(
     from runtime.workflows.run import run
 
     where = None if out is None else Path(out)
-    return run(prepared, RunSettings(device, workers), where, watch, extras=(CURVES,))
+    return run(
+        prepared,
+        RunSettings(device, workers),
+        where,
+        observers=observers,
+        should_stop=should_stop,
+        extras=(CURVES,),
+    )
 
 
 def load(path: str | Path, stage: str | None = None) -> Finished:
@@ -147,8 +159,8 @@ def predict(finished: Finished, paths: Sequence[str | Path], top: int = 5, devic
     Raises:
         RecipeError: a path is not there.
     """
+    from runtime.backend.device import device_context
     from runtime.runs.trained import predict
-    from runtime.workflows.run import device_context
 
     return predict(finished, [Path(path) for path in paths], device_context(device), top)
 
@@ -163,8 +175,8 @@ def evaluate(finished: Finished, data: str | None = None, set_name: str | None =
     """
     import logging
 
+    from runtime.backend.device import device_context
     from runtime.runs.trained import evaluate
-    from runtime.workflows.run import device_context
 
     warn = logging.getLogger(__name__).warning
     return evaluate(finished, device_context(device), 2, data=data, set_name=set_name, tell=warn).report

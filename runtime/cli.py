@@ -80,7 +80,7 @@ def _instead(error: click.UsageError, words: list[str]) -> str:
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show versions.")
 def app() -> None:
-    """Check, plan and run `.ftr` recipes: fine-tuning of image models, written down."""
+    """Check, plan and run `.ftr` recipes, which describe how to fine-tune image models."""
 
 
 for _each in (

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from recipe_lang.check.vocabulary import Family
 from runtime.help import index as places
 
+_NUMBERS = 'csv("leaves.csv", image = "file", target = "weight")'
 _HOST = {"data": {"train": 'folder("photos")'}, "stage": {"train": "head", "for": "3 epochs"}}
 
 
-def hosted(text: str, inside: str) -> str:
-    """Return a recipe with these statements at the top, in its `data` block or in its stage."""
+def hosted(text: str, inside: str, task: str = "classification") -> str:
+    """Return a recipe with these statements at the top, in its `data` block or in its stage, for a task."""
     if inside == "file":
         return f"{text}\n"
     top = [text] if inside == "recipe" else []
-    data = _block("data", text if inside == "data" else "")
+    if task == "regression" and not re.search(r"^task\b", text, re.MULTILINE):
+        top = [f"task = {task}", *top]
+    source = {"train": _NUMBERS} if "task = regression" in "\n".join(top) else {}
+    data = _block("data", text if inside == "data" else "", source)
     stage = _block('stage "example"', text if inside == "stage" else "")
     blocks = [data] if not re.search(r"^data\b", "\n".join(top), re.MULTILINE) else []
     blocks += [stage] if not re.search(r"^(stage|phase)\b", "\n".join(top), re.MULTILINE) else []
     return "\n".join(["ftr 1", *top, *blocks, ""])
 
 
-def _block(header: str, text: str) -> str:
+def _block(header: str, text: str, others: Mapping[str, str] | None = None) -> str:
     written = set(re.findall(r"^(\w+)\s*=", text, re.MULTILINE))
-    needed = [f"{name} = {value}" for name, value in _HOST[header.split()[0]].items() if name not in written]
+    host = {**_HOST[header.split()[0]], **(others or {})}
+    needed = [f"{name} = {value}" for name, value in host.items() if name not in written]
     return "\n".join([f"{header} {{", *(f"  {line}" for line in [*needed, *text.splitlines()]), "}"])
 
 

@@ -52,9 +52,11 @@ def _run(
 ) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     from runtime.runs import writer
+    from runtime.runs.resume import Resume
+    from runtime.training.events import Preliminary
     from runtime.training.settings import Interval, RunSettings
-    from runtime.workflows.run import Resume, prepare, run
-    from tests.toy import Watching
+    from runtime.workflows.preparation import prepare
+    from runtime.workflows.run import run
 
     if settings.pop("quick", False):
         writer.export_model = lambda *_: None  # type: ignore[assignment]
@@ -66,10 +68,14 @@ def _run(
         if passed == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def step(event: object) -> None:
+        if not isinstance(event, Preliminary):
+            point()
+
     for owner, name in ((os, "fsync"), (os, "unlink"), (Path, "replace"), (Path, "unlink")):
         setattr(owner, name, _before(point, getattr(owner, name)))
     where = RunSettings(workers=1, interval=Interval.of(interval), **settings)
-    run(prepare(recipe), where, out, Watching(point), resume=Resume(out) if (out / "run.json").exists() else None)
+    run(prepare(recipe), where, out, observers=(step,), resume=Resume(out) if (out / "run.json").exists() else None)
     if told is not None:
         told.send(passed)
 

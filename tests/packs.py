@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from planned import net_facts
+from planned import class_facts, net_facts
 
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
 from recipe_lang.output.resolved import print_recipe
 from recipe_lang.syntax.parser import read_source
 from runtime.compile.compiler import compile_plan
-from runtime.plan.types import DataFacts, as_json
+from runtime.plan.types import as_json
 from runtime.reporting.model_card import card_text
 from runtime.runs.pack import pack
 from runtime.vocabulary import VOCABULARY
@@ -54,7 +54,7 @@ def make_run(folder: Path, classes: Sequence[str] = ("rose", "tulip"), text: str
     (folder / "recipe.ftr").write_text(text, encoding="utf-8")
     recipe = check(parse(read_source(folder / "recipe.ftr")), VOCABULARY)
     (folder / "resolved.ftr").write_text(print_recipe(recipe, VOCABULARY), encoding="utf-8")
-    facts = DataFacts(tuple(classes), {name: (9,) * len(classes) for name in ("train", "valid", "test")})
+    facts = class_facts(tuple(classes), {name: (9,) * len(classes) for name in ("train", "valid", "test")})
     plan = as_json(compile_plan(recipe, facts, net_facts(3)))
     result = {
         "recipe": "flowers",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
 from recipe_lang.source import Source
 from runtime.compile.compiler import compile_plan
 from runtime.plan.types import DataFacts, NetFacts, Parameter, Plan
+from runtime.tasks.classification.targets import ClassFacts
 from runtime.vocabulary import VOCABULARY
 
 
@@ -26,8 +27,14 @@ def net_facts(blocks: int) -> NetFacts:
     return NetFacts(parts, {name: 1000 - 100 * place for place, name in enumerate(parts)})
 
 
+def class_facts(
+    classes: tuple[str, ...], counts: Mapping[str, tuple[int, ...]], sides: tuple[int, int] | None = None
+) -> DataFacts:
+    return DataFacts(ClassFacts(classes, counts), sides)
+
+
 def facts(train: int = 100, valid: int = 20) -> DataFacts:
-    return DataFacts(("cat", "dog"), {"train": (train // 2, train - train // 2), "valid": (valid // 2, valid // 2)})
+    return class_facts(("cat", "dog"), {"train": (train // 2, train - train // 2), "valid": (valid // 2, valid // 2)})
 
 
 def plan_of(text: str, settings: Sequence[str] = (), data: DataFacts | None = None, blocks: int = 4) -> Plan:

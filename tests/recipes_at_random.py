@@ -10,8 +10,11 @@ import re
 from collections.abc import Iterable
 
 from recipe_lang.check import vocabulary as v
-from runtime.vocabulary import VOCABULARY
+from recipe_lang.check.checked import Value
+from recipe_lang.check.conditions import narrowed
+from runtime.vocabulary import VOCABULARY as ALL
 
+VOCABULARY = narrowed(ALL, {"task": Value("classification")})  # what may stand beside the default
 STRINGS = ('"x"', '"a b/c.params"', '"é"', r'"\"\\\n"', '""')
 SELECTORS = (
     "head",
@@ -47,6 +50,7 @@ def _some(fields: Iterable[str], rng: random.Random, share: float) -> list[str]:
     if not isinstance(fields, dict):
         raise TypeError(f"{fields!r} is no table")
     chosen = [arg for arg in fields.values() if arg.default is v.REQUIRED or rng.random() < share]
+    chosen = [arg for arg in chosen if arg.name != "task"]
     rng.shuffle(chosen)
     return [f"{arg.name} = {value(arg.type, rng)}" for arg in chosen]
 

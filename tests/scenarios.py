@@ -20,6 +20,7 @@ import unicodedata
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +31,7 @@ from click.testing import CliRunner
 from hosted import hosted
 from packs import pack_run
 from PIL import Image
-from planned import facts, net_facts, plan_of
+from planned import class_facts, facts, net_facts, plan_of
 
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import load, parse
@@ -39,6 +40,9 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.compile.weights_advice import with_weights_advice
 from runtime.help.examples import Example
+from runtime.models.heads import head_block
+from runtime.tasks.catalog import task_of
+from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.vocabulary import VOCABULARY
 
 BASE = (
@@ -115,14 +119,15 @@ def _check_text(text: str) -> Any:
 def _list(text: str) -> None:
     from runtime.data.sets import list_sets
 
-    list_sets(_check(text))
+    recipe = _check(text)
+    list_sets(recipe, task_of(recipe))
 
 
 def _open(text: str) -> None:
     from runtime.data.sets import check_images, list_sets
 
     recipe = _check(text)
-    check_images(recipe, list_sets(recipe), 1, lambda done, total: None, lambda: False)
+    check_images(recipe, list_sets(recipe, CLASSIFICATION), CLASSIFICATION, 1, lambda done, total: None, lambda: False)
 
 
 def _build(text: str, starts: bool = True) -> None:
@@ -135,7 +140,9 @@ def _build(text: str, starts: bool = True) -> None:
     recipe = _check(text)
     base = step(recipe.fields["base"])
     size, _ = image_size(recipe)
-    model = build_model(base, [step(layer) for layer in recipe["head"]], 2, size)
+    model = build_model(
+        base, [step(layer) for layer in recipe["head"]], size, partial(head_block, outputs={"classes": 2})
+    )
     if starts:
         with Place(base.place):
             start_weights(model, base, 0, mx.cpu())
@@ -143,7 +150,8 @@ def _build(text: str, starts: bool = True) -> None:
 
 def _run(text: str) -> None:
     from runtime.training.settings import RunSettings
-    from runtime.workflows.run import prepare, run
+    from runtime.workflows.preparation import prepare
+    from runtime.workflows.run import run
 
     Path("flowers.ftr").write_text(
         f"{text}base = {TINY}\n".replace('"photos")', '"photos")\n  size = 32px\n  batch = 4')
@@ -183,13 +191,12 @@ def _advised(
         from runtime.compile.compiler import compile_plan
         from runtime.compile.data_advice import plan_advice
         from runtime.compile.memory import Need
-        from runtime.data.sources.files import Listing, Sample
-        from runtime.plan.types import DataFacts
+        from runtime.data.listing import Listing, Sample
 
         recipe = _check(text)
         classes = ("roses", "tulips", *((odd,) if odd and '"labels.csv"' in text else ()))
         counts = {"train": train[: len(classes)], "valid": valid, "test": (400, 400)}
-        plan = compile_plan(recipe, DataFacts(classes, counts, sides), net_facts(7))
+        plan = compile_plan(recipe, class_facts(classes, counts, sides), net_facts(7))
         other = "all" if '"all.csv"' in text else "test"
         files = {"train": "1.jpg", "test": "1.jpg" if other == "all" else "2.jpg"} if shared else {}
         listings = {name: Listing((Sample("1", 0, Path(file)),), ("roses", "tulips")) for name, file in files.items()}
@@ -203,13 +210,14 @@ def _advised(
 
 
 def _advised_on_files(text: str) -> Any:
-    from runtime.compile.compiler import compile_plan, needs_sides
+    from runtime.compile.compiler import compile_plan
     from runtime.compile.data_advice import plan_advice
-    from runtime.data.sets import data_facts, list_sets
+    from runtime.compile.facts import data_facts
+    from runtime.data.sets import list_sets
 
     recipe = _check(text)
-    listings = list_sets(recipe)
-    plan = compile_plan(recipe, data_facts(listings, with_sides=needs_sides(recipe)), net_facts(7))
+    listings = list_sets(recipe, CLASSIFICATION)
+    plan = compile_plan(recipe, data_facts(listings, recipe), net_facts(7))
     found = plan_advice(recipe, plan, listings)
     return replace(recipe, advice=tuple(each for each in found if each.code >= "W790"))
 
@@ -220,22 +228,22 @@ def _read(text: str) -> Any:
     from runtime.system.cache.disk import FeatureCache
 
     recipe = _check(text)
-    listings = list_sets(recipe)
-    sound, _ = check_images(recipe, listings, 1, lambda done, total: None, lambda: False)
+    listings = list_sets(recipe, CLASSIFICATION)
+    sound, _ = check_images(recipe, listings, CLASSIFICATION, 1, lambda done, total: None, lambda: False)
     found = image_advice(recipe, listings, sound, 1, FeatureCache(Path("cache")), lambda: False)
     return replace(recipe, advice=found)
 
 
 def _batch(text: str) -> None:
     from runtime.data import transforms
+    from runtime.data.listing import Sample
     from runtime.data.loader import batches
-    from runtime.data.sources.files import Sample
 
     names: dict[str, Any] = dict(vars(transforms))
     exec(text, names)
     samples = [Sample(f"{side}.png", 0, np.zeros((side, 40, 3), np.uint8)) for side in (30, 50)]
     no_randomness = lambda sample: np.random.default_rng(0)  # noqa: E731
-    list(batches(samples, range(2), 2, names["transform"], no_randomness, 0, False))
+    list(batches(samples, range(2), 2, names["transform"], no_randomness, 0, False, np.array))
 
 
 def _read_params(text: str) -> None:
@@ -265,7 +273,7 @@ def _read_torch(text: str) -> None:
 
 USES: dict[str, Callable[[str], Any]] = {
     "E117": _check_text,
-    **dict.fromkeys([f"E{number}" for number in range(501, 518)], _list),
+    **dict.fromkeys([f"E{number}" for number in range(501, 520)], _list),
     "E512": _open,
     "E513": _batch,
     **dict.fromkeys([f"E{number}" for number in range(520, 529)], _build),
@@ -326,7 +334,7 @@ def _one_in_the_holdout() -> None:
 
     _photos(roses=25, tulips=125)
     recipe = _check(RUN.replace('"photos")', '"photos")\n  valid = holdout(1%)'))
-    (held,) = [sample for sample in list_sets(recipe)["valid"].samples if sample.label == 0]
+    (held,) = [sample for sample in list_sets(recipe, CLASSIFICATION)["valid"].samples if sample.target == 0]
     Path(held.image).write_text("<!DOCTYPE html><html>")
 
 
@@ -347,6 +355,12 @@ def _table(name: str, *lines: str, root: str = ".") -> None:
 
 
 _ROWS = [f"{number}.jpg,{'tulip' if number % 3 else 'rose'}" for number in range(1, 49)]
+
+
+def _numbers() -> None:
+    for name in ("train.csv", "test.csv"):
+        _table(name, *(f"{number}.jpg,{number},{number % 7},3" for number in range(1, 49)))
+        Path(name).write_text(Path(name).read_text().replace("file,kind", "file,width,height,same", 1))
 
 
 def _tables(wrong: Callable[[int, str], list[str]], right_name: str, head: str = "file,kind") -> None:
@@ -429,7 +443,8 @@ _TRAINED: list[Path] = []  # the folder of the one run that all examples of fini
 
 def _finished(right: bool) -> None:
     from runtime.training.settings import RunSettings
-    from runtime.workflows.run import prepare, run
+    from runtime.workflows.preparation import prepare
+    from runtime.workflows.run import run
 
     _photos(roses=10, tulips=10)
     Path("flowers.ftr").write_text(RUN)
@@ -565,6 +580,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E515": lambda right: _photos(roses=40, tulips=40, lilies=2),
     "E516": lambda right: _photos(),
     "E517": lambda right: _photos(),
+    **dict.fromkeys(("E518", "E519"), lambda right: _numbers()),
     "E520": lambda right: (_weights(right), Path("net.params").unlink())[0],
     "E530": lambda right: _photos() if right else _web_pages(),
     "E531": lambda right: (_table("labels.csv", *_ROWS), Path("numbers.csv").write_text("id,kind\n1,a\n2,b\n"))[0],

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from runtime.runs.writer import Extra
-from runtime.training.events import Event, FeaturesComputed
+from runtime.training.events import Event, FeaturesComputed, Observer, Preliminary
 from runtime.training.settings import RunSettings
-from runtime.workflows.run import Watch, prepare
+from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run as run_prepared
 
 CLASSES = ("blue", "green", "red")
@@ -74,11 +74,13 @@ def train(
     *,
     workers: int = 0,
     settings: Sequence[str] = (),
-    watch: Watch | None = None,
+    watch: Observer | None = None,
     extras: Sequence[Extra] = (),
 ) -> dict[str, Any]:
     """Run a recipe; return the content of `result.json` and the signal."""
-    _, result = run_prepared(prepare(recipe, settings), RunSettings(workers=workers), out, watch, extras=extras)
+    observers = () if watch is None else (watch,)
+    prepared = prepare(recipe, settings)
+    _, result = run_prepared(prepared, RunSettings(workers=workers), out, observers=observers, extras=extras)
     return result
 
 
@@ -87,27 +89,13 @@ def metrics(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-class Watching:
-    """Calls a function with each event of a run."""
-
-    def __init__(self, seen: Any = lambda event: None, checking: Any = lambda done, total: None) -> None:
-        self._seen = seen
-        self.checking = checking
-
-    def __call__(self, event: Any) -> None:
-        self._seen(event)
-
-
 class _Computed:
     """Notes how many images the frozen part was run on, with the stage."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[int, int]] = []
 
-    def checking(self, done: int, total: int) -> None:
-        pass
-
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Preliminary | Event) -> None:
         if isinstance(event, FeaturesComputed) and event.done == event.total:
             self.rows.append((event.stage, event.total))
 
@@ -115,5 +103,5 @@ class _Computed:
 def trained(recipe: Path, out: Path, **settings: Any) -> tuple[bytes, list[tuple[int, int]]]:
     """Run a recipe; return its weights as bytes, and on how many images each stage ran the frozen part."""
     watch = _Computed()
-    run_prepared(prepare(recipe), RunSettings(workers=2, **settings), out, watch)
+    run_prepared(prepare(recipe), RunSettings(workers=2, **settings), out, observers=(watch,))
     return (out / "model.params").read_bytes(), watch.rows

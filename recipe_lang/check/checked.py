@@ -151,3 +151,24 @@ class CheckedRecipe:
     def all(self, kind: str) -> Iterator[CheckedBlock]:
         """Yield the blocks of a kind, in order."""
         return (block for block in self.blocks if block.kind == kind)
+
+    def values(self) -> Iterator[Value]:
+        """Yield every value of the recipe, and those inside of values, at any depth."""
+        for fields in (self.fields, *(block.fields for block in self.blocks)):
+            for value in fields.values():
+                yield from (value, *parts(value))
+
+
+def parts(value: Value) -> Iterator[Value]:
+    """Yield the values inside a value, at any depth."""
+    match value.value:
+        case CallValue(args=args):
+            inner: list[Any] = list(args.values())
+        case tuple() as items:
+            inner = [part for item in items for part in (item if isinstance(item, tuple) else (item,))]
+        case _:
+            inner = []
+    for part in inner:
+        if isinstance(part, Value):
+            yield part
+            yield from parts(part)

@@ -20,10 +20,11 @@ from recipe_lang.check.checked import (
     CheckedRecipe,
     Value,
 )
+from recipe_lang.check.conditions import written_words
 from recipe_lang.check.describe import lower_first, quantity_text
 from recipe_lang.check.hints import home
 from recipe_lang.check.params import Params
-from recipe_lang.check.problems.names import UnknownBlock, UnknownField, UnknownSetting
+from recipe_lang.check.problems.names import UnknownBlock, UnknownField
 from recipe_lang.check.problems.placement import (
     BadTitle,
     MissingBlock,
@@ -31,8 +32,10 @@ from recipe_lang.check.problems.placement import (
     UnusedParam,
 )
 from recipe_lang.check.selectors import Selector
+from recipe_lang.check.settings import parsed, with_place
 from recipe_lang.check.suppress import excused
 from recipe_lang.check.values import Values
+from recipe_lang.check.version import no_recipe, seems_recipe, version_problems
 from recipe_lang.compose.merge import files, merge
 from recipe_lang.compose.problems import GivenTwice, Misplaced
 from recipe_lang.problem import Problem, RecipeError, ordered
@@ -40,7 +43,7 @@ from recipe_lang.source import Source, Span
 from recipe_lang.suggest import habit_of, is_certain, suggest
 from recipe_lang.syntax import nodes
 from recipe_lang.syntax.parser import parse
-from recipe_lang.syntax.problems import NoVersion, OtherVersion, StrayBrace, TooDeep, UnclosedBlock, Unexpected
+from recipe_lang.syntax.problems import StrayBrace, TooDeep, UnclosedBlock
 
 
 def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str] = ()) -> CheckedRecipe:
@@ -49,8 +52,8 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
     Raises:
         RecipeError: with every error found, in reading order. Where there is none, `advice` has what is seldom wise.
     """
-    if not _seems_recipe(recipe):
-        raise RecipeError(_no_recipe(recipe, vocabulary))
+    if not seems_recipe(recipe):
+        raise RecipeError(no_recipe(recipe, vocabulary.version))
     checker = _Checker(recipe, vocabulary)
     checked = checker.recipe(settings)
     checker.problems += [problem for rule in vocabulary.claim_rules for problem in rule(checked)]
@@ -72,28 +75,27 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
     return replace(checked, advice=tuple(ordered(advice)))
 
 
-def _seems_recipe(recipe: nodes.Recipe) -> bool:
-    """Whether a text is a recipe, however wrong: it has a version or a block, and is not mostly something else."""
-    if not any(isinstance(item, nodes.Version | nodes.Block) or _means_version(item) for item in recipe.items):
-        return False
-    first = recipe.items[0]
-    read = sum(1 + len(item.items) if isinstance(item, nodes.Block) else 1 for item in recipe.items)
-    broken = sum(isinstance(item, nodes.Broken) for item in recipe.items)
-    starts = isinstance(first, nodes.Version) or _means_version(first)
-    return starts or len(recipe.problems) <= _FEW or len(recipe.problems) <= read - broken
+def check_value(source: Source, type_: v.Type, vocabulary: v.Vocabulary) -> Value:
+    """Check a text of one field, `NAME = VALUE`, that takes values of a type.
 
-
-_FEW = 10  # mistakes in the syntax; more of them, with no version and little that can be read, are another text
-
-
-def _no_recipe(recipe: nodes.Recipe, vocabulary: v.Vocabulary) -> Problem:
-    """Say the one thing that counts about a text with neither a version nor a block."""
-    for problem in recipe.problems:
-        if isinstance(problem, TooDeep) or recipe.source.text.lstrip().startswith("{"):
-            return problem
-    place = recipe.items[0].span if recipe.items else recipe.source.span(0, 0)
-    span = replace(place, end=min(place.end, place.start + 1))
-    return NoVersion(span=span, version=vocabulary.version, is_recipe=False)
+    Raises:
+        RecipeError: with every error found.
+    """
+    recipe = parse(source)
+    problems: list[Problem] = [*recipe.problems]
+    value = None
+    match recipe.items:
+        case (nodes.Field() as field,):
+            params = Params(problems, vocabulary.habits)
+            values = Values(vocabulary, params, Selector(problems, params, vocabulary.habits), problems)
+            value = values.value(field.value, type_, f"`{field.name}`")
+        case _ if not problems:
+            problems.append(
+                Misplaced(span=source.span(0, len(source.text)), what="this", where="here: write one value")
+            )
+    if problems or value is None:
+        raise RecipeError(ordered(problems))
+    return value
 
 
 class _Checker:
@@ -115,26 +117,23 @@ class _Checker:
         # After a mistake in the braces or an unreadable header nobody knows what is missing.
         self.knows_all = (
             merged.complete
-            and not any(isinstance(problem, UnclosedBlock | StrayBrace | TooDeep) for problem in merged.problems)
+            and not any(problem.kind in (UnclosedBlock, StrayBrace, TooDeep) for problem in merged.problems)
             and not any(isinstance(item, nodes.Broken) and item.name in ("", "extends") for item in merged.items)
         )
 
     # --- the file ----------------------------------------------------------------------------
 
     def recipe(self, settings: Sequence[str]) -> CheckedRecipe:
-        items = self.items
         for file in files(self.ast):
-            self._version(file)
-        self.params.declare(
-            [item for item in items if isinstance(item, nodes.Param)],
-            _settings(settings, items, self.problems),
-            self.wider,
-        )
-        self._say_where(settings)
-        fields = self._top_fields([item for item in items if isinstance(item, nodes.Field)], items)
-        blocks = self._blocks([item for item in items if isinstance(item, nodes.Block)], items)
-        claims = self._claims([item for item in items if isinstance(item, nodes.Block)])
-        for item in items:
+            self.problems += version_problems(file, self.vocabulary.version, self.problems)
+        params = [item for item in self.items if isinstance(item, nodes.Param)]
+        self.params.declare(params, parsed(settings, self.items, self.problems), self.wider)
+        self.values.names.narrow(written_words(self.items, self.params.values, self.vocabulary))
+        self.vocabulary = self.values.vocabulary
+        if settings:
+            self.problems[:] = [with_place(problem, self.ast, self.vocabulary) for problem in self.problems]
+        fields, blocks, claims = self._top_fields(), self._blocks(), self._claims()
+        for item in self.items:
             if isinstance(item, nodes.Claim):
                 self.problems.append(Misplaced(span=item.span, what="a claim", where="outside `expect { }`"))
         return CheckedRecipe(
@@ -149,88 +148,54 @@ class _Checker:
             written=self.ast,
         )
 
-    def _say_where(self, settings: Sequence[str]) -> None:
-        """Give what is wrong with the names of settings the place where a parameter of that name would stand."""
-        for at, problem in enumerate(self.problems if settings else ()):
-            if isinstance(problem, UnknownSetting) and not problem.suggestion:
-                from recipe_lang.check.locations import how_to_write, parameter_of
-
-                name = problem.name.rpartition(".")[2]
-                self.problems[at] = replace(
-                    problem,
-                    suggestion=parameter_of(self.ast, name, self.vocabulary),
-                    use=how_to_write(self.ast, name, f"${name}", self.vocabulary),
-                )
-
     def unused_params(self) -> list[Problem]:
         """Return advice on the parameters that the recipe does not use."""
         declared = [item for item in self.ast.items if isinstance(item, nodes.Param)]
         unused = [param for param in declared if param.name not in self.params.used]
         return [UnusedParam(span=param.name_span, name=param.name) for param in unused]
 
-    def _version(self, file: nodes.Recipe) -> None:
-        version, items = self.vocabulary.version, file.items
-        first = items[0] if items else None
-        if isinstance(first, nodes.Version):
-            if first.number != str(version):
-                self.problems.append(OtherVersion(span=first.span, found=first.number, version=version))
-        elif not any(isinstance(item, nodes.Version) for item in items) and not _means_version(first):
-            place = first.span if first else file.source.span(0, 0)
-            if not any(isinstance(p, TooDeep) for p in self.problems):
-                span = replace(place, end=min(place.end, place.start + 1))
-                self.problems.append(NoVersion(span=span, version=version))
-        for item in items[1:]:
-            if isinstance(item, nodes.Version):
-                where = "here: it is the first line"
-                self.problems.append(Misplaced(span=item.span, what="the version", where=where))
-
-    def _top_fields(self, fields: list[nodes.Field], items: tuple[nodes.Item, ...]) -> dict[str, Value]:
-        # The base comes first: selectors need its parts.
-        broken = {item.name for item in items if isinstance(item, nodes.Broken)}
-        found = self._fields(fields, self.vocabulary.fields, "the recipe", first="base")
+    def _top_fields(self) -> dict[str, Value]:
+        table, written = self.vocabulary.fields, _written(self.items)
+        found = self._fields(self.items, table, "the recipe")
         base = found.get("base")
-        if base is None and "base" not in broken and not any(f.name == "base" for f in fields):
-            base = self.values.default(self.vocabulary.fields["base"]) if "base" in self.vocabulary.fields else None
+        if "base" in table and "base" not in written:
+            base = self.values.default(table["base"])
         if base is not None and isinstance(base.value, CallValue):
             self.selector.use(self.vocabulary.parts(base.value))
-        written = {field.name for field in fields} | broken
-        place = self.ast.source.span(0, 0)
-        return self._filled(found, written, self.vocabulary.fields, "the recipe", place)
+        return self._filled(found, written, table, "the recipe", self.ast.source.span(0, 0))
 
     # --- blocks ------------------------------------------------------------------------------
 
-    def _blocks(self, blocks: list[nodes.Block], items: tuple[nodes.Item, ...]) -> tuple[CheckedBlock, ...]:
+    def _blocks(self) -> tuple[CheckedBlock, ...]:
         types = self.vocabulary.blocks
+        known = [item for item in self.items if isinstance(item, nodes.Block) and self._known(item)]
         first: dict[str, Span] = {}
-        again: set[int] = set()  # of these nothing is missing: what they say belongs into the first
-        shared: dict[str, dict[str, Value]] = {}
-        shared_names: dict[str, set[str]] = {}
-        known = [block for block in blocks if self._known(block)]
+        again = {id(block) for block in known if not self._once(block, types[block.kind], first)}
+        shared: dict[str, tuple[dict[str, Value], set[str]]] = {}
         for block in known:
-            kind = types[block.kind]
-            if not self._once(block, kind, first):
-                again.add(id(block))
-            if kind.defaults_for is not None:
-                target = types[kind.defaults_for]
-                shared[target.name] = self._block_fields(block, target.fields, f"`{block.kind}`")
-                shared_names[target.name] = _written(block.items)
-        checked = []
-        for block in known:
-            kind = types[block.kind]
-            if kind.claims or kind.defaults_for is not None:
-                continue
-            title = block.title.value if isinstance(block.title, nodes.Text) else ""
-            where = f'{block.kind} "{title}"' if kind.titled else f"`{block.kind}`"
-            own = self._block_fields(block, kind.fields, where)
-            inherited = {
-                name: value for name, value in shared.get(kind.name, {}).items() if name not in _written(block.items)
-            }
-            names = _written(block.items) | shared_names.get(kind.name, set())
-            names |= set(kind.fields) if id(block) in again else set()
-            fields = self._filled({**inherited, **own}, names, kind.fields, where, block.head_span)
-            checked.append(CheckedBlock(block.kind, title, fields, block.span, block.head_span))
-        self._missing_blocks(known, items)
-        return tuple(checked)
+            target = types[block.kind].defaults_for
+            if target is not None:
+                own = self._block_fields(block, types[target].fields, f"`{block.kind}`")
+                shared[target] = (own, _written(block.items))
+        self._missing_blocks(known)
+        return tuple(
+            self._block(block, *shared.get(block.kind, ({}, set())), id(block) in again)
+            for block in known
+            if not types[block.kind].claims and types[block.kind].defaults_for is None
+        )
+
+    def _block(
+        self, block: nodes.Block, shared: Mapping[str, Value], shared_names: set[str], is_again: bool
+    ) -> CheckedBlock:
+        """Check a block; of one that stands again nothing is missing, since what it says belongs into the first."""
+        kind = self.vocabulary.blocks[block.kind]
+        title = block.title.value if isinstance(block.title, nodes.Text) else ""
+        where = f'{block.kind} "{title}"' if kind.titled else f"`{block.kind}`"
+        own, written = self._block_fields(block, kind.fields, where), _written(block.items)
+        found = {**{name: value for name, value in shared.items() if name not in written}, **own}
+        names = set(kind.fields) if is_again else written | shared_names
+        fields = self._filled(found, names, kind.fields, where, block.head_span)
+        return CheckedBlock(block.kind, title, fields, block.span, block.head_span)
 
     def _known(self, block: nodes.Block) -> bool:
         if block.kind in self.vocabulary.blocks:
@@ -239,8 +204,9 @@ class _Checker:
         if self._has_broken_header(block):
             return False
         names = tuple(self.vocabulary.blocks)
-        suggestion = suggest(block.kind, names, self.vocabulary.habits) or self._home(block.kind)
-        suggestion = suggestion or self._home(suggest(block.kind, self.vocabulary.fields, self.vocabulary.habits))
+        suggestion = suggest(block.kind, names, self.vocabulary.habits) or home(block.kind, self.vocabulary)
+        if not suggestion:
+            suggestion = home(suggest(block.kind, self.vocabulary.fields, self.vocabulary.habits), self.vocabulary)
         self.problems.append(UnknownBlock(span=block.kind_span, name=block.kind, options=names, suggestion=suggestion))
         return False
 
@@ -249,54 +215,43 @@ class _Checker:
         starts = self.broken.get(head.source.name, [])
         return bisect_left(starts, head.start) < bisect_left(starts, head.end)
 
-    def _home(self, name: str) -> str:
-        return home(name, self.vocabulary)
-
     def _once(self, block: nodes.Block, kind: v.BlockType, first: dict[str, Span]) -> bool:
         """Whether a block of this title stands for the first time; what is wrong with that is reported."""
         if kind.titled != isinstance(block.title, nodes.Text) and not self._has_broken_header(block):
-            self.problems.append(BadTitle(span=block.head_span, kind=block.kind, needed=kind.titled))
+            self.problems.append(BadTitle(span=block.head_span, block=block.kind, needed=kind.titled))
             return True
         what = f"the block `{block.kind}`"
-        key = block.kind
         if kind.repeated and isinstance(block.title, nodes.Text):
             what = f'the {block.kind} "{block.title.value}"'
-            key = f"{block.kind} {block.title.value}"
-        if key in first:
-            self.problems.append(GivenTwice(span=block.head_span, what=what, first=first[key]))
+        if what in first:
+            self.problems.append(GivenTwice(span=block.head_span, what=what, first=first[what]))
             return False
-        first[key] = block.head_span
+        first[what] = block.head_span
         return True
 
-    def _missing_blocks(self, known: list[nodes.Block], items: tuple[nodes.Item, ...]) -> None:
-        present = {block.kind for block in known}
-        present |= {item.name for item in items if isinstance(item, nodes.Broken)}
+    def _missing_blocks(self, known: list[nodes.Block]) -> None:
+        if not self.knows_all or self.unknown_blocks:
+            return
+        present = {item.name for item in self.items if isinstance(item, nodes.Broken)} | {block.kind for block in known}
         for name, kind in self.vocabulary.blocks.items():
-            if kind.required and name not in present and self.knows_all and not self.unknown_blocks:
-                end = self.ast.source.span(0, 0)
-                header = _header(name, kind)
+            if kind.required and name not in present:
+                end, header = self.ast.source.span(0, 0), _header(name, kind)
                 self.problems.append(MissingBlock(span=end, name=name, header=header, doc=lower_first(kind.doc)))
 
     def _block_fields(self, block: nodes.Block, fields: Mapping[str, v.Arg], where: str) -> dict[str, Value]:
         for item in block.items:
-            is_header = isinstance(item, nodes.Block) and self._has_broken_header(item)
-            if not (isinstance(item, nodes.Field | nodes.Broken) or is_header):
-                what = {
-                    nodes.Claim: "a claim",
-                    nodes.Block: "a block",
-                    nodes.Param: "a parameter",
-                }.get(type(item), "this statement")
-                is_field = isinstance(item, nodes.Block) and item.kind in fields
-                hint = f"write it as a field: `{item.kind} = …`" if isinstance(item, nodes.Block) and is_field else ""
-                self.problems.append(Misplaced(span=_head(item), what=what, where=f"inside {where}", hint=hint))
-        return self._fields([i for i in block.items if isinstance(i, nodes.Field)], fields, where)
-
-    def _claims(self, blocks: list[nodes.Block]) -> tuple[CheckedClaim, ...]:
-        claims = []
-        for block in blocks:
-            kind = self.vocabulary.blocks.get(block.kind)
-            if kind is None or not kind.claims:
+            inner = item if isinstance(item, nodes.Block) else None
+            if isinstance(item, nodes.Field | nodes.Broken) or (inner and self._has_broken_header(inner)):
                 continue
+            what = _STATEMENTS.get(type(item), "this statement")
+            hint = f"write it as a field: `{inner.kind} = …`" if inner and inner.kind in fields else ""
+            self.problems.append(Misplaced(span=_head(item), what=what, where=f"inside {where}", hint=hint))
+        return self._fields(block.items, fields, where)
+
+    def _claims(self) -> tuple[CheckedClaim, ...]:
+        kinds = {name for name, kind in self.vocabulary.blocks.items() if kind.claims}
+        claims = []
+        for block in (item for item in self.items if isinstance(item, nodes.Block) and item.kind in kinds):
             for item in block.items:
                 if isinstance(item, nodes.Claim):
                     claims.append(self._claim(item))
@@ -306,7 +261,7 @@ class _Checker:
         return tuple(claim for claim in claims if claim is not None)
 
     def _claim(self, claim: nodes.Claim) -> CheckedClaim | None:
-        metric = self.values.metric(claim.metric, self.vocabulary.sets)
+        metric = self.values.names.metric(claim.metric, self.vocabulary.sets)
         number = self.values.value(claim.value, v.Number(), f"`{claim.metric.value}`")
         if metric is None or number is None:
             return None
@@ -314,19 +269,19 @@ class _Checker:
 
     # --- fields ------------------------------------------------------------------------------
 
-    def _fields(
-        self, fields: list[nodes.Field], table: Mapping[str, v.Arg], where: str, first: str = ""
-    ) -> dict[str, Value]:
-        """Check the fields that are written; the one named `first` before the others."""
+    def _fields(self, items: Sequence[nodes.Item], table: Mapping[str, v.Arg], where: str) -> dict[str, Value]:
+        """Check the fields among the statements of a place."""
+        fields = [item for item in items if isinstance(item, nodes.Field)]
+        names = {field.name for field in fields}
         seen: dict[str, Span] = {}
         found: dict[str, Value] = {}
-        for field in sorted(fields, key=lambda field: field.name != first):
+        for field in fields:
             if field.name in seen:
                 self.problems.append(GivenTwice(span=field.name_span, what=f"`{field.name}`", first=seen[field.name]))
                 continue
             seen[field.name] = field.name_span
             if field.name not in table:
-                self._unknown_field(field, table, where, {each.name for each in fields})
+                self._unknown_field(field, table, where, names)
                 continue
             value = self.values.value(field.value, table[field.name].type, f"`{field.name}`")
             if value is not None:
@@ -339,7 +294,7 @@ class _Checker:
             suggestion = self._block_meant(field.name, " " in suggestion) or suggestion
         if field.name in self.vocabulary.fields or not suggestion:
             meant = habit_of(field.name, self.vocabulary.habits).split("|")[0]
-            suggestion = self._home(field.name) or suggestion or self._home(meant)
+            suggestion = home(field.name, self.vocabulary) or suggestion or home(meant, self.vocabulary)
         self.meant |= {(where, name) for name in (suggestion, *re.findall(r"`(\w+) = ", suggestion))}
         taken, renames = suggestion in names, self.vocabulary.renames(field.name, suggestion)
         self.problems.append(
@@ -390,42 +345,7 @@ class _Checker:
         return full
 
 
-def _settings(texts: Sequence[str], items: Sequence[nodes.Item], problems: list[Problem]) -> list[nodes.Field]:
-    """Parse the texts of `--set`; each is `NAME=VALUE` in the language itself. Paths start where the parameter's do."""
-    folders = {item.name: item.span.source.folder for item in items if isinstance(item, nodes.Param)}
-    fields = []
-    for text in texts:
-        dotted = re.match(r"\s*([A-Za-z]\w*(\.\w+)+)\s*=", text)
-        if dotted:  # the way of other tools to a field
-            span = Source("--set", text).span(dotted.start(1), dotted.end(1))
-            problems.append(UnknownSetting(span=span, name=dotted[1], options=tuple(folders), suggestion=""))
-            continue
-        recipe = parse(Source("--set", text, folders.get(text.partition("=")[0].strip())))
-        problems.extend(_of_setting(problem) for problem in recipe.problems)
-        if not recipe.problems:
-            match recipe.items:
-                case (nodes.Field() as field,):
-                    fields.append(field)
-                case _:
-                    span = recipe.source.span(0, len(text))
-                    problems.append(Misplaced(span=span, what="this", where="in `--set`: write NAME=VALUE"))
-    return fields
-
-
-def _of_setting(problem: Problem) -> Problem:
-    """Return what is wrong with a setting's syntax, with the advice for settings."""
-    text = problem.span.source.text if problem.span else ""
-    if not isinstance(problem, Unexpected) or re.match(r"\s*[A-Za-z]\w*\s*=\s*[^\s=]", text):
-        return problem
-    return replace(problem, advice="a setting is NAME=VALUE, such as `--set lr=0.01`", fix=())
-
-
-def _means_version(item: nodes.Item | None) -> bool:
-    """Whether this is a version that could not be read, such as `ftr = 1` or `FTR 1`; that has been said."""
-    match item:
-        case nodes.Broken(name) | nodes.Block(name):
-            return re.fullmatch(r"(ftr|version)[0-9]*", name, re.IGNORECASE) is not None
-    return False
+_STATEMENTS = {nodes.Claim: "a claim", nodes.Block: "a block", nodes.Param: "a parameter"}
 
 
 def _header(name: str, kind: v.BlockType) -> str:

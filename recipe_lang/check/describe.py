@@ -6,20 +6,19 @@ from recipe_lang.check import vocabulary as v
 from recipe_lang.syntax import nodes
 from recipe_lang.words import listed
 
+LENGTH = "a length such as `3 epochs` or `500 steps`"
+
 
 def describe(type_: v.Type, vocabulary: v.Vocabulary) -> str:
     """Say in a few words what a type takes."""
     match type_:
         case v.Number():
-            kind = "a whole number" if type_.whole else "a number"
-            if type_.unit:
-                kind += f" of {type_.unit}"
-            range_ = range_text(type_)
-            return f"{kind} {range_}" if range_ else kind
+            kind, unit = "a whole number" if type_.whole else "a number", type_.unit and f"of {type_.unit}"
+            return " ".join(filter(None, (kind, unit, range_text(type_))))
         case v.Duration(share=True):
-            return "a length such as `3 epochs`, `500 steps` or `10%` of the stage"
+            return f"{LENGTH.replace(' or', ',')} or `10%` of the stage"
         case v.Duration():
-            return "a length such as `3 epochs` or `500 steps`"
+            return LENGTH
         case v.Truth():
             return "`true` or `false`"
         case v.Text():

@@ -64,7 +64,7 @@ def home(name: str, vocabulary: v.Vocabulary) -> str:
     if homes:
         return f"`{name}` is a field of {listed(homes)}: write `{name} = …` there"
     known = name in vocabulary.fields
-    return f"`{name} = …` stands at the top of the recipe, outside the blocks" if known else ""
+    return f"`{name} = …` goes at the top of the recipe, outside the blocks" if known else ""
 
 
 def holder_of(name: str, type_: v.CallOf, vocabulary: v.Vocabulary) -> str:
@@ -168,7 +168,7 @@ def _map(node: nodes.Node, place: _Place) -> Hint:
         return Hint("name the parts: `{ base.block3 = 0.1, head = 1 }`")
     if isinstance(node, nodes.Map):
         entry = next(place.entries(), None)
-        return Hint(f"arguments stand in round brackets: `{entry.name}(…)`") if entry else Hint()
+        return Hint(f"arguments go in round brackets: `{entry.name}(…)`") if entry else Hint()
     return Hint()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from recipe_lang.check import vocabulary as v
+from recipe_lang.check.conditions import narrowed, written_words
 from recipe_lang.check.hints import holder_of
 from recipe_lang.compose.merge import merge
 from recipe_lang.source import Span
@@ -92,6 +93,7 @@ def parameter_of(recipe: nodes.Recipe, name: str, vocabulary: v.Vocabulary) -> s
 
 def how_to_write(recipe: nodes.Recipe, name: str, text: str, vocabulary: v.Vocabulary) -> str:
     """Say what gives a field or an argument the value that `text` means; empty where nothing is called so."""
+    vocabulary = narrowed(vocabulary, written_words(merge(recipe).items, {}, vocabulary))
     found = spots(recipe, name, vocabulary)
     written = [spot for spot in found if spot.value is not None]
     if written:

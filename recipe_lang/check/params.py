@@ -6,11 +6,11 @@ nodes come back as they are. Units are normalized: `epoch` to `epochs`, `20%` to
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from recipe_lang.check.checked import Quantity
 from recipe_lang.check.describe import describe_node, quantity_text
 from recipe_lang.check.problems.names import UnknownParam, UnknownSetting
 from recipe_lang.check.problems.types import (
@@ -61,22 +61,7 @@ class Params:
 
         `wider` are the parents' declarations, whose domains hold those of `params`.
         """
-        given: dict[str, nodes.Field] = {}
-        names = tuple(param.name for param in params)
-        for setting in settings:
-            if setting.name not in names:
-                self.problems.append(
-                    UnknownSetting(
-                        span=setting.name_span,
-                        name=setting.name,
-                        options=names,
-                        suggestion=suggest_name(setting.name, names, self.habits),
-                    )
-                )
-            elif setting.name in given:
-                what, before = f"the setting `{setting.name}`", given[setting.name]
-                self.problems.append(GivenTwice(span=setting.name_span, what=what, first=before.name_span))
-            given[setting.name] = setting
+        given = self._by_name(settings, tuple(dict.fromkeys(param.name for param in params)))
         first: dict[str, Span] = {}
         for param in params:
             if param.name in first:
@@ -88,6 +73,18 @@ class Params:
             for parent in wider:
                 if parent.name == param.name and param.name not in self._broken:
                     self._narrows(param, parent)
+
+    def _by_name(self, settings: Sequence[nodes.Field], names: tuple[str, ...]) -> dict[str, nodes.Field]:
+        given: dict[str, nodes.Field] = {}
+        for setting in settings:
+            name, span = setting.name, setting.name_span
+            if name not in names:
+                near = suggest_name(name, names, self.habits)
+                self.problems.append(UnknownSetting(span=span, name=name, options=names, suggestion=near))
+            elif name in given:
+                self.problems.append(GivenTwice(span=span, what=f"the setting `{name}`", first=given[name].name_span))
+            given[name] = setting
+        return given
 
     def _declare(self, param: nodes.Param, setting: nodes.Field | None) -> None:
         written = [param.default] if setting is None else [param.default, setting.value]
@@ -114,14 +111,8 @@ class Params:
         inside = bool(ends) and all(value is not None and self._in_domain(parent, value) for value in values)
         if not inside and parent.domain is not None and param.domain is not None:
             del self.problems[before:]  # what is wrong is the domain, not one value
-            self.problems.append(
-                WiderDomain(
-                    span=param.domain.span,
-                    name=param.name,
-                    domain=parent.domain.span.text,
-                    domain_span=parent.domain.span,
-                )
-            )
+            span, wider = param.domain.span, parent.domain.span
+            self.problems.append(WiderDomain(span=span, name=param.name, domain=wider.text, domain_span=wider))
 
     def _nests(self, param: nodes.Param, value: nodes.Node) -> bool:
         """Whether a value holds other parameters only as it may: from above, and not too deep; else it was reported."""
@@ -135,36 +126,24 @@ class Params:
         return False
 
     def _in_domain(self, param: nodes.Param, value: nodes.Node) -> bool:
-        domain = param.domain
-        inside: bool | None
+        """Whether a value lies in the domain of a parameter; else it was reported, or what is wrong with the domain."""
+        domain, before, inside = param.domain, len(self.problems), True
+        if domain is None:
+            return True
         match domain:
-            case None:
-                return True
             case _ if any(references(domain)):
-                self.problems.append(
-                    WrongType(
-                        span=domain.span, what="a domain", expected="numbers that are written out", found="a parameter"
-                    )
-                )
-                return False
+                self._wrong_type(domain, "a domain", "numbers that are written out", "a parameter")
             case nodes.Call("log", (nodes.Argument(None, nodes.Range() as range_),)):
                 inside = self._in_range(param, value, range_, positive=True)
             case nodes.Range():
                 inside = self._in_range(param, value, domain, positive=False)
             case nodes.List():
                 items = [self.resolve(item) for item in domain.items]
-                inside = None if None in items else value in items
+                inside = None in items or value in items
             case _:
-                self.problems.append(
-                    WrongType(
-                        span=domain.span,
-                        what="a domain",
-                        expected="`low .. high`, `log(low .. high)` or a list",
-                        found=describe_node(domain),
-                    )
-                )
-                return False
-        if inside is False:
+                expected = "`low .. high`, `log(low .. high)` or a list"
+                self._wrong_type(domain, "a domain", expected, describe_node(domain))
+        if not inside:
             self.problems.append(
                 OutsideDomain(
                     span=value.span,
@@ -174,47 +153,39 @@ class Params:
                     domain_span=domain.span,
                 )
             )
-        return inside is True
+        return len(self.problems) == before
 
-    def _in_range(self, param: nodes.Param, value: nodes.Node, range_: nodes.Range, positive: bool) -> bool | None:
-        """Whether the value lies in the range; None when a mistake was reported instead."""
-        low, high = self.resolve(range_.low), self.resolve(range_.high)
-        if low is None or high is None:
-            return None
-        for end in (low, high, value):
-            if not isinstance(end, nodes.Number):
-                self.problems.append(
-                    WrongType(
-                        span=end.span,
-                        what=f"parameter `{param.name}`",
-                        expected="a number, as its domain is a range",
-                        found=describe_node(end),
-                    )
-                )
-                return None
-        if not (isinstance(low, nodes.Number) and isinstance(high, nodes.Number) and isinstance(value, nodes.Number)):
-            return None
+    def _in_range(self, param: nodes.Param, value: nodes.Node, range_: nodes.Range, positive: bool) -> bool:
+        """Whether the value lies in the range; true as well where a mistake was reported instead."""
+        what, ends = f"parameter `{param.name}`", (self.resolve(range_.low), self.resolve(range_.high))
+        numbers: list[nodes.Number] = []
+        for each in (*ends, value) if None not in ends else ():
+            if isinstance(each, nodes.Number):
+                numbers.append(each)
+            elif each is not None:
+                self._wrong_type(each, what, "a number, as its domain is a range", describe_node(each))
+                return True
+        if not numbers:
+            return True
+        low, high, number = numbers
+        odd = [end for end in (low, high) if end.unit != number.unit]
         if low.value > high.value:
             self.problems.append(BackwardRange(span=range_.span, low=low.span.text, high=high.span.text))
-            return None
-        if positive and low.value <= 0:
+        elif positive and low.value <= 0:
+            found = quantity_text(low)
             self.problems.append(
-                OutOfRange(
-                    span=low.span,
-                    what="the low end of a log domain",
-                    found=quantity_text(low),
-                    allowed="above 0",
-                )
+                OutOfRange(span=low.span, what="the low end of a log domain", found=found, allowed="above 0")
             )
-            return None
-        if low.unit == high.unit != value.unit and value.span.source is not param.span.source:
-            self._wrong_unit(value, low.unit, f"parameter `{param.name}`")  # a setting's
-            return None
-        for end in (low, high):
-            if end.unit != value.unit:
-                self._wrong_unit(end, value.unit, f"the domain of `{param.name}`")
-                return None
-        return low.value <= value.value <= high.value
+        elif odd and low.unit == high.unit and number.span.source is not param.span.source:
+            self._wrong_unit(number, low.unit, what)  # a setting's
+        elif odd:
+            self._wrong_unit(odd[0], number.unit, f"the domain of `{param.name}`")
+        else:
+            return low.value <= number.value <= high.value
+        return True
+
+    def _wrong_type(self, node: nodes.Node, what: str, expected: str, found: str) -> None:
+        self.problems.append(WrongType(span=node.span, what=what, expected=expected, found=found))
 
     def _wrong_unit(self, node: nodes.Number, unit: str | None, what: str) -> None:
         self.problems.append(
@@ -241,11 +212,6 @@ class Params:
                 return self._arithmetic(node)
         return node
 
-    @staticmethod
-    def quantity(node: nodes.Number) -> Quantity:
-        """Return a resolved number of epochs or steps."""
-        return Quantity(node.value, node.unit or "")
-
     def _normal(self, node: nodes.Number) -> nodes.Number | None:
         if node.value == float("inf"):
             self.problems.append(BadArithmetic(span=node.span, reason="this number is too large"))
@@ -261,6 +227,7 @@ class Params:
             return nodes.Number(node.value, UNITS[node.unit], node.span)
         near = suggest_name(node.unit, UNITS, self.habits)
         square = node.unit == f"x{node.value:g}"  # `224x224`
+        is_habit = near in habit_of(node.unit, self.habits).split("|")
         self.problems.append(
             WrongUnit(
                 span=node.span,
@@ -268,7 +235,7 @@ class Params:
                 found=node.unit,
                 expected="one of the units epochs, steps, px, images and %",
                 example=quantity_text(replace(node, unit="px" if square else UNITS[near])) if square or near else "",
-                is_plain=square or is_close(node.unit, near) or near in habit_of(node.unit, self.habits).split("|"),
+                is_plain=square or is_close(node.unit, near) or is_habit,
             )
         )
         return None
@@ -278,14 +245,8 @@ class Params:
         if node.name in self.values:
             return self.values[node.name]
         if node.name not in self._broken:
-            self.problems.append(
-                UnknownParam(
-                    span=node.span,
-                    name=node.name,
-                    options=tuple(self.values),
-                    suggestion=suggest(node.name, self.values),
-                )
-            )
+            near, options = suggest(node.name, self.values), tuple(self.values)
+            self.problems.append(UnknownParam(span=node.span, name=node.name, options=options, suggestion=near))
         return None
 
     def _operand(self, node: nodes.Node) -> nodes.Number | None:
@@ -298,43 +259,38 @@ class Params:
 
     def _arithmetic(self, node: nodes.Arithmetic) -> nodes.Number | None:
         total = self._operand(node.first)
-        for operator, written in node.rest:
+        for sign, written in node.rest:
             if total is None:
                 return None
             operand = self._operand(written)
             if operand is None:
                 return None
-            reason = _refusal(operator, total, operand)
+            reason = _refusal(sign, total, operand)
             if reason:
                 self.problems.append(BadArithmetic(span=node.span, reason=reason))
                 return None
-            total = _computed(operator, total, operand)
+            total = _computed(sign, total, operand)
         return None if total is None else replace(total, span=node.span)
 
 
-def _refusal(operator: str, left: nodes.Number, right: nodes.Number) -> str:
-    if operator in "+-" and left.unit != right.unit:
+_OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+
+
+def _refusal(sign: str, left: nodes.Number, right: nodes.Number) -> str:
+    if sign in "+-" and left.unit != right.unit:
         units = [unit or "a plain number" for unit in (left.unit, right.unit)]
         return f"cannot add or subtract {units[0]} and {units[1]}"
-    if operator == "*" and left.unit and right.unit:
+    if sign == "*" and left.unit and right.unit:
         return f"cannot multiply {left.unit} by {right.unit}"
-    if operator == "/" and right.unit:
+    if sign == "/" and right.unit:
         return f"cannot divide by a number of {right.unit}"
-    if operator == "/" and right.value == 0:
+    if sign == "/" and right.value == 0:
         return "this divides by zero"
-    if abs(_computed(operator, left, right).value) == float("inf"):
+    if abs(_computed(sign, left, right).value) == float("inf"):
         return "this number is too large"
     return ""
 
 
-def _computed(operator: str, left: nodes.Number, right: nodes.Number) -> nodes.Number:
-    match operator:
-        case "+":
-            value = left.value + right.value
-        case "-":
-            value = left.value - right.value
-        case "*":
-            value = left.value * right.value
-        case _:
-            value = left.value / right.value
+def _computed(sign: str, left: nodes.Number, right: nodes.Number) -> nodes.Number:
+    value = _OPERATORS[sign](left.value, right.value)
     return nodes.Number(value, left.unit or right.unit, left.span)

@@ -57,8 +57,8 @@ class Selector:
                 value = self.params.resolve(written)
                 self._of_params[written.name] = None if value is None else self._select(value)
             return self._of_params[written.name]
-        is_sum = isinstance(written, nodes.Arithmetic | nodes.Negative)  # nothing that parts know
-        node = written if is_sum else self.params.resolve(written)
+        # Nothing can be computed with parts.
+        node = written if isinstance(written, nodes.Arithmetic | nodes.Negative) else self.params.resolve(written)
         match node:
             case None:
                 return None
@@ -72,25 +72,19 @@ class Selector:
                 return self._without(self._select(node.whole), self._select(node.without))
             case nodes.Call("matching", (nodes.Argument(None, nodes.Text(pattern)),)):
                 return Selection((), (pattern,))
-        hint, meant = "", ""
-        if isinstance(node, nodes.Call) and node.name == "matching":
-            hint = 'write one pattern over parameter names: `matching("*gamma")`'
-        elif isinstance(node, nodes.Text):
-            meant = node.value if self._is_known(node.value) else ""
-            hint = f"write it without the quotes: `{meant}`" if meant else ""
-        elif is_sum:
-            hint = "several parts are a list, `[base.stem, head]`, or a range, `base.block3 .. head`"
-        self.problems.append(
-            WrongType(
-                span=node.span,
-                what="a selector",
-                expected=EXPECTED,
-                found=describe_node(node),
-                hint=hint,
-                meant=meant,
-            )
-        )
+        self._no_selector(node)
         return None
+
+    def _no_selector(self, node: nodes.Node) -> None:
+        hint, meant = "", ""
+        match node:
+            case nodes.Call("matching"):
+                hint = 'write one pattern over parameter names: `matching("*gamma")`'
+            case nodes.Text(meant) if self._is_known(meant):
+                hint = f"write it without the quotes: `{meant}`"
+            case nodes.Arithmetic() | nodes.Negative():
+                hint = "several parts are a list, `[base.stem, head]`, or a range, `base.block3 .. head`"
+        self._wrong(node.span, "a selector", EXPECTED, node, hint, meant if hint else "")
 
     def _is_known(self, name: str) -> bool:
         return name in (self.parts or _COMMON) or name in _ALWAYS
@@ -151,16 +145,12 @@ class Selector:
         return selection.parts[0] if selection is not None and selection.parts else None
 
     def _no_single_part(self, node: nodes.Node, hint: str = "", meant: str = "", span: Span | None = None) -> None:
-        self.problems.append(
-            WrongType(
-                span=span or node.span,
-                what="a range of parts",
-                expected="a single part such as `base.block3` or `head` at each end",
-                found=describe_node(node),
-                hint=hint,
-                meant=meant,
-            )
-        )
+        expected = "a single part such as `base.block3` or `head` at each end"
+        self._wrong(span or node.span, "a range of parts", expected, node, hint, meant)
+
+    def _wrong(self, span: Span, what: str, expected: str, node: nodes.Node, hint: str, meant: str) -> None:
+        found = describe_node(node)
+        self.problems.append(WrongType(span=span, what=what, expected=expected, found=found, hint=hint, meant=meant))
 
     def _union(self, selections: Iterable[Selection | None]) -> Selection | None:
         parts: set[str] = set()

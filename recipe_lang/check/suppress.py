@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from recipe_lang.check.problems.placement import ExcusesNothing
+from recipe_lang.check.problems.placement import SilencesNothing
 from recipe_lang.problem import Problem
 from recipe_lang.source import Source, Span
 from recipe_lang.syntax.splitter import statements
@@ -68,7 +68,7 @@ def excused(
         else:
             used.add(id(excuse))
     own = [each for each in _once(written.values()) if id(each) not in used and each.span.source is sources[0]]
-    leftover = [ExcusesNothing(span=each.span, name=each.code) for each in own if judged(each.code)]
+    leftover = [SilencesNothing(span=each.span, name=each.code) for each in own if judged(each.code)]
     return (*left, *leftover, *_other_forms(sources[0]))
 
 
@@ -79,7 +79,7 @@ def _other_forms(source: Source) -> Iterator[Problem]:
         meant = None if _ALLOW.search(comment) else _MEANT.search(comment)
         if meant:
             span = source.span(found.start() + meant.start(), found.start() + meant.end())
-            yield ExcusesNothing(span=span, name=meant["code"].upper(), is_other_form=True)
+            yield SilencesNothing(span=span, name=meant["code"].upper(), is_other_form=True)
 
 
 def _once(written: Iterable[Excuse]) -> list[Excuse]:

@@ -5,22 +5,20 @@ Parameters and arithmetic are resolved first. What is wrong is added to the chec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
 from recipe_lang.check import vocabulary as v
-from recipe_lang.check.checked import CallValue, Metric, Quantity, Value
-from recipe_lang.check.describe import describe, describe_node, fits, lower_first, quantity_text, range_text
-from recipe_lang.check.hints import Hint, hint_for, holder_of, home, literal
+from recipe_lang.check.checked import CallValue, Value
+from recipe_lang.check.describe import describe, describe_node, fits, lower_first
+from recipe_lang.check.hints import Hint, hint_for, literal
+from recipe_lang.check.names import Names
+from recipe_lang.check.numbers import length, number
 from recipe_lang.check.params import Params
-from recipe_lang.check.problems.names import UnknownArgument, UnknownEntry, UnknownMetric, UnknownString, UnknownWord
 from recipe_lang.check.problems.placement import MissingArgument
 from recipe_lang.check.problems.types import (
     BackwardRange,
     BadHash,
-    NotWhole,
-    OutOfRange,
     PositionalAfterNamed,
     TooFew,
     TooManyArguments,
@@ -31,7 +29,6 @@ from recipe_lang.check.selectors import Selector
 from recipe_lang.compose.problems import GivenTwice
 from recipe_lang.problem import Problem
 from recipe_lang.source import Source
-from recipe_lang.suggest import is_certain, suggest, suggest_name
 from recipe_lang.syntax import nodes
 from recipe_lang.syntax.parser import parse
 
@@ -40,12 +37,17 @@ class Values:
     """Checks values; a default's value has no place (`is_default`)."""
 
     def __init__(self, vocabulary: v.Vocabulary, params: Params, selector: Selector, problems: list[Problem]) -> None:
-        self.vocabulary = vocabulary
+        self.names = Names(vocabulary, problems)
         self.params = params
         self.selector = selector
         self.problems = problems
         self.is_default = False
         self._is_trial = False  # of a repair: only whether it is right counts
+
+    @property
+    def vocabulary(self) -> v.Vocabulary:
+        """What may be said beside the recipe's words."""
+        return self.names.here
 
     def default(self, arg: v.Arg) -> Value:
         """Return the value of an argument or field that is not written."""
@@ -63,61 +65,79 @@ class Values:
         if isinstance(written, nodes.Arithmetic | nodes.Negative) and not _takes_numbers(type_):
             return self._wrong(written, type_, what)
         if isinstance(type_, v.Select):
-            selection = self.selector.select(written)
-            return None if selection is None else self._made(selection, written)
+            return self._made(self.selector.select(written), written)
         before = len(self.problems)
         node = self.params.resolve(written)
         if node is None:
             self.problems[before:] = [self._doubted(each, written, type_, what) for each in self.problems[before:]]
             return None
-        match type_:
-            case v.Number():
-                return self._number(node, type_, what)
-            case v.Duration():
-                return self._duration(node, type_, what)
-            case v.Either():
+        match type_, node:
+            case v.Number(), nodes.Number():
+                return self._made(number(node, type_, what), node)
+            case v.Duration(), nodes.Number():
+                return self._made(length(node, type_, what), node)
+            case v.Either(), _:
                 return self._either(node, type_, what)
-            case v.CallOf():
-                return self._call(node, type_, what)
-            case v.MetricOf() if isinstance(node, nodes.Name):
-                metric = self.metric(node, type_.sets)
-                return None if metric is None else self._made(metric, node)
-            case v.ListOf() if isinstance(node, nodes.List):
+            case v.CallOf(), nodes.Call():
+                return self._call(node, type_)
+            case v.CallOf(), nodes.Name(name) if "." not in name:
+                return self._call(nodes.Call(name, (), node.span, node.span), type_)
+            case v.MetricOf(sets), nodes.Name():
+                return self._made(self.names.metric(node, sets), node)
+            case v.ListOf(), nodes.List():
                 return self._list(node, type_, what)
-            case v.RangeOf() if isinstance(node, nodes.Range):
+            case v.RangeOf(), nodes.Range():
                 return self._range(node, type_, what)
-            case v.MapOf() if isinstance(node, nodes.Map):
+            case v.MapOf(), nodes.Map():
                 return self._map(node, type_, what)
-            case v.Word() if isinstance(node, nodes.Name):
-                return self._word(node, type_)
-            case v.Truth() if isinstance(node, nodes.Name) and node.value in ("true", "false"):
-                return self._made(node.value == "true", node)
-            case v.NothingType() if isinstance(node, nodes.Name) and node.value == "none":
-                return self._made(None, node)
-            case v.Text() | v.FilePath() | v.HexDigits() | v.OneOfStrings() if isinstance(node, nodes.Text):
-                return self._text(node, type_)
+            case v.Word(options), nodes.Name():
+                return self._made(self.names.word(node, options), node)
+            case v.Truth(), nodes.Name("true" | "false" as word):
+                return self._made(word == "true", node)
+            case v.NothingType(), nodes.Name("none"):
+                return self._placed(None, node)
+            case v.Text() | v.FilePath() | v.HexDigits() | v.OneOfStrings(), nodes.Text():
+                return self._made(self._text(node, type_), node)
         return self._wrong(node, type_, what)
 
-    def _made(self, value: object, node: nodes.Node) -> Value:
+    def _text(self, node: nodes.Text, type_: v.Type) -> object:
+        match type_:
+            case v.FilePath():
+                return node.span.source.folder / node.value
+            case v.HexDigits():
+                digits = node.value.lower()
+                is_hash = 8 <= len(digits) <= 64 and not digits.strip("0123456789abcdef")
+                return digits if is_hash else BadHash(span=node.span)
+            case v.OneOfStrings():
+                return self.names.string(node, type_)
+        return node.value
+
+    def _made(self, value: object, node: nodes.Node) -> Value | None:
+        """Return a value with its place; None for one that was reported, and for a problem, which is reported."""
+        if isinstance(value, Problem):
+            self.problems.append(value)
+        return None if value is None or isinstance(value, Problem) else self._placed(value, node)
+
+    def _placed(self, value: object, node: nodes.Node) -> Value:
         return Value(value, None if self.is_default else node.span)
 
-    def _would_do(self, meant: nodes.Node | str, type_: v.Type, what: str) -> bool:
-        """Whether a repair, a value or its text, is right in its place: one that brings the next error is no repair."""
-        if isinstance(meant, str):
-            recipe = parse(Source("", f"x = {meant}"))
-            item = recipe.items[0] if len(recipe.items) == 1 and not recipe.problems else None
-            return isinstance(item, nodes.Field) and self._would_do(item.value, type_, what)
+    def _would_do(self, meant: str, type_: v.Type, what: str) -> bool:
+        """Whether the text of a repair is right in its place: one that brings the next error is no repair."""
+        recipe = parse(Source("", f"x = {meant}"))
+        item = recipe.items[0] if len(recipe.items) == 1 and not recipe.problems else None
+        if not isinstance(item, nodes.Field):
+            return False
         before, outer, self._is_trial = len(self.problems), self._is_trial, True
-        value = self.value(meant, type_, what)
+        value = self.value(item.value, type_, what)
         del self.problems[before:]
         self._is_trial = outer
         return value is not None
 
     def _doubted(self, problem: Problem, written: nodes.Node, type_: v.Type, what: str) -> Problem:
         """Return a problem of a value's unit without the example that its place would refuse."""
-        if not isinstance(problem, WrongUnit) or problem.span != written.span or self._is_trial:
+        if problem.kind is not WrongUnit or problem.span != written.span or self._is_trial:
             return problem
-        return problem if self._would_do(problem.example, type_, what) else replace(problem, example="")
+        return problem if self._would_do(problem.example, type_, what) else problem.replace(example="")
 
     def _wrong(self, node: nodes.Node, type_: v.Type, what: str) -> Value | None:
         hint = Hint() if self._is_trial else hint_for(node, type_, self.vocabulary, self.params)
@@ -135,290 +155,99 @@ class Values:
         )
         return None
 
-    def _number(self, node: nodes.Node, type_: v.Number, what: str) -> Value | None:
-        if not isinstance(node, nodes.Number):
-            return self._wrong(node, type_, what)
-        value, unit = node.value, node.unit
-        if unit != type_.unit and not (unit is None and type_.unit_optional):
-            meant = replace(node, unit=type_.unit)
-            is_right = not self._is_trial and self._would_do(meant, type_, what)
-            self.problems.append(
-                WrongUnit(
-                    span=node.span,
-                    what=what,
-                    found=unit or "",
-                    expected=f"a number of {type_.unit}" if type_.unit else "a plain number",
-                    example=quantity_text(meant) if is_right else "",
-                    is_plain=unit is None and type_.unit is not None and literal(node.span),
-                )
-            )
-            return None
-        shown = quantity_text(node)
-        if type_.whole and value != int(value):
-            self.problems.append(NotWhole(span=node.span, what=what, found=shown, near=_whole_near(node, type_.unit)))
-            return None
-        too_low = type_.low is not None and (value < type_.low or (type_.above and value == type_.low))
-        too_high = type_.high is not None and (value > type_.high or (type_.below and value == type_.high))
-        if too_low or too_high:
-            is_share = type_.high == 1 and type_.unit is None and 2 <= value <= 100 and not self._is_trial
-            is_share = is_share and self._would_do(f"{value:g}%", type_, what)
-            hint = f"a share is written `{value:g}%` or `{value / 100:g}`" if is_share else ""
-            allowed = range_text(type_)
-            self.problems.append(OutOfRange(span=node.span, what=what, found=shown, allowed=allowed, hint=hint))
-            return None
-        return self._made(int(value) if type_.whole else value, node)
-
-    def _duration(self, node: nodes.Node, type_: v.Duration, what: str) -> Value | None:
-        if not isinstance(node, nodes.Number):
-            return self._wrong(node, type_, what)
-        if type_.share and node.unit is None and 0 <= node.value < 1:
-            return self._made(Quantity(node.value, "stages"), node)
-        if node.unit is None and (node.span.text.endswith("%") or 0 < node.value < 1):
-            found = f"the share {node.span.text}"
-            expected = "less than the whole stage" if type_.share else describe(type_, self.vocabulary)
-            self.problems.append(WrongType(span=node.span, what=what, expected=expected, found=found))
-            return None
-        if node.unit not in ("epochs", "steps"):
-            meant = replace(node, unit="epochs")
-            is_right = not self._is_trial and self._would_do(meant, type_, what)
-            self.problems.append(
-                WrongUnit(
-                    span=node.span,
-                    what=what,
-                    found=node.unit or "",
-                    expected="a number of epochs or steps",
-                    example=quantity_text(meant) if is_right else "",
-                    is_plain=node.unit is None and type_.in_epochs and literal(node.span),
-                )
-            )
-            return None
-        if (type_.whole or node.unit == "steps") and node.value != int(node.value):
-            shown = quantity_text(node)
-            self.problems.append(NotWhole(span=node.span, what=what, found=shown, near=_whole_near(node)))
-            return None
-        if node.value < 0 or (node.value == 0 and not type_.zero) or node.value > 1e7:
-            self.problems.append(
-                OutOfRange(
-                    span=node.span,
-                    what=what,
-                    found=quantity_text(node),
-                    allowed="0 or more" if type_.zero else "more than 0, at most 10,000,000",
-                )
-            )
-            return None
-        return self._made(self.params.quantity(node), node)
-
     def _either(self, node: nodes.Node, type_: v.Either, what: str) -> Value | None:
-        for option in type_.options:
-            if fits(node, option, self.vocabulary):
-                return self.value(node, option, what)
-        if isinstance(node, nodes.Name) and fits(replace(node, value=node.value.lower()), type_, self.vocabulary):
+        for vocabulary in (self.vocabulary, self.names.whole):  # a name of other words is known as such
+            for option in type_.options:
+                if fits(node, option, vocabulary):
+                    return self.value(node, option, what)
+        name = node.value if isinstance(node, nodes.Name) else ""
+        if name and fits(nodes.Name(name.lower(), node.span), type_, self.vocabulary):
             return self._wrong(node, type_, what)  # `None`, `True`
-        if isinstance(node, nodes.Name | nodes.Call):
-            for option in type_.options:  # an unknown name gets its family's suggestion
-                if isinstance(option, v.CallOf) and not (isinstance(node, nodes.Name) and "." in node.value):
-                    return self._call(node, option, what)
-                if isinstance(option, v.MetricOf) and isinstance(node, nodes.Name):
-                    metric = self.metric(node, option.sets)
-                    return None if metric is None else self._made(metric, node)
+        is_call = isinstance(node, nodes.Call) or (name and "." not in name)
+        for option in type_.options:  # an unknown name gets its family's suggestion
+            if (is_call and isinstance(option, v.CallOf)) or (name and isinstance(option, v.MetricOf)):
+                return self.value(node, option, what)
         return self._wrong(node, type_, what)
-
-    def _text(self, node: nodes.Text, type_: v.Type) -> Value | None:
-        match type_:
-            case v.FilePath():
-                folder = node.span.source.folder
-                return self._made(folder / node.value, node)
-            case v.HexDigits():
-                digits = node.value.lower()
-                if not 8 <= len(digits) <= 64 or digits.strip("0123456789abcdef"):
-                    self.problems.append(BadHash(span=node.span))
-                    return None
-                return self._made(digits, node)
-            case v.OneOfStrings(noun, options) if node.value not in options:
-                self.problems.append(
-                    UnknownString(
-                        span=node.span,
-                        name=node.value,
-                        noun=noun,
-                        suggestion=suggest_name(node.value, options, self.vocabulary.habits),
-                    )
-                )
-                return None
-        return self._made(node.value, node)
-
-    def _word(self, node: nodes.Name, type_: v.Word) -> Value | None:
-        if node.value in type_.options:
-            return self._made(node.value, node)
-        suggestion = suggest(node.value, type_.options, self.vocabulary.habits)
-        self.problems.append(
-            UnknownWord(
-                span=node.span,
-                name=node.value,
-                options=tuple(type_.options),
-                suggestion=suggestion,
-                is_plain=self.vocabulary.renames(node.value, suggestion),
-            )
-        )
-        return None
-
-    def metric(self, node: nodes.Name, sets: tuple[str, ...]) -> Metric | None:
-        """Return the metric that a dotted name means; None when it was reported."""
-        set_, _, name = node.value.partition(".")
-        if set_ in sets and name in self.vocabulary.metrics:
-            return Metric(set_, name)
-        known = [f"{s}.{name}" for s in sets for name in self.vocabulary.metrics]
-        suggestion = suggest(node.value, known, self.vocabulary.habits)
-        is_of_test = set_ in self.vocabulary.sets and name in self.vocabulary.metrics
-        if is_of_test:
-            suggestion = f"the {set_} set does not choose between weights: write `{sets[0]}.{name}`"
-        self.problems.append(
-            UnknownMetric(
-                span=node.span,
-                name=node.value,
-                sets=sets,
-                metrics=tuple(self.vocabulary.metrics),
-                suggestion=suggestion,
-                is_plain=self.vocabulary.renames(node.value, suggestion),
-                is_of_test=is_of_test,
-            )
-        )
-        return None
 
     def _list(self, node: nodes.List, type_: v.ListOf, what: str) -> Value | None:
         if len(node.items) < type_.least:
-            self.problems.append(TooFew(span=node.span, what=what, least=type_.least))
-            return None
+            return self._made(TooFew(span=node.span, what=what, least=type_.least), node)
         values = [self.value(item, type_.item, what) for item in node.items]
-        return self._made(tuple(values), node) if all(value is not None for value in values) else None
+        return None if None in values else self._placed(tuple(values), node)
 
     def _range(self, node: nodes.Range, type_: v.RangeOf, what: str) -> Value | None:
-        low = self.value(node.low, type_.item, what)
-        high = self.value(node.high, type_.item, what)
+        low, high = self.value(node.low, type_.item, what), self.value(node.high, type_.item, what)
         if low is None or high is None:
             return None
         if low.value > high.value:
-            self.problems.append(BackwardRange(span=node.span, low=node.low.span.text, high=node.high.span.text))
-            return None
-        return self._made((low.value, high.value), node)
+            return self._made(BackwardRange(span=node.span, low=node.low.span.text, high=node.high.span.text), node)
+        return self._placed((low.value, high.value), node)
 
     def _map(self, node: nodes.Map, type_: v.MapOf, what: str) -> Value | None:
-        pairs = [
-            (self.value(key, type_.key, what), self.value(value, type_.value, what)) for key, value in node.entries
-        ]
-        if any(key is None or value is None for key, value in pairs):
-            return None
-        return self._made(tuple(pairs), node)
+        pairs = tuple(
+            (self.value(key, type_.key, what), self.value(each, type_.value, what)) for key, each in node.entries
+        )
+        return None if any(None in pair for pair in pairs) else self._placed(pairs, node)
 
     # --- calls -------------------------------------------------------------------------------
 
-    def _call(self, node: nodes.Node, type_: v.CallOf, what: str) -> Value | None:
-        match node:
-            case nodes.Name(name) if "." not in name:
-                call = nodes.Call(name, (), node.span, node.span)
-            case nodes.Call():
-                call = node
-            case _:
-                return self._wrong(node, type_, what)
-        families = [self.vocabulary.families[name] for name in type_.families]
-        for family in families:
-            if call.name in family.entries:
-                args = self._arguments(call, family.entries[call.name])
-                if args is None:
-                    return None
-                place = None if self.is_default else call.span
-                return self._made(CallValue(family.name, call.name, args, place), node)
-        self._unknown_entry(call, families, type_)
-        return None
-
-    def _unknown_entry(self, call: nodes.Call, families: list[v.Family], type_: v.CallOf) -> None:
-        entries = {name: entry for family in families for name, entry in family.entries.items()}
-        suggestion = suggest(call.name, entries, self.vocabulary.habits)
-        if not suggestion:
-            suggestion = holder_of(call.name, type_, self.vocabulary)
-        renames = self.vocabulary.renames(call.name, suggestion)
-        self.problems.append(
-            UnknownEntry(
-                span=call.name_span,
-                name=call.name,
-                noun=families[0].noun,
-                options=tuple(entries),
-                suggestion=suggestion,
-                is_plain=renames,
-            )
-        )
-        # Against a guess nothing is checked: `random_erasing(0.25)` is no `random_crop` of 0.25 pixels.
-        if suggestion in entries and is_certain(call.name, suggestion, renames):
-            self._arguments(replace(call, name=suggestion), entries[suggestion])
+    def _call(self, call: nodes.Call, type_: v.CallOf) -> Value | None:
+        found = self.names.entry(call, type_)
+        if found is None:
+            # Against a guess nothing is checked: `random_erasing(0.25)` is no `random_crop` of 0.25 pixels.
+            meant = self.names.unknown_entry(call, type_)
+            if meant is not None:
+                self._arguments(replace(call, name=meant.name), meant)
+            return None
+        family, entry = found
+        args = self._arguments(call, entry)
+        place = None if self.is_default else call.span
+        return None if args is None else Value(CallValue(family.name, call.name, args, place), place)
 
     def _arguments(self, call: nodes.Call, entry: v.Entry) -> dict[str, Value] | None:
+        """Return the values of all arguments, defaults included; None where anything is wrong with one."""
         before = len(self.problems)
+        given, meant = self._given(call, entry)
+        args: dict[str, Value | None] = {}
+        for arg in entry.args:
+            if arg.name in given:
+                args[arg.name] = self.value(given[arg.name].value, arg.type, f"`{arg.name}`")
+            elif arg.default is not v.REQUIRED:
+                args[arg.name] = self.default(arg)
+            elif arg.name not in meant:
+                doc = lower_first(arg.doc)
+                self.problems.append(MissingArgument(span=call.span, name=arg.name, call=call.name, doc=doc))
+        complete = {name: value for name, value in args.items() if value is not None}
+        return complete if len(complete) == len(entry.args) and len(self.problems) == before else None
+
+    def _given(self, call: nodes.Call, entry: v.Entry) -> tuple[dict[str, nodes.Argument], set[str]]:
+        """Return a call's arguments by name, and the names that those which have none may stand for."""
         table = {arg.name: arg for arg in entry.args}
+        places = iter(list(table)[: entry.positional])
         given: dict[str, nodes.Argument] = {}
-        meant: set[str] = set()  # what unknown names stand for: not missing
-        positional = iter(list(table)[: entry.positional])
+        meant: set[str] = set()
         named = False
         for argument in call.arguments:
-            name = argument.name
-            if name is None:
-                if named:
-                    self.problems.append(PositionalAfterNamed(span=argument.span))
-                    continue
-                name = next(positional, None)
-                if name is None:
-                    meant |= set(table)  # nobody knows which
-                    self.problems.append(
-                        TooManyArguments(
-                            span=argument.span,
-                            call=call.name,
-                            limit=entry.positional,
-                            options=tuple(table)[entry.positional :] if table else (),
-                        )
-                    )
-                    continue
-            else:
-                named = True
-            if name in given:
+            named = named or argument.name is not None
+            name = argument.name or (None if named else next(places, None))
+            if name is None and named:
+                self.problems.append(PositionalAfterNamed(span=argument.span))
+            elif name is None:
+                meant |= set(table)  # nobody knows which
+                options = tuple(table)[entry.positional :]
+                self.problems.append(
+                    TooManyArguments(span=argument.span, call=call.name, limit=entry.positional, options=options)
+                )
+            elif name in given:
                 self.problems.append(GivenTwice(span=argument.name_span, what=f"`{name}`", first=given[name].span))
             elif name not in table:
-                suggestion = suggest(name, table, self.vocabulary.habits) or home(name, self.vocabulary)
-                taken = any(other.name == suggestion for other in call.arguments) or suggestion in given
-                renames = self.vocabulary.renames(name, suggestion)
-                meant.add(suggestion)
-                self.problems.append(
-                    UnknownArgument(
-                        span=argument.name_span,
-                        name=name,
-                        call=call.name,
-                        options=tuple(table),
-                        suggestion=suggestion,
-                        taken=taken,
-                        is_plain=renames,
-                    )
-                )
-                if suggestion in table and not taken and is_certain(name, suggestion, renames):
-                    self.value(argument.value, table[suggestion].type, f"`{suggestion}`")
+                near, is_certain = self.names.unknown_argument(argument, name, call, table, given)
+                meant.add(near)
+                if is_certain:
+                    self.value(argument.value, table[near].type, f"`{near}`")
             else:
                 given[name] = argument
-        table = {name: arg for name, arg in table.items() if name in given or name not in meant}
-        args = self._argument_values(call, table, given)
-        return args if len(self.problems) == before else None
-
-    def _argument_values(
-        self, call: nodes.Call, table: Mapping[str, v.Arg], given: Mapping[str, nodes.Argument]
-    ) -> dict[str, Value]:
-        args: dict[str, Value] = {}
-        for name, arg in table.items():
-            if name in given:
-                value = self.value(given[name].value, arg.type, f"`{name}`")
-                if value is not None:
-                    args[name] = value
-            elif arg.default is v.REQUIRED:
-                self.problems.append(
-                    MissingArgument(span=call.span, name=name, call=call.name, doc=lower_first(arg.doc))
-                )
-            else:
-                args[name] = self.default(arg)
-        return args
+        return given, meant
 
 
 @cache
@@ -428,15 +257,6 @@ def _parsed(default: str) -> nodes.Node:
     if not isinstance(item, nodes.Field):
         raise AssertionError(f"the default `{default}` is no value")
     return item.value
-
-
-def _whole_near(node: nodes.Number, unit: str | None = None) -> str:
-    """Return the whole numbers below and above a number, as choices; for a share, which counts nothing, any count."""
-    if node.value < 1:
-        return f"a number of {unit}, such as `500 {unit}`" if unit == "images" else ""
-    below = replace(node, value=float(int(node.value)))
-    above = replace(below, value=below.value + 1)
-    return " or ".join(f"`{quantity_text(each)}`" for each in (below, above))
 
 
 def _takes_numbers(type_: v.Type) -> bool:

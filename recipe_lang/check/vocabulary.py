@@ -160,13 +160,21 @@ Type = (
 )
 
 
+Condition = tuple[str, str]
+"""A top field that takes a `Word`, and a word of it: what holds where the recipe says `field = word`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arg:
     """One argument of an entry, or one field of a block.
 
     `default` is the Python value that the checked recipe holds when nothing is written: a number, a
-    word, None; a call's default is written as recipe text in a `Default`. `examples` are of a field: each one
-    or more statements of its block (an argument is shown by its entry's).
+    word, None; a call's default is written as recipe text in a `Default`. `by` has other defaults for where a
+    condition holds. `examples` are of a field: each one or more statements of its block (an argument is shown by its
+    entry's).
+
+    An argument that is newer than its call names the release, `since`: while it is a default the resolved form leaves
+    it out, so that the form that an old lock holds stays what it was.
     """
 
     name: str
@@ -175,6 +183,13 @@ class Arg:
     default: Any = REQUIRED
     identity: bool = True  # whether the value is part of the recipe's hash
     examples: tuple[str, ...] = ()
+    by: Mapping[Condition, Any] = field(default_factory=dict)
+    since: str = ""
+
+    @property
+    def must_be_written(self) -> bool:
+        """Whether no recipe has a default for it, whatever its words."""
+        return all(default is REQUIRED for default in (self.default, *self.by.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +201,7 @@ class Default:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A name that can be called: an optimizer, a source, a layer.
+    """A name that can be called: an optimizer, a source, a layer; where `only` has conditions, if one of them holds.
 
     `formula` is its definition, a line for each equation, the first line saying what the letters are. `examples` are
     statements for the place of its family; together they show every argument that no recipe of ours shows.
@@ -199,6 +214,15 @@ class Entry:
     positional: int = 1
     formula: str = ""
     examples: tuple[str, ...] = ()
+    only: frozenset[Condition] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricWord:
+    """A name of a metric; where `only` has conditions, if one of them holds."""
+
+    doc: str
+    only: frozenset[Condition] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +264,7 @@ class Vocabulary:
     fields: Mapping[str, Arg]
     blocks: Mapping[str, BlockType]
     families: Mapping[str, Family]
-    metrics: Mapping[str, str]
+    metrics: Mapping[str, MetricWord]
     sets: tuple[str, ...]
     parts: Callable[[CallValue], tuple[tuple[str, ...], str] | None]
     rules: tuple[Callable[[CheckedRecipe], Iterable[Problem]], ...] = ()

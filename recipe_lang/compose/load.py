@@ -63,7 +63,7 @@ def _with_parent(recipe: nodes.Recipe, folder: Path | None, chain: tuple[str, ..
         problem = error.problems[0]
     except (OSError, ValueError) as error:  # a name that no file can have
         problem = Unreadable(path=name, reason=str(error))
-    return replace(recipe, problems=(*recipe.problems, replace(problem, span=extends.path.span)))
+    return replace(recipe, problems=(*recipe.problems, problem.replace(span=extends.path.span)))
 
 
 def parent_name(source: Source, extends: nodes.Extends) -> str:
@@ -84,7 +84,7 @@ def _refusal(name: str, folder: Path | None, chain: tuple[str, ...]) -> Problem 
     if len(chain) > MAX_PARENTS:
         return TooManyParents(limit=MAX_PARENTS)
     if os.path.exists(name) and not os.path.isfile(name):
-        return Unreadable(path=name, reason="it is no file")
+        return Unreadable(path=name, reason="it is not a file")
     if folder is not None and not Path(real[-1]).is_relative_to(os.path.realpath(folder)):
         return ParentOutside(path=name, folder=str(folder.absolute()))
     return None

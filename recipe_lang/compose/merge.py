@@ -62,7 +62,7 @@ def _misplaced(
         hint = "write it right below the version: the parent comes first"
         yield Misplaced(span=extends[0].span, what="`extends`", where="below other statements", hint=hint)
     for drop in drops if not extends else ():
-        where = "in a recipe without `extends`: there is nothing to take away"
+        where = "in a recipe without `extends`: there is nothing to remove"
         yield Misplaced(span=drop.span, what="`drop`", where=where)
 
 

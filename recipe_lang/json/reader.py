@@ -125,7 +125,7 @@ class _Reader:
                 break
             span = Span(self.source, *match.span())
             if match.lastgroup == "comment":
-                self._report(span, "comment", advice='JSON has no comments: say it in `"about"`', replacement="")
+                self._report(span, "comment", advice='JSON has no comments: use `"about"`', replacement="")
             elif match.lastgroup:
                 yield _Token(match.lastgroup, match[0], span)
         yield _Token("end", "", self.source.span(len(self.source.text), len(self.source.text)))
@@ -231,7 +231,7 @@ class _Reader:
         if token.text == ",":
             return self._advance().span
         if token.text != closer and (token.text in _CLOSERS or token.kind in ("text", "word", "quoted")):
-            advice = "a comma stands between two members"
+            advice = "a comma goes between two members"
             self._report(self._gap(), f"`{_short(token.text)}`", "`,`", advice=advice, replacement=",")
         elif token.text != closer and token.kind != "end":
             self._refuse("`,`", f"`{closer}`")

@@ -9,71 +9,90 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe, Metric, Quantity, Selection, Value
 from recipe_lang.check.vocabulary import Arg, Vocabulary
+from recipe_lang.output.resolved import left_out
 
 
 def recipe_hash(recipe: CheckedRecipe, vocabulary: Vocabulary) -> str:
     """Return the SHA-256 of the recipe's canonical form, as 64 hex digits."""
-    text = json.dumps(canonical(recipe, vocabulary), sort_keys=True, separators=(",", ":"))
+    return _hash(_Form(vocabulary, lambda value, arg: value.span is not None), recipe)
+
+
+def resolved_hash(recipe: CheckedRecipe, vocabulary: Vocabulary) -> str:
+    """Return the hash of all values, the language's defaults too: that of the recipe as `print_recipe` writes it."""
+    return _hash(_Form(vocabulary, lambda value, arg: not left_out(value, arg)), recipe)
+
+
+def _hash(form: _Form, recipe: CheckedRecipe) -> str:
+    text = json.dumps(form.recipe(recipe), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def canonical(recipe: CheckedRecipe, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Return the recipe's explicit values as plain data."""
-    return {
-        "ftr": vocabulary.version,
-        "fields": _fields(recipe.fields, vocabulary.fields),
-        "blocks": [
-            [kind.name, _fields(block.fields, kind.fields)]
-            for kind in vocabulary.blocks.values()
-            for block in recipe.all(kind.name)
-        ],
-    }
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """The canonical form: plain data of the values that count as written."""
 
+    vocabulary: Vocabulary
+    is_written: Callable[[Value, Arg], bool]
 
-def _fields(fields: Mapping[str, Value], table: Mapping[str, Arg]) -> dict[str, Any]:
-    return {name: plain(value) for name, value in fields.items() if value.span is not None and table[name].identity}
+    def recipe(self, recipe: CheckedRecipe) -> dict[str, Any]:
+        return {
+            "ftr": self.vocabulary.version,
+            "fields": self._fields(recipe.fields, self.vocabulary.fields),
+            "blocks": [
+                [kind.name, self._fields(block.fields, kind.fields)]
+                for kind in self.vocabulary.blocks.values()
+                for block in recipe.all(kind.name)
+            ],
+        }
 
+    def _fields(self, fields: Mapping[str, Value], table: Mapping[str, Arg]) -> dict[str, Any]:
+        return {
+            name: self._plain(value)
+            for name, value in fields.items()
+            if self.is_written(value, table[name]) and table[name].identity
+        }
 
-def plain(value: Value) -> Any:
-    """Return a checked value as plain data, explicit arguments only, paths left out."""
-    match value.value:
-        case CallValue() as call:
-            args = {
-                name: plain(arg)
-                for name, arg in call.args.items()
-                if arg.span is not None and not isinstance(arg.value, Path)
-            }
-            return {"call": call.name, "args": args}
-        case Quantity() as quantity:
-            return {"number": float(quantity.number), "unit": quantity.unit}
-        case Metric() as metric:
-            return {"metric": str(metric)}
-        case Selection() as selection:
-            return {
-                "select": [*selection.parts, *(f"matching {p}" for p in selection.patterns)],
-                "without": list(selection.without),
-            }
-        case (tuple(), *_) as pairs:  # a map: its order means nothing
-            return sorted((_item(pair) for pair in pairs), key=json.dumps)
-        case tuple() as items:
-            return [_item(item) for item in items]
-        case Path():
-            return None
-        case bool() | None | str() as simple:
-            return simple
-        case number:
-            return float(number)
+    def _plain(self, value: Value) -> Any:
+        """Return a checked value as plain data, paths left out."""
+        match value.value:
+            case CallValue() as call:
+                table = {arg.name: arg for arg in self.vocabulary.families[call.family].entries[call.name].args}
+                args = {
+                    name: self._plain(arg)
+                    for name, arg in call.args.items()
+                    if self.is_written(arg, table[name]) and not isinstance(arg.value, Path)
+                }
+                return {"call": call.name, "args": args}
+            case Quantity() as quantity:
+                return {"number": float(quantity.number), "unit": quantity.unit}
+            case Metric() as metric:
+                return {"metric": str(metric)}
+            case Selection() as selection:
+                return {
+                    "select": [*selection.parts, *(f"matching {p}" for p in selection.patterns)],
+                    "without": list(selection.without),
+                }
+            case (tuple(), *_) as pairs:  # a map: its order means nothing
+                return sorted((self._item(pair) for pair in pairs), key=json.dumps)
+            case tuple() as items:
+                return [self._item(item) for item in items]
+            case Path():
+                return None
+            case bool() | None | str() as simple:
+                return simple
+            case number:
+                return float(number)
 
-
-def _item(item: Any) -> Any:
-    if isinstance(item, Value):
-        return plain(item)
-    if isinstance(item, tuple):
-        return [plain(part) for part in item]
-    return float(item)
+    def _item(self, item: Any) -> Any:
+        if isinstance(item, Value):
+            return self._plain(item)
+        if isinstance(item, tuple):
+            return [self._plain(part) for part in item]
+        return float(item)

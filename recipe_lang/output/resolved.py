@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from recipe_lang.check import vocabulary as v
-from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Metric, Quantity, Selection, Value
+from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Metric, Quantity, Selection, Value, parts
+from recipe_lang.check.conditions import vocabulary_of
 from recipe_lang.source import Span
 
 
@@ -51,6 +52,7 @@ def values_with_places(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> Itera
 
 def changed_values(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> Iterator[tuple[CheckedBlock | None, str, str]]:
     """Yield each value that is not the default: its block (None at the top), field, and text without defaults."""
+    vocabulary = vocabulary_of(recipe, vocabulary)
     for block, fields in [(None, recipe.fields), *((block, block.fields) for block in recipe.blocks)]:
         table = vocabulary.blocks[block.kind].fields if block else vocabulary.fields
         for name, value in fields.items():
@@ -80,31 +82,16 @@ def place_text(value: Value) -> str:
     if value.span is None:
         return "default"
     own = value.span
-    parts = dict.fromkeys(
+    elsewhere = dict.fromkeys(
         _line(part.span)
-        for part in _parts(value)
+        for part in parts(value)
         if part.span and not (part.span.source is own.source and own.start <= part.span.start < own.end)
     )
-    return ", ".join(dict.fromkeys((_line(own), *parts)))
+    return ", ".join(dict.fromkeys((_line(own), *elsewhere)))
 
 
 def _line(span: Span) -> str:
     return f"{span.source.name}:{span.line}"
-
-
-def _parts(value: Value) -> Iterator[Value]:
-    """Yield the values inside a value, at any depth."""
-    match value.value:
-        case CallValue(args=args):
-            inner: list[Any] = list(args.values())
-        case tuple() as items:
-            inner = [part for item in items for part in (item if isinstance(item, tuple) else (item,))]
-        case _:
-            inner = []
-    for part in inner:
-        if isinstance(part, Value):
-            yield part
-            yield from _parts(part)
 
 
 _NOTE = 60  # column of the places, where the values are not longer
@@ -116,7 +103,7 @@ def _fields(
     written = {
         name: value_text(value.value, table[name].type, vocabulary)
         for name, value in fields.items()
-        if value.value is not None or _takes_none(table[name].type)
+        if not left_out(value, table[name])
     }
     width = max(map(len, written), default=0)
     for name, text in written.items():
@@ -124,8 +111,11 @@ def _fields(
         yield f"{line:<{_NOTE}}  # {place_text(fields[name])}" if places else line
 
 
-def _takes_none(type_: v.Type) -> bool:
-    return isinstance(type_, v.Either) and any(isinstance(o, v.NothingType) for o in type_.options)
+def left_out(value: Value, arg: v.Arg) -> bool:
+    """Whether a default stays unwritten: one that `none` does not write, or of an argument that old forms have not."""
+    options = arg.type.options if isinstance(arg.type, v.Either) else (arg.type,)
+    is_nothing = value.value is None and not any(isinstance(option, v.NothingType) for option in options)
+    return is_nothing or (bool(arg.since) and value.span is None)
 
 
 def value_text(value: Any, type_: v.Type, vocabulary: v.Vocabulary) -> str:
@@ -195,8 +185,12 @@ def _option(value: Any, options: tuple[v.Type, ...]) -> v.Type:
 
 
 def _call(call: CallValue, vocabulary: v.Vocabulary) -> str:
-    table = {arg.name: arg.type for arg in vocabulary.families[call.family].entries[call.name].args}
-    args = [f"{name} = {value_text(value.value, table[name], vocabulary)}" for name, value in call.args.items()]
+    table = {arg.name: arg for arg in vocabulary.families[call.family].entries[call.name].args}
+    args = [
+        f"{name} = {value_text(value.value, table[name].type, vocabulary)}"
+        for name, value in call.args.items()
+        if not left_out(value, table[name])
+    ]
     return f"{call.name}({', '.join(args)})" if args else call.name
 
 

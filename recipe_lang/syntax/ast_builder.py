@@ -23,6 +23,7 @@ from lark.lexer import TerminalDef
 from recipe_lang.problem import Problem
 from recipe_lang.source import Source, Span
 from recipe_lang.syntax import nodes
+from recipe_lang.syntax.problems import BadEscape
 
 Kid = Tree[Token] | Token | None
 
@@ -219,8 +220,6 @@ class Builder:
         return text
 
     def _bad_escape(self, found: re.Match[str], string: Span) -> None:
-        from recipe_lang.syntax.problems import BadEscape
-
         start = string.start + 1 + found.start()
         place = self.source.span(start, start + len(found[0]))
         self.problems.append(BadEscape(span=place, escape=found[0], string=string))

@@ -70,11 +70,11 @@ def _plain_letter(wide: str) -> str:
 _VERSION = "the first line is the version of the language: `ftr 1`"
 _BRACES = r"a block is written with braces: `\1\2 {` … `}`"
 _CLAIM = "a claim compares with `>=`, `<=`, `>` or `<`, such as `test.accuracy >= 90%`"
-_TITLE = 'a title stands in double quotes: `{} "{}" {{`'
-_PATH = 'a path stands in double quotes: `"data/train"`'
-_QUOTES = 'strings stand in straight double quotes: `"text"`'
-_LIST = "a list stands in square brackets: `[a, b]`"
-_COMMA = "a comma stands between two values"
+_TITLE = 'a title goes in double quotes: `{} "{}" {{`'
+_PATH = 'a path goes in double quotes: `"data/train"`'
+_QUOTES = 'strings go in straight double quotes: `"text"`'
+_LIST = "a list goes in square brackets: `[a, b]`"
+_COMMA = "a comma goes between two values"
 _LINE = "one line holds one statement"
 _NO_CODE = "a recipe holds no code: write `name = value` or a block"
 _COMMENT = "a comment begins with `#`"
@@ -98,18 +98,18 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (r"^(?P<bad>extends\s*@[=:]\s*)(?=\")", 'a parent is named without `=`: `extends "base.ftr"`', "extends "),
     (
         r"^extends\s+(?P<bad>@['‘“]?(?P<path>[^\s'\"‘’“”#]+)['’”]?)$",
-        r'a path stands in double quotes: `extends "\g<path>"`',
+        r'a path goes in double quotes: `extends "\g<path>"`',
         r'"\g<path>"',
     ),
     (r"^extends\s+@\[", 'a recipe builds on one parent only: `extends "base.ftr"`', None),
     (
         r"^drop\s+(\w+)\s+(?P<bad>@['‘“]?(?P<title>[^\s'\"‘’“”#]+)['’”]?)$",
-        r'a title stands in double quotes: `drop \1 "\g<title>"`',
+        r'a title goes in double quotes: `drop \1 "\g<title>"`',
         r'"\g<title>"',
     ),
     (r"^drop\s+@(\"[^\"]*\")", r"a block of the parent is taken away by kind and title: `drop stage \1`", None),
     (r"^drop\b.*@", 'a block of the parent is taken away by kind and title: `drop stage "…"`', None),
-    (r"^assert\s*@|^expect\s*@[^\s=({:]", "claims stand in a block: `expect {` … `}`, each on a line of its own", None),
+    (r"^assert\s*@|^expect\s*@[^\s=({:]", "claims go in a block: `expect {` … `}`, each on a line of its own", None),
     (r"^(import|def|class|if|print|while|return|with|async|lambda)\b.*@|^from\s@\w+\simport", _NO_CODE, None),
     (r"^for\s+@\w+\s+in\b|\blambda\b.*@|=.*\bif\s+@", _NO_CODE, None),
     (r"^(?:let|var|const|set|local|def)\s+@(\w+)\s*=", r"a parameter is declared with `param \1 = …`", None),
@@ -117,18 +117,18 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (r"^@\[+\s*([A-Za-z]\w*)[^\]]*\]+$", r"a block is written with braces: `\1 {` … `}`", None),
     (
         r"^(\w+)(\s+\"[^\"]*\")?(?P<bad>\s*@\s*)\{$",
-        r"the `{` stands on the same line: `\1\2 {`",
+        r"the `{` goes on the same line: `\1\2 {`",
         " ",
     ),
-    (r"^(\w+)(\s+\"[^\"]*\")?\s*@\s*#[^\n]*\s*\{$", r"the `{` stands on the same line: `\1\2 {`", None),
+    (r"^(\w+)(\s+\"[^\"]*\")?\s*@\s*#[^\n]*\s*\{$", r"the `{` goes on the same line: `\1\2 {`", None),
     (
         r"^(\w+)\s*(?P<bad>@\(\s*['\"‘“]?(?P<title>[^'\"‘’“”()]*)['\"’”]?\s*\))\s*\{$",
-        r'a title stands behind the name: `\1 "\g<title>" {`',
+        r'a title goes after the name: `\1 "\g<title>" {`',
         r' "\g<title>"',
     ),
     (
         r"^(?!ftr\b|param\b|extends\b|drop\b)(\w+)\s+(?P<bad>@['\"‘’“”]?(?P<title>[^{}='\"‘’“”:]+?)['\"‘’“”]?)(?=\s*\{$)",
-        r'a title stands in double quotes: `\1 "\g<title>" {`',
+        r'a title goes in double quotes: `\1 "\g<title>" {`',
         r'"\g<title>"',
     ),
     (r"^\w+\s+\"[^\"]*\"\s*@\"", "a block has one title", None),
@@ -157,13 +157,13 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (r"^\w+\.[\w.]+\s*(?P<bad>@(?:≤|=<|<\s+=))", _CLAIM, "<="),
     (r"^\w+\.\w+\s*[<>].*\b(and|or)\s+@|^\w+\.\w+\s*[<>].*@(and|or|&&|&)", "each claim has a line of its own", None),
     (r"^@[0-9].*[<>]", "a claim begins with its metric: `test.accuracy >= 90%`", None),
-    (r"^(\w+)\s*@[<>]=?\s*\S", r"a metric says its set: `valid.\1` or `test.\1`", None),
-    (r"^(valid|test)\s+@(\w+)\s*[<>=]", r"a metric has a dot behind its set: `\1.\2`", None),
+    (r"^(\w+)\s*@[<>]=?\s*\S", r"a metric names its set: `valid.\1` or `test.\1`", None),
+    (r"^(valid|test)\s+@(\w+)\s*[<>=]", r"a metric has a dot after its set: `\1.\2`", None),
     (r"^(valid|test|train|val)\.\w+\s*@", _CLAIM, None),
     (r"@!=|^\w+\.[\w.]+\s*@==", _CLAIM, None),
     (
         r"^(\w+)\.\w+\s*@[=:]",
-        r"the name of a field has no dot: it stands in the block or the brackets of `\1`",
+        r"the name of a field has no dot: it goes in the block or the brackets of `\1`",
         None,
     ),
     # paths and text
@@ -171,7 +171,7 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (r"@:\\|@\.{0,2}/\w|@~|@\\\w|@://", _PATH, None),
     (
         r"^(?:name|about)\s*=\s*(?P<bad>(?P<text>[^\s\"'#=]+\s+@[^\"#=]*))$",
-        r'a string stands in double quotes: `"\g<text>"`',
+        r'a string goes in double quotes: `"\g<text>"`',
         r'"\g<text>"',
     ),
     (r"\"\"\s*@\"|^@\"\"|^@'''", "a string has one quote at each end, on one line; " + _COMMENT, None),
@@ -180,14 +180,14 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (r"(?P<bad>@(?P<open>['‘’“”`])(?P<text>[^'‘’“”`\"\\\n]*)['‘’“”`])", _QUOTES, r'"\g<text>"'),
     (r"@['‘’“”`]", _QUOTES, None),
     # signs
-    (r"^(?P<bad>@\"(\w+)\"\s*[:=]\s*)", r"a name stands without quotes: `\2 = …`", r"\2 = "),
+    (r"^(?P<bad>@\"(\w+)\"\s*[:=]\s*)", r"a name is written without quotes: `\2 = …`", r"\2 = "),
     (r"(?P<bad>\s*@(?::=|->|\+=|=>))\s*\S", "a value is given with `=`", " ="),
     (r"(?P<bad>=\s*@(?:=+>?|>))", "a value is given with one `=`", "="),
     (r"(?P<bad>[^\S\n]*@:[^\S\n]*)(?=[^\s:])", "write `=` instead of `:`", " = "),
     (r"@:", "write `=` instead of `:`", None),
     (r"(?P<bad>[^\S\n]*§;+[^\S\n]*)(?=$|#|\n)", "a new line ends a statement; remove the `;`", ""),
     (r"(?P<bad>[^\S\n]*§;\s*)(?=[A-Za-z])", "a new line ends a statement; remove the `;`", "\n"),
-    (r"(?P<bad>@;)", "a comma stands between two values; a new line ends a statement", None),
+    (r"(?P<bad>@;)", "a comma goes between two values; a new line ends a statement", None),
     (r"[=(,\[{]\s*@(?:…|\.\.\.)\s*(?:$|[),\]}\n])", "write a value in place of the dots", None),
     (r"(?P<bad>\.\.\s*@\.)(?![.0-9])", "a range has two dots: `base.block3 .. head`", ".."),
     (r"(?P<bad>@…)", "a range has two dots: `base.block3 .. head`", ".."),
@@ -195,12 +195,12 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (r"(?<![\w.])(?P<bad>@\.)(?=[0-9])", _DOT, "0."),
     (r"[0-9](?P<bad>@\.)(?![0-9.])", _DOT, ".0"),
     (r"@\.[0-9]|[0-9]@\.", _DOT, None),
-    (r"\bexcept\b.*@except\b", "write a list behind one `except`: `all except [base.stem, base.block1]`", None),
+    (r"\bexcept\b.*@except\b", "write a list after one `except`: `all except [base.stem, base.block1]`", None),
     (r"^(?P<bad>@//)", _COMMENT, "#"),
     (r"@/[/*]|/@/|@<!--|^@--", _COMMENT, None),
-    (r"[0-9](?P<bad>@_)(?=[0-9]{3}(?![0-9]))", "digits stand together: `12000`", ""),
-    (r"^\w+\s*=\s*[0-9]{1,3}(?P<bad>@,)(?=[0-9]{3}(?![0-9]))", "digits stand together: `12000`", ""),
-    (r"[0-9]@_", "digits stand together: `12000`", None),
+    (r"[0-9](?P<bad>@_)(?=[0-9]{3}(?![0-9]))", "digits are written without separators: `12000`", ""),
+    (r"^\w+\s*=\s*[0-9]{1,3}(?P<bad>@,)(?=[0-9]{3}(?![0-9]))", "digits are written without separators: `12000`", ""),
+    (r"[0-9]@_", "digits are written without separators: `12000`", None),
     (r"[0-9][kKM]\s*@\w", "digits are written out: `12000`", None),
     (r"(?P<bad>@[‐-―−])", "a minus is the plain `-` of the keyboard", "-"),
     (r"(?P<bad>@[\u00ad\u200b-\u200f\u2060\ufeff])", "this character is invisible: remove it", ""),
@@ -209,25 +209,25 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (r"(?P<bad>@\+)(?=[0-9])", "a number has no sign `+`", ""),
     (r"@\+\+?", "a number has no sign `+`", None),
     (r"\w\s*@[&|]", "several parts are a list: `[base.stem, head]`", None),
-    (r"=\s*@[!~]\s*\w", "what is left out stands behind `except`: `all except head`", None),
+    (r"=\s*@[!~]\s*\w", "what is left out goes after `except`: `all except head`", None),
     (r"=\s*@\*", "all parts are `all`", None),
     (r"\bbase(?P<bad>@\.\*)", "all parts of the base are `base`", ""),
     # brackets, calls and lists
     (r"\bbase\s*@\[\s*([0-9]+)", r"a part of the base is `base.block\1`", None),
     (
         r"=\s*(?P<name>\w+)(?P<bad>\s*@[\[{]\s*(?P<in>[^\[\]{}]*?)\s*[\]}])$",
-        r"arguments stand in round brackets: `\g<name>(…)`",
+        r"arguments go in round brackets: `\g<name>(…)`",
         r"(\g<in>)",
     ),
-    (r"=\s*(\w+)\s*@[\[{]", r"arguments stand in round brackets: `\1(…)`", None),
+    (r"=\s*(\w+)\s*@[\[{]", r"arguments go in round brackets: `\1(…)`", None),
     (
         r"=\s*(?P<bad>(?P<unit>epoch|step)s?\s*@(?P<n>[0-9]+))$",
-        r"a unit stands behind its number: `\g<n> \g<unit>s`",
+        r"a unit goes after its number: `\g<n> \g<unit>s`",
         r"\g<n> \g<unit>s",
     ),
     (
         r"\b(?P<bad>(?P<zoo>gluoncv|gluon)\.(?P<net>\w+)@\(\s*\))",
-        r'the name of a network stands in quotes: `\g<zoo>("\g<net>")`',
+        r'the name of a network goes in quotes: `\g<zoo>("\g<net>")`',
         r'\g<zoo>("\g<net>")',
     ),
     (rf"\b(?P<bad>{_MODULES}(?P<name>\w+)@)(?=\()", "the name of a call has no dot", r"\g<name>"),
@@ -240,21 +240,21 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     ),
     (rf"[=,(\[{{]\s*(?P<bad>\((?P<in>{_INSIDE}*@,{_INSIDE}*?),?\s*\))", _LIST, r"[\g<in>]"),
     (r"=\s*\([^()]*@,", _LIST, None),
-    (r"\n\s*@,", "a comma stands at the end of the line above", None),
+    (r"\n\s*@,", "a comma goes at the end of the line above", None),
     (r"[^\s,(\[{=](?P<bad>\s*)¶(?=[\w\"$\[][^:]*$)(?!\w+\s*=\s*\w+\s*=|\w+[^\S\n]+\[)", _COMMA, r",\g<bad>"),
     (r"[^\s,(\[{]\s*¶([\w.]+|=)", _COMMA, None),
     (r"(?P<bad>[^\S\n]*§,+[^\S\n]*)(?=$|#|\n)", "a new line ends a statement; remove the `,`", ""),
     (
         r"(?P<bad>[^\S\n]*§,\s*)(?=[A-Za-z]\w*\s*[=:]|[A-Za-z]\w*\.\w+\s*[<>])",
-        f"{_LINE}; between two statements stands no `,`",
+        f"{_LINE}; no `,` goes between two statements",
         "\n",
     ),
     (
         r"^(?!param\b)\w+\s*=\s*(?P<bad>(?P<in>[^=\n]*§,[^=\n]*?),?\s*)$",
-        "a list stands in brackets: `[a, b]`; a statement has a line of its own",
+        "a list goes in brackets: `[a, b]`; a statement has a line of its own",
         r"[\g<in>]",
     ),
-    (r"^\w+\s*=.*§,", "a list stands in brackets: `[a, b]`; a statement has a line of its own", None),
+    (r"^\w+\s*=.*§,", "a list goes in brackets: `[a, b]`; a statement has a line of its own", None),
     (r"(?P<bad>§[)\]]+)$", "this bracket closes nothing", ""),
     (r"@[)\]]$", "this bracket closes nothing", None),
     (r"@in\b", "a domain is for parameters: `param n = 3 epochs in 1 epoch .. 8 epochs`", None),
@@ -265,11 +265,11 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (rf"[0-9](?P<bad>[^\S\n]+)(?!{_UNITS})(?=[A-Za-z]\w*\s*§=)", _LINE, "\n"),
     (r"=.*\S\s*\w\s*@=|=.+@\w+\s*=", _LINE, None),
     (r"\}(?P<bad>\s*)@(?=[A-Za-z])", _LINE, "\n"),
-    (r"=\s*(\w+)\s+@(?:\w+\s*[=:]|\w+\s+[0-9])", r"arguments stand in brackets: `\1(name = …)`", None),
+    (r"=\s*(\w+)\s+@(?:\w+\s*[=:]|\w+\s+[0-9])", r"arguments go in brackets: `\1(name = …)`", None),
     (r"([-+*/]|\.\.)@$", "a line does not break at an operator", None),
     (r"@\\$", "a line breaks inside brackets only, after a comma", None),
-    (r"=@$", "write a value behind the `=`", None),
+    (r"=@$", "write a value after the `=`", None),
     (r"^(?!param\b|extends\b|drop\b)(\w+)\s+@[\w\"$\[(-]", r"a field has an `=`: `\1 = …`", None),
     (r"^(\w+)@$", r"a field is `\1 = …`, a block `\1 { … }`", None),
-    (r"^@=", "a name stands before the `=`", None),
+    (r"^@=", "a name goes before the `=`", None),
 )

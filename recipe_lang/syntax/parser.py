@@ -13,8 +13,10 @@ from lark import UnexpectedInput
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import MAX_BYTES, MAX_NESTING, Source, Span
+from recipe_lang.suggest import suggest
 from recipe_lang.syntax import nodes
 from recipe_lang.syntax.ast_builder import Builder, grammar, uncollected
+from recipe_lang.syntax.problems import NotText, TooDeep, TooLong, Unreadable
 
 
 def read_source(path: str | Path, name: str | None = None) -> Source:
@@ -36,8 +38,6 @@ def read_bytes(path: str | Path, name: str | None = None, most: int = MAX_BYTES)
         with Path(path).open("rb") as file:
             return file.read(most + 1)
     except (OSError, ValueError) as error:  # the second is a NUL in the path
-        from recipe_lang.syntax.problems import Unreadable
-
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         near = _near_file(Path(path)) if isinstance(error, FileNotFoundError) else ""
         raise RecipeError(Unreadable(path=name or str(path), reason=reason, near=near)) from error
@@ -45,8 +45,6 @@ def read_bytes(path: str | Path, name: str | None = None, most: int = MAX_BYTES)
 
 def _near_file(path: Path) -> str:
     """Return the recipe that is meant by a path with no file: one of a like name beside it, or of its name below."""
-    from recipe_lang.suggest import suggest
-
     try:
         recipes = (each for each in path.parent.iterdir() if each.name.endswith((".ftr", ".ftr.json")))
         beside = {each.name.partition(".ftr")[0]: each for each in recipes}
@@ -64,8 +62,6 @@ def decode_source(data: bytes, name: str, most: int = MAX_BYTES) -> Source:
         RecipeError: there are more bytes than the most, 1 MB, or they are no UTF-8 text.
     """
     if len(data) > most:
-        from recipe_lang.syntax.problems import TooLong
-
         raise RecipeError(TooLong(path=name, limit=most))
     try:
         text = data.decode("utf-8-sig")
@@ -73,8 +69,6 @@ def decode_source(data: bytes, name: str, most: int = MAX_BYTES) -> Source:
     except UnicodeDecodeError as error:
         text, bad = "", error.start
     if bad >= 0:
-        from recipe_lang.syntax.problems import NotText
-
         raise RecipeError(NotText(path=name, offset=bad, encoding=_encoding(data)))
     return Source(name, re.sub(r"\r(?!\n)", "\n", text))
 
@@ -90,8 +84,6 @@ def parse(source: Source) -> nodes.Recipe:
     """Parse a recipe; what is wrong with its syntax stands in the result's `problems`."""
     deep = _too_deep(source)
     if deep is not None:
-        from recipe_lang.syntax.problems import TooDeep
-
         return nodes.Recipe(source, (), (TooDeep(span=deep, limit=MAX_NESTING),))
     with uncollected():
         try:

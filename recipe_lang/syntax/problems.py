@@ -3,217 +3,162 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import ClassVar
 
-from recipe_lang.problem import Edit, Problem
-from recipe_lang.source import Span
+from recipe_lang.problem import Edit, Kind, Problem
 from recipe_lang.suggest import instead
 from recipe_lang.words import listed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unexpected(Problem):
-    """The text does not follow the grammar: every statement is `name = value` or a block, one a line."""
-
-    code: ClassVar[str] = "E101"
-    found: str
-    expected: tuple[str, ...]
-    advice: str = ""
-    fix: tuple[Edit, ...] = ()
-
-    def message(self) -> str:
-        if self.found and not self.found.isprintable():
-            return f"unexpected character U+{ord(self.found[0]):04X}"
-        return f"unexpected `{self.found}`" if self.found else "the statement is not complete"
-
-    def label(self) -> str:
-        return f"expected {listed(self.expected)}" if 0 < len(self.expected) <= 5 else ""
-
-    def help(self) -> str:
-        return self.advice
-
-    def edits(self) -> tuple[Edit, ...]:
-        return self.fix
+def _found(p: Problem) -> str:
+    if p.found.isprintable():
+        return f"unexpected `{p.found}`" if p.found else "the statement is not complete"
+    return f"unexpected character U+{ord(p.found[0]):04X}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnclosedString(Problem):
-    """A string begins with a double quote and ends with one on the same line."""
+Unexpected = Kind(
+    "E101",
+    "unexpected",
+    reason="The text does not follow the grammar: every statement is `name = value` or a block, one a line.",
+    fields="found expected",
+    optional={"advice": "", "fix": ()},
+    message=_found,
+    label=lambda p: f"expected {listed(p.expected)}" if 0 < len(p.expected) <= 5 else "",
+    help="{advice}",
+    edits=lambda p: p.fix,
+)
 
-    code: ClassVar[str] = "E102"
-
-    def message(self) -> str:
-        return "this string has no end"
-
-    def help(self) -> str:
-        return 'close it with `"` on the same line; write `\\n` for a new line and `\\"` for a quote'
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnclosedBracket(Problem):
-    """A bracket is closed by its partner; inside it a line breaks after the opener or a comma only."""
-
-    code: ClassVar[str] = "E103"
-    bracket: str
-
-    def message(self) -> str:
-        return f"this `{self.bracket}` is not closed"
-
-    def help(self) -> str:
-        closer = {"(": ")", "[": "]", "{": "}"}[self.bracket]
-        return f"add `{closer}`; a line may break after `{self.bracket}` and after a comma only"
+UnclosedString = Kind(
+    "E102",
+    "unclosed string",
+    reason="A string begins with a double quote and ends with one on the same line.",
+    message="this string has no end",
+    help='close it with `"` on the same line; write `\\n` for a new line and `\\"` for a quote',
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnclosedBlock(Problem):
-    """A block ends with `}`."""
-
-    code: ClassVar[str] = "E104"
-    kind: str
-
-    def message(self) -> str:
-        return f"the block `{self.kind}` is not closed"
-
-    def help(self) -> str:
-        return "add `}` on a line of its own after its last field"
+_CLOSERS = {"(": ")", "[": "]", "{": "}"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StrayBrace(Problem):
-    """A `}` closes a block; here none is open."""
+UnclosedBracket = Kind(
+    "E103",
+    "unclosed bracket",
+    reason="A bracket is closed by its partner; inside it a line breaks only after the opener or a comma.",
+    fields="bracket",
+    message="this `{bracket}` is not closed",
+    help=lambda p: f"add `{_CLOSERS[p.bracket]}`; a line may break only after `{p.bracket}` or a comma",
+)
 
-    code: ClassVar[str] = "E105"
+UnclosedBlock = Kind(
+    "E104",
+    "unclosed block",
+    reason="A block ends with `}`.",
+    fields="block",
+    message="the block `{block}` is not closed",
+    help="add `}}` on a line of its own after its last field",
+)
 
-    def message(self) -> str:
-        return "this `}` closes nothing"
-
-    def help(self) -> str:
-        return "remove it, or look for a block above that was closed too early"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BadEscape(Problem):
-    r"""A string knows the escapes `\"`, `\\`, `\n`, `\t` and `\uXXXX`.
-
-    Paths have `/` between their parts, also those of Windows: in `"data\train"` a backslash and a `t` are a tab.
-    """
-
-    code: ClassVar[str] = "E106"
-    escape: str
-    string: Span
-
-    def message(self) -> str:
-        return f"unknown escape `{self.escape}`"
-
-    def help(self) -> str:
-        path = f"if it is a path, write `{self._path}`; else " if self._path else ""
-        return path + 'write `\\\\` for a backslash; the others are `\\"`, `\\n`, `\\t`, `\\uXXXX`'
-
-    def edits(self) -> tuple[Edit, ...]:
-        return instead(self.string, self._path) if self._path else ()
-
-    @property
-    def _path(self) -> str:
-        """The string with `/` for its backslashes; empty where they can be meant otherwise."""
-        is_other = self.escape.startswith("\\u") or '\\"' in self.string.text
-        return "" if is_other else re.sub(r"\\+", "/", self.string.text)
+StrayBrace = Kind(
+    "E105",
+    "stray brace",
+    reason="A `}` closes a block; here none is open.",
+    message="this `}}` closes nothing",
+    help="remove it, or look for a block above that was closed too early",
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TooDeep(Problem):
-    """Brackets and blocks nest to 32 levels at most."""
-
-    code: ClassVar[str] = "E107"
-    limit: int
-
-    def message(self) -> str:
-        return f"brackets nest deeper than {self.limit} levels"
+def _path(p: Problem) -> str:
+    """Return the string with `/` for its backslashes; empty where they can be meant otherwise."""
+    is_other = p.escape.startswith("\\u") or '\\"' in p.string.text
+    return "" if is_other else re.sub(r"\\+", "/", p.string.text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotText(Problem):
-    """A recipe is UTF-8 text."""
-
-    code: ClassVar[str] = "E108"
-    path: str
-    offset: int
-    encoding: str = ""  # what it seems to be instead
-
-    def message(self) -> str:
-        if self.encoding:
-            return f"{self.path} is {self.encoding}, a recipe is UTF-8 text"
-        return f"{self.path} is not UTF-8 text (byte {self.offset})"
-
-    def help(self) -> str:
-        return "save it as UTF-8 in your editor"
+def _bad_escape_help(p: Problem) -> str:
+    path = f"if it is a path, write `{_path(p)}`; else " if _path(p) else ""
+    return path + 'write `\\\\` for a backslash; the others are `\\"`, `\\n`, `\\t`, `\\uXXXX`'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TooLong(Problem):
-    """A recipe file has 1 MB at most."""
+BadEscape = Kind(
+    "E106",
+    "bad escape",
+    reason=r"""A string knows the escapes `\"`, `\\`, `\n`, `\t` and `\uXXXX`.
 
-    code: ClassVar[str] = "E109"
-    path: str
-    limit: int
+    Paths have `/` between their parts, also those of Windows: in `"data\train"` a backslash and a `t` are a tab.""",
+    fields="escape string",
+    message="unknown escape `{escape}`",
+    help=_bad_escape_help,
+    edits=lambda p: instead(p.string, _path(p)) if _path(p) else (),
+)
 
-    def message(self) -> str:
-        return f"{self.path} is longer than {self.limit:,} bytes"
+TooDeep = Kind(
+    "E107",
+    "too deep",
+    reason="Brackets and blocks nest at most 32 levels deep.",
+    fields="limit",
+    message="brackets nest deeper than {limit} levels",
+)
 
+NotText = Kind(
+    "E108",
+    "not text",
+    reason="A recipe is UTF-8 text.",
+    fields="path offset",
+    optional={"encoding": ""},  # what it seems to be instead
+    message=("{path} is {encoding}, a recipe is UTF-8 text", "{path} is not UTF-8 text (byte {offset})"),
+    help="save it as UTF-8 in your editor",
+)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable(Problem):
-    """The file is not there, or may not be read."""
-
-    code: ClassVar[str] = "E110"
-    path: str
-    reason: str
-    near: str = ""  # a file that may be meant
-
-    def message(self) -> str:
-        return f"cannot read {self.path}: {self.reason}"
-
-    def help(self) -> str:
-        if re.search(r"(^|/)[a-z]+:/", self.path):
-            return "a recipe is a file on this machine: save it beside yours and name that file"
-        return f"did you mean {self.near}?" if self.near else ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoVersion(Problem):
-    """The first line of a recipe that is not blank or a comment names the version of the language."""
-
-    code: ClassVar[str] = "E111"
-    version: int
-    is_recipe: bool = True  # the rest of the text says so
-
-    def message(self) -> str:
-        begins = "begins with the version of the language"
-        return f"a recipe {begins}" if self.is_recipe else f"this text is no recipe, which {begins}"
-
-    def help(self) -> str:
-        return f"write `ftr {self.version}` as the first line"
-
-    def edits(self) -> tuple[Edit, ...]:
-        if self.span is None or not self.is_recipe:
-            return ()
-        line = self.span.start - self.span.column + 1
-        return instead(self.span.source.span(line, line), f"ftr {self.version}\n")
+TooLong = Kind(
+    "E109",
+    "too long",
+    reason="A recipe file has at most 1 MB.",
+    fields="path limit",
+    message="{path} is longer than {limit:,} bytes",
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtherVersion(Problem):
-    """This program reads one version of the language; a newer recipe needs a newer program."""
+def _unreadable_help(p: Problem) -> str:
+    if re.search(r"(^|/)[a-z]+:/", p.path):
+        return "a recipe is a file on this machine: save it beside yours and name that file"
+    return f"did you mean {p.near}?" if p.near else ""
 
-    code: ClassVar[str] = "E112"
-    found: str
-    version: int
 
-    def message(self) -> str:
-        return f"this recipe is written in version {self.found} of the language"
+Unreadable = Kind(
+    "E110",
+    "unreadable",
+    reason="The file is not there, or may not be read.",
+    fields="path reason",
+    optional={"near": ""},  # a file that may be meant
+    message="cannot read {path}: {reason}",
+    help=_unreadable_help,
+)
 
-    def help(self) -> str:
-        return f"this program reads version {self.version}: write `ftr {self.version}`, or use another ftr"
 
-    def edits(self) -> tuple[Edit, ...]:
-        return instead(self.span, f"ftr {self.version}") if float(self.found) == self.version else ()
+def _no_version_edits(p: Problem) -> tuple[Edit, ...]:
+    if p.span is None or not p.is_recipe:
+        return ()
+    line = p.span.start - p.span.column + 1
+    return instead(p.span.source.span(line, line), f"ftr {p.version}\n")
+
+
+NoVersion = Kind(
+    "E111",
+    "no version",
+    reason="The first line of a recipe that is not blank or a comment names the version of the language.",
+    fields="version",
+    optional={"is_recipe": True},  # the rest of the text says so
+    message=lambda p: (
+        f"{'a recipe' if p.is_recipe else 'this text is not a recipe, which'} begins with the version of the language"
+    ),
+    help="write `ftr {version}` as the first line",
+    edits=_no_version_edits,
+)
+
+OtherVersion = Kind(
+    "E112",
+    "other version",
+    reason="This program reads one version of the language; a newer recipe needs a newer program.",
+    fields="found version",
+    message="this recipe is written in version {found} of the language",
+    help="this program reads version {version}: write `ftr {version}`, or use another ftr",
+    edits=lambda p: instead(p.span, f"ftr {p.version}") if float(p.found) == p.version else (),
+)

@@ -125,7 +125,7 @@ class _Recovery:
     def _unclosed(self, end: int) -> None:
         level = self.levels[-1]
         if level.header is not None and not level.loose:
-            self.problems.append(UnclosedBlock(span=level.header.head_span, kind=level.header.kind))
+            self.problems.append(UnclosedBlock(span=level.header.head_span, block=level.header.kind))
         self._leave(end)
 
     def _leave(self, end: int) -> None:
@@ -189,14 +189,15 @@ class _Recovery:
         problem, repair = _syntax_error(error, self.source, draft, deeper)
         last = self.problems[-1] if self.problems else None
         if (
-            isinstance(problem, Unexpected)
-            and isinstance(last, Unexpected)
+            problem.kind is Unexpected
+            and last is not None
+            and last.kind is Unexpected
             and problem.fix
             and last.advice == problem.advice
             and last.span is not None
             and draft.places[0] <= last.span.start
         ):
-            self.problems[-1] = replace(last, fix=(*last.fix, *problem.fix))
+            self.problems[-1] = last.replace(fix=(*last.fix, *problem.fix))
         else:
             self.problems.append(problem)
         return repair

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @JSON
 @command
 def cache(action: str, machine: bool) -> int:
-    """List what frozen parts gave in earlier runs (base, cut, rows, size, last use), or CLEAR it.
+    """List the cached frozen features (base, cut, rows, size, last use), or CLEAR them.
 
-    It lies in $FTR_CACHE, else below $XDG_CACHE_HOME or ~/.cache. Nothing is lost but time.
+    The cache is in $FTR_CACHE, else below $XDG_CACHE_HOME or ~/.cache. Clearing it costs only time.
     """
     from runtime.plan.types import as_json
     from runtime.runs.folder import writing

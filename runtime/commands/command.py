@@ -168,7 +168,7 @@ RUN_PATH = _Run(path_type=Path)
 RECIPE_PATH = _Recipe(path_type=Path)
 RECIPE = click.argument("recipe", type=RECIPE_PATH)
 RUN = click.argument("run", type=RUN_PATH)
-FORCE = click.option("--force", is_flag=True, help="Write over a file that exists.")
+FORCE = click.option("--force", is_flag=True, help="Overwrite an existing file.")
 STAGE = click.option(
     "--stage", metavar="TITLE|N", help="The weights that this stage handed on; the final ones by default."
 )
@@ -180,11 +180,11 @@ SET = click.option(
     help="Set a parameter of the recipe; may be repeated.",
 )
 OUTSIDE = click.option("--allow-outside", "outside", is_flag=True, help="Allow parents outside of the recipe's folder.")
-DENY = click.option("--deny-warnings", "deny", is_flag=True, help="Exit with 1 where there is advice.")
+DENY = click.option("--deny-warnings", "deny", is_flag=True, help="Exit with 1 if there is advice.")
 DATA_ROOT = click.option(
     "--data-root",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder that relative data paths start from.",
+    help="Folder that relative data paths are relative to.",
 )
 JSON = click.option("--json", "machine", is_flag=True, help="Print JSON.")
 DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu(N).")
@@ -193,9 +193,7 @@ THREADS = click.option("--threads", type=COUNT, help="Threads for arithmetic; al
 WORKERS = click.option(
     "--workers", type=click.IntRange(0, 64), default=2, show_default=True, help="Threads that read images."
 )
-CACHE = click.option(
-    "--cache/--no-cache", default=True, help="Keep the features that frozen parts compute (the default)."
-)
+CACHE = click.option("--cache/--no-cache", default=True, help="Cache frozen features (the default).")
 FUSE = click.option("--fuse/--no-fuse", default=True, help="Fuse layers where that is faster (the default).")
 QUIET = click.option("--quiet", is_flag=True, help="Print only the summary.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")

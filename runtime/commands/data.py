@@ -42,7 +42,7 @@ _EXAMPLES = 3
 
 @click.group()
 def data() -> None:
-    """Look at the images of a recipe."""
+    """Check the images of a recipe."""
 
 
 @data.command()
@@ -75,10 +75,10 @@ def check(
     machine: bool,
     debug: bool,
 ) -> int:
-    """Look for what is wrong with the images of a RECIPE, or of a run folder.
+    """Check the images of a RECIPE, or of a run folder, for problems.
 
-    Files that cannot be read, copies within a set and across sets, labels that contradict each other, blank images,
-    unusual shapes and kinds of pixels, unequal classes. Nothing is changed.
+    Files that cannot be read, duplicates within a set and across sets, labels that contradict each other, blank images,
+    unusual shapes and pixel formats, class imbalance. Nothing is changed.
     """
     if recipe.is_dir() and not is_run(recipe):
         raise click.UsageError(instead_of_folder("data check", recipe))
@@ -86,26 +86,31 @@ def check(
         from runtime.compile.compiler import prepare_steps
         from runtime.data.sets import parts_of_train
         from runtime.system.cache.disk import user_cache
+        from runtime.tasks.catalog import task_of
         from runtime.vocabulary.rules import image_size
         from runtime.workflows.data_check.check import check_data
-        from runtime.workflows.run import listed
+        from runtime.workflows.preparation import listed
 
         path = recipe / "resolved.ftr" if recipe.is_dir() else recipe
         kept = user_cache() if cache else None
         checked, listings = listed(path, settings, data_root, outside)
+        task = task_of(checked)
+        if labels and task.suspects is None:
+            raise click.UsageError(f"--labels judges classes; the task here is {task.name}")
         with _progress() as progress:
             size, _ = image_size(checked)
             steps, _ = prepare_steps(checked.block("data"), size)
-            report = check_data(listings, parts_of_train(checked), size, workers, kept, progress, steps)
+            report = check_data(listings, parts_of_train(checked), task, size, workers, kept, progress, steps)
             if labels:
-                from runtime.workflows.data_check.labels import with_suspects
-                from runtime.workflows.run import prepare
+                from runtime.workflows.data_check.suspects import with_suspects
+                from runtime.workflows.preparation import prepare
 
                 prepared = prepare(path, settings, data_root, outside)
-                report = with_suspects(report, prepared, workers, kept, progress)
+                assert task.suspects is not None
+                report = with_suspects(report, prepared, workers, kept, progress, task.suspects)
         fixed = _fix(checked, path, report) if fix else None
         if machine:
-            click.echo(json.dumps({**_plain(report), "list": fixed}, indent=2, ensure_ascii=False))
+            click.echo(json.dumps({**_plain(report, task.key), "list": fixed}, indent=2, ensure_ascii=False))
         else:
             _show(report, page is not None)
             if fixed is not None:
@@ -158,7 +163,7 @@ def _show(report: DataReport, has_page: bool) -> None:
 
     screen = console()
     sets = ", ".join(f"{name} {sum(counts):,}" for name, counts in report.counts.items())
-    screen.print(f"{len(report.seen):,} images of {len(report.classes):,} classes: {sets}", soft_wrap=True)
+    screen.print(f"{len(report.seen):,} images of {len(report.groups):,} classes: {sets}", soft_wrap=True)
     if not report.found and not any(each.is_image for each in report.passed):
         screen.print("nothing was found")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
@@ -185,21 +190,21 @@ def _show(report: DataReport, has_page: bool) -> None:
 
 
 def _line(group: Group) -> str:
-    names = [f"{image.set} {image.id} ({image.label})" for image in group.images[:_EXAMPLES]]
+    names = [f"{image.set} {image.id} ({image.target})" for image in group.images[:_EXAMPLES]]
     more = f" and {len(group.images) - _EXAMPLES} more" if len(group.images) > _EXAMPLES else ""
     return printable(": ".join(part for part in (", ".join(names) + more, group.note) if part))
 
 
-def _plain(report: DataReport) -> dict[str, Any]:
+def _plain(report: DataReport, key: str) -> dict[str, Any]:
     """Return a report as plain data."""
     from runtime.workflows.data_check.check import KINDS
 
     def group(each: Group) -> dict[str, Any]:
-        images = [{"set": image.set, "id": image.id, "class": image.label} for image in each.images]
+        images = [{"set": image.set, "id": image.id, key: image.target} for image in each.images]
         return {"note": each.note, "images": images}
 
     return {
-        "images": {name: dict(zip(report.classes, counts, strict=True)) for name, counts in report.counts.items()},
+        "images": {name: dict(zip(report.groups, counts, strict=True)) for name, counts in report.counts.items()},
         "sizes": dict(report.sizes),
         "modes": dict(report.modes),
         "serious": report.serious,

@@ -90,7 +90,7 @@ def _verdict(path: Path, identity: str, advice: int, deny: bool) -> str:
 @click.option("--diff", "showing", is_flag=True, help="Write nothing; show what would change.")
 @command
 def fmt(files: tuple[Path, ...], checking: bool, showing: bool) -> int:
-    """Bring recipes, and all in folders, into the one layout. `-` reads standard input and prints the result."""
+    """Format recipes, and all in folders, in the one layout. `-` reads standard input and prints the result."""
     from runtime.runs.recipe_files import recipe_files
 
     paths, problems = recipe_files(files)
@@ -130,7 +130,7 @@ def _format(path: Path, checking: bool, showing: bool) -> bool:
 @click.command()
 @click.argument("place", metavar="PATH")
 @click.option("--out", type=click.Path(dir_okay=False, allow_dash=True), help="The recipe; NAME.ftr by default.")
-@click.option("--force", is_flag=True, help="Write over a recipe that exists.")
+@click.option("--force", is_flag=True, help="Overwrite an existing recipe.")
 @command
 def new(place: str, out: str | None, force: bool) -> int:
     """Write a recipe for a folder of images, a CSV file, or a packaged set such as `digits`.
@@ -203,7 +203,7 @@ def explain(words: tuple[str, ...]) -> int:
 @OUTSIDE
 @command
 def show(recipe: Path, resolved: bool, flat: bool, in_json: bool, settings: tuple[str, ...], outside: bool) -> int:
-    """Print a recipe: in colours on a terminal, else byte for byte."""
+    """Print a recipe: highlighted on a terminal, else byte for byte."""
     if resolved and flat:
         raise click.UsageError("--resolved and --flat exclude each other")
     if settings and not resolved:
@@ -266,7 +266,7 @@ def _print_recipe(text: str, path: Path | None = None, is_json: bool = False) ->
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=PATH)
-@click.option("--write", is_flag=True, help="Apply the fixes; without it they are shown only.")
+@click.option("--write", is_flag=True, help="Apply the fixes; without it they are only shown.")
 @OUTSIDE
 @command
 def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
@@ -328,7 +328,7 @@ def _problems(source: Source, outside: bool) -> tuple[Problem, ...]:
 
 
 @click.command()
-@click.option("--stdio", is_flag=True, expose_value=False, help="Changes nothing; some editors say it.")
+@click.option("--stdio", is_flag=True, expose_value=False, help="No effect; some editors pass it.")
 @command
 def lsp() -> int:
     """Serve editors: the Language Server Protocol over standard input and output."""

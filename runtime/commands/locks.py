@@ -68,27 +68,20 @@ def lock(
 
     refuse_pack(recipe, "it has its lock, which stays", "`ftr run {0} --locked` and `ftr verify {0}` compare with it")
     with mxnet(threads, debug):
-        from runtime.data.content_hashes import set_hashes
-        from runtime.data.sets import Place
-        from runtime.models.network import start_weights
+        from runtime.backend.device import device_context
         from runtime.reporting.progress import Display
         from runtime.runs.folder import writing
-        from runtime.runs.lock.facts import inputs, renew_lock
+        from runtime.runs.lock.facts import renew_lock
         from runtime.runs.lock.file import lock_of
-        from runtime.system.cache.disk import user_cache
         from runtime.training.settings import RunSettings
-        from runtime.workflows.run import device_context, prepare
+        from runtime.workflows.preparation import prepare
+        from runtime.workflows.run import RunContext, lock_facts
 
-        context = device_context(device)
+        device_context(device)  # refused before the images are listed
         prepared = prepare(recipe, (), data_root, outside)
-        plan = prepared.plan
         tell(prepared.passed_over())
-        with Place(plan.base.place):
-            start_weights(prepared.model, plan.base, plan.seed, context)  # they are there now, and can be read
-        settings = RunSettings(device, workers, fuse=fuse)
-        with Display(console(), time.monotonic, plan) as display:
-            hashes = set_hashes(prepared.listings, workers, user_cache(), display.checking)
-        facts = inputs(prepared.recipe, plan, prepared.listings, settings, hashes)
+        with Display(console(), time.monotonic, prepared.plan) as display:
+            facts, _ = lock_facts(prepared, RunContext(RunSettings(device, workers, fuse=fuse), (display,)))
         with writing(lock_of(recipe)):
             click.echo(renew_lock(recipe, facts))
     return FINE
@@ -99,8 +92,8 @@ def lock(
 @OUTSIDE
 @click.option("--out", type=click.Path(path_type=Path), help="Keep the new run in this folder.")
 @DATA_ROOT
-@click.option("--device", help="Another device than the lock's.")
-@click.option("--threads", type=COUNT, help="Another number of threads than the lock's.")
+@click.option("--device", help="A device other than the lock's.")
+@click.option("--threads", type=COUNT, help="A number of threads other than the lock's.")
 @WORKERS
 @JSON
 @QUIET
@@ -135,7 +128,8 @@ def verify(
             from runtime.reporting.progress import Display
             from runtime.system.cpu import instructions
             from runtime.training.stage import Interrupted
-            from runtime.workflows.run import prepare, run
+            from runtime.workflows.preparation import prepare
+            from runtime.workflows.run import run
             from runtime.workflows.verify import compare, settings_of, subject
 
             say("listing the images")
@@ -157,7 +151,9 @@ def verify(
                 with Display(screen, time.monotonic, prepared.plan, quiet or machine) as display:
                     where = settings_of(lock, workers, device)
                     extras = (CURVES,) if out else ()
-                    folder, result = run(prepared, where, Path(place), display, approve, extras=extras)
+                    folder, result = run(
+                        prepared, where, Path(place), observers=(display,), approve=approve, extras=extras
+                    )
             except Interrupted as stopped:
                 result = {"status": "interrupted", "signal": stopped.args[0]}
             if result["status"] != "finished":

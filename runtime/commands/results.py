@@ -31,8 +31,6 @@ from runtime.commands.command import (
     was_given,
 )
 
-_CLASSES = 12  # on the screen
-
 
 @click.command()
 @RUN
@@ -62,7 +60,7 @@ def evaluate(
     machine: bool,
     debug: bool,
 ) -> int:
-    """Measure a run on its test set, or on other data.
+    """Evaluate a run on its test set, or on other data.
 
     It also says how many of the images the run was trained or validated on, by the content of their files.
     """
@@ -71,11 +69,11 @@ def evaluate(
     if strict and set_name not in (None, "test"):
         raise click.UsageError(f"--strict refuses what the run has seen, and that is its whole {set_name} set")
     with mxnet(threads, debug):
+        from runtime.backend.device import device_context
         from runtime.plan.types import as_json
-        from runtime.reporting.report import report_json, show_report
+        from runtime.reporting.report import show_report
         from runtime.runs import trained as finished
         from runtime.runs.training_images import Seen
-        from runtime.workflows.run import device_context
 
         context = device_context(device)
         loaded = finished.load(run, stage)
@@ -92,24 +90,31 @@ def evaluate(
         )
         if machine:
             added = {} if data is None else {"seen": as_json(seen) if isinstance(seen, Seen) else None}
-            click.echo(json.dumps({**report_json(name, report), **added}, indent=2, ensure_ascii=False))
+            click.echo(
+                json.dumps({"set": name, **report.values, **report.as_json(), **added}, indent=2, ensure_ascii=False)
+            )
         else:
-            show_report(console(), f"{name}, weights of {loaded.stage}" if loaded.stage else name, report)
+            shown = loaded.task.telling(loaded.data.target)
+            show_report(console(), f"{name}, weights of {loaded.stage}" if loaded.stage else name, report, shown)
     return FINE
 
 
 @click.command()
 @RUN
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes to show.")
+@click.option(
+    "--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes to show of an image."
+)
 @STAGE
 @DEVICE
 @THREADS
 @JSON
 @click.option("--csv", "table", is_flag=True, help="Print CSV.")
 @DEBUG
+@click.pass_context
 @command
 def predict(
+    context: click.Context,
     run: Path,
     images: tuple[Path, ...],
     top: int,
@@ -124,18 +129,21 @@ def predict(
     if machine and table:
         raise click.UsageError("--csv and --json exclude each other")
     with mxnet(threads, debug):
+        from runtime.backend.device import device_context
         from runtime.reporting.report import predictions_csv, predictions_json, show_predictions
         from runtime.runs import trained as finished
-        from runtime.workflows.run import device_context
 
-        found = list(finished.predict(finished.load(run, stage), images, device_context(device), top, tell))
+        loaded = finished.load(run, stage)
+        if was_given(context, "top") and not loaded.task.has_top:
+            raise click.UsageError(f"--top is for several answers to an image; {loaded.task.name} gives one")
+        found = list(finished.predict(loaded, images, device_context(device), top, tell))
         if machine:
             click.echo(predictions_json(found))
         elif table:
-            text = predictions_csv(found)
+            text = predictions_csv(found, loaded.task.columns(loaded.data.target))
             click.echo(printable(text, kept="\n") if sys.stdout.isatty() else text, nl=False)
         else:
-            show_predictions(console(), found)
+            show_predictions(console(), found, loaded.task.answers)
         for bad in (each for each in found if each.error):
             click.echo(printable(f"{bad.image}: {bad.error}"), err=True)
     return FAILED if any(each.error for each in found) else FINE
@@ -151,7 +159,7 @@ def predict(
 def export(run: Path, out: Path, force: bool, stage: str | None, debug: bool) -> int:
     """Export a run as symbol and params, which run without ftr."""
     if out.name in ("", ".."):
-        raise click.UsageError(f"--out takes the beginning of the files' names, as in {out / 'model'}")
+        raise click.UsageError(f"--out takes the prefix of the files' names, as in {out / 'model'}")
     with mxnet(debug=debug):
         from runtime.reporting.plan import steps_text
         from runtime.runs import trained as finished
@@ -164,14 +172,13 @@ def export(run: Path, out: Path, force: bool, stage: str | None, debug: bool) ->
         loaded = finished.load(run, stage)
         with writing(out):
             out.parent.mkdir(parents=True, exist_ok=True)
-            finished.export_model(loaded.model, out)
+            finished.export_model(loaded.model, loaded.task, loaded.data.target, out)
         data = loaded.data
     click.echo(f"{out}-symbol.json and {out}-0000.params")
     click.echo(f"input `data`: float32 (batch, 3, {data.size}, {data.size}), RGB, (value / 255 - mean) / std with")
     click.echo(f"  mean {data.mean}\n  std {data.std}")
     click.echo(f"  of images prepared by {steps_text(data.prepare)}")
-    shown = ", ".join(data.classes[:_CLASSES]) + (", …: see classes.json" if len(data.classes) > _CLASSES else "")
-    click.echo(printable(f"output: scores of the classes, in this order: {shown}"))
+    click.echo(printable(f"output: {data.target.outputs()}"))
     return FINE
 
 

@@ -13,7 +13,7 @@ from recipe_lang.words import printable
 from runtime.commands.command import FINE, FORCE, INVALID, PATH, RUN, RUN_PATH, command
 
 PACK = click.argument("pack", type=PATH)
-LICENCE = click.option("--license", "licence", default="", metavar="ID", help="The model's licence, as apache-2.0.")
+LICENCE = click.option("--license", "licence", default="", metavar="ID", help="The model's licence, e.g. apache-2.0.")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -29,7 +29,7 @@ def _out(text: str) -> Callable[[F], F]:
 @FORCE
 @command
 def pack(run: Path, out: Path | None, weights: bool, licence: str, force: bool) -> int:
-    """Put a run into one file: its recipe, classes, metrics, weights and a model card, never its data."""
+    """Pack a run into one file: its recipe, classes, metrics, weights and a model card, never its data."""
     from runtime.reporting.model_card import card_text
     from runtime.runs.pack.file import refuse_pack
     from runtime.runs.pack.pack import pack_run
@@ -43,7 +43,7 @@ def pack(run: Path, out: Path | None, weights: bool, licence: str, force: bool) 
 
 @click.command()
 @PACK
-@_out("The folder; called as the pack by default.")
+@_out("The folder; named after the pack by default.")
 @command
 def unpack(pack: Path, out: Path | None) -> int:
     """Write the content of a pack into a new folder, which is then that of a run."""
@@ -56,13 +56,13 @@ def unpack(pack: Path, out: Path | None) -> int:
 @click.command()
 @click.argument("what", type=RUN_PATH, metavar="RUN")
 @click.argument("repository", metavar="OWNER/NAME")
-@click.option("--private", is_flag=True, help="Where the repository is new: for yourself only.")
+@click.option("--private", is_flag=True, help="Make a new repository private.")
 @LICENCE
 @command
 def push(what: Path, repository: str, private: bool, licence: str) -> int:
-    """Put a run or a pack into a repository of the Hugging Face hub, which is made where it is not there.
+    """Put a run or a pack into a repository of the Hugging Face hub, creating it if needed.
 
-    It takes the extra `hub`, and a token: `hf auth login`, or the variable HF_TOKEN.
+    Needs the extra `hub` and a token: `hf auth login`, or the variable HF_TOKEN.
     """
     import tempfile
 

@@ -50,8 +50,8 @@ _COMMAND_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "tensorboard plot curves logs log",
         ("each run folder has `curves.png` and `metrics.jsonl`; `ftr runs` lists the runs",),
     ),
-    ("config configure settings", ("everything that counts stands in the recipe: `ftr new FOLDER` writes one",)),
-    ("install update upgrade", ("that is pip's work: nothing is installed by ftr",)),
+    ("config configure settings", ("everything that counts is in the recipe: `ftr new FOLDER` writes one",)),
+    ("install update upgrade", ("use pip: nothing is installed by ftr",)),
 )
 _COMMANDS = {word: forms for words, forms in _COMMAND_ROWS for word in words.split()}
 
@@ -188,7 +188,7 @@ def _in_recipe(word: str, value: str, path: str, command: str) -> str:
     place = how_to_write(recipe, name, value, VOCABULARY)
     if place:
         of = f" of {path}" if path and " of " not in place else ""
-        return f"what changes the result stands in the recipe; write {place}{of}"
+        return f"what changes the result belongs in the recipe; write {place}{of}"
     answer = habit_of(word, VOCABULARY.habits)
     return next((each for each in answer.split("|") if " " in each), "")
 
@@ -212,7 +212,7 @@ def instead_of_folder(command: str, folder: Path) -> str:
             return f"{folder} is the folder of a run: write `ftr {command} {recipe}` for its recipe"
         if os.path.isfile(folder / "result.json"):
             return f"{folder} is a run that has ended: `ftr verify {shown}` trains it again and compares"
-        return f"{folder} is a run that has not ended: `ftr run --resume {shown}` goes on with it"
+        return f"{folder} is a run that has not ended: `ftr run --resume {shown}` resumes it"
     recipes = sorted(folder.glob("*.ftr"))
     if recipes:
         more = f", or another of its {len(recipes)} recipes" if len(recipes) > 1 else ""

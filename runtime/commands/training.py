@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +47,8 @@ from runtime.training.settings import Interval, RunSettings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from runtime.training.problems import OutOfMemory
-    from runtime.workflows.run import Prepared
+    from runtime.training.events import Event, Preliminary
+    from runtime.workflows.preparation import Prepared
 
 
 @click.command()
@@ -84,8 +85,8 @@ def plan(
 ) -> int:
     """Show what a run would do, without training.
 
-    With --probe a few batches are run for each stage, with the options from --device to --no-fuse as `ftr run` has
-    them: how long it takes, and how much memory. Nothing is written.
+    With --probe a few batches of each stage are run to measure time and memory; the options from --device to
+    --no-fuse are those of `ftr run`. Nothing is written.
     """
     began = time.monotonic()
     with mxnet(threads, debug):
@@ -96,7 +97,7 @@ def plan(
             from runtime.reporting.plan import show_plan, show_values
             from runtime.reporting.plan_summary import show_summary
             from runtime.vocabulary import VOCABULARY
-            from runtime.workflows.run import prepare
+            from runtime.workflows.preparation import prepare
 
             say("listing the images")
             prepared = prepare(recipe, settings, data_root, outside)
@@ -187,7 +188,7 @@ def run(
     quiet: bool,
     debug: bool,
 ) -> int:
-    """Train a recipe and leave a run folder.
+    """Train a recipe and write a run folder.
 
     With --resume RUN, a run that was interrupted or killed continues with the options that it began with; its weights
     are those of a run that never stopped. Its recipe, or RECIPE if given, must mean the same as before.
@@ -199,7 +200,7 @@ def run(
     where = _Where(recipe, settings, outside, data_root, RunSettings(device, workers, cache, fuse, interval), threads)
     if resumed is not None:
         if out is not None:
-            raise click.UsageError("--out and --resume exclude each other: the run goes on in its own folder")
+            raise click.UsageError("--out and --resume exclude each other: the run resumes in its own folder")
         where = where.as_it_began(resumed, context)
     elif recipe is None:
         raise click.UsageError("Missing argument 'RECIPE'.")
@@ -211,13 +212,14 @@ def run(
     with mxnet(threads, debug, lock.instructions if lock else where.instructions):
         with first_words(where.recipe, quiet) as say:
             say("loading MXNet")
-            from runtime.commands.supervisor import note
+            from runtime.backend.device import device_context
             from runtime.reporting.curves import CURVES
             from runtime.reporting.progress import Display, summary
             from runtime.runs.lock.facts import as_locked
-            from runtime.runs.writer import how_to_go_on, what_is_left
+            from runtime.runs.resume import Resume
+            from runtime.tasks.catalog import TASKS
             from runtime.training.stage import Interrupted
-            from runtime.workflows.run import Resume, device_context, prepare
+            from runtime.workflows.preparation import prepare
             from runtime.workflows.run import run as run_prepared
 
             device_context(where.runs.device)  # before the images are listed: it costs nothing to know
@@ -233,38 +235,63 @@ def run(
                 return FAILED
         try:
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
-                again = Resume(resumed, extend) if resumed is not None else None
-                asking = (as_locked(lock), _advise(deny, quiet))
                 folder, result = run_prepared(
                     prepared,
                     where.runs,
                     out,
-                    display,
-                    *asking,
-                    again,
-                    (lambda line: None) if quiet else tell,
-                    opened=lambda folder: note(run=str(folder)),
+                    resume=Resume(resumed, extend) if resumed is not None else None,
+                    observers=(display, partial(_tell_event, deny, quiet)),
+                    approve=as_locked(lock),
                     extras=(CURVES,),
                 )
         except Interrupted as stopped:
             with going_on(sys.stderr):
-                click.echo("interrupted before the training began; there is no run folder", err=True)
+                click.echo("interrupted before training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
-        with going_on(sys.stderr):
-            for name, reason in result["skipped_images"]:
-                click.echo(printable(f"skipped {name}: {reason}"), err=True)
-            for name, reason in result["missing"]:
-                click.echo(printable(f"could not write {name}: {reason}"), err=True)
-            if result["status"] == "interrupted":
-                click.echo(printable(f"interrupted; {what_is_left(folder, result)}"), err=True)
-                click.echo(how_to_go_on(folder), err=True)
+        _tell_ending(folder, result)
         if result["status"] == "interrupted":
             return 128 + int(result["signal"])
         with going_on(sys.stdout):
-            summary(screen, result, folder)
+            plan = prepared.plan
+            summary(screen, result, folder, TASKS[plan.task].telling(plan.data.target))
             if not where.settings:
                 _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
+    """Say on standard error what is known before a run trains; with `deny`, refuse it where there is advice.
+
+    Raises:
+        RecipeError: with the advice.
+    """
+    from runtime.commands.supervisor import note
+    from runtime.training.events import Advised, FolderOpened, ImagesConverted
+
+    match event:
+        case FolderOpened():
+            note(run=str(event.folder))
+        case Advised() if deny:
+            raise RecipeError(event.problems)
+        case Advised() if not quiet:
+            show_problems(event.problems)
+        case ImagesConverted() if not quiet:
+            for line in event.notes:
+                tell(line)
+
+
+def _tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
+    """Say on standard error what was skipped, what could not be written, and how an interrupted run resumes."""
+    from runtime.runs.writer import how_to_go_on, what_is_left
+
+    with going_on(sys.stderr):
+        for name, reason in result["skipped_images"]:
+            click.echo(printable(f"skipped {name}: {reason}"), err=True)
+        for name, reason in result["missing"]:
+            click.echo(printable(f"could not write {name}: {reason}"), err=True)
+        if result["status"] == "interrupted":
+            click.echo(printable(f"interrupted; {what_is_left(folder, result)}"), err=True)
+            click.echo(how_to_go_on(folder), err=True)
 
 
 def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
@@ -285,7 +312,7 @@ def _keep_lock(screen: Console, recipe: Path, folder: Path, quiet: bool) -> None
             screen.print(note, soft_wrap=True)
 
 
-def _note_memory(problem: OutOfMemory) -> None:
+def _note_memory(problem: Problem) -> None:
     """Leave with the parent what it says when the system kills the run."""
     from runtime.commands.supervisor import note
 
@@ -316,7 +343,7 @@ class _Where:
         from runtime.runs.manifest import how_it_began
         from runtime.runs.pack.file import refuse_pack
 
-        refuse_pack(folder, "it has no checkpoints to go on from", "`ftr run {}` trains its recipe anew")
+        refuse_pack(folder, "it has no checkpoints to resume from", "`ftr run {}` trains its recipe anew")
         began = how_it_began(folder)
         old = {name: getattr(began, name) for name in ("device", "workers", "cache", "fuse")}
         given = {name: getattr(self.runs, name) for name in old if was_given(context, name)}
@@ -329,15 +356,3 @@ class _Where:
         runs = replace(self.runs, **{**old, **given})
         outside, threads = self.outside or began.outside, self.threads or began.threads
         return _Where(recipe, settings, outside, root, runs, threads, began.instructions)
-
-
-def _advise(deny: bool, quiet: bool) -> Callable[[tuple[Problem, ...]], None]:
-    """Return what is done with the advice that the images give before a run trains."""
-
-    def advise(found: tuple[Problem, ...]) -> None:
-        if deny:
-            raise RecipeError(found)
-        if not quiet:
-            show_problems(found)
-
-    return advise

@@ -15,6 +15,8 @@ from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Me
 from recipe_lang.output.identity import recipe_hash
 from recipe_lang.problem import Problem, RecipeError
 from runtime.compile.problems import TooShort, TrainsNothing
+from runtime.models.weights_sources import source_of
+from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.types import (
     ClaimPlan,
     DataFacts,
@@ -30,7 +32,6 @@ from runtime.plan.types import (
 )
 from runtime.plan.views import READING_STEPS, is_idle, view_count
 from runtime.vocabulary import VOCABULARY
-from runtime.vocabulary.models import normalization
 from runtime.vocabulary.rules import image_size
 
 
@@ -84,7 +85,8 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
     block = recipe.block("data")
     size, _ = image_size(recipe)
     prepare, normalize = prepare_steps(block, size)
-    mean, std = normalization(recipe["base"])
+    base = step(recipe.fields["base"])
+    mean, std = source_of(base.args["weights"]).normalization(base)
     if normalize is not None:
         mean, std = normalize.args["mean"], normalize.args["std"]
     return DataPlan(
@@ -97,8 +99,7 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
         prepare=prepare,
         mean=mean,
         std=std,
-        classes=facts.classes,
-        counts=facts.counts,
+        target=facts.target,
     )
 
 
@@ -178,6 +179,11 @@ def augmentation(recipe: CheckedRecipe, stage: CheckedBlock) -> tuple[Value, ...
     return chosen
 
 
+def stage_loss(recipe: CheckedRecipe, stage: CheckedBlock) -> Step:
+    """Return the loss of a stage: its own, or that of the recipe."""
+    return step(recipe.fields["loss"] if stage["loss"] == "shared" else stage.fields["loss"])
+
+
 class _Stage:
     """Compiles one stage."""
 
@@ -199,15 +205,15 @@ class _Stage:
         self.per_epoch = max(1, data.images("train") // data.batch)
         self.total = Length(block["for"].steps(self.per_epoch), str(block["for"]))
 
-    def steps(self, length: Quantity, least: int = 0) -> Length:
-        return Length(max(least, length.steps(self.per_epoch, self.total)), str(length))
+    def steps(self, length: Quantity) -> Length:
+        return Length(length.steps(self.per_epoch, self.total), str(length))
 
     def plan(self, position: int, before: StagePlan | None) -> StagePlan:
         block = self.block
         parts = self._parts()
         schedule, warmup = self._schedule()
-        monitor, keep = self._monitor()
-        loss = self.recipe.fields["loss"] if block["loss"] == "shared" else block.fields["loss"]
+        stop = self._stop()
+        monitor, keep = self._monitor(stop)
         cut = next((index for index, part in enumerate(parts) if part.trained), len(parts))
         augment = self._augment()
         return StagePlan(
@@ -226,12 +232,12 @@ class _Stage:
             optimizer=step(block.fields["optimizer"]),
             schedule=schedule,
             warmup=warmup,
-            loss=step(loss),
+            loss=stage_loss(self.recipe, block),
             clip=step(block.fields["clip"]) if block["clip"] else None,
             l1=block["l1"],
             recovery=step(block.fields["on_divergence"]) if block["on_divergence"] != "stop" else None,
             augment=augment,
-            stop=self._stop(),
+            stop=stop,
             monitor=monitor,
             keep=keep,
             place=block.head_span,
@@ -265,21 +271,24 @@ class _Stage:
         rule = self.block["lr_scale"]
         if isinstance(rule, CallValue):
             order = list(self.net.parts)
-            return {part: rule["decay"] ** (len(order) - 1 - order.index(part)) for part in trained}
+            args, scale = step(self.block.fields["lr_scale"]).args, RATE_RULES[rule.name].scale
+            return {part: scale(args, len(order) - 1 - order.index(part)) for part in trained}
         return {part: value.value for key, value in rule or () for part in key.value.parts}
 
     def _schedule(self) -> tuple[Step, Length]:
         value = self.block.fields["schedule"]
         call: CallValue = value.value
-        args = {name: arg.value for name, arg in call.args.items()}
-        warmup = self.steps(args.pop("warmup"))
+        args = {name: self._in_steps(arg.value) for name, arg in call.args.items()}
+        warmup: Length = args.pop("warmup")
         if warmup and warmup >= self.total:
             self._too_short("the warm-up", call.args["warmup"], warmup)
-        if "every" in args:
-            args["every"] = self.steps(args["every"], least=1)
-        if "at" in args:
-            args["at"] = tuple(self.steps(place.value) for place in args["at"])
         return Step(call.name, args, call.span or value.span), warmup
+
+    def _in_steps(self, value: Any) -> Any:
+        """Return the lengths of a schedule in steps, and all else as it is."""
+        if isinstance(value, tuple):
+            return tuple(self._in_steps(item.value) for item in value)
+        return self.steps(value) if isinstance(value, Quantity) else value
 
     def _too_short(self, what: str, value: Value, steps: int) -> None:
         place = value.span or self.block.head_span
@@ -298,13 +307,10 @@ class _Stage:
         rule: CallValue | None = self.block["stop"]
         if rule is None:
             return None
-        return StopPlan(rule["metric"], self.steps(rule["patience"]), rule["min_delta"])
+        return STOP_RULES[rule.name].plan(step(self.block.fields["stop"]).args, self.steps)
 
-    def _monitor(self) -> tuple[Metric | None, str]:
-        rule: CallValue | None = self.block["stop"]
-        monitor: Metric | None = self.block["monitor"]
-        if monitor is None and rule is not None:
-            monitor = rule["metric"]
+    def _monitor(self, stop: StopPlan | None) -> tuple[Metric | None, str]:
+        monitor: Metric | None = self.block["monitor"] or (stop.metric if stop else None)
         return monitor, self.block["keep"] or ("best" if monitor else "last")
 
 
@@ -317,10 +323,8 @@ def _norms(owned: tuple[Any, ...], names: frozenset[str]) -> str:
 
 def _origin(before: StagePlan | None, base: CallValue) -> str:
     if before is None:
-        weights = base["weights"]
-        if weights is None:
-            return "random weights"
-        return f"the base's {weights.name if isinstance(weights, CallValue) else weights} weights, a new head"
+        source = source_of(base["weights"])
+        return f"the base's {source.entry.name} weights, a new head" if source.is_pretrained else "random weights"
     if before.keep == "best":
         return f'the best weights of "{before.title}" by {before.monitor}'
     return f'the last weights of "{before.title}"'

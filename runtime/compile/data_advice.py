@@ -1,375 +1,178 @@
 """Advice that only the data, the network or the machine shows (W740 to W759, W770, W785, W790 to W795, W797).
 
 `plan_advice(recipe, plan, listings, need)`: in go a checked recipe, its plan, the listings of its sets, and how much
-memory the run needs; out comes advice, less what comments excuse. No image is opened. As in
-`runtime/vocabulary/advice.py`, a class's docstring is the reason, and `source` where it comes from.
+memory the run needs; out comes advice, less what comments excuse. No image is opened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe
 from recipe_lang.check.suppress import excused
 from recipe_lang.compose.merge import files
-from recipe_lang.problem import Problem, ordered
+from recipe_lang.problem import Kind, Problem, ordered
 from recipe_lang.source import Span
-from recipe_lang.words import listed
 from runtime.compile.compiler import augmentation
-from runtime.data.problems import names_of, quoted
-from runtime.data.similar_labels import alike, meant
 from runtime.data.sources.set_names import classes_within, folders_within, sets_within
 from runtime.data.sources.skipped import passed_line
-from runtime.plan.types import ClaimPlan, Plan
+from runtime.models.weights_sources import source_of
+from runtime.plan.types import Plan
 from runtime.system.memory import room
-from runtime.tasks.classification.metrics import telling
-from runtime.training.problems import gigabytes
+from runtime.tasks.catalog import task_of
 
 if TYPE_CHECKING:
     from runtime.compile.memory import Need
-    from runtime.data.sources.files import Listing
+    from runtime.data.listing import Listing
 
 _CHANCE = "the binomial distribution: sqrt(p (1 - p) / n)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imbalance(Problem):
-    """Accuracy counts images, so a model may pass over a rare class at no cost.
-
-    A metric that counts classes alike (balanced accuracy, recall, f1) shows it; monitor one, or claim one.
-    """
-
-    code: ClassVar[str] = "W740"
-    source: ClassVar[str] = "Brodersen et al. 2010, ICPR, The balanced accuracy and its posterior distribution"
-    largest: tuple[str, int]
-    smallest: tuple[str, int]
-
-    def message(self) -> str:
-        (most, many), (least, few) = self.largest, self.smallest
-        rare = f"{quoted(least)} {few:,}"
-        return f"{quoted(most)} has {many:,} training images and {rare}, and nothing looks at the classes alike"
-
-    def help(self) -> str:
-        return "write `monitor = valid.balanced_accuracy` in the last stage, or claim `test.balanced_accuracy`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FewOfClass(Problem):
-    """With fewer than 10 images of a class, what a model learns of it depends on which ones they are.
-
-    From 1 to 10 images of a class transfer gains most; after that, more images help more slowly.
-    """
-
-    code: ClassVar[str] = "W741"
-    source: ClassVar[str] = "Kolesnikov et al. 2020 (BiT), arXiv 1912.11370: accuracy by images of a class"
-    classes: tuple[str, ...]
-    fewest: int
-
-    def message(self) -> str:
-        if len(self.classes) == 1:
-            return f"{quoted(self.classes[0])} has {self.fewest} training image{'s' if self.fewest > 1 else ''}"
-        shown = listed(tuple(map(quoted, self.classes[:5])), "and")
-        shown = shown if len(self.classes) <= 5 else f"{len(self.classes)} classes, such as {shown},"
-        return f"{shown} have fewer than {_FEW_OF_CLASS} training images each, the smallest {self.fewest}"
-
-    def help(self) -> str:
-        return "add images, join classes, or hold fewer out"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmallValidation(Problem):
-    """Chance moves a metric on a few images by more than epochs differ, and then chance chooses the weights.
-
-    On 50 images an accuracy of 90% has a standard error of 4 points.
-    """
-
-    code: ClassVar[str] = "W742"
-    source: ClassVar[str] = _CHANCE
-    images: int
-
-    def message(self) -> str:
-        return f"{self.images} validation images choose the weights: one image is {1 / self.images:.1%} of the accuracy"
-
-    def help(self) -> str:
-        return "hold more out, or keep the last weights: `keep = last` and no `stop`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoughClaim(Problem):
-    """A claim on few images holds or fails by chance: on other images of the same kind the number would differ.
-
-    Two standard errors either way are ordinary.
-    """
-
-    code: ClassVar[str] = "W743"
-    source: ClassVar[str] = f"{_CHANCE}; for the mean of classes, of each class"
-    claim: str
-    images: int
-    error: float
-
-    def message(self) -> str:
-        points = 100 * self.error
-        return f"`{self.claim}` on {self.images:,} images has a standard error of {points:.1f} points"
-
-    def help(self) -> str:
-        return "hold more images out for it, or read the claim as that rough"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LostPart(Problem):
-    """The last part of an epoch that fills no batch is dropped in training, other images each time.
-
-    With few batches in an epoch that is a large part of it, and `3 epochs` see much less than three times all images.
-    """
-
-    code: ClassVar[str] = "W744"
-    source: ClassVar[str] = "docs/language.md: batches"
-    images: int
-    batch: int
-
-    def message(self) -> str:
-        lost = self.images % self.batch
-        return f"each epoch leaves out {lost} of {self.images} training images: they fill no batch of {self.batch}"
-
-    def help(self) -> str:
-        fewer = self.images // (self.images // self.batch + 1)
-        return f"`batch = {fewer}` leaves out {self.images % fewer}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FewSteps(Problem):
-    """A step of Adam moves a weight by about the rate at most: in fewer than 20 steps a stage hardly gets anywhere."""
-
-    code: ClassVar[str] = "W745"
-    source: ClassVar[str] = "Kingma and Ba 2015, arXiv 1412.6980, section 2.1"
-    title: str
-    steps: int
-
-    def message(self) -> str:
-        return f'stage "{self.title}" has {self.steps} step{"s" if self.steps > 1 else ""}'
-
-    def help(self) -> str:
-        return "train for more epochs, or on smaller batches"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManyNumbers(Problem):
-    """A few hundred images do not tell how millions of pretrained numbers should change; they overfit.
-
-    On 1,500 photos of solar cells a base that was trained whole reached 83% (adam, 2e-4) to 87% (3e-5), the frozen base
-    with a new head 86% to 89%.
-    """
-
-    code: ClassVar[str] = "W746"
-    source: ClassVar[str] = "the Keras guide to transfer learning and fine-tuning; measured: elpv, 128px, lite0"
-    title: str
-    numbers: int
-    images: int
-
-    def message(self) -> str:
-        return f'stage "{self.title}" trains {self.numbers:,} pretrained numbers on {self.images:,} images'
-
-    def help(self) -> str:
-        return "train the last blocks only, or the head alone"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedFiles(Problem):
-    """The same file in two sets: what the second one measures is in part memory."""
-
-    code: ClassVar[str] = "W747"
-    source: ClassVar[str] = "Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.2"
-    set_name: str
-    other: str
-    count: int
-    example: str
-
-    def message(self) -> str:
-        files = "1 file" if self.count == 1 else f"{self.count:,} files"
-        verb = "stands" if self.count == 1 else "stand"
-        return f"{files} of `{self.set_name}` {verb} in `{self.other}` as well, such as {quoted(self.example)}"
-
-    def help(self) -> str:
-        return "take them out of one of the two"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImagesPassedOver(Problem):
-    """Files among the images look like images and take no part: of a format that is not read, links to nothing, loose.
-
-    A class can lose half of its images so, and nothing else would show it.
-    """
-
-    code: ClassVar[str] = "W790"
-    source: ClassVar[str] = "docs/language.md: data"
-    line: str
-
-    def message(self) -> str:
-        return self.line
-
-    def help(self) -> str:
-        return "convert, move or remove them; `ftr data check RECIPE` lists them"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassesWithin(Problem):
-    """The folders that become classes have folders of the same names, so those inside may be the classes.
-
-    `day/cat`, `day/dog`, `night/cat`, `night/dog` would train a model to tell day from night.
-    """
-
-    code: ClassVar[str] = "W791"
-    source: ClassVar[str] = "docs/language.md: data"
-    path: str
-    names: tuple[str, ...]
-    first: str
-
-    def message(self) -> str:
-        return (
-            f"the class folders of {quoted(self.path)} all have folders {names_of(self.names)}: are those the classes?"
-        )
-
-    def help(self) -> str:
-        return f"if they are, name one of the folders as the source, such as {quoted(f'{self.path}/{self.first}')}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetsWithin(Problem):
-    """The classes have folders that are named like sets: `cat/train` and `cat/test`. All their images are one set.
-
-    What somebody has put aside for a test would train.
-    """
-
-    code: ClassVar[str] = "W792"
-    source: ClassVar[str] = "Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.2"
-    path: str
-    names: tuple[str, ...]
-    first: str
-
-    def message(self) -> str:
-        names = names_of(self.names)
-        return f"the classes in {quoted(self.path)} have folders that look like sets, and all are used: {names}"
-
-    def help(self) -> str:
-        name = self.names[-1]
-        return (
-            f"to keep them apart put the set above the class, {name}/{self.first} for {self.first}/{name},"
-            " and name the folder of each set"
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassesAlike(Problem):
-    """Classes that people write in more than one way: what belongs to one is learnt as several.
-
-    They differ in upper and lower case, in how a number is written, or in blanks, hyphens and underscores. Single
-    letters are not advised on: `a` and `A` may be letters that are read.
-    """
-
-    code: ClassVar[str] = "W794"
-    source: ClassVar[str] = "OpenRefine's key collision methods, which find such values in tables"
-    groups: tuple[tuple[tuple[str, int], ...], ...]
-
-    def message(self) -> str:
-        shown = [listed(tuple(f"{quoted(name)} ({n:,})" for name, n in group), "and") for group in self.groups[:5]]
-        more = f"; and {len(self.groups) - 5} more" if len(self.groups) > 5 else ""
-        return f"classes that may be one, with their training images: {'; '.join(shown)}{more}"
-
-    def help(self) -> str:
-        return "where they are, write them alike in the table, or join their folders"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoLabelAsClass(Problem):
-    """A word that programs write where a value is missing became a class, and the model learns to tell it.
-
-    pandas writes `nan`, R `NA`, spreadsheets `#N/A`, databases `NULL`.
-    """
-
-    code: ClassVar[str] = "W795"
-    source: ClassVar[str] = "pandas.read_csv, `na_values`: what it reads as missing"
-    classes: tuple[tuple[str, int], ...]
-
-    def message(self) -> str:
-        shown = listed(tuple(f"{quoted(name)} ({count:,} training images)" for name, count in self.classes), "and")
-        return f"{shown} {'is a class' if len(self.classes) == 1 else 'are classes'}, and may stand for a missing label"
-
-    def help(self) -> str:
-        return "take these images out, or label them"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryShort(Problem):
-    """A run that needs more memory than there is gets slow first (the system swaps), and is killed then.
-
-    The need is an estimate from the shapes of what the layers give; most of it grows with the batch.
-    """
-
-    code: ClassVar[str] = "W770"
-    source: ClassVar[str] = "measured: bench/memory.py"
-    needed: int
-    room: int
-    fits: int
-
-    def message(self) -> str:
-        return f"this run takes about {gigabytes(self.needed)} of memory, and {gigabytes(self.room)} can be had"
-
-    def help(self) -> str:
-        if self.fits:
-            return f"`batch = {self.fits}` should fit"
-        return "make `size` smaller, train fewer parts, or keep less: `--no-cache`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CropWithoutChoice(Problem):
-    """A random crop of images that are square and no larger than the crop is always the whole image.
-
-    The plan then has a fixed step in its place, so that what frozen parts give of an image is kept as without it.
-    """
-
-    code: ClassVar[str] = "W797"
-    source: ClassVar[str] = "docs/language.md: data"
-    name: str
-    size: int
-
-    def message(self) -> str:
-        return f"`{self.name}` always gives the whole image: the training images are square, and fill its {self.size}px"
-
-    def help(self) -> str:
-        return (
-            "`random_resized_crop(scale = 0.5 .. 1.0)` cuts out parts, `random_crop(padding = 4px)` moves images;"
-            " or leave it out"
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertainMetric(Problem):
-    """Of five classes or fewer, the true one is always among the five best, whatever the network answers."""
-
-    code: ClassVar[str] = "W785"
-    source: ClassVar[str] = "the definition: Russakovsky et al. 2015, arXiv 1409.0575, section 4.1 (1,000 classes)"
-    metric: str
-    classes: int
-
-    def message(self) -> str:
-        return f"`{self.metric}` is always 1: there are {self.classes} classes"
-
-    def help(self) -> str:
-        return f"write `{self.metric.replace('top5', 'accuracy')}`"
-
-
-_BY_CLASS = ("balanced_accuracy", "precision", "recall", "f1")  # metrics that count classes alike
+SmallValidation = Kind(
+    "W742",
+    "small validation",
+    reason="""On a few images a metric varies by chance more than epochs differ, and then chance chooses the weights.
+
+    On 50 images an accuracy of 90% has a standard error of 4 points.""",
+    source=_CHANCE,
+    fields="images metric",
+    message=lambda p: (
+        f"{p.images} validation images choose the weights: one image is {1 / p.images:.1%} of the {p.metric}"
+    ),
+    help="hold out more, or keep the last weights: `keep = last` and no `stop`",
+)
+
+
+def _dropped_batch_help(p: Problem) -> str:
+    fewer = p.images // (p.images // p.batch + 1)
+    return f"`batch = {fewer}` drops {p.images % fewer}"
+
+
+DroppedBatch = Kind(
+    "W744",
+    "dropped batch",
+    reason="""The last, partial batch of an epoch is dropped in training, other images each time.
+
+    With few batches in an epoch that is a large part of it, and `3 epochs` see far fewer than three times all
+    images.""",
+    source="docs/language.md: batches",
+    fields="images batch",
+    message=lambda p: (
+        f"each epoch drops {p.images % p.batch} of {p.images} training images: they do not fill a batch of {p.batch}"
+    ),
+    help=_dropped_batch_help,
+)
+
+FewSteps = Kind(
+    "W745",
+    "few steps",
+    reason="A step of Adam moves a weight by the learning rate at most, or so: 20 steps hardly get a stage anywhere.",
+    source="Kingma and Ba 2015, arXiv 1412.6980, section 2.1",
+    fields="title steps",
+    message='stage "{title}" has {steps} step{steps:plural |s}',
+    help="train for more epochs, or on smaller batches",
+)
+
+ManyParameters = Kind(
+    "W746",
+    "many parameters",
+    reason="""A few hundred images cannot tell how millions of pretrained parameters should change: the model overfits.
+
+    On 1,500 photos of solar cells a base that was trained whole reached 83% (adam, 2e-4) to 87% (3e-5), the frozen
+    base with a new head 86% to 89%.""",
+    source="the Keras guide to transfer learning and fine-tuning; measured: elpv, 128px, lite0",
+    fields="title numbers images",
+    message='stage "{title}" trains {numbers:,} pretrained parameters on {images:,} images',
+    help="train the last blocks only, or the head alone",
+)
+
+SharedFiles = Kind(
+    "W747",
+    "shared files",
+    reason="The same file in two sets: part of what the second one measures is memorization.",
+    source="Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.2",
+    fields="set_name other count example",
+    message=(
+        "{count:counted file} of `{set_name}` {count:plural is|are} in `{other}` as well, such as `{example:printable}`"
+    ),
+    help="take them out of one of the two",
+)
+
+ImagesPassedOver = Kind(
+    "W790",
+    "images passed over",
+    reason="""Files among the images look like images but are not used: unsupported formats, broken links, loose files.
+
+    A class can lose half of its images so, and nothing else would show it.""",
+    source="docs/language.md: data",
+    fields="line",
+    message="{line}",
+    help="convert, move or remove them; `ftr data check RECIPE` lists them",
+)
+
+ClassesWithin = Kind(
+    "W791",
+    "classes within",
+    reason="""The folders that become classes have folders of the same names, so those inside may be the classes.
+
+    `day/cat`, `day/dog`, `night/cat`, `night/dog` would train a model to tell day from night.""",
+    source="docs/language.md: data",
+    fields="path names first",
+    message="the class folders of `{path:printable}` all have folders {names:few}: are those the classes?",
+    help="if they are, name one of the folders as the source, such as `{path:printable}/{first:printable}`",
+)
+
+SetsWithin = Kind(
+    "W792",
+    "sets within",
+    reason="""The classes have folders that are named like sets: `cat/train` and `cat/test`. All their images are one
+    set.
+
+    What was set aside for testing would be trained on.""",
+    source="Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, section 7.2",
+    fields="path names first",
+    message="the classes in `{path:printable}` have folders that look like sets, and all are used: {names:few}",
+    help=lambda p: (
+        f"to keep them apart put the set above the class, {p.names[-1]}/{p.first} for {p.first}/{p.names[-1]},"
+        " and name the folder of each set"
+    ),
+)
+
+MemoryShort = Kind(
+    "W770",
+    "memory short",
+    reason="""A run that needs more memory than there is first slows down (the system swaps), then is killed.
+
+    The estimate is made from the shapes of the layers' outputs; most of it grows with the batch.""",
+    source="measured: bench/memory.py",
+    fields="needed room fits",
+    message="this run needs about {needed:GB} of memory; {room:GB} is available",
+    help=("`batch = {fits}` should fit", "make `size` smaller, train fewer parts, or cache less: `--no-cache`"),
+)
+
+CropWithoutChoice = Kind(
+    "W797",
+    "crop without choice",
+    reason="""A random crop of images that are square and no larger than the crop is always the whole image.
+
+    The plan then has a fixed step in its place, so that frozen features are cached as without it.""",
+    source="docs/language.md: data",
+    fields="name size",
+    message="`{name}` always gives the whole image: the training images are square, and fill its {size}px",
+    help=(
+        "`random_resized_crop(scale = 0.5 .. 1.0)` cuts out parts, `random_crop(padding = 4px)` moves images; or"
+        " leave it out"
+    ),
+)
 
 
 def plan_advice(
     recipe: CheckedRecipe, plan: Plan, listings: Mapping[str, Listing], need: Need | None = None
 ) -> tuple[Problem, ...]:
     """Return what the facts advise, in reading order. Comments that excuse nothing are advised on too."""
-    found = [problem for rule in _RULES for problem in rule(recipe, plan)]
+    found = [problem for rule in (*_RULES, task_of(recipe).advice) for problem in rule(recipe, plan)]
     found += [*_shared_files(recipe, listings), *_passed_over(recipe, listings), *_within(recipe, listings)]
     found += _memory_short(recipe, plan, need) if need is not None else ()
     was_set = any(param.was_set for param in recipe.params)
@@ -377,65 +180,18 @@ def plan_advice(
     return tuple(ordered(excused(found, sources, lambda code: code in _HERE and not was_set)))
 
 
-def _imbalance(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    counts = sorted(zip(plan.data.counts["train"], plan.data.classes, strict=True))
-    (few, least), (many, most) = counts[0], counts[-1]
-    looked_at = [stage.monitor for stage in plan.stages] + [claim.metric for claim in plan.claims]
-    if many > UNEQUAL * few and not any(metric and metric.name in _BY_CLASS for metric in looked_at):
-        place = recipe.block("data").place("train")
-        yield Imbalance(span=place, largest=(most, many), smallest=(least, few))
-
-
-def _few_of_class(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    few = {
-        name: count
-        for name, count in zip(plan.data.classes, plan.data.counts["train"], strict=True)
-        if count < _FEW_OF_CLASS
-    }
-    if few:
-        yield FewOfClass(span=recipe.block("data").place("train"), classes=tuple(few), fewest=min(few.values()))
-
-
 def _small_validation(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images = plan.data.images("valid")
     is_used = any(stage.keep == "best" or stage.stop is not None for stage in plan.stages)
     if is_used and images < _SMALL_VALIDATION:
-        yield SmallValidation(span=recipe.block("data").place("valid"), images=images)
-
-
-def _rough_claims(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    for claim in plan.claims:
-        counts = [count for count in plan.data.counts.get(claim.metric.set, ()) if count]
-        error = _standard_error(claim, counts)
-        if error > _ROUGH and claim.metric.name in telling(len(plan.data.classes)):
-            yield RoughClaim(span=claim.place, claim=str(claim), images=sum(counts), error=error)
-
-
-def _standard_error(claim: ClaimPlan, counts: list[int]) -> float:
-    """Return the standard error of a claimed share if it is just so; 0 for metrics that are no plain share."""
-    variance = claim.number * (1 - claim.number)
-    if claim.metric.name in ("accuracy", "top5"):
-        return sqrt(variance / sum(counts))
-    if claim.metric.name in ("balanced_accuracy", "recall"):
-        return sqrt(sum(variance / count for count in counts)) / len(counts)
-    return 0
-
-
-def _certain_metric(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    count = len(plan.data.classes)
-    stages = zip(plan.stages, recipe.all("stage"), strict=True)
-    monitors = dict.fromkeys(
-        (stage.monitor, block.place("monitor")) for stage, block in stages
-    )  # `defaults` count once
-    for metric, place in [*monitors, *((claim.metric, claim.place) for claim in plan.claims)]:
-        if metric is not None and metric.name not in telling(count):
-            yield CertainMetric(span=place, metric=str(metric), classes=count)
+        task, place = task_of(recipe), recipe.block("data").place("valid")
+        yield SmallValidation(span=place, images=images, metric=task.metrics[task.monitor].noun)
 
 
 def _lost_parts(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images, batch = plan.data.images("train"), plan.data.batch
     if images >= batch and images % batch > images / 5:
-        yield LostPart(span=recipe.block("data").place("batch"), images=images, batch=batch)
+        yield DroppedBatch(span=recipe.block("data").place("batch"), images=images, batch=batch)
 
 
 def _few_steps(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
@@ -457,27 +213,13 @@ def _crops(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
 
 def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images = plan.data.images("train")
-    if images >= _FEW_IMAGES or recipe["base"]["weights"] is None:
+    if images >= _FEW_IMAGES or not source_of(recipe["base"]["weights"]).is_pretrained:
         return
     for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
         base = [part for part in stage.parts if part.name != "head"]
         trained = sum(part.trained for part in base)
         if 2 * trained > sum(part.numbers for part in base):
-            yield ManyNumbers(span=block.place("train"), title=stage.title, numbers=trained, images=images)
-
-
-def _classes_alike(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    counts = dict(zip(plan.data.classes, plan.data.counts["train"], strict=True))
-    groups = tuple(tuple((name, counts[name]) for name in group) for group in alike(counts, meant))
-    if groups:
-        yield ClassesAlike(span=recipe.block("data").place("train"), groups=groups)
-
-
-def _no_label_as_class(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    counts = zip(plan.data.classes, plan.data.counts["train"], strict=True)
-    classes = tuple((name, count) for name, count in counts if name.casefold() in _MISSING)
-    if classes:
-        yield NoLabelAsClass(span=recipe.block("data").place("train"), classes=classes)
+            yield ManyParameters(span=block.place("train"), title=stage.title, numbers=trained, images=images)
 
 
 def _shared_files(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Iterator[Problem]:
@@ -523,23 +265,13 @@ def _memory_short(recipe: CheckedRecipe, plan: Plan, need: Need) -> Iterator[Pro
 
 
 _HERE = frozenset(f"W{number}" for number in (*range(740, 760), 785, 790, 791, 792, 794, 795, 797))
-_MISSING = frozenset(("nan", "na", "n/a", "#n/a", "<na>", "null", "#null!"))
-UNEQUAL = 5  # largest class to smallest, above which accuracy alone is advised against
-_FEW_OF_CLASS = 10
 _SMALL_VALIDATION = 50
-_ROUGH = 0.02
 _FEW_STEPS = 20
 _FEW_IMAGES = 1000
 _RULES: tuple[Callable[[CheckedRecipe, Plan], Iterator[Problem]], ...] = (
-    _imbalance,
-    _few_of_class,
     _small_validation,
-    _rough_claims,
-    _certain_metric,
     _lost_parts,
     _few_steps,
     _many_numbers,
     _crops,
-    _classes_alike,
-    _no_label_as_class,
 )

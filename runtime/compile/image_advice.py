@@ -1,69 +1,35 @@
 """Advice that only the images themselves show, once a run has read them (W760 to W769).
 
 In go the sets as listed and as they are without images that cannot be read; out comes advice, less what comments
-excuse. As in `runtime/vocabulary/advice.py`, a class's docstring is the reason, and `source` where it comes from.
+excuse.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
-from typing import ClassVar
 
 from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.check.suppress import excused
 from recipe_lang.compose.merge import files
-from recipe_lang.problem import Problem, ordered
-from recipe_lang.words import listed
-from runtime.data.content_hashes import content_hashes
-from runtime.data.problems import quoted
-from runtime.data.sources.files import ImageRef, Listing
+from recipe_lang.problem import Kind, Problem, ordered
+from runtime.data.listing import ImageRef, Listing
 from runtime.system.cache.disk import FeatureCache
+from runtime.tasks.catalog import task_of
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SameImages(Problem):
-    """Files of the same content in two sets: what the second one measures is in part memory."""
-
-    code: ClassVar[str] = "W760"
-    source: ClassVar[str] = "Barz and Denzler 2020, arXiv 1902.00423: 3% to 10% of CIFAR's test images are copies"
-    set_name: str
-    other: str
-    count: int
-    examples: tuple[str, str]
-
-    def message(self) -> str:
-        images = "1 image" if self.count == 1 else f"{self.count:,} images"
-        verb = "is" if self.count == 1 else "are"
-        one, other = map(quoted, self.examples)
-        return f"{images} of `{self.set_name}` {verb} in `{self.other}` as well: {one} is {other}"
-
-    def help(self) -> str:
-        return "`ftr data check RECIPE --fix` lists them for `exclude`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassLost(Problem):
-    """Images that cannot be read leave their set after it was made, so that a small set can lose a class.
-
-    Metrics of classes are then the mean of the others, and no longer say what they did.
-    """
-
-    code: ClassVar[str] = "W761"
-    source: ClassVar[str] = "how `balanced_accuracy` and the like are defined: the mean of the classes that there are"
-    set_name: str
-    classes: tuple[str, ...]
-
-    def message(self) -> str:
-        shown = listed(tuple(map(quoted, self.classes[:5])), "and")
-        many = len(self.classes) > 1
-        shown = shown if len(self.classes) <= 5 else f"{len(self.classes)} classes, such as {shown},"
-        return f"{shown} {'have' if many else 'has'} no image left in `{self.set_name}`: none of its images can be read"
-
-    def help(self) -> str:
-        return "replace the files that were skipped, or hold more out"
+SameImages = Kind(
+    "W760",
+    "same images",
+    reason="Files with the same content in two sets: part of what the second one measures is memorization.",
+    source="Barz and Denzler 2020, arXiv 1902.00423: 3% to 10% of CIFAR's test images are copies",
+    fields="set_name other count examples",
+    message=(
+        "{count:counted image} of `{set_name}` {count:plural is|are} in `{other}` as well:"
+        " `{examples[0]:printable}` is `{examples[1]:printable}`"
+    ),
+    help="`ftr data check RECIPE --fix` lists them for `exclude`",
+)
 
 
 def image_advice(
@@ -75,21 +41,14 @@ def image_advice(
     stopped: Callable[[], bool],
 ) -> tuple[Problem, ...]:
     """Return what the images advise. Copies are looked for where there is a cache: without, each file would be read."""
-    found = [*_lost(recipe, before, after), *(_same(recipe, after, threads, cache, stopped) if cache else ())]
+    lost = (task_of(recipe).lost(recipe, name, before[name], each) for name, each in after.items())
+    found = [*chain.from_iterable(lost), *(_same(recipe, after, threads, cache, stopped) if cache else ())]
     kept = excused(found, [file.source for file in files(recipe.written)], lambda code: False)
     return tuple(ordered(problem for problem in kept if problem in found))
 
 
 def _is_one_file(one: ImageRef, other: ImageRef) -> bool:
     return isinstance(one, Path) and isinstance(other, Path) and one == other
-
-
-def _lost(recipe: CheckedRecipe, before: Mapping[str, Listing], after: Mapping[str, Listing]) -> Iterator[Problem]:
-    for name, listing in after.items():
-        counts = zip(listing.classes, before[name].counts(), listing.counts(), strict=True)
-        lost = tuple(label for label, had, has in counts if had and not has)
-        if lost:
-            yield ClassLost(span=recipe.block("data").place(name), set_name=name, classes=lost)
 
 
 def _same(
@@ -100,6 +59,8 @@ def _same(
     stopped: Callable[[], bool],
 ) -> Iterator[Problem]:
     """Yield advice on each two sets that share content, but not the file itself: of that the listings have told."""
+    from runtime.data.content_hashes import content_hashes  # loads NumPy, which `ftr explain` needs not
+
     samples = [sample for listing in sets.values() for sample in listing.samples]
     contents = iter(content_hashes(samples, threads, cache, stopped=stopped))
     by_set = {name: {next(contents): sample for sample in listing.samples} for name, listing in sets.items()}

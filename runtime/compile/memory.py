@@ -21,11 +21,12 @@ from runtime.features.store import MEMORY_BYTES
 from runtime.models.network import Model, frozen_units, units
 from runtime.plan.types import Plan, StagePlan
 from runtime.system.memory import resident
+from runtime.training.optimizers import OPTIMIZERS
 
 _FLOAT = 4
 _LATER = 100_000_000  # what is loaded later, threads, what the allocators hold back
 _COPIES = 6  # of all weights: as they are, as layers are joined, with and without the layout of a kernel
-_TRAINED_COPIES = 4  # of those that train, more: gradients, the optimizer's, the best
+_TRAINED_COPIES = 2  # of those that train, more: gradients, the best, and what the optimizer keeps
 _HELD = 2.7  # in training, of what a layer gives: itself, its gradient, a part of both in another layout
 _HELD_OF_RELU6 = 5.0  # two operators and a mask; a ReLU behind a norm is one operator with it
 _FROZEN = 2.0  # in prediction, of the largest that a layer gives
@@ -63,8 +64,9 @@ def _stage_need(model: Model, plan: Plan, stage: StagePlan, largest: int, held: 
     numbers = sum(part.numbers for part in stage.parts)
     rows = _FLOAT * stage.features * kept_rows(plan) if stage.cut else 0
     trained = sum(held[frozen_units(model, stage.cut) :])
+    copies = _TRAINED_COPIES + OPTIMIZERS[stage.optimizer.name].arrays(stage.optimizer.args)
     return Need(
-        fixed=_FLOAT * (_COPIES * numbers + _TRAINED_COPIES * stage.trained) + (rows if rows <= MEMORY_BYTES else 0),
+        fixed=_FLOAT * (_COPIES * numbers + copies * stage.trained) + (rows if rows <= MEMORY_BYTES else 0),
         per_image=int(_FLOAT * max(trained, _FROZEN * largest) + _PIXEL * model.size**2),
     )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.data.fingerprints import origin_of
-from runtime.data.sources.files import ImageRef, Listing, Pixels, Sample
+from runtime.data.listing import ImageRef, Listing, Pixels, Sample
 from runtime.system.cache.disk import FeatureCache
 from runtime.system.prefetch import in_order
 

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from runtime.data.images import Reading, as_rgb, open_grey_or_rgb
-from runtime.data.sources.files import ImageRef
+from runtime.data.listing import ImageRef
 from runtime.data.transforms import Transform
 from runtime.plan.types import Plan, Step
 from runtime.plan.views import view_count

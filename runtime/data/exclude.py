@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recipe_lang.problem import RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.suggest import suggest
-from runtime.data.exclude_problems import ExcludesNothing
-from runtime.data.problems import UnreadableData
-from runtime.data.sources.files import Listing, existing
+from runtime.data.listing import Listing
+from runtime.data.problems import ExcludesNothing, UnreadableData
+from runtime.data.sources.files import existing
 
 FIELDS = ("train", "valid", "test")
 _PARTS = tuple(f"[{field}]" for field in FIELDS)
@@ -44,7 +44,7 @@ def read_excluded(path: Path) -> tuple[Excluded, ...]:
     except OSError as fault:
         raise RecipeError(UnreadableData(path=str(file), reason=fault.strerror or str(fault))) from fault
     if b"\0" in content:
-        raise RecipeError(UnreadableData(path=str(file), reason="it is no list of images, one a line"))
+        raise RecipeError(UnreadableData(path=str(file), reason="it is not a list of images, one per line"))
     # Names of files need not be UTF-8; they are to come back as Python has them.
     text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     found, field = [], ""
@@ -86,7 +86,7 @@ def _ids(listing: Listing) -> dict[str, str]:
     return whole | {sample.id: sample.id for sample in listing.samples}
 
 
-def _matches_nothing(path: Path, lost: Sequence[Excluded], known: Mapping[str, Mapping[str, str]]) -> ExcludesNothing:
+def _matches_nothing(path: Path, lost: Sequence[Excluded], known: Mapping[str, Mapping[str, str]]) -> Problem:
     first = lost[0]
     names = [name for field, ids in known.items() if first.field in ("", field) for name in {*ids.values()}]
     near = suggest(first.id, sorted(names)[:_COMPARED])

@@ -18,7 +18,7 @@ import PIL
 from PIL import features
 
 from runtime.data import images, transforms
-from runtime.data.sources.files import ImageRef, Pixels
+from runtime.data.listing import ImageRef, Pixels
 from runtime.plan import views
 from runtime.plan.types import Step
 

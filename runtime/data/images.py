@@ -23,7 +23,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from runtime.data.formats import FORMATS, HEIF
-from runtime.data.sources.files import ImageRef, Pixels, Sample
+from runtime.data.listing import ImageRef, Pixels, Sample
 from runtime.plan.types import Step
 from runtime.plan.views import READING_STEPS
 from runtime.system.prefetch import in_order

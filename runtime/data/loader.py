@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,8 @@ from PIL import Image
 
 from recipe_lang.problem import InternalError, RecipeError
 from runtime.data.images import ImageError, open_rgb
+from runtime.data.listing import ImageRef, Pixels, Sample
 from runtime.data.problems import UnequalSizes, UnreadableImages
-from runtime.data.sources.files import ImageRef, Pixels, Sample
 from runtime.data.transforms import Transform
 from runtime.system.prefetch import in_order
 from runtime.system.random import derive_each
@@ -28,12 +29,17 @@ from runtime.system.random import derive_each
 Image.core.set_blocks_max(4)  # type: ignore[attr-defined]
 
 
+Collate: TypeAlias = Callable[[Sequence[Any]], "npt.NDArray[Any]"]
+"""Makes one array of targets, the first axis of which counts them."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """N images of one size: `images` uint8 (N, H, W, 3), RGB; `labels` int32 (N,); `ids` of the samples."""
+    """N images of one size: `images` uint8 (N, H, W, 3), RGB; `targets` as `collate` gives them; `ids` of
+    the samples."""
 
     images: Pixels
-    labels: npt.NDArray[np.int32]
+    targets: npt.NDArray[Any]
     ids: tuple[str, ...]
 
 
@@ -55,11 +61,13 @@ def batches(
     sample_rng: Callable[[Sample], np.random.Generator],
     workers: int,
     drop_last: bool,
+    collate: Collate,
     open_image: Callable[[ImageRef], Image.Image] = open_rgb,
 ) -> Generator[Batch, None, None]:
     """Yield the samples in the given order, as batches of `batch_size`.
 
     `workers` threads prepare up to two batches ahead (0: none, each batch is made when it is asked for).
+    `collate` makes one array of the targets of a batch.
     `open_image` gives the RGB image to which `transform` is applied; it may know images already.
     `drop_last` leaves out a last batch that is not full. Closing the iterator ends the threads.
 
@@ -85,7 +93,7 @@ def batches(
     try:
         for start in range(0, len(places), batch_size):
             chosen = [samples[place] for place in places[start : start + batch_size]]
-            yield _batch(chosen, islice(pictures, len(chosen)))
+            yield _batch(chosen, islice(pictures, len(chosen)), collate)
     finally:
         prepared.close()
 
@@ -106,7 +114,7 @@ def _prepared(
         raise InternalError(f"image `{sample.id}`: {type(fault).__name__}: {fault}") from fault
 
 
-def _batch(samples: Sequence[Sample], pictures: Iterator[Pixels]) -> Batch:
+def _batch(samples: Sequence[Sample], pictures: Iterator[Pixels], collate: Collate) -> Batch:
     images: Pixels | None = None
     for place, (sample, picture) in enumerate(zip(samples, pictures, strict=True)):
         if images is None:
@@ -116,5 +124,4 @@ def _batch(samples: Sequence[Sample], pictures: Iterator[Pixels]) -> Batch:
             raise RecipeError(UnequalSizes(name=sample.id, size=(width, height), expected=(wide, high)))
         images[place] = picture
     assert images is not None
-    labels = np.array([sample.label for sample in samples], np.int32)
-    return Batch(images, labels, tuple(sample.id for sample in samples))
+    return Batch(images, collate([sample.target for sample in samples]), tuple(sample.id for sample in samples))

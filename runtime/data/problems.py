@@ -1,4 +1,4 @@
-"""What can be wrong with the images and the tables that a recipe names (E501 to E519, E576 to E578).
+"""What can be wrong with the images and the tables that a recipe names (E501 to E519, E553, E576 to E578).
 
 Each problem carries plain values (paths as text, names, counts); the caller adds the place in the recipe.
 """
@@ -6,14 +6,11 @@ Each problem carries plain values (paths as text, names, counts); the caller add
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
-from recipe_lang.problem import Problem
-from recipe_lang.words import counted, listed, printable
-from runtime.data.similar_labels import seen, told_apart
+from recipe_lang.problem import Kind, Problem
+from recipe_lang.words import a_few, counted, listed, printable
+from runtime.data.similar_labels import told_apart
 
 _SHOWN = 5
 
@@ -23,506 +20,327 @@ def quoted(text: object) -> str:
     return f"`{printable(text)}`"
 
 
-def names_of(names: Sequence[str], total: int | None = None) -> str:
-    """Return the first of some names, and how many more there are."""
-    shown = ", ".join(quoted(name) for name in names[:_SHOWN])
-    more = (len(names) if total is None else total) - min(len(names), _SHOWN)
-    return f"{shown} and {more} more" if more > 0 else shown
+def _missing_path_help(p: Problem) -> str:
+    if p.hint or p.nearest:
+        return p.hint or f"did you mean {quoted(p.nearest)}?"
+    return "" if p.found else "the recipe's relative paths start at its folder, or at `--data-root FOLDER`"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingPath(Problem):
-    """A data source names a folder or a file that is not there, or the one where the other is expected.
+MissingPath = Kind(
+    "E501",
+    "missing path",
+    reason="""A data source names a folder or a file that is not there, or the one where the other is expected.
 
-    Paths in a recipe are relative to the file that writes them; `--data-root` moves all relative data paths.
-    """
+    Paths in a recipe are relative to the file that writes them; `--data-root` moves all relative data paths.""",
+    fields="path wanted",
+    optional={"found": "", "nearest": "", "hint": ""},
+    message=("`{path:printable}` is a {found}, and a {wanted} is expected", "there is no {wanted} `{path:printable}`"),
+    help=_missing_path_help,
+)
 
-    code: ClassVar[str] = "E501"
-    path: str
-    wanted: str
-    found: str = ""
-    nearest: str = ""
-    hint: str = ""
+NoClassFolders = Kind(
+    "E502",
+    "no class folders",
+    reason="""A folder of training images must hold one subfolder for each class, and the class's images inside it.
 
-    def message(self) -> str:
-        """Say which path is missing, or of which other kind it is."""
-        if self.found:
-            return f"{quoted(self.path)} is a {self.found}, and a {self.wanted} is expected"
-        return f"there is no {self.wanted} {quoted(self.path)}"
-
-    def help(self) -> str:
-        """Suggest the path that looks most alike."""
-        if self.hint or self.nearest:
-            return self.hint or f"did you mean {quoted(self.nearest)}?"
-        return "" if self.found else "the recipe's relative paths start at its folder, or at `--data-root FOLDER`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoClassFolders(Problem):
-    """A folder of training images must hold one subfolder for each class, and the class's images inside it.
-
-    Images that lie directly in the folder have no class. Hidden folders do not count.
-    """
-
-    code: ClassVar[str] = "E502"
-    path: str
-    loose: int
-    passed: str = ""
-
-    def message(self) -> str:
-        """Say that there is no class, and what there is in its place."""
-        inside = f"{counted(self.loose, 'image')} directly inside" if self.loose else "nothing to read"
-        inside += f"; {self.passed}" if self.passed else ""
-        return f"{quoted(self.path)} has no class folders: it has {inside}"
-
-    def help(self) -> str:
-        """Show the layout that is expected."""
-        return "make one subfolder per class (roses/1.jpg, tulips/1.jpg), or use csv for a table of labels"
+    Images that lie directly in the folder have no class. Hidden folders do not count.""",
+    fields="path loose",
+    optional={"passed": ""},
+    message=(
+        "`{path:printable}` has no class folders: it has {loose:counted image} directly inside{passed:if ; {passed}}",
+        "`{path:printable}` has no class folders: it has nothing to read{passed:if ; {passed}}",
+    ),
+    help="make one subfolder per class (roses/1.jpg, tulips/1.jpg), or use csv for a table of labels",
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetsAsClasses(Problem):
-    """The subfolders of this folder are data sets (train, valid, test) and not classes.
+def _sets_as_classes_help(p: Problem) -> str:
+    folder = Path() if p.span is None else p.span.source.folder
+    lines = [f"{field} = folder({json.dumps(_below(path, folder), ensure_ascii=False)})" for field, path in p.sets]
+    if not lines:
+        return f"give each set its own folder, such as {quoted(f'{p.path}/{p.names[0]}')}"
+    return "\n".join(["give each set its own folder:", *map(printable, lines)])
 
-    Name each of them as a source of its own. Otherwise the model would learn to tell the training set from
-    the test set. `sets` are those that have class folders, as (field of the data block, path).
-    """
 
-    code: ClassVar[str] = "E503"
-    path: str
-    names: tuple[str, ...]
-    sets: tuple[tuple[str, str], ...] = ()
+SetsAsClasses = Kind(
+    "E503",
+    "sets as classes",
+    reason="""The subfolders of this folder are data sets (train, valid, test) and not classes.
 
-    def message(self) -> str:
-        """Say which folders would become classes."""
-        return f"the folders in {quoted(self.path)} are sets, not classes: {names_of(self.names)}"
-
-    def help(self) -> str:
-        """Write the lines that name each set; as the recipe would, where it is known which one that is."""
-        folder = Path() if self.span is None else self.span.source.folder
-        lines = [
-            f"{field} = folder({json.dumps(_below(path, folder), ensure_ascii=False)})" for field, path in self.sets
-        ]
-        return (
-            "\n".join(["give each set its own folder:", *map(printable, lines)])
-            if lines
-            else (f"give each set its own folder, such as {quoted(self.path + '/' + self.names[0])}")
-        )
+    Name each of them as a source of its own. Otherwise the model would learn to tell the training set from the test
+    set. `sets` are those that have class folders, as (field of the data block, path).""",
+    fields="path names",
+    optional={"sets": ()},
+    message="the folders in `{path:printable}` are sets, not classes: {names:few}",
+    help=_sets_as_classes_help,
+)
 
 
 def _below(path: str, folder: Path) -> str:
     return Path(path).relative_to(folder).as_posix() if Path(path).is_relative_to(folder) else path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmptyClass(Problem):
-    """A class folder holds no image that can be read, so the model could never learn this class.
+EmptyClass = Kind(
+    "E504",
+    "empty class",
+    reason="""A class folder holds no image that can be read, so the model could never learn this class.
 
-    JPEG, PNG, WebP, GIF, BMP, TIFF and the like are read, also under other names. Others, such as HEIC or
-    camera raw, must be converted first; a link counts where what it points to is there.
-    """
+    JPEG, PNG, WebP, GIF, BMP, TIFF and the like are read, also under other names. Others, such as HEIC or camera
+    raw, must be converted first; a link counts if its target exists.""",
+    fields="path names",
+    optional={"passed": ""},
+    message="{names:plural class|classes} {names:few} in `{path:printable}` {names:plural has|have} no image",
+    help=("{passed}", "add images, or remove the folder"),
+)
 
-    code: ClassVar[str] = "E504"
-    path: str
-    names: tuple[str, ...]
-    passed: str = ""
+OneClass = Kind(
+    "E505",
+    "one class",
+    reason="""Training data must have at least two classes; with one there is nothing to classify.
 
-    def message(self) -> str:
-        """Say which classes are empty."""
-        one = len(self.names) == 1
-        return (
-            f"{'class' if one else 'classes'} {names_of(self.names)} in {quoted(self.path)}"
-            f" {'has' if one else 'have'} no image"
-        )
+    The usual cause is an archive that unpacked into a folder of its own name, one level too deep.""",
+    fields="path name",
+    optional={"deeper": ""},
+    message="`{path:printable}` has only one class: `{name:printable}`",
+    help=(
+        "`{deeper:printable}` has subfolders: is this the folder that you mean?",
+        "a classifier needs images of at least two classes",
+    ),
+)
 
-    def help(self) -> str:
-        """Say what lies there instead."""
-        return self.passed or "add images, or remove the folder"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OneClass(Problem):
-    """Training data must have at least two classes; with one there is nothing to tell apart.
-
-    The usual cause is an archive that unpacked into a folder of its own name, one level too deep.
-    """
-
-    code: ClassVar[str] = "E505"
-    path: str
-    name: str
-    deeper: str = ""
-
-    def message(self) -> str:
-        """Name the only class."""
-        return f"{quoted(self.path)} has one class only: {quoted(self.name)}"
-
-    def help(self) -> str:
-        """Point at the folder below where that one has class folders."""
-        if self.deeper:
-            return f"{quoted(self.deeper)} has subfolders: is this the folder that you mean?"
-        return "a classifier needs images of at least two classes"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnreadableTable(Problem):
-    """A CSV file cannot be read as a table.
+UnreadableTable = Kind(
+    "E506",
+    "unreadable table",
+    reason="""A CSV file cannot be read as a table.
 
     It must be text in UTF-8, with the columns' names in its first line. Columns are separated by commas,
-    semicolons, tabs or `|`.
-    """
+    semicolons, tabs or `|`.""",
+    fields="path reason",
+    optional={"hint": ""},
+    message="`{path:printable}` cannot be read as a table: {reason}",
+    help=("{hint}", "save it as CSV in UTF-8, with the columns' names in the first line"),
+)
 
-    code: ClassVar[str] = "E506"
-    path: str
-    reason: str
-    hint: str = ""
+MissingColumn = Kind(
+    "E507",
+    "missing column",
+    reason="""A CSV file's first line does not name a column that the recipe asks for.
 
-    def message(self) -> str:
-        """Say why the table cannot be read."""
-        return f"{quoted(self.path)} cannot be read as a table: {self.reason}"
+    Names must match letter by letter.""",
+    fields="path column columns",
+    optional={"nearest": ""},
+    message="`{path:printable}` has no column `{column:printable}`",
+    help=(
+        "{nearest:if did you mean `{nearest:printable}`? }its columns are {columns:few}"
+        "{columns:plural ; is it separated by blanks? commas are understood|}"
+    ),
+)
 
-    def help(self) -> str:
-        """Say what is expected."""
-        return self.hint or "save it as CSV in UTF-8, with the columns' names in the first line"
+MissingImages = Kind(
+    "E508",
+    "missing images",
+    reason="""Rows of a table name image files that are not there.
 
+    Paths in a table are relative to the table's own folder, or to `root` where it is given.""",
+    fields="path root names line total",
+    optional={"nearest": "", "hint": ""},
+    message=lambda p: (
+        counted(p.total, "row names an image that is", "rows name images that are")
+        + f" not there: {a_few(p.names, p.total)} (first in line {p.line} of {quoted(p.path)})"
+    ),
+    help=(
+        "{hint}",
+        "{nearest:if did you mean `{nearest:printable}`? }looked in `{root:printable}`; `root` names another folder",
+    ),
+)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingColumn(Problem):
-    """A CSV file's first line does not name a column that the recipe asks for.
-
-    Names must match letter by letter.
-    """
-
-    code: ClassVar[str] = "E507"
-    path: str
-    column: str
-    columns: tuple[str, ...]
-    nearest: str = ""
-
-    def message(self) -> str:
-        """Name the missing column."""
-        return f"{quoted(self.path)} has no column {quoted(self.column)}"
-
-    def help(self) -> str:
-        """List the columns that exist."""
-        start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
-        blanks = "; is it separated by blanks? commas are understood" if len(self.columns) == 1 else ""
-        return f"{start}its columns are {names_of(self.columns)}{blanks}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingImages(Problem):
-    """Rows of a table name image files that are not there.
-
-    Paths in a table are relative to the table's own folder, or to `root` where it is given.
-    """
-
-    code: ClassVar[str] = "E508"
-    path: str
-    root: str
-    names: tuple[str, ...]
-    line: int
-    total: int
-    nearest: str = ""
-    hint: str = ""
-
-    def message(self) -> str:
-        """Count the missing files and name the first ones."""
-        what = counted(self.total, "row names an image that is", "rows name images that are")
-        place = f"(first in line {self.line} of {quoted(self.path)})"
-        return f"{what} not there: {names_of(self.names, self.total)} {place}"
-
-    def help(self) -> str:
-        """Say where the files were looked for."""
-        if self.hint:
-            return self.hint
-        start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
-        return f"{start}looked in {quoted(self.root)}; `root` names another folder"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BadRow(Problem):
-    """A row of a table cannot be used: its image or its label is empty, or it has more cells than there are columns.
+BadRow = Kind(
+    "E509",
+    "bad row",
+    reason="""A row of a table cannot be used: its image or its label is empty, or it has more cells than there are
+    columns.
 
     A comma in a label that is not quoted makes two cells of it. The second one is never dropped: labels that differ
-    behind the comma only would become one.
-    """
-
-    code: ClassVar[str] = "E509"
-    path: str
-    line: int
-    reason: str
-    hint: str = "complete or remove the row"
-    more: int = 0
-
-    def message(self) -> str:
-        """Say what is wrong with which row."""
-        others = f"; {counted(self.more, 'more row')} cannot be used" if self.more else ""
-        return f"line {self.line} of {quoted(self.path)}: {self.reason}{others}"
-
-    def help(self) -> str:
-        """Say what to do about it."""
-        return self.hint
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepeatedColumn(Problem):
-    """Several columns of a table have the name that the recipe asks for, and any of them could be meant."""
-
-    code: ClassVar[str] = "E576"
-    path: str
-    column: str
-    places: tuple[int, ...]
-
-    def message(self) -> str:
-        """Say which columns they are, counted from 1."""
-        numbers = ", ".join(str(1 + place) for place in self.places)
-        return f"{quoted(self.path)} has {len(self.places)} columns called {quoted(self.column)}: {numbers}"
-
-    def help(self) -> str:
-        """Say what to do about it."""
-        return "rename all but one in its first line"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepeatedRows(Problem):
-    """A table has several rows for an image.
-
-    Rows that are repeated so that a rare class weighs more (oversampling) are copies to a holdout, which puts some of
-    them into `train` and others into `valid` or `test`: what is measured there was trained on. Rows with different
-    labels contradict each other, since an image has one class.
-    """
-
-    code: ClassVar[str] = "E577"
-    path: str
-    images: int
-    rows: int
-    unlike: int
-    name: str
-    lines: tuple[tuple[int, str], ...]
-
-    def message(self) -> str:
-        """Count the rows that are too many, and show an image's."""
-        images = counted(self.images, "image has", "images have")
-        start = f"{images} several rows in {quoted(self.path)}, {self.rows:,} too many: {quoted(self.name)}"
-        if self.unlike:
-            (line, label), (other, another) = self.lines[0], next(e for e in self.lines if e[1] != self.lines[0][1])
-            labels = f"is {quoted(label)} in line {line} and {quoted(another)} in line {other}"
-            return f"{start} {labels}; {self.unlike:,} of them {'has' if self.unlike == 1 else 'have'} several labels"
-        shown = [f"{line}" for line, _ in self.lines[:_SHOWN]]
-        more = f" and {len(self.lines) - _SHOWN} more" if len(self.lines) > _SHOWN else ""
-        return f"{start} in lines {', '.join(shown)}{more}"
-
-    def help(self) -> str:
-        """Say what to do about it."""
-        if self.unlike:
-            return "give each image one row: a classifier learns one class of each"
-        return (
-            "give each image one row: of rows that are repeated for balance (oversampling) a holdout would put copies"
-            " into both `train` and `valid`; `monitor = valid.balanced_accuracy` counts classes alike"
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelsAlike(Problem):
-    """Labels of a table, or class folders, look the same and are not: nobody means them as two classes.
-
-    They differ in how an accent is written (as one character, or as a mark behind its letter, as macOS writes names of
-    files), in the kind or the number of blanks, or in characters that have no width.
-    """
-
-    code: ClassVar[str] = "E578"
-    path: str
-    names: tuple[str, ...]
-    where: tuple[str, ...] = ()
-
-    def message(self) -> str:
-        """Show them with what differs as escapes."""
-        places = self.where or ("",) * len(self.names)
-        shown = [f"`{told_apart(name)}` {place}".rstrip() for name, place in zip(self.names, places, strict=True)]
-        what = "labels" if self.where else "class folders"
-        return f"{quoted(self.path)} has {what} that look the same: {listed(tuple(shown), 'and')}"
-
-    def help(self) -> str:
-        """Say what to do about it."""
-        return "write all of these rows alike" if self.where else "put their images into one folder"
+    only after the comma would become one.""",
+    fields="path line reason",
+    optional={"hint": "complete or remove the row", "more": 0},
+    message="line {line} of `{path:printable}`: {reason}{more:if ; {more:counted more row} cannot be used}",
+    help="{hint}",
+)
+
+RepeatedColumn = Kind(
+    "E576",
+    "repeated column",
+    reason="Several columns of a table have the name that the recipe asks for, and any of them could be meant.",
+    fields="path column places",
+    message=lambda p: (
+        f"{quoted(p.path)} has {len(p.places)} columns called {quoted(p.column)}: "
+        + ", ".join(str(1 + place) for place in p.places)
+    ),
+    help="rename all but one in its first line",
+)
+
+
+def _repeated_rows_message(p: Problem) -> str:
+    images = counted(p.images, "image has", "images have")
+    start = f"{images} several rows in {quoted(p.path)}, {p.rows:,} too many: {quoted(p.name)}"
+    if p.unlike:
+        (line, label), (other, another) = p.lines[0], next(e for e in p.lines if e[1] != p.lines[0][1])
+        labels = f"is {quoted(label)} in line {line} and {quoted(another)} in line {other}"
+        return f"{start} {labels}; {p.unlike:,} of them {'has' if p.unlike == 1 else 'have'} several labels"
+    shown = [f"{line}" for line, _ in p.lines[:_SHOWN]]
+    more = f" and {len(p.lines) - _SHOWN} more" if len(p.lines) > _SHOWN else ""
+    return f"{start} in lines {', '.join(shown)}{more}"
+
+
+def _repeated_rows_help(p: Problem) -> str:
+    if p.unlike:
+        return "give each image one row: a classifier learns one class of each"
+    return (
+        "give each image one row: of rows that are repeated for balance (oversampling) a holdout would put copies"
+        " into both `train` and `valid`; `monitor = valid.balanced_accuracy` weighs them equally"
+    )
+
+
+RepeatedRows = Kind(
+    "E577",
+    "repeated rows",
+    reason="""A table has several rows for an image.
+
+    Rows that are repeated so that a rare class weighs more (oversampling) are copies to a holdout, which puts some
+    of them into `train` and others into `valid` or `test`: what is measured there was trained on. Rows with
+    different labels contradict each other, since an image has one class.""",
+    fields="path images rows unlike name lines",
+    message=_repeated_rows_message,
+    help=_repeated_rows_help,
+)
+
+
+def _labels_alike_message(p: Problem) -> str:
+    places = p.where or ("",) * len(p.names)
+    shown = [f"`{told_apart(name)}` {place}".rstrip() for name, place in zip(p.names, places, strict=True)]
+    what = "labels" if p.where else "class folders"
+    return f"{quoted(p.path)} has {what} that look the same: {listed(tuple(shown), 'and')}"
+
+
+LabelsAlike = Kind(
+    "E578",
+    "labels alike",
+    reason="""Labels of a table, or class folders, look the same and are not: nobody means them as two classes.
+
+    They differ in how an accent is written (as one character, or as a mark after its letter, as macOS writes names
+    of files), in the kind or the number of spaces, or in characters that have no width.""",
+    fields="path names",
+    optional={"where": ()},
+    message=_labels_alike_message,
+    help=lambda p: "spell all of these rows the same" if p.where else "put their images into one folder",
+)
+
+NotInstalled = Kind(
+    "E510",
+    "not installed",
+    reason="A data set comes in a package of its own, which is not installed in this environment.",
+    fields="what package command",
+    message="{what} needs `{package:printable}`, which is not installed",
+    help="run: {command}",
+)
+
+UnreadableData = Kind(
+    "E511",
+    "unreadable data",
+    reason="""A data set's folder or file cannot be read.
+
+    It is damaged, or not in the format that its name promises, or the system refuses to open it.""",
+    fields="path reason",
+    optional={"hint": ""},
+    message="`{path:printable}` cannot be read: {reason}",
+    help="{hint}",
+)
+
+
+def _unreadable_images(p: Problem) -> str:
+    (name, reason), *others = p.images
+    return f"{len(p.images):,} images cannot be read" if others else f"image {quoted(name)} cannot be read: {reason}"
+
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotInstalled(Problem):
-    """A data set comes in a package of its own, which is not installed in this environment."""
-
-    code: ClassVar[str] = "E510"
-    what: str
-    package: str
-    command: str
-
-    def message(self) -> str:
-        """Say which package is missing."""
-        return f"{self.what} needs {quoted(self.package)}, which is not installed"
-
-    def help(self) -> str:
-        """Give the command that installs it."""
-        return f"run: {self.command}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnreadableData(Problem):
-    """A data set's folder or file cannot be read.
-
-    It is damaged, or not in the format that its name promises, or the system refuses to open it.
-    """
-
-    code: ClassVar[str] = "E511"
-    path: str
-    reason: str
-    hint: str = ""
-
-    def message(self) -> str:
-        """Say what is wrong with it."""
-        return f"{quoted(self.path)} cannot be read: {self.reason}"
-
-    def help(self) -> str:
-        """Say what to do about it, where there is something to say."""
-        return self.hint
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnreadableImages(Problem):
-    """Image files are damaged, cut off, or no images at all (a web page that was saved as .jpg, say).
-
-    They are never skipped silently, since the data would then differ from what the recipe says. `images`
-    holds each one's path in its source and the reason; `since` says that they could be read when the run began.
-    """
-
-    code: ClassVar[str] = "E512"
-    images: tuple[tuple[str, str], ...]
-    since: bool = False
-
-    def message(self) -> str:
-        """Name the image, or count them."""
-        if len(self.images) == 1:
-            (name, reason), *_ = self.images
-            return f"image {quoted(name)} cannot be read: {reason}"
-        return f"{len(self.images):,} images cannot be read"
-
-    def help(self) -> str:
-        """List the first ones, each with its reason."""
-        if self.since:
-            return "it could be read when the run began: put the file back, or mount its folder again"
-        if len(self.images) == 1:
-            return "remove or replace the file, or leave it out: `on_error = skip`, `ftr data check RECIPE --fix`"
-        lines = [f"{quoted(name)}: {reason}" for name, reason in self.images[:_SHOWN]]
-        if len(self.images) > _SHOWN:
-            lines.append(f"and {len(self.images) - _SHOWN:,} more")
-        others = "or leave them out (`on_error = skip`, `ftr data check RECIPE --fix`)"
-        return "\n".join([f"remove or replace these files, {others}:", *lines])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnequalSizes(Problem):
-    """The images of a batch must have one size, so the last geometric step must give a fixed one.
-
-    `resize(256px)` sets the shorter side alone and keeps the proportions; a crop after it makes the size
-    fixed.
-    """
-
-    code: ClassVar[str] = "E513"
-    name: str
-    size: tuple[int, int]
-    expected: tuple[int, int]
-
-    def message(self) -> str:
-        """Name the image and the two sizes, width first."""
-        got, want = (f"{width} x {height}" for width, height in (self.size, self.expected))
-        return f"image {quoted(self.name)} is {got} pixels after its transforms, others are {want}"
-
-    def help(self) -> str:
-        """Suggest the crop."""
-        return "end with a crop, such as center_crop(224px)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnknownClass(Problem):
-    """The validation or test set has a class that training does not have.
-
-    No prediction of such an image can be right.
-    """
-
-    code: ClassVar[str] = "E514"
-    set_name: str
-    names: tuple[str, ...]
-    classes: tuple[str, ...]
-    nearest: str = ""
-
-    def message(self) -> str:
-        """Name the classes that training lacks."""
-        what = "class" if len(self.names) == 1 else "classes"
-        return f"the {self.set_name} set has {what} {names_of(self.names)}, which training has not"
-
-    def help(self) -> str:
-        """List the classes of training."""
-        if self.nearest and seen(self.nearest) == seen(self.names[0]):
-            one, other = told_apart(self.names[0]), told_apart(self.nearest)
-            return f"`{one}` looks like training's `{other}` and is another name: write both alike"
-        start = f"did you mean {quoted(self.nearest)}? " if self.nearest else ""
-        return f"{start}training has {names_of(self.classes)}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassWithoutImages(Problem):
-    """A class has no image left for training: what a holdout or a limit leaves must have every class.
-
-    Each holdout takes at least one image of every class that has two, so a class needs one image per set.
-    """
-
-    code: ClassVar[str] = "E515"
-    names: tuple[str, ...]
-
-    def message(self) -> str:
-        """Name the classes."""
-        what = "class has" if len(self.names) == 1 else "classes have"
-        return f"{len(self.names)} {what} no image left for training: {names_of(self.names)}"
-
-    def help(self) -> str:
-        """Say what to do about it."""
-        return "add images of these classes, or hold out less"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetTooSmall(Problem):
-    """A set is too small to be used: training needs at least one whole batch, other sets at least one image.
-
-    The last, partial batch of an epoch is dropped in training, so a smaller set would train nothing.
-    """
-
-    code: ClassVar[str] = "E516"
-    set_name: str
-    count: int
-    needed: int
-
-    def message(self) -> str:
-        """Give both numbers."""
-        return f"the {self.set_name} set has {counted(self.count, 'image')}, fewer than {self.needed:,}"
-
-    def help(self) -> str:
-        """Say what to do about it."""
-        if self.set_name == "train":
-            return f"a batch has {counted(self.needed, 'image')}: make `batch` smaller, or add images"
-        return "hold out a larger part, or add images"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TooFewImages(Problem):
-    """The recipe asks for more images than the source has."""
-
-    code: ClassVar[str] = "E517"
-    wanted: int
-    count: int
-
-    def message(self) -> str:
-        """Give both numbers."""
-        return f"{counted(self.wanted, 'image')} are asked for, and the source has {self.count:,}"
-
-    def help(self) -> str:
-        """Give the largest number."""
-        return f"ask for at most {self.count:,}"
+def _unreadable_images_help(p: Problem) -> str:
+    if p.since:
+        return "it could be read when the run began: put the file back, or mount its folder again"
+    if len(p.images) == 1:
+        return "remove or replace the file, or leave it out: `on_error = skip`, `ftr data check RECIPE --fix`"
+    lines = [f"{quoted(name)}: {reason}" for name, reason in p.images[:_SHOWN]]
+    if len(p.images) > _SHOWN:
+        lines.append(f"and {len(p.images) - _SHOWN:,} more")
+    others = "or leave them out (`on_error = skip`, `ftr data check RECIPE --fix`)"
+    return "\n".join([f"remove or replace these files, {others}:", *lines])
+
+
+UnreadableImages = Kind(
+    "E512",
+    "unreadable images",
+    reason="""Image files are damaged, cut off, or not images at all (a web page saved as .jpg, say).
+
+    They are never skipped silently, since the data would then differ from what the recipe says. `images` holds each
+    one's path in its source and the reason; `since` says that they could be read when the run began.""",
+    fields="images",
+    optional={"since": False},
+    message=_unreadable_images,
+    help=_unreadable_images_help,
+)
+
+UnequalSizes = Kind(
+    "E513",
+    "unequal sizes",
+    reason="""The images of a batch must have one size, so the last geometric step must give a fixed one.
+
+    `resize(256px)` sets the shorter side alone and keeps the proportions; a crop after it makes the size fixed.""",
+    fields="name size expected",
+    message=(
+        "image `{name:printable}` is {size[0]} x {size[1]} pixels after its transforms,"
+        " others are {expected[0]} x {expected[1]}"
+    ),
+    help="end with a crop, such as center_crop(224px)",
+)
+
+SetTooSmall = Kind(
+    "E516",
+    "set too small",
+    reason="""A set is too small to be used: training needs at least one whole batch, other sets at least one image.
+
+    The last, partial batch of an epoch is dropped in training, so a smaller set would train nothing.""",
+    fields="set_name count needed",
+    message="the {set_name} set has {count:counted image}, fewer than {needed:,}",
+    help=lambda p: (
+        f"a batch has {counted(p.needed, 'image')}: make `batch` smaller, or add images"
+        if p.set_name == "train"
+        else "hold out a larger part, or add images"
+    ),
+)
+
+TooFewImages = Kind(
+    "E517",
+    "too few images",
+    reason="The recipe asks for more images than the source has.",
+    fields="wanted count",
+    message="{wanted:counted image} are requested, but the source has {count:,}",
+    help="ask for at most {count:,}",
+)
+
+ExcludesNothing = Kind(
+    "E553",
+    "excludes nothing",
+    reason="""A line of the list that `exclude` names matches no image, so that an image that was to be left out may be
+    used.
+
+    Each line is an image's path relative to its source, with slashes, or its row's key; lines that begin with `#`
+    are comments. Below a line `[train]`, `[valid]` or `[test]` they concern the source of that field only.""",
+    fields="path line name",
+    optional={"more": 0, "nearest": ""},
+    message=(
+        "line {line} of `{path:printable}` matches no image: `{name:printable}`{more:if  (and {more:,} more lines)}"
+    ),
+    help=(
+        "did you mean `{nearest:printable}`?",
+        "write paths relative to the source; remove lines of images that are gone",
+    ),
+)

@@ -24,25 +24,16 @@ from runtime.data import splits, transforms
 from runtime.data.decoded import Decoded, fixed_lead, opening
 from runtime.data.exclude import without
 from runtime.data.images import ImageError, Traits, find_broken, size_of
-from runtime.data.loader import Batch, batches, epoch_order
+from runtime.data.listing import Listing, Sample
+from runtime.data.loader import Batch, Collate, batches, epoch_order
 from runtime.data.problems import UnreadableImages
-from runtime.data.sources import files as sources
-from runtime.data.sources import packaged as packaged_sets
-from runtime.data.sources import tables
-from runtime.data.sources.files import Listing, Sample
+from runtime.data.sources.catalog import SOURCES
+from runtime.data.targets import SetRules
 from runtime.data.verified import SoundImages
-from runtime.plan.types import DataFacts, DataPlan, StagePlan, Step
+from runtime.plan.types import DataPlan, StagePlan, Step
 from runtime.plan.views import READING_STEPS, View, chosen
 from runtime.system.random import generator
 
-LOADERS: Mapping[str, Callable[..., Listing]] = {
-    "folder": sources.folder,
-    "csv": tables.csv_file,
-    "solar_cells": packaged_sets.solar_cells,
-    "fashion_mnist": packaged_sets.fashion_mnist,
-    "digits": packaged_sets.digits,
-}
-_CAN_LACK_CLASSES = ("folder", "csv")
 _SETS = ("train", "valid", "test")
 
 TRANSFORMS: Mapping[str, Callable[..., transforms.Transform]] = {
@@ -80,8 +71,8 @@ def _moved(arg: Value, data_root: Path) -> Any:
     return data_root / arg.value.relative_to(folder)
 
 
-def list_sets(recipe: CheckedRecipe) -> dict[str, Listing]:
-    """Find the samples of `train`, `valid` and `test`, all with the classes of `train`. No image is opened.
+def list_sets(recipe: CheckedRecipe, rules: SetRules) -> dict[str, Listing]:
+    """Find the samples of `train`, `valid` and `test`, all with targets as those of `train`. No image is opened.
 
     Raises:
         RecipeError: a source cannot be used, with the place in the recipe that names it.
@@ -98,19 +89,19 @@ def list_sets(recipe: CheckedRecipe) -> dict[str, Listing]:
     train = listings.pop("train")
     if data["take"] is not None:
         with Place(data.place("take")):
-            train = splits.take(train, data["take"], recipe["seed"])
+            train = splits.take(train, data["take"], recipe["seed"], rules.strata(train))
     shares = {name: data[name]["share"] for name in parts_of_train(recipe)}
-    found = splits.holdouts(train, shares, recipe["seed"])
+    found = splits.holdouts(train, shares, recipe["seed"], rules.strata(train))
     for name, listing in listings.items():
         with Place(data.place(name)):
-            found[name] = splits.align(listing, train.classes, name)
-    _check_sets(recipe, found)
+            found[name] = rules.align(listing, train.names, name)
+    _check_sets(recipe, found, rules)
     return {name: found[name] for name in _SETS if name in found}
 
 
-def _check_sets(recipe: CheckedRecipe, sets: Mapping[str, Listing]) -> None:
+def _check_sets(recipe: CheckedRecipe, sets: Mapping[str, Listing], rules: SetRules) -> None:
     data = recipe.block("data")
-    problems = splits.check_sets(sets, data["batch"])
+    problems = [*rules.problems(sets), *splits.too_small(sets, data["batch"])]
     if problems:
         raise RecipeError([_placed(problem, data.place(getattr(problem, "set_name", "train"))) for problem in problems])
 
@@ -130,12 +121,7 @@ def load_source(source: CallValue, training: bool = True) -> Listing:
     Raises:
         RecipeError: the source cannot be used.
     """
-    args: dict[str, Any] = {name: value.value for name, value in source.args.items()}
-    if source.name == "csv":
-        args["path"] = args.pop("file")
-    if source.name in _CAN_LACK_CLASSES:
-        args["training"] = training
-    return LOADERS[source.name](**args)
+    return SOURCES[source.name].load({name: value.value for name, value in source.args.items()}, training)
 
 
 class Place:
@@ -153,17 +139,10 @@ class Place:
 
 
 def _placed(problem: Problem, span: Span | None) -> Problem:
-    return problem if problem.span is not None else replace(problem, span=span)
+    return problem if problem.span is not None else problem.replace(span=span)
 
 
-def data_facts(listings: Mapping[str, Listing], *, with_sides: bool) -> DataFacts:
-    """Return the facts that the compiler wants; the sizes of images, for which all are opened, only `with_sides`."""
-    counts = {name: tuple(listing.counts()) for name, listing in listings.items()}
-    sides = _square_sides(listings["train"].samples) if with_sides else None
-    return DataFacts(listings["train"].classes, counts, sides)
-
-
-def _square_sides(samples: Sequence[Sample]) -> tuple[int, int] | None:
+def square_sides(samples: Sequence[Sample]) -> tuple[int, int] | None:
     """Return the least and the largest side of images in pixels; None where one is not square."""
     least, largest = sys.maxsize, 0
     for sample in samples:
@@ -178,6 +157,7 @@ def _square_sides(samples: Sequence[Sample]) -> tuple[int, int] | None:
 def check_images(
     recipe: CheckedRecipe,
     listings: Mapping[str, Listing],
+    rules: SetRules,
     workers: int,
     progress: Callable[[int, int], None],
     asked_to_stop: Callable[[], bool],
@@ -212,7 +192,7 @@ def check_images(
             return dict(listings), ()
         place = place or (data.place(name) if found else None)
         broken += [(_shown(s), found[s.id]) for s in listing.samples if s.id in found]
-        kept[name] = Listing(tuple(s for s in listing.samples if s.id not in found), listing.classes)
+        kept[name] = Listing(tuple(s for s in listing.samples if s.id not in found), listing.names)
         for _, traits in opened:
             seen(traits)
         if sound:
@@ -220,7 +200,7 @@ def check_images(
         done += len(unknown)
     if broken and data["on_error"] == "stop":
         raise RecipeError(UnreadableImages(span=place, images=tuple(broken)))
-    _check_sets(recipe, kept)
+    _check_sets(recipe, kept, rules)
     return kept, tuple(broken)
 
 
@@ -230,12 +210,16 @@ def _shown(sample: Sample) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sets:
-    """The samples of each set, and how they become batches. `decoded` keeps images that are read again."""
+    """The samples of each set, and how they become batches.
+
+    `collate` makes an array of their targets; `decoded` keeps images that are read again.
+    """
 
     plan: DataPlan
     seed: int
     samples: Mapping[str, Sequence[Sample]]
     workers: int
+    collate: Collate
     decoded: Decoded | None = None
 
     def order(self, stage: StagePlan, epoch: int) -> list[Sample]:
@@ -297,6 +281,7 @@ class Sets:
             randomness if rest else _no_randomness,  # a generator takes as long as a kept image
             self.workers,
             drop_last=False,
+            collate=self.collate,
             open_image=opening(lead, transform(lead), self.decoded, again),
         )
 

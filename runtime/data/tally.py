@@ -44,11 +44,11 @@ class Tally:
         if self.transparent and "flatten_alpha" not in chosen:
             count = f"{self.transparent:,} of {counted(self.images, 'image')}"
             verb = "has" if self.transparent == 1 else "have"
-            yield f"{count} {verb} transparency: laid over white (`flatten_alpha` in `prepare` chooses)"
+            yield f"{count} {verb} transparency: flattened onto white (`flatten_alpha` in `prepare` chooses)"
         if self.levels is not None and "levels" not in chosen:
             yield f"{dark(self.deep, self.peak)} (`levels({self.levels})` in `prepare` makes that white)"
 
 
 def dark(count: int, peak: int) -> str:
     """Say of images of 16 bits that their values end early."""
-    return f"the values of {counted(count, 'image')} of 16 bits end at {peak:,} of 65,535: they are seen nearly black"
+    return f"the values of {counted(count, 'image')} of 16 bits end at {peak:,} of 65,535: they look nearly black"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from runtime.data.fingerprints import origin_of, view_key
 from runtime.data.images import Traits
-from runtime.data.sources.files import Sample
+from runtime.data.listing import Sample
 from runtime.system.cache.disk import CachedRows, FeatureCache
 
 _ROW = struct.Struct("<?H")  # the traits of an image

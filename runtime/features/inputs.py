@@ -11,26 +11,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from runtime.data.fingerprints import origin_of, view_key
+from runtime.data.listing import Sample
 from runtime.data.loader import Batch
 from runtime.data.sets import Sets
-from runtime.data.sources.files import Sample
 from runtime.features.prefix import Pixels, Prefix, padded
 from runtime.features.store import Key
 from runtime.plan.types import Plan, StagePlan, Step
 from runtime.plan.views import View, draw_view, is_fixed, version, view_count
 from runtime.system.random import derive
 
-Labels = npt.NDArray[np.int32]
-Inputs = Generator[tuple[Any, Labels], None, None]
+Inputs = Generator[tuple[Any, "npt.NDArray[Any]"], None, None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SetInputs:
-    """What lies behind a frozen prefix: NDArrays of full batches, with int32 labels of the real images."""
+    """What lies behind a frozen prefix: NDArrays of full batches, with the targets of the real images."""
 
     sets: Sets
     prefix: Prefix
@@ -48,7 +46,7 @@ class SetInputs:
             yield from self.kept(name, samples, self.sets.plan.prepare, [()] * len(samples))
             return
         for batch in self.sets.evaluation(name):
-            yield self.prefix(padded(batch.images, self.prefix.batch)), batch.labels
+            yield self.prefix(padded(batch.images, self.prefix.batch)), batch.targets
 
     def fill(
         self, name: str, samples: Sequence[Sample], steps: Sequence[Step], views: Sequence[View]
@@ -80,10 +78,10 @@ class SetInputs:
     def kept(self, name: str, samples: Sequence[Sample], steps: Sequence[Step], views: Sequence[View]) -> Inputs:
         """Yield batches of samples of a set in views, all of which are kept."""
         keys = _keys(name, samples, steps, views)
-        labels = np.array([sample.label for sample in samples], np.int32)
         for first in range(0, len(keys), self.prefix.batch):
             chosen = slice(first, first + self.prefix.batch)
-            yield self.prefix.take(keys[chosen]), labels[chosen]
+            targets = self.sets.collate([sample.target for sample in samples[chosen]])
+            yield self.prefix.take(keys[chosen]), targets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +111,7 @@ class StageInputs:
         batches = self._opened(epoch, done)
         try:
             for batch in batches:
-                yield self.each.prefix(batch.images), batch.labels
+                yield self.each.prefix(batch.images), batch.targets
         finally:
             batches.close()
 

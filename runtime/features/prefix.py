@@ -314,7 +314,7 @@ class Features:
             try:
                 table = self._tables[end, digest] = Table(shape, rows, self.budget, kind)
             except OSError as error:
-                text = "no room for a temporary file (%s); what frozen parts give is not kept, but computed each time"
+                text = "no room for a temporary file (%s); frozen features are not kept, but computed each time"
                 logging.getLogger(__name__).warning(text, error.strerror or error)
                 return None
         return table

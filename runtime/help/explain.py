@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from recipe_lang.check import vocabulary as v
 from recipe_lang.check.describe import describe
@@ -17,6 +18,7 @@ from runtime.help import index as places
 from runtime.help import keywords as glossary
 from runtime.help import lookup as asked
 from runtime.help.text_page import Code, Page, Prose, Terms, render_page, wrapped
+from runtime.tasks.catalog import METRICS
 from runtime.vocabulary import VOCABULARY
 
 _CODE = re.compile(r"[EW]\d{3}", re.IGNORECASE)
@@ -80,6 +82,22 @@ def default_text(arg: v.Arg) -> str:
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 
+def default_phrase(arg: v.Arg) -> str:
+    """Return an argument's default, and those of certain words: "`cross_entropy`; with `task = …`: `huber`"."""
+    others = {f"; with `{field} = {word}`: ": default for (field, word), default in arg.by.items()}
+    texts = {
+        where: "required" if default is v.REQUIRED else f"`{default_text(replace(arg, default=default))}`"
+        for where, default in {"": arg.default, **others}.items()
+    }
+    return "".join(where + text for where, text in texts.items())
+
+
+def stands(only: Iterable[v.Condition]) -> str:
+    """Return the sentence on what stands beside certain words only; empty where it stands beside all."""
+    conditions = tuple(f"`{field} = {word}`" for field, word in sorted(only))
+    return f"Only with {listed(conditions)}." if conditions else ""
+
+
 # --- pages on one kind of word each -----------------------------------------------------------
 
 
@@ -122,11 +140,12 @@ def _entries(word: str) -> Iterator[Page]:
         if entry.name == word:
             parts = (
                 Prose(entry.doc),
+                *_prose(stands(entry.only)),
                 *_formula(entry.formula),
                 *_table("Arguments", entry.args),
                 *_examples(entry.examples),
                 *_prose(", ".join(networks.names(word)), "Networks"),
-                Prose(f"Stands in {listed(places.uses(family.name), 'and')}."),
+                Prose(f"Used in {listed(places.uses(family.name), 'and')}."),
                 *_prose(f"Source: {entry.source}." if entry.source else ""),
             )
             yield Page(f"{word}: {family.noun}", parts)
@@ -148,14 +167,15 @@ def _words(word: str) -> Iterator[Page]:
 def _metrics(word: str) -> Iterator[Page]:
     set_name, _, name = word.rpartition(".")
     if name in VOCABULARY.metrics and set_name in ("", *VOCABULARY.sets):
-        stands = "Written with its set, in `expect`, in `monitor` and in `early`."
+        where = "Written with its set, in `expect`, in `monitor` and in `early`."
+        metric = VOCABULARY.metrics[name]
         examples = _examples(tuple(text for text, _ in metric_examples(name)))
-        yield Page(f"{name}: a metric", (Prose(VOCABULARY.metrics[name]), Prose(stands), *examples))
+        yield Page(f"{name}: a metric", (Prose(metric.doc), *_prose(stands(metric.only)), Prose(where), *examples))
 
 
 def metric_examples(name: str) -> tuple[tuple[str, str], ...]:
     """Return examples of a metric, each with where it stands, as in `Example.inside`."""
-    claim = f"expect {{\n  valid.{name} {'<= 0.5' if name == 'loss' else '>= 90%'}\n}}"
+    claim = f"expect {{\n  valid.{name} {METRICS[name].example}\n}}"
     return ((f"monitor = valid.{name}", "stage"), (claim, "recipe"))
 
 
@@ -167,13 +187,13 @@ def _problems(code: str) -> Iterator[Page]:
     from runtime.help.examples import examples_of
 
     parts: list[Prose | Code] = [Prose(codes.reason(kind))]
-    parts += _prose(f"Source: {codes.source(kind)}." if codes.source(kind) else "")
+    parts += _prose(f"Source: {kind.source}." if kind.source else "")
     example = examples_of(family).get(code)
     if example is not None:
         place = PLACES[example.inside]
         parts += _prose(f"Example: {example.given}" if example.given else "")
         parts += (Code(example.wrong, f"Wrong{place}"), Code(example.right, f"Right{place}"))
-    yield Page(f"{code}: {codes.title(kind)}", tuple(parts))
+    yield Page(f"{code}: {kind.title}", tuple(parts))
 
 
 PLACES = {
@@ -192,7 +212,7 @@ PLACES = {
 
 
 def _argument(arg: v.Arg) -> tuple[Prose | Terms, ...]:
-    default = "" if arg.default is v.REQUIRED else f" Default: `{default_text(arg)}`."
+    default = "" if arg.must_be_written else f" Default: {default_phrase(arg)}."
     words = (Terms(tuple((word, (doc,)) for word, doc in options.items())) for options in places.words_of(arg.type))
     return (Prose(arg.doc), Prose(f"Takes {describe(arg.type, VOCABULARY)}.{default}"), *words)
 
@@ -203,7 +223,7 @@ def _table(heading: str, args: Iterable[v.Arg]) -> list[Terms]:
 
 
 def _row(arg: v.Arg) -> tuple[str, ...]:
-    default = "required" if arg.default is v.REQUIRED else f"default `{default_text(arg)}`"
+    default = f"{'' if arg.default is v.REQUIRED else 'default '}{default_phrase(arg)}"
     words = (f"`{word}`: {doc}" for options in places.words_of(arg.type) for word, doc in options.items())
     return (f"{describe(arg.type, VOCABULARY)}; {default}", arg.doc, *words)
 
@@ -234,8 +254,8 @@ def _code_lists(word: str) -> Iterator[Page]:
     begin = _CODES.fullmatch(word)
     family = begin[1][:2].upper() if begin else ""
     if begin and family in codes.FAMILIES:
-        titles = codes.titles(family)
-        rows = tuple((code, (text,)) for code, text in titles.items() if code.startswith(begin[1].upper()))
+        kinds = codes.codes(family).items()
+        rows = tuple((code, (kind.title,)) for code, kind in kinds if code.startswith(begin[1].upper()))
         if rows:
             yield Page(f"{begin[1].upper():x<4}: {codes.FAMILIES[family].title}", (Terms(rows),))
 

@@ -56,7 +56,7 @@ def _whole() -> Schema:
     givers = {block.defaults_for: block.name for block in VOCABULARY.blocks.values() if block.defaults_for}
     rules: list[Schema] = []
     for block in blocks:
-        fields = {"required": [field.name for field in block.fields.values() if field.default is v.REQUIRED]}
+        fields = {"required": [field.name for field in block.fields.values() if field.must_be_written]}
         if block.titled:
             pattern = f"^{block.name} "
             rules.append({"not": {"propertyNames": {"not": {"pattern": pattern}}}})
@@ -182,7 +182,7 @@ def _families() -> dict[str, Schema]:
     found: dict[str, Schema] = {}
     for family in VOCABULARY.families.values():
         entries = family.entries.values()
-        bare = [each.name for each in entries if all(arg.default is not v.REQUIRED for arg in each.args)]
+        bare = [each.name for each in entries if not any(arg.must_be_written for arg in each.args)]
         calls = {f"{_key(family.name)}.{each.name}": _call(_key(family.name), each) for each in entries}
         names = [_name(bare)] if bare else []
         found[_key(family.name)] = _any(*names, *({"$ref": f"#/$defs/{name}"} for name in calls))
@@ -198,7 +198,7 @@ def _call(family: str, entry: v.Entry) -> Schema:
     for number, arg in enumerate(entry.args):
         by_name: Schema = {"required": ["with"], "properties": {"with": {"required": [arg.name]}}}
         by_place: Schema = {"required": ["args"], "properties": {"args": {"minItems": number + 1}}}
-        if arg.default is v.REQUIRED:
+        if arg.must_be_written:
             rules.append(_any(by_name, *([by_place] if number < entry.positional else [])))
     return {
         "type": "object",

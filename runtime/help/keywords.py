@@ -61,7 +61,7 @@ TERMS = (
     Term(
         "param",
         STATEMENT,
-        "Declares a parameter with its default and, behind `in`, its domain. `$name` stands for its value, and"
+        "Declares a parameter with its default and, after `in`, its domain. `$name` stands for its value, and"
         " `--set name=VALUE` gives another one.",
         ("param lr = 1e-3 in log(1e-5 .. 1e-1)\n\ndefaults {\n  optimizer = adam(lr = $lr)\n}",),
     ),
@@ -88,7 +88,7 @@ TERMS = (
     Term(
         "# allow",
         STATEMENT,
-        "A comment that excuses advice on its line. One that excuses nothing is advised on itself.",
+        "A comment that silences advice on its line. One that silences nothing is reported itself.",
         ("optimizer = adam(weight_decay = 0.01)  # allow: W721",),
         "stage",
         ("allow",),
@@ -102,7 +102,7 @@ TERMS = (
     Term(
         "epochs",
         UNIT,
-        "A length of training: once over all training images, a last part that fills no batch left out.",
+        "A length of training: one pass over all training images; a last, partial batch is dropped.",
         ("for = 3 epochs", "for = 1 epoch"),
         "stage",
         ("epoch",),
@@ -110,7 +110,7 @@ TERMS = (
     Term(
         "steps",
         UNIT,
-        "A length of training in batches: each step makes one update of the weights.",
+        "A length of training in batches: each step is one update of the weights.",
         ("for = 500 steps", "for = 10 epochs\nschedule = cosine(warmup = 1 step)"),
         "stage",
         ("step",),
@@ -120,7 +120,7 @@ TERMS = (
     Term(
         "%",
         UNIT,
-        "A hundredth: `20%` is 0.2. It stands wherever a plain number does.",
+        "A hundredth: `20%` is 0.2. It can be used wherever a plain number can.",
         ("valid = holdout(20%)",),
         "data",
         ("percent",),
@@ -137,7 +137,7 @@ TERMS = (
     ),
     Term("all", SELECTOR, "All parts of the network: the base and the head.", ("train = all",), "stage"),
     Term("base", SELECTOR, "All parts of the base, without the head.", ("train = base",), "stage"),
-    Term("head", SELECTOR, "The new layers behind the base.", ("train = head",), "stage"),
+    Term("head", SELECTOR, "The new layers on top of the base.", ("train = head",), "stage"),
     Term(
         "stem",
         SELECTOR,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runtime.help.text_page import Code, Page, Prose
-from runtime.models.catalog import EXCLUDED, ZOOS, ZooRow
+from runtime.models.catalog import BASES, EXCLUDED, ZOOS, ZooRow
 from runtime.models.packaged import PACKAGED
 
 
 def names(zoo: str) -> tuple[str, ...]:
     """Return the networks of a zoo, or the packaged ones; nothing for other words."""
-    return tuple(PACKAGED if zoo == "packaged" else ZOOS.get(zoo, ()))
+    return tuple(BASES.get(zoo, ()))
 
 
 def all_names() -> set[str]:
@@ -30,15 +30,16 @@ def all_parts() -> set[str]:
 
 
 def _parts() -> dict[str, tuple[str, ...]]:
-    zoos = {name: row.parts for zoo in ZOOS.values() for name, row in zoo.items()}
-    return {name: base.parts for name, base in PACKAGED.items()} | zoos
+    return {name: row.parts for rows in BASES.values() for name, row in rows.items()}
 
 
 def pages(name: str) -> Iterator[Page]:
     """Yield the page on a network; none when no base has this name."""
     if name in PACKAGED:
         base = PACKAGED[name]
-        facts = f"Made for images of {base.size}px; takes 32px or more. Its weights are in the package {base.package}."
+        facts = (
+            f"Made for images of {base.size}px; takes {base.sizes()}. Its weights are in the package {base.package}."
+        )
         yield _page(name, "a packaged network", facts, base.parts, [f'base = packaged("{name}")'])
     zoos = [zoo for zoo in ZOOS if name in ZOOS[zoo]]
     if zoos:
@@ -51,9 +52,7 @@ def pages(name: str) -> Iterator[Page]:
 
 
 def _facts(row: ZooRow) -> str:
-    takes = f"{row.smallest}px only" if row.step == 0 else f"{row.smallest}px or more"
-    steps = f", in steps of {row.step}px" if row.step > 1 else ""
-    return f"Of the family {row.family}. Made for images of {row.native}px; takes {takes}{steps}."
+    return f"Of the family {row.family}. Made for images of {row.native}px; takes {row.sizes()}."
 
 
 def _page(name: str, kind: str, facts: str, parts: tuple[str, ...], examples: list[str]) -> Page:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from recipe_lang.check.describe import describe
-from recipe_lang.check.vocabulary import REQUIRED, Arg, Entry
+from recipe_lang.check.vocabulary import Arg, Entry
 from recipe_lang.words import listed
 from runtime.help import index as places
 from runtime.help import keywords as glossary
-from runtime.help.codes import FAMILIES, codes, reason, source, title
+from runtime.help.codes import FAMILIES, codes, reason
 from runtime.help.examples import Example, examples_of
-from runtime.help.explain import PLACES, default_text
+from runtime.help.explain import PLACES, default_phrase, stands
 from runtime.vocabulary import VOCABULARY
 
 
@@ -37,20 +37,22 @@ def _lines() -> Iterator[str]:
             yield ""
             yield from _table(block.fields.values())
     for family in VOCABULARY.families.values():
-        stands = listed(places.uses(family.name), "and")
-        yield from ("", f"## {family.name.capitalize()}", "", f"What can stand in {stands}.")
+        uses = listed(places.uses(family.name), "and")
+        yield from ("", f"## {family.name.capitalize()}", "", f"What can be used in {uses}.")
         for entry in family.entries.values():
             yield from _entry(entry)
     yield from ("", "## Metrics", "", "Written with their set: `valid.accuracy`, `test.f1`.", "")
     yield from ("| metric | |", "|---|---|")
-    yield from (f"| `{name}` | {doc} |" for name, doc in VOCABULARY.metrics.items())
+    for name, metric in VOCABULARY.metrics.items():
+        yield f"| `{name}` | {' '.join(filter(None, (metric.doc, stands(metric.only))))} |"
     yield from ("", "## Codes")
     for name in FAMILIES:
         yield from _family(name)
 
 
 def _entry(entry: Entry) -> Iterator[str]:
-    yield from ("", f"### `{entry.name}`", "", entry.doc + (f" Source: {entry.source}." if entry.source else ""))
+    source_text = f"Source: {entry.source}." if entry.source else ""
+    yield from ("", f"### `{entry.name}`", "", " ".join(filter(None, (entry.doc, stands(entry.only), source_text))))
     if entry.formula:
         letters, _, equations = entry.formula.partition("\n")
         yield from ("", "```text", equations, "```", "", f"With {letters}.")
@@ -64,19 +66,18 @@ def _table(args: Iterable[Arg]) -> Iterator[str]:
     yield "| name | takes | default | |"
     yield "|---|---|---|---|"
     for arg in args:
-        default = "required" if arg.default is REQUIRED else f"`{default_text(arg)}`"
         words = "".join(f" `{word}`: {doc}" for options in places.words_of(arg.type) for word, doc in options.items())
         takes = _cell(describe(arg.type, VOCABULARY))
-        yield f"| `{arg.name}` | {takes} | {default} | {_cell(arg.doc + words)} |"
+        yield f"| `{arg.name}` | {takes} | {default_phrase(arg)} | {_cell(arg.doc + words)} |"
 
 
 def _family(name: str) -> Iterator[str]:
     yield from ("", f"### {name}xx: {FAMILIES[name].title}")
     examples = examples_of(name)
     for code, kind in codes(name).items():
-        yield from ("", f"#### {code}: {title(kind)}", "", reason(kind))
-        if source(kind):
-            yield from ("", f"Source: {source(kind)}.")
+        yield from ("", f"#### {code}: {kind.title}", "", reason(kind))
+        if kind.source:
+            yield from ("", f"Source: {kind.source}.")
         if code in examples:
             yield from _example(examples[code])
 

@@ -17,8 +17,8 @@ from recipe_lang.syntax import nodes
 from runtime.lsp.cursor import Cursor, cursor
 from runtime.lsp.documentation import argument_doc, entry_doc, part_doc
 from runtime.lsp.expected import Expected, expected
-from runtime.lsp.reading import Reading, base, blocks, params, values
-from runtime.tasks.classification.metrics import METRICS
+from runtime.lsp.reading import Reading, base, blocks, params, values, vocabulary
+from runtime.tasks.catalog import METRICS
 from runtime.vocabulary import VOCABULARY
 
 
@@ -69,7 +69,7 @@ def complete(reading: Reading, offset: int, *, after_blank: bool = False) -> lis
 
 def _statements(reading: Reading, place: Cursor, wanted: Expected) -> Iterator[Suggestion]:
     if _in_claims(place):
-        yield from _metrics(place, VOCABULARY.sets, claim=True)
+        yield from _metrics(reading, place, VOCABULARY.sets, claim=True)
         return
     written = _written(reading, place)
     equal = "" if _follows(reading, place, r"\s*=") else " = "
@@ -101,7 +101,7 @@ def _headers(reading: Reading, place: Cursor) -> Iterator[Suggestion]:
     doc = "Declares a parameter that `--set` and a search can change, used as `$name`."
     yield Suggestion("param", "keyword", "param ", place.start, " = ", doc=doc)
     if reading.recipe.parent is not None:
-        doc = "Takes a block of the parent away."
+        doc = "Removes a block of the parent."
         yield Suggestion("drop", "keyword", 'drop stage "', place.start, '"', doc=doc)
 
 
@@ -148,7 +148,7 @@ def _values(reading: Reading, place: Cursor, wanted: Expected) -> Iterator[Sugge
             case v.CallOf(families):
                 yield from _calls(reading, place, families)
             case v.MetricOf(sets):
-                yield from _metrics(place, sets)
+                yield from _metrics(reading, place, sets)
             case v.Select():
                 yield from _parts(reading, place)
             case v.OneOfStrings(_, options):
@@ -157,7 +157,8 @@ def _values(reading: Reading, place: Cursor, wanted: Expected) -> Iterator[Sugge
 
 def _calls(reading: Reading, place: Cursor, families: tuple[str, ...]) -> Iterator[Suggestion]:
     opened = _follows(reading, place, r"\w*\s*\(")
-    for family in (VOCABULARY.families[name] for name in families):
+    here = vocabulary(reading.recipe)
+    for family in (here.families[name] for name in families):
         for entry in family.entries.values():
             text, tail = entry.name, ""
             if entry.args and not opened:
@@ -170,12 +171,11 @@ def _calls(reading: Reading, place: Cursor, families: tuple[str, ...]) -> Iterat
 _STRINGS = (v.Text, v.FilePath, v.OneOfStrings, v.HexDigits)
 
 
-def _metrics(place: Cursor, sets: tuple[str, ...], *, claim: bool = False) -> Iterator[Suggestion]:
-    for set_ in sets:
-        for name, metric in METRICS.items():
-            operator = f" {'>=' if metric.higher_is_better else '<='} " if claim else ""
-            label = f"{set_}.{name}"
-            yield Suggestion(label, "metric", label + operator, place.start, doc=metric.doc)
+def _metrics(reading: Reading, place: Cursor, sets: tuple[str, ...], *, claim: bool = False) -> Iterator[Suggestion]:
+    for label in (f"{set_}.{name}" for set_ in sets for name in vocabulary(reading.recipe).metrics):
+        metric = METRICS[label.rpartition(".")[2]]
+        operator = f" {'>=' if metric.higher_is_better else '<='} " if claim else ""
+        yield Suggestion(label, "metric", label + operator, place.start, doc=metric.doc)
 
 
 def _parts(reading: Reading, place: Cursor) -> Iterator[Suggestion]:

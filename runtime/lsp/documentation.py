@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recipe_lang.check import vocabulary as v
 from recipe_lang.check.describe import describe
-from runtime.help.explain import default_text, pages
+from runtime.help.explain import default_phrase, default_text, pages, stands
 from runtime.help.text_page import Code, Page, Prose, Terms
 from runtime.vocabulary import VOCABULARY
 
@@ -40,7 +40,7 @@ def _markdown(page: Page) -> str:
 
 def argument_doc(arg: v.Arg) -> str:
     """Return what a field or an argument is, takes, and is by default."""
-    default = "It must be written." if arg.default is v.REQUIRED else f"Default: `{default_text(arg)}`."
+    default = "It must be written." if arg.must_be_written else f"Default: {default_phrase(arg)}."
     return f"{arg.doc}\n\nTakes {describe(arg.type, VOCABULARY)}. {default}"
 
 
@@ -50,7 +50,7 @@ def entry_doc(entry: v.Entry) -> str:
     for arg in entry.args:
         default = "" if arg.default is v.REQUIRED else f" = {default_text(arg)}"
         lines.append(f"- `{arg.name}{default}`: {arg.doc}")
-    return "\n\n".join(filter(None, (entry.doc, "\n".join(lines))))
+    return "\n\n".join(filter(None, (entry.doc, stands(entry.only), "\n".join(lines))))
 
 
 def part_doc(part: str, parts: tuple[str, ...], base: str) -> str:
@@ -59,7 +59,7 @@ def part_doc(part: str, parts: tuple[str, ...], base: str) -> str:
     if name in parts:
         return f"Part {parts.index(name) + 1} of the {len(parts)} of {base}, counted from the image."
     if part == "head":
-        return "The new layers behind the base."
+        return "The new layers on top of the base."
     if part in ("base", "all") and parts:
         also = " and the head" if part == "all" else ""
         return f"The {len(parts)} parts of {base} ({parts[0]}, {parts[1]} .. {parts[-1]}){also}."

@@ -37,7 +37,7 @@ def hover(reading: Reading, offset: int) -> Hover | None:
     texts = [] if token is None else [_word(reading, token)]
     for found in findings(reading):
         if found.span.start <= offset < found.span.end:
-            texts.append(f"**{found.problem.code}**: {reason(type(found.problem))}")
+            texts.append(f"**{found.problem.code}**: {reason(found.problem.kind)}")
     text = "\n\n---\n\n".join(filter(None, texts))
     return Hover(text, span) if text else None
 

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from recipe_lang.check.checked import CallValue
 from recipe_lang.check.checker import check
+from recipe_lang.check.conditions import narrowed, written_words
 from recipe_lang.check.params import Params
 from recipe_lang.check.selectors import Selector
 from recipe_lang.check.values import Values
+from recipe_lang.check.vocabulary import Vocabulary
 from recipe_lang.compose.load import load_source
 from recipe_lang.compose.merge import files, merge
 from recipe_lang.output.render import advice
@@ -91,6 +93,11 @@ def values(recipe: nodes.Recipe) -> dict[str, nodes.Node]:
     resolved = Params([], VOCABULARY.habits)
     resolved.declare([item for item in merge(recipe).items if isinstance(item, nodes.Param)], ())
     return resolved.values
+
+
+def vocabulary(recipe: nodes.Recipe) -> Vocabulary:
+    """Return what a recipe of these words may say."""
+    return narrowed(VOCABULARY, written_words(merge(recipe).items, values(recipe), VOCABULARY))
 
 
 def base(recipe: nodes.Recipe) -> tuple[tuple[str, ...], str]:

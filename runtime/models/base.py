@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+Normalization = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""The mean and the standard deviation of each channel, for values from 0 to 1."""
+
 HybridBlock = Any  # mxnet.gluon.HybridBlock; MXNet has no types, and this module must not import it
 
 

@@ -16,6 +16,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from runtime.models.base import Normalization
+from runtime.models.packaged import PACKAGED, PackagedBase
+
+_IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_CIFAR: Final = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+
 
 @dataclass(frozen=True, slots=True)
 class ZooRow:
@@ -24,7 +30,9 @@ class ZooRow:
     `family` names the row of `runtime/models/zoo.py` that cuts it; its parts are "stem" and "block1" to
     "block<blocks>". `native` is the side in pixels of the square RGB images that it is made for. It trains
     on sides of `smallest`, `smallest + step`, `smallest + 2 * step`, ... pixels; `step` 0 means that no
-    other side works. Sides below 32 are not offered, though some networks run on them.
+    other side works. Sides below 32 are not offered, though some networks run on them. `normalization` is that
+    of gluoncv's training scripts. `has_dense_block` says that the last block is fully connected: pretrained
+    weights then fix the size.
     """
 
     family: str
@@ -32,31 +40,46 @@ class ZooRow:
     smallest: int
     native: int
     step: int
+    normalization: Normalization
+    has_norms: bool = True
+    has_dense_block: bool = False
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The names of what can be frozen, from the input on."""
         return ("stem", *(f"block{number}" for number in range(1, self.blocks + 1)))
 
-    def accepts(self, side: int) -> bool:
-        """Whether square images of `side` pixels run forward and backward."""
+    def accepts(self, side: int, pretrained: bool = False) -> bool:
+        """Whether square images of `side` pixels run forward and backward, from random or from pretrained weights."""
+        if pretrained and self.has_dense_block:
+            return side == self.native
         beyond = side - self.smallest
         return beyond >= 0 and (beyond % self.step == 0 if self.step else beyond == 0)
 
+    def sizes(self, pretrained: bool = False) -> str:
+        """Say which sizes `accepts` takes."""
+        if pretrained and self.has_dense_block:
+            return f"{self.native}px only"
+        if self.step == 0:
+            return f"{self.smallest}px only"
+        return f"{self.smallest}px or more" + (f", in steps of {self.step}px" if self.step > 1 else "")
+
 
 def _rows(
-    names: str, family: str, blocks: int, *, smallest: int = 32, native: int = 224, step: int = 1
+    names: str, family: str, blocks: int, *, smallest: int = 32, native: int = 224, step: int = 1, **more: bool
 ) -> dict[str, ZooRow]:
-    return dict.fromkeys(names.split(), ZooRow(family, blocks, smallest, native, step))
+    normalization = _CIFAR if names.startswith("cifar_") else _IMAGENET  # by the images of its training
+    return dict.fromkeys(names.split(), ZooRow(family, blocks, smallest, native, step, normalization, **more))
 
 
 _SHARED: Final = {
     **_rows("resnet18_v1 resnet34_v1 resnet50_v1 resnet101_v1 resnet152_v1", "resnet_v1", 4),
     **_rows("resnet18_v2 resnet34_v2 resnet50_v2 resnet101_v2 resnet152_v2", "resnet_v2", 4),
-    **_rows("vgg11 vgg13 vgg16 vgg19 vgg11_bn vgg13_bn vgg16_bn vgg19_bn", "vgg", 5),
-    **_rows("alexnet", "alexnet", 3, smallest=63),
+    **_rows("vgg11 vgg13 vgg16 vgg19", "vgg", 5, has_norms=False, has_dense_block=True),
+    **_rows("vgg11_bn vgg13_bn vgg16_bn vgg19_bn", "vgg", 5, has_dense_block=True),
+    **_rows("alexnet", "alexnet", 3, smallest=63, has_norms=False, has_dense_block=True),
     **_rows("densenet121 densenet161 densenet169 densenet201", "densenet", 4),
-    **_rows("squeezenet1.0 squeezenet1.1", "squeezenet", 3),
+    **_rows("squeezenet1.0 squeezenet1.1", "squeezenet", 3, has_norms=False),
     **_rows("inceptionv3", "inceptionv3", 3, smallest=75, native=299),
     **_rows("mobilenet0.25 mobilenet0.5 mobilenet0.75 mobilenet1.0", "mobilenet", 4),
     **_rows("mobilenetv2_0.25 mobilenetv2_0.5 mobilenetv2_0.75 mobilenetv2_1.0", "mobilenetv2", 7),
@@ -118,6 +141,9 @@ ZOOS: Final[Mapping[str, Mapping[str, ZooRow]]] = MappingProxyType(
     }
 )
 """The working classifiers by zoo ("gluoncv"; "gluon" is `mxnet.gluon.model_zoo.vision`) and name."""
+
+BASES: Final[Mapping[str, Mapping[str, PackagedBase | ZooRow]]] = MappingProxyType({"packaged": PACKAGED, **ZOOS})
+"""All bases, by the word of a recipe for their kind and by name."""
 
 _INT8: Final = "its weights are 8-bit integers: it can predict, but not be trained"
 # nasnet_6 and _7 fail on AVX2 too; _4 and _5 run there, but _4 is known to fail on AVX512.

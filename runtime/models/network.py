@@ -8,7 +8,7 @@ that the recipe names; whatever has none starts from the recipe's seed, each par
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,18 +16,16 @@ import numpy as np
 
 from recipe_lang.problem import RecipeError
 from runtime.backend.blocks import sequence
-from runtime.backend.mx import array, gluon, mx, nd, nn
+from runtime.backend.mx import array, mx, nd, nn
 from runtime.models import efficientnet_lite
 from runtime.models import zoo as families
 from runtime.models.base import Base
-from runtime.models.packaged import packaged_file
+from runtime.models.heads import LAYERS
 from runtime.models.problems import HeadDoesNotFit
+from runtime.models.weights_sources import source_of
 from runtime.plan.types import NetFacts, Parameter, Step
 from runtime.system.random import generator
-from runtime.weights.assign import fill, fits, load_into
-from runtime.weights.bounded import open_bounded
-from runtime.weights.hosted import check_hosted
-from runtime.weights.params_file import check_sha256, read_params
+from runtime.weights.assign import fill, fits
 from runtime.weights.problems import WeightsDoNotFit
 
 Array = np.ndarray[Any, Any]
@@ -37,7 +35,7 @@ Array = np.ndarray[Any, Any]
 class Model:
     """Parts by name, in the order in which they run; each maps the output of the one before.
 
-    The input is float32 (batch, 3, size, size), normalized; the output float32 (batch, classes), before softmax.
+    The input is float32 (batch, 3, size, size), normalized; the output float32 (batch, outputs).
     """
 
     parts: Mapping[str, Any]
@@ -87,8 +85,8 @@ class Model:
             fill(mine[name], values)
 
 
-def build_model(base: Step, head: Sequence[Step], classes: int, size: int) -> Model:
-    """Build the network with all shapes known and no weights yet.
+def build_model(base: Step, layers: Sequence[Step], size: int, head: Callable[[Base, Sequence[Step]], Any]) -> Model:
+    """Build the network with all shapes known and no weights yet; `head` makes its last part of the layers.
 
     Raises:
         RecipeError: the head does not fit the base.
@@ -100,8 +98,8 @@ def build_model(base: Step, head: Sequence[Step], classes: int, size: int) -> Mo
         zoo_net = families.build(base.name, base.args["name"])
         cut = families.split(zoo_net, base.name, base.args["name"])
     blocks = {f"base.{name}": block for name, block in cut.parts}
-    blocks["head"] = _head(cut, head, classes)
-    _infer_shapes(list(blocks.values()), head, size)
+    blocks["head"] = head(cut, layers)
+    _infer_shapes(list(blocks.values()), layers, size)
     parameters = {
         f"{part}.{name}": parameter
         for part, block in blocks.items()
@@ -116,18 +114,7 @@ def check_weights(base: Step) -> None:
     Raises:
         RecipeError: the file, the package or the hosted file is not there, or is another one than the recipe says.
     """
-    weights = base.args["weights"]
-    if weights is None:
-        return
-    if base.name == "packaged":
-        packaged_file(base.args["name"])
-    elif weights.name == "imagenet":
-        check_hosted(base.name, base.args["name"])
-    else:
-        with open_bounded(weights.args["file"]):
-            pass
-        if weights.args["sha256"] is not None:
-            check_sha256(weights.args["file"], weights.args["sha256"])
+    source_of(base.args["weights"]).check(base)
 
 
 def start_weights(model: Model, base: Step, seed: int, context: Any) -> None:
@@ -139,30 +126,7 @@ def start_weights(model: Model, base: Step, seed: int, context: Any) -> None:
     for name, parameter in model.parameters.items():
         parameter.initialize(init=mx.init.Zero(), ctx=context, force_reinit=True)
         parameter.set_data(array(_first_value(name, parameter, seed)))
-    weights = base.args["weights"]
-    if weights is None:
-        return
-    if base.name == "packaged":
-        efficientnet_lite.load_packaged(base.args["name"], model.base)
-    elif weights.name == "imagenet":
-        hosted = families.split(
-            families.build(base.name, base.args["name"], pretrained=True), base.name, base.args["name"]
-        )
-        for (_, block), (_, trained) in zip(model.base.parts, hosted.parts, strict=True):
-            mine = block._collect_params_with_prefix()
-            for name, parameter in trained._collect_params_with_prefix().items():
-                mine[name].set_data(parameter.data())
-    else:
-        path = weights.args["file"]
-        if weights.args["sha256"] is not None:
-            check_sha256(path, weights.args["sha256"])
-        owned = {id(parameter) for parameter in model.parameters.values()}
-        others = frozenset(
-            name
-            for name, parameter in model.zoo_net._collect_params_with_prefix().items()
-            if id(parameter) not in owned
-        )
-        load_into(model.zoo_net, read_params(path), f"`{path}`", others)
+    source_of(base.args["weights"]).load(base, model.base, model.zoo_net)
 
 
 def units(model: Model) -> list[Any]:
@@ -191,40 +155,11 @@ def _has_dropout(block: Any) -> bool:
     return isinstance(block, nn.Dropout) or any(_has_dropout(child) for child in block._children.values())
 
 
-_POOLS = {"global_avg_pool": nn.GlobalAvgPool2D, "global_max_pool": nn.GlobalMaxPool2D}
-
-
-def _head(base: Base, layers: Sequence[Step], classes: int) -> Any:
-    head = nn.HybridSequential(prefix="head_")
-    if layers[0].name not in _POOLS:
-        head.add(base.tail)
-    for layer in layers:
-        head.add(*_layers(layer, classes))
-    return head
-
-
-def _layers(layer: Step, classes: int) -> list[Any]:
-    match layer.name:
-        case "dropout":
-            return [nn.Dropout(layer.args["p"])]
-        case "dense":
-            units = layer.args["units"]
-            return [nn.Dense(classes if units == "classes" else units)]
-        case "relu":
-            return [nn.Activation("relu")]
-        case "batch_norm":
-            return [nn.BatchNorm()]
-        case "flatten":
-            return [nn.Flatten()]
-        case pool:
-            return [_POOLS[pool](), nn.Flatten()]
-
-
-def _infer_shapes(blocks: Sequence[Any], head: Sequence[Step], size: int) -> None:
+def _infer_shapes(blocks: Sequence[Any], layers: Sequence[Step], size: int) -> None:
     try:
         sequence(blocks).infer_shape(nd.zeros((2, 3, size, size)))
     except mx.MXNetError as error:
-        pool = next((layer for layer in head if layer.name in _POOLS), None)
+        pool = next((layer for layer in layers if LAYERS[layer.name].pools), None)
         if pool is None:
             raise
         raise RecipeError(HeadDoesNotFit(span=pool.place, layer=pool.name)) from error
@@ -255,22 +190,3 @@ def _first_value(name: str, parameter: Any, seed: int) -> Array:
         return np.asarray(rng.uniform(-bound, bound, shape), np.float32)
     ones = last in ("gamma", "running_var") and parameter.init != "zeros"
     return np.full(shape, 1.0 if ones else 0.0, np.float32)
-
-
-class CrossEntropy(gluon.HybridBlock):  # type: ignore[misc]
-    """Cross entropy of each image, (N, C) scores and (N,) labels to (N,).
-
-    With smoothing e the target is 1 - e on the class plus e / C everywhere (arXiv 1512.00567).
-    """
-
-    def __init__(self, label_smoothing: float) -> None:
-        super().__init__()
-        self._smoothing = label_smoothing
-
-    def hybrid_forward(self, F: Any, scores: Any, labels: Any) -> Any:  # noqa: N803
-        """Return the loss of each image; Gluon calls this."""
-        log_share = F.log_softmax(scores, axis=-1)
-        loss = -F.pick(log_share, labels, axis=-1)
-        if self._smoothing:
-            loss = (1 - self._smoothing) * loss - self._smoothing * F.mean(log_share, axis=-1)
-        return loss

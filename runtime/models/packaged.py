@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from recipe_lang.problem import RecipeError
+from runtime.models.base import Normalization
+from runtime.weights.problems import PackageNotInstalled
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,27 @@ class PackagedBase:
     std: float = 128.0
     features: int = 1280
     classes: int = 1000
+    smallest: int = 32
+    has_norms: bool = True
     parts: tuple[str, ...] = ("stem", *(f"block{number}" for number in range(1, 8)))
+
+    @property
+    def native(self) -> int:
+        """The side in pixels of the square images that it is made for."""
+        return self.size
+
+    def accepts(self, side: int, pretrained: bool = False) -> bool:  # noqa: ARG002 - as `ZooRow` has it
+        """Whether square images of `side` pixels run forward and backward."""
+        return side >= self.smallest
+
+    def sizes(self, pretrained: bool = False) -> str:  # noqa: ARG002
+        """Say which sizes `accepts` takes."""
+        return f"{self.smallest}px or more"
+
+    @property
+    def normalization(self) -> Normalization:
+        """What `mean` and `std` are for each channel, values from 0 to 1."""
+        return (self.mean / 255,) * 3, (self.std / 255,) * 3
 
 
 def _lite(version: int, sha256: str, width: float, depth: float, size: int) -> PackagedBase:
@@ -67,7 +89,6 @@ def packaged_file(name: str) -> Path:
     spec = find_spec(base.module)
     if spec is None or not spec.submodule_search_locations:
         from runtime.system.installation import install_command
-        from runtime.weights.problems import PackageNotInstalled
 
         raise RecipeError(PackageNotInstalled(base=name, package=base.package, command=install_command(base.extra)))
     return Path(spec.submodule_search_locations[0], base.file)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from recipe_lang.problem import Kind
 
-from recipe_lang.problem import Problem
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadDoesNotFit(Problem):
-    """The layers of the head take what the layers before them give."""
-
-    code: ClassVar[str] = "E552"
-    layer: str
-
-    def message(self) -> str:
-        return f"`{self.layer}` needs maps of features, and gets a vector for each image"
-
-    def help(self) -> str:
-        return "leave it out"
+HeadDoesNotFit = Kind(
+    "E552",
+    "head does not fit",
+    reason="Each layer of the head takes the output of the layer before it.",
+    fields="layer",
+    message="`{layer}` needs feature maps, but gets a vector for each image",
+    help="leave it out",
+)

@@ -1,4 +1,6 @@
-"""How the learning rate moves within a stage.
+"""How the learning rate moves within a stage: the schedules, what a recipe may say of each beside its formula.
+
+`SCHEDULES` has a row for each, and a row is all that there is of one.
 
 In: a schedule's name and arguments, every length already in steps. Out: a pure function from the step to
 the fraction of the peak rate that this step uses. Nothing is remembered between calls, so that a resumed
@@ -19,7 +21,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from recipe_lang.check.vocabulary import Arg, Default, Duration, Entry, ListOf, Number
 
 Schedule = Callable[[int], float]
 """From a stage's step (0 or more) to a fraction of the peak rate, 0 to 1."""
@@ -35,15 +40,15 @@ def build(
 ) -> Schedule:
     """Return the schedule `name` of `SCHEDULES` for a stage of `total_steps` steps.
 
-    `args` are exactly the row's arguments: `factor` and `final` 0 to 1, `power` above 0, `every` at least 1
-    step, `at` rising steps. Past its last step a stage keeps the value of `total_steps`.
+    `args` are exactly the row's arguments, less `warmup`: `factor` and `final` 0 to 1, `power` above 0, `every` at
+    least 1 step, `at` rising steps. Past its last step a stage keeps the value of `total_steps`.
 
     Raises KeyError for a name that is not in `SCHEDULES`, TypeError for arguments that its row does not take,
     ValueError where a length is below its least value.
     """
     if total_steps < 1 or steps_per_epoch < 1 or warmup_steps < 0:
         raise ValueError(f"no such stage: {total_steps=}, {steps_per_epoch=}, {warmup_steps=}")
-    decay = SCHEDULES[name](_Stage(total_steps, steps_per_epoch, warmup_steps), **args)
+    decay = SCHEDULES[name].decay(_Stage(total_steps, steps_per_epoch, warmup_steps), **args)
 
     def factor(step: int) -> float:
         if step < warmup_steps:
@@ -72,44 +77,177 @@ class _Stage:
         return self.after_warmup(step) / max(1, self.total - self.warmup)
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduleKind:
+    """All about one schedule. Its arguments include `warmup`.
+
+    `decay` takes a `_Stage` and the row's arguments less `warmup`, lengths in steps. `period` names the argument after
+    whose length the rate drops, again and again; `milestones` the one that lists lengths from the stage's beginning, in
+    ascending order.
+    """
+
+    entry: Entry
+    decay: Callable[..., Schedule]
+    period: str = ""
+    milestones: str = ""
+
+
+# --- arguments and letters that several have -------------------------------------------------
+
+_WARMUP = Arg(
+    "warmup",
+    Duration(whole=False, zero=True, share=True),
+    "Length of the linear warm-up from 0, inside the stage: of W steps, step s has s / W of the peak.",
+    Default("0 epochs"),
+)
+_FINAL = Arg("final", Number(0, 1), "Learning rate at the end, as a fraction of the peak.", 0.0)
+
+
+def _factor(default: float, doc: str) -> Arg:
+    return Arg("factor", Number(0, 1, above=True), doc, default)
+
+
+_LETTERS = "f the fraction of the peak, s the step from 0, W the steps of the warm-up"
+_DECAYING = f"{_LETTERS}, S those of the stage\nt = (s - W) / (S - W)"
+
+
+# --- constant --------------------------------------------------------------------------------
+
+
 def _constant(stage: _Stage) -> Schedule:
     return lambda step: 1.0
 
 
+CONSTANT = ScheduleKind(
+    Entry(
+        "constant",
+        "The peak learning rate throughout.",
+        (_WARMUP,),
+        positional=0,
+        examples=("schedule = constant", "schedule = constant(warmup = 100 steps)"),
+    ),
+    _constant,
+)
+
+
+# --- step ------------------------------------------------------------------------------------
+
+
 def _step(stage: _Stage, *, every: int, factor: float) -> Schedule:
+    """Drop after each `every` steps, as MXNet's FactorScheduler and PyTorch's StepLR."""
     if every < 1:
         raise ValueError(f"{every=} steps, at least 1 is needed")
     return lambda step: factor ** (stage.after_warmup(step) // every)
 
 
+STEP = ScheduleKind(
+    Entry(
+        "step",
+        "Multiplies the learning rate by `factor` each time `every` has passed.",
+        (
+            Arg("every", Duration(), "Length between two drops.", Default("10 epochs")),
+            _factor(0.1, "What each drop multiplies the learning rate by."),
+            _WARMUP,
+        ),
+        source="mxnet.lr_scheduler.FactorScheduler",
+        formula=f"{_LETTERS}\nf = factor^floor((s - W) / every)",
+        examples=("schedule = step(every = 2 epochs, factor = 0.5)",),
+    ),
+    _step,
+    period="every",
+)
+
+
+# --- multistep -------------------------------------------------------------------------------
+
+
 def _multistep(stage: _Stage, *, at: Sequence[int], factor: float) -> Schedule:
-    places = sorted(at)
-    return lambda step: factor ** bisect_right(places, step)
+    """Drop at each step of `at`, as MXNet's MultiFactorScheduler and PyTorch's MultiStepLR."""
+    milestones = sorted(at)
+    return lambda step: factor ** bisect_right(milestones, step)
+
+
+MULTISTEP = ScheduleKind(
+    Entry(
+        "multistep",
+        "Multiplies the learning rate by `factor` at each of the given milestones of the stage.",
+        (
+            Arg("at", ListOf(Duration()), "The milestones, in ascending order."),
+            _factor(0.1, "What each drop multiplies the learning rate by."),
+            _WARMUP,
+        ),
+        source="mxnet.lr_scheduler.MultiFactorScheduler",
+        formula="f the fraction of the peak\nf = factor^(number of the milestones that are reached)",
+        examples=("for = 10 epochs\nschedule = multistep(at = [5 epochs, 8 epochs], factor = 0.1)",),
+    ),
+    _multistep,
+    milestones="at",
+)
+
+
+# --- exponential -----------------------------------------------------------------------------
 
 
 def _exponential(stage: _Stage, *, factor: float) -> Schedule:
+    """Fall evenly over the steps of each epoch, as Keras's ExponentialDecay without staircase."""
     return lambda step: factor ** (stage.after_warmup(step) / stage.steps_per_epoch)
+
+
+EXPONENTIAL = ScheduleKind(
+    Entry(
+        "exponential",
+        "Multiplies the learning rate by `factor` over each epoch, smoothly.",
+        (_factor(0.9, "What each epoch multiplies the learning rate by."), _WARMUP),
+        source="torch.optim.lr_scheduler.ExponentialLR, per step",
+        formula=f"{_LETTERS}\nf = factor^((s - W) / steps of an epoch)",
+        examples=("schedule = exponential(factor = 0.8)",),
+    ),
+    _exponential,
+)
+
+
+# --- polynomial ------------------------------------------------------------------------------
 
 
 def _polynomial(stage: _Stage, *, power: float, final: float) -> Schedule:
     return lambda step: final + (1 - final) * (1 - stage.progress(step)) ** power
 
 
+POLYNOMIAL = ScheduleKind(
+    Entry(
+        "polynomial",
+        "From the peak down to `final`, in a straight line where `power` is 1.",
+        (Arg("power", Number(0, 10, above=True), "Exponent of the decay.", 1.0), _FINAL, _WARMUP),
+        source="mxnet.lr_scheduler.PolyScheduler",
+        formula=f"{_DECAYING}\nf = final + (1 - final) (1 - t)^power",
+        examples=("schedule = polynomial(power = 2, final = 1%)",),
+    ),
+    _polynomial,
+)
+
+
+# --- cosine ----------------------------------------------------------------------------------
+
+
 def _cosine(stage: _Stage, *, final: float) -> Schedule:
+    """Fall along half a cosine: equation 5 of the paper, one period."""
     return lambda step: final + (1 - final) * (1 + math.cos(math.pi * stage.progress(step))) / 2
 
 
-SCHEDULES: Mapping[str, Callable[..., Schedule]] = {
-    # The peak throughout.
-    "constant": _constant,
-    # Times `factor` after each `every` steps (MXNet FactorScheduler, PyTorch StepLR).
-    "step": _step,
-    # Times `factor` at each step of `at` (MXNet MultiFactorScheduler, PyTorch MultiStepLR).
-    "multistep": _multistep,
-    # Times `factor` in each epoch, evenly over its steps (Keras ExponentialDecay without staircase).
-    "exponential": _exponential,
-    # Down to `final` as (1 - t/T)^power (MXNet PolyScheduler).
-    "polynomial": _polynomial,
-    # Down to `final` along half a cosine (SGDR, arXiv 1608.03983, equation 5, one period).
-    "cosine": _cosine,
+COSINE = ScheduleKind(
+    Entry(
+        "cosine",
+        "From the peak down to `final` along half a cosine.",
+        (_FINAL, _WARMUP),
+        source="Loshchilov and Hutter, arXiv 1608.03983, one period",
+        positional=0,
+        formula=f"{_DECAYING}\nf = final + (1 - final) (1 + cos(pi t)) / 2",
+        examples=("schedule = cosine(warmup = 1 epoch, final = 1%)", "schedule = cosine(warmup = 10%)"),
+    ),
+    _cosine,
+)
+
+SCHEDULES: dict[str, ScheduleKind] = {
+    row.entry.name: row for row in (CONSTANT, STEP, MULTISTEP, EXPONENTIAL, POLYNOMIAL, COSINE)
 }
+"""The schedules by name, in the order in which they are shown."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from fnmatch import fnmatchcase
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from recipe_lang.check.checked import Metric, Selection
 from recipe_lang.source import Span
@@ -74,15 +74,41 @@ class NetFacts:
     inputs: Mapping[str, int]
 
 
+class TargetFacts(Protocol):
+    """What is known of the targets of a run: a frozen dataclass of plain values, which stand in the plan."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the outputs are called: the classes, or the numbers."""
+
+    @property
+    def counts(self) -> Mapping[str, tuple[int, ...]]:
+        """For each set the count of images of each group; empty where no images were listed."""
+
+    def as_file(self) -> Any:
+        """Return the content of the file of the run folder that says what the outputs are."""
+
+    def in_result(self) -> dict[str, Any]:
+        """Return what `result.json` has of them."""
+
+    def row(self) -> tuple[str, str]:
+        """Return the row of `ftr plan --all`: a title, and what it says."""
+
+    def brief(self) -> str:
+        """Return what `ftr plan` says behind the training images."""
+
+    def outputs(self) -> str:
+        """Return what an exported model gives."""
+
+
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """The class names in order, and for each set the count of images of each class.
+    """What is known of the targets, and of the sizes of the images.
 
     `sides` are the least and the largest side in pixels of the training images where all are known to be square.
     """
 
-    classes: tuple[str, ...]
-    counts: Mapping[str, tuple[int, ...]]
+    target: TargetFacts
     sides: tuple[int, int] | None = None
 
 
@@ -192,12 +218,11 @@ class DataPlan:
     prepare: tuple[Step, ...]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    classes: tuple[str, ...]
-    counts: Mapping[str, tuple[int, ...]]
+    target: TargetFacts = field(metadata={"inline": True})
 
     def images(self, name: str) -> int:
         """How many images a set has; 0 when there is none."""
-        return sum(self.counts.get(name, ()))
+        return sum(self.target.counts.get(name, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,12 +283,17 @@ def trained_names(
 def as_json(value: Any) -> Any:
     """Return a plan, a part of it, or other plain values as data for JSON.
 
-    Places become `file:line:column`; infinite numbers and NaN, which JSON has not, become None.
+    The fields of an `inline` one stand in its place. Places become `file:line:column`; infinite numbers and NaN, which
+    JSON has not, become None.
     """
     if isinstance(value, Span | Path | Metric):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return {item.name: as_json(getattr(value, item.name)) for item in fields(value)}
+        plain: dict[str, Any] = {}
+        for item in fields(value):
+            inner = as_json(getattr(value, item.name))
+            plain |= inner if item.metadata.get("inline") else {item.name: inner}
+        return plain
     if isinstance(value, Mapping):
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

@@ -21,8 +21,8 @@ from typing import Any
 from runtime.plan.types import Plan
 from runtime.runs.folder import Record
 from runtime.runs.writer import Extra
+from runtime.tasks.catalog import TASKS
 
-_SHOWN = ("accuracy", "balanced_accuracy", "f1")
 _SETTINGS_FROM = ("MPLBACKEND", "MATPLOTLIBRC")
 
 
@@ -113,7 +113,7 @@ def _drawn(plan: Plan, record: Record) -> bytes:
     loss.plot(places, [e.train_loss for e in epochs], "o-", ms=3, label="train, mean of the epoch")
     loss.plot(places, [e.values["loss"] for e in epochs], "o-", ms=3, label="validation")
     rate.plot(steps, [event.rate for event in record.steps], color="tab:purple")
-    for name in _SHOWN:
+    for name in TASKS[plan.task].curves:
         metrics.plot(places, [e.values[name] for e in epochs], "o-", ms=3, label=f"valid.{name}")
     for axes, title in ((loss, "loss"), (rate, "learning rate"), (metrics, "metrics")):
         _finish(axes, title, plan, starts)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from recipe_lang.words import printable
 from runtime.data.images import ImageError, Reading, as_rgb, open_small
-from runtime.data.sources.files import ImageRef
+from runtime.data.listing import ImageRef
 from runtime.data.sources.skipped import passed_line
 from runtime.system.prefetch import in_order
 from runtime.workflows.data_check.check import KINDS, DataReport, Group, Kind, Seen

@@ -6,36 +6,37 @@ with the longest values that are usual, so that the lines of a stage look alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
+from typing import Literal
 
 from rich.text import Text
 
 from runtime.plan.types import StagePlan
+from runtime.tasks.protocol import Metric, Task
 from runtime.training.events import Evaluated
-
-_SHORT = {"accuracy": "acc", "balanced_accuracy": "bal", "precision": "prec", "recall": "rec"}
-_LONG = {"balanced_accuracy": "balanced"}
 
 
 @dataclass(frozen=True, slots=True)
 class EpochLine:
-    """What a line says: `metrics` by name, the monitored one first; `speed` in images a second, 0 where unknown."""
+    """What a line says: `metrics` with their values, the monitored one first; `speed` in images a second, 0 where it is
+    unknown.
+    """
 
     place: str
     loss: float
     valid_loss: float
-    metrics: Sequence[tuple[str, float]]
+    metrics: Sequence[tuple[str, Metric, float]]
     speed: float
     is_best: bool
 
     @classmethod
-    def of(cls, stage: StagePlan, event: Evaluated, speed: float) -> EpochLine:
+    def of(cls, task: Task, stage: StagePlan, event: Evaluated, speed: float) -> EpochLine:
         """Return the line of an evaluation."""
         monitor = stage.monitor.name if stage.monitor else ""
-        names = dict.fromkeys(name for name in (monitor, "accuracy", "balanced_accuracy") if name not in ("", "loss"))
-        metrics = [(name, event.values[name]) for name in names]
+        names = dict.fromkeys(name for name in (monitor, *task.shown) if name not in ("", "loss"))
+        metrics = [(name, task.metrics[name], event.values[name]) for name in names]
         speed, is_best = (speed, event.is_best) if event.epoch else (0.0, False)  # what the stage began with
         return cls(place(stage, event.step), event.train_loss, event.values["loss"], metrics, speed, is_best)
 
@@ -65,9 +66,10 @@ def number(value: float, digits: int) -> str:
     return text if float(text) else text.removeprefix("-")
 
 
-def _metrics(line: EpochLine, names: Mapping[str, str], count: int) -> list[str]:
+def _metrics(line: EpochLine, form: Literal["short", "long"], count: int) -> list[str]:
     """Return the first metrics, each at its place in the line, whichever is monitored."""
-    return [f"{names.get(name, name)} {value:.3f}" for name, value in sorted(line.metrics[:count])]
+    chosen = sorted(line.metrics[:count], key=lambda each: each[0])
+    return [f"{getattr(metric, form) or name} {metric.text(value)}" for name, metric, value in chosen]
 
 
 def _full(line: EpochLine) -> Text:
@@ -75,7 +77,7 @@ def _full(line: EpochLine) -> Text:
         f"  {line.place}  loss {number(line.loss, 3)}",
         ("  valid", "bold"),
         f" loss {number(line.valid_loss, 3)}",
-        *(f"  {metric}" for metric in _metrics(line, _LONG, 3)),
+        *(f"  {metric}" for metric in _metrics(line, "long", 3)),
         (f"  {line.speed:,.0f} images/s" if line.speed else "", "dim"),
         ("  best" if line.is_best else "", "green"),
     )
@@ -87,7 +89,7 @@ def _short(metrics: int, with_speed: bool) -> Callable[[EpochLine], Text]:
             f"  {line.place}  loss {number(line.loss, 3)} ",
             ("valid", "bold"),
             f" {number(line.valid_loss, 3)}  ",
-            " ".join(_metrics(line, _SHORT, metrics)),
+            " ".join(_metrics(line, "short", metrics)),
             (f"  {line.speed:,.0f}/s" if with_speed and line.speed else "", "dim"),
             ("  best" if line.is_best else "", "green"),
         )
@@ -99,7 +101,7 @@ def _compact(loss: str, mark: str) -> Callable[[EpochLine], Text]:
     def form(line: EpochLine) -> Text:
         return Text.assemble(
             f" {line.place.partition(' ')[2]} {loss}{number(line.loss, 3)}/{number(line.valid_loss, 3)} ",
-            *_metrics(line, _SHORT, 1),
+            *_metrics(line, "short", 1),
             (mark if line.is_best else "", "green"),
         )
 

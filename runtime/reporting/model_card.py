@@ -17,18 +17,12 @@ from typing import Any
 from recipe_lang.check.checked import CallValue, Value
 from recipe_lang.output.resolved import value_text
 from recipe_lang.words import printable
+from runtime.data.sources.catalog import SOURCES
 from runtime.runs.pack.pack import Card
-from runtime.tasks.classification.metrics import telling
 from runtime.vocabulary import VOCABULARY
 
-_MOST_CLASSES = 200  # in the table
+_MOST_ENTRIES = 200  # in the list
 _LONGEST = 200  # characters of a name
-_DATA_LICENCES = {
-    "solar_cells": "CC BY-NC-SA 4.0: not for commercial use",
-    "fashion_mnist": "MIT",
-    "digits": "BSD-3-Clause, with scikit-learn",
-}
-_METRICS = ("accuracy", "balanced_accuracy", "f1", "precision", "recall", "top5", "loss")
 _MARKS = re.compile(r"[\\`*_{}\[\]<>#!|~&:@$]|(?<=www)\.", re.IGNORECASE)
 
 
@@ -38,12 +32,13 @@ def card_text(card: Card) -> str:
 
 
 def _front(card: Card) -> Iterator[str]:
+    words = card.task.card(card.targets)
     entries: dict[str, Any] = {
         "library_name": "ftr",
-        "pipeline_tag": "image-classification",
+        **({"pipeline_tag": words.pipeline} if words.pipeline else {}),
         "license": card.licence or "unknown",
-        "tags": ["image-classification", "transfer-learning", "mxnet", "gluoncv", "ftr"],
-        "metrics": ["accuracy"],
+        "tags": [words.tag, "transfer-learning", "mxnet", "gluoncv", "ftr"],
+        "metrics": [words.headline],
     }
     if results := list(_evaluations(card)):
         entries["model-index"] = [{"name": _plain(card.name), "results": results}]
@@ -53,9 +48,10 @@ def _front(card: Card) -> Iterator[str]:
 
 
 def _evaluations(card: Card) -> Iterator[dict[str, Any]]:
+    words = card.task.card(card.targets)
     for name, numbers in _measured(card):
         yield {
-            "task": {"type": "image-classification"},
+            "task": {"type": words.tag},
             "dataset": {"name": _data_set(card, name), "type": "other", "split": name},
             "metrics": [{"type": key, "name": key.replace("_", " "), "value": value} for key, value in numbers.items()],
         }
@@ -64,7 +60,8 @@ def _evaluations(card: Card) -> Iterator[dict[str, Any]]:
 def _measured(card: Card) -> list[tuple[str, dict[str, float]]]:
     """Return the sets that were measured, each with its numbers."""
     found = []
-    keys = [key for key in _METRICS if key in telling(len(card.classes))]
+    telling = card.task.telling(card.targets)
+    keys = [key for key in card.task.card(card.targets).metrics if key in telling]
     for name in ("test", "valid"):
         report = card.result.get(name)
         if isinstance(report, dict):
@@ -76,16 +73,16 @@ def _use(card: Card) -> Iterator[str]:
     yield from ("", f"# {_safe(card.name)}", "")
     if about := card.recipe["about"]:
         yield from (_safe(about, limit=2000), "")
-    count = len(card.classes)
-    yield f"Sorts images into {count} classes. It was fine-tuned on the data set {_safe(_data_set(card, 'train'))},"
+    words = card.task.card(card.targets)
+    yield f"{words.sentence} Fine-tuned on the data set {_safe(_data_set(card, 'train'))},"
     yield "with Apache MXNet and GluonCV, by the recipe below."
     yield from ("", "## Intended use", "")
-    yield "For images like those of the data below. On others, and where a wrong answer does harm, measure it first:"
-    yield "it always names one of its classes, also for an image that shows none of them."
-    yield from ("", "Classes, in the order of the scores:", "")
-    yield from (f"{number}. {_safe(name)}" for number, name in enumerate(card.classes[:_MOST_CLASSES], 1))
-    if count > _MOST_CLASSES:
-        yield from ("", f"and {count - _MOST_CLASSES} more, in `classes.json`.")
+    yield "For images like those of the data below. On others, and where a wrong answer does harm, evaluate it first:"
+    yield words.warning
+    yield from ("", words.heading, "")
+    yield from (f"{number}. {_safe(name)}" for number, name in enumerate(words.entries[:_MOST_ENTRIES], 1))
+    if len(words.entries) > _MOST_ENTRIES:
+        yield from ("", f"and {len(words.entries) - _MOST_ENTRIES} more, in `{card.task.file}`.")
 
 
 def _data(card: Card) -> Iterator[str]:
@@ -100,16 +97,16 @@ def _data(card: Card) -> Iterator[str]:
     yield from ("", "The images are not part of this model.", "")
     calls = {value.value.name for value in card.recipe.block("data").fields.values() if _is_source(value.value)}
     for call in sorted(calls):
-        yield f"- licence of `{call}`: {_DATA_LICENCES.get(call, 'not stated here; ask the author')}"
+        yield f"- licence of `{call}`: {SOURCES[call].licence or 'not stated here; ask the author'}"
 
 
 def _results(card: Card) -> Iterator[str]:
     yield from ("", "## Results", "")
     measured = _measured(card)
     if not measured:
-        yield "This run has not measured its final weights."
+        yield "This run has not evaluated its final weights."
         return
-    names = [key for key in _METRICS if any(key in numbers for _, numbers in measured)]
+    names = [key for key in card.task.card(card.targets).metrics if any(key in numbers for _, numbers in measured)]
     yield f"| set | {' | '.join(name.replace('_', ' ') for name in names)} |"
     yield "|---" * (len(names) + 1) + "|"
     for name, numbers in measured:
@@ -150,7 +147,7 @@ def _running(card: Card) -> Iterator[str]:
     yield from ("", "## How to run", "", "```sh")
     if card.weights:
         yield "ftr predict model.ftrpack photo.jpg"
-        yield "ftr evaluate model.ftrpack --data photos   # one folder for each class"
+        yield f"ftr evaluate model.ftrpack --data {card.task.card(card.targets).data}"
     settings = card.result.get("settings")
     given = settings.items() if isinstance(settings, dict) else ()
     options = "".join(f" --set {quote(_plain(f'{name}={value}'))}" for name, value in given)

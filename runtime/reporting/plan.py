@@ -11,7 +11,7 @@ from rich.text import Text
 
 from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.output.resolved import values_with_places
-from recipe_lang.words import counted, printable
+from recipe_lang.words import counted
 from runtime.plan import schedules
 from runtime.plan.types import DataPlan, Length, PartPlan, Plan, StagePlan, Step
 from runtime.plan.views import is_fixed, view_count
@@ -97,10 +97,10 @@ def _head(plan: Plan) -> RenderableType:
     total = plan.stages[0].numbers
     rows: list[tuple[str, RenderableType]] = [
         ("recipe", Text.assemble((plan.name, "bold cyan"), f"  {plan.hash[:12]}")),
-        ("base", f"{call_text(plan.base)}, {total:,} numbers with the head"),
+        ("base", f"{call_text(plan.base)}, {total:,} parameters with the head"),
         ("head", ", ".join(call_text(layer) for layer in plan.head)),
         ("images", _images(data)),
-        ("classes", _classes(data)),
+        data.target.row(),
         ("evaluation", steps_text(data.prepare)),
         ("normalize", f"mean {_rounded(data.mean)}, std {_rounded(data.std)}"),
         ("batch", f"{counted(data.batch, 'image')} of {data.size} x {data.size}{left_out(data)}"),
@@ -115,22 +115,16 @@ def _rounded(values: tuple[float, ...]) -> str:
 
 
 def _images(data: DataPlan) -> str:
-    sets = [f"{name} {data.images(name):,}" for name in data.counts]
+    sets = [f"{name} {data.images(name):,}" for name in data.target.counts]
     return ", ".join(sets) + "".join(
-        f"; {name} is {call_text(step)}" for name, step in data.sources.items() if name in data.counts
+        f"; {name} is {call_text(step)}" for name, step in data.sources.items() if name in data.target.counts
     )
 
 
 def left_out(data: DataPlan) -> str:
     """Say how many training images fill no batch; nothing where all do."""
     lost = data.images("train") % data.batch
-    return f"; {counted(lost, 'image')} left out, others each epoch" if lost else ""
-
-
-def _classes(data: DataPlan) -> str:
-    pairs = [f"{printable(name)} ({count:,})" for name, count in zip(data.classes, data.counts["train"], strict=True)]
-    shown = ", ".join(pairs[:8])
-    return f"{len(pairs)}: {shown}{', …' if len(pairs) > 8 else ''}"
+    return f"; {counted(lost, 'image')} dropped each epoch" if lost else ""
 
 
 def steps_text(steps: tuple[Step, ...]) -> str:
@@ -163,7 +157,7 @@ def _stage(plan: Plan, stage: StagePlan, probe: Probe | None, ascii_only: bool) 
         ("frozen prefix", _prefix(plan, stage)),
         ("length", length(stage)),
         ("optimizer", call_text(stage.optimizer)),
-        ("rate", f"{curve(stage, 40, ascii_only)}  {call_text(stage.schedule)}{warmup(stage)}"),
+        ("learning rate", f"{curve(stage, 40, ascii_only)}  {call_text(stage.schedule)}{warmup(stage)}"),
         ("loss", call_text(stage.loss)),
         ("training", steps_text(stage.augment)),
         ("keeps", keeps(stage)),
@@ -181,13 +175,13 @@ def _prefix(plan: Plan, stage: StagePlan) -> str:
         return "none"
     parts = span(stage.parts[: stage.cut])
     if stage.views is None:
-        kept = "kept for validation and test"
+        kept = "cached for validation and test"
         if stage.epochs > _VERSIONS:
             kept += f" (for training too with `views = {_VERSIONS}` in the stage, or with flips only)"
         return f"{parts}: runs on each batch, since {new_each_time(stage)}; {kept}"
-    numbers = "numbers of half precision" if plan.data.features == "half" else "numbers"
-    kept = f"{stage.features:,} {numbers}, at most {kept_bytes(plan, stage)}"
-    return f"{parts}: runs once on {_seen(stage)} and is kept, {kept}"
+    numbers = "half-precision features" if plan.data.features == "half" else "features"
+    kept = f"caches {stage.features:,} {numbers} for each, at most {kept_bytes(plan, stage)}"
+    return f"{parts}: runs once on {_seen(stage)}; {kept}"
 
 
 def span(parts: Sequence[PartPlan]) -> str:
@@ -245,7 +239,7 @@ def _parts(stage: StagePlan) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name, justify in (("part", "left"), ("trains", "right"), ("of", "right"), ("norms", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    table.add_column("rate: start, peak, end")
+    table.add_column("lr: start, peak, end")
     for part in stage.parts:
         rates = _rates(stage, part.lr_scale) if part.trained else "frozen"
         style = "" if part.trained else "dim"

@@ -62,7 +62,7 @@ def show_summary(console: Console, plan: Plan, recipe: CheckedRecipe, probe: Pro
         console.print(claims(plan))
     if probe is not None:
         console.print(whole_cost(probe), style="bold")
-    console.print("every value and where it is from: ftr plan --all", style="dim")
+    console.print("all values and where they come from: ftr plan --all", style="dim")
 
 
 def _rows(rows: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> RenderableType:
@@ -83,11 +83,9 @@ def _head(plan: Plan, changed: _Changed) -> Iterator[tuple[str, str]]:
     weights = plan.base.args.get("weights") or "random"
     origin = weights.name if isinstance(weights, Step) else weights
     yield "base", f"{plan.base.args['name']}, {origin} weights; {plan.stages[0].numbers:,} parameters"
-    least, most = min(data.counts["train"]), max(data.counts["train"])
-    each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-    classes = f" ({len(data.classes):,} classes of {each})"
-    yield "images", ", ".join(f"{n} {data.images(n):,}{classes if n == 'train' else ''}" for n in data.counts)
-    yield "from", ", ".join(_source(name, step) for name, step in data.sources.items() if name in data.counts)
+    targets = data.target.brief()
+    yield "images", ", ".join(f"{n} {data.images(n):,}{targets if n == 'train' else ''}" for n in data.target.counts)
+    yield "from", ", ".join(_source(name, step) for name, step in data.sources.items() if name in data.target.counts)
     steps = counted(data.images("train") // data.batch, "batch", "batches")
     yield "epoch", f"{steps} of {data.batch:,} at {data.size}px{left_out(data)}"
     kinds = ((of.kind if of else "", name, text) for of, name, text in changed)
@@ -107,7 +105,7 @@ def _stage(plan: Plan, stage: StagePlan, changed: list[tuple[str, str]], ascii_o
     yield "trains", f"{_parts(trained, stage)}{why}: {stage.trained:,} of {stage.numbers:,}"
     yield "frozen", _frozen(plan, stage)
     how = f"{_brief('optimizer', stage.optimizer)}; {_brief('schedule', stage.schedule)}{warmup(stage)}"
-    yield "rate", f"{curve(stage, _CURVE, ascii_only)}  {_rates(stage, trained)}; {how}"
+    yield "lr", f"{curve(stage, _CURVE, ascii_only)}  {_rates(stage, trained)}; {how}"
     yield "keeps", "; stops ".join(part for part in (keeps(stage), stops(stage)) if part)
     yield "set", ", ".join(f"{name} = {text}" for name, text in changed if name not in _SAID["stage"])
 
@@ -132,7 +130,7 @@ def _frozen(plan: Plan, stage: StagePlan) -> str:
         return f"{before}: runs on each batch, since {new_each_time(stage)}"
     kind = "versions" if is_fixed(stage.augment, stage.views) else "views"
     each = f"each of {views(stage)} {kind}" if views(stage) > 1 else "each image"
-    return f"{before}: once for {each}, kept: <= {kept_bytes(plan, stage)}"
+    return f"{before}: once for {each}, cached: <= {kept_bytes(plan, stage)}"
 
 
 def _brief(family: str, step: Step) -> str:

@@ -23,12 +23,18 @@ from runtime.reporting.epoch_line import EpochLine, number, place
 from runtime.reporting.time_left import TimeLeft
 from runtime.system.best_effort import reason_of
 from runtime.system.streams import going_on
-from runtime.tasks.classification.metrics import METRICS, telling
+from runtime.tasks.catalog import TASKS
+from runtime.tasks.protocol import Metric
 from runtime.training.events import (
+    Advised,
     Evaluated,
     EvaluationStarted,
     Event,
     FeaturesComputed,
+    FolderOpened,
+    ImagesChecked,
+    ImagesConverted,
+    Preliminary,
     Resumed,
     RolledBack,
     StageFinished,
@@ -67,7 +73,7 @@ class Display:
     def __init__(self, console: Console, clock: Callable[[], float], plan: Plan, quiet: bool = False) -> None:
         self._console = console
         self._clock = clock
-        self._plan = plan
+        self._plan, self._task = plan, TASKS[plan.task]
         self._quiet = quiet
         self._now: _Now | None = None
         self._left = TimeLeft(plan)
@@ -87,11 +93,7 @@ class Display:
             if self._moving is not None:
                 self._moving.close()
 
-    def checking(self, done: int, total: int) -> None:
-        """Show how far the check of the images is."""
-        self._try(partial(self._check, done, total))
-
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Preliminary | Event) -> None:
         """Show one event."""
         self._try(partial(self._take, event))
 
@@ -108,7 +110,7 @@ class Display:
                 self._failed = True
                 self.__exit__(None, None, None)
                 self._be_quiet()
-                print(f"the run goes on, but is shown no more: {reason_of(fault)}", file=sys.stderr)
+                print(f"the run continues without a progress display: {reason_of(fault)}", file=sys.stderr)
 
     def _check(self, done: int, total: int) -> None:
         self._show([Text(f"checking images: {done:,} of {total:,}")])
@@ -118,21 +120,32 @@ class Display:
     def _be_quiet(self) -> None:
         self._quiet, self._moving = True, None
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Preliminary | Event) -> None:
+        match event:
+            case ImagesChecked():
+                self._check(event.done, event.total)
+            case FolderOpened():  # images that were skipped make another plan
+                self._plan, self._left = event.plan, TimeLeft(event.plan)
+            case ImagesConverted() | Advised():  # lines and problems for standard error
+                pass
+            case _:
+                self._trained(event)
+
+    def _trained(self, event: Event) -> None:
         now = self._clock()
         self._left.take(event, now)
         match event:
             case Resumed():
                 for reason in event.passed_over:
-                    self._say(Text(f"passed over, because it is damaged: {reason}", style="yellow"))
+                    self._say(Text(f"skipped a damaged checkpoint: {reason}", style="yellow"))
                 for name, before, then in event.changed:
-                    self._say(Text(f"{name} was {before}, is {then}: this may change the weights", style="yellow"))
+                    self._say(Text(f"{name} changed from {before} to {then}: weights may differ", style="yellow"))
                 steps = self._plan.stages[event.stage].steps
                 is_over = event.step == steps and event.stage == len(self._plan.stages) - 1
-                where = f"continues in stage {event.stage + 1}, after step {event.step:,} of {steps:,}"
+                where = f"resumes in stage {event.stage + 1}, after step {event.step:,} of {steps:,}"
                 if event.stage == event.step == 0:
-                    where = "begins again: there is no checkpoint yet"
-                self._say(Text("all training is done; the final weights are measured" if is_over else where))
+                    where = "starts over: there is no checkpoint yet"
+                self._say(Text("training is done; evaluating the final weights" if is_over else where))
             case StageStarted():
                 self._now = _Now(event.plan, now, event.step, resumed=now)
                 self._say(*self._stage_lines(event.plan))
@@ -142,7 +155,7 @@ class Display:
                 self._now.images += event.images
                 self._progress()
             case FeaturesComputed() if self._now is not None:
-                self._now.doing = f"frozen part: {event.done:,} of {event.total:,} images"
+                self._now.doing = f"frozen features: {event.done:,} of {event.total:,} images"
                 self._progress(force=event.done == event.total)
             case EvaluationStarted() if self._now is not None:
                 self._now.busy_s += now - self._now.resumed
@@ -157,14 +170,14 @@ class Display:
                 self._say(
                     Text(
                         f"  the {event.what} is {event.loss} at step {event.failed}: back to step {event.step}, "
-                        f"at {event.factor:.3g} times the rate",
+                        f"at {event.factor:.3g} times the learning rate",
                         style="yellow",
                     )
                 )
             case StageFinished() if self._now is not None:
                 took = _duration(now - self._now.started)
                 early = "stopped early, " if event.reason != "done" else ""
-                nothing = "; gained nothing" if event.gained is False else ""
+                nothing = "; no improvement" if event.gained is False else ""
                 self._say(Text(f"  {early}{took}{nothing}; keeps {event.kept}", style="yellow" if nothing else "dim"))
 
     def _stage_lines(self, stage: StagePlan) -> Sequence[Text]:
@@ -173,7 +186,7 @@ class Display:
             (f"stage {stage.position + 1} of {len(self._plan.stages)}", "bold cyan"), (f"  {stage.title}", "bold")
         )
         why = f" ({stage.left_out()})" if stage.left_out() else ""
-        whole, short = (f"  trains {stage.trained:,}{of}{why}" for of in (f" of {stage.numbers:,}", ""))
+        whole, short = (f"  trains {stage.trained:,}{of}{why}" for of in (f" of {stage.numbers:,} parameters", ""))
         if self._fits(head.cell_len + len(whole)):
             return (head + Text(whole),)
         return head, Text(whole if self._fits(len(whole)) else short)
@@ -185,17 +198,18 @@ class Display:
     def _evaluated(self, now: _Now, event: Evaluated) -> None:
         speed = now.images / now.busy_s if now.busy_s > 0 else 0.0
         columns = self._console.width if self._console.is_terminal else None
-        self._say(EpochLine.of(now.stage, event, speed).text(columns))
+        self._say(EpochLine.of(self._task, now.stage, event, speed).text(columns))
         if event.epoch:  # not what the stage began with: no training loss goes with it
             now.evaluated.append(event)
         monitor = now.stage.monitor
         if event.is_best and monitor is not None:
             best = f"{event.values[monitor.name]:.4f}, {_at(now.stage, event)}"
             now.best = (f"best {monitor} {best}", f"best {best}")
-        since = worse_since(now.evaluated, monitor.name if monitor else "accuracy")
+        name = monitor.name if monitor else self._task.monitor
+        since = worse_since(now.evaluated, name, self._task.metrics[name])
         if since is not None and not now.warned:
             where = _at(now.stage, since)
-            text = f"  valid worse, train better since {where}: overfitting?"
+            text = f"  valid loss up, train loss down since {where}: overfitting?"
             self._say(Text(text if self._fits(len(text)) else f"  overfitting since {where}?", style="yellow"))
         now.warned = since is not None
 
@@ -211,7 +225,7 @@ class Display:
         step = last.step if last else now.first_step
         busy = now.busy_s + (self._clock() - now.resumed if not now.doing else 0.0)
         speed = f"{now.images / busy:,.0f} images/s" if busy > 0 and now.images else ""
-        details = [f"loss {number(last.loss, 3)}", speed, f"rate {last.rate:.2e}"] if last else []
+        details = [f"loss {number(last.loss, 3)}", speed, f"lr {last.rate:.2e}"] if last else []
         where = "" if stage.steps.is_in_steps else place(stage, min(step + (not now.doing), stage.steps))
         count = f"{step:,}/{stage.steps:,}{' steps' if stage.steps.is_in_steps else ''}"
         done = "  ".join(part for part in (count, self._time_left(width - len(count) - 2)) if part)
@@ -262,7 +276,7 @@ class Display:
                 self._console.print(line, soft_wrap=not self._console.is_terminal, highlight=False)
 
 
-def worse_since(evaluated: Sequence[Evaluated], metric: str) -> Evaluated | None:
+def worse_since(evaluated: Sequence[Evaluated], name: str, metric: Metric) -> Evaluated | None:
     """Return the epoch since which the validation has become worse while the training has become better, if there is.
 
     It is that of the lowest validation loss, at least three epochs ago. Where the metric is better than then, a loss
@@ -271,9 +285,9 @@ def worse_since(evaluated: Sequence[Evaluated], metric: str) -> Evaluated | None
     if not evaluated:
         return None
     last, lowest = evaluated[-1], min(evaluated, key=lambda event: event.values["loss"])
-    higher = METRICS[metric].higher_is_better
-    gained = last.values[metric] - lowest.values[metric]
-    is_worse = last.values["loss"] > _MARGIN * lowest.values["loss"] and not (gained > 0 if higher else gained < 0)
+    gained = last.values[name] - lowest.values[name]
+    is_better = gained > 0 if metric.higher_is_better else gained < 0
+    is_worse = last.values["loss"] > _MARGIN * lowest.values["loss"] and not is_better
     is_old = last.epoch - lowest.epoch >= _PATIENCE
     return lowest if is_old and is_worse and last.train_loss < lowest.train_loss else None
 
@@ -314,8 +328,8 @@ def _rough(seconds: float) -> str:
     return f"{round(minutes / 30) / 2:g} h"
 
 
-def summary(console: Console, result: Mapping[str, Any], folder: object) -> None:
-    """Print what came out: metrics of the sets, the verdict on each claim, where it is."""
+def summary(console: Console, result: Mapping[str, Any], folder: object, metrics: Sequence[str]) -> None:
+    """Print what came out: the `metrics` of the sets, the verdict on each claim, where it is."""
     sets = [name for name in ("valid", "test") if name in result]
     if sets:
         console.print(Text(f"{result['recipe']}: the final weights", style="italic"), soft_wrap=True)
@@ -323,7 +337,7 @@ def summary(console: Console, result: Mapping[str, Any], folder: object) -> None
         table.add_column("")
         for name in sets:
             table.add_column(name, justify="right")
-        for metric in telling(len(result["classes"])):
+        for metric in metrics:
             table.add_row(metric.replace("_", " "), *(number(result[name][metric], 4) for name in sets))
         table.add_row("images", *(f"{result['images'][name]:,}" for name in sets))
         console.print(table)

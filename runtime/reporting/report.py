@@ -16,115 +16,60 @@ from rich.text import Text
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import printable
-from runtime.plan.types import as_json
+from runtime.reporting.epoch_line import number
 from runtime.runs.folder import read_json
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
-from runtime.tasks.classification.metrics import telling
+from runtime.tasks import protocol as tasks
+from runtime.tasks.catalog import TASKS
 
 if TYPE_CHECKING:
-    from runtime.runs.trained import Prediction
-    from runtime.tasks.classification.metrics import Report
+    from runtime.tasks.protocol import Prediction, Report
 
-_MATRIX = 12  # classes of a matrix on the screen
-_MATRIX_JSON = 1000
-_TABLE = 100  # classes of a table on the screen
+_STYLES = {"": "", "good": "bold green", "faint": "dim"}
 
 
-def report_json(name: str, report: Report) -> dict[str, Any]:
-    """Return a report as plain data. Where a matrix would be huge, `confusion` is None; `answered` has its numbers."""
-    is_small = len(report.classes) <= _MATRIX_JSON
-    return {
-        "set": name,
-        **report.values,
-        "classes": [as_json(row) for row in report.classes],
-        "confusion": report.confusion().tolist() if is_small else None,
-        **({} if is_small else {"answered": report.answered.tolist()}),
-    }
+def show_report(console: Console, name: str, report: Report, metrics: Sequence[str]) -> None:
+    """Print the `metrics` of a report, and its tables."""
+    console.print(Text.assemble((name, "bold"), f": {report.images:,} images"))
+    console.print("  ".join(f"{metric.replace('_', ' ')} {number(report.values[metric], 4)}" for metric in metrics))
+    for part in report.tables():
+        console.print(part if isinstance(part, str) else _drawn(part))
 
 
-def show_report(console: Console, name: str, report: Report) -> None:
-    """Print all metrics, a table of the classes (of very many the worst), and which was taken for which."""
-    console.print(Text.assemble((name, "bold"), f": {sum(row.support for row in report.classes):,} images"))
-    metrics = telling(len(report.classes))
-    console.print("  ".join(f"{metric.replace('_', ' ')} {report.values[metric]:.4f}" for metric in metrics))
-    rows = report.classes
-    title = "by class"
-    if len(rows) > _TABLE:
-        rows = tuple(sorted((row for row in rows if row.support), key=lambda row: row.f1)[:_TABLE])
-        title = f"the {len(rows)} worst of {len(report.classes):,} classes (--json has all)"
-    table = Table(title=title, title_justify="left")
-    for column in ("class", "precision", "recall", "f1", "images"):
-        table.add_column(column, justify="left" if column == "class" else "right")
-    for row in rows:
-        numbers = (f"{value:.3f}" for value in (row.precision, row.recall, row.f1))
-        table.add_row(printable(row.name), *numbers, f"{row.support:,}")
-    console.print(table)
-    names = [printable(row.name) for row in report.classes]
-    absent = [name for name, row in zip(names, report.classes, strict=True) if not row.support]
-    if absent:
-        few = ", ".join(absent[:_MATRIX]) + (", …" if len(absent) > _MATRIX else "")
-        console.print(f"no images of {few}: 0 in precision, recall and f1; balanced accuracy leaves them out")
-    if len(names) > _MATRIX:
-        _show_confusions(console, names, report)
-        return
-    console.print("confusion: rows are true, columns are answers")
-    matrix = Table()
-    matrix.add_column("")
-    for index in range(len(names)):
-        matrix.add_column(str(index), justify="right")
-    counts_of = report.confusion()
-    for index, name in enumerate(names):
-        cells = (
-            Text(str(count or "."), style="bold green" if at == index else "" if count else "dim")
-            for at, count in enumerate(counts_of[index])
-        )
-        matrix.add_row(f"{index} {name}", *cells)
-    console.print(matrix)
-
-
-def _show_confusions(console: Console, names: Sequence[str], report: Report) -> None:
-    wrong = [(count, names[a], names[b]) for a, b, count in report.answered.tolist() if a != b]
-    table = Table(title="the most frequent confusions (--json has all)", title_justify="left")
-    for column in ("true", "answer", "images"):
-        table.add_column(column, justify="right" if column == "images" else "left")
-    for count, true, answer in sorted(wrong, reverse=True)[:15]:
-        table.add_row(true, answer, f"{count:,}")
-    console.print(table)
+def _drawn(table: tasks.Table) -> Table:
+    drawn = Table(title=table.title or None, title_justify="left")
+    for index, column in enumerate(table.columns):
+        drawn.add_column(column, justify="left" if index in table.left else "right")
+    for row in table.rows:
+        drawn.add_row(*(cell if isinstance(cell, str) else Text(cell.text, style=_STYLES[cell.style]) for cell in row))
+    return drawn
 
 
 def predictions_json(found: Sequence[Prediction]) -> str:
     """Return predictions as JSON text: a list with one object for each image."""
-    rows = [
-        {
-            "image": each.image,
-            "classes": [{"name": name, "probability": share} for name, share in each.classes],
-            "error": each.error or None,
-        }
-        for each in found
-    ]
+    rows = [{"image": each.image, **each.as_json(), "error": each.error or None} for each in found]
     return json.dumps(rows, indent=2, ensure_ascii=False)
 
 
-def predictions_csv(found: Sequence[Prediction]) -> str:
-    """Return predictions as CSV text: image, class, probability, error."""
+def predictions_csv(found: Sequence[Prediction], columns: Sequence[str]) -> str:
+    """Return predictions as CSV text: image, the columns of the task, error."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("image", "class", "probability", "error"))
+    writer.writerow(("image", *columns, "error"))
     for each in found:
-        name, share = each.classes[0] if each.classes else ("", "")
-        writer.writerow((each.image, name, f"{share:.6f}" if each.classes else "", each.error))
+        cells = each.cells() or ("",) * len(columns)
+        writer.writerow((each.image, *cells, each.error))
     return text.getvalue()
 
 
-def show_predictions(console: Console, found: Sequence[Prediction]) -> None:
-    """Print each image's top classes."""
+def show_predictions(console: Console, found: Sequence[Prediction], title: str) -> None:
+    """Print what was predicted of each image, below a title."""
     table = Table()
     table.add_column("image", overflow="fold")
-    table.add_column("classes")
+    table.add_column(title)
     for each in found:
-        classes = "  ".join(f"{printable(name)} {share:.3f}" for name, share in each.classes)
-        table.add_row(printable(each.image), Text(each.error, style="red") if each.error else classes)
+        table.add_row(printable(each.image), Text(each.error, style="red") if each.error else each.text())
     console.print(table)
 
 
@@ -217,13 +162,17 @@ def _run_row(result: dict[str, Any]) -> dict[str, str]:
         "recipe": result.get("recipe") or "",
         "hash": (result.get("hash") or "")[:8],
         "params": " ".join(f"{name}={value}" for name, value in (result.get("params") or {}).items()),
-        "valid": _accuracy(result, "valid"),
-        "test": _accuracy(result, "test"),
+        "valid": _quality(result, "valid"),
+        "test": _quality(result, "test"),
         "claim": verdict if result.get("status") == "finished" else str(result.get("status")),
         "time": f"{result['wall_s']:.0f} s" if result.get("wall_s") is not None else "",
     }
 
 
-def _accuracy(result: dict[str, Any], name: str) -> str:
-    value = (result.get(name) or {}).get("accuracy")
-    return f"{value:.4f}" if isinstance(value, int | float) else ""
+def _quality(result: dict[str, Any], name: str) -> str:
+    """Return the metric of a run that its task is judged by; its name too, unless it is the accuracy."""
+    task = TASKS.get(str(result.get("task", "classification")))
+    value = (result.get(name) or {}).get(task.monitor) if task else None
+    if task is None or not isinstance(value, int | float):
+        return ""
+    return f"{value:.4f}" if task.monitor == "accuracy" else f"{task.monitor} {value:.4f}"

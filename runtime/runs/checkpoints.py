@@ -21,7 +21,7 @@ from typing import Any
 from recipe_lang.problem import RecipeError
 from runtime.runs.folder import write_text
 from runtime.system.files import sync_folder
-from runtime.training.problems import NoWholeCheckpoint
+from runtime.training.problems import NoIntactCheckpoint
 from runtime.training.state import Checkpoint, Snapshot, StoredFile, restored
 from runtime.weights.params_file import Arrays, read_params, sha256_of, write_params
 
@@ -124,7 +124,7 @@ def newest(run: Path) -> Checkpoint | None:
         except RecipeError as error:
             reasons.append(f"{FOLDER}/{name}: {error.problems[0].message()}")
     if reasons:
-        raise RecipeError(NoWholeCheckpoint(path=str(run), reasons=tuple(reasons)))
+        raise RecipeError(NoIntactCheckpoint(path=str(run), reasons=tuple(reasons)))
     return None
 
 
@@ -137,7 +137,7 @@ def _read(folder: Path, name: str, passed_over: tuple[str, ...]) -> Checkpoint:
     if not isinstance(content, dict) or content.keys() != _FIELDS or content["format"] != _FORMAT:
         raise ValueError("it is of another kind or version")
     if content.pop("digest") != digest_of(content):
-        raise ValueError("its digest does not fit: it is damaged")
+        raise ValueError("its digest does not match: it is damaged")
     length, elapsed = content["metrics_bytes"], content["elapsed_s"]
     if type(length) is not int or length < 1 or type(elapsed) is not float or not 0 <= elapsed < _LONGEST_S:
         raise ValueError("it does not say how long the run was")
@@ -169,5 +169,5 @@ def _arrays(folder: Path, file: StoredFile) -> Arrays:
     if path.stat().st_size != file.bytes:
         raise ValueError(f"`{file.name}` has {path.stat().st_size:,} bytes, not {file.bytes}")
     if sha256_of(path) != file.sha256:
-        raise ValueError(f"`{file.name}` is damaged: its SHA-256 sum is another one")
+        raise ValueError(f"`{file.name}` is damaged: its SHA-256 differs")
     return read_params(path)

@@ -40,9 +40,10 @@ from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
-from runtime.plan.types import Plan, as_json
+from runtime.plan.types import Plan, TargetFacts, as_json
 from runtime.system.files import sync_folder
-from runtime.tasks.classification.metrics import METRICS
+from runtime.tasks.catalog import TASKS
+from runtime.tasks.protocol import Task
 from runtime.training.events import Evaluated, Event, RolledBack, StageFinished, StageStarted, StepFinished, Tested
 from runtime.training.problems import FolderBusy, FolderTaken, NotARun, NotResumable, NotWritable
 from runtime.training.state import Origin
@@ -189,16 +190,17 @@ def _whole(digits: str) -> int | float:
     return int(digits) if len(digits) < 20 else float(digits)
 
 
-def read_classes(folder: Path) -> tuple[str, ...]:
-    """Read the names of a run's classes, in the order of the scores.
+def read_targets(folder: Path, task: Task) -> TargetFacts:
+    """Read what a run's outputs are: the names of its classes, in the order of the scores.
 
     Raises:
-        RecipeError: it is not there, or no list of names.
+        RecipeError: it is not there, or is not what the task writes.
     """
-    classes = read_json(folder, "classes.json")
-    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
-        raise RecipeError(NotARun(path=str(folder), reason="`classes.json` is not a list of names"))
-    return tuple(classes)
+    plain = read_json(folder, task.file)
+    try:
+        return task.read(plain)
+    except ValueError as error:
+        raise RecipeError(NotARun(path=str(folder), reason=str(error))) from error
 
 
 def written_recipe(source: Source, result: Mapping[str, Any]) -> CheckedRecipe:
@@ -357,7 +359,7 @@ def _event(line: dict[str, Any], plan: Plan, first: int) -> Event:
         case "step_finished":
             return StepFinished(**at, loss=line["loss"], rate=line["rate"], images=plan.data.batch)
         case "evaluated":
-            values = {name: math.nan if line[name] is None else line[name] for name in METRICS}
+            values = {name: math.nan if line[name] is None else line[name] for name in TASKS[plan.task].metrics}
             loss = math.nan if line["train_loss"] is None else line["train_loss"]
             return Evaluated(**at, set=line["set"], values=values, train_loss=loss, is_best=line["best"])
         case "rolled_back":
@@ -405,8 +407,8 @@ def result_of(
         "weights_from": weights_from,
         "seed": plan.seed,
         "params": dict(plan.params),
-        "classes": list(plan.data.classes),
-        "images": {name: plan.data.images(name) for name in plan.data.counts},
+        **plan.data.target.in_result(),
+        "images": {name: plan.data.images(name) for name in plan.data.target.counts},
         "stages": record.stages,
         "best": None,
     }
@@ -414,6 +416,6 @@ def result_of(
         last = best[-1]
         result["best"] = {"stage": last.stage + 1, "epoch": last.epoch, "step": last.step, **last.values}
     for name, report in record.reports.items():
-        result[name] = {**report.values, "classes": [as_json(row) for row in report.classes]}
+        result[name] = {**report.values, **report.in_result()}
     result["expect"] = claims_of(plan, record.reports) if status == "finished" else None
     return result

@@ -70,7 +70,7 @@ def how_it_began(folder: Path) -> Began:
         RecipeError: there is no such run, or the file is damaged.
     """
     if not (folder / "run.json").is_file():
-        reason = "it has no `run.json`: no run got as far as its first step there"
+        reason = "it has no `run.json`: no run reached its first step there"
         raise RecipeError(NotResumable(path=str(folder), reason=reason if folder.is_dir() else "no such folder"))
     plain = read_json(folder, "run.json")
     if not isinstance(plain, dict) or plain.keys() != _KINDS.keys() or plain["format"] != _FORMAT:

@@ -7,28 +7,23 @@ import os
 import stat
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
-from recipe_lang.problem import Problem, RecipeError
+from recipe_lang.problem import Kind, Problem, RecipeError
 from recipe_lang.source import MAX_BYTES, Source
+from recipe_lang.syntax.problems import Unreadable
 from runtime.runs.pack.signature import is_pack
 
 STANDARD_INPUT = Path("-")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipeNotWritable(Problem):
-    """The recipe, or the folder that it lies in, may not be written, or the disk is full. The file is as it was."""
-
-    code: ClassVar[str] = "E118"
-    path: str
-    reason: str
-
-    def message(self) -> str:
-        """Say which file it is, and why."""
-        return f"cannot write {self.path}: {self.reason}"
+RecipeNotWritable = Kind(
+    "E118",
+    "recipe not writable",
+    reason="The recipe, or the folder that it lies in, may not be written, or the disk is full. The file is as it was.",
+    fields="path reason",
+    message="cannot write {path}: {reason}",
+)
 
 
 def recipe_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
@@ -53,8 +48,6 @@ def recipe_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
             refused.append(OSError(None, "there is no recipe in it", str(path)))
     if not refused:
         return list(dict.fromkeys(files)), []
-    from recipe_lang.syntax.problems import Unreadable
-
     return list(dict.fromkeys(files)), [
         Unreadable(path=str(error.filename), reason=error.strerror or str(error)) for error in refused
     ]
@@ -104,7 +97,7 @@ def replace_file(path: Path, text: str) -> None:
         target = Path(os.path.realpath(path))
         mode = target.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise OSError(None, "it is no regular file")
+            raise OSError(None, "it is not a regular file")
         target.open("r+b").close()  # renaming asks for the folder's permission only
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".ftr-")
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:

@@ -1,16 +1,30 @@
-"""Whether a recipe still means what a run began with; only then does the run go on."""
+"""Where a run resumes, and whether it may: only a recipe that still means what the run began with goes on.
+
+A run that was interrupted or killed resumes to the same weights, bit for bit, as if it had never stopped. While it
+trains, it leaves a checkpoint now and then (`checkpoints.py`): the weights, the optimizer's arrays, the step, and the
+length of `metrics.jsonl` at that time. `run.json` and `plan.json` say how it began. To resume, the recipe is prepared
+and compiled again; `last_checkpoint` compares the new plan with that of the folder, and the images and the base's
+weights with the folder's lock by their hashes, and refuses where anything differs that the weights depend on. Then the
+folder says anew what is otherwise now, such as versions (`start.py`), the record is cut off behind the checkpoint, and
+the loop takes up its arrays and goes on at its step. No random number depends on those before it, so that nothing else
+has to be restored. A run that was killed before its first checkpoint begins again in its folder.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from recipe_lang.problem import RecipeError
 from runtime.plan.types import Plan, as_json
+from runtime.runs.checkpoints import newest
 from runtime.runs.folder import read_json
+from runtime.runs.lock.facts import refuse
+from runtime.runs.lock.file import Facts, existing_lock
 from runtime.training.problems import CheckpointDoesNotFit, NothingToExtend, NotResumable, RecipeChanged
 from runtime.training.state import Checkpoint, TrainState
 
@@ -21,6 +35,33 @@ _OUTSIDE_OF_MEANING: Mapping[str, tuple[str, ...]] = {
     "base.args.weights.args": ("file",),
 }
 """What a plan holds, by where it stands, that the run's weights do not depend on; or the run's lock has its hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The folder of a run that is to resume. With `extend` the recipe's stages may be longer than they were."""
+
+    folder: Path
+    extend: bool = False
+
+
+def last_checkpoint(resume: Resume, plan: Plan, facts: Facts) -> Checkpoint | None:
+    """Return where a run resumes; None where it begins again.
+
+    Other images of the same recipe make another plan too, but the lock tells which they are, so it speaks first.
+
+    Raises:
+        RecipeError: the recipe, the images or the base's weights are others, or all checkpoints are damaged.
+    """
+    checkpoint = newest(resume.folder)
+    lock = existing_lock(resume.folder) if (resume.folder / "plan.json").exists() else None
+    is_same_recipe = lock is not None and lock.facts.get(("recipe", "hash")) == facts["recipe", "hash"]
+    if lock is not None and is_same_recipe:
+        refuse(lock, ("weights", "data"), facts)
+    check_unchanged(resume.folder, plan, checkpoint, resume.extend)
+    if lock is not None and not is_same_recipe:
+        refuse(lock, ("weights", "data"), facts)
+    return checkpoint
 
 
 def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, str, str]]:

@@ -10,42 +10,46 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from recipe_lang.check.checked import CallValue, CheckedRecipe
-from recipe_lang.check.checker import check
+from recipe_lang.check.checked import CallValue, CheckedRecipe, Value
+from recipe_lang.check.checker import check, check_value
+from recipe_lang.check.conditions import narrowed
 from recipe_lang.compose.load import parse
-from recipe_lang.problem import RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Source
 from recipe_lang.syntax.parser import read_source
 from recipe_lang.words import counted, printable
 from runtime.backend.blocks import sequence
 from runtime.backend.mx import mx, nd
-from runtime.compile.compiler import data_plan, step
-from runtime.data import splits
+from runtime.compile.compiler import data_plan, stage_loss, step
 from runtime.data.images import ImageError, Reading, find_broken, open_rgb
+from runtime.data.listing import Listing, Sample
 from runtime.data.problems import SetTooSmall, UnreadableData
 from runtime.data.sets import Sets, list_sets, load_source, to_input, transform, under_root
-from runtime.data.sources.files import Listing, Sample, images_below
+from runtime.data.sources.files import images_below
 from runtime.data.sources.skipped import PassedOver, passed_line
 from runtime.features.inputs import SetInputs
 from runtime.models.network import Model, build_model, frozen_units
-from runtime.plan.types import DataFacts, DataPlan, stage_name
-from runtime.runs.folder import read_classes, read_json, stage_weights, write_text, written_recipe
+from runtime.plan.types import DataFacts, DataPlan, Step, TargetFacts, stage_name
+from runtime.runs.folder import read_json, read_targets, stage_weights, write_text, written_recipe
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
 from runtime.runs.recipe_files import read_recipe
 from runtime.runs.training_images import Seen, refuse_seen, seen, told
 from runtime.system.cache.disk import user_cache
-from runtime.tasks.classification.metrics import Report
+from runtime.tasks.catalog import task_of
+from runtime.tasks.protocol import Prediction, Report, Task
 from runtime.training.loop import measure
-from runtime.training.problems import ImagesNotKnown, NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
+from runtime.training.problems import NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
 from runtime.training.stage import features_of, whole_net
 from runtime.vocabulary import VOCABULARY
+from runtime.vocabulary.rules import source_problems
 from runtime.weights.params_file import read_params, write_params
 
 
@@ -55,14 +59,16 @@ def _say_nothing(line: str) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finished:
-    """A run's recipe, data plan, classes and trained network."""
+    """A run's recipe, task, data plan and trained network."""
 
     path: Path  # the folder of the run, or its pack
     recipe: CheckedRecipe
+    task: Task
     data: DataPlan
     model: Model
     result: dict[str, Any]
     cut: int  # how many units its last stage left frozen
+    loss: Step  # of that stage
     stage: str = ""  # whose weights these are, where not the final ones were asked for
 
 
@@ -71,16 +77,7 @@ class Evaluation(NamedTuple):
 
     name: str
     report: Report
-    seen: Seen | ImagesNotKnown | None
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One image's classes by falling probability, or why it could not be read."""
-
-    image: str
-    classes: tuple[tuple[str, float], ...] = ()
-    error: str = ""
+    seen: Seen | Problem | None
 
 
 def load(path: Path, stage: str | None = None) -> Finished:
@@ -95,14 +92,16 @@ def load(path: Path, stage: str | None = None) -> Finished:
             raise RecipeError(NotARun(path=str(folder), reason=reason))
         name = str(folder / "resolved.ftr") if folder == path else str(path)
         recipe = check(parse(read_source(folder / "resolved.ftr", name)), VOCABULARY)
-        classes = read_classes(folder)
+        task = task_of(recipe)
+        targets = read_targets(folder, task)
         result = read_json(folder, "result.json")
         if not isinstance(result, dict) or not isinstance(result.get("params"), dict):
             raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not that of a run"))
-        data = data_plan(recipe, DataFacts(classes, {}))
+        data = data_plan(recipe, DataFacts(targets))
         head = [step(layer) for layer in recipe["head"]]
-        model = build_model(step(recipe.fields["base"]), head, len(classes), data.size)
-        titles = tuple(block.title for block in recipe.all("stage"))
+        model = build_model(step(recipe.fields["base"]), head, data.size, partial(task.head_block, facts=targets))
+        stages = tuple(recipe.all("stage"))
+        titles = tuple(block.title for block in stages)
         position = None if stage is None else _position(path, titles, stage)
         if position is None or position == len(titles) - 1 and result.get("status") == "finished":
             file = _final(folder, result)
@@ -110,7 +109,8 @@ def load(path: Path, stage: str | None = None) -> Finished:
             file = _handed_on(path, folder, result, position)
         model.load(read_params(file), f"`{path / file.relative_to(folder)}`")
         name = "" if position is None else stage_name(position, titles[position])
-        return Finished(path, recipe, data, model, result, _cut(folder, model, position), name)
+        loss = stage_loss(recipe, stages[-1 if position is None else position])
+        return Finished(path, recipe, task, data, model, result, _cut(folder, model, position), loss, name)
 
 
 def _position(path: Path, titles: tuple[str, ...], stage: str) -> int:
@@ -118,7 +118,8 @@ def _position(path: Path, titles: tuple[str, ...], stage: str) -> int:
     numbers = tuple(str(number) for number in range(1, len(titles) + 1))
     found = next((names.index(stage) for names in (titles, numbers) if stage in names), None)
     if found is None:
-        raise RecipeError(NoSuchStage(path=str(path), stage=stage, titles=titles))
+        known = ", ".join(stage_name(position, title) for position, title in enumerate(titles))
+        raise RecipeError(NoSuchStage(path=str(path), stage=stage, known=known))
     return found
 
 
@@ -143,7 +144,7 @@ def _handed_on(path: Path, folder: Path, result: dict[str, Any], position: int) 
 def predict(
     run: Finished, paths: Sequence[Path], context: Any, top: int = 5, tell: Callable[[str], None] = _say_nothing
 ) -> Iterator[Prediction]:
-    """Classify image files, and all images in folders, in order; one that cannot be read is reported.
+    """Predict of image files, and of all images in folders, in order; one that cannot be read is reported.
 
     `tell` is told what is passed over in the folders, if anything.
 
@@ -166,12 +167,10 @@ def predict(
                 pixels.append(np.asarray(prepared(open_rgb(file, reading), rng)))
             except ImageError as error:
                 errors[file] = str(error)
-        shares = iter(_shares(net, run, pixels, size, context))
+        read = [str(file) for file in chunk if file not in errors]
+        found = iter(_predictions(net, run, pixels, read, size, context, top))
         for file in chunk:
-            if file in errors:
-                yield Prediction(str(file), error=errors[file])
-            else:
-                yield Prediction(str(file), _ranked(next(shares), run.data.classes, top))
+            yield run.task.unreadable(str(file), errors[file]) if file in errors else next(found)
 
 
 def _net(run: Finished, context: Any) -> Callable[[Any], Any]:
@@ -199,18 +198,14 @@ def _files(path: Path, passed: list[PassedOver]) -> list[Path]:
     return found
 
 
-def _shares(net: Any, run: Finished, pixels: list[Any], size: int, context: Any) -> np.ndarray[Any, Any]:
+def _predictions(
+    net: Any, run: Finished, pixels: list[Any], names: Sequence[str], size: int, context: Any, top: int
+) -> Sequence[Prediction]:
     if not pixels:
-        return np.empty((0, len(run.data.classes)), np.float32)
+        return ()
     images = np.stack([*pixels, *[pixels[-1]] * (size - len(pixels))])
-    inputs = to_input(images, run.data.mean, run.data.std, context)
-    shares: np.ndarray[Any, Any] = nd.softmax(net(inputs))[: len(pixels)].asnumpy()
-    return shares
-
-
-def _ranked(shares: np.ndarray[Any, Any], classes: Sequence[str], top: int) -> tuple[tuple[str, float], ...]:
-    order = np.argsort(-shares, kind="stable")[:top]
-    return tuple((classes[index], float(shares[index])) for index in order)
+    outputs = net(to_input(images, run.data.mean, run.data.std, context))
+    return run.task.predictions(outputs, names, run.data.target, top)
 
 
 def evaluate(
@@ -238,13 +233,14 @@ def evaluate(
         RecipeError: the data cannot be used, or its classes are not the run's, or the run has seen them.
     """
     if data is not None:
-        listing, name = splits.align(_source(data, data_root), run.data.classes, "evaluation"), data
+        listing, name = run.task.align(_source(data, data_root, run.task), run.data.target.names, "evaluation"), data
     else:
-        listings = list_sets(run.recipe if data_root is None else _moved_recipe(run, data_root))
+        recipe = run.recipe if data_root is None else _moved_recipe(run, data_root)
+        listings = list_sets(recipe, run.task)
         name = set_name or ("test" if "test" in listings else "valid")
         if name not in listings:
             raise RecipeError(NoSuchSet(path=str(run.path), set_name=name))
-        listing = splits.align(listings[name], run.data.classes, name)
+        listing = run.task.align(listings[name], run.data.target.names, name)
     if listing.passed:
         tell(passed_line(listing.passed))
     samples = _readable(run, listing, workers)
@@ -255,13 +251,14 @@ def evaluate(
     known = None
     if data is not None or name == "test":
         known = seen(run.path, samples, workers, user_cache() if cache else None)
-        if data is None and isinstance(known, ImagesNotKnown) and not strict:
+        if data is None and isinstance(known, Problem) and not strict:
             known = None  # a pack's own test set
     if known is not None and strict:
         refuse_seen(run.path, known)
     if line := told(known):
         tell(line)
-    sets = Sets(run.data, run.recipe["seed"], {"these": samples}, workers)
+    collate = partial(run.task.collate, facts=run.data.target)
+    sets = Sets(run.data, run.recipe["seed"], {"these": samples}, workers, collate)
     return Evaluation(name, _measured(run, sets, context, cache), known)
 
 
@@ -275,7 +272,8 @@ def _measured(run: Finished, sets: Sets, context: Any, cache: bool) -> Report:
         inputs = SetInputs(sets, features.prefix(cut, (), len(sets.samples["these"])))
         for _ in inputs.fill_evaluation("these"):
             pass
-        return measure(features.predicting(cut), inputs, "these")
+        evaluator = run.task.evaluator(run.data.target, run.loss)
+        return measure(features.predicting(cut), inputs, "these", evaluator)
     finally:
         features.close()
 
@@ -302,27 +300,28 @@ def _readable(run: Finished, listing: Listing, workers: int) -> Sequence[Sample]
     return [sample for sample in listing.samples if sample.id not in broken]
 
 
-def _source(text: str, data_root: Path | None) -> Listing:
+def _source(text: str, data_root: Path | None, task: Task) -> Listing:
     if "(" not in text or os.path.isdir((data_root or Path()) / text):
         text = f"folder({json.dumps(text, ensure_ascii=False)})"
-    recipe = f'ftr 1\ndata {{\n  train = {text}\n}}\nstage "none" {{\n  train = head\n  for = 1 step\n}}\n'
-    checked = check(parse(Source("--data", recipe)), VOCABULARY)
-    if data_root is not None:
-        checked = under_root(checked, data_root)
-    source: CallValue = checked.block("data")["train"]
+    written = Source("--data", f"data = {text}", data_root)
+    vocabulary = narrowed(VOCABULARY, {"task": Value(task.name)})
+    source: CallValue = check_value(written, vocabulary.blocks["data"].fields["train"].type, vocabulary).value
+    if problems := list(source_problems(source, task)):
+        raise RecipeError(problems)
     return load_source(source, training=False)
 
 
-def export_model(model: Model, prefix: Path) -> None:
+def export_model(model: Model, task: Task, targets: TargetFacts, prefix: Path) -> None:
     """Write `<prefix>-symbol.json` and `<prefix>-0000.params`, which `SymbolBlock.imports` reads.
 
-    The input is named `data`: float32 (batch, 3, size, size), normalized as `plan.json` says.
+    The input is named `data`: float32 (batch, 3, size, size), normalized as `plan.json` says. The outputs are in the
+    units of the data.
 
     Raises:
         OSError: a file cannot be written.
     """
     net = sequence(list(model.parts.values()))
-    symbol = net(mx.sym.var("data"))
+    symbol, constants = task.exported(net(mx.sym.var("data")), targets)
     statistics = set(symbol.list_auxiliary_states())
     used = statistics | set(symbol.list_arguments())
     nd.waitall()  # oneDNN reorders weights in place while a forward pass runs
@@ -331,5 +330,6 @@ def export_model(model: Model, prefix: Path) -> None:
         for name, parameter in net.collect_params().items()
         if name in used
     }
+    arrays |= {f"arg:{name}": values for name, values in constants.items()}
     write_text(prefix.with_name(f"{prefix.name}-symbol.json"), symbol.tojson())
     write_params(prefix.with_name(f"{prefix.name}-0000.params"), arrays)

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipe_lang.problem import RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.words import counted
 from runtime.data.content_hashes import content_hashes
-from runtime.data.sources.files import Sample
+from runtime.data.listing import Sample
 from runtime.runs.folder import read_json, write_text
 from runtime.runs.pack.signature import is_pack
 from runtime.system.cache.disk import FeatureCache
@@ -53,7 +53,7 @@ def write_seen(folder: Path, hashes: Mapping[str, Sequence[bytes | None]]) -> No
     write_text(folder / IMAGES, json.dumps(content) + "\n")
 
 
-def seen(run: Path, samples: Sequence[Sample], threads: int, cache: FeatureCache | None) -> Seen | ImagesNotKnown:
+def seen(run: Path, samples: Sequence[Sample], threads: int, cache: FeatureCache | None) -> Seen | Problem:
     """Return how many images a run has seen, or that its folder, or its pack, does not say it."""
     try:
         known = _read(run)
@@ -64,20 +64,20 @@ def seen(run: Path, samples: Sequence[Sample], threads: int, cache: FeatureCache
     return Seen(len(samples), sum(each in train for each in found), sum(each in valid for each in found))
 
 
-def told(found: Seen | ImagesNotKnown | None) -> str:
+def told(found: Seen | Problem | None) -> str:
     """Return what is to be said of images in one line; empty where the run has seen none of them."""
-    if isinstance(found, ImagesNotKnown):
+    if isinstance(found, Problem):
         return found.message()
     return str(found) if found is not None and (found.train or found.valid) else ""
 
 
-def refuse_seen(run: Path, found: Seen | ImagesNotKnown) -> None:
+def refuse_seen(run: Path, found: Seen | Problem) -> None:
     """Refuse images unless none of them is known to a run.
 
     Raises:
         RecipeError: some are, or nobody can tell.
     """
-    if isinstance(found, ImagesNotKnown):
+    if isinstance(found, Problem):
         raise RecipeError(found)
     if told(found):
         raise RecipeError(ImagesSeen(path=str(run), seen=str(found)))

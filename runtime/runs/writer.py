@@ -1,19 +1,26 @@
 """What a run leaves in its folder: the record and checkpoints while it trains, weights and results when it ends.
 
 In goes a session that is ready to train; out comes what `result.json` says. Whatever ends a run, it leaves what it has.
+
+Each event of the loop is on the disk before anybody else is told of it. A checkpoint is written whole, with the length
+that the record has then, so that a run that is killed at any point resumes at the last one (`resume.py`), and its
+record and its weights become those of a run that never stopped. A run that is interrupted, by a signal or because its
+caller says so, ends between two steps with a checkpoint of exactly there.
 """
 
 from __future__ import annotations
 
 import shlex
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from recipe_lang.problem import InternalError, Problem, RecipeError
+from recipe_lang.problem import InternalError, Kind, Problem, RecipeError
 from runtime.runs.checkpoints import Checkpoints
 from runtime.runs.folder import Record, recording, result_of, stage_weights, write_json, write_text, writing
 from runtime.runs.lock.facts import outcome
@@ -22,7 +29,7 @@ from runtime.runs.trained import export_model
 from runtime.system.best_effort import attempt
 from runtime.system.files import sync_folder
 from runtime.system.memory import is_refusal
-from runtime.training.events import CheckpointDue, Event, Resumed, StageFinished
+from runtime.training.events import CheckpointDue, Event, StageFinished
 from runtime.training.loop import kept_best, train
 from runtime.training.problems import CheckpointDoesNotFit, LossNotFinite, OutOfMemory
 from runtime.training.settings import Due
@@ -47,7 +54,9 @@ class Extra:
 
 EXPORTED = Extra(
     ("model-symbol.json", "model-0000.params"),
-    lambda folder, session, record: export_model(session.model, folder / "model"),
+    lambda folder, session, record: export_model(
+        session.model, session.task, session.plan.data.target, folder / "model"
+    ),
 )
 
 
@@ -62,7 +71,7 @@ def what_is_left(folder: Path, result: Mapping[str, Any]) -> str:
 
 def how_to_go_on(folder: Path) -> str:
     """Say how a run that stopped goes on."""
-    return f"to go on: ftr run --resume {shlex.quote(str(folder))}"
+    return f"to resume: ftr run --resume {shlex.quote(str(folder))}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,24 +87,23 @@ class Leaving:
     since: float
     facts: Facts
     said: Mapping[str, Any]
-    refused: OutOfMemory  # what to say when the system gives no memory
+    refused: Problem  # what to say when the system gives no memory
     extras: tuple[Extra, ...]
 
-    def __call__(self, watch: Callable[[Event], None]) -> dict[str, Any]:
-        """Train; return the content of `result.json`.
+    def __call__(self, tell: Callable[[Event], None]) -> dict[str, Any]:
+        """Train; return the content of `result.json`. `tell` gets each event when the folder has it.
 
         Raises:
             RecipeError: it failed; what was trained is kept.
             ResumableError: the same, and it may go on.
         """
+        with suppress(RuntimeError):  # no thread can be had: it is imported when it is needed
+            for extra in self.extras:
+                threading.Thread(target=extra.import_ahead).start()
         checkpoint = self.session.checkpoint
-        if checkpoint is not None:
-            at = (checkpoint.state.stage, checkpoint.state.epoch, checkpoint.state.step)
-            changed = tuple(tuple(change) for change in self.said["resumed"][-1])
-            watch(Resumed(*at, changed, checkpoint.passed_over))
         checkpoints = Checkpoints.after(self.folder, self.session.plan.hash, checkpoint)
         with recording(self.folder, self.session.plan, checkpoint.metrics_bytes if checkpoint else 0) as record:
-            status, failure = self._train(record, checkpoints, watch)
+            status, failure = self._train(record, checkpoints, tell)
             notes = []
             try:
                 result = self._leave(record, status, failure)
@@ -114,7 +122,7 @@ class Leaving:
         return result
 
     def _train(
-        self, record: Record, checkpoints: Checkpoints, watch: Callable[[Event], None]
+        self, record: Record, checkpoints: Checkpoints, tell: Callable[[Event], None]
     ) -> tuple[str, Failure | None]:
         try:
             for event in train(self.session):
@@ -125,7 +133,7 @@ class Leaving:
                     if isinstance(event, StageFinished):
                         self._keep_weights(event.stage)
                     record.note(event)
-                watch(event)
+                tell(event)
         except Interrupted:
             return "interrupted", None
         except (RecipeError, InternalError) as error:
@@ -223,5 +231,5 @@ def _weights_from(session: Session, origin: Origin, best: Best | None = None) ->
     }
 
 
-def _is(failure: Failure | None, *kinds: type[Problem]) -> bool:
-    return isinstance(failure, RecipeError) and any(isinstance(problem, kinds) for problem in failure.problems)
+def _is(failure: Failure | None, *kinds: Kind) -> bool:
+    return isinstance(failure, RecipeError) and any(problem.kind in kinds for problem in failure.problems)

@@ -31,7 +31,7 @@ def choose_threads(asked: int | None = None) -> str:
         os.environ["MXNET_ENGINE_TYPE"] = "NaiveEngine"
     return (
         f"the system allows {allowed} more threads, of {needed} that are wanted (`ulimit -u`, or a container's limit):"
-        f" arithmetic has {threads}, and takes longer"
+        f" arithmetic uses {threads}, and takes longer"
     )
 
 

@@ -1,20 +1,53 @@
-"""What the training loop tells the world, step by step. Display, run folder and trackers consume these.
+"""What a run tells the world, step by step. Display, run folder and trackers consume these.
 
-Every event carries the stage's position, the epoch and the step within the stage (both counted from 1, as finished).
+Every event of the training loop carries the stage's position, the epoch and the step within the stage (both counted
+from 1, as finished). The events before the training carry none of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-from runtime.plan.types import StagePlan
+from recipe_lang.problem import Problem
+from runtime.plan.types import Plan, StagePlan
 from runtime.training.state import Origin
 
 if TYPE_CHECKING:
-    from runtime.tasks.classification.metrics import Report
+    from runtime.tasks.protocol import Report
     from runtime.training.state import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesChecked:
+    """So many images have been opened, to see whether they can be read, or hashed."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesConverted:
+    """What is done to images of a kind that the recipe does not speak of: a line for each kind."""
+
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Advised:
+    """What the images advise, now that they have been read."""
+
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FolderOpened:
+    """The run has its folder, and trains by this plan."""
+
+    folder: Path
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +187,13 @@ Event = (
     | StageFinished
     | Tested
 )
+
+Preliminary = ImagesChecked | ImagesConverted | Advised | FolderOpened
+"""What comes before the training."""
+
+
+class Observer(Protocol):
+    """Follows a run: a display, a tracker, a search that ends what does not pay."""
+
+    def __call__(self, event: Preliminary | Event) -> None:
+        """Take an event. `Interrupted` ends the run as a signal does; any other exception is the run's own failure."""

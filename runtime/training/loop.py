@@ -12,13 +12,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from recipe_lang.problem import RecipeError
 from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
+from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import StagePlan
-from runtime.tasks.classification.metrics import METRICS, Report, report
+from runtime.tasks.protocol import Evaluator, Report, Task
 from runtime.training.events import (
     CheckpointDue,
     Evaluated,
@@ -90,30 +89,34 @@ def _run_stages(session: Session, features: Features) -> Iterator[Event]:
     for name in ("valid", "test"):
         if session.plan.data.images(name):
             yield EvaluationStarted(state.stage, state.epoch, state.step, name)
-            yield Tested(state.stage, state.epoch, state.step, name, (yield from _measure(session, net, name)))
+            report = yield from _measure(session, session.plan.stages[-1], net, name)
+            yield Tested(state.stage, state.epoch, state.step, name, report)
 
 
 def measure(
-    suffix: Callable[[Any], Any], inputs: SetInputs, name: str, asked_to_stop: Callable[[], bool] = lambda: False
+    suffix: Callable[[Any], Any],
+    inputs: SetInputs,
+    name: str,
+    evaluator: Evaluator,
+    asked_to_stop: Callable[[], bool] = lambda: False,
 ) -> Report:
-    """Measure a network on a set: `suffix` gives the scores of what its frozen prefix gives. What is kept is there.
+    """Measure a network on a set: `suffix` gives the outputs of what its frozen prefix gives. What is kept is there.
 
     Raises:
         Interrupted: `asked_to_stop` said so.
     """
-    scores, labels = [], []
-    for features, batch_labels in inputs.evaluation(name):
+    for features, targets in inputs.evaluation(name):
         if asked_to_stop():
             raise Interrupted
-        scores.append(suffix(features)[: len(batch_labels)].asnumpy())
-        labels.append(batch_labels)
-    return report(np.concatenate(scores), np.concatenate(labels), inputs.sets.plan.classes)
+        evaluator.update(suffix(features)[: len(targets)].asnumpy(), targets)
+    return evaluator.report()
 
 
-def _measure(session: Session, net: StageNet, name: str) -> Generator[Event, None, Report]:
+def _measure(session: Session, stage: StagePlan, net: StageNet, name: str) -> Generator[Event, None, Report]:
     """Measure the network on a set, from what is kept of its frozen part where there is such."""
     yield from _filling(session, net.inputs.each.fill_evaluation(name))
-    return measure(net.predicting(), net.inputs.each, name, session.asked_to_stop)
+    evaluator = session.task.evaluator(session.plan.data.target, stage.loss)
+    return measure(net.predicting(), net.inputs.each, name, evaluator, session.asked_to_stop)
 
 
 def _filling(session: Session, progress: Iterator[tuple[int, int]]) -> Iterator[FeaturesComputed]:
@@ -155,8 +158,8 @@ def _run_stage(
 def _measure_beginning(session: Session, stage: StagePlan, net: StageNet) -> Iterator[Event]:
     """Measure the weights that a stage begins with: what it hands on is not worse."""
     yield EvaluationStarted(stage.position, 0, 0, "valid")
-    values = (yield from _measure(session, net, "valid")).values
-    is_best = _note_best(session.state, stage, net, values, 0)
+    values = (yield from _measure(session, stage, net, "valid")).values
+    is_best = _note_best(session, stage, net, values, 0)
     yield Evaluated(stage.position, 0, 0, "valid", values, math.nan, is_best)
 
 
@@ -171,14 +174,14 @@ def _run_epoch(session: Session, stage: StagePlan, net: StageNet, train_batch: T
         yield from _run_steps(session, stage, net, train_batch, done)
     epoch = state.epoch + 1
     yield EvaluationStarted(stage.position, epoch, state.step, "valid")
-    values = (yield from _measure(session, net, "valid")).values
+    values = (yield from _measure(session, stage, net, "valid")).values
     if not math.isfinite(values["loss"]):
         raise _Diverged("validation loss", state.step, values["loss"])
-    is_best = _note_best(state, stage, net, values, epoch)
+    is_best = _note_best(session, stage, net, values, epoch)
     loss = sum(state.losses) / max(1, len(state.losses))
     yield Evaluated(stage.position, epoch, state.step, "valid", values, loss, is_best)
     state.epoch, state.losses, state.epoch_began_with = epoch, [], {}
-    if _is_over(state, stage, values):
+    if _is_over(session, stage, values):
         state.ended = "stopped early"
     elif state.step >= stage.steps:
         state.ended = "done"
@@ -202,7 +205,8 @@ def _roll_back(state: TrainState, stage: StagePlan, net: StageNet, fault: _Diver
     """
     what, step, loss = fault.args
     rate = stage.optimizer.args["lr"] * rate_factor(stage)(step - 1) * slowdown(state, stage)
-    if stage.recovery is None or state.rollbacks >= stage.recovery.args["times"]:
+    rule = stage.recovery
+    if rule is None or state.rollbacks >= RECOVERIES[rule.name].times(rule.args):
         place = stage.optimizer.place or stage.place
         raise RecipeError(
             LossNotFinite(
@@ -261,29 +265,30 @@ def _finished(state: TrainState, late: tuple[int, Any, float, int]) -> StepFinis
     return StepFinished(state.stage, state.epoch + 1, step, value, rate, images)
 
 
-def _better(name: str, value: float, than: float, by: float = 0.0) -> bool:
+def _better(task: Task, name: str, value: float, than: float, by: float = 0.0) -> bool:
     if math.isnan(than):
         return not math.isnan(value)
-    return value > than + by if METRICS[name].higher_is_better else value < than - by
+    return value > than + by if task.metrics[name].higher_is_better else value < than - by
 
 
-def _note_best(state: TrainState, stage: StagePlan, net: StageNet, values: Mapping[str, float], epoch: int) -> bool:
+def _note_best(session: Session, stage: StagePlan, net: StageNet, values: Mapping[str, float], epoch: int) -> bool:
+    state = session.state
     if stage.monitor is None:
         return False
     value = values[stage.monitor.name]
-    if state.best is not None and not _better(stage.monitor.name, value, state.best.value):
+    if state.best is not None and not _better(session.task, stage.monitor.name, value, state.best.value):
         return False
     weights = weights_of(net) if stage.keep == "best" else {}
     state.best = Best(value, epoch, state.step, weights)
     return True
 
 
-def _is_over(state: TrainState, stage: StagePlan, values: Mapping[str, float]) -> bool:
-    rule = stage.stop
+def _is_over(session: Session, stage: StagePlan, values: Mapping[str, float]) -> bool:
+    state, rule = session.state, stage.stop
     if rule is None:
         return False
     value = values[rule.metric.name]
-    if state.stop_value is None or _better(rule.metric.name, value, state.stop_value, rule.min_delta):
+    if state.stop_value is None or _better(session.task, rule.metric.name, value, state.stop_value, rule.min_delta):
         state.stop_value, state.improved_at = value, state.step
     return state.step - state.improved_at >= rule.patience and state.step < stage.steps
 

@@ -1,7 +1,9 @@
-"""How gradients become new weights: optimizers, weight decay, L1, clipping.
+"""The optimizers: what a recipe may say of each, how it is built, and what else must be known about it.
 
-In: the parameters that a stage trains, each with its part's fraction of the rate, and an optimizer's name
-and arguments. Out: a `gluon.Trainer` whose rate the loop sets before each step. A training step is
+`OPTIMIZERS` has a row for each, and a row is all that there is of one: the vocabulary, the advice and the estimates of
+memory read it too, so that nothing here imports MXNet or NumPy before something is built. `trainer` takes the
+parameters that a stage trains, each with its part's fraction of the rate, and an optimizer's name and arguments; out
+comes a `gluon.Trainer` whose rate the loop sets before each step. A training step is
 
     backward -> add_l1 -> one of the clips -> trainer.step(batch)
 
@@ -16,13 +18,38 @@ unless `decay_norms` is set.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from runtime.backend.mx import gluon, mx, nd
+from recipe_lang.check.vocabulary import Arg, Entry, Number, Truth
+from runtime.training.gradients import is_weight
+
+if TYPE_CHECKING:
+    from runtime.training.update_rule import Update
+
+Args = Mapping[str, Any]
 
 
-def trainer(params: Sequence[tuple[Any, float]], name: str, args: Mapping[str, float | bool]) -> Any:
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """All about one optimizer. Its arguments include `lr`, `weight_decay` and `decay_norms`.
+
+    `build` takes the row's arguments and those that MXNet gives to every optimizer, and returns MXNet's object.
+    `arrays` says how many arrays of a parameter's size it keeps for each. `highest_lr` are the peak rates above which
+    it carries pretrained weights off, where their norms train and where these are frozen; without them nothing is
+    said of rates. `decoupled` names the optimizer that differs only in its weight decay, which is not divided by the
+    size of the gradient there.
+    """
+
+    entry: Entry
+    build: Callable[[Args, Args], Any]
+    arrays: Callable[[Args], int]
+    highest_lr: tuple[float, float] | None = None
+    decoupled: str = ""
+
+
+def trainer(params: Sequence[tuple[Any, float]], name: str, args: Args) -> Any:
     """Return a `gluon.Trainer` with a fresh optimizer over `params`: pairs of Parameter and rate scale.
 
     `args` are `lr` (the peak), `weight_decay`, `decay_norms` and the row's own arguments (`OPTIMIZERS`).
@@ -34,194 +61,255 @@ def trainer(params: Sequence[tuple[Any, float]], name: str, args: Mapping[str, f
 
     Raises KeyError for an unknown name or a missing argument.
     """
+    from runtime.backend.mx import gluon
+
     for param, scale in params:
         param.lr_mult = scale
         param.wd_mult = 1.0 if args["decay_norms"] or is_weight(param) else 0.0
-    optimizer = OPTIMIZERS[name](args, {"learning_rate": args["lr"], "wd": args["weight_decay"]})
+    optimizer = OPTIMIZERS[name].build(args, {"learning_rate": args["lr"], "wd": args["weight_decay"]})
     return gluon.Trainer([param for param, _ in params], optimizer, kvstore=None)
 
 
-def is_weight(param: Any) -> bool:
-    """Tell whether a Parameter is a weight: not a bias, nor a scale or shift of a norm.
+# --- arguments and letters that several have -------------------------------------------------
 
-    Those have one axis, and every kernel and matrix has two or more.
-    """
-    return len(param.shape) > 1
+_BETA = Number(0, 1, below=True)
+_POSITIVE = Number(0, above=True)
 
 
-def add_l1(params: Iterable[Any], strength: float, batch: int, *, decay_norms: bool = False) -> None:
-    """Add the gradient of `strength * sum(|w|)` to the summed gradients of `params`, in place.
-
-    This is what a penalty in the mean loss would add, 0 where a weight is exactly 0, without the cost of
-    recording it. Biases and norms are left out unless `decay_norms`.
-    """
-    for param in params:
-        if decay_norms or is_weight(param):
-            gradient = param.grad()
-            gradient += param.data().sign() * (strength * batch)
+def _lr(default: float) -> Arg:
+    return Arg("lr", Number(0, 100, above=True), "Learning rate at the peak of the schedule.", default)
 
 
-def clip_by_value(params: Iterable[Any], limit: float, batch: int) -> None:
-    """Bring each element of the mean gradient into -limit .. limit, in place.
-
-    Done here and not by the optimizers' own `clip_gradient`, which some apply before and some after the
-    weight decay.
-    """
-    for param in params:
-        gradient = param.grad()
-        nd.clip(gradient, -limit * batch, limit * batch, out=gradient)
+def _decay(default: float = 0.0) -> tuple[Arg, Arg]:
+    return (
+        Arg("weight_decay", Number(0, 10), "Strength of the decay of weights towards zero.", default),
+        Arg("decay_norms", Truth(), "Decay biases and the scale and shift of norms as well.", False),
+    )
 
 
-def clip_by_global_norm(params: Iterable[Any], max_norm: float, batch: int) -> Any:
-    """Scale all gradients by one factor so that the mean gradient's norm is at most `max_norm`, in place.
-
-    The norm is the Euclidean one over all of `params` together (Pascanu et al., arXiv 1211.5063). Returns
-    the norm of the mean gradient before clipping, an NDArray of shape (1,), not waited for.
-    """
-    gradients = [param.grad() for param in params]
-    return gluon.utils.clip_global_norm(gradients, max_norm * batch, check_isfinite=False) / batch
+def _momentum(default: float) -> Arg:
+    return Arg("momentum", _BETA, "Fraction of the last update that is kept.", default)
 
 
-# MXNet gives type Any to everything, its classes included.
-class AdamW(mx.optimizer.Optimizer):  # type: ignore[misc]
-    """Adam with decoupled weight decay (arXiv 1711.05101), as in PyTorch.
+_MOMENTS = (
+    Arg("beta1", _BETA, "Decay of the mean of gradients.", 0.9),
+    Arg("beta2", _BETA, "Decay of the mean of squared gradients.", 0.999),
+    Arg("epsilon", _POSITIVE, "Added to the root of the second moment.", 1e-8),
+)
 
-    With bias-corrected moments m and v: `w -= lr * weight_decay * w`, then `w -= lr * m / (sqrt(v) + epsilon)`. MXNet's
-    kernel for both, which no optimizer of its own uses, takes longer than its Adam and a product.
-    """
-
-    def __init__(self, *, beta1: float, beta2: float, epsilon: float, **common: Any) -> None:
-        super().__init__(**common)
-        self.beta1 = beta1
-        self.beta2 = beta2
-        self.epsilon = epsilon
-
-    def create_state(self, index: int, weight: Any) -> tuple[Any, Any]:
-        """Return the moments, two zero arrays of the weight's shape and dtype."""
-        return nd.zeros_like(weight), nd.zeros_like(weight)
-
-    def update(self, index: int, weight: Any, grad: Any, state: tuple[Any, Any]) -> None:
-        """Update `weight` and `state` in place from the summed gradient."""
-        self._update_count(index)
-        lr, decay = self._get_lr(index), self._get_wd(index)
-        count = self._index_update_count[index]
-        unbias1 = 1 - self.beta1**count
-        unbias2 = math.sqrt(1 - self.beta2**count)
-        if decay:
-            weight *= 1 - lr * decay
-        nd.adam_update(
-            weight,
-            grad,
-            *state,
-            out=weight,
-            lr=lr * unbias2 / unbias1,
-            beta1=self.beta1,
-            beta2=self.beta2,
-            # The kernel's v is not corrected: scaled by the same root, epsilon means what the paper says.
-            epsilon=self.epsilon * unbias2,
-            rescale_grad=self.rescale_grad,
-            lazy_update=False,
-        )
+# The first line of the formulas: g is continued by those that put the weight decay into the gradient.
+_LETTERS = "w a weight, g the gradient of the batch's mean loss"
+_BOTH_MOMENTS = "m = beta1 m + (1 - beta1) g\nv = beta2 v + (1 - beta2) g^2"
 
 
-class NAG(mx.optimizer.Optimizer):  # type: ignore[misc]
-    """Nesterov's accelerated gradient, the rate inside the momentum as in MXNet's `sgd`.
+# --- sgd -------------------------------------------------------------------------------------
+
+
+def _sgd(args: Args, common: Args) -> Any:
+    from runtime.backend.mx import mx
+
+    # MXNet's: m = momentum * m - lr * g; w += m (PyTorch keeps lr outside of m).
+    return mx.optimizer.SGD(momentum=args["momentum"], **common)
+
+
+SGD = Optimizer(
+    Entry(
+        "sgd",
+        "Stochastic gradient descent with momentum; weight_decay is added to the gradient (L2).",
+        (_lr(0.01), _momentum(0.9), *_decay()),
+        source="mxnet.optimizer.SGD",
+        formula=f"{_LETTERS} + weight_decay w\nm = momentum m - lr g\nw = w + m",
+        examples=("optimizer = sgd(lr = 0.01, momentum = 0.9, weight_decay = 1e-4)",),
+    ),
+    _sgd,
+    arrays=lambda args: 1 if args["momentum"] else 0,
+    highest_lr=(0.05, 0.01),
+)
+
+
+# --- nag -------------------------------------------------------------------------------------
+
+
+def _nag(args: Args, common: Args) -> Any:
+    from runtime.training.update_rule import UpdateRule
+
+    return UpdateRule(_nag_update, 1, {"momentum": args["momentum"]}, **common)
+
+
+def _nag_update(at: Update, w: Any, grad: Any, m: Any, *, momentum: float) -> None:
+    """Update with the rate inside the momentum, as in MXNet's `sgd`.
 
     With g the mean gradient plus decay: `m = momentum * m - lr * g`, then `w += momentum * m - lr * g`. At
     a constant rate that is PyTorch's `SGD(nesterov=True)`. MXNet's own class lets the kernel write the new
     weight over the old one before it reads the old one again for m: the decay in m is then that of either,
     and two equal runs differ in their last bits. So the result goes to another array first.
     """
+    from runtime.backend.mx import nd
 
-    def __init__(self, *, momentum: float, **common: Any) -> None:
-        super().__init__(**common)
-        self.momentum = momentum
-
-    def create_state(self, index: int, weight: Any) -> Any:
-        """Return the momentum, a zero array of the weight's shape and dtype."""
-        return nd.zeros_like(weight)
-
-    def update(self, index: int, weight: Any, grad: Any, state: Any) -> None:
-        """Update `weight` and `state` in place from the summed gradient."""
-        self._update_count(index)
-        moved = nd.nag_mom_update(
-            weight,
-            grad,
-            state,
-            lr=self._get_lr(index),
-            wd=self._get_wd(index),
-            momentum=self.momentum,
-            rescale_grad=self.rescale_grad,
-        )
-        moved.copyto(weight)
+    moved = nd.nag_mom_update(w, grad, m, lr=at.lr, wd=at.decay, momentum=momentum, rescale_grad=at.scale)
+    moved.copyto(w)
 
 
-class RMSProp(mx.optimizer.Optimizer):  # type: ignore[misc]
-    """RMSProp with momentum but not centered, which MXNet's class silently runs without the momentum.
+NAG = Optimizer(
+    Entry(
+        "nag",
+        "Nesterov's accelerated gradient: the gradient is taken after the momentum's step.",
+        (_lr(0.01), _momentum(0.9), *_decay()),
+        source="mxnet.optimizer.NAG; Sutskever et al. 2013",
+        formula=f"{_LETTERS} + weight_decay w\nm = momentum m - lr g\nw = w + momentum m - lr g",
+        examples=("optimizer = nag(lr = 0.01, momentum = 0.9)",),
+    ),
+    _nag,
+    arrays=lambda args: 1,
+    highest_lr=(0.05, 0.01),
+)
+
+
+# --- adam ------------------------------------------------------------------------------------
+
+
+def _adam(args: Args, common: Args) -> Any:
+    from runtime.backend.mx import mx
+
+    # The faster form that the paper's section 2 ends with: epsilon is added to the root of the uncorrected second
+    # moment.
+    return mx.optimizer.Adam(lazy_update=False, **_moments(args), **common)
+
+
+def _moments(args: Args) -> Args:
+    return {name: args[name] for name in ("beta1", "beta2", "epsilon")}
+
+
+ADAM = Optimizer(
+    Entry(
+        "adam",
+        "Adam; weight_decay is added to the gradient (L2).",
+        (_lr(1e-3), *_MOMENTS, *_decay()),
+        source="Kingma and Ba, arXiv 1412.6980, the form that ends its section 2",
+        formula=f"{_LETTERS} + weight_decay w, t the step from 1\n{_BOTH_MOMENTS}\n"
+        "w = w - lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)",
+        examples=(
+            "optimizer = adam(lr = 1e-3)",
+            "optimizer = adam(lr = 1e-3, beta1 = 0.9, beta2 = 0.99, epsilon = 1e-6)",
+        ),
+    ),
+    _adam,
+    arrays=lambda args: 2,
+    highest_lr=(1e-3, 1e-3),
+    decoupled="adamw",
+)
+
+
+# --- adamw -----------------------------------------------------------------------------------
+
+
+def _adamw(args: Args, common: Args) -> Any:
+    from runtime.training.update_rule import UpdateRule
+
+    return UpdateRule(_adamw_update, 2, _moments(args), **common)
+
+
+def _adamw_update(at: Update, w: Any, grad: Any, m: Any, v: Any, *, beta1: float, beta2: float, epsilon: float) -> None:
+    """Update as in PyTorch: `w -= lr * decay * w`, then `w -= lr * m / (sqrt(v) + epsilon)`, both moments unbiased.
+
+    MXNet's kernel for both, which no optimizer of its own uses, takes longer than its Adam and a product.
+    """
+    from runtime.backend.mx import nd
+
+    unbias1, unbias2 = 1 - beta1**at.number, math.sqrt(1 - beta2**at.number)
+    if at.decay:
+        w *= 1 - at.lr * at.decay
+    nd.adam_update(
+        *(w, grad, m, v),
+        out=w,
+        lr=at.lr * unbias2 / unbias1,
+        beta1=beta1,
+        beta2=beta2,
+        # The kernel's v is not corrected: scaled by the same root, epsilon means what the paper says.
+        epsilon=epsilon * unbias2,
+        rescale_grad=at.scale,
+        lazy_update=False,
+    )
+
+
+ADAMW = Optimizer(
+    Entry(
+        "adamw",
+        "Adam with decoupled weight decay: the weights shrink beside the Adam step, not through the gradient.",
+        (_lr(1e-3), *_MOMENTS, *_decay(0.01)),
+        source="Loshchilov and Hutter, arXiv 1711.05101; torch.optim.AdamW",
+        formula=f"{_LETTERS}, t the step from 1\n{_BOTH_MOMENTS}\n"
+        "w = w - lr (m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + weight_decay w)",
+        examples=(
+            "optimizer = adamw(lr = 3e-4, weight_decay = 0.05)",
+            "optimizer = adamw(lr = 3e-4, weight_decay = 0.05, decay_norms = true)",
+        ),
+    ),
+    _adamw,
+    arrays=lambda args: 2,
+    highest_lr=(1e-3, 1e-3),
+)
+
+
+# --- rmsprop ---------------------------------------------------------------------------------
+
+
+def _rmsprop(args: Args, common: Args) -> Any:
+    from runtime.backend.mx import mx
+    from runtime.training.update_rule import UpdateRule
+
+    rho, momentum, epsilon = args["rho"], args["momentum"], args["epsilon"]
+    if momentum and not args["centered"]:
+        return UpdateRule(_rmsprop_update, 2, {"rho": rho, "momentum": momentum, "epsilon": epsilon}, **common)
+    return mx.optimizer.RMSProp(gamma1=rho, gamma2=momentum, epsilon=epsilon, centered=args["centered"], **common)
+
+
+def _rmsprop_update(
+    at: Update, w: Any, grad: Any, n: Any, m: Any, *, rho: float, momentum: float, epsilon: float
+) -> None:
+    """Update with momentum but not centered, which MXNet's class silently runs without the momentum.
 
     With g the mean gradient plus decay: `n = rho * n + (1 - rho) * g^2`, then
     `m = momentum * m - lr * g / sqrt(n + epsilon)` and `w += m`, as in TensorFlow and in MXNet's centered
     form (Graves, arXiv 1308.0850, equations 38 to 45) without the mean.
     """
-
-    def __init__(self, *, rho: float, momentum: float, epsilon: float, **common: Any) -> None:
-        super().__init__(**common)
-        self.rho = rho
-        self.momentum = momentum
-        self.epsilon = epsilon
-
-    def create_state(self, index: int, weight: Any) -> tuple[Any, Any]:
-        """Return the mean square and the momentum, two zero arrays of the weight's shape and dtype."""
-        return nd.zeros_like(weight), nd.zeros_like(weight)
-
-    def update(self, index: int, weight: Any, grad: Any, state: tuple[Any, Any]) -> None:
-        """Update `weight` and `state` in place from the summed gradient."""
-        self._update_count(index)
-        square, momentum = state
-        gradient = grad * self.rescale_grad + weight * self._get_wd(index)
-        square *= self.rho
-        square += (1 - self.rho) * gradient**2
-        momentum *= self.momentum
-        momentum -= self._get_lr(index) * gradient / (square + self.epsilon).sqrt()
-        weight += momentum
+    gradient = grad * at.scale + w * at.decay
+    n *= rho
+    n += (1 - rho) * gradient**2
+    m *= momentum
+    m -= at.lr * gradient / (n + epsilon).sqrt()
+    w += m
 
 
-def _sgd(args: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
-    return mx.optimizer.SGD(momentum=args["momentum"], **common)
+def _rmsprop_arrays(args: Args) -> int:
+    return 3 if args["centered"] else 2 if args["momentum"] else 1
 
 
-def _nag(args: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
-    return NAG(momentum=args["momentum"], **common)
+RMSPROP = Optimizer(
+    Entry(
+        "rmsprop",
+        "The gradient divided by a running root mean square of itself.",
+        (
+            _lr(1e-3),
+            Arg("rho", _BETA, "Decay of the mean of squared gradients.", 0.9),
+            _momentum(0.0),
+            Arg("epsilon", _POSITIVE, "Added inside the root.", 1e-8),
+            Arg("centered", Truth(), "Subtract the square of the gradients' mean.", False),
+            *_decay(),
+        ),
+        source="mxnet.optimizer.RMSProp; Graves, arXiv 1308.0850",
+        formula=f"{_LETTERS} + weight_decay w\nn = rho n + (1 - rho) g^2\n"
+        "a = rho a + (1 - rho) g where centered, else 0\n"
+        "m = momentum m - lr g / sqrt(n - a^2 + epsilon)\nw = w + m",
+        examples=(
+            "optimizer = rmsprop(lr = 1e-4, momentum = 0.9)",
+            "optimizer = rmsprop(lr = 1e-4, rho = 0.95, epsilon = 1e-6, centered = true)",
+        ),
+    ),
+    _rmsprop,
+    arrays=_rmsprop_arrays,
+    highest_lr=(1e-3, 1e-3),
+)
 
-
-def _adam(args: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
-    return mx.optimizer.Adam(
-        beta1=args["beta1"], beta2=args["beta2"], epsilon=args["epsilon"], lazy_update=False, **common
-    )
-
-
-def _adamw(args: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
-    return AdamW(beta1=args["beta1"], beta2=args["beta2"], epsilon=args["epsilon"], **common)
-
-
-def _rmsprop(args: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
-    rho, momentum, epsilon = args["rho"], args["momentum"], args["epsilon"]
-    if momentum and not args["centered"]:
-        return RMSProp(rho=rho, momentum=momentum, epsilon=epsilon, **common)
-    return mx.optimizer.RMSProp(gamma1=rho, gamma2=momentum, epsilon=epsilon, centered=args["centered"], **common)
-
-
-OPTIMIZERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Any]] = {
-    # momentum. MXNet's: m = momentum * m - lr * g; w += m (PyTorch keeps lr outside of m).
-    "sgd": _sgd,
-    # momentum.
-    "nag": _nag,
-    # beta1, beta2, epsilon. Adam (arXiv 1412.6980) in the faster form that its section 2 ends with:
-    # epsilon is added to the root of the uncorrected second moment.
-    "adam": _adam,
-    # beta1, beta2, epsilon, as in PyTorch.
-    "adamw": _adamw,
-    # rho, momentum, epsilon (inside the root), centered.
-    "rmsprop": _rmsprop,
-}
-"""How to build each optimizer: from its own arguments, and from what all have in common."""
+OPTIMIZERS: dict[str, Optimizer] = {row.entry.name: row for row in (SGD, NAG, ADAM, ADAMW, RMSPROP)}
+"""The optimizers by name, in the order in which they are shown."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from runtime.training.state import TrainState
+if TYPE_CHECKING:
+    from runtime.training.state import TrainState
 
 MOST_THREADS = 1024
 """Threads for the arithmetic; with far more a native library fails in its own way."""
@@ -48,7 +50,7 @@ class Due:
     def __init__(self, interval: Interval, clock: Callable[[], float]) -> None:
         self._interval = interval
         self._clock = clock
-        self.taken(TrainState())
+        self._last = (0, 0, 0, clock())  # a run begins with stage, step and epoch 0
 
     def taken(self, state: TrainState) -> None:
         """Take notice of a checkpoint."""

@@ -7,18 +7,21 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from runtime.backend.blocks import sequence
+from runtime.backend.blocks import LossBlock, sequence
 from runtime.backend.freezing import prepare_stage
 from runtime.backend.mx import array, autograd, mx
 from runtime.data.sets import Sets
 from runtime.features.inputs import SetInputs, StageInputs, kept_rows
 from runtime.features.prefix import Features
-from runtime.models.network import CrossEntropy, Model, frozen_units, units
+from runtime.models.network import Model, frozen_units, units
 from runtime.plan import schedules
+from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import Plan, StagePlan, Step, trained_names
 from runtime.system.cache.disk import FeatureCache
 from runtime.system.random import derive
-from runtime.training.optimizers import add_l1, clip_by_global_norm, clip_by_value, trainer
+from runtime.tasks.protocol import Task, loss_of
+from runtime.training.gradients import CLIPS, add_l1
+from runtime.training.optimizers import trainer
 from runtime.training.state import Checkpoint, TrainState
 
 TrainBatch = Callable[[Any, Any, int], tuple[Any, float]]
@@ -37,6 +40,7 @@ class Session:
     """
 
     plan: Plan
+    task: Task
     model: Model
     sets: Sets
     context: Any
@@ -127,26 +131,24 @@ def rate_factor(stage: StagePlan) -> Callable[[int], float]:
 
 def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBatch:
     """Return the function that trains one batch; it gives the batch's loss, not waited for, and the rate."""
-    criterion = CrossEntropy(**stage.loss.args)
+    criterion = LossBlock(loss_of(session.task, stage.loss).build(stage.loss.args))
     criterion.hybridize()
     args = stage.optimizer.args
     params = list(net.trained.values())
     factor = rate_factor(stage)
 
-    def train_batch(features: Any, labels: Any, step: int) -> tuple[Any, float]:
-        count = len(labels)
-        labels = array(labels, ctx=session.context)
+    def train_batch(features: Any, targets: Any, step: int) -> tuple[Any, float]:
+        count = len(targets)
+        targets = array(targets, ctx=session.context)
         if net.has_dropout:
             mx.random.seed(derive(session.plan.seed, "dropout", stage.position, step) % (2**31 - 1))
         with autograd.record():
-            loss = criterion(net.suffix(features), labels)
+            loss = criterion(net.suffix(features), targets)
         loss.backward()
         if stage.l1:
             add_l1(params, stage.l1, count, decay_norms=args["decay_norms"])
-        if stage.clip is not None and stage.clip.name == "global_norm":
-            clip_by_global_norm(params, stage.clip.args["norm"], count)
-        elif stage.clip is not None:
-            clip_by_value(params, stage.clip.args["limit"], count)
+        if stage.clip is not None:
+            CLIPS[stage.clip.name].apply(params, count, **stage.clip.args)
         rate = args["lr"] * factor(step) * slowdown(session.state, stage)
         net.update.set_learning_rate(rate)
         net.update.step(count)
@@ -157,4 +159,5 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBat
 
 def slowdown(state: TrainState, stage: StagePlan) -> float:
     """Return the factor of the rate, after so many times back."""
-    return float(stage.recovery.args["factor"] ** state.rollbacks) if stage.recovery else 1.0
+    rule = stage.recovery
+    return RECOVERIES[rule.name].slowdown(rule.args, state.rollbacks) if rule else 1.0

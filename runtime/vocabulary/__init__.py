@@ -6,14 +6,15 @@ NumPy.
 
 from __future__ import annotations
 
-from recipe_lang.check.vocabulary import Vocabulary
-from runtime.tasks.classification.metrics import METRICS
+from recipe_lang.check.vocabulary import MetricWord, Vocabulary
+from runtime.tasks.catalog import METRICS, TASKS
 from runtime.vocabulary import data, training
 from runtime.vocabulary import models as bases
-from runtime.vocabulary.advice_rules import ADVICE
+from runtime.vocabulary.advice.catalog import ADVICE
 from runtime.vocabulary.aliases import HABITS, RENAMINGS
 from runtime.vocabulary.fields import BLOCKS, FIELDS
 from runtime.vocabulary.rules import CLAIM_RULES, RULES
+from runtime.vocabulary.tasks import only_of
 
 __all__ = ["VOCABULARY"]
 
@@ -40,7 +41,10 @@ VOCABULARY = Vocabulary(
             training.RATE_RULE,
         )
     },
-    metrics={name: metric.doc for name, metric in METRICS.items()},
+    metrics={
+        name: MetricWord(metric.doc, only_of(*(task for task in TASKS.values() if name in task.metrics)))
+        for name, metric in METRICS.items()
+    },
     sets=("valid", "test"),
     parts=bases.parts_of,
     rules=(*RULES, *ADVICE),

@@ -1,19 +1,22 @@
 """Words that people bring from other tools, each with ours or with a sentence of advice.
 
 A row is words in lower case without `_`, `-` and `.`, in which any spelling of them is found, and an answer: a name of
-ours, or a sentence (with blanks), which is shown as it stands; `a|b` offers the one that its place knows. What
+ours, or a sentence (with blanks), which is shown as it is; `a|b` offers the one that fits its place. What
 `RENAMINGS` names is the very same thing under another name.
 """
 
 from __future__ import annotations
 
+from recipe_lang.words import listed
+from runtime.training.optimizers import OPTIMIZERS
+
 _TRAIN = "a stage names what trains, the rest is frozen: `train = head` or `train = base.block3 .. head`"
 _FOR = "the length of a stage is `for = 10 epochs` or `for = 500 steps`"
-_SCALE = "write `optimizer = adam(lr = …)`, and `lr_scale = { base.block3 = 0.1 }` for rates by part"
+_SCALE = "write `optimizer = adam(lr = …)`, and `lr_scale = { base.block3 = 0.1 }` for learning rates by part"
 _WARMUP = "write it in the schedule: `cosine(warmup = 1 epoch)`"
 _CLASSES = "the number of classes comes from the data: `head = [dense(classes)]`"
 _SOURCE = 'images are named by a source: `train = folder("data/train")`'
-_WHERE = "where it runs is said to the command, not in the recipe:"
+_WHERE = "where it runs is given on the command line, not in the recipe:"
 _NORMALIZE = "write it in `data`: `prepare = [normalize(mean = …, std = …)]`"
 
 _NAMES = (
@@ -50,7 +53,7 @@ _NAMES = (
     ("accuracy acc", "valid.accuracy|test.accuracy"),
     ("valloss", "valid.loss"),
     ("loss", "loss|valid.loss"),
-    ("precision", "valid.precision|not in this release: numbers have 32 bits"),
+    ("precision", "valid.precision|not in this release: training is in 32 bits"),
     ("batchsize bs perdevicetrainbatchsize", "batch"),
     ("numclasses classes", _CLASSES),
     ("imgsize imgsz imagesize inputsize resolution", "size"),
@@ -104,7 +107,7 @@ _NAMES = (
     ("device gpu cuda", f"{_WHERE} `ftr run --device gpu`"),
     ("workers numworkers", f"{_WHERE} `ftr run --workers 4`"),
     ("output outputdir", f"{_WHERE} `ftr run --out folder`"),
-    ("metrics", "all metrics are computed always; `monitor = valid.f1` chooses by one"),
+    ("metrics", "all metrics are always computed; `monitor = valid.f1` chooses by one"),
     ("metric", "metric|monitor"),
     ("true yes on", "true"),
     ("no false off", "false"),
@@ -115,12 +118,12 @@ _NAMES = (
 _ABSENT = "not in this release"
 _AUGMENT = f"{_ABSENT}; `ftr explain augment` shows the steps that there are"
 _LOSS = f"{_ABSENT}; the loss is `cross_entropy`, with or without `label_smoothing`"
-_OPTIMIZER = f"{_ABSENT}; the optimizers are `sgd`, `nag`, `adam`, `adamw` and `rmsprop`"
+_OPTIMIZER = f"{_ABSENT}; the optimizers are {listed(tuple(f'`{name}`' for name in OPTIMIZERS), 'and')}"
 _SCHEDULE = f"{_ABSENT}; `ftr explain schedule` shows the schedules that there are"
 _EXTENDS = 'a recipe builds on another one with `extends "base.ftr"` in its second line'
-_SAID = "said to the command, not in the recipe:"
-_SHUFFLED = "`holdout` draws from each class alike, by the recipe's `seed`; there is nothing to write"
-_ALWAYS = "done always: there is nothing to write"
+_SAID = "given on the command line, not in the recipe:"
+_SHUFFLED = "`holdout` is stratified by class, by the recipe's `seed`; there is nothing to write"
+_ALWAYS = "always done: there is nothing to write"
 _KEPT = (
     "`monitor = valid.accuracy` in a stage keeps the weights of its best epoch; checkpoints are written without asking"
 )
@@ -132,8 +135,8 @@ _WARMUP = "write it in the schedule: `schedule = cosine(warmup = 10%)`"
 _FREEZE_EPOCHS = (
     "a stage that trains the head, then one that trains more: `train = head`, `train = base.block3 .. head`"
 )
-_ALLOW = "advice is excused by a comment at the end of its line: `# allow: W710`"
-_FRACTION = "`valid = holdout(20%)` holds out a share of the training images"
+_ALLOW = "advice is silenced by a comment at the end of its line: `# allow: W710`"
+_FRACTION = "`valid = holdout(20%)` holds out a fraction of the training images"
 
 _OTHER_TOOLS = (
     (
@@ -160,7 +163,7 @@ _OTHER_TOOLS = (
     ("stepsperepoch limittrainbatches", _EPOCH_SHARE),
     (
         "rgba transparency transparent alphachannel premultiplied background",
-        "images with transparency are laid over white; `prepare = [flatten_alpha(black)]` chooses",
+        "images with transparency are flattened onto white; `prepare = [flatten_alpha(black)]` chooses",
     ),
     (
         "bitdepth uint16 windowing",
@@ -182,11 +185,11 @@ _OTHER_TOOLS = (
     ("onecycle onecyclelr cyclic cycliclr reducelronplateau plateau inversesqrt", _SCHEDULE),
     (
         "warmrestarts cosineannealingwarmrestarts sgdr restarts",
-        "two stages in a row restart the rate, each with `schedule = cosine`",
+        "two stages in a row restart the learning rate, each with `schedule = cosine`",
     ),
     ("smoothing labelsmoothingfactor", "write `loss = cross_entropy(label_smoothing = 0.1)`"),
     ("lr0 initiallr startlr", _LR),
-    ("lrf minlrratio", "write `schedule = cosine(final = 1%)`, the share of the peak rate that is left at the end"),
+    ("lrf minlrratio", "write `schedule = cosine(final = 1%)`, as a fraction of the peak learning rate"),
     ("lrscheduletype lrschedulertype sched lrschedule", "schedule"),
     ("coslr", "`schedule = cosine` is the default of a stage; there is nothing to write"),
     ("warmupratio warmuplr warmupbiaslr warmupmomentum warmupproportion", _WARMUP),
@@ -215,11 +218,11 @@ _OTHER_TOOLS = (
     ("project savedir outputdirectory logdir expname", f"{_SAID} `ftr run --out FOLDER`"),
     ("accelerator devices gpus usegpu nocuda", f"{_SAID} `ftr run --device gpu`"),
     ("dataloadernumworkers nworkers njobs", f"{_SAID} `ftr run --workers 4`"),
-    ("cache cacheimages", "what frozen parts give is kept always; `ftr run --no-cache` goes without"),
+    ("cache cacheimages", "frozen features are always cached; `ftr run --no-cache` goes without"),
     ("ema swa modelema movingaverage polyak", f"{_ABSENT}; `monitor` keeps the weights of the best epoch"),
     (
         "amp fp16 bf16 float16 bfloat16 half mixedprecision autocast precision16",
-        f"{_ABSENT}: numbers have 32 bits; `features = half` in `data` keeps what frozen parts give in 16",
+        f"{_ABSENT}: training is in 32 bits; `features = half` in `data` caches frozen features in 16",
     ),
     (
         "accumulate accumulation gradientaccumulation accumulategradbatches gradientaccumulationsteps",
@@ -228,7 +231,7 @@ _OTHER_TOOLS = (
     ("ddp distributed dataparallel multigpu", f"{_ABSENT}: a run uses one device"),
     ("distillation distill teacher quantization quantize pruning lora adapter", _ABSENT),
     ("kfold crossvalidation crossval folds ensemble tta testtimeaugmentation", _ABSENT),
-    ("detection segmentation regression multilabel", f"{_ABSENT}: the task is `classification`, one class an image"),
+    ("detection segmentation regression multilabel", f"{_ABSENT}: the task is `classification`, one class per image"),
     ("requiresgrad gradreq", "a stage names what trains, the rest is frozen: `train = head`"),
     ("freezebn bnfreeze", "write `norm = frozen` in a stage"),
     ("validpct valpct splitratio validationsplit validsplit testsplit testsize valsize validsize", _FRACTION),
@@ -253,6 +256,6 @@ horizontalflip imagefolder imagesize imgsize learningrate lrscheduler maxnorm mi
 randomflip randomhorizontalflip randomresizedcrop randomseed scheduler steplr stepsize val valacc valaccuracy
 valloss wd
 """
-# Nothing is lost and nothing guessed where `ftr fix` writes our name instead. `min_lr` is not among them: it is a rate,
-# and `final` a share of the peak.
+# Nothing is lost and nothing guessed where `ftr fix` writes our name instead. `min_lr` is not among them: it is a
+# learning rate, and `final` a fraction of the peak.
 RENAMINGS = frozenset(_RENAMED.split())

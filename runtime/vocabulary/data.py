@@ -6,101 +6,24 @@ from recipe_lang.check.vocabulary import (
     Arg,
     Either,
     Entry,
-    FilePath,
     ListOf,
     NothingType,
     Number,
     RangeOf,
-    Text,
     Word,
     family,
 )
+from runtime.data.sources.catalog import SOURCES
 
-SOURCE = family(
-    "source",
-    "a source of images",
-    Entry(
-        "folder",
-        "A folder with one subfolder of images for each class; its name is the class.",
-        (Arg("path", FilePath(), "The folder."),),
-        examples=('train = folder("data/flowers/train")', 'train = folder(path = "data/flowers/train")'),
-    ),
-    Entry(
-        "csv",
-        "A table with one row for each image.",
-        (
-            Arg("file", FilePath(), "The CSV file, with a header line."),
-            Arg("image", Text(), "Name of the column with the images' paths."),
-            Arg("label", Text(), "Name of the column with the classes."),
-            Arg(
-                "root",
-                Either((NothingType(), FilePath())),
-                "Folder that the paths start from; the CSV file's own by default.",
-                None,
-            ),
-        ),
-        examples=(
-            'train = csv("flowers.csv", image = "file", label = "species")',
-            'train = csv(file = "flowers.csv", image = "file", label = "species", root = "images")',
-        ),
-    ),
-    Entry(
-        "solar_cells",
-        "2,624 photos of solar cells from the package elpv-dataset (CC BY-NC-SA 4.0: not for commercial use).",
-        (
-            Arg(
-                "labels",
-                Word(
-                    {
-                        "certain": "Probability of a defect 0 against 1; the uncertain cells are left out.",
-                        "binary": "All cells; a probability of 1/2 or more is a defect.",
-                    }
-                ),
-                "Which cells count, and as what.",
-                "certain",
-            ),
-        ),
-        source="Deitsch et al., arXiv 1807.02894",
-        examples=("train = solar_cells", "train = solar_cells(binary)", "train = solar_cells(labels = certain)"),
-    ),
-    Entry(
-        "fashion_mnist",
-        "70,000 grey 28 x 28 images of clothes in 10 classes, from four idx files.",
-        (
-            Arg(
-                "part",
-                Word({"train": "The 60,000 training images.", "test": "The 10,000 test images."}),
-                "Which of the set's own two parts.",
-                "train",
-            ),
-            Arg(
-                "path",
-                Either((NothingType(), FilePath())),
-                "Folder with the idx files; that of Debian's dataset-fashion-mnist by default.",
-                None,
-            ),
-        ),
-        source="Xiao et al., arXiv 1708.07747",
-        examples=(
-            "train = fashion_mnist(train)\ntest = fashion_mnist(test)",
-            'train = fashion_mnist(part = train, path = "fashion-mnist")',
-        ),
-    ),
-    Entry(
-        "digits",
-        "1,797 grey 8 x 8 images of handwritten digits, from scikit-learn.",
-        source="sklearn.datasets.load_digits",
-        examples=("train = digits",),
-    ),
-)
+SOURCE = family("source", "a source of images", *(source.entry for source in SOURCES.values()))
 
 SPLIT = family(
     "split",
     "a split",
     Entry(
         "holdout",
-        "A share of the training images, drawn from each class alike by the recipe's seed.",
-        (Arg("share", Number(0, 1, above=True, below=True), "Share of `train`, such as `20%`."),),
+        "A fraction of the training images, stratified by class, drawn with the recipe's seed.",
+        (Arg("share", Number(0, 1, above=True, below=True), "Fraction of `train`, such as `20%`."),),
         examples=("valid = holdout(15%)\ntest = holdout(15%)", "valid = holdout(share = 0.15)"),
     ),
 )
@@ -114,7 +37,7 @@ PREPARE = family(
     "a preparation step",
     Entry(
         "flatten_alpha",
-        "Says what images with transparency are laid over; without it, over white. It comes first, wherever it stands.",
+        "Flattens transparent images onto a background; without it, onto white. Applied first, wherever it is written.",
         (
             Arg(
                 "ground",
@@ -124,7 +47,7 @@ PREPARE = family(
                         Word({"white": "As a page shows them.", "black": "For what is light, which white would hide."}),
                     )
                 ),
-                "What lies below; with `none` transparency is dropped, and the colours that it hides are shown.",
+                "The background; with `none` transparency is dropped, and the colours that it hides are shown.",
                 "white",
             ),
         ),
@@ -135,7 +58,7 @@ PREPARE = family(
     ),
     Entry(
         "levels",
-        "Says which value of 16-bit images is white, as 4095 where a camera gave 12 bits; others stay as they are.",
+        "Sets which value of 16-bit images is white, such as 4095 for a 12-bit camera; others stay as they are.",
         (Arg("white", Number(1, 65535, whole=True), "The value; larger ones are white as well."),),
         examples=("prepare = [levels(4095)]", "prepare = [levels(white = 16383), resize(256px), center_crop]"),
     ),
@@ -150,7 +73,7 @@ PREPARE = family(
     ),
     Entry(
         "center_crop",
-        "Cuts a square out of the middle.",
+        "Crops a square from the centre.",
         (Arg("size", _OWN_SIZE, "Side of the square; `size` of the data block by default.", None),),
         examples=("prepare = [resize(256px), center_crop]",),
     ),
@@ -174,20 +97,20 @@ AUGMENT = family(
     "an augmentation",
     Entry(
         "random_crop",
-        "Cuts a square out of a random place.",
+        "Crops a square at a random position.",
         (
             Arg("size", _OWN_SIZE, "Side of the square; `size` of the data block by default.", None),
-            Arg("padding", Number(0, 1024, whole=True, unit="px"), "Black border added first.", 0),
+            Arg("padding", Number(0, 1024, whole=True, unit="px"), "Black padding added first.", 0),
         ),
         examples=("augment = [random_crop(padding = 4px)]", "size = 64px\naugment = [random_crop(size = 64px)]"),
     ),
     Entry(
         "random_resized_crop",
-        "Cuts a random share of the area in a random shape and resizes it to the square.",
+        "Crops a random fraction of the area at a random aspect ratio and resizes it to the square.",
         (
             Arg("size", _OWN_SIZE, "Side of the square; `size` of the data block by default.", None),
-            Arg("scale", RangeOf(Number(0, 1, above=True)), "Range of the share of the area.", (0.08, 1.0)),
-            Arg("ratio", RangeOf(Number(0, 10, above=True)), "Range of width to height.", (3 / 4, 4 / 3)),
+            Arg("scale", RangeOf(Number(0, 1, above=True)), "Range of fractions of the area.", (0.08, 1.0)),
+            Arg("ratio", RangeOf(Number(0, 10, above=True)), "Aspect ratios, width / height.", (3 / 4, 4 / 3)),
         ),
         source="Szegedy et al., arXiv 1409.4842; torchvision RandomResizedCrop",
         examples=(
@@ -197,7 +120,7 @@ AUGMENT = family(
     ),
     Entry(
         "flip",
-        "Mirrors half of the images.",
+        "Mirrors an image with probability 1/2.",
         (
             Arg(
                 "direction",
@@ -212,11 +135,11 @@ AUGMENT = family(
         "color_jitter",
         "Changes brightness, contrast, saturation and hue by random amounts, in random order.",
         (
-            Arg("amount", _STRENGTH, "Brightness, contrast and saturation where not given.", 0.0),
+            Arg("amount", _STRENGTH, "Default for brightness, contrast and saturation.", 0.0),
             Arg("brightness", _OWN_STRENGTH, "Factor from 1 - x to 1 + x.", None),
             Arg("contrast", _OWN_STRENGTH, "Factor from 1 - x to 1 + x.", None),
             Arg("saturation", _OWN_STRENGTH, "Factor from 1 - x to 1 + x.", None),
-            Arg("hue", Number(0, 0.5), "Shift from -x to x of the colour circle.", 0.0),
+            Arg("hue", Number(0, 0.5), "Hue shift from -x to x, as a fraction of the colour circle.", 0.0),
         ),
         source="torchvision ColorJitter",
         examples=(
@@ -227,7 +150,7 @@ AUGMENT = family(
     ),
     Entry(
         "lighting",
-        "Adds a random amount of the main components of ImageNet's colours.",
+        "Adds random amounts of the principal components of ImageNet's colours (PCA lighting).",
         (Arg("alpha", _STRENGTH, "Standard deviation of the amounts.", 0.1),),
         source="Krizhevsky et al. 2012 (AlexNet)",
         examples=("augment = [flip, lighting(0.1)]", "augment = [lighting(alpha = 0.1)]"),

@@ -20,6 +20,9 @@ from recipe_lang.check.vocabulary import (
     Word,
     table,
 )
+from runtime.tasks.catalog import TASKS
+from runtime.training.gradients import L1
+from runtime.vocabulary.tasks import USUAL, by_task
 
 _NONE = NothingType()
 _COUNT = Number(1, 1e9, whole=True, unit="images", unit_optional=True)
@@ -35,7 +38,7 @@ FIELDS = table(
     Arg(
         "name",
         Text(),
-        "Name of the recipe; run folders are called after it.",
+        "Name of the recipe; run folders are named after it.",
         None,
         identity=False,
         examples=('name = "flowers-resnet50"',),
@@ -50,12 +53,12 @@ FIELDS = table(
     ),
     Arg(
         "task",
-        Word({"classification": "One class for each image."}),
+        Word({task.name: task.doc for task in TASKS.values()}),
         "What the model learns to do.",
-        "classification",
+        USUAL.name,
         examples=("task = classification",),
     ),
-    Arg("seed", Number(0, 2**53 - 1, whole=True), "Where all randomness derives from.", 0, examples=("seed = 7",)),
+    Arg("seed", Number(0, 2**53 - 1, whole=True), "The seed of all randomness.", 0, examples=("seed = 7",)),
     Arg(
         "base",
         CallOf(("base",)),
@@ -66,15 +69,17 @@ FIELDS = table(
     Arg(
         "head",
         ListOf(CallOf(("layer",))),
-        "The new layers behind the base; the zoo's own pooling comes first unless one is written.",
-        Default("[dense(classes)]"),
+        "The new layers on top of the base; the zoo's own pooling comes first unless one is written.",
+        Default(USUAL.head),
+        by=by_task(lambda task: Default(task.head)),
         examples=("head = [dropout(0.2), dense(classes)]",),
     ),
     Arg(
         "loss",
         CallOf(("loss",)),
-        "What training makes small.",
-        Default("cross_entropy"),
+        "What training minimizes.",
+        Default(USUAL.loss),
+        by=by_task(lambda task: Default(task.loss)),
         examples=("loss = cross_entropy(label_smoothing = 0.1)",),
     ),
 )
@@ -89,28 +94,28 @@ DATA = BlockType(
         Arg(
             "valid",
             CallOf(("source", "split")),
-            "The images that choose between models.",
+            "The validation images, which choose the weights to keep.",
             Default("holdout(20%)"),
             examples=("valid = holdout(15%)", 'valid = folder("data/flowers/valid")'),
         ),
         Arg(
             "test",
             Either((_NONE, CallOf(("source", "split")))),
-            "The images of the final report.",
+            "The test images, for the final report.",
             None,
             examples=("test = holdout(15%)", "test = none"),
         ),
         Arg(
             "take",
             Either((_NONE, _COUNT)),
-            "Use only so many images of `train`, of each class alike.",
+            "Use only this many images of `train`, stratified by class.",
             None,
             examples=("take = 500 images",),
         ),
         Arg(
             "exclude",
             Either((_NONE, FilePath())),
-            "A list of images that are not used, one id a line; `ftr data check --fix` writes one.",
+            "A list of images that are not used, one id per line; `ftr data check --fix` writes one.",
             None,
             identity=False,
             examples=('exclude = "flowers.exclude.txt"',),
@@ -139,27 +144,27 @@ DATA = BlockType(
         Arg(
             "views",
             _VIEWS,
-            "How many random versions `augment` makes of an image; epochs take them in turn, and what frozen parts"
-            " give of each is computed once. By default each epoch makes new ones.",
+            "How many random versions `augment` makes of an image; epochs take them in turn, and their frozen"
+            " features are computed once. By default each epoch makes new ones.",
             None,
             examples=("augment = [random_resized_crop]\nviews = 4",),
         ),
-        Arg("batch", _COUNT, "Images in a step.", 32, examples=("batch = 64",)),
+        Arg("batch", _COUNT, "Batch size: images per step.", 32, examples=("batch = 64",)),
         Arg(
             "features",
             Word(
                 {
-                    "full": "As it is, in 32 bits.",
+                    "full": "Unchanged, in 32 bits.",
                     "half": "Rounded to 16 bits, about three digits: half the space.",
                 }
             ),
-            "How what frozen parts give of images is kept.",
+            "How frozen features are stored.",
             "full",
             examples=("features = half", "features = full"),
         ),
         Arg(
             "on_error",
-            Word({"stop": "Name them and stop.", "skip": "Name them and go on without them."}),
+            Word({"stop": "List them and stop.", "skip": "List them and continue without them."}),
             "What to do about images that cannot be read.",
             "stop",
             examples=("on_error = skip", "on_error = stop"),
@@ -171,7 +176,7 @@ DATA = BlockType(
 
 STAGE = BlockType(
     "stage",
-    "One step of the training: what trains, for how long, and how.",
+    "One stage of the training: what trains, for how long, and how.",
     table(
         Arg(
             "train",
@@ -188,21 +193,21 @@ STAGE = BlockType(
         Arg(
             "optimizer",
             CallOf(("optimizer",)),
-            "How gradients become new weights.",
+            "How gradients update the weights.",
             Default("adam"),
             examples=("optimizer = sgd(lr = 0.01, momentum = 0.9)",),
         ),
         Arg(
             "schedule",
             CallOf(("schedule",)),
-            "How the rate moves.",
+            "How the learning rate changes over the stage.",
             Default("cosine"),
             examples=("schedule = cosine(warmup = 1 epoch)",),
         ),
         Arg(
             "lr_scale",
             Either((_NONE, MapOf(Select(), Number(0, 1000, above=True)), CallOf(("rate rule",)))),
-            "What the rate is multiplied by, part by part; 1 where nothing is said.",
+            "What the learning rate is multiplied by, part by part; 1 by default.",
             None,
             examples=("train = base.block6 .. head\nlr_scale = { base.block6 = 0.1, base.block7 = 0.3 }",),
         ),
@@ -210,28 +215,22 @@ STAGE = BlockType(
             "norm",
             Word(
                 {
-                    "train": "Normalize by the batch and move the statistics.",
-                    "frozen": "Keep the statistics, scales and shifts as they are.",
+                    "train": "Normalize by the batch and update the running statistics.",
+                    "frozen": "Keep the running statistics, scales and shifts fixed.",
                 }
             ),
-            "What the norms of trained parts do.",
+            "What the norm layers of trained parts do.",
             "train",
             examples=("norm = frozen", "norm = train"),
         ),
         Arg(
             "clip",
             Either((_NONE, CallOf(("clip",)))),
-            "How gradients are kept small.",
+            "How gradients are clipped.",
             None,
             examples=("clip = global_norm(1.0)",),
         ),
-        Arg(
-            "l1",
-            Number(0, 10),
-            "Strength of the L1 penalty on weights: l1 times the sum of their sizes is added to the loss.",
-            0.0,
-            examples=("l1 = 1e-5",),
-        ),
+        L1,
         Arg(
             "loss",
             Either((_shared("recipe"), CallOf(("loss",)))),
@@ -256,14 +255,14 @@ STAGE = BlockType(
         Arg(
             "on_divergence",
             Either((Word({"stop": "Stop the run."}), CallOf(("recovery",)))),
-            "What happens when the loss becomes infinite or no number.",
+            "What happens when the loss becomes NaN or infinite.",
             "stop",
             examples=("on_divergence = back_off(factor = 0.5, times = 3)", "on_divergence = stop"),
         ),
         Arg(
             "stop",
             Either((_NONE, CallOf(("stop",)))),
-            "When to end before the time.",
+            "Early stopping: when to end the stage early.",
             None,
             examples=("stop = early(valid.accuracy, patience = 3 epochs)",),
         ),

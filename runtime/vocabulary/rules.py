@@ -3,206 +3,153 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import ClassVar
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe, Quantity
+from recipe_lang.check.describe import range_text
 from recipe_lang.check.problems.types import OutOfRange
-from recipe_lang.problem import Problem
+from recipe_lang.check.vocabulary import Number
+from recipe_lang.compose.problems import GivenTwice
+from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
-from recipe_lang.words import quoted
+from runtime.data.sources.catalog import SOURCES
+from runtime.data.targets import CLASS, NUMBERS
+from runtime.plan.schedules import SCHEDULES
 from runtime.plan.views import READING_STEPS
+from runtime.tasks.catalog import METRICS, TASKS, task_of
+from runtime.tasks.protocol import Task
 from runtime.vocabulary.models import accepts, native_size, size_text
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadWithoutClasses(Problem):
-    """The head of a classifier ends with `dense(classes)`: one score for each class of the data."""
-
-    code: ClassVar[str] = "E420"
-
-    def message(self) -> str:
-        return "the head does not end with `dense(classes)`"
-
-    def help(self) -> str:
-        return "write for example `head = [dropout(0.2), dense(classes)]`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WarmupTooLong(Problem):
-    """Warm-up lies inside the stage and is shorter than it: otherwise the rate never reaches its peak."""
-
-    code: ClassVar[str] = "E421"
-    warmup: str
-    length: str
-    length_span: Span | None
-
-    def message(self) -> str:
-        return f"the warm-up of {self.warmup} is not shorter than the stage of {self.length}"
-
-    def related(self) -> tuple[tuple[Span, str], ...]:
-        return ((self.length_span, "the stage's length"),) if self.length_span else ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NothingMonitored(Problem):
-    """The best weights are the best by a metric: `keep = best` needs `monitor` or `stop`."""
-
-    code: ClassVar[str] = "E422"
-
-    def message(self) -> str:
-        return "`keep = best` needs a metric to tell which weights are best"
-
-    def help(self) -> str:
-        return "add `monitor = valid.accuracy`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SizeConflict(Problem):
-    """All crops make images of the side that `size` says."""
-
-    code: ClassVar[str] = "E423"
-    crop: int
-    size: int
-    size_span: Span | None
-
-    def message(self) -> str:
-        return f"this crop makes images of {self.crop}px, the size is {self.size}px"
-
-    def related(self) -> tuple[tuple[Span, str], ...]:
-        return ((self.size_span, "the size"),) if self.size_span else ()
-
-    def help(self) -> str:
-        return f"write `{self.size}px` here, or leave the crop's size out"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScaleOfFrozen(Problem):
-    """A rate scale is for a part that trains in the stage."""
-
-    code: ClassVar[str] = "E424"
-    parts: tuple[str, ...]
-    train_span: Span | None
-
-    def message(self) -> str:
-        names = quoted(self.parts)
-        if len(self.parts) == 1:
-            return f"{names} has a rate scale and does not train in this stage"
-        return f"{names} have a rate scale and do not train in this stage"
-
-    def related(self) -> tuple[tuple[Span, str], ...]:
-        return ((self.train_span, "what trains"),) if self.train_span else ()
-
-    def help(self) -> str:
-        them, their = ("it", "its") if len(self.parts) == 1 else ("them", "their")
-        return f"add {them} to `train`, or remove {their} scale"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldOutTooMuch(Problem):
-    """The holdouts of `valid` and `test` are disjoint shares of `train` and leave some of it."""
-
-    code: ClassVar[str] = "E425"
-    first: Span | None
-
-    def message(self) -> str:
-        return "the holdouts leave nothing to train on"
-
-    def help(self) -> str:
-        return "together `valid` and `test` hold out less than all: such as `holdout(20%)` each"
-
-    def related(self) -> tuple[tuple[Span, str], ...]:
-        return ((self.first, "the other holdout"),) if self.first else ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoTestSet(Problem):
-    """A claim about the test set needs one."""
-
-    code: ClassVar[str] = "E426"
-
-    def message(self) -> str:
-        return "this claims something about the test set, and there is none"
-
-    def help(self) -> str:
-        return "add `test = folder(…)` or `test = holdout(20%)` to `data`, or claim `valid.…`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SizeNotTaken(Problem):
-    """Each base takes images of certain sizes only."""
-
-    code: ClassVar[str] = "E427"
-    base: str
-    size: int
-    takes: str
-
-    def message(self) -> str:
-        return f"{self.base} cannot train on images of {self.size}px: it takes {self.takes}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacesNotRising(Problem):
-    """The places of a multistep schedule rise, have one unit, and lie inside the stage; later ones would do nothing."""
-
-    code: ClassVar[str] = "E428"
-    reason: str
-
-    def message(self) -> str:
-        return self.reason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepMisused(Problem):
-    """`normalize`, `flatten_alpha` and `levels` stand once, in `prepare`, where they hold for all images."""
-
-    code: ClassVar[str] = "E429"
-    name: str
-    where: str
-
-    def message(self) -> str:
-        return f"`{self.name}` {self.where}"
-
-    def help(self) -> str:
-        when = "last" if self.name == "normalize" else "first"
-        return f"write it once, in `prepare`: it is applied {when}, to all images"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScaledTwice(Problem):
-    """Each part has one rate scale."""
-
-    code: ClassVar[str] = "E430"
-    part: str
-
-    def message(self) -> str:
-        return f"`{self.part}` has two rate scales"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScaleOfPattern(Problem):
-    """Rate scales are for whole parts; `matching("…")` selects single parameters."""
-
-    code: ClassVar[str] = "E431"
-
-    def message(self) -> str:
-        return "a rate scale is for parts, not for parameters by name"
-
-    def help(self) -> str:
-        return "name the part, such as `base.block3`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NothingCrops(Problem):
-    """The network takes square images of one size: a resize sets the shorter side only, so a crop follows it."""
-
-    code: ClassVar[str] = "E432"
-
-    def message(self) -> str:
-        return "no crop follows this resize"
-
-    def help(self) -> str:
-        return "add `center_crop` behind it, or `random_crop` in `augment`"
+HeadWithoutOutputs = Kind(
+    "E420",
+    "head without outputs",
+    reason="The head ends with one output for each thing that is predicted: `dense(classes)`, or `dense(targets)`.",
+    fields="outputs",
+    message="the head does not end with `dense({outputs})`",
+    help="write for example `head = [dropout(0.2), dense({outputs})]`",
+)
+
+OtherKindOfTarget = Kind(
+    "E433",
+    "other kind of target",
+    reason="A source gives classes or numbers, and the task learns one of the two.",
+    fields="source task takes gives other_task both extra column",
+    message=(
+        "`{source}` names {both}, and `task = {task}` learns one of them",
+        "`{source}` gives {gives}, and `task = {task}` learns {takes}",
+    ),
+    help=(
+        "leave out `{extra}`",
+        "name a column of numbers, `{column}`, or write `task = {other_task}`",
+        "write `task = {other_task}`",
+    ),
+)
+
+WarmupTooLong = Kind(
+    "E421",
+    "warmup too long",
+    reason="Warm-up lies inside the stage and is shorter than it: otherwise the learning rate never reaches its peak.",
+    fields="warmup length length_span",
+    message="the warm-up of {warmup} is not shorter than the stage of {length}",
+    related={"length_span": "the stage's length"},
+)
+
+NothingMonitored = Kind(
+    "E422",
+    "nothing monitored",
+    reason="The best weights are the best by a metric: `keep = best` needs `monitor` or `stop`.",
+    fields="metric",
+    message="`keep = best` needs a metric to tell which weights are best",
+    help="add `monitor = valid.{metric}`",
+)
+
+SizeConflict = Kind(
+    "E423",
+    "size conflict",
+    reason="All crops make images of the side that `size` says.",
+    fields="crop size size_span",
+    message="this crop makes images of {crop}px, but `size` is {size}px",
+    help="write `{size}px` here, or leave the crop's size out",
+    related={"size_span": "the size"},
+)
+
+ScaleOfFrozen = Kind(
+    "E424",
+    "scale of frozen",
+    reason="`lr_scale` is for parts that train in the stage.",
+    fields="parts train_span",
+    message=("{parts:quoted} {parts:plural has|have} an `lr_scale` and {parts:plural does|do} not train in this stage"),
+    help="add {parts:plural it|them} to `train`, or remove {parts:plural its|their} `lr_scale`",
+    related={"train_span": "what trains"},
+)
+
+HeldOutTooMuch = Kind(
+    "E425",
+    "held out too much",
+    reason="The holdouts of `valid` and `test` are disjoint shares of `train` and leave some of it.",
+    fields="first",
+    message="the holdouts leave nothing to train on",
+    help="`valid` and `test` together must hold out less than all: such as `holdout(20%)` each",
+    related={"first": "the other holdout"},
+)
+
+NoTestSet = Kind(
+    "E426",
+    "no test set",
+    reason="A claim on the test set needs one.",
+    message="this is a claim on the test set, but there is none",
+    help="add `test = folder(…)` or `test = holdout(20%)` to `data`, or claim `valid.…`",
+)
+
+SizeNotTaken = Kind(
+    "E427",
+    "size not taken",
+    reason="Each base takes images of certain sizes only.",
+    fields="base size takes",
+    message="{base} cannot train on images of {size}px: it takes {takes}",
+)
+
+MilestonesNotAscending = Kind(
+    "E428",
+    "milestones not ascending",
+    reason="The milestones of a multistep schedule ascend, in one unit, inside the stage; later ones would do nothing.",
+    fields="reason",
+    message="{reason}",
+)
+
+StepMisused = Kind(
+    "E429",
+    "step misused",
+    reason="`normalize`, `flatten_alpha` and `levels` are given once, in `prepare`, where they apply to all images.",
+    fields="name where",
+    message="`{name}` {where}",
+    help=lambda p: (
+        f"write it once, in `prepare`: it is applied {'last' if p.name == 'normalize' else 'first'}, to all images"
+    ),
+)
+
+ScaledTwice = Kind(
+    "E430",
+    "scaled twice",
+    reason="Each part has one scale in `lr_scale`.",
+    fields="part",
+    message="`{part}` has two scales in `lr_scale`",
+)
+
+ScaleOfPattern = Kind(
+    "E431",
+    "scale of pattern",
+    reason="""`lr_scale` is for whole parts; `matching("…")` selects single parameters.""",
+    message="`lr_scale` takes parts, not parameters by name",
+    help="name the part, such as `base.block3`",
+)
+
+NothingCrops = Kind(
+    "E432",
+    "nothing crops",
+    reason="The network takes square images of one size: a resize sets the shorter side only, so a crop follows it.",
+    message="no crop follows this resize",
+    help="add `center_crop` after it, or `random_crop` in `augment`",
+)
 
 
 def image_size(recipe: CheckedRecipe) -> tuple[int, Span | None]:
@@ -218,8 +165,43 @@ def image_size(recipe: CheckedRecipe) -> tuple[int, Span | None]:
 
 def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
     last: CallValue = recipe["head"][-1].value
-    if last.name != "dense" or last["units"] != "classes":
-        yield HeadWithoutClasses(span=last.span or recipe.fields["head"].span)
+    outputs = task_of(recipe).outputs
+    if last.name != "dense" or last["units"] != outputs:
+        yield HeadWithoutOutputs(span=last.span or recipe.fields["head"].span, outputs=outputs)
+
+
+def _kinds(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for name in ("train", "valid", "test"):
+        source = recipe.block("data")[name]
+        if isinstance(source, CallValue) and source.family == "source":
+            yield from source_problems(source, task_of(recipe), recipe.block("data").place(name))
+
+
+def source_problems(source: CallValue, task: Task, place: Span | None = None) -> Iterator[Problem]:
+    """Yield what makes a source useless to a task: another kind of targets, or one that is named twice."""
+    args = {name: value.value for name, value in source.args.items()}
+    gives = SOURCES[source.name].gives(args)
+    if gives != {task.target}:
+        is_both = len(gives) > 1
+        yield OtherKindOfTarget(
+            span=source.span or place,
+            source=source.name,
+            task=task.name,
+            takes=_KINDS[task.target],
+            gives=" and ".join(_KINDS[kind] for kind in sorted(gives)),
+            other_task=next((each.name for each in TASKS.values() if gives == {each.target}), ""),
+            both="classes and numbers" if is_both else "",
+            extra=("label" if task.target == NUMBERS else "target") if is_both else "",
+            column='csv("…", image = "file", target = "column")' if task.target == NUMBERS else "",
+        )
+    first: dict[str, Span | None] = {}
+    for each in args["target"] if isinstance(args.get("target"), tuple) else ():
+        if each.value in first:
+            yield GivenTwice(span=each.span, what=f'target "{each.value}"', first=first[each.value])
+        first.setdefault(each.value, each.span)
+
+
+_KINDS = {CLASS: "classes", NUMBERS: "numbers"}
 
 
 def _warmup(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -239,23 +221,23 @@ def _warmup(recipe: CheckedRecipe) -> Iterator[Problem]:
 def _multistep(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         schedule: CallValue = stage["schedule"]
-        if schedule.name == "multistep":
-            places = [value.value for value in schedule["at"]]
+        if name := SCHEDULES[schedule.name].milestones:
+            places = [value.value for value in schedule[name]]
             numbers = [place.number for place in places]
             length: Quantity = stage["for"]
             reason = ""
             if len({place.unit for place in places}) > 1 or numbers != sorted(set(numbers)):
-                reason = "these places do not rise, or mix epochs and steps"
+                reason = "these milestones are not in ascending order, or mix epochs and steps"
             elif places[0].unit == length.unit and numbers[-1] >= length.number:
                 reason = f"the stage of {length} is over before {places[-1]}"
             if reason:
-                yield PlacesNotRising(span=schedule.args["at"].span, reason=reason)
+                yield MilestonesNotAscending(span=schedule.args[name].span, reason=reason)
 
 
 def _keep(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         if stage["keep"] == "best" and stage["monitor"] is None and stage["stop"] is None:
-            yield NothingMonitored(span=stage.place("keep"))
+            yield NothingMonitored(span=stage.place("keep"), metric=task_of(recipe).monitor)
 
 
 def _sizes(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -289,13 +271,13 @@ def _once(recipe: CheckedRecipe) -> Iterator[Problem]:
     seen: set[str] = set()
     for step in data["prepare"] or ():
         if step.value.name in names and step.value.name in seen:
-            yield StepMisused(span=step.span, name=step.value.name, where="stands twice")
+            yield StepMisused(span=step.span, name=step.value.name, where="is given twice")
         seen.add(step.value.name)
     for block in (data, *recipe.all("stage")):
         augment = block["augment"]
         for step in augment if isinstance(augment, tuple) else ():
             if step.value.name in names:
-                yield StepMisused(span=step.span, name=step.value.name, where="is no augmentation")
+                yield StepMisused(span=step.span, name=step.value.name, where="is not an augmentation")
 
 
 def _scales(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -331,17 +313,18 @@ def _claims(recipe: CheckedRecipe) -> Iterator[Problem]:
             yield NoTestSet(span=claim.span)
 
 
-def _shares(recipe: CheckedRecipe) -> Iterator[Problem]:
+def _bounds(recipe: CheckedRecipe) -> Iterator[Problem]:
     for claim in recipe.claims:
-        what = f"`{claim.metric}`"
-        if claim.metric.name != "loss" and not 0 <= claim.number <= 1:
-            hint = f"a share is written `{claim.number:g}%`" if 2 <= claim.number <= 100 else ""
-            found = f"{claim.number:g}"
-            yield OutOfRange(span=claim.span, what=what, found=found, allowed="from 0 to 1", hint=hint)
+        metric, found = METRICS[claim.metric.name], claim.number
+        if (metric.low is not None and found < metric.low) or (metric.high is not None and found > metric.high):
+            hint = f"a share is written `{found:g}%`" if metric.high == 1 and 2 <= found <= 100 else ""
+            allowed = range_text(Number(metric.low, metric.high))
+            yield OutOfRange(span=claim.span, what=f"`{claim.metric}`", found=f"{found:g}", allowed=allowed, hint=hint)
 
 
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _head,
+    _kinds,
     _warmup,
     _multistep,
     _keep,
@@ -353,4 +336,4 @@ RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _claims,
 )
 
-CLAIM_RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (_shares,)
+CLAIM_RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (_bounds,)

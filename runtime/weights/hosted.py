@@ -11,6 +11,7 @@ import logging
 import os
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from recipe_lang.problem import RecipeError
@@ -42,6 +43,11 @@ def hosted_weights(zoo: str, name: str) -> Iterator[None]:
         raise RecipeError(NoHostedWeights(zoo=zoo, name=name, reason=reason)) from error
 
 
+def hosted_file(zoo: str, name: str) -> Path:
+    """Return where a zoo keeps its hosted weights of a network, whether they are there or not."""
+    return zoo_cache() / f"{name}-{_store(zoo).short_hash(name)}.params"
+
+
 def check_hosted(zoo: str, name: str) -> None:
     """Refuse weights that are neither in the zoo's cache nor with its host, which is asked, but gives nothing yet.
 
@@ -50,15 +56,13 @@ def check_hosted(zoo: str, name: str) -> None:
     """
     if name not in _hosted(zoo):
         raise RecipeError(NoHostedWeights(zoo=zoo, name=name, reason="the zoo hosts none"))
-    store = _store(zoo)
-    file = f"{name}-{store.short_hash(name)}"
-    path = zoo_cache() / f"{file}.params"
+    store, path = _store(zoo), hosted_file(zoo, name)
     if path.is_file() and mx.gluon.utils.check_sha1(str(path), store._model_sha1[name]):
         return
     import requests
 
     host = os.environ.get("MXNET_GLUON_REPO", store.apache_repo_url).rstrip("/")
-    url = store._url_format.format(repo_url=f"{host}/", file_name=file)
+    url = store._url_format.format(repo_url=f"{host}/", file_name=path.stem)
     try:
         answer = requests.head(url, timeout=5, allow_redirects=True)
         said = "" if answer.ok or answer.status_code == _NO_HEAD else f"says {answer.status_code} {answer.reason}"

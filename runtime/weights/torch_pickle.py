@@ -182,7 +182,7 @@ def _set_items(pickle: Pickle, pairs: list[Any]) -> None:
         raise _PickleError("it sets the items of something else than a dictionary")
     for name, value in zip(pairs[::2], pairs[1::2], strict=True):
         if not isinstance(name, str):  # hashing a deep tuple would overflow the C stack
-            raise _PickleError("a dictionary has a key that is no text")
+            raise _PickleError("a dictionary has a key that is not text")
         if name in into:
             raise _PickleError("a name is used twice")
         into[name] = value

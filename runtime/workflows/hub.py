@@ -103,7 +103,7 @@ def _asking(repository: str) -> Iterator[None]:
     try:
         yield
     except RepositoryNotFoundError as error:
-        raise _failed(repository, "there is no such repository, or not for you", _LOGIN) from error
+        raise _failed(repository, "there is no such repository, or you have no access", _LOGIN) from error
     except RevisionNotFoundError as error:
         raise _failed(repository, "it has no such revision") from error
     except RemoteEntryNotFoundError as error:
@@ -112,7 +112,7 @@ def _asking(repository: str) -> Iterator[None]:
         status = error.response.status_code
         raise _failed(repository, _first_line(error), _LOGIN if status in (401, 403) else "") from error
     except (HTTPError, OSError, ValueError) as error:
-        raise _failed(repository, _first_line(error), "is the network there? HF_ENDPOINT names another hub") from error
+        raise _failed(repository, _first_line(error), "is there a network? HF_ENDPOINT names another hub") from error
 
 
 def _failed(repository: str, reason: str, hint: str = "") -> RecipeError:

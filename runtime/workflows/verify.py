@@ -13,10 +13,11 @@ from shlex import quote
 
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
+from recipe_lang.output.identity import resolved_hash
 from recipe_lang.problem import RecipeError
 from recipe_lang.syntax.parser import read_source
 from runtime.runs.folder import read_json
-from runtime.runs.lock.facts import SUBJECT, SURROUNDINGS, Difference, differences, refuse, resolved_hash
+from runtime.runs.lock.facts import SUBJECT, SURROUNDINGS, Difference, differences, refuse
 from runtime.runs.lock.file import Facts, Lock
 from runtime.runs.lock.problems import LockWithoutResult
 from runtime.runs.pack.file import opened
@@ -62,7 +63,7 @@ def subject(path: Path, lock: Lock, data_root: Path | None) -> Subject:
     settings = _settings(path)
     for name, given in (("recipe.ftr", settings), ("resolved.ftr", ())):
         recipe = check(parse(read_source(path / name)), VOCABULARY, given)
-        refuse(lock, ("recipe",), {**_of_recipe(lock), ("recipe", "resolved"): resolved_hash(recipe)})
+        refuse(lock, ("recipe",), {**_of_recipe(lock), ("recipe", "resolved"): resolved_hash(recipe, VOCABULARY)})
     if data_root is None:
         return Subject(path / "resolved.ftr", (), lock, ("weights", "data"))
     return Subject(path / "recipe.ftr", settings, lock, ("weights", "data"))
@@ -89,7 +90,7 @@ def settings_of(lock: Lock, workers: int, device: str | None) -> RunSettings:
     fuse = lock.choice("fuse", ("on", "off")) == "on"
     locked = lock.facts.get(("run", "device"))
     if not isinstance(locked, str):
-        raise lock.broken(("run", "device"), "`run.device` is no text")
+        raise lock.broken(("run", "device"), "`run.device` is not text")
     return RunSettings(device or locked, workers, fuse=fuse)
 
 
@@ -107,7 +108,7 @@ class Verdict:
         if not self.results:
             return "identical: the same weights, bit for bit, and the same metrics"
         if not self.reasons:
-            return "fails: another result, though the machine, the versions and the settings are those of the lock"
+            return "fails: a different result, though the machine, the versions and the settings are those of the lock"
         if not self.claims:
             return "fails: not identical, and the recipe has no `expect` that could hold"
         if not all(self.claims):

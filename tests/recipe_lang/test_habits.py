@@ -150,7 +150,7 @@ DATA = [
     ("augment = [random_erasing(0.25)]", "E203", "not in this release"),
     ("augment = [mixup(0.2)]", "E203", "not in this release"),
     ("augment = [autoaugment]", "E203", "`ftr explain augment`"),
-    ("test = holdout(20%, stratified = true)", "E206", "from each class alike"),
+    ("test = holdout(20%, stratified = true)", "E206", "is stratified by class"),
     ("imgsz = 64px", "E201", "`size`"),
     ("cache = ram", "E201", "--no-cache"),
     ("mixup_alpha = 0.2", "E201", "not in this release"),
@@ -175,7 +175,7 @@ TAIL = [
     ("- stage:\n    train: head\n    for: 3", "E101", "`stage {` … `}`"),
     ('"stage": {\n}', "E101", "`stage {` … `}`"),
     ("stages {\n}", "E202", '`stage "…" {`'),
-    ("model {\n}", "E202", "`base = …` stands at the top"),
+    ("model {\n}", "E202", "`base = …` goes at the top"),
     ("expect { accuracy >= 0.9 }", "E101", "`valid.accuracy`"),
     ("expect { valid.accuracy = 90% }", "E101", "`>=`"),
     ("expect { valid.accuracy ≥ 90% }", "E101", "`>=`"),
@@ -265,8 +265,8 @@ def test_a_setting_of_no_parameter_says_how_to_make_one() -> None:
         ("data.batch", "batch", "write `batch = $batch` in the block `data`"),
         ("warmup", "warmup", "write `schedule = cosine(warmup = $warmup)` in a stage"),
         ("seed", "seed", "write `seed = $seed` at the top, outside the blocks"),
-        ("device", "device", "use `$device` where it counts"),
-        ("dropout", "dropout", "use `$dropout` where it counts"),
+        ("device", "device", "use `$device` where it is needed"),
+        ("dropout", "dropout", "use `$dropout` where it is needed"),
     ]:
         with pytest.raises(RecipeError) as caught:
             check(parse(text), VOCABULARY, [f"{setting}=3"])

@@ -58,11 +58,18 @@ def test_from_a_recipe_to_predictions(photos: Path, tmp_path: Path, caplog: pyte
     assert ftr.compile_plan(recipe, facts(), net_facts(3)).stages[0].epochs == 2
     prepared = ftr.prepare(str(path), ["n=2 epochs"])
     assert prepared.plan.stages[0].steps == 8
-    seen = []
-    folder, result = ftr.run(prepared, str(tmp_path / "run"), workers=0, watch=Watch(seen))
+    seen: list[object] = []
+    folder, result = ftr.run(prepared, str(tmp_path / "run"), workers=0, observers=[seen.append])
     assert folder == tmp_path / "run"
     assert result["status"] == "finished"
-    assert {type(event).__name__ for event in seen} >= {"StageStarted", "StepFinished", "Evaluated", "Tested"}
+    assert {type(event).__name__ for event in seen} >= {
+        "ImagesChecked",
+        "FolderOpened",
+        "StageStarted",
+        "StepFinished",
+        "Evaluated",
+        "Tested",
+    }
     loaded = ftr.load(str(folder))
     assert ftr.evaluate(loaded).values["accuracy"] == result["test"]["accuracy"]
     assert ftr.evaluate(loaded, set_name="valid").values["loss"] == result["valid"]["loss"]
@@ -91,14 +98,14 @@ def test_errors_carry_their_problems(tmp_path: Path) -> None:
         ftr.load(tmp_path / "nowhere")
 
 
-class Watch:
-    """Keeps each event."""
-
-    def __init__(self, seen: list[object]) -> None:
-        self._seen = seen
-
-    def checking(self, done: int, total: int) -> None:
-        pass
-
-    def __call__(self, event: object) -> None:
-        self._seen.append(event)
+def test_a_run_can_be_ended_early(photos: Path, tmp_path: Path) -> None:
+    stages = STAGE.replace("1 epoch", "50 epochs")
+    epochs: list[object] = []
+    folder, result = ftr.run(
+        ftr.prepare(write_recipe(tmp_path / "r.ftr", photos, stages)),
+        tmp_path / "run",
+        observers=[lambda event: epochs.append(event) if type(event).__name__ == "Evaluated" else None],
+        should_stop=lambda: len(epochs) == 2,
+    )
+    assert (result["status"], result["stages"][0]["steps"], len(epochs)) == ("interrupted", 200, 2)
+    assert ftr.evaluate(ftr.load(folder)).values["accuracy"] >= 0

@@ -101,7 +101,7 @@ def test_explain(ftr: Ftr) -> None:
     code, out, _ = ftr("explain", "adamw")
     assert code == 0
     assert "1711.05101" in out
-    assert ftr("explain", "e601").out.startswith("E601: loss not finite\n\n  The loss became infinite")
+    assert ftr("explain", "e601").out.startswith("E601: loss not finite\n\n  The loss became NaN or infinite")
     assert ftr("explain").code == 0
     code, out, err = ftr("explain", "adma")
     assert (code, out) == (2, "")
@@ -182,7 +182,7 @@ def test_a_bug_of_ours_is_3_and_says_so(
         os.write(2, b"a native library's last words\n")
         raise ZeroDivisionError("a bug for this test")
 
-    monkeypatch.setattr("runtime.workflows.run.prepare", broken)
+    monkeypatch.setattr("runtime.workflows.preparation.prepare", broken)
     code, _, err = ftr("plan", write_recipe(tmp_path / "r.ftr", photos))
     assert code == 3
     assert "Traceback" in err
@@ -288,7 +288,7 @@ def test_whether_images_were_seen_may_not_be_known(ftr: Ftr, trained: Path, phot
     pack, old = tmp_path / "a.ftrpack", shutil.copytree(trained, tmp_path / "old")
     assert ftr("pack", trained, "-o", pack).code == 0
     (old / "images.json").write_text('{"train": 3}')
-    for run, why in ((pack, "packs do not hold the images' hashes"), (old, "its folder has no sound `images.json`")):
+    for run, why in ((pack, "packs do not hold the images' hashes"), (old, "its folder has no valid `images.json`")):
         code, out, err = ftr("evaluate", run, "--data", photos / "test", "--json")
         assert (code, err) == (0, f"whether {run} was trained on these images is not known: {why}\n")
         assert json.loads(out)["seen"] is None
@@ -385,7 +385,7 @@ def test_the_export_runs_without_ftr(ftr: Ftr, trained: Path, photos: Path, tmp_
     assert np.array_equal(*scores)
     loaded = finished.load(trained)
     (prediction,) = finished.predict(loaded, [image], mx.cpu())
-    expected = [dict(prediction.classes)[name] for name in loaded.data.classes]
+    expected = [dict(prediction.classes)[name] for name in loaded.data.target.names]
     np.testing.assert_allclose(scores[0], expected, atol=0.02)  # the resize above is not to the bit that of ftr
 
 
@@ -398,7 +398,7 @@ def test_the_exported_numbers_are_those_of_the_run(trained: Path) -> None:
 def test_an_export_needs_a_name(ftr: Ftr, trained: Path, out: str) -> None:
     code, _, err = ftr("export", trained, "--out", out)
     assert code == 2
-    assert "--out takes the beginning of the files' names" in err
+    assert "--out takes the prefix of the files' names" in err
 
 
 def test_runs_are_listed(ftr: Ftr, trained: Path, tmp_path: Path) -> None:
@@ -584,7 +584,7 @@ def test_signals_end_a_run_soon(photos: Path, tmp_path: Path, number: int, code:
     assert process.returncode == code
     assert re.fullmatch(
         r'interrupted; run/model\.params has the best weights so far, of epoch \d+ of stage 1 "[^"]+"\n'
-        r"to go on: ftr run --resume run\n",
+        r"to resume: ftr run --resume run\n",
         ADVICE.sub("", err),
     ), err
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"
@@ -697,7 +697,7 @@ def test_names_that_no_terminal_can_show(photos: Path, tmp_path: Path) -> None:
         os.rename(os.fsencode(copy / name / "red"), os.fsencode(copy / name) + b"/rot\xe9")
     recipe = write_recipe(tmp_path / "r.ftr", copy, sources=["train", "valid"])
     train(recipe, tmp_path / "run")
-    assert finished.load(tmp_path / "run").data.classes == ("blue", "green", "rot\udce9")
+    assert finished.load(tmp_path / "run").data.target.names == ("blue", "green", "rot\udce9")
     odd = os.fsencode(tmp_path) + b"/\xff\xe9.jpg"
     Path(os.fsdecode(odd)).write_bytes((photos / "test/red/0.jpg").read_bytes())
     process = start("predict", "run", os.fsdecode(os.path.basename(odd)), cwd=tmp_path)

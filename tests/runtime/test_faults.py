@@ -25,7 +25,7 @@ from click.testing import CliRunner
 from paths import ROOT, TESTS
 from PIL import Image
 from rich.console import Console
-from toy import STAGE, Watching, make_images, train, write_recipe
+from toy import STAGE, make_images, train, write_recipe
 
 from recipe_lang.output.render import render
 from recipe_lang.problem import InternalError, RecipeError
@@ -34,14 +34,17 @@ from runtime.cli import app
 from runtime.commands import supervisor as guard
 from runtime.compile.memory import Need
 from runtime.data.images import ImageError, open_rgb
-from runtime.reporting.report import report_json, show_report
+from runtime.plan.types import Step
+from runtime.reporting.report import show_report
 from runtime.runs.trained import load
 from runtime.system import memory
-from runtime.tasks.classification.metrics import report
+from runtime.tasks.classification.metrics import METRICS
+from runtime.tasks.classification.targets import ClassFacts
+from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.training.events import Evaluated, Event, StageFinished, StepFinished
 from runtime.training.problems import OutOfMemory
 from runtime.training.settings import RunSettings
-from runtime.workflows.run import prepare
+from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run as run_prepared
 
 LONG = 'stage "long" {\n  train = head\n  for = 5000 epochs\n  monitor = valid.loss\n}\n'
@@ -145,10 +148,10 @@ def test_a_killed_run_is_reported_with_the_line_of_its_batch(start: Start, photo
     _, err = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGKILL
     said = err[err.index("error[") :]
-    assert re.match(r"error\[E650\]: the run was killed from outside \(SIGKILL\); it had 0\.\d GB of memory", said)
+    assert re.match(r"error\[E650\]: the run was killed from outside \(SIGKILL\); its peak memory was 0\.\d GB", said)
     assert f"--> {tmp_path}/r.ftr:8:11\n" in said
     assert "batch = 16\n  |           ^^\n" in said
-    assert "`batch = 8` takes less; as it is, and with more memory, `ftr run --resume 'a run'` goes on" in said
+    assert "`batch = 8` takes less; as it is, and with more memory, `ftr run --resume 'a run'` resumes it" in said
 
 
 def test_no_run_outlives_its_parent(start: Start, photos: Path, tmp_path: Path) -> None:
@@ -167,7 +170,7 @@ def test_a_signal_that_comes_twice_at_once_counts_once(photos: Path, tmp_path: P
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGTERM)
 
-    result = train(write_recipe(tmp_path / "r.ftr", photos, LONG), tmp_path / "once", watch=Watching(seen))
+    result = train(write_recipe(tmp_path / "r.ftr", photos, LONG), tmp_path / "once", watch=seen)
     assert (result["status"], result["signal"]) == ("interrupted", signal.SIGINT)
 
     def twice(event: Event) -> None:
@@ -177,7 +180,7 @@ def test_a_signal_that_comes_twice_at_once_counts_once(photos: Path, tmp_path: P
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "r.ftr", tmp_path / "twice", watch=Watching(twice))
+        train(tmp_path / "r.ftr", tmp_path / "twice", watch=twice)
 
 
 def test_the_kernels_kill_is_told_from_others(capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,8 +189,8 @@ def test_the_kernels_kill_is_told_from_others(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == (
         "error[E607]: out of memory: the kernel has killed the run, which had 14.0 GB\n"
         " --> r.ftr:2:9\n  |\n2 | batch = 64\n  |         ^^\n"
-        "  = help: `batch = 16` should fit; or make `size` smaller, train fewer parts, or keep less: `--no-cache`; "
-        "as it is, and with more memory, `ftr run --resume runs/r-1` goes on\n\n"
+        "  = help: `batch = 16` should fit; or make `size` smaller, train fewer parts, or cache less: `--no-cache`; "
+        "as it is, and with more memory, `ftr run --resume runs/r-1` resumes it\n\n"
     )
     guard._say(signal.SIGSEGV, 10**9, False, {})
     assert "error[E650]: the run crashed in a native library (SIGSEGV)" in capsys.readouterr().err
@@ -252,9 +255,9 @@ def test_refused_memory_keeps_what_was_trained(photos: Path, tmp_path: Path, err
             raise error
 
     with pytest.raises(RecipeError) as caught:
-        train(write_recipe(tmp_path / "r.ftr", photos, LONG), tmp_path / "run", watch=Watching(seen))
+        train(write_recipe(tmp_path / "r.ftr", photos, LONG), tmp_path / "run", watch=seen)
     (problem,) = caught.value.problems
-    assert isinstance(problem, OutOfMemory)
+    assert problem.kind is OutOfMemory
     assert problem.span is not None
     assert problem.span.text == "16"
     assert (problem.batch, problem.fits) == (16, 8)
@@ -269,7 +272,7 @@ def test_memory_refused_after_the_last_stage_leaves_its_weights(photos: Path, tm
 
     stages = STAGE + STAGE.replace('"head"', '"again"')
     with pytest.raises(RecipeError):
-        train(write_recipe(tmp_path / "r.ftr", photos, stages), tmp_path / "run", watch=Watching(seen))
+        train(write_recipe(tmp_path / "r.ftr", photos, stages), tmp_path / "run", watch=seen)
     result = load(tmp_path / "run").result
     assert result["weights"] == f'the weights after step {result["stages"][1]["steps"]} of stage 2 "again"'
 
@@ -296,6 +299,11 @@ def test_the_estimate_grows_with_what_trains(photos: Path, tmp_path: Path) -> No
     head, whole = need(STAGE), need(STAGE.replace("train = head", "train = all"))
     assert head.per_image < whole.per_image
     assert head.fixed < whole.fixed
+    plain, adam = (
+        need(STAGE.replace("train = head", f"train = all\n  optimizer = {optimizer}"))
+        for optimizer in ("sgd(momentum = 0)", "adam")
+    )
+    assert plain.fixed < adam.fixed
     assert need(STAGE + STAGE.replace("train = head", "train = all").replace('"head"', '"all"')).of(8) >= whole.of(8)
 
 
@@ -353,7 +361,7 @@ def test_an_image_that_fails_is_named_and_what_was_trained_kept(
 
     prepared = prepare(recipe)
     with pytest.raises(RecipeError) as caught:
-        run_prepared(prepared, RunSettings(workers=workers, cache=False), tmp_path / "run", Watching(seen))
+        run_prepared(prepared, RunSettings(workers=workers, cache=False), tmp_path / "run", observers=(seen,))
     (problem,) = caught.value.problems
     assert problem.code == "E512"
     assert re.search(r"image `\w+/\d+\.jpg` cannot be read: ", problem.message())
@@ -375,7 +383,7 @@ def test_a_network_folder_that_fails_is_said_in_words(
             monkeypatch.setattr(Image, "open", lambda *_, **__: fail(number))
 
     with pytest.raises(RecipeError, match=os.strerror(number)):
-        run_prepared(prepared, RunSettings(workers=workers, cache=False), tmp_path / "run", Watching(seen))
+        run_prepared(prepared, RunSettings(workers=workers, cache=False), tmp_path / "run", observers=(seen,))
     monkeypatch.setattr(Image, "open", opened)
     assert load(tmp_path / "run").result["status"] == "failed"
 
@@ -399,7 +407,7 @@ def test_a_worker_that_dies_names_the_image_and_ends_the_run(
             monkeypatch.setattr("runtime.data.transforms._random_box", die)
 
     with pytest.raises(kind, match=r"image `\w+/\d+\.jpg`"):
-        run_prepared(prepared, RunSettings(workers=workers, cache=False), tmp_path / "run", Watching(seen))
+        run_prepared(prepared, RunSettings(workers=workers, cache=False), tmp_path / "run", observers=(seen,))
     assert load(tmp_path / "run").result["status"] == "failed"
 
 
@@ -443,25 +451,27 @@ def test_ten_thousand_classes_take_no_matrix() -> None:
     scores = np.zeros((len(labels), count), np.float32)
     scores[np.arange(len(labels)), labels // 2] = 1
     tracemalloc.start()
-    found = report(scores, labels, names)
+    evaluator = CLASSIFICATION.evaluator(ClassFacts(tuple(names), {}), Step("cross_entropy", {}))
+    evaluator.update(scores, labels)
+    found = evaluator.report()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5 * scores.nbytes  # the matrix alone would be ten times as large
-    text = json.dumps(report_json("valid", found))
+    text = json.dumps(found.as_json())
     screen = Console(file=io.StringIO(), width=80, record=True)
-    show_report(screen, "valid", found)
+    show_report(screen, "valid", found, METRICS)
     assert len(text) < 3_000_000
     assert len(screen.export_text().splitlines()) < 200
     assert found.answered[:, 2].sum() == len(labels)
     few = replace(found, classes=found.classes[:3], answered=found.answered[:0])
-    assert report_json("valid", few)["confusion"] == [[0, 0, 0]] * 3
+    assert few.as_json()["confusion"] == [[0, 0, 0]] * 3
 
 
 @pytest.mark.parametrize(
     ("counts", "code", "said"),
     [
-        ({"red": 8}, "E505", "one class only"),
-        ({"red": 1}, "E505", "one class only"),
+        ({"red": 8}, "E505", "only one class"),
+        ({"red": 1}, "E505", "only one class"),
         ({"red": 1, "blue": 1}, "E516", "the valid set has 0 images"),
         ({"red": 8, "blue": 0}, "E504", "blue"),
     ],
@@ -477,7 +487,7 @@ def test_too_little_data_is_said_when_planning(tmp_path: Path, counts: dict[str,
 def test_a_class_of_one_image_trains_and_is_not_held_out(tmp_path: Path) -> None:
     make_images(tmp_path / "train", {"red": 1, "blue": 8})
     recipe = write_recipe(tmp_path / "r.ftr", tmp_path, data="  valid = holdout(20%)\n  batch = 2", sources=("train",))
-    assert prepare(recipe).plan.data.counts == {"train": (6, 1), "valid": (2, 0)}
+    assert prepare(recipe).plan.data.target.counts == {"train": (6, 1), "valid": (2, 0)}
 
 
 def test_images_of_odd_shapes(tmp_path: Path) -> None:
@@ -505,7 +515,7 @@ def test_names_of_any_kind_work_and_steer_no_terminal(tmp_path: Path, monkeypatc
         found = CliRunner().invoke(app, words)
         assert found.exit_code == 0, found.output
         assert "\x1b" not in found.output
-    assert load(tmp_path / "runs/my-ré-cipe-1").data.classes == tuple(sorted(names))
+    assert load(tmp_path / "runs/my-ré-cipe-1").data.target.names == tuple(sorted(names))
 
 
 # --- the documentation ----------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from recipe_lang.compose.load import parse
 from recipe_lang.syntax.parser import read_source
 from runtime.training.settings import RunSettings
 from runtime.vocabulary import VOCABULARY
-from runtime.workflows.run import prepare, run
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import run
 
 RECIPES = sorted((ROOT / "recipes").rglob("*.ftr"))
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from toy import CLASSES, STAGE, TINY, Watching, make_images, metrics, train, truncate, write_recipe
+from toy import CLASSES, STAGE, TINY, make_images, metrics, train, truncate, write_recipe
 
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
@@ -25,12 +25,23 @@ from runtime.backend.mx import mx
 from runtime.compile.weights_advice import with_weights_advice
 from runtime.data.sets import Sets, list_sets
 from runtime.models import zoo as families
-from runtime.plan.types import Step
+from runtime.models.weights_sources import source_of
+from runtime.plan.types import Plan, Step
 from runtime.reporting.curves import CURVES
 from runtime.runs.folder import create_folder
-from runtime.runs.lock.facts import _weights_file
+from runtime.runs.resume import Resume
 from runtime.runs.trained import load
-from runtime.training.events import Evaluated, StageFinished, StageStarted, StepFinished
+from runtime.tasks.classification.task import CLASSIFICATION
+from runtime.training.events import (
+    Evaluated,
+    FolderOpened,
+    ImagesChecked,
+    Observer,
+    StageFinished,
+    StageStarted,
+    StepFinished,
+)
+from runtime.training.problems import NotWritable
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Interrupted
 from runtime.vocabulary import VOCABULARY
@@ -38,7 +49,7 @@ from runtime.vocabulary.data import AUGMENT
 from runtime.vocabulary.training import OPTIMIZER
 from runtime.weights import hosted as hosted_weights
 from runtime.weights.params_file import read_params, write_params
-from runtime.workflows.run import Resume, Watch, prepare
+from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run as run_prepared
 
 PROMISED = {
@@ -77,7 +88,7 @@ AUGMENTED = (
 )
 
 
-def problems_of(recipe: Path, out: Path, watch: Watch | None = None) -> tuple[Problem, ...]:
+def problems_of(recipe: Path, out: Path, watch: Observer | None = None) -> tuple[Problem, ...]:
     with pytest.raises(RecipeError) as caught:
         train(recipe, out, watch=watch)
     return caught.value.problems
@@ -186,7 +197,7 @@ stage "all" {{
         if isinstance(event, StageStarted):
             before.update(prepared.model.arrays())
 
-    run_prepared(prepared, RunSettings(workers=0), tmp_path / "run", Watching(seen))
+    run_prepared(prepared, RunSettings(workers=0), tmp_path / "run", observers=(seen,))
     after = read_params(tmp_path / "run/model.params")
     changed = [name for name in after if not np.array_equal(after[name], before[name])]
     assert set(changed) >= {name for name in after if name.endswith(("weight", "gamma", "beta", "bias"))} - {
@@ -235,7 +246,7 @@ def test_what_is_frozen_changes_in_no_bit(photos: Path, tmp_path: Path) -> None:
         if isinstance(event, StageStarted | StageFinished):
             snapshots.append(prepared.model.arrays())
 
-    run_prepared(prepared, RunSettings(), tmp_path / "run", Watching(seen))
+    run_prepared(prepared, RunSettings(), tmp_path / "run", observers=(seen,))
     stages = zip(snapshots[::2], snapshots[1::2], strict=True)
     changed = [{name for name in before if not np.array_equal(before[name], after[name])} for before, after in stages]
     prefix, middle, norms = changed
@@ -266,7 +277,7 @@ def test_a_frozen_middle_changes_in_no_bit_with_any_optimizer(photos: Path, tmp_
         if isinstance(event, StageStarted | StageFinished):
             snapshots.append(prepared.model.arrays())
 
-    run_prepared(prepared, RunSettings(), tmp_path / "run", Watching(seen))
+    run_prepared(prepared, RunSettings(), tmp_path / "run", observers=(seen,))
     assert len(snapshots) == 2 * len(OPTIMIZER.entries)
     for optimizer, before, after in zip(OPTIMIZER.entries, snapshots[::2], snapshots[1::2], strict=True):
         changed = {name for name in before if not np.array_equal(before[name], after[name])}
@@ -319,7 +330,7 @@ stage "worse and worse" {
             arrays[event.epoch] = prepared.model.arrays()
             best.extend([event.epoch] if event.is_best else [])
 
-    run_prepared(prepared, RunSettings(), tmp_path / "run", Watching(seen))
+    run_prepared(prepared, RunSettings(), tmp_path / "run", observers=(seen,))
     values = [line["loss"] for line in metrics(tmp_path / "run") if line["event"] == "evaluated"]
     assert best[-1] == 1 + int(np.argmin(values))
     assert best[-1] != 4, "the case does not show the difference"
@@ -356,7 +367,7 @@ def test_a_run_that_ends_without_weights_keeps_none_of_before(photos: Path, tmp_
         if isinstance(event, StepFinished) and event.step == 1:  # a second one would break it off
             signal.raise_signal(signal.SIGINT)
 
-    _, result = run_prepared(prepare(recipe), RunSettings(workers=0), out, Watching(stop))
+    _, result = run_prepared(prepare(recipe), RunSettings(workers=0), out, observers=(stop,))
     assert (result["status"], (out / "model.params").exists()) == ("interrupted", True)
     with pytest.raises(RecipeError) as caught:
         run_prepared(prepare(recipe), RunSettings(workers=0), None, resume=Resume(out))
@@ -421,7 +432,7 @@ def test_an_interrupted_run_keeps_the_best(photos: Path, tmp_path: Path, number:
             signal.raise_signal(number)
 
     before = signal.getsignal(number)
-    folder, result = run_prepared(prepared, RunSettings(), tmp_path / "run", Watching(seen))
+    folder, result = run_prepared(prepared, RunSettings(), tmp_path / "run", observers=(seen,))
     assert signal.getsignal(number) is before
     assert (result["status"], result["signal"], result["expect"]) == ("interrupted", number, None)
     epoch, arrays = best[-1]
@@ -436,17 +447,43 @@ def test_an_interrupted_run_keeps_the_best(photos: Path, tmp_path: Path, number:
     }
 
 
-def test_interrupted_before_the_training_there_is_no_folder(photos: Path, tmp_path: Path) -> None:
-    def checking(done: int, total: int) -> None:
-        assert total == 120
-        if done == 20:
-            signal.raise_signal(signal.SIGTERM)
+@pytest.mark.parametrize("how", [signal.SIGTERM, "caller", "observer"])
+def test_interrupted_before_the_training_there_is_no_folder(
+    photos: Path, tmp_path: Path, how: signal.Signals | str
+) -> None:
+    checked: list[int] = []
 
-    recipe = write_recipe(tmp_path / "r.ftr", photos)
+    def checking(event: object) -> None:
+        assert isinstance(event, ImagesChecked)
+        assert event.total == 120
+        checked.append(event.done)
+        if event.done == 20 and isinstance(how, signal.Signals):
+            signal.raise_signal(how)
+        if event.done == 20 and how == "observer":
+            raise Interrupted
+
+    prepared = prepare(write_recipe(tmp_path / "r.ftr", photos))
+    should_stop = (lambda: 20 in checked) if how == "caller" else lambda: False
     with pytest.raises(Interrupted) as caught:
-        train(recipe, tmp_path / "run", watch=Watching(checking=checking))
-    assert caught.value.args == (signal.SIGTERM,)
+        run_prepared(prepared, RunSettings(), tmp_path / "run", observers=(checking,), should_stop=should_stop)
+    assert caught.value.args == (None if isinstance(how, str) else how,)
+    assert max(checked) < 120
     assert not (tmp_path / "run").exists()
+
+
+def test_what_an_observer_raises_is_the_runs_own_failure(photos: Path, tmp_path: Path) -> None:
+    problem = NotWritable(path="the tracker's file", reason="no room")
+
+    def refuse(event: object) -> None:
+        if isinstance(event, FolderOpened):
+            opened.append(event.folder)
+        if isinstance(event, StepFinished):
+            raise RecipeError(problem)
+
+    opened: list[Path] = []
+    assert problems_of(write_recipe(tmp_path / "r.ftr", photos), tmp_path / "run", watch=refuse) == (problem,)
+    assert opened == [tmp_path / "run"]
+    assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "failed"
 
 
 # --- data ------------------------------------------------------------------------------------
@@ -476,10 +513,17 @@ def test_skipped_images_leave_the_others_as_they_are(photos: Path, tmp_path: Pat
     truncate(with_broken / "train/green/7.jpg")
     (without / "train/green/7.jpg").unlink()
     data = AUGMENTED + "\n  on_error = skip"
+    plans: list[Plan] = []
+
+    def opened(event: object) -> None:
+        if isinstance(event, FolderOpened):
+            plans.append(event.plan)
+
     results = [
-        train(write_recipe(tmp_path / f"{root.name}.ftr", root, data=data), tmp_path / f"run-{root.name}")
+        train(write_recipe(tmp_path / f"{root.name}.ftr", root, data=data), tmp_path / f"run-{root.name}", watch=opened)
         for root in (with_broken, without)
     ]
+    assert [plan.data.images("train") for plan in plans] == [71, 71]
     assert [name for name, _ in results[0]["skipped_images"]] == [str(with_broken / "train/green/7.jpg")]
     assert results[0]["images"]["train"] == 71
     one, two = (tmp_path / f"run-{root.name}/model.params" for root in (with_broken, without))
@@ -492,7 +536,7 @@ def test_a_missing_image_moves_no_other(photos: Path, tmp_path: Path) -> None:
     samples = prepared.listings["train"].samples
     seen = []
     for kept in (samples, samples[:5] + samples[6:]):
-        sets = Sets(prepared.plan.data, 0, {"train": kept}, 0)
+        sets = Sets(prepared.plan.data, 0, {"train": kept}, 0, np.array)
         pairs = [
             (name, image)
             for batch in sets.training(prepared.plan.stages[0], 3)
@@ -558,7 +602,9 @@ def test_the_data_root_moves_relative_paths_only(photos: Path, tmp_path: Path) -
     here = shutil.copytree(photos / "valid", tmp_path / "recipes/here")  # absolute, and below the recipe's folder
     recipe.write_text(recipe.read_text().replace(str(photos / "valid"), str(here)))
     assert prepare(recipe, (), photos).listings["valid"].samples[0].image == here / "blue/0.jpg"
-    assert list_sets(prepared.recipe)["train"] == prepared.listings["train"]  # so `resolved.ftr` finds them again
+    assert (
+        list_sets(prepared.recipe, CLASSIFICATION)["train"] == prepared.listings["train"]
+    )  # so `resolved.ftr` finds them again
 
 
 def test_a_path_that_no_recipe_can_hold_is_refused_before_the_training(photos: Path, tmp_path: Path) -> None:
@@ -567,12 +613,12 @@ def test_a_path_that_no_recipe_can_hold_is_refused_before_the_training(photos: P
     recipe = write_recipe(
         folder / "r.ftr", Path("photos"), sources=[], data='  train = folder("photos")\n  valid = holdout(20%)'
     )
-    with pytest.raises(RecipeError, match="no UTF-8 text"):
+    with pytest.raises(RecipeError, match="is not UTF-8"):
         prepare(recipe)
     recipe = write_recipe(
         tmp_path / "r.ftr", Path("photos"), sources=[], data='  train = folder("photos")\n  valid = holdout(20%)'
     )
-    with pytest.raises(RecipeError, match="no UTF-8 text"):
+    with pytest.raises(RecipeError, match="is not UTF-8"):
         prepare(recipe, (), folder)
 
 
@@ -685,7 +731,7 @@ def test_weights_that_cannot_be_had_are_refused_before_anything_is_done(
 
     monkeypatch.setattr(requests, "head", gone)
     monkeypatch.setenv("MXNET_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("runtime.workflows.run.build_model", built)
+    monkeypatch.setattr("runtime.workflows.preparation.build_model", built)
     weights = weights.format(saved=f'"{saved}", sha256 = "{"0" * 8}"')
     recipe = write_recipe(tmp_path / "r.ftr", photos, base=TINY.replace("none", weights))
     with pytest.raises(RecipeError) as caught:
@@ -707,7 +753,7 @@ def test_the_lock_has_hosted_weights_where_the_zoos_keep_them(
     if home is not None:
         monkeypatch.setenv("MXNET_HOME", home)
     base = Step("gluoncv", {"name": "cifar_resnet20_v1", "weights": Step("imagenet", {})})
-    _, path = _weights_file(base)
+    _, path = source_of(base.args["weights"]).provenance(base)
     assert path is not None
     assert path.parent.absolute() == tmp_path / folder
 

@@ -1,110 +1,105 @@
-"""What stands twice, at the wrong place, or not at all, E4; and what has no use, W70."""
+"""What stands at the wrong place, E212 and E4, or not at all; and what has no use, W70."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Iterable
 
-from recipe_lang.problem import Edit, Problem
+from recipe_lang.problem import Kind, Problem
 from recipe_lang.suggest import instead
+from recipe_lang.words import listed, quoted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingField(Problem):
-    """A field without a default must be written."""
-
-    code: ClassVar[str] = "E402"
-    name: str
-    where: str
-    doc: str
-
-    def message(self) -> str:
-        return f"{self.where} has no `{self.name}`"
-
-    def help(self) -> str:
-        return f"add `{self.name} = …`: {self.doc}"
+def belonging(name: str, noun: str, conditions: Iterable[tuple[str, str]]) -> str:
+    """Say with which words a name can be used: "`steam` is a heat for `dish = rice`"."""
+    return f"`{name}` is {noun} for {_listed(conditions)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingArgument(Problem):
-    """An argument without a default must be written."""
-
-    code: ClassVar[str] = "E403"
-    name: str
-    call: str
-    doc: str
-
-    def message(self) -> str:
-        return f"`{self.call}` needs `{self.name}`"
-
-    def help(self) -> str:
-        return f"add `{self.name} = …`: {self.doc}"
+def _listed(conditions: Iterable[tuple[str, str]]) -> str:
+    return listed(tuple(f"`{field} = {word}`" for field, word in conditions))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingBlock(Problem):
-    """Some blocks must stand in every recipe."""
-
-    code: ClassVar[str] = "E404"
-    name: str
-    header: str
-    doc: str
-
-    def message(self) -> str:
-        return f"the recipe has no block `{self.name}`"
-
-    def help(self) -> str:
-        return f"add {self.header} … `}}`: {self.doc}"
+def _not_here_help(p: Problem) -> str:
+    use = "use one of" if len(p.options) > 1 else "use"
+    others = f", or {use} {quoted(p.options, 20)}" if p.options else ""
+    return f"write {_listed(p.conditions)}{others}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BadTitle(Problem):
-    """A stage has a title in quotes, so that reports can name it; the other blocks have none."""
+NotHere = Kind(
+    "E212",
+    "not here",
+    reason="Some names can only be used when a top-level field has a particular value.",
+    # conditions: fields and their words, of which one would do; word: what the first of these fields is; place: where
+    fields="name noun conditions word place options",
+    message=lambda p: belonging(p.name, p.noun, p.conditions),
+    label="the {conditions[0][0]} here is {word}",
+    help=_not_here_help,
+    related={"place": "the {conditions[0][0]}"},
+)
 
-    code: ClassVar[str] = "E405"
-    kind: str
-    needed: bool
+MissingField = Kind(
+    "E402",
+    "missing field",
+    reason="A field without a default must be written.",
+    fields="name where doc",
+    message="{where} has no `{name}`",
+    help="add `{name} = …`: {doc}",
+)
 
-    def message(self) -> str:
-        return f"a `{self.kind}` block {'needs a title' if self.needed else 'has no title'}"
+MissingArgument = Kind(
+    "E403",
+    "missing argument",
+    reason="An argument without a default must be written.",
+    fields="name call doc",
+    message="`{call}` needs `{name}`",
+    help="add `{name} = …`: {doc}",
+)
 
-    def help(self) -> str:
-        return f"write `{self.kind}{' ' + chr(34) + '…' + chr(34) if self.needed else ''} {{`"
+MissingBlock = Kind(
+    "E404",
+    "missing block",
+    reason="Some blocks are required in every recipe.",
+    fields="name header doc",
+    message="the recipe has no block `{name}`",
+    help="add {header} … `}}`: {doc}",
+)
+
+BadTitle = Kind(
+    "E405",
+    "bad title",
+    reason="A stage has a title in quotes, so that reports can name it; the other blocks have none.",
+    fields="block needed",
+    message=lambda p: f"a `{p.block}` block {'needs a title' if p.needed else 'has no title'}",
+    help=lambda p: f'write `{p.block} "…" {{`' if p.needed else f"write `{p.block} {{`",
+)
+
+UnusedParam = Kind(
+    "W701",
+    "unused param",
+    reason="A parameter that is used nowhere as `$name` changes nothing, and neither does `--set`.",
+    fields="name",
+    message="the parameter `{name}` is not used",
+    help="write `${name}` where it is needed, or remove it",
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnusedParam(Problem):
-    """A parameter that stands nowhere as `$name` changes nothing, and neither does `--set`."""
-
-    code: ClassVar[str] = "W701"
-    name: str
-
-    def message(self) -> str:
-        return f"the parameter `{self.name}` is not used"
-
-    def help(self) -> str:
-        return f"write `${self.name}` where it counts, or remove it"
+def _silences_nothing_help(p: Problem) -> str:
+    if p.is_other_form:
+        return f"write `# allow: {p.name}`"
+    if not p.name.startswith("W"):
+        return "only advice can be silenced, and its codes begin with W"
+    return "remove it, or write it on the line that the advice points to"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExcusesNothing(Problem):
-    """A comment `# allow: W710` excuses that advice on its own line; one without such advice is a leftover."""
-
-    code: ClassVar[str] = "W702"
-    name: str
-    is_other_form: bool = False  # such as `# allow W710`
-
-    def message(self) -> str:
-        if self.is_other_form:
-            return "this comment excuses nothing: it has not the form of an excuse"
-        return f"this comment excuses nothing: there is no {self.name} on this line"
-
-    def help(self) -> str:
-        if self.is_other_form:
-            return f"write `# allow: {self.name}`"
-        if not self.name.startswith("W"):
-            return "only advice can be excused, and its codes begin with W"
-        return "remove it, or write it on the line that the advice points at"
-
-    def edits(self) -> tuple[Edit, ...]:
-        return instead(self.span, f"# allow: {self.name}") if self.is_other_form else ()
+SilencesNothing = Kind(
+    "W702",
+    "silences nothing",
+    reason="A comment `# allow: W710` silences that advice on its own line; one without such advice is a leftover.",
+    fields="name",
+    optional={"is_other_form": False},  # such as `# allow W710`
+    message=lambda p: (
+        "this comment silences nothing: "
+        + ("it does not have the right form" if p.is_other_form else f"there is no {p.name} on this line")
+    ),
+    help=_silences_nothing_help,
+    edits=lambda p: instead(p.span, f"# allow: {p.name}") if p.is_other_form else (),
+)

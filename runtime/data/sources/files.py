@@ -8,57 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
-from recipe_lang.problem import RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.suggest import suggest
 from runtime.data import problems
 from runtime.data.formats import why_no_image
+from runtime.data.listing import Listing, Sample
 from runtime.data.problems import quoted
 from runtime.data.similar_labels import alike, seen
 from runtime.data.sources.set_names import sets_among
 from runtime.data.sources.skipped import LITTER, PassedOver, ending_of, file_of, passed_line
-
-Pixels: TypeAlias = npt.NDArray[np.uint8]
-ImageRef: TypeAlias = "Path | Pixels"
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One labelled image.
-
-    `id` is the image's path relative to its source in POSIX form, or its row's key: it is the same on every
-    machine, and all randomness of the sample derives from it. `label` is a position in the listing's
-    `classes`. `image` is a path, or uint8 pixels of shape (H, W) or (H, W, 3).
-    """
-
-    id: str
-    label: int
-    image: ImageRef = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """Labelled images with the names of their classes; a class may have no sample here.
-
-    `passed` is what lies among the images and is none of them.
-    """
-
-    samples: tuple[Sample, ...]
-    classes: tuple[str, ...]
-    passed: tuple[PassedOver, ...] = field(default=(), compare=False)
-
-    def counts(self) -> tuple[int, ...]:
-        """Return the number of samples of each class, in the order of `classes`."""
-        found = Counter(sample.label for sample in self.samples)
-        return tuple(found[label] for label in range(len(self.classes)))
 
 
 def passed_over(listings: Iterable[Listing]) -> tuple[PassedOver, ...]:
@@ -169,7 +130,7 @@ def _class_folders(root: Path, passed: list[PassedOver]) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _sets_as_classes(root: Path, sets: Mapping[str, str], folders: Sequence[str]) -> problems.SetsAsClasses:
+def _sets_as_classes(root: Path, sets: Mapping[str, str], folders: Sequence[str]) -> Problem:
     # The training set first: it is the one to suggest.
     names = tuple(sorted(folders, key=lambda name: (sets.get(name) != "train", name not in sets, name)))
     places = {role: innermost(root / name) for name, role in sets.items()}
@@ -247,7 +208,7 @@ def existing(path: Path, wanted: str) -> Path:
 def meant_path(path: Path, root: Path = Path()) -> str:
     """Say what a path that leads nowhere was meant as: a URL, a home folder, one with backslashes; else nothing."""
     if any(re.fullmatch(r"[A-Za-z][A-Za-z0-9+.]+:", part) for part in path.parts):  # `https:/` is left of `https://`
-        return "it is a URL, and files are read from this machine only: fetch them, and name the files"
+        return "it is a URL, but files are read from this machine only: download them, and name the files"
     if drive := next((part for part in path.parts if re.match(r"[A-Za-z]:($|\\)", part)), ""):
         return f"{quoted(drive[:2])} is a drive of Windows: write where its files lie on this machine"
     for place, part in enumerate(path.parts):

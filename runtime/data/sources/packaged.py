@@ -13,19 +13,22 @@ import zlib
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from recipe_lang.problem import RecipeError
 from runtime.data import problems
-from runtime.data.sources.files import Listing, Pixels, Sample, existing
+from runtime.data.listing import Listing, Pixels, Sample
+from runtime.data.sources.files import existing
 from runtime.system.installation import install_command
 
-# Probability of a defect as the set's experts gave it (0, 1/3, 2/3 or 1) -> label, None to leave the image
+# Probability of a defect as the set's experts gave it (0, 1/3, 2/3 or 1) -> target, None to leave the image
 # out.
-SOLAR_LABELS: dict[str, Callable[[float], int | None]] = {
+SOLAR_TARGETS: dict[str, Callable[[float], Any]] = {
     "certain": lambda defect: int(defect) if defect in (0.0, 1.0) else None,
     "binary": lambda defect: int(defect >= 0.5),
+    "probability": lambda defect: (defect,),
 }
 
 
@@ -34,7 +37,7 @@ def solar_cells(labels: str = "certain") -> Listing:
 
     `labels` says which become functional (0) and defective (1): `certain` takes the cells on which the
     experts were sure (1508 and 715), `binary` takes all and calls a cell defective from a probability of one
-    half on (1803 and 821).
+    half on (1803 and 821). With `probability` the targets are the probabilities.
     """
     spec = find_spec("elpv_dataset")
     if spec is None or spec.origin is None:
@@ -47,13 +50,14 @@ def solar_cells(labels: str = "certain") -> Listing:
     for number, line in enumerate(table.read_text("utf-8").splitlines(), start=1):
         try:
             name, defect, _ = line.split()
-            label = SOLAR_LABELS[labels](float(defect))
+            target = SOLAR_TARGETS[labels](float(defect))
         except ValueError:
             reason = f"line {number} is not a path, a probability and a type"
             raise RecipeError(problems.UnreadableData(path=str(table), reason=reason)) from None
-        if label is not None:
-            samples.append(Sample(name, label, root / name))
-    return Listing(tuple(samples), ("functional", "defective"))
+        if target is not None:
+            samples.append(Sample(name, target, root / name))
+    names = ("probability",) if labels == "probability" else ("functional", "defective")
+    return Listing(tuple(samples), names)
 
 
 FASHION_CLASSES = (
@@ -139,4 +143,4 @@ def _read_idx(plain: Path, rank: int) -> tuple[Path, Pixels]:
 
 
 def _damaged(path: Path, reason: str) -> RecipeError:
-    return RecipeError(problems.UnreadableData(path=str(path), reason=reason, hint="fetch the file again"))
+    return RecipeError(problems.UnreadableData(path=str(path), reason=reason, hint="download the file again"))

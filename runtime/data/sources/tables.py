@@ -1,4 +1,4 @@
-"""Tables of images: `read_table(path)` gives the columns and rows of a CSV file, `csv_file` the images that they name.
+"""Tables of images: `read_table(path)` gives the columns and rows of a CSV file; others, the images that they name.
 
 A table is UTF-8 text. Its first line names the columns, and a comma, semicolon, tab or `|` separates them: the one
 under which the first line has the names that are asked for, else the most names. What cannot be meant is refused with
@@ -13,16 +13,20 @@ import os
 import re
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
-from recipe_lang.problem import RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.suggest import suggest
 from recipe_lang.words import counted
 from runtime.data import problems
+from runtime.data.listing import Listing, Sample
+from runtime.data.problems import quoted
 from runtime.data.similar_labels import NUMBER, alike, seen
-from runtime.data.sources.files import Listing, Sample, existing, meant_path, nearest
+from runtime.data.sources.files import existing, meant_path, nearest
 
 _SEPARATORS = ",;\t|"
 
@@ -106,11 +110,11 @@ def _text(path: Path) -> str:
     except OSError as fault:
         raise RecipeError(problems.UnreadableData(path=str(path), reason=fault.strerror or str(fault))) from fault
     if content.startswith(b"PK\3\4"):
-        raise _unreadable(path, "it is a workbook, as Excel keeps it, or another zip archive")
+        raise _unreadable(path, "it is an Excel workbook or another zip archive")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _unreadable(path, "it is UTF-16 text", _converted(path, "UTF-16"))
     if b"\0" in content:
-        raise _unreadable(path, f"it is no text: line {_line(content, content.index(0))} holds a NUL byte")
+        raise _unreadable(path, f"it is not text: line {_line(content, content.index(0))} holds a NUL byte")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
@@ -134,35 +138,79 @@ def _unreadable(path: Path, reason: str, hint: str = "") -> RecipeError:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What a row says: the path of an image as it is written, in POSIX form, and its label."""
+    """What a row says: the path of an image as it is written, in POSIX form, and what it says of it, as text."""
 
     line: int
     image: str
-    label: str
+    said: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """What it says, as it is shown."""
+        return ", ".join(self.said)
 
 
-def csv_file(path: Path, image: str, label: str, root: Path | None = None, training: bool = True) -> Listing:
-    """List the images that a table names: `image` and `label` are columns of its first line.
+def csv_classes(path: Path, image: str, label: str, root: Path | None = None, training: bool = True) -> Listing:
+    """List the images that a table names, with their classes: `image` and `label` are columns of its first line.
 
-    Image paths are relative to `root`, by default the table's own folder. Where one is absolute, ids are relative to
-    the folder that all images have in common, so that they are the same wherever it lies. Classes are the labels as
-    text, sorted by value where all are numbers, else by code points. For a set that only evaluates (`training` false)
-    one class is enough.
+    Classes are the labels as text, sorted by value where all are numbers, else by code points. For a set that only
+    evaluates (`training` false) one class is enough. Paths and ids are as `_images` has them.
     """
-    table = read_table(path, (image, label))
-    base = path.parent if root is None else existing(root, "folder")
-    named = _named(table, _column(table, image), _column(table, label))
-    _check_there(table, base, named)
+    table, base, named = _images(path, image, {"label": label}, root)
     labels = list(dict.fromkeys(each.label for each in named))
     classes = tuple(sorted(labels, key=_by_value if all(map(NUMBER.fullmatch, labels)) else None))
-    _check_repeats(table, base, named)
     _check_labels(table, named)
     if training and len(classes) == 1:
         raise RecipeError(problems.OneClass(path=str(path), name=classes[0]))
     position = {name: index for index, name in enumerate(classes)}
+    return _listing(base, named, [position[each.label] for each in named], classes)
+
+
+def csv_numbers(path: Path, image: str, columns: Sequence[str], root: Path | None = None) -> Listing:
+    """List the images that a table names, with the numbers in some of its columns. Paths and ids are as for classes."""
+    table, base, named = _images(path, image, {quoted(name): name for name in columns}, root)
+    bad = [
+        problems.BadRow(
+            path=str(path), line=each.line, reason=f"{quoted(name)} is {quoted(cell)}, no number", hint=hint
+        )
+        for each in named
+        for name, cell in zip(columns, each.said, strict=True)
+        if (hint := _no_number(cell)) is not None
+    ]
+    _raise_all(bad)
+    return _listing(base, named, [tuple(map(float, each.said)) for each in named], tuple(columns))
+
+
+_FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+def _no_number(cell: str) -> str | None:
+    """Return what to do about a cell that is no finite number; None where it is one."""
+    if _FLOAT.fullmatch(cell.strip()) and isfinite(float(cell)):
+        return None
+    point = cell.replace(",", ".", 1)
+    return f"write a decimal point: {point}" if _FLOAT.fullmatch(point.strip()) else "complete or remove the row"
+
+
+def _listing(base: Path, named: Sequence[_Named], targets: Sequence[Any], names: tuple[str, ...]) -> Listing:
     ids = _ids(base, [each.image for each in named])
-    samples = (Sample(id, position[each.label], base / each.image) for id, each in zip(ids, named, strict=True))
-    return Listing(tuple(samples), classes)
+    rows = zip(ids, targets, named, strict=True)
+    return Listing(tuple(Sample(id, target, base / each.image) for id, target, each in rows), names)
+
+
+def _images(path: Path, image: str, columns: Mapping[str, str], root: Path | None) -> tuple[Table, Path, list[_Named]]:
+    """Read a table; return it, the folder of its images, and what its rows say in some columns, called as in messages.
+
+    Image paths are relative to `root`, by default the table's own folder. Where one is absolute, ids are relative to
+    the folder that all images have in common, so that they are the same wherever it lies.
+    """
+    table = read_table(path, (image, *columns.values()))
+    base = path.parent if root is None else existing(root, "folder")
+    places = {what: _column(table, column) for what, column in columns.items()}
+    named = _named(table, _column(table, image), places)
+    _check_there(table, base, named)
+    _check_repeats(table, base, named)
+    return table, base, named
 
 
 def _by_value(text: str) -> tuple[float, str]:
@@ -181,39 +229,52 @@ def _column(table: Table, name: str) -> int:
     raise RecipeError(problems.MissingColumn(path=path, column=name, columns=columns, nearest=near))
 
 
-def _named(table: Table, image: int, label: int) -> list[_Named]:
+def _named(table: Table, image: int, places: Mapping[str, int]) -> list[_Named]:
     """Return what each row says.
 
     Raises:
-        RecipeError: rows are not as the first line says, or lack an image or a label.
+        RecipeError: rows are not as the first line says, or lack an image or what is said of it.
     """
-    path = str(table.path)
-    faults = ((row.line, _fault(table, row.cells, image, label)) for row in table.rows)
-    bad = [problems.BadRow(path=path, line=line, reason=found[0], hint=found[1]) for line, found in faults if found]
+    faults = ((row.line, _fault(table, row.cells, {"image": image, **places})) for row in table.rows)
+    _raise_all(
+        [
+            problems.BadRow(path=str(table.path), line=line, reason=found[0], hint=found[1])
+            for line, found in faults
+            if found
+        ]
+    )
+    return [
+        _Named(
+            row.line,
+            Path(os.path.normpath(row.cells[image])).as_posix(),
+            tuple(row.cells[place] for place in places.values()),
+        )
+        for row in table.rows
+    ]
+
+
+def _raise_all(bad: list[Problem]) -> None:
     if len(bad) > _SHOWN:
-        bad[_SHOWN - 1 :] = [replace(bad[_SHOWN - 1], more=len(bad) - _SHOWN)]
+        bad[_SHOWN - 1 :] = [bad[_SHOWN - 1].replace(more=len(bad) - _SHOWN)]
     if bad:
         raise RecipeError(bad)
-    return [
-        _Named(row.line, Path(os.path.normpath(row.cells[image])).as_posix(), row.cells[label]) for row in table.rows
-    ]
 
 
 _SHOWN = 5
 _NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
 
 
-def _fault(table: Table, cells: Sequence[str], image: int, label: int) -> tuple[str, str] | None:
+def _fault(table: Table, cells: Sequence[str], places: Mapping[str, int]) -> tuple[str, str] | None:
     """Return what is wrong with a row, and what to do about it."""
     if any(cells[len(table.columns) :]):
         reason = f"it has {len(cells)} cells, and the first line names {counted(len(table.columns), 'column')}"
         mark = "a tab" if table.separator == "\t" else f"`{table.separator}`"
         return reason, f'put a cell that holds {mark} in quotes, as `"cat, tabby"`, or name the further columns'
-    for name, cell in (("image", cells[image]), ("label", cells[label])):
+    for name, cell in ((name, cells[place]) for name, place in places.items()):
         if not cell.strip(_NO_WIDTH):
             return f"the {name} is empty", "complete or remove the row"
         if "\n" in cell or "\r" in cell:
-            return f"the {name} goes on in the next line", "close its quote in the line where it opens"
+            return f"the {name} continues on the next line", "close its quote in the line where it opens"
     return None
 
 

@@ -204,7 +204,7 @@ EXAMPLES: Mapping[str, Example] = {
         'train = folder("photos")',
         'train = folder("sets/train")\ntest = folder("sets/test")',
         "data",
-        "photos has roses/train, roses/test, tulips/train and tulips/test; in sets the set stands above the class.",
+        "photos has roses/train, roses/test, tulips/train and tulips/test; in sets the set is above the class.",
     ),
     "W794": Example(
         'train = csv("labels.csv", image = "file", label = "kind")',

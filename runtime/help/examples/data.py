@@ -13,6 +13,18 @@ def _net(weights: str) -> str:
     return f'base = gluoncv("cifar_resnet20_v1", weights = {weights})'
 
 
+_NUMBERS = """ftr 1
+task = regression
+
+data {
+  train = csv("train.csv", image = "file", target = "width")
+  test  = TEST
+}
+
+stage "head" {
+  train = head
+  for   = 3 epochs
+}"""
 EXAMPLES: Mapping[str, Example] = {
     "E501": Example(
         'train = folder("data/photo")', 'train = folder("data/photos")', "data", "The folder is data/photos."
@@ -21,7 +33,7 @@ EXAMPLES: Mapping[str, Example] = {
         _PHOTOS,
         'train = csv("photos/labels.csv", image = "file", label = "kind")',
         "data",
-        "The images lie directly in photos; labels.csv beside them says what each one shows.",
+        "The images lie directly in photos; labels.csv beside them gives the class of each.",
     ),
     "E503": Example(
         _PHOTOS, 'train = folder("photos/train")', "data", "photos has the folders train and test, these the classes."
@@ -30,7 +42,7 @@ EXAMPLES: Mapping[str, Example] = {
         _PHOTOS,
         _PHOTOS,
         "data",
-        "photos/tulips has HEIC files only; it is right once they are converted to JPEG.",
+        "photos/tulips has HEIC files only; it works once they are converted to JPEG.",
     ),
     "E505": Example(
         _PHOTOS,
@@ -72,13 +84,13 @@ EXAMPLES: Mapping[str, Example] = {
         'train = fashion_mnist(path = "clothes")',
         'train = fashion_mnist(path = "fashion-mnist")',
         "data",
-        "The files in clothes broke off while they were copied; those in fashion-mnist are whole.",
+        "Copying the files in clothes was interrupted; those in fashion-mnist are complete.",
     ),
     "E512": Example(
         f"{_PHOTOS}\non_error = stop",
         f"{_PHOTOS}\non_error = skip",
         "data",
-        "One of the photos is a web page that was saved as 7.jpg.",
+        "One of the photos is a web page saved as 7.jpg.",
     ),
     "E513": Example(
         "transform = resize(24)",
@@ -105,6 +117,18 @@ EXAMPLES: Mapping[str, Example] = {
         "photos has 50 images, of which 40 are for training.",
     ),
     "E517": Example(f"{_PHOTOS}\ntake = 500 images", f"{_PHOTOS}\ntake = 40 images", "data", "photos has 50 images."),
+    "E518": Example(
+        _NUMBERS.replace("TEST", 'csv("test.csv", image = "file", target = ["width", "height"])'),
+        _NUMBERS.replace("TEST", 'csv("test.csv", image = "file", target = "width")'),
+        "file",
+        "The sets have two numbers and one.",
+    ),
+    "E519": Example(
+        _NUMBERS.replace("TEST", "holdout(20%)").replace('"width"', '"same"'),
+        _NUMBERS.replace("TEST", "holdout(20%)"),
+        "file",
+        "The column `same` of train.csv holds 3 in every row.",
+    ),
     "E520": Example(
         _net('gluon_params("net.params")'),
         _net('gluon_params("models/net.params")'),
@@ -118,7 +142,7 @@ EXAMPLES: Mapping[str, Example] = {
     "E522": Example(
         _net('gluon_params("copy.params")'),
         _net('gluon_params("net.params")'),
-        given="The copying of net.params to copy.params broke off.",
+        given="Copying net.params to copy.params was interrupted.",
     ),
     "E523": Example(
         'nd.save("net.params", {"weight": weight.tostype("row_sparse")})',
@@ -156,7 +180,7 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr new photos",
         "ftr new photos",
         "shell",
-        "All files in photos are web pages that were saved as .jpg; it is right once they are images.",
+        "All files in photos are web pages saved as .jpg; it works once they are images.",
     ),
     "E531": Example(
         "ftr new numbers.csv",
@@ -168,15 +192,15 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr new files.csv",
         "ftr new labels.csv",
         "shell",
-        "files.csv lists the images alone; labels.csv says what each of them shows.",
+        "files.csv lists the images alone; labels.csv gives the class of each.",
     ),
-    "E533": Example("ftr new photos", "ftr new photos --out new.ftr", "shell", "The file photos.ftr is there already."),
+    "E533": Example("ftr new photos", "ftr new photos --out new.ftr", "shell", "The file photos.ftr already exists."),
     "E534": Example(
-        "ftr new caf*", "mv caf* cafe\nftr new cafe", "shell", "The folder is called café in Latin-1, not in UTF-8."
+        "ftr new caf*", "mv caf* cafe\nftr new cafe", "shell", "The folder is named café in Latin-1, not in UTF-8."
     ),
     "E535": Example("ftr new photo", "ftr new photos", "shell", "The folder is called photos."),
     "E540": Example(
-        _net("imagenet"), _net('gluon_params("net.params")'), given="The servers of the zoo do not answer any more."
+        _net("imagenet"), _net('gluon_params("net.params")'), given="The servers of the zoo no longer answer."
     ),
     "E550": Example('train = matching("*gama")', 'train = matching("*gamma")', "stage"),
     "E551": Example(
@@ -188,7 +212,7 @@ EXAMPLES: Mapping[str, Example] = {
     "E552": Example(
         'base = gluon("alexnet", weights = none)\nhead = [global_avg_pool, dense(classes)]',
         'base = gluon("alexnet", weights = none)\nhead = [dense(classes)]',
-        given="The last block of alexnet is fully connected: it gives no maps to pool.",
+        given="The last block of alexnet is fully connected: it outputs no feature maps to pool.",
     ),
     "E553": Example(
         'train = folder("photos")\nexclude = "old.exclude.txt"',
@@ -224,7 +248,7 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr unpack half.ftrpack",
         "ftr unpack flowers.ftrpack",
         "shell",
-        "The download of half.ftrpack ended half way.",
+        "The download of half.ftrpack was cut short.",
     ),
     "E571": Example(
         "ftr unpack found.ftrpack",
@@ -236,7 +260,7 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr pack runs/flowers-1 --out flowers.ftrpack",
         "ftr pack runs/flowers-1 --out better.ftrpack",
         "shell",
-        "flowers.ftrpack is there already.",
+        "flowers.ftrpack already exists.",
     ),
     "E573": Example("ftr pull flowers", "ftr pull me/flowers", "shell", "The repository is me/flowers."),
     "E574": Example("ftr pull me/flowrs", "ftr pull me/flowers", "shell", "The repository is me/flowers."),

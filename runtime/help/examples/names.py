@@ -30,4 +30,5 @@ EXAMPLES: Mapping[str, Example] = {
         "file",
         'base.ftr has the stages "head" and "top".',
     ),
+    "E212": Example("loss = huber", "loss = cross_entropy"),
 }

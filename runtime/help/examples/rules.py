@@ -64,4 +64,11 @@ EXAMPLES: Mapping[str, Example] = {
         'train = all\nlr_scale = { matching("*bias") = 2 }', "train = all\nlr_scale = { head = 2 }", "stage"
     ),
     "E432": Example("augment = [flip, resize(256px)]", "augment = [flip, resize(256px), random_crop(224px)]", "data"),
+    "E433": Example(
+        'ftr 1\ntask = regression\n\ndata {\n  train = folder("photos")\n}\n\n'
+        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
+        "ftr 1\ntask = regression\n\ndata {\n  train = solar_cells(probability)\n}\n\n"
+        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
+        "file",
+    ),
 }

@@ -59,7 +59,7 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr run --resume runs/flowers-1",
         "ftr run flowers.ftr",
         "shell",
-        "The disk has damaged both checkpoints in runs/flowers-1.",
+        "A disk fault has damaged both checkpoints in runs/flowers-1.",
     ),
     "E641": Example(
         "ftr run --resume runs/flowers-1",

@@ -11,32 +11,27 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from recipe_lang.check.checked import CheckedRecipe
-from recipe_lang.check.checker import check
-from recipe_lang.compose.load import parse
-from recipe_lang.output.identity import recipe_hash
-from recipe_lang.output.resolved import print_recipe
+from recipe_lang.output.identity import resolved_hash
 from recipe_lang.problem import RecipeError
-from recipe_lang.source import Source
 from recipe_lang.words import counted
 from runtime.backend.fingerprint import kind, library_versions, thread_count
-from runtime.backend.mx import gluoncv, mx
 from runtime.data.content_hashes import Hashes
-from runtime.data.sources.files import Listing
-from runtime.models.packaged import PACKAGED, packaged_file
+from runtime.data.listing import Listing
+from runtime.models.weights_sources import source_of
 from runtime.plan.types import Plan, Step
 from runtime.runs.folder import write_text, writing
 from runtime.runs.lock.file import LOCK, Fact, Facts, Key, Lock, lock_of, lock_text, read_lock
 from runtime.runs.lock.problems import LockMismatch
 from runtime.runs.pack.signature import is_pack
+from runtime.tasks.catalog import METRICS, TASKS
+from runtime.tasks.protocol import Task
 from runtime.training.settings import RunSettings
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import sha256_of
-from runtime.weights.zoo_cache import zoo_cache
 
 SUBJECT = ("recipe", "parents", "weights", "data")
 """The sections that say what is trained, on what, from what."""
@@ -62,23 +57,17 @@ def inputs(
         "recipe": {
             "language": VOCABULARY.version,
             "hash": plan.hash,
-            "resolved": resolved_hash(recipe),
+            "resolved": resolved_hash(recipe, VOCABULARY),
             "seed": plan.seed,
         },
         "parents": dict(_parents(recipe)),
         "weights": _weights(plan.base),
-        **contents(listings, hashes),
+        **contents(listings, hashes, TASKS[plan.task]),
         "versions": library_versions(),
         "run": {"device": settings.device, "threads": thread_count(), "fuse": "on" if settings.fuse else "off"},
         "machine": kind(),
     }
     return {(section, name): fact for section, facts in sections.items() for name, fact in facts.items()}
-
-
-def resolved_hash(recipe: CheckedRecipe) -> str:
-    """Return the hash of all values, the language's defaults too: that of the recipe's `resolved.ftr`."""
-    text = Source("resolved.ftr", print_recipe(recipe, VOCABULARY))
-    return recipe_hash(check(parse(text), VOCABULARY), VOCABULARY)
 
 
 def _parents(recipe: CheckedRecipe) -> Iterator[tuple[str, str]]:
@@ -89,26 +78,27 @@ def _parents(recipe: CheckedRecipe) -> Iterator[tuple[str, str]]:
         parent = parent.parent
 
 
-def contents(listings: Mapping[str, Listing], hashes: Hashes) -> dict[str, Mapping[str, Fact]]:
-    """Return the sections on the images: the fingerprint, and for each class of each set how many, and a digest.
+def contents(listings: Mapping[str, Listing], hashes: Hashes, task: Task) -> dict[str, Mapping[str, Fact]]:
+    """Return the sections on the images: the fingerprint, and for each group of each set how many, and a digest.
 
-    The fingerprint is the SHA-256 over (set, id, class, hash of the content) of all samples, sorted. Ids are relative
+    The fingerprint is the SHA-256 over (set, id, target, hash of the content) of all samples, sorted. Ids are relative
     to their source: where its folder lies does not matter. A file that cannot be read, which a recipe may skip, counts
-    as such. The digest of a class begins that of its own samples: it tells where the images differ.
+    as such. The digest of a group begins that of its own samples: it tells where the images differ.
     """
     all_rows: list[str] = []
     sections: dict[str, Mapping[str, Fact]] = {}
     for name, listing in listings.items():
-        rows: dict[str, list[str]] = {label: [] for label in listing.classes}
+        rows: dict[str, list[str]] = {group: [] for group in task.groups(listing.names)}
         for sample, content in zip(listing.samples, hashes[name], strict=True):
-            label = listing.classes[sample.label]
-            rows[label].append(json.dumps([name, sample.id, label, content.hex() if content else None]))
-        sections[f"data.{name}"] = {label: _class_fact(each) for label, each in rows.items()}
+            target = task.text(sample.target, listing.names)
+            row = json.dumps([name, sample.id, target, content.hex() if content else None])
+            rows[task.group(sample.target, listing.names)].append(row)
+        sections[f"data.{name}"] = {group: _group_fact(each) for group, each in rows.items()}
         all_rows += [row for each in rows.values() for row in each]
     return {"data": {"fingerprint": _digest(all_rows)}, **sections}
 
 
-def _class_fact(rows: list[str]) -> str:
+def _group_fact(rows: list[str]) -> str:
     return f"{counted(len(rows), 'image')}, {_digest(rows)[:8]}"
 
 
@@ -117,33 +107,20 @@ def _digest(rows: list[str]) -> str:
 
 
 def _weights(base: Step) -> dict[str, Fact]:
-    source, path = _weights_file(base)
+    source, path = source_of(base.args["weights"]).provenance(base)
     facts: dict[str, Fact] = {"name": f"{base.name} {base.args['name']}", "source": source}
     if path is not None and os.path.isfile(path):
         facts |= {"file": path.name, "sha256": sha256_of(path), "size": path.stat().st_size}
     return facts
 
 
-def _weights_file(base: Step) -> tuple[str, Path | None]:
-    """Say where the base's weights come from, and return their file."""
-    weights, name = base.args["weights"], base.args["name"]
-    if weights is None:
-        return "random, from the seed", None
-    if base.name == "packaged":
-        return f"package {PACKAGED[name].package} {version(PACKAGED[name].package)}", packaged_file(name)
-    if weights.name == "imagenet":
-        store = (gluoncv() if base.name == "gluoncv" else mx.gluon).model_zoo.model_store
-        return f"hosted by {base.name}", zoo_cache() / f"{name}-{store.short_hash(name)}.params"
-    return "a file", weights.args["file"]
-
-
 def outcome(result: Mapping[str, Any], params: Path) -> dict[Key, Fact]:
     """Return the facts of a finished run's result and its `model.params`."""
     facts: dict[Key, Fact] = {("result", "weights"): sha256_of(params)}
     for name in ("valid", "test"):
-        for metric, value in result.get(name, {}).items():
-            if metric != "classes":
-                facts[f"result.{name}", metric] = value
+        facts |= {
+            (f"result.{name}", metric): value for metric, value in result.get(name, {}).items() if metric in METRICS
+        }
     return facts | {("result.claims", each["claim"]): each["holds"] for each in result["expect"] or ()}
 
 
@@ -238,7 +215,7 @@ def keep_lock(recipe: Path, folder: Path) -> str:
         return f"{path} was written with other facts ({_named(changed)}); `ftr lock` renews it"
     if old and old.has_result:
         differs = differences(old.facts, new.facts, ("result",))
-        return f"{'another result than' if differs else 'the same result, bit for bit, as'} in {path}"
+        return f"{'a different result than' if differs else 'the same result, bit for bit, as'} in {path}"
     if False in (fact for (section, _), fact in new.facts.items() if section == "result.claims"):
         return ""
     with writing(path):
@@ -262,7 +239,7 @@ def renew_lock(recipe: Path, facts: Facts) -> str:
         return f"wrote {path}; the next `ftr run` adds its result"
     changed = differences(old.facts, facts, INPUTS)
     if not changed:
-        return f"{path} is as it should be" + ("" if old.has_result else "; the next `ftr run` adds its result")
+        return f"{path} is up to date" + ("" if old.has_result else "; the next `ftr run` adds its result")
     write_text(path, lock_text(facts))
     lines = [f"  {each.name}: {each.locked or 'none'} -> {each.now or 'none'}" for each in changed]
     return "\n".join([f"renewed {path}; the next `ftr run` adds its result", *lines])

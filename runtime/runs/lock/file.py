@@ -82,7 +82,7 @@ class Lock:
         """
         found = self.facts.get(("run", "threads"))
         if type(found) is not int or not 1 <= found <= MOST_THREADS:
-            raise self.broken(("run", "threads"), f"`run.threads` is no number from 1 to {MOST_THREADS}")
+            raise self.broken(("run", "threads"), f"`run.threads` is not a number from 1 to {MOST_THREADS}")
         return found
 
 
@@ -166,11 +166,11 @@ def read_lock(path: Path, name: str = "") -> Lock:
 def _fact(section: str, text: str) -> tuple[Key, Fact]:
     found = _LINE.fullmatch(text)
     if found is None:
-        raise ValueError("this is no `name = value`")
+        raise ValueError("this is not `name = value`")
     name = json.loads(found[1]) if found[1].startswith('"') else found[1]
     fact: Fact = json.loads(found[2])
     return (section, name), fact
 
 
 def _shown(error: Exception) -> str:
-    return "this is no value" if isinstance(error, json.JSONDecodeError) else str(error)
+    return "this is not a value" if isinstance(error, json.JSONDecodeError) else str(error)

@@ -2,106 +2,68 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from recipe_lang.problem import Kind, Problem
 
-from recipe_lang.problem import Problem
+NoLock = Kind(
+    "E560",
+    "no lock",
+    reason="""A lock file stands beside its recipe and records what a run was made from and what came out of it.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoLock(Problem):
-    """A lock file stands beside its recipe and records what a run was made from and what came out of it.
-
-    The first `ftr run` that ends well writes it, and `ftr lock` renews it.
-    """
-
-    code: ClassVar[str] = "E560"
-    path: str
-    recipe: str
-
-    def message(self) -> str:
-        """Say which file is missing."""
-        return f"there is no lock {self.path}"
-
-    def help(self) -> str:
-        """Say what writes it."""
-        if not self.recipe:
-            return "only the folder of a run holds one"
-        return f"`ftr run {self.recipe}` writes it, with its result"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockMismatch(Problem):
-    """Something is not as the lock says: the recipe, the data, the weights, a version or a setting of the run.
-
-    A locked run and `ftr verify` compare before they train.
-    """
-
-    code: ClassVar[str] = "E561"
-    name: str
-    locked: str
-    now: str
-    path: str
-    renewable: bool = True
-
-    def message(self) -> str:
-        """Name it, with the old and the new value; an empty one is not there."""
-        if not self.locked:
-            return f"`{self.name}` is {self.now} now; {self.path} has none"
-        return f"`{self.name}` is {self.now or 'not there'} now; {self.path} says {self.locked}"
-
-    def label(self) -> str:
-        """Point at the value in the lock."""
-        return f"{self.now} now" if self.now else "not there now"
-
-    def help(self) -> str:
-        """Say how the two come together."""
-        images = "put the images and their labels back (or the paths and `exclude` of the recipe)"
-        other = images if self.name.startswith("data.") else "put it back"
-        back = _PUT_BACK.get(self.name, other).format(self.locked)
-        return f"{back}, or renew the lock with `ftr lock`" if self.renewable else back
+    The first `ftr run` that ends well writes it, and `ftr lock` renews it.""",
+    fields="path recipe",
+    message="there is no lock {path}",
+    help=("`ftr run {recipe}` writes it, with its result", "only the folder of a run holds one"),
+)
 
 
 _PUT_BACK = {
     "run.threads": "run with `--threads {}`",
     "run.device": "run with `--device {}`",
     "run.fuse": "say `--fuse` for on, `--no-fuse` for off",
-    "versions.python": "take the Python that it says",
+    "versions.python": "use the Python that it names",
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokenLock(Problem):
-    """A lock file is lines `name = value` in sections. The programs write it, and nobody needs to edit it.
-
-    A merge of two branches may leave both in it: renew it then.
-    """
-
-    code: ClassVar[str] = "E562"
-    path: str
-    reason: str
-
-    def message(self) -> str:
-        """Say which file it is, and why."""
-        return f"the lock {self.path} cannot be used: {self.reason}"
-
-    def help(self) -> str:
-        """Say how to get a good one."""
-        return "take it back from version control, or write it anew with `ftr lock RECIPE`"
+def _lock_mismatch_help(p: Problem) -> str:
+    images = "put the images and their labels back (or the paths and `exclude` of the recipe)"
+    other = images if p.name.startswith("data.") else "put it back"
+    back = _PUT_BACK.get(p.name, other).format(p.locked)
+    return f"{back}, or renew the lock with `ftr lock`" if p.renewable else back
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockWithoutResult(Problem):
-    """What `ftr lock` writes has no result yet, so that there is nothing to compare a new run with."""
+LockMismatch = Kind(
+    "E561",
+    "lock mismatch",
+    reason="""Something is not as the lock says: the recipe, the data, the weights, a version or a setting of the run.
 
-    code: ClassVar[str] = "E563"
-    path: str
-    recipe: str
+    A locked run and `ftr verify` compare before they train.""",
+    fields="name locked now path",
+    optional={"renewable": True},
+    message=(
+        "`{name}` is {now} now; {path} says {locked}",
+        "`{name}` is not there now; {path} says {locked}",
+        "`{name}` is {now} now; {path} has none",
+    ),
+    label=("{now} now", "not there now"),
+    help=_lock_mismatch_help,
+)
 
-    def message(self) -> str:
-        """Say which lock it is."""
-        return f"the lock {self.path} has no result to compare with"
+BrokenLock = Kind(
+    "E562",
+    "broken lock",
+    reason="""A lock file is lines `name = value` in sections. The programs write it, and nobody needs to edit it.
 
-    def help(self) -> str:
-        """Say what puts it there."""
-        return f"`ftr run {self.recipe}` adds it"
+    A merge of two branches may leave both in it: renew it then.""",
+    fields="path reason",
+    message="the lock {path} cannot be used: {reason}",
+    help="restore it from version control, or rewrite it with `ftr lock RECIPE`",
+)
+
+LockWithoutResult = Kind(
+    "E563",
+    "lock without result",
+    reason="What `ftr lock` writes has no result yet, so that there is nothing to compare a new run with.",
+    fields="path recipe",
+    message="the lock {path} has no result to compare with",
+    help="`ftr run {recipe}` adds it",
+)

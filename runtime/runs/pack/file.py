@@ -16,7 +16,7 @@ import zipfile
 from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import BinaryIO
@@ -25,6 +25,7 @@ from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import MAX_BYTES
 from runtime.runs.pack.problems import NotAPack, PackGiven, PackRefused
 from runtime.runs.pack.signature import is_pack
+from runtime.tasks.catalog import TASKS
 
 _CHUNK = 1 << 20
 _MOST_ENTRIES = 64  # more than a pack holds, so that the first that has no place in it can be named
@@ -41,7 +42,7 @@ class Member:
 
 MEMBERS: Mapping[str, Member] = {
     "README.md": Member(4_000_000),
-    "classes.json": Member(16_000_000, needed=True),
+    **{task.file: Member(16_000_000) for task in TASKS.values()},
     "curves.png": Member(64_000_000, begins=b"\x89PNG\r\n\x1a\n"),
     "metrics.jsonl": Member(512_000_000),
     "model.params": Member(4_000_000_000, begins=struct.pack("<QQ", 0x112, 0)),
@@ -153,7 +154,7 @@ def open_pack(path: Path) -> Iterator[Pack]:
     with ExitStack() as stack:
         try:
             if os.path.exists(path) and not os.path.isfile(path):
-                raise OSError(None, "it is no ordinary file")
+                raise OSError(None, "it is not a regular file")
             file = stack.enter_context(path.open("rb"))
             directory = _directory(path, file)
             archive = stack.enter_context(_zip(path, file))
@@ -197,7 +198,7 @@ def _renamed(problem: Problem, path: str, name: str) -> Problem:
     told = getattr(problem, "path", None)
     if not isinstance(told, str) or not told.startswith(path):
         return problem
-    return replace(problem, path=name + told.removeprefix(path))  # type: ignore[call-arg]
+    return problem.replace(path=name + told.removeprefix(path))
 
 
 def _directory(path: Path, file: BinaryIO) -> int:
@@ -234,6 +235,8 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo], directory: int) -
         if names.count(name) > 1:
             raise RecipeError(PackRefused(path=str(path), member=name, reason="more than once"))
     missing = [name for name, member in MEMBERS.items() if member.needed and name not in names]
+    if not any(task.file in names for task in TASKS.values()):
+        missing.insert(0, next(iter(TASKS.values())).file)
     if missing or position != directory:
         raise _damaged(path, f"it has no `{missing[0]}`" if missing else "something lies before its directory")
 
@@ -247,7 +250,7 @@ def _objection(entry: zipfile.ZipInfo) -> str:
     if entry.flag_bits or entry.extra or entry.comment:
         return "encrypted or with additions"
     if entry.external_attr != 0o644 << 16:
-        return "which is no ordinary file, or not as `ftr pack` writes it"
+        return "which is not a regular file, or not as `ftr pack` writes it"
     return _too_large(entry.file_size, entry.filename)
 
 
@@ -267,7 +270,7 @@ def _check_content(path: Path, pack: Pack) -> None:
                 text.decode(b"" if begins else chunk)
             text.decode(b"", final=True)
         except UnicodeDecodeError:
-            raise RecipeError(PackRefused(path=str(path), member=name, reason="which is no text")) from None
+            raise RecipeError(PackRefused(path=str(path), member=name, reason="which is not text")) from None
         if start != begins:
             raise RecipeError(PackRefused(path=str(path), member=name, reason="which is something else"))
 

@@ -8,7 +8,7 @@ pack takes the place of a recipe or of a run, and such paths then start from the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,14 @@ from recipe_lang.source import Source
 from recipe_lang.syntax.parser import read_source
 from recipe_lang.words import printable
 from runtime.compile.compiler import step
-from runtime.plan.types import as_json
-from runtime.runs.folder import create_folder, read_classes, read_json, writing, written_recipe
+from runtime.plan.types import TargetFacts, as_json
+from runtime.runs.folder import create_folder, read_json, read_targets, writing, written_recipe
 from runtime.runs.pack.file import MEMBERS, open_pack, write_pack
 from runtime.runs.pack.problems import FileExists
 from runtime.runs.pack.signature import PACK_ENDING
 from runtime.system.best_effort import attempt
+from runtime.tasks.catalog import task_of
+from runtime.tasks.protocol import Task
 from runtime.training.problems import NotARun
 from runtime.vocabulary import VOCABULARY
 
@@ -34,12 +36,13 @@ _HERE = "/thefolderofthepack"  # stands for it while the recipe is printed: what
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Card:
-    """What a card tells: `recipe` with paths as written, its `text`, the classes, and the run's `result.json`."""
+    """What a card tells: `recipe` with paths as written, its `text`, task and targets, and the run's `result.json`."""
 
     recipe: CheckedRecipe
     text: str
     name: str
-    classes: Sequence[str]
+    task: Task
+    targets: TargetFacts
     result: Mapping[str, Any]
     licence: str  # an identifier of the hub, such as `apache-2.0`; empty where nobody says it
     weights: bool
@@ -99,7 +102,8 @@ def _members(
         raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not that of a run"))
     text = read_source(folder / "recipe.ftr").text
     recipe = written_recipe(Source(f"{_HERE}/recipe.ftr", text), result)
-    classes = read_classes(folder)
+    task = task_of(recipe)
+    targets = read_targets(folder, task)
     left_out = {"model.params"} if not weights else set()
     members: dict[str, Path | bytes] = {
         name: folder / name for name in MEMBERS if name not in left_out and (folder / name).is_file()
@@ -111,7 +115,7 @@ def _members(
             "utf-8", "backslashreplace"
         )
     name = recipe["name"] or str(result.get("recipe") or folder.name)
-    card = Card(recipe, text, name, classes, result, licence, "model.params" in members)
+    card = Card(recipe, text, name, task, targets, result, licence, "model.params" in members)
 
     def add_card() -> None:
         if card_text is not None:
@@ -134,7 +138,7 @@ def _unfinished(result: dict[str, Any]) -> list[str]:
 
 
 def _missing(path: str) -> str:
-    better = "better is a relative path" if path.startswith("/") else "give it to others too"
+    better = "better is a relative path" if path.startswith("/") else "share it too"
     return f"the recipe names {printable(path)}, which the pack does not hold: {better}"
 
 

@@ -2,111 +2,70 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
-from recipe_lang.problem import Problem
+from recipe_lang.problem import Kind
 from recipe_lang.words import printable
 
+NotAPack = Kind(
+    "E570",
+    "not a pack",
+    reason="""A file that is not a pack of `ftr pack`, or one that is damaged. Nothing of it has been used or written.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotAPack(Problem):
-    """A file that is no pack of `ftr pack`, or one that is damaged. Nothing of it has been used or written.
+    A pack is a zip archive of a narrow kind, so that equal runs give equal bytes: packed again by another program,
+    it is no longer a pack.""",
+    fields="path reason",
+    message="{path:printable} is not a pack: {reason}",
+    help="make one with `ftr pack RUN`; copy or download a damaged one again",
+)
 
-    A pack is a zip archive of a narrow kind, so that equal runs give equal bytes: packed again by another program, it
-    is no pack any more.
-    """
+PackRefused = Kind(
+    "E571",
+    "pack refused",
+    reason="""A pack holds a few files of known names, each of bounded size, and nothing else.
 
-    code: ClassVar[str] = "E570"
-    path: str
-    reason: str
+    Paths, links, compressed or encrypted parts, names that occur twice and files of other kinds have no place in
+    it. Nothing of such a pack has been used or written.""",
+    fields="path member reason",
+    message=lambda p: f"{printable(p.path)} contains `{printable(p.member[:80])}`, {p.reason}: it is refused",
+    help="`ftr pack` does not make such a file; ask where it comes from",
+)
 
-    def message(self) -> str:
-        return f"{printable(self.path)} is not a pack: {self.reason}"
+FileExists = Kind(
+    "E572",
+    "file exists",
+    reason="A file that `ftr pack`, `ftr pull` or `ftr export` would overwrite is there already.",
+    fields="path",
+    message="{path:printable} already exists",
+    help="choose another file with `--out`, or overwrite it with `--force`",
+)
 
-    def help(self) -> str:
-        return "make one with `ftr pack RUN`; copy or download a damaged one again"
+PackGiven = Kind(
+    "E575",
+    "pack given",
+    reason="A pack takes the place of a recipe or of a run, but has no images, no checkpoints, and a lock that stays.",
+    fields="path reason hint",
+    message="{path:printable} is a pack: {reason}",
+    help="{hint}",
+)
 
+NotARepository = Kind(
+    "E573",
+    "not a repository",
+    reason="""A repository of the hub is named `owner/name`, to pull also with a branch, tag or commit:
+    `owner/name@main`.""",
+    fields="name",
+    message="`{name:printable}` does not name a repository",
+    help="write `owner/name`, with letters, digits and `-`, `_`, `.`",
+)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackRefused(Problem):
-    """A pack holds a few files of known names, each of bounded size, and nothing else.
+HubFailed = Kind(
+    "E574",
+    "hub failed",
+    reason="""The hub could not be reached, or it refused: a repository that is not there, or no right to read or write
+    it.
 
-    Paths, links, compressed or encrypted parts, names that stand twice and files of other kinds have no place in it.
-    Nothing of such a pack has been used or written.
-    """
-
-    code: ClassVar[str] = "E571"
-    path: str
-    member: str
-    reason: str
-
-    def message(self) -> str:
-        return f"{printable(self.path)} holds `{printable(self.member[:80])}`, {self.reason}: it is refused"
-
-    def help(self) -> str:
-        return "`ftr pack` does not make such a file; ask where it comes from"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileExists(Problem):
-    """A file that `ftr pack`, `ftr pull` or `ftr export` would write over is there already."""
-
-    code: ClassVar[str] = "E572"
-    path: str
-
-    def message(self) -> str:
-        return f"{printable(self.path)} exists"
-
-    def help(self) -> str:
-        return "choose another file with `--out`, or write over it with `--force`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackGiven(Problem):
-    """A pack takes the place of a recipe or of a run, but has no images, no checkpoints, and a lock that stays."""
-
-    code: ClassVar[str] = "E575"
-    path: str
-    reason: str
-    hint: str
-
-    def message(self) -> str:
-        return f"{printable(self.path)} is a pack: {self.reason}"
-
-    def help(self) -> str:
-        return self.hint
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotARepository(Problem):
-    """A repository of the hub is named `owner/name`, to pull also with a branch, tag or commit: `owner/name@main`."""
-
-    code: ClassVar[str] = "E573"
-    name: str
-
-    def message(self) -> str:
-        return f"`{printable(self.name)}` names no repository"
-
-    def help(self) -> str:
-        return "write `owner/name`, with letters, digits and `-`, `_`, `.`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubFailed(Problem):
-    """The hub could not be reached, or it refused: a repository that is not there, or no right to read or write it.
-
-    Who you are, the hub knows from the token of `hf auth login`, or from the variable HF_TOKEN.
-    """
-
-    code: ClassVar[str] = "E574"
-    name: str
-    endpoint: str
-    reason: str
-    hint: str = ""
-
-    def message(self) -> str:
-        return f"cannot use {self.name} at {self.endpoint}: {printable(self.reason)}"
-
-    def help(self) -> str:
-        return self.hint
+    The hub knows you by the token of `hf auth login`, or by the variable HF_TOKEN.""",
+    fields="name endpoint reason",
+    optional={"hint": ""},
+    message="cannot use {name} at {endpoint}: {reason:printable}",
+    help="{hint}",
+)

@@ -173,7 +173,7 @@ class FeatureCache:
         """Say once that the disk refuses."""
         if not self._noted:
             self._noted = True
-            text = "%s: %s; what frozen parts give is not kept for later runs"
+            text = "%s: %s; frozen features are not cached for later runs"
             logging.getLogger(__name__).warning(text, self.folder, reason)
 
 

@@ -1,40 +1,56 @@
 """How good a classifier's answers are.
 
-In: class scores and true labels of a whole set. Out: a `Report` with one number per metric of `METRICS`, one
+In go class scores and true labels, batch by batch; out comes a `Report` with one number per metric of `METRICS`, one
 row per class and which class was taken for which. The table can be read without NumPy.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from recipe_lang.words import printable
+from runtime.tasks.protocol import LOSS, Cell, Metric, Table
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-class Metric(NamedTuple):
-    """One row: what the number says, and which way is better."""
-
-    doc: str
-    higher_is_better: bool
-
-
 METRICS: Mapping[str, Metric] = {
-    "loss": Metric("Mean cross entropy of the true class (natural logarithm), without smoothing.", False),
-    "accuracy": Metric("Share of images whose highest score is the true class.", True),
-    "top5": Metric("Share of images whose true class is among the five highest scores.", True),
-    "balanced_accuracy": Metric("Mean recall over the classes that occur, each counted alike.", True),
-    "precision": Metric("Mean over classes of the share of right answers among the class's answers.", True),
-    "recall": Metric("Mean over classes of the share of the class's images that were found.", True),
-    "f1": Metric("Mean over classes of the harmonic mean of precision and recall.", True),
+    "loss": LOSS,
+    "accuracy": Metric(
+        "Fraction of images whose highest score is that of the true class.", True, "accuracy", short="acc"
+    ),
+    "top5": Metric("Fraction of images whose true class has one of the five highest scores.", True, "top-5 accuracy"),
+    "balanced_accuracy": Metric(
+        "Mean recall over the classes that occur, each with equal weight.",
+        True,
+        "balanced accuracy",
+        short="bal",
+        long="balanced",
+    ),
+    "precision": Metric(
+        "Macro average of precision: the fraction of a class's predictions that are right.",
+        True,
+        "precision",
+        short="prec",
+    ),
+    "recall": Metric(
+        "Macro average of recall: the fraction of a class's images that are predicted right.",
+        True,
+        "recall",
+        short="rec",
+    ),
+    "f1": Metric("Macro average of F1, the harmonic mean of precision and recall.", True, "F1"),
 }
 
 
 _TOP = 5
+_MATRIX = 12  # classes of a matrix on the screen
+_MATRIX_JSON = 1000
+_TABLE = 100  # classes of a table on the screen
 
 
 def telling(classes: int) -> tuple[str, ...]:
@@ -73,41 +89,125 @@ class Report:
         matrix[self.answered[:, 0], self.answered[:, 1]] = self.answered[:, 2]
         return matrix
 
+    @property
+    def images(self) -> int:
+        """How many images were measured."""
+        return sum(row.support for row in self.classes)
 
-def report(scores: NDArray[np.float32], labels: NDArray[Any], classes: Sequence[str]) -> Report:
-    """Measure class scores, (N, C) float32 before softmax, against labels, (N,) int of 0 .. C-1.
+    def in_result(self) -> dict[str, Any]:
+        """Return what `result.json` has of it behind the values."""
+        from runtime.plan.types import as_json
 
-    The answer is the highest score; of equal ones the first. Means over classes are scikit-learn's
-    `average="macro"`: over the classes that occur in the labels or the answers. `top5` takes all classes
-    where there are fewer than five.
+        return {"classes": [as_json(row) for row in self.classes]}
 
-    Raises ValueError for shapes that do not fit, no images, or a label out of range.
-    """
-    import numpy as np
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data. Where a matrix would be huge, `confusion` is None; `answered` has its numbers."""
+        is_small = len(self.classes) <= _MATRIX_JSON
+        return {
+            **self.in_result(),
+            "confusion": self.confusion().tolist() if is_small else None,
+            **({} if is_small else {"answered": self.answered.tolist()}),
+        }
 
-    _check(scores, labels, len(classes))
-    labels = np.asarray(labels, dtype=np.int64)
-    answers = scores.argmax(axis=1)
-    rows = _per_class(labels, answers, classes)
-    occurring = [rows[place] for place in np.union1d(labels, answers)]
-    pairs, counts = np.unique(np.stack((labels, answers), axis=1), axis=0, return_counts=True)
-    values = {
-        "loss": _cross_entropy(scores, labels),
-        "accuracy": float(np.mean(answers == labels)),
-        "top5": _top(scores, labels, _TOP),
-        "balanced_accuracy": _mean([r.recall for r in rows if r.support]),
-        "precision": _mean([r.precision for r in occurring]),
-        "recall": _mean([r.recall for r in occurring]),
-        "f1": _mean([r.f1 for r in occurring]),
-    }
-    return Report(values=values, classes=tuple(rows), answered=np.column_stack((pairs, counts)))
+    def tables(self) -> Iterator[str | Table]:
+        """Yield a table of the classes (of very many the worst), and which was taken for which."""
+        rows, title = self.classes, "by class"
+        if len(rows) > _TABLE:
+            rows = tuple(sorted((row for row in rows if row.support), key=lambda row: row.f1)[:_TABLE])
+            title = f"the {len(rows)} worst of {len(self.classes):,} classes (--json has all)"
+        cells = tuple(
+            (
+                printable(row.name),
+                *(f"{value:.3f}" for value in (row.precision, row.recall, row.f1)),
+                f"{row.support:,}",
+            )
+            for row in rows
+        )
+        yield Table(title, ("class", "precision", "recall", "f1", "images"), cells)
+        names = [printable(row.name) for row in self.classes]
+        absent = [name for name, row in zip(names, self.classes, strict=True) if not row.support]
+        if absent:
+            few = ", ".join(absent[:_MATRIX]) + (", …" if len(absent) > _MATRIX else "")
+            yield f"no images of {few}: 0 in precision, recall and f1; balanced accuracy leaves them out"
+        yield from self._confusions(names) if len(names) > _MATRIX else self._matrix(names)
+
+    def _matrix(self, names: Sequence[str]) -> Iterator[str | Table]:
+        yield "confusion matrix: rows are true, columns predicted"
+        rows: tuple[tuple[str | Cell, ...], ...] = tuple(
+            (
+                f"{index} {name}",
+                *(
+                    Cell(str(count or "."), "good" if at == index else "" if count else "faint")
+                    for at, count in enumerate(row)
+                ),
+            )
+            for index, (name, row) in enumerate(zip(names, self.confusion().tolist(), strict=True))
+        )
+        yield Table("", ("", *map(str, range(len(names)))), rows)
+
+    def _confusions(self, names: Sequence[str]) -> Iterator[Table]:
+        wrong = [(count, names[a], names[b]) for a, b, count in self.answered.tolist() if a != b]
+        rows = tuple((true, answer, f"{count:,}") for count, true, answer in sorted(wrong, reverse=True)[:15])
+        yield Table("the most frequent confusions (--json has all)", ("true", "answer", "images"), rows, left=(0, 1))
+
+
+class ClassEvaluator:
+    """Measures class scores; of each image it keeps its label, the answer, its loss, and whether five held it."""
+
+    def __init__(self, classes: Sequence[str], loss: Callable[[NDArray[np.float32], NDArray[Any]], Any]) -> None:
+        self._classes, self._loss = classes, loss
+        self._labels: list[NDArray[np.int64]] = []
+        self._answers: list[NDArray[np.int64]] = []
+        self._top: list[NDArray[np.bool_]] = []
+        self._losses: list[NDArray[np.float64]] = []
+
+    def update(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> None:
+        """Take class scores, (N, C) float32 before softmax, and labels, (N,) int of 0 .. C-1.
+
+        Raises:
+            ValueError: the shapes do not fit, or a label is out of range.
+        """
+        _check(outputs, targets, len(self._classes))
+        labels = targets.astype("int64")
+        self._labels.append(labels)
+        self._answers.append(outputs.argmax(axis=1))
+        self._top.append(_among_top(outputs, labels, _TOP))
+        self._losses.append(self._loss(outputs, labels))
+
+    def report(self) -> Report:
+        """Return the report; equal scores count as the first of them.
+
+        Means over classes are scikit-learn's `average="macro"`: over the classes that occur in the labels or the
+        answers. `top5` takes all classes where there are fewer than five.
+
+        Raises:
+            ValueError: there were no images.
+        """
+        import numpy as np
+
+        if not self._labels:
+            raise ValueError("nothing to measure: no images")
+        labels, answers = np.concatenate(self._labels), np.concatenate(self._answers)
+        rows = _per_class(labels, answers, self._classes)
+        occurring = [rows[place] for place in np.union1d(labels, answers)]
+        pairs, counts = np.unique(np.stack((labels, answers), axis=1), axis=0, return_counts=True)
+        values = {
+            "loss": float(np.mean(np.concatenate(self._losses))),
+            "accuracy": float(np.mean(answers == labels)),
+            "top5": float(np.mean(np.concatenate(self._top))),
+            "balanced_accuracy": _mean([r.recall for r in rows if r.support]),
+            "precision": _mean([r.precision for r in occurring]),
+            "recall": _mean([r.recall for r in occurring]),
+            "f1": _mean([r.f1 for r in occurring]),
+        }
+        return Report(values=values, classes=tuple(rows), answered=np.column_stack((pairs, counts)))
 
 
 def _check(scores: NDArray[np.float32], labels: NDArray[Any], classes: int) -> None:
     if scores.ndim != 2 or scores.shape[1] != classes or labels.shape != scores.shape[:1]:
         raise ValueError(f"scores {scores.shape}, labels {labels.shape} and {classes} classes do not fit")
     if not len(labels):
-        raise ValueError("nothing to measure: no images")
+        raise ValueError("a batch without images")
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(f"labels {labels.min()} .. {labels.max()} are not all of 0 .. {classes - 1}")
 
@@ -128,18 +228,8 @@ def _per_class(labels: NDArray[np.int64], answers: NDArray[np.int64], classes: S
     ]
 
 
-def _cross_entropy(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    import numpy as np
-
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    true = np.take_along_axis(shifted, labels[:, None], axis=1)[:, 0]
-    total = np.exp(shifted, out=shifted).sum(axis=1, dtype=np.float64)
-    logs = np.fromiter(map(math.log, total), np.float64, len(total))  # NumPy's own differs between processors
-    return float(np.mean(logs - true))
-
-
-def _top(scores: NDArray[np.float32], labels: NDArray[np.int64], k: int) -> float:
-    """Return the share of rows where fewer than k classes come before the true one.
+def _among_top(scores: NDArray[np.float32], labels: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
+    """Return for each row whether fewer than k classes come before the true one, bool of shape (N,).
 
     Of equal scores the first comes before, so that k = 1 is the accuracy. A true class whose score is not
     a number counts as missed.
@@ -152,7 +242,8 @@ def _top(scores: NDArray[np.float32], labels: NDArray[np.int64], k: int) -> floa
     tied = np.flatnonzero(ties.sum(axis=1) > 1)
     earlier = np.arange(scores.shape[1]) < labels[tied, None]
     before[tied] += (ties[tied] & earlier).sum(axis=1)
-    return float(np.mean((before < k) & ~np.isnan(true[:, 0])))
+    found: NDArray[np.bool_] = (before < k) & ~np.isnan(true[:, 0])
+    return found
 
 
 def _mean(values: Sequence[float]) -> float:

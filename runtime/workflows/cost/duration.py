@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
-from runtime.data.sources.files import Sample
+from runtime.data.listing import Sample
 from runtime.features.inputs import StageInputs
 from runtime.features.prefix import Prefix
 

@@ -20,20 +20,23 @@ from pathlib import Path
 from typing import Any
 
 from recipe_lang.problem import RecipeError
+from runtime.backend.device import device_context
 from runtime.backend.mx import nd
 from runtime.data.decoded import DISK_BYTES, MEMORY_BYTES, Decoded, read_again
 from runtime.data.images import find_broken
+from runtime.data.listing import Sample
 from runtime.data.problems import UnreadableImages
 from runtime.data.sets import Place, Sets
-from runtime.data.sources.files import Sample
 from runtime.features.inputs import StageInputs
 from runtime.models.network import start_weights
 from runtime.plan.types import Plan, StagePlan
+from runtime.tasks.catalog import TASKS
+from runtime.tasks.protocol import Evaluator
 from runtime.training.loop import measure
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Session, StageNet, TrainBatch, features_of, stage_net, training_step
 from runtime.workflows.cost.duration import KeptRows, Pace, Paces, StageClock, spread, with_samples
-from runtime.workflows.run import Prepared, device_context
+from runtime.workflows.preparation import Prepared
 
 _BATCHES = 3  # that are timed; one before them makes everything ready
 _ENOUGH_S = 0.2  # so long short things are repeated
@@ -106,8 +109,10 @@ def probe(prepared: Prepared, settings: RunSettings, spent_s: float = 0.0) -> Pr
     with closing(Decoded(read_again(plan))) as images:
         decoded = _Decoded(images, _scales(plan, samples))
         known: Any = decoded if settings.cache else None
-        sets = Sets(plan.data, plan.seed, samples, settings.workers, known)
-        session = Session(plan, prepared.model, sets, context, fuse=settings.fuse, keep=settings.cache)
+        task = TASKS[plan.task]
+        collate = partial(task.collate, facts=plan.data.target)
+        sets = Sets(plan.data, plan.seed, samples, settings.workers, collate, known)
+        session = Session(plan, task, prepared.model, sets, context, fuse=settings.fuse, keep=settings.cache)
         for stage in plan.stages:
             measured, ending = _stage(session, stage, kept)
             stages.append(measured)
@@ -225,7 +230,8 @@ def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> P
         net.inputs, {name: chosen[batch:] if len(chosen) >= 2 * batch else chosen for name, chosen in samples.items()}
     )
     step = training_step(session, stage, net)
-    _evaluate(net.predicting(), first, "valid")
+    evaluator = partial(session.task.evaluator, session.plan.data.target, stage.loss)
+    _evaluate(net.predicting(), first, "valid", evaluator())
     _fill(first.fill_training(0))
     _train(step, first)
     passed = time.monotonic() - began
@@ -234,9 +240,9 @@ def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> P
     in_loop = _pace(partial(_train, step, rest), session, net.inputs.keeps_training)
     began = time.monotonic()
     predict = net.predicting()
-    _evaluate(predict, first, "valid")
+    _evaluate(predict, first, "valid", evaluator())
     evaluated = time.monotonic() - began
-    evaluation = _pace(partial(_evaluate, predict, rest, "valid"), session, net.inputs.each.prefix.keeps)
+    evaluation = _pace(lambda: _evaluate(predict, rest, "valid", evaluator()), session, net.inputs.each.prefix.keeps)
     joining = max(0.0, evaluated - evaluation.later)
     _train(step, first)  # MXNet's memory grows once more when training goes on after an evaluation
     tested = stage is session.plan.stages[-1] and session.plan.data.images("test") > 0
@@ -249,7 +255,7 @@ def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> P
         filling=filling,
         step=in_loop,
         evaluation=evaluation,
-        testing=_once(partial(_evaluate, predict, rest, "test")) if tested else 0.0,
+        testing=_once(lambda: _evaluate(predict, rest, "test", evaluator())) if tested else 0.0,
     )
 
 
@@ -294,8 +300,8 @@ def _train(step: TrainBatch, inputs: StageInputs) -> int:
     """Train on the batches of an epoch, as the loop does; return how many."""
     pending: deque[Any] = deque()
     count = 0
-    for features, labels in inputs.training(0):
-        pending.append(step(features, labels, count % inputs.stage.steps)[0])
+    for features, targets in inputs.training(0):
+        pending.append(step(features, targets, count % inputs.stage.steps)[0])
         count += 1
         if len(pending) > _STEPS_BEHIND:
             pending.popleft().wait_to_read()
@@ -303,10 +309,10 @@ def _train(step: TrainBatch, inputs: StageInputs) -> int:
     return count
 
 
-def _evaluate(predict: Callable[[Any], Any], inputs: StageInputs, name: str) -> int:
+def _evaluate(predict: Callable[[Any], Any], inputs: StageInputs, name: str, evaluator: Evaluator) -> int:
     """Measure the network on a set; return on how many batches."""
     _fill(inputs.each.fill_evaluation(name))
-    measure(predict, inputs.each, name)
+    measure(predict, inputs.each, name, evaluator)
     return math.ceil(len(inputs.each.sets.samples[name]) / inputs.each.sets.plan.batch)
 
 
@@ -331,7 +337,7 @@ class _Alone:
             level.run(values).wait_to_read()
             frozen.append(_per_batch(partial(_piece, level.run, values)))
             values = level.run(values)
-        return _Alone(reading, tuple(frozen), _per_batch(partial(_step, step, values, batch.labels)))
+        return _Alone(reading, tuple(frozen), _per_batch(partial(_step, step, values, batch.targets)))
 
 
 def _piece(run: Callable[[Any], Any], values: Any) -> int:
@@ -339,8 +345,8 @@ def _piece(run: Callable[[Any], Any], values: Any) -> int:
     return 1
 
 
-def _step(step: TrainBatch, features: Any, labels: Any) -> int:
-    step(features, labels, 0)
+def _step(step: TrainBatch, features: Any, targets: Any) -> int:
+    step(features, targets, 0)
     nd.waitall()
     return 1
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recipe_lang.words import listed
-from runtime.compile.data_advice import UNEQUAL
 from runtime.data.content_hashes import content_hashes
 from runtime.data.images import USUAL, Reading
-from runtime.data.similar_labels import alike, meant
-from runtime.data.sources.files import ImageRef, Listing, Sample, passed_over
+from runtime.data.listing import ImageRef, Listing, Sample
+from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import PassedOver
 from runtime.data.tally import Tally, dark
 from runtime.plan.types import Step
 from runtime.system.cache.disk import FeatureCache
+from runtime.tasks.classification.targets import UNEQUAL
+from runtime.tasks.protocol import Task, counts
 from runtime.workflows.data_check.near_duplicates import FLAT, near_pairs
 from runtime.workflows.data_check.thumbnails import Look, look_at, looks
 
@@ -44,52 +44,52 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "broken": Kind("cannot be read", "A run stops at them, or goes on without them.", True, "all"),
+    "broken": Kind("cannot be read", "A run stops at them, or continues without them.", True, "all"),
     "labels": Kind(
         "one image, several labels",
-        "Files of the same content, or nearly so, lie in different classes: at most one of the labels is right.",
+        "Files of the same content, or nearly so, have different labels: at most one of them is right.",
         True,
         "all",
     ),
     "leaks": Kind(
         "the same image in several sets",
-        "What is measured on an image that was trained on tells nothing of new images.",
+        "Metrics on images that were trained on say nothing about new images.",
         True,
         "copies",
     ),
     "near_leaks": Kind(
         "nearly the same image in several sets",
-        "They differ as a picture does that was saved again, resized, mirrored or made brighter: what is measured on"
-        " one is known from the other.",
+        "They differ like images that were saved again, resized, mirrored or made brighter: metrics on one set are"
+        " biased by the other.",
         True,
         "copies",
     ),
     "copies": Kind(
-        "the same image twice in a set", "Copies count several times and teach nothing new.", False, "copies"
+        "the same image twice in a set", "Duplicates count several times and teach nothing new.", False, "copies"
     ),
-    "near_copies": Kind("nearly the same image in a set", "They may be copies, or pictures in a row of one thing."),
+    "near_copies": Kind("nearly the same image in a set", "They may be duplicates, or shots in a row of one thing."),
     "blank": Kind("nearly blank", f"The standard deviation of the brightness is below {FLAT:g} of 255."),
     "transparent": Kind(
         "transparent",
-        "They are laid over white; `flatten_alpha` in `prepare` chooses. Programs that ignore transparency show the"
-        " colours that it hides.",
+        "They are flattened onto white; `flatten_alpha` in `prepare` chooses. Programs that ignore transparency show"
+        " the colours that it hides.",
     ),
     "levels": Kind(
-        "values that end early",
-        "As the 12 bits of a camera do in 16: the images are nearly black. `levels` in `prepare` says which value is"
+        "narrow value range",
+        "Such as 12-bit camera data in 16 bits: the images are nearly black. `levels` in `prepare` says which value is"
         " white.",
     ),
     "shapes": Kind(
         "unusual shapes", f"They are longer by a factor of {_LONG:g} than is usual here: a crop loses much."
     ),
-    "small": Kind("smaller than the network's image", "They are enlarged, and show less than the others."),
-    "modes": Kind("unusual kinds of pixels", "Most images are of another kind; a model may learn that difference."),
+    "small": Kind("smaller than the network's image", "They are enlarged, and show less detail than the others."),
+    "modes": Kind("unusual pixel formats", "Most images are of another format; a model may learn that difference."),
     "turned": Kind("turned by EXIF", "A run turns them upright, as viewers do; programs that ignore EXIF do not."),
     "several": Kind(
-        "several pictures in one file", "A run takes the first: of an animation, of pages, of the photos of two lenses."
+        "several images in one file", "A run takes the first: of an animation, of pages, of the photos of two lenses."
     ),
-    "balance": Kind("unequal classes", f"The largest class has more than {UNEQUAL} times the images of the smallest."),
-    "classes": Kind("classes that may be one", "What is learnt of one thing is divided between them."),
+    "balance": Kind("class imbalance", f"The largest class has more than {UNEQUAL} times the images of the smallest."),
+    "classes": Kind("classes that may be the same", "What is learned of one thing is divided between them."),
     "suspects": Kind(
         "labels that may be wrong",
         "To a model that had not seen the image its label is far less likely than is usual in its class. Look:"
@@ -101,11 +101,11 @@ KINDS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An image of a set, with its class by name and the name of the source's field that it comes from."""
+    """An image of a set, with its target as text and the name of the source's field that it comes from."""
 
     set: str
     id: str
-    label: str
+    target: str
     source: str
     image: ImageRef
 
@@ -120,13 +120,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class DataReport:
-    """What was found, by kind in the order of `KINDS`; counts of images by set and class; sizes and kinds of pixels.
+    """What was found, by kind in the order of `KINDS`; counts of images by set and group; sizes and kinds of pixels.
 
     `seen` are all images; `together` are the positions of those that are the same, or nearly so. `passed` is what lies
     among the images and takes no part, sorted by path. `reading` is how the recipe has the images read.
     """
 
-    classes: tuple[str, ...]
+    groups: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
     sizes: Mapping[str, int]
     modes: Mapping[str, int]
@@ -145,14 +145,15 @@ class DataReport:
 Progress = Callable[[str, int, int], None]
 
 
-def all_seen(listings: Mapping[str, Listing], split: Iterable[str]) -> tuple[list[Seen], list[Sample]]:
+def all_seen(listings: Mapping[str, Listing], split: Iterable[str], task: Task) -> tuple[list[Seen], list[Sample]]:
     """Return the images of all sets, and the samples behind them; `split` are the sets that are parts of `train`."""
     parts = set(split)
     seen, samples = [], []
     for name, listing in listings.items():
         source = "train" if name in parts else name
         for sample in listing.samples:
-            seen.append(Seen(name, sample.id, listing.classes[sample.label], source, sample.image))
+            target = task.text(sample.target, listing.names)
+            seen.append(Seen(name, sample.id, target, source, sample.image))
             samples.append(sample)
     return seen, samples
 
@@ -160,6 +161,7 @@ def all_seen(listings: Mapping[str, Listing], split: Iterable[str]) -> tuple[lis
 def check_data(
     listings: Mapping[str, Listing],
     split: Iterable[str],
+    task: Task,
     size: int,
     threads: int,
     cache: FeatureCache | None,
@@ -172,31 +174,28 @@ def check_data(
 
     `progress` is called with what is done at the moment, how many images are done, and of how many.
     """
-    seen, samples = all_seen(listings, split)
+    seen, samples = all_seen(listings, split, task)
     hashes = content_hashes(samples, threads, cache, lambda *n: progress("reading", *n))
     reading = Reading.of(prepare)
     found = list(looks(samples, threads, lambda *n: progress("looking at", *n), reading))
     progress("comparing", 0, len(samples))
     same = same_images(hashes)
     near = _near(found, same)
-    groups = _groups(seen, found, same, near)
+    groups = _groups(seen, found, same, near, task)
     for kind, place, note in _single([image.image for image in seen], found, size, reading):
         groups[kind].append(Group((seen[place],), note))
     for kind, group in _undecided(seen, found, {step.name for step in prepare}):
         groups[kind].append(group)
     first = next(iter(listings.values()))
-    by_kind = {kind: tuple(made) for kind in KINDS if (made := groups.get(kind))}
-    counts = {name: listing.counts() for name, listing in listings.items()}
     readable = [look for look in found if not look.fault]
     sizes = Counter(f"{width} x {height}" for width, height in (look.size for look in readable))
     modes = Counter(look.mode for look in readable)
-    if unequal := _unequal(first.classes, counts["train"]):
-        by_kind["balance"] = (Group((), unequal),)
-    if groups_of_classes := alike(first.classes, meant):
-        by_kind["classes"] = tuple(Group((), listed(names, "and")) for names in groups_of_classes)
+    for kind, note in task.findings(listings):
+        groups[kind].append(Group((), note))
+    by_kind = {kind: tuple(made) for kind in KINDS if (made := groups.get(kind))}
     return DataReport(
-        first.classes,
-        counts,
+        task.groups(first.names),
+        {name: counts(task, listing) for name, listing in listings.items()},
         dict(sizes.most_common()),
         dict(modes.most_common()),
         by_kind,
@@ -225,22 +224,26 @@ def _near(found: Sequence[Look], same: Iterable[tuple[int, ...]]) -> list[tuple[
 
 
 def _groups(
-    seen: Sequence[Seen], found: Sequence[Look], same: Iterable[tuple[int, ...]], near: Iterable[tuple[int, ...]]
+    seen: Sequence[Seen],
+    found: Sequence[Look],
+    same: Iterable[tuple[int, ...]],
+    near: Iterable[tuple[int, ...]],
+    task: Task,
 ) -> dict[str, list[Group]]:
     groups: dict[str, list[Group]] = defaultdict(list)
     for places in same:
         if not found[places[0]].fault:
             images = [seen[place] for place in places]
-            groups[_kind_of_copies(images)].append(_ordered(images))
+            groups[_kind_of_copies(images, task, nearly=False)].append(_ordered(images))
     for places in near:
         images = [seen[place] for place in places]
-        kind = _kind_of_copies(images)
+        kind = _kind_of_copies(images, task, nearly=True)
         groups[kind if kind == "labels" else f"near_{kind}"].append(_ordered(images))
     return groups
 
 
-def _kind_of_copies(images: Sequence[Seen]) -> str:
-    if len({image.label for image in images}) > 1:
+def _kind_of_copies(images: Sequence[Seen], task: Task, *, nearly: bool) -> str:
+    if any(task.contradict(images[0].target, image.target, nearly=nearly) for image in images):
         return "labels"
     return "leaks" if len({image.set for image in images}) > 1 else "copies"
 
@@ -301,7 +304,7 @@ def _over_another(look: Look, image: ImageRef, reading: Reading) -> str:
     if not look.traits.transparent:
         return ""
     ground = "black" if reading.flatten_alpha == "white" else "white"
-    return f", over {ground} {look_at(image, replace(reading, flatten_alpha=ground)).spread:.1f}"
+    return f", onto {ground} {look_at(image, replace(reading, flatten_alpha=ground)).spread:.1f}"
 
 
 def _undecided(seen: Sequence[Seen], found: Sequence[Look], chosen: Container[str]) -> Iterator[tuple[str, Group]]:
@@ -313,9 +316,3 @@ def _undecided(seen: Sequence[Seen], found: Sequence[Look], chosen: Container[st
         tally.add(look.traits)
     if tally.levels is not None and "levels" not in chosen:
         yield "levels", Group((), f"{dark(tally.deep, tally.peak)}; `levels({tally.levels})` makes that white")
-
-
-def _unequal(classes: Sequence[str], counts: Sequence[int]) -> str:
-    few, least = min(zip(counts, classes, strict=True))
-    many, most = max(zip(counts, classes, strict=True))
-    return f"{most} has {many:,} training images, {least} {few:,}" if many > UNEQUAL * few else ""

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from runtime.data.images import USUAL, ImageError, Reading, Traits, open_small
-from runtime.data.sources.files import ImageRef, Pixels, Sample
+from runtime.data.listing import ImageRef, Pixels, Sample
 from runtime.system.prefetch import in_order
 
 SIDE = 32  # of the small picture that is compared; the brightness of an image, squeezed into a square

@@ -20,10 +20,11 @@ from recipe_lang.output.resolved import value_text
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from recipe_lang.words import printable
-from runtime.compile.data_advice import UNEQUAL
 from runtime.data import splits
-from runtime.data.sources.files import Listing
+from runtime.data.listing import Listing
 from runtime.models.packaged import PACKAGED
+from runtime.tasks.classification.targets import UNEQUAL, class_counts
+from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.new.problems import UnwritableName
 from runtime.workflows.new.scan import Survey
@@ -46,7 +47,7 @@ _ENOUGH_FOR_TEST = 300  # images; 15% of fewer would tell accuracies apart by ch
 _ENOUGH_TO_CHOOSE = (
     50  # validation images, below which chance chooses: with 35 to 40 the last epoch had 1 to 4% more right
 )
-_ENOUGH_TO_OPEN = 50  # images a class, from which on trained blocks gain more than they forget
+_ENOUGH_TO_OPEN = 50  # images per class, from which on trained blocks gain more than they forget
 _ENOUGH_FOR_MORE = 1_000  # training images, from which on more than the last block changes
 _BIG_BATCH = 10_000  # images, from which on a batch has 64
 _MANY = 20_000  # images, from which on a tenth of them is a test set, and a first try wants fewer
@@ -89,7 +90,7 @@ class _Choices:
         """The line that chooses an epoch, where enough images do."""
         if len(self.sets["valid"].samples) < _ENOUGH_TO_CHOOSE:
             return ()
-        reason = "The classes are unequal, and each counts alike here." if self.metric != "accuracy" else ""
+        reason = "The classes are imbalanced; here each has equal weight." if self.metric != "accuracy" else ""
         return (_Field("monitor", f"valid.{self.metric}", reason),)
 
     def epochs(self, stage: str) -> int:
@@ -128,7 +129,7 @@ def summary(survey: Survey) -> str:
     """Say in a line how many images and classes there are, and how unequal these are."""
     train = survey.train
     times = f"the largest {_inequality(train):.1f} times the smallest"
-    return f"{len(train.samples):,} images, {len(train.classes):,} classes, {times}"
+    return f"{len(train.samples):,} images, {len(train.names):,} classes, {times}"
 
 
 def file_stem(name: str) -> str:
@@ -140,10 +141,12 @@ def file_stem(name: str) -> str:
 def _choose(survey: Survey, size: int | None) -> _Choices:
     train = survey.train
     shares = _shares(survey)
-    sets = {name: found.listing for name, found in survey.sets.items()} | splits.holdouts(train, shares, _SEED)
+    sets = {name: found.listing for name, found in survey.sets.items()} | splits.holdouts(
+        train, shares, _SEED, CLASSIFICATION.strata(train)
+    )
     training = len(sets["train"].samples)
     batch = _batch(training)
-    problems = splits.check_sets(sets, batch)
+    problems = [*CLASSIFICATION.problems(sets), *splits.too_small(sets, batch)]
     if problems:
         raise RecipeError(problems)
     return _Choices(survey, sets, shares, size or _size(_middle_side(survey), training), batch)
@@ -158,7 +161,7 @@ def _size(own: int, training: int) -> int:
 
 def _shares(survey: Survey) -> dict[str, float]:
     """Return what is held out of `train`: a validation set where there is none, a test set where images allow it."""
-    count, smallest = len(survey.train.samples), min(survey.train.counts())
+    count, smallest = len(survey.train.samples), min(class_counts(survey.train))
     tests = "test" in survey.sets or (count >= _ENOUGH_FOR_TEST and smallest >= _FEW)
     share = 0.1 if count >= _MANY else 0.15 if tests else 0.2
     return {name: share for name in ("valid", "test")[: 1 + tests] if name not in survey.sets}
@@ -183,7 +186,7 @@ def _middle_side(survey: Survey) -> int:
 
 
 def _inequality(listing: Listing) -> float:
-    return max(listing.counts()) / max(1, min(listing.counts()))
+    return max(class_counts(listing)) / max(1, min(class_counts(listing)))
 
 
 def _head(survey: Survey) -> Iterator[str]:
@@ -206,12 +209,12 @@ def _data(choices: _Choices, folder: Path) -> Iterator[str]:
         _Field("size", f"{choices.size}px", _why_size(survey, choices.size)),
         *_reading(survey),
         _augment(choices),
-        _Field("batch", str(choices.batch), f"{choices.training // choices.batch:,} steps an epoch."),
+        _Field("batch", str(choices.batch), f"{choices.training // choices.batch:,} steps per epoch."),
     ]
     if survey.look.broken:
         name, reason = survey.look.broken[0]
         bad, looked = len(survey.look.broken), survey.look.looked
-        reason = f"{bad} of {looked} images looked at cannot be read, such as {name} ({reason}): they are passed over."
+        reason = f"{bad} of {looked} images looked at cannot be read, such as {name} ({reason}): they are skipped."
         fields.append(_Field("on_error", "skip", reason))
     yield from _block("data", fields)
 
@@ -220,7 +223,7 @@ def _excuse(choices: _Choices) -> tuple[str, str]:
     """Return the comment on classes that no monitor looks at alike, and why it stands there; empty where one does."""
     if choices.monitor or _inequality(choices.sets["train"]) <= UNEQUAL:
         return "", ""
-    return "  # allow: W740", "Very unequal: claim the metric at the end, and this needs no excuse."
+    return "  # allow: W740", "Very imbalanced: claim the metric at the end, and this comment can go."
 
 
 def _evaluation(choices: _Choices, folder: Path) -> Iterator[_Field]:
@@ -233,7 +236,7 @@ def _evaluation(choices: _Choices, folder: Path) -> Iterator[_Field]:
         if share is None:
             value = _source(choices.survey.sets[name], folder)
         else:
-            value, reason = f"holdout({share:.0%})", f"{reason}, drawn from each class alike"
+            value, reason = f"holdout({share:.0%})", f"{reason}, stratified by class"
         if name == "valid" and not choices.monitor:
             reason += ": too few to choose an epoch by, so stages keep their last"
         elif name == "valid" and "test" not in sets:
@@ -243,7 +246,7 @@ def _evaluation(choices: _Choices, folder: Path) -> Iterator[_Field]:
 
 def _classes(listing: Listing) -> str:
     """Return the classes by size, the middle ones left out, and those with few images."""
-    counts = sorted(zip(listing.counts(), listing.classes, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    counts = sorted(zip(class_counts(listing), listing.names, strict=True), key=lambda pair: (-pair[0], pair[1]))
     shown = [f"{name[:40]} {count:,}" for count, name in counts]
     if len(shown) > 6:
         shown[3:-2] = ["…"]
@@ -274,13 +277,13 @@ def _reading(survey: Survey) -> Iterator[_Field]:
     if look.transparent:
         ground = "black" if 2 * look.vanishing > look.transparent else "white"
         steps.append(f"flatten_alpha({ground})")
-        why = f", since {look.vanishing} of them vanish over white" if ground == "black" else ""
+        why = f", since {look.vanishing} of them vanish on white" if ground == "black" else ""
         reasons.append(
-            f"{look.transparent} of {look.looked} images looked at are transparent: laid over {ground}{why}."
+            f"{look.transparent} of {look.looked} images looked at are transparent: flattened onto {ground}{why}."
         )
     if look.levels is not None:
         steps.append(f"levels({look.levels})")
-        reasons.append(f"Values of 16 bits end at {look.levels} or below: that is white, or the images would be black.")
+        reasons.append(f"16-bit values end at {look.levels} or below: that is white, or the images would be black.")
     if steps:
         yield _Field("prepare", f"[{', '.join(steps)}]", " ".join(reasons))
 
@@ -293,9 +296,9 @@ def _augment(choices: _Choices) -> _Field:
     survey = choices.survey
     is_tiny = _usual_side(survey) < _SMALLEST
     steps = [] if is_tiny or survey.look.grey else ["random_resized_crop(scale = 0.5 .. 1.0)"]
-    if _are_characters(survey.train.classes, surely=is_tiny and survey.look.grey):
+    if _are_characters(survey.train.names, surely=is_tiny and survey.look.grey):
         reason = "Not mirrored: the classes look like characters."
-    elif any(map(_SIDED.search, survey.train.classes)):
+    elif any(map(_SIDED.search, survey.train.names)):
         reason = "Not mirrored: a class is called left or right."
     elif steps:
         steps.append("flip(horizontal)")
@@ -334,19 +337,19 @@ def _head_stage(choices: _Choices) -> Iterator[str]:
 
 def _top_stage(choices: _Choices) -> Iterator[str]:
     train = choices.survey.train
-    each = len(train.samples) // len(train.classes)
+    each = len(train.samples) // len(train.names)
     if each < _ENOUGH_TO_OPEN:
-        smallest = min(train.counts())
-        seen = f"{each} images a class" if smallest == each else f"{each} images a class, {smallest} of the smallest,"
+        smallest = min(class_counts(train))
+        seen = f"{each} images a class" if smallest == each else f"{each} images a class, {smallest} in the smallest,"
         yield from _comment(f"The base stays as it is: {seen} are too few to train more of it.")
         return
-    yield from _comment(f"Then the top of the base at a lower rate: {each:,} images a class are enough for that.")
+    yield from _comment(f"Then the top of the base at a lower learning rate: {each:,} images a class suffice for that.")
     block = "block6" if choices.training >= _ENOUGH_FOR_MORE else "block7"
     fields = (
         _Field("train", f"base.{block} .. head"),
         _Field("for", f"{choices.epochs('top')} epochs"),
         _Field("optimizer", "adamw(lr = 3e-4)"),
-        _Field("lr_scale", "layer_decay(0.7)", "Each part has 0.7 of the rate of the one behind it."),
+        _Field("lr_scale", "layer_decay(0.7)", "Each part has 0.7 of the learning rate of the one after it."),
         _Field("schedule", "cosine(warmup = 1 epoch)"),
         _Field("norm", "frozen", f"ImageNet's statistics are steadier than those of {choices.batch} images."),
         *([replace(each, reason="") for each in choices.monitor] or [_Field("keep", "last")]),

@@ -13,20 +13,22 @@ from pathlib import Path
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.suggest import suggest
-from recipe_lang.words import counted, listed
-from runtime.data import problems, splits
+from recipe_lang.words import a_few, counted, listed
+from runtime.data import problems
 from runtime.data.formats import why_no_image
 from runtime.data.images import Facts, Reading, look_inside
+from runtime.data.listing import ImageRef, Listing
 from runtime.data.problems import quoted
 from runtime.data.similar_labels import alike, meant
 from runtime.data.sources import files as sources
 from runtime.data.sources import packaged as packaged_sets
 from runtime.data.sources import tables
-from runtime.data.sources.files import TABLE_ENDINGS, ImageRef, Listing, folders_in, innermost, is_folder, passed_over
+from runtime.data.sources.files import TABLE_ENDINGS, folders_in, innermost, is_folder, passed_over
 from runtime.data.sources.set_names import ROLES, classes_within, folders_within, role_of, sets_among, sets_within
 from runtime.data.sources.skipped import ending_of, passed_line
 from runtime.data.tally import Tally
 from runtime.system.prefetch import in_order
+from runtime.tasks.classification.targets import align
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.data_check.near_duplicates import FLAT
 from runtime.workflows.data_check.thumbnails import look_at
@@ -123,16 +125,16 @@ def _said(found: Mapping[str, Found], look: Look) -> Iterator[str]:
         yield f"{line[0].upper()}{line[1:]}."
     if look.several:
         several = f"{look.several} of {look.looked} image files looked at"
-        yield f"The first picture is used of files that hold more, as animations do: {several}."
-    for names in alike(found["train"].listing.classes, meant):
-        yield f"Classes that may be one: {listed(tuple(map(quoted, names)), 'and')}."
+        yield f"Of files with several images, such as animations, the first is used: {several}."
+    for names in alike(found["train"].listing.names, meant):
+        yield f"Classes that may be the same: {listed(tuple(map(quoted, names)), 'and')}."
     if found["train"].call != "folder":
         return
     within = folders_within(sample.id for sample in found["train"].listing.samples)
     if sets := sets_within(within):
-        yield f"The classes have folders {problems.names_of(sets)}, which look like sets: all their images are used."
+        yield f"The classes have folders {a_few(sets)}, which look like sets: all their images are used."
     elif classes := classes_within(within):
-        yield f"All class folders have folders {problems.names_of(classes)}: are those the classes?"
+        yield f"All class folders have folders {a_few(classes)}: are those the classes?"
 
 
 def _nearest(place: str, path: Path) -> str:
@@ -154,7 +156,7 @@ def _in_folder(root: Path) -> tuple[dict[str, Found], list[str]]:
     if roles:
         found, told = _sets(root, roles)
         others = ", ".join(quoted(name) for name in folders if name not in roles.values())
-        told += [f"Not used, since they are no sets: {others}."] * bool(others)
+        told += [f"Not used, since they are not sets: {others}."] * bool(others)
         return found, told + [f"Not used, since they are in no set: {counted(loose, 'image')}."] * bool(loose)
     notes: list[str] = []
     failed: RecipeError | None = None
@@ -219,10 +221,10 @@ def _sets(root: Path, roles: Mapping[str, str]) -> tuple[dict[str, Found], list[
         except RecipeError:  # test images without labels are common
             notes.append(f"Folder {quoted(roles[role])} is not used: it has no folders of classes.")
             continue
-        if listing.samples and not set(listing.classes) & set(train.classes):
+        if listing.samples and not set(listing.names) & set(train.names):
             notes.append(f"Folder {quoted(roles[role])} is not used: it has none of the classes.")
         elif listing.samples:
-            found[role] = Found("folder", {"path": path}, splits.align(listing, train.classes, role))
+            found[role] = Found("folder", {"path": path}, align(listing, train.names, role))
         else:
             notes.append(f"Folder {quoted(roles[role])} is not used: it has no images.")
     return found, notes
@@ -241,12 +243,12 @@ def _in_tables(path: Path, *roots: Path) -> tuple[dict[str, Found], list[str]]:
         columns = str(train.args["image"]), str(train.args["label"])
         root = train.args.get("root")
         try:
-            listing = tables.csv_file(other, *columns, Path(root) if root else None, training=False)
+            listing = tables.csv_classes(other, *columns, Path(root) if root else None, training=False)
         except RecipeError as error:  # a test table without labels is common
             notes.append(_unused(other, error))
             continue
         args = {**train.args, "file": other}
-        found[role] = Found("csv", args, splits.align(listing, train.listing.classes, role))
+        found[role] = Found("csv", args, align(listing, train.listing.names, role))
     return found, notes
 
 
@@ -265,7 +267,7 @@ def _is_about(table: Path, root: Path) -> bool:
 
 def _names_are_folders(listing: Listing) -> bool:
     """Whether a table says what the folders of its images say anyway."""
-    return all(listing.classes[sample.label] in sample.id.split("/")[:-1] for sample in listing.samples)
+    return all(listing.names[sample.target] in sample.id.split("/")[:-1] for sample in listing.samples)
 
 
 def _look(place: str, found: Mapping[str, Found]) -> Look:

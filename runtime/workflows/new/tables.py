@@ -12,11 +12,12 @@ from pathlib import Path
 
 from recipe_lang.problem import RecipeError
 from runtime.data.formats import IMAGE_ENDINGS
+from runtime.data.listing import Listing
 from runtime.data.problems import quoted
-from runtime.data.sources.files import Listing, folders_in
+from runtime.data.sources.files import folders_in
 from runtime.data.sources.set_names import ROLES
 from runtime.data.sources.skipped import ending_of
-from runtime.data.sources.tables import Table, csv_file, read_table
+from runtime.data.sources.tables import Table, csv_classes, read_table
 from runtime.workflows.new.problems import NoImageColumn, NoLabelColumn
 
 _LABELS = frozenset(
@@ -51,7 +52,7 @@ def survey_table(path: Path, roots: Sequence[Path] = ()) -> tuple[Found, tuple[s
     args: dict[str, Path | str] = {"file": path, "image": table.columns[image], "label": table.columns[label]}
     if root != path.parent:
         args["root"] = root
-    listing = csv_file(path, table.columns[image], table.columns[label], root)
+    listing = csv_classes(path, table.columns[image], table.columns[label], root)
     return Found("csv", args, listing), tuple(_notes(table, label, others))
 
 

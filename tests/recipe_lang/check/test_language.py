@@ -21,9 +21,9 @@ from recipes_at_random import generated
 
 from recipe_lang.check import vocabulary as v
 from recipe_lang.check.checked import CheckedBlock, CheckedRecipe, Metric, Quantity, Selection
-from recipe_lang.check.checker import check
+from recipe_lang.check.checker import check, check_value
 from recipe_lang.compose.load import parse
-from recipe_lang.output.identity import recipe_hash
+from recipe_lang.output.identity import recipe_hash, resolved_hash
 from recipe_lang.output.resolved import print_recipe
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
@@ -257,6 +257,10 @@ def test_a_setting_of_the_wrong_unit_is_blamed_itself() -> None:
     assert (problem.code, problem.span.text, problem.help()) == ("E303", "3", "write `3 epochs`")
 
 
+def test_a_parameter_that_is_wrong_takes_the_call_that_uses_it_with_it() -> None:
+    assert codes(written("param name = $none\nbase = packaged(name = $name)")) == ["E205"]
+
+
 def test_an_unused_parameter_is_worth_a_word() -> None:
     (advice,) = read(written("param lr = 0.1\nparam s = 3\nseed = $s")).advice
     assert (advice.code, advice.is_error) == ("W701", False)
@@ -369,6 +373,35 @@ def test_a_printed_recipe_checks_to_the_same_values(text: str, monkeypatch: pyte
     again = check(parse(Source("/other/place.ftr", printed)), VOCABULARY)
     assert (again.fields, again.blocks, again.claims) == (first.fields, first.blocks, first.claims)
     assert print_recipe(again, VOCABULARY) == printed
+    assert resolved_hash(first, VOCABULARY) == recipe_hash(again, VOCABULARY) == resolved_hash(again, VOCABULARY)
+
+
+def test_the_text_of_one_value(tmp_path: Path) -> None:
+    source = VOCABULARY.blocks["data"].fields["train"].type
+    value = check_value(Source("--data", 'data = csv("f.csv", image = "a", label = "b")', tmp_path), source, VOCABULARY)
+    assert (value.value.name, value.value["file"], value.value["label"]) == ("csv", tmp_path / "f.csv", "b")
+    assert value.value.args["file"].span.text == '"f.csv"'  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "codes", "place"),
+    [
+        ("csv(", ["E103"], "("),
+        ("flowers(3)", ["E203"], "flowers"),
+        ("holdout(20%)", ["E203"], "holdout"),
+        ("folder($x)", ["E205"], "$x"),
+        ('csv("f.csv", image = 3)', ["E403", "E301"], 'csv("f.csv", image = 3)'),
+        ('folder("a")\nmore = 1', ["E406"], 'data = folder("a")\nmore = 1'),
+        ("", ["E101"], "="),
+    ],
+)
+def test_a_text_that_is_no_value_of_its_type(text: str, codes: list[str], place: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        check_value(Source("--data", f"data = {text}"), VOCABULARY.blocks["data"].fields["train"].type, VOCABULARY)
+    assert [problem.code for problem in caught.value.problems] == codes
+    span = caught.value.problems[0].span
+    assert span is not None
+    assert (span.source.name, span.text) == ("--data", place)
 
 
 @pytest.mark.parametrize("text", ["1 epoch / 3", "0.1 epochs + 0.2 epochs", "7 steps", "1e-7 epochs"])
@@ -474,7 +507,7 @@ SOUP = v.Vocabulary(
             "food", "a food", v.Entry("carrot", "Orange.", (v.Arg("slices", v.Number(whole=True), "", 3),))
         )
     },
-    metrics={"taste": "How good."},
+    metrics={"taste": v.MetricWord("How good.")},
     sets=("guests",),
     parts=lambda _: None,
 )

@@ -280,7 +280,7 @@ def test_the_good_text_is_good() -> None:
         ('"number": 3', '"number": 03', "E123", "03", ""),
         ('"number": 3', '"number": NaN', "E123", "NaN", ""),
         ('"number": 3', '"number": -Infinity', "E123", "-Infinity", ""),
-        ('"ftr": 1,', '"ftr": 1', "E120", "", "a comma stands between two members"),
+        ('"ftr": 1,', '"ftr": 1', "E120", "", "a comma goes between two members"),
         ('"ftr": 1,', '"ftr": 1,,', "E120", ",", "there is one comma"),
         ('"unit": "px"}', '"unit": "px",}', "E120", ",", "there is no comma before `}`"),
         ('"ftr": 1,', '"ftr": 1, // the version', "E120", None, "JSON has no comments"),

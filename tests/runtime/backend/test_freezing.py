@@ -11,7 +11,7 @@ import pytest
 
 from runtime.backend import freezing
 from runtime.backend.mx import autograd, gluon, mx, nd, nn
-from runtime.training import optimizers
+from runtime.training import gradients, optimizers
 
 BATCH = 4
 
@@ -120,9 +120,9 @@ def train(
             error = loss(suffix(features), y)
         error.backward()
         # Else decay alone could be what moves the trained ones.
-        assert all(p.grad().abs().max().asscalar() > 0 for p in params if optimizers.is_weight(p))
-        optimizers.add_l1(params, 1e-3, BATCH, decay_norms=True)
-        optimizers.clip_by_global_norm(params, 5.0, BATCH)
+        assert all(p.grad().abs().max().asscalar() > 0 for p in params if gradients.is_weight(p))
+        gradients.add_l1(params, 1e-3, BATCH, decay_norms=True)
+        gradients.clip_by_global_norm(params, BATCH, norm=5.0)
         trainer.step(BATCH)
     return prefix, suffix
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from runtime.backend.graph_rewrite import fast_graph
 from runtime.backend.mx import autograd, mx, nd, nn
 from runtime.features.prefix import joined, one_by_one
 from runtime.models.catalog import ZOOS
+from runtime.models.heads import head_block
 from runtime.models.network import Model, build_model, sequence, start_weights, units
 from runtime.plan.types import Step
 
@@ -37,7 +39,7 @@ def one_step(net: Callable[[Any], Any], parameters: dict[str, Any], values: Any)
 
 def zoo_model(zoo: str, name: str, size: int) -> Model:
     base = Step(zoo, {"name": name, "weights": None})
-    model = build_model(base, DENSE, 3, size)
+    model = build_model(base, DENSE, size, partial(head_block, outputs={"classes": 3}))
     start_weights(model, base, 1, mx.cpu())
     return model
 
@@ -85,7 +87,7 @@ def test_each_family_trains_alike(zoo: str, name: str) -> None:
 def test_large_depthwise_kernels_and_norms(size: int, norm_frozen: bool) -> None:
     def build() -> Model:
         base = Step("packaged", {"name": "efficientnet_lite0", "weights": None})
-        model = build_model(base, DENSE, 3, size)
+        model = build_model(base, DENSE, size, partial(head_block, outputs={"classes": 3}))
         start_weights(model, base, 1, mx.cpu())
         return model
 

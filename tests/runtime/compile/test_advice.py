@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from golden_files import assert_golden
 from hosted import hosted
+from kinds import modules_of_kinds
 from paths import ROOT
-from planned import net_facts
+from planned import class_facts, net_facts
 from toy import make_images
 
 from recipe_lang.check.checked import CheckedRecipe
@@ -25,7 +26,7 @@ from runtime.cli import app
 from runtime.compile.compiler import compile_plan
 from runtime.compile.data_advice import plan_advice
 from runtime.compile.memory import Need
-from runtime.data.sources.files import Listing, Sample
+from runtime.data.listing import Listing, Sample
 from runtime.help.codes import codes
 from runtime.help.examples.advice import EXAMPLES
 from runtime.plan.types import DataFacts
@@ -308,7 +309,7 @@ def facts(
     sides: tuple[int, int] | None = None,
 ) -> DataFacts:
     counts = {"train": tuple(train), "valid": tuple(valid), **({"test": tuple(test)} if test else {})}
-    return DataFacts(("a", "b", "A b", "a_b", "nan", "c")[: len(train)], counts, sides)
+    return class_facts(("a", "b", "A b", "a_b", "nan", "c")[: len(train)], counts, sides)
 
 
 ENOUGH = facts((600, 600))
@@ -383,7 +384,7 @@ def test_an_epoch_that_leaves_images_out() -> None:
         'stage "one" {\ntrain = head\nfor = 30 epochs\n}\n',
         facts((60, 60)),
     )
-    assert lost.help() == "`batch = 60` leaves out 0"
+    assert lost.help() == "`batch = 60` drops 0"
 
 
 def test_stages_of_few_steps() -> None:
@@ -411,12 +412,12 @@ def test_many_numbers_on_few_images() -> None:
     ],
 )
 def test_classes_that_may_be_one(names: tuple[str, ...], said: str) -> None:
-    found = advised(recipe(), DataFacts(names, {"train": (600,) * len(names)}))
+    found = advised(recipe(), class_facts(names, {"train": (600,) * len(names)}))
     assert [problem.message().partition(": ")[2] for problem in found if problem.code == "W794"] == [said] * bool(said)
 
 
 def test_a_missing_label_as_a_class() -> None:
-    found = advised(recipe(), DataFacts(("NaN", "cat", "none"), {"train": (600, 600, 600)}))
+    found = advised(recipe(), class_facts(("NaN", "cat", "none"), {"train": (600, 600, 600)}))
     (problem,) = (problem for problem in found if problem.code == "W795")
     assert problem.message() == "`NaN` (600 training images) is a class, and may stand for a missing label"
 
@@ -453,7 +454,7 @@ def test_files_that_stand_in_two_sets() -> None:
     )
     (problem,) = advised(text, facts((600, 600)), {"train": listing("1", "2", "3"), "valid": listing("3", "4")})
     assert problem.code == "W747"
-    assert problem.message() == "1 file of `valid` stands in `train` as well, such as `photos/3`"
+    assert problem.message() == "1 file of `valid` is in `train` as well, such as `photos/3`"
     assert advised(text, facts((600, 600)), {"train": listing("1"), "valid": listing("2")}) == ()
 
 
@@ -542,11 +543,12 @@ def test_each_kind_has_a_reason_a_source_and_an_example() -> None:
     kinds = codes("W7")
     assert list(kinds) == list(EXAMPLES)
     for code, kind in kinds.items():
-        assert kind.__doc__
+        assert kind.reason
         if code not in ("W701", "W702"):  # they say what the recipe itself shows
-            assert getattr(kind, "source", ""), code
+            assert kind.source, code
     of_text = ("recipe_lang.", "runtime.vocabulary.")
-    given_later = {code for code, kind in kinds.items() if not kind.__module__.startswith(of_text)}
+    modules = modules_of_kinds()
+    given_later = {code for code in kinds if not modules[code].startswith(of_text)}
     assert given_later | {"W750"} == VOCABULARY.later & set(kinds)  # W750 looks at the machine
 
 

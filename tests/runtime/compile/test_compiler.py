@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from golden_files import assert_golden
 from paths import ROOT, TESTS
-from planned import facts, net_facts, plan_of
+from planned import class_facts, facts, net_facts, plan_of
 
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
@@ -20,7 +20,7 @@ from recipe_lang.output.resolved import print_recipe
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Source
 from runtime.compile.compiler import compile_plan
-from runtime.plan.types import DataFacts, StagePlan, Step, as_json
+from runtime.plan.types import StagePlan, Step, as_json
 from runtime.vocabulary import VOCABULARY
 
 
@@ -57,7 +57,7 @@ def problems_of(*fields: str, **options: str) -> tuple[Problem, ...]:
 
 def test_the_plan_of_the_digits() -> None:
     text = (ROOT / "recipes/digits.ftr").read_text(encoding="utf-8")
-    data = DataFacts(
+    data = class_facts(
         tuple("0123456789"), {"train": (108,) * 9 + (105,), "valid": (27,) * 9 + (26,), "test": (45,) * 9 + (46,)}
     )
     checked = check(parse(Source("recipes/digits.ftr", text)), VOCABULARY)

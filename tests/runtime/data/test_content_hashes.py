@@ -12,7 +12,7 @@ import pytest
 from runtime.data import content_hashes as contents
 from runtime.data import fingerprints as origins
 from runtime.data.content_hashes import content_hashes
-from runtime.data.sources.files import Sample
+from runtime.data.listing import Sample
 from runtime.system.cache.disk import FeatureCache, user_cache
 
 

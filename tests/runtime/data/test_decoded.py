@@ -16,12 +16,14 @@ from toy import make_images, write_recipe
 from runtime.data import decoded as store
 from runtime.data import images
 from runtime.data.decoded import Decoded, fixed_lead, opening, read_again
+from runtime.data.listing import Sample
 from runtime.data.sets import Sets, transform
-from runtime.data.sources.files import Sample, folder
+from runtime.data.sources.files import folder
 from runtime.plan.types import Step
 from runtime.system.prefetch import in_order
 from runtime.training.settings import RunSettings
-from runtime.workflows.run import prepare, run
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import run
 
 FLIP = Step("flip", {"direction": "horizontal"})
 SQUARE = [Step("resize", {"size": 16}), Step("center_crop", {"size": 16})]
@@ -210,7 +212,7 @@ def test_views_of_no_randomness_are_read_once(photos: Path, opened: list[Any]) -
     samples = folder(photos / "train").samples[:8]
     plan: Any = type("Plan", (), {"batch": 8, "prepare": SQUARE})
     kept = Decoded(SETS)
-    sets = Sets(plan, 1, {"train": samples}, 0, kept)
+    sets = Sets(plan, 1, {"train": samples}, 0, np.array, kept)
     for _ in range(2):
         list(sets.views(samples, SQUARE, [()] * 8))
     assert len(opened) == 16
@@ -226,7 +228,7 @@ def test_an_unreadable_image_is_named_as_ever(photos: Path, tmp_path: Path) -> N
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"nothing")
     plan: Any = type("Plan", (), {"batch": 8, "prepare": SQUARE})
-    sets = Sets(plan, 1, {"valid": [Sample("broken.jpg", 0, broken)]}, 0, Decoded(SETS))
+    sets = Sets(plan, 1, {"valid": [Sample("broken.jpg", 0, broken)]}, 0, np.array, Decoded(SETS))
     for _ in range(2):
         with pytest.raises(Exception, match=r"image `broken\.jpg` cannot be read"):
             list(sets.evaluation("valid"))

@@ -26,7 +26,7 @@ from runtime.data.images import (
     open_rgb,
     open_small,
 )
-from runtime.data.sources.files import Sample
+from runtime.data.listing import Sample
 from runtime.workflows.data_check.thumbnails import look_at
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)

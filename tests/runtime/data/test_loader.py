@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from recipe_lang.problem import InternalError, RecipeError
+from runtime.data.listing import Sample
 from runtime.data.loader import Batch, batches, epoch_order
-from runtime.data.sources.files import Sample
 from runtime.data.transforms import compose, flip, random_crop, resize
 from runtime.system.prefetch import in_order
 from runtime.system.random import generator
@@ -34,7 +34,9 @@ def read(samples: list[Sample], workers: int, drop_last: bool = False) -> list[B
     transform = compose([resize(20), random_crop(16), flip("horizontal")])
     order = epoch_order(samples, 3, 0, 1)
     return list(
-        batches(samples, order, 8, transform, lambda s: generator(3, "augment", 0, 1, s.id), workers, drop_last)
+        batches(
+            samples, order, 8, transform, lambda s: generator(3, "augment", 0, 1, s.id), workers, drop_last, np.array
+        )
     )
 
 
@@ -43,7 +45,7 @@ def test_workers_change_nothing(samples: list[Sample], workers: int) -> None:
     for alone, helped in zip(read(samples, 0), read(samples, workers), strict=True):
         assert alone.ids == helped.ids
         assert np.array_equal(alone.images, helped.images)
-        assert np.array_equal(alone.labels, helped.labels)
+        assert np.array_equal(alone.targets, helped.targets)
 
 
 def test_the_last_part_is_kept_or_dropped(samples: list[Sample]) -> None:
@@ -52,9 +54,9 @@ def test_the_last_part_is_kept_or_dropped(samples: list[Sample]) -> None:
 
 
 def test_labels_belong_to_their_images(samples: list[Sample]) -> None:
-    label = {sample.id: sample.label for sample in samples}
+    label = {sample.id: sample.target for sample in samples}
     for batch in read(samples, 2):
-        assert [label[name] for name in batch.ids] == batch.labels.tolist()
+        assert [label[name] for name in batch.ids] == batch.targets.tolist()
         assert batch.images.shape[1:] == (16, 16, 3)
         assert batch.images.dtype == np.uint8
 
@@ -72,7 +74,7 @@ def test_a_broken_image_is_named_at_its_turn(samples: list[Sample], tmp_path: Pa
     path = tmp_path / "broken.png"
     path.write_bytes(Path(str(samples[0].image)).read_bytes()[:200])
     some = [*samples[:5], Sample("a/broken.png", 0, path), *samples[5:]]
-    running = batches(some, range(len(some)), 4, resize(16), no_randomness, workers, False)
+    running = batches(some, range(len(some)), 4, resize(16), no_randomness, workers, False, np.array)
     assert len(next(running).ids) == 4
     with pytest.raises(RecipeError, match=r"image `a/broken\.png` cannot be read: image file is truncated") as caught:
         next(running)
@@ -83,7 +85,7 @@ def test_a_broken_image_is_named_at_its_turn(samples: list[Sample], tmp_path: Pa
 def test_images_of_two_sizes_are_refused(samples: list[Sample]) -> None:
     some = [*samples[:3], Sample("tall.png", 0, np.zeros((40, 16, 3), np.uint8))]
     with pytest.raises(RecipeError, match=r"`tall\.png` is 16 x 40 pixels .* others are 19 x 16") as caught:
-        list(batches(some, range(4), 4, resize(16), no_randomness, 0, False))
+        list(batches(some, range(4), 4, resize(16), no_randomness, 0, False, np.array))
     assert [problem.code for problem in caught.value.problems] == ["E513"]
 
 
@@ -92,12 +94,12 @@ def test_a_fault_of_a_transform_is_ours_and_names_the_image(samples: list[Sample
         raise ZeroDivisionError("by nought")
 
     with pytest.raises(InternalError, match=r"image `0\.png`: ZeroDivisionError: by nought"):
-        list(batches(samples, range(2), 2, fails, no_randomness, 2, False))
+        list(batches(samples, range(2), 2, fails, no_randomness, 2, False, np.array))
 
 
 def test_no_samples_are_no_batches(samples: list[Sample]) -> None:
-    assert list(batches([], [], 4, resize(16), no_randomness, 2, False)) == []
-    assert list(batches(samples, range(3), 4, resize(16), no_randomness, 2, True)) == []
+    assert list(batches([], [], 4, resize(16), no_randomness, 2, False, np.array)) == []
+    assert list(batches(samples, range(3), 4, resize(16), no_randomness, 2, True, np.array)) == []
 
 
 def test_closing_ends_the_threads(samples: list[Sample]) -> None:
@@ -108,7 +110,7 @@ def test_closing_ends_the_threads(samples: list[Sample]) -> None:
         begun.append(sample.id)
         return no_randomness(sample)
 
-    running = batches(many, range(2000), 4, resize(16), randomness, 3, False)
+    running = batches(many, range(2000), 4, resize(16), randomness, 3, False, np.array)
     next(running)
     assert image_threads()
     time.sleep(0.05)

@@ -17,8 +17,10 @@ from runtime.backend.mx import mx
 from runtime.cli import app
 from runtime.data import fingerprints as origins
 from runtime.runs import trained as finished
+from runtime.training.events import ImagesConverted
 from runtime.training.settings import RunSettings
-from runtime.workflows.run import prepare, run
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import run
 
 CLASSES = ("blue", "green")
 
@@ -60,7 +62,12 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def result_of(recipe: Path, out: Path) -> tuple[list[str], Any]:
     """Run a recipe; return what it told of the images, and everything that it measured."""
     told: list[str] = []
-    _, result = run(prepare(recipe), RunSettings(), out, tell=told.append)
+
+    def seen(event: object) -> None:
+        if isinstance(event, ImagesConverted):
+            told.extend(event.notes)
+
+    _, result = run(prepare(recipe), RunSettings(), out, observers=(seen,))
     return told, [result[name] for name in ("valid", "test")]
 
 
@@ -70,7 +77,7 @@ def result_of(recipe: Path, out: Path) -> tuple[list[str], Any]:
         (
             "",
             over("white"),
-            ["48 of 48 images have transparency: laid over white (`flatten_alpha` in `prepare` chooses)"],
+            ["48 of 48 images have transparency: flattened onto white (`flatten_alpha` in `prepare` chooses)"],
         ),
         ("prepare = [flatten_alpha(black)]", over("black"), []),
         ("prepare = [flatten_alpha(none)]", lambda image: image.convert("RGB"), []),
@@ -144,7 +151,7 @@ def test_the_check_of_the_data_says_why_images_are_blank(tmp_path: Path) -> None
 
     white = found("light", light)
     assert len(white["transparent"]["groups"]) == 48
-    notes = {group["note"].partition(", over black ")[0] for group in white["blank"]["groups"]}
+    notes = {group["note"].partition(", onto black ")[0] for group in white["blank"]["groups"]}
     assert notes == {"standard deviation 0.0"}
     assert {float(group["note"].rpartition(" ")[2]) > 50 for group in white["blank"]["groups"]} == {True}
     black = found("light", light, "prepare = [flatten_alpha(black)]")

@@ -17,22 +17,24 @@ from recipe_lang.compose.load import parse
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Source
 from runtime.backend.mx import mx
-from runtime.compile.compiler import needs_sides
+from runtime.compile.facts import data_facts
+from runtime.data.listing import Listing, Sample
 from runtime.data.loader import Batch
 from runtime.data.sets import (
-    LOADERS,
     TRANSFORMS,
     Sets,
     check_images,
-    data_facts,
     list_sets,
     to_input,
     transform,
     under_root,
 )
-from runtime.data.sources.files import Listing, Sample, folder
+from runtime.data.sources.catalog import SOURCES
+from runtime.data.sources.files import folder
 from runtime.plan.types import Step
 from runtime.plan.views import READING_STEPS
+from runtime.tasks.classification.targets import class_counts
+from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.vocabulary import VOCABULARY
 
 STAGE = 'stage "one" {\n  train = head\n  for = 1 epoch\n}\n'
@@ -46,7 +48,7 @@ def recipe_of(data: str, name: str = "recipes/r.ftr", settings: tuple[str, ...] 
 def problem_of(recipe: CheckedRecipe) -> tuple[Problem, str]:
     """Return the one problem of a recipe's data, and the text of the recipe to which it points."""
     with pytest.raises(RecipeError) as caught:
-        list_sets(recipe)
+        list_sets(recipe, CLASSIFICATION)
     (problem,) = caught.value.problems
     assert problem.span is not None
     return problem, problem.span.text
@@ -58,7 +60,7 @@ def ids(listing: Listing) -> set[str]:
 
 def test_the_vocabulary_and_the_tables_name_the_same() -> None:
     families = VOCABULARY.families
-    assert set(LOADERS) == set(families["source"].entries)
+    assert set(SOURCES) == set(families["source"].entries)
     assert set(TRANSFORMS) == (set(families["prepare"].entries) | set(families["augment"].entries)) - {
         "normalize",
         *READING_STEPS,
@@ -72,19 +74,19 @@ def test_sets_of_their_own_folders_have_the_classes_of_training(photos: Path, tm
     only_red = tmp_path / "red"
     shutil.copytree(photos / "test" / "red", only_red / "red")
     recipe = recipe_of(f'train = folder("{photos / "train"}")\nvalid = folder("{only_red}")')
-    sets = list_sets(recipe)
+    sets = list_sets(recipe, CLASSIFICATION)
     assert list(sets) == ["train", "valid"]
-    assert sets["train"].counts() == (24, 24, 24)
-    assert sets["valid"].classes == CLASSES
-    assert sets["valid"].counts() == (0, 0, 8)
-    facts = data_facts(sets, with_sides=needs_sides(recipe))
-    assert (facts.classes, facts.counts) == (CLASSES, {"train": (24, 24, 24), "valid": (0, 0, 8)})
+    assert class_counts(sets["train"]) == (24, 24, 24)
+    assert sets["valid"].names == CLASSES
+    assert class_counts(sets["valid"]) == (0, 0, 8)
+    facts = data_facts(sets, recipe)
+    assert (facts.target.names, facts.target.counts) == (CLASSES, {"train": (24, 24, 24), "valid": (0, 0, 8)})
 
 
 def test_take_comes_before_the_holdouts(photos: Path) -> None:
     data = f'train = folder("{photos / "train"}")\ntake = 60\nvalid = holdout(20%)\ntest = holdout(30%)'
-    sets = list_sets(recipe_of(data))
-    assert {name: listing.counts() for name, listing in sets.items()} == {
+    sets = list_sets(recipe_of(data), CLASSIFICATION)
+    assert {name: class_counts(listing) for name, listing in sets.items()} == {
         "train": (10, 10, 10),
         "valid": (4, 4, 4),
         "test": (6, 6, 6),
@@ -94,7 +96,10 @@ def test_take_comes_before_the_holdouts(photos: Path) -> None:
 
 def test_a_test_holdout_leaves_validation_alone(photos: Path) -> None:
     data = f'train = folder("{photos / "train"}")\nvalid = holdout(20%)'
-    assert list_sets(recipe_of(data))["valid"] == list_sets(recipe_of(data + "\ntest = holdout(30%)"))["valid"]
+    assert (
+        list_sets(recipe_of(data), CLASSIFICATION)["valid"]
+        == list_sets(recipe_of(data + "\ntest = holdout(30%)"), CLASSIFICATION)["valid"]
+    )
 
 
 def test_a_table_is_a_source(tmp_path: Path) -> None:
@@ -102,9 +107,10 @@ def test_a_table_is_a_source(tmp_path: Path) -> None:
     rows = [f"{name}/{number}.jpg,{name}" for name in ("blue", "red") for number in range(6)]
     (tmp_path / "t.csv").write_text("\n".join(["file,kind", *rows]))
     sets = list_sets(
-        recipe_of('train = csv("t.csv", image = "file", label = "kind", root = "all")', f"{tmp_path}/r.ftr")
+        recipe_of('train = csv("t.csv", image = "file", label = "kind", root = "all")', f"{tmp_path}/r.ftr"),
+        CLASSIFICATION,
     )
-    assert (sets["train"].counts(), sets["valid"].counts()) == ((5, 5), (1, 1))
+    assert (class_counts(sets["train"]), class_counts(sets["valid"])) == ((5, 5), (1, 1))
     assert ids(sets["train"]) | ids(sets["valid"]) == {row.split(",")[0] for row in rows}
 
 
@@ -170,9 +176,9 @@ def data_of(root: Path, on_error: str) -> str:
 
 def test_what_is_skipped_in_one_set_stays_in_the_others(broken: Path) -> None:
     recipe = recipe_of(data_of(broken, "skip"))
-    listings = list_sets(recipe)
+    listings = list_sets(recipe, CLASSIFICATION)
     steps: list[tuple[int, int]] = []
-    kept, skipped = check_images(recipe, listings, 2, lambda *step: steps.append(step), lambda: False)
+    kept, skipped = check_images(recipe, listings, CLASSIFICATION, 2, lambda *step: steps.append(step), lambda: False)
     assert [name for name, _ in skipped] == [str(broken / "train/blue/0.jpg"), str(broken / "test/blue/1.jpg")]
     assert all("truncated" in reason for _, reason in skipped)
     assert ids(listings["train"]) - ids(kept["train"]) == {"blue/0.jpg"}
@@ -184,7 +190,9 @@ def test_what_is_skipped_in_one_set_stays_in_the_others(broken: Path) -> None:
 def test_a_broken_image_stops_and_all_are_named(broken: Path) -> None:
     recipe = recipe_of(data_of(broken, "stop"))
     with pytest.raises(RecipeError) as caught:
-        check_images(recipe, list_sets(recipe), 0, lambda done, total: None, lambda: False)
+        check_images(
+            recipe, list_sets(recipe, CLASSIFICATION), CLASSIFICATION, 0, lambda done, total: None, lambda: False
+        )
     (problem,) = caught.value.problems
     assert problem.code == "E512"
     assert problem.message() == "2 images cannot be read"
@@ -199,14 +207,18 @@ def test_too_few_readable_images_are_an_error(broken: Path) -> None:
         shutil.copy(broken / "train/blue/0.jpg", broken / f"train/red/{number}.jpg")
     recipe = recipe_of(data_of(broken, "skip"))
     with pytest.raises(RecipeError, match="1 class has no image left for training: `red`"):
-        check_images(recipe, list_sets(recipe), 2, lambda done, total: None, lambda: False)
+        check_images(
+            recipe, list_sets(recipe, CLASSIFICATION), CLASSIFICATION, 2, lambda done, total: None, lambda: False
+        )
 
 
 def test_asked_to_stop_the_check_ends_at_once(broken: Path) -> None:
     recipe = recipe_of(data_of(broken, "stop"))
-    listings = list_sets(recipe)
+    listings = list_sets(recipe, CLASSIFICATION)
     seen: list[int] = []
-    kept, skipped = check_images(recipe, listings, 1, lambda done, total: seen.append(done), lambda: len(seen) >= 5)
+    kept, skipped = check_images(
+        recipe, listings, CLASSIFICATION, 1, lambda done, total: seen.append(done), lambda: len(seen) >= 5
+    )
     assert (kept, skipped, seen) == (listings, (), [1, 2, 3, 4, 5])
 
 
@@ -234,7 +246,9 @@ stage "b" {
 
 
 def sets_of(photos: Path, workers: int = 0, seed: int = 7) -> Sets:
-    return Sets(PLAN.data, seed, {name: folder(photos / name).samples for name in ("train", "valid")}, workers)
+    return Sets(
+        PLAN.data, seed, {name: folder(photos / name).samples for name in ("train", "valid")}, workers, np.array
+    )
 
 
 def content(batches: list[Batch]) -> dict[str, bytes]:
@@ -264,7 +278,7 @@ def test_evaluation_is_whole_in_order_and_fixed(photos: Path) -> None:
     batches = list(sets.evaluation("valid"))
     samples = sets.samples["valid"]
     assert [name for batch in batches for name in batch.ids] == [sample.id for sample in samples]
-    assert [label for batch in batches for label in batch.labels] == [sample.label for sample in samples]
+    assert [label for batch in batches for label in batch.targets] == [sample.target for sample in samples]
     with Image.open(str(samples[0].image)) as image:
         scaled = image.resize((35, 32), Image.Resampling.BICUBIC)  # it is 40 x 36
     assert np.array_equal(batches[0].images[0], np.asarray(scaled)[:, 2:34])
@@ -273,7 +287,7 @@ def test_evaluation_is_whole_in_order_and_fixed(photos: Path) -> None:
 
 def test_a_last_part_is_dropped_in_training_and_kept_in_evaluation(photos: Path) -> None:
     samples = folder(photos / "train").samples[:21]
-    sets = Sets(PLAN.data, 7, {"train": samples, "valid": samples}, 0)
+    sets = Sets(PLAN.data, 7, {"train": samples, "valid": samples}, 0, np.array)
     assert [len(batch.ids) for batch in sets.training(PLAN.stages[0], 0)] == [8, 8]
     assert [len(batch.ids) for batch in sets.evaluation("valid")] == [8, 8, 5]
 
@@ -298,5 +312,5 @@ def test_amount_is_the_jitter_of_what_is_not_given() -> None:
 
 def test_arrays_are_samples_too() -> None:
     rows = [Sample(f"train/{row:05d}", row % 2, np.full((32, 32), row, np.uint8)) for row in range(8)]
-    (batch,) = Sets(PLAN.data, 7, {"valid": rows}, 0).evaluation("valid")
+    (batch,) = Sets(PLAN.data, 7, {"valid": rows}, 0, np.array).evaluation("valid")
     assert batch.images[:, 0, 0].tolist() == [[row] * 3 for row in range(8)]

@@ -22,7 +22,8 @@ from runtime.data.sources import packaged as packaged_sets
 from runtime.data.sources.files import folder, images_below
 from runtime.data.sources.packaged import digits, fashion_mnist, solar_cells
 from runtime.data.sources.skipped import by_kind, passed_line
-from runtime.data.sources.tables import csv_file
+from runtime.data.sources.tables import csv_classes
+from runtime.tasks.classification.targets import class_counts
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -54,15 +55,15 @@ def test_a_folder_lists_classes_and_images(tmp_path: Path) -> None:
         *(".hidden/z.jpg", "a/.trash.jpg", "a/.thumbs/x.jpg", "loose.jpg"),
     )
     listing = folder(root)
-    assert listing.classes == ("a", "b")
+    assert listing.names == ("a", "b")
     assert [sample.id for sample in listing.samples] == ["a/x.webp", "a/y.jpeg", "b/2.jpg", "b/deep er/1.PNG"]
-    assert [sample.label for sample in listing.samples] == [0, 0, 1, 1]
+    assert [sample.target for sample in listing.samples] == [0, 0, 1, 1]
     assert listing.samples[3].image == root / "b" / "deep er" / "1.PNG"
-    assert listing.counts() == (2, 2)
+    assert class_counts(listing) == (2, 2)
 
 
 def test_classes_are_sorted_by_code_points(tmp_path: Path) -> None:
-    assert folder(touch(tmp_path, "b/1.jpg", "B/1.jpg", "é/1.jpg", "10/1.jpg", "9/1.jpg")).classes == (
+    assert folder(touch(tmp_path, "b/1.jpg", "B/1.jpg", "é/1.jpg", "10/1.jpg", "9/1.jpg")).names == (
         *("10", "9", "B", "b"),
         "é",
     )
@@ -111,7 +112,7 @@ def test_a_dead_link_and_a_file_as_folder_are_missing(tmp_path: Path, wanted: st
 def test_a_file_is_no_folder_and_a_folder_no_table(tmp_path: Path) -> None:
     touch(tmp_path, "photos.zip")
     assert problem_of(folder, tmp_path / "photos.zip").message().endswith("is a file, and a folder is expected")
-    assert problem_of(csv_file, tmp_path, "file", "kind").message().endswith("is a folder, and a file is expected")
+    assert problem_of(csv_classes, tmp_path, "file", "kind").message().endswith("is a folder, and a file is expected")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_a_file_is_no_folder_and_a_folder_no_table(tmp_path: Path) -> None:
             "E504",
             "passed over 3 files: 2 .heic (HEIC: convert it to JPEG or PNG), 1 .txt",
         ),
-        (["only/1.jpg"], "E505", "one class only: `only`"),
+        (["only/1.jpg"], "E505", "only one class: `only`"),
         (["flowers/a/1.jpg", "flowers/b/1.jpg"], "E505", "flowers` has subfolders"),
     ],
 )
@@ -139,9 +140,9 @@ def test_folders_that_cannot_train(tmp_path: Path, names: list[str], code: str, 
 
 def test_a_set_that_only_evaluates_needs_no_image_of_each_class(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.jpg")
-    assert folder(tmp_path, training=False).counts() == (1,)
+    assert class_counts(folder(tmp_path, training=False)) == (1,)
     (tmp_path / "empty").mkdir()
-    assert folder(tmp_path, training=False).counts() == (1, 0)
+    assert class_counts(folder(tmp_path, training=False)) == (1, 0)
 
 
 def test_what_is_passed_over_is_counted_by_kind(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_what_is_passed_over_is_counted_by_kind(tmp_path: Path) -> None:
     (root / "circle").symlink_to(root)
     os.mkfifo(root / "b" / "pipe.jpg")
     listing = folder(root)
-    assert listing.classes == ("a", "b")
+    assert listing.names == ("a", "b")
     assert [sample.id for sample in listing.samples] == ["a/1.jpg", "b/1.jpg"]
     counts = dict(by_kind(listing.passed))
     assert counts == {
@@ -213,7 +214,7 @@ def test_content_decides_where_the_ending_does_not(tmp_path: Path, name: str) ->
     content, what = CONTENTS[name]
     (root / "b" / name).write_bytes(content)
     listing = folder(root)
-    images = [sample.image for sample in listing.samples if sample.label == 1]
+    images = [sample.image for sample in listing.samples if sample.target == 1]
     assert images_below(root / "b")[0] == images
     if what == "image":
         assert images == sorted([root / "b" / "1.jpg", root / "b" / name])
@@ -265,7 +266,7 @@ def test_folders_that_are_named_like_sets_are_no_classes(tmp_path: Path, names: 
         labels = ("cat/", "dog/", "emu/") if name in SETS[names] else ("",)
         touch(tmp_path, *(f"{name}/{label}1.jpg" for label in labels))
     problem = problem_of(folder, tmp_path)
-    assert isinstance(problem, SetsAsClasses)
+    assert problem.kind is SetsAsClasses
     expected = {role: str(tmp_path / name) for name, role in SETS[names].items()}
     assert dict(problem.sets) == (expected if "train" in expected else {})
     for field, path in problem.sets:
@@ -284,14 +285,14 @@ def test_folders_that_are_named_like_sets_are_no_classes(tmp_path: Path, names: 
 )
 def test_classes_may_have_words_of_sets_in_their_names(tmp_path: Path, names: str) -> None:
     root = touch(tmp_path, *(f"{name}/{n}.jpg" for name in names.split() for n in "12"))
-    assert folder(root).classes == tuple(sorted(names.split()))
+    assert folder(root).names == tuple(sorted(names.split()))
 
 
 def test_sets_that_were_unpacked_into_a_folder_of_their_own_name(tmp_path: Path) -> None:
     root = touch(tmp_path, *(f"seg_{s}/seg_{s}/{label}/1.jpg" for s in ("train", "test") for label in ("sea", "road")))
     touch(tmp_path, "seg_pred/seg_pred/1.jpg")
     problem = problem_of(folder, root)
-    assert isinstance(problem, SetsAsClasses)
+    assert problem.kind is SetsAsClasses
     assert problem.sets == (("train", f"{root}/seg_train/seg_train"), ("test", f"{root}/seg_test/seg_test"))
 
 
@@ -305,9 +306,9 @@ def table(tmp_path: Path, text: str | bytes) -> Path:
 
 
 def test_a_table_lists_its_rows(tmp_path: Path) -> None:
-    listing = csv_file(table(tmp_path, "file,kind\n1.jpg,rose\nsub/2.jpg,elm\n\n./3.jpg,rose\n"), "file", "kind")
-    assert listing.classes == ("elm", "rose")
-    assert [(sample.id, sample.label) for sample in listing.samples] == [("1.jpg", 1), ("sub/2.jpg", 0), ("3.jpg", 1)]
+    listing = csv_classes(table(tmp_path, "file,kind\n1.jpg,rose\nsub/2.jpg,elm\n\n./3.jpg,rose\n"), "file", "kind")
+    assert listing.names == ("elm", "rose")
+    assert [(sample.id, sample.target) for sample in listing.samples] == [("1.jpg", 1), ("sub/2.jpg", 0), ("3.jpg", 1)]
     assert listing.samples[1].image == tmp_path / "sub" / "2.jpg"
 
 
@@ -327,33 +328,33 @@ def test_a_table_lists_its_rows(tmp_path: Path) -> None:
     ids=["byte order mark", "semicolons", "tabs", "blanks", "quotes", "bars", "Excel", "ends", "commas in semicolons"],
 )
 def test_every_usual_table_reads_alike(tmp_path: Path, text: str) -> None:
-    listing = csv_file(table(tmp_path, text), "file", "kind")
-    assert listing.classes == ("9", "10")  # by value, where all are numbers
-    assert [(sample.id, sample.label) for sample in listing.samples] == [("1.jpg", 1), ("3.jpg", 0)]
+    listing = csv_classes(table(tmp_path, text), "file", "kind")
+    assert listing.names == ("9", "10")  # by value, where all are numbers
+    assert [(sample.id, sample.target) for sample in listing.samples] == [("1.jpg", 1), ("3.jpg", 0)]
 
 
 def test_a_quoted_path_holds_commas(tmp_path: Path) -> None:
-    listing = csv_file(table(tmp_path, 'file,kind\n"a, b.jpg",x\n1.jpg,y\n'), "file", "kind")
+    listing = csv_classes(table(tmp_path, 'file,kind\n"a, b.jpg",x\n1.jpg,y\n'), "file", "kind")
     assert listing.samples[0].id == "a, b.jpg"
 
 
 def test_a_table_takes_paths_from_its_root(tmp_path: Path) -> None:
     moved = table(tmp_path, "file,kind\n1.jpg,a\n3.jpg,b\n").rename(touch(tmp_path, "tables/t.csv") / "tables/t.csv")
-    listing = csv_file(moved, "file", "kind", tmp_path)
+    listing = csv_classes(moved, "file", "kind", tmp_path)
     assert [(sample.id, sample.image) for sample in listing.samples] == [
         ("1.jpg", tmp_path / "1.jpg"),
         ("3.jpg", tmp_path / "3.jpg"),
     ]
-    problem = problem_of(csv_file, moved, "file", "kind")
+    problem = problem_of(csv_classes, moved, "file", "kind")
     assert problem.code == "E508"
     assert problem.message().startswith("2 rows name images that are not there: `1.jpg`, `3.jpg` (first in line 2 of")
-    assert problem_of(csv_file, moved, "file", "kind", tmp_path / "nowhere").code == "E501"
+    assert problem_of(csv_classes, moved, "file", "kind", tmp_path / "nowhere").code == "E501"
 
 
 def test_a_table_that_only_evaluates_may_have_one_class(tmp_path: Path) -> None:
     path = table(tmp_path, "file,kind\n1.jpg,a\n")
-    assert csv_file(path, "file", "kind", training=False).counts() == (1,)
-    assert problem_of(csv_file, path, "file", "kind").code == "E505"
+    assert class_counts(csv_classes(path, "file", "kind", training=False)) == (1,)
+    assert problem_of(csv_classes, path, "file", "kind").code == "E505"
 
 
 @pytest.mark.parametrize(
@@ -372,9 +373,9 @@ def test_a_table_that_only_evaluates_may_have_one_class(tmp_path: Path) -> None:
         (b"file,kind\n1.jpg,caf\xe9\n", "E506", "iconv -f WINDOWS-1252 -t UTF-8 "),
         ("file,kind\n1.jpg,a\n".encode("utf-16"), "E506", "it is UTF-16 text"),
         ("file,kind\n1.jpg,a\n".encode("utf-16"), "E506", "iconv -f UTF-16 -t UTF-8 "),
-        ("file,kind\n1.jpg,a\n".encode("utf-16-le"), "E506", "it is no text: line 1 holds a NUL byte"),
-        ("file,kind\n1\0.jpg,a\n3.jpg,b\n", "E506", "it is no text: line 2 holds a NUL byte"),
-        (b"PK\3\4\x14\0\6\0", "E506", "it is a workbook"),
+        ("file,kind\n1.jpg,a\n".encode("utf-16-le"), "E506", "it is not text: line 1 holds a NUL byte"),
+        ("file,kind\n1\0.jpg,a\n3.jpg,b\n", "E506", "it is not text: line 2 holds a NUL byte"),
+        (b"PK\3\4\x14\0\6\0", "E506", "it is an Excel workbook"),
         ("file kind\n1.jpg a\n", "E507", "is it separated by blanks? commas are understood"),
         ("file,kind,kind\n1.jpg,a,0\n", "E576", "2 columns called `kind`: 2, 3"),
         ("file,kind\n1.jpg,a\n3.jpg,\n", "E509", "line 3 of"),
@@ -385,7 +386,7 @@ def test_a_table_that_only_evaluates_may_have_one_class(tmp_path: Path) -> None:
         ("file,kind\n1.jpg,cat, tabby\n3.jpg,dog\n", "E509", 'put a cell that holds `,` in quotes, as `"cat, tabby"`'),
         ("kind,file\ncat, tabby,1.jpg\ndog,3.jpg\n", "E509", "line 2 of"),
         ("file,kind,,\n1.jpg,cat,, tabby\n", "E509", "it has 4 cells, and the first line names 2 columns"),
-        ('file,kind\n1.jpg,"cat\n3.jpg,dog"\n', "E509", "the label goes on in the next line"),
+        ('file,kind\n1.jpg,"cat\n3.jpg,dog"\n', "E509", "the label continues on the next line"),
         ('file,kind\n1.jpg,a\n3.jpg,"b\nsub/2.jpg,a\n', "E506", "a quote that opens in line 3 does not close"),
         ('file,kind\n1.jpg,"a\n3.jpg,"b"\n', "E506", "a quote that opens in line 2 closes in line 3 in the middle"),
         ("file,kind\n1.jpg,a\n./1.jpg,a\n3.jpg,b\nsub/../1.jpg,a\n", "E577", "1 image has several rows in"),
@@ -401,17 +402,17 @@ def test_a_table_that_only_evaluates_may_have_one_class(tmp_path: Path) -> None:
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path: Path, text: str | bytes, code: str, words: str) -> None:
-    problem = problem_of(csv_file, table(tmp_path, text), "file", "kind")
+    problem = problem_of(csv_classes, table(tmp_path, text), "file", "kind")
     assert problem.code == code
     assert words in problem.message() + problem.help()
 
 
 def test_a_cell_without_end_is_named_by_its_line(tmp_path: Path) -> None:
     path = table(tmp_path, 'file,kind\n1.jpg,a\n3.jpg,"b\n' + "x" * 140_000)
-    problem = problem_of(csv_file, path, "file", "kind")
+    problem = problem_of(csv_classes, path, "file", "kind")
     assert problem.message().endswith("a cell of line 3 has more than 131,072 characters")
     assert problem.help() == "is there a quote that does not close?"
-    problem = problem_of(csv_file, table(tmp_path, "x" * 140_000), "file", "kind")  # another kind of file
+    problem = problem_of(csv_classes, table(tmp_path, "x" * 140_000), "file", "kind")  # another kind of file
     assert problem.message().endswith("a cell of line 1 has more than 131,072 characters")
 
 
@@ -426,7 +427,7 @@ def test_a_cell_without_end_is_named_by_its_line(tmp_path: Path) -> None:
 )
 def test_labels_and_folders_that_look_the_same_are_refused(tmp_path: Path, labels: tuple[str, str], shown: str) -> None:
     path = table(tmp_path, f"file,kind\n1.jpg,{labels[0]}\n3.jpg,{labels[1]}\n")
-    problem = problem_of(csv_file, path, "file", "kind")
+    problem = problem_of(csv_classes, path, "file", "kind")
     assert problem.code == "E578"
     assert problem.message() == f"`{path}` has labels that look the same: {shown}"
     root = touch(tmp_path / "folders", *(f"{label}/1.jpg" for label in labels))
@@ -435,7 +436,7 @@ def test_labels_and_folders_that_look_the_same_are_refused(tmp_path: Path, label
 
 def test_white_space_around_a_label_is_none_of_it(tmp_path: Path) -> None:
     path = table(tmp_path, "file,kind\n1.jpg,cat\n3.jpg,\u00a0cat\u2003\nsub/2.jpg,Cat\n")
-    assert csv_file(path, "file", "kind").classes == ("Cat", "cat")
+    assert csv_classes(path, "file", "kind").names == ("Cat", "cat")
 
 
 @pytest.mark.parametrize("place", ["a", "quite/elsewhere"])
@@ -445,7 +446,7 @@ def test_where_absolute_paths_lie_does_not_matter(tmp_path: Path, place: str, be
     rows = [f"{image},{image.relative_to(photos).parts[0]}" for image in sorted(photos.rglob("*.jpg"))]
     path = (photos.parent if beside else tmp_path) / "labels.csv"
     path.write_text("\n".join(["file,kind", *rows]))
-    listing = csv_file(path, "file", "kind")
+    listing = csv_classes(path, "file", "kind")
     assert [sample.id for sample in listing.samples] == ["cat/1.jpg", "cat/deeper/2.jpg", "dog/1.jpg"]
     assert [sample.image for sample in listing.samples] == sorted(photos.rglob("*.jpg"))
     (tmp_path / "gone.txt").write_text(f"{photos / 'dog/1.jpg'}\ncat/1.jpg\n")
@@ -455,9 +456,12 @@ def test_where_absolute_paths_lie_does_not_matter(tmp_path: Path, place: str, be
 
 def test_a_path_that_is_absolute_and_one_that_is_not_can_name_one_image(tmp_path: Path) -> None:
     rows = f"file,kind\n1.jpg,a\n{tmp_path / 'sub' / '2.jpg'},b\n"
-    assert [sample.id for sample in csv_file(table(tmp_path, rows), "file", "kind").samples] == ["1.jpg", "sub/2.jpg"]
+    assert [sample.id for sample in csv_classes(table(tmp_path, rows), "file", "kind").samples] == [
+        "1.jpg",
+        "sub/2.jpg",
+    ]
     again = table(tmp_path, f"{rows}{tmp_path / '1.jpg'},a\n")
-    assert problem_of(csv_file, again, "file", "kind").message().endswith("`1.jpg` in lines 2, 4")
+    assert problem_of(csv_classes, again, "file", "kind").message().endswith("`1.jpg` in lines 2, 4")
 
 
 @pytest.mark.parametrize(
@@ -466,7 +470,7 @@ def test_a_path_that_is_absolute_and_one_that_is_not_can_name_one_image(tmp_path
         ("data\train", "`/` separates the parts of a path, and a backslash does not: write `{root}/data/train`"),
         ("data\\new\\train", "write `{root}/data/new/train`"),
         ("C:\\photos", "`C:` is a drive of Windows: write where its files lie on this machine"),
-        ("https://x.org/photos", "it is a URL, and files are read from this machine only"),
+        ("https://x.org/photos", "it is a URL, but files are read from this machine only"),
         ("gs://x/photos", "it is a URL"),
         ("~/photos", f"`~` is a folder's name here: write `{Path.home() / 'photos'}`"),
         ("~nobody-of-that-name/photos", "the recipe's relative paths start at its folder"),
@@ -480,7 +484,7 @@ def test_what_a_path_was_meant_as_is_said(tmp_path: Path, wanted: str, words: st
 
 def test_of_many_bad_rows_five_are_shown(tmp_path: Path) -> None:
     path = table(tmp_path, "file,kind\n" + "1.jpg,\n" * 9)
-    found = problems_of(csv_file, path, "file", "kind")
+    found = problems_of(csv_classes, path, "file", "kind")
     assert [getattr(problem, "line", 0) for problem in found] == [2, 3, 4, 5, 6]
     assert found[-1].message().endswith("the label is empty; 4 more rows cannot be used")
 
@@ -491,9 +495,9 @@ def test_of_many_bad_rows_five_are_shown(tmp_path: Path) -> None:
 def test_solar_cells_are_those_of_the_package() -> None:
     pytest.importorskip("elpv_dataset")
     certain, both = solar_cells(), solar_cells("binary")
-    assert certain.classes == both.classes == ("functional", "defective")
-    assert certain.counts() == (1508, 715)
-    assert both.counts() == (1803, 821)
+    assert certain.names == both.names == ("functional", "defective")
+    assert class_counts(certain) == (1508, 715)
+    assert class_counts(both) == (1803, 821)
     assert certain.samples[0].id == "images/cell0001.png"
     assert all(isinstance(sample.image, Path) and sample.image.is_file() for sample in both.samples)
 
@@ -519,9 +523,9 @@ def test_a_package_that_is_not_installed_is_named(
 
 def test_digits_are_scaled_to_bytes() -> None:
     found = digits()
-    assert sum(found.counts()) == 1797
-    assert found.classes == tuple("0123456789")
-    assert (found.samples[0].id, found.samples[0].label) == ("digits/00000", 0)
+    assert sum(class_counts(found)) == 1797
+    assert found.names == tuple("0123456789")
+    assert (found.samples[0].id, found.samples[0].target) == ("digits/00000", 0)
     images = np.stack([np.asarray(sample.image) for sample in found.samples])
     assert (images.dtype, images.shape) == (np.uint8, (1797, 8, 8))
     assert np.unique(images).tolist() == [round(level * 255 / 16) for level in range(17)]
@@ -544,9 +548,9 @@ def clothes(root: Path, packed: bool = True) -> Path:
 @pytest.mark.parametrize("packed", [True, False])
 def test_fashion_mnist_reads_idx_files(tmp_path: Path, packed: bool) -> None:
     train, test = (fashion_mnist(clothes(tmp_path, packed), part) for part in ("train", "test"))
-    assert train.classes[3] == "Dress"
-    assert (train.counts(), test.counts()) == ((2,) * 10, (1,) * 10)
-    assert (train.samples[13].id, train.samples[13].label) == ("train/00013", 3)
+    assert train.names[3] == "Dress"
+    assert (class_counts(train), class_counts(test)) == ((2,) * 10, (1,) * 10)
+    assert (train.samples[13].id, train.samples[13].target) == ("train/00013", 3)
     assert test.samples[9].id == "test/00009"
     expected = np.arange(13 * 784, 14 * 784).reshape(28, 28).astype(np.uint8)
     assert np.array_equal(np.asarray(train.samples[13].image), expected)

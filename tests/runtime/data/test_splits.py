@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from recipe_lang.problem import RecipeError
-from runtime.data.sources.files import Listing, Sample
-from runtime.data.splits import align, check_sets, holdouts, take
+from runtime.data import splits
+from runtime.data.listing import Listing, Sample
+from runtime.data.splits import too_small
+from runtime.tasks.classification.targets import align, class_counts, without_images
+from runtime.tasks.classification.task import CLASSIFICATION
 
 
 def listing(*counts: int) -> Listing:
@@ -23,6 +26,14 @@ def listing(*counts: int) -> Listing:
     return Listing(tuple(samples), names)
 
 
+def holdouts(whole: Listing, fractions: dict[str, float], seed: int) -> dict[str, Listing]:
+    return splits.holdouts(whole, fractions, seed, CLASSIFICATION.strata(whole))
+
+
+def take(whole: Listing, count: int, seed: int) -> Listing:
+    return splits.take(whole, count, seed, CLASSIFICATION.strata(whole))
+
+
 def ids(found: Listing) -> set[str]:
     return {sample.id for sample in found.samples}
 
@@ -33,8 +44,8 @@ def held(whole: Listing, share: float, seed: int = 7, name: str = "valid") -> se
 
 def test_a_holdout_takes_its_share_of_each_class() -> None:
     parts = holdouts(listing(100, 50, 10), {"valid": 0.2}, 7)
-    assert parts["valid"].counts() == (20, 10, 2)
-    assert parts["train"].counts() == (80, 40, 8)
+    assert class_counts(parts["valid"]) == (20, 10, 2)
+    assert class_counts(parts["train"]) == (80, 40, 8)
     assert not ids(parts["train"]) & ids(parts["valid"])
 
 
@@ -53,11 +64,11 @@ def test_shares_are_rounded_half_up_and_take_one_of_two(share: float, count: int
 def test_holdouts_are_disjoint_shares_of_the_whole() -> None:
     whole = listing(100, 60)
     parts = holdouts(whole, {"valid": 0.2, "test": 0.3}, 1)
-    assert parts["valid"].counts() == (20, 12)
-    assert parts["test"].counts() == (30, 18)
+    assert class_counts(parts["valid"]) == (20, 12)
+    assert class_counts(parts["test"]) == (30, 18)
     assert sorted(name for part in parts.values() for name in ids(part)) == sorted(ids(whole))
     for part in parts.values():
-        assert part.classes == whole.classes
+        assert part.names == whole.names
         assert list(part.samples) == [sample for sample in whole.samples if sample.id in ids(part)]
 
 
@@ -97,9 +108,9 @@ def test_seed_and_name_draw_differently() -> None:
 
 
 def test_take_keeps_the_proportions_and_some_of_every_class() -> None:
-    assert take(listing(90, 9, 1), 50, 5).counts() == (45, 4, 1)
-    assert take(listing(90, 9, 1), 3, 5).counts() == (1, 1, 1)
-    assert take(listing(30, 30), 20, 5).counts() == (10, 10)
+    assert class_counts(take(listing(90, 9, 1), 50, 5)) == (45, 4, 1)
+    assert class_counts(take(listing(90, 9, 1), 3, 5)) == (1, 1, 1)
+    assert class_counts(take(listing(30, 30), 20, 5)) == (10, 10)
 
 
 def test_take_is_exact_and_nested() -> None:
@@ -123,12 +134,12 @@ def test_align_renumbers_by_class_name() -> None:
     aligned = align(
         Listing((Sample("x", 0, Path("x")), Sample("y", 1, Path("y"))), ("c", "a")), ("a", "b", "c"), "test"
     )
-    assert aligned.classes == ("a", "b", "c")
-    assert [(sample.id, sample.label) for sample in aligned.samples] == [("x", 2), ("y", 0)]
+    assert aligned.names == ("a", "b", "c")
+    assert [(sample.id, sample.target) for sample in aligned.samples] == [("x", 2), ("y", 0)]
 
 
 def test_align_drops_an_unknown_class_without_images() -> None:
-    assert align(Listing((Sample("x", 1, Path("x")),), ("new", "a")), ("a", "b"), "test").counts() == (1, 0)
+    assert class_counts(align(Listing((Sample("x", 1, Path("x")),), ("new", "a")), ("a", "b"), "test")) == (1, 0)
 
 
 def test_align_refuses_a_class_that_training_has_not() -> None:
@@ -158,6 +169,6 @@ def test_align_refuses_a_class_that_training_has_not() -> None:
     ids=["smaller than a batch", "a class without images", "an empty set", "two at once", "just enough"],
 )
 def test_what_makes_sets_unusable(sets: dict[str, Listing], expected: dict[str, str]) -> None:
-    problems = check_sets(sets, 16)
+    problems = [*without_images(sets), *too_small(sets, 16)]
     assert {problem.code: problem.message() for problem in problems} == expected
     assert all(problem.help() for problem in problems)

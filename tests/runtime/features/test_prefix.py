@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 from toy import make_images, trained, write_recipe
 
+from runtime.backend.device import device_context
 from runtime.backend.mx import mx, nd
 from runtime.features.prefix import Features, Pixels, Prefix
 from runtime.features.store import Key
+from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights, units
 from runtime.plan.types import Step
 from runtime.plan.views import chosen, draw_view, view_count
@@ -23,7 +26,8 @@ from runtime.runs.trained import evaluate, load
 from runtime.system.cache.disk import FeatureCache
 from runtime.training.settings import RunSettings
 from runtime.weights.params_file import read_params
-from runtime.workflows.run import device_context, prepare, run
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import run
 
 HEAD_THEN_TOP = """
 stage "head" {
@@ -166,7 +170,7 @@ KEYS: list[Key] = [("train", str(number), ()) for number in range(6)]
 @pytest.fixture(scope="module")
 def blocks() -> list[Any]:
     base = Step("gluoncv", {"name": "cifar_resnet20_v1", "weights": None})
-    model = build_model(base, [Step("dense", {"units": "classes"})], 2, 32)
+    model = build_model(base, [Step("dense", {"units": "classes"})], 32, partial(head_block, outputs={"classes": 2}))
     start_weights(model, base, 1, mx.cpu())
     return list(units(model))
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import ROOT
 
-from recipe_lang.problem import Edit, Problem
+from recipe_lang.problem import Edit, Kind
 from recipe_lang.source import Source
 from runtime.lsp.actions import layout, quick_fixes
 from runtime.lsp.completion import Suggestion, complete
@@ -208,7 +206,7 @@ HOVERS = [
     (STAGE.format("optimizer = ad|am"), "an optimizer"),
     (STAGE.format("optimizer = adam(l|r = 1)"), "an argument of `adam`"),
     (STAGE.format("optimizer = adam(lr = $l|r)"), "Its domain is `log(1e-5 .. 1e-1)`"),
-    (STAGE.format("norm = fr|ozen"), "Keep the statistics"),
+    (STAGE.format("norm = fr|ozen"), "Keep the running statistics"),
     (STAGE.format("monitor = valid.acc|uracy"), "a metric"),
     (STAGE.format("for = 3 ep|ochs"), "a unit"),
     ('ftr 1\nbase = gluoncv("resn|et50_v1b")\n', "`base.block4`"),
@@ -300,18 +298,14 @@ def test_places_go_there_and_back(text: str, encoding: str) -> None:
             assert offset(source, *position(source, place, encoding), encoding) == place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Misspelt(Problem):
-    """For these tests."""
-
-    code: ClassVar[str] = "E999"
-    right: str
-
-    def message(self) -> str:
-        return "misspelt"
-
-    def edits(self) -> tuple[Edit, ...]:
-        return (Edit(self.span, self.right),) if self.span else ()
+Misspelt = Kind(
+    "E999",
+    "misspelt",
+    reason="For these tests.",
+    fields="right",
+    message="misspelt",
+    edits=lambda p: (Edit(p.span, p.right),) if p.span else (),
+)
 
 
 def test_quick_fixes_are_those_of_the_problems_that_the_range_touches() -> None:

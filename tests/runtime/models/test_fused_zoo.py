@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from bench.sweep_bases import chosen
 from runtime.backend.mx import mx, nd
 from runtime.features.prefix import Features, can_be_joined
 from runtime.models.catalog import ZOOS
+from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights, units
 from runtime.plan.types import Step
 
@@ -36,7 +38,7 @@ def test_fused_pieces_give_what_the_layers_give(zoo: str, name: str) -> None:
     row = ZOOS[zoo][name]
     size = row.native if row.native < 100 else next(side for side in (64, 96, 128, row.native) if row.accepts(side))
     base = Step(zoo, {"name": name, "weights": None})
-    model = build_model(base, [Step("dense", {"units": "classes"})], 3, size)
+    model = build_model(base, [Step("dense", {"units": "classes"})], size, partial(head_block, outputs={"classes": 3}))
     start_weights(model, base, 1, mx.cpu())
     pixels = nd.array(np.random.default_rng(0).normal(size=(BATCH, 3, size, size)).astype(np.float32))
     plain = outputs(units(model), size, pixels, fuse=False)
@@ -49,7 +51,10 @@ def test_fused_pieces_give_what_the_layers_give(zoo: str, name: str) -> None:
 
 def test_where_mxnet_mixes_up_weights_the_layers_run_one_by_one() -> None:
     model = build_model(
-        Step("gluoncv", {"name": "senet_154", "weights": None}), [Step("dense", {"units": "classes"})], 3, 64
+        Step("gluoncv", {"name": "senet_154", "weights": None}),
+        [Step("dense", {"units": "classes"})],
+        64,
+        partial(head_block, outputs={"classes": 3}),
     )
     start_weights(model, Step("gluoncv", {"name": "senet_154", "weights": None}), 1, mx.cpu())
     blocks = units(model)[1:2]

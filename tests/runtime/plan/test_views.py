@@ -22,10 +22,11 @@ from runtime.features.prefix import Prefix
 from runtime.features.store import Key
 from runtime.plan.types import Plan
 from runtime.reporting.plan import show_plan
-from runtime.workflows.run import prepare
+from runtime.workflows.preparation import prepare
 
 CROPS = "  augment = [random_resized_crop, flip(horizontal), color_jitter(0.2)]\n"
 FLIPS = "  augment = [flip(horizontal), flip(vertical)]\n"
+CACHES = "caches 500 features for each, at most"
 STAGES = """
 stage "head" {
   train = head
@@ -118,17 +119,17 @@ def shown(plan: Plan) -> str:
     [
         (
             CROPS,
-            "runs on each batch, since random_resized_crop and color_jitter make new images each time; kept for"
+            "runs on each batch, since random_resized_crop and color_jitter make new images each time; cached for"
             " validation and test (for training too with `views = 4` in the stage, or with flips only)",
         ),
-        (f"{CROPS}views = 4", "runs once on each of 4 versions of each image and is kept, 500 numbers, at most 8 MB"),
-        (f"{CROPS}views = 1", "runs once on one version of each image and is kept, 500 numbers, at most 2 MB"),
-        (f"{CROPS}views = 9", "runs once on each of 6 versions of each image and is kept, 500 numbers, at most 12 MB"),
-        (FLIPS, "runs once on 4 views of each image and is kept, 500 numbers, at most 8 MB"),
-        (f"{FLIPS}views = 3", "runs once on each of 3 versions of each image and is kept, 500 numbers, at most 6 MB"),
+        (f"{CROPS}views = 4", f"runs once on each of 4 versions of each image; {CACHES} 8 MB"),
+        (f"{CROPS}views = 1", f"runs once on one version of each image; {CACHES} 2 MB"),
+        (f"{CROPS}views = 9", f"runs once on each of 6 versions of each image; {CACHES} 12 MB"),
+        (FLIPS, f"runs once on 4 views of each image; {CACHES} 8 MB"),
+        (f"{FLIPS}views = 3", f"runs once on each of 3 versions of each image; {CACHES} 6 MB"),
         (
             f"{FLIPS}features = half",
-            "runs once on 4 views of each image and is kept, 500 numbers of half precision, at most 4 MB",
+            "runs once on 4 views of each image; caches 500 half-precision features for each, at most 4 MB",
         ),
     ],
 )
@@ -145,7 +146,7 @@ def test_where_nothing_is_kept_the_plan_shows_the_versions() -> None:
 
 def test_a_short_stage_is_not_told_to_take_versions() -> None:
     text = shown(planned(CROPS, "for = 4 epochs"))
-    assert "kept for validation and test" in text
+    assert "cached for validation and test" in text
     assert "`views" not in text
 
 
@@ -156,7 +157,7 @@ def inputs_of(recipe: Path, prefix: Any = None, seed: int | None = None, stage: 
     """Return a stage's inputs; by default nothing is frozen or kept, and they are the images themselves."""
     prepared = prepare(recipe)
     samples = {name: listing.samples for name, listing in prepared.listings.items()}
-    sets = Sets(prepared.plan.data, prepared.plan.seed if seed is None else seed, samples, workers=0)
+    sets = Sets(prepared.plan.data, prepared.plan.seed if seed is None else seed, samples, 0, np.array)
     nothing = Prefix((), prepared.plan.data.batch, None, lambda images: images)
     return StageInputs(SetInputs(sets, prefix or nothing), prepared.plan.stages[stage])
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
-from toy import Watching, make_images, write_recipe
+from toy import make_images, write_recipe
 
 from runtime.cli import app
 from runtime.data import fingerprints as origins
@@ -22,9 +22,10 @@ from runtime.data.content_hashes import set_hashes
 from runtime.runs.lock.facts import contents
 from runtime.runs.lock.file import LOCK, Facts, lock_of, lock_text, read_lock
 from runtime.system.cpu import hold_at, instructions
+from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.training.events import StageStarted
 from runtime.training.settings import RunSettings
-from runtime.workflows.run import prepare
+from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run as run_prepared
 
 CLAIM = "\nexpect { valid.accuracy >= 0% }\n"
@@ -140,7 +141,7 @@ def test_what_a_lock_says_cannot_steer_a_terminal(recipe: Path) -> None:
 
 def of(recipe: Path) -> str:
     listings = prepare(recipe).listings
-    return str(contents(listings, set_hashes(listings, 1, None))["data"]["fingerprint"])
+    return str(contents(listings, set_hashes(listings, 1, None), CLASSIFICATION)["data"]["fingerprint"])
 
 
 def _pixel(photos: Path) -> None:
@@ -237,7 +238,7 @@ def test_the_first_run_writes_it_and_the_next_says_whether_it_came_out_again(rec
 
 def test_ftr_lock_keeps_a_result_while_nothing_changes(recipe: Path) -> None:
     ran(recipe)
-    assert ftr("lock", recipe).stdout == f"{lock_of(recipe)} is as it should be\n"
+    assert ftr("lock", recipe).stdout == f"{lock_of(recipe)} is up to date\n"
     assert read_lock(lock_of(recipe)).has_result
     edit(lock_of(recipe), numpy="1.0")
     assert "versions.numpy: 1.0 -> " in ftr("lock", recipe).stdout
@@ -317,7 +318,7 @@ def other_weights(recipe: Path, **facts: object) -> tuple[int, str]:
 def test_another_result_needs_a_reason_and_claims_that_hold(recipe: Path) -> None:
     ran(recipe)
     code, text = other_weights(recipe)
-    assert (code, "fails: another result, though" in text) == (1, True)
+    assert (code, "fails: a different result, though" in text) == (1, True)
     code, text = other_weights(recipe, processor="abacus", numpy="1.0", fuse="off")
     assert (code, "holds: not identical, but all claims hold" in text) == (0, True)
     for name in ("result.weights", "machine.processor", "versions.numpy"):
@@ -446,7 +447,7 @@ def test_the_lock_of_an_interrupted_run_has_no_result(recipe: Path, tmp_path: Pa
         if isinstance(event, StageStarted):
             signal.raise_signal(signal.SIGINT)
 
-    _, result = run_prepared(prepare(recipe), RunSettings(workers=0), tmp_path / "out", Watching(seen))
+    _, result = run_prepared(prepare(recipe), RunSettings(workers=0), tmp_path / "out", observers=(seen,))
     assert result["status"] == "interrupted"
     assert not read_lock(tmp_path / "out/recipe.ftr.lock").has_result
 

@@ -68,7 +68,7 @@ def test_a_pack_holds_what_it_may_and_never_the_data(pack: Path, tmp_path: Path)
         assert archive.testzip() is None
         names = archive.namelist()
         assert 'folder(path = "photos/train")' in archive.read("resolved.ftr").decode()
-    assert names == sorted(MEMBERS.keys() - {"recipe.ftr.lock"})
+    assert names == sorted(MEMBERS.keys() - {"recipe.ftr.lock", "targets.json"})
     light = pack_run(tmp_path / "runs/flowers-1", tmp_path / "light.ftrpack", weights=False)[0]
     assert zipfile.ZipFile(light).namelist() == [name for name in names if name != "model.params"]
 
@@ -102,7 +102,7 @@ def test_paths_of_the_own_machine_are_told(tmp_path: Path) -> None:
 def test_a_list_of_images_that_the_pack_does_not_hold_is_told(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", text=RECIPE.replace("data {", 'data {\n  exclude = "lists/blurred.txt"', 1))
     assert pack_run(run, tmp_path / "a.ftrpack")[1] == [
-        "the recipe names lists/blurred.txt, which the pack does not hold: give it to others too"
+        "the recipe names lists/blurred.txt, which the pack does not hold: share it too"
     ]
 
 
@@ -145,7 +145,7 @@ def test_every_command_takes_a_pack(ftr: Ftr, photos: Path, tmp_path: Path, monk
     assert ftr("run", pack, "--out", "second", "--quiet").code == 0
     assert (tmp_path / "second/model.params").read_bytes() == (tmp_path / "run/model.params").read_bytes()
     assert ftr("unpack", pack).out == "é 'x'\n"
-    assert finished.load(Path("é 'x'")).data.classes == finished.load(Path(pack)).data.classes
+    assert finished.load(Path("é 'x'")).data.target.names == finished.load(Path(pack)).data.target.names
 
 
 def test_problems_inside_are_told_as_the_packs(tmp_path: Path, pack: Path) -> None:
@@ -310,7 +310,7 @@ def test_the_card_says_what_the_hub_and_people_want_to_know(tmp_path: Path) -> N
         "1. rose\n2. tulip\n",
         '| train | folder(path = "photos/train") | 1,800 |',
         "| valid | holdout(share = 0.2) of photos/train | 90 |",
-        "It was fine-tuned on the data set photos/train,",
+        "Fine-tuned on the data set photos/train,",
         "- licence of `folder`: not stated here",
         "| test | 0.8750 |",
         "The claim `test.accuracy >= 0.8` holds: 0.8750.",

@@ -24,16 +24,18 @@ from runtime.runs.folder import locked
 from runtime.runs.lock.facts import keep_lock
 from runtime.runs.lock.file import LOCK, read_lock
 from runtime.runs.manifest import how_it_began
-from runtime.runs.resume import differences
+from runtime.runs.resume import Resume, differences
 from runtime.runs.writer import ResumableError
 from runtime.training.events import Resumed, StageFinished, StepFinished
 from runtime.training.settings import Due, Interval, RunSettings
+from runtime.training.stage import Interrupted
 from runtime.training.state import TrainState
 from runtime.weights.params_file import read_params
-from runtime.workflows.run import Resume, prepare, run
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import run
 from runtime.workflows.verify import compare
 from tests import killing
-from tests.toy import CLASSES, STAGE, Watching, make_images, write_recipe
+from tests.toy import CLASSES, STAGE, make_images, write_recipe
 
 KILLS = 50
 STEPS = Interval(2, "steps")
@@ -169,7 +171,7 @@ def _stopped(recipe: Path, out: Path, step: int, stage: int = 1, **settings: Any
     """Run a recipe until so many steps of a stage are done, and drop it."""
 
     with pytest.raises(_Stop):
-        run(prepare(recipe), RunSettings(workers=0, interval=STEPS), out, Watching(_stop_at(stage, step)))
+        run(prepare(recipe), RunSettings(workers=0, interval=STEPS), out, observers=(_stop_at(stage, step),))
 
 
 def _stop_at(stage: int, step: int) -> Callable[[Any], None]:
@@ -181,7 +183,8 @@ def _stop_at(stage: int, step: int) -> Callable[[Any], None]:
 
 
 def _go_on(recipe: Path, out: Path, *, extend: bool = False, watch: Any = None) -> dict[str, Any]:
-    _, result = run(prepare(recipe), RunSettings(workers=0, interval=STEPS), None, watch, resume=Resume(out, extend))
+    settings, observers = RunSettings(workers=0, interval=STEPS), () if watch is None else (watch,)
+    _, result = run(prepare(recipe), settings, resume=Resume(out, extend), observers=observers)
     return result
 
 
@@ -211,7 +214,7 @@ def test_it_goes_on_behind_the_checkpoint_and_not_from_the_beginning(
     begun: tuple[Path, Path, dict[str, Any]], half: Path
 ) -> None:
     steps: list[Any] = []
-    _go_on(begun[0], half, watch=Watching(steps.append))
+    _go_on(begun[0], half, watch=steps.append)
     trained = [(event.stage, event.step) for event in steps if isinstance(event, StepFinished)]
     assert trained == [(1, step) for step in range(7, 12)]
     assert _left(half) == begun[2]
@@ -397,7 +400,7 @@ def test_a_run_whose_recipe_is_gone_keeps_its_settings(photos: Path, tmp_path: P
     recipe, out = _with_rate(tmp_path / "r.ftr", photos), tmp_path / "run"
     run(prepare(recipe, [SET[1]]), RunSettings(workers=0, interval=STEPS), tmp_path / "whole")
     with pytest.raises(_Stop):
-        run(prepare(recipe, [SET[1]]), RunSettings(workers=0, interval=STEPS), out, Watching(_stop_at(0, 5)))
+        run(prepare(recipe, [SET[1]]), RunSettings(workers=0, interval=STEPS), out, observers=(_stop_at(0, 5),))
     recipe.unlink()
     result = _go_on(out / "resolved.ftr", out)
     assert _left(out) == _left(tmp_path / "whole")
@@ -431,8 +434,8 @@ def test_a_longer_run_goes_on_with_the_recipe_that_made_it_longer(photos: Path, 
 def test_a_run_that_begins_again_says_so(begun: tuple[Path, Path, dict[str, Any]], half: Path) -> None:
     shutil.rmtree(half / "checkpoints")
     seen: list[Any] = []
-    _go_on(begun[0], half, watch=Watching(seen.append))
-    assert seen[0] == Resumed(0, 0, 0)
+    _go_on(begun[0], half, watch=seen.append)
+    assert [event for event in seen if isinstance(event, Resumed)] == [Resumed(0, 0, 0)]
 
 
 def test_an_image_that_changed_since_is_refused(
@@ -452,9 +455,9 @@ def test_other_versions_are_said_and_kept_in_the_lock(begun: tuple[Path, Path, d
     lock, now = half / LOCK, np.__version__
     lock.write_text(lock.read_text().replace(f'numpy = "{now}"', 'numpy = "1.0"'))
     seen: list[Any] = []
-    assert _go_on(begun[0], half, watch=Watching(seen.append))["resumed"] == [[["versions.numpy", "1.0", now]]]
-    assert isinstance(seen[0], Resumed)
-    assert seen[0].changed == (("versions.numpy", "1.0", now),)
+    assert _go_on(begun[0], half, watch=seen.append)["resumed"] == [[["versions.numpy", "1.0", now]]]
+    (resumed,) = [event for event in seen if isinstance(event, Resumed)]
+    assert resumed.changed == (("versions.numpy", "1.0", now),)
     facts = read_lock(lock).facts
     assert facts["resumed", "versions.numpy"] == f"1.0, then {now}"
     whole = {key: fact for key, fact in facts.items() if key[0] != "resumed"} | {("result", "weights"): "0" * 64}
@@ -464,12 +467,12 @@ def test_other_versions_are_said_and_kept_in_the_lock(begun: tuple[Path, Path, d
 def test_with_what_a_run_began_does_not_matter_when_it_begins_anew(photos: Path, tmp_path: Path) -> None:
     recipe, _ = _written(tmp_path, photos, "features kept")
     with pytest.raises(_Stop):
-        run(prepare(recipe), RunSettings(workers=0), tmp_path / "run", Watching(_stop_at(0, 2)))
+        run(prepare(recipe), RunSettings(workers=0), tmp_path / "run", observers=(_stop_at(0, 2),))
     assert newest(tmp_path / "run") is None
     lock = tmp_path / "run" / LOCK
     lock.write_text(lock.read_text().replace(f'numpy = "{np.__version__}"', 'numpy = "1.0"'))
     with pytest.raises(_Stop):
-        _go_on(recipe, tmp_path / "run", watch=Watching(_stop_at(0, 1)))
+        _go_on(recipe, tmp_path / "run", watch=_stop_at(0, 1))
     assert read_lock(lock).facts["versions", "numpy"] == np.__version__
     assert _go_on(recipe, tmp_path / "run")["resumed"] == []
     run(prepare(recipe), RunSettings(workers=0), tmp_path / "whole")
@@ -538,19 +541,30 @@ def _ends_with_a_full_disk(recipe: Path, out: Path) -> int:
     return 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, "caller", "observer"])
 def test_an_interrupted_run_goes_on_where_it_was(
-    begun: tuple[Path, Path, dict[str, Any]], tmp_path: Path, number: signal.Signals
+    begun: tuple[Path, Path, dict[str, Any]], tmp_path: Path, how: signal.Signals | str
 ) -> None:
+    ends, after = [], []
+
     def seen(event: Any) -> None:
         if isinstance(event, StepFinished) and (event.stage, event.step) == (1, 3):
-            os.kill(os.getpid(), number)
+            ends.append(event)
+            if how == "observer":
+                raise Interrupted
+            if how != "caller":
+                os.kill(os.getpid(), how)  # type: ignore[arg-type]
 
     where = RunSettings(workers=0, interval=Interval(1000, "steps"))
-    _, result = run(prepare(begun[0]), where, tmp_path / "run", Watching(seen))
+    out, should_stop = tmp_path / "run", (lambda: bool(ends)) if how == "caller" else lambda: False
+    _, result = run(prepare(begun[0]), where, out, observers=(seen, after.append), should_stop=should_stop)
+    number = None if isinstance(how, str) else how
     assert (result["status"], result["signal"]) == ("interrupted", number)
+    assert json.loads((out / "result.json").read_text())["status"] == "interrupted"
+    assert ends[0] in after
+    assert after[-1].step <= 6
     steps: list[Any] = []
-    _go_on(begun[0], tmp_path / "run", watch=Watching(steps.append))
+    _go_on(begun[0], tmp_path / "run", watch=steps.append)
     first = next(event for event in steps if isinstance(event, StepFinished))
     done = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert (first.stage, first.step > 3) == (1, True)
@@ -568,7 +582,7 @@ def test_going_back_after_an_epochs_end_goes_to_the_epoch_that_runs(photos: Path
             signal.raise_signal(signal.SIGINT)
 
     settings = RunSettings(workers=0, interval=Interval(1, "epochs"))
-    run(prepared, settings, tmp_path / "run", Watching(is_asked))
+    run(prepared, settings, tmp_path / "run", observers=(is_asked,))
     checkpoint = newest(tmp_path / "run")
     assert checkpoint is not None
     before = json.loads((tmp_path / f"run/checkpoints/{checkpoint.number - 1:06}.json").read_text())
@@ -591,9 +605,9 @@ def test_a_failure_says_that_it_can_go_on(photos: Path, tmp_path: Path) -> None:
             shutil.rmtree(copy / "train/red")
 
     with pytest.raises(ResumableError) as caught:
-        run(prepare(recipe), RunSettings(workers=0, cache=False), tmp_path / "run", Watching(seen))
+        run(prepare(recipe), RunSettings(workers=0, cache=False), tmp_path / "run", observers=(seen,))
     left = f'{tmp_path / "run"}/model.params has the weights that stage 2 "again" began with'
-    assert caught.value.note == f'{left}, of epoch 2 of stage 1 "all"\nto go on: ftr run --resume {tmp_path / "run"}'
+    assert caught.value.note == f'{left}, of epoch 2 of stage 1 "all"\nto resume: ftr run --resume {tmp_path / "run"}'
     shutil.copytree(photos / "train/red", copy / "train/red")
     _go_on(recipe, tmp_path / "run")
     assert (tmp_path / "run/model.params").read_bytes() == (whole / "model.params").read_bytes()

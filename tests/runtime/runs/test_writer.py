@@ -24,12 +24,14 @@ from runtime.cli import app
 from runtime.reporting.curves import CURVES, draw_curves
 from runtime.runs.folder import Record
 from runtime.runs.lock.file import LOCK, read_lock
+from runtime.runs.resume import Resume
 from runtime.runs.trained import load
 from runtime.system.best_effort import attempt
 from runtime.tasks.classification.metrics import METRICS
 from runtime.training.events import Evaluated, StageStarted, StepFinished
 from runtime.training.settings import RunSettings
-from runtime.workflows.run import Resume, prepare, run
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import run
 from runtime.workflows.verify import compare
 
 train = partial(train_plainly, extras=(CURVES,))

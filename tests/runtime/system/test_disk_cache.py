@@ -19,6 +19,7 @@ from paths import ROOT
 from PIL import Image
 from toy import make_images, write_recipe
 
+from runtime.backend.device import device_context
 from runtime.cli import app
 from runtime.data import fingerprints as origins
 from runtime.runs.trained import evaluate, load
@@ -26,9 +27,10 @@ from runtime.system.cache import disk as feature_cache
 from runtime.system.cache import rows as row_file
 from runtime.system.cache.disk import CachedRows, FeatureCache, cache_folder
 from runtime.system.cache.rows import RECORD_BYTES, RowFile
-from runtime.training.events import Event, FeaturesComputed
+from runtime.training.events import Event, FeaturesComputed, ImagesChecked, Preliminary
 from runtime.training.settings import RunSettings
-from runtime.workflows.run import device_context, prepare, run
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import run
 
 STAGES = """
 stage "head" {
@@ -59,17 +61,16 @@ class Watching:
         self.computed = 0
         self.checked: list[int] = []
 
-    def checking(self, done: int, total: int) -> None:
-        self.checked.append(done)
-
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Preliminary | Event) -> None:
+        if isinstance(event, ImagesChecked):
+            self.checked.append(event.done)
         if isinstance(event, FeaturesComputed) and event.done == event.total:
             self.computed += event.total
 
 
 def trained(recipe: Path, out: Path, **settings: Any) -> tuple[bytes, int]:
     watch = Watching()
-    run(prepare(recipe), RunSettings(workers=2, **settings), out, watch)
+    run(prepare(recipe), RunSettings(workers=2, **settings), out, observers=(watch,))
     return (out / "model.params").read_bytes(), watch.computed
 
 
@@ -189,7 +190,7 @@ def test_images_known_to_be_sound_are_not_opened_and_broken_ones_always(photos: 
     recipe = write_recipe(tmp_path / "r.ftr", photos, HEAD, data="  on_error = skip\n")
     for name, opened in (("a", TRAIN + VALID + TEST), ("b", 1)):
         watch = Watching()
-        _, result = run(prepare(recipe), RunSettings(), tmp_path / name, watch)
+        _, result = run(prepare(recipe), RunSettings(), tmp_path / name, observers=(watch,))
         assert [Path(path) for path, _ in result["skipped_images"]] == [broken]
         assert watch.checked[-1] == TRAIN + VALID + TEST
         hashed = TRAIN + VALID + TEST if name == "a" else 1  # for the lock, each file once
@@ -225,7 +226,7 @@ def test_where_the_disk_refuses_the_run_goes_on_and_says_so_once(
     recipe = write_recipe(tmp_path / "r.ftr", photos, HEAD)
     with caplog.at_level(logging.WARNING):
         found, _ = trained(recipe, tmp_path / "a")
-    assert len([record for record in caplog.records if "not kept" in record.getMessage()]) == 1
+    assert len([record for record in caplog.records if "not cached" in record.getMessage()]) == 1
     assert len(found) > 1000
 
 
@@ -340,7 +341,8 @@ import sys
 from pathlib import Path
 from runtime.runs import writer
 from runtime.training.settings import RunSettings
-from runtime.workflows.run import prepare, run
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import run
 writer.export_model = lambda *_: None
 run(prepare(Path(sys.argv[1])), RunSettings(), Path(sys.argv[2]))
 """

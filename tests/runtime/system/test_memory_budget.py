@@ -29,7 +29,8 @@ from pathlib import Path
 from runtime.features import store
 from runtime.runs import writer
 from runtime.training.settings import RunSettings
-from runtime.workflows.run import prepare, run
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import run
 recipe, out, memory, disk = sys.argv[1:]
 store.MEMORY_BYTES, store.DISK_BYTES = int(memory), int(disk)
 writer.export_model = lambda *_: None

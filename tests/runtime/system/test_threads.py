@@ -63,7 +63,7 @@ def test_a_system_that_allows_no_thread_suffices(shim: Path, recipe: Path, words
     done = ftr(*words, cwd=recipe.parent, LD_PRELOAD=str(shim), ALLOWED="0")
     assert done.returncode == 0, done.stderr
     assert "the system allows 0 more threads" in done.stderr
-    assert "arithmetic has 1, and takes longer" in done.stderr
+    assert "arithmetic uses 1, and takes longer" in done.stderr
     assert "OpenBLAS" not in done.stderr
 
 

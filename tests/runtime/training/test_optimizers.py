@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from runtime.backend.mx import autograd, gluon, mx, nd
-from runtime.training import optimizers
+from runtime.training import gradients, optimizers
 
 SHAPES = {"weight": (3, 4), "bias": (3,), "gamma": (3,)}
 SCALES = {"weight": 1.0, "bias": 1.0, "gamma": 0.25}
@@ -124,14 +124,27 @@ def test_follows_its_rule(case: str, decay_norms: bool) -> None:
     trainer = net.trainer(name, args, decay_norms=decay_norms)
     expected, states = net.values(), {n: {} for n in SHAPES}
     for rate in RATES:
-        gradients = net.backward()
+        mean = net.backward()
         trainer.set_learning_rate(rate)
         trainer.step(BATCH)
         for n in SHAPES:
             decay = 0.1 if decay_norms or n == "weight" else 0.0
-            expected[n] = RULES[name](expected[n], gradients[n], rate * SCALES[n], decay, args, states[n])
+            expected[n] = RULES[name](expected[n], mean[n], rate * SCALES[n], decay, args, states[n])
     for n, value in net.values().items():
         np.testing.assert_allclose(value, expected[n], rtol=2e-5, atol=2e-6, err_msg=n)
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_keeps_as_many_arrays_as_its_row_says(case: str) -> None:
+    name, args = case.split()[0], CASES[case]
+    net = Fixture()
+    trainer = net.trainer(name, args)
+    net.backward()
+    trainer.step(BATCH)
+    for index, param in enumerate(net.ordered):
+        state = trainer._updaters[0].states[index]
+        kept = [each for each in (state if isinstance(state, list | tuple) else [state]) if each is not None]
+        assert [each.shape for each in kept] == [param.shape] * optimizers.OPTIMIZERS[name].arrays(args)
 
 
 def test_a_stage_inherits_no_scale_and_no_exemption() -> None:
@@ -191,7 +204,7 @@ def test_the_batch_can_change_between_steps() -> None:
 def test_clips_each_element_of_the_mean_gradient(limit: float) -> None:
     net = Fixture()
     mean = net.backward()
-    optimizers.clip_by_value(net.ordered, limit, BATCH)
+    gradients.clip_by_value(net.ordered, BATCH, limit=limit)
     for n, param in net.params.items():
         expected = np.clip(mean[n], -limit, limit)
         np.testing.assert_allclose(param.grad().asnumpy() / BATCH, expected, rtol=1e-6)
@@ -202,7 +215,7 @@ def test_clips_the_norm_of_the_mean_gradient(limit: float) -> None:
     net = Fixture()
     mean = net.backward()
     norm = np.sqrt(sum(np.sum(g.astype(np.float64) ** 2) for g in mean.values()))
-    found = optimizers.clip_by_global_norm(net.ordered, limit, BATCH)
+    found = gradients.clip_by_global_norm(net.ordered, BATCH, norm=limit)
     assert found.asscalar() == pytest.approx(norm, rel=1e-5)
     for n, param in net.params.items():
         expected = mean[n] * min(1, limit / norm)
@@ -214,7 +227,7 @@ def test_clipping_leaves_a_gradient_of_nothing_alone() -> None:
     net.backward()
     for param in net.ordered:
         param.grad()[:] = 0
-    assert optimizers.clip_by_global_norm(net.ordered, 1.0, BATCH).asscalar() == 0
+    assert gradients.clip_by_global_norm(net.ordered, BATCH, norm=1.0).asscalar() == 0
     assert all((p.grad().asnumpy() == 0).all() for p in net.ordered)
 
 
@@ -223,7 +236,7 @@ def test_l1_is_the_gradient_of_the_penalty(decay_norms: bool) -> None:
     net = Fixture()
     net.params["weight"].data()[0, 0] = 0
     mean = net.backward()
-    optimizers.add_l1(net.ordered, 0.01, BATCH, decay_norms=decay_norms)
+    gradients.add_l1(net.ordered, 0.01, BATCH, decay_norms=decay_norms)
     for n, param in net.params.items():
         counts = decay_norms or n == "weight"
         expected = mean[n] + counts * 0.01 * np.sign(param.data().asnumpy())
@@ -232,7 +245,7 @@ def test_l1_is_the_gradient_of_the_penalty(decay_norms: bool) -> None:
 
 def test_l1_equals_the_same_term_in_the_loss() -> None:
     x = nd.array(np.random.default_rng(1).normal(size=(BATCH, 4)))
-    gradients = []
+    found = []
     for in_loss in (True, False):
         weight = Fixture().params["weight"]
         with autograd.record():
@@ -241,6 +254,6 @@ def test_l1_equals_the_same_term_in_the_loss() -> None:
                 loss = loss + 0.01 * weight.data().abs().sum()
         loss.backward()
         if not in_loss:
-            optimizers.add_l1([weight], 0.01, BATCH)
-        gradients.append(weight.grad().asnumpy())
-    np.testing.assert_allclose(*gradients, rtol=1e-6)
+            gradients.add_l1([weight], 0.01, BATCH)
+        found.append(weight.grad().asnumpy())
+    np.testing.assert_allclose(*found, rtol=1e-6)

@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 from packs import pack_run
-from toy import Watching, metrics, train, write_recipe
+from toy import metrics, train, write_recipe
 
 from recipe_lang.problem import RecipeError
 from runtime.runs.checkpoints import digest_of, newest
+from runtime.runs.resume import Resume
 from runtime.runs.trained import load
 from runtime.training.events import Evaluated, EvaluationStarted, StepFinished
 from runtime.training.settings import Interval, RunSettings
-from runtime.workflows.run import Resume, prepare, run
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import run
 
 HEAD = """
 stage "head" {
@@ -123,7 +125,7 @@ def interrupt(recipe: Path, out: Path, kind: type, at: tuple[int, int]) -> dict[
         if isinstance(event, kind) and (event.stage, event.epoch) == at and once:
             signal.raise_signal(once.pop())
 
-    return train(recipe, out, watch=Watching(seen))
+    return train(recipe, out, watch=seen)
 
 
 BEST = 'the best weights so far, of epoch 3 of stage 1 "head"'
@@ -180,7 +182,7 @@ def test_a_run_that_counted_from_0_goes_on_so(worse: Run, photos: Path, tmp_path
         if isinstance(event, StepFinished) and (event.stage, event.step) == (1, 6):
             signal.raise_signal(signal.SIGINT)
 
-    run(prepare(recipe), RunSettings(workers=0, interval=Interval(1, "steps")), out, Watching(seen))
+    run(prepare(recipe), RunSettings(workers=0, interval=Interval(1, "steps")), out, observers=(seen,))
     record = (out / "metrics.jsonl").read_text()
     (out / "metrics.jsonl").write_text(re.sub(r'stage": (\d)', lambda found: f'stage": {int(found[1]) - 1}', record))
     for path in (out / "checkpoints").glob("*.json"):

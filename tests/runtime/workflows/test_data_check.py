@@ -22,8 +22,9 @@ from recipe_lang.problem import RecipeError
 from runtime.cli import app
 from runtime.data.sets import list_sets
 from runtime.data.sources.packaged import digits
+from runtime.tasks.classification.suspects import suspects
+from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.vocabulary import VOCABULARY
-from runtime.workflows.data_check.labels import suspects
 from runtime.workflows.data_check.near_duplicates import near_pairs
 from runtime.workflows.data_check.thumbnails import look_at
 
@@ -242,7 +243,7 @@ def test_digits_look_alike_and_are_no_copies() -> None:
 def test_planted_wrong_labels_are_found() -> None:
     listing = digits()
     rows = np.stack([np.asarray(sample.image, np.float32).ravel() for sample in listing.samples])
-    labels = np.array([sample.label for sample in listing.samples])
+    labels = np.array([sample.target for sample in listing.samples])
     rng = np.random.default_rng(0)
     wrong = rng.choice(len(labels), len(labels) // 20, replace=False)
     labels[wrong] = (labels[wrong] + rng.integers(1, 10, len(wrong))) % 10
@@ -273,7 +274,7 @@ def with_list(recipe: Path, text: str) -> dict[str, set[str]]:
     recipe.with_name("out.txt").write_text(text, encoding="utf-8")
     if "exclude" not in recipe.read_text():
         recipe.write_text(recipe.read_text().replace("data {", 'data {\n  exclude = "out.txt"'))
-    sets = list_sets(check(load(recipe), VOCABULARY))
+    sets = list_sets(check(load(recipe), VOCABULARY), CLASSIFICATION)
     return {name: {sample.id for sample in listing.samples} for name, listing in sets.items()}
 
 
@@ -303,7 +304,7 @@ def test_lists_that_cannot_be_read(recipe: Path, content: bytes | None, code: st
     if content is not None:
         recipe.with_name("out.txt").write_bytes(content)
     with pytest.raises(RecipeError) as raised:
-        list_sets(check(load(recipe), VOCABULARY))
+        list_sets(check(load(recipe), VOCABULARY), CLASSIFICATION)
     assert [problem.code for problem in raised.value.problems] == [code]
 
 

@@ -78,7 +78,7 @@ def test_a_pulled_pack_is_the_one_of_its_revision(ftr: Ftr, hub: Hub, pack: Path
 @pytest.mark.parametrize(
     ("name", "variables", "words"),
     [
-        ("me/nothing", {}, "there is no such repository, or not for you"),
+        ("me/nothing", {}, "there is no such repository, or you have no access"),
         ("me/flowers@v9", {}, "it has no such revision"),
         ("me/empty", {}, "it has no `model.ftrpack`"),
         ("me/evil", {}, "error[E570]: what me/evil sends is not a pack"),

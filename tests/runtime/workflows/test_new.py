@@ -23,6 +23,7 @@ from recipe_lang.output.formatter import format_text
 from recipe_lang.syntax.parser import read_source
 from runtime.cli import app
 from runtime.data.sets import list_sets
+from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.new.recipe import _size
 
@@ -76,7 +77,7 @@ def unwrapped() -> str:
 
 
 def images(recipe: CheckedRecipe) -> dict[str, int]:
-    return {name: len(listing.samples) for name, listing in list_sets(recipe).items()}
+    return {name: len(listing.samples) for name, listing in list_sets(recipe, CLASSIFICATION).items()}
 
 
 def augments(recipe: CheckedRecipe) -> list[str]:
@@ -106,7 +107,7 @@ def test_folders_of_sets(new: New, tmp_path: Path, names: tuple[str, ...]) -> No
     (tmp_path / "pets" / "docs").mkdir()
     recipe = new(tmp_path / "pets")
     assert images(recipe) == {"train": 60, "valid": 20, "test": 10}
-    assert "Not used, since they are no sets: `docs`" in text()
+    assert "Not used, since they are not sets: `docs`" in text()
 
 
 def test_test_images_without_labels_are_left_out_and_said(new: New, tmp_path: Path) -> None:
@@ -162,12 +163,12 @@ def test_what_is_passed_over_is_said(new: New, tmp_path: Path) -> None:
     assert images(new(root)) == {"train": 32, "valid": 8}
     said = text().replace("\n# ", " ")
     assert "Passed over 2 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 dangling link." in said
-    assert "The first picture is used of files that hold more, as animations do: 1 of 40 image files looked at." in said
+    assert "Of files with several images, such as animations, the first is used: 1 of 40 image files looked at." in said
 
 
 def test_a_class_may_be_called_train(new: New, tmp_path: Path) -> None:
     recipe = new(photos(tmp_path / "traffic", {"car": 20, "train": 20}))
-    assert list_sets(recipe)["train"].classes == ("car", "train")
+    assert list_sets(recipe, CLASSIFICATION)["train"].names == ("car", "train")
 
 
 @pytest.mark.parametrize("place", ["flat", "flat/labels.csv", "beside", "rooted", "rooted/index.tsv"])
@@ -182,7 +183,7 @@ def test_tables(new: New, tmp_path: Path, place: str) -> None:
     table(tmp_path / "rooted" / "index.tsv", "label\tfile", *(f"{label}\t{name}" for name, label in rows))
     recipe = new(tmp_path / place)
     assert images(recipe) == {"train": 32, "valid": 8}
-    assert list_sets(recipe)["train"].classes == ("crack", "fine")
+    assert list_sets(recipe, CLASSIFICATION)["train"].names == ("crack", "fine")
 
 
 def test_tables_of_sets(new: New, tmp_path: Path) -> None:
@@ -201,7 +202,7 @@ def test_a_table_goes_before_folders_that_are_no_classes(new: New, tmp_path: Pat
     root = photos(tmp_path / "moles", {"part_1": 20, "part_2": 20})
     rows = [f"part_{part}/{number}.png,{'ab'[number % 2]}x,{number % 5}" for part in (1, 2) for number in range(20)]
     table(root / "meta.csv", "path,dx,age", *rows)
-    assert list_sets(new(root))["train"].classes == ("ax", "bx")
+    assert list_sets(new(root), CLASSIFICATION)["train"].names == ("ax", "bx")
     assert "other columns could be meant: `age`" in text().replace("\n#", "")
 
 
@@ -229,7 +230,7 @@ def test_a_folder_goes_before_a_packaged_set_of_its_name(new: New, tmp_path: Pat
 def test_names_of_all_kinds(new: New, tmp_path: Path, name: str) -> None:
     root = photos(tmp_path / name, {name: 20, "b\n}": 20})
     recipe = new(root)
-    assert list_sets(recipe)["train"].classes == tuple(sorted((name, "b\n}")))
+    assert list_sets(recipe, CLASSIFICATION)["train"].names == tuple(sorted((name, "b\n}")))
     assert call(root)[0] == 0  # and a file of that name can be made
 
 
@@ -285,8 +286,8 @@ def test_transparency_is_laid_over_what_it_can_be_seen_on(new: New, tmp_path: Pa
     assert [(step.value.name, step.value["ground"]) for step in recipe.block("data")["prepare"]] == [
         ("flatten_alpha", ground)
     ]
-    assert f"16 of 16 images looked at are transparent: laid over {ground}" in unwrapped()
-    assert ("vanish over white" in unwrapped()) == (ground == "black")
+    assert f"16 of 16 images looked at are transparent: flattened onto {ground}" in unwrapped()
+    assert ("vanish on white" in unwrapped()) == (ground == "black")
 
 
 def test_values_that_end_early_get_their_white(new: New, tmp_path: Path) -> None:
@@ -335,21 +336,21 @@ def test_very_unequal_classes_are_no_surprise_to_the_plan(new: New, tmp_path: Pa
     """Too few images choose no epoch, so nothing looks at the classes alike: the recipe says so itself."""
     from planned import net_facts
 
-    from runtime.compile.compiler import compile_plan, needs_sides
+    from runtime.compile.compiler import compile_plan
     from runtime.compile.data_advice import plan_advice
-    from runtime.data.sets import data_facts
+    from runtime.compile.facts import data_facts
 
     def advised(name: str, counts: Mapping[str, int]) -> list[str]:
         Path("made.ftr").unlink(missing_ok=True)
         recipe = new(photos(tmp_path / name, counts))
-        listings = list_sets(recipe)
-        plan = compile_plan(recipe, data_facts(listings, with_sides=needs_sides(recipe)), net_facts(7))
+        listings = list_sets(recipe, CLASSIFICATION)
+        plan = compile_plan(recipe, data_facts(listings, recipe), net_facts(7))
         return [problem.code for problem in plan_advice(recipe, plan, listings)]
 
     assert advised("unequal", {"ab": 40, "cd": 2}) == ["W741"]
     assert "allow: W740" in text()
     assert "1 of the classes has fewer than 10 images, too few to judge it by" in text().replace("\n#         ", "")
-    assert "21 images a class, 2 of the smallest, are too few" in text()
+    assert "21 images a class, 2 in the smallest, are too few" in text()
     assert advised("less", {"ab": 60, "cd": 13}) == []
     assert "allow" not in text()
     assert advised("many", {"ab": 400, "cd": 40}) == []
@@ -513,11 +514,11 @@ def _name_of_bytes(root: Path) -> str:
         (_misspelt, "E535", "did you mean `digits`"),
         (_empty, "E502", "nothing to read"),
         (_loose, "E502", "2 images directly inside"),
-        (_one_class, "E505", "one class only: `cats`"),
+        (_one_class, "E505", "only one class: `cats`"),
         (_unreadable, "E530", "none of the 4 images.*it is a web page"),
         (_empty_class, "E504", r"1 \.heic \(HEIC: convert it to JPEG or PNG\)"),
         (_one_each, "E516", "valid set has 0 images"),
-        (_a_picture, "E506", "it is no text: line 3 holds a NUL byte"),
+        (_a_picture, "E506", "it is not text: line 3 holds a NUL byte"),
         (_prose, "E531", "its columns are"),
         (_empty_file, "E506", "it is empty"),
         (_no_header, "E531", "put a line with the columns' names above it"),
@@ -525,7 +526,7 @@ def _name_of_bytes(root: Path) -> str:
         (_one_hot, "E532", "each row has a single 1 in `cat`, `dog`: put a column `label`"),
         (_no_labels, "E532", "its columns are `file`, `age`"),
         (_missing_images, "E508", "photo/0.png"),
-        (_one_label, "E505", "one class only: `cat`"),
+        (_one_label, "E505", "only one class: `cat`"),
         (_strange_class, "E514", "`other`"),
         (_name_of_bytes, "E534", "not valid UTF-8"),
     ],
@@ -600,7 +601,8 @@ finally:
 
 def test_the_recipe_runs(new: New, tmp_path: Path) -> None:
     from runtime.training.settings import RunSettings
-    from runtime.workflows.run import prepare, run
+    from runtime.workflows.preparation import prepare
+    from runtime.workflows.run import run
 
     rng = np.random.default_rng(0)
     for shade, name in enumerate(("dark", "light")):

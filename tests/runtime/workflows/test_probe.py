@@ -20,7 +20,7 @@ from runtime.features.prefix import Level, Prefix
 from runtime.training.settings import RunSettings
 from runtime.workflows.cost.duration import KeptRows
 from runtime.workflows.cost.probe import Probe, probe
-from runtime.workflows.run import prepare
+from runtime.workflows.preparation import prepare
 
 HEAD = 'stage "head" {\n  train = head\n  for = 3 epochs\n}\n'
 TOP = 'stage "top" {\n  train = base.block3 .. head\n  for = 2 epochs\n}\n'

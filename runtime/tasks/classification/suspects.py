@@ -1,6 +1,6 @@
 """Which labels may be wrong: those that a model which has not seen the image would be the surest to change.
 
-In go what the network's base gives of each image and the labels; out come suspects, the surest first. Each fifth of
+In go the features of images and their labels; out come suspects, the surest first. Each fifth of
 the images is judged by a logistic regression on the other four (scikit-learn), so that no label vouches for itself. A
 label is suspected where its probability is far below what is usual in its class, and another class is likelier: the
 thresholds by class and the ranking by self-confidence of confident learning (Northcutt, Jiang and Chuang 2021, Journal
@@ -10,22 +10,14 @@ of Artificial Intelligence Research 70). Of 89 labels of the digits that were ma
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from runtime.backend.mx import mx
-from runtime.data.sets import Sets
-from runtime.features.inputs import SetInputs, kept_rows
-from runtime.models.network import frozen_units, start_weights
-from runtime.system.cache.disk import FeatureCache
 from runtime.system.random import generator
-from runtime.training.stage import features_of
-from runtime.workflows.data_check.check import DataReport, Group, all_seen
-from runtime.workflows.run import Prepared
 
 Floats = npt.NDArray[Any]
 Labels = npt.NDArray[np.int64]
@@ -109,63 +101,3 @@ def _folds(labels: Labels, together: Iterable[Sequence[int]], seed: int) -> Labe
     for places in together:
         folds[list(places)] = folds[places[0]]
     return folds
-
-
-def with_suspects(
-    report: DataReport,
-    prepared: Prepared,
-    workers: int,
-    cache: FeatureCache | None,
-    progress: Callable[[str, int, int], None],
-) -> DataReport:
-    """Return the report with the labels that may be wrong, by what the recipe's base gives of its images."""
-    seen, samples = all_seen(prepared.listings, ())
-    broken = {(group.images[0].set, group.images[0].id) for group in report.found.get("broken", ())}
-    sound = [place for place, image in enumerate(seen) if (image.set, image.id) not in broken]
-    position = {place: number for number, place in enumerate(sound)}
-    rows = _rows(prepared, broken, workers, cache, progress)
-    labels = np.array([samples[place].label for place in sound], np.int64)
-    together = [[position[place] for place in places if place in position] for places in report.together]
-    progress("judging the labels", 0, len(sound))
-    found = suspects(rows, labels, [places for places in together if places], prepared.plan.seed)
-    groups = tuple(
-        Group(
-            (report.seen[sound[each.place]],),
-            f"looks like {report.classes[each.likely]} ({each.probability:.0%}; as labelled {each.own:.0%})",
-        )
-        for each in found
-    )
-    return replace(report, found={**report.found, "suspects": groups}) if groups else report
-
-
-def _rows(
-    prepared: Prepared,
-    broken: set[tuple[str, str]],
-    workers: int,
-    cache: FeatureCache | None,
-    progress: Callable[[str, int, int], None],
-) -> Floats:
-    """Return what the base gives of each sound image of all sets, float32 (images, numbers)."""
-    plan, model, context = prepared.plan, prepared.model, mx.cpu()
-    start_weights(model, plan.base, plan.seed, context)
-    samples = {
-        name: tuple(sample for sample in listing.samples if (name, sample.id) not in broken)
-        for name, listing in prepared.listings.items()
-    }
-    sets = Sets(plan.data, plan.seed, samples, workers)
-    features = features_of(model, plan.base, sets, context, fuse=True, keep=True, cache=cache)
-    cut = frozen_units(model, len(model.parts) - 1)
-    later = [frozen_units(model, stage.cut) for stage in plan.stages[1:]]  # as a run cuts it: it finds the same rows
-    rows = []
-    try:
-        prefix = features.prefix(cut, later, kept_rows(plan) + sum(map(len, samples.values())))
-        inputs = SetInputs(sets, prefix)
-        for name in samples:
-            for done, total in inputs.fill_evaluation(name):
-                progress(f"frozen part, {name}", done, total)
-            for values, labels in inputs.evaluation(name):
-                batch = values[: len(labels)].asnumpy()
-                rows.append(batch.reshape(len(labels), -1))
-    finally:
-        features.close()
-    return np.concatenate(rows)

@@ -1,0 +1,34 @@
+"""Kinds of targets, and what is asked of those of a set. What they mean is the business of a task.
+
+A source gives targets of one kind, a task takes one: `CLASS`, a position in the listing's names, or `NUMBERS`, a tuple
+of a float for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from recipe_lang.problem import Problem
+
+if TYPE_CHECKING:
+    from runtime.data.listing import Listing
+
+CLASS, NUMBERS = "class", "numbers"
+
+
+class SetRules(Protocol):
+    """What a task asks of the targets of sets."""
+
+    def strata(self, listing: Listing) -> Mapping[str, int]:
+        """Return the stratum of each sample by its id: parts are drawn from each stratum alike."""
+
+    def align(self, listing: Listing, names: tuple[str, ...], set_name: str) -> Listing:
+        """Return a listing with its targets as those of training, whose names these are.
+
+        Raises:
+            RecipeError: it has targets that training has not.
+        """
+
+    def problems(self, sets: Mapping[str, Listing]) -> list[Problem]:
+        """Return what makes targets unusable; `train` among the sets is the training set."""

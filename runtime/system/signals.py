@@ -1,0 +1,53 @@
+"""Signals that ask a process to stop, noted instead of obeyed, so that work ends where it can be taken up again."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+_ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_TWICE_S = 0.2
+
+
+@dataclass(slots=True)
+class StopSignal:
+    """The first signal that asked the process to stop, by its number; None while there was none."""
+
+    number: int | None = None
+
+    def should_stop(self) -> bool:
+        """Whether a signal came."""
+        return self.number is not None
+
+
+@contextmanager
+def stop_signal() -> Iterator[StopSignal]:
+    """Note SIGINT, SIGTERM and SIGHUP for as long as the block lasts; a second SIGINT raises `KeyboardInterrupt`.
+
+    What is ignored stays so (nohup). Outside of the main thread signals are the caller's business.
+    """
+    stop = StopSignal()
+    since = 0.0
+
+    def note(number: int, _: object) -> None:
+        nonlocal since
+        if stop.number is None:
+            stop.number, since = number, time.monotonic()
+        # One signal may come twice: to the whole group, and passed on by the parent.
+        elif number == signal.SIGINT and time.monotonic() - since > _TWICE_S:
+            raise KeyboardInterrupt
+
+    wanted = [each for each in _ASKING if signal.getsignal(each) is not signal.SIG_IGN]
+    try:
+        before = {number: signal.signal(number, note) for number in wanted}
+    except ValueError:  # not the main thread
+        yield stop
+        return
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,100 @@
+"""Classes as targets: positions in a listing's names, and what sets of them must satisfy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from recipe_lang.problem import Problem, RecipeError
+from recipe_lang.suggest import suggest
+from recipe_lang.words import listed, printable
+from runtime.data.listing import Listing
+from runtime.data.similar_labels import alike, meant
+from runtime.tasks.classification.problems import ClassWithoutImages, UnknownClass
+
+UNEQUAL = 5  # largest class to smallest, above which accuracy alone is advised against
+_SHOWN, _OUTPUTS = 8, 12  # on the screen
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFacts:
+    """The class names in order, and for each set the count of images of each class."""
+
+    classes: tuple[str, ...]
+    counts: Mapping[str, tuple[int, ...]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the outputs are called."""
+        return self.classes
+
+    def as_file(self) -> Any:
+        """Return the content of `classes.json`."""
+        return self.classes
+
+    def in_result(self) -> dict[str, Any]:
+        """Return what `result.json` has of them."""
+        return {"classes": list(self.classes)}
+
+    def row(self) -> tuple[str, str]:
+        """Return the row of `ftr plan --all`."""
+        pairs = [f"{printable(name)} ({n:,})" for name, n in zip(self.classes, self.counts["train"], strict=True)]
+        shown = ", ".join(pairs[:_SHOWN]) + (", …" if len(pairs) > _SHOWN else "")
+        return "classes", f"{len(pairs)}: {shown}"
+
+    def brief(self) -> str:
+        """Return what `ftr plan` says behind the training images."""
+        least, most = min(self.counts["train"]), max(self.counts["train"])
+        each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        return f" ({len(self.classes):,} classes of {each})"
+
+    def outputs(self) -> str:
+        """Return what an exported model gives."""
+        shown = ", ".join(self.classes[:_SHOWN])
+        more = ", …: see classes.json" if len(self.classes) > _SHOWN else ""
+        return f"scores of the classes, in this order: {shown}{more}"
+
+
+def class_counts(listing: Listing) -> tuple[int, ...]:
+    """Return the number of samples of each class, in the order of the names."""
+    found = Counter(sample.target for sample in listing.samples)
+    return tuple(found[label] for label in range(len(listing.names)))
+
+
+def align(listing: Listing, classes: tuple[str, ...], set_name: str) -> Listing:
+    """Return a listing with its labels renumbered, by class name, to the classes of training.
+
+    Classes that the listing lacks stay without samples. A class that training has not is dropped where it
+    has no image; else `RecipeError` names it and the set.
+    """
+    used = {label for label, count in enumerate(class_counts(listing)) if count}
+    unknown = tuple(name for label, name in enumerate(listing.names) if label in used and name not in classes)
+    if unknown:
+        nearest = _alike(unknown[0], classes)
+        raise RecipeError(UnknownClass(set_name=set_name, names=unknown, classes=classes, nearest=nearest))
+    position = {name: label for label, name in enumerate(classes)}
+    samples = tuple(replace(sample, target=position[listing.names[sample.target]]) for sample in listing.samples)
+    return replace(listing, samples=samples, names=classes)
+
+
+def _alike(name: str, classes: tuple[str, ...]) -> str:
+    """Return the class that a name may be meant as: one that reads the same, else one that is spelled much like it."""
+    return next((each for each in classes if meant(each) == meant(name)), suggest(name, classes))
+
+
+def without_images(sets: Mapping[str, Listing]) -> list[Problem]:
+    """Return the classes of `train` that have no image left there."""
+    train = sets["train"]
+    empty = tuple(name for name, count in zip(train.names, class_counts(train), strict=True) if not count)
+    return [ClassWithoutImages(names=empty)] if empty else []
+
+
+def findings(train: Listing) -> Iterator[tuple[str, str]]:
+    """Yield what `ftr data check` finds in the classes alone: that they are unequal, or may be one."""
+    pairs = sorted(zip(class_counts(train), train.names, strict=True))
+    (few, least), (many, most) = pairs[0], pairs[-1]
+    if many > UNEQUAL * few:
+        yield "balance", f"{most} has {many:,} training images, {least} {few:,}"
+    yield from (("classes", listed(names, "and")) for names in alike(train.names, meant))

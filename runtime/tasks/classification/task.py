@@ -1,0 +1,164 @@
+"""Classification: one class for each image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from runtime.data.targets import CLASS
+from runtime.tasks.classification.losses import LOSSES
+from runtime.tasks.classification.metrics import METRICS, ClassEvaluator, telling
+from runtime.tasks.protocol import CardWords, Loss, Metric, loss_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from recipe_lang.check.checked import CheckedRecipe
+    from recipe_lang.problem import Problem
+    from runtime.data.listing import Listing
+    from runtime.plan.types import Plan, Step, TargetFacts
+    from runtime.tasks.classification.network import Prediction
+    from runtime.tasks.classification.targets import ClassFacts
+
+
+class Classification:
+    """The task's row and its functions, as `runtime/tasks/protocol.py` asks for them."""
+
+    name = "classification"
+    doc = "One class for each image."
+    target = CLASS
+    outputs = "classes"
+    head = "[dense(classes)]"
+    loss = "cross_entropy"
+    monitor = "accuracy"
+    losses: tuple[Loss, ...] = LOSSES
+    metrics: Mapping[str, Metric] = METRICS
+    shown: tuple[str, ...] = ("accuracy", "balanced_accuracy")
+    curves: tuple[str, ...] = ("accuracy", "balanced_accuracy", "f1")
+    file = "classes.json"
+    has_top = True
+    answers = "classes"
+    key = "class"
+
+    def strata(self, listing: Listing) -> Mapping[str, int]:
+        return {sample.id: sample.target for sample in listing.samples}
+
+    def align(self, listing: Listing, names: tuple[str, ...], set_name: str) -> Listing:
+        from runtime.tasks.classification.targets import align
+
+        return align(listing, names, set_name)
+
+    def problems(self, sets: Mapping[str, Listing]) -> list[Problem]:
+        from runtime.tasks.classification.targets import without_images
+
+        return without_images(sets)
+
+    def facts(self, sets: Mapping[str, Listing]) -> ClassFacts:
+        from runtime.tasks.classification.targets import ClassFacts, class_counts
+
+        return ClassFacts(sets["train"].names, {name: class_counts(each) for name, each in sets.items()})
+
+    def read(self, plain: Any) -> ClassFacts:
+        from runtime.tasks.classification.targets import ClassFacts
+
+        if not isinstance(plain, list) or not plain or not all(isinstance(name, str) for name in plain):
+            raise ValueError("`classes.json` is not a list of names")
+        return ClassFacts(tuple(plain), {})
+
+    def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return names
+
+    def group(self, target: int, names: tuple[str, ...]) -> str:
+        return names[target]
+
+    def text(self, target: int, names: tuple[str, ...]) -> str:
+        return names[target]
+
+    def contradict(self, one: str, other: str, *, nearly: bool) -> bool:
+        return one != other
+
+    def telling(self, facts: TargetFacts) -> tuple[str, ...]:
+        return telling(len(facts.names))
+
+    def advice(self, recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+        from runtime.tasks.classification.advice import RULES
+        from runtime.tasks.classification.targets import ClassFacts
+
+        facts = plan.data.target
+        assert isinstance(facts, ClassFacts)
+        for rule in RULES:
+            yield from rule(recipe, plan, facts)
+
+    def lost(self, recipe: CheckedRecipe, name: str, before: Listing, after: Listing) -> Iterator[Problem]:
+        from runtime.tasks.classification.advice import class_lost
+
+        return class_lost(recipe, name, before, after)
+
+    def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
+        from runtime.tasks.classification.targets import findings
+
+        return findings(sets["train"])
+
+    @staticmethod
+    def suspects(
+        rows: NDArray[Any],
+        targets: Sequence[Any],
+        together: Iterable[Sequence[int]],
+        seed: int,
+        facts: TargetFacts,
+    ) -> list[tuple[int, str]]:
+        import numpy as np
+
+        from runtime.tasks.classification.suspects import suspects
+
+        return [
+            (each.place, f"looks like {facts.names[each.likely]} ({each.probability:.0%}; as labelled {each.own:.0%})")
+            for each in suspects(rows, np.array(targets, np.int64), together, seed)
+        ]
+
+    def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.int32]:
+        import numpy as np
+
+        return np.array(targets, np.int32)
+
+    def head_block(self, base: Any, layers: Sequence[Step], facts: TargetFacts) -> Any:
+        from runtime.models.heads import head_block
+
+        return head_block(base, layers, {self.outputs: len(facts.names)})
+
+    def evaluator(self, facts: TargetFacts, loss: Step) -> ClassEvaluator:
+        return ClassEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
+
+    def predictions(self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int) -> list[Prediction]:
+        from runtime.tasks.classification.network import predictions
+
+        return predictions(outputs, images, facts.names, top)
+
+    def unreadable(self, image: str, error: str) -> Prediction:
+        from runtime.tasks.classification.network import Prediction
+
+        return Prediction(image, error=error)
+
+    def columns(self, facts: TargetFacts) -> tuple[str, ...]:
+        return ("class", "probability")
+
+    def exported(self, symbol: Any, facts: TargetFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
+        return symbol, {}
+
+    def card(self, facts: TargetFacts) -> CardWords:
+        return CardWords(
+            pipeline="image-classification",
+            tag="image-classification",
+            metrics=("accuracy", "balanced_accuracy", "f1", "precision", "recall", "top5", "loss"),
+            headline="accuracy",
+            sentence=f"Classifies images into {len(facts.names)} classes.",
+            warning="it always names one of its classes, even for an image that shows none of them.",
+            heading="Classes, in the order of the scores:",
+            entries=facts.names,
+            data="photos   # one folder per class",
+        )
+
+
+CLASSIFICATION = Classification()

@@ -1,0 +1,292 @@
+"""What a task is: everything that depends on the kind of target, behind one protocol.
+
+The language, the compiler, the loop, the run folder and the reports ask a `Task`; the sets of images, the network and
+the cached features get plain values of it (`runtime/data/targets.py`, a function that collates targets, one that builds
+a head). Importing a task loads neither NumPy nor MXNet: the methods that need them import them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan
+from typing import TYPE_CHECKING, Any, Protocol
+
+from recipe_lang.check.vocabulary import Entry
+from recipe_lang.problem import Problem
+from runtime.data.targets import SetRules
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from recipe_lang.check.checked import CheckedRecipe
+    from runtime.data.listing import Listing
+    from runtime.plan.types import Plan, Step, TargetFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric: what the number says, which way is better, between which bounds it lies, and how it is shown.
+
+    `noun` stands in sentences, `example` behind the name in a claim; `short` and `long` are the names in the lines of
+    epochs. A metric whose bounds are known to be 0 and 1 is a share.
+    """
+
+    doc: str
+    higher_is_better: bool
+    noun: str = ""
+    low: float | None = 0.0
+    high: float | None = 1.0
+    example: str = ">= 90%"
+    short: str = ""
+    long: str = ""
+
+    def text(self, value: float) -> str:
+        """Return a value as lines of epochs show it: three digits of a share, four of anything else."""
+        if isnan(value):
+            return "-"
+        return f"{value:.3f}" if self.high == 1.0 else f"{value:#.4g}"
+
+
+LOSS = Metric(
+    "Mean of the stage's own loss over the images, without label smoothing.",
+    higher_is_better=False,
+    noun="loss",
+    high=None,
+    example="<= 0.5",
+)
+"""The metric that every task has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A loss: its row, what training makes small, and how large it is of images that are measured.
+
+    `build` takes the recipe's arguments and returns a function of (F, outputs, targets), MXNet's operators and NDArrays
+    or symbols, which gives float32 (N,). `measure` takes them and NumPy arrays, (N, …) float32 and the collated
+    targets, and returns float64 (N,), the same on every processor; smoothing and the like play no part.
+    """
+
+    entry: Entry
+    build: Callable[[Mapping[str, Any]], Callable[[Any, Any, Any], Any]]
+    measure: Callable[[Mapping[str, Any], NDArray[np.float32], NDArray[Any]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table; `style` is how it is emphasized: `""`, `"good"` or `"faint"`."""
+
+    text: str
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a report. Columns in `left` are aligned to the left, the others to the right."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | Cell, ...], ...]
+    left: tuple[int, ...] = (0,)
+
+
+class Report(Protocol):
+    """All metrics of one evaluation, and its tables."""
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """Each of the task's metrics by name."""
+
+    @property
+    def images(self) -> int:
+        """How many images were measured."""
+
+    def in_result(self) -> dict[str, Any]:
+        """Return what `result.json` has of it behind the values."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `evaluate --json` has behind the values."""
+
+    def tables(self) -> Iterator[str | Table]:
+        """Yield what is shown below the line of metrics: sentences and tables."""
+
+
+class Evaluator(Protocol):
+    """Measures a network batch by batch; its memory grows with the images by a few numbers each."""
+
+    def update(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> None:
+        """Take the outputs and the collated targets of a batch, (N, …) both."""
+
+    def report(self) -> Report:
+        """Return the report on all batches.
+
+        Raises:
+            ValueError: there were none.
+        """
+
+
+class Prediction(Protocol):
+    """What a network says of an image, or why it could not be read."""
+
+    @property
+    def image(self) -> str:
+        """The image's path."""
+
+    @property
+    def error(self) -> str:
+        """Why it could not be read; empty where it could."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values, without image and error."""
+
+    def cells(self) -> tuple[str, ...]:
+        """Return its cells of a CSV file, between image and error; none where it could not be read."""
+
+    def text(self) -> str:
+        """Return it in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardWords:
+    """What a model card says of a task: its name on the Hugging Face hub, metrics in the order of columns, sentences.
+
+    `entries` are listed below `heading`, in the order of the outputs.
+    """
+
+    pipeline: str  # empty where the hub has no such task
+    tag: str
+    metrics: tuple[str, ...]
+    headline: str  # the metric that the hub shows
+    sentence: str
+    warning: str
+    heading: str
+    entries: tuple[str, ...]
+    data: str  # what `--data` of the example names
+
+
+class Suspects(Protocol):
+    """Finds targets that may be wrong."""
+
+    def __call__(
+        self,
+        rows: NDArray[Any],
+        targets: Sequence[Any],
+        together: Iterable[Sequence[int]],
+        seed: int,
+        facts: TargetFacts,
+    ) -> list[tuple[int, str]]:
+        """Return the positions of targets that may be wrong, each with a note, the surest first.
+
+        `rows` are the features of the images, float32 (N, features); `together` are positions of images that are the
+        same, and must not judge each other.
+        """
+
+
+class Task(SetRules, Protocol):
+    """A task. `TASKS` (`runtime/tasks/catalog.py`) has them by name.
+
+    `target` is the kind of targets that it takes (`runtime/data/targets.py`), `outputs` the word for their number in
+    the last layer. `head`, `loss` and `monitor` are defaults, the first two as a recipe writes them. `shown` are the
+    metrics of an epoch's line beside the monitored one, `curves` those that are drawn. `file` is the file of the run
+    folder that says what the outputs are.
+    """
+
+    name: str
+    doc: str
+    target: str
+    outputs: str
+    head: str
+    loss: str
+    monitor: str
+    losses: tuple[Loss, ...]
+    metrics: Mapping[str, Metric]
+    shown: tuple[str, ...]
+    curves: tuple[str, ...]
+    file: str
+    has_top: bool  # whether an image gets several answers, of which `predict --top` shows some
+    answers: str  # what predictions are called, above their column
+    key: str  # what a target is called in JSON
+
+    @property
+    def suspects(self) -> Suspects | None:
+        """What finds targets that may be wrong, where there is a way to."""
+
+    # What is known of the targets
+
+    def facts(self, sets: Mapping[str, Listing]) -> TargetFacts:
+        """Return what is known of the targets; `train` among the sets is the training set."""
+
+    def read(self, plain: Any) -> TargetFacts:
+        """Return what the content of `file` says, which may come from somebody else.
+
+        Raises:
+            ValueError: it is not what this task writes.
+        """
+
+    def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names of the groups in which images are counted: the classes, or one for all."""
+
+    def group(self, target: Any, names: tuple[str, ...]) -> str:
+        """Return the group of a target."""
+
+    def text(self, target: Any, names: tuple[str, ...]) -> str:
+        """Return a target as text, from which it could be had again."""
+
+    def contradict(self, one: str, other: str, *, nearly: bool) -> bool:
+        """Whether two targets of an image, as text, cannot both be right; `nearly`, if the images are only alike."""
+
+    def telling(self, facts: TargetFacts) -> tuple[str, ...]:
+        """Return the metrics that tell something, given the targets."""
+
+    # Advice
+
+    def advice(self, recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+        """Yield advice on the targets of a plan."""
+
+    def lost(self, recipe: CheckedRecipe, name: str, before: Listing, after: Listing) -> Iterator[Problem]:
+        """Yield advice on a set that has lost images."""
+
+    def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
+        """Yield what `ftr data check` finds in the targets alone: its kind and a note."""
+
+    # Training and answers
+
+    def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[Any]:
+        """Return one array of targets, as losses and evaluators take them."""
+
+    def head_block(self, base: Any, layers: Sequence[Step], facts: TargetFacts) -> Any:
+        """Return the Gluon block behind the base."""
+
+    def evaluator(self, facts: TargetFacts, loss: Step) -> Evaluator:
+        """Return what measures a network; `loss` is the stage's own."""
+
+    def predictions(self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int) -> Sequence[Prediction]:
+        """Return the predictions of a batch, an NDArray of which the first `len(images)` count."""
+
+    def unreadable(self, image: str, error: str) -> Prediction:
+        """Return the prediction of an image that cannot be read."""
+
+    def columns(self, facts: TargetFacts) -> tuple[str, ...]:
+        """Return the columns of predictions as CSV, between image and error."""
+
+    def exported(self, symbol: Any, facts: TargetFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
+        """Return the symbol that leaves ftr, in the units of the data, and the arrays that it needs besides."""
+
+    # Words
+
+    def card(self, facts: TargetFacts) -> CardWords:
+        """Return what a model card says of it."""
+
+
+def loss_of(task: Task, loss: Step) -> Loss:
+    """Return the row of a plan's loss."""
+    return next(each for each in task.losses if each.entry.name == loss.name)
+
+
+def counts(task: Task, listing: Listing) -> tuple[int, ...]:
+    """Return the number of images of each group of a set."""
+    found = dict.fromkeys(task.groups(listing.names), 0)
+    for sample in listing.samples:
+        found[task.group(sample.target, listing.names)] += 1
+    return tuple(found.values())

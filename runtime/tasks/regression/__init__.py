@@ -1,0 +1,1 @@
+"""One number, or several, for each image."""

@@ -1,0 +1,153 @@
+"""Regression: one number, or several, for each image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from runtime.data.targets import NUMBERS
+from runtime.tasks.protocol import CardWords, Loss, Metric, loss_of
+from runtime.tasks.regression.losses import LOSSES
+from runtime.tasks.regression.metrics import METRICS, NumberEvaluator
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from recipe_lang.check.checked import CheckedRecipe
+    from recipe_lang.problem import Problem
+    from runtime.data.listing import Listing
+    from runtime.plan.types import Plan, Step, TargetFacts
+    from runtime.tasks.regression.network import Prediction
+    from runtime.tasks.regression.targets import NumberFacts
+
+_ALL = "images"
+
+
+def _numbers(facts: TargetFacts) -> NumberFacts:
+    from runtime.tasks.regression.targets import NumberFacts
+
+    assert isinstance(facts, NumberFacts)
+    return facts
+
+
+class Regression:
+    """The task's row and its functions, as `runtime/tasks/protocol.py` asks for them."""
+
+    name = "regression"
+    doc = "One number for each image, or several."
+    target = NUMBERS
+    outputs = "targets"
+    head = "[dense(targets)]"
+    loss = "huber"
+    monitor = "mae"
+    losses: tuple[Loss, ...] = LOSSES
+    metrics: Mapping[str, Metric] = METRICS
+    shown: tuple[str, ...] = ("mae", "r2")
+    curves: tuple[str, ...] = ("r2", "spearman")
+    file = "targets.json"
+    has_top = False
+    answers = "values"
+    key = "target"
+
+    @property
+    def suspects(self) -> None:
+        return None
+
+    def strata(self, listing: Listing) -> Mapping[str, int]:
+        from runtime.tasks.regression.targets import strata
+
+        return strata(listing)
+
+    def align(self, listing: Listing, names: tuple[str, ...], set_name: str) -> Listing:
+        from runtime.tasks.regression.targets import align
+
+        return align(listing, names, set_name)
+
+    def problems(self, sets: Mapping[str, Listing]) -> list[Problem]:
+        from runtime.tasks.regression.targets import constant
+
+        return constant(sets)
+
+    def facts(self, sets: Mapping[str, Listing]) -> NumberFacts:
+        from runtime.tasks.regression.targets import facts
+
+        return facts(sets)
+
+    def read(self, plain: Any) -> NumberFacts:
+        from runtime.tasks.regression.targets import read
+
+        return read(plain)
+
+    def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return (_ALL,)
+
+    def group(self, target: tuple[float, ...], names: tuple[str, ...]) -> str:
+        return _ALL
+
+    def text(self, target: tuple[float, ...], names: tuple[str, ...]) -> str:
+        return ", ".join(map(repr, target))
+
+    def contradict(self, one: str, other: str, *, nearly: bool) -> bool:
+        return not nearly and one != other  # pictures in a row may have other numbers
+
+    def telling(self, facts: TargetFacts) -> tuple[str, ...]:
+        return tuple(METRICS)
+
+    def advice(self, recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+        return iter(())
+
+    def lost(self, recipe: CheckedRecipe, name: str, before: Listing, after: Listing) -> Iterator[Problem]:
+        return iter(())
+
+    def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
+        return iter(())
+
+    def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.float64]:
+        from runtime.tasks.regression.network import standardized
+
+        return standardized(targets, _numbers(facts))
+
+    def head_block(self, base: Any, layers: Sequence[Step], facts: TargetFacts) -> Any:
+        from runtime.models.heads import head_block
+
+        return head_block(base, layers, {self.outputs: len(facts.names)})
+
+    def evaluator(self, facts: TargetFacts, loss: Step) -> NumberEvaluator:
+        return NumberEvaluator(_numbers(facts), partial(loss_of(self, loss).measure, loss.args))
+
+    def predictions(self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int) -> list[Prediction]:
+        from runtime.tasks.regression.network import predictions
+
+        return predictions(outputs, images, _numbers(facts))
+
+    def unreadable(self, image: str, error: str) -> Prediction:
+        from runtime.tasks.regression.network import Prediction
+
+        return Prediction(image, error=error)
+
+    def columns(self, facts: TargetFacts) -> tuple[str, ...]:
+        return tuple(f"target_{name}" if name in ("image", "error") else name for name in facts.names)
+
+    def exported(self, symbol: Any, facts: TargetFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
+        from runtime.tasks.regression.network import exported
+
+        return exported(symbol, _numbers(facts))
+
+    def card(self, facts: TargetFacts) -> CardWords:
+        count = len(facts.names)
+        return CardWords(
+            pipeline="",
+            tag="image-regression",
+            metrics=("mae", "rmse", "r2", "spearman", "loss"),
+            headline="mae",
+            sentence=f"Predicts {'a number' if count == 1 else f'{count} numbers'} for each image.",
+            warning="it gives a number for any image, even for one like none of the data, and may leave their range.",
+            heading="Targets, in the order of the outputs:",
+            entries=facts.names,
+            data='\'csv("photos.csv", image = "file", target = "column")\'',
+        )
+
+
+REGRESSION = Regression()

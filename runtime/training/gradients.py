@@ -1,0 +1,107 @@
+"""What is done to gradients before the optimizer takes them: the L1 penalty and the clips, rows beside arithmetic.
+
+Gradients are sums over a batch, as `backward` of a per-image loss leaves them, and all is done in place; nothing waits
+for a result. The vocabulary reads the rows, so that nothing here imports MXNet or NumPy before it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from recipe_lang.check.vocabulary import Arg, Entry, Number
+
+
+def is_weight(param: Any) -> bool:
+    """Tell whether a Parameter is a weight: not a bias, nor a scale or shift of a norm.
+
+    Those have one axis, and every kernel and matrix has two or more.
+    """
+    return len(param.shape) > 1
+
+
+# --- the penalty -----------------------------------------------------------------------------
+
+L1 = Arg(
+    "l1",
+    Number(0, 10),
+    "Strength of the L1 penalty on weights: l1 times the sum of their absolute values is added to the loss.",
+    0.0,
+    examples=("l1 = 1e-5",),
+)
+
+
+def add_l1(params: Iterable[Any], strength: float, batch: int, *, decay_norms: bool = False) -> None:
+    """Add the gradient of `strength * sum(|w|)` to the summed gradients of `params`, in place.
+
+    This is what a penalty in the mean loss would add, 0 where a weight is exactly 0, without the cost of
+    recording it. Biases and norms are left out unless `decay_norms`.
+    """
+    for param in params:
+        if decay_norms or is_weight(param):
+            gradient = param.grad()
+            gradient += param.data().sign() * (strength * batch)
+
+
+# --- clips -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A way to clip gradients: `apply(params, batch, **args)`, the row's arguments behind the size of the batch."""
+
+    entry: Entry
+    apply: Callable[..., object]
+
+
+def clip_by_global_norm(params: Iterable[Any], batch: int, *, norm: float) -> Any:
+    """Scale all gradients by one factor so that the mean gradient's norm is at most `norm`, in place.
+
+    The norm is the Euclidean one over all of `params` together (Pascanu et al., arXiv 1211.5063). Returns
+    the norm of the mean gradient before clipping, an NDArray of shape (1,), not waited for.
+    """
+    from runtime.backend.mx import gluon
+
+    gradients = [param.grad() for param in params]
+    return gluon.utils.clip_global_norm(gradients, norm * batch, check_isfinite=False) / batch
+
+
+GLOBAL_NORM = Clip(
+    Entry(
+        "global_norm",
+        "Scales all gradients together so that their Euclidean norm is at most `norm`.",
+        (Arg("norm", Number(0, above=True), "Largest norm of the mean gradient."),),
+        source="Pascanu et al., arXiv 1211.5063",
+        formula="g the gradients of all that trains\ng = g min(1, norm / |g|)",
+        examples=("clip = global_norm(1.0)", "clip = global_norm(norm = 5)"),
+    ),
+    clip_by_global_norm,
+)
+
+
+def clip_by_value(params: Iterable[Any], batch: int, *, limit: float) -> None:
+    """Bring each element of the mean gradient into -limit .. limit, in place.
+
+    Done here and not by the optimizers' own `clip_gradient`, which some apply before and some after the
+    weight decay.
+    """
+    from runtime.backend.mx import nd
+
+    for param in params:
+        gradient = param.grad()
+        nd.clip(gradient, -limit * batch, limit * batch, out=gradient)
+
+
+VALUE = Clip(
+    Entry(
+        "value",
+        "Clips each element of the gradient to -limit .. limit.",
+        (Arg("limit", Number(0, above=True), "Largest absolute value of an element of the mean gradient."),),
+        examples=("clip = value(0.5)", "clip = value(limit = 0.5)"),
+    ),
+    clip_by_value,
+)
+
+CLIPS: dict[str, Clip] = {row.entry.name: row for row in (GLOBAL_NORM, VALUE)}
+"""The clips by name, in the order in which they are shown."""

@@ -1,0 +1,112 @@
+"""From a recipe file to all that is known before training: read, check, list the images, build the network, compile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from recipe_lang.check.checked import CheckedRecipe
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import load_source
+from recipe_lang.problem import Problem, RecipeError, ordered
+from recipe_lang.syntax.problems import Unreadable
+from runtime.compile.compiler import compile_plan, step
+from runtime.compile.data_advice import plan_advice
+from runtime.compile.facts import data_facts
+from runtime.compile.memory import Need, memory_need
+from runtime.data.listing import Listing
+from runtime.data.sets import Place, list_sets, under_root
+from runtime.data.sources.files import passed_over
+from runtime.data.sources.skipped import passed_line
+from runtime.models.network import Model, build_model, check_weights
+from runtime.plan.types import Plan
+from runtime.runs.recipe_files import read_recipe
+from runtime.system.memory import room
+from runtime.tasks.catalog import task_of
+from runtime.training.problems import OutOfMemory
+from runtime.vocabulary import VOCABULARY
+from runtime.vocabulary.rules import image_size
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The arguments of `prepare`, with whole paths: a run that resumes is prepared again."""
+
+    path: Path
+    settings: tuple[str, ...]
+    data_root: Path | None
+    outside: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A recipe with all that is known before training."""
+
+    recipe: CheckedRecipe
+    listings: Mapping[str, Listing]
+    model: Model
+    plan: Plan
+    need: Need
+    given: Given
+    advice: tuple[Problem, ...] = ()
+
+    def passed_over(self) -> str:
+        """Say in a line which files among the images take no part; nothing where there are none."""
+        return passed_line(passed_over(self.listings.values()))
+
+    def out_of_memory(self) -> Problem:
+        """Return what to say when memory is refused: with the place of the batch, and one that would fit."""
+        batch = self.plan.data.batch
+        fits = self.need.fitting(batch, room())
+        place = self.recipe.block("data").place("batch")
+        return OutOfMemory(span=place, batch=batch, fits=fits)
+
+
+def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = None, outside: bool = False) -> Prepared:
+    """Check a recipe, find its images, build its network and compile its plan. Nothing is trained or written.
+
+    `outside` allows parents outside of the folder of the recipe.
+
+    Raises:
+        RecipeError: something about the recipe, its data or its base is wrong.
+    """
+    recipe, listings = listed(path, settings, data_root, outside)
+    facts = data_facts(listings, recipe)
+    size, _ = image_size(recipe)
+    base, head = step(recipe.fields["base"]), [step(layer) for layer in recipe["head"]]
+    with Place(base.place):
+        check_weights(base)
+    model = build_model(base, head, size, partial(task_of(recipe).head_block, facts=facts.target))
+    plan = compile_plan(recipe, facts, model.facts())
+    need = memory_need(model, plan)
+    advice = ordered((*recipe.advice, *plan_advice(recipe, plan, listings, need)))
+    given = Given(path.absolute(), tuple(settings), data_root and data_root.absolute(), outside)
+    return Prepared(recipe, listings, model, plan, need, given, tuple(advice))
+
+
+def listed(
+    path: Path, settings: Sequence[str], data_root: Path | None, outside: bool
+) -> tuple[CheckedRecipe, dict[str, Listing]]:
+    """Check a recipe and find its images, as `prepare` does.
+
+    Raises:
+        RecipeError: something about the recipe or its data is wrong.
+    """
+    recipe = check(load_source(read_recipe(path), outside=outside), VOCABULARY, settings)
+    if data_root is not None:
+        recipe = under_root(recipe, data_root)
+    _check_paths(recipe)
+    return recipe, list_sets(recipe, task_of(recipe))
+
+
+def _check_paths(recipe: CheckedRecipe) -> None:
+    """Refuse paths that `resolved.ftr`, which is UTF-8 text, cannot hold: the run could not be loaded again."""
+    try:
+        for value in recipe.values():
+            if isinstance(value.value, Path | str):
+                str(Path(value.value).absolute()).encode()
+    except UnicodeEncodeError:
+        reason = "the path of the recipe or of its data is not UTF-8; rename it"
+        raise RecipeError(Unreadable(path=recipe.source.name, reason=reason)) from None

@@ -50,7 +50,7 @@ def take_steps(case: Case, kind: str) -> None:
     """Take a step of one kind of graph for each line of the input; print its CPU time, and at the end the peak."""
     import numpy as np
 
-    from runtime.backend.blocks import LossBlock
+    from runtime.backend.blocks import LossBlock, sequence
     from runtime.backend.freezing import prepare_stage
     from runtime.backend.graph_rewrite import fast_graph
     from runtime.backend.mx import autograd, mx, nd
@@ -73,8 +73,8 @@ def take_steps(case: Case, kind: str) -> None:
     values = nd.array(np.random.default_rng(0).normal(size=shape).astype(np.float32))
     for unit in units(model)[:first]:
         values = unit(values)
-    blocks = units(model)[first:]
-    net = fast_graph(blocks, values.shape, mx.cpu()) if kind == "fast" else one_by_one(blocks)
+    net = sequence(units(model)[first:])
+    net = fast_graph(net, [values.shape], mx.cpu()) if kind == "fast" else one_by_one(net)
     criterion, labels = LossBlock(cross_entropy({"label_smoothing": 0.0})), nd.array(np.arange(case["batch"]) % 10)
     for _ in sys.stdin:
         began = time.process_time()

@@ -110,6 +110,7 @@ def print_fused_speed(recipe: str) -> None:
     from runtime.backend.mx import mx, nd
     from runtime.data.sets import to_input
     from runtime.features.prefix import Features
+    from runtime.models.chain import Chain
     from runtime.models.network import frozen_units, units
 
     prepared = started(recipe)
@@ -123,13 +124,13 @@ def print_fused_speed(recipe: str) -> None:
     def prepare_input(images: Any) -> Any:
         return to_input(images, plan.mean, plan.std, mx.cpu())
 
-    features = Features(units(model), plan.batch, plan.size, mx.cpu(), prepare_input, keep=False)
+    features = Features(Chain(units(model)), plan.batch, plan.size, mx.cpu(), prepare_input, keep=False)
     prefix = features.prefix(cut, [], 0)
     images = np.random.default_rng(SEED).integers(0, 256, (plan.batch, plan.size, plan.size, 3)).astype(np.uint8)
     times = []
     for _ in range(15):
         begin = time.perf_counter()
-        prefix(images).wait_to_read()
+        prefix(images)[0].wait_to_read()
         times.append(time.perf_counter() - begin)
     nd.waitall()
     print(json.dumps({"images_per_s": plan.batch / float(np.median(times[5:]))}))

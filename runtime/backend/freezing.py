@@ -63,6 +63,16 @@ def cut(part_trains: Sequence[bool]) -> int:
     return next((index for index, trains in enumerate(part_trains) if trains), len(part_trains))
 
 
+def dropouts(block: Any) -> list[Any]:
+    """Return the dropout layers of a block, those too that pass everything."""
+    return [each for each in _blocks(block) if isinstance(each, nn.Dropout)]
+
+
+def drops(block: Any) -> bool:
+    """Whether a block, as it is set now, drops anything in training."""
+    return any(each._rate > 0 for each in dropouts(block))
+
+
 def _blocks(block: Any) -> Iterator[Any]:
     yield block
     for child in block._children.values():
@@ -92,7 +102,6 @@ def _set_norms(part: Any, live: Collection[Any], *, part_trains: bool) -> None:
 
 
 def _set_dropout(part: Any, *, passes: bool) -> None:
-    for block in _blocks(part):
-        if isinstance(block, nn.Dropout):
-            built = block.__dict__.setdefault("_built_rate", block._rate)
-            block._rate = 0.0 if passes else built
+    for block in dropouts(part):
+        built = block.__dict__.setdefault("_built_rate", block._rate)
+        block._rate = 0.0 if passes else built

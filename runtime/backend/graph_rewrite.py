@@ -1,8 +1,8 @@
 """The trained part of a network as a graph that trains fast.
 
-In: blocks that are ready for their stage, and the shape of what they get. Out: one block over the same parameters that
-computes the same, up to rounding, with operators whose gradients MXNet 1.9.1 has in a fast form. By which of these
-rules a graph is written depends on the level of the processor's instructions: by those that pay there
+In: a network that is ready for its stage, and the shapes of what it takes, one or several. Out: one block over the same
+parameters that computes the same, up to rounding, with operators whose gradients MXNet 1.9.1 has in a fast form. By
+which of these rules a graph is written depends on the level of the processor's instructions: by those that pay there
 (docs/fast-graph.md).
 
 * a batch norm right behind a convolution and the ReLU behind it as one operator. Of a ReLU6 the `clip` stays, or
@@ -10,6 +10,14 @@ rules a graph is written depends on the level of the processor's instructions: b
 * a depthwise convolution with a large kernel on a small image as a product of matrices. Its weights' gradient has no
   fast form there (kernels of 3 x 3 have one): 10 to 40 times slower than the forward pass.
 * what is cut out of a convolution's result is cut out behind its norm, where that takes no statistics of the batch.
+
+How it works. The network's symbol is a list of nodes (operator, name, attributes, inputs as numbers of nodes before
+it) and of heads, the nodes that are its outputs. `_Graph` goes through the old list once and writes a new one: for each
+node it adds the node as it was, or what a rule puts in its place, and notes under which number its result now stands;
+inputs and heads are looked up there. A rule may look at what reads a node (`readers`, heads among them): a result that
+something else reads is never joined away. The new graph keeps the names of parameters, so that a SymbolBlock over it
+shares them. Before it is used, its gradients on noise are compared with those of the graph as it was, with dropout left
+out of both; where they differ, the rule that joins layers is dropped, then all rules.
 """
 
 from __future__ import annotations
@@ -24,12 +32,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.backend.blocks import sequence
 from runtime.backend.mx import autograd, gluon, mx, nd
 from runtime.system.cpu import instructions
 
 Node = dict[str, Any]
 Values = npt.NDArray[np.float32]
+Shapes = Sequence[tuple[int, ...]]  # of a network's inputs, each (batch, channels, …)
 Entry = list[int]  # the number of a node, and which of its outputs
 
 _CELLS = 700  # of the input times the output: with more, the convolution on two cores is as fast as the product
@@ -43,38 +51,38 @@ _BLOCK = 8  # channels
 _BOUND = 3e-2  # of the gradient's norm: rounding is far smaller, a layout mixed up far larger
 
 
-def fast_graph(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> Any:
-    """Return blocks as one hybridized network for training at one shape (batch, channels, …).
+def fast_graph(net: Any, shapes: Shapes, context: Any) -> Any:
+    """Return a network hybridized for training on inputs of these shapes (batch, channels, …).
 
-    It predicts too. Parameters are shared; what the blocks are set to train, and how their norms behave, is fixed here.
-    When its gradients, tried on noise, are not those of the blocks, it is the blocks as they are: which memory layouts
+    It predicts too. Parameters are shared; what its blocks are set to train, and how their norms behave, is fixed here.
+    When its gradients, tried on noise, are not those of the network, it is the network as it is: which memory layouts
     meet, and whether MXNet handles them, depends on the processor.
     """
-    net = sequence(blocks)
-    symbol = net(mx.sym.var("data"))
-    rules = _rules_that_train_alike(net, symbol, (min(shape[0], _TRIED), *shape[1:]), context)
+    symbol = _symbol(net, shapes)
+    rules = _rules_that_train_alike(net, symbol, [(min(each[0], _TRIED), *each[1:]) for each in shapes], context)
     if rules:
-        net = _block(_Graph(symbol, shape, rules=rules), net.collect_params(), context)
+        net = _block(_Graph(symbol, shapes, rules=rules), net.collect_params(), context)
     net.hybridize(static_alloc=True, static_shape=not rules)  # as fast; less memory with this graph, more without
     return net
 
 
-def _rules_that_train_alike(net: Any, symbol: Any, shape: tuple[int, ...], context: Any) -> frozenset[str]:
+def _rules_that_train_alike(net: Any, symbol: Any, shapes: Shapes, context: Any) -> frozenset[str]:
     """Return the rules whose graph of a network that trains gives the same gradients; none where there are none."""
     parameters = net.collect_params()
     trained = [parameter for parameter in parameters.values() if parameter.grad_req != "null"]
     every = _RULES.get(instructions(), _ELSEWHERE)
-    plain = _Graph(symbol, shape, drops=False)
-    if not trained or _Graph(symbol, shape, drops=False, rules=every).operators() == plain.operators():
+    plain = _Graph(symbol, shapes, drops=False)
+    if not trained or _Graph(symbol, shapes, drops=False, rules=every).operators() == plain.operators():
         return frozenset()
     # Only gradients, which the next step overwrites, and what norms set in training are touched: copies take memory.
     before = {each: each.data().copy() for each in parameters.values() if len(each.shape) == 1}
     try:
-        _take_step(_block(plain, parameters, context), shape, context)
+        _take_step(_block(plain, parameters, context), shapes, context)
         expected = [parameter.grad().asnumpy() for parameter in trained]
         for rules in (every, every - {"join"}):
             with suppress(mx.MXNetError):
-                _take_step(_block(_Graph(symbol, shape, drops=False, rules=rules), parameters, context), shape, context)
+                graph = _Graph(symbol, shapes, drops=False, rules=rules)
+                _take_step(_block(graph, parameters, context), shapes, context)
                 if _are_alike(expected, (parameter.grad().asnumpy() for parameter in trained)):
                     return rules
     finally:
@@ -92,16 +100,25 @@ def _are_alike(expected: Sequence[Values], found: Iterable[Values]) -> bool:
     return bool(wrong <= _BOUND**2 * size)
 
 
-def predicting_graph(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> Any:
-    """Return blocks as one network, not hybridized yet, whose layers can be joined, for prediction at one shape.
+def predicting_graph(net: Any, shapes: Shapes, context: Any) -> Any:
+    """Return a network, not hybridized yet, whose layers can be joined, for prediction on inputs of these shapes.
 
     A part cut out of what a convolution gives stands between it and its norm; here it is cut behind the two.
     """
-    net = sequence(blocks)
-    graph = _Graph(net(mx.sym.var("data")), shape, predicts=True)
+    graph = _Graph(_symbol(net, shapes), shapes, predicts=True)
     if any(node["op"] == "slice" for node in graph.nodes):
         return _block(graph, net.collect_params(), context)
     return net
+
+
+def _symbol(net: Any, shapes: Shapes) -> Any:
+    """Return what a network makes of its inputs, which are named as Gluon names them."""
+    found = net(*map(mx.sym.var, _inputs(shapes)))
+    return mx.sym.Group(found) if isinstance(found, list) else found
+
+
+def _inputs(shapes: Shapes) -> list[str]:
+    return ["data"] if len(shapes) == 1 else [f"data{number}" for number in range(len(shapes))]
 
 
 def _block(graph: _Graph, parameters: Any, context: Any) -> Any:
@@ -110,7 +127,8 @@ def _block(graph: _Graph, parameters: Any, context: Any) -> Any:
     known.update(parameters)
     for name, values in graph.constants.items():
         known._params[name] = _parameter(name, "null", nd.array(values), context)
-    return gluon.SymbolBlock(graph.symbol(), mx.sym.var("data", dtype="float32"), params=known)
+    inputs = [mx.sym.var(name, dtype="float32") for name in _inputs(graph.given)]
+    return gluon.SymbolBlock(graph.symbol(), inputs, params=known)
 
 
 def _parameter(name: str, grad_req: str, values: Any, context: Any) -> Any:
@@ -120,15 +138,16 @@ def _parameter(name: str, grad_req: str, values: Any, context: Any) -> Any:
     return made
 
 
-def _take_step(block: Any, shape: tuple[int, ...], context: Any) -> None:
+def _take_step(block: Any, shapes: Shapes, context: Any) -> None:
     """Leave the gradients of a block for noise in its parameters."""
     block.hybridize()
     rng = np.random.default_rng(0)
-    noise = nd.array(rng.normal(size=shape), ctx=context)
+    noise = [nd.array(rng.normal(size=shape), ctx=context) for shape in shapes]
     with autograd.record():
-        scores = block(noise)
-        loss = (scores * nd.array(rng.normal(size=scores.shape), ctx=context)).sum()
-    loss.backward()
+        found = block(*noise)
+        outputs = found if isinstance(found, list) else [found]
+        losses = [(each * nd.array(rng.normal(size=each.shape), ctx=context)).sum() for each in outputs]
+    autograd.backward(losses)
     nd.waitall()
 
 
@@ -142,7 +161,7 @@ class _Graph:
     def __init__(
         self,
         symbol: Any,
-        shape: tuple[int, ...],
+        shapes: Shapes,
         *,
         drops: bool = True,
         predicts: bool = False,
@@ -151,7 +170,8 @@ class _Graph:
         graph = json.loads(symbol.tojson())
         self.attributes = graph["attrs"]
         self.old: list[Node] = graph["nodes"]
-        self.shapes = _shapes(symbol, shape)
+        self.given = shapes
+        self.shapes = _shapes(symbol, shapes)
         self.readers = Counter(entry[0] for node in self.old for entry in node["inputs"])
         self.readers.update(entry[0] for entry in graph["heads"])
         self.before_depthwise = {self.old[node["inputs"][0][0]]["name"] for node in self.old if _is_depthwise(node)}
@@ -302,11 +322,11 @@ def _relu(node: Node) -> float:
     return 0.0
 
 
-def _shapes(symbol: Any, shape: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:
+def _shapes(symbol: Any, shapes: Shapes) -> Mapping[str, tuple[int, ...]]:
     """Return the shape of each output and argument by name."""
     internals = symbol.get_internals()
-    _, shapes, _ = internals.infer_shape(data=shape)
-    return dict(zip(internals.list_outputs(), shapes, strict=True))
+    _, found, _ = internals.infer_shape(**dict(zip(_inputs(shapes), shapes, strict=True)))
+    return dict(zip(internals.list_outputs(), found, strict=True))
 
 
 def _taps(

@@ -17,13 +17,13 @@ from runtime.data.fingerprints import origin_of, view_key
 from runtime.data.listing import Sample
 from runtime.data.loader import Batch
 from runtime.data.sets import Sets
-from runtime.features.prefix import Pixels, Prefix, padded
+from runtime.features.prefix import Pixels, Prefix, Values, padded
 from runtime.features.store import Key
 from runtime.plan.types import Plan, StagePlan, Step
 from runtime.plan.views import View, draw_view, is_fixed, version, view_count
 from runtime.system.random import derive
 
-Inputs = Generator[tuple[Any, "npt.NDArray[Any]"], None, None]
+Inputs = Generator[tuple[Values, "npt.NDArray[Any]"], None, None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

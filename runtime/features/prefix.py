@@ -1,8 +1,18 @@
 """What the frozen part of a network makes of an image, computed once.
 
 A stage's frozen prefix always gives the same for the same image. `Prefix` runs it in predict mode, fused, and keeps
-what it gave by set, image and view; the stage's epochs, its evaluations and later stages take it from there. Where a
-later stage cuts the network earlier, its input is kept on the way. With a cache, rows come from the disk and go there.
+what it gave by set, image and view; the stage's epochs, its evaluations and later stages take it from there.
+
+How it works. The prefix is cut into levels: one ends where this stage begins to train, and one at each earlier place
+where a later stage will, so that the later stage's input is kept on the way. A level has a function (its piece of the
+network, made when it first runs), a table of this run, and with a cache a table on the disk. `fill` asks from the top
+down: what the last level's table or the disk has is done; of the rest, what the level below has starts there; what no
+level has is opened, named by its pixels, looked up on the disk once more, and else runs through all levels. What stands
+at a place is a tuple of arrays, one for each feature map that what follows takes (`runtime/models/chain.py`): for a
+classifier one, for a head over several taps as many.
+
+Which rows may be taken for which is decided by `Features` alone: tables of a run are kept by a digest of all weights
+before their place, tables of the disk by that and all else that a row's bits depend on (`_open`).
 """
 
 from __future__ import annotations
@@ -17,15 +27,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.backend.blocks import sequence
 from runtime.backend.fingerprint import arithmetic
 from runtime.backend.graph_rewrite import fast_graph, predicting_graph
 from runtime.backend.mx import array, mx, nd
 from runtime.data.fingerprints import pixels_key
-from runtime.features.store import KINDS, Budget, Key, Table, row_bytes
+from runtime.features.store import KINDS, Budget, Key, Shapes, Table, row_bytes
+from runtime.models.chain import Chain
 from runtime.system.cache.disk import CachedRows, FeatureCache
 
 Pixels = npt.NDArray[np.uint8]
+Values = tuple[Any, ...]  # NDArrays of one batch: what stands at a place of the network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +44,7 @@ class Level:
     """A piece of the prefix, from one cut to the next, and what is kept of its output: by this run, and on the disk."""
 
     end: int
-    run: Callable[[Any], Any]
+    run: Callable[[Values], Values]
     table: Table | None
     cached: CachedRows | None = None
 
@@ -61,9 +72,9 @@ class Prefix:
         """Whether what the prefix gives is kept."""
         return bool(self.levels) and self.levels[-1].table is not None
 
-    def __call__(self, images: Pixels) -> Any:
+    def __call__(self, images: Pixels) -> Values:
         """Run a full batch of uint8 images (N, H, W, 3) through the prefix; nothing is kept."""
-        values = self.to_input(images)
+        values: Values = (self.to_input(images),)
         for level in self.levels:
             values = level.run(values)
         return values
@@ -110,7 +121,7 @@ class Prefix:
         level.fetch({key: names[key] for key in keys})
         return [key for key in keys if key in level.table], [key for key in keys if key not in level.table]
 
-    def _kept(self, start: int, keys: Sequence[Key]) -> Iterator[tuple[Sequence[Key], Any]]:
+    def _kept(self, start: int, keys: Sequence[Key]) -> Iterator[tuple[Sequence[Key], Values]]:
         for first in range(0, len(keys), self.batch):
             chunk = keys[first : first + self.batch]
             yield chunk, self._rows_of(self.levels[start - 1], chunk)
@@ -120,7 +131,7 @@ class Prefix:
         keys: Sequence[Key],
         images: Callable[[Sequence[Key]], Generator[Pixels, None, None]],
         names: dict[Key, tuple[bytes, ...]],
-    ) -> Iterator[tuple[Sequence[Key], Any]]:
+    ) -> Iterator[tuple[Sequence[Key], Values | None]]:
         """Yield batches of keys with their input; without it those whose pixels the disk turns out to know."""
         waiting: list[tuple[Key, Pixels]] = []
         for first, batch in zip(range(0, len(keys), self.batch), images(keys), strict=True):
@@ -146,29 +157,29 @@ class Prefix:
             top.cached.add([(names[key], top.table.content(key)) for key in found])
         return found
 
-    def _batch(self, images: Sequence[tuple[Key, Pixels]]) -> tuple[Sequence[Key], Any]:
+    def _batch(self, images: Sequence[tuple[Key, Pixels]]) -> tuple[Sequence[Key], Values]:
         pixels = np.stack([each for _, each in images])
-        return [key for key, _ in images], self.to_input(padded(pixels, self.batch))
+        return [key for key, _ in images], (self.to_input(padded(pixels, self.batch)),)
 
-    def _up(self, start: int, keys: Sequence[Key], values: Any, names: Mapping[Key, Sequence[bytes]]) -> None:
+    def _up(self, start: int, keys: Sequence[Key], values: Values, names: Mapping[Key, Sequence[bytes]]) -> None:
         """Run a batch through the levels from `start` on, and keep what each gives."""
         for level in self.levels[start:]:
             values = level.run(values)
             if level.table is not None:
                 new = [number for number, key in enumerate(keys) if key not in level.table]
-                level.table.put([keys[number] for number in new], values.asnumpy()[new])
+                level.table.put([keys[number] for number in new], [each.asnumpy()[new] for each in values])
                 if level.cached is not None:
                     level.cached.add([(names[keys[n]], level.table.content(keys[n])) for n in new])
                 if level.table.rounds:  # what follows is the same whether it starts from here or from what is kept
                     values = self._rows_of(level, keys)
 
-    def take(self, keys: Sequence[Key]) -> Any:
-        """Return what is kept of keys, padded to a full batch, as an NDArray."""
+    def take(self, keys: Sequence[Key]) -> Values:
+        """Return what is kept of keys, padded to a full batch, as NDArrays."""
         return self._rows_of(self.levels[-1], keys)
 
-    def _rows_of(self, level: Level, keys: Sequence[Key]) -> Any:
+    def _rows_of(self, level: Level, keys: Sequence[Key]) -> Values:
         assert level.table is not None
-        return array(padded(level.table.take(keys), self.batch), ctx=self.context)
+        return tuple(array(padded(rows, self.batch), ctx=self.context) for rows in level.table.take(keys))
 
 
 def padded(rows: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
@@ -181,12 +192,12 @@ def padded(rows: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
 class Features:
     """Makes the prefixes of a run's stages, and holds what they share.
 
-    `units` are the network's blocks in the order in which they run; `rows` is how many images and views there are.
-    `cache` keeps rows for later runs. `identity` are plain values on which a row depends beside the network: how
-    pixels become input; `about` is what a list of the cache shows. `precision` is how rows are kept, `full` or `half`.
+    `chain` is the network. `cache` keeps rows for later runs. `identity` are plain values on which a row depends beside
+    the network: how pixels become input; `about` is what a list of the cache shows. `precision` is how rows are kept,
+    `full` or `half`.
     """
 
-    units: Sequence[Any]
+    chain: Chain
     batch: int
     size: int
     context: Any
@@ -203,7 +214,7 @@ class Features:
     _plain: dict[int, Any] = field(default_factory=dict)  # what predicts behind a cut; None where layers are joined
 
     def prefix(self, cut: int, later: Sequence[int], rows: int) -> Prefix:
-        """Return the prefix of a stage whose frozen units are the first `cut`.
+        """Return the prefix of a stage whose frozen blocks are the first `cut`.
 
         `later` are the cuts of the stages to come; `rows` is how many images and views the stage can ask for. What an
         earlier prefix had open in the cache is closed.
@@ -226,27 +237,30 @@ class Features:
         return Prefix(tuple(levels), self.batch, self.context, self.to_input)
 
     def training(self, cut: int) -> Any:
-        """Return the network behind its first `cut` units, hybridized, as a stage trains it."""
-        blocks = self.units[cut:]
+        """Return the network behind its first `cut` blocks, hybridized, as a stage trains it.
+
+        It takes what the prefix gives, each array as an argument.
+        """
         self._unjoined(cut)  # tried with the weights of now: those of a later time may be no numbers
-        return fast_graph(blocks, (self.batch, *self._input(cut)), self.context) if self.fuse else one_by_one(blocks)
+        net = self.chain.net(cut, self._end)
+        return fast_graph(net, self._batches(cut, self._end), self.context) if self.fuse else one_by_one(net)
 
     def predicting(self, cut: int) -> Any:
-        """Return the network behind its first `cut` units for prediction, with the weights that it has now."""
+        """Return the network behind its first `cut` blocks for prediction, with the weights that it has now."""
         plain = self._unjoined(cut)
-        return joined(self.units[cut:], (self.batch, *self._input(cut)), self.context) if plain is None else plain
+        return self._joined(cut, self._end) if plain is None else plain
 
     def _unjoined(self, cut: int) -> Any:
         """Return what predicts behind a cut layer by layer; None where its layers can be joined."""
         if cut not in self._plain:
-            blocks = self.units[cut:]
-            joins = self.fuse and _convolves(blocks) and can_be_joined(blocks, self._input(cut), self.context)
-            self._plain[cut] = None if joins else one_by_one(blocks)
+            net = self.chain.net(cut, self._end)
+            joins = self.fuse and _convolves(net) and self._can_be_joined(cut, self._end)
+            self._plain[cut] = None if joins else one_by_one(net)
         return self._plain[cut]
 
-    def _input(self, cut: int) -> tuple[int, ...]:
-        """Return the shape of what the units behind a cut get of one image."""
-        return self._shape(cut) if cut else (3, self.size, self.size)
+    @property
+    def _end(self) -> int:
+        return len(self.chain.blocks)
 
     def close(self) -> None:
         """Let go of the tables of the cache."""
@@ -259,7 +273,7 @@ class Features:
         if self.cache is None or self.context.device_type != "cpu":
             return None
         end = ends[-1]
-        shape = self._shape(end)
+        shapes = self._shapes(end)
         identity = {
             **self.identity,
             "ends": ends,  # what is joined within a piece rounds in its own way
@@ -271,15 +285,17 @@ class Features:
             "precision": self.precision,
             "machine": arithmetic(),
         }
-        about = {**self.about, "cut": end, "shape": shape, "size": self.size}
-        cached = self.cache.open(identity, about, row_bytes(shape, KINDS[self.precision]), rows)
+        if len(shapes) > 1:
+            identity["taps"] = self.chain.live(end)
+        about = {**self.about, "cut": end, "shape": shapes[0] if len(shapes) == 1 else shapes, "size": self.size}
+        cached = self.cache.open(identity, about, row_bytes(shapes, KINDS[self.precision]), rows)
         if cached is not None:
             self._cached.append(cached)
         return cached
 
     def _layers(self, end: int) -> list[Any]:
-        """Return the operations of the first `end` units and how they hang together, without their names."""
-        nodes = json.loads(sequence(self.units[:end])(mx.sym.var("data")).tojson())["nodes"]
+        """Return the operations of the first `end` blocks and how they hang together, without their names."""
+        nodes = json.loads(self._symbol(end).tojson())["nodes"]
         found = []
         for node in nodes:
             # Predicting always takes the statistics: whether training would does not matter here.
@@ -293,8 +309,8 @@ class Features:
         nd.waitall()  # oneDNN reorders weights in place while a forward pass runs
         state = hashlib.blake2b(digest_size=16)
         found = {}
-        for number, unit in enumerate(self.units[: max(ends, default=0)]):
-            for name, parameter in sorted(unit._collect_params_with_prefix().items()):
+        for number, block in enumerate(self.chain.blocks[: max(ends, default=0)]):
+            for name, parameter in sorted(block._collect_params_with_prefix().items()):
                 state.update(name.encode())
                 state.update(parameter.data().asnumpy().tobytes())
             if number + 1 in ends:
@@ -307,79 +323,105 @@ class Features:
             return None
         table = self._tables.get((end, digest))
         if table is None:
-            shape = self._shape(end)
+            shapes = self._shapes(end)
             kind = KINDS[self.precision]
-            if not self.budget.fits(row_bytes(shape, kind) * rows):
+            if not self.budget.fits(row_bytes(shapes, kind) * rows):
                 return None
             try:
-                table = self._tables[end, digest] = Table(shape, rows, self.budget, kind)
+                table = self._tables[end, digest] = Table(shapes, rows, self.budget, kind)
             except OSError as error:
                 text = "no room for a temporary file (%s); frozen features are not kept, but computed each time"
                 logging.getLogger(__name__).warning(text, error.strerror or error)
                 return None
         return table
 
-    def _shape(self, end: int) -> tuple[int, ...]:
-        """Return the shape of the output of the first `end` units for one image."""
-        symbol = sequence(self.units[:end])(mx.sym.var("data"))
-        _, (shape,), _ = symbol.infer_shape(data=(self.batch, 3, self.size, self.size))
-        return tuple(shape[1:])
+    def _symbol(self, end: int) -> Any:
+        """Return what the first `end` blocks make of an input named `data`."""
+        found = self.chain.net(0, end)(mx.sym.var("data"))
+        return mx.sym.Group(found) if isinstance(found, list) else found
 
-    def _piece(self, begin: int, end: int) -> Callable[[Any], Any]:
+    def _shapes(self, place: int) -> Shapes:
+        """Return the shapes of what stands at a place of one image."""
+        if place == 0:
+            return ((3, self.size, self.size),)
+        _, shapes, _ = self._symbol(place).infer_shape(data=(self.batch, 3, self.size, self.size))
+        return tuple(tuple(shape[1:]) for shape in shapes)
+
+    def _batches(self, begin: int, end: int, batch: int | None = None) -> Shapes:
+        """Return the shapes of batches of what the blocks from one place to another take."""
+        return tuple((batch or self.batch, *shape) for shape in self._shapes(begin)[self.chain.taken(begin, end)])
+
+    def _piece(self, begin: int, end: int) -> Callable[[Values], Values]:
         """Return a piece of the network that is made ready when it first runs: all its output may be known."""
         made: list[Any] = []
+        passed, taken = self.chain.passed(begin, end), self.chain.taken(begin, end)
 
-        def run(values: Any) -> Any:
+        def run(values: Values) -> Values:
             if not made:
                 made.append(self._ready(begin, end))
-            return made[0](values)
+            found = made[0](*values[taken])
+            return (*values[:passed], *(found if isinstance(found, list) else [found]))
 
         return run
 
     def _ready(self, begin: int, end: int) -> Any:
-        shape, blocks = self._input(begin), self.units[begin:end]
-        if self.fuse and can_be_joined(blocks, shape, self.context):
-            return joined(blocks, (self.batch, *shape), self.context)
-        return one_by_one(blocks)
+        if self.fuse and self._can_be_joined(begin, end):
+            return self._joined(begin, end)
+        return one_by_one(self.chain.net(begin, end))
+
+    def _joined(self, begin: int, end: int) -> Any:
+        return joined(self.chain.net(begin, end), self._batches(begin, end), self.context)
+
+    def _can_be_joined(self, begin: int, end: int) -> bool:
+        return can_be_joined(lambda: self.chain.net(begin, end), self._batches(begin, end, 1), self.context)
 
 
-def _convolves(blocks: Sequence[Any]) -> bool:
+def _convolves(net: Any) -> bool:
     """Whether there is a layer that joining makes faster."""
-    return any(len(parameter.shape) == 4 for block in blocks for parameter in block.collect_params().values())
+    return any(len(parameter.shape) == 4 for parameter in net.collect_params().values())
 
 
-def one_by_one(blocks: Sequence[Any]) -> Any:
-    """Return blocks as one network that runs layer by layer."""
-    net = sequence(blocks)
+def one_by_one(net: Any) -> Any:
+    """Return a network that runs layer by layer."""
     net.hybridize(static_alloc=True, static_shape=True)
     return net
 
 
-def joined(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> Any:
-    """Return blocks as one network whose layers are joined, for prediction at one shape (batch, channels, …).
+def joined(net: Any, shapes: Shapes, context: Any) -> Any:
+    """Return a network whose layers are joined, for prediction of inputs of these shapes (batch, channels, …).
 
     It copies the weights: those that train must not be in it.
 
     Raises:
         MXNetError: they cannot be joined.
     """
-    net = predicting_graph(blocks, shape, context)
-    net.optimize_for(nd.zeros(shape, ctx=context), backend="MKLDNN", static_alloc=True, static_shape=True)
+    net = predicting_graph(net, shapes, context)
+    zeros = [nd.zeros(shape, ctx=context) for shape in shapes]
+    net.optimize_for(*zeros, backend="MKLDNN", static_alloc=True, static_shape=True)
     return net
 
 
 _JOINED_BOUND = 1e-3  # of the largest output: rounding alone is a hundred times smaller
 
 
-def can_be_joined(blocks: Sequence[Any], shape: tuple[int, ...], context: Any) -> bool:
-    """Whether blocks give the same with their layers joined, tried on one input of noise.
+def can_be_joined(make: Callable[[], Any], shapes: Shapes, context: Any) -> bool:
+    """Whether a network that `make` makes gives the same with its layers joined, tried on one batch of noise.
 
     MXNet 1.9.1 mixes up the weights of some networks with many branches (senet, hrnet); as a rule it refuses then.
     """
-    noise = nd.array(np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32), ctx=context)
-    expected = one_by_one(blocks)(noise).asnumpy()
+    rng = np.random.default_rng(0)
+    noise = [nd.array(rng.normal(size=shape).astype(np.float32), ctx=context) for shape in shapes]
+    expected = _outputs(one_by_one(make()), noise)
     try:
-        found = joined(blocks, noise.shape, context)(noise).asnumpy()
+        found = _outputs(joined(make(), shapes, context), noise)
     except mx.MXNetError:
         return False
-    return bool(np.abs(found - expected).max() <= _JOINED_BOUND * np.abs(expected).max())
+    return all(
+        bool(np.abs(one - other).max() <= _JOINED_BOUND * np.abs(other).max())
+        for one, other in zip(found, expected, strict=True)
+    )
+
+
+def _outputs(net: Any, values: Sequence[Any]) -> list[npt.NDArray[np.float32]]:
+    found = net(*values)
+    return [each.asnumpy() for each in (found if isinstance(found, list) else [found])]

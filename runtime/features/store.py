@@ -1,7 +1,8 @@
-"""Where a run keeps what frozen parts make of images: rows of numbers by key, in memory or in a temporary file.
+"""Where a run keeps what frozen parts make of images: rows by key, in memory or in a temporary file.
 
-In go rows of float32 with the set, image and view that they are of; they come back as float32, exactly as they were or
-rounded to half precision. `Budget` bounds the bytes of all tables together.
+A row is one array, or several: the feature maps that a head takes. In go float32 with the set, image and view that they
+are of; they come back as float32, exactly as they were or rounded to half precision. `Budget` bounds the bytes of all
+tables together.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from runtime.plan.views import View
 
 Key = tuple[str, str, View]  # set and what is done to its images, sample, view
+Shapes = Sequence[tuple[int, ...]]  # of one row's arrays
 Floats = npt.NDArray[np.float32]
 
 MEMORY_BYTES = 2**30
@@ -42,28 +44,33 @@ class Budget:
 
 
 class Table:
-    """Rows by key, in memory or, over the budget, in a file that is mapped into memory. `kind` is how they are kept.
+    """Rows by key, in memory or, over the budget, in a file that is mapped into memory.
 
-    Making it raises `OSError` where the disk has no room.
+    `shapes` are those of a row's arrays, `kind` is how they are kept. Making it raises `OSError` where the disk has no
+    room.
     """
 
-    def __init__(self, shape: tuple[int, ...], capacity: int, budget: Budget, kind: np.dtype[Any]) -> None:
-        size = row_bytes(shape, kind) * capacity
+    def __init__(self, shapes: Shapes, capacity: int, budget: Budget, kind: np.dtype[Any]) -> None:
+        size = row_bytes(shapes, kind) * capacity
         self._rows: dict[Key, int] = {}
         self._budget = budget
-        self._size, self._file, self._shape = size, None, shape
+        self._size, self._file, self._kind = size, None, kind
         if size <= budget.memory:
             budget.memory -= size
-            self._values: npt.NDArray[Any] = np.empty((capacity, *shape), kind)  # pages come as they are written
-        else:
-            self._file = tempfile.TemporaryFile(prefix="ftr-features-", dir=budget.folder)  # noqa: SIM115 - as long as self
-            try:  # a full disk says so here; behind a mapping it would kill the process
-                os.posix_fallocate(self._file.fileno(), 0, size)
-            except OSError:
-                self._file.close()
-                raise
-            budget.disk -= size
-            self._values = np.memmap(self._file, kind, "w+", shape=(capacity, *shape))
+            self._arrays: list[npt.NDArray[Any]] = [np.empty((capacity, *shape), kind) for shape in shapes]
+            return  # pages come as they are written
+        self._file = tempfile.TemporaryFile(prefix="ftr-features-", dir=budget.folder)  # noqa: SIM115 - as long as self
+        try:  # a full disk says so here; behind a mapping it would kill the process
+            os.posix_fallocate(self._file.fileno(), 0, size)
+        except OSError:
+            self._file.close()
+            raise
+        budget.disk -= size
+        self._arrays = []
+        begin = 0
+        for shape in shapes:
+            self._arrays.append(np.memmap(self._file, kind, "r+", begin, (capacity, *shape)))
+            begin += self._arrays[-1].nbytes
 
     def __contains__(self, key: Key) -> bool:
         return key in self._rows
@@ -71,28 +78,35 @@ class Table:
     @property
     def rounds(self) -> bool:
         """Whether a row comes back other than it was put."""
-        return self._values.dtype != np.float32
+        return self._kind != np.float32
 
-    def put(self, keys: Sequence[Key], values: Floats) -> None:
-        """Keep a row for each key."""
-        self._append(keys, rounded(values, self._values.dtype))
+    def put(self, keys: Sequence[Key], values: Sequence[Floats]) -> None:
+        """Keep a row for each key; `values` are the rows' arrays, each of shape (number of keys, …)."""
+        self._append(keys, [rounded(each, self._kind) for each in values])
 
     def put_content(self, key: Key, content: bytes) -> None:
         """Keep a row that `content` gave, of this table or of one like it."""
-        self._append([key], np.frombuffer(content, self._values.dtype).reshape(1, *self._shape))
+        values, begin = [], 0
+        for kept in self._arrays:
+            found = np.frombuffer(content, self._kind, kept[0].size, begin)
+            values.append(found.reshape(1, *kept.shape[1:]))
+            begin += found.nbytes
+        self._append([key], values)
 
-    def _append(self, keys: Sequence[Key], rows: npt.NDArray[Any]) -> None:
+    def _append(self, keys: Sequence[Key], values: Sequence[npt.NDArray[Any]]) -> None:
         first = len(self._rows)
-        self._values[first : first + len(keys)] = rows
+        for kept, new in zip(self._arrays, values, strict=True):
+            kept[first : first + len(keys)] = new
         self._rows.update((key, first + number) for number, key in enumerate(keys))
 
     def content(self, key: Key) -> bytes:
         """Return the bytes of a row as it is kept."""
-        return bytes(self._values[self._rows[key]].tobytes())
+        return b"".join(kept[self._rows[key]].tobytes() for kept in self._arrays)
 
-    def take(self, keys: Sequence[Key]) -> Floats:
-        """Return the rows of keys, float32 of shape (number of keys, …)."""
-        return self._values[[self._rows[key] for key in keys]].astype(np.float32, copy=False)
+    def take(self, keys: Sequence[Key]) -> tuple[Floats, ...]:
+        """Return the arrays of the rows of keys, float32 of shape (number of keys, …)."""
+        rows = [self._rows[key] for key in keys]
+        return tuple(kept[rows].astype(np.float32, copy=False) for kept in self._arrays)
 
     def close(self) -> None:
         """Give the space back."""
@@ -103,9 +117,9 @@ class Table:
             self._file.close()
 
 
-def row_bytes(shape: tuple[int, ...], kind: np.dtype[Any]) -> int:
+def row_bytes(shapes: Shapes, kind: np.dtype[Any]) -> int:
     """Return how many bytes a row takes."""
-    return kind.itemsize * math.prod(shape)
+    return kind.itemsize * sum(math.prod(shape) for shape in shapes)
 
 
 def rounded(values: Floats, kind: np.dtype[Any]) -> npt.NDArray[Any]:

@@ -16,7 +16,8 @@ import numpy as np
 
 from recipe_lang.problem import RecipeError
 from runtime.backend.blocks import sequence
-from runtime.backend.mx import array, mx, nd, nn
+from runtime.backend.freezing import dropouts
+from runtime.backend.mx import array, mx, nd
 from runtime.models import efficientnet_lite
 from runtime.models import zoo as families
 from runtime.models.base import Base
@@ -148,11 +149,7 @@ def frozen_units(model: Model, cut: int) -> int:
 
 
 def _is_fixed(layer: Any) -> bool:
-    return not layer.collect_params().keys() and not _has_dropout(layer)
-
-
-def _has_dropout(block: Any) -> bool:
-    return isinstance(block, nn.Dropout) or any(_has_dropout(child) for child in block._children.values())
+    return not layer.collect_params().keys() and not dropouts(layer)
 
 
 def _infer_shapes(blocks: Sequence[Any], layers: Sequence[Step], size: int) -> None:

@@ -37,7 +37,6 @@ from runtime.training.stage import (
     Session,
     StageNet,
     TrainBatch,
-    features_of,
     rate_factor,
     slowdown,
     stage_net,
@@ -55,15 +54,7 @@ def train(session: Session) -> Iterator[Event]:
         Interrupted: `session.asked_to_stop` said so; the model holds the weights of the last whole step.
         RecipeError: the loss is no longer a number, an image cannot be read, or the checkpoint does not fit.
     """
-    features = features_of(
-        session.model,
-        session.plan.base,
-        session.sets,
-        session.context,
-        fuse=session.fuse,
-        keep=session.keep,
-        cache=session.cache,
-    )
+    features = session.features()
     try:
         yield from _run_stages(session, features)
     finally:
@@ -94,7 +85,7 @@ def _run_stages(session: Session, features: Features) -> Iterator[Event]:
 
 
 def measure(
-    suffix: Callable[[Any], Any],
+    suffix: Callable[..., Any],
     inputs: SetInputs,
     name: str,
     evaluator: Evaluator,
@@ -108,7 +99,7 @@ def measure(
     for features, targets in inputs.evaluation(name):
         if asked_to_stop():
             raise Interrupted
-        evaluator.update(suffix(features)[: len(targets)].asnumpy(), targets)
+        evaluator.update(suffix(*features)[: len(targets)].asnumpy(), targets)
     return evaluator.report()
 
 

@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any
 
 from runtime.backend.blocks import LossBlock, sequence
-from runtime.backend.freezing import prepare_stage
+from runtime.backend.freezing import drops, prepare_stage
 from runtime.backend.mx import array, autograd, mx
 from runtime.data.sets import Sets
 from runtime.features.inputs import SetInputs, StageInputs, kept_rows
-from runtime.features.prefix import Features
+from runtime.features.prefix import Features, Values
+from runtime.models.chain import Chain
 from runtime.models.network import Model, frozen_units, units
 from runtime.plan import schedules
 from runtime.plan.stage_rules import RECOVERIES
@@ -52,6 +53,12 @@ class Session:
     cache: FeatureCache | None = None  # where it is kept for later runs
     state: TrainState = field(default_factory=TrainState)
 
+    def features(self) -> Features:
+        """Return what makes the frozen prefixes of the stages; close it behind the last."""
+        return features_of(
+            self.model, self.plan.base, self.sets, self.context, fuse=self.fuse, keep=self.keep, cache=self.cache
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StageNet:
@@ -72,7 +79,7 @@ def features_of(
     """Return what makes the frozen prefixes of a network; close it behind the last."""
     data = sets.plan
     return Features(
-        units(model),
+        Chain(units(model)),
         data.batch,
         data.size,
         context,
@@ -110,12 +117,8 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     behind = tuple(f"{part}." for part in list(model.parts)[stage.cut :])
     changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
     inputs = StageInputs(SetInputs(session.sets, prefix), stage)
-    has_dropout = any(_has_dropout(unit) for unit in features.units[cut:])
+    has_dropout = any(drops(block) for block in features.chain.blocks[cut:])
     return StageNet(inputs, suffix, partial(features.predicting, cut), trained, changing, update, has_dropout)
-
-
-def _has_dropout(block: Any) -> bool:
-    return getattr(block, "_rate", 0) > 0 or any(_has_dropout(child) for child in block._children.values())
 
 
 def rate_factor(stage: StagePlan) -> Callable[[int], float]:
@@ -137,13 +140,13 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBat
     params = list(net.trained.values())
     factor = rate_factor(stage)
 
-    def train_batch(features: Any, targets: Any, step: int) -> tuple[Any, float]:
+    def train_batch(features: Values, targets: Any, step: int) -> tuple[Any, float]:
         count = len(targets)
         targets = array(targets, ctx=session.context)
         if net.has_dropout:
             mx.random.seed(derive(session.plan.seed, "dropout", stage.position, step) % (2**31 - 1))
         with autograd.record():
-            loss = criterion(net.suffix(features), targets)
+            loss = criterion(net.suffix(*features), targets)
         loss.backward()
         if stage.l1:
             add_l1(params, stage.l1, count, decay_norms=args["decay_norms"])

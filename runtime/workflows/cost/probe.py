@@ -28,13 +28,14 @@ from runtime.data.listing import Sample
 from runtime.data.problems import UnreadableImages
 from runtime.data.sets import Place, Sets
 from runtime.features.inputs import StageInputs
+from runtime.features.prefix import Values
 from runtime.models.network import start_weights
 from runtime.plan.types import Plan, StagePlan
 from runtime.tasks.catalog import TASKS
 from runtime.tasks.protocol import Evaluator
 from runtime.training.loop import measure
 from runtime.training.settings import RunSettings
-from runtime.training.stage import Session, StageNet, TrainBatch, features_of, stage_net, training_step
+from runtime.training.stage import Session, StageNet, TrainBatch, stage_net, training_step
 from runtime.workflows.cost.duration import KeptRows, Pace, Paces, StageClock, spread, with_samples
 from runtime.workflows.preparation import Prepared
 
@@ -181,8 +182,7 @@ def _whole(samples: Sequence[Sample], batch: int) -> Sequence[Sample]:
 def _stage(session: Session, stage: StagePlan, kept: KeptRows) -> tuple[StageProbe, float]:
     """Measure a stage; return also in how many seconds a run ends that ends with it."""
     began = time.monotonic()
-    model, base, sets = session.model, session.plan.base, session.sets
-    features = features_of(model, base, sets, session.context, fuse=session.fuse, keep=session.keep, cache=None)
+    features = session.features()
     memory, disk = features.budget.memory, features.budget.disk
     net = stage_net(session, stage, features)
     try:
@@ -331,21 +331,22 @@ class _Alone:
         reading = _per_batch(lambda: sum(1 for _ in sets.training(inputs.stage, 0)))
         with closing(sets.training(inputs.stage, 0)) as batches:
             batch = next(batches)
-        values = inputs.each.prefix.to_input(batch.images)
+        values: Values = (inputs.each.prefix.to_input(batch.images),)
         frozen = []
         for level in inputs.each.prefix.levels:
-            level.run(values).wait_to_read()
+            _piece(level.run, values)
             frozen.append(_per_batch(partial(_piece, level.run, values)))
             values = level.run(values)
         return _Alone(reading, tuple(frozen), _per_batch(partial(_step, step, values, batch.targets)))
 
 
-def _piece(run: Callable[[Any], Any], values: Any) -> int:
-    run(values).wait_to_read()
+def _piece(run: Callable[[Values], Values], values: Values) -> int:
+    for each in run(values):
+        each.wait_to_read()
     return 1
 
 
-def _step(step: TrainBatch, features: Any, targets: Any) -> int:
+def _step(step: TrainBatch, features: Values, targets: Any) -> int:
     step(features, targets, 0)
     nd.waitall()
     return 1

@@ -17,7 +17,7 @@ from runtime.models.network import frozen_units, start_weights
 from runtime.system.cache.disk import FeatureCache
 from runtime.tasks.catalog import TASKS
 from runtime.tasks.protocol import Suspects
-from runtime.training.stage import features_of
+from runtime.training.stage import Session
 from runtime.workflows.data_check.check import DataReport, Group, all_seen
 from runtime.workflows.preparation import Prepared
 
@@ -63,7 +63,7 @@ def _rows(
         for name, listing in prepared.listings.items()
     }
     sets = Sets(plan.data, plan.seed, samples, workers, partial(TASKS[plan.task].collate, facts=plan.data.target))
-    features = features_of(model, plan.base, sets, context, fuse=True, keep=True, cache=cache)
+    features = Session(plan, TASKS[plan.task], model, sets, context, cache=cache).features()
     cut = frozen_units(model, len(model.parts) - 1)
     later = [frozen_units(model, stage.cut) for stage in plan.stages[1:]]  # as a run cuts it: it finds the same rows
     rows = []
@@ -73,7 +73,7 @@ def _rows(
         for name in samples:
             for done, total in inputs.fill_evaluation(name):
                 progress(f"frozen features, {name}", done, total)
-            for values, targets in inputs.evaluation(name):
+            for (values,), targets in inputs.evaluation(name):
                 batch = values[: len(targets)].asnumpy()
                 rows.append(batch.reshape(len(targets), -1))
     finally:

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from bench.sweep_bases import chosen
+from runtime.backend.blocks import sequence
 from runtime.backend.freezing import prepare_stage
 from runtime.backend.graph_rewrite import fast_graph
 from runtime.backend.mx import autograd, mx, nd, nn
 from runtime.features.prefix import joined, one_by_one
 from runtime.models.catalog import ZOOS
 from runtime.models.heads import head_block
-from runtime.models.network import Model, build_model, sequence, start_weights, units
+from runtime.models.network import Model, build_model, start_weights, units
 from runtime.plan.types import Step
 
 SLOW = ("senet_154", "residualattentionnet56", "xception", "darknet53", "inceptionv3")  # seconds each, nothing new
@@ -62,8 +63,9 @@ def assert_same_step(build: Callable[[], Model], size: int, *, norm_frozen: bool
             block.apply(drop_nothing)
         pixels = nd.array(np.random.default_rng(0).normal(size=(4, 3, size, size)).astype(np.float32))
         values = stem[1](pixels)
-        blocks = units(model)[1:]
-        net = fast_graph(blocks, values.shape, mx.cpu()) if fast else sequence(blocks)
+        net = sequence(units(model)[1:])
+        if fast:
+            net = fast_graph(net, [values.shape], mx.cpu())
         kind = type(net).__name__
         found.append(one_step(net, dict(model.parameters), values))
     (scores, gradients, moved), (other_scores, other_gradients, other_moved) = found
@@ -101,7 +103,7 @@ def test_a_depthwise_convolution_of_any_geometry(kernel: int, stride: int, pad: 
     conv = nn.Conv2D(6, kernel, stride, pad, groups=6, use_bias=False, in_channels=6)
     conv.initialize(mx.init.Normal(1.0))
     values = nd.array(np.random.default_rng(0).normal(size=(3, 6, side, side)))
-    net = fast_graph([conv], values.shape, mx.cpu())
+    net = fast_graph(sequence([conv]), [values.shape], mx.cpu())
     expected, found = (one_step(each, {"weight": conv.weight}, values) for each in (conv, net))
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4)
@@ -114,7 +116,7 @@ def test_the_level_of_instructions_chooses_the_rules(level: str, limit: str, mon
     net = nn.HybridSequential(prefix="")
     net.add(nn.Conv2D(16, 3, in_channels=16), nn.BatchNorm(in_channels=16), nn.HybridLambda(relu6))
     net.initialize(mx.init.Normal(1.0))
-    symbol = fast_graph([net], (2, 16, 6, 6), mx.cpu())(mx.sym.var("data"))
+    symbol = fast_graph(net, [(2, 16, 6, 6)], mx.cpu())(mx.sym.var("data"))
     operators = {node["op"] for node in json.loads(symbol.tojson())["nodes"]}
     assert operators == {"null", "Convolution", "_contrib_BatchNormWithReLU", limit}
 
@@ -130,9 +132,10 @@ def test_a_step_after_a_prediction_is_the_same() -> None:
     block = model.parts["base.block6"]
     prepare_stage([("base.block6", block)], list(parameters.values()), norm_frozen=True)
     values = nd.array(np.random.default_rng(0).normal(size=(8, 112, 4, 4)))
-    net = fast_graph([block], values.shape, mx.cpu())
+    net = fast_graph(sequence([block]), [values.shape], mx.cpu())
     before = one_step(net, parameters, values)
-    for predicting in (joined([block], values.shape, mx.cpu()), one_by_one([block]), net):
+    fused = joined(sequence([block]), [values.shape], mx.cpu())
+    for predicting in (fused, one_by_one(sequence([block])), net):
         predicting(values).wait_to_read()
         for one, other in zip(before, one_step(net, parameters, values), strict=True):
             np.testing.assert_array_equal(other, one)
@@ -143,7 +146,7 @@ def test_dropout_still_drops() -> None:
     dense = nn.Dense(100, use_bias=False, in_units=100)
     dense.initialize()
     dense.weight.set_data(nd.array(np.eye(100)))
-    net = fast_graph([nn.Dropout(0.5), dense], values.shape, mx.cpu())
+    net = fast_graph(sequence([nn.Dropout(0.5), dense]), [values.shape], mx.cpu())
     with autograd.record():
         dropped = net(values).asnumpy()
     assert 0.3 < (dropped == 0).mean() < 0.7

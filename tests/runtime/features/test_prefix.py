@@ -17,6 +17,7 @@ from runtime.backend.device import device_context
 from runtime.backend.mx import mx, nd
 from runtime.features.prefix import Features, Pixels, Prefix
 from runtime.features.store import Key
+from runtime.models.chain import Chain
 from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights, units
 from runtime.plan.types import Step
@@ -179,7 +180,7 @@ def half(blocks: list[Any], cache: FeatureCache | None = None, precision: str = 
     def to_input(images: Pixels) -> Any:
         return nd.array(images.transpose(0, 3, 1, 2).astype(np.float32) / 255)
 
-    return Features(blocks, 4, 32, mx.cpu(), to_input, cache=cache, precision=precision)
+    return Features(Chain(blocks), 4, 32, mx.cpu(), to_input, cache=cache, precision=precision)
 
 
 def filled(prefix: Prefix) -> np.ndarray[Any, Any]:
@@ -193,7 +194,8 @@ def filled(prefix: Prefix) -> np.ndarray[Any, Any]:
 
     for _ in prefix.fill(KEYS, images, lambda key: key[1].encode().rjust(16)):
         pass
-    return np.concatenate([prefix.take(KEYS[:4]).asnumpy(), prefix.take(KEYS[4:]).asnumpy()[:2]])
+    (first,), (rest,) = prefix.take(KEYS[:4]), prefix.take(KEYS[4:])
+    return np.concatenate([first.asnumpy(), rest.asnumpy()[:2]])
 
 
 def test_half_precision_rounds_what_is_kept(blocks: list[Any]) -> None:

@@ -13,6 +13,7 @@ from bench.sweep_bases import chosen
 from runtime.backend.mx import mx, nd
 from runtime.features.prefix import Features, can_be_joined
 from runtime.models.catalog import ZOOS
+from runtime.models.chain import Chain
 from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights, units
 from runtime.plan.types import Step
@@ -23,13 +24,13 @@ SMALLEST = [pair for pair in chosen("", smallest_per_family=True) if pair[0] == 
 
 def outputs(blocks: Sequence[Any], size: int, pixels: Any, fuse: bool) -> list[Any]:
     """Return what comes out behind each unit, through one piece for each."""
-    features = Features(blocks, BATCH, size, mx.cpu(), lambda images: images, fuse=fuse)
+    features = Features(Chain(blocks), BATCH, size, mx.cpu(), lambda images: images, fuse=fuse)
     ends = list(range(1, len(blocks)))
     prefix = features.prefix(ends[-1], ends, rows=10 * BATCH)
-    values, found = pixels, []
+    values, found = (pixels,), []
     for level in prefix.levels:
         values = level.run(values)
-        found.append(values.asnumpy())
+        found.append(values[0].asnumpy())
     return found
 
 
@@ -57,5 +58,5 @@ def test_where_mxnet_mixes_up_weights_the_layers_run_one_by_one() -> None:
         partial(head_block, outputs={"classes": 3}),
     )
     start_weights(model, Step("gluoncv", {"name": "senet_154", "weights": None}), 1, mx.cpu())
-    blocks = units(model)[1:2]
-    assert not can_be_joined(blocks, (128, 16, 16), mx.cpu())
+    second = partial(Chain(units(model)).net, 1, 2)
+    assert not can_be_joined(second, [(1, 128, 16, 16)], mx.cpu())

@@ -1,0 +1,86 @@
+"""Taps: the feature maps inside a base that a head can take, by name.
+
+A tap is named as the parameters before it are: `block3` is what comes out of that part, `block7.0` what comes out of
+the first layer of block7 (of EfficientNet-Lite its 320 channels, without the convolution that widens them to 1,280).
+Strides and channels are read from the network itself, so that a new family needs no row for them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.backend.blocks import sequence
+from runtime.backend.mx import mx
+from runtime.models.base import Base
+from runtime.models.chain import Chain
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A feature map: `channels`, and for how many pixels of the input, in height and width, a cell of it stands."""
+
+    name: str
+    stride: int
+    channels: int
+
+
+def taps(base: Base, side: int) -> Mapping[str, Tap]:
+    """Return the taps of a base for square images of `side` pixels, from the input on.
+
+    Those are the parts and the layers inside them, as far as they give a map of several cells: the last part of vgg
+    gives a vector, that of mobilenetv3 pools. The parts of hrnet give all their branches in one map, those of dla the
+    means of the maps before in front of theirs (`runtime/models/branching.py`). A stride is the power of two next to
+    what the sizes say: where a network does not pad, its maps are a little smaller.
+    """
+    names, outputs = [], []
+    value = mx.sym.var("data")
+    for part, block in base.parts:
+        for name, layer in _named(part, block):
+            value = layer(value)
+            names.append(name)
+            outputs.append(value)
+    _, shapes, _ = mx.sym.Group(outputs).infer_shape(data=(1, 3, side, side))
+    return {
+        name: Tap(name, 2 ** round(math.log2(side / shape[2])), shape[1])
+        for name, shape in zip(names, shapes, strict=True)
+        if len(shape) == 4 and shape[2] > 1
+    }
+
+
+def tapped(base: Base, names: Sequence[str], head: Any) -> Chain:
+    """Return a base up to the last of some taps, and behind it a head that takes all of them.
+
+    The blocks are the base's parts, cut where a tap lies inside. What follows the last tap is left out.
+
+    Args:
+        names: taps in the order in which they run.
+        head: a block; its arguments are the maps, in that order.
+    """
+    left, blocks, places = list(names), [], []
+    for part, block in base.parts:
+        layers: list[Any] = []
+        for name, layer in _named(part, block):
+            layers.append(layer)
+            if name == left[0]:
+                blocks.append(_block(block, layers))
+                places.append(len(blocks))
+                layers = []
+                left.pop(0)
+                if not left:
+                    return Chain((*blocks, head), tuple(places))
+        if layers:
+            blocks.append(_block(block, layers))
+    raise ValueError(f"this base has no tap {left[0]}, or it stands before another that was named first")
+
+
+def _named(part: str, block: Any) -> list[tuple[str, Any]]:
+    """Return a part's layers with the names of what comes out of them: of the last one it is the part's."""
+    *inner, last = block
+    return [*((f"{part}.{number}", layer) for number, layer in enumerate(inner)), (part, last)]
+
+
+def _block(part: Any, layers: Sequence[Any]) -> Any:
+    return part if len(layers) == len(part) else sequence(layers)

@@ -163,8 +163,8 @@ def answer(data: bytes) -> list[str]:
     formatted = Source("recipe.ftr", format_text(source))
     assert meaning(parse(formatted)) == meaning(recipe), "formatting changed it"
     assert format_text(formatted) == formatted.text, "formatting twice is not formatting once"
-    twin = parse(Source("recipe.ftr.json", recipe_json(recipe)))
-    assert (meaning(twin), twin.problems) == (meaning(recipe), ()), "JSON changed it"
+    again = parse(Source("recipe.ftr.json", recipe_json(recipe)))
+    assert (meaning(again), again.problems) == (meaning(recipe), ()), "JSON changed it"
     return [*kinds, "parsed, formatted, turned into JSON and back"]
 
 

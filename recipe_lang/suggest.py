@@ -1,38 +1,72 @@
-"""What a person meant by a word that does not exist, and the edit to it."""
+"""What a person meant by a word that does not exist, and the edit to it.
+
+Near is the name that differs in its spelling only, those that a word begins, or the one that is most alike. Tables of
+what people bring from other tools (`habits`) map words to a name of ours or to a sentence of advice.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import SequenceMatcher, get_close_matches
+from difflib import SequenceMatcher
+from os.path import commonprefix
 
 from recipe_lang.problem import Edit
 from recipe_lang.source import Span
 
-_TELLING = 5  # so long a beginning of a name means that name
+_SHORTEST, _TELLING = 3, 5  # letters: of a short form such as `val`; of a beginning that means the whole name
+_LIKE = 0.6  # of difflib's ratio, among the names of one place
+_ENDINGS = ("lr", "loss")  # of classes in other libraries: `ExponentialLR`
+
+
+def folded(word: str) -> str:
+    """Return a word without what other tools spell differently: case, `_`, `-`, `.` and blanks."""
+    return re.sub(r"[\s_.-]", "", word.lower()) or word
+
+
+def respelled(word: str, names: Iterable[str]) -> str:
+    """Return the name that differs from a word in its spelling only, as `ExponentialLR` does; else an empty text."""
+    known = {folded(name): name for name in sorted(names)}
+    plain = folded(word)
+    return next((known[each] for each in (plain, *map(plain.removesuffix, _ENDINGS)) if each in known), "")
+
+
+def near(word: str, names: Iterable[str], least: float = _LIKE) -> list[str]:
+    """Return the names that a word may stand for: those that it begins, where it is long enough, else the nearest.
+
+    Names that are less alike than `least` are not near.
+    """
+    asked, known = word.lower(), sorted(names)
+    longer = [name for name in known if len(asked) >= _TELLING and name.lower().startswith(asked)]
+    if longer:
+        return longer
+    matcher = SequenceMatcher(None, "", asked)
+    alike: list[tuple[float, int, str]] = []  # of two that are as near, the one whose beginning is right
+    for name in known:
+        matcher.set_seq1(name.lower())
+        if matcher.real_quick_ratio() >= least and matcher.quick_ratio() >= least and matcher.ratio() >= least:
+            alike.append((matcher.ratio(), len(commonprefix([asked, name.lower()])), name))
+    return [max(alike)[2]] if alike else []
 
 
 def suggest(word: str, options: Iterable[str], habits: Mapping[str, str] | None = None) -> str:
     """Return the option nearest to `word`, a sentence of advice from `habits`, or an empty text.
 
-    `habits` maps words that people bring from other tools (`learning_rate`) to a name of ours, used where
-    that is among the options, or to a sentence (told apart by its blanks).
+    A habit's name of ours (`a|b` are several) is used where it is among the options; a sentence is told by its blanks.
     """
     names = list(options)
-    by_folded = {name.lower(): name for name in names}
-    if word.lower() in by_folded:
-        return by_folded[word.lower()]
+    by_case = {name.lower(): name for name in names}
+    if word.lower() in by_case:
+        return by_case[word.lower()]
     for candidate in habit_of(word, habits or {}).split("|"):
         if " " in candidate or candidate in names:
             return candidate
-    longer = [name for name in by_folded if len(word) >= _TELLING and name.startswith(word.lower())]
-    near = longer or get_close_matches(word.lower(), by_folded, n=1, cutoff=0.6)
-    return by_folded[near[0]] if near else ""
+    return respelled(word, names) or next(iter(near(word, names)), "")
 
 
 def habit_of(word: str, habits: Mapping[str, str]) -> str:
     """Return what a habit says of a word, in any spelling of it (`label-smoothing`, `LabelSmoothing`); else nothing."""
-    return habits.get(word.lower()) or habits.get(re.sub(r"[_.-]", "", word.lower()), "")
+    return habits.get(folded(word), "")
 
 
 def suggest_name(word: str, options: Iterable[str], habits: Mapping[str, str]) -> str:

@@ -40,7 +40,7 @@ from recipe_lang.compose.merge import files, merge
 from recipe_lang.compose.problems import GivenTwice, Misplaced
 from recipe_lang.problem import Problem, RecipeError, ordered
 from recipe_lang.source import Source, Span
-from recipe_lang.suggest import is_certain, suggest
+from recipe_lang.suggest import habit_of, is_certain, suggest
 from recipe_lang.syntax import nodes
 from recipe_lang.syntax.parser import parse
 from recipe_lang.syntax.problems import StrayBrace, TooDeep, UnclosedBlock
@@ -293,7 +293,7 @@ class _Checker:
         if table is self.vocabulary.fields:
             suggestion = self._block_meant(field.name, " " in suggestion) or suggestion
         if field.name in self.vocabulary.fields or not suggestion:
-            meant = self.vocabulary.habits.get(field.name.lower(), "").split("|")[0]
+            meant = habit_of(field.name, self.vocabulary.habits).split("|")[0]
             suggestion = home(field.name, self.vocabulary) or suggestion or home(meant, self.vocabulary)
         self.meant |= {(where, name) for name in (suggestion, *re.findall(r"`(\w+) = ", suggestion))}
         taken, renames = suggestion in names, self.vocabulary.renames(field.name, suggestion)

@@ -24,7 +24,7 @@ from recipe_lang.check.problems.types import (
 from recipe_lang.compose.problems import GivenTwice, WiderDomain
 from recipe_lang.problem import Problem
 from recipe_lang.source import MAX_NESTING, Span
-from recipe_lang.suggest import is_close, suggest, suggest_name
+from recipe_lang.suggest import habit_of, is_close, suggest, suggest_name
 from recipe_lang.syntax import nodes
 from recipe_lang.syntax.nodes import references
 from recipe_lang.syntax.problems import TooDeep
@@ -227,7 +227,7 @@ class Params:
             return nodes.Number(node.value, UNITS[node.unit], node.span)
         near = suggest_name(node.unit, UNITS, self.habits)
         square = node.unit == f"x{node.value:g}"  # `224x224`
-        is_habit = near in self.habits.get(node.unit.lower(), "").split("|")
+        is_habit = near in habit_of(node.unit, self.habits).split("|")
         self.problems.append(
             WrongUnit(
                 span=node.span,

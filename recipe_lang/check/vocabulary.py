@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from recipe_lang.suggest import folded, habit_of
+
 if TYPE_CHECKING:
     from recipe_lang.check.checked import CallValue, CheckedRecipe
     from recipe_lang.problem import Problem
@@ -255,7 +257,7 @@ class Vocabulary:
     and the name that messages use for it. `rules` look at a whole checked recipe for what no
     single value shows; `claim_rules` look at the claims alone, so that they hold whatever else is wrong. `later` are
     the codes of advice that only the data shows. `habits` maps words of other tools to ours, or to a sentence of
-    advice; those of `renamings` mean the very same, so that `ftr fix` writes ours.
+    advice, the words folded; those of `renamings` mean the very same, so that `ftr fix` writes ours.
     """
 
     version: int
@@ -273,7 +275,7 @@ class Vocabulary:
 
     def renames(self, word: str, name: str) -> bool:
         """Whether a word is known to be another tool's name for just what `name` is."""
-        return word.lower() in self.renamings and " " not in name and name in self.habits[word.lower()].split("|")
+        return folded(word) in self.renamings and " " not in name and name in habit_of(word, self.habits).split("|")
 
 
 def table(*rows: Arg) -> dict[str, Arg]:

@@ -1,4 +1,4 @@
-"""Nodes to their JSON twin: `recipe_json(recipe) -> str`, which `twin.parse_json` reads back to the same nodes.
+"""Nodes to their JSON form: `recipe_json(recipe) -> str`, which `parse_json` reads back to the same nodes.
 
 Each statement is a member of an object, in order; members of the same name stay. `_shape` gives one level of JSON of a
 node (a tuple of pairs is an object), the two writers put it on one line or over several. `in_json` turns a hint that
@@ -33,25 +33,7 @@ def recipe_json(recipe: nodes.Recipe) -> str:
 
     The recipe has no syntax problems; its parents are left out, and so are comments.
     """
-    return "".join(f"{line}\n" for line in _block_lines(recipe.items, ""))
-
-
-def _block_lines(items: tuple[nodes.Item, ...], indent: str, inside: bool = False) -> list[str]:
-    """Return an object of statements, its members on lines of their own."""
-    if not items:
-        return ["{}"]
-    lines = ["{"]
-    inner = indent + _INDENT
-    for number, item in enumerate(items):
-        comma = "," if number < len(items) - 1 else ""
-        key = json.dumps(_key(item, inside), ensure_ascii=False)
-        if isinstance(item, nodes.Block):
-            first, *rest = _block_lines(item.items, inner, inside=True)
-        else:
-            first, *rest = laid_out(_content(item), inner, len(key) + 2 + len(comma))
-        lines += [f"{inner}{key}: {first}", *rest]
-        lines[-1] += comma
-    return [*lines, f"{indent}}}"]
+    return "".join(f"{line}\n" for line in laid_out(recipe))
 
 
 def _key(item: nodes.Item, inside: bool) -> str:
@@ -87,6 +69,7 @@ def _title(title: nodes.Text | nodes.Number | None) -> str:
 
 
 def _content(item: nodes.Item) -> Any:
+    """Return what stands behind a statement's key."""
     match item:
         case nodes.Version(number):
             return int(number) if number == "0" or re.fullmatch("[1-9][0-9]{,8}", number) else number
@@ -96,7 +79,9 @@ def _content(item: nodes.Item) -> Any:
             return (("default", default), *(() if domain is None else (("in", domain),)))
         case nodes.Drop():
             return True
-    return item.value  # type: ignore[union-attr]  # a field or a claim
+        case nodes.Field(value=value) | nodes.Claim(value=value):
+            return value
+    return item
 
 
 # --- values -----------------------------------------------------------------------------------
@@ -110,11 +95,11 @@ def _shape(node: Any) -> Any:
         case nodes.Negative(nodes.Number(value, unit)):
             return _number(f"-{_digits(value)}", unit)
         case nodes.Text(value):
-            return _Raw(json.dumps(value, ensure_ascii=False))
+            return _raw(value)
         case nodes.Name(value):
-            return _Raw(WORDS[value]) if value in WORDS else (("name", _text(value)),)
+            return _Raw(WORDS[value]) if value in WORDS else (("name", value),)
         case nodes.Reference(name):
-            return (("param", _text(name)),)
+            return (("param", name),)
         case nodes.Call():
             return _call(node)
         case nodes.List(items):
@@ -128,15 +113,16 @@ def _shape(node: Any) -> Any:
         case nodes.Then(items):
             return (("then", list(items)),)
         case nodes.Arithmetic(first, rest):
-            parts = [part for operator, operand in rest for part in (_text(operator), operand)]
-            return (("arithmetic", [first, *parts]),)
+            return (("arithmetic", [first, *(part for pair in rest for part in pair)]),)
         case nodes.Negative(value):
             return (("minus", value),)
+        case nodes.Recipe(items=items) | nodes.Block(items=items):
+            return tuple((_key(item, isinstance(node, nodes.Block)), _content(item)) for item in items)
         case tuple() | list() | _Raw():
             return node
         case dict():
             return tuple(node.items())
-    return _Raw(json.dumps(node, ensure_ascii=False))
+    return _raw(node)
 
 
 class _Raw(str):
@@ -145,12 +131,12 @@ class _Raw(str):
     __slots__ = ()
 
 
-def _text(value: str) -> _Raw:
+def _raw(value: object) -> _Raw:
     return _Raw(json.dumps(value, ensure_ascii=False))
 
 
 def _number(digits: str, unit: str | None) -> Any:
-    return _Raw(digits) if unit is None else (("number", _Raw(digits)), ("unit", _text(unit)))
+    return _Raw(digits) if unit is None else (("number", _Raw(digits)), ("unit", unit))
 
 
 def _call(call: nodes.Call) -> Any:
@@ -158,11 +144,7 @@ def _call(call: nodes.Call) -> Any:
     first = next((n for n, each in enumerate(call.arguments) if each.name is not None), len(call.arguments))
     args = [each.value for each in call.arguments[:first]]
     named = tuple((each.name or "", each.value) for each in call.arguments[first:])
-    return (
-        ("call", _text(call.name)),
-        *((("args", args),) if args else ()),
-        *((("with", named),) if named else ()),
-    )
+    return tuple(member for member in (("call", call.name), ("args", args), ("with", named)) if member[1])
 
 
 def _digits(value: float) -> str:
@@ -182,25 +164,28 @@ def _inline(thing: Any) -> str:
             texts.append(_inline(each))
         return f"[{', '.join(texts)}]"
     for key, value in thing:
-        texts.append(f"{json.dumps(key, ensure_ascii=False)}: {_inline(value)}")
+        texts.append(f"{_raw(key)}: {_inline(value)}")
     return f"{{{', '.join(texts)}}}"
 
 
 def laid_out(thing: Any, indent: str = "", taken: int = 0) -> list[str]:
     """Return the JSON of a value (a node, or plain data) in lines: one, or several where it does not fit.
 
-    `taken` columns of the first line are not free; the others begin with `indent`.
+    A recipe and a block have a line for each statement. `taken` columns of the first line are not free; the others
+    begin with `indent`.
     """
-    text = _inline(thing)
+    is_inline = not isinstance(thing, nodes.Recipe | nodes.Block)
     thing = _shape(thing)
-    if isinstance(thing, _Raw) or not thing or len(indent) + taken + len(text) <= WIDTH:
-        return [text]
+    if is_inline or not thing:
+        text = _inline(thing)
+        if isinstance(thing, _Raw) or not thing or len(indent) + taken + len(text) <= WIDTH:
+            return [text]
     is_list = isinstance(thing, list)
     lines = ["[" if is_list else "{"]
     inner = indent + _INDENT
     for number, each in enumerate(thing):
         comma = "," if number < len(thing) - 1 else ""
-        key = "" if is_list else f"{json.dumps(each[0], ensure_ascii=False)}: "
+        key = "" if is_list else f"{_raw(each[0])}: "
         first, *rest = laid_out(each if is_list else each[1], inner, len(key) + len(comma))
         lines += [f"{inner}{key}{first}", *rest]
         lines[-1] += comma

@@ -53,7 +53,9 @@ class _Draft:
     def repaired(self, repair: Repair) -> _Draft:
         """Return the draft after one more repair."""
         start, end = repair.start, repair.end
-        made = [self.places[min(start + number, end)] for number in range(len(repair.text))]
+        kept = self.text[start:end].endswith(repair.text)  # as in `nn.Dropout`, whose beginning goes
+        first = end - len(repair.text) if kept else start
+        made = [self.places[min(first + number, end)] for number in range(len(repair.text))]
         text = self.text[:start] + repair.text + self.text[end:]
         return _Draft(text, self.places[:start] + made + self.places[end:])
 

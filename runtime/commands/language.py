@@ -198,11 +198,11 @@ def explain(words: tuple[str, ...]) -> int:
 @RECIPE
 @click.option("--resolved", is_flag=True, help="Every value, and the file and line that it comes from.")
 @click.option("--flat", is_flag=True, help="The recipe and its parents as one recipe.")
-@click.option("--json", "as_twin", is_flag=True, help="The recipe as JSON; with --resolved, its values.")
+@click.option("--json", "in_json", is_flag=True, help="The recipe as JSON; with --resolved, its values.")
 @SET
 @OUTSIDE
 @command
-def show(recipe: Path, resolved: bool, flat: bool, as_twin: bool, settings: tuple[str, ...], outside: bool) -> int:
+def show(recipe: Path, resolved: bool, flat: bool, in_json: bool, settings: tuple[str, ...], outside: bool) -> int:
     """Print a recipe: highlighted on a terminal, else byte for byte."""
     if resolved and flat:
         raise click.UsageError("--resolved and --flat exclude each other")
@@ -216,12 +216,12 @@ def show(recipe: Path, resolved: bool, flat: bool, as_twin: bool, settings: tupl
     from runtime.vocabulary import VOCABULARY
 
     source = read_recipe(recipe)
-    if not resolved and not flat and not as_twin:
+    if not resolved and not flat and not in_json:
         _print_recipe(source.text, recipe, source.is_json)
         return FINE
     if resolved:
         checked = check_recipe(load_source(source, outside=outside), VOCABULARY, settings)
-        if as_twin:
+        if in_json:
             values = list(values_with_places(checked, VOCABULARY))
             _print_recipe(json.dumps(values, indent=2, ensure_ascii=False) + "\n", is_json=True)
         else:
@@ -230,13 +230,13 @@ def show(recipe: Path, resolved: bool, flat: bool, as_twin: bool, settings: tupl
     tree = flatten(check_recipe(load_source(source, outside=outside), VOCABULARY)) if flat else parse(source)
     if tree.problems:
         raise RecipeError(ordered(tree.problems))
-    _print_recipe(_written(tree, as_twin), is_json=as_twin)
+    _print_recipe(_written(tree, in_json), is_json=in_json)
     return FINE
 
 
-def _written(tree: Recipe, as_twin: bool) -> str:
+def _written(tree: Recipe, in_json: bool) -> str:
     """Return a recipe's statements as text: as JSON, or in the one layout."""
-    if as_twin:
+    if in_json:
         from recipe_lang.json.recipe import recipe_json
 
         return recipe_json(tree)

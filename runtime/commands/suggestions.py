@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from glob import escape
 from pathlib import Path
 from shlex import quote
+
+from recipe_lang.suggest import suggest
 
 _TRAINS = ("ftr run {recipe}", "ftr run --resume {run}", "ftr new {folder}")
 _MEASURES = ("ftr evaluate {run}",)
@@ -64,9 +65,9 @@ def instead_of_command(words: Sequence[str], commands: Iterable[str]) -> str:
     if forms is None and not given and (kind := _kind(word)):
         forms, given = ("ftr run {recipe}", "ftr evaluate {run}", "ftr new {folder}"), [word]
     if forms is None:
-        near = get_close_matches(word.lower(), list(commands), n=1, cutoff=0.6)
+        near = suggest(word, commands)
         return f"there is no command `{word}`: " + (
-            f"did you mean `ftr {near[0]}`?" if near else "`ftr --help` lists them"
+            f"did you mean `ftr {near}`?" if near else "`ftr --help` lists them"
         )
     kind = _kind(given[0]) if given else ""
     form = next((form for form in forms if kind and f"{{{kind}}}" in form), forms[0])

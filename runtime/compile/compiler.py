@@ -65,9 +65,15 @@ def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts) -> Plan:
 
 
 def step(value: Value) -> Step:
-    """Return a checked call as a plan's step, lengths and nested calls left as they are."""
+    """Return a checked call as a plan's step, lengths and nested calls left as they are.
+
+    As in the resolved form, an argument that is newer than its call is left out while it is a default: a plan of before
+    has none.
+    """
     call: CallValue = value.value
-    return Step(call.name, {name: _plain(arg) for name, arg in call.args.items()}, call.span or value.span)
+    newer = {arg.name for arg in VOCABULARY.families[call.family].entries[call.name].args if arg.since}
+    args = {name: _plain(arg) for name, arg in call.args.items() if name not in newer or arg.span is not None}
+    return Step(call.name, args, call.span or value.span)
 
 
 def _plain(value: Value) -> Any:

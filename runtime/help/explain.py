@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from recipe_lang.check import vocabulary as v
 from recipe_lang.check.describe import describe
+from recipe_lang.suggest import habit_of, respelled
 from recipe_lang.words import listed
 from runtime.help import codes, networks
 from runtime.help import index as places
@@ -274,8 +275,7 @@ def _all_names() -> set[str]:
 
 def _habit(word: str) -> tuple[list[str], str]:
     """Return what a word of other tools is called here, and a sentence of advice; both may be empty."""
-    respelled = asked.respelled(word, _all_names())
-    answer = VOCABULARY.habits.get(word.lower()) or respelled or asked.answer(word, VOCABULARY.habits)
+    answer = habit_of(word, VOCABULARY.habits) or respelled(word, _all_names())
     candidates = [text for text in answer.split("|") if text]
     names = [text for text in candidates if " " not in text]
     advice = [text for text in candidates if " " in text]

@@ -136,7 +136,7 @@ def _frozen(plan: Plan, stage: StagePlan) -> str:
 def _brief(family: str, step: Step) -> str:
     """Return a step with what is not the default, an optimizer without its rate."""
     defaults = {arg.name: arg.default for arg in VOCABULARY.families[family].entries[step.name].args}
-    given = {name: arg for name, arg in step.args.items() if name != "lr" and arg != defaults[name]}
+    given = {name: arg for name, arg in step.args.items() if name != "lr" and arg not in (None, defaults[name])}
     return call_text(Step(step.name, given))
 
 

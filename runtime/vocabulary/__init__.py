@@ -13,7 +13,6 @@ from runtime.vocabulary import models as bases
 from runtime.vocabulary.advice.catalog import ADVICE
 from runtime.vocabulary.aliases import HABITS, RENAMINGS
 from runtime.vocabulary.fields import BLOCKS, FIELDS
-from runtime.vocabulary.other_tools import FOREIGN
 from runtime.vocabulary.rules import CLAIM_RULES, RULES
 from runtime.vocabulary.tasks import only_of
 
@@ -51,6 +50,6 @@ VOCABULARY = Vocabulary(
     rules=(*RULES, *ADVICE),
     later=frozenset(f"W{number}" for number in (*range(740, 780), 785, 790, 791, 792, 794, 795, 797)),
     claim_rules=CLAIM_RULES,
-    habits={**FOREIGN, **HABITS},
+    habits=HABITS,
     renamings=RENAMINGS,
 )

@@ -1,10 +1,14 @@
 """Words that people bring from other tools, each with ours or with a sentence of advice.
 
-`a|b` offers the one that its place knows. A sentence (with blanks) is shown as it stands. What `RENAMINGS` names is the
-very same thing under another name.
+A row is words in lower case without `_`, `-` and `.`, in which any spelling of them is found, and an answer: a name of
+ours, or a sentence (with blanks), which is shown as it is; `a|b` offers the one that fits its place. What
+`RENAMINGS` names is the very same thing under another name.
 """
 
 from __future__ import annotations
+
+from recipe_lang.words import listed
+from runtime.training.optimizers import OPTIMIZERS
 
 _TRAIN = "a stage names what trains, the rest is frozen: `train = head` or `train = base.block3 .. head`"
 _FOR = "the length of a stage is `for = 10 epochs` or `for = 500 steps`"
@@ -15,190 +19,243 @@ _SOURCE = 'images are named by a source: `train = folder("data/train")`'
 _WHERE = "where it runs is given on the command line, not in the recipe:"
 _NORMALIZE = "write it in `data`: `prepare = [normalize(mean = …, std = …)]`"
 
-HABITS = {
-    "freeze": f"frozen|{_TRAIN}",
-    "frozen": _TRAIN,
-    "matching": 'a pattern over the names of parameters is written `matching("*gamma")`',
-    "unfreeze": _TRAIN,
-    "trainable": _TRAIN,
-    "layers": _TRAIN,
-    "epochs": _FOR,
-    "epoch": _FOR,
-    "ep": "epochs",
-    "iterations": f"steps|{_FOR}",
-    "iters": f"steps|{_FOR}",
-    "it": "steps",
-    "batches": "steps",
-    "minibatches": "steps",
-    "pixel": "px",
-    "pixels": "px",
-    "num_epochs": _FOR,
-    "max_epochs": _FOR,
-    "num_train_epochs": _FOR,
-    "train_epochs": _FOR,
-    "n_epochs": _FOR,
-    "steps": _FOR,
-    "max_steps": _FOR,
-    "lr": f"lr|{_SCALE}",
-    "learning_rate": f"lr|{_SCALE}",
-    "param_groups": _SCALE,
-    "wd": "weight_decay|write it in the optimizer: `adamw(weight_decay = 0.01)`",
-    "weight_decay": "weight_decay|write it in the optimizer: `adamw(weight_decay = 0.01)`",
-    "l2": "weight_decay|write it in the optimizer: `sgd(weight_decay = 1e-4)`",
-    "eta_min": "final",
-    "alpha": "alpha|final",
-    "min_lr": "final",
-    "end_lr": "final",
-    "warmup_epochs": f"warmup|{_WARMUP}",
-    "warmup_steps": f"warmup|{_WARMUP}",
-    "gamma": "factor",
-    "milestones": "at",
-    "step_size": "every",
-    "eps": "epsilon",
-    "betas": "the two are `beta1 = 0.9` and `beta2 = 0.999`",
-    "nesterov": "the optimizer with Nesterov momentum is `nag`",
-    "scheduler": "schedule",
-    "lr_scheduler": "schedule",
-    "criterion": "loss",
-    "optim": "optimizer",
-    "opt": "optimizer",
-    "gradient_clip": "clip",
-    "grad_clip": "clip",
-    "clip_grad_norm": "clip|global_norm",
-    "max_norm": "norm",
-    "early_stop": "stop",
-    "early_stopping": "early|stop",
-    "earlystopping": "early|stop",
-    "val_accuracy": "valid.accuracy",
-    "val_acc": "valid.accuracy",
-    "accuracy": "valid.accuracy|test.accuracy",
-    "acc": "valid.accuracy|test.accuracy",
-    "valid_accuracy": "valid.accuracy",
-    "val.accuracy": "valid.accuracy",
-    "val_loss": "valid.loss",
-    "val.loss": "valid.loss",
-    "loss": "loss|valid.loss",
-    "precision": "valid.precision|not in this release: training is in 32 bits",
-    "batch_size": "batch",
-    "batchsize": "batch",
-    "bs": "batch",
-    "per_device_train_batch_size": "batch",
-    "num_classes": _CLASSES,
-    "img_size": "size",
-    "imgsz": "size",
-    "image_size": "size",
-    "input_size": "size",
-    "resolution": "size",
-    "transforms": "prepare|augment",
-    "transform": "prepare|augment",
-    "augmentation": "augment",
-    "augmentations": "augment",
-    "val": "valid",
-    "validation": "valid",
-    "dataset": "train|data",
-    "dataloader": "data",
-    "model": "base",
-    "backbone": "base",
-    "encoder": "base",
-    "classifier": "head",
-    "fc": "head",
-    "base.head": "head",
-    "base.fc": "head",
-    "base.classifier": "head",
-    "base.output": "head",
-    "layer1": "base.block1",
-    "layer2": "base.block2",
-    "layer3": "base.block3",
-    "layer4": "base.block4",
-    "pretrained": "weights",
-    "timm": 'bases are `packaged("…")`, `gluoncv("…")` and `gluon("…")`',
-    "torchvision": 'bases are `packaged("…")`, `gluoncv("…")` and `gluon("…")`',
-    "torch": 'weights of PyTorch are not in this release: `gluon_params("file.params")` reads Gluon\'s own',
-    "safetensors": 'not in this release: `gluon_params("file.params")` reads Gluon\'s own files',
-    "hub": 'not in this release: `gluon_params("file.params")` reads Gluon\'s own files',
-    "imagefolder": "folder",
-    "image_folder": "folder",
-    "split": "holdout",
-    "random_split": "holdout",
-    "centercrop": "center_crop",
-    "randomresizedcrop": "random_resized_crop",
-    "randomcrop": "random_crop",
-    "colorjitter": "color_jitter",
-    "horizontal_flip": "flip",
-    "hflip": "flip",
-    "randomhorizontalflip": "flip",
-    "random_flip": "flip",
-    "linear": "dense|polynomial",
-    "crossentropy": "cross_entropy",
-    "cross_entropy_loss": "cross_entropy",
-    "ce": "cross_entropy",
-    "categorical_crossentropy": "cross_entropy",
-    "sparse_categorical_crossentropy": "cross_entropy",
-    "crossentropyloss": "cross_entropy",
-    "normalize": f"normalize|{_NORMALIZE}",
-    "normalise": f"normalize|{_NORMALIZE}",
-    "resnet18": "resnet18_v1b",
-    "resnet34": "resnet34_v1b",
-    "resnet50": "resnet50_v1b",
-    "resnet101": "resnet101_v1b",
-    "resnet152": "resnet152_v1b",
-    "cosine_annealing": "cosine",
-    "cosineannealinglr": "cosine",
-    "steplr": "step",
-    "random_seed": "seed",
-    "val_split": "write `valid = holdout(20%)`",
-    "phase": "stage",
-    "stages": 'each stage is a block of its own: `stage "…" {` … `}`',
-    "training": "stage",
-    "finetune": "stage",
-    "fine_tune": "stage",
-    "fit": "stage",
-    "pipeline": "stage",
-    "description": "about",
-    "title": "name",
-    "rate": "lr",
-    "max_lr": "lr",
-    "base_lr": "lr",
-    "decay": "weight_decay|write it in the optimizer: `adamw(weight_decay = 0.01)`",
-    "momentum": "momentum|write it in the optimizer: `sgd(momentum = 0.9)`",
-    "dropout": "dropout|write it in the head: `head = [dropout(0.2), dense(classes)]`",
-    "label_smoothing": "label_smoothing|write it in the loss: `loss = cross_entropy(label_smoothing = 0.1)`",
-    "patience": "patience|write it in the stop rule: `stop = early(valid.loss, patience = 3 epochs)`",
-    "warmup": f"warmup|{_WARMUP}",
-    "shuffle": "training images are shuffled in each epoch, by the recipe's `seed`; there is nothing to write",
-    "path": f"path|{_SOURCE}",
-    "root": f"root|{_SOURCE}",
-    "dir": _SOURCE,
-    "data_dir": _SOURCE,
-    "images": _SOURCE,
-    "classes": _CLASSES,
-    "device": f"{_WHERE} `ftr run --device gpu`",
-    "gpu": f"{_WHERE} `ftr run --device gpu`",
-    "cuda": f"{_WHERE} `ftr run --device gpu`",
-    "workers": f"{_WHERE} `ftr run --workers 4`",
-    "num_workers": f"{_WHERE} `ftr run --workers 4`",
-    "output": f"{_WHERE} `ftr run --out folder`",
-    "output_dir": f"{_WHERE} `ftr run --out folder`",
-    "metrics": "all metrics are always computed; `monitor = valid.f1` chooses by one",
-    "metric": "metric|monitor",
-    "true": "true",
-    "yes": "true",
-    "no": "false",
-    "null": "none",
-    "none": "none",
-    "nil": "none",
-    "false": "false",
-    "on": "true",
-    "off": "false",
-}
+_NAMES = (
+    ("freeze", f"frozen|{_TRAIN}"),
+    ("frozen unfreeze trainable layers", _TRAIN),
+    ("matching", 'a pattern over the names of parameters is written `matching("*gamma")`'),
+    ("epochs epoch numepochs maxepochs numtrainepochs trainepochs nepochs steps maxsteps", _FOR),
+    ("ep", "epochs"),
+    ("iterations iters", f"steps|{_FOR}"),
+    ("it batches minibatches", "steps"),
+    ("pixel pixels", "px"),
+    ("lr learningrate", f"lr|{_SCALE}"),
+    ("paramgroups", _SCALE),
+    ("wd weightdecay decay", "weight_decay|write it in the optimizer: `adamw(weight_decay = 0.01)`"),
+    ("l2", "weight_decay|write it in the optimizer: `sgd(weight_decay = 1e-4)`"),
+    ("etamin minlr endlr", "final"),
+    ("alpha", "alpha|final"),
+    ("warmupepochs warmupsteps warmup", f"warmup|{_WARMUP}"),
+    ("gamma", "factor"),
+    ("milestones", "at"),
+    ("stepsize", "every"),
+    ("eps", "epsilon"),
+    ("betas", "the two are `beta1 = 0.9` and `beta2 = 0.999`"),
+    ("nesterov", "the optimizer with Nesterov momentum is `nag`"),
+    ("scheduler lrscheduler", "schedule"),
+    ("criterion", "loss"),
+    ("optim opt", "optimizer"),
+    ("gradientclip gradclip", "clip"),
+    ("clipgradnorm", "clip|global_norm|write `clip = global_norm(1.0)` in a stage"),
+    ("maxnorm", "norm"),
+    ("earlystop", "stop"),
+    ("earlystopping", "early|stop"),
+    ("valaccuracy valacc validaccuracy", "valid.accuracy"),
+    ("accuracy acc", "valid.accuracy|test.accuracy"),
+    ("valloss", "valid.loss"),
+    ("loss", "loss|valid.loss"),
+    ("precision", "valid.precision|not in this release: training is in 32 bits"),
+    ("batchsize bs perdevicetrainbatchsize", "batch"),
+    ("numclasses classes", _CLASSES),
+    ("imgsize imgsz imagesize inputsize resolution", "size"),
+    ("transforms transform", "prepare|augment"),
+    ("augmentation augmentations", "augment"),
+    ("val validation", "valid"),
+    ("dataset", "train|data"),
+    ("dataloader", "data"),
+    ("model backbone encoder", "base"),
+    ("classifier fc basehead basefc baseclassifier baseoutput", "head"),
+    ("layer1", "base.block1"),
+    ("layer2", "base.block2"),
+    ("layer3", "base.block3"),
+    ("layer4", "base.block4"),
+    ("pretrained", "weights"),
+    ("timm torchvision", 'bases are `packaged("…")`, `gluoncv("…")` and `gluon("…")`'),
+    ("torch", 'weights of PyTorch are not in this release: `gluon_params("file.params")` reads Gluon\'s own'),
+    ("safetensors hub", 'not in this release: `gluon_params("file.params")` reads Gluon\'s own files'),
+    ("imagefolder", "folder"),
+    ("split randomsplit", "holdout"),
+    ("centercrop", "center_crop"),
+    ("randomresizedcrop", "random_resized_crop"),
+    ("randomcrop", "random_crop"),
+    ("colorjitter", "color_jitter"),
+    ("horizontalflip hflip randomhorizontalflip randomflip", "flip"),
+    ("linear", "dense|polynomial"),
+    ("crossentropy crossentropyloss ce categoricalcrossentropy sparsecategoricalcrossentropy", "cross_entropy"),
+    ("normalize normalise", f"normalize|{_NORMALIZE}"),
+    ("resnet18", "resnet18_v1b"),
+    ("resnet34", "resnet34_v1b"),
+    ("resnet50", "resnet50_v1b"),
+    ("resnet101", "resnet101_v1b"),
+    ("resnet152", "resnet152_v1b"),
+    ("cosineannealing cosineannealinglr", "cosine"),
+    ("steplr", "step"),
+    ("randomseed", "seed"),
+    ("valsplit", "write `valid = holdout(20%)`"),
+    ("phase training finetune fit pipeline", "stage"),
+    ("stages", 'each stage is a block of its own: `stage "…" {` … `}`'),
+    ("description", "about"),
+    ("title", "name"),
+    ("rate maxlr baselr", "lr"),
+    ("momentum", "momentum|write it in the optimizer: `sgd(momentum = 0.9)`"),
+    ("dropout", "dropout|write it in the head: `head = [dropout(0.2), dense(classes)]`"),
+    ("labelsmoothing", "label_smoothing|write it in the loss: `loss = cross_entropy(label_smoothing = 0.1)`"),
+    ("patience", "patience|write it in the stop rule: `stop = early(valid.loss, patience = 3 epochs)`"),
+    ("shuffle", "training images are shuffled in each epoch, by the recipe's `seed`; there is nothing to write"),
+    ("path", f"path|{_SOURCE}"),
+    ("root", f"root|{_SOURCE}"),
+    ("dir datadir images", _SOURCE),
+    ("device gpu cuda", f"{_WHERE} `ftr run --device gpu`"),
+    ("workers numworkers", f"{_WHERE} `ftr run --workers 4`"),
+    ("output outputdir", f"{_WHERE} `ftr run --out folder`"),
+    ("metrics", "all metrics are always computed; `monitor = valid.f1` chooses by one"),
+    ("metric", "metric|monitor"),
+    ("true yes on", "true"),
+    ("no false off", "false"),
+    ("null none nil", "none"),
+)
+"""Words that are a name of ours, or that their place in a recipe suggests."""
+
+_ABSENT = "not in this release"
+_AUGMENT = f"{_ABSENT}; `ftr explain augment` shows the steps that there are"
+_LOSS = f"{_ABSENT}; the loss is `cross_entropy`, with or without `label_smoothing`"
+_OPTIMIZER = f"{_ABSENT}; the optimizers are {listed(tuple(f'`{name}`' for name in OPTIMIZERS), 'and')}"
+_SCHEDULE = f"{_ABSENT}; `ftr explain schedule` shows the schedules that there are"
+_EXTENDS = 'a recipe builds on another one with `extends "base.ftr"` in its second line'
+_SAID = "given on the command line, not in the recipe:"
+_SHUFFLED = "`holdout` is stratified by class, by the recipe's `seed`; there is nothing to write"
+_ALWAYS = "always done: there is nothing to write"
+_KEPT = (
+    "`monitor = valid.accuracy` in a stage keeps the weights of its best epoch; checkpoints are written without asking"
+)
+_LOGGED = "the run folder has each epoch in `metrics.jsonl`, and `curves.png`; there is nothing to write"
+_LR = "write `optimizer = adam(lr = …)` in a stage"
+_RATES = "write `lr_scale = { base.block3 = 0.1 }` or `lr_scale = layer_decay(0.7)` in a stage"
+_EPOCH_SHARE = "an epoch takes all training images once; `for = 500 steps` gives the length of a stage in batches"
+_WARMUP = "write it in the schedule: `schedule = cosine(warmup = 10%)`"
+_FREEZE_EPOCHS = (
+    "a stage that trains the head, then one that trains more: `train = head`, `train = base.block3 .. head`"
+)
+_ALLOW = "advice is silenced by a comment at the end of its line: `# allow: W710`"
+_FRACTION = "`valid = holdout(20%)` holds out a fraction of the training images"
+
+_OTHER_TOOLS = (
+    (
+        "mixup cutmix mosaic copypaste mixupalpha cutmixalpha closemosaic",
+        f"{_ABSENT}: `augment` changes each image by itself",
+    ),
+    ("randaugment autoaugment trivialaugment augmix augtransforms multiscale rectmode", _AUGMENT),
+    ("rotation rotate randomrotation randomrotate affine randomaffine shear translate perspective", _AUGMENT),
+    (
+        "cutout erasing randomerasing reprob degrees hsvh hsvs hsvv zoom zoomrange rotationrange"
+        " blur gaussianblur sharpness grayscale randomgrayscale posterize solarize",
+        _AUGMENT,
+    ),
+    ("elastic elastictransform noise gaussiannoise invert equalize", _AUGMENT),
+    ("vflip flipud verticalflip randomverticalflip", "write `augment = [flip(vertical)]`"),
+    ("fliplr", "write `augment = [flip(horizontal)]`"),
+    ("brightness contrast saturation hue", "write `augment = [color_jitter(brightness = 0.2)]`"),
+    ("totensor toimage convertimagedtype rescale deterministic", _ALWAYS),
+    ("stratified stratify stratifyby", _SHUFFLED),
+    ("interpolation antialias", f"{_ABSENT}: images are resized bicubically, with antialiasing"),
+    ("croppct cropfraction", "write `prepare = [resize(256px), center_crop(224px)]`"),
+    ("inputshape inputdim", "images are square, and `size = 224px` in `data` is their side"),
+    ("mean std", "write `prepare = [normalize(mean = […], std = […])]` in `data`"),
+    ("stepsperepoch limittrainbatches", _EPOCH_SHARE),
+    (
+        "rgba transparency transparent alphachannel premultiplied background",
+        "images with transparency are flattened onto white; `prepare = [flatten_alpha(black)]` chooses",
+    ),
+    (
+        "bitdepth uint16 windowing",
+        "16 bits are scaled to 8; `prepare = [levels(4095)]` says which value is white",
+    ),
+    ("focal focalloss bce bceloss binarycrossentropy mse mseloss l1loss hinge triplet tripletloss contrastive", _LOSS),
+    ("arcface cosface dice diceloss kldiv supcon", _LOSS),
+    ("nll nllloss softmaxcrossentropy", "cross_entropy"),
+    ("softmax logsoftmax", "a part of `loss = cross_entropy`: the head ends in `dense(classes)`"),
+    (
+        "classweight classweights weightedloss posweight weightedsampler weightedrandomsampler sampler oversampling"
+        " oversample undersampling",
+        f"{_ABSENT}; `monitor = valid.balanced_accuracy` counts classes alike",
+    ),
+    (
+        "adagrad adadelta adamax nadam radam lion lamb lars lookahead sam adafactor adabelief muon lbfgs ftrl",
+        _OPTIMIZER,
+    ),
+    ("onecycle onecyclelr cyclic cycliclr reducelronplateau plateau inversesqrt", _SCHEDULE),
+    (
+        "warmrestarts cosineannealingwarmrestarts sgdr restarts",
+        "two stages in a row restart the learning rate, each with `schedule = cosine`",
+    ),
+    ("smoothing labelsmoothingfactor", "write `loss = cross_entropy(label_smoothing = 0.1)`"),
+    ("lr0 initiallr startlr", _LR),
+    ("lrf minlrratio", "write `schedule = cosine(final = 1%)`, as a fraction of the peak learning rate"),
+    ("lrscheduletype lrschedulertype sched lrschedule", "schedule"),
+    ("coslr", "`schedule = cosine` is the default of a stage; there is nothing to write"),
+    ("warmupratio warmuplr warmupbiaslr warmupmomentum warmupproportion", _WARMUP),
+    ("headlr lrhead backbonelr lrbackbone encoderlr discriminativelr lrmult layerwiselr llrd", _RATES),
+    ("freezeepochs frozenepochs freezelayers unfreezeepoch headepochs", _FREEZE_EPOCHS),
+    ("fitonecycle onecyclepolicy", f"{_ABSENT}; `schedule = cosine(warmup = 30%)` has nearly its form"),
+    (
+        "gradclipval gradientclipval maxgradnorm clipnorm clipgrad",
+        "write `clip = global_norm(1.0)` in a stage",
+    ),
+    ("clipvalue clipgradvalue", "write `clip = value(0.5)` in a stage"),
+    ("dropouts droprate dropoutrate", "write `head = [dropout(0.2), dense(classes)]`"),
+    ("droppath droppathrate stochasticdepth dropconnect", _ABSENT),
+    ("includetop", "the base comes without its classifier; `head = [dense(classes)]` is the default"),
+    ("pooling pool globalpool", "write it in the head: `head = [global_avg_pool, dense(classes)]`"),
+    ("savebest savebestonly loadbestmodelatend checkpoint checkpoints modelcheckpoint savestrategy saveperiod", _KEPT),
+    ("metricforbestmodel bestmetric", "write `monitor = valid.balanced_accuracy` in a stage"),
+    ("callbacks", "stopping early is `stop = early(valid.loss, patience = 3 epochs)`, the best weights are `monitor`"),
+    ("logging logger loginterval loggingsteps tensorboard wandb mlflow reportto plots verbose", _LOGGED),
+    (
+        "evalstrategy evaluationstrategy evalinterval validationfreq checkvaleverynepoch",
+        "done after each epoch: there is nothing to write",
+    ),
+    ("compile torchcompile jit", _ALWAYS),
+    ("resume", f"{_SAID} `ftr run --resume RUN`"),
+    ("project savedir outputdirectory logdir expname", f"{_SAID} `ftr run --out FOLDER`"),
+    ("accelerator devices gpus usegpu nocuda", f"{_SAID} `ftr run --device gpu`"),
+    ("dataloadernumworkers nworkers njobs", f"{_SAID} `ftr run --workers 4`"),
+    ("cache cacheimages", "frozen features are always cached; `ftr run --no-cache` goes without"),
+    ("ema swa modelema movingaverage polyak", f"{_ABSENT}; `monitor` keeps the weights of the best epoch"),
+    (
+        "amp fp16 bf16 float16 bfloat16 half mixedprecision autocast precision16",
+        f"{_ABSENT}: training is in 32 bits; `features = half` in `data` caches frozen features in 16",
+    ),
+    (
+        "accumulate accumulation gradientaccumulation accumulategradbatches gradientaccumulationsteps",
+        f"{_ABSENT}; `batch` is the number of images in a step",
+    ),
+    ("ddp distributed dataparallel multigpu", f"{_ABSENT}: a run uses one device"),
+    ("distillation distill teacher quantization quantize pruning lora adapter", _ABSENT),
+    ("kfold crossvalidation crossval folds ensemble tta testtimeaugmentation", _ABSENT),
+    ("detection segmentation regression multilabel", f"{_ABSENT}: the task is `classification`, one class per image"),
+    ("requiresgrad gradreq", "a stage names what trains, the rest is frozen: `train = head`"),
+    ("freezebn bnfreeze", "write `norm = frozen` in a stage"),
+    ("validpct valpct splitratio validationsplit validsplit testsplit testsize valsize validsize", _FRACTION),
+    ("parent inherits inherit import include extend", _EXTENDS),
+    ("ignore noqa disable suppress silence nolint", _ALLOW),
+    ("dataroot", "an option of the commands: `ftr run recipe.ftr --data-root FOLDER`"),
+)
+"""Words that no place in a recipe suggests: what does their work here, or that nothing does."""
+
+
+def _by_word(rows: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    return {word: answer for words, answer in rows for word in words.split()}
+
+
+FOREIGN = _by_word(_OTHER_TOOLS)
+HABITS = FOREIGN | _by_word(_NAMES)
 
 _RENAMED = """
-augmentation augmentations batch_size batchsize bs categorical_crossentropy ce centercrop colorjitter
-cosine_annealing cosineannealinglr criterion cross_entropy_loss crossentropy eps freeze gamma grad_clip
-gradient_clip hflip horizontal_flip image_folder image_size imagefolder img_size learning_rate lr_scheduler
-max_norm milestones optim random_flip random_seed randomcrop randomhorizontalflip randomresizedcrop scheduler
-step_size steplr val val_acc val_accuracy val_loss wd
+augmentation augmentations batchsize bs categoricalcrossentropy ce centercrop colorjitter cosineannealing
+cosineannealinglr criterion crossentropy crossentropyloss eps freeze gamma gradclip gradientclip hflip
+horizontalflip imagefolder imagesize imgsize learningrate lrscheduler maxnorm milestones optim randomcrop
+randomflip randomhorizontalflip randomresizedcrop randomseed scheduler steplr stepsize val valacc valaccuracy
+valloss wd
 """
-# Nothing is lost and nothing guessed where `ftr fix` writes our name instead. `min_lr` is not among them: it is a rate,
-# and `final` a share of the peak.
+# Nothing is lost and nothing guessed where `ftr fix` writes our name instead. `min_lr` is not among them: it is a
+# learning rate, and `final` a fraction of the peak.
 RENAMINGS = frozenset(_RENAMED.split())

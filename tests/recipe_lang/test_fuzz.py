@@ -111,7 +111,7 @@ def test_generated_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert valid >= 200
 
 
-RULES = {f"E4{number}" for number in range(20, 34)} | {"E310", "E312", "W701"}
+RULES = {f"E4{number}" for number in range(20, 34)} | {"E310", "E312", "E401", "W701"}
 
 
 def test_damaged_recipes() -> None:

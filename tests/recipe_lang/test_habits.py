@@ -21,7 +21,7 @@ from recipe_lang.output.render import render
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Source
 from runtime.vocabulary import VOCABULARY
-from runtime.vocabulary.other_tools import FOREIGN
+from runtime.vocabulary.aliases import FOREIGN
 
 BROKEN = sorted(TESTS.glob("broken/*.ftr"))
 RULES = re.compile(r"E4[2-4]\d")  # looked at only where all else is right

@@ -184,9 +184,14 @@ def csv_numbers(path: Path, image: str, columns: Sequence[str], root: Path | Non
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
+def is_number(cell: str) -> bool:
+    """Whether a cell is a finite number, as a target may be."""
+    return _FLOAT.fullmatch(cell.strip()) is not None and isfinite(float(cell))
+
+
 def _no_number(cell: str) -> str | None:
-    """Return what to do about a cell that is no finite number; None where it is one."""
-    if _FLOAT.fullmatch(cell.strip()) and isfinite(float(cell)):
+    """Return what to do about a cell that is not a number; None where it is one."""
+    if is_number(cell):
         return None
     point = cell.replace(",", ".", 1)
     return f"write a decimal point: {point}" if _FLOAT.fullmatch(point.strip()) else "complete or remove the row"

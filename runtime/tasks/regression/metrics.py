@@ -122,11 +122,11 @@ def _plain(row: TargetRow | ValueRow) -> dict[str, Any]:
 
 
 def _shown(value: float) -> str:
-    return "-" if isnan(value) else f"{value:.4g}"
+    return "-" if isnan(value) else f"{value:#.4g}"
 
 
 def _range(row: ValueRow) -> str:
-    return _shown(row.low) if row.low == row.high else f"{_shown(row.low)} .. {_shown(row.high)}"
+    return f"{row.low:.4g}" if row.low == row.high else f"{row.low:.4g} .. {row.high:.4g}"
 
 
 class NumberEvaluator:

@@ -17,7 +17,7 @@ from runtime.data.problems import quoted
 from runtime.data.sources.files import folders_in
 from runtime.data.sources.set_names import ROLES
 from runtime.data.sources.skipped import ending_of
-from runtime.data.sources.tables import Table, csv_classes, read_table
+from runtime.data.sources.tables import Table, csv_classes, is_number, read_table
 from runtime.workflows.new.problems import NoImageColumn, NoLabelColumn
 
 _LABELS = frozenset(
@@ -27,6 +27,7 @@ _LABELS = frozenset(
     )
 )
 _PROBED = 20  # rows that tell whether a column names images
+_MANY_NUMBERS = 10  # different ones, below which they may as well be classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,12 @@ def _label_column(table: Table, image: int) -> tuple[int, list[int]]:
         raise RecipeError(NoLabelColumn(path=str(table.path), columns=table.columns, hint=hint))
     candidates = sorted(filter(can_be, others), key=rank) or sorted(filter(is_known, others))
     if not candidates:
-        raise RecipeError(NoLabelColumn(path=str(table.path), columns=table.columns))
+        numbers = next((table.columns[column] for column in others if _is_numbers(table.cells(column))), "")
+        hint = ""
+        if numbers:
+            source = f'csv("{table.path.name}", image = "{table.columns[image]}", target = "{numbers}")'
+            hint = f"{quoted(numbers)} holds numbers, which `task = regression` learns: `train = {source}`"
+        raise RecipeError(NoLabelColumn(path=str(table.path), columns=table.columns, hint=hint))
     return candidates[0], candidates[1:]
 
 
@@ -136,6 +142,16 @@ def _one_hot(table: Table, columns: Sequence[int]) -> list[int]:
     flags = [column for column in columns if set(table.cells(column)) == {"0", "1"}]
     rows = zip(*map(table.cells, flags), strict=True)
     return flags if len(flags) > 1 and all(row.count("1") == 1 for row in rows) else []
+
+
+def _is_numbers(cells: Sequence[str]) -> bool:
+    """Whether a column holds numbers that are no codes of classes, and count no rows."""
+    values = set(cells)
+    return (
+        len(values) >= _MANY_NUMBERS
+        and all(map(is_number, values))
+        and (len(values) < len(cells) or any(not value.isdigit() for value in values))
+    )
 
 
 def _is_split(values: set[str]) -> bool:

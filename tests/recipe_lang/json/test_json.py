@@ -1,4 +1,4 @@
-"""A recipe and its JSON twin are the same recipe: nodes, hash, checks; and whatever the JSON, there is an answer."""
+"""A recipe and its JSON form are the same recipe: nodes, hash, checks; and whatever the JSON, there is an answer."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ RECIPES = sorted((ROOT / "recipes").glob("*.ftr"))
 SCHEMA = Draft202012Validator(schema())
 
 
-def as_twin(text: str) -> Source:
-    """Return the twin of a recipe's text."""
+def json_form(text: str) -> Source:
+    """Return the JSON form of a recipe's text."""
     recipe = parse(Source("recipe.ftr", text))
     assert recipe.problems == (), text
     return Source("recipe.ftr.json", recipe_json(recipe))
 
 
 def same_again(text: str) -> Source:
-    twin = as_twin(text)
-    json.loads(twin.text)  # another reader takes it as well
-    back = parse(twin)
-    assert back.problems == (), twin.text
-    assert back.items == parse(Source("recipe.ftr", text)).items, twin.text
-    assert format_json(twin) == twin.text
-    return twin
+    written = json_form(text)
+    json.loads(written.text)  # another reader takes it as well
+    back = parse(written)
+    assert back.problems == (), written.text
+    assert back.items == parse(Source("recipe.ftr", text)).items, written.text
+    assert format_json(written) == written.text
+    return written
 
 
 def problems_of(text: str) -> tuple[Problem, ...]:
@@ -156,16 +156,16 @@ def test_texts_from_the_grammar_itself(text: str) -> None:
         same_again(text)
 
 
-def test_generated_recipes_have_twins_of_the_same_meaning_that_the_schema_takes() -> None:
+def test_generated_recipes_have_json_forms_of_the_same_meaning_that_the_schema_takes() -> None:
     rng = random.Random(20240614)
     valid = 0
     for _ in range(160):
         text = generated(rng)
-        twin = same_again(text)
-        outcome = outcome_of(twin)
+        written = same_again(text)
+        outcome = outcome_of(written)
         assert outcome == outcome_of(Source("recipe.ftr", text)), text
         if isinstance(outcome, str):
-            SCHEMA.validate(json.loads(twin.text))
+            SCHEMA.validate(json.loads(written.text))
             valid += 1
     assert valid > 40
 
@@ -179,15 +179,15 @@ def outcome_of(source: Source) -> str | list[str]:
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_each_recipe_of_ours_has_a_twin(path: Path) -> None:
-    twin = same_again(path.read_text())
-    SCHEMA.validate(json.loads(twin.text))
+def test_each_recipe_of_ours_has_a_json_form(path: Path) -> None:
+    written = same_again(path.read_text())
+    SCHEMA.validate(json.loads(written.text))
 
 
-def test_a_twin_extends_a_recipe_and_a_recipe_a_twin(tmp_path: Path) -> None:
+def test_json_extends_a_recipe_and_a_recipe_json(tmp_path: Path) -> None:
     base = (ROOT / "recipes" / "digits.ftr").read_text()
     (tmp_path / "base.ftr").write_text(base)
-    (tmp_path / "base.ftr.json").write_text(as_twin(base).text)
+    (tmp_path / "base.ftr.json").write_text(json_form(base).text)
     (tmp_path / "a.ftr").write_text('ftr 1\nextends "base.ftr.json"\nseed = 7\n')
     (tmp_path / "a.ftr.json").write_text('{"ftr": 1, "extends": "base.ftr", "seed": 7}')
     hashes = {recipe_hash(check(load(tmp_path / name), VOCABULARY), VOCABULARY) for name in ("a.ftr", "a.ftr.json")}
@@ -197,7 +197,7 @@ def test_a_twin_extends_a_recipe_and_a_recipe_a_twin(tmp_path: Path) -> None:
 # --- the commands -----------------------------------------------------------------------------
 
 
-def test_show_prints_the_twin_and_the_other_commands_take_it(tmp_path: Path) -> None:
+def test_show_prints_the_json_form_and_the_other_commands_take_it(tmp_path: Path) -> None:
     run = CliRunner()
     shown = run.invoke(app, ["show", "--json", str(ROOT / "recipes" / "digits.ftr")])
     assert shown.exit_code == 0
@@ -340,9 +340,9 @@ def test_hints_speak_json(hint: str, expected: str) -> None:
     assert in_json(hint) == expected
 
 
-def test_damaged_twins() -> None:
+def test_damaged_json() -> None:
     rng = random.Random(20240615)
-    texts = [as_twin(path.read_text()).text for path in RECIPES]
+    texts = [json_form(path.read_text()).text for path in RECIPES]
     names = ['"name"', '"call"', '"stage x"', "null", "{}", '"head"', '"param lr"', "-1", '"\\ud800"', "[[]]"]
     for number in range(250):
         text = damaged(rng.choice(texts), texts, rng, names)

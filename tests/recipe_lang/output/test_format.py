@@ -418,12 +418,12 @@ def test_a_failure_to_write_leaves_the_file_and_nothing_else(
     assert os.listdir(tmp_path) == ["a.ftr"]
 
 
-def test_a_json_twin_stays_json(fmt: Fmt, tmp_path: Path) -> None:
-    twin = write(tmp_path / "a.ftr.json", b'{"ftr": 1, "data": {"size": {"number": 64, "unit": "px"}}}')
-    before = parse(decode_source(twin.read_bytes(), twin.name)).items
+def test_a_recipe_in_json_stays_json(fmt: Fmt, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ftr.json", b'{"ftr": 1, "data": {"size": {"number": 64, "unit": "px"}}}')
+    before = parse(decode_source(path.read_bytes(), path.name)).items
     assert fmt("a.ftr.json") == (0, "a.ftr.json\n", "")
-    assert twin.read_bytes().count(b"\n") > 3
-    assert parse(decode_source(twin.read_bytes(), twin.name)).items == before
+    assert path.read_bytes().count(b"\n") > 3
+    assert parse(decode_source(path.read_bytes(), path.name)).items == before
     assert fmt("a.ftr.json") == (0, "", "")
 
 

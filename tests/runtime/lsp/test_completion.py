@@ -171,7 +171,7 @@ def test_a_blank_that_nobody_asked_for_begins_no_statement() -> None:
     assert complete(reading, place, after_blank=True)
 
 
-def test_a_twin_in_json_is_left_to_the_editors_own_schema() -> None:
+def test_a_recipe_in_json_is_left_to_the_editors_own_schema() -> None:
     assert at('{"ftr": 1, |}', "x.ftr.json") == {}
 
 

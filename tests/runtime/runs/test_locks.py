@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from paths import ROOT, TESTS
 from PIL import Image
 from toy import make_images, write_recipe
 
@@ -461,3 +462,11 @@ def test_a_pack_of_a_recipe_with_parents_fits_its_lock(recipe: Path, capfd: pyte
     found = ftr("verify", pack, "--workers", 0, "--quiet")
     assert (found.exit_code, "identical" in found.output) == (0, True), found.output
     assert f"as {pack / 'recipe.ftr.lock'} says" in capfd.readouterr().err
+
+
+@needs_avx
+def test_a_pack_of_before_comes_out_again() -> None:
+    """A pack of the digits, made at the level of AVX2: the bits of its lock hold for ever, or this test says so."""
+    program = [sys.executable, "-m", "runtime", "verify", str(TESTS / "fixtures/digits-avx2.ftrpack"), "--quiet"]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == IDENTICAL, done.stdout + done.stderr

@@ -315,6 +315,12 @@ def test_one_changed_digit_is_refused(table: Path, tmp_path: Path, ftr: Ftr) -> 
         (table / "all.csv").write_text(text)
 
 
+def test_a_new_recipe_for_a_column_of_numbers_is_pointed_out(table: Path, ftr: Ftr) -> None:
+    found = ftr("new", table / "all.csv")
+    assert found.code == 2
+    assert "`red` holds numbers, which `task = regression` learns" in " ".join(found.err.split())
+
+
 def test_data_check_knows_no_classes(table: Path, ftr: Ftr) -> None:
     recipe = recipe_of(table)
     found = json.loads(ftr("data", "check", recipe, "--json").out)

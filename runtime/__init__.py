@@ -154,7 +154,7 @@ def load(path: str | Path, stage: str | None = None) -> Finished:
 
 
 def predict(finished: Finished, paths: Sequence[str | Path], top: int = 5, device: str = "cpu") -> Iterator[Prediction]:
-    """Classify image files, or all images in folders, in order.
+    """Predict of image files, or of all images in folders, in order.
 
     Raises:
         RecipeError: a path is not there.

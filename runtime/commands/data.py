@@ -163,7 +163,7 @@ def _show(report: DataReport, has_page: bool) -> None:
 
     screen = console()
     sets = ", ".join(f"{name} {sum(counts):,}" for name, counts in report.counts.items())
-    screen.print(f"{len(report.seen):,} images of {len(report.groups):,} classes: {sets}", soft_wrap=True)
+    screen.print(f"{len(report.seen):,} images {report.targets}: {sets}", soft_wrap=True)
     if not report.found and not any(each.is_image for each in report.passed):
         screen.print("nothing was found")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)

@@ -125,7 +125,7 @@ def predict(
     table: bool,
     debug: bool,
 ) -> int:
-    """Classify images, or all images in folders, with a run."""
+    """Predict with a run: classes, or numbers, of images or of all images in folders."""
     if machine and table:
         raise click.UsageError("--csv and --json exclude each other")
     with mxnet(threads, debug):

@@ -233,6 +233,9 @@ class Task(SetRules, Protocol):
     def text(self, target: Any, names: tuple[str, ...]) -> str:
         """Return a target as text, from which it could be had again."""
 
+    def counted(self, names: tuple[str, ...]) -> str:
+        """Return how many there are, behind a number of images: `of 3 classes`."""
+
     def contradict(self, one: str, other: str, *, nearly: bool) -> bool:
         """Whether two targets of an image, as text, cannot both be right; `nearly`, if the images are only alike."""
 

@@ -76,6 +76,9 @@ class Classification:
     def text(self, target: int, names: tuple[str, ...]) -> str:
         return names[target]
 
+    def counted(self, names: tuple[str, ...]) -> str:
+        return f"of {len(names):,} classes"
+
     def contradict(self, one: str, other: str, *, nearly: bool) -> bool:
         return one != other
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from recipe_lang.words import counted
 from runtime.data.targets import NUMBERS
 from runtime.tasks.protocol import CardWords, Loss, Metric, loss_of
 from runtime.tasks.regression.losses import LOSSES
@@ -88,6 +89,9 @@ class Regression:
 
     def text(self, target: tuple[float, ...], names: tuple[str, ...]) -> str:
         return ", ".join(map(repr, target))
+
+    def counted(self, names: tuple[str, ...]) -> str:
+        return f"with {counted(len(names), 'target')}"
 
     def contradict(self, one: str, other: str, *, nearly: bool) -> bool:
         return not nearly and one != other  # pictures in a row may have other numbers

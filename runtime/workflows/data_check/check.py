@@ -126,6 +126,7 @@ class DataReport:
     among the images and takes no part, sorted by path. `reading` is how the recipe has the images read.
     """
 
+    targets: str  # how many there are: `of 3 classes`
     groups: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
     sizes: Mapping[str, int]
@@ -194,6 +195,7 @@ def check_data(
         groups[kind].append(Group((), note))
     by_kind = {kind: tuple(made) for kind in KINDS if (made := groups.get(kind))}
     return DataReport(
+        task.counted(first.names),
         task.groups(first.names),
         {name: counts(task, listing) for name, listing in listings.items()},
         dict(sizes.most_common()),

@@ -326,6 +326,7 @@ def test_data_check_knows_no_classes(table: Path, ftr: Ftr) -> None:
     found = json.loads(ftr("data", "check", recipe, "--json").out)
     assert set(found["images"]["train"]) == {"images"}
     assert "labels" not in found["found"]
+    assert ftr("data", "check", recipe).out.startswith("120 images with 1 target: train ")
     assert ftr("data", "check", recipe, "--labels").code == 2
 
 

@@ -57,12 +57,15 @@ def take_steps(case: Case, kind: str) -> None:
     from runtime.features.prefix import one_by_one
     from runtime.models.heads import head_block
     from runtime.models.network import build_model, start_weights, units
-    from runtime.plan.types import Step
+    from runtime.plan.types import Size, Step
     from runtime.tasks.classification.losses import cross_entropy
 
     base = Step(case["zoo"], {"name": case["net"], "weights": None})
     model = build_model(
-        base, [Step("dense", {"units": "classes"})], case["side"], partial(head_block, outputs={"classes": 10})
+        base,
+        [Step("dense", {"units": "classes"})],
+        Size.square(case["side"]),
+        partial(head_block, outputs={"classes": 10}),
     )
     start_weights(model, base, 1, mx.cpu())
     first = 0 if case["trains"] == "everything" else len(model.parts) - 2

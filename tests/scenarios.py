@@ -235,15 +235,17 @@ def _read(text: str) -> Any:
 
 
 def _batch(text: str) -> None:
-    from runtime.data import transforms
+    from steps import step
+
     from runtime.data.listing import Sample
     from runtime.data.loader import batches
+    from runtime.data.transforms.catalog import TRANSFORMS, Pipeline
 
-    names: dict[str, Any] = dict(vars(transforms))
+    names: dict[str, Any] = {name: partial(step, name) for name in TRANSFORMS}
     exec(text, names)
     samples = [Sample(f"{side}.png", 0, np.zeros((side, 40, 3), np.uint8)) for side in (30, 50)]
     no_randomness = lambda sample: np.random.default_rng(0)  # noqa: E731
-    list(batches(samples, range(2), 2, names["transform"], no_randomness, 0, False, np.array))
+    list(batches(samples, range(2), 2, Pipeline(names["steps"]), no_randomness, 0, False, np.array))
 
 
 def _read_params(text: str) -> None:

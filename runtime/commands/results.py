@@ -175,7 +175,9 @@ def export(run: Path, out: Path, force: bool, stage: str | None, debug: bool) ->
             finished.export_model(loaded.model, loaded.task, loaded.data.target, out)
         data = loaded.data
     click.echo(f"{out}-symbol.json and {out}-0000.params")
-    click.echo(f"input `data`: float32 (batch, 3, {data.size}, {data.size}), RGB, (value / 255 - mean) / std with")
+    click.echo(
+        f"input `data`: float32 (batch, 3, {data.size.height}, {data.size.width}), RGB, (value / 255 - mean) / std with"
+    )
     click.echo(f"  mean {data.mean}\n  std {data.std}")
     click.echo(f"  of images prepared by {steps_text(data.prepare)}")
     click.echo(printable(f"output: {data.target.outputs()}"))

@@ -15,6 +15,9 @@ from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Me
 from recipe_lang.output.identity import recipe_hash
 from recipe_lang.problem import Problem, RecipeError
 from runtime.compile.problems import TooShort, TrainsNothing
+from runtime.data.transforms.catalog import TRANSFORMS
+from runtime.data.transforms.row import Sides
+from runtime.data.transforms.views import is_idle, view_count
 from runtime.models.weights_sources import source_of
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.types import (
@@ -25,12 +28,12 @@ from runtime.plan.types import (
     NetFacts,
     PartPlan,
     Plan,
+    Size,
     StagePlan,
     Step,
     StopPlan,
     trained_names,
 )
-from runtime.plan.views import READING_STEPS, is_idle, view_count
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules import image_size
 
@@ -109,63 +112,56 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
     )
 
 
-def prepare_steps(block: CheckedBlock, size: int) -> tuple[tuple[Step, ...], Step | None]:
+def prepare_steps(block: CheckedBlock, size: Size) -> tuple[tuple[Step, ...], Step | None]:
     """Return the steps for evaluation, how files are read first, and the `normalize` step where one is written.
 
     Where no geometry is written, it is the usual one.
     """
     written = block["prepare"] or ()
-    usual = Step("resize", {"size": size}), Step("center_crop", {"size": size})
+    resize, crop = (Step(name, {"size": size.plain}) for name in ("resize", "center_crop"))
     steps = [step(value) for value in written]
-    normalize = next((item for item in steps if item.name == "normalize"), None)
-    reading = [item for item in steps if item.name in READING_STEPS]
-    geometry = [_sized(item, size) for item in steps if item not in reading and item is not normalize]
+    reading = [item for item in steps if TRANSFORMS[item.name].reads]
+    geometry = [_sized(item, size) for item in steps if TRANSFORMS[item.name].draw]
+    normalize = next((item for item in steps if item not in reading and not TRANSFORMS[item.name].draw), None)
     if not geometry:
-        return (*reading, *usual), normalize
-    if not any(item.name == "center_crop" for item in geometry):
-        geometry.append(Step("center_crop", {"size": size}))
+        geometry = [resize]
+    if not any(TRANSFORMS[item.name].crops for item in geometry):
+        geometry.append(crop)
     return (*reading, *geometry), normalize
 
 
-def _sized(item: Step, size: int) -> Step:
+def _sized(item: Step, size: Size) -> Step:
     if "size" in item.args and item.args["size"] is None:
-        return Step(item.name, {**item.args, "size": size}, item.place)
+        return Step(item.name, {**item.args, "size": size.plain}, item.place)
     return item
 
 
 def training_steps(
-    augment: tuple[Value, ...] | None, prepare: tuple[Step, ...], size: int, sides: tuple[int, int] | None = None
+    augment: tuple[Value, ...] | None, prepare: tuple[Step, ...], size: Size, sides: Sides | None = None
 ) -> tuple[Step, ...]:
     """Return what is done to a training image, in order, less what does nothing.
 
-    Without augmentation that is `prepare`. An augmentation with a crop of its own replaces its geometry, `random_crop`
-    after the resizing of `prepare` unless it brings its own; any other one comes behind it.
+    Without augmentation that is `prepare`. An augmentation with a crop of its own replaces the crops of `prepare`, and
+    its resizing as well where it brings its own; any other one comes behind it.
     """
     steps = [_sized(step(value), size) for value in augment or ()]
-    names = {item.name for item in steps}
-    kept = {item.name for item in prepare}
-    if "random_resized_crop" in names or names & {"random_crop", "center_crop"} and "resize" in names:
-        kept = set(READING_STEPS)
-    elif names & {"random_crop", "center_crop"}:
-        kept = {"resize", *READING_STEPS}
-    before = [item for item in prepare if item.name in kept]
+    rows = [TRANSFORMS[item.name] for item in steps]
+    crops = any(row.crops for row in rows)
+    resizes = crops and any(row.resizes for row in rows)
+    replaced = {name for name, row in TRANSFORMS.items() if row.crops and crops or row.resizes and resizes}
+    before = [item for item in prepare if item.name not in replaced]
     return tuple(_settled([*before, *(item for item in steps if not is_idle(item))], sides))
 
 
-def _settled(steps: list[Step], sides: tuple[int, int] | None) -> Iterator[Step]:
-    """Yield the steps, and for a random crop that has no choice the fixed step that it is: it can be kept.
-
-    `sides` are the least and the largest side of the images in pixels where all are square.
-    """
+def _settled(steps: list[Step], sides: Sides | None) -> Iterator[Step]:
+    """Yield the steps, and for a random crop that has no choice the fixed step that it is: it can be kept."""
     for item in steps:
-        size: int = item.args.get("size", 0)
-        is_whole = item.args.get("scale") == item.args.get("ratio") == (1, 1)
-        if item.name == "random_crop" and sides and sides[1] <= size and not item.args["padding"]:
-            item = Step("center_crop", {"size": size}, item.place)
-        elif item.name == "random_resized_crop" and sides and is_whole:
-            item = Step("resize", {"size": size}, item.place)
-        if size and (sides or item.name != "resize"):
-            sides = size, size
+        fixed = TRANSFORMS[item.name].fixed(item.args, sides) if sides else None
+        if fixed is not None:
+            item = Step(fixed, {"size": item.args["size"]}, item.place)
+        row = TRANSFORMS[item.name]
+        if row.crops or row.resizes and sides:
+            sides = item.args["size"], item.args["size"]
         yield item
 
 
@@ -198,7 +194,7 @@ class _Stage:
         recipe: CheckedRecipe,
         block: CheckedBlock,
         data: DataPlan,
-        sides: tuple[int, int] | None,
+        sides: Sides | None,
         net: NetFacts,
         problems: list[Problem],
     ) -> None:

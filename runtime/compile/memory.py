@@ -56,7 +56,7 @@ def memory_need(model: Model, plan: Plan) -> Need:
     largest, held = _outputs(model)
     needs = [_stage_need(model, plan, stage, largest, held) for stage in plan.stages]
     images = sum(plan.data.images(name) for name in read_again(plan))
-    kept = min(decoded.MEMORY_BYTES, int(_KEPT_PIXEL * images * model.size**2))
+    kept = min(decoded.MEMORY_BYTES, int(_KEPT_PIXEL * images * model.size.pixels))
     return Need(resident() + _LATER + kept + max(need.fixed for need in needs), max(need.per_image for need in needs))
 
 
@@ -67,7 +67,7 @@ def _stage_need(model: Model, plan: Plan, stage: StagePlan, largest: int, held: 
     copies = _TRAINED_COPIES + OPTIMIZERS[stage.optimizer.name].arrays(stage.optimizer.args)
     return Need(
         fixed=_FLOAT * (_COPIES * numbers + copies * stage.trained) + (rows if rows <= MEMORY_BYTES else 0),
-        per_image=int(_FLOAT * max(trained, _FROZEN * largest) + _PIXEL * model.size**2),
+        per_image=int(_FLOAT * max(trained, _FROZEN * largest) + _PIXEL * model.size.pixels),
     )
 
 
@@ -79,7 +79,7 @@ def _outputs(model: Model) -> tuple[int, list[float]]:
         whole = unit(whole)
         ends.append(whole.list_outputs()[-1])
     inner = whole.get_internals()
-    _, shapes, _ = inner.infer_shape(data=(2, 3, model.size, model.size))
+    _, shapes, _ = inner.infer_shape(data=(2, 3, *model.size))
     names = inner.list_outputs()
     given = {*whole.list_arguments(), *whole.list_auxiliary_states()}
     sizes = [0 if name in given else math.prod(shape[1:]) for name, shape in zip(names, shapes, strict=True)]

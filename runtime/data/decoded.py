@@ -18,11 +18,12 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from runtime.data.images import Reading, as_rgb, open_grey_or_rgb
+from runtime.data.images import USUAL, Reading, as_rgb, open_grey_or_rgb
 from runtime.data.listing import ImageRef
-from runtime.data.transforms import Transform
-from runtime.plan.types import Plan, Step
-from runtime.plan.views import view_count
+from runtime.data.transforms.catalog import Pipeline
+from runtime.data.transforms.changes import Change, changed
+from runtime.data.transforms.views import view_count
+from runtime.plan.types import Plan, Size, Step
 from runtime.system.spill import Budget
 
 MEMORY_BYTES = 2**30
@@ -153,23 +154,23 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opening:
-    """Opens images as `reading` says, and takes them through `fixed`, the transform of the steps `lead`.
+    """Opens images as `reading` says, and takes them through the fixed steps of `lead`, described by `key`.
 
     With `kept` an image that is there is not opened. `again` says that this image will be asked for once more: it is
     put there.
     """
 
-    lead: str
-    reading: Reading
-    fixed: Transform
-    kept: Decoded | None
-    again: bool
+    lead: Pipeline = Pipeline(())
+    key: str = ""
+    reading: Reading = USUAL
+    kept: Decoded | None = None
+    again: bool = False
 
     def __call__(self, source: ImageRef) -> Image.Image:
         """Return the image, to be read only; raise `ImageError` when it cannot be read."""
         if self.kept is None:
             return self._read(source)
-        key = (self.lead, id(source))
+        key = (self.key, id(source))
         image = self.kept.get(key)
         if image is None:
             image = self._read(source)
@@ -178,7 +179,12 @@ class Opening:
         return image
 
     def _read(self, source: ImageRef) -> Image.Image:
-        return as_rgb(self.fixed(open_grey_or_rgb(source, self.reading), _NO_RANDOMNESS))
+        image = open_grey_or_rgb(source, self.reading)
+        return as_rgb(changed(image, self.changes(Size(image.height, image.width))))
+
+    def changes(self, size: Size) -> tuple[Change, ...]:
+        """Return what is done to an image of that size."""
+        return self.lead.draw(size, _NO_RANDOMNESS)
 
 
 def _is_there(source: ImageRef, image: Image.Image) -> bool:
@@ -186,7 +192,7 @@ def _is_there(source: ImageRef, image: Image.Image) -> bool:
     return isinstance(source, np.ndarray) and source.shape[:2] == (image.height, image.width)
 
 
-def opening(lead: Sequence[Step], fixed: Transform, kept: Decoded | None, again: bool) -> Opening:
+def opening(lead: Sequence[Step], kept: Decoded | None, again: bool) -> Opening:
     """Return what opens images and takes them through their fixed steps."""
     described = [(step.name, sorted(step.args.items())) for step in lead]
-    return Opening(repr(described), Reading.of(lead), fixed, kept, again)
+    return Opening(Pipeline(lead), repr(described), Reading.of(lead), kept, again)

@@ -17,9 +17,9 @@ import numpy as np
 import PIL
 from PIL import features
 
-from runtime.data import images, transforms
+from runtime.data import images
 from runtime.data.listing import ImageRef, Pixels
-from runtime.plan import views
+from runtime.data.transforms import catalog, changes, color, geometry, views
 from runtime.plan.types import Step
 
 SETTLED_NS = 2 * 10**9  # the coarsest clock of a file system; a file changed since may change again within a tick
@@ -61,7 +61,7 @@ def view_key(origin: bytes, steps: Sequence[Step], view: views.View) -> bytes:
 def reading() -> bytes:
     """Return a digest of what turns a file into pixels: Pillow, its libraries, and our own code."""
     libraries = [features.version(name) for name in ("jpg", "libjpeg_turbo", "zlib", "webp", "jpg_2000", "libtiff")]
-    code = [Path(str(module.__file__)).read_bytes() for module in (images, transforms, views)]
+    code = [Path(str(module.__file__)).read_bytes() for module in (images, catalog, changes, color, geometry, views)]
     return _digest(b"reading", repr((PIL.__version__, libraries)).encode(), *code)
 
 

@@ -24,8 +24,8 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from runtime.data.formats import FORMATS, HEIF
 from runtime.data.listing import ImageRef, Pixels, Sample
-from runtime.plan.types import Step
-from runtime.plan.views import READING_STEPS
+from runtime.data.transforms.catalog import TRANSFORMS
+from runtime.plan.types import Size, Step
 from runtime.system.prefetch import in_order
 
 _LONGEST = 200  # times as long as wide: at 224 px on the shorter side 10 million pixels
@@ -39,6 +39,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_LYING = (5, 6, 7, 8)
 
 
 class ImageError(ValueError):
@@ -47,7 +48,7 @@ class ImageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a recipe can choose about how pixels are read; a field for each of `READING_STEPS`.
+    """What a recipe can choose about how pixels are read; a field for each step that says so.
 
     `flatten_alpha` is what images with transparency are laid over, `white` or `black`; None shows the colours that
     it hides. `levels` is the value of 16 bits that is white.
@@ -59,7 +60,7 @@ class Reading:
     @classmethod
     def of(cls, steps: Iterable[Step]) -> Reading:
         """Return what the steps of a plan ask for."""
-        return cls(**{step.name: next(iter(step.args.values())) for step in steps if step.name in READING_STEPS})
+        return cls(**{step.name: next(iter(step.args.values())) for step in steps if TRANSFORMS[step.name].reads})
 
 
 USUAL = Reading()
@@ -95,24 +96,39 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a file says of its image: width and height as stored, Pillow's mode, whether EXIF turns it, its traits.
+    """What a file says of its image: its size as stored, Pillow's mode, whether EXIF turns it, its traits.
 
     `several` is whether the file holds more pictures than this one, its first: an animation, pages, two lenses.
     """
 
-    size: tuple[int, int]
+    size: Size
     mode: str
     turned: bool = False
     several: bool = False
     traits: Traits = Traits()
 
 
-def size_of(ref: ImageRef) -> tuple[int, int]:
-    """Return width and height as stored, from the header alone. Raises `ImageError`."""
+def stored_size(ref: ImageRef) -> Size:
+    """Return the size as stored, from the header alone. Raises `ImageError`."""
     if isinstance(ref, np.ndarray):
-        return ref.shape[1], ref.shape[0]
+        return Size(*ref.shape[:2])
     with _opened(ref) as image:
-        return image.size
+        return _size(image)
+
+
+def upright_size(ref: ImageRef) -> Size:
+    """Return the size of the upright image, as it is read; of most files from the header. Raises `ImageError`."""
+    if isinstance(ref, np.ndarray):
+        return Size(*ref.shape[:2])
+    with _opened(ref) as image:
+        if image.format not in ("JPEG", "WEBP"):  # others may say behind their pixels how they are turned
+            image.load()
+        lies = _orientation(image) in _LYING
+        return Size(*reversed(_size(image))) if lies else _size(image)
+
+
+def _size(image: Image.Image) -> Size:
+    return Size(image.height, image.width)
 
 
 def open_small(ref: ImageRef, least: int, reading: Reading = USUAL) -> tuple[Image.Image, Facts]:
@@ -122,7 +138,7 @@ def open_small(ref: ImageRef, least: int, reading: Reading = USUAL) -> tuple[Ima
     """
     if isinstance(ref, np.ndarray):
         image = Image.fromarray(_checked(ref))
-        return image, Facts(image.size, image.mode)
+        return image, Facts(_size(image), image.mode)
     with _loaded(ref, least) as (image, facts):
         return _grey_or_rgb(image, reading), facts
 
@@ -168,7 +184,7 @@ def look_inside(ref: ImageRef) -> Facts | str:
     try:
         if isinstance(ref, np.ndarray):
             image = Image.fromarray(_checked(ref))
-            return Facts(image.size, image.mode)
+            return Facts(_size(image), image.mode)
         with _loaded(ref, 1) as (image, facts):
             if image.mode not in _DIRECT:
                 _grey_or_rgb(image, USUAL)
@@ -188,7 +204,7 @@ def _loaded(path: Path, least: int | None = None) -> Iterator[tuple[Image.Image,
     """
     with _opened(path) as image:
         image.info[_STORED] = image.tile[0][3] if image.tile else None  # loading forgets it
-        size, mode = image.size, image.mode
+        size, mode = _size(image), image.mode
         several = least is not None and _has_several(image, path)
         turned = image.format == "TIFF" and _orientation(image) in _UPRIGHT  # its reader turns what it loads
         if least is not None:

@@ -17,10 +17,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from recipe_lang.problem import InternalError, RecipeError
-from runtime.data.images import ImageError, open_rgb
-from runtime.data.listing import ImageRef, Pixels, Sample
+from runtime.data.decoded import Opening
+from runtime.data.images import ImageError, upright_size
+from runtime.data.listing import Pixels, Sample
 from runtime.data.problems import UnequalSizes, UnreadableImages
-from runtime.data.transforms import Transform
+from runtime.data.transforms.catalog import Pipeline
+from runtime.data.transforms.changes import Change, changed
+from runtime.plan.types import Size
 from runtime.system.prefetch import in_order
 from runtime.system.random import derive_each
 
@@ -43,6 +46,9 @@ class Batch:
     ids: tuple[str, ...]
 
 
+_ANY = Opening()
+
+
 def epoch_order(samples: Sequence[Sample], seed: int, stage: int, epoch: int) -> npt.NDArray[np.int64]:
     """Return the positions of all samples in the random order of one epoch, int64 of shape (N,).
 
@@ -57,26 +63,26 @@ def batches(
     samples: Sequence[Sample],
     order: Sequence[int] | npt.NDArray[np.int64],
     batch_size: int,
-    transform: Transform,
+    steps: Pipeline,
     sample_rng: Callable[[Sample], np.random.Generator],
     workers: int,
     drop_last: bool,
     collate: Collate,
-    open_image: Callable[[ImageRef], Image.Image] = open_rgb,
+    open_image: Opening = _ANY,
 ) -> Generator[Batch, None, None]:
     """Yield the samples in the given order, as batches of `batch_size`.
 
     `workers` threads prepare up to two batches ahead (0: none, each batch is made when it is asked for).
     `collate` makes one array of the targets of a batch.
-    `open_image` gives the RGB image to which `transform` is applied; it may know images already.
+    `open_image` gives the RGB image that `steps` change; it may know images already.
     `drop_last` leaves out a last batch that is not full. Closing the iterator ends the threads.
 
     Raises:
         RecipeError: an image cannot be read, or its size after the transforms differs from the others'.
     """
 
-    def prepare(together: Sequence[Sample]) -> list[Pixels]:
-        return [_prepared(sample, open_image, transform, sample_rng) for sample in together]
+    def prepare(together: Sequence[Sample]) -> list[tuple[Pixels, Any]]:
+        return [_prepared(sample, open_image, steps, sample_rng) for sample in together]
 
     places = [int(place) for place in order]
     if drop_last:
@@ -89,23 +95,27 @@ def batches(
         for first in range(start, min(start + batch_size, len(places)), share)
     ]
     prepared = in_order(prepare, pieces, workers, -(-2 * batch_size // share))
-    pictures = chain.from_iterable(prepared)
+    pairs = chain.from_iterable(prepared)
     try:
         for start in range(0, len(places), batch_size):
             chosen = [samples[place] for place in places[start : start + batch_size]]
-            yield _batch(chosen, islice(pictures, len(chosen)), collate)
+            yield _batch(chosen, islice(pairs, len(chosen)), collate)
     finally:
         prepared.close()
 
 
 def _prepared(
     sample: Sample,
-    open_image: Callable[[ImageRef], Image.Image],
-    transform: Transform,
+    open_image: Opening,
+    steps: Pipeline,
     sample_rng: Callable[[Sample], np.random.Generator],
-) -> Pixels:
+) -> tuple[Pixels, Any]:
+    """Return an image's pixels and its target, both after the same changes."""
     try:
-        return np.asarray(transform(open_image(sample.image), sample_rng(sample)))
+        image = open_image(sample.image)
+        changes = steps.draw(Size(image.height, image.width), sample_rng(sample))
+        target = target_after(sample, lambda size: (*open_image.changes(size), *changes))
+        return np.asarray(changed(image, changes)), target
     except ImageError as fault:
         raise RecipeError(UnreadableImages(images=((sample.id, str(fault)),), since=True)) from fault
     except MemoryError as fault:
@@ -114,14 +124,27 @@ def _prepared(
         raise InternalError(f"image `{sample.id}`: {type(fault).__name__}: {fault}") from fault
 
 
-def _batch(samples: Sequence[Sample], pictures: Iterator[Pixels], collate: Collate) -> Batch:
+def target_after(sample: Sample, draw: Callable[[Size], Sequence[Change]]) -> Any:
+    """Return a sample's target as it is after the changes that `draw` gives for the size of the image.
+
+    A target with a place in the image has a method `moved`, which takes the size and the changes.
+    """
+    if not hasattr(sample.target, "moved"):
+        return sample.target
+    size = upright_size(sample.image)
+    return sample.target.moved(size, draw(size))
+
+
+def _batch(samples: Sequence[Sample], pairs: Iterator[tuple[Pixels, Any]], collate: Collate) -> Batch:
     images: Pixels | None = None
-    for place, (sample, picture) in enumerate(zip(samples, pictures, strict=True)):
+    targets = []
+    for place, (sample, (picture, target)) in enumerate(zip(samples, pairs, strict=True)):
         if images is None:
             images = np.empty((len(samples), *picture.shape), np.uint8)
         if picture.shape != images.shape[1:]:
             (height, width, _), (high, wide, _) = picture.shape, images.shape[1:]
             raise RecipeError(UnequalSizes(name=sample.id, size=(width, height), expected=(wide, high)))
         images[place] = picture
+        targets.append(target)
     assert images is not None
-    return Batch(images, collate([sample.target for sample in samples]), tuple(sample.id for sample in samples))
+    return Batch(images, collate(targets), tuple(sample.id for sample in samples))

@@ -20,31 +20,23 @@ from recipe_lang.check.checked import CallValue, CheckedRecipe, Value
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Span
 from runtime.backend.mx import array, nd
-from runtime.data import splits, transforms
+from runtime.data import splits
 from runtime.data.decoded import Decoded, fixed_lead, opening
 from runtime.data.exclude import without
-from runtime.data.images import ImageError, Traits, find_broken, size_of
+from runtime.data.images import ImageError, Traits, find_broken, stored_size
 from runtime.data.listing import Listing, Sample
-from runtime.data.loader import Batch, Collate, batches, epoch_order
+from runtime.data.loader import Batch, Collate, batches, epoch_order, target_after
 from runtime.data.problems import UnreadableImages
 from runtime.data.sources.catalog import SOURCES
 from runtime.data.targets import SetRules
+from runtime.data.transforms.catalog import Pipeline
+from runtime.data.transforms.changes import Change
+from runtime.data.transforms.views import View, chosen
 from runtime.data.verified import SoundImages
-from runtime.plan.types import DataPlan, StagePlan, Step
-from runtime.plan.views import READING_STEPS, View, chosen
+from runtime.plan.types import DataPlan, Size, StagePlan, Step
 from runtime.system.random import generator
 
 _SETS = ("train", "valid", "test")
-
-TRANSFORMS: Mapping[str, Callable[..., transforms.Transform]] = {
-    "resize": transforms.resize,
-    "center_crop": transforms.center_crop,
-    "random_crop": transforms.random_crop,
-    "random_resized_crop": transforms.random_resized_crop,
-    "flip": transforms.flip,
-    "color_jitter": transforms.color_jitter,
-    "lighting": transforms.lighting,
-}
 
 
 def under_root(recipe: CheckedRecipe, data_root: Path) -> CheckedRecipe:
@@ -147,7 +139,7 @@ def square_sides(samples: Sequence[Sample]) -> tuple[int, int] | None:
     least, largest = sys.maxsize, 0
     for sample in samples:
         with suppress(ImageError):  # said where all images are opened
-            width, height = size_of(sample.image)
+            height, width = stored_size(sample.image)
             if width != height:
                 return None
             least, largest = min(least, width), max(largest, width)
@@ -257,6 +249,12 @@ class Sets:
         again = self._again("train") and any(view != () for view in views)
         return self._batches(each, steps, lambda sample: chosen(view_of[id(sample)]), again)
 
+    def targets(self, samples: Sequence[Sample], steps: Sequence[Step], views: Sequence[View]) -> Any:
+        """Return the targets of samples, collated, each in the view that is asked for. No image is decoded."""
+        pipeline = Pipeline(steps)
+        pairs = zip(samples, views, strict=True)
+        return self.collate([target_after(sample, partial(_drawn, pipeline, view)) for sample, view in pairs])
+
     def evaluation(self, name: str) -> Generator[Batch, None, None]:
         """Yield the batches of a set in its own order, prepared."""
         return self._batches(self.samples[name], self.plan.prepare, _no_randomness, self._again(name))
@@ -277,12 +275,12 @@ class Sets:
             samples,
             range(len(samples)),
             self.plan.batch,
-            transform(rest),
+            Pipeline(rest),
             randomness if rest else _no_randomness,  # a generator takes as long as a kept image
             self.workers,
             drop_last=False,
             collate=self.collate,
-            open_image=opening(lead, transform(lead), self.decoded, again),
+            open_image=opening(lead, self.decoded, again),
         )
 
     def inputs(self, images: np.ndarray[Any, Any], context: Any) -> Any:
@@ -296,22 +294,8 @@ def to_input(images: np.ndarray[Any, Any], mean: tuple[float, ...], std: tuple[f
     return nd.image.normalize(scaled, mean=mean, std=std)
 
 
-def transform(steps: Sequence[Step]) -> transforms.Transform:
-    """Return the transform of a plan's steps, less those that say how a file is read."""
-    chosen = [step for step in steps if step.name not in READING_STEPS]
-    return transforms.compose([TRANSFORMS[step.name](**_arguments(step)) for step in chosen])
-
-
-def _arguments(step: Step) -> dict[str, Any]:
-    args = dict(step.args)
-    if step.name == "color_jitter":
-        amount = args.pop("amount")
-        args |= {
-            name: amount if args[name] is None else args[name] for name in ("brightness", "contrast", "saturation")
-        }
-    if step.name == "lighting":
-        args = {"alpha_std": args["alpha"]}
-    return args
+def _drawn(pipeline: Pipeline, view: View, size: Size) -> tuple[Change, ...]:
+    return pipeline.draw(size, chosen(view))
 
 
 _FIXED = np.random.Generator(np.random.PCG64(0))

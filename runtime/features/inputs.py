@@ -17,10 +17,10 @@ from runtime.data.fingerprints import origin_of, view_key
 from runtime.data.listing import Sample
 from runtime.data.loader import Batch
 from runtime.data.sets import Sets
+from runtime.data.transforms.views import View, draw_view, is_fixed, version, view_count
 from runtime.features.prefix import Pixels, Prefix, Values, padded
 from runtime.features.store import Key
 from runtime.plan.types import Plan, StagePlan, Step
-from runtime.plan.views import View, draw_view, is_fixed, version, view_count
 from runtime.system.random import derive
 
 Inputs = Generator[tuple[Values, "npt.NDArray[Any]"], None, None]
@@ -80,7 +80,7 @@ class SetInputs:
         keys = _keys(name, samples, steps, views)
         for first in range(0, len(keys), self.prefix.batch):
             chosen = slice(first, first + self.prefix.batch)
-            targets = self.sets.collate([sample.target for sample in samples[chosen]])
+            targets = self.sets.targets(samples[chosen], steps, views[chosen])
             yield self.prefix.take(keys[chosen]), targets
 
 

@@ -33,6 +33,7 @@ from runtime.backend.mx import array, mx, nd
 from runtime.data.fingerprints import pixels_key
 from runtime.features.store import KINDS, Key, Shapes, Table, row_bytes, whole_budget
 from runtime.models.chain import Chain
+from runtime.plan.types import Size
 from runtime.system.cache.disk import CachedRows, FeatureCache
 from runtime.system.spill import Budget
 
@@ -200,7 +201,7 @@ class Features:
 
     chain: Chain
     batch: int
-    size: int
+    size: Size
     context: Any
     to_input: Callable[[Pixels], Any]
     fuse: bool = True
@@ -281,14 +282,14 @@ class Features:
             "parameters": digest,
             "layers": self._layers(end),
             "batch": self.batch,
-            "size": self.size,
+            "size": self.size.plain,
             "fuse": self.fuse,
             "precision": self.precision,
             "machine": arithmetic(),
         }
         if len(shapes) > 1:
             identity["taps"] = self.chain.live(end)
-        about = {**self.about, "cut": end, "shape": shapes[0] if len(shapes) == 1 else shapes, "size": self.size}
+        about = {**self.about, "cut": end, "shape": shapes[0] if len(shapes) == 1 else shapes, "size": self.size.plain}
         cached = self.cache.open(identity, about, row_bytes(shapes, KINDS[self.precision]), rows)
         if cached is not None:
             self._cached.append(cached)
@@ -344,8 +345,8 @@ class Features:
     def _shapes(self, place: int) -> Shapes:
         """Return the shapes of what stands at a place of one image."""
         if place == 0:
-            return ((3, self.size, self.size),)
-        _, shapes, _ = self._symbol(place).infer_shape(data=(self.batch, 3, self.size, self.size))
+            return ((3, *self.size),)
+        _, shapes, _ = self._symbol(place).infer_shape(data=(self.batch, 3, *self.size))
         return tuple(tuple(shape[1:]) for shape in shapes)
 
     def _batches(self, begin: int, end: int, batch: int | None = None) -> Shapes:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.plan.views import View
+from runtime.data.transforms.views import View
 from runtime.system.spill import Budget
 
 Key = tuple[str, str, View]  # set and what is done to its images, sample, view

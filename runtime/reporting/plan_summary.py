@@ -12,8 +12,8 @@ from rich.text import Text
 from recipe_lang.check.checked import CheckedBlock, CheckedRecipe
 from recipe_lang.output.resolved import changed_values
 from recipe_lang.words import counted
+from runtime.data.transforms.views import is_fixed
 from runtime.plan.types import PartPlan, Plan, StagePlan, Step
-from runtime.plan.views import is_fixed
 from runtime.reporting.plan import (
     call_text,
     claims,
@@ -87,7 +87,7 @@ def _head(plan: Plan, changed: _Changed) -> Iterator[tuple[str, str]]:
     yield "images", ", ".join(f"{n} {data.images(n):,}{targets if n == 'train' else ''}" for n in data.target.counts)
     yield "from", ", ".join(_source(name, step) for name, step in data.sources.items() if name in data.target.counts)
     steps = counted(data.images("train") // data.batch, "batch", "batches")
-    yield "epoch", f"{steps} of {data.batch:,} at {data.size}px{left_out(data)}"
+    yield "epoch", f"{steps} of {data.batch:,} at {data.size.short}{left_out(data)}"
     kinds = ((of.kind if of else "", name, text) for of, name, text in changed)
     others = [f"{name} = {text}" for kind, name, text in kinds if kind in ("", "data") and name not in _SAID[kind]]
     params = (f"{name} = {value}" for name, value in plan.params.items())

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import sqrt
 
+from runtime.data.transforms.views import is_fixed
 from runtime.plan.types import Plan, StagePlan
-from runtime.plan.views import is_fixed
 from runtime.training.events import (
     Evaluated,
     EvaluationStarted,

@@ -28,10 +28,11 @@ from recipe_lang.words import counted, printable
 from runtime.backend.blocks import sequence
 from runtime.backend.mx import mx, nd
 from runtime.compile.compiler import data_plan, stage_loss, step
-from runtime.data.images import ImageError, Reading, find_broken, open_rgb
+from runtime.data.decoded import opening
+from runtime.data.images import ImageError, find_broken
 from runtime.data.listing import Listing, Sample
 from runtime.data.problems import SetTooSmall, UnreadableData
-from runtime.data.sets import Sets, list_sets, load_source, to_input, transform, under_root
+from runtime.data.sets import Sets, list_sets, load_source, to_input, under_root
 from runtime.data.sources.files import images_below
 from runtime.data.sources.skipped import PassedOver, passed_line
 from runtime.features.inputs import SetInputs
@@ -156,15 +157,14 @@ def predict(
     if passed:
         tell(passed_line(passed))
     net = _net(run, context)
-    prepared, reading = transform(run.data.prepare), Reading.of(run.data.prepare)
-    rng = np.random.default_rng(0)
+    opened = opening(run.data.prepare, None, again=False)
     queue, size = iter(files), min(len(files), run.data.batch)
     while chunk := list(islice(queue, size)):
         pixels: list[Any] = []
         errors: dict[Path, str] = {}
         for file in chunk:
             try:
-                pixels.append(np.asarray(prepared(open_rgb(file, reading), rng)))
+                pixels.append(np.asarray(opened(file)))
             except ImageError as error:
                 errors[file] = str(error)
         read = [str(file) for file in chunk if file not in errors]
@@ -314,7 +314,7 @@ def _source(text: str, data_root: Path | None, task: Task) -> Listing:
 def export_model(model: Model, task: Task, targets: TargetFacts, prefix: Path) -> None:
     """Write `<prefix>-symbol.json` and `<prefix>-0000.params`, which `SymbolBlock.imports` reads.
 
-    The input is named `data`: float32 (batch, 3, size, size), normalized as `plan.json` says. The outputs are in the
+    The input is named `data`: float32 (batch, 3, height, width), normalized as `plan.json` says. The outputs are in the
     units of the data.
 
     Raises:

@@ -13,8 +13,9 @@ from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
 from runtime.data.sources.catalog import SOURCES
 from runtime.data.targets import CLASS, NUMBERS
+from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.plan.schedules import SCHEDULES
-from runtime.plan.views import READING_STEPS
+from runtime.plan.types import Size
 from runtime.tasks.catalog import METRICS, TASKS, task_of
 from runtime.tasks.protocol import Task
 from runtime.vocabulary.models import accepts, native_size, size_text
@@ -123,7 +124,7 @@ StepMisused = Kind(
     fields="name where",
     message="`{name}` {where}",
     help=lambda p: (
-        f"write it once, in `prepare`: it is applied {'last' if p.name == 'normalize' else 'first'}, to all images"
+        f"write it once, in `prepare`: it is applied {'first' if TRANSFORMS[p.name].reads else 'last'}, to all images"
     ),
 )
 
@@ -152,15 +153,15 @@ NothingCrops = Kind(
 )
 
 
-def image_size(recipe: CheckedRecipe) -> tuple[int, Span | None]:
-    """Return the side of the images that the network sees, and where it is written."""
+def image_size(recipe: CheckedRecipe) -> tuple[Size, Span | None]:
+    """Return the size of the images that the network sees, and where it is written."""
     data = recipe.block("data")
     if data["size"] is not None:
-        return data["size"], data.fields["size"].span
+        return Size.square(data["size"]), data.fields["size"].span
     for step in data["prepare"] or ():
-        if step.value.name == "center_crop" and step.value["size"] is not None:
-            return step.value["size"], step.value.args["size"].span
-    return native_size(recipe["base"]), recipe.fields["base"].span
+        if TRANSFORMS[step.value.name].crops and step.value["size"] is not None:
+            return Size.square(step.value["size"]), step.value.args["size"].span
+    return Size.square(native_size(recipe["base"])), recipe.fields["base"].span
 
 
 def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -245,20 +246,21 @@ def _sizes(recipe: CheckedRecipe) -> Iterator[Problem]:
     size, size_span = image_size(recipe)
     lists = [data["prepare"], *(block["augment"] for block in (data, *recipe.all("stage")))]
     for step in (step.value for steps in lists if isinstance(steps, tuple) for step in steps):
-        crop = step["size"] if "crop" in step.name else None
-        if crop not in (None, size):
-            yield SizeConflict(span=step.args["size"].span, crop=crop, size=size, size_span=size_span)
+        crop = step["size"] if TRANSFORMS[step.name].crops else None
+        if crop not in (None, size.plain):
+            yield SizeConflict(span=step.args["size"].span, crop=crop, size=size.plain, size_span=size_span)
     base: CallValue = recipe["base"]
-    if not accepts(base, size):
-        yield SizeNotTaken(span=size_span, base=base["name"], size=size, takes=size_text(base))
+    if not all(accepts(base, side) for side in size):
+        yield SizeNotTaken(span=size_span, base=base["name"], size=size.plain, takes=size_text(base))
 
 
 def _uncropped(recipe: CheckedRecipe) -> Iterator[Problem]:
     data = recipe.block("data")
     for block, name in ((data, "prepare"), (data, "augment"), *((stage, "augment") for stage in recipe.all("stage"))):
         steps = block[name] if isinstance(block[name], tuple) else ()
-        resizes = [place for place, step in enumerate(steps) if step.value.name == "resize"]
-        crops = [place for place, step in enumerate(steps) if "crop" in step.value.name]
+        rows = [TRANSFORMS[step.value.name] for step in steps]
+        resizes = [place for place, row in enumerate(rows) if row.resizes and not row.crops]
+        crops = [place for place, row in enumerate(rows) if row.crops]
         # In `prepare` the compiler adds the crop where none is written.
         if resizes and max(crops, default=len(steps) if name == "prepare" else -1) < resizes[-1]:
             yield NothingCrops(span=steps[resizes[-1]].span)
@@ -267,7 +269,7 @@ def _uncropped(recipe: CheckedRecipe) -> Iterator[Problem]:
 def _once(recipe: CheckedRecipe) -> Iterator[Problem]:
     """Find misuse of what holds for all images."""
     data = recipe.block("data")
-    names = ("normalize", *READING_STEPS)
+    names = {name for name, row in TRANSFORMS.items() if row.draw is None}
     seen: set[str] = set()
     for step in data["prepare"] or ():
         if step.value.name in names and step.value.name in seen:

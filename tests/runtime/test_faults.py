@@ -404,7 +404,7 @@ def test_a_worker_that_dies_names_the_image_and_ends_the_run(
 
     def seen(event: Event) -> None:
         if isinstance(event, Evaluated):
-            monkeypatch.setattr("runtime.data.transforms._random_box", die)
+            monkeypatch.setattr("runtime.data.transforms.geometry._random_part", die)
 
     with pytest.raises(kind, match=r"image `\w+/\d+\.jpg`"):
         run_prepared(prepared, RunSettings(workers=workers, cache=False), tmp_path / "run", observers=(seen,))

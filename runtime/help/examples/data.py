@@ -93,8 +93,8 @@ EXAMPLES: Mapping[str, Example] = {
         "One of the photos is a web page saved as 7.jpg.",
     ),
     "E513": Example(
-        "transform = resize(24)",
-        "transform = compose([resize(24), center_crop(24)])",
+        "steps = [resize(24)]",
+        "steps = [resize(24), center_crop(24)]",
         "python",
         "No recipe gets this far: `ftr check` finds a resize without a crop (E432).",
     ),

@@ -8,7 +8,8 @@ from recipe_lang.check.checked import CheckedBlock, CheckedRecipe, Value
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
 from runtime.data.sources.catalog import SOURCES
-from runtime.plan.views import is_idle, view_count
+from runtime.data.transforms.catalog import TRANSFORMS
+from runtime.data.transforms.views import is_idle, view_count
 from runtime.vocabulary.advice.facts import chooses, is_pretrained, whole_base
 
 _VERSIONS = "docs/language.md: versions of images"
@@ -61,7 +62,7 @@ def _flips(recipe: CheckedRecipe) -> Iterator[Problem]:
         return
     for augment in (block["augment"] for block in (data, *recipe.all("stage"))):
         for step in augment if isinstance(augment, tuple) else ():
-            if step.value.name == "flip":
+            if TRANSFORMS[step.value.name].mirrors:
                 yield FlippedDigits(
                     span=step.span, direction=step.value["direction"], train_span=data.fields["train"].span
                 )
@@ -207,7 +208,7 @@ def _idle(recipe: CheckedRecipe) -> Iterator[Problem]:
         augment = block["augment"]
         for step in augment if isinstance(augment, tuple) else ():
             if is_idle(step.value):
-                example = {"color_jitter": "color_jitter(0.2)", "lighting": "lighting(0.1)"}[step.value.name]
+                example = TRANSFORMS[step.value.name].example
                 yield IdleAugmentation(span=step.span, name=step.value.name, example=example)
 
 

@@ -18,7 +18,7 @@ from runtime.data.listing import ImageRef, Listing, Sample
 from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import PassedOver
 from runtime.data.tally import Tally, dark
-from runtime.plan.types import Step
+from runtime.plan.types import Size, Step
 from runtime.system.cache.disk import FeatureCache
 from runtime.tasks.classification.targets import UNEQUAL
 from runtime.tasks.protocol import Task, counts
@@ -163,13 +163,13 @@ def check_data(
     listings: Mapping[str, Listing],
     split: Iterable[str],
     task: Task,
-    size: int,
+    size: Size,
     threads: int,
     cache: FeatureCache | None,
     progress: Progress = lambda what, done, total: None,
     prepare: Sequence[Step] = (),
 ) -> DataReport:
-    """Look at all images of a recipe's sets; `size` is the side of the network's image in pixels.
+    """Look at all images of a recipe's sets; `size` is that of the network's image.
 
     Those of the steps `prepare` that say how a file is read are heeded.
 
@@ -189,7 +189,7 @@ def check_data(
         groups[kind].append(group)
     first = next(iter(listings.values()))
     readable = [look for look in found if not look.fault]
-    sizes = Counter(f"{width} x {height}" for width, height in (look.size for look in readable))
+    sizes = Counter(str(look.size) for look in readable)
     modes = Counter(look.mode for look in readable)
     for kind, note in task.findings(listings):
         groups[kind].append(Group((), note))
@@ -272,31 +272,29 @@ def _joined(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
 
 
 def _single(
-    images: Sequence[ImageRef], found: Sequence[Look], size: int, reading: Reading
+    images: Sequence[ImageRef], found: Sequence[Look], size: Size, reading: Reading
 ) -> Iterator[tuple[str, int, str]]:
     """Yield kind, position and note of what concerns an image alone."""
     sound = [(place, look) for place, look in enumerate(found) if not look.fault]
     yield from (("broken", place, look.fault) for place, look in enumerate(found) if look.fault)
     if not sound:
         return
-    ratios = np.log([look.size[0] / look.size[1] for _, look in sound])
+    ratios = np.log([look.size.width / look.size.height for _, look in sound])
     usual = np.exp(np.abs(ratios - np.median(ratios)))
     modes = Counter(look.mode for _, look in sound)
     # Sets of small images, as digits, are enlarged as a whole: that is no finding about one of them.
-    enlarged = np.median([min(look.size) for _, look in sound]) < size
+    enlarged = np.median([min(look.size) for _, look in sound]) < min(size)
     for (place, look), factor in zip(sound, usual, strict=True):
-        width, height = look.size
-        shown = f"{width} x {height}"
         if look.spread < FLAT:
             yield "blank", place, f"standard deviation {look.spread:.1f}{_over_another(look, images[place], reading)}"
         if factor > _LONG:
-            yield "shapes", place, shown
-        if min(width, height) < size and not enlarged:
-            yield "small", place, shown
+            yield "shapes", place, str(look.size)
+        if min(look.size) < min(size) and not enlarged:
+            yield "small", place, str(look.size)
         if modes[look.mode] <= _RARE * len(sound):
             yield "modes", place, look.mode
         if look.turned:
-            yield "turned", place, shown
+            yield "turned", place, str(look.size)
         if look.several:
             yield "several", place, ""
 

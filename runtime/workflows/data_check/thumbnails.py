@@ -14,6 +14,7 @@ from PIL import Image
 
 from runtime.data.images import USUAL, ImageError, Reading, Traits, open_small
 from runtime.data.listing import ImageRef, Pixels, Sample
+from runtime.plan.types import Size
 from runtime.system.prefetch import in_order
 
 SIDE = 32  # of the small picture that is compared; the brightness of an image, squeezed into a square
@@ -24,14 +25,14 @@ _COLOURS = 4  # side of the grid of mean colours
 class Look:
     """What an image is. `fault` is why it cannot be read; all else is then empty.
 
-    `size` is width and height as stored; `mode` is Pillow's name of the kind of pixels; `turned` says that EXIF
+    `size` is that of the stored image; `mode` is Pillow's name of the kind of pixels; `turned` says that EXIF
     turns it; `several` that the file holds more pictures; `traits` are what a recipe may choose about. `grey` is uint8
     (SIDE, SIDE), `colour` uint8 (4, 4, 3); `spread` is the standard deviation of the brightness of the small picture,
     from 0 to 127.
     """
 
     fault: str = ""
-    size: tuple[int, int] = (0, 0)
+    size: Size = Size(0, 0)
     mode: str = ""
     turned: bool = False
     several: bool = False

@@ -27,6 +27,7 @@ from runtime.data.sources.files import TABLE_ENDINGS, folders_in, innermost, is_
 from runtime.data.sources.set_names import ROLES, classes_within, folders_within, role_of, sets_among, sets_within
 from runtime.data.sources.skipped import ending_of, passed_line
 from runtime.data.tally import Tally
+from runtime.plan.types import Size
 from runtime.system.prefetch import in_order
 from runtime.tasks.classification.targets import align
 from runtime.vocabulary import VOCABULARY
@@ -40,7 +41,7 @@ SAMPLE = 200  # images that are opened
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the opened images are like: (width, height) in pixels of each that can be read, in no useful order.
+    """What the opened images are like: the stored size of each that can be read, in no useful order.
 
     `grey` says that none has colours by its format; `broken` holds (path, reason) of those that cannot be read;
     `several` is how many files hold more pictures than the first. `transparent` counts those with transparency, of
@@ -48,7 +49,7 @@ class Look:
     seems, None where it is that of 16 bits.
     """
 
-    sizes: tuple[tuple[int, int], ...]
+    sizes: tuple[Size, ...]
     grey: bool
     broken: tuple[tuple[str, str], ...]
     several: int = 0

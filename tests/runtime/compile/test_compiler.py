@@ -281,10 +281,10 @@ def test_a_stage_has_its_own_augmentation_or_the_shared_one() -> None:
 
 
 def test_the_size_is_written_or_the_crops_or_the_bases_own() -> None:
-    assert plan_of(recipe()).data.size == 64
+    assert plan_of(recipe()).data.size.plain == 64
     crop = "prepare = [resize(80px), center_crop(72px)]"
-    assert plan_of(recipe(data=crop).replace("size = 64px\n", "")).data.size == 72
-    assert plan_of(recipe().replace("size = 64px\n", "")).data.size == 224
+    assert plan_of(recipe(data=crop).replace("size = 64px\n", "")).data.size.plain == 72
+    assert plan_of(recipe().replace("size = 64px\n", "")).data.size.plain == 224
 
 
 @pytest.mark.parametrize(

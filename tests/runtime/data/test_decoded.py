@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from steps import Made
 from toy import make_images, write_recipe
 
 from runtime.data import decoded as store
 from runtime.data import images
 from runtime.data.decoded import Decoded, fixed_lead, opening, read_again
 from runtime.data.listing import Sample
-from runtime.data.sets import Sets, transform
+from runtime.data.sets import Sets
 from runtime.data.sources.files import folder
 from runtime.plan.types import Step
 from runtime.system.prefetch import in_order
@@ -64,12 +65,12 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Decoded]:
 
 def reading(steps: Sequence[Step], kept: Decoded | None, again: bool = True) -> Any:
     lead = fixed_lead(steps)
-    return opening(lead, transform(lead), kept, again)
+    return opening(lead, kept, again)
 
 
 def made(steps: Sequence[Step], kept: Decoded | None, sources: Sequence[Any], seed: int) -> list[bytes]:
     """Return what steps make of images."""
-    give, rest = reading(steps, kept), transform(steps[len(fixed_lead(steps)) :])
+    give, rest = reading(steps, kept), Made(*steps[len(fixed_lead(steps)) :])
     return [rest(give(ref), np.random.default_rng([seed, number])).tobytes() for number, ref in enumerate(sources)]
 
 
@@ -88,9 +89,7 @@ def test_kept_images_are_the_same_and_opened_once(
 ) -> None:
     sources = [sample.image for sample in folder(photos / "train").samples]
     for seed in range(3):
-        whole = [
-            transform(steps)(images.open_rgb(ref), np.random.default_rng([seed, n])) for n, ref in enumerate(sources)
-        ]
+        whole = [Made(*steps)(images.open_rgb(ref), np.random.default_rng([seed, n])) for n, ref in enumerate(sources)]
         assert made(steps, kept, sources, seed) == [image.tobytes() for image in whole]
     assert opened == sources
 

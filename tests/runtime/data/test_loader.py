@@ -13,7 +13,8 @@ from PIL import Image
 from recipe_lang.problem import InternalError, RecipeError
 from runtime.data.listing import Sample
 from runtime.data.loader import Batch, batches, epoch_order
-from runtime.data.transforms import compose, flip, random_crop, resize
+from runtime.data.transforms.catalog import Pipeline
+from runtime.plan.types import Step
 from runtime.system.prefetch import in_order
 from runtime.system.random import generator
 
@@ -30,13 +31,20 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
     return found
 
 
+RESIZE = Pipeline((Step("resize", {"size": 16}),))
+
+
 def read(samples: list[Sample], workers: int, drop_last: bool = False) -> list[Batch]:
-    transform = compose([resize(20), random_crop(16), flip("horizontal")])
+    steps = Pipeline(
+        (
+            Step("resize", {"size": 20}),
+            Step("random_crop", {"size": 16, "padding": 0}),
+            Step("flip", {"direction": "horizontal"}),
+        )
+    )
     order = epoch_order(samples, 3, 0, 1)
     return list(
-        batches(
-            samples, order, 8, transform, lambda s: generator(3, "augment", 0, 1, s.id), workers, drop_last, np.array
-        )
+        batches(samples, order, 8, steps, lambda s: generator(3, "augment", 0, 1, s.id), workers, drop_last, np.array)
     )
 
 
@@ -74,7 +82,7 @@ def test_a_broken_image_is_named_at_its_turn(samples: list[Sample], tmp_path: Pa
     path = tmp_path / "broken.png"
     path.write_bytes(Path(str(samples[0].image)).read_bytes()[:200])
     some = [*samples[:5], Sample("a/broken.png", 0, path), *samples[5:]]
-    running = batches(some, range(len(some)), 4, resize(16), no_randomness, workers, False, np.array)
+    running = batches(some, range(len(some)), 4, RESIZE, no_randomness, workers, False, np.array)
     assert len(next(running).ids) == 4
     with pytest.raises(RecipeError, match=r"image `a/broken\.png` cannot be read: image file is truncated") as caught:
         next(running)
@@ -85,21 +93,24 @@ def test_a_broken_image_is_named_at_its_turn(samples: list[Sample], tmp_path: Pa
 def test_images_of_two_sizes_are_refused(samples: list[Sample]) -> None:
     some = [*samples[:3], Sample("tall.png", 0, np.zeros((40, 16, 3), np.uint8))]
     with pytest.raises(RecipeError, match=r"`tall\.png` is 16 x 40 pixels .* others are 19 x 16") as caught:
-        list(batches(some, range(4), 4, resize(16), no_randomness, 0, False, np.array))
+        list(batches(some, range(4), 4, RESIZE, no_randomness, 0, False, np.array))
     assert [problem.code for problem in caught.value.problems] == ["E513"]
 
 
-def test_a_fault_of_a_transform_is_ours_and_names_the_image(samples: list[Sample]) -> None:
-    def fails(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+def test_a_fault_of_a_transform_is_ours_and_names_the_image(
+    samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
         raise ZeroDivisionError("by nought")
 
+    monkeypatch.setattr(Pipeline, "draw", fails)
     with pytest.raises(InternalError, match=r"image `0\.png`: ZeroDivisionError: by nought"):
-        list(batches(samples, range(2), 2, fails, no_randomness, 2, False, np.array))
+        list(batches(samples, range(2), 2, RESIZE, no_randomness, 2, False, np.array))
 
 
 def test_no_samples_are_no_batches(samples: list[Sample]) -> None:
-    assert list(batches([], [], 4, resize(16), no_randomness, 2, False, np.array)) == []
-    assert list(batches(samples, range(3), 4, resize(16), no_randomness, 2, True, np.array)) == []
+    assert list(batches([], [], 4, RESIZE, no_randomness, 2, False, np.array)) == []
+    assert list(batches(samples, range(3), 4, RESIZE, no_randomness, 2, True, np.array)) == []
 
 
 def test_closing_ends_the_threads(samples: list[Sample]) -> None:
@@ -110,7 +121,7 @@ def test_closing_ends_the_threads(samples: list[Sample]) -> None:
         begun.append(sample.id)
         return no_randomness(sample)
 
-    running = batches(many, range(2000), 4, resize(16), randomness, 3, False, np.array)
+    running = batches(many, range(2000), 4, RESIZE, randomness, 3, False, np.array)
     next(running)
     assert image_threads()
     time.sleep(0.05)

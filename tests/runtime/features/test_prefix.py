@@ -11,17 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from steps import Made
 from toy import make_images, trained, write_recipe
 
 from runtime.backend.device import device_context
 from runtime.backend.mx import mx, nd
+from runtime.data.transforms.views import chosen, draw_view, view_count
 from runtime.features.prefix import Features, Pixels, Prefix
 from runtime.features.store import Key
 from runtime.models.chain import Chain
 from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights, units
-from runtime.plan.types import Step
-from runtime.plan.views import chosen, draw_view, view_count
+from runtime.plan.types import Size, Step
 from runtime.runs.folder import read_json
 from runtime.runs.trained import evaluate, load
 from runtime.system.cache.disk import FeatureCache
@@ -144,8 +145,6 @@ def flips(*directions: str) -> list[Step]:
 def test_views_are_counted_and_drawn_as_the_transforms_draw_them() -> None:
     from PIL import Image
 
-    from runtime.data.sets import transform
-
     assert view_count([]) == 1
     assert view_count(flips()) == 1
     assert view_count(flips("horizontal", "vertical")) == 4
@@ -157,8 +156,8 @@ def test_views_are_counted_and_drawn_as_the_transforms_draw_them() -> None:
     seen = set()
     for seed in range(20):
         view = draw_view(steps, np.random.default_rng(seed))
-        mine = np.asarray(transform(steps)(image, chosen(view)))
-        np.testing.assert_array_equal(mine, np.asarray(transform(steps)(image, np.random.default_rng(seed))))
+        mine = np.asarray(Made(*steps)(image, chosen(view)))
+        np.testing.assert_array_equal(mine, np.asarray(Made(*steps)(image, np.random.default_rng(seed))))
         seen.add(view)
     assert len(seen) == 4
 
@@ -171,7 +170,9 @@ KEYS: list[Key] = [("train", str(number), ()) for number in range(6)]
 @pytest.fixture(scope="module")
 def blocks() -> list[Any]:
     base = Step("gluoncv", {"name": "cifar_resnet20_v1", "weights": None})
-    model = build_model(base, [Step("dense", {"units": "classes"})], 32, partial(head_block, outputs={"classes": 2}))
+    model = build_model(
+        base, [Step("dense", {"units": "classes"})], Size.square(32), partial(head_block, outputs={"classes": 2})
+    )
     start_weights(model, base, 1, mx.cpu())
     return list(units(model))
 
@@ -180,7 +181,7 @@ def half(blocks: list[Any], cache: FeatureCache | None = None, precision: str = 
     def to_input(images: Pixels) -> Any:
         return nd.array(images.transpose(0, 3, 1, 2).astype(np.float32) / 255)
 
-    return Features(Chain(blocks), 4, 32, mx.cpu(), to_input, cache=cache, precision=precision)
+    return Features(Chain(blocks), 4, Size.square(32), mx.cpu(), to_input, cache=cache, precision=precision)
 
 
 def filled(prefix: Prefix) -> np.ndarray[Any, Any]:

@@ -15,8 +15,9 @@ from PIL import Image
 from recipe_lang.problem import RecipeError
 from runtime.backend.mx import autograd, gluon, mx, nd, nn
 from runtime.models import efficientnet_lite, packaged
-from runtime.models.efficientnet_lite import build, load_packaged
+from runtime.models.efficientnet_lite import ConvNorm, build, load_packaged
 from runtime.models.packaged import PACKAGED, packaged_file
+from runtime.plan.types import Size
 from runtime.system.installation import install_command
 from runtime.weights.params_file import sha256_of
 
@@ -39,7 +40,7 @@ def photos(size: int, count: int) -> Any:
 
 def loaded(name: str, size: int) -> Any:
     """Return a base with its packaged weights and the ImageNet classifier, as one network."""
-    base = build(name, size)
+    base = build(name, Size.square(size))
     classifier = nn.Dense(1000, in_units=base.features)
     load_packaged(name, base, classifier)
     net = nn.HybridSequential()
@@ -68,7 +69,7 @@ def test_it_sees_what_is_there() -> None:
 
 @pytest.mark.parametrize(("name", "numbers"), [("lite0", 3_371_008), ("lite1", 4_135_680), ("lite2", 4_811_072)])
 def test_parts_and_sizes(name: str, numbers: int) -> None:
-    base = build(f"efficientnet_{name}", 96)
+    base = build(f"efficientnet_{name}", Size.square(96))
     assert [part for part, _ in base.parts] == ["stem", *(f"block{n}" for n in range(1, 8))]
     counts = [
         int(np.prod(parameter.shape))
@@ -81,7 +82,7 @@ def test_parts_and_sizes(name: str, numbers: int) -> None:
 
 
 def test_names_do_not_depend_on_what_was_built_before() -> None:
-    one, other = ([list(block.collect_params()) for _, block in build(LITE0, 96).parts] for _ in range(2))
+    one, other = ([list(block.collect_params()) for _, block in build(LITE0, Size.square(96)).parts] for _ in range(2))
     assert one == other
     assert one[1][0] == "efficientnet_lite0_block1_mbconv0_convnorm0_conv0_weight"
     names = [name for part in one for name in part]
@@ -89,7 +90,7 @@ def test_names_do_not_depend_on_what_was_built_before() -> None:
 
 
 def test_strides_and_features() -> None:
-    base = build(LITE0, 65)
+    base = build(LITE0, Size.square(65))
     x = nd.zeros((2, 3, 65, 65))
     sides = []
     for _, block in base.parts:
@@ -100,8 +101,25 @@ def test_strides_and_features() -> None:
     assert base.tail(x).shape == (2, base.features)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("size", [(8, 8), (7, 7), (8, 7), (5, 10)])
+def test_each_side_is_padded_as_same_padding_says(size: tuple[int, int], kernel: int, stride: int) -> None:
+    """Less at the beginning where the sum is odd: https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2."""
+    block = ConvNorm(2, 3, Size(*size), kernel, stride, linear=True)
+    block.initialize(mx.init.Xavier())
+    x = nd.random.normal(shape=(2, 2, *size))
+    ends = []
+    for side in size:
+        total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+        ends += [total // 2, total - total // 2]
+    padded = nd.pad(x, mode="constant", pad_width=(0, 0, 0, 0, *ends))
+    plain = nn.Conv2D(3, kernel, strides=stride, use_bias=False, in_channels=2, params=block.conv.params)
+    np.testing.assert_allclose(block(x).asnumpy(), block.norm(plain(padded)).asnumpy(), atol=1e-5)
+
+
 def test_every_parameter_learns() -> None:
-    base = build(LITE0, 64)
+    base = build(LITE0, Size.square(64))
     net = nn.HybridSequential()
     net.add(*(block for _, block in base.parts), base.tail, nn.Dense(2, in_units=base.features))
     mx.random.seed(1)
@@ -126,7 +144,7 @@ def test_the_file_is_the_one_that_the_table_names() -> None:
 def test_a_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packaged, "find_spec", lambda name: None)
     with pytest.raises(RecipeError) as caught:
-        load_packaged(LITE0, build(LITE0, 224))
+        load_packaged(LITE0, build(LITE0, Size.square(224)))
     (problem,) = caught.value.problems
     assert problem.code == "E528"
     assert problem.help() == f"run: {install_command()}"
@@ -134,7 +152,7 @@ def test_a_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_weights_of_another_size_are_refused() -> None:
     with pytest.raises(RecipeError, match="do not fit") as caught:
-        load_packaged(LITE0, build("efficientnet_lite2", 64))
+        load_packaged(LITE0, build("efficientnet_lite2", Size.square(64)))
     assert caught.value.problems[0].code == "E527"
 
 
@@ -145,4 +163,4 @@ def test_a_changed_package_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path:
     changed.write_bytes(data)
     monkeypatch.setattr(efficientnet_lite, "packaged_file", lambda name: changed)
     with pytest.raises(RecipeError, match="not the expected file"):
-        load_packaged(LITE0, build(LITE0, 64))
+        load_packaged(LITE0, build(LITE0, Size.square(64)))

@@ -16,7 +16,7 @@ from runtime.models.catalog import ZOOS
 from runtime.models.chain import Chain
 from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights, units
-from runtime.plan.types import Step
+from runtime.plan.types import Size, Step
 
 BATCH = 2
 SMALLEST = [pair for pair in chosen("", smallest_per_family=True) if pair[0] == "gluoncv"]
@@ -24,7 +24,7 @@ SMALLEST = [pair for pair in chosen("", smallest_per_family=True) if pair[0] == 
 
 def outputs(blocks: Sequence[Any], size: int, pixels: Any, fuse: bool) -> list[Any]:
     """Return what comes out behind each unit, through one piece for each."""
-    features = Features(Chain(blocks), BATCH, size, mx.cpu(), lambda images: images, fuse=fuse)
+    features = Features(Chain(blocks), BATCH, Size.square(size), mx.cpu(), lambda images: images, fuse=fuse)
     ends = list(range(1, len(blocks)))
     prefix = features.prefix(ends[-1], ends, rows=10 * BATCH)
     values, found = (pixels,), []
@@ -39,7 +39,9 @@ def test_fused_pieces_give_what_the_layers_give(zoo: str, name: str) -> None:
     row = ZOOS[zoo][name]
     size = row.native if row.native < 100 else next(side for side in (64, 96, 128, row.native) if row.accepts(side))
     base = Step(zoo, {"name": name, "weights": None})
-    model = build_model(base, [Step("dense", {"units": "classes"})], size, partial(head_block, outputs={"classes": 3}))
+    model = build_model(
+        base, [Step("dense", {"units": "classes"})], Size.square(size), partial(head_block, outputs={"classes": 3})
+    )
     start_weights(model, base, 1, mx.cpu())
     pixels = nd.array(np.random.default_rng(0).normal(size=(BATCH, 3, size, size)).astype(np.float32))
     plain = outputs(units(model), size, pixels, fuse=False)
@@ -54,7 +56,7 @@ def test_where_mxnet_mixes_up_weights_the_layers_run_one_by_one() -> None:
     model = build_model(
         Step("gluoncv", {"name": "senet_154", "weights": None}),
         [Step("dense", {"units": "classes"})],
-        64,
+        Size.square(64),
         partial(head_block, outputs={"classes": 3}),
     )
     start_weights(model, Step("gluoncv", {"name": "senet_154", "weights": None}), 1, mx.cpu())

@@ -24,7 +24,7 @@ from runtime.models.chain import Chain
 from runtime.models.heads import head_block
 from runtime.models.network import Model, build_model, start_weights
 from runtime.models.taps import Tap, tapped, taps
-from runtime.plan.types import Step
+from runtime.plan.types import Size, Step
 from runtime.system.cache.disk import FeatureCache
 
 Array = npt.NDArray[np.float32]
@@ -56,7 +56,7 @@ class Pyramid(gluon.HybridBlock):  # type: ignore[misc]
 def model_of(name: tuple[str, str]) -> Model:
     base = Step(name[0], {"name": name[1], "weights": None})
     layers = [Step("dense", {"units": "classes"})]
-    model = build_model(base, layers, SIDE, partial(head_block, outputs={"classes": 3}))
+    model = build_model(base, layers, Size.square(SIDE), partial(head_block, outputs={"classes": 3}))
     start_weights(model, base, 1, mx.cpu())
     return model
 
@@ -107,7 +107,7 @@ def taken(prefix: Prefix) -> list[Array]:
 
 
 def features_over(chain: Chain, cache: FeatureCache | None = None, **settings: Any) -> Features:
-    return Features(chain, BATCH, SIDE, mx.cpu(), to_input, cache=cache, **settings)
+    return Features(chain, BATCH, Size.square(SIDE), mx.cpu(), to_input, cache=cache, **settings)
 
 
 # --- names -----------------------------------------------------------------------------------

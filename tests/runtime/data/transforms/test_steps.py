@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
+from steps import Made, made, step
 
-from runtime.data import transforms as t
+from runtime.data.transforms.catalog import TRANSFORMS
+from runtime.data.transforms.changes import Recolor, changed, moved
+from runtime.plan.types import Size
+from runtime.vocabulary import VOCABULARY
 
 
 def photo(width: int = 60, height: int = 40) -> Image.Image:
@@ -35,20 +40,27 @@ def pixels(image: Image.Image) -> np.ndarray:
     return np.asarray(image)
 
 
-ALL: dict[str, Callable[[], t.Transform]] = {
-    "resize": lambda: t.resize(32),
-    "center_crop": lambda: t.center_crop(32),
-    "random_crop": lambda: t.random_crop(32, 4),
-    "random_resized_crop": lambda: t.random_resized_crop(32),
-    "flip": lambda: t.flip("horizontal"),
-    "color_jitter": lambda: t.color_jitter(0.4, 0.4, 0.4, 0.1),
-    "lighting": lambda: t.lighting(0.1),
+ALL: dict[str, Callable[[], Made]] = {
+    "resize": lambda: made("resize", 32),
+    "center_crop": lambda: made("center_crop", 32),
+    "random_crop": lambda: made("random_crop", 32, 4),
+    "random_resized_crop": lambda: made("random_resized_crop", 32),
+    "flip": lambda: made("flip", "horizontal"),
+    "color_jitter": lambda: made("color_jitter", 0.4, hue=0.1),
+    "lighting": lambda: made("lighting", 0.1),
 }
 CROPS = ("center_crop", "random_crop", "random_resized_crop")
 
 
+def test_every_step_of_the_language_is_a_row() -> None:
+    families = VOCABULARY.families
+    assert {name for name, row in TRANSFORMS.items() if row.augments} == set(families["augment"].entries)
+    assert {name for name, row in TRANSFORMS.items() if not row.augments} == set(families["prepare"].entries)
+    assert {name for name, row in TRANSFORMS.items() if row.draw} == set(ALL)
+
+
 @pytest.mark.parametrize("make", ALL.values(), ids=ALL)
-def test_image_and_generator_decide_alone(make: Callable[[], t.Transform]) -> None:
+def test_image_and_generator_decide_alone(make: Callable[[], Made]) -> None:
     image, transform = photo(), make()
     first = transform(image, rng(5))
     transform(photo(50, 70), rng(6))  # leaves nothing behind
@@ -72,7 +84,7 @@ def test_random_ones_differ(name: str) -> None:
 )
 def test_resize_is_bicubic_and_sets_the_shorter_side(size: tuple[int, int], expected: tuple[int, int]) -> None:
     image = photo(*size)
-    resized = t.resize(32)(image, rng())
+    resized = made("resize", 32)(image, rng())
     assert resized.size == expected
     assert np.array_equal(pixels(resized), pixels(image.resize(expected, Image.Resampling.BICUBIC)))
 
@@ -80,7 +92,7 @@ def test_resize_is_bicubic_and_sets_the_shorter_side(size: tuple[int, int], expe
 def test_shrinking_averages_over_all_pixels() -> None:
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::8] = 255  # a filter that looks at few pixels makes them vanish or shine
-    shrunk = pixels(t.resize(16)(Image.fromarray(stripes), rng()))
+    shrunk = pixels(made("resize", 16)(Image.fromarray(stripes), rng()))
     assert np.abs(shrunk[2:-2, 2:-2].astype(int) - 255 // 8).max() <= 3
 
 
@@ -89,14 +101,14 @@ def test_shrinking_averages_over_all_pixels() -> None:
 )
 def test_center_crop_takes_the_middle(size: tuple[int, int], left: int, top: int) -> None:
     image = photo(*size)
-    cropped = t.center_crop(32)(image, rng())
+    cropped = made("center_crop", 32)(image, rng())
     assert np.array_equal(pixels(cropped), pixels(image)[top : top + 32, left : left + 32])
 
 
 def test_center_crop_enlarges_a_small_image() -> None:
     image = photo(20, 16)
     enlarged = image.resize((40, 32), Image.Resampling.BICUBIC)
-    assert np.array_equal(pixels(t.center_crop(32)(image, rng())), pixels(enlarged)[:, 4:36])
+    assert np.array_equal(pixels(made("center_crop", 32)(image, rng())), pixels(enlarged)[:, 4:36])
 
 
 @pytest.mark.parametrize("name", CROPS)
@@ -107,7 +119,7 @@ def test_crops_take_any_image(name: str, size: tuple[int, int]) -> None:
 
 def test_random_crop_cuts_every_window_alike() -> None:
     image = places(9, 8)
-    windows = [pixels(t.random_crop(7)(image, rng(seed))) for seed in range(600)]
+    windows = [pixels(made("random_crop", 7)(image, rng(seed))) for seed in range(600)]
     corners = [(x - 1, y - 1) for x, y, _ in (window[0, 0].tolist() for window in windows)]
     for window, (left, top) in zip(windows, corners, strict=True):
         assert np.array_equal(window, pixels(image)[top : top + 7, left : left + 7])
@@ -119,31 +131,19 @@ def test_random_crop_cuts_every_window_alike() -> None:
 def test_random_crop_pads_with_black() -> None:
     padded = np.pad(pixels(places(8, 8)), ((2, 2), (2, 2), (0, 0)))
     windows = {padded[top : top + 8, left : left + 8].tobytes() for left in range(5) for top in range(5)}
-    cut = {pixels(t.random_crop(8, 2)(places(8, 8), rng(seed))).tobytes() for seed in range(300)}
+    cut = {pixels(made("random_crop", 8, 2)(places(8, 8), rng(seed))).tobytes() for seed in range(300)}
     assert cut == windows
 
 
-class Cut:
-    """Stands for an image of a size and notes what is cut from it."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self.width, self.height = width, height
-        self.boxes: list[tuple[int, int, int, int]] = []
-
-    def crop(self, box: tuple[int, int, int, int]) -> Image.Image:
-        self.boxes.append(box)
-        return plain(0, 0, 0)
-
-
-def boxes(image: Cut, count: int, *args: tuple[float, float]) -> np.ndarray:
-    crop = t.random_resized_crop(4, *args)
-    for seed in range(count):
-        crop(image, rng(seed))  # type: ignore[arg-type]
-    return np.array(image.boxes)
+def boxes(width: int, height: int, count: int, *args: tuple[float, float]) -> np.ndarray:
+    """Return (left, top, right, bottom) of the parts that are cut from an image of a size."""
+    pipeline = made("random_resized_crop", 4, *args).pipeline
+    cuts: list[Any] = [pipeline.draw(Size(height, width), rng(seed))[0] for seed in range(count)]
+    return np.array([(cut.left, cut.top, cut.left + cut.to.width, cut.top + cut.to.height) for cut in cuts])
 
 
 def test_random_resized_crop_draws_area_ratio_and_place_evenly() -> None:
-    left, top, right, bottom = boxes(Cut(1000, 1000), 1000, (0.05, 0.2), (1 / 4, 4)).T
+    left, top, right, bottom = boxes(1000, 1000, 1000, (0.05, 0.2), (1 / 4, 4)).T
     width, height = right - left, bottom - top
     area = width * height / 1e6
     ratio = np.log(width / height) / math.log(4)
@@ -155,7 +155,7 @@ def test_random_resized_crop_draws_area_ratio_and_place_evenly() -> None:
 
 @pytest.mark.parametrize("size", [(640, 480), (300, 900), (7, 5)])
 def test_random_resized_crop_stays_inside(size: tuple[int, int]) -> None:
-    left, top, right, bottom = boxes(Cut(*size), 200).T
+    left, top, right, bottom = boxes(*size, 200).T
     assert (left.min(), top.min()) >= (0, 0)
     assert right.max() <= size[0]
     assert bottom.max() <= size[1]
@@ -167,23 +167,46 @@ def test_random_resized_crop_stays_inside(size: tuple[int, int]) -> None:
     ("size", "box"), [((1000, 30), (480, 0, 520, 30)), ((30, 1000), (0, 480, 30, 520)), ((1, 9), (0, 4, 1, 5))]
 )
 def test_random_resized_crop_of_a_long_image_is_its_middle(size: tuple[int, int], box: tuple[int, ...]) -> None:
-    assert boxes(Cut(*size), 3, (1.0, 1.0)).tolist() == [list(box)] * 3
+    assert boxes(*size, 3, (1.0, 1.0)).tolist() == [list(box)] * 3
 
 
 def test_random_resized_crop_of_the_whole_is_a_resize() -> None:
     image = photo(40, 40)
-    whole = t.random_resized_crop(32, (1.0, 1.0), (1.0, 1.0))(image, rng())
+    whole = made("random_resized_crop", 32, (1.0, 1.0), (1.0, 1.0))(image, rng())
     assert np.array_equal(pixels(whole), pixels(image.resize((32, 32), Image.Resampling.BICUBIC)))
 
 
 @pytest.mark.parametrize(("direction", "turned"), [("horizontal", np.s_[:, ::-1]), ("vertical", np.s_[::-1])])
 def test_flip_mirrors_half_of_the_images(direction: str, turned: tuple[slice, ...]) -> None:
     image = photo()
-    flip = t.flip(direction)  # type: ignore[arg-type]
+    flip = made("flip", direction)  # type: ignore[arg-type]
     results = [pixels(flip(image, rng(seed))) for seed in range(400)]
     mirrored = sum(np.array_equal(result, pixels(image)[turned]) for result in results)
     assert abs(mirrored - 200) < 5 * 10
     assert mirrored + sum(np.array_equal(result, pixels(image)) for result in results) == 400
+
+
+@pytest.mark.parametrize("size", [(60, 40), (40, 61), (90, 70)])
+@pytest.mark.parametrize("name", [*ALL, "all"])
+def test_points_move_as_the_pixels_do(name: str, size: tuple[int, int]) -> None:
+    """The centre of light of a soft spot is where its middle goes."""
+    every = Made(step("random_crop", 36, 4), step("flip", "horizontal"), step("flip", "vertical"), step("resize", 50))
+    for seed in range(12):
+        x, y = rng(seed).uniform(0.45, 0.55, 2) * size
+        far = (np.arange(size[0]) + 0.5 - x) ** 2 + (np.arange(size[1])[:, None] + 0.5 - y) ** 2
+        spot = Image.fromarray((255 * np.exp(-far / 8)).astype(np.uint8)).convert("RGB")
+        made_of = every if name == "all" else ALL[name]()
+        changes = made_of.pipeline.draw(Size(size[1], size[0]), rng(seed))
+        (found,), after = moved(np.array([[x, y]]), Size(size[1], size[0]), changes)
+        image = changed(spot, [change for change in changes if not isinstance(change, Recolor)])
+        assert (image.height, image.width) == after
+        light = pixels(image)[..., 0].astype(float)
+        if not (8 < found[0] < after.width - 8 and 8 < found[1] < after.height - 8):
+            continue  # cut off, or too near to the edge
+        middle = [
+            (light.sum(axis) * (np.arange(length) + 0.5)).sum() for axis, length in ((0, after[1]), (1, after[0]))
+        ]
+        np.testing.assert_allclose(np.array(middle) / light.sum(), found, atol=0.2)
 
 
 # --- colour ----------------------------------------------------------------------------------
@@ -191,8 +214,8 @@ def test_flip_mirrors_half_of_the_images(direction: str, turned: tuple[slice, ..
 
 def test_no_jitter_and_no_lighting_change_nothing() -> None:
     image = photo()
-    assert np.array_equal(pixels(t.color_jitter()(image, rng())), pixels(image))
-    assert np.array_equal(pixels(t.lighting(0.0)(image, rng())), pixels(image))
+    assert np.array_equal(pixels(made("color_jitter")(image, rng())), pixels(image))
+    assert np.array_equal(pixels(made("lighting", 0.0)(image, rng())), pixels(image))
 
 
 @pytest.mark.parametrize(("strength", "low", "high"), [(0.5, 0.5, 1.5), (2.0, 0.0, 3.0)])
@@ -200,7 +223,7 @@ def test_brightness_is_a_factor_around_one(strength: float, low: float, high: fl
     image = places(60, 60)
     factors = []
     for seed in range(200):
-        bright = pixels(t.color_jitter(brightness=strength)(image, rng(seed))).astype(float)
+        bright = pixels(made("color_jitter", brightness=strength)(image, rng(seed))).astype(float)
         factors.append(bright[59, 59, 0] / 60)
         assert np.abs(bright - np.clip(pixels(image) * factors[-1], 0, 255)).max() <= 256 / 60
     assert np.histogram(factors, bins=4, range=(low - 0.02, high + 0.02))[0].min() > 20
@@ -208,7 +231,7 @@ def test_brightness_is_a_factor_around_one(strength: float, low: float, high: fl
 
 def test_contrast_is_a_factor_of_the_distance_from_the_mean() -> None:
     halves = Image.fromarray(np.repeat(np.uint8([[[80] * 3, [120] * 3]]), 10, axis=0))
-    results = [pixels(t.color_jitter(contrast=0.5)(halves, rng(seed))).astype(int) for seed in range(100)]
+    results = [pixels(made("color_jitter", contrast=0.5)(halves, rng(seed))).astype(int) for seed in range(100)]
     spans = [int(result[0, 1, 0] - result[0, 0, 0]) for result in results]
     assert all(abs(result.mean() - 100) <= 1 for result in results)
     assert 19 <= min(spans) < 25
@@ -220,7 +243,7 @@ def test_saturation_is_a_factor_of_the_distance_from_grey() -> None:
     grey = colour @ [0.299, 0.587, 0.114]
     factors = []
     for seed in range(100):
-        result = pixels(t.color_jitter(saturation=0.5)(plain(*colour), rng(seed)))[0, 0].astype(float)
+        result = pixels(made("color_jitter", saturation=0.5)(plain(*colour), rng(seed)))[0, 0].astype(float)
         factors.append((result[0] - result[2]) / 90)
         assert np.abs(result - (grey + factors[-1] * (colour - grey))).max() <= 1.5
     assert 0.48 <= min(factors) < 0.6
@@ -228,12 +251,14 @@ def test_saturation_is_a_factor_of_the_distance_from_grey() -> None:
 
 
 def test_hue_turns_red_as_far_as_it_is_told() -> None:
-    turned = np.array([pixels(t.color_jitter(hue=1 / 12)(plain(255, 0, 0), rng(seed)))[0, 0] for seed in range(200)])
+    turned = np.array(
+        [pixels(made("color_jitter", hue=1 / 12)(plain(255, 0, 0), rng(seed)))[0, 0] for seed in range(200)]
+    )
     assert (turned[:, 0] == 255).all()
     assert (turned.min(axis=1) == 0).all()
     for channel in (1, 2):  # towards orange and towards pink, at most half the way to yellow and to magenta
         assert 110 < turned[:, channel].max() <= 132
-    assert {tuple(pixels(t.color_jitter(hue=0.5)(plain(99, 99, 99), rng(seed)))[0, 0]) for seed in range(9)} == {
+    assert {tuple(pixels(made("color_jitter", hue=0.5)(plain(99, 99, 99), rng(seed)))[0, 0]) for seed in range(9)} == {
         (99, 99, 99)
     }
 
@@ -252,9 +277,17 @@ class Drawn:
         return high
 
 
+def test_amount_is_the_jitter_of_what_is_not_given() -> None:
+    image = plain(90, 120, 150)
+    short = made("color_jitter", 0.4, contrast=0.0)
+    full = made("color_jitter", brightness=0.4, saturation=0.4)
+    assert [short(image, rng(s)).tobytes() for s in range(9)] == [full(image, rng(s)).tobytes() for s in range(9)]
+    assert len({short(image, rng(seed)).tobytes() for seed in range(9)}) > 1
+
+
 def test_jitter_takes_its_steps_in_the_order_that_is_drawn() -> None:
     image = places(200, 40)
-    results = [t.color_jitter(0.5, 0.5)(image, Drawn(*order)) for order in ((0, 1), (1, 0))]  # type: ignore[arg-type]
+    results = [made("color_jitter", brightness=0.5, contrast=0.5)(image, Drawn(*order)) for order in ((0, 1), (1, 0))]  # type: ignore[arg-type]
     bright_first = ImageEnhance.Contrast(ImageEnhance.Brightness(image).enhance(1.5)).enhance(1.5)
     bright_last = ImageEnhance.Brightness(ImageEnhance.Contrast(image).enhance(1.5)).enhance(1.5)
     assert [result.tobytes() for result in results] == [bright_first.tobytes(), bright_last.tobytes()]
@@ -265,7 +298,7 @@ def test_lighting_follows_the_principal_colours_of_imagenet() -> None:
     grey = plain(128, 128, 128)
     shifts = []
     for seed in range(1500):
-        moved = pixels(t.lighting(0.1)(grey, rng(seed))).reshape(-1, 3)
+        moved = pixels(made("lighting", 0.1)(grey, rng(seed))).reshape(-1, 3)
         assert (moved == moved[0]).all()
         shifts.append(moved[0].astype(float) - 128)
     values = np.array([55.46, 4.794, 1.148])
@@ -277,15 +310,19 @@ def test_lighting_follows_the_principal_colours_of_imagenet() -> None:
 
 def test_lighting_stays_within_the_range() -> None:
     for seed in range(20):
-        black, white = (pixels(t.lighting(1.0)(plain(level, level, level), rng(seed)))[0, 0] for level in (0, 255))
+        black, white = (
+            pixels(made("lighting", 1.0)(plain(level, level, level), rng(seed)))[0, 0] for level in (0, 255)
+        )
         assert (white.astype(int) - black >= 0).all()
         assert (black == 0).any() or (white == 255).any()
 
 
-def test_compose_applies_in_order_with_one_generator() -> None:
+def test_steps_apply_in_order_with_one_generator() -> None:
     image = photo()
     generator = rng(4)
-    flipped = t.flip("horizontal")(image, generator)
-    by_hand = t.random_crop(32)(flipped, generator)
-    assert np.array_equal(pixels(t.compose([t.flip("horizontal"), t.random_crop(32)])(image, rng(4))), pixels(by_hand))
-    assert t.compose([])(image, rng()) is image
+    flipped = made("flip", "horizontal")(image, generator)
+    by_hand = made("random_crop", 32)(flipped, generator)
+    assert np.array_equal(
+        pixels(Made(step("flip", "horizontal"), step("random_crop", 32))(image, rng(4))), pixels(by_hand)
+    )
+    assert Made()(image, rng()) is image

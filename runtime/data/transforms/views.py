@@ -11,39 +11,32 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from recipe_lang.check.checked import CallValue
+from runtime.data.transforms.catalog import TRANSFORMS
+from runtime.plan.types import Step
+
 if TYPE_CHECKING:
     import numpy as np
-
-    from recipe_lang.check.checked import CallValue
-    from runtime.plan.types import Step
 
 # The outcome of each flip, in order, empty where nothing is random; or, where outcomes have no end, the seed of one.
 View = tuple[bool, ...] | int
 
-READING_STEPS = ("flatten_alpha", "levels")
-"""The names of steps that say how a file is read; they come before all others."""
-
-_OUTCOMES = {**dict.fromkeys((*READING_STEPS, "resize", "center_crop"), 1), "flip": 2}
-
 
 def view_count(steps: Sequence[Step | CallValue]) -> int | None:
     """Return how many views the steps make of an image; None where there is no end to them."""
-    counts = [1 if is_idle(step) else _OUTCOMES.get(step.name) for step in steps]
+    counts = [1 if is_idle(step) else TRANSFORMS[step.name].outcomes for step in steps]
     return None if None in counts else math.prod(count for count in counts if count)
 
 
 def is_idle(step: Step | CallValue) -> bool:
     """Whether a step changes no image, since all its strengths are 0."""
-    if step.name not in ("color_jitter", "lighting"):
-        return False
-    strengths = {name: getattr(arg, "value", arg) for name, arg in step.args.items()}  # checked, or plain
-    amount = strengths.pop("amount", 0)
-    return not any(amount if each is None else each for each in strengths.values())
+    args = {name: getattr(arg, "value", arg) for name, arg in step.args.items()}  # checked, or plain
+    return TRANSFORMS[step.name].is_idle(args)
 
 
 def draw_view(steps: Sequence[Step], rng: np.random.Generator) -> View:
     """Return the view that the steps would make with a generator. Their number of views must be finite."""
-    return tuple(bool(rng.random() < 0.5) for step in steps if _OUTCOMES[step.name] == 2)
+    return tuple(bool(rng.random() < 0.5) for step in steps if TRANSFORMS[step.name].outcomes == 2)
 
 
 def is_fixed(steps: Sequence[Step], views: int | None) -> bool:

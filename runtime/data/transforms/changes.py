@@ -1,0 +1,179 @@
+"""Changes to an image with all their parameters, and what each does to pixels and to points.
+
+Pixels are an 8-bit Pillow image of mode RGB or L, sizes (height, width). Points are float64 (N, 2), x to the right and
+y down in pixels from the upper left corner of the image: the middle of the first pixel is (0.5, 0.5). What has a place
+in an image, such as a box, moves as its points do.
+
+All resizing is Pillow's bicubic, which averages over all pixels that it shrinks into one (antialiasing); fine
+structures survive where OpenCV's plain bilinear, as GluonCV uses it, loses them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from runtime.plan.types import Size
+
+if TYPE_CHECKING:  # a recipe is checked without Pillow and NumPy
+    import numpy as np
+    import numpy.typing as npt
+    from PIL import Image
+
+Enhancement: TypeAlias = Literal["Brightness", "Contrast", "Color"]
+Points: TypeAlias = "npt.NDArray[np.float64]"
+
+
+class Change(Protocol):
+    """One change of an image."""
+
+    def size(self, before: Size) -> Size:
+        """Return the size of the changed image."""
+
+    def pixels(self, image: Image.Image) -> Image.Image:
+        """Return the changed image; the given one stays as it is."""
+
+    def points(self, points: Points, size: Size) -> Points:
+        """Return where points of an image of a size are in the changed one, which may be outside."""
+
+
+def changed(image: Image.Image, changes: Iterable[Change]) -> Image.Image:
+    """Return an image after changes, in order."""
+    return reduce(lambda before, change: change.pixels(before), changes, image)
+
+
+def moved(points: Points, size: Size, changes: Iterable[Change]) -> tuple[Points, Size]:
+    """Return where points of an image of a size are after changes, and the size of the image then."""
+    for change in changes:
+        points, size = change.points(points, size), change.size(size)
+    return points, size
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Resizes to a size, bicubic."""
+
+    to: Size
+
+    def size(self, before: Size) -> Size:  # noqa: ARG002, D102
+        return self.to
+
+    def pixels(self, image: Image.Image) -> Image.Image:  # noqa: D102
+        from PIL import Image
+
+        return image.resize((self.to.width, self.to.height), Image.Resampling.BICUBIC)
+
+    def points(self, points: Points, size: Size) -> Points:  # noqa: D102
+        return points * (self.to.width / size.width, self.to.height / size.height)
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """Cuts a part of a size, whose upper left corner is at (left, top)."""
+
+    left: int
+    top: int
+    to: Size
+
+    def size(self, before: Size) -> Size:  # noqa: ARG002, D102
+        return self.to
+
+    def pixels(self, image: Image.Image) -> Image.Image:  # noqa: D102
+        return image.crop((self.left, self.top, self.left + self.to.width, self.top + self.to.height))
+
+    def points(self, points: Points, size: Size) -> Points:  # noqa: ARG002, D102
+        return points - (self.left, self.top)
+
+
+@dataclass(frozen=True, slots=True)
+class Pad:
+    """Adds black pixels on each side."""
+
+    by: int
+
+    def size(self, before: Size) -> Size:  # noqa: D102
+        return Size(before.height + 2 * self.by, before.width + 2 * self.by)
+
+    def pixels(self, image: Image.Image) -> Image.Image:  # noqa: D102
+        from PIL import ImageOps
+
+        return ImageOps.expand(image, self.by)
+
+    def points(self, points: Points, size: Size) -> Points:  # noqa: ARG002, D102
+        return points + self.by
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Mirrors left to right (`horizontal`) or top to bottom."""
+
+    direction: Literal["horizontal", "vertical"]
+
+    def size(self, before: Size) -> Size:  # noqa: D102
+        return before
+
+    def pixels(self, image: Image.Image) -> Image.Image:  # noqa: D102
+        from PIL import Image
+
+        is_horizontal = self.direction == "horizontal"
+        return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT if is_horizontal else Image.Transpose.FLIP_TOP_BOTTOM)
+
+    def points(self, points: Points, size: Size) -> Points:  # noqa: D102
+        if self.direction == "horizontal":
+            return points * (-1, 1) + (size.width, 0)
+        return points * (1, -1) + (0, size.height)
+
+
+@dataclass(frozen=True, slots=True)
+class Recolor:
+    """Changes colours; nothing moves."""
+
+    pixels: Callable[[Image.Image], Image.Image]
+
+    def size(self, before: Size) -> Size:  # noqa: D102
+        return before
+
+    def points(self, points: Points, size: Size) -> Points:  # noqa: ARG002, D102
+        return points
+
+
+def enhanced(kind: Enhancement, factor: float) -> Recolor:
+    """Return the change by a factor, with Pillow's enhancement of that name."""
+    from PIL import ImageEnhance
+
+    return Recolor(lambda image: getattr(ImageEnhance, kind)(image).enhance(factor))
+
+
+def hue_shifted(shift: float) -> Recolor:
+    """Return the change that turns hues by a fraction of the colour circle."""
+    from PIL import Image
+
+    turn = round(shift * 255)
+
+    def pixels(image: Image.Image) -> Image.Image:
+        hue, saturation, value = image.convert("HSV").split()
+        turned = hue.point([(level + turn) % 256 for level in range(256)])
+        return Image.merge("HSV", (turned, saturation, value)).convert("RGB")
+
+    return Recolor(pixels)
+
+
+# Standard deviations and directions of the colours of ImageNet's training images on the scale 0 .. 255, as
+# published with fb.resnet.torch and used by MXNet's RandomLighting.
+_COLOR_VALUES = (55.46, 4.794, 1.148)
+_COLOR_VECTORS = (
+    (-0.5675, 0.7192, 0.4009),
+    (-0.5808, -0.0045, -0.8140),
+    (-0.5836, -0.6948, 0.4203),
+)
+
+
+def lit(amounts: npt.NDArray[np.float64]) -> Recolor:
+    """Return the change that adds so much of each principal component of ImageNet's colours."""
+    import numpy as np
+
+    offset = (np.multiply(_COLOR_VECTORS, _COLOR_VALUES) * amounts).sum(axis=1)
+    table = np.clip(np.round(np.arange(256) + offset[:, None]), 0, 255).astype(int).ravel().tolist()
+    return Recolor(lambda image: image.point(table))

@@ -1,0 +1,193 @@
+"""The steps that resize, crop and mirror.
+
+Definitions are those of torchvision's Pillow back end (`torchvision.transforms.v2`) unless a docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from recipe_lang.check.vocabulary import Arg, Either, Entry, NothingType, Number, RangeOf, Word
+from runtime.data.transforms.changes import Change, Crop, Mirror, Pad, Resize
+from runtime.data.transforms.row import Args, Sides, Transform
+from runtime.plan.types import Size
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_SIZE = Number(1, 4096, whole=True, unit="px")
+_OWN_SIZE = Either((NothingType(), _SIZE))
+
+
+def _enlarged(least: int, size: Size) -> Iterator[Change]:
+    return _resized(least, size) if min(size) < least else iter(())
+
+
+def _resized(shorter: int, size: Size) -> Iterator[Change]:
+    """Make the shorter side so long and keep the proportions; the longer side is rounded down."""
+    short = min(size)
+    if short != shorter:
+        yield Resize(Size(*(max(shorter, shorter * side // short) for side in size)))
+
+
+def _after(changes: list[Change], size: Size) -> Size:
+    for change in changes:
+        size = change.size(size)
+    return size
+
+
+def _resize(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:  # noqa: ARG001
+    return _resized(args["size"], size)
+
+
+def _center_crop(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:  # noqa: ARG001
+    """Cut the central square.
+
+    An image with a side shorter than that is enlarged first, until its shorter side fits (torchvision would
+    pad it with black, which no photo of training has).
+    """
+    side = args["size"]
+    changes = list(_enlarged(side, size))
+    height, width = _after(changes, size)
+    return iter([*changes, Crop(round((width - side) / 2), round((height - side) / 2), Size(side, side))])
+
+
+def _random_crop(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:
+    """Cut a square at a random place, after adding black pixels on each side.
+
+    An image that is still too small is enlarged as by `center_crop`.
+    """
+    side, padding = args["size"], args["padding"]
+    changes: list[Change] = [Pad(padding)] if padding else []
+    changes += _enlarged(side, _after(changes, size))
+    height, width = _after(changes, size)
+    left = int(rng.integers(width - side + 1))
+    top = int(rng.integers(height - side + 1))
+    return iter([*changes, Crop(left, top, Size(side, side))])
+
+
+def _random_resized_crop(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:
+    """Cut a random part and make it a square (the Inception crop, Szegedy et al. 2014)."""
+    yield _random_part(args, size, rng)
+    yield Resize(Size(args["size"], args["size"]))
+
+
+def _random_part(args: Args, size: Size, rng: np.random.Generator) -> Change:
+    """Draw a part whose area is uniform in `scale` (fractions), its width over height log-uniform in `ratio`.
+
+    After ten draws that do not fit it is the largest central part within `ratio`.
+    """
+    (height, width), (low, high) = size, args["ratio"]
+    for _ in range(10):
+        area = width * height * rng.uniform(*args["scale"])
+        aspect = math.exp(rng.uniform(math.log(low), math.log(high)))
+        w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if 0 < w <= width and 0 < h <= height:
+            left = int(rng.integers(width - w + 1))
+            return Crop(left, int(rng.integers(height - h + 1)), Size(h, w))
+    # A very long image: as much of it as the ratio allows.
+    w = max(1, min(width, round(height * high)))
+    h = max(1, min(height, round(width / low)))
+    return Crop((width - w) // 2, (height - h) // 2, Size(h, w))
+
+
+def _flip(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:  # noqa: ARG001
+    if rng.random() < 0.5:
+        yield Mirror(args["direction"])
+
+
+def _fits(args: Args, sides: Sides) -> str | None:
+    """Where no image is larger than the square, there is one place to crop from."""
+    return "center_crop" if sides[1] <= args["size"] and not args["padding"] else None
+
+
+def _is_whole(args: Args, sides: Sides) -> str | None:  # noqa: ARG001
+    return "resize" if args["scale"] == args["ratio"] == (1, 1) else None
+
+
+RESIZE = Transform(
+    Entry(
+        "resize",
+        "Resizes so that the shorter side has this length.",
+        (Arg("size", _SIZE, "Length of the shorter side."),),
+        examples=(
+            "prepare = [resize(256px), center_crop(224px)]",
+            "prepare = [resize(size = 256px), center_crop(size = 224px)]",
+        ),
+    ),
+    _resize,
+    resizes=True,
+)
+
+CENTER_CROP = Transform(
+    Entry(
+        "center_crop",
+        "Crops a square from the centre.",
+        (Arg("size", _OWN_SIZE, "Side of the square; `size` of the data block by default.", None),),
+        examples=("prepare = [resize(256px), center_crop]",),
+    ),
+    _center_crop,
+    crops=True,
+)
+
+RANDOM_CROP = Transform(
+    Entry(
+        "random_crop",
+        "Crops a square at a random position.",
+        (
+            Arg("size", _OWN_SIZE, "Side of the square; `size` of the data block by default.", None),
+            Arg("padding", Number(0, 1024, whole=True, unit="px"), "Black padding added first.", 0),
+        ),
+        examples=("augment = [random_crop(padding = 4px)]", "size = 64px\naugment = [random_crop(size = 64px)]"),
+    ),
+    _random_crop,
+    augments=True,
+    outcomes=None,
+    crops=True,
+    fixed=_fits,
+)
+
+RANDOM_RESIZED_CROP = Transform(
+    Entry(
+        "random_resized_crop",
+        "Crops a random fraction of the area at a random aspect ratio and resizes it to the square.",
+        (
+            Arg("size", _OWN_SIZE, "Side of the square; `size` of the data block by default.", None),
+            Arg("scale", RangeOf(Number(0, 1, above=True)), "Range of fractions of the area.", (0.08, 1.0)),
+            Arg("ratio", RangeOf(Number(0, 10, above=True)), "Aspect ratios, width / height.", (3 / 4, 4 / 3)),
+        ),
+        source="Szegedy et al., arXiv 1409.4842; torchvision RandomResizedCrop",
+        examples=(
+            "augment = [random_resized_crop(scale = 0.4 .. 1.0), flip]",
+            "augment = [random_resized_crop(size = 224px, scale = 0.2 .. 1.0, ratio = 0.8 .. 1.25)]",
+        ),
+    ),
+    _random_resized_crop,
+    augments=True,
+    outcomes=None,
+    crops=True,
+    resizes=True,
+    fixed=_is_whole,
+)
+
+FLIP = Transform(
+    Entry(
+        "flip",
+        "Mirrors an image with probability 1/2.",
+        (
+            Arg(
+                "direction",
+                Word({"horizontal": "Left to right.", "vertical": "Top to bottom."}),
+                "Which way.",
+                "horizontal",
+            ),
+        ),
+        examples=("augment = [flip(horizontal), flip(vertical)]", "augment = [flip(direction = vertical)]"),
+    ),
+    _flip,
+    augments=True,
+    outcomes=2,
+    mirrors=True,
+)

@@ -57,13 +57,13 @@ def take_steps(case: Case, kind: str) -> None:
     from runtime.features.prefix import one_by_one
     from runtime.models.heads import head_block
     from runtime.models.network import build_model, start_weights, units
-    from runtime.plan.types import Size, Step
+    from runtime.plan.types import Component, Size
     from runtime.tasks.classification.losses import cross_entropy
 
-    base = Step(case["zoo"], {"name": case["net"], "weights": None})
+    base = Component(case["zoo"], {"name": case["net"], "weights": None})
     model = build_model(
         base,
-        [Step("dense", {"units": "classes"})],
+        [Component("dense", {"units": "classes"})],
         Size.square(case["side"]),
         partial(head_block, outputs={"classes": 10}),
     )

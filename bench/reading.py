@@ -23,19 +23,19 @@ from runtime.data.listing import Sample
 from runtime.data.loader import batches
 from runtime.data.sets import transform
 from runtime.data.sources.packaged import solar_cells
-from runtime.plan.types import Step
+from runtime.plan.types import Component
 from runtime.system.random import generator
 from runtime.system.spill import Budget
 
 COUNT, BATCH = 640, 32
-FLIP = Step("flip", {"direction": "horizontal"})
+FLIP = Component("flip", {"direction": "horizontal"})
 FLIPS = [
-    Step("resize", {"size": 128}),
-    Step("center_crop", {"size": 128}),
+    Component("resize", {"size": 128}),
+    Component("center_crop", {"size": 128}),
     FLIP,
-    Step("flip", {"direction": "vertical"}),
+    Component("flip", {"direction": "vertical"}),
 ]
-CROPS = [Step("random_resized_crop", {"size": 128, "scale": (0.08, 1.0), "ratio": (3 / 4, 4 / 3)}), FLIP]
+CROPS = [Component("random_resized_crop", {"size": 128, "scale": (0.08, 1.0), "ratio": (3 / 4, 4 / 3)}), FLIP]
 
 
 def photos(folder: Path) -> list[Sample]:
@@ -51,7 +51,7 @@ def photos(folder: Path) -> list[Sample]:
     return found
 
 
-def speed(samples: Sequence[Sample], steps: Sequence[Step], workers: int, kept: Decoded | None) -> float:
+def speed(samples: Sequence[Sample], steps: Sequence[Component], workers: int, kept: Decoded | None) -> float:
     """Return images per second of one epoch."""
     lead = fixed_lead(steps)
     opened = opening(lead, transform(lead), kept, again=True)
@@ -71,7 +71,7 @@ def speed(samples: Sequence[Sample], steps: Sequence[Step], workers: int, kept: 
     return len(samples) / (time.perf_counter() - begin)
 
 
-def print_row(name: str, samples: Sequence[Sample], steps: Sequence[Step], workers: int) -> None:
+def print_row(name: str, samples: Sequence[Sample], steps: Sequence[Component], workers: int) -> None:
     """Print one row: the best of a few epochs each."""
     cold = max(speed(samples, steps, workers, None) for _ in range(2))
     found = []

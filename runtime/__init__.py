@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from recipe_lang.source import Source
     from recipe_lang.syntax.nodes import Recipe
     from runtime.plan.types import DataFacts, NetFacts, Plan
-    from runtime.runs.trained import Finished
+    from runtime.runs.trained import TrainedRun
     from runtime.tasks.protocol import Prediction, Report
     from runtime.training.events import Observer
     from runtime.workflows.preparation import Prepared
@@ -142,7 +142,7 @@ def run(
     )
 
 
-def load(path: str | Path, stage: str | None = None) -> Finished:
+def load(path: str | Path, stage: str | None = None) -> TrainedRun:
     """Load a finished run from its folder or its pack; with `stage`, a title or a number, the weights it handed on.
 
     Raises:
@@ -153,7 +153,9 @@ def load(path: str | Path, stage: str | None = None) -> Finished:
     return load(Path(path), stage)
 
 
-def predict(finished: Finished, paths: Sequence[str | Path], top: int = 5, device: str = "cpu") -> Iterator[Prediction]:
+def predict(
+    finished: TrainedRun, paths: Sequence[str | Path], top: int = 5, device: str = "cpu"
+) -> Iterator[Prediction]:
     """Predict of image files, or of all images in folders, in order.
 
     Raises:
@@ -165,7 +167,7 @@ def predict(finished: Finished, paths: Sequence[str | Path], top: int = 5, devic
     return predict(finished, [Path(path) for path in paths], device_context(device), top)
 
 
-def evaluate(finished: Finished, data: str | None = None, set_name: str | None = None, device: str = "cpu") -> Report:
+def evaluate(finished: TrainedRun, data: str | None = None, set_name: str | None = None, device: str = "cpu") -> Report:
     """Measure a run on its test set, another of its sets, or other data (a folder, or a source as text).
 
     A warning is logged where files are passed over, or the run has seen images of other data in training.

@@ -33,7 +33,7 @@ from runtime.reporting.console import SafeConsole
 from runtime.reporting.report import read_results, show_runs
 from runtime.runs.checkpoints import Checkpoints, digest_of, newest
 from runtime.runs.lock.file import lock_text, read_lock
-from runtime.runs.manifest import Began, how_it_began
+from runtime.runs.manifest import RunManifest, read_manifest
 from runtime.runs.pack.file import MEMBERS
 from runtime.runs.pack.pack import unpack
 from runtime.runs.recipe_files import read_recipe
@@ -242,13 +242,13 @@ def _read_checkpoint(path: Path, target: Path) -> object:
 
 
 def _began(folder: Path) -> list[bytes]:
-    Began("/home/me/r.ftr", ("lr=1",), None, False, "cpu", 2, True, True, 2, ([],)).write(folder)
+    RunManifest("/home/me/r.ftr", ("lr=1",), None, False, "cpu", 2, True, True, 2, ([],)).write(folder)
     return [(folder / "run.json").read_bytes()]
 
 
 def _read_began(path: Path, target: Path) -> object:
     path.replace(target / "run.json")
-    return how_it_began(target)
+    return read_manifest(target)
 
 
 FORMATS: Mapping[str, Format] = {

@@ -132,19 +132,19 @@ def _open(text: str) -> None:
 
 def _build(text: str, starts: bool = True) -> None:
     from runtime.backend.mx import mx
-    from runtime.compile.compiler import step
-    from runtime.data.sets import Place
+    from runtime.compile.compiler import component
+    from runtime.data.sets import located
     from runtime.models.network import build_model, start_weights
     from runtime.vocabulary.rules import image_size
 
     recipe = _check(text)
-    base = step(recipe.fields["base"])
+    base = component(recipe.fields["base"])
     size, _ = image_size(recipe)
     model = build_model(
-        base, [step(layer) for layer in recipe["head"]], size, partial(head_block, outputs={"classes": 2})
+        base, [component(layer) for layer in recipe["head"]], size, partial(head_block, outputs={"classes": 2})
     )
     if starts:
-        with Place(base.place):
+        with located(base.place):
             start_weights(model, base, 0, mx.cpu())
 
 
@@ -190,7 +190,7 @@ def _advised(
     def advise(text: str) -> Any:
         from runtime.compile.compiler import compile_plan
         from runtime.compile.data_advice import plan_advice
-        from runtime.compile.memory import Need
+        from runtime.compile.memory import MemoryEstimate
         from runtime.data.listing import Listing, Sample
 
         recipe = _check(text)
@@ -203,7 +203,7 @@ def _advised(
         each = 60_000_000 * plan.data.size**2 // 224**2  # bytes; the machine is a small one
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("runtime.compile.data_advice.room", lambda: 8 * 10**9)
-            advice = plan_advice(recipe, plan, listings, Need(500_000_000, each))
+            advice = plan_advice(recipe, plan, listings, MemoryEstimate(500_000_000, each))
         return replace(recipe, advice=advice)
 
     return advise

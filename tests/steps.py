@@ -10,19 +10,19 @@ from PIL import Image
 
 from runtime.data.transforms.catalog import TRANSFORMS, Pipeline
 from runtime.data.transforms.changes import Change, changed, moved
-from runtime.plan.types import Size, Step
+from runtime.plan.types import Component, Size
 
 
-def step(name: str, *given: Any, **named: Any) -> Step:
+def step(name: str, *given: Any, **named: Any) -> Component:
     """Return a step with the defaults of its row where nothing is given."""
     args = TRANSFORMS[name].entry.args
-    return Step(name, {arg.name: arg.default for arg in args} | dict(zip([a.name for a in args], given)) | named)  # noqa: B905
+    return Component(name, {arg.name: arg.default for arg in args} | dict(zip([a.name for a in args], given)) | named)  # noqa: B905
 
 
 class Made:
     """Steps as a function from an image and a generator to an image."""
 
-    def __init__(self, *steps: Step) -> None:
+    def __init__(self, *steps: Component) -> None:
         self.pipeline = Pipeline(steps)
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:

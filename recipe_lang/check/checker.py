@@ -33,7 +33,7 @@ from recipe_lang.check.problems.placement import (
 )
 from recipe_lang.check.selectors import Selector
 from recipe_lang.check.settings import parsed, with_place
-from recipe_lang.check.suppress import excused
+from recipe_lang.check.suppress import apply_suppressions
 from recipe_lang.check.values import Values
 from recipe_lang.check.version import no_recipe, seems_recipe, version_problems
 from recipe_lang.compose.merge import files, merge
@@ -66,8 +66,8 @@ def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str
     if errors_found:
         raise RecipeError(ordered(errors_found))
     sources = [file.source for file in files(recipe)]
-    # With other values than the recipe's own nobody knows what an excuse was for.
-    advice = excused(
+    # With other values than the recipe's own nobody knows what a suppression was for.
+    advice = apply_suppressions(
         [*problems, *checker.unused_params()],
         sources,
         lambda code: not settings and code not in vocabulary.later,

@@ -20,7 +20,7 @@ from recipe_lang.words import listed
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class FieldLocation:
     """A field, or an argument of the call of that name: its type, its value where it is written, and its place."""
 
     type: v.Type
@@ -29,13 +29,13 @@ class Spot:
     call: str = ""
 
 
-def spots(recipe: nodes.Recipe, name: str, vocabulary: v.Vocabulary) -> list[Spot]:
+def spots(recipe: nodes.Recipe, name: str, vocabulary: v.Vocabulary) -> list[FieldLocation]:
     """Return where a recipe writes a field of this name; else the calls that take such an argument."""
     written = [(field, table) for field, table in _fields(merge(recipe).items, vocabulary)]
     first = next((table[name].type for table in _tables(vocabulary).values() if name in table), None)
     if first is not None:  # `train` is a field of `data` before it is one of a stage
         fields = [field for field, table in written if field.name == name and table[name].type == first]
-        return [Spot(first, field.value, field.span) for field in fields]
+        return [FieldLocation(first, field.value, field.span) for field in fields]
     calls = [call for field, _ in written for call in _calls(field.value)]
     return [spot for call in calls for spot in _argument(call, name, vocabulary)]
 
@@ -45,7 +45,7 @@ def _tables(vocabulary: v.Vocabulary) -> dict[str, Mapping[str, v.Arg]]:
     return {"": vocabulary.fields, **{kind.name: kind.fields for kind in vocabulary.blocks.values()}}
 
 
-def _argument(call: nodes.Call, name: str, vocabulary: v.Vocabulary) -> Iterator[Spot]:
+def _argument(call: nodes.Call, name: str, vocabulary: v.Vocabulary) -> Iterator[FieldLocation]:
     entry = next(
         (family.entries[call.name] for family in vocabulary.families.values() if call.name in family.entries), None
     )
@@ -56,7 +56,7 @@ def _argument(call: nodes.Call, name: str, vocabulary: v.Vocabulary) -> Iterator
             )
             given = next(of_it, None)
             value, span = (given.value, given.span) if given else (None, call.span)
-            yield Spot(arg.type, value, span, call.name)
+            yield FieldLocation(arg.type, value, span, call.name)
 
 
 def _fields(items: Iterable[nodes.Item], vocabulary: v.Vocabulary) -> Iterator[tuple[nodes.Field, Mapping[str, v.Arg]]]:
@@ -105,7 +105,7 @@ def how_to_write(recipe: nodes.Recipe, name: str, text: str, vocabulary: v.Vocab
     return _unwritten(name, text, vocabulary)
 
 
-def _lines(found: list[Spot], recipe: nodes.Recipe) -> str:
+def _lines(found: list[FieldLocation], recipe: nodes.Recipe) -> str:
     numbers = tuple(dict.fromkeys(str(spot.span.line) for spot in found if spot.span.source == found[0].span.source))
     source = found[0].span.source
     where = f" of {source.name}" if source != recipe.source else ""

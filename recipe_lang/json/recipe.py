@@ -19,7 +19,7 @@ from recipe_lang.json.writer import QUANTITY, recipe_json
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import MAX_NESTING, Source, Span
 from recipe_lang.syntax import nodes
-from recipe_lang.syntax.ast_builder import uncollected
+from recipe_lang.syntax.ast_builder import without_gc
 from recipe_lang.syntax.problems import TooDeep
 
 __all__ = ["format_json", "parse_json", "recipe_json"]
@@ -33,7 +33,7 @@ _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 def parse_json(source: Source) -> nodes.Recipe:
     """Parse a recipe that is written as JSON; what is wrong with its form stands in the result's `problems`."""
-    with uncollected():
+    with without_gc():
         read = read_json(source)
         problems = list(read.problems)
         statements = _Statements(problems)

@@ -29,7 +29,7 @@ Kid = Tree[Token] | Token | None
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def without_gc() -> Iterator[None]:
     """Hold the garbage collector off: what a parser makes is kept, so that a search for garbage only costs time."""
     was_on = gc.isenabled()
     gc.disable()
@@ -43,7 +43,7 @@ def uncollected() -> Iterator[None]:
 @cache
 def grammar() -> Lark:
     """Return the parser of `grammar.lark`; its trees keep every token, so that their ends are known."""
-    with uncollected():
+    with without_gc():
         stored = json.loads((_FOLDER / "grammar.json").read_text(encoding="utf-8"), object_pairs_hook=_numbered)
         if stored["made_from"] != _made_from():
             return built()

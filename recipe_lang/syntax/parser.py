@@ -15,7 +15,7 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.source import MAX_BYTES, MAX_NESTING, Source, Span
 from recipe_lang.suggest import suggest
 from recipe_lang.syntax import nodes
-from recipe_lang.syntax.ast_builder import Builder, grammar, uncollected
+from recipe_lang.syntax.ast_builder import Builder, grammar, without_gc
 from recipe_lang.syntax.problems import NotText, TooDeep, TooLong, Unreadable
 
 
@@ -85,7 +85,7 @@ def parse(source: Source) -> nodes.Recipe:
     deep = _too_deep(source)
     if deep is not None:
         return nodes.Recipe(source, (), (TooDeep(span=deep, limit=MAX_NESTING),))
-    with uncollected():
+    with without_gc():
         try:
             tree = grammar().parse(source.text + "\n")
         except UnexpectedInput as error:

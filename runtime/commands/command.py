@@ -22,7 +22,7 @@ import click
 from recipe_lang.output.render import render
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.words import printable
-from runtime.system.streams import going_on, unread
+from runtime.system.streams import surviving, unread
 from runtime.training.settings import MOST_THREADS
 
 if TYPE_CHECKING:
@@ -49,14 +49,14 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
             if code == FINE and unread():
                 code = 128 + signal.SIGPIPE
         except RecipeError as error:
-            with going_on(sys.stderr):
+            with surviving(sys.stderr):
                 show_problems(error.problems)
                 if error.note:
                     click.echo(printable(error.note, kept="\n"), err=True)
             failed = any(problem.code in _FAILURES or not problem.is_error for problem in error.problems)
             code = FAILED if failed else INVALID
         except KeyboardInterrupt:
-            with going_on(sys.stderr):
+            with surviving(sys.stderr):
                 click.echo("interrupted", err=True)
             code = 128 + signal.SIGINT
         except (BrokenPipeError, SystemExit):  # the second is how rich says it
@@ -67,7 +67,7 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
         except (click.ClickException, click.exceptions.Exit):
             raise
         except Exception:
-            with going_on(sys.stderr):
+            with surviving(sys.stderr):
                 traceback.print_exc()
                 click.echo(_BUG, err=True)
             code = BUG
@@ -84,7 +84,7 @@ def without_output(error: OSError) -> int:
     """
     if error.errno not in (errno.ENOSPC, errno.EIO):
         raise error
-    with going_on(sys.stderr):
+    with surviving(sys.stderr):
         click.echo(f"cannot write the output: {error.strerror}", err=True)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return FAILED
@@ -114,7 +114,7 @@ def show_problems(problems: tuple[Problem, ...], for_all: str = "") -> None:
 def tell(line: str) -> None:
     """Print a line on standard error that is no problem but must not go unsaid; an empty one says nothing."""
     if line:
-        with going_on(sys.stderr):
+        with surviving(sys.stderr):
             click.echo(printable(line), err=True)
 
 
@@ -209,7 +209,7 @@ def keep_to_threads(asked: int | None = None) -> None:
     from runtime.system.threads import choose_threads
 
     if few := choose_threads(asked):
-        with going_on(sys.stderr):
+        with surviving(sys.stderr):
             click.echo(few, err=True)
 
 
@@ -227,23 +227,23 @@ def first_words(path: Path, quiet: bool = False) -> Iterator[Callable[[str], Non
 
     def say(doing: str) -> None:
         columns = shutil.get_terminal_size().columns
-        with going_on(sys.stderr):
+        with surviving(sys.stderr):
             sys.stderr.write(f"{clear}{printable(f'{path.name}: {doing}')[: columns - 1]}{end}")
 
     try:
         yield say
     finally:
-        with going_on(sys.stderr):
+        with surviving(sys.stderr):
             sys.stderr.write(clear)
 
 
 @contextmanager
 def mxnet(threads: int | None = None, debug: bool = False, instructions: object = None) -> Iterator[None]:
     """Set the number of threads and the processor's instructions, and keep library noise out of the way."""
-    from runtime.system.cpu import hold_at
+    from runtime.system.cpu import limit_instructions
     from runtime.system.native_stderr import quiet_libraries
 
-    hold_at(instructions)
+    limit_instructions(instructions)
     keep_to_threads(threads)
     os.environ.setdefault("MXNET_LOG_LEVEL", "ERROR")
     with quiet_libraries(debug) as tail:

@@ -73,7 +73,7 @@ def evaluate(
         from runtime.plan.types import as_json
         from runtime.reporting.report import show_report
         from runtime.runs import trained as finished
-        from runtime.runs.training_images import Seen
+        from runtime.runs.training_images import ImageOverlap
 
         context = device_context(device)
         loaded = finished.load(run, stage)
@@ -89,7 +89,7 @@ def evaluate(
             tell=tell,
         )
         if machine:
-            added = {} if data is None else {"seen": as_json(seen) if isinstance(seen, Seen) else None}
+            added = {} if data is None else {"seen": as_json(seen) if isinstance(seen, ImageOverlap) else None}
             click.echo(
                 json.dumps({"set": name, **report.values, **report.as_json(), **added}, indent=2, ensure_ascii=False)
             )

@@ -72,7 +72,7 @@ def instead_of_command(words: Sequence[str], commands: Iterable[str]) -> str:
     kind = _kind(given[0]) if given else ""
     form = next((form for form in forms if kind and f"{{{kind}}}" in form), forms[0])
     if kind == "recipe" and "{run}" in form:
-        given[0] = near_run(Path(given[0])) or "RUN"
+        given[0] = newest_run(Path(given[0])) or "RUN"
     told = f"write `{_filled(form, given)}`" if form.startswith("ftr ") and "`" not in form else form
     return f"there is no command `{word}`: {told}"
 
@@ -220,7 +220,7 @@ def instead_of_folder(command: str, folder: Path) -> str:
     return f"{folder} is a folder: `ftr new {shown}` writes a recipe for its images"
 
 
-def near_run(path: Path) -> str:
+def newest_run(path: Path) -> str:
     """Return the newest run of a name, `runs/flowers-3` for `flowers` and for `flowers.ftr`; nothing where none is."""
     stem = re.sub(r"\.ftr(\.json)?$", "", path.name)
     found: list[tuple[int, str]] = []
@@ -234,7 +234,7 @@ def near_run(path: Path) -> str:
 
 def instead_of_run(path: Path) -> str:
     """Say which run is meant by a path that is none; empty where nothing is near."""
-    near = near_run(path)
+    near = newest_run(path)
     if near:
         return f"{path} is not the folder of a run: did you mean {near}?"
     if path.name.endswith((".ftr", ".ftr.json")) and path.is_file():

@@ -81,7 +81,7 @@ def _wait(child: int) -> tuple[int, int]:
 def _say(number: int, peak: int, for_memory: bool, notes: dict[str, Any]) -> None:
     from recipe_lang.source import Source
     from runtime.commands.command import show_problems
-    from runtime.system.streams import going_on
+    from runtime.system.streams import surviving
     from runtime.training.problems import OutOfMemory, RunKilled
 
     span = None
@@ -89,9 +89,9 @@ def _say(number: int, peak: int, for_memory: bool, notes: dict[str, Any]) -> Non
         span = Source(notes["name"], notes["text"]).span(*notes["batch_at"])
     facts = {name: notes[name] for name in ("batch", "fits", "run") if name in notes}
     if sys.stdout.isatty():
-        with going_on(sys.stdout):  # what drew the progress has hidden the cursor
+        with surviving(sys.stdout):  # what drew the progress has hidden the cursor
             sys.stdout.write(_SHOW_CURSOR)
-    with going_on(sys.stderr):
+    with surviving(sys.stderr):
         if for_memory:
             show_problems((OutOfMemory(span=span, killed=True, peak=peak, **facts),))
         else:

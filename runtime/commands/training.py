@@ -41,7 +41,7 @@ from runtime.commands.command import (
     tell,
     was_given,
 )
-from runtime.system.streams import going_on
+from runtime.system.streams import surviving
 from runtime.training.settings import Interval, RunSettings
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def run(
             from runtime.backend.device import device_context
             from runtime.reporting.curves import CURVES
             from runtime.reporting.progress import Display, summary
-            from runtime.runs.lock.facts import as_locked
+            from runtime.runs.lock.facts import lock_check
             from runtime.runs.resume import Resume
             from runtime.tasks.catalog import TASKS
             from runtime.training.stage import Interrupted
@@ -229,7 +229,7 @@ def run(
         _note_memory(prepared.out_of_memory())
         _tell_passed_over(prepared, is_advised=deny or not quiet)
         if prepared.advice and (deny or not quiet):
-            with going_on(sys.stderr):
+            with surviving(sys.stderr):
                 show_problems(prepared.advice)
             if deny:
                 return FAILED
@@ -241,17 +241,17 @@ def run(
                     out,
                     resume=Resume(resumed, extend) if resumed is not None else None,
                     observers=(display, partial(_tell_event, deny, quiet)),
-                    approve=as_locked(lock),
+                    approve=lock_check(lock),
                     extras=(CURVES,),
                 )
         except Interrupted as stopped:
-            with going_on(sys.stderr):
+            with surviving(sys.stderr):
                 click.echo("interrupted before training began; there is no run folder", err=True)
             return 128 + int(stopped.args[0])
         _tell_ending(folder, result)
         if result["status"] == "interrupted":
             return 128 + int(result["signal"])
-        with going_on(sys.stdout):
+        with surviving(sys.stdout):
             plan = prepared.plan
             summary(screen, result, folder, TASKS[plan.task].telling(plan.data.target))
             if not where.settings:
@@ -282,16 +282,16 @@ def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
 
 def _tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
     """Say on standard error what was skipped, what could not be written, and how an interrupted run resumes."""
-    from runtime.runs.writer import how_to_go_on, what_is_left
+    from runtime.runs.writer import how_to_resume, weights_left
 
-    with going_on(sys.stderr):
+    with surviving(sys.stderr):
         for name, reason in result["skipped_images"]:
             click.echo(printable(f"skipped {name}: {reason}"), err=True)
         for name, reason in result["missing"]:
             click.echo(printable(f"could not write {name}: {reason}"), err=True)
         if result["status"] == "interrupted":
-            click.echo(printable(f"interrupted; {what_is_left(folder, result)}"), err=True)
-            click.echo(how_to_go_on(folder), err=True)
+            click.echo(printable(f"interrupted; {weights_left(folder, result)}"), err=True)
+            click.echo(how_to_resume(folder), err=True)
 
 
 def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
@@ -340,11 +340,11 @@ class _Where:
         Without a recipe on the command line it is the file that the run began with, whose meaning must be the same;
         where there is none any more, the one in the folder.
         """
-        from runtime.runs.manifest import how_it_began
+        from runtime.runs.manifest import read_manifest
         from runtime.runs.pack.file import refuse_pack
 
         refuse_pack(folder, "it has no checkpoints to resume from", "`ftr run {}` trains its recipe anew")
-        began = how_it_began(folder)
+        began = read_manifest(folder)
         old = {name: getattr(began, name) for name in ("device", "workers", "cache", "fuse")}
         given = {name: getattr(self.runs, name) for name in old if was_given(context, name)}
         recipe = Path(began.recipe)

@@ -22,6 +22,7 @@ from runtime.models.weights_sources import source_of
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.types import (
     ClaimPlan,
+    Component,
     DataFacts,
     DataPlan,
     Length,
@@ -30,7 +31,6 @@ from runtime.plan.types import (
     Plan,
     Size,
     StagePlan,
-    Step,
     StopPlan,
     trained_names,
 )
@@ -59,16 +59,16 @@ def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts) -> Plan:
         task=recipe["task"],
         seed=recipe["seed"],
         params={param.name: param.value for param in recipe.params},
-        base=step(recipe.fields["base"]),
-        head=tuple(step(layer) for layer in recipe["head"]),
+        base=component(recipe.fields["base"]),
+        head=tuple(component(layer) for layer in recipe["head"]),
         data=planned_data,
         stages=tuple(stages),
         claims=tuple(ClaimPlan(claim.metric, claim.operator, claim.number, claim.span) for claim in recipe.claims),
     )
 
 
-def step(value: Value) -> Step:
-    """Return a checked call as a plan's step, lengths and nested calls left as they are.
+def component(value: Value) -> Component:
+    """Return a checked call as a component of the plan, lengths and nested calls left as they are.
 
     As in the resolved form, an argument that is newer than its call is left out while it is a default: a plan of before
     has none.
@@ -76,13 +76,13 @@ def step(value: Value) -> Step:
     call: CallValue = value.value
     newer = {arg.name for arg in VOCABULARY.families[call.family].entries[call.name].args if arg.since}
     args = {name: _plain(arg) for name, arg in call.args.items() if name not in newer or arg.span is not None}
-    return Step(call.name, args, call.span or value.span)
+    return Component(call.name, args, call.span or value.span)
 
 
 def _plain(value: Value) -> Any:
     match value.value:
         case CallValue():
-            return step(value)
+            return component(value)
         case tuple() as items:
             return tuple(_plain(item) if isinstance(item, Value) else item for item in items)
         case plain:
@@ -94,12 +94,12 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
     block = recipe.block("data")
     size, _ = image_size(recipe)
     prepare, normalize = prepare_steps(block, size)
-    base = step(recipe.fields["base"])
+    base = component(recipe.fields["base"])
     mean, std = source_of(base.args["weights"]).normalization(base)
     if normalize is not None:
         mean, std = normalize.args["mean"], normalize.args["std"]
     return DataPlan(
-        sources={name: step(block.fields[name]) for name in ("train", "valid", "test") if block[name]},
+        sources={name: component(block.fields[name]) for name in ("train", "valid", "test") if block[name]},
         take=block["take"],
         size=size,
         batch=block["batch"],
@@ -112,14 +112,14 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
     )
 
 
-def prepare_steps(block: CheckedBlock, size: Size) -> tuple[tuple[Step, ...], Step | None]:
+def prepare_steps(block: CheckedBlock, size: Size) -> tuple[tuple[Component, ...], Component | None]:
     """Return the steps for evaluation, how files are read first, and the `normalize` step where one is written.
 
     Where no geometry is written, it is the usual one.
     """
     written = block["prepare"] or ()
-    resize, crop = (Step(name, {"size": size.plain}) for name in ("resize", "center_crop"))
-    steps = [step(value) for value in written]
+    resize, crop = (Component(name, {"size": size.plain}) for name in ("resize", "center_crop"))
+    steps = [component(value) for value in written]
     reading = [item for item in steps if TRANSFORMS[item.name].reads]
     geometry = [_sized(item, size) for item in steps if TRANSFORMS[item.name].draw]
     normalize = next((item for item in steps if item not in reading and not TRANSFORMS[item.name].draw), None)
@@ -130,21 +130,21 @@ def prepare_steps(block: CheckedBlock, size: Size) -> tuple[tuple[Step, ...], St
     return (*reading, *geometry), normalize
 
 
-def _sized(item: Step, size: Size) -> Step:
+def _sized(item: Component, size: Size) -> Component:
     if "size" in item.args and item.args["size"] is None:
-        return Step(item.name, {**item.args, "size": size.plain}, item.place)
+        return Component(item.name, {**item.args, "size": size.plain}, item.place)
     return item
 
 
 def training_steps(
-    augment: tuple[Value, ...] | None, prepare: tuple[Step, ...], size: Size, sides: Sides | None = None
-) -> tuple[Step, ...]:
+    augment: tuple[Value, ...] | None, prepare: tuple[Component, ...], size: Size, sides: Sides | None = None
+) -> tuple[Component, ...]:
     """Return what is done to a training image, in order, less what does nothing.
 
     Without augmentation that is `prepare`. An augmentation with a crop of its own replaces the crops of `prepare`, and
     its resizing as well where it brings its own; any other one comes behind it.
     """
-    steps = [_sized(step(value), size) for value in augment or ()]
+    steps = [_sized(component(value), size) for value in augment or ()]
     rows = [TRANSFORMS[item.name] for item in steps]
     crops = any(row.crops for row in rows)
     resizes = crops and any(row.resizes for row in rows)
@@ -153,12 +153,12 @@ def training_steps(
     return tuple(_settled([*before, *(item for item in steps if not is_idle(item))], sides))
 
 
-def _settled(steps: list[Step], sides: Sides | None) -> Iterator[Step]:
+def _settled(steps: list[Component], sides: Sides | None) -> Iterator[Component]:
     """Yield the steps, and for a random crop that has no choice the fixed step that it is: it can be kept."""
     for item in steps:
         fixed = TRANSFORMS[item.name].fixed(item.args, sides) if sides else None
         if fixed is not None:
-            item = Step(fixed, {"size": item.args["size"]}, item.place)
+            item = Component(fixed, {"size": item.args["size"]}, item.place)
         row = TRANSFORMS[item.name]
         if row.crops or row.resizes and sides:
             sides = item.args["size"], item.args["size"]
@@ -181,9 +181,9 @@ def augmentation(recipe: CheckedRecipe, stage: CheckedBlock) -> tuple[Value, ...
     return chosen
 
 
-def stage_loss(recipe: CheckedRecipe, stage: CheckedBlock) -> Step:
+def stage_loss(recipe: CheckedRecipe, stage: CheckedBlock) -> Component:
     """Return the loss of a stage: its own, or that of the recipe."""
-    return step(recipe.fields["loss"] if stage["loss"] == "shared" else stage.fields["loss"])
+    return component(recipe.fields["loss"] if stage["loss"] == "shared" else stage.fields["loss"])
 
 
 class _Stage:
@@ -231,13 +231,13 @@ class _Stage:
             steps=self.total,
             steps_per_epoch=self.per_epoch,
             epochs=ceil(self.total / self.per_epoch),
-            optimizer=step(block.fields["optimizer"]),
+            optimizer=component(block.fields["optimizer"]),
             schedule=schedule,
             warmup=warmup,
             loss=stage_loss(self.recipe, block),
-            clip=step(block.fields["clip"]) if block["clip"] else None,
+            clip=component(block.fields["clip"]) if block["clip"] else None,
             l1=block["l1"],
-            recovery=step(block.fields["on_divergence"]) if block["on_divergence"] != "stop" else None,
+            recovery=component(block.fields["on_divergence"]) if block["on_divergence"] != "stop" else None,
             augment=augment,
             stop=stop,
             monitor=monitor,
@@ -273,18 +273,18 @@ class _Stage:
         rule = self.block["lr_scale"]
         if isinstance(rule, CallValue):
             order = list(self.net.parts)
-            args, scale = step(self.block.fields["lr_scale"]).args, RATE_RULES[rule.name].scale
+            args, scale = component(self.block.fields["lr_scale"]).args, RATE_RULES[rule.name].scale
             return {part: scale(args, len(order) - 1 - order.index(part)) for part in trained}
         return {part: value.value for key, value in rule or () for part in key.value.parts}
 
-    def _schedule(self) -> tuple[Step, Length]:
+    def _schedule(self) -> tuple[Component, Length]:
         value = self.block.fields["schedule"]
         call: CallValue = value.value
         args = {name: self._in_steps(arg.value) for name, arg in call.args.items()}
         warmup: Length = args.pop("warmup")
         if warmup and warmup >= self.total:
             self._too_short("the warm-up", call.args["warmup"], warmup)
-        return Step(call.name, args, call.span or value.span), warmup
+        return Component(call.name, args, call.span or value.span), warmup
 
     def _in_steps(self, value: Any) -> Any:
         """Return the lengths of a schedule in steps, and all else as it is."""
@@ -296,11 +296,11 @@ class _Stage:
         place = value.span or self.block.head_span
         self.problems.append(TooShort(span=place, what=what, steps=steps, stage_steps=self.total))
 
-    def _augment(self) -> tuple[Step, ...]:
+    def _augment(self) -> tuple[Component, ...]:
         chosen = augmentation(self.recipe, self.block)
         return training_steps(chosen, self.data.prepare, self.data.size, self.sides)
 
-    def _views(self, augment: tuple[Step, ...]) -> int | None:
+    def _views(self, augment: tuple[Component, ...]) -> int | None:
         own = self.block["views"]
         wanted = self.recipe.block("data")["views"] if own == "shared" else own
         return min((count for count in (wanted, view_count(augment)) if count is not None), default=None)
@@ -309,7 +309,7 @@ class _Stage:
         rule: CallValue | None = self.block["stop"]
         if rule is None:
             return None
-        return STOP_RULES[rule.name].plan(step(self.block.fields["stop"]).args, self.steps)
+        return STOP_RULES[rule.name].plan(component(self.block.fields["stop"]).args, self.steps)
 
     def _monitor(self, stop: StopPlan | None) -> tuple[Metric | None, str]:
         monitor: Metric | None = self.block["monitor"] or (stop.metric if stop else None)

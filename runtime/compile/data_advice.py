@@ -1,7 +1,7 @@
 """Advice that only the data, the network or the machine shows (W740 to W759, W770, W785, W790 to W795, W797).
 
 `plan_advice(recipe, plan, listings, need)`: in go a checked recipe, its plan, the listings of its sets, and how much
-memory the run needs; out comes advice, less what comments excuse. No image is opened.
+memory the run needs; out comes advice, less what comments suppress. No image is opened.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe
-from recipe_lang.check.suppress import excused
+from recipe_lang.check.suppress import apply_suppressions
 from recipe_lang.compose.merge import files
 from recipe_lang.problem import Kind, Problem, ordered
 from recipe_lang.source import Span
@@ -24,7 +24,7 @@ from runtime.system.memory import room
 from runtime.tasks.catalog import task_of
 
 if TYPE_CHECKING:
-    from runtime.compile.memory import Need
+    from runtime.compile.memory import MemoryEstimate
     from runtime.data.listing import Listing
 
 _CHANCE = "the binomial distribution: sqrt(p (1 - p) / n)"
@@ -169,15 +169,15 @@ CropWithoutChoice = Kind(
 
 
 def plan_advice(
-    recipe: CheckedRecipe, plan: Plan, listings: Mapping[str, Listing], need: Need | None = None
+    recipe: CheckedRecipe, plan: Plan, listings: Mapping[str, Listing], need: MemoryEstimate | None = None
 ) -> tuple[Problem, ...]:
-    """Return what the facts advise, in reading order. Comments that excuse nothing are advised on too."""
+    """Return what the facts advise, in reading order. Comments that suppress nothing are advised on too."""
     found = [problem for rule in (*_RULES, task_of(recipe).advice) for problem in rule(recipe, plan)]
     found += [*_shared_files(recipe, listings), *_passed_over(recipe, listings), *_within(recipe, listings)]
     found += _memory_short(recipe, plan, need) if need is not None else ()
     was_set = any(param.was_set for param in recipe.params)
     sources = [file.source for file in files(recipe.written)]
-    return tuple(ordered(excused(found, sources, lambda code: code in _HERE and not was_set)))
+    return tuple(ordered(apply_suppressions(found, sources, lambda code: code in _HERE and not was_set)))
 
 
 def _small_validation(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
@@ -257,7 +257,7 @@ def _within(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Iterator[
             return
 
 
-def _memory_short(recipe: CheckedRecipe, plan: Plan, need: Need) -> Iterator[Problem]:
+def _memory_short(recipe: CheckedRecipe, plan: Plan, need: MemoryEstimate) -> Iterator[Problem]:
     batch, most = plan.data.batch, room()
     if most is not None and need.of(batch) > most:
         place, fits = recipe.block("data").place("batch"), need.fitting(batch, most)

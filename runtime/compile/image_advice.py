@@ -1,7 +1,7 @@
 """Advice that only the images themselves show, once a run has read them (W760 to W769).
 
 In go the sets as listed and as they are without images that cannot be read; out comes advice, less what comments
-excuse.
+suppress.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from itertools import chain, combinations
 from pathlib import Path
 
 from recipe_lang.check.checked import CheckedRecipe
-from recipe_lang.check.suppress import excused
+from recipe_lang.check.suppress import apply_suppressions
 from recipe_lang.compose.merge import files
 from recipe_lang.problem import Kind, Problem, ordered
 from runtime.data.listing import ImageRef, Listing
@@ -43,7 +43,7 @@ def image_advice(
     """Return what the images advise. Copies are looked for where there is a cache: without, each file would be read."""
     lost = (task_of(recipe).lost(recipe, name, before[name], each) for name, each in after.items())
     found = [*chain.from_iterable(lost), *(_same(recipe, after, threads, cache, stopped) if cache else ())]
-    kept = excused(found, [file.source for file in files(recipe.written)], lambda code: False)
+    kept = apply_suppressions(found, [file.source for file in files(recipe.written)], lambda code: False)
     return tuple(ordered(problem for problem in kept if problem in found))
 
 

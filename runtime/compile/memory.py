@@ -1,8 +1,8 @@
 """How much memory a run will take at its peak, and which batch would fit into less: arithmetic, nothing is run.
 
-In go a network and a plan; out comes a `Need`. A stage that trains holds what its layers give, and the gradients of
-that; a frozen part holds what two layers give. The factors are measured (`bench/memory.py`): estimates lay between 0.8
-and 1.7 of what runs took. How large images are before they have their size is not known here.
+In go a network and a plan; out comes a `MemoryEstimate`. A stage that trains holds what its layers give, and
+the gradients of that; a frozen part holds what two layers give. The factors are measured (`bench/memory.py`): estimates
+lay between 0.8 and 1.7 of what runs took. How large images are before they have their size is not known here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _KEPT_PIXEL = 4 * (256 / 224) ** 2  # bytes of a decoded image, for each pixel o
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class MemoryEstimate:
     """The bytes that a run takes beside its batches, and for each image of a batch."""
 
     fixed: int
@@ -51,21 +51,23 @@ class Need:
         return next((size for size in sizes if size < batch and (most is None or self.of(size) <= most)), 0)
 
 
-def memory_need(model: Model, plan: Plan) -> Need:
+def estimate_memory(model: Model, plan: Plan) -> MemoryEstimate:
     """Return the need of the stage that needs most, and of what is kept of the images."""
     largest, held = _outputs(model)
     needs = [_stage_need(model, plan, stage, largest, held) for stage in plan.stages]
     images = sum(plan.data.images(name) for name in read_again(plan))
     kept = min(decoded.MEMORY_BYTES, int(_KEPT_PIXEL * images * model.size.pixels))
-    return Need(resident() + _LATER + kept + max(need.fixed for need in needs), max(need.per_image for need in needs))
+    return MemoryEstimate(
+        resident() + _LATER + kept + max(need.fixed for need in needs), max(need.per_image for need in needs)
+    )
 
 
-def _stage_need(model: Model, plan: Plan, stage: StagePlan, largest: int, held: list[float]) -> Need:
+def _stage_need(model: Model, plan: Plan, stage: StagePlan, largest: int, held: list[float]) -> MemoryEstimate:
     numbers = sum(part.numbers for part in stage.parts)
     rows = _FLOAT * stage.features * kept_rows(plan) if stage.cut else 0
     trained = sum(held[frozen_units(model, stage.cut) :])
     copies = _TRAINED_COPIES + OPTIMIZERS[stage.optimizer.name].arrays(stage.optimizer.args)
-    return Need(
+    return MemoryEstimate(
         fixed=_FLOAT * (_COPIES * numbers + copies * stage.trained) + (rows if rows <= MEMORY_BYTES else 0),
         per_image=int(_FLOAT * max(trained, _FROZEN * largest) + _PIXEL * model.size.pixels),
     )

@@ -1,13 +1,13 @@
 """Advice on weights that may not be had (W750), for `ftr check` and editors: one look at a folder, no network.
 
-In goes a checked recipe; out comes its own advice with ours, less what comments excuse. `ftr plan` asks the host, too,
-and refuses.
+In goes a checked recipe; out comes its own advice with ours, less what comments suppress. `ftr plan` asks the host,
+too, and refuses.
 """
 
 from __future__ import annotations
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe
-from recipe_lang.check.suppress import excused
+from recipe_lang.check.suppress import apply_suppressions
 from recipe_lang.compose.merge import files
 from recipe_lang.problem import Kind, Problem, ordered
 from runtime.models.weights_sources import source_of
@@ -38,4 +38,4 @@ def with_weights_advice(recipe: CheckedRecipe) -> tuple[Problem, ...]:
     span = base.args["weights"].span or base.span or field.span
     found = WeightsNotCached(span=span, zoo=base.name, name=base["name"], folder=str(zoo_cache()))
     sources = [file.source for file in files(recipe.written)]
-    return tuple(ordered((*recipe.advice, *excused([found], sources, lambda code: False))))
+    return tuple(ordered((*recipe.advice, *apply_suppressions([found], sources, lambda code: False))))

@@ -23,7 +23,7 @@ from runtime.data.listing import ImageRef
 from runtime.data.transforms.catalog import Pipeline
 from runtime.data.transforms.changes import Change, changed
 from runtime.data.transforms.views import view_count
-from runtime.plan.types import Plan, Size, Step
+from runtime.plan.types import Component, Plan, Size
 from runtime.system.spill import Budget
 
 MEMORY_BYTES = 2**30
@@ -43,7 +43,7 @@ def read_again(plan: Plan) -> frozenset[str]:
     return frozenset(name for name, count in times.items() if count > 1)
 
 
-def fixed_lead(steps: Sequence[Step]) -> tuple[Step, ...]:
+def fixed_lead(steps: Sequence[Component]) -> tuple[Component, ...]:
     """Return the steps before the first that may give another image each time."""
     return tuple(takewhile(lambda step: view_count([step]) == 1, steps))
 
@@ -192,7 +192,7 @@ def _is_there(source: ImageRef, image: Image.Image) -> bool:
     return isinstance(source, np.ndarray) and source.shape[:2] == (image.height, image.width)
 
 
-def opening(lead: Sequence[Step], kept: Decoded | None, again: bool) -> Opening:
+def opening(lead: Sequence[Component], kept: Decoded | None, again: bool) -> Opening:
     """Return what opens images and takes them through their fixed steps."""
     described = [(step.name, sorted(step.args.items())) for step in lead]
     return Opening(Pipeline(lead), repr(described), Reading.of(lead), kept, again)

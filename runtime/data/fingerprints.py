@@ -20,7 +20,7 @@ from PIL import features
 from runtime.data import images
 from runtime.data.listing import ImageRef, Pixels
 from runtime.data.transforms import catalog, changes, color, geometry, views
-from runtime.plan.types import Step
+from runtime.plan.types import Component
 
 SETTLED_NS = 2 * 10**9  # the coarsest clock of a file system; a file changed since may change again within a tick
 
@@ -48,7 +48,7 @@ def origin_of(image: ImageRef) -> bytes | None:
     return _digest(b"file", repr(state).encode())
 
 
-def view_key(origin: bytes, steps: Sequence[Step], view: views.View) -> bytes:
+def view_key(origin: bytes, steps: Sequence[Component], view: views.View) -> bytes:
     """Return the key of what steps make of an image of known origin, in one view.
 
     The view of a fixed version is its seed, so that runs with another seed find none of it.

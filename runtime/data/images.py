@@ -25,7 +25,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from runtime.data.formats import FORMATS, HEIF
 from runtime.data.listing import ImageRef, Pixels, Sample
 from runtime.data.transforms.catalog import TRANSFORMS
-from runtime.plan.types import Size, Step
+from runtime.plan.types import Component, Size
 from runtime.system.prefetch import in_order
 
 _LONGEST = 200  # times as long as wide: at 224 px on the shorter side 10 million pixels
@@ -58,7 +58,7 @@ class Reading:
     levels: int = 65535
 
     @classmethod
-    def of(cls, steps: Iterable[Step]) -> Reading:
+    def of(cls, steps: Iterable[Component]) -> Reading:
         """Return what the steps of a plan ask for."""
         return cls(**{step.name: next(iter(step.args.values())) for step in steps if TRANSFORMS[step.name].reads})
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.words import a_few, counted, listed, printable
-from runtime.data.similar_labels import told_apart
+from runtime.data.similar_labels import escaped_label
 
 _SHOWN = 5
 
@@ -218,7 +218,7 @@ RepeatedRows = Kind(
 
 def _labels_alike_message(p: Problem) -> str:
     places = p.where or ("",) * len(p.names)
-    shown = [f"`{told_apart(name)}` {place}".rstrip() for name, place in zip(p.names, places, strict=True)]
+    shown = [f"`{escaped_label(name)}` {place}".rstrip() for name, place in zip(p.names, places, strict=True)]
     what = "labels" if p.where else "class folders"
     return f"{quoted(p.path)} has {what} that look the same: {listed(tuple(shown), 'and')}"
 

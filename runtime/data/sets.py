@@ -7,8 +7,8 @@ randomness derive from the seed, the stage, the epoch and its own id, so that ne
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,8 +32,8 @@ from runtime.data.targets import SetRules
 from runtime.data.transforms.catalog import Pipeline
 from runtime.data.transforms.changes import Change
 from runtime.data.transforms.views import View, chosen
-from runtime.data.verified import SoundImages
-from runtime.plan.types import DataPlan, Size, StagePlan, Step
+from runtime.data.verified import VerifiedImages
+from runtime.plan.types import Component, DataPlan, Size, StagePlan
 from runtime.system.random import generator
 
 _SETS = ("train", "valid", "test")
@@ -73,19 +73,19 @@ def list_sets(recipe: CheckedRecipe, rules: SetRules) -> dict[str, Listing]:
     listings: dict[str, Listing] = {}
     for name in _SETS:
         if data[name] is not None and not _is_split(data[name]):
-            with Place(data.place(name)):
+            with located(data.place(name)):
                 listings[name] = load_source(data[name], training=name == "train")
     if data["exclude"] is not None:
-        with Place(data.place("exclude")):
+        with located(data.place("exclude")):
             listings = without(listings, data["exclude"])
     train = listings.pop("train")
     if data["take"] is not None:
-        with Place(data.place("take")):
+        with located(data.place("take")):
             train = splits.take(train, data["take"], recipe["seed"], rules.strata(train))
     shares = {name: data[name]["share"] for name in parts_of_train(recipe)}
     found = splits.holdouts(train, shares, recipe["seed"], rules.strata(train))
     for name, listing in listings.items():
-        with Place(data.place(name)):
+        with located(data.place(name)):
             found[name] = rules.align(listing, train.names, name)
     _check_sets(recipe, found, rules)
     return {name: found[name] for name in _SETS if name in found}
@@ -116,18 +116,13 @@ def load_source(source: CallValue, training: bool = True) -> Listing:
     return SOURCES[source.name].load({name: value.value for name, value in source.args.items()}, training)
 
 
-class Place:
-    """Gives the problems that are raised inside a place in the recipe."""
-
-    def __init__(self, span: Span | None) -> None:
-        self.span = span
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, RecipeError):
-            raise RecipeError([_placed(problem, self.span) for problem in error.problems]) from error
+@contextmanager
+def located(span: Span | None) -> Iterator[None]:
+    """Give the problems that are raised inside a place in the recipe."""
+    try:
+        yield
+    except RecipeError as error:
+        raise RecipeError([_placed(problem, span) for problem in error.problems]) from error
 
 
 def _placed(problem: Problem, span: Span | None) -> Problem:
@@ -152,14 +147,14 @@ def check_images(
     rules: SetRules,
     workers: int,
     progress: Callable[[int, int], None],
-    asked_to_stop: Callable[[], bool],
-    sound: SoundImages | None = None,
+    should_stop: Callable[[], bool],
+    sound: VerifiedImages | None = None,
     seen: Callable[[Traits], None] = lambda traits: None,
 ) -> tuple[dict[str, Listing], tuple[tuple[str, str], ...]]:
     """Open every image once, and return the sets without the broken ones, and these with their reasons.
 
     Images that `sound` knows are not opened; it takes notice of those that were, and could be read. `seen` is told the
-    traits of each image. When `asked_to_stop` says so, the sets come back as they are.
+    traits of each image. When `should_stop` says so, the sets come back as they are.
 
     Raises:
         RecipeError: there are broken images and `on_error` is `stop`, or too little is left without them.
@@ -179,8 +174,8 @@ def check_images(
         def report(count: int, _: int, before: int = done) -> None:
             progress(before + count, total)
 
-        found = dict(find_broken(unknown, max(1, workers), report, asked_to_stop, opened.append))
-        if asked_to_stop():
+        found = dict(find_broken(unknown, max(1, workers), report, should_stop, opened.append))
+        if should_stop():
             return dict(listings), ()
         place = place or (data.place(name) if found else None)
         broken += [(_shown(s), found[s.id]) for s in listing.samples if s.id in found]
@@ -237,7 +232,7 @@ class Sets:
         return samples[: len(samples) - len(samples) % self.plan.batch]
 
     def views(
-        self, samples: Sequence[Sample], steps: Sequence[Step], views: Sequence[View]
+        self, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]
     ) -> Generator[Batch, None, None]:
         """Yield batches of samples, each in the view that is asked for; one may stand there in several.
 
@@ -249,7 +244,7 @@ class Sets:
         again = self._again("train") and any(view != () for view in views)
         return self._batches(each, steps, lambda sample: chosen(view_of[id(sample)]), again)
 
-    def targets(self, samples: Sequence[Sample], steps: Sequence[Step], views: Sequence[View]) -> Any:
+    def targets(self, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]) -> Any:
         """Return the targets of samples, collated, each in the view that is asked for. No image is decoded."""
         pipeline = Pipeline(steps)
         pairs = zip(samples, views, strict=True)
@@ -265,7 +260,7 @@ class Sets:
     def _batches(
         self,
         samples: Sequence[Sample],
-        steps: Sequence[Step],
+        steps: Sequence[Component],
         randomness: Callable[[Sample], np.random.Generator],
         again: bool,
     ) -> Generator[Batch, None, None]:

@@ -36,7 +36,7 @@ def meant(label: str) -> str:
     return str(Fraction(text)) if NUMBER.fullmatch(text) else " ".join(re.split(r"[\s_-]+", text))
 
 
-def told_apart(label: str) -> str:
+def escaped_label(label: str) -> str:
     """Return a label with its accents, and what does not show, in the escapes of a recipe's strings."""
     return "".join(char if _is_plain(char) else f"\\u{ord(char):04x}" for char in label)
 

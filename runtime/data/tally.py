@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from recipe_lang.words import counted
 from runtime.data.images import Traits
-from runtime.plan.types import Step
+from runtime.plan.types import Component
 
 _FEWEST_BITS = 15  # of 16; a set whose values need fewer than that is shown in the darkest quarter
 
@@ -38,7 +38,7 @@ class Tally:
         bits = self.peak.bit_length()
         return 2**bits - 1 if 0 < bits < _FEWEST_BITS else None
 
-    def notes(self, steps: Sequence[Step]) -> Iterator[str]:
+    def notes(self, steps: Sequence[Component]) -> Iterator[str]:
         """Yield what is done to such images, as far as no step of `prepare` says it."""
         chosen = {step.name for step in steps}
         if self.transparent and "flatten_alpha" not in chosen:

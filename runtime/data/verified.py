@@ -21,7 +21,7 @@ _ROW = struct.Struct("<?H")  # the traits of an image
 
 
 @dataclass(frozen=True, slots=True)
-class SoundImages:
+class VerifiedImages:
     """The files that were found to be sound. Arrays are no files: they are always unknown."""
 
     table: CachedRows
@@ -53,12 +53,12 @@ def _key(sample: Sample) -> bytes | None:
 
 
 @contextmanager
-def sound_images(cache: FeatureCache | None, count: int) -> Iterator[SoundImages | None]:
+def verified_images(cache: FeatureCache | None, count: int) -> Iterator[VerifiedImages | None]:
     """Open the table for as long as the block lasts, for `count` images; None where there is no cache."""
     about = {"base": "images that can be read"}
     table = cache.open({"of": "sound images", "rules": 3}, about, _ROW.size, count) if cache else None
     try:
-        yield None if table is None else SoundImages(table)
+        yield None if table is None else VerifiedImages(table)
     finally:
         if table is not None:
             table.close()

@@ -20,7 +20,7 @@ from runtime.data.sets import Sets
 from runtime.data.transforms.views import View, draw_view, is_fixed, version, view_count
 from runtime.features.prefix import Pixels, Prefix, Values, padded
 from runtime.features.store import Key
-from runtime.plan.types import Plan, StagePlan, Step
+from runtime.plan.types import Component, Plan, StagePlan
 from runtime.system.random import derive
 
 Inputs = Generator[tuple[Values, "npt.NDArray[Any]"], None, None]
@@ -49,7 +49,7 @@ class SetInputs:
             yield self.prefix(padded(batch.images, self.prefix.batch)), batch.targets
 
     def fill(
-        self, name: str, samples: Sequence[Sample], steps: Sequence[Step], views: Sequence[View]
+        self, name: str, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]
     ) -> Iterator[tuple[int, int]]:
         """Compute what is not kept yet of samples of a set in views; yield how many are done, and of how many."""
         keys = _keys(name, samples, steps, views)
@@ -66,7 +66,7 @@ class SetInputs:
         return self.prefix.fill(keys, partial(self._images, sample_of, steps), origin)
 
     def _images(
-        self, samples: dict[Key, Sample], steps: Sequence[Step], keys: Sequence[Key]
+        self, samples: dict[Key, Sample], steps: Sequence[Component], keys: Sequence[Key]
     ) -> Generator[Pixels, None, None]:
         batches = self.sets.views([samples[key] for key in keys], steps, [view for _, _, view in keys])
         try:
@@ -75,7 +75,7 @@ class SetInputs:
         finally:
             batches.close()
 
-    def kept(self, name: str, samples: Sequence[Sample], steps: Sequence[Step], views: Sequence[View]) -> Inputs:
+    def kept(self, name: str, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]) -> Inputs:
         """Yield batches of samples of a set in views, all of which are kept."""
         keys = _keys(name, samples, steps, views)
         for first in range(0, len(keys), self.prefix.batch):
@@ -142,7 +142,7 @@ class StageInputs:
         return samples, [draw_view(steps, sets.randomness(self.stage, epoch, sample)) for sample in samples]
 
 
-def _keys(name: str, samples: Sequence[Sample], steps: Sequence[Step], views: Sequence[View]) -> list[Key]:
+def _keys(name: str, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]) -> list[Key]:
     kind = f"{name} {[(step.name, dict(step.args)) for step in steps]}"
     return [(kind, sample.id, view) for sample, view in zip(samples, views, strict=True)]
 

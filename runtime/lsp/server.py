@@ -53,7 +53,7 @@ _TRIGGERS = ["$", '"', ".", "=", "(", "[", "{", ",", "/", " "]
 
 
 @dataclass(slots=True)
-class Desk:
+class Workspace:
     """The texts that are open in the editor: their readings by URI, and the checks that are still to come."""
 
     server: LanguageServer
@@ -204,13 +204,13 @@ def _markdown(text: str) -> types.MarkupContent:
 def make_server() -> LanguageServer:
     """Return a server that answers for recipes; it does not run yet."""
     server = LanguageServer("ftr", own_version(), text_document_sync_kind=types.TextDocumentSyncKind.Full)
-    desk = Desk(server)
+    desk = Workspace(server)
     _follow_texts(server, desk)
     _answer(server, desk)
     return server
 
 
-def _follow_texts(server: LanguageServer, desk: Desk) -> None:
+def _follow_texts(server: LanguageServer, desk: Workspace) -> None:
     """Register what happens when texts are opened, changed, saved and closed."""
 
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
@@ -234,7 +234,7 @@ def _follow_texts(server: LanguageServer, desk: Desk) -> None:
         desk.close(params.text_document.uri)
 
 
-def _answer(server: LanguageServer, desk: Desk) -> None:
+def _answer(server: LanguageServer, desk: Workspace) -> None:
     """Register the answers to an editor's questions."""
 
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=_TRIGGERS))

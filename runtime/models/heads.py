@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recipe_lang.check.vocabulary import Arg, Either, Entry, Number, Word
 
 if TYPE_CHECKING:
-    from runtime.plan.types import Step
+    from runtime.plan.types import Component
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ _LAYERS = (
 LAYERS: Mapping[str, Layer] = {layer.entry.name: layer for layer in _LAYERS}
 
 
-def head_block(base: Any, layers: Sequence[Step], outputs: Mapping[str, int]) -> Any:
+def head_block(base: Any, layers: Sequence[Component], outputs: Mapping[str, int]) -> Any:
     """Return the layers of a head as one block behind a base, with its pooling unless a layer pools.
 
     `outputs` are the numbers that words stand for: `dense(classes)`.

@@ -24,7 +24,7 @@ from runtime.models.base import Base
 from runtime.models.heads import LAYERS
 from runtime.models.problems import HeadDoesNotFit
 from runtime.models.weights_sources import source_of
-from runtime.plan.types import NetFacts, Parameter, Size, Step
+from runtime.plan.types import Component, NetFacts, Parameter, Size
 from runtime.system.random import generator
 from runtime.weights.assign import fill, fits
 from runtime.weights.problems import WeightsDoNotFit
@@ -86,7 +86,9 @@ class Model:
             fill(mine[name], values)
 
 
-def build_model(base: Step, layers: Sequence[Step], size: Size, head: Callable[[Base, Sequence[Step]], Any]) -> Model:
+def build_model(
+    base: Component, layers: Sequence[Component], size: Size, head: Callable[[Base, Sequence[Component]], Any]
+) -> Model:
     """Build the network with all shapes known and no weights yet; `head` makes its last part of the layers.
 
     Raises:
@@ -109,7 +111,7 @@ def build_model(base: Step, layers: Sequence[Step], size: Size, head: Callable[[
     return Model(blocks, parameters, cut, zoo_net, size)
 
 
-def check_weights(base: Step) -> None:
+def check_weights(base: Component) -> None:
     """Refuse a base whose weights cannot be had, before anything is done for it: none is loaded or downloaded yet.
 
     Raises:
@@ -118,7 +120,7 @@ def check_weights(base: Step) -> None:
     source_of(base.args["weights"]).check(base)
 
 
-def start_weights(model: Model, base: Step, seed: int, context: Any) -> None:
+def start_weights(model: Model, base: Component, seed: int, context: Any) -> None:
     """Give every parameter its first value: the base's from its source, the others' from the seed.
 
     Raises:
@@ -152,7 +154,7 @@ def _is_fixed(layer: Any) -> bool:
     return not layer.collect_params().keys() and not dropouts(layer)
 
 
-def _infer_shapes(blocks: Sequence[Any], layers: Sequence[Step], size: Size) -> None:
+def _infer_shapes(blocks: Sequence[Any], layers: Sequence[Component], size: Size) -> None:
     try:
         sequence(blocks).infer_shape(nd.zeros((2, 3, *size)))
     except mx.MXNetError as error:

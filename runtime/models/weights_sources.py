@@ -21,10 +21,10 @@ from runtime.models.packaged import PACKAGED, packaged_file
 from runtime.weights.zoo_cache import zoo_cache
 
 if TYPE_CHECKING:
-    from runtime.plan.types import Step
+    from runtime.plan.types import Component
 
 
-def base_normalization(base: Step) -> Normalization:
+def base_normalization(base: Component) -> Normalization:
     """Return mean and standard deviation per channel, values from 0 to 1, that a base was made for."""
     return BASES[base.name][base.args["name"]].normalization
 
@@ -41,10 +41,10 @@ class WeightsSource:
     """
 
     entry: Entry
-    provenance: Callable[[Step], tuple[str, Path | None]]
-    check: Callable[[Step], None] = lambda base: None
-    load: Callable[[Step, Base, Any], None] = lambda base, cut, zoo_net: None
-    normalization: Callable[[Step], Normalization] = base_normalization
+    provenance: Callable[[Component], tuple[str, Path | None]]
+    check: Callable[[Component], None] = lambda base: None
+    load: Callable[[Component, Base, Any], None] = lambda base, cut, zoo_net: None
+    normalization: Callable[[Component], Normalization] = base_normalization
     is_here: Callable[[str], bool] = lambda name: True
     is_pretrained: bool = True
     of_zoos: bool = True
@@ -66,18 +66,18 @@ NONE = WeightsSource(
 # --- those that a package ships --------------------------------------------------------------
 
 
-def _package(base: Step) -> tuple[str, Path | None]:
+def _package(base: Component) -> tuple[str, Path | None]:
     from importlib.metadata import version  # loads twenty modules, which `ftr check` needs not
 
     package = PACKAGED[base.args["name"]].package
     return f"package {package} {version(package)}", packaged_file(base.args["name"])
 
 
-def _check_package(base: Step) -> None:
+def _check_package(base: Component) -> None:
     packaged_file(base.args["name"])
 
 
-def _load_package(base: Step, cut: Base, zoo_net: Any) -> None:
+def _load_package(base: Component, cut: Base, zoo_net: Any) -> None:
     from runtime.models.efficientnet_lite import load_packaged
 
     load_packaged(base.args["name"], cut)
@@ -95,19 +95,19 @@ PACKAGE = WeightsSource(
 # --- those that a zoo hosts ------------------------------------------------------------------
 
 
-def _hosted(base: Step) -> tuple[str, Path | None]:
+def _hosted(base: Component) -> tuple[str, Path | None]:
     from runtime.weights.hosted import hosted_file
 
     return f"hosted by {base.name}", hosted_file(base.name, base.args["name"])
 
 
-def _check_hosted(base: Step) -> None:
+def _check_hosted(base: Component) -> None:
     from runtime.weights.hosted import check_hosted
 
     check_hosted(base.name, base.args["name"])
 
 
-def _load_hosted(base: Step, cut: Base, zoo_net: Any) -> None:
+def _load_hosted(base: Component, cut: Base, zoo_net: Any) -> None:
     from runtime.models import zoo
 
     hosted = zoo.split(zoo.build(base.name, base.args["name"], pretrained=True), base.name, base.args["name"])
@@ -147,7 +147,7 @@ IMAGENET = WeightsSource(
 # --- those of a file of Gluon's --------------------------------------------------------------
 
 
-def _check_params(base: Step) -> None:
+def _check_params(base: Component) -> None:
     from runtime.weights.bounded import open_bounded
     from runtime.weights.params_file import check_sha256
 
@@ -158,7 +158,7 @@ def _check_params(base: Step) -> None:
         check_sha256(args["file"], args["sha256"])
 
 
-def _load_params(base: Step, cut: Base, zoo_net: Any) -> None:
+def _load_params(base: Component, cut: Base, zoo_net: Any) -> None:
     from runtime.weights.assign import load_into
     from runtime.weights.params_file import read_params
 

@@ -20,7 +20,7 @@ from recipe_lang.words import counted
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Component:
     """A named thing with plain arguments: an optimizer, a layer, a transform."""
 
     name: str
@@ -187,14 +187,14 @@ class StagePlan:
     steps: Length
     steps_per_epoch: int
     epochs: int
-    optimizer: Step
-    schedule: Step
+    optimizer: Component
+    schedule: Component
     warmup: Length
-    loss: Step
-    clip: Step | None
+    loss: Component
+    clip: Component | None
     l1: float
-    augment: tuple[Step, ...]
-    recovery: Step | None
+    augment: tuple[Component, ...]
+    recovery: Component | None
     stop: StopPlan | None
     monitor: Metric | None
     keep: str
@@ -239,13 +239,13 @@ class DataPlan:
     for values from 0 to 1.
     """
 
-    sources: Mapping[str, Step]
+    sources: Mapping[str, Component]
     take: int | None
     size: Size
     batch: int
     features: str  # how what frozen parts give is kept: "full" or "half"
     on_error: str
-    prepare: tuple[Step, ...]
+    prepare: tuple[Component, ...]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     target: TargetFacts = field(metadata={"inline": True})
@@ -278,8 +278,8 @@ class Plan:
     task: str
     seed: int
     params: Mapping[str, str]
-    base: Step
-    head: tuple[Step, ...]
+    base: Component
+    head: tuple[Component, ...]
     data: DataPlan
     stages: tuple[StagePlan, ...]
     claims: tuple[ClaimPlan, ...]

@@ -30,7 +30,7 @@ _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 _CLEAR, _UP = "\r\x1b[2K", "\x1b[1A"
 
 
-class MovingLines:
+class LiveLines:
     """A few lines at the end of a terminal that are drawn again and again; what is printed goes above them.
 
     When a terminal becomes narrower, it breaks lines that no longer fit; the rows that they take then are counted.

@@ -19,7 +19,7 @@ from runtime.data.images import ImageError, Reading, as_rgb, open_small
 from runtime.data.listing import ImageRef
 from runtime.data.sources.skipped import passed_line
 from runtime.system.prefetch import in_order
-from runtime.workflows.data_check.check import KINDS, DataReport, Group, Kind, Seen
+from runtime.workflows.data_check.check import KINDS, CheckedImage, DataReport, Group, Kind
 
 _GROUPS = 60  # of a kind
 _IMAGES = 12  # of a group
@@ -30,7 +30,7 @@ _SMALL = 56  # sides up to which pixels are shown as squares
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    image: Seen
+    image: CheckedImage
     data: str
     small: bool
 
@@ -84,7 +84,7 @@ def _shown(groups: Sequence[Group], threads: int, reading: Reading) -> list[_Sho
     ]
 
 
-def _picture(image: Seen, reading: Reading) -> _Picture:
+def _picture(image: CheckedImage, reading: Reading) -> _Picture:
     data, small = _data(image.image, reading)
     return _Picture(image, data, small)
 

@@ -14,7 +14,7 @@ from recipe_lang.output.resolved import values_with_places
 from recipe_lang.words import counted
 from runtime.data.transforms.views import is_fixed, view_count
 from runtime.plan import schedules
-from runtime.plan.types import DataPlan, Length, PartPlan, Plan, StagePlan, Step
+from runtime.plan.types import Component, DataPlan, Length, PartPlan, Plan, StagePlan
 from runtime.reporting.console import sparkline
 from runtime.vocabulary import VOCABULARY
 
@@ -59,7 +59,7 @@ def claims(plan: Plan) -> str:
     return f"claims: {', '.join(str(claim) for claim in plan.claims)}"
 
 
-def call_text(step: Step | None) -> str:
+def call_text(step: Component | None) -> str:
     """Return a step as `name(arg = value, …)`."""
     if step is None:
         return "none"
@@ -69,7 +69,7 @@ def call_text(step: Step | None) -> str:
 
 def _value(value: Any) -> str:
     match value:
-        case Step():
+        case Component():
             return call_text(value)
         case bool():
             return str(value).lower()
@@ -127,7 +127,7 @@ def left_out(data: DataPlan) -> str:
     return f"; {counted(lost, 'image')} dropped each epoch" if lost else ""
 
 
-def steps_text(steps: tuple[Step, ...]) -> str:
+def steps_text(steps: tuple[Component, ...]) -> str:
     """Return steps as a recipe has them: `resize(256), center_crop(224)`."""
     return ", ".join(call_text(step) for step in steps)
 

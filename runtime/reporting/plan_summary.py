@@ -13,7 +13,7 @@ from recipe_lang.check.checked import CheckedBlock, CheckedRecipe
 from recipe_lang.output.resolved import changed_values
 from recipe_lang.words import counted
 from runtime.data.transforms.views import is_fixed
-from runtime.plan.types import PartPlan, Plan, StagePlan, Step
+from runtime.plan.types import Component, PartPlan, Plan, StagePlan
 from runtime.reporting.plan import (
     call_text,
     claims,
@@ -81,7 +81,7 @@ _Changed = list[tuple[CheckedBlock | None, str, str]]
 def _head(plan: Plan, changed: _Changed) -> Iterator[tuple[str, str]]:
     data = plan.data
     weights = plan.base.args.get("weights") or "random"
-    origin = weights.name if isinstance(weights, Step) else weights
+    origin = weights.name if isinstance(weights, Component) else weights
     yield "base", f"{plan.base.args['name']}, {origin} weights; {plan.stages[0].numbers:,} parameters"
     targets = data.target.brief()
     yield "images", ", ".join(f"{n} {data.images(n):,}{targets if n == 'train' else ''}" for n in data.target.counts)
@@ -94,7 +94,7 @@ def _head(plan: Plan, changed: _Changed) -> Iterator[tuple[str, str]]:
     yield "set", ", ".join([*(f"${param}" for param in params if param not in others), *others])
 
 
-def _source(name: str, step: Step) -> str:
+def _source(name: str, step: Component) -> str:
     source = _brief("split" if step.name in VOCABULARY.families["split"].entries else "source", step)
     return source if name == "train" else f"{name} {source}"
 
@@ -133,11 +133,11 @@ def _frozen(plan: Plan, stage: StagePlan) -> str:
     return f"{before}: once for {each}, cached: <= {kept_bytes(plan, stage)}"
 
 
-def _brief(family: str, step: Step) -> str:
+def _brief(family: str, step: Component) -> str:
     """Return a step with what is not the default, an optimizer without its rate."""
     defaults = {arg.name: arg.default for arg in VOCABULARY.families[family].entries[step.name].args}
     given = {name: arg for name, arg in step.args.items() if name != "lr" and arg not in (None, defaults[name])}
-    return call_text(Step(step.name, given))
+    return call_text(Component(step.name, given))
 
 
 def _rates(stage: StagePlan, trained: list[PartPlan]) -> str:

@@ -18,11 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from runtime.plan.types import Plan, StagePlan
-from runtime.reporting.console import MovingLines, bar, sparkline
+from runtime.reporting.console import LiveLines, bar, sparkline
 from runtime.reporting.epoch_line import EpochLine, number, place
 from runtime.reporting.time_left import TimeLeft
 from runtime.system.best_effort import reason_of
-from runtime.system.streams import going_on
+from runtime.system.streams import surviving
 from runtime.tasks.catalog import TASKS
 from runtime.tasks.protocol import Metric
 from runtime.training.events import (
@@ -78,18 +78,18 @@ class Display:
         self._now: _Now | None = None
         self._left = TimeLeft(plan)
         self._shown_at = 0.0
-        self._moving: MovingLines | None = None
+        self._moving: LiveLines | None = None
         self._failed = False
 
     def __enter__(self) -> Display:
         if self._console.is_terminal and not self._console.is_dumb_terminal and not self._quiet:
-            self._moving = MovingLines(self._console)
+            self._moving = LiveLines(self._console)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with going_on(self._console.file):
+        with surviving(self._console.file):
             if self._moving is not None:
                 self._moving.close()
 
@@ -101,7 +101,7 @@ class Display:
         """Show something. The first fault in that is said, and ends no run: it is shown no more then."""
         if self._failed:
             return
-        with going_on(self._console.file, self._be_quiet):
+        with surviving(self._console.file, self._be_quiet):
             try:
                 show()
             except OSError:

@@ -36,7 +36,7 @@ _MOST_CHANGES = 20_000  # of 240 characters, so that the lock is not too long to
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
+class RunManifest:
     """How a run began: the arguments of `ftr run`.
 
     `resumed` has for each time that it went on what was otherwise than at its beginning, as [name, before, then].
@@ -63,7 +63,7 @@ class Began:
         write_json(folder / "run.json", {"format": _FORMAT, **as_json(self)})
 
 
-def how_it_began(folder: Path) -> Began:
+def read_manifest(folder: Path) -> RunManifest:
     """Read `run.json` of a run that is to go on.
 
     Raises:
@@ -82,11 +82,11 @@ def how_it_began(folder: Path) -> Began:
     if not is_text or not 0 <= plain["workers"] <= 64 or not 1 <= plain["threads"] <= MOST_THREADS:
         raise RecipeError(NotResumable(path=str(folder), reason="`run.json` has a wrong value"))
     del plain["format"]
-    return Began(**{**plain, "settings": tuple(plain["settings"]), "resumed": tuple(plain["resumed"])})
+    return RunManifest(**{**plain, "settings": tuple(plain["settings"]), "resumed": tuple(plain["resumed"])})
 
 
 def _are_changes(resumed: list[Any]) -> bool:
-    """Tell whether something has the form of `Began.resumed`, and no more in it than runs that went on write."""
+    """Tell whether something has the form of `RunManifest.resumed`, and no more in it than runs that went on write."""
     if not all(isinstance(changes, list) for changes in resumed) or sum(map(len, resumed)) > _MOST_CHANGES:
         return False
     every = [change for changes in resumed for change in changes]

@@ -20,7 +20,7 @@ from runtime.plan.types import Plan
 from runtime.runs.folder import read_json, remove_leftovers, write_json, write_text
 from runtime.runs.lock.facts import SURROUNDINGS, changed_since, differences
 from runtime.runs.lock.file import LOCK, Facts, Lock, existing_lock, lock_text
-from runtime.runs.manifest import Began, how_it_began
+from runtime.runs.manifest import RunManifest, read_manifest
 from runtime.runs.resume import Resume
 from runtime.tasks.catalog import TASKS
 from runtime.training.events import Resumed
@@ -36,14 +36,14 @@ class Start:
     """
 
     folder: Path
-    began: Began
+    began: RunManifest
     facts: Facts
     said: Mapping[str, Any]
     checkpoint: Checkpoint | None = None
     resumed: Resumed | None = None
 
 
-def write_start(folder: Path, recipe: CheckedRecipe, plan: Plan, began: Began, facts: Facts) -> Start:
+def write_start(folder: Path, recipe: CheckedRecipe, plan: Plan, began: RunManifest, facts: Facts) -> Start:
     """Write all that a run folder says before the training.
 
     Raises:
@@ -60,7 +60,7 @@ def write_start(folder: Path, recipe: CheckedRecipe, plan: Plan, began: Began, f
 
 
 def write_restart(
-    resume: Resume, recipe: CheckedRecipe, plan: Plan, now: Began, facts: Facts, checkpoint: Checkpoint | None
+    resume: Resume, recipe: CheckedRecipe, plan: Plan, now: RunManifest, facts: Facts, checkpoint: Checkpoint | None
 ) -> Start:
     """Write what a run folder no longer says rightly when its run resumes; `now` is how that was asked for.
 
@@ -71,7 +71,7 @@ def write_restart(
         OSError: it cannot be written.
         RecipeError: what the folder says cannot be read.
     """
-    folder, old = resume.folder, how_it_began(resume.folder)
+    folder, old = resume.folder, read_manifest(resume.folder)
     remove_leftovers(folder)
     if not (folder / "plan.json").exists():
         return replace(write_start(folder, recipe, plan, now, facts), resumed=Resumed(0, 0, 0))
@@ -95,7 +95,7 @@ def write_restart(
     return replace(begins, checkpoint=checkpoint, resumed=resumed)
 
 
-def _kept(folder: Path, began: Began, lock: Lock, facts: Facts) -> Start:
+def _kept(folder: Path, began: RunManifest, lock: Lock, facts: Facts) -> Start:
     """Keep what the folder says of the recipe: the one that the run resumes with may be written otherwise."""
     began.write(folder)
     plan = read_json(folder, "plan.json")

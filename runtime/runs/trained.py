@@ -27,7 +27,7 @@ from recipe_lang.syntax.parser import read_source
 from recipe_lang.words import counted, printable
 from runtime.backend.blocks import sequence
 from runtime.backend.mx import mx, nd
-from runtime.compile.compiler import data_plan, stage_loss, step
+from runtime.compile.compiler import component, data_plan, stage_loss
 from runtime.data.decoded import opening
 from runtime.data.images import ImageError, find_broken
 from runtime.data.listing import Listing, Sample
@@ -37,12 +37,12 @@ from runtime.data.sources.files import images_below
 from runtime.data.sources.skipped import PassedOver, passed_line
 from runtime.features.inputs import SetInputs
 from runtime.models.network import Model, build_model, frozen_units
-from runtime.plan.types import DataFacts, DataPlan, Step, TargetFacts, stage_name
+from runtime.plan.types import Component, DataFacts, DataPlan, TargetFacts, stage_name
 from runtime.runs.folder import read_json, read_targets, stage_weights, write_text, written_recipe
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
 from runtime.runs.recipe_files import read_recipe
-from runtime.runs.training_images import Seen, refuse_seen, seen, told
+from runtime.runs.training_images import ImageOverlap, refuse_overlap, seen, told
 from runtime.system.cache.disk import user_cache
 from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import Prediction, Report, Task
@@ -59,7 +59,7 @@ def _say_nothing(line: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Finished:
+class TrainedRun:
     """A run's recipe, task, data plan and trained network."""
 
     path: Path  # the folder of the run, or its pack
@@ -69,7 +69,7 @@ class Finished:
     model: Model
     result: dict[str, Any]
     cut: int  # how many units its last stage left frozen
-    loss: Step  # of that stage
+    loss: Component  # of that stage
     stage: str = ""  # whose weights these are, where not the final ones were asked for
 
 
@@ -78,10 +78,10 @@ class Evaluation(NamedTuple):
 
     name: str
     report: Report
-    seen: Seen | Problem | None
+    seen: ImageOverlap | Problem | None
 
 
-def load(path: Path, stage: str | None = None) -> Finished:
+def load(path: Path, stage: str | None = None) -> TrainedRun:
     """Load a run from its folder or its pack; with `stage`, a title or a number, the weights that it handed on.
 
     Raises:
@@ -99,8 +99,8 @@ def load(path: Path, stage: str | None = None) -> Finished:
         if not isinstance(result, dict) or not isinstance(result.get("params"), dict):
             raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not that of a run"))
         data = data_plan(recipe, DataFacts(targets))
-        head = [step(layer) for layer in recipe["head"]]
-        model = build_model(step(recipe.fields["base"]), head, data.size, partial(task.head_block, facts=targets))
+        head = [component(layer) for layer in recipe["head"]]
+        model = build_model(component(recipe.fields["base"]), head, data.size, partial(task.head_block, facts=targets))
         stages = tuple(recipe.all("stage"))
         titles = tuple(block.title for block in stages)
         position = None if stage is None else _position(path, titles, stage)
@@ -111,7 +111,7 @@ def load(path: Path, stage: str | None = None) -> Finished:
         model.load(read_params(file), f"`{path / file.relative_to(folder)}`")
         name = "" if position is None else stage_name(position, titles[position])
         loss = stage_loss(recipe, stages[-1 if position is None else position])
-        return Finished(path, recipe, task, data, model, result, _cut(folder, model, position), loss, name)
+        return TrainedRun(path, recipe, task, data, model, result, _cut(folder, model, position), loss, name)
 
 
 def _position(path: Path, titles: tuple[str, ...], stage: str) -> int:
@@ -143,7 +143,7 @@ def _handed_on(path: Path, folder: Path, result: dict[str, Any], position: int) 
 
 
 def predict(
-    run: Finished, paths: Sequence[Path], context: Any, top: int = 5, tell: Callable[[str], None] = _say_nothing
+    run: TrainedRun, paths: Sequence[Path], context: Any, top: int = 5, tell: Callable[[str], None] = _say_nothing
 ) -> Iterator[Prediction]:
     """Predict of image files, and of all images in folders, in order; one that cannot be read is reported.
 
@@ -173,12 +173,12 @@ def predict(
             yield run.task.unreadable(str(file), errors[file]) if file in errors else next(found)
 
 
-def _net(run: Finished, context: Any) -> Callable[[Any], Any]:
+def _net(run: TrainedRun, context: Any) -> Callable[[Any], Any]:
     _move(run, context)
     return whole_net(run.model)
 
 
-def _move(run: Finished, context: Any) -> None:
+def _move(run: TrainedRun, context: Any) -> None:
     for parameter in run.model.parameters.values():
         parameter.reset_ctx(context)
 
@@ -199,7 +199,7 @@ def _files(path: Path, passed: list[PassedOver]) -> list[Path]:
 
 
 def _predictions(
-    net: Any, run: Finished, pixels: list[Any], names: Sequence[str], size: int, context: Any, top: int
+    net: Any, run: TrainedRun, pixels: list[Any], names: Sequence[str], size: int, context: Any, top: int
 ) -> Sequence[Prediction]:
     if not pixels:
         return ()
@@ -209,7 +209,7 @@ def _predictions(
 
 
 def evaluate(
-    run: Finished,
+    run: TrainedRun,
     context: Any,
     workers: int,
     *,
@@ -254,7 +254,7 @@ def evaluate(
         if data is None and isinstance(known, Problem) and not strict:
             known = None  # a pack's own test set
     if known is not None and strict:
-        refuse_seen(run.path, known)
+        refuse_overlap(run.path, known)
     if line := told(known):
         tell(line)
     collate = partial(run.task.collate, facts=run.data.target)
@@ -262,10 +262,10 @@ def evaluate(
     return Evaluation(name, _measured(run, sets, context, cache), known)
 
 
-def _measured(run: Finished, sets: Sets, context: Any, cache: bool) -> Report:
+def _measured(run: TrainedRun, sets: Sets, context: Any, cache: bool) -> Report:
     """Measure on the set `these` as the run did: behind the frozen part of its last stage."""
     _move(run, context)
-    base = step(run.recipe.fields["base"])
+    base = component(run.recipe.fields["base"])
     features = features_of(run.model, base, sets, context, fuse=True, keep=cache, cache=user_cache() if cache else None)
     try:
         cut = run.cut
@@ -287,13 +287,13 @@ def _cut(folder: Path, model: Model, position: int | None) -> int:
     return frozen_units(model, cut) if isinstance(cut, int) and 0 <= cut < len(model.parts) else 0
 
 
-def _moved_recipe(run: Finished, data_root: Path) -> CheckedRecipe:
+def _moved_recipe(run: TrainedRun, data_root: Path) -> CheckedRecipe:
     """Return the recipe as it was written, whose paths are still relative, with its data below a root."""
     source = read_recipe(run.path if is_pack(run.path) else run.path / "recipe.ftr")
     return under_root(written_recipe(source, run.result), data_root)
 
 
-def _readable(run: Finished, listing: Listing, workers: int) -> Sequence[Sample]:
+def _readable(run: TrainedRun, listing: Listing, workers: int) -> Sequence[Sample]:
     if run.data.on_error == "stop":
         return listing.samples
     broken = {name for name, _ in find_broken(listing.samples, max(1, workers))}

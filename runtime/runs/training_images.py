@@ -28,7 +28,7 @@ _BYTES = 8  # of a hash: among a million images a wrong match has odds of 1 to 1
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ImageOverlap:
     """How many of `images` a run trained on, and how many more it validated on."""
 
     images: int
@@ -43,7 +43,7 @@ class Seen:
         )
 
 
-def write_seen(folder: Path, hashes: Mapping[str, Sequence[bytes | None]]) -> None:
+def write_image_hashes(folder: Path, hashes: Mapping[str, Sequence[bytes | None]]) -> None:
     """Write which images a run is made from, from the hashes of each set.
 
     Raises:
@@ -53,7 +53,7 @@ def write_seen(folder: Path, hashes: Mapping[str, Sequence[bytes | None]]) -> No
     write_text(folder / IMAGES, json.dumps(content) + "\n")
 
 
-def seen(run: Path, samples: Sequence[Sample], threads: int, cache: FeatureCache | None) -> Seen | Problem:
+def seen(run: Path, samples: Sequence[Sample], threads: int, cache: FeatureCache | None) -> ImageOverlap | Problem:
     """Return how many images a run has seen, or that its folder, or its pack, does not say it."""
     try:
         known = _read(run)
@@ -61,17 +61,17 @@ def seen(run: Path, samples: Sequence[Sample], threads: int, cache: FeatureCache
         return ImagesNotKnown(path=str(run), is_pack=is_pack(run))
     found = [_short(each) for each in content_hashes(samples, threads, cache) if each]
     train, valid = known["train"], known["valid"] - known["train"]
-    return Seen(len(samples), sum(each in train for each in found), sum(each in valid for each in found))
+    return ImageOverlap(len(samples), sum(each in train for each in found), sum(each in valid for each in found))
 
 
-def told(found: Seen | Problem | None) -> str:
+def told(found: ImageOverlap | Problem | None) -> str:
     """Return what is to be said of images in one line; empty where the run has seen none of them."""
     if isinstance(found, Problem):
         return found.message()
     return str(found) if found is not None and (found.train or found.valid) else ""
 
 
-def refuse_seen(run: Path, found: Seen | Problem) -> None:
+def refuse_overlap(run: Path, found: ImageOverlap | Problem) -> None:
     """Refuse images unless none of them is known to a run.
 
     Raises:

@@ -32,7 +32,7 @@ from runtime.system.memory import is_refusal
 from runtime.training.events import CheckpointDue, Event, StageFinished
 from runtime.training.loop import kept_best, train
 from runtime.training.problems import CheckpointDoesNotFit, LossNotFinite, OutOfMemory
-from runtime.training.settings import Due
+from runtime.training.settings import CheckpointSchedule
 from runtime.training.stage import Interrupted, Session
 from runtime.training.state import Best, Origin
 from runtime.weights.params_file import write_params
@@ -64,18 +64,18 @@ class ResumableError(RecipeError):
     """A run that failed, and left a checkpoint in its folder from which it can go on."""
 
 
-def what_is_left(folder: Path, result: Mapping[str, Any]) -> str:
+def weights_left(folder: Path, result: Mapping[str, Any]) -> str:
     """Say which weights an unfinished run left, and where."""
     return f"{folder}/model.params has {result['weights']}" if result["weights"] else f"{folder} has no weights"
 
 
-def how_to_go_on(folder: Path) -> str:
+def how_to_resume(folder: Path) -> str:
     """Say how a run that stopped goes on."""
     return f"to resume: ftr run --resume {shlex.quote(str(folder))}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Leaving:
+class RunWriter:
     """Trains a session and leaves what there is: `facts` in the lock, `said` in the result besides what came out.
 
     `since` is when the run began on the monotonic clock, without the time in which it did not run.
@@ -83,7 +83,7 @@ class Leaving:
 
     session: Session
     folder: Path
-    due: Due
+    due: CheckpointSchedule
     since: float
     facts: Facts
     said: Mapping[str, Any]
@@ -109,13 +109,13 @@ class Leaving:
                 result = self._leave(record, status, failure)
                 if status == "finished":
                     self._decorate(record, checkpoints, result)
-                notes = [what_is_left(self.folder, result)]
+                notes = [weights_left(self.folder, result)]
             except RecipeError as fault:
                 failure = failure or fault
         if failure is not None:
             if isinstance(failure, RecipeError):
                 if checkpoints.written and not _is(failure, LossNotFinite, CheckpointDoesNotFit):
-                    notes.append(how_to_go_on(self.folder))
+                    notes.append(how_to_resume(self.folder))
                     failure = ResumableError(failure.problems)
                 failure.note = "\n".join(notes)
             raise failure

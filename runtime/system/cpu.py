@@ -34,7 +34,7 @@ def instructions() -> str:
     return next((name for name in reversed(allowed) if flags.issuperset(_LEVELS[name])), "")
 
 
-def hold_at(level: object) -> None:
+def limit_instructions(level: object) -> None:
     """Let oneDNN compute as on a processor of a level, where this one can do more. MXNet must not be loaded yet."""
     names = list(_LEVELS)
     here = instructions()

@@ -1,6 +1,6 @@
 """Output that cannot be written any more: where the terminal is gone, the disk is full or nobody reads the pipe.
 
-`going_on(stream)` goes around what is written: work that leaves its results elsewhere goes on. `unread()` says whether
+`surviving(stream)` goes around what is written: work that leaves its results elsewhere goes on. `unread()` says whether
 standard output lost its reader that way.
 """
 
@@ -21,7 +21,7 @@ def unread() -> bool:
 
 
 @contextmanager
-def going_on(stream: IO[str], then: Callable[[], None] = lambda: None) -> Iterator[None]:
+def surviving(stream: IO[str], then: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Lead a stream nowhere when the system refuses what the block writes to it, call `then`, and go on."""
     try:
         yield

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from recipe_lang.check.checked import CheckedRecipe
     from runtime.data.listing import Listing
-    from runtime.plan.types import Plan, Step, TargetFacts
+    from runtime.plan.types import Component, Plan, TargetFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +258,10 @@ class Task(SetRules, Protocol):
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[Any]:
         """Return one array of targets, as losses and evaluators take them."""
 
-    def head_block(self, base: Any, layers: Sequence[Step], facts: TargetFacts) -> Any:
+    def head_block(self, base: Any, layers: Sequence[Component], facts: TargetFacts) -> Any:
         """Return the Gluon block behind the base."""
 
-    def evaluator(self, facts: TargetFacts, loss: Step) -> Evaluator:
+    def evaluator(self, facts: TargetFacts, loss: Component) -> Evaluator:
         """Return what measures a network; `loss` is the stage's own."""
 
     def predictions(self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int) -> Sequence[Prediction]:
@@ -282,7 +282,7 @@ class Task(SetRules, Protocol):
         """Return what a model card says of it."""
 
 
-def loss_of(task: Task, loss: Step) -> Loss:
+def loss_of(task: Task, loss: Component) -> Loss:
     """Return the row of a plan's loss."""
     return next(each for each in task.losses if each.entry.name == loss.name)
 

@@ -31,7 +31,7 @@ from runtime.training.events import (
     Tested,
 )
 from runtime.training.problems import LossNotFinite
-from runtime.training.snapshot import arrays_of, put_back, put_begun, snapshot, take_up, weights_of
+from runtime.training.snapshot import arrays_of, restore_arrays, restore_stage, restore_start, snapshot, weights_of
 from runtime.training.stage import (
     Interrupted,
     Session,
@@ -51,7 +51,7 @@ def train(session: Session) -> Iterator[Event]:
     """Run all stages, then report on the validation and the test set.
 
     Raises:
-        Interrupted: `session.asked_to_stop` said so; the model holds the weights of the last whole step.
+        Interrupted: `session.should_stop` said so; the model holds the weights of the last whole step.
         RecipeError: the loss is no longer a number, an image cannot be read, or the checkpoint does not fit.
     """
     features = session.features()
@@ -64,7 +64,7 @@ def train(session: Session) -> Iterator[Event]:
 def _run_stages(session: Session, features: Features) -> Iterator[Event]:
     state, checkpoint = session.state, session.checkpoint
     if checkpoint is not None:
-        put_begun(session.model, session.plan, checkpoint)
+        restore_start(session.model, session.plan, checkpoint)
     net = None
     for stage in session.plan.stages[state.stage :]:
         net = stage_net(session, stage, features)
@@ -89,15 +89,15 @@ def measure(
     inputs: SetInputs,
     name: str,
     evaluator: Evaluator,
-    asked_to_stop: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Report:
     """Measure a network on a set: `suffix` gives the outputs of what its frozen prefix gives. What is kept is there.
 
     Raises:
-        Interrupted: `asked_to_stop` said so.
+        Interrupted: `should_stop` said so.
     """
     for features, targets in inputs.evaluation(name):
-        if asked_to_stop():
+        if should_stop():
             raise Interrupted
         evaluator.update(suffix(*features)[: len(targets)].asnumpy(), targets)
     return evaluator.report()
@@ -107,13 +107,13 @@ def _measure(session: Session, stage: StagePlan, net: StageNet, name: str) -> Ge
     """Measure the network on a set, from what is kept of its frozen part where there is such."""
     yield from _filling(session, net.inputs.each.fill_evaluation(name))
     evaluator = session.task.evaluator(session.plan.data.target, stage.loss)
-    return measure(net.predicting(), net.inputs.each, name, evaluator, session.asked_to_stop)
+    return measure(net.predicting(), net.inputs.each, name, evaluator, session.should_stop)
 
 
 def _filling(session: Session, progress: Iterator[tuple[int, int]]) -> Iterator[FeaturesComputed]:
     state = session.state
     for done, total in progress:
-        if session.asked_to_stop():
+        if session.should_stop():
             raise Interrupted
         yield FeaturesComputed(state.stage, state.epoch, state.step, done, total)
 
@@ -126,7 +126,7 @@ def _run_stage(
     yield StageStarted(stage, stage.position, state.epoch, state.step)
     state.begun_with = weights_of(net) if stage.position else {}
     if checkpoint is not None:
-        take_up(state, net, checkpoint)
+        restore_stage(state, net, checkpoint)
     if stage.measures_beginning and not state.step and state.best is None:
         yield from _measure_beginning(session, stage, net)
     train_batch = training_step(session, stage, net)
@@ -206,7 +206,7 @@ def _roll_back(state: TrainState, stage: StagePlan, net: StageNet, fault: _Diver
         ) from None
     state.rollbacks += 1
     state.step, state.losses = state.epoch * stage.steps_per_epoch, []
-    put_back(net, state.epoch_began_with, state.step)
+    restore_arrays(net, state.epoch_began_with, state.step)
     return RolledBack(stage.position, state.epoch, state.step, step, what, loss, slowdown(state, stage))
 
 
@@ -216,7 +216,7 @@ def _run_steps(
     """Run the steps of an epoch behind the first `done`.
 
     Raises:
-        Interrupted: `session.asked_to_stop` said so; all losses were read.
+        Interrupted: `session.should_stop` said so; all losses were read.
         _Diverged: a loss is not finite.
     """
     state = session.state
@@ -226,7 +226,7 @@ def _run_steps(
     stopped = False
     try:
         for features, labels in batches:
-            stopped = session.asked_to_stop()
+            stopped = session.should_stop()
             if stopped:
                 break
             loss, rate = train_batch(features, labels, state.step)

@@ -44,7 +44,7 @@ _UNITS = {
 }
 
 
-class Due:
+class CheckpointSchedule:
     """Says whether a checkpoint is due. It counts from the last one, which is to be told by `taken`."""
 
     def __init__(self, interval: Interval, clock: Callable[[], float]) -> None:

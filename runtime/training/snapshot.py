@@ -40,7 +40,7 @@ def _optimizer_arrays(update: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"optimizer/{index}/{number}", values) for number, values in enumerate(each) if values is not None)
 
 
-def put_back(net: StageNet, arrays: Mapping[str, Any], step: int) -> None:
+def restore_arrays(net: StageNet, arrays: Mapping[str, Any], step: int) -> None:
     """Put back what `arrays_of` gave after so many steps of the stage; NDArrays or NumPy arrays.
 
     Raises:
@@ -104,7 +104,7 @@ def _plain(arrays: Mapping[str, Any]) -> Arrays:
     return {name: values.asnumpy() for name, values in arrays.items()}
 
 
-def put_begun(model: Model, plan: Plan, checkpoint: Checkpoint) -> None:
+def restore_start(model: Model, plan: Plan, checkpoint: Checkpoint) -> None:
     """Put the weights in place that the checkpoint's stage began with; before the stage's network is made.
 
     Raises:
@@ -120,14 +120,14 @@ def put_begun(model: Model, plan: Plan, checkpoint: Checkpoint) -> None:
             _set(parameter.data(), left.pop(name), parameter.set_data)
 
 
-def take_up(state: TrainState, net: StageNet, checkpoint: Checkpoint) -> None:
+def restore_stage(state: TrainState, net: StageNet, checkpoint: Checkpoint) -> None:
     """Put a running stage where the checkpoint was taken: the network, its optimizer, and the state's weights.
 
     Raises:
         RecipeError: the checkpoint is of another network or optimizer.
     """
     with _Fits(checkpoint):
-        put_back(net, checkpoint.arrays["now"], state.step)
+        restore_arrays(net, checkpoint.arrays["now"], state.step)
         if state.best is not None and "best" in checkpoint.arrays:
             state.best.weights = _like(checkpoint.arrays["best"], net)
         state.epoch_began_with = {name: array(values) for name, values in checkpoint.arrays.get("epoch", {}).items()}

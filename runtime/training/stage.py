@@ -17,7 +17,7 @@ from runtime.models.chain import Chain
 from runtime.models.network import Model, frozen_units, units
 from runtime.plan import schedules
 from runtime.plan.stage_rules import RECOVERIES
-from runtime.plan.types import Plan, StagePlan, Step, trained_names
+from runtime.plan.types import Component, Plan, StagePlan, trained_names
 from runtime.system.cache.disk import FeatureCache
 from runtime.system.random import derive
 from runtime.tasks.protocol import Task, loss_of
@@ -36,7 +36,7 @@ class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for i
 class Session:
     """A plan with its network and its images, ready to run.
 
-    `asked_to_stop` is looked at before each batch, `is_due` after each step and epoch: whether to take a checkpoint.
+    `should_stop` is looked at before each batch, `is_due` after each step and epoch: whether to take a checkpoint.
     `checkpoint` is where to begin, and `state` then its state; the network has the weights of the plan's base.
     """
 
@@ -45,7 +45,7 @@ class Session:
     model: Model
     sets: Sets
     context: Any
-    asked_to_stop: Callable[[], bool] = lambda: False
+    should_stop: Callable[[], bool] = lambda: False
     is_due: Callable[[TrainState], bool] = lambda state: False
     checkpoint: Checkpoint | None = None
     fuse: bool = True
@@ -74,7 +74,7 @@ class StageNet:
 
 
 def features_of(
-    model: Model, base: Step, sets: Sets, context: Any, *, fuse: bool, keep: bool, cache: FeatureCache | None
+    model: Model, base: Component, sets: Sets, context: Any, *, fuse: bool, keep: bool, cache: FeatureCache | None
 ) -> Features:
     """Return what makes the frozen prefixes of a network; close it behind the last."""
     data = sets.plan

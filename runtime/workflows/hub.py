@@ -34,7 +34,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from recipe_lang.problem import RecipeError
 from runtime.runs.folder import writing
-from runtime.runs.pack.file import MEMBERS, open_pack, told_as
+from runtime.runs.pack.file import MEMBERS, named_as, open_pack
 from runtime.runs.pack.problems import FileExists, HubFailed, NotARepository
 from runtime.runs.pack.signature import PACK_ENDING
 
@@ -87,7 +87,7 @@ def pull_pack(name: str, out: Path | None = None, *, force: bool = False) -> Pat
                 reason = f"it announces {size:,} bytes" if size else "it does not say how large the pack is"
                 raise _failed(repository, reason)
             found = Path(hf_hub_download(repository, _FILE, revision=sent.commit_hash, local_dir=folder.name))
-        with told_as(found, f"what {repository} sends"), open_pack(found):
+        with named_as(found, f"what {repository} sends"), open_pack(found):
             pass
         with writing(path):
             found.replace(path)

@@ -12,12 +12,12 @@ from recipe_lang.check.checker import check
 from recipe_lang.compose.load import load_source
 from recipe_lang.problem import Problem, RecipeError, ordered
 from recipe_lang.syntax.problems import Unreadable
-from runtime.compile.compiler import compile_plan, step
+from runtime.compile.compiler import compile_plan, component
 from runtime.compile.data_advice import plan_advice
 from runtime.compile.facts import data_facts
-from runtime.compile.memory import Need, memory_need
+from runtime.compile.memory import MemoryEstimate, estimate_memory
 from runtime.data.listing import Listing
-from runtime.data.sets import Place, list_sets, under_root
+from runtime.data.sets import list_sets, located, under_root
 from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import passed_line
 from runtime.models.network import Model, build_model, check_weights
@@ -31,7 +31,7 @@ from runtime.vocabulary.rules import image_size
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class PrepareArguments:
     """The arguments of `prepare`, with whole paths: a run that resumes is prepared again."""
 
     path: Path
@@ -48,8 +48,8 @@ class Prepared:
     listings: Mapping[str, Listing]
     model: Model
     plan: Plan
-    need: Need
-    given: Given
+    need: MemoryEstimate
+    given: PrepareArguments
     advice: tuple[Problem, ...] = ()
 
     def passed_over(self) -> str:
@@ -75,14 +75,14 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     recipe, listings = listed(path, settings, data_root, outside)
     facts = data_facts(listings, recipe)
     size, _ = image_size(recipe)
-    base, head = step(recipe.fields["base"]), [step(layer) for layer in recipe["head"]]
-    with Place(base.place):
+    base, head = component(recipe.fields["base"]), [component(layer) for layer in recipe["head"]]
+    with located(base.place):
         check_weights(base)
     model = build_model(base, head, size, partial(task_of(recipe).head_block, facts=facts.target))
     plan = compile_plan(recipe, facts, model.facts())
-    need = memory_need(model, plan)
+    need = estimate_memory(model, plan)
     advice = ordered((*recipe.advice, *plan_advice(recipe, plan, listings, need)))
-    given = Given(path.absolute(), tuple(settings), data_root and data_root.absolute(), outside)
+    given = PrepareArguments(path.absolute(), tuple(settings), data_root and data_root.absolute(), outside)
     return Prepared(recipe, listings, model, plan, need, given, tuple(advice))
 
 

@@ -25,18 +25,18 @@ from runtime.compile.image_advice import image_advice
 from runtime.data.content_hashes import Hashes, set_hashes
 from runtime.data.decoded import Decoded, read_again
 from runtime.data.listing import Listing
-from runtime.data.sets import Place, Sets, check_images
+from runtime.data.sets import Sets, check_images, located
 from runtime.data.tally import Tally
-from runtime.data.verified import sound_images
+from runtime.data.verified import verified_images
 from runtime.models.network import start_weights
 from runtime.runs.folder import create_folder, locked, writing
 from runtime.runs.lock.facts import inputs
 from runtime.runs.lock.file import Facts
-from runtime.runs.manifest import Began
+from runtime.runs.manifest import RunManifest
 from runtime.runs.resume import Resume, last_checkpoint
 from runtime.runs.start import Start, write_restart, write_start
-from runtime.runs.training_images import write_seen
-from runtime.runs.writer import EXPORTED, Extra, Leaving
+from runtime.runs.training_images import write_image_hashes
+from runtime.runs.writer import EXPORTED, Extra, RunWriter
 from runtime.system.cache.disk import FeatureCache, user_cache
 from runtime.system.cpu import instructions
 from runtime.system.signals import StopSignal, stop_signal
@@ -50,10 +50,10 @@ from runtime.training.events import (
     Observer,
     Preliminary,
 )
-from runtime.training.settings import Due, RunSettings
+from runtime.training.settings import CheckpointSchedule, RunSettings
 from runtime.training.stage import Interrupted, Session
 from runtime.training.state import Checkpoint, TrainState
-from runtime.workflows.preparation import Given, Prepared
+from runtime.workflows.preparation import PrepareArguments, Prepared
 
 
 def run(
@@ -157,7 +157,7 @@ def validate_images(prepared: Prepared, context: RunContext) -> ValidatedImages:
     """
     count = sum(len(listing.samples) for listing in prepared.listings.values())
     recipe, workers, cache, tally = prepared.recipe, context.settings.workers, context.cache, Tally()
-    with sound_images(cache, count) as sound:
+    with verified_images(cache, count) as sound:
         looking = (workers, context.checked, context.should_stop, sound, tally.add)
         listings, skipped = check_images(recipe, prepared.listings, task_of(recipe), *looking)
         advice = image_advice(recipe, prepared.listings, listings, workers, cache, context.should_stop)
@@ -189,7 +189,7 @@ def lock_facts(prepared: Prepared, context: RunContext) -> tuple[Facts, Hashes]:
         Interrupted: it is to end.
     """
     plan, settings = prepared.plan, context.settings
-    with Place(plan.base.place):
+    with located(plan.base.place):
         start_weights(prepared.model, plan.base, plan.seed, context.device)
     hashes = set_hashes(prepared.listings, settings.workers, context.cache, context.checked, context.should_stop)
     context.stop_here()
@@ -220,7 +220,7 @@ def open_folder(
                 begun = write_restart(resume, recipe, plan, now, facts, checkpoint)
             else:
                 begun = write_start(folder, recipe, plan, now, facts)
-            write_seen(folder, hashes)
+            write_image_hashes(folder, hashes)
         yield begun
 
 
@@ -244,14 +244,14 @@ def train(
     with closing(Decoded(read_again(plan))) if settings.cache else nullcontext() as decoded:
         samples, task = {name: each.samples for name, each in images.listings.items()}, task_of(prepared.recipe)
         collate = partial(task.collate, facts=plan.data.target)
-        due = Due(settings.interval, time.monotonic)
+        due = CheckpointSchedule(settings.interval, time.monotonic)
         session = Session(
             plan=plan,
             task=task,
             model=prepared.model,
             sets=Sets(plan.data, plan.seed, samples, settings.workers, collate, decoded),
             context=context.device,
-            asked_to_stop=context.should_stop,
+            should_stop=context.should_stop,
             is_due=due,
             checkpoint=checkpoint,
             fuse=settings.fuse,
@@ -269,13 +269,13 @@ def train(
         }
         since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
         refused, files = prepared.out_of_memory(), (EXPORTED, *extras)
-        return Leaving(session, start.folder, due, since, start.facts, said, refused, files)(context.tell)
+        return RunWriter(session, start.folder, due, since, start.facts, said, refused, files)(context.tell)
 
 
-def _manifest(given: Given, settings: RunSettings) -> Began:
+def _manifest(given: PrepareArguments, settings: RunSettings) -> RunManifest:
     root = None if given.data_root is None else str(given.data_root)
     where = (settings.device, settings.workers, settings.cache, settings.fuse, thread_count(), instructions())
-    return Began(str(given.path), given.settings, root, given.outside, *where)
+    return RunManifest(str(given.path), given.settings, root, given.outside, *where)
 
 
 def _versions(settings: RunSettings) -> dict[str, str]:

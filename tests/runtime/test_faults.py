@@ -32,9 +32,9 @@ from recipe_lang.problem import InternalError, RecipeError
 from runtime.backend.mx import mx
 from runtime.cli import app
 from runtime.commands import supervisor as guard
-from runtime.compile.memory import Need
+from runtime.compile.memory import MemoryEstimate
 from runtime.data.images import ImageError, open_rgb
-from runtime.plan.types import Step
+from runtime.plan.types import Component
 from runtime.reporting.report import show_report
 from runtime.runs.trained import load
 from runtime.system import memory
@@ -293,7 +293,7 @@ def test_a_run_that_will_not_fit_is_advised_against(
 
 
 def test_the_estimate_grows_with_what_trains(photos: Path, tmp_path: Path) -> None:
-    def need(stages: str) -> Need:
+    def need(stages: str) -> MemoryEstimate:
         return prepare(write_recipe(tmp_path / "r.ftr", photos, stages)).need
 
     head, whole = need(STAGE), need(STAGE.replace("train = head", "train = all"))
@@ -451,7 +451,7 @@ def test_ten_thousand_classes_take_no_matrix() -> None:
     scores = np.zeros((len(labels), count), np.float32)
     scores[np.arange(len(labels)), labels // 2] = 1
     tracemalloc.start()
-    evaluator = CLASSIFICATION.evaluator(ClassFacts(tuple(names), {}), Step("cross_entropy", {}))
+    evaluator = CLASSIFICATION.evaluator(ClassFacts(tuple(names), {}), Component("cross_entropy", {}))
     evaluator.update(scores, labels)
     found = evaluator.report()
     _, peak = tracemalloc.get_traced_memory()

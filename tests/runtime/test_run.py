@@ -26,7 +26,7 @@ from runtime.compile.weights_advice import with_weights_advice
 from runtime.data.sets import Sets, list_sets
 from runtime.models import zoo as families
 from runtime.models.weights_sources import source_of
-from runtime.plan.types import Plan, Step
+from runtime.plan.types import Component, Plan
 from runtime.reporting.curves import CURVES
 from runtime.runs.folder import create_folder
 from runtime.runs.resume import Resume
@@ -752,7 +752,7 @@ def test_the_lock_has_hosted_weights_where_the_zoos_keep_them(
     monkeypatch.delenv("MXNET_HOME", raising=False)
     if home is not None:
         monkeypatch.setenv("MXNET_HOME", home)
-    base = Step("gluoncv", {"name": "cifar_resnet20_v1", "weights": Step("imagenet", {})})
+    base = Component("gluoncv", {"name": "cifar_resnet20_v1", "weights": Component("imagenet", {})})
     _, path = source_of(base.args["weights"]).provenance(base)
     assert path is not None
     assert path.parent.absolute() == tmp_path / folder

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runtime.data.transforms import color, geometry, reading
 from runtime.data.transforms.changes import Change
 from runtime.data.transforms.row import Transform
-from runtime.plan.types import Size, Step
+from runtime.plan.types import Component, Size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ TRANSFORMS: Mapping[str, Transform] = {row.entry.name: row for row in _ROWS}
 class Pipeline:
     """Steps in order; those that change no decoded image do nothing here."""
 
-    steps: Sequence[Step]
+    steps: Sequence[Component]
 
     def draw(self, size: Size, rng: np.random.Generator) -> tuple[Change, ...]:
         """Draw all parameters for an image of a size, from one generator: the changes to make of it."""

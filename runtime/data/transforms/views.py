@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.checked import CallValue
 from runtime.data.transforms.catalog import TRANSFORMS
-from runtime.plan.types import Step
+from runtime.plan.types import Component
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
 View = tuple[bool, ...] | int
 
 
-def view_count(steps: Sequence[Step | CallValue]) -> int | None:
+def view_count(steps: Sequence[Component | CallValue]) -> int | None:
     """Return how many views the steps make of an image; None where there is no end to them."""
     counts = [1 if is_idle(step) else TRANSFORMS[step.name].outcomes for step in steps]
     return None if None in counts else math.prod(count for count in counts if count)
 
 
-def is_idle(step: Step | CallValue) -> bool:
+def is_idle(step: Component | CallValue) -> bool:
     """Whether a step changes no image, since all its strengths are 0."""
     args = {name: getattr(arg, "value", arg) for name, arg in step.args.items()}  # checked, or plain
     return TRANSFORMS[step.name].is_idle(args)
 
 
-def draw_view(steps: Sequence[Step], rng: np.random.Generator) -> View:
+def draw_view(steps: Sequence[Component], rng: np.random.Generator) -> View:
     """Return the view that the steps would make with a generator. Their number of views must be finite."""
     return tuple(bool(rng.random() < 0.5) for step in steps if TRANSFORMS[step.name].outcomes == 2)
 
 
-def is_fixed(steps: Sequence[Step], views: int | None) -> bool:
+def is_fixed(steps: Sequence[Component], views: int | None) -> bool:
     """Whether a stage's `views` are fewer than its steps could make: then they are drawn once and for all."""
     return views != view_count(steps)
 
 
-def version(steps: Sequence[Step], seed: int) -> View:
+def version(steps: Sequence[Component], seed: int) -> View:
     """Return the view that the steps make with a seed of 63 bits."""
     return seed if view_count(steps) is None else draw_view(steps, chosen(seed))
 

@@ -22,7 +22,7 @@ from runtime.backend.fingerprint import kind, library_versions, thread_count
 from runtime.data.content_hashes import Hashes
 from runtime.data.listing import Listing
 from runtime.models.weights_sources import source_of
-from runtime.plan.types import Plan, Step
+from runtime.plan.types import Component, Plan
 from runtime.runs.folder import write_text, writing
 from runtime.runs.lock.file import LOCK, Fact, Facts, Key, Lock, lock_of, lock_text, read_lock
 from runtime.runs.lock.problems import LockMismatch
@@ -106,7 +106,7 @@ def _digest(rows: list[str]) -> str:
     return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
 
 
-def _weights(base: Step) -> dict[str, Fact]:
+def _weights(base: Component) -> dict[str, Fact]:
     source, path = source_of(base.args["weights"]).provenance(base)
     facts: dict[str, Fact] = {"name": f"{base.name} {base.args['name']}", "source": source}
     if path is not None and os.path.isfile(path):
@@ -125,7 +125,7 @@ def outcome(result: Mapping[str, Any], params: Path) -> dict[Key, Fact]:
 
 
 def changed_since(resumed: Iterable[Iterable[Sequence[str]]]) -> dict[Key, Fact]:
-    """Return facts on what a run that went on had otherwise than when it began, from `Began.resumed`."""
+    """Return facts on what a run that went on had otherwise than when it began, from `RunManifest.resumed`."""
     values: dict[Key, list[str]] = {}
     for name, before, then in (change for changes in resumed for change in changes):
         told = values.setdefault(("resumed", name), [before])
@@ -193,7 +193,7 @@ def refuse(lock: Lock, sections: Sequence[str], now: Facts) -> None:
         )
 
 
-def as_locked(lock: Lock | None) -> Callable[[Facts], None]:
+def lock_check(lock: Lock | None) -> Callable[[Facts], None]:
     """Return what refuses a run that differs from a lock; without one nothing does."""
     return lambda facts: None if lock is None else refuse(lock, (*SUBJECT, *SURROUNDINGS), facts)
 

@@ -179,14 +179,14 @@ def opened(path: Path) -> Iterator[Path]:
     if not is_pack(path):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="ftr-pack-") as folder, told_as(Path(folder), str(path)):
+    with tempfile.TemporaryDirectory(prefix="ftr-pack-") as folder, named_as(Path(folder), str(path)):
         with open_pack(path) as pack:
             pack.extract(Path(folder))
         yield Path(folder)
 
 
 @contextmanager
-def told_as(path: Path, name: str) -> Iterator[None]:
+def named_as(path: Path, name: str) -> Iterator[None]:
     """Let problems of a file, or of files in a folder, tell of another name: that of what they come from."""
     try:
         yield

@@ -19,7 +19,7 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from recipe_lang.syntax.parser import read_source
 from recipe_lang.words import printable
-from runtime.compile.compiler import step
+from runtime.compile.compiler import component
 from runtime.plan.types import TargetFacts, as_json
 from runtime.runs.folder import create_folder, read_json, read_targets, writing, written_recipe
 from runtime.runs.pack.file import MEMBERS, open_pack, write_pack
@@ -152,9 +152,9 @@ def _portable_plan(folder: Path, recipe: CheckedRecipe) -> str:
     if not isinstance(plan, dict) or not isinstance(plan.get("data"), dict):
         raise RecipeError(NotARun(path=str(folder), reason="`plan.json` is not that of a run"))
     fields = recipe.block("data").fields
-    plan["base"] = as_json(step(recipe.fields["base"]))
+    plan["base"] = as_json(component(recipe.fields["base"]))
     sets = ((name, fields[name]) for name in ("train", "valid", "test") if name in fields)
-    plan["data"]["sources"] = {name: as_json(step(value)) for name, value in sets if value.value is not None}
+    plan["data"]["sources"] = {name: as_json(component(value)) for name, value in sets if value.value is not None}
     return _as_json(plan)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.words import a_few
 from runtime.data.problems import quoted
-from runtime.data.similar_labels import seen, told_apart
+from runtime.data.similar_labels import escaped_label, seen
 
 
 def _unknown_class_help(p: Problem) -> str:
     if p.nearest and seen(p.nearest) == seen(p.names[0]):
-        one, other = told_apart(p.names[0]), told_apart(p.nearest)
+        one, other = escaped_label(p.names[0]), escaped_label(p.nearest)
         return f"`{one}` looks like training's `{other}` and is another name: spell both the same"
     start = f"did you mean {quoted(p.nearest)}? " if p.nearest else ""
     return f"{start}training has {a_few(p.classes)}"

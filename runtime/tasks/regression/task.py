@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from recipe_lang.check.checked import CheckedRecipe
     from recipe_lang.problem import Problem
     from runtime.data.listing import Listing
-    from runtime.plan.types import Plan, Step, TargetFacts
+    from runtime.plan.types import Component, Plan, TargetFacts
     from runtime.tasks.regression.network import Prediction
     from runtime.tasks.regression.targets import NumberFacts
 
@@ -113,12 +113,12 @@ class Regression:
 
         return standardized(targets, _numbers(facts))
 
-    def head_block(self, base: Any, layers: Sequence[Step], facts: TargetFacts) -> Any:
+    def head_block(self, base: Any, layers: Sequence[Component], facts: TargetFacts) -> Any:
         from runtime.models.heads import head_block
 
         return head_block(base, layers, {self.outputs: len(facts.names)})
 
-    def evaluator(self, facts: TargetFacts, loss: Step) -> NumberEvaluator:
+    def evaluator(self, facts: TargetFacts, loss: Component) -> NumberEvaluator:
         return NumberEvaluator(_numbers(facts), partial(loss_of(self, loss).measure, loss.args))
 
     def predictions(self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int) -> list[Prediction]:

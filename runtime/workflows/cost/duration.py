@@ -1,6 +1,6 @@
 """How long the stages of a run will take, from how long a batch takes: arithmetic, nothing is run.
 
-In go a stage's inputs, what was measured of it (`Paces`), and which rows of features earlier stages have left; out
+In go a stage's inputs, what was measured of it (`RunTimes`), and which rows of features earlier stages have left; out
 comes the seconds of each epoch.
 
 How it works. An epoch is its steps, its evaluation, and the filling of what is not kept yet; the first two are a number
@@ -39,7 +39,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Paces:
+class RunTimes:
     """Seconds, all but `ready` and `joining` of one full batch.
 
     `ready`: until the first batch has passed, beyond what later ones take. `reading`: opening images alone; `frozen`:
@@ -103,7 +103,7 @@ class StageClock:
     """Tells the seconds of a stage's epochs, in the order in which the run has them."""
 
     inputs: StageInputs
-    paces: Paces
+    paces: RunTimes
     kept: KeptRows
 
     def epoch(self, number: int) -> float:

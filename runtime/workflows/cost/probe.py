@@ -26,7 +26,7 @@ from runtime.data.decoded import DISK_BYTES, MEMORY_BYTES, Decoded, read_again
 from runtime.data.images import find_broken
 from runtime.data.listing import Sample
 from runtime.data.problems import UnreadableImages
-from runtime.data.sets import Place, Sets
+from runtime.data.sets import Sets, located
 from runtime.features.inputs import StageInputs
 from runtime.features.prefix import Values
 from runtime.models.network import start_weights
@@ -37,7 +37,7 @@ from runtime.tasks.protocol import Evaluator
 from runtime.training.loop import measure
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Session, StageNet, TrainBatch, stage_net, training_step
-from runtime.workflows.cost.duration import KeptRows, Pace, Paces, StageClock, spread, with_samples
+from runtime.workflows.cost.duration import KeptRows, Pace, RunTimes, StageClock, spread, with_samples
 from runtime.workflows.preparation import Prepared
 
 _BATCHES = 3  # that are timed; one before them makes everything ready
@@ -101,7 +101,7 @@ def probe(prepared: Prepared, settings: RunSettings, spent_s: float = 0.0) -> Pr
     plan, context = prepared.plan, device_context(settings.device)
     samples, checking = _sound(prepared, settings.workers)
     began = time.monotonic()
-    with Place(plan.base.place):
+    with located(plan.base.place):
         start_weights(prepared.model, plan.base, plan.seed, context)
     nd.waitall()
     starting = spent_s + checking + time.monotonic() - began
@@ -195,7 +195,7 @@ def _copies_bytes(stage: StagePlan, net: StageNet) -> int:
     return copies * 4 * sum(int(math.prod(parameter.shape)) for parameter in net.changing.values())
 
 
-def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> Paces:
+def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> RunTimes:
     """Measure how long batches of a stage take. `began` is when the stage did."""
     batch, samples = session.plan.data.batch, session.sets.samples
     first = with_samples(net.inputs, {name: chosen[:batch] for name, chosen in samples.items()})
@@ -219,7 +219,7 @@ def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> P
     joining = max(0.0, evaluated - evaluation.later)
     _train(step, first)  # MXNet's memory grows once more when training goes on after an evaluation
     tested = stage is session.plan.stages[-1] and session.plan.data.images("test") > 0
-    return Paces(
+    return RunTimes(
         ready=max(0.0, passed - 2 * filling.first - in_loop.first - evaluation.first - joining),
         reading=reading,
         frozen=frozen,

@@ -18,12 +18,12 @@ from runtime.data.listing import ImageRef, Listing, Sample
 from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import PassedOver
 from runtime.data.tally import Tally, dark
-from runtime.plan.types import Size, Step
+from runtime.plan.types import Component, Size
 from runtime.system.cache.disk import FeatureCache
 from runtime.tasks.classification.targets import UNEQUAL
 from runtime.tasks.protocol import Task, counts
 from runtime.workflows.data_check.near_duplicates import FLAT, near_pairs
-from runtime.workflows.data_check.thumbnails import Look, look_at, looks
+from runtime.workflows.data_check.thumbnails import Thumbnail, thumbnail_of, thumbnails
 
 _RANK = {"test": 0, "valid": 1, "train": 2}  # of copies in several sets the one for measuring is kept
 _LONG = 3.0  # longer to shorter side, beside what is usual in the set
@@ -100,7 +100,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CheckedImage:
     """An image of a set, with its target as text and the name of the source's field that it comes from."""
 
     set: str
@@ -114,7 +114,7 @@ class Seen:
 class Group:
     """Images that belong together, and what is to be said of them."""
 
-    images: tuple[Seen, ...]
+    images: tuple[CheckedImage, ...]
     note: str = ""
 
 
@@ -132,7 +132,7 @@ class DataReport:
     sizes: Mapping[str, int]
     modes: Mapping[str, int]
     found: Mapping[str, tuple[Group, ...]]
-    seen: tuple[Seen, ...]
+    seen: tuple[CheckedImage, ...]
     together: tuple[tuple[int, ...], ...]
     passed: tuple[PassedOver, ...] = ()
     reading: Reading = USUAL
@@ -146,7 +146,9 @@ class DataReport:
 Progress = Callable[[str, int, int], None]
 
 
-def all_seen(listings: Mapping[str, Listing], split: Iterable[str], task: Task) -> tuple[list[Seen], list[Sample]]:
+def checked_images(
+    listings: Mapping[str, Listing], split: Iterable[str], task: Task
+) -> tuple[list[CheckedImage], list[Sample]]:
     """Return the images of all sets, and the samples behind them; `split` are the sets that are parts of `train`."""
     parts = set(split)
     seen, samples = [], []
@@ -154,7 +156,7 @@ def all_seen(listings: Mapping[str, Listing], split: Iterable[str], task: Task) 
         source = "train" if name in parts else name
         for sample in listing.samples:
             target = task.text(sample.target, listing.names)
-            seen.append(Seen(name, sample.id, target, source, sample.image))
+            seen.append(CheckedImage(name, sample.id, target, source, sample.image))
             samples.append(sample)
     return seen, samples
 
@@ -167,7 +169,7 @@ def check_data(
     threads: int,
     cache: FeatureCache | None,
     progress: Progress = lambda what, done, total: None,
-    prepare: Sequence[Step] = (),
+    prepare: Sequence[Component] = (),
 ) -> DataReport:
     """Look at all images of a recipe's sets; `size` is that of the network's image.
 
@@ -175,10 +177,10 @@ def check_data(
 
     `progress` is called with what is done at the moment, how many images are done, and of how many.
     """
-    seen, samples = all_seen(listings, split, task)
+    seen, samples = checked_images(listings, split, task)
     hashes = content_hashes(samples, threads, cache, lambda *n: progress("reading", *n))
     reading = Reading.of(prepare)
-    found = list(looks(samples, threads, lambda *n: progress("looking at", *n), reading))
+    found = list(thumbnails(samples, threads, lambda *n: progress("looking at", *n), reading))
     progress("comparing", 0, len(samples))
     same = same_images(hashes)
     near = _near(found, same)
@@ -217,7 +219,7 @@ def same_images(hashes: Sequence[bytes | None]) -> list[tuple[int, ...]]:
     return [tuple(group) for group in places.values() if len(group) > 1]
 
 
-def _near(found: Sequence[Look], same: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
+def _near(found: Sequence[Thumbnail], same: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
     """Return the positions that are nearly the same, in groups; of copies one is compared, and all are in its group."""
     copies = {places[0]: places for places in same}
     behind = {place for places in copies.values() for place in places[1:]}
@@ -226,8 +228,8 @@ def _near(found: Sequence[Look], same: Iterable[tuple[int, ...]]) -> list[tuple[
 
 
 def _groups(
-    seen: Sequence[Seen],
-    found: Sequence[Look],
+    seen: Sequence[CheckedImage],
+    found: Sequence[Thumbnail],
     same: Iterable[tuple[int, ...]],
     near: Iterable[tuple[int, ...]],
     task: Task,
@@ -244,13 +246,13 @@ def _groups(
     return groups
 
 
-def _kind_of_copies(images: Sequence[Seen], task: Task, *, nearly: bool) -> str:
+def _kind_of_copies(images: Sequence[CheckedImage], task: Task, *, nearly: bool) -> str:
     if any(task.contradict(images[0].target, image.target, nearly=nearly) for image in images):
         return "labels"
     return "leaks" if len({image.set for image in images}) > 1 else "copies"
 
 
-def _ordered(images: Iterable[Seen]) -> Group:
+def _ordered(images: Iterable[CheckedImage]) -> Group:
     return Group(tuple(sorted(images, key=lambda image: (_RANK[image.set], image.id))))
 
 
@@ -272,7 +274,7 @@ def _joined(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
 
 
 def _single(
-    images: Sequence[ImageRef], found: Sequence[Look], size: Size, reading: Reading
+    images: Sequence[ImageRef], found: Sequence[Thumbnail], size: Size, reading: Reading
 ) -> Iterator[tuple[str, int, str]]:
     """Yield kind, position and note of what concerns an image alone."""
     sound = [(place, look) for place, look in enumerate(found) if not look.fault]
@@ -299,15 +301,17 @@ def _single(
             yield "several", place, ""
 
 
-def _over_another(look: Look, image: ImageRef, reading: Reading) -> str:
+def _over_another(look: Thumbnail, image: ImageRef, reading: Reading) -> str:
     """Say how a blank image with transparency would look over another ground."""
     if not look.traits.transparent:
         return ""
     ground = "black" if reading.flatten_alpha == "white" else "white"
-    return f", onto {ground} {look_at(image, replace(reading, flatten_alpha=ground)).spread:.1f}"
+    return f", onto {ground} {thumbnail_of(image, replace(reading, flatten_alpha=ground)).spread:.1f}"
 
 
-def _undecided(seen: Sequence[Seen], found: Sequence[Look], chosen: Container[str]) -> Iterator[tuple[str, Group]]:
+def _undecided(
+    seen: Sequence[CheckedImage], found: Sequence[Thumbnail], chosen: Container[str]
+) -> Iterator[tuple[str, Group]]:
     """Yield what is to be said of images with transparency or early ends, where no step has been `chosen` for them."""
     if "flatten_alpha" not in chosen:
         yield from (("transparent", Group((seen[n],))) for n, look in enumerate(found) if look.traits.transparent)

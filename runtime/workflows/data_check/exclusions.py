@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from recipe_lang.words import printable
 from runtime.data.exclude import FIELDS, Excluded, excluding_line
-from runtime.workflows.data_check.check import KINDS, DataReport, Group, Seen
+from runtime.workflows.data_check.check import KINDS, CheckedImage, DataReport, Group
 
 _DECIDED_BY_A_PERSON = ("near_copies", "blank", "suspects")
 
@@ -50,7 +50,7 @@ def addition(report: DataReport, listed: Sequence[Excluded] = ()) -> Addition:
     return Addition(tuple(lines), len(taken) - len(known))
 
 
-def _left_out(kind: str, group: Group, taken: Set[tuple[str, str]]) -> Iterator[tuple[Seen, str]]:
+def _left_out(kind: str, group: Group, taken: Set[tuple[str, str]]) -> Iterator[tuple[CheckedImage, str]]:
     """Yield the images of a group that are to be left out and are not yet, with the reason as a comment."""
     how = KINDS[kind].excluded
     images = [image for image in group.images if (image.source, image.id) not in taken]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from runtime.workflows.data_check.thumbnails import SIDE, Look
+from runtime.workflows.data_check.thumbnails import SIDE, Thumbnail
 
 if TYPE_CHECKING:
     from scipy.spatial import KDTree
@@ -35,7 +35,7 @@ _MOST = 2_000_000  # pairs that may be close, in both orders
 _NEAREST = 16
 
 
-def near_pairs(found: Sequence[Look | None]) -> list[tuple[int, int]]:
+def near_pairs(found: Sequence[Thumbnail | None]) -> list[tuple[int, int]]:
     """Return the pairs of positions, the first the smaller, of looks that are nearly the same; None takes no part."""
     places = [place for place, look in enumerate(found) if look and look.grey is not None and look.spread >= FLAT]
     if len(places) < 2:
@@ -58,7 +58,7 @@ def _mirrored(grey: Floats) -> Floats:
     return grey.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(grey.shape)
 
 
-def _grey(look: Look | None) -> Floats:
+def _grey(look: Thumbnail | None) -> Floats:
     """Return the small picture flat, with mean 0 and standard deviation 1, float32 (SIDE * SIDE)."""
     assert look is not None
     assert look.grey is not None
@@ -67,7 +67,7 @@ def _grey(look: Look | None) -> Floats:
     return np.asarray(values / look.spread, np.float32)
 
 
-def _tint(look: Look | None) -> Floats:
+def _tint(look: Thumbnail | None) -> Floats:
     """Return the grid of colours less its brightness, float32 (4, 4, 3)."""
     assert look is not None
     assert look.colour is not None

@@ -18,7 +18,7 @@ from runtime.system.cache.disk import FeatureCache
 from runtime.tasks.catalog import TASKS
 from runtime.tasks.protocol import Suspects
 from runtime.training.stage import Session
-from runtime.workflows.data_check.check import DataReport, Group, all_seen
+from runtime.workflows.data_check.check import DataReport, Group, checked_images
 from runtime.workflows.preparation import Prepared
 
 Floats = npt.NDArray[Any]
@@ -33,7 +33,7 @@ def with_suspects(
     suspects: Suspects,
 ) -> DataReport:
     """Return the report with the labels that may be wrong, by the base's features of its images."""
-    seen, samples = all_seen(prepared.listings, (), TASKS[prepared.plan.task])
+    seen, samples = checked_images(prepared.listings, (), TASKS[prepared.plan.task])
     broken = {(group.images[0].set, group.images[0].id) for group in report.found.get("broken", ())}
     sound = [place for place, image in enumerate(seen) if (image.set, image.id) not in broken]
     position = {place: number for number, place in enumerate(sound)}

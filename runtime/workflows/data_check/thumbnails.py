@@ -1,6 +1,6 @@
 """One look at each image: whether it can be read, what its file says of it, and how it looks when it is small.
 
-In go samples; out come a `Look` for each, from one decoding at a reduced size where the format allows it (JPEG).
+In go samples; out come a `Thumbnail` for each, from one decoding at a reduced size where the format allows it (JPEG).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _COLOURS = 4  # side of the grid of mean colours
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class Thumbnail:
     """What an image is. `fault` is why it cannot be read; all else is then empty.
 
     `size` is that of the stored image; `mode` is Pillow's name of the kind of pixels; `turned` says that EXIF
@@ -42,26 +42,28 @@ class Look:
     colour: Pixels | None = None
 
 
-def look_at(image: ImageRef, reading: Reading = USUAL) -> Look:
+def thumbnail_of(image: ImageRef, reading: Reading = USUAL) -> Thumbnail:
     """Read one image and look at it."""
     try:
         small, facts = open_small(image, 2 * SIDE, reading)
     except ImageError as fault:
-        return Look(fault=str(fault))
+        return Thumbnail(fault=str(fault))
     # A box would take whole pixels only, so that pictures of other sizes, as a JPEG half decoded, would not fit.
     grey = np.asarray(small.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
     colour = np.asarray(small.convert("RGB").resize((_COLOURS, _COLOURS), Image.Resampling.BOX))
-    return Look("", facts.size, facts.mode, facts.turned, facts.several, facts.traits, float(grey.std()), grey, colour)
+    return Thumbnail(
+        "", facts.size, facts.mode, facts.turned, facts.several, facts.traits, float(grey.std()), grey, colour
+    )
 
 
-def looks(
+def thumbnails(
     samples: Sequence[Sample],
     threads: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
     reading: Reading = USUAL,
-) -> Iterator[Look]:
+) -> Iterator[Thumbnail]:
     """Yield the look of each sample, in order; `progress` is called with (done, total) from the calling thread."""
-    found = in_order(partial(look_at, reading=reading), (sample.image for sample in samples), threads, 8 * threads)
+    found = in_order(partial(thumbnail_of, reading=reading), (sample.image for sample in samples), threads, 8 * threads)
     try:
         for done, look in enumerate(found, start=1):
             progress(done, len(samples))

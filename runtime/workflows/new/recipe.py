@@ -175,13 +175,13 @@ def _batch(training: int) -> int:
 
 def _usual_side(survey: Survey) -> int:
     """Return the shorter side in pixels that nine of ten images have."""
-    sides = survey.look.short_sides
+    sides = survey.sampled.short_sides
     return sides[len(sides) // 10]
 
 
 def _middle_side(survey: Survey) -> int:
     """Return the shorter side in pixels that half of the images have."""
-    sides = survey.look.short_sides
+    sides = survey.sampled.short_sides
     return sides[len(sides) // 2]
 
 
@@ -202,24 +202,24 @@ def _head(survey: Survey) -> Iterator[str]:
 
 def _data(choices: _Choices, folder: Path) -> Iterator[str]:
     survey = choices.survey
-    source, (excuse, why) = _source(survey.sets["train"], folder), _excuse(choices)
+    source, (suppression, why) = _source(survey.sets["train"], folder), _suppression(choices)
     fields = [
-        _Field("train", f"{source}{excuse}", f"{summary(survey)}{_classes(survey.train)}{' ' * bool(why)}{why}"),
+        _Field("train", f"{source}{suppression}", f"{summary(survey)}{_classes(survey.train)}{' ' * bool(why)}{why}"),
         *_evaluation(choices, folder),
         _Field("size", f"{choices.size}px", _why_size(survey, choices.size)),
         *_reading(survey),
         _augment(choices),
         _Field("batch", str(choices.batch), f"{choices.training // choices.batch:,} steps per epoch."),
     ]
-    if survey.look.broken:
-        name, reason = survey.look.broken[0]
-        bad, looked = len(survey.look.broken), survey.look.looked
+    if survey.sampled.broken:
+        name, reason = survey.sampled.broken[0]
+        bad, looked = len(survey.sampled.broken), survey.sampled.count
         reason = f"{bad} of {looked} images looked at cannot be read, such as {name} ({reason}): they are skipped."
         fields.append(_Field("on_error", "skip", reason))
     yield from _block("data", fields)
 
 
-def _excuse(choices: _Choices) -> tuple[str, str]:
+def _suppression(choices: _Choices) -> tuple[str, str]:
     """Return the comment on classes that no monitor looks at alike, and why it stands there; empty where one does."""
     if choices.monitor or _inequality(choices.sets["train"]) <= UNEQUAL:
         return "", ""
@@ -257,14 +257,14 @@ def _classes(listing: Listing) -> str:
 
 
 def _why_size(survey: Survey, size: int) -> str:
-    sides, own = survey.look.short_sides, _middle_side(survey)
+    sides, own = survey.sampled.short_sides, _middle_side(survey)
     seen = f"{own} pixels" if sides[0] == sides[-1] else f"{sides[0]} to {sides[-1]} pixels, half at least {own}"
-    reason = f"Shorter sides are {seen} ({survey.look.looked} images looked at)."
+    reason = f"Shorter sides are {seen} ({survey.sampled.count} images looked at)."
     if size > own:
         reason += f" Enlarged: the base is made for {_NATIVE}px, and sees little in small images."
     if size < _NATIVE:
         reason += f" {_NATIVE}px may reach more, and takes {(_NATIVE / size) ** 2:.1f} times as long."
-    ratios = sorted(max(pair) / min(pair) for pair in survey.look.sizes)
+    ratios = sorted(max(pair) / min(pair) for pair in survey.sampled.sizes)
     ratio = ratios[len(ratios) // 2]
     if ratio >= _LONG:
         reason += f" They are {ratio:.1f} times as long: only the square in the middle is seen."
@@ -273,17 +273,17 @@ def _why_size(survey: Survey, size: int) -> str:
 
 def _reading(survey: Survey) -> Iterator[_Field]:
     """Yield the line that says how transparency and values of 16 bits are read, where there are such."""
-    look, steps, reasons = survey.look, [], []
-    if look.transparent:
-        ground = "black" if 2 * look.vanishing > look.transparent else "white"
+    sampled, steps, reasons = survey.sampled, [], []
+    if sampled.transparent:
+        ground = "black" if 2 * sampled.vanishing > sampled.transparent else "white"
         steps.append(f"flatten_alpha({ground})")
-        why = f", since {look.vanishing} of them vanish on white" if ground == "black" else ""
+        why = f", since {sampled.vanishing} of them vanish on white" if ground == "black" else ""
         reasons.append(
-            f"{look.transparent} of {look.looked} images looked at are transparent: flattened onto {ground}{why}."
+            f"{sampled.transparent} of {sampled.count} images looked at are transparent: flattened onto {ground}{why}."
         )
-    if look.levels is not None:
-        steps.append(f"levels({look.levels})")
-        reasons.append(f"16-bit values end at {look.levels} or below: that is white, or the images would be black.")
+    if sampled.levels is not None:
+        steps.append(f"levels({sampled.levels})")
+        reasons.append(f"16-bit values end at {sampled.levels} or below: that is white, or the images would be black.")
     if steps:
         yield _Field("prepare", f"[{', '.join(steps)}]", " ".join(reasons))
 
@@ -295,18 +295,19 @@ _SIDED = re.compile(r"(?<![a-z])(left|right|(counter|anti)?clockwise)(?![a-z])",
 def _augment(choices: _Choices) -> _Field:
     survey = choices.survey
     is_tiny = _usual_side(survey) < _SMALLEST
-    steps = [] if is_tiny or survey.look.grey else ["random_resized_crop(scale = 0.5 .. 1.0)"]
-    if _are_characters(survey.train.names, surely=is_tiny and survey.look.grey):
+    crops = not (is_tiny or survey.sampled.grey)
+    steps = ["random_resized_crop(scale = 0.5 .. 1.0)"] if crops else []
+    if _are_characters(survey.train.names, surely=is_tiny and survey.sampled.grey):
         reason = "Not mirrored: the classes look like characters."
     elif any(map(_SIDED.search, survey.train.names)):
         reason = "Not mirrored: a class is called left or right."
-    elif steps:
+    elif crops:
         steps.append("flip(horizontal)")
         reason = "Photos: a part of one, mirrored or not, shows the same. Leave out what changes the class."
     else:
         steps.append("flip(horizontal)")
         reason = f"{'Small' if is_tiny else 'Grey'} images: mirrored only, a crop might cut off what decides."
-    if "crop" in "".join(steps) and choices.epochs("top") > _VIEWS:
+    if crops and choices.epochs("top") > _VIEWS:
         reason += f" `views = {_VIEWS}` takes about half the time, and cost 0 to 3 points of accuracy."
     return _Field("augment", f"[{', '.join(steps)}]" if steps else "none", reason)
 

@@ -32,7 +32,7 @@ from runtime.system.prefetch import in_order
 from runtime.tasks.classification.targets import align
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.data_check.near_duplicates import FLAT
-from runtime.workflows.data_check.thumbnails import look_at
+from runtime.workflows.data_check.thumbnails import thumbnail_of
 from runtime.workflows.new.problems import NoReadableImage, NothingThere
 from runtime.workflows.new.tables import Found, survey_table
 
@@ -40,7 +40,7 @@ SAMPLE = 200  # images that are opened
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Sampled:
     """What the opened images are like: the stored size of each that can be read, in no useful order.
 
     `grey` says that none has colours by its format; `broken` holds (path, reason) of those that cannot be read;
@@ -58,7 +58,7 @@ class Look:
     levels: int | None = None
 
     @property
-    def looked(self) -> int:
+    def count(self) -> int:
         """How many images were opened."""
         return len(self.sizes) + len(self.broken)
 
@@ -77,7 +77,7 @@ class Survey:
 
     name: str
     sets: Mapping[str, Found]
-    look: Look
+    sampled: Sampled
     notes: tuple[str, ...] = ()
 
     @property
@@ -108,7 +108,7 @@ def survey(place: str) -> Survey:
         if place not in _PACKAGED:
             raise RecipeError(NothingThere(path=place, sets=tuple(_PACKAGED), nearest=_nearest(place, path)))
         found = {role: Found(call, {}, load()) for role, (call, load) in _PACKAGED[place].items()}
-        return Survey(place, found, _look(place, found), (VOCABULARY.families["source"].entries[place].doc,))
+        return Survey(place, found, _sampled(place, found), (VOCABULARY.families["source"].entries[place].doc,))
     try:
         root = innermost(path) if path.is_dir() else path
         found, notes = _in_folder(root) if root.is_dir() else _in_tables(root)
@@ -116,16 +116,16 @@ def survey(place: str) -> Survey:
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise RecipeError(problems.UnreadableData(path=str(fault.filename or path), reason=reason)) from fault
-    look = _look(place, found)
-    return Survey(_name(path), found, look, (*notes, *_said(found, look)))
+    sampled = _sampled(place, found)
+    return Survey(_name(path), found, sampled, (*notes, *_said(found, sampled)))
 
 
-def _said(found: Mapping[str, Found], look: Look) -> Iterator[str]:
+def _said(found: Mapping[str, Found], sampled: Sampled) -> Iterator[str]:
     """Say which files are not used, what is not used of those that are, and which folders may not be classes."""
     if line := passed_line(passed_over(each.listing for each in found.values())):
         yield f"{line[0].upper()}{line[1:]}."
-    if look.several:
-        several = f"{look.several} of {look.looked} image files looked at"
+    if sampled.several:
+        several = f"{sampled.several} of {sampled.count} image files looked at"
         yield f"Of files with several images, such as animations, the first is used: {several}."
     for names in alike(found["train"].listing.names, meant):
         yield f"Classes that may be the same: {listed(tuple(map(quoted, names)), 'and')}."
@@ -271,7 +271,7 @@ def _names_are_folders(listing: Listing) -> bool:
     return all(listing.names[sample.target] in sample.id.split("/")[:-1] for sample in listing.samples)
 
 
-def _look(place: str, found: Mapping[str, Found]) -> Look:
+def _sampled(place: str, found: Mapping[str, Found]) -> Sampled:
     samples = [
         sample if role == "train" else replace(sample, id=f"{role}/{sample.id}")
         for role, each in found.items()
@@ -279,25 +279,25 @@ def _look(place: str, found: Mapping[str, Found]) -> Look:
     ]
     step = len(samples) / min(SAMPLE, len(samples))
     chosen = [samples[int(index * step)] for index in range(min(SAMPLE, len(samples)))]
-    looks = list(in_order(look_inside, (sample.image for sample in chosen), 2, 16))
-    broken = tuple((sample.id, look) for sample, look in zip(chosen, looks, strict=True) if isinstance(look, str))
-    seen = [look for look in looks if isinstance(look, Facts)]
+    each = list(in_order(look_inside, (sample.image for sample in chosen), 2, 16))
+    broken = tuple((sample.id, facts) for sample, facts in zip(chosen, each, strict=True) if isinstance(facts, str))
+    seen = [facts for facts in each if isinstance(facts, Facts)]
     if not seen:
         raise RecipeError(NoReadableImage(path=place, looked=len(chosen), images=broken[:5]))
-    grey = all(look.mode in ("1", "L", "LA") or look.mode.startswith("I") for look in seen)
+    grey = all(facts.mode in ("1", "L", "LA") or facts.mode.startswith("I") for facts in seen)
     tally = Tally()
-    for look in seen:
-        tally.add(look.traits)
+    for facts in seen:
+        tally.add(facts.traits)
     transparent = [
         sample
-        for sample, look in zip(chosen, looks, strict=True)
-        if isinstance(look, Facts) and look.traits.transparent
+        for sample, facts in zip(chosen, each, strict=True)
+        if isinstance(facts, Facts) and facts.traits.transparent
     ]
-    return Look(
-        tuple(look.size for look in seen),
+    return Sampled(
+        tuple(facts.size for facts in seen),
         grey,
         broken,
-        sum(look.several for look in seen),
+        sum(facts.several for facts in seen),
         tally.transparent,
         sum(_vanishes(sample.image) for sample in transparent),
         tally.levels,
@@ -306,5 +306,5 @@ def _look(place: str, found: Mapping[str, Found]) -> Look:
 
 def _vanishes(image: ImageRef) -> bool:
     """Whether an image with transparency is nearly blank over white, and not over black."""
-    white, black = (look_at(image, Reading(flatten_alpha=ground)).spread for ground in ("white", "black"))
+    white, black = (thumbnail_of(image, Reading(flatten_alpha=ground)).spread for ground in ("white", "black"))
     return white < FLAT <= black

@@ -19,11 +19,11 @@ from runtime.features.prefix import joined, one_by_one
 from runtime.models.catalog import ZOOS
 from runtime.models.heads import head_block
 from runtime.models.network import Model, build_model, start_weights, units
-from runtime.plan.types import Size, Step
+from runtime.plan.types import Component, Size
 
 SLOW = ("senet_154", "residualattentionnet56", "xception", "darknet53", "inceptionv3")  # seconds each, nothing new
 SMALLEST = [(zoo, name) for zoo, name in chosen("", smallest_per_family=True) if zoo == "gluoncv" and name not in SLOW]
-DENSE = [Step("dense", {"units": "classes"})]
+DENSE = [Component("dense", {"units": "classes"})]
 
 
 def one_step(net: Callable[[Any], Any], parameters: dict[str, Any], values: Any) -> tuple[Any, Any, Any]:
@@ -39,7 +39,7 @@ def one_step(net: Callable[[Any], Any], parameters: dict[str, Any], values: Any)
 
 
 def zoo_model(zoo: str, name: str, size: int) -> Model:
-    base = Step(zoo, {"name": name, "weights": None})
+    base = Component(zoo, {"name": name, "weights": None})
     model = build_model(base, DENSE, Size.square(size), partial(head_block, outputs={"classes": 3}))
     start_weights(model, base, 1, mx.cpu())
     return model
@@ -88,7 +88,7 @@ def test_each_family_trains_alike(zoo: str, name: str) -> None:
 @pytest.mark.parametrize("norm_frozen", [False, True])
 def test_large_depthwise_kernels_and_norms(size: int, norm_frozen: bool) -> None:
     def build() -> Model:
-        base = Step("packaged", {"name": "efficientnet_lite0", "weights": None})
+        base = Component("packaged", {"name": "efficientnet_lite0", "weights": None})
         model = build_model(base, DENSE, Size.square(size), partial(head_block, outputs={"classes": 3}))
         start_weights(model, base, 1, mx.cpu())
         return model

@@ -1,4 +1,4 @@
-"""Advice (W7): each kind where it is due and where it is not, its excuses, and what the commands make of it."""
+"""Advice (W7): each kind where it is due and where it is not, its suppressions, and what the commands make of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from recipe_lang.source import Source
 from runtime.cli import app
 from runtime.compile.compiler import compile_plan
 from runtime.compile.data_advice import plan_advice
-from runtime.compile.memory import Need
+from runtime.compile.memory import MemoryEstimate
 from runtime.data.listing import Listing, Sample
 from runtime.help.codes import codes
 from runtime.help.examples.advice import EXAMPLES
@@ -261,7 +261,7 @@ def test_stages_that_repeat() -> None:
 
 
 def test_the_place_of_advice_is_inside_its_stage() -> None:
-    """Where a rate is a parameter, the stage that trains too fast is to blame, and its line takes the excuse."""
+    """Where a rate is a parameter, the stage that trains too fast is to blame, and its line takes the suppression."""
     text = "ftr 1\nparam lr = 0.5\n" + recipe("optimizer = sgd(lr = $lr)").removeprefix("ftr 1\n")
     for settings in ((), ("lr=0.4",)):
         (problem,) = checked(text, settings).advice
@@ -316,7 +316,7 @@ ENOUGH = facts((600, 600))
 
 
 def advised(
-    text: str, data: DataFacts, listings: dict[str, Listing] | None = None, need: Need | None = None
+    text: str, data: DataFacts, listings: dict[str, Listing] | None = None, need: MemoryEstimate | None = None
 ) -> tuple[Problem, ...]:
     found = checked(text)
     return plan_advice(found, compile_plan(found, data, net_facts(4)), listings or {}, need)
@@ -458,7 +458,7 @@ def test_files_that_stand_in_two_sets() -> None:
     assert advised(text, facts((600, 600)), {"train": listing("1"), "valid": listing("2")}) == ()
 
 
-# --- excuses -----------------------------------------------------------------------------------
+# --- suppressions -----------------------------------------------------------------------------------
 
 FAST = "optimizer = adam(lr = 0.01, weight_decay = 1e-4)"
 
@@ -574,7 +574,7 @@ def test_rendered_text(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     photo = Listing((Sample("1", 0, Path("photos/1.jpg")),), ("a", "b"))
     counts = facts((520, 9, 30, 30, 30), (5, 2, 0, 0, 0), (20, 3, 0, 0, 0), sides=(100, 224))
-    of_data = advised(DATA_GIVES, counts, {"train": photo, "test": photo}, Need(5 * 10**8, 6 * 10**7))
+    of_data = advised(DATA_GIVES, counts, {"train": photo, "test": photo}, MemoryEstimate(5 * 10**8, 6 * 10**7))
     assert sorted({problem.code for problem in of_data}) == OF_DATA
     assert_golden("advice.txt", "\n\n".join(map(render, (*problems, *of_data))) + "\n")
 

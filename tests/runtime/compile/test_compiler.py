@@ -20,7 +20,7 @@ from recipe_lang.output.resolved import print_recipe
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Source
 from runtime.compile.compiler import compile_plan
-from runtime.plan.types import StagePlan, Step, as_json
+from runtime.plan.types import Component, StagePlan, as_json
 from runtime.vocabulary import VOCABULARY
 
 
@@ -211,7 +211,7 @@ def test_rates_of_parts() -> None:
 # --- images ----------------------------------------------------------------------------------
 
 
-def names(steps: Sequence[Step]) -> list[str]:
+def names(steps: Sequence[Component]) -> list[str]:
     return [f"{step.name} {step.args['size']}" if "size" in step.args else step.name for step in steps]
 
 

@@ -20,17 +20,19 @@ from runtime.data.decoded import Decoded, fixed_lead, opening, read_again
 from runtime.data.listing import Sample
 from runtime.data.sets import Sets
 from runtime.data.sources.files import folder
-from runtime.plan.types import Step
+from runtime.plan.types import Component
 from runtime.system.prefetch import in_order
 from runtime.system.spill import Budget
 from runtime.training.settings import RunSettings
 from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run
 
-FLIP = Step("flip", {"direction": "horizontal"})
-SQUARE = [Step("resize", {"size": 16}), Step("center_crop", {"size": 16})]
-CROP = Step("random_resized_crop", {"size": 16, "scale": (0.2, 1.0), "ratio": (0.75, 1.33)})
-JITTER = Step("color_jitter", {"amount": 0.3, "brightness": None, "contrast": None, "saturation": None, "hue": 0.1})
+FLIP = Component("flip", {"direction": "horizontal"})
+SQUARE = [Component("resize", {"size": 16}), Component("center_crop", {"size": 16})]
+CROP = Component("random_resized_crop", {"size": 16, "scale": (0.2, 1.0), "ratio": (0.75, 1.33)})
+JITTER = Component(
+    "color_jitter", {"amount": 0.3, "brightness": None, "contrast": None, "saturation": None, "hue": 0.1}
+)
 SETS = frozenset({"train", "valid"})
 
 
@@ -63,12 +65,12 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Decoded]:
     assert list(tmp_path.iterdir()) == []
 
 
-def reading(steps: Sequence[Step], kept: Decoded | None, again: bool = True) -> Any:
+def reading(steps: Sequence[Component], kept: Decoded | None, again: bool = True) -> Any:
     lead = fixed_lead(steps)
     return opening(lead, kept, again)
 
 
-def made(steps: Sequence[Step], kept: Decoded | None, sources: Sequence[Any], seed: int) -> list[bytes]:
+def made(steps: Sequence[Component], kept: Decoded | None, sources: Sequence[Any], seed: int) -> list[bytes]:
     """Return what steps make of images."""
     give, rest = reading(steps, kept), Made(*steps[len(fixed_lead(steps)) :])
     return [rest(give(ref), np.random.default_rng([seed, number])).tobytes() for number, ref in enumerate(sources)]
@@ -85,7 +87,7 @@ def test_the_fixed_steps_are_those_before_the_first_random_one() -> None:
     "steps", [[*SQUARE, FLIP, FLIP], [CROP, FLIP, JITTER], [SQUARE[0], CROP], SQUARE, []], ids=lambda steps: len(steps)
 )
 def test_kept_images_are_the_same_and_opened_once(
-    steps: list[Step], kept: Decoded, photos: Path, opened: list[Any]
+    steps: list[Component], kept: Decoded, photos: Path, opened: list[Any]
 ) -> None:
     sources = [sample.image for sample in folder(photos / "train").samples]
     for seed in range(3):
@@ -109,7 +111,7 @@ def test_images_of_any_size_and_kind_come_back(kept: Decoded, tmp_path_factory: 
 def test_other_fixed_steps_are_another_image(kept: Decoded, photos: Path) -> None:
     ref = folder(photos / "train").samples[0].image
     assert reading([*SQUARE, FLIP], kept)(ref).size == (16, 16)
-    assert reading([Step("resize", {"size": 8}), FLIP], kept)(ref).size == (8, 8)
+    assert reading([Component("resize", {"size": 8}), FLIP], kept)(ref).size == (8, 8)
     assert reading([FLIP], kept)(ref).size == (40, 36)
 
 

@@ -27,7 +27,7 @@ from runtime.data.images import (
     open_small,
 )
 from runtime.data.listing import Sample
-from runtime.workflows.data_check.thumbnails import look_at
+from runtime.workflows.data_check.thumbnails import thumbnail_of
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -421,7 +421,7 @@ def _damages(content: bytes) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_all_ways_of_reading_refuse_the_same_files(tmp_path: Path, name: str) -> None:
-    """`run` checks by `find_broken`, `data check` by `look_at`, `new` by `look_inside`, and `open_rgb` trains."""
+    """`run` checks by `find_broken`, `data check` by `thumbnail_of`, `new` by `look_inside`, and `open_rgb` trains."""
     path, said = tmp_path / "image", set()
     for content in _damages(SOURCES[name]):
         path.write_bytes(content)
@@ -432,7 +432,7 @@ def test_all_ways_of_reading_refuse_the_same_files(tmp_path: Path, name: str) ->
             fault = str(error)
         (*_, found) = ("", *(reason for _, reason in find_broken([Sample("1", 0, path)], 1)))
         inside = look_inside(path)
-        seen = [fault, found, look_at(path).fault, inside if isinstance(inside, str) else ""]
+        seen = [fault, found, thumbnail_of(path).fault, inside if isinstance(inside, str) else ""]
         assert len({bool(each) for each in seen}) == 1, (seen, content)
         said.add(bool(fault))
     assert said == {False, True}
@@ -441,7 +441,7 @@ def test_all_ways_of_reading_refuse_the_same_files(tmp_path: Path, name: str) ->
 @pytest.mark.parametrize("name", SOURCES)
 def test_files_of_several_pictures_are_told_and_only_those(tmp_path: Path, name: str) -> None:
     (tmp_path / "image").write_bytes(SOURCES[name])
-    look = look_at(tmp_path / "image")
+    look = thumbnail_of(tmp_path / "image")
     assert (look.fault, look.several) == ("", name in ("apng", "mpo", "gif-moving", "tif-pages", "webp-moving"))
     assert look.turned == (name in ("png-exif", "png-exif-behind", "jpg", "tif"))
 

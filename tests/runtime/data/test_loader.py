@@ -14,7 +14,7 @@ from recipe_lang.problem import InternalError, RecipeError
 from runtime.data.listing import Sample
 from runtime.data.loader import Batch, batches, epoch_order
 from runtime.data.transforms.catalog import Pipeline
-from runtime.plan.types import Step
+from runtime.plan.types import Component
 from runtime.system.prefetch import in_order
 from runtime.system.random import generator
 
@@ -31,15 +31,15 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
     return found
 
 
-RESIZE = Pipeline((Step("resize", {"size": 16}),))
+RESIZE = Pipeline((Component("resize", {"size": 16}),))
 
 
 def read(samples: list[Sample], workers: int, drop_last: bool = False) -> list[Batch]:
     steps = Pipeline(
         (
-            Step("resize", {"size": 20}),
-            Step("random_crop", {"size": 16, "padding": 0}),
-            Step("flip", {"direction": "horizontal"}),
+            Component("resize", {"size": 20}),
+            Component("random_crop", {"size": 16, "padding": 0}),
+            Component("flip", {"direction": "horizontal"}),
         )
     )
     order = epoch_order(samples, 3, 0, 1)

@@ -22,7 +22,7 @@ from runtime.features.store import Key
 from runtime.models.chain import Chain
 from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights, units
-from runtime.plan.types import Size, Step
+from runtime.plan.types import Component, Size
 from runtime.runs.folder import read_json
 from runtime.runs.trained import evaluate, load
 from runtime.system.cache.disk import FeatureCache
@@ -138,8 +138,8 @@ def test_a_full_disk_changes_nothing_but_the_time(
     assert "No space left on device" in caplog.text
 
 
-def flips(*directions: str) -> list[Step]:
-    return [Step("resize", {"size": 8}), *(Step("flip", {"direction": d}) for d in directions)]
+def flips(*directions: str) -> list[Component]:
+    return [Component("resize", {"size": 8}), *(Component("flip", {"direction": d}) for d in directions)]
 
 
 def test_views_are_counted_and_drawn_as_the_transforms_draw_them() -> None:
@@ -149,7 +149,8 @@ def test_views_are_counted_and_drawn_as_the_transforms_draw_them() -> None:
     assert view_count(flips()) == 1
     assert view_count(flips("horizontal", "vertical")) == 4
     assert (
-        view_count([*flips("horizontal"), Step("color_jitter", {"amount": 0.1, "hue": 0.0, "contrast": None})]) is None
+        view_count([*flips("horizontal"), Component("color_jitter", {"amount": 0.1, "hue": 0.0, "contrast": None})])
+        is None
     )
     steps = flips("horizontal", "vertical")
     image = Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3))
@@ -169,9 +170,9 @@ KEYS: list[Key] = [("train", str(number), ()) for number in range(6)]
 
 @pytest.fixture(scope="module")
 def blocks() -> list[Any]:
-    base = Step("gluoncv", {"name": "cifar_resnet20_v1", "weights": None})
+    base = Component("gluoncv", {"name": "cifar_resnet20_v1", "weights": None})
     model = build_model(
-        base, [Step("dense", {"units": "classes"})], Size.square(32), partial(head_block, outputs={"classes": 2})
+        base, [Component("dense", {"units": "classes"})], Size.square(32), partial(head_block, outputs={"classes": 2})
     )
     start_weights(model, base, 1, mx.cpu())
     return list(units(model))

@@ -16,7 +16,7 @@ from runtime.models.catalog import ZOOS
 from runtime.models.chain import Chain
 from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights, units
-from runtime.plan.types import Size, Step
+from runtime.plan.types import Component, Size
 
 BATCH = 2
 SMALLEST = [pair for pair in chosen("", smallest_per_family=True) if pair[0] == "gluoncv"]
@@ -38,9 +38,9 @@ def outputs(blocks: Sequence[Any], size: int, pixels: Any, fuse: bool) -> list[A
 def test_fused_pieces_give_what_the_layers_give(zoo: str, name: str) -> None:
     row = ZOOS[zoo][name]
     size = row.native if row.native < 100 else next(side for side in (64, 96, 128, row.native) if row.accepts(side))
-    base = Step(zoo, {"name": name, "weights": None})
+    base = Component(zoo, {"name": name, "weights": None})
     model = build_model(
-        base, [Step("dense", {"units": "classes"})], Size.square(size), partial(head_block, outputs={"classes": 3})
+        base, [Component("dense", {"units": "classes"})], Size.square(size), partial(head_block, outputs={"classes": 3})
     )
     start_weights(model, base, 1, mx.cpu())
     pixels = nd.array(np.random.default_rng(0).normal(size=(BATCH, 3, size, size)).astype(np.float32))
@@ -54,11 +54,11 @@ def test_fused_pieces_give_what_the_layers_give(zoo: str, name: str) -> None:
 
 def test_where_mxnet_mixes_up_weights_the_layers_run_one_by_one() -> None:
     model = build_model(
-        Step("gluoncv", {"name": "senet_154", "weights": None}),
-        [Step("dense", {"units": "classes"})],
+        Component("gluoncv", {"name": "senet_154", "weights": None}),
+        [Component("dense", {"units": "classes"})],
         Size.square(64),
         partial(head_block, outputs={"classes": 3}),
     )
-    start_weights(model, Step("gluoncv", {"name": "senet_154", "weights": None}), 1, mx.cpu())
+    start_weights(model, Component("gluoncv", {"name": "senet_154", "weights": None}), 1, mx.cpu())
     second = partial(Chain(units(model)).net, 1, 2)
     assert not can_be_joined(second, [(1, 128, 16, 16)], mx.cpu())

@@ -24,7 +24,7 @@ from runtime.models.chain import Chain
 from runtime.models.heads import head_block
 from runtime.models.network import Model, build_model, start_weights
 from runtime.models.taps import Tap, tapped, taps
-from runtime.plan.types import Size, Step
+from runtime.plan.types import Component, Size
 from runtime.system.cache.disk import FeatureCache
 
 Array = npt.NDArray[np.float32]
@@ -54,8 +54,8 @@ class Pyramid(gluon.HybridBlock):  # type: ignore[misc]
 
 
 def model_of(name: tuple[str, str]) -> Model:
-    base = Step(name[0], {"name": name[1], "weights": None})
-    layers = [Step("dense", {"units": "classes"})]
+    base = Component(name[0], {"name": name[1], "weights": None})
+    layers = [Component("dense", {"units": "classes"})]
     model = build_model(base, layers, Size.square(SIDE), partial(head_block, outputs={"classes": 3}))
     start_weights(model, base, 1, mx.cpu())
     return model

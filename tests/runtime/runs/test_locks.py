@@ -22,7 +22,7 @@ from runtime.data import fingerprints as origins
 from runtime.data.content_hashes import set_hashes
 from runtime.runs.lock.facts import contents
 from runtime.runs.lock.file import LOCK, Facts, lock_of, lock_text, read_lock
-from runtime.system.cpu import hold_at, instructions
+from runtime.system.cpu import instructions, limit_instructions
 from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.training.events import StageStarted
 from runtime.training.settings import RunSettings
@@ -397,11 +397,11 @@ def test_what_holds_the_instructions_at_a_level(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("DNNL_MAX_CPU_ISA", "ALL")
     most = instructions()
     for level in (None, 7, "", "mmx", most, "avx512_core"):
-        hold_at(level)
+        limit_instructions(level)
         assert os.environ["DNNL_MAX_CPU_ISA"] == "ALL", level
-    hold_at("sse41")
+    limit_instructions("sse41")
     assert (instructions(), os.environ["DNNL_MAX_CPU_ISA"]) == ("sse41", "SSE41")
-    hold_at(most)
+    limit_instructions(most)
     assert instructions() == "sse41"
 
 

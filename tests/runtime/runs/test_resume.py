@@ -23,11 +23,11 @@ from runtime.runs.checkpoints import digest_of, newest
 from runtime.runs.folder import locked
 from runtime.runs.lock.facts import keep_lock
 from runtime.runs.lock.file import LOCK, read_lock
-from runtime.runs.manifest import how_it_began
+from runtime.runs.manifest import read_manifest
 from runtime.runs.resume import Resume, differences
 from runtime.runs.writer import ResumableError
 from runtime.training.events import Resumed, StageFinished, StepFinished
-from runtime.training.settings import Due, Interval, RunSettings
+from runtime.training.settings import CheckpointSchedule, Interval, RunSettings
 from runtime.training.stage import Interrupted
 from runtime.training.state import TrainState
 from runtime.weights.params_file import read_params
@@ -421,7 +421,7 @@ def test_a_longer_run_goes_on_with_the_recipe_that_made_it_longer(photos: Path, 
     settings = RunSettings(workers=0)
     result = run(prepare(longer, [SET[1]]), settings, None, resume=Resume(out, extend=True))[1]
     assert result["stages"][0]["epochs_done"] == 3
-    began = how_it_began(out)
+    began = read_manifest(out)
     assert (began.recipe, began.settings, len(began.resumed)) == (str(longer), (SET[1],), 1)
     lock = read_lock(out / LOCK).facts
     changed = [name for section, name in lock if section == "resumed"]
@@ -638,7 +638,7 @@ def test_wrong_intervals(text: str) -> None:
 
 def test_minutes_pass_by_the_clock() -> None:
     now = 100.0
-    due = Due(Interval(60, "seconds"), lambda: now)
+    due = CheckpointSchedule(Interval(60, "seconds"), lambda: now)
     state = TrainState()
     assert not due(state)
     now = 160.0
@@ -648,11 +648,11 @@ def test_minutes_pass_by_the_clock() -> None:
 
 
 def test_steps_and_epochs_count_from_the_last_one() -> None:
-    due = Due(Interval(3, "steps"), time.monotonic)
+    due = CheckpointSchedule(Interval(3, "steps"), time.monotonic)
     assert [due(TrainState(step=step)) for step in (1, 2, 3, 4)] == [False, False, True, True]
     due.taken(TrainState(step=4))
     assert [due(TrainState(step=step)) for step in (6, 7)] == [False, True]
     assert [due(TrainState(stage=1, step=step)) for step in (2, 3)] == [False, True]
-    due = Due(Interval(2, "epochs"), time.monotonic)
+    due = CheckpointSchedule(Interval(2, "epochs"), time.monotonic)
     assert [due(TrainState(epoch=epoch)) for epoch in (1, 2)] == [False, True]
     assert not due(TrainState(epoch=2, losses=[0.5]))

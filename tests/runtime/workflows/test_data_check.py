@@ -26,7 +26,7 @@ from runtime.tasks.classification.suspects import suspects
 from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.data_check.near_duplicates import near_pairs
-from runtime.workflows.data_check.thumbnails import look_at
+from runtime.workflows.data_check.thumbnails import thumbnail_of
 
 HOSTILE = "<script>alert(1) & 'tulips'"
 
@@ -210,7 +210,7 @@ def test_copies_in_another_format_or_size_are_found(name: str, ending: str, tmp_
         image.save(tmp_path / f"{number:02}.{ending}")
         RESAVED[name](image, tmp_path / f"copy{number:02}")
     files = sorted(tmp_path.iterdir())
-    pairs = near_pairs([look_at(file) for file in files])
+    pairs = near_pairs([thumbnail_of(file) for file in files])
     assert [(files[one].stem, files[other].stem) for one, other in pairs] == [
         (f"{number:02}", f"copy{number:02}") for number in range(12)
     ]
@@ -223,8 +223,8 @@ def test_thousands_of_copies_of_one_picture_are_one_group() -> None:
         return rng.integers(1, 255, (40, 40, 3)).astype(np.uint8)
 
     one, count = noise(), 1600
-    copies = [look_at(one + rng.integers(0, 2, one.shape).astype(np.uint8)) for _ in range(count)]
-    pairs = near_pairs([*copies, *(look_at(noise()) for _ in range(count))])
+    copies = [thumbnail_of(one + rng.integers(0, 2, one.shape).astype(np.uint8)) for _ in range(count)]
+    pairs = near_pairs([*copies, *(thumbnail_of(noise()) for _ in range(count))])
     assert len(pairs) < 20 * count
     linked = {0}
     for _ in range(20):
@@ -233,11 +233,11 @@ def test_thousands_of_copies_of_one_picture_are_one_group() -> None:
 
 
 def test_digits_look_alike_and_are_no_copies() -> None:
-    looks = [look_at(sample.image) for sample in digits().samples[:600]]
+    looks = [thumbnail_of(sample.image) for sample in digits().samples[:600]]
     assert near_pairs(looks) == []
     again = np.clip(np.asarray(digits().samples[7].image, int) + 4, 0, 255).astype(np.uint8)
     for copy in (again, again[:, ::-1]):
-        assert near_pairs([*looks, look_at(copy)]) == [(7, len(looks))]
+        assert near_pairs([*looks, thumbnail_of(copy)]) == [(7, len(looks))]
 
 
 def test_planted_wrong_labels_are_found() -> None:

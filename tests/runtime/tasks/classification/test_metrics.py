@@ -15,7 +15,7 @@ import pytest
 from paths import ROOT, TESTS
 from sklearn import metrics as reference
 
-from runtime.plan.types import Step
+from runtime.plan.types import Component
 from runtime.tasks.classification import metrics
 from runtime.tasks.classification.targets import ClassFacts
 from runtime.tasks.classification.task import CLASSIFICATION
@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 
 def report(scores: Any, labels: Any, classes: Sequence[str]) -> metrics.Report:
     evaluator = CLASSIFICATION.evaluator(
-        ClassFacts(tuple(classes), {}), Step("cross_entropy", {"label_smoothing": 0.1})
+        ClassFacts(tuple(classes), {}), Component("cross_entropy", {"label_smoothing": 0.1})
     )
     evaluator.update(scores, labels)
     return evaluator.report()

@@ -24,7 +24,7 @@ from recipe_lang.problem import RecipeError
 from runtime.backend.blocks import LossBlock
 from runtime.backend.mx import autograd, nd
 from runtime.data.listing import Listing, Sample
-from runtime.plan.types import Step
+from runtime.plan.types import Component
 from runtime.tasks.regression import targets
 from runtime.tasks.regression.losses import LOSSES
 from runtime.tasks.regression.targets import NumberFacts
@@ -34,7 +34,7 @@ from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run
 
 FACTS = NumberFacts(("a", "b"), (10.0, -3.0), (2.0, 0.5))
-HUBER = Step("huber", {"delta": 1.0})
+HUBER = Component("huber", {"delta": 1.0})
 ARGS: dict[str, dict[str, float]] = {"huber": {"delta": 0.7}, "l2": {}, "l1": {}}
 
 

@@ -200,7 +200,7 @@ def _advised(
         other = "all" if '"all.csv"' in text else "test"
         files = {"train": "1.jpg", "test": "1.jpg" if other == "all" else "2.jpg"} if shared else {}
         listings = {name: Listing((Sample("1", 0, Path(file)),), ("roses", "tulips")) for name, file in files.items()}
-        each = 60_000_000 * plan.data.size**2 // 224**2  # bytes; the machine is a small one
+        each = 60_000_000 * plan.data.size.pixels // 224**2  # bytes; the machine is a small one
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("runtime.compile.data_advice.room", lambda: 8 * 10**9)
             advice = plan_advice(recipe, plan, listings, MemoryEstimate(500_000_000, each))

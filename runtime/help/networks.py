@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from runtime.help.text_page import Code, Page, Prose
 from runtime.models.catalog import BASES, EXCLUDED, ZOOS, ZooRow
 from runtime.models.packaged import PACKAGED
+from runtime.models.timm.catalog import TIMM
 
 
 def names(zoo: str) -> tuple[str, ...]:
@@ -16,7 +17,7 @@ def names(zoo: str) -> tuple[str, ...]:
 
 def all_names() -> set[str]:
     """Return the names of all networks, those that do not work included."""
-    return {*PACKAGED, *(name for zoo in (*ZOOS.values(), *EXCLUDED.values()) for name in zoo)}
+    return {*PACKAGED, *TIMM, *(name for zoo in (*ZOOS.values(), *EXCLUDED.values()) for name in zoo)}
 
 
 def with_part(part: str) -> list[str]:
@@ -41,6 +42,10 @@ def pages(name: str) -> Iterator[Page]:
             f"Made for images of {base.size}px; takes {base.sizes()}. Its weights are in the package {base.package}."
         )
         yield _page(name, "a packaged network", facts, base.parts, [f'base = packaged("{name}")'])
+    if name in TIMM:
+        timm = TIMM[name]
+        facts = f"Made for images of {timm.native}px; takes {timm.sizes()}. Licence of its weights: {timm.licence}."
+        yield _page(name, "a network of timm", facts, timm.parts, [f'base = timm("{name}")'])
     zoos = [zoo for zoo in ZOOS if name in ZOOS[zoo]]
     if zoos:
         row = ZOOS[zoos[0]][name]

@@ -18,6 +18,7 @@ from typing import Final
 
 from runtime.models.base import Normalization
 from runtime.models.packaged import PACKAGED, PackagedBase
+from runtime.models.timm.catalog import TIMM, TimmRow
 
 _IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CIFAR: Final = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
@@ -142,7 +143,9 @@ ZOOS: Final[Mapping[str, Mapping[str, ZooRow]]] = MappingProxyType(
 )
 """The working classifiers by zoo ("gluoncv"; "gluon" is `mxnet.gluon.model_zoo.vision`) and name."""
 
-BASES: Final[Mapping[str, Mapping[str, PackagedBase | ZooRow]]] = MappingProxyType({"packaged": PACKAGED, **ZOOS})
+BASES: Final[Mapping[str, Mapping[str, PackagedBase | TimmRow | ZooRow]]] = MappingProxyType(
+    {"packaged": PACKAGED, "timm": TIMM, **ZOOS}
+)
 """All bases, by the word of a recipe for their kind and by name."""
 
 _INT8: Final = "its weights are 8-bit integers: it can predict, but not be trained"

@@ -18,11 +18,12 @@ from recipe_lang.problem import RecipeError
 from runtime.backend.blocks import sequence
 from runtime.backend.freezing import dropouts
 from runtime.backend.mx import array, mx, nd
-from runtime.models import efficientnet_lite
-from runtime.models import zoo as families
+from runtime.models import efficientnet_lite, zoo
 from runtime.models.base import Base
+from runtime.models.catalog import ZOOS
 from runtime.models.heads import LAYERS
 from runtime.models.problems import HeadDoesNotFit
+from runtime.models.timm import network as timm
 from runtime.models.weights_sources import source_of
 from runtime.plan.types import Component, NetFacts, Parameter, Size
 from runtime.system.random import generator
@@ -42,7 +43,7 @@ class Model:
     parts: Mapping[str, Any]
     parameters: Mapping[str, Any]
     base: Base
-    zoo_net: Any  # the zoo's own network that the parts were cut from; None for a packaged base
+    whole: Any  # the network with its classifier that the parts were cut from; None for a packaged base
     size: Size
 
     def facts(self) -> NetFacts:
@@ -94,12 +95,7 @@ def build_model(
     Raises:
         RecipeError: the head does not fit the base.
     """
-    zoo_net = None
-    if base.name == "packaged":
-        cut = efficientnet_lite.build(base.args["name"], size)
-    else:
-        zoo_net = families.build(base.name, base.args["name"])
-        cut = families.split(zoo_net, base.name, base.args["name"])
+    cut, whole = _BUILDERS[base.name](base, size)
     blocks = {f"base.{name}": block for name, block in cut.parts}
     blocks["head"] = head(cut, layers)
     _infer_shapes(list(blocks.values()), layers, size)
@@ -108,7 +104,29 @@ def build_model(
         for part, block in blocks.items()
         for name, parameter in block._collect_params_with_prefix().items()
     }
-    return Model(blocks, parameters, cut, zoo_net, size)
+    return Model(blocks, parameters, cut, whole, size)
+
+
+def _packaged(base: Component, size: Size) -> tuple[Base, None]:
+    return efficientnet_lite.build(base.args["name"], size), None
+
+
+def _timm(base: Component, size: Size) -> tuple[Base, Any]:
+    whole = timm.build(base.args["name"], size)
+    return timm.split(whole, base.args["name"]), whole
+
+
+def _zoo(base: Component, size: Size) -> tuple[Base, Any]:  # noqa: ARG001 - its networks are the same for all
+    whole = zoo.build(base.name, base.args["name"])
+    return zoo.split(whole, base.name, base.args["name"]), whole
+
+
+_BUILDERS: Mapping[str, Callable[[Component, Size], tuple[Base, Any]]] = {
+    "packaged": _packaged,
+    "timm": _timm,
+    **dict.fromkeys(ZOOS, _zoo),
+}
+"""What builds the base of each kind, and the whole network that it was cut from, where there is one."""
 
 
 def check_weights(base: Component) -> None:
@@ -129,7 +147,7 @@ def start_weights(model: Model, base: Component, seed: int, context: Any) -> Non
     for name, parameter in model.parameters.items():
         parameter.initialize(init=mx.init.Zero(), ctx=context, force_reinit=True)
         parameter.set_data(array(_first_value(name, parameter, seed)))
-    source_of(base.args["weights"]).load(base, model.base, model.zoo_net)
+    source_of(base.args["weights"]).load(base, model.base, model.whole)
 
 
 def units(model: Model) -> list[Any]:

@@ -16,6 +16,7 @@ from runtime.backend.blocks import sequence
 from runtime.backend.mx import mx
 from runtime.models.base import Base
 from runtime.models.chain import Chain
+from runtime.plan.types import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class Tap:
     channels: int
 
 
-def taps(base: Base, side: int) -> Mapping[str, Tap]:
-    """Return the taps of a base for square images of `side` pixels, from the input on.
+def taps(base: Base, size: Size) -> Mapping[str, Tap]:
+    """Return the taps of a base for images of a size, from the input on.
 
     Those are the parts and the layers inside them, as far as they give a map of several cells: the last part of vgg
     gives a vector, that of mobilenetv3 pools. The parts of hrnet give all their branches in one map, those of dla the
@@ -42,9 +43,9 @@ def taps(base: Base, side: int) -> Mapping[str, Tap]:
             value = layer(value)
             names.append(name)
             outputs.append(value)
-    _, shapes, _ = mx.sym.Group(outputs).infer_shape(data=(1, 3, side, side))
+    _, shapes, _ = mx.sym.Group(outputs).infer_shape(data=(1, 3, *size))
     return {
-        name: Tap(name, 2 ** round(math.log2(side / shape[2])), shape[1])
+        name: Tap(name, 2 ** round(math.log2(size.height / shape[2])), shape[1])
         for name, shape in zip(names, shapes, strict=True)
         if len(shape) == 4 and shape[2] > 1
     }

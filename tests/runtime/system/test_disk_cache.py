@@ -87,7 +87,7 @@ def test_cold_and_warm_and_without_the_cache_give_the_same_bits(
     cold, computed = trained(recipe, tmp_path / "cold")
     assert computed > 0
     opened: list[Any] = []
-    monkeypatch.setattr("runtime.data.loader.open_rgb", opened.append)
+    monkeypatch.setattr("runtime.data.decoded.open_grey_or_rgb", opened.append)
     monkeypatch.setattr("runtime.data.images._opened", opened.append)
     warm, computed = trained(recipe, tmp_path / "warm")
     assert (computed, opened) == (0, [])
@@ -170,7 +170,7 @@ def test_evaluate_takes_what_the_run_left(photos: Path, tmp_path: Path, monkeypa
     recipe = write_recipe(tmp_path / "r.ftr", photos, STAGES)
     _, result = run(prepare(recipe), RunSettings(), tmp_path / "run")
     plain = evaluate(load(tmp_path / "run"), device_context("cpu"), 0, cache=False)[1]
-    monkeypatch.setattr("runtime.data.loader.open_rgb", None)
+    monkeypatch.setattr("runtime.data.decoded.open_grey_or_rgb", None)
     found = evaluate(load(tmp_path / "run"), device_context("cpu"), 0)[1]
     assert found.values == plain.values
     assert found.values["loss"] == result["test"]["loss"]

@@ -36,7 +36,7 @@ def move_by_sign(at: Any, w: Any, grad: Any, m: Any, *, keep: float) -> None:
     w -= at.lr * m.sign()
 
 
-def filled(base: Any, cut: Any, zoo_net: Any) -> None:
+def filled(base: Any, cut: Any, whole: Any) -> None:
     for _, part in cut.parts:
         for parameter in part.collect_params().values():
             parameter.set_data(parameter.data() * 0 + base.args["weights"].args["number"])

@@ -57,7 +57,8 @@ def take_steps(case: Case, kind: str) -> None:
     from runtime.features.prefix import one_by_one
     from runtime.models.heads import head_block
     from runtime.models.network import build_model, start_weights, units
-    from runtime.plan.types import Component, Size
+    from runtime.plan.size import Size
+    from runtime.plan.types import Component
     from runtime.tasks.classification.losses import cross_entropy
 
     base = Component(case["zoo"], {"name": case["net"], "weights": None})

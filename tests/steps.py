@@ -10,7 +10,8 @@ from PIL import Image
 
 from runtime.data.transforms.catalog import TRANSFORMS, Pipeline
 from runtime.data.transforms.changes import Change, changed, moved
-from runtime.plan.types import Component, Size
+from runtime.plan.size import Size
+from runtime.plan.types import Component
 
 
 def step(name: str, *given: Any, **named: Any) -> Component:

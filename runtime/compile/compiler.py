@@ -19,6 +19,7 @@ from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.data.transforms.row import Sides
 from runtime.data.transforms.views import is_idle, view_count
 from runtime.models.weights_sources import source_of
+from runtime.plan.size import Size
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.types import (
     ClaimPlan,
@@ -29,7 +30,6 @@ from runtime.plan.types import (
     NetFacts,
     PartPlan,
     Plan,
-    Size,
     StagePlan,
     StopPlan,
     trained_names,

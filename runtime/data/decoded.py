@@ -23,7 +23,8 @@ from runtime.data.listing import ImageRef
 from runtime.data.transforms.catalog import Pipeline
 from runtime.data.transforms.changes import Change, changed
 from runtime.data.transforms.views import view_count
-from runtime.plan.types import Component, Plan, Size
+from runtime.plan.size import Size
+from runtime.plan.types import Component, Plan
 from runtime.system.spill import Budget
 
 MEMORY_BYTES = 2**30

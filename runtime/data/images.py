@@ -25,7 +25,8 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from runtime.data.formats import FORMATS, HEIF
 from runtime.data.listing import ImageRef, Pixels, Sample
 from runtime.data.transforms.catalog import TRANSFORMS
-from runtime.plan.types import Component, Size
+from runtime.plan.size import Size
+from runtime.plan.types import Component
 from runtime.system.prefetch import in_order
 
 _LONGEST = 200  # times as long as wide: at 224 px on the shorter side 10 million pixels

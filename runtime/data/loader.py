@@ -23,7 +23,7 @@ from runtime.data.listing import Pixels, Sample
 from runtime.data.problems import UnequalSizes, UnreadableImages
 from runtime.data.transforms.catalog import Pipeline
 from runtime.data.transforms.changes import Change, changed
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 from runtime.system.prefetch import in_order
 from runtime.system.random import derive_each
 

@@ -33,7 +33,8 @@ from runtime.data.transforms.catalog import Pipeline
 from runtime.data.transforms.changes import Change
 from runtime.data.transforms.views import View, chosen
 from runtime.data.verified import VerifiedImages
-from runtime.plan.types import Component, DataPlan, Size, StagePlan
+from runtime.plan.size import Size
+from runtime.plan.types import Component, DataPlan, StagePlan
 from runtime.system.random import generator
 
 _SETS = ("train", "valid", "test")

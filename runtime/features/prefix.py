@@ -33,7 +33,7 @@ from runtime.backend.mx import array, mx, nd
 from runtime.data.fingerprints import pixels_key
 from runtime.features.store import KINDS, Key, Shapes, Table, row_bytes, whole_budget
 from runtime.models.chain import Chain
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 from runtime.system.cache.disk import CachedRows, FeatureCache
 from runtime.system.spill import Budget
 

@@ -21,7 +21,7 @@ from recipe_lang.problem import RecipeError
 from runtime.backend.mx import nn
 from runtime.models.base import Base
 from runtime.models.packaged import PACKAGED, packaged_file
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 from runtime.weights.assign import Parameter, fill, fits
 from runtime.weights.params_file import check_sha256
 from runtime.weights.problems import WeightsDoNotFit

@@ -25,7 +25,8 @@ from runtime.models.heads import LAYERS
 from runtime.models.problems import HeadDoesNotFit
 from runtime.models.timm import network as timm
 from runtime.models.weights_sources import source_of
-from runtime.plan.types import Component, NetFacts, Parameter, Size
+from runtime.plan.size import Size
+from runtime.plan.types import Component, NetFacts, Parameter
 from runtime.system.random import generator
 from runtime.weights.assign import fill, fits
 from runtime.weights.problems import WeightsDoNotFit

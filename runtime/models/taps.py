@@ -16,7 +16,7 @@ from runtime.backend.blocks import sequence
 from runtime.backend.mx import mx
 from runtime.models.base import Base
 from runtime.models.chain import Chain
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from fnmatch import fnmatchcase
 from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from recipe_lang.check.checked import Metric, Selection
 from recipe_lang.source import Span
 from recipe_lang.words import counted
+from runtime.plan.size import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,36 +27,6 @@ class Component:
     name: str
     args: Mapping[str, Any]
     place: Span | None = field(default=None, compare=False)
-
-
-class Size(NamedTuple):
-    """Height and width in pixels."""
-
-    height: int
-    width: int
-
-    @classmethod
-    def square(cls, side: int) -> Size:
-        """Return the size of a square."""
-        return cls(side, side)
-
-    @property
-    def plain(self) -> int | list[int]:
-        """A square's side, or height and width: how files and identities say it."""
-        return self.height if self.height == self.width else [*self]
-
-    @property
-    def pixels(self) -> int:
-        """How many there are."""
-        return self.height * self.width
-
-    @property
-    def short(self) -> str:
-        """`224px`, or `320 x 224px`, the width first as people say it."""
-        return f"{self.height if self.height == self.width else self}px"
-
-    def __str__(self) -> str:
-        return f"{self.width} x {self.height}"
 
 
 class Length(int):

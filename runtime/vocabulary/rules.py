@@ -15,7 +15,7 @@ from runtime.data.sources.catalog import SOURCES
 from runtime.data.targets import CLASS, NUMBERS
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.plan.schedules import SCHEDULES
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 from runtime.tasks.catalog import METRICS, TASKS, task_of
 from runtime.tasks.protocol import Task
 from runtime.vocabulary.models import accepts, native_size, size_text

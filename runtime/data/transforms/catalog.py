@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from runtime.data.transforms import color, geometry, reading
 from runtime.data.transforms.changes import Change
 from runtime.data.transforms.row import Transform
-from runtime.plan.types import Component, Size
+from runtime.plan.size import Size
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from runtime.plan.types import Component
 
 _ROWS = (
     reading.FLATTEN_ALPHA,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 
 if TYPE_CHECKING:  # a recipe is checked without Pillow and NumPy
     import numpy as np

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from recipe_lang.check.vocabulary import Arg, Either, Entry, NothingType, Number
 from runtime.data.transforms.changes import Change, Enhancement, enhanced, hue_shifted, lit
 from runtime.data.transforms.row import Args, Transform
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 
 if TYPE_CHECKING:
     import numpy as np

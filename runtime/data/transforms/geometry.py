@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from recipe_lang.check.vocabulary import Arg, Either, Entry, NothingType, Number, RangeOf, Word
 from runtime.data.transforms.changes import Change, Crop, Mirror, Pad, Resize
 from runtime.data.transforms.row import Args, Sides, Transform
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 
 if TYPE_CHECKING:
     import numpy as np

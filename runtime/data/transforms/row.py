@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from recipe_lang.check.vocabulary import Entry
 from runtime.data.transforms.changes import Change
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 
 if TYPE_CHECKING:
     import numpy as np

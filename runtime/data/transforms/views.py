@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.checked import CallValue
 from runtime.data.transforms.catalog import TRANSFORMS
-from runtime.plan.types import Component
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from runtime.plan.types import Component
 
 # The outcome of each flip, in order, empty where nothing is random; or, where outcomes have no end, the seed of one.
 View = tuple[bool, ...] | int

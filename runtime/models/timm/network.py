@@ -15,7 +15,7 @@ from typing import Any
 from runtime.backend.mx import nn
 from runtime.models.base import Base
 from runtime.models.timm.catalog import TIMM
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 
 Block = Any
 

@@ -11,7 +11,7 @@ from typing import Any
 from runtime.backend.blocks import sequence
 from runtime.backend.mx import gluon, nn
 from runtime.models.timm.layers import ConvNormAct, SqueezeExcite
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 
 _STEM = 32
 

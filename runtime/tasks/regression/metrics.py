@@ -52,7 +52,7 @@ METRICS: Mapping[str, Metric] = {
     ),
 }
 
-_SHARED = ("mae", "rmse", "r2", "spearman")
+_OF_TARGETS = tuple(name for name in METRICS if name != "loss")  # fields of a `TargetRow`
 _TABLES = 4  # targets that get a table of their own
 _ROWS = 10
 
@@ -103,11 +103,11 @@ class Report:
         rows: list[tuple[str | Cell, ...]] = [
             (
                 printable(row.name),
-                *(_shown(value) for value in (row.mae, row.rmse, row.r2, row.spearman, row.mean_error)),
+                *(_shown(getattr(row, name)) for name in (*_OF_TARGETS, "mean_error")),
             )
             for row in self.targets
         ]
-        yield Table("by target", ("target", "mae", "rmse", "r2", "spearman", "mean error"), tuple(rows))
+        yield Table("by target", ("target", *_OF_TARGETS, "mean error"), tuple(rows))
         for target in self.targets[:_TABLES] if len(self.targets) <= _TABLES else ():
             own = [row for row in self.by_value if row.target == target.name]
             yield Table(
@@ -169,7 +169,7 @@ class NumberEvaluator:
             rows.append(_row(name, outputs[:, column], targets[:, column]))
             by_value += _by_value(name, outputs[:, column], targets[:, column])
         losses = np.concatenate(self._losses).tolist()
-        values = {metric: fsum(getattr(row, metric) for row in rows) / len(rows) for metric in _SHARED}
+        values = {metric: fsum(getattr(row, metric) for row in rows) / len(rows) for metric in _OF_TARGETS}
         return Report({"loss": fsum(losses) / len(losses), **values}, len(targets), tuple(rows), tuple(by_value))
 
 

@@ -18,7 +18,8 @@ from runtime.data.listing import ImageRef, Listing, Sample
 from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import PassedOver
 from runtime.data.tally import Tally, dark
-from runtime.plan.types import Component, Size
+from runtime.plan.size import Size
+from runtime.plan.types import Component
 from runtime.system.cache.disk import FeatureCache
 from runtime.tasks.classification.targets import UNEQUAL
 from runtime.tasks.protocol import Task, counts

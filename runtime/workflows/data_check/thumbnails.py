@@ -14,7 +14,7 @@ from PIL import Image
 
 from runtime.data.images import USUAL, ImageError, Reading, Traits, open_small
 from runtime.data.listing import ImageRef, Pixels, Sample
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 from runtime.system.prefetch import in_order
 
 SIDE = 32  # of the small picture that is compared; the brightness of an image, squeezed into a square

@@ -27,7 +27,7 @@ from runtime.data.sources.files import TABLE_ENDINGS, folders_in, innermost, is_
 from runtime.data.sources.set_names import ROLES, classes_within, folders_within, role_of, sets_among, sets_within
 from runtime.data.sources.skipped import ending_of, passed_line
 from runtime.data.tally import Tally
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 from runtime.system.prefetch import in_order
 from runtime.tasks.classification.targets import align
 from runtime.vocabulary import VOCABULARY

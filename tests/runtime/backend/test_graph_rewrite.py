@@ -19,7 +19,8 @@ from runtime.features.prefix import joined, one_by_one
 from runtime.models.catalog import ZOOS
 from runtime.models.heads import head_block
 from runtime.models.network import Model, build_model, start_weights, units
-from runtime.plan.types import Component, Size
+from runtime.plan.size import Size
+from runtime.plan.types import Component
 
 SLOW = ("senet_154", "residualattentionnet56", "xception", "darknet53", "inceptionv3")  # seconds each, nothing new
 SMALLEST = [(zoo, name) for zoo, name in chosen("", smallest_per_family=True) if zoo == "gluoncv" and name not in SLOW]

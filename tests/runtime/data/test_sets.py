@@ -35,7 +35,7 @@ from runtime.data.sets import (
 from runtime.data.sources.catalog import SOURCES
 from runtime.data.sources.files import folder
 from runtime.data.transforms.views import View
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 from runtime.system.spill import Budget
 from runtime.tasks.classification.targets import class_counts
 from runtime.tasks.classification.task import CLASSIFICATION

@@ -22,7 +22,8 @@ from runtime.features.store import Key
 from runtime.models.chain import Chain
 from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights, units
-from runtime.plan.types import Component, Size
+from runtime.plan.size import Size
+from runtime.plan.types import Component
 from runtime.runs.folder import read_json
 from runtime.runs.trained import evaluate, load
 from runtime.system.cache.disk import FeatureCache

@@ -17,7 +17,7 @@ from runtime.backend.mx import autograd, gluon, mx, nd, nn
 from runtime.models import efficientnet_lite, packaged
 from runtime.models.efficientnet_lite import ConvNorm, build, load_packaged
 from runtime.models.packaged import PACKAGED, packaged_file
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 from runtime.system.installation import install_command
 from runtime.weights.params_file import sha256_of
 

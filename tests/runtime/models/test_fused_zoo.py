@@ -16,7 +16,8 @@ from runtime.models.catalog import ZOOS
 from runtime.models.chain import Chain
 from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights, units
-from runtime.plan.types import Component, Size
+from runtime.plan.size import Size
+from runtime.plan.types import Component
 
 BATCH = 2
 SMALLEST = [pair for pair in chosen("", smallest_per_family=True) if pair[0] == "gluoncv"]

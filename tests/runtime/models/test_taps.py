@@ -24,7 +24,8 @@ from runtime.models.chain import Chain
 from runtime.models.heads import head_block
 from runtime.models.network import Model, build_model, start_weights
 from runtime.models.taps import Tap, tapped, taps
-from runtime.plan.types import Component, Size
+from runtime.plan.size import Size
+from runtime.plan.types import Component
 from runtime.system.cache.disk import FeatureCache
 
 Array = npt.NDArray[np.float32]

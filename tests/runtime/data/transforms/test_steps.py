@@ -13,7 +13,7 @@ from steps import Made, made, step
 
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.data.transforms.changes import Recolor, changed, moved
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 from runtime.vocabulary import VOCABULARY
 
 

@@ -10,7 +10,7 @@ from random_weights import random_images, random_weights
 from runtime.backend.mx import nd
 from runtime.models.timm.catalog import TIMM
 from runtime.models.timm.network import build, split, timm_names
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 
 OUTPUTS = dict(np.load(TESTS / "fixtures" / "timm_outputs.npz"))
 CASES = [tuple(key.split("/")) for key in OUTPUTS]

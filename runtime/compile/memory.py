@@ -18,7 +18,7 @@ from runtime.data import decoded
 from runtime.data.decoded import read_again
 from runtime.features.inputs import kept_rows
 from runtime.features.store import MEMORY_BYTES
-from runtime.models.network import Model, frozen_units, units
+from runtime.models.network import Model, frozen_units
 from runtime.plan.types import Plan, StagePlan
 from runtime.system.memory import resident
 from runtime.training.optimizers import OPTIMIZERS
@@ -75,11 +75,8 @@ def _stage_need(model: Model, plan: Plan, stage: StagePlan, largest: int, held: 
 
 def _outputs(model: Model) -> tuple[int, list[float]]:
     """Return how many numbers the largest layer gives for an image, and how many each unit holds when it trains."""
-    whole = mx.sym.var("data")
-    ends = []
-    for unit in units(model):
-        whole = unit(whole)
-        ends.append(whole.list_outputs()[-1])
+    outputs = model.chain.outputs(mx.sym.var("data"))[1:]
+    ends, whole = [each.list_outputs()[-1] for each in outputs], outputs[-1]
     inner = whole.get_internals()
     _, shapes, _ = inner.infer_shape(data=(2, 3, *model.size))
     names = inner.list_outputs()

@@ -23,3 +23,4 @@ class Base:
     parts: tuple[tuple[str, HybridBlock], ...]
     tail: HybridBlock
     features: int
+    maps: tuple[int, ...] = ()  # channels of the maps that a head over several takes, the finest first

@@ -46,6 +46,14 @@ class Chain:
         """
         return _Chained(self.blocks[begin:end], range(begin, end), self.taps)
 
+    def outputs(self, value: Any) -> list[Any]:
+        """Return the value at each place, given the input, which is the first."""
+        found = [value]
+        for block in self.blocks:
+            joins = self.taps and len(found) - 1 == self.taps[-1]
+            found.append(block(*(found[tap] for tap in self.taps)) if joins else block(found[-1]))
+        return found
+
     def _held(self, place: int) -> tuple[int, ...]:
         if not self.taps or place > self.taps[-1]:
             return ()

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 class Layer:
     """A layer: its row, and what makes Gluon blocks of the recipe's arguments.
 
-    `pools` is whether it takes maps of features, so that it stands in place of the pooling of the zoo.
+    `pools` is whether it takes maps of features, so that it stands in place of the pooling of the zoo. One that takes
+    several maps says with `finest` from which stride on: it is the whole head, and `build` gets the channels of its
+    maps as `maps`, the finest first; the coarsest has a stride of 32 pixels. `outputs` is the argument with the number
+    of outputs, of a layer that can end a head.
     """
 
     entry: Entry
     build: Callable[[Mapping[str, Any]], list[Any]]
     pools: bool = False
+    finest: Callable[[Mapping[str, Any]], int] | None = None
+    outputs: str = ""
 
 
 def _nn() -> Any:
@@ -30,7 +35,14 @@ def _nn() -> Any:
     return nn
 
 
+def _fpn(args: Mapping[str, Any]) -> Any:
+    from runtime.models.pyramid import FeaturePyramid
+
+    return FeaturePyramid(args["maps"], args["channels"], args["outputs"])
+
+
 _COUNTS = {"classes": "The number of classes in the data.", "targets": "The number of targets in the data."}
+_STRIDES = {f"stride{cells}": f"A cell for {cells} x {cells} pixels." for cells in (2, 4, 8, 16)}
 _LAYERS = (
     Layer(
         Entry(
@@ -86,6 +98,31 @@ _LAYERS = (
             ),
         ),
         lambda args: [_nn().Dense(args["units"])],
+        outputs="units",
+    ),
+    Layer(
+        Entry(
+            "fpn",
+            "A feature pyramid over the maps of strides 32 to `finest`; scores of each class at the finest.",
+            (
+                Arg("outputs", Either((Word(_COUNTS), Number(1, 65536, whole=True))), "Number of outputs.", "classes"),
+                Arg("channels", Number(1, 4096, whole=True), "Width of the pyramid.", 64),
+                Arg(
+                    "finest",
+                    Word({f"stride{n}": f"One cell for {n} x {n} pixels." for n in (2, 4, 8, 16)}),
+                    "Map at which it ends.",
+                    "stride8",
+                ),
+            ),
+            source="Lin et al., arXiv 1612.03144; sums of Kirillov et al., arXiv 1901.02446",
+            examples=(
+                "task = segmentation\nhead = [fpn]",
+                "task = segmentation\nhead = [fpn(outputs = classes, channels = 24, finest = stride2)]",
+            ),
+        ),
+        lambda args: [_fpn(args)],
+        finest=lambda args: int(args["finest"].removeprefix("stride")),
+        outputs="outputs",
     ),
     Layer(
         Entry("relu", "max(0, x).", examples=("head = [dense(256), relu, dense(classes)]",)),
@@ -108,8 +145,12 @@ LAYERS: Mapping[str, Layer] = {layer.entry.name: layer for layer in _LAYERS}
 def head_block(base: Any, layers: Sequence[Component], outputs: Mapping[str, int]) -> Any:
     """Return the layers of a head as one block behind a base, with its pooling unless a layer pools.
 
-    `outputs` are the numbers that words stand for: `dense(classes)`.
+    `outputs` are the numbers that words stand for: `dense(classes)`. A layer over several maps is the whole head.
     """
+    if LAYERS[layers[0].name].finest:
+        args = {name: outputs.get(value, value) for name, value in layers[0].args.items()}
+        (block,) = LAYERS[layers[0].name].build({**args, "maps": base.maps})
+        return block
     head = _nn().HybridSequential(prefix="head_")
     if not LAYERS[layers[0].name].pools:
         head.add(base.tail)

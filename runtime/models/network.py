@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,10 @@ from runtime.backend.mx import array, mx, nd
 from runtime.models import efficientnet_lite, zoo
 from runtime.models.base import Base
 from runtime.models.catalog import ZOOS
+from runtime.models.chain import Chain
 from runtime.models.heads import LAYERS
 from runtime.models.problems import HeadDoesNotFit
+from runtime.models.taps import pyramid
 from runtime.models.timm import network as timm
 from runtime.models.weights_sources import source_of
 from runtime.plan.size import Size
@@ -46,6 +48,19 @@ class Model:
     base: Base
     whole: Any  # the network with its classifier that the parts were cut from; None for a packaged base
     size: Size
+    taps: tuple[int, ...] = ()  # how many units lie before each map that the head takes; none: it takes the last alone
+
+    @property
+    def chain(self) -> Chain:
+        """The units, in the order in which they run, and which of their outputs the head takes."""
+        return Chain(units(self), self.taps)
+
+    @property
+    def net(self) -> Any:
+        """The whole network as one block."""
+        if self.taps:
+            return self.chain.net(0, len(units(self)))
+        return sequence(list(self.parts.values()))
 
     def facts(self) -> NetFacts:
         """Return the facts that the compiler wants."""
@@ -57,12 +72,11 @@ class Model:
 
     def _inputs(self) -> dict[str, int]:
         """Return how many numbers each part gets for an image, the head behind its pooling."""
-        outputs = [mx.sym.var("data")]
-        for unit in units(self):
-            outputs.append(unit(outputs[-1]))
+        outputs = self.chain.outputs(mx.sym.var("data"))
         _, shapes, _ = mx.sym.Group(outputs[1:]).infer_shape(data=(2, 3, *self.size))
         numbers = [3 * self.size.pixels, *(math.prod(shape[1:]) for shape in shapes)]
-        return {name: numbers[frozen_units(self, place)] for place, name in enumerate(self.parts)}
+        places = [self.chain.live(frozen_units(self, index)) for index in range(len(self.parts))]
+        return {name: sum(numbers[place] for place in live) for name, live in zip(self.parts, places, strict=True)}
 
     def arrays(self) -> dict[str, Array]:
         """Return a copy of all parameters and statistics by name."""
@@ -97,15 +111,21 @@ def build_model(
         RecipeError: the head does not fit the base.
     """
     cut, whole = _BUILDERS[base.name](base, size)
-    blocks = {f"base.{name}": block for name, block in cut.parts}
-    blocks["head"] = head(cut, layers)
-    _infer_shapes(list(blocks.values()), layers, size)
+    finest = LAYERS[layers[0].name].finest
+    if finest is None:
+        blocks, taps = {f"base.{name}": block for name, block in cut.parts}, ()
+        blocks["head"] = head(cut, layers)
+        _infer_shapes(list(blocks.values()), layers, size)
+    else:
+        chosen = pyramid(cut, size, finest(layers[0].args))
+        blocks, taps = {f"base.{name}": block for name, block in chosen.parts}, chosen.places
+        blocks["head"] = head(replace(cut, maps=chosen.channels), layers)
     parameters = {
         f"{part}.{name}": parameter
         for part, block in blocks.items()
         for name, parameter in block._collect_params_with_prefix().items()
     }
-    return Model(blocks, parameters, cut, whole, size)
+    return Model(blocks, parameters, cut, whole, size, taps)
 
 
 def _packaged(base: Component, size: Size) -> tuple[Base, None]:
@@ -154,7 +174,7 @@ def start_weights(model: Model, base: Component, seed: int, context: Any) -> Non
 def units(model: Model) -> list[Any]:
     """Return the network's blocks in the order in which they run: the base's parts, then the head's layers."""
     *base, head = model.parts.values()
-    return [*base, *head._children.values()]
+    return [*base, head] if model.taps else [*base, *head._children.values()]
 
 
 def frozen_units(model: Model, cut: int) -> int:
@@ -163,7 +183,7 @@ def frozen_units(model: Model, cut: int) -> int:
     Of a head that trains, the layers at its beginning that have nothing to train and drop nothing count as frozen.
     """
     base = len(model.parts) - 1
-    if cut < base:
+    if cut < base or model.taps:
         return cut
     layers = units(model)[base:]
     return base + next((number for number, layer in enumerate(layers) if not _is_fixed(layer)), len(layers) - 1)

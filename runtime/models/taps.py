@@ -51,6 +51,40 @@ def taps(base: Base, size: Size) -> Mapping[str, Tap]:
     }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pyramid:
+    """A base up to the last of the maps that a head takes: its parts, the places of the maps, and their channels.
+
+    A place is how many parts lie before it; the finest map is the first.
+    """
+
+    parts: tuple[tuple[str, Any], ...]
+    places: tuple[int, ...]
+    channels: tuple[int, ...]
+
+
+def pyramid(base: Base, size: Size, finest: int) -> Pyramid:
+    """Return the base cut for a head over one map for each stride from `finest` to 32 pixels.
+
+    Of the parts whose map has a stride, it is the last one's. The last part may end in a layer that widens its map for
+    a classifier, as that of EfficientNet from 320 channels to 1,280: that layer is left out.
+    """
+    found = taps(base, size)
+    parts = list(base.parts)
+    name, last = parts[-1]
+    inner = [each for each, _ in _named(name, last) if each in found]
+    if len(inner) > 1 and found[inner[-1]].channels > _WIDENED * found[inner[-2]].channels:
+        parts[-1] = (name, _block(last, list(last)[:-1]))
+        found = {**found, name: found[inner[-2]]}
+    by_stride = {found[part].stride: index for index, (part, _) in enumerate(parts) if part in found}
+    places = [index + 1 for stride, index in sorted(by_stride.items()) if finest <= stride <= _COARSEST]
+    parts = parts[: places[-1]]
+    return Pyramid(tuple(parts), tuple(places), tuple(found[parts[place - 1][0]].channels for place in places))
+
+
+_WIDENED, _COARSEST = 2.5, 32
+
+
 def tapped(base: Base, names: Sequence[str], head: Any) -> Chain:
     """Return a base up to the last of some taps, and behind it a head that takes all of them.
 

@@ -25,7 +25,6 @@ from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Source
 from recipe_lang.syntax.parser import read_source
 from recipe_lang.words import counted, printable
-from runtime.backend.blocks import sequence
 from runtime.backend.mx import mx, nd
 from runtime.compile.compiler import component, data_plan, stage_loss
 from runtime.data.decoded import opening
@@ -320,7 +319,7 @@ def export_model(model: Model, task: Task, targets: TargetFacts, prefix: Path) -
     Raises:
         OSError: a file cannot be written.
     """
-    net = sequence(list(model.parts.values()))
+    net = model.net
     symbol, constants = task.exported(net(mx.sym.var("data")), targets)
     statistics = set(symbol.list_auxiliary_states())
     used = statistics | set(symbol.list_arguments())

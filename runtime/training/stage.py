@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from runtime.backend.blocks import LossBlock, sequence
+from runtime.backend.blocks import LossBlock
 from runtime.backend.freezing import drops, prepare_stage
 from runtime.backend.mx import array, autograd, mx
 from runtime.data.sets import Sets
 from runtime.features.inputs import SetInputs, StageInputs, kept_rows
 from runtime.features.prefix import Features, Values
-from runtime.models.chain import Chain
-from runtime.models.network import Model, frozen_units, units
+from runtime.models.network import Model, frozen_units
 from runtime.plan import schedules
 from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import Component, Plan, StagePlan, trained_names
@@ -79,7 +78,7 @@ def features_of(
     """Return what makes the frozen prefixes of a network; close it behind the last."""
     data = sets.plan
     return Features(
-        Chain(units(model)),
+        model.chain,
         data.batch,
         data.size,
         context,
@@ -95,7 +94,7 @@ def features_of(
 
 def whole_net(model: Model) -> Callable[[Any], Any]:
     """Return the whole network, hybridized; outside of `autograd.record` it predicts."""
-    net: Callable[[Any], Any] = sequence(list(model.parts.values()))
+    net: Callable[[Any], Any] = model.net
     net.hybridize(static_alloc=True, static_shape=True)  # type: ignore[attr-defined]
     return net
 

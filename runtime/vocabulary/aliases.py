@@ -69,7 +69,7 @@ _NAMES = (
     ("layer3", "base.block3"),
     ("layer4", "base.block4"),
     ("pretrained", "weights"),
-    ("timm torchvision", 'bases are `packaged("…")`, `gluoncv("…")` and `gluon("…")`'),
+    ("torchvision", 'bases are `packaged("…")`, `timm("…")`, `gluoncv("…")` and `gluon("…")`'),
     ("torch", 'weights of PyTorch are not in this release: `gluon_params("file.params")` reads Gluon\'s own'),
     ("safetensors hub", 'not in this release: `gluon_params("file.params")` reads Gluon\'s own files'),
     ("imagefolder", "folder"),

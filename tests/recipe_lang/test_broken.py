@@ -221,7 +221,7 @@ HABITS = {
     "monitor_habit": "`valid.accuracy`",
     "stop_metric": "`valid.loss`",
     "early_stopping": "`early`",
-    "timm": '`gluoncv("…")`',
+    "torchvision": '`gluoncv("…")`',
     "name_without_quotes": '`"digits"`',
     "path_without_quotes": '`"models/f.params"`',
     "path_for_source": '`folder("data/test")`',

@@ -144,6 +144,29 @@ def open_small(ref: ImageRef, least: int, reading: Reading = USUAL) -> tuple[Ima
         return _grey_or_rgb(image, reading), facts
 
 
+def opened_mask(path: Path) -> Image.Image:
+    """Read a mask as stored, of mode L (values, or positions in a palette) or RGB. Raises `ImageError`.
+
+    A mask is not turned by EXIF, and one from a JPEG file, whose values are blurred, is refused.
+    """
+    with _opened(path) as image:
+        if image.format in ("JPEG", "MPO"):
+            raise ImageError(f"its mask `{path.name}` is a JPEG, which blurs values: save masks as PNG")
+        image.load()
+        if image.mode == "P":
+            return Image.fromarray(np.asarray(image))
+        if image.mode == "1":
+            return Image.fromarray(np.asarray(image).astype(np.uint8))
+        if image.mode.startswith("I"):
+            values = np.asarray(image)
+            if values.size and (values.min() < 0 or values.max() > 255):
+                raise ImageError(f"its mask `{path.name}` has values beyond 255")
+            return Image.fromarray(values.astype(np.uint8))
+        if image.mode in ("L", "LA"):
+            return image.getchannel("L") if image.mode == "LA" else image.copy()
+        return image.convert("RGB")
+
+
 def as_rgb(image: Image.Image) -> Image.Image:
     """Return an image of mode L or RGB in mode RGB."""
     return image if image.mode == "RGB" else image.convert("RGB")

@@ -1,4 +1,4 @@
-"""What can be wrong with the images and the tables that a recipe names (E501 to E519, E553, E576 to E578).
+"""What can be wrong with the images and the tables that a recipe names (E501 to E519, E553, E576 on, E590 on).
 
 Each problem carries plain values (paths as text, names, counts); the caller adds the place in the recipe.
 """
@@ -343,4 +343,35 @@ ExcludesNothing = Kind(
         "did you mean `{nearest:printable}`?",
         "write paths relative to the source; remove lines of images that are gone",
     ),
+)
+
+NoMask = Kind(
+    "E590",
+    "no mask",
+    reason="""An image has no mask of its name in the folder of masks.
+
+    `cells/7.jpg` has the mask `7.png`, or `7_mask.png`; folders inside both are alike. An image that shows none of the
+    classes has a mask all the same, of the background alone.""",
+    fields="path names",
+    optional={"nearest": ""},
+    message=lambda p: f"{a_few(p.names)} {'has' if len(p.names) == 1 else 'have'} no mask in {quoted(p.path)}",
+    help=("a mask of another name is `{nearest:printable}`", "masks bear the names of their images"),
+)
+
+MaskValues = Kind(
+    "E591",
+    "mask values",
+    reason="Each class of a mask has one value, or one colour, in the order of the classes.",
+    fields="said count classes",
+    message="`{said}` has {count:,} entries for {classes:counted class}",
+    help="give one for each class, the background among them",
+)
+
+NoColor = Kind(
+    "E592",
+    "no color",
+    reason="A colour of a mask is written as in HTML: `#`, then two hex digits each of red, green and blue.",
+    fields="text",
+    message="`{text:printable}` is not a colour",
+    help='write for example `"#8000ff"`',
 )

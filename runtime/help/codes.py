@@ -54,6 +54,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.models.problems",
             "runtime.tasks.classification.problems",
             "runtime.tasks.regression.problems",
+            "runtime.tasks.segmentation.problems",
             "runtime.runs.lock.problems",
             "runtime.runs.pack.problems",
         ),

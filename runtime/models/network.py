@@ -112,8 +112,9 @@ def build_model(
     """
     cut, whole = _BUILDERS[base.name](base, size)
     finest = LAYERS[layers[0].name].finest
+    taps: tuple[int, ...] = ()
     if finest is None:
-        blocks, taps = {f"base.{name}": block for name, block in cut.parts}, ()
+        blocks = {f"base.{name}": block for name, block in cut.parts}
         blocks["head"] = head(cut, layers)
         _infer_shapes(list(blocks.values()), layers, size)
     else:

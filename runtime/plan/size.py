@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -15,6 +16,11 @@ class Size(NamedTuple):
     def square(cls, side: int) -> Size:
         """Return the size of a square."""
         return cls(side, side)
+
+    @classmethod
+    def of(cls, plain: int | Sequence[int]) -> Size:
+        """Return what `plain` gave."""
+        return cls(plain, plain) if isinstance(plain, int) else cls(*plain)
 
     @property
     def plain(self) -> int | list[int]:

@@ -204,7 +204,7 @@ def _predictions(
         return ()
     images = np.stack([*pixels, *[pixels[-1]] * (size - len(pixels))])
     outputs = net(to_input(images, run.data.mean, run.data.std, context))
-    return run.task.predictions(outputs, names, run.data.target, top)
+    return run.task.predictions(outputs, names, run.data.target, top, run.data.size)
 
 
 def evaluate(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from recipe_lang.check.checked import CheckedRecipe
     from runtime.data.listing import Listing
+    from runtime.plan.size import Size
     from runtime.plan.types import Component, Plan, TargetFacts
 
 
@@ -187,9 +188,10 @@ class Task(SetRules, Protocol):
     """A task. `TASKS` (`runtime/tasks/catalog.py`) has them by name.
 
     `target` is the kind of targets that it takes (`runtime/data/targets.py`), `outputs` the word for their number in
-    the last layer. `head`, `loss` and `monitor` are defaults, the first two as a recipe writes them. `shown` are the
-    metrics of an epoch's line beside the monitored one, `curves` those that are drawn. `file` is the file of the run
-    folder that says what the outputs are.
+    the last layer. `head`, `loss`, `prepare` and `monitor` are defaults, all but the last as a recipe writes them; an
+    empty `prepare` is the shorter side to the network's size, then the centre. `takes_maps` is whether the head gives
+    scores for each cell of an image: it is one layer over maps. `shown` are the metrics of an epoch's line beside the
+    monitored one, `curves` those that are drawn. `file` is the file of the run folder that says what the outputs are.
     """
 
     name: str
@@ -198,6 +200,8 @@ class Task(SetRules, Protocol):
     outputs: str
     head: str
     loss: str
+    prepare: str
+    takes_maps: bool
     monitor: str
     losses: tuple[Loss, ...]
     metrics: Mapping[str, Metric]
@@ -258,14 +262,19 @@ class Task(SetRules, Protocol):
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[Any]:
         """Return one array of targets, as losses and evaluators take them."""
 
+    def as_labels(self, targets: NDArray[Any], outputs: Sequence[int]) -> NDArray[Any]:
+        """Return collated targets as a loss takes them beside outputs of that shape."""
+
     def head_block(self, base: Any, layers: Sequence[Component], facts: TargetFacts) -> Any:
         """Return the Gluon block behind the base."""
 
     def evaluator(self, facts: TargetFacts, loss: Component) -> Evaluator:
         """Return what measures a network; `loss` is the stage's own."""
 
-    def predictions(self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int) -> Sequence[Prediction]:
-        """Return the predictions of a batch, an NDArray of which the first `len(images)` count."""
+    def predictions(
+        self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, size: Size
+    ) -> Sequence[Prediction]:
+        """Return the predictions of a batch of images of a size, an NDArray of which the first `len(images)` count."""
 
     def unreadable(self, image: str, error: str) -> Prediction:
         """Return the prediction of an image that cannot be read."""

@@ -141,11 +141,12 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBat
 
     def train_batch(features: Values, targets: Any, step: int) -> tuple[Any, float]:
         count = len(targets)
-        targets = array(targets, ctx=session.context)
         if net.has_dropout:
             mx.random.seed(derive(session.plan.seed, "dropout", stage.position, step) % (2**31 - 1))
         with autograd.record():
-            loss = criterion(net.suffix(*features), targets)
+            outputs = net.suffix(*features)
+            labels = session.task.as_labels(targets, outputs.shape)
+            loss = criterion(outputs, array(labels, ctx=session.context))
         loss.backward()
         if stage.l1:
             add_l1(params, stage.l1, count, decay_norms=args["decay_norms"])

@@ -30,6 +30,9 @@ _AUGMENT = Either((_NONE, ListOf(CallOf(("augment", "prepare")), least=0)))
 _VIEWS = Either((_NONE, Number(1, 1000, whole=True)))
 
 
+_SIDE = Number(8, 4096, whole=True, unit="px")
+
+
 def _shared(where: str) -> Word:
     return Word({"shared": f"That of the {where}."})
 
@@ -122,16 +125,17 @@ DATA = BlockType(
         ),
         Arg(
             "size",
-            Either((_NONE, Number(8, 4096, whole=True, unit="px"))),
-            "Side of the square images that the network sees; the base's own by default.",
+            Either((_NONE, _SIDE, ListOf(_SIDE, 2))),
+            "Side of the square images that the network sees, or their height and width; the base's own by default.",
             None,
-            examples=("size = 224px",),
+            examples=("size = 224px", "size = [288px, 384px]"),
         ),
         Arg(
             "prepare",
             Either((_NONE, ListOf(CallOf(("prepare",))))),
             "Fixed steps for all images; by default the shorter side to `size`, then the centre.",
             None,
+            by=by_task(lambda task: Default(task.prepare) if task.prepare else None),
             examples=("prepare = [resize(256px), center_crop(224px)]",),
         ),
         Arg(

@@ -14,6 +14,7 @@ from recipe_lang.source import Span
 from runtime.data.sources.catalog import SOURCES
 from runtime.data.targets import CLASS, NUMBERS
 from runtime.data.transforms.catalog import TRANSFORMS
+from runtime.models.heads import LAYERS
 from runtime.plan.schedules import SCHEDULES
 from runtime.plan.size import Size
 from runtime.tasks.catalog import METRICS, TASKS, task_of
@@ -24,9 +25,9 @@ HeadWithoutOutputs = Kind(
     "E420",
     "head without outputs",
     reason="The head ends with one output for each thing that is predicted: `dense(classes)`, or `dense(targets)`.",
-    fields="outputs",
-    message="the head does not end with `dense({outputs})`",
-    help="write for example `head = [dropout(0.2), dense({outputs})]`",
+    fields="ending example",
+    message="the head does not end with `{ending}`",
+    help="write for example `head = {example}`",
 )
 
 OtherKindOfTarget = Kind(
@@ -144,6 +145,15 @@ ScaleOfPattern = Kind(
     help="name the part, such as `base.block3`",
 )
 
+CellsCut = Kind(
+    "E434",
+    "cells cut",
+    reason="A head over several maps adds each to the next finer one at twice its size, so sides are whole cells.",
+    fields="size step",
+    message="a head over maps takes sides in steps of {step}px, not {size}",
+    help="write for example `size = 256px`, or `[288px, 384px]` for height and width",
+)
+
 NothingCrops = Kind(
     "E432",
     "nothing crops",
@@ -153,11 +163,16 @@ NothingCrops = Kind(
 )
 
 
+_COARSEST = 32  # pixels of a cell of the coarsest map
+
+
 def image_size(recipe: CheckedRecipe) -> tuple[Size, Span | None]:
     """Return the size of the images that the network sees, and where it is written."""
     data = recipe.block("data")
     if data["size"] is not None:
-        return Size.square(data["size"]), data.fields["size"].span
+        written = data["size"]
+        size = Size.of(written if isinstance(written, int) else [each.value for each in written])
+        return size, data.fields["size"].span
     for step in data["prepare"] or ():
         if TRANSFORMS[step.value.name].crops and step.value["size"] is not None:
             return Size.square(step.value["size"]), step.value.args["size"].span
@@ -166,9 +181,13 @@ def image_size(recipe: CheckedRecipe) -> tuple[Size, Span | None]:
 
 def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
     last: CallValue = recipe["head"][-1].value
-    outputs = task_of(recipe).outputs
-    if last.name != "dense" or last["units"] != outputs:
-        yield HeadWithoutOutputs(span=last.span or recipe.fields["head"].span, outputs=outputs)
+    task, row = task_of(recipe), LAYERS[last.name]
+    fits = row.outputs and last[row.outputs] == task.outputs and (row.finest is not None) == task.takes_maps
+    if not fits or (task.takes_maps and len(recipe["head"]) > 1):
+        ending, example = task.head.strip("[]"), task.head
+        if not task.takes_maps:
+            example = f"[dropout(0.2), {ending}]"
+        yield HeadWithoutOutputs(span=last.span or recipe.fields["head"].span, ending=ending, example=example)
 
 
 def _kinds(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -249,6 +268,8 @@ def _sizes(recipe: CheckedRecipe) -> Iterator[Problem]:
         crop = step["size"] if TRANSFORMS[step.name].crops else None
         if crop not in (None, size.plain):
             yield SizeConflict(span=step.args["size"].span, crop=crop, size=size.plain, size_span=size_span)
+    if task_of(recipe).takes_maps and any(side % _COARSEST for side in size):
+        yield CellsCut(span=size_span, size=size.short, step=_COARSEST)
     base: CallValue = recipe["base"]
     if not all(accepts(base, side) for side in size):
         yield SizeNotTaken(span=size_span, base=base["name"], size=size.plain, takes=size_text(base))

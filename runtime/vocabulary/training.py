@@ -35,7 +35,12 @@ LOSS = family(
     "a loss",
     *(replace(loss.entry, only=only_of(task)) for task in TASKS.values() for loss in task.losses),
 )
-LAYER = family("layer", "a layer", *(layer.entry for layer in LAYERS.values()))
+_OVER_MAPS = only_of(*(task for task in TASKS.values() if task.takes_maps))
+LAYER = family(
+    "layer",
+    "a layer",
+    *(replace(row.entry, only=_OVER_MAPS) if row.finest else row.entry for row in LAYERS.values()),
+)
 CLIP = family("clip", "a way to clip gradients", *(row.entry for row in CLIPS.values()))
 STOP = family("stop", "a stop rule", *(_monitoring(row.entry) for row in STOP_RULES.values()))
 RECOVERY = family("recovery", "a way to continue after the loss diverges", *(row.entry for row in RECOVERIES.values()))

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from recipe_lang.check.vocabulary import REQUIRED, Arg, Either, Entry, FilePath, ListOf, NothingType, Text, Word
-from runtime.data.targets import CLASS, NUMBERS
+from recipe_lang.check.vocabulary import REQUIRED, Arg, Either, Entry, FilePath, ListOf, NothingType, Number, Text, Word
+from runtime.data.targets import CLASS, MASK, NUMBERS
 
 if TYPE_CHECKING:
     from runtime.data.listing import Listing
@@ -69,6 +69,13 @@ def _digits(args: Args, training: bool) -> Listing:
     return digits()
 
 
+def _masks(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.masks import masks
+
+    lists = (args[name] and [each.value for each in args[name]] for name in ("classes", "values", "colors"))
+    return masks(args["images"], args["masks"], *lists, args["ignore"])
+
+
 _REGRESSION = ("task", "regression")
 _SOURCES = (
     Source(
@@ -112,6 +119,45 @@ _SOURCES = (
         ),
         _csv,
         _csv_gives,
+    ),
+    Source(
+        Entry(
+            "masks",
+            "Images with a mask each, which says of every pixel which class it shows.",
+            (
+                Arg("images", FilePath(), "The folder of images."),
+                Arg("masks", FilePath(), "The folder of masks, PNG files that bear the names of the images."),
+                Arg("classes", ListOf(Text()), "The names of the classes, the background among them, in order."),
+                Arg(
+                    "values",
+                    Either((NothingType(), ListOf(Number(0, 255, whole=True)))),
+                    "The value of each class in masks of one channel or with a palette; 0, 1, 2, … by default.",
+                    None,
+                ),
+                Arg(
+                    "colors",
+                    Either((NothingType(), ListOf(Text()))),
+                    "The colour of each class in masks in colours, such as `#8000ff`.",
+                    None,
+                ),
+                Arg(
+                    "ignore",
+                    Either((NothingType(), Number(0, 255, whole=True))),
+                    "The value of pixels that count for nothing.",
+                    255,
+                ),
+            ),
+            positional=2,
+            examples=(
+                'task = segmentation\ntrain = masks("photos", "masks", classes = ["background", "person"])',
+                'task = segmentation\ntrain = masks(images = "cells", masks = "cells", classes = ["cell", "membrane"],'
+                " values = [0, 255], ignore = none)",
+                'task = segmentation\ntrain = masks("photos", "masks", classes = ["road", "sky"],'
+                ' colors = ["#804080", "#808080"])',
+            ),
+        ),
+        _masks,
+        lambda args: frozenset((MASK,)),
     ),
     Source(
         Entry(

@@ -21,6 +21,7 @@ _ROWS = (
     reading.LEVELS,
     geometry.RESIZE,
     geometry.CENTER_CROP,
+    geometry.STRETCH,
     reading.NORMALIZE,
     geometry.RANDOM_CROP,
     geometry.RANDOM_RESIZED_CROP,

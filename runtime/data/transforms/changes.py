@@ -38,6 +38,9 @@ class Change(Protocol):
     def points(self, points: Points, size: Size) -> Points:
         """Return where points of an image of a size are in the changed one, which may be outside."""
 
+    def labels(self, labels: Image.Image, outside: int) -> Image.Image:
+        """Return labels of pixels, of mode L, after the change, none of them mixed; beyond the image is `outside`."""
+
 
 def changed(image: Image.Image, changes: Iterable[Change]) -> Image.Image:
     """Return an image after changes, in order."""
@@ -68,6 +71,11 @@ class Resize:
     def points(self, points: Points, size: Size) -> Points:  # noqa: D102
         return points * (self.to.width / size.width, self.to.height / size.height)
 
+    def labels(self, labels: Image.Image, outside: int) -> Image.Image:  # noqa: ARG002, D102
+        from PIL import Image
+
+        return labels.resize((self.to.width, self.to.height), Image.Resampling.NEAREST)
+
 
 @dataclass(frozen=True, slots=True)
 class Crop:
@@ -86,6 +94,9 @@ class Crop:
     def points(self, points: Points, size: Size) -> Points:  # noqa: ARG002, D102
         return points - (self.left, self.top)
 
+    def labels(self, labels: Image.Image, outside: int) -> Image.Image:  # noqa: ARG002, D102
+        return self.pixels(labels)
+
 
 @dataclass(frozen=True, slots=True)
 class Pad:
@@ -103,6 +114,11 @@ class Pad:
 
     def points(self, points: Points, size: Size) -> Points:  # noqa: ARG002, D102
         return points + self.by
+
+    def labels(self, labels: Image.Image, outside: int) -> Image.Image:  # noqa: D102
+        from PIL import ImageOps
+
+        return ImageOps.expand(labels, self.by, fill=outside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +141,9 @@ class Mirror:
             return points * (-1, 1) + (size.width, 0)
         return points * (1, -1) + (0, size.height)
 
+    def labels(self, labels: Image.Image, outside: int) -> Image.Image:  # noqa: ARG002, D102
+        return self.pixels(labels)
+
 
 @dataclass(frozen=True, slots=True)
 class Recolor:
@@ -137,6 +156,9 @@ class Recolor:
 
     def points(self, points: Points, size: Size) -> Points:  # noqa: ARG002, D102
         return points
+
+    def labels(self, labels: Image.Image, outside: int) -> Image.Image:  # noqa: ARG002, D102
+        return labels
 
 
 def enhanced(kind: Enhancement, factor: float) -> Recolor:

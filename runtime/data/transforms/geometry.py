@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from recipe_lang.check.vocabulary import Arg, Either, Entry, NothingType, Number, RangeOf, Word
@@ -21,8 +22,11 @@ _SIZE = Number(1, 4096, whole=True, unit="px")
 _OWN_SIZE = Either((NothingType(), _SIZE))
 
 
-def _enlarged(least: int, size: Size) -> Iterator[Change]:
-    return _resized(least, size) if min(size) < least else iter(())
+def _enlarged(least: Size, size: Size) -> Iterator[Change]:
+    """Enlarge an image with a side that is too short, until both fit."""
+    if size.height < least.height or size.width < least.width:
+        scale = max(Fraction(least.height, size.height), Fraction(least.width, size.width))
+        yield Resize(Size(*(max(each, int(side * scale)) for each, side in zip(least, size, strict=True))))
 
 
 def _resized(shorter: int, size: Size) -> Iterator[Change]:
@@ -48,10 +52,10 @@ def _center_crop(args: Args, size: Size, rng: np.random.Generator) -> Iterator[C
     An image with a side shorter than that is enlarged first, until its shorter side fits (torchvision would
     pad it with black, which no photo of training has).
     """
-    side = args["size"]
-    changes = list(_enlarged(side, size))
+    to = Size.of(args["size"])
+    changes = list(_enlarged(to, size))
     height, width = _after(changes, size)
-    return iter([*changes, Crop(round((width - side) / 2), round((height - side) / 2), Size(side, side))])
+    return iter([*changes, Crop(round((width - to.width) / 2), round((height - to.height) / 2), to)])
 
 
 def _random_crop(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:
@@ -59,19 +63,19 @@ def _random_crop(args: Args, size: Size, rng: np.random.Generator) -> Iterator[C
 
     An image that is still too small is enlarged as by `center_crop`.
     """
-    side, padding = args["size"], args["padding"]
+    to, padding = Size.of(args["size"]), args["padding"]
     changes: list[Change] = [Pad(padding)] if padding else []
-    changes += _enlarged(side, _after(changes, size))
+    changes += _enlarged(to, _after(changes, size))
     height, width = _after(changes, size)
-    left = int(rng.integers(width - side + 1))
-    top = int(rng.integers(height - side + 1))
-    return iter([*changes, Crop(left, top, Size(side, side))])
+    left = int(rng.integers(width - to.width + 1))
+    top = int(rng.integers(height - to.height + 1))
+    return iter([*changes, Crop(left, top, to)])
 
 
 def _random_resized_crop(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:
     """Cut a random part and make it a square (the Inception crop, Szegedy et al. 2014)."""
     yield _random_part(args, size, rng)
-    yield Resize(Size(args["size"], args["size"]))
+    yield Resize(Size.of(args["size"]))
 
 
 def _random_part(args: Args, size: Size, rng: np.random.Generator) -> Change:
@@ -107,6 +111,12 @@ def _is_whole(args: Args, sides: Sides) -> str | None:  # noqa: ARG001
     return "resize" if args["scale"] == args["ratio"] == (1, 1) else None
 
 
+def _stretch(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:  # noqa: ARG001
+    to = Size.of(args["size"])
+    if size != to:
+        yield Resize(to)
+
+
 RESIZE = Transform(
     Entry(
         "resize",
@@ -118,6 +128,18 @@ RESIZE = Transform(
         ),
     ),
     _resize,
+    resizes=True,
+)
+
+STRETCH = Transform(
+    Entry(
+        "stretch",
+        "Resizes to exactly this size; the proportions change.",
+        (Arg("size", _OWN_SIZE, "Size; `size` of the data block by default.", None),),
+        examples=("prepare = [stretch]", "prepare = [stretch(size = 256px)]"),
+    ),
+    _stretch,
+    crops=True,
     resizes=True,
 )
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from recipe_lang.check.checked import CheckedRecipe
     from recipe_lang.problem import Problem
     from runtime.data.listing import Listing
+    from runtime.plan.size import Size
     from runtime.plan.types import Component, Plan, TargetFacts
     from runtime.tasks.classification.network import Prediction
     from runtime.tasks.classification.targets import ClassFacts
@@ -32,6 +33,8 @@ class Classification:
     outputs = "classes"
     head = "[dense(classes)]"
     loss = "cross_entropy"
+    prepare = ""
+    takes_maps = False
     monitor = "accuracy"
     losses: tuple[Loss, ...] = LOSSES
     metrics: Mapping[str, Metric] = METRICS
@@ -126,6 +129,9 @@ class Classification:
 
         return np.array(targets, np.int32)
 
+    def as_labels(self, targets: NDArray[Any], outputs: Sequence[int]) -> NDArray[Any]:
+        return targets
+
     def head_block(self, base: Any, layers: Sequence[Component], facts: TargetFacts) -> Any:
         from runtime.models.heads import head_block
 
@@ -134,7 +140,9 @@ class Classification:
     def evaluator(self, facts: TargetFacts, loss: Component) -> ClassEvaluator:
         return ClassEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
 
-    def predictions(self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int) -> list[Prediction]:
+    def predictions(
+        self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, size: Size
+    ) -> list[Prediction]:
         from runtime.tasks.classification.network import predictions
 
         return predictions(outputs, images, facts.names, top)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from recipe_lang.check.checked import CheckedRecipe
     from recipe_lang.problem import Problem
     from runtime.data.listing import Listing
+    from runtime.plan.size import Size
     from runtime.plan.types import Component, Plan, TargetFacts
     from runtime.tasks.regression.network import Prediction
     from runtime.tasks.regression.targets import NumberFacts
@@ -42,6 +43,8 @@ class Regression:
     outputs = "targets"
     head = "[dense(targets)]"
     loss = "huber"
+    prepare = ""
+    takes_maps = False
     monitor = "mae"
     losses: tuple[Loss, ...] = LOSSES
     metrics: Mapping[str, Metric] = METRICS
@@ -113,6 +116,9 @@ class Regression:
 
         return standardized(targets, _numbers(facts))
 
+    def as_labels(self, targets: NDArray[Any], outputs: Sequence[int]) -> NDArray[Any]:
+        return targets
+
     def head_block(self, base: Any, layers: Sequence[Component], facts: TargetFacts) -> Any:
         from runtime.models.heads import head_block
 
@@ -121,7 +127,9 @@ class Regression:
     def evaluator(self, facts: TargetFacts, loss: Component) -> NumberEvaluator:
         return NumberEvaluator(_numbers(facts), partial(loss_of(self, loss).measure, loss.args))
 
-    def predictions(self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int) -> list[Prediction]:
+    def predictions(
+        self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, size: Size
+    ) -> list[Prediction]:
         from runtime.tasks.regression.network import predictions
 
         return predictions(outputs, images, _numbers(facts))

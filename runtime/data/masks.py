@@ -1,0 +1,98 @@
+"""Masks as targets: which class each pixel of an image shows.
+
+A `Mask` names a file and says which values, or colours, stand for which class. It is read when its image is: `moved`
+makes it go through the changes that its image went through, always by the nearest pixel, and gives class positions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from runtime.data.images import ImageError, opened_mask
+from runtime.data.listing import Pixels
+from runtime.data.transforms.changes import Change
+from runtime.plan.size import Size
+
+IGNORED = 255
+"""The class position of pixels that count for nothing."""
+
+_ASPECT = 0.02  # how far a mask's proportions may be from its image's
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """The mask of an image.
+
+    `values` are what stands for each class, in order: numbers of one channel, or (red, green, blue). `ignore` is the
+    value of pixels that count for nothing; None where there is none.
+    """
+
+    path: Path
+    values: tuple[int | tuple[int, int, int], ...]
+    ignore: int | tuple[int, int, int] | None
+
+    def moved(self, size: Size, changes: Sequence[Change]) -> Pixels:
+        """Return the class position of each pixel, uint8 (H, W), after the changes of an image of a size.
+
+        Raises:
+            ImageError: the mask cannot be read, has other proportions than its image, or a value of no class.
+        """
+        labels = Image.fromarray(self.read(size))
+        if labels.size != (size.width, size.height):
+            labels = labels.resize((size.width, size.height), Image.Resampling.NEAREST)
+        for change in changes:
+            labels = change.labels(labels, IGNORED)
+        return np.asarray(labels)
+
+    def read(self, size: Size) -> Pixels:
+        """Return the class position of each pixel as stored; the mask must have the proportions of an image's size.
+
+        Raises:
+            ImageError: as `moved` does.
+        """
+        image = opened_mask(self.path)
+        if abs(image.width * size.height / (image.height * size.width) - 1) > _ASPECT:
+            shown = f"{image.width} x {image.height}, its image {size}"
+            raise ImageError(f"its mask `{self.path.name}` has other proportions: it is {shown}")
+        return self._positions(np.asarray(image))
+
+    def _positions(self, stored: Pixels) -> Pixels:
+        key = _keys(stored)
+        found = np.full(key.shape, _UNKNOWN, np.int16)
+        for position, value in enumerate(self.values):
+            found[key == _key(value)] = position
+        if self.ignore is not None:
+            found[key == _key(self.ignore)] = IGNORED
+        if (found == _UNKNOWN).any():
+            first = int(key[found == _UNKNOWN][0])
+            shown = f"#{first:06x}" if stored.ndim == 3 else str(first)
+            raise ImageError(f"its mask `{self.path.name}` has the value {shown}, which is that of no class")
+        return found.astype(np.uint8)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file, and what its values mean, as text; of one that cannot be read, that."""
+        try:
+            content = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        except OSError as fault:
+            content = fault.strerror or "unreadable"
+        return f"{content} {self.values} {self.ignore}"
+
+
+_UNKNOWN = -1
+
+
+def _keys(stored: Pixels) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+    if stored.ndim == 2:
+        return stored.astype(np.int32)
+    red, green, blue = (stored[..., channel].astype(np.int32) for channel in range(3))
+    return red << 16 | green << 8 | blue
+
+
+def _key(value: int | tuple[int, int, int]) -> int:
+    return value if isinstance(value, int) else value[0] << 16 | value[1] << 8 | value[2]

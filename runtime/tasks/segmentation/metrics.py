@@ -1,0 +1,135 @@
+"""How good masks are.
+
+In go scores of cells and true classes of pixels, batch by batch; out comes a `Report`. The scores are enlarged to the
+size of the truth, bilinear between the middles of cells, before the best is taken. All metrics come from one matrix of
+counts over the set: a class that neither occurs nor is predicted has no IoU, and pixels to be ignored count nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import fsum, isnan, nan
+from typing import TYPE_CHECKING, Any
+
+from recipe_lang.words import printable
+from runtime.tasks.protocol import LOSS, Metric, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+METRICS: Mapping[str, Metric] = {
+    "loss": LOSS,
+    "miou": Metric(
+        "Mean over the classes of intersection over union of predicted and true pixels, over the whole set.",
+        True,
+        "mean IoU",
+        short="miou",
+        example=">= 70%",
+    ),
+    "pixel_accuracy": Metric("Fraction of the pixels whose class is right.", True, "pixel accuracy", short="acc"),
+    "mean_recall": Metric(
+        "Mean over the classes of the fraction of a class's pixels that are found.", True, "mean recall", short="rec"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """The quality of one class; `share` is its fraction of the true pixels."""
+
+    name: str
+    iou: float
+    precision: float
+    recall: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All metrics of one evaluation, and a row for each class."""
+
+    values: Mapping[str, float]
+    images: int
+    classes: tuple[ClassRow, ...]
+
+    def in_result(self) -> dict[str, Any]:
+        """Return what `result.json` has of it behind the values."""
+        return {"by_class": [{name: getattr(row, name) for name in ClassRow.__slots__} for row in self.classes]}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `evaluate --json` has behind the values."""
+        return self.in_result()
+
+    def tables(self) -> Iterator[str | Table]:
+        """Yield the table of classes."""
+        columns = ("iou", "precision", "recall", "share")
+        rows = tuple((printable(row.name), *(_shown(getattr(row, name)) for name in columns)) for row in self.classes)
+        yield Table("by class", ("class", "IoU", "precision", "recall", "of the pixels"), rows)
+
+
+def _shown(value: float) -> str:
+    return "-" if isnan(value) else f"{value:.4f}"
+
+
+class MaskEvaluator:
+    """Measures masks; it keeps a matrix of counts, and one loss for each image."""
+
+    def __init__(self, classes: tuple[str, ...], loss: Callable[[NDArray[np.float32], NDArray[Any]], Any]) -> None:
+        self._classes, self._loss = classes, loss
+        self._counts: Any = 0
+        self._losses: list[float] = []
+
+    def update(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> None:
+        """Take the scores, (N, C, h, w), and the true classes, uint8 (N, H, W), of a batch."""
+        import numpy as np
+
+        from runtime.tasks.segmentation.network import at_cells, best_classes
+
+        self._losses += self._loss(outputs, at_cells(targets, outputs.shape)).tolist()
+        count = len(self._classes)
+        for scores, truth in zip(outputs, targets, strict=True):
+            best = best_classes(scores, truth.shape)
+            known = truth < count
+            pairs = truth[known].astype(np.int64) * count + best[known]
+            self._counts = self._counts + np.bincount(pairs, minlength=count * count).reshape(count, count)
+
+    def report(self) -> Report:
+        """Return the report; a metric that is not defined is NaN.
+
+        Raises:
+            ValueError: there were no images.
+        """
+        if not self._losses:
+            raise ValueError("nothing to measure: no images")
+        counts = self._counts.tolist()
+        total = sum(map(sum, counts))
+        rows = []
+        for index, name in enumerate(self._classes):
+            right, true, predicted = counts[index][index], sum(counts[index]), sum(row[index] for row in counts)
+            rows.append(
+                ClassRow(
+                    name,
+                    iou=_ratio(right, true + predicted - right),
+                    precision=_ratio(right, predicted),
+                    recall=_ratio(right, true),
+                    share=_ratio(true, total),
+                )
+            )
+        values = {
+            "loss": fsum(self._losses) / len(self._losses),
+            "miou": _mean(row.iou for row in rows),
+            "pixel_accuracy": _ratio(sum(counts[index][index] for index in range(len(rows))), total),
+            "mean_recall": _mean(row.recall for row in rows),
+        }
+        return Report(values, len(self._losses), tuple(rows))
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else nan
+
+
+def _mean(values: Iterator[float]) -> float:
+    known = [value for value in values if not isnan(value)]
+    return fsum(known) / len(known) if known else nan

@@ -1,0 +1,68 @@
+"""What segmentation does with arrays: scores of cells as classes of pixels, and predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from recipe_lang.words import printable
+
+Classes = NDArray[np.uint8]
+
+
+def at_cells(labels: NDArray[Any], scores: Sequence[int]) -> NDArray[Any]:
+    """Return the class in the middle of each cell, (N, h, w), of those of pixels, (N, H, W); `scores` is a shape."""
+    stride = labels.shape[1] // scores[2]
+    return labels[:, stride // 2 :: stride, stride // 2 :: stride]
+
+
+def best_classes(scores: NDArray[np.float32], size: Sequence[int]) -> Classes:
+    """Return the class of the largest score of each pixel, (H, W), of scores of cells, (C, h, w)."""
+    height, width = size
+    if scores.shape[1:] != (height, width):
+        planes = (Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR) for plane in scores)
+        scores = np.stack([np.asarray(plane) for plane in planes])
+    found: Classes = scores.argmax(axis=0).astype(np.uint8)
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """The classes of an image's pixels, (H, W) at the size that the network sees, or why it could not be read."""
+
+    image: str
+    names: tuple[str, ...] = ()
+    classes: Classes | None = None
+    error: str = ""
+
+    def shares(self) -> list[tuple[str, float]]:
+        """Return the classes that occur with their fractions of the pixels, the largest first."""
+        if self.classes is None:
+            return []
+        counts = np.bincount(self.classes.ravel(), minlength=len(self.names)) / self.classes.size
+        pairs = [(name, float(share)) for name, share in zip(self.names, counts, strict=True) if share]
+        return sorted(pairs, key=lambda pair: -pair[1])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values, without image and error."""
+        return {"classes": [{"class": name, "share": share} for name, share in self.shares()]}
+
+    def cells(self) -> tuple[str, ...]:
+        """Return its cells of a CSV file, between image and error."""
+        shares = dict(self.shares())
+        return tuple(f"{shares.get(name, 0.0):.6g}" for name in self.names)
+
+    def text(self) -> str:
+        """Return it in one line."""
+        return "  ".join(f"{printable(name)} {share:.1%}" for name, share in self.shares())
+
+
+def predictions(outputs: Any, images: Sequence[str], names: tuple[str, ...], size: tuple[int, int]) -> list[Prediction]:
+    """Return the classes of images; `outputs` is an NDArray (batch, C, h, w), of which the first count."""
+    scores = outputs[: len(images)].asnumpy()
+    return [Prediction(image, names, best_classes(each, size)) for image, each in zip(images, scores, strict=True)]

@@ -1,0 +1,155 @@
+"""Segmentation: a class for each pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from runtime.data.targets import MASK
+from runtime.tasks.protocol import CardWords, Loss, Metric, loss_of
+from runtime.tasks.segmentation.losses import LOSSES
+from runtime.tasks.segmentation.metrics import METRICS, MaskEvaluator
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from recipe_lang.check.checked import CheckedRecipe
+    from recipe_lang.problem import Problem
+    from runtime.data.listing import Listing
+    from runtime.data.masks import Mask
+    from runtime.plan.size import Size
+    from runtime.plan.types import Component, Plan, TargetFacts
+    from runtime.tasks.segmentation.network import Prediction
+    from runtime.tasks.segmentation.targets import MaskFacts
+
+_ALL = "all"
+
+
+class Segmentation:
+    """The task's row and its functions, as `runtime/tasks/protocol.py` asks for them."""
+
+    name = "segmentation"
+    doc = "One class for each pixel."
+    target = MASK
+    outputs = "classes"
+    head = "[fpn]"
+    loss = "pixel_cross_entropy"
+    prepare = "[stretch]"
+    takes_maps = True
+    monitor = "miou"
+    losses: tuple[Loss, ...] = LOSSES
+    metrics: Mapping[str, Metric] = METRICS
+    shown: tuple[str, ...] = ("miou", "pixel_accuracy")
+    curves: tuple[str, ...] = ("miou", "pixel_accuracy")
+    file = "classes.json"
+    has_top = False
+    answers = "classes"
+    key = "mask"
+
+    @property
+    def suspects(self) -> None:
+        return None
+
+    def strata(self, listing: Listing) -> Mapping[str, int]:
+        return {sample.id: 0 for sample in listing.samples}
+
+    def align(self, listing: Listing, names: tuple[str, ...], set_name: str) -> Listing:
+        from runtime.tasks.segmentation.targets import align
+
+        return align(listing, names, set_name)
+
+    def problems(self, sets: Mapping[str, Listing]) -> list[Problem]:
+        return []
+
+    def facts(self, sets: Mapping[str, Listing]) -> MaskFacts:
+        from runtime.tasks.segmentation.targets import MaskFacts
+
+        return MaskFacts(sets["train"].names, {name: (len(each.samples),) for name, each in sets.items()})
+
+    def read(self, plain: Any) -> MaskFacts:
+        from runtime.tasks.segmentation.targets import MaskFacts
+
+        if not isinstance(plain, list) or not plain or not all(isinstance(name, str) for name in plain):
+            raise ValueError("`classes.json` is not a list of names")
+        return MaskFacts(tuple(plain), {})
+
+    def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return (_ALL,)
+
+    def group(self, target: Mask, names: tuple[str, ...]) -> str:
+        return _ALL
+
+    def text(self, target: Mask, names: tuple[str, ...]) -> str:
+        return target.digest()
+
+    def counted(self, names: tuple[str, ...]) -> str:
+        return f"with masks of {len(names):,} classes"
+
+    def contradict(self, one: str, other: str, *, nearly: bool) -> bool:
+        return not nearly and one != other
+
+    def telling(self, facts: TargetFacts) -> tuple[str, ...]:
+        return tuple(METRICS)
+
+    def advice(self, recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+        return iter(())
+
+    def lost(self, recipe: CheckedRecipe, name: str, before: Listing, after: Listing) -> Iterator[Problem]:
+        return iter(())
+
+    def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
+        return iter(())
+
+    def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.uint8]:
+        import numpy as np
+
+        return np.stack(targets)
+
+    def as_labels(self, targets: NDArray[Any], outputs: Sequence[int]) -> NDArray[Any]:
+        from runtime.tasks.segmentation.network import at_cells
+
+        return at_cells(targets, outputs)
+
+    def head_block(self, base: Any, layers: Sequence[Component], facts: TargetFacts) -> Any:
+        from runtime.models.heads import head_block
+
+        return head_block(base, layers, {self.outputs: len(facts.names)})
+
+    def evaluator(self, facts: TargetFacts, loss: Component) -> MaskEvaluator:
+        return MaskEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
+
+    def predictions(
+        self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, size: Size
+    ) -> list[Prediction]:
+        from runtime.tasks.segmentation.network import predictions
+
+        return predictions(outputs, images, facts.names, size)
+
+    def unreadable(self, image: str, error: str) -> Prediction:
+        from runtime.tasks.segmentation.network import Prediction
+
+        return Prediction(image, error=error)
+
+    def columns(self, facts: TargetFacts) -> tuple[str, ...]:
+        return tuple(f"share of {name}" for name in facts.names)
+
+    def exported(self, symbol: Any, facts: TargetFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
+        return symbol, {}
+
+    def card(self, facts: TargetFacts) -> CardWords:
+        return CardWords(
+            pipeline="image-segmentation",
+            tag="image-segmentation",
+            metrics=("miou", "pixel_accuracy", "mean_recall", "loss"),
+            headline="miou",
+            sentence=f"Says of each pixel which of {len(facts.names)} classes it shows.",
+            warning="it gives every pixel one of its classes, even where an image shows none of them.",
+            heading="Classes, in the order of the scores:",
+            entries=facts.names,
+            data='\'masks("photos", "masks", classes = [...])\'',
+        )
+
+
+SEGMENTATION = Segmentation()

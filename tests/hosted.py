@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 from recipe_lang.check.vocabulary import Family
 from runtime.help import index as places
 
-_NUMBERS = 'csv("leaves.csv", image = "file", target = "weight")'
+_SOURCES = {
+    "regression": 'csv("leaves.csv", image = "file", target = "weight")',
+    "segmentation": 'masks("photos", "masks", classes = ["background", "leaf"])',
+}
 _HOST = {"data": {"train": 'folder("photos")'}, "stage": {"train": "head", "for": "3 epochs"}}
 
 
@@ -17,9 +20,10 @@ def hosted(text: str, inside: str, task: str = "classification") -> str:
     if inside == "file":
         return f"{text}\n"
     top = [text] if inside == "recipe" else []
-    if task == "regression" and not re.search(r"^task\b", text, re.MULTILINE):
+    if task in _SOURCES and not re.search(r"^task\b", text, re.MULTILINE):
         top = [f"task = {task}", *top]
-    source = {"train": _NUMBERS} if "task = regression" in "\n".join(top) else {}
+    said = re.search(r"^task = (\w+)", "\n".join(top), re.MULTILINE)
+    source = {"train": _SOURCES[said[1]]} if said and said[1] in _SOURCES else {}
     data = _block("data", text if inside == "data" else "", source)
     stage = _block('stage "example"', text if inside == "stage" else "")
     blocks = [data] if not re.search(r"^data\b", "\n".join(top), re.MULTILINE) else []

@@ -285,7 +285,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "E540": _build,
     "E550": plan_of,
     "E553": _list,
-    **dict.fromkeys(("E576", "E577", "E578"), _list),
+    **dict.fromkeys(("E576", "E577", "E578", "E590", "E591", "E592", "E593"), _list),
     "E551": lambda text: plan_of(text, data=facts(320)),
     "E552": lambda text: _build(text, starts=False),
     "E601": _run,
@@ -363,6 +363,20 @@ def _numbers() -> None:
     for name in ("train.csv", "test.csv"):
         _table(name, *(f"{number}.jpg,{number},{number % 7},3" for number in range(1, 49)))
         Path(name).write_text(Path(name).read_text().replace("file,kind", "file,width,height,same", 1))
+
+
+def _masks(right: bool, mode: str = "L") -> None:
+    """Write images and masks of 64 pixels: half a wall, half a door."""
+    for place, count in (("images", 64), ("others", 8), ("masks", 64), ("all", 7)):
+        Path(place).mkdir()
+        for number in range(count):
+            half = np.zeros((64, 64), np.uint8)
+            half[:, 8 + number % 40 :] = 1
+            if place in ("images", "others"):
+                Image.fromarray(80 * half + number).convert("RGB").save(f"{place}/{number}.jpg")
+            else:
+                colors = np.stack([half] * 3, axis=-1) if mode == "RGB" else half
+                Image.fromarray(colors).save(f"{place}/{number}.png")
 
 
 def _tables(wrong: Callable[[int, str], list[str]], right_name: str, head: str = "file,kind") -> None:
@@ -583,6 +597,8 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E516": lambda right: _photos(),
     "E517": lambda right: _photos(),
     **dict.fromkeys(("E518", "E519"), lambda right: _numbers()),
+    **dict.fromkeys(("E590", "E591", "E593"), _masks),
+    "E592": lambda right: _masks(right, "RGB"),
     "E520": lambda right: (_weights(right), Path("net.params").unlink())[0],
     "E530": lambda right: _photos() if right else _web_pages(),
     "E531": lambda right: (_table("labels.csv", *_ROWS), Path("numbers.csv").write_text("id,kind\n1,a\n2,b\n"))[0],

@@ -363,7 +363,7 @@ MaskValues = Kind(
     "mask values",
     reason="Each class of a mask has one value, or one colour, in the order of the classes.",
     fields="said count classes",
-    message="`{said}` has {count:,} entries for {classes:counted class}",
+    message="`{said}` has {count:,} entries for {classes:counted class|classes}",
     help="give one for each class, the background among them",
 )
 

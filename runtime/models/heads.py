@@ -116,7 +116,9 @@ _LAYERS = (
             ),
             source="Lin et al., arXiv 1612.03144; sums of Kirillov et al., arXiv 1901.02446",
             examples=(
-                "task = segmentation\nhead = [fpn]",
+                "task = segmentation\nhead = [fpn(finest = stride8)]",
+                "task = segmentation\nhead = [fpn(channels = 32, finest = stride4)]",
+                "task = segmentation\nhead = [fpn(channels = 128, finest = stride16)]",
                 "task = segmentation\nhead = [fpn(outputs = classes, channels = 24, finest = stride2)]",
             ),
         ),

@@ -231,7 +231,7 @@ _OTHER_TOOLS = (
     ("ddp distributed dataparallel multigpu", f"{_ABSENT}: a run uses one device"),
     ("distillation distill teacher quantization quantize pruning lora adapter", _ABSENT),
     ("kfold crossvalidation crossval folds ensemble tta testtimeaugmentation", _ABSENT),
-    ("detection segmentation regression multilabel", f"{_ABSENT}: the task is `classification`, one class per image"),
+    ("detection multilabel", f"{_ABSENT}; `ftr explain task` shows the tasks that there are"),
     ("requiresgrad gradreq", "a stage names what trains, the rest is frozen: `train = head`"),
     ("freezebn bnfreeze", "write `norm = frozen` in a stage"),
     ("validpct valpct splitratio validationsplit validsplit testsplit testsize valsize validsize", _FRACTION),

@@ -30,9 +30,6 @@ _AUGMENT = Either((_NONE, ListOf(CallOf(("augment", "prepare")), least=0)))
 _VIEWS = Either((_NONE, Number(1, 1000, whole=True)))
 
 
-_SIDE = Number(8, 4096, whole=True, unit="px")
-
-
 def _shared(where: str) -> Word:
     return Word({"shared": f"That of the {where}."})
 
@@ -125,10 +122,10 @@ DATA = BlockType(
         ),
         Arg(
             "size",
-            Either((_NONE, _SIDE, ListOf(_SIDE, 2))),
-            "Side of the square images that the network sees, or their height and width; the base's own by default.",
+            Either((_NONE, Number(8, 4096, whole=True, unit="px"))),
+            "Side of the square images that the network sees; the base's own by default.",
             None,
-            examples=("size = 224px", "size = [288px, 384px]"),
+            examples=("size = 224px",),
         ),
         Arg(
             "prepare",

@@ -12,7 +12,7 @@ from recipe_lang.compose.problems import GivenTwice
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
 from runtime.data.sources.catalog import SOURCES
-from runtime.data.targets import CLASS, NUMBERS
+from runtime.data.targets import CLASS, MASK, NUMBERS
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.models.heads import LAYERS
 from runtime.plan.schedules import SCHEDULES
@@ -41,7 +41,7 @@ OtherKindOfTarget = Kind(
     ),
     help=(
         "leave out `{extra}`",
-        "name a column of numbers, `{column}`, or write `task = {other_task}`",
+        "name a source of {takes}, `{column}`, or write `task = {other_task}`",
         "write `task = {other_task}`",
     ),
 )
@@ -151,7 +151,7 @@ CellsCut = Kind(
     reason="A head over several maps adds each to the next finer one at twice its size, so sides are whole cells.",
     fields="size step",
     message="a head over maps takes sides in steps of {step}px, not {size}",
-    help="write for example `size = 256px`, or `[288px, 384px]` for height and width",
+    help="write for example `size = 256px`",
 )
 
 NothingCrops = Kind(
@@ -170,9 +170,7 @@ def image_size(recipe: CheckedRecipe) -> tuple[Size, Span | None]:
     """Return the size of the images that the network sees, and where it is written."""
     data = recipe.block("data")
     if data["size"] is not None:
-        written = data["size"]
-        size = Size.of(written if isinstance(written, int) else [each.value for each in written])
-        return size, data.fields["size"].span
+        return Size.square(data["size"]), data.fields["size"].span
     for step in data["prepare"] or ():
         if TRANSFORMS[step.value.name].crops and step.value["size"] is not None:
             return Size.square(step.value["size"]), step.value.args["size"].span
@@ -212,7 +210,7 @@ def source_problems(source: CallValue, task: Task, place: Span | None = None) ->
             other_task=next((each.name for each in TASKS.values() if gives == {each.target}), ""),
             both="classes and numbers" if is_both else "",
             extra=("label" if task.target == NUMBERS else "target") if is_both else "",
-            column='csv("…", image = "file", target = "column")' if task.target == NUMBERS else "",
+            column=_EXAMPLES.get(task.target, ""),
         )
     first: dict[str, Span | None] = {}
     for each in args["target"] if isinstance(args.get("target"), tuple) else ():
@@ -221,7 +219,11 @@ def source_problems(source: CallValue, task: Task, place: Span | None = None) ->
         first.setdefault(each.value, each.span)
 
 
-_KINDS = {CLASS: "classes", NUMBERS: "numbers"}
+_KINDS = {CLASS: "classes", NUMBERS: "numbers", MASK: "masks"}
+_EXAMPLES = {
+    NUMBERS: 'csv("…", image = "file", target = "column")',
+    MASK: 'masks("images", "masks", classes = ["…", "…"])',
+}
 
 
 def _warmup(recipe: CheckedRecipe) -> Iterator[Problem]:

@@ -72,8 +72,10 @@ def _digits(args: Args, training: bool) -> Listing:
 def _masks(args: Args, training: bool) -> Listing:
     from runtime.data.sources.masks import masks
 
-    lists = (args[name] and [each.value for each in args[name]] for name in ("classes", "values", "colors"))
-    return masks(args["images"], args["masks"], *lists, args["ignore"])
+    classes, values, colors = (
+        None if args[name] is None else [each.value for each in args[name]] for name in ("classes", "values", "colors")
+    )
+    return masks(args["images"], args["masks"], classes or (), values, colors, args["ignore"])
 
 
 _REGRESSION = ("task", "regression")
@@ -149,11 +151,10 @@ _SOURCES = (
             ),
             positional=2,
             examples=(
-                'task = segmentation\ntrain = masks("photos", "masks", classes = ["background", "person"])',
-                'task = segmentation\ntrain = masks(images = "cells", masks = "cells", classes = ["cell", "membrane"],'
+                'train = masks("photos", "masks", classes = ["background", "person"])',
+                'train = masks(images = "cells", masks = "cells", classes = ["cell", "membrane"],'
                 " values = [0, 255], ignore = none)",
-                'task = segmentation\ntrain = masks("photos", "masks", classes = ["road", "sky"],'
-                ' colors = ["#804080", "#808080"])',
+                'train = masks("photos", "masks", classes = ["road", "sky"], colors = ["#804080", "#808080"])',
             ),
         ),
         _masks,

@@ -25,6 +25,25 @@ stage "head" {
   train = head
   for   = 3 epochs
 }"""
+_MASKS = """ftr 1
+task = segmentation
+
+data {
+  train = masks("images", "masks", classes = ["wall", "door"]MORE)
+  test  = masks("others", "masks", classes = CLASSES)
+  size  = 64px
+}
+
+stage "head" {
+  train = head
+  for   = 3 epochs
+}"""
+
+
+def _masks(more: str = "", classes: str = '["wall", "door"]') -> str:
+    return _MASKS.replace("MORE", more).replace("CLASSES", classes)
+
+
 EXAMPLES: Mapping[str, Example] = {
     "E501": Example(
         'train = folder("data/photo")', 'train = folder("data/photos")', "data", "The folder is data/photos."
@@ -129,6 +148,20 @@ EXAMPLES: Mapping[str, Example] = {
         "file",
         "The column `same` of train.csv holds 3 in every row.",
     ),
+    "E590": Example(
+        _masks().replace('"masks", classes = ["wall", "door"])', '"all", classes = ["wall", "door"])', 1),
+        _masks(),
+        "file",
+        "The folder `all` has no mask for image 7.jpg.",
+    ),
+    "E591": Example(_masks(", values = [0, 128, 255]"), _masks(", values = [0, 1]"), "file"),
+    "E592": Example(
+        _masks(', colors = ["black", "white"]'),
+        _masks(', colors = ["#000000", "#010101"]'),
+        "file",
+        "Masks in colours.",
+    ),
+    "E593": Example(_masks(classes='["door", "wall"]'), _masks(), "file"),
     "E520": Example(
         _net('gluon_params("net.params")'),
         _net('gluon_params("models/net.params")'),

@@ -365,6 +365,12 @@ def _numbers() -> None:
         Path(name).write_text(Path(name).read_text().replace("file,kind", "file,width,height,same", 1))
 
 
+def _leaves() -> None:
+    rows = [f"{number}.jpg,{number / 8}" for number in range(1, 49)]
+    _table("leaves.csv", *rows)
+    Path("leaves.csv").write_text("\n".join(["file,weight", *rows, ""]))
+
+
 def _tables(wrong: Callable[[int, str], list[str]], right_name: str, head: str = "file,kind") -> None:
     """Write `labels.csv`, its rows as `wrong` changes them by their number, and the right rows under another name."""
     _table("labels.csv", *_ROWS)
@@ -593,6 +599,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E533": lambda right: (_photos(), Path("photos.ftr").touch())[0],
     "E534": lambda right: _photos(os.fsdecode(b"caf\xe9")),
     "E535": lambda right: _photos(),
+    "E556": lambda right: (_photos(), _leaves())[0],
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
     "W760": lambda right: _copies(),
     "W761": lambda right: _one_in_the_holdout(),

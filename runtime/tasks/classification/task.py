@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runtime.data.listing import Listing
     from runtime.plan.types import Component, Plan, TargetFacts
     from runtime.tasks.classification.network import Prediction
+    from runtime.tasks.classification.suggestion import ClassSuggestion
     from runtime.tasks.classification.targets import ClassFacts
 
 
@@ -149,6 +150,11 @@ class Classification:
 
     def exported(self, symbol: Any, facts: TargetFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
         return symbol, {}
+
+    def suggest(self, train: Listing) -> ClassSuggestion:
+        from runtime.tasks.classification.suggestion import ClassSuggestion
+
+        return ClassSuggestion(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
         return CardWords(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runtime.data.listing import Listing
     from runtime.plan.types import Component, Plan, TargetFacts
     from runtime.tasks.regression.network import Prediction
+    from runtime.tasks.regression.suggestion import NumberSuggestion
     from runtime.tasks.regression.targets import NumberFacts
 
 _ALL = "images"
@@ -138,6 +139,11 @@ class Regression:
         from runtime.tasks.regression.network import exported
 
         return exported(symbol, _numbers(facts))
+
+    def suggest(self, train: Listing) -> NumberSuggestion:
+        from runtime.tasks.regression.suggestion import NumberSuggestion
+
+        return NumberSuggestion(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
         count = len(facts.names)

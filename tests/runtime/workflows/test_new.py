@@ -24,6 +24,7 @@ from recipe_lang.syntax.parser import read_source
 from runtime.cli import app
 from runtime.data.sets import list_sets
 from runtime.tasks.classification.task import CLASSIFICATION
+from runtime.tasks.regression.task import REGRESSION
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.new.recipe import _size
 
@@ -56,8 +57,8 @@ def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> New:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
 
-    def write(place: object) -> CheckedRecipe:
-        code, said = call(place, "--out", "made.ftr")
+    def write(place: object, *options: str) -> CheckedRecipe:
+        code, said = call(place, "--out", "made.ftr", *options)
         assert code == 0, said
         assert format_text(read_source("made.ftr")) == Path("made.ftr").read_text("utf-8")
         recipe = check(load("made.ftr"), VOCABULARY)
@@ -212,6 +213,98 @@ def test_a_table_that_says_what_the_folders_say_or_nothing_is_not_needed(new: Ne
     table(root / "names.csv", "id,name", "0,cat", "1,dog")
     new(root)
     assert 'train = folder("../pets")' in text().replace("   ", " ").replace("  ", " ")
+
+
+# --- classes or numbers ---------------------------------------------------------------------------------------------
+
+
+def leaves(root: Path, columns: str, cells: Callable[[int], str], count: int = 60) -> Path:
+    """Write a table beside `count` images: `file`, and what `cells` has of each number."""
+    photos(root, {"": count})
+    return table(root / "leaves.csv", f"file,{columns}", *(f"{n}.png,{cells(n)}" for n in range(count)))
+
+
+def learned(recipe: CheckedRecipe) -> tuple[str, str]:
+    """Return the task and the column of its targets."""
+    args = recipe.block("data")["train"].args
+    return recipe["task"], args["label"].value or args["target"].value
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "asked", "target", "told"),
+    [
+        ("weight", lambda n: f"{n / 8}", "", ("regression", "weight"), ""),
+        ("label", lambda n: f"{n / 8}", "", ("regression", "label"), ""),  # as classes, one for each image
+        ("label", lambda n: f"{n % 12 / 8}", "", ("regression", "label"), "`label` can be classes"),
+        ("label", lambda n: f"{n % 12 / 8}", "classification", ("classification", "label"), "`label` holds numbers"),
+        ("level", lambda n: f"{n % 12 / 8}", "classification", ("classification", "level"), "`level` holds numbers"),
+        ("grade", lambda n: f"{n % 5}", "", ("classification", "grade"), ""),
+        ("grade", lambda n: f"{n % 5}", "regression", ("regression", "grade"), "`grade` can be classes"),
+        ("age", lambda n: f"{n % 20}", "", ("classification", "age"), "`age` holds numbers: `ftr new … --task regre"),
+        ("id,grams", lambda n: f"{n},{100 + 7 * n}", "", ("regression", "grams"), ""),
+        ("length,score", lambda n: f"{n / 4},{n / 8}", "", ("regression", "score"), "could be meant: `length`"),
+        ("kind,grams", lambda n: f"{'ab'[n % 2]},{n / 8}", "", ("classification", "kind"), "`grams` holds numbers"),
+        ("kind,grams", lambda n: f"{'ab'[n % 2]},{n / 8}", "regression", ("regression", "grams"), "`kind` can be"),
+    ],
+)
+def test_the_task_is_that_of_the_column(
+    new: New,
+    tmp_path: Path,
+    columns: str,
+    cells: Callable[[int], str],
+    asked: str,
+    target: tuple[str, str],
+    told: str,
+) -> None:
+    recipe = new(leaves(tmp_path / "leaves", columns, cells), *(("--task", asked) if asked else ()))
+    assert learned(recipe) == target
+    notes = text().partition("ftr 1")[0].replace("\n#", "")
+    assert told in notes if told else "could be meant" not in notes and "learns them" not in notes
+
+
+def test_a_recipe_for_numbers(new: New, tmp_path: Path) -> None:
+    recipe = new(leaves(tmp_path / "leaves", "weight", lambda n: f"{n / 8}", 400))
+    assert recipe["head"][-1].value.args["units"].value == "targets"
+    assert set(map(str, monitors(recipe))) == {"valid.mae"}
+    said = text().replace("\n#", "").replace("         ", "")
+    assert "400 images, weight 0 to 49.88. The median as the answer for every image has an MAE of 12.5" in said
+    assert "60 images, stratified by value" in said
+    assert "expect { test.mae <= … }" in said
+    assert augments(recipe) == ["flip"]
+    assert "class" not in said
+
+
+def test_class_folders_go_before_numbers_in_a_table(new: New, tmp_path: Path) -> None:
+    root = photos(tmp_path / "pets", {"cat": 20, "dog": 20})
+    table(root / "m.csv", "path,kg", *(f"{name}/{n}.png,{n / 8}" for name in ("cat", "dog") for n in range(20)))
+    assert new(root)["task"] == "classification"
+    assert "column `kg` of `m.csv` holds numbers: `ftr new … --task regression`" in text().replace("\n#", "")
+    assert learned(new(root, "--task", "regression", "--force")) == ("regression", "kg")
+
+
+def test_tables_of_sets_with_numbers(new: New, tmp_path: Path) -> None:
+    photos(tmp_path / "set", {"images": 60})
+    for name, first, count in (("train", 0, 40), ("val", 40, 20)):
+        rows = [f"images/{number}.png,{number / 8}" for number in range(first, first + count)]
+        table(tmp_path / "set" / f"{name}.csv", "path,weight", *rows)
+    recipe = new(tmp_path / "set")
+    assert {name: len(listing.samples) for name, listing in list_sets(recipe, REGRESSION).items()} == {
+        "train": 40,
+        "valid": 20,
+    }
+
+
+def test_packaged_numbers(new: New) -> None:
+    recipe = new("solar_cells", "--task", "regression")
+    assert recipe.block("data")["train"].args["labels"].value == "probability"
+
+
+@pytest.mark.parametrize("place", ["digits", "pets"])
+def test_classes_are_no_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    photos(tmp_path / "pets", {"cat": 20, "dog": 20})
+    code, said = call(place, "--task", "regression")
+    assert (code, "error[E556]" in said) == (2, True), said
 
 
 def test_packaged_sets(new: New) -> None:
@@ -614,3 +707,18 @@ def test_the_recipe_runs(new: New, tmp_path: Path) -> None:
     _, result = run(prepare(Path("made.ftr")), RunSettings(workers=0), tmp_path / "run")
     assert result["images"] == {"train": 32, "valid": 8}
     assert result["valid"]["accuracy"] >= 0.75
+
+
+def test_the_recipe_for_numbers_runs(new: New, tmp_path: Path) -> None:
+    from runtime.training.settings import RunSettings
+    from runtime.workflows.preparation import prepare
+    from runtime.workflows.run import run
+
+    (tmp_path / "set").mkdir()
+    for number in range(60):
+        Image.new("RGB", (24, 24), (4 * number, 4 * number, 4 * number)).save(tmp_path / "set" / f"{number}.png")
+    table(tmp_path / "set" / "grey.csv", "file,grey", *(f"{n}.png,{n / 60}" for n in range(60)))
+    new(tmp_path / "set")
+    _, result = run(prepare(Path("made.ftr")), RunSettings(workers=0), tmp_path / "run")
+    assert result["images"] == {"train": 48, "valid": 12}
+    assert result["valid"]["mae"] <= 0.2  # the median has .25

@@ -315,10 +315,12 @@ def test_one_changed_digit_is_refused(table: Path, tmp_path: Path, ftr: Ftr) -> 
         (table / "all.csv").write_text(text)
 
 
-def test_a_new_recipe_for_a_column_of_numbers_is_pointed_out(table: Path, ftr: Ftr) -> None:
-    found = ftr("new", table / "all.csv")
-    assert found.code == 2
-    assert "`red` holds numbers, which `task = regression` learns" in " ".join(found.err.split())
+def test_a_new_recipe_for_a_column_of_numbers(table: Path, ftr: Ftr) -> None:
+    found = ftr("new", table / "all.csv", "--out", "new.ftr")
+    assert found.code == 0
+    assert "The numbers are those of column `red`; other columns could be meant: `blue`." in found.err
+    assert ftr("check", "new.ftr").code == 0
+    assert ftr("plan", "new.ftr").code == 0
 
 
 def test_data_check_knows_no_classes(table: Path, ftr: Ftr) -> None:

@@ -19,6 +19,7 @@ from runtime.data.targets import SetRules
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
     from recipe_lang.check.checked import CheckedRecipe
     from runtime.data.listing import Listing
@@ -312,6 +313,9 @@ class Task(SetRules, Protocol):
 
     def predictions(self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int) -> Sequence[Prediction]:
         """Return the predictions of a batch, an NDArray of which the first `len(images)` count."""
+
+    def draw(self, picture: Image.Image, prediction: Any) -> None:
+        """Draw one of its predictions on the picture of its image."""
 
     def unreadable(self, image: str, error: str) -> Prediction:
         """Return the prediction of an image that cannot be read."""

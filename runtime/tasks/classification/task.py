@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from recipe_lang.words import printable
 from runtime.data.targets import CLASS
 from runtime.tasks.classification.losses import LOSSES
 from runtime.tasks.classification.metrics import METRICS, ClassEvaluator, telling
@@ -14,6 +15,7 @@ from runtime.tasks.protocol import CardWords, Loss, Metric, loss_of
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
     from recipe_lang.check.checked import CheckedRecipe
     from recipe_lang.problem import Problem
@@ -139,6 +141,11 @@ class Classification:
         from runtime.tasks.classification.network import predictions
 
         return predictions(outputs, images, facts.names, top)
+
+    def draw(self, picture: Image.Image, prediction: Prediction) -> None:
+        from runtime.tasks.captions import caption
+
+        caption(picture, [f"{printable(name)} {share:.0%}" for name, share in prediction.classes])
 
     def unreadable(self, image: str, error: str) -> Prediction:
         from runtime.tasks.classification.network import Prediction

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from recipe_lang.words import counted
+from recipe_lang.words import counted, printable
 from runtime.data.targets import NUMBERS
 from runtime.tasks.protocol import CardWords, Loss, Metric, loss_of
 from runtime.tasks.regression.losses import LOSSES
@@ -15,6 +15,7 @@ from runtime.tasks.regression.metrics import METRICS, NumberEvaluator
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
     from recipe_lang.check.checked import CheckedRecipe
     from recipe_lang.problem import Problem
@@ -126,6 +127,11 @@ class Regression:
         from runtime.tasks.regression.network import predictions
 
         return predictions(outputs, images, _numbers(facts))
+
+    def draw(self, picture: Image.Image, prediction: Prediction) -> None:
+        from runtime.tasks.captions import caption
+
+        caption(picture, [f"{printable(name)} {value:.4g}" for name, value in prediction.values])
 
     def unreadable(self, image: str, error: str) -> Prediction:
         from runtime.tasks.regression.network import Prediction

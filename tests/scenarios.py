@@ -209,6 +209,18 @@ def _advised(
     return advise
 
 
+def _advised_on_numbers(text: str) -> Any:
+    from runtime.compile.compiler import compile_plan
+    from runtime.compile.data_advice import plan_advice
+    from runtime.compile.facts import DataFacts
+    from runtime.tasks.regression.targets import NumberFacts
+
+    recipe = _check(text)
+    counts = {"train": (800,), "valid": (400,)}
+    numbers = NumberFacts(("width", "weight"), (9.0, 400.0), (1.5, 220.0), ((5.0, 20.0), (90.0, 2000.0)), counts)
+    return replace(recipe, advice=plan_advice(recipe, compile_plan(recipe, DataFacts(numbers), net_facts(7)), {}))
+
+
 def _advised_on_files(text: str) -> Any:
     from runtime.compile.compiler import compile_plan
     from runtime.compile.data_advice import plan_advice
@@ -301,6 +313,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W750": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
     "W760": _read,
     "W761": _read,
+    "W748": _advised_on_numbers,
     "W747": _advised((400, 400), shared=True),
     "W770": _advised((400, 400)),
     "W785": _advised((400, 400)),

@@ -102,7 +102,9 @@ class Regression:
         return tuple(METRICS)
 
     def advice(self, recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-        return iter(())
+        from runtime.tasks.regression.advice import mixed_scales
+
+        return mixed_scales(recipe, plan, _numbers(plan.data.target))
 
     def lost(self, recipe: CheckedRecipe, name: str, before: Listing, after: Listing) -> Iterator[Problem]:
         return iter(())

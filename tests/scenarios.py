@@ -144,7 +144,7 @@ def _build(text: str, starts: bool = True) -> None:
         base, [component(layer) for layer in recipe["head"]], size, partial(head_block, outputs={"classes": 2})
     )
     if starts:
-        with located(base.place):
+        with located(base.span):
             start_weights(model, base, 0, mx.cpu())
 
 
@@ -172,7 +172,7 @@ def _killed(text: str) -> None:
 
     data = _check(text).block("data")
     if data["batch"] > 200:
-        raise RecipeError(RunKilled(span=data.place("batch"), signal="SIGKILL", peak=4 * 10**9, batch=256, fits=32))
+        raise RecipeError(RunKilled(span=data.span_of("batch"), signal="SIGKILL", peak=4 * 10**9, batch=256, fits=32))
 
 
 def _advised(

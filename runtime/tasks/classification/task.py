@@ -120,7 +120,7 @@ class Classification:
         from runtime.tasks.classification.suspects import suspects
 
         return [
-            (each.place, f"looks like {facts.names[each.likely]} ({each.probability:.0%}; as labelled {each.own:.0%})")
+            (each.index, f"looks like {facts.names[each.likely]} ({each.probability:.0%}; as labelled {each.own:.0%})")
             for each in suspects(rows, np.array(targets, np.int64), together, seed)
         ]
 

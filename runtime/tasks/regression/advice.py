@@ -40,7 +40,7 @@ def mixed_scales(recipe: CheckedRecipe, plan: Plan, facts: NumberFacts) -> Itera
     if high < _APART * low:
         return
     stages = zip(plan.stages, recipe.all("stage"), strict=True)
-    monitors = dict.fromkeys((stage.monitor, block.place("monitor")) for stage, block in stages)
-    for metric, span in [*monitors, *((claim.metric, claim.place) for claim in plan.claims)]:
+    monitors = dict.fromkeys((stage.monitor, block.span_of("monitor")) for stage, block in stages)
+    for metric, span in [*monitors, *((claim.metric, claim.span) for claim in plan.claims)]:
         if metric is not None and metric.name in _IN_UNITS:
             yield MixedScales(span=span, metric=str(metric), largest=(most, high), smallest=(least, low))

@@ -201,7 +201,7 @@ def _infer_shapes(blocks: Sequence[Any], layers: Sequence[Component], size: Size
         pool = next((layer for layer in layers if LAYERS[layer.name].pools), None)
         if pool is None:
             raise
-        raise RecipeError(HeadDoesNotFit(span=pool.place, layer=pool.name)) from error
+        raise RecipeError(HeadDoesNotFit(span=pool.span, layer=pool.name)) from error
 
 
 def _kind(name: str) -> str:

@@ -14,6 +14,7 @@ from runtime.tasks.segmentation.metrics import METRICS, MaskEvaluator
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
     from recipe_lang.check.checked import CheckedRecipe
     from recipe_lang.problem import Problem
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from runtime.plan.size import Size
     from runtime.plan.types import Component, Plan, TargetFacts
     from runtime.tasks.segmentation.network import Prediction
+    from runtime.tasks.segmentation.suggestion import MaskSuggestion
     from runtime.tasks.segmentation.targets import MaskFacts
 
 _ALL = "all"
@@ -127,6 +129,11 @@ class Segmentation:
 
         return predictions(outputs, images, facts.names, size)
 
+    def draw(self, picture: Image.Image, prediction: Prediction) -> None:
+        from runtime.tasks.segmentation.drawing import overlay
+
+        overlay(picture, prediction)
+
     def unreadable(self, image: str, error: str) -> Prediction:
         from runtime.tasks.segmentation.network import Prediction
 
@@ -137,6 +144,11 @@ class Segmentation:
 
     def exported(self, symbol: Any, facts: TargetFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
         return symbol, {}
+
+    def suggest(self, train: Listing) -> MaskSuggestion:
+        from runtime.tasks.segmentation.suggestion import MaskSuggestion
+
+        return MaskSuggestion(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
         return CardWords(

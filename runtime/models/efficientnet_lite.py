@@ -167,7 +167,7 @@ def load_packaged(name: str, base: Base, classifier: Any = None) -> None:
     """
     path = packaged_file(name)
     check_sha256(path, PACKAGED[name].sha256)
-    arrays = read_torch_file(path)
+    arrays = read_torch_file(path).arrays
     names = [
         name
         for name in arrays

@@ -23,6 +23,7 @@ from runtime.models.base import Base
 from runtime.models.catalog import ZOOS
 from runtime.models.heads import LAYERS
 from runtime.models.problems import HeadDoesNotFit
+from runtime.models.pytorch import as_in_torch
 from runtime.models.timm import network as timm
 from runtime.models.weights_sources import source_of
 from runtime.plan.size import Size
@@ -119,6 +120,8 @@ def _timm(base: Component, size: Size) -> tuple[Base, Any]:
 
 def _zoo(base: Component, size: Size) -> tuple[Base, Any]:  # noqa: ARG001 - its networks are the same for all
     whole = zoo.build(base.name, base.args["name"])
+    if source_of(base.args["weights"]).as_in_torch:
+        whole = as_in_torch(whole, base.args["name"])
     return zoo.split(whole, base.name, base.args["name"]), whole
 
 

@@ -18,6 +18,7 @@ from recipe_lang.check.vocabulary import Arg, Either, Entry, FilePath, HexDigits
 from runtime.models.base import Base, Normalization
 from runtime.models.catalog import BASES
 from runtime.models.packaged import PACKAGED, packaged_file
+from runtime.models.torch_names import PAIRS, normalization_in_torch
 from runtime.weights.zoo_cache import zoo_cache
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class WeightsSource:
     weights that cannot be had, before anything is built, loaded or downloaded for it. `load` puts them into the base's
     parts; it takes the whole network as well, that the parts were cut from. Both raise RecipeError. `normalization`
     gives the mean and the standard deviation that the weights expect. `is_here` is one look for the weights of a
-    network's name, without a network. `of_zoos` says that a zoo's base may name the source.
+    network's name, without a network. `as_in_torch` says that the base is built as
+    PyTorch has it, where that differs; `of_zoos`, that a zoo's base may name the source.
     """
 
     entry: Entry
@@ -47,6 +49,7 @@ class WeightsSource:
     normalization: Callable[[Component], Normalization] = base_normalization
     is_here: Callable[[str], bool] = lambda name: True
     is_pretrained: bool = True
+    as_in_torch: bool = False
     of_zoos: bool = True
 
 
@@ -144,10 +147,12 @@ IMAGENET = WeightsSource(
 )
 
 
-# --- those of a file of Gluon's --------------------------------------------------------------
+# --- those of a file -------------------------------------------------------------------------
+
+_SHA256 = Arg("sha256", Either((NothingType(), HexDigits())), "The first 8 to 64 hex digits of its SHA-256.", None)
 
 
-def _check_params(base: Component) -> None:
+def _check_file(base: Component) -> None:
     from runtime.weights.bounded import open_bounded
     from runtime.weights.params_file import check_sha256
 
@@ -162,7 +167,7 @@ def _load_params(base: Component, cut: Base, whole: Any) -> None:
     from runtime.weights.assign import load_into
     from runtime.weights.params_file import read_params
 
-    _check_params(base)
+    _check_file(base)
     path = base.args["weights"].args["file"]
     owned = {id(parameter) for _, part in cut.parts for parameter in part._collect_params_with_prefix().values()}
     names = whole._collect_params_with_prefix().items()
@@ -174,24 +179,85 @@ GLUON_PARAMS = WeightsSource(
     Entry(
         "gluon_params",
         "A `.params` file that `save_parameters`, `export` or `collect_params().save` wrote.",
-        (
-            Arg("file", FilePath(), "The file."),
-            Arg(
-                "sha256",
-                Either((NothingType(), HexDigits())),
-                "The first 8 to 64 hex digits of its SHA-256.",
-                None,
-            ),
-        ),
+        (Arg("file", FilePath(), "The file."), _SHA256),
         examples=(
             'base = gluoncv("resnet50_v1b", weights = gluon_params("resnet50_v1b.params"))',
             'base = gluoncv("resnet50_v1b", weights = gluon_params(file = "r50.params", sha256 = "0676ba61"))',
         ),
     ),
     provenance=lambda base: ("a file", base.args["weights"].args["file"]),
-    check=_check_params,
+    check=_check_file,
     load=_load_params,
 )
 
-SOURCES: dict[str, WeightsSource] = {row.entry.name: row for row in (NONE, PACKAGE, IMAGENET, GLUON_PARAMS)}
+
+# --- those of a file of PyTorch's ------------------------------------------------------------
+
+
+def _check_torch(base: Component) -> None:
+    _check_file(base)
+    if base.name != "timm" and base.args["name"] not in PAIRS:
+        from runtime.models.pytorch import refuse
+
+        refuse(base)
+
+
+def _load_torch(base: Component, cut: Base, whole: Any) -> None:
+    from runtime.models.pytorch import load_state
+    from runtime.weights.torch_file import read_torch_file
+
+    _check_file(base)
+    load_state(read_torch_file(base.args["weights"].args["file"]), base, cut, whole)
+
+
+def _load_safetensors(base: Component, cut: Base, whole: Any) -> None:
+    from runtime.models.pytorch import load_state
+    from runtime.weights.safetensors_file import read_safetensors
+
+    _check_file(base)
+    load_state(read_safetensors(base.args["weights"].args["file"]), base, cut, whole)
+
+
+def _torch_normalization(base: Component) -> Normalization:
+    return normalization_in_torch(base.args["name"], base_normalization(base))
+
+
+TORCH = WeightsSource(
+    Entry(
+        "torch",
+        "A `.pth` file of torchvision or timm, or a checkpoint with the same names. It is read without running code.",
+        (Arg("file", FilePath(), "The file."), _SHA256),
+        source="torch.save",
+        examples=(
+            'base = gluoncv("resnet50_v1b", weights = torch("resnet50-11ad3fa6.pth"))',
+            'base = gluoncv("resnet50_v1b", weights = torch(file = "resnet50.pth", sha256 = "11ad3fa6"))',
+        ),
+    ),
+    provenance=lambda base: ("a file", base.args["weights"].args["file"]),
+    check=_check_torch,
+    load=_load_torch,
+    normalization=_torch_normalization,
+    as_in_torch=True,
+)
+
+SAFETENSORS = WeightsSource(
+    Entry(
+        "safetensors",
+        "A `.safetensors` file with the names of torchvision or timm, or the index of one in several files.",
+        (Arg("file", FilePath(), "The file, or `model.safetensors.index.json`."), _SHA256),
+        source="https://github.com/huggingface/safetensors",
+        examples=(
+            'base = timm("regnety_004.pycls_in1k", weights = safetensors("model.safetensors"))',
+            'base = gluoncv("resnet50_v1d", weights = safetensors(file = "model.safetensors", sha256 = "0676ba61"))',
+        ),
+    ),
+    provenance=lambda base: ("a file", base.args["weights"].args["file"]),
+    check=_check_torch,
+    load=_load_safetensors,
+    as_in_torch=True,
+)
+
+SOURCES: dict[str, WeightsSource] = {
+    row.entry.name: row for row in (NONE, PACKAGE, IMAGENET, GLUON_PARAMS, TORCH, SAFETENSORS)
+}
 """The sources by name, in the order in which they are shown."""

@@ -1,4 +1,4 @@
-"""What can be wrong with a weights file, as problems E520 to E528."""
+"""What can be wrong with a weights file, as problems E520 to E528 and E540 to E542."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ UnsupportedWeights = Kind(
     "unsupported weights",
     reason="""The weights file is intact, but holds something that cannot be put into a network here.
 
-    Dense, named arrays of plain numbers are read; sparse or unnamed arrays, quantized or bfloat16 numbers, and
-    PyTorch's zip format are not.""",
+    Dense, named arrays of plain numbers are read; sparse or unnamed arrays, quantized numbers and programs (TorchScript)
+    are not. In a PyTorch file they may lie in a checkpoint, under a name such as `state_dict` or `model`.""",
     fields="path found",
     optional={"hint": ""},
     message="`{path}` holds {found}, which cannot be read",
@@ -124,6 +124,41 @@ NoHostedWeights = Kind(
         'if you have the file, write `weights = gluon_params("file.params")`\n'
         'or take a base that brings its weights: `packaged("efficientnet_lite0")`'
     ),
+)
+
+
+def _bases_message(p: Problem) -> str:
+    if p.bases:
+        return f"it fits {', '.join(p.bases[:4])}" + (", …" if len(p.bases) > 4 else "")
+    return "it fits no base here" if p.searched else "`ftr weights inspect FILE` names the bases that it fits"
+
+
+LayerDoesNotFit = Kind(
+    "E541",
+    "layer does not fit",
+    reason="""The file's layers are not those of the base: one has another shape, or only one of the two has it.
+
+    Layers meet by their names in torchvision or timm. Named is the first that differs, in the order of the network;
+    nothing was loaded. The classifier and what only training needs take no part.""",
+    fields="path base layer found wanted",
+    optional={"bases": (), "searched": False},
+    message=lambda p: (
+        f"`{p.path}` does not fit {p.base}: `{_plain(p.layer)}` is {p.found} in the file, and {p.wanted} in the base"
+    ),
+    help=_bases_message,
+)
+
+NoSuchLayers = Kind(
+    "E542",
+    "no such layers",
+    reason="""No file of torchvision or timm fits this base: the two frameworks do not have the same network.
+
+    Some names are alike all the same: Gluon's resnet50_v1 strides elsewhere than torchvision's resnet50, which is
+    resnet50_v1b. `docs/bases.md` says which base takes whose files.""",
+    fields="path base",
+    optional={"bases": (), "searched": False},
+    message="files of PyTorch do not fit {base}: `{path}` belongs to another network",
+    help=_bases_message,
 )
 
 

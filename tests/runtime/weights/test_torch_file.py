@@ -24,7 +24,7 @@ PACKAGED_FILE = packaged_file("efficientnet_lite0")
 def read(tmp_path: Path, data: bytes) -> dict[str, Any]:
     """Read a file of these bytes."""
     (tmp_path / "a.pth").write_bytes(data)
-    return read_torch_file(tmp_path / "a.pth")
+    return dict(read_torch_file(tmp_path / "a.pth").arrays)
 
 
 def refused(tmp_path: Path, data: bytes) -> Problem:
@@ -40,7 +40,7 @@ def refused(tmp_path: Path, data: bytes) -> Problem:
 
 
 def test_the_packaged_file() -> None:
-    arrays = read_torch_file(PACKAGED_FILE)
+    arrays = read_torch_file(PACKAGED_FILE).arrays
     assert len(arrays) == 296
     assert next(iter(arrays)) == "_conv_stem.weight"
     assert arrays["_conv_stem.weight"].shape == (32, 3, 3, 3)
@@ -230,7 +230,6 @@ def test_long_pickles_are_refused(tmp_path: Path, instructions: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "code", "reason"),
     [
-        (b"PK\x03\x04" + b"\0" * 60, "E523", "zip format"),
         (b"", "E521", "an empty file"),
         (b"<html>", "E521", "a web page"),
         (b"\x12\x01" + b"\0" * 30, "E521", "an MXNet .params file"),
@@ -240,8 +239,8 @@ def test_long_pickles_are_refused(tmp_path: Path, instructions: bytes) -> None:
             "E523",
             "byte order",
         ),
-        (whole_file(state(a=b"ctorch\nBFloat16Storage\n")), "E523", "BFloat16"),
-        (whole_file(state(epoch=whole(3))), "E523", "more than tensors"),
+        (whole_file(state(a=b"ctorch\nQInt8Storage\n")), "E523", "QInt8"),
+        (whole_file(state(epoch=whole(3))), "E523", "no state dict (epoch)"),
         (whole_file(pickle.dumps([1], 2)), "E523", "a list instead of a state dict"),
     ],
 )

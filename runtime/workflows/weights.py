@@ -1,0 +1,86 @@
+"""What a file of weights holds, which bases it fits, and the same weights in another format.
+
+In goes the path of a `.pth`, `.safetensors` or `.params` file; out comes an `Inspection`, or a file that is written.
+Nothing of a file is run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runtime.models.base import Normalization
+from runtime.models.catalog import BASES
+from runtime.models.pytorch import Fit, fitting, read_state
+from runtime.models.torch_names import normalization_in_torch
+from runtime.weights.bounded import open_bounded
+from runtime.weights.params_file import read_params, sha256_of
+from runtime.weights.safetensors_file import files_of
+
+Array = np.ndarray[Any, Any]
+
+_PARAMS = b"\x12\x01\0\0\0\0\0\0"
+
+
+@dataclass(frozen=True, slots=True)
+class FittingBase:
+    """A base that a file fits: how a recipe writes it, and what its images are normalized with, values from 0 to 1."""
+
+    base: str
+    size: int
+    normalization: Normalization
+    classes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a file holds; `kinds` are the types of its numbers, with how many arrays have each."""
+
+    path: Path
+    format: str
+    size: int
+    sha256: str
+    arrays: int
+    numbers: int
+    kinds: Mapping[str, int]
+    notes: tuple[str, ...]
+    bases: tuple[FittingBase, ...]
+
+
+def inspect(path: Path) -> Inspection:
+    """Read a file and try which bases it fits.
+
+    Raises:
+        RecipeError: it cannot be read, or holds something else than weights.
+    """
+    with open_bounded(path) as file:
+        start = file.read(8)
+    if start == _PARAMS:
+        arrays = read_params(path)
+        kind, notes, bases = "MXNet .params", ("which networks of the zoos it fits is not searched for",), ()
+    else:
+        state = read_state(path)
+        arrays, notes = dict(state.arrays), tuple(state.notes())
+        kind = "PyTorch" if start[:2] in (b"PK", b"\x80\x02") else "safetensors"
+        bases = tuple(_base(fit) for fit in fitting(state))
+    return Inspection(
+        path=path,
+        format=kind,
+        size=sum(each.stat().st_size for each in files_of(path)),
+        sha256=sha256_of(path),
+        arrays=len(arrays),
+        numbers=sum(array.size for array in arrays.values()),
+        kinds=Counter(array.dtype.name for array in arrays.values()),
+        notes=notes,
+        bases=bases,
+    )
+
+
+def _base(fit: Fit) -> FittingBase:
+    row = BASES[fit.kind][fit.name]
+    return FittingBase(fit.call, row.native, normalization_in_torch(fit.name, row.normalization), fit.classes)

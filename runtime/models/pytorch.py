@@ -1,8 +1,8 @@
 """Weights of torchvision and timm in bases of ours: which fit, and how they are put in.
 
 In goes a state dict and a base; out comes the base with its weights, or a problem that names the first layer that
-differs and the bases that the file does fit. The names are those of `runtime.models.torch_names` for the zoos' networks,
-timm's own for `timm` bases.
+differs and the bases that the file does fit. The names are those of `runtime.models.torch_names` for the zoos'
+networks, timm's own for `timm` bases.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ Array = np.ndarray[Any, Any]
 Block = Any
 Parameter = Any
 
-_SEARCHED_AT = 224  # pixels; the shape of a convolution does not depend on it
-
 
 def read_state(path: Path) -> StateDict:
     """Read a file of PyTorch or safetensors, whichever it is by its first bytes.
@@ -52,22 +50,24 @@ def read_state(path: Path) -> StateDict:
 def as_in_torch(net: Block, name: str) -> Block:
     """Change a network of a zoo, before it has weights, where PyTorch's differs in what no file says; return it.
 
-    The last convolutions of the MobileNets are dense layers with a bias there, and all norms of MobileNetV3 add 1e-3.
+    The last convolutions of the MobileNets are dense layers with a bias there (of MobileNetV3 small also narrower), and
+    all norms of MobileNetV3 add 1e-3.
     """
-    biased = {
-        "mobilenetv2_1.0": ("output.0",),
-        "mobilenetv3_large": ("features.22",),
-        "mobilenetv3_small": ("features.18",),
-    }
-    for path in biased.get(name, ()):
+    for path, (channels_in, channels) in _BIASED.get(name, {}).items():
         parent, _, place = path.rpartition(".")
-        children = zoo.layer_at(net, parent)._children
-        old = children[place]
         with zoo.layer_at(net, parent).name_scope():
-            children[place] = nn.Conv2D(old._channels, 1, use_bias=True, in_channels=old.weight.shape[1])
+            layer = nn.Conv2D(channels, 1, in_channels=channels_in)
+        zoo.layer_at(net, parent)._children[place] = layer
     if name.startswith("mobilenetv3"):
         net.apply(_with_their_epsilon)
     return net
+
+
+_BIASED = {
+    "mobilenetv2_1.0": {"output.0": (1280, 1000)},
+    "mobilenetv3_large": {"features.22": (960, 1280)},
+    "mobilenetv3_small": {"features.18": (576, 1024), "output.0": (1024, 1000)},
+}
 
 
 def _with_their_epsilon(block: Block) -> None:
@@ -181,27 +181,33 @@ class Fit:
 
 
 def fitting(state: StateDict) -> tuple[Fit, ...]:
-    """Return the bases that a file fits. They are built, which takes seconds."""
-    return tuple(fit for candidate in _candidates() if (fit := _fit(state, *candidate)))
+    """Return the bases that a file fits. Those that may are built, which takes some tenths of a second each."""
+    return tuple(fit for candidate in _candidates(state) if (fit := _fit(state, *candidate)))
 
 
-def _candidates() -> Iterator[tuple[str, str]]:
-    yield from (("gluon" if name in ZOOS["gluon"] else "gluoncv", name) for name in PAIRS)
+def _candidates(state: StateDict) -> Iterator[tuple[str, str]]:
+    arrays = sum(not name.endswith(_COUNTER) and not name.startswith(_ONLY_TRAINING) for name in state.arrays)
+    for name, pair in PAIRS.items():
+        if abs(arrays - pair.arrays) <= _OF_A_HEAD:
+            yield "gluon" if name in ZOOS["gluon"] else "gluoncv", name
     yield from (("timm", name) for name in TIMM)
 
 
+_OF_A_HEAD = 6  # arrays by which a file with another classifier may differ
+
+
 def _fit(state: StateDict, kind: str, name: str) -> Fit | None:
-    whole, cut = built(kind, name, Size.square(_SEARCHED_AT))
+    size = Size.square(BASES[kind][name].native)
+    whole, cut = built(kind, name, size)
     wanted, heads = _wanted(whole, cut, kind, name)
     arrays = _arrays(state, kind)
     if not wanted.keys() <= arrays.keys():
         return None
-    infer(cut, Size.square(BASES[kind][name].native))
+    infer(cut, size)
     if next(_differences(wanted, arrays, heads), None) is not None:
         return None
-    classifier = next(
-        (array for name, array in arrays.items() if name.startswith(tuple(heads)) and array.ndim > 1), None
-    )
+    heads_of_file = (array for torch, array in arrays.items() if torch.startswith(tuple(heads)) and array.ndim > 1)
+    *_, classifier = (None, *heads_of_file)
     return Fit(kind, name, None if classifier is None else classifier.shape[0])
 
 

@@ -42,8 +42,8 @@ UnsupportedWeights = Kind(
     "unsupported weights",
     reason="""The weights file is intact, but holds something that cannot be put into a network here.
 
-    Dense, named arrays of plain numbers are read; sparse or unnamed arrays, quantized numbers and programs (TorchScript)
-    are not. In a PyTorch file they may lie in a checkpoint, under a name such as `state_dict` or `model`.""",
+    Dense, named arrays of plain numbers are read; sparse or unnamed arrays, quantized numbers and programs
+    (TorchScript) are not. In a PyTorch file the arrays may lie in a checkpoint, under a name such as `state_dict`.""",
     fields="path found",
     optional={"hint": ""},
     message="`{path}` holds {found}, which cannot be read",

@@ -12,24 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from recipe_lang.problem import Kind, Problem
+from recipe_lang.problem import Problem
 from runtime.backend.mx import autograd, nd, nn
 from runtime.models.base import Base
-
-NormsDisagree = Kind(
-    "W771",
-    "norms disagree",
-    reason="""A norm keeps the mean and the variance of what it got in training. On photos like those, what it gets now has
-    nearly the same mean: at most half a standard deviation off where the weights are in the right place. Small images
-    and those of another kind come to one; two layers of equal shape that are swapped give more.""",
-    source="measured: bench/norm_gaps.py",
-    fields="layer gap images path",
-    message=(
-        "`{layer}` gets what its statistics do not expect: its mean over {images} training images is {gap:.2f} standard"
-        " deviations off"
-    ),
-    help="see whether `{path}` belongs to this base; `ftr weights inspect` names the bases that it fits",
-)
+from runtime.models.problems import NormsDisagree
 
 MOST = 1.2
 """Standard deviations. Photos give 0.5, digits of 64 pixels 1.06; of two norms swapped, 1.31 is the least."""
@@ -42,10 +28,7 @@ def norm_gaps(base: Base, images: Any) -> Mapping[str, float]:
         images: an NDArray of shape (images, 3, height, width), normalized.
     """
     gaps: dict[str, float] = {}
-    hooks = []
-    for part, block in base.parts:
-        for name, norm in _norms(block, part):
-            hooks.append(norm.register_forward_pre_hook(_keeping(gaps, name)))
+    hooks = [norm.register_forward_pre_hook(_keeping(gaps, name)) for name, norm in norms(base)]
     try:
         with autograd.predict_mode():
             for _, block in base.parts:
@@ -75,7 +58,12 @@ def _keeping(gaps: dict[str, float], name: str) -> Any:
     return keep
 
 
-def _norms(block: Any, path: str) -> list[tuple[str, Any]]:
+def norms(base: Base) -> list[tuple[str, Any]]:
+    """Return the norms of a base that keep statistics, with their names."""
+    return [each for part, block in base.parts for each in _inside(block, part)]
+
+
+def _inside(block: Any, path: str) -> list[tuple[str, Any]]:
     if isinstance(block, nn.BatchNorm):
         return [(path, block)]
-    return [each for name, child in block._children.items() for each in _norms(child, f"{path}.{name}")]
+    return [each for name, child in block._children.items() for each in _inside(child, f"{path}.{name}")]

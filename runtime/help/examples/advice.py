@@ -186,6 +186,11 @@ EXAMPLES: Mapping[str, Example] = {
         "The only image of roses that is held out of 25 cannot be read.",
     ),
     "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
+    "W771": Example(
+        'base = gluoncv("resnet18_v1b", weights = torch("swapped.pth"))',
+        'base = gluoncv("resnet18_v1b", weights = torch("resnet18-f37072fd.pth"))',
+        given="In swapped.pth two norms of equal shape have changed places.",
+    ),
     "W780": Example(_TWO.format(more=""), _TWO.format(more="\n  monitor = valid.accuracy")),
     "W785": Example("monitor = valid.top5", "monitor = valid.accuracy", "stage", "There are 2 classes."),
     "W790": Example(

@@ -635,7 +635,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E534": lambda right: _photos(os.fsdecode(b"caf\xe9")),
     "E535": lambda right: _photos(),
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
-    **dict.fromkeys(("E541", "E542"), lambda right: _squeezenet()),
+    **dict.fromkeys(("E541", "E542", "E543"), lambda right: _squeezenet()),
     "W760": lambda right: _copies(),
     "W761": lambda right: _one_in_the_holdout(),
     "W790": lambda right: _some_heic(),

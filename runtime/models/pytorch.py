@@ -78,6 +78,8 @@ def _with_their_epsilon(block: Block) -> None:
 def load_state(state: StateDict, base: Component, cut: Base, whole: Block) -> None:
     """Put a state dict into the base's parts, all of them or nothing; its classifier is left out.
 
+    Counters of batches and auxiliary classifiers are not needed.
+
     Raises:
         RecipeError: the two do not fit, or no file of PyTorch fits this base.
     """
@@ -105,9 +107,7 @@ def refuse(base: Component) -> NoReturn:
     """Raise what there is to say of a file for a base that PyTorch does not have."""
     path = base.args["weights"].args["file"]
     bases = tuple(fit.call for fit in fitting(read_state(path)))
-    raise RecipeError(
-        NoSuchLayers(path=str(path), base=_call(base.name, base.args["name"]), bases=bases, searched=True)
-    )
+    raise RecipeError(NoSuchLayers(path=str(path), base=call_of(base), bases=bases, searched=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def _shape(shape: tuple[int, ...] | None) -> str:
 
 def _wanted(whole: Block, cut: Base, kind: str, name: str) -> tuple[dict[str, Parameter], list[str]]:
     """Return the parameters of a base by PyTorch's names, and what the names of its classifier begin with."""
-    named = timm.timm_names(whole) if kind == "timm" else torch_names(whole, name)
+    named = names_in_torch(whole, kind, name)
     owned = {id(parameter) for _, part in cut.parts for parameter in part._collect_params_with_prefix().values()}
     wanted = {torch: parameter for torch, parameter in named.items() if id(parameter) in owned}
     return wanted, [torch.rpartition(".")[0] + "." for torch in named if torch not in wanted]
@@ -157,6 +157,21 @@ def _arrays(state: StateDict, kind: str) -> Mapping[str, Array]:
     if kind == "timm":
         return state.arrays
     return {as_named_now(name): array for name, array in state.arrays.items()}
+
+
+def names_in_torch(whole: Block, kind: str, name: str) -> Mapping[str, Parameter]:
+    """Return the parameters of a whole network by their names in files of PyTorch."""
+    return timm.timm_names(whole) if kind == "timm" else torch_names(whole, name)
+
+
+def has_other_layers(name: str) -> bool:
+    """Whether a network has layers or settings in PyTorch that the zoo's does not have."""
+    return name in _BIASED
+
+
+def call_of(base: Component) -> str:
+    """Return a base as a recipe writes it."""
+    return _call(base.name, base.args["name"])
 
 
 def _call(kind: str, name: str) -> str:

@@ -212,6 +212,12 @@ EXAMPLES: Mapping[str, Example] = {
         'base = gluon("squeezenet1.1", weights = safetensors("net.safetensors"))',
         given="The file holds torchvision's squeezenet1_1.",
     ),
+    "E543": Example(
+        "ftr weights convert mobile.pth --base mobilenetv3_small -o mobile.params",
+        "ftr weights convert net.safetensors --base squeezenet1.1 -o net.params",
+        "shell",
+        "net.safetensors holds torchvision's squeezenet1_1.",
+    ),
     "E550": Example('train = matching("*gama")', 'train = matching("*gamma")', "stage"),
     "E551": Example(
         "for = 12 steps\nschedule = cosine(warmup = 2 epochs)",

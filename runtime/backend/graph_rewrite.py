@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from runtime.backend.gates import Gates, scales_channels
 from runtime.backend.mx import autograd, gluon, mx, nd
 from runtime.system.cpu import instructions
 
@@ -42,7 +43,7 @@ Entry = list[int]  # the number of a node, and which of its outputs
 
 _CELLS = 700  # of the input times the output: with more, the convolution on two cores is as fast as the product
 _TRIED = 2  # images; layouts do not depend on their number
-_ELSEWHERE = frozenset({"join", "product"})
+_ELSEWHERE = frozenset({"join", "product", "scale"})
 _RULES = {  # by level of instructions, never by a timing: the same everywhere at that level, which the lock records
     "avx2": _ELSEWHERE | {"minimum"},
     "avx512_core": _ELSEWHERE,  # behind a norm of odd channels the minimum's gradient comes in a layout that is refused
@@ -106,7 +107,7 @@ def predicting_graph(net: Any, shapes: Shapes, context: Any) -> Any:
     A part cut out of what a convolution gives stands between it and its norm; here it is cut behind the two.
     """
     graph = _Graph(_symbol(net, shapes), shapes, predicts=True)
-    if any(node["op"] == "slice" for node in graph.nodes):
+    if graph.gates.silus or graph.gates.scales or any(node["op"] == "slice" for node in graph.nodes):
         return _block(graph, net.collect_params(), context)
     return net
 
@@ -176,11 +177,12 @@ class _Graph:
         self.readers.update(entry[0] for entry in graph["heads"])
         self.before_depthwise = {self.old[node["inputs"][0][0]]["name"] for node in self.old if _is_depthwise(node)}
         self.drops, self.predicts, self.rules = drops, predicts, rules
+        self.gates = Gates.of(self.old if predicts else (), graph["heads"])
         self.nodes: list[Node] = []
         self.constants: dict[str, npt.NDArray[np.float32]] = {}
         self.new: dict[int, int] = {}
         for number, node in enumerate(self.old):
-            self.new[number] = self._write(node)
+            self.new[number] = self._write_predicting(number, node) if predicts else self._write(node)
         self.heads = [self._entry(head) for head in graph["heads"]]
 
     def symbol(self) -> Any:
@@ -203,6 +205,27 @@ class _Graph:
             node["attrs"] = {key: str(value) for key, value in attributes.items()}
         self.nodes.append(node)
         return len(self.nodes) - 1
+
+    def _write_predicting(self, number: int, node: Node) -> int:
+        """Add what stands for a node in a graph that predicts; return the number of its result."""
+        gates, name = self.gates, node["name"]
+        inputs = [self._entry(entry) for entry in node["inputs"]]
+        if number in gates.within or number in gates.late.values():
+            return inputs[0][0]  # what reads it does its work
+        if number in gates.silus:
+            made = self._add("_backward_Activation", f"{name}_silu", [inputs[0]] * 3, act_type="softrelu")
+            return made if gates.silus[number] else self._add("BlockGrad", name, [[made, 0, 0]])
+        if number in gates.scales:
+            cells = self.shapes[self._output_name(node["inputs"][0])][2:]
+            gate = self._entry(gates.scales[number])
+            spread = self._add("broadcast_axis", f"{name}_spread", [gate], axis=(2, 3), size=cells)
+            return self._add("_backward_Activation", name, [inputs[0], *[[spread, 0, 0]] * 2], act_type="softrelu")
+        if number in gates.means:
+            return self._add("Pooling", name, inputs, **_MEAN)
+        made = self._write(node)
+        if number in gates.late:
+            return self._add("Pooling", f"{name}_mean", [[made, 0, 0]], **_MEAN)
+        return made
 
     def _write(self, node: Node) -> int:
         """Add what stands for a node; return the number of its result."""
@@ -233,6 +256,8 @@ class _Graph:
                 return inputs[0][0]
             if "minimum" in self.rules:
                 return self._add("_minimum_scalar", node["name"], inputs, scalar=limit)
+        if "scale" in self.rules and scales_channels(self.old, node):
+            return self._scale(node, inputs)
         if "product" in self.rules and node["op"] == "Convolution" and self._is_slow(node):
             return self._product(node, inputs)
         return self._add(node["op"], node["name"], inputs, **node.get("attrs", {}))
@@ -249,6 +274,15 @@ class _Graph:
             return False
         beside = node["name"] in self.before_depthwise or _is_depthwise(before)
         return node["op"] == "clip" or beside and int(before["attrs"]["num_filter"]) % _BLOCK == 0
+
+    def _scale(self, node: Node, inputs: Sequence[Entry]) -> int:
+        """Write channels times what is spread over them as (1, 1) x (1, cells), for each channel of each image."""
+        name, x = node["name"], inputs[0]
+        spread = self.old[node["inputs"][1][0]]
+        gate = self._add("Reshape", f"{name}_gate", [self._entry(spread["inputs"][0])], shape=(-3, 1, 1))
+        cells = self._add("Reshape", f"{name}_cells", [x], shape=(-3, 1, -1))
+        scaled = self._add("batch_dot", f"{name}_scaled", [[gate, 0, 0], [cells, 0, 0]])
+        return self._add("reshape_like", name, [[scaled, 0, 0], x])
 
     def _is_slow(self, node: Node) -> bool:
         """Whether a convolution is depthwise, its kernel large, and its image small."""
@@ -297,6 +331,7 @@ class _Graph:
         return step("Reshape", "result", found, shape=(0, 0, *out))
 
 
+_MEAN = {"kernel": (1, 1), "global_pool": True, "pool_type": "avg"}
 _GEOMETRY = (("kernel", "()"), ("stride", "(1, 1)"), ("pad", "(0, 0)"))
 
 

@@ -7,7 +7,7 @@ lengths into steps. Imports no MXNet and touches no file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import ceil
+from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from runtime.compile.problems import TooShort, TrainsNothing
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.data.transforms.row import Sides
 from runtime.data.transforms.views import is_idle, view_count
+from runtime.models.catalog import crop_share
 from runtime.models.weights_sources import source_of
 from runtime.plan.size import Size
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
@@ -93,8 +94,8 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
     """Compile the part of the plan that says how images become input."""
     block = recipe.block("data")
     size, _ = image_size(recipe)
-    prepare, normalize = prepare_steps(block, size)
     base = component(recipe.fields["base"])
+    prepare, normalize = prepare_steps(block, size, crop_share(base))
     mean, std = source_of(base.args["weights"]).normalization(base)
     if normalize is not None:
         mean, std = normalize.args["mean"], normalize.args["std"]
@@ -112,13 +113,16 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
     )
 
 
-def prepare_steps(block: CheckedBlock, size: Size) -> tuple[tuple[Component, ...], Component | None]:
+def prepare_steps(
+    block: CheckedBlock, size: Size, share: float = 1.0
+) -> tuple[tuple[Component, ...], Component | None]:
     """Return the steps for evaluation, how files are read first, and the `normalize` step where one is written.
 
-    Where no geometry is written, it is the usual one.
+    Where no geometry is written, it is the usual one: the centre, which is this share of the shorter side.
     """
     written = block["prepare"] or ()
-    resize, crop = (Component(name, {"size": size.plain}) for name in ("resize", "center_crop"))
+    resize = Component("resize", {"size": Size(*(floor(side / share) for side in size)).plain})
+    crop = Component("center_crop", {"size": size.plain})
     steps = [component(value) for value in written]
     reading = [item for item in steps if TRANSFORMS[item.name].reads]
     geometry = [_sized(item, size) for item in steps if TRANSFORMS[item.name].draw]
@@ -169,7 +173,7 @@ def needs_sides(recipe: CheckedRecipe) -> bool:
     """Whether a crop may have no choice if all images are square: then their sizes matter."""
     data = recipe.block("data")
     size, _ = image_size(recipe)
-    prepare, _ = prepare_steps(data, size)
+    prepare, _ = prepare_steps(data, size, crop_share(component(recipe.fields["base"])))
     augments = [augmentation(recipe, stage) for stage in recipe.all("stage")]
     return any(training_steps(each, prepare, size) != training_steps(each, prepare, size, (1, 1)) for each in augments)
 

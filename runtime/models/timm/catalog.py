@@ -65,10 +65,61 @@ def _regnety(number: str, widths: tuple[int, ...], depths: tuple[int, ...], grou
     return {name: row}
 
 
+_HALVES: Final = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+_V1: Final = "Tan and Le, arXiv 1905.11946"
+_V2: Final = "Tan and Le, arXiv 2104.00298"
+_V4: Final = "Qin et al., arXiv 2404.10518"
+
+
+def _mobile(
+    name: str,
+    architecture: str,
+    blocks: int,
+    source: str,
+    native: int = 224,
+    crop: float = 0.875,
+    normalization: Normalization = _IMAGENET,
+    **options: Any,
+) -> dict[str, TimmRow]:
+    row = TimmRow(
+        "mobile",
+        {"architecture": architecture, **options},
+        _blocks(blocks),
+        native,
+        f"timm/{name}",
+        "Apache-2.0",
+        crop=crop,
+        normalization=normalization,
+        source=source,
+    )
+    return {name: row}
+
+
+_B: Final[tuple[dict[str, Any], ...]] = ({}, {"depth": 1.1}, {"width": 1.1, "depth": 1.2}, {"width": 1.2, "depth": 1.4})
+"""How the networks B0 to B3 are wider and deeper."""
+
 TIMM: Final[Mapping[str, TimmRow]] = {
     **_regnety("004", (48, 104, 208, 440), (1, 3, 6, 6), 8),
     **_regnety("008", (64, 128, 320, 768), (1, 3, 8, 2), 16),
     **_regnety("016", (48, 120, 336, 888), (2, 6, 17, 2), 24),
     **_regnety("032", (72, 216, 576, 1512), (2, 5, 13, 1), 24),
+    **_mobile("efficientnet_b0.ra_in1k", "efficientnet", 7, _V1, **_B[0]),
+    **_mobile("efficientnet_b1.ft_in1k", "efficientnet", 7, _V1, **_B[1]),
+    **_mobile("efficientnet_b2.ra_in1k", "efficientnet", 7, _V1, 256, **_B[2]),
+    **_mobile("efficientnet_b3.ra2_in1k", "efficientnet", 7, _V1, 288, **_B[3]),
+    **_mobile("tf_efficientnet_b0.ns_jft_in1k", "efficientnet", 7, _V1, tensorflow=True, **_B[0]),
+    **_mobile("tf_efficientnet_b1.ns_jft_in1k", "efficientnet", 7, _V1, 240, 0.882, tensorflow=True, **_B[1]),
+    **_mobile("tf_efficientnet_b2.ns_jft_in1k", "efficientnet", 7, _V1, 260, 0.89, tensorflow=True, **_B[2]),
+    **_mobile("tf_efficientnet_b3.ns_jft_in1k", "efficientnet", 7, _V1, 300, 0.904, tensorflow=True, **_B[3]),
+    **_mobile("tf_efficientnetv2_b0.in1k", "efficientnetv2_base", 6, _V2, 192, tensorflow=True, **_B[0]),
+    **_mobile("tf_efficientnetv2_b1.in1k", "efficientnetv2_base", 6, _V2, 192, 0.882, tensorflow=True, **_B[1]),
+    **_mobile("tf_efficientnetv2_b2.in1k", "efficientnetv2_base", 6, _V2, 208, 0.89, tensorflow=True, **_B[2]),
+    **_mobile("tf_efficientnetv2_b3.in1k", "efficientnetv2_base", 6, _V2, 240, 0.904, tensorflow=True, **_B[3]),
+    **_mobile("tf_efficientnetv2_s.in21k_ft_in1k", "efficientnetv2_small", 6, _V2, 300, 1.0, _HALVES, tensorflow=True),
+    **_mobile("efficientnetv2_rw_s.ra2_in1k", "efficientnetv2_rw", 6, _V2, 288, 1.0),
+    **_mobile("efficientnetv2_rw_t.ra2_in1k", "efficientnetv2_small", 6, _V2, 224, 1.0, width=0.8, depth=0.9),
+    **_mobile("mobilenetv3_large_100.ra_in1k", "mobilenetv3_large", 7, "Howard et al., arXiv 1905.02244"),
+    **_mobile("mobilenetv4_conv_small.e2400_r224_in1k", "mobilenetv4_conv_small", 5, _V4),
+    **_mobile("mobilenetv4_conv_medium.e500_r224_in1k", "mobilenetv4_conv_medium", 5, _V4, 224, 0.95),
 }
 """The networks by timm's exact name, with the tag of their weights."""

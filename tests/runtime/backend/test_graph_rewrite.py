@@ -13,12 +13,13 @@ import pytest
 from bench.sweep_bases import chosen
 from runtime.backend.blocks import sequence
 from runtime.backend.freezing import prepare_stage
-from runtime.backend.graph_rewrite import fast_graph
+from runtime.backend.graph_rewrite import fast_graph, predicting_graph
 from runtime.backend.mx import autograd, mx, nd, nn
 from runtime.features.prefix import joined, one_by_one
 from runtime.models.catalog import ZOOS
 from runtime.models.heads import head_block
 from runtime.models.network import Model, build_model, start_weights, units
+from runtime.models.timm.layers import Act, SqueezeExcite
 from runtime.plan.size import Size
 from runtime.plan.types import Component
 
@@ -152,3 +153,67 @@ def test_dropout_still_drops() -> None:
         dropped = net(values).asnumpy()
     assert 0.3 < (dropped == 0).mean() < 0.7
     np.testing.assert_array_equal(net(values).asnumpy(), values.asnumpy())
+
+
+# --- gates -----------------------------------------------------------------------------------
+
+
+def gated(channels: int = 16) -> Any:
+    """Return SiLU, squeeze and excite and their convolutions, as EfficientNet has them."""
+    layers = [
+        nn.Conv2D(channels, 3, padding=1, in_channels=channels),
+        Act("silu"),
+        SqueezeExcite(channels, 4, act="silu"),
+        nn.Conv2D(8, 1, in_channels=channels),
+        Act("silu"),
+    ]
+    net = sequence(layers)
+    net.initialize(mx.init.Normal(1.0))
+    return net
+
+
+def operators(net: Any) -> list[str]:
+    return [node["op"] for node in json.loads(net(mx.sym.var("data")).tojson())["nodes"]]
+
+
+def test_gates_predict_in_the_layout_of_convolutions() -> None:
+    net, values = gated(), nd.array(np.random.default_rng(0).normal(size=(2, 16, 9, 7)))
+    expected = net(values).asnumpy()
+    graph = operators(predicting_graph(net, [values.shape], mx.cpu()))
+    assert "elemwise_mul" not in graph
+    assert graph.count("_backward_Activation") == 4  # two SiLUs, that of the squeeze, and the scale
+    assert graph.count("BlockGrad") == 1  # behind the last SiLU, which is the output
+    assert graph.index("Pooling") > 2 + graph.index("_backward_Activation")  # behind the squeeze's first convolution
+    found = joined(net, [values.shape], mx.cpu())(values).asnumpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+def test_gates_that_something_else_reads_predict_alike() -> None:
+    """A SiLU that is added to, pooled by windows, read by two, or whose scale is an output, may ask for a gradient."""
+    net = sequence([nn.Conv2D(8, 1, in_channels=8), Act("silu"), _Forks(), SqueezeExcite(8, 2)])
+    net.initialize(mx.init.Normal(1.0))
+    values = nd.array(np.random.default_rng(0).normal(size=(2, 8, 6, 6)))
+    expected = net(values).asnumpy()
+    found = joined(net, [values.shape], mx.cpu())(values).asnumpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+class _Forks(nn.HybridBlock):  # type: ignore[misc]
+    def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: N803
+        return x + F.Pooling(x, kernel=(3, 3), pad=(1, 1), pool_type="avg")
+
+
+def test_scaled_channels_train_as_products() -> None:
+    net, values = gated(), nd.array(np.random.default_rng(0).normal(size=(3, 16, 9, 7)))
+    parameters = dict(net.collect_params())
+    expected = one_step(net, parameters, values)
+    fast = fast_graph(net, [values.shape], mx.cpu())
+    assert operators(fast).count("batch_dot") == 1
+    assert "_backward_Activation" not in operators(fast)
+    for one, other in zip(expected, one_step(fast, parameters, values), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-4 * np.abs(one).max())
+
+
+def test_a_network_with_gates_trains_alike() -> None:
+    name = "tf_efficientnetv2_b0.in1k"
+    assert assert_same_step(lambda: zoo_model("timm", name, 75), 75, norm_frozen=False) == "SymbolBlock"

@@ -1,8 +1,9 @@
 """Builds networks of timm: the whole one with its classifier, and the base that is cut from it.
 
 A family's module has a function `build(size, classes, **options)`. It returns a block whose attributes bear timm's
-names, so that a parameter's name is timm's with `gamma` and `beta` for a norm's weight and bias (`timm_names`), and
-which says how it is cut: `parts`, a list of layers for each part of the row; `tail`, the layers behind them, with
+names, so that a parameter's name is timm's with `gamma` and `beta` for a norm's weight and bias and `scale` for the
+factors of a layer; what begins with an underscore, timm does not have (`timm_names`). The block
+says how it is cut: `parts`, a list of layers for each part of the row; `tail`, the layers behind them, with
 nothing to train; `classifier`, the path of the last layer; `features`, how many numbers that takes.
 """
 
@@ -38,9 +39,12 @@ def timm_names(net: Block) -> Mapping[str, Any]:
     return {_timm_name(name): parameter for name, parameter in net._collect_params_with_prefix().items()}
 
 
+_LEAVES = {"gamma": "weight", "beta": "bias", "scale": "gamma"}
+
+
 def _timm_name(name: str) -> str:
-    path, _, leaf = name.rpartition(".")
-    return ".".join(filter(None, (path, {"gamma": "weight", "beta": "bias"}.get(leaf, leaf))))
+    *path, leaf = name.split(".")
+    return ".".join([*(each for each in path if not each.startswith("_")), _LEAVES.get(leaf, leaf)])
 
 
 def _sequence(part: str, layers: list[Block]) -> Block:

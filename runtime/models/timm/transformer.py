@@ -24,7 +24,7 @@ class Linear(gluon.HybridBlock):  # type: ignore[misc]
 
     def __init__(self, channels_in: int, channels: int, convolves: bool = False) -> None:
         super().__init__()
-        self._channels = channels
+        self._channels_in, self._channels = channels_in, channels
         with self.name_scope():
             shape = (channels, channels_in, 1, 1) if convolves else (channels, channels_in)
             self.weight = self.params.get("weight", shape=shape)
@@ -33,8 +33,9 @@ class Linear(gluon.HybridBlock):  # type: ignore[misc]
     def hybrid_forward(self, F: Any, x: Any, scale: Any = None, *, weight: Any, bias: Any) -> Any:  # noqa: N803
         """Return (…, channels), times `scale` (channels); Gluon calls this."""
         weight = F.reshape(weight, shape=(0, -1))
-        if scale is not None:
-            weight, bias = F.broadcast_mul(weight, F.reshape(scale, shape=(-1, 1))), bias * scale
+        if scale is not None:  # as a product of two vectors: the gradient of a broadcast is slow
+            scales = F.dot(F.reshape(scale, shape=(-1, 1)), F.ones(shape=(1, self._channels_in)))
+            weight, bias = weight * scales, bias * scale
         return F.FullyConnected(x, weight, bias, num_hidden=self._channels, flatten=False)
 
 

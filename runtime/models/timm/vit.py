@@ -7,6 +7,7 @@ parameters are those of timm's `vision_transformer.py`: `cls_token`, `pos_embed`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,6 +69,19 @@ class FirstToken(gluon.HybridBlock):  # type: ignore[misc]
         return F.reshape(F.slice_axis(x, axis=1, begin=0, end=1), shape=(0, -1))
 
 
+class Cells(gluon.HybridBlock):  # type: ignore[misc]
+    """The tokens of the patches as maps (batch, channels, height, width) of a size."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self._size = size
+
+    def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: N803
+        """Return the maps; Gluon calls this."""
+        x = F.transpose(F.slice_axis(x, axis=1, begin=1, end=None), axes=(0, 2, 1))
+        return F.reshape(x, shape=(0, 0, *self._size))
+
+
 class VisionTransformer(gluon.HybridBlock):  # type: ignore[misc]
     """The whole network; input float32 (batch, 3, height, width), output (batch, classes), or the image's token."""
 
@@ -96,10 +110,48 @@ class VisionTransformer(gluon.HybridBlock):  # type: ignore[misc]
         """What gives the classifier its numbers."""
         return [self._first]
 
+    @property
+    def cells(self) -> Cells:
+        """What makes maps of the tokens."""
+        return Cells(self._grid)
+
+    def fitted(self, arrays: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Return a file's arrays with the position embedding for the network's own size of images."""
+        known = arrays.get("pos_embed")
+        side = 0 if known is None or known.ndim != 3 else math.isqrt(known.shape[1] - 1)
+        if known is None or side**2 + 1 != known.shape[1] or self._grid == (side, side):
+            return arrays
+        return {**arrays, "pos_embed": resampled(known, Size(side, side), self._grid)}
+
     def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: ARG002, N803
         """Return the class scores; Gluon calls this."""
         x = self._first(self.norm(self.blocks(self._tokens(x))))
         return x if self.head is None else self.head(x)
+
+
+def resampled(embedding: Array, old: Size, new: Size) -> Array:
+    """Return a position embedding (1, 1 + cells, channels) of a grid for another one, as timm does.
+
+    Bicubic, and smoothed where the new grid is coarser (`antialias` of PyTorch's `interpolate`); the first position
+    stays.
+    """
+    channels = embedding.shape[2]
+    cells = embedding[0, 1:].astype(np.float64).reshape(*old, channels)
+    cells = np.einsum("yi,xj,ijc->yxc", _bicubic(old.height, new.height), _bicubic(old.width, new.width), cells)
+    return np.concatenate([embedding[:, :1], cells.reshape(1, -1, channels).astype(embedding.dtype)], axis=1)
+
+
+def _bicubic(old: int, new: int) -> npt.NDArray[np.float64]:
+    """Return how much each of `new` places along an axis takes of each of `old`: rows that sum to 1.
+
+    Keys' kernel with a = -0.5 (Keys 1981, IEEE ASSP 29), as wide as the coarser of the two.
+    """
+    step = old / new
+    centres = (np.arange(new) + 0.5) * step - 0.5
+    x = np.abs(np.arange(old) - centres[:, None]) / max(step, 1.0)
+    near, far = (1.5 * x - 2.5) * x**2 + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+    weights = np.where(x < 1, near, np.where(x < 2, far, 0.0))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def build(size: Size, classes: int, **options: Any) -> VisionTransformer:

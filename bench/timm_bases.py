@@ -148,8 +148,8 @@ def page(exact: list[tuple[str, str, float]], fast: Mapping[str, Mapping[str, fl
     lines = [
         "# Networks of timm beside timm's own",
         "",
-        "Written by `python bench/timm_bases.py --torch-python PYTHON --write docs/timm-bases.md`, which says how it is",
-        "measured.",
+        "Written by `python bench/timm_bases.py --torch-python PYTHON --write docs/timm-bases.md`, which says how it",
+        "is measured.",
         "",
         f"## Images per second: {SIDE} px, batch {batch}, {threads} threads",
         "",

@@ -295,7 +295,6 @@ class _Graph:
         found = step("SwapAxis", "back", found, dim1=0, dim2=1)
         return step("Reshape", "result", found, shape=(0, 0, *out))
 
-
     def _layer_norm(self, node: Node, inputs: Sequence[Entry]) -> int:
         """Write a LayerNorm with its means, and what is the same for all channels or all rows, as products."""
         shape = self.shapes[self._output_name(node["inputs"][0])]

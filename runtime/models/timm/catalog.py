@@ -160,15 +160,9 @@ _CONVNEXT: Final = {
         (3, 3, 27, 3),
         crops={"in12k_ft_in1k": 0.95},
     ),
-    **_convnext(
-        "convnextv2_atto", "fcmae_ft_in1k", (40, 80, 160, 320), (2, 2, 6, 2), convolves=True, responds=True
-    ),
-    **_convnext(
-        "convnextv2_femto", "fcmae_ft_in1k", (48, 96, 192, 384), (2, 2, 6, 2), convolves=True, responds=True
-    ),
-    **_convnext(
-        "convnextv2_pico", "fcmae_ft_in1k", (64, 128, 256, 512), (2, 2, 6, 2), convolves=True, responds=True
-    ),
+    **_convnext("convnextv2_atto", "fcmae_ft_in1k", (40, 80, 160, 320), (2, 2, 6, 2), convolves=True, responds=True),
+    **_convnext("convnextv2_femto", "fcmae_ft_in1k", (48, 96, 192, 384), (2, 2, 6, 2), convolves=True, responds=True),
+    **_convnext("convnextv2_pico", "fcmae_ft_in1k", (64, 128, 256, 512), (2, 2, 6, 2), convolves=True, responds=True),
     **_convnext(
         "convnextv2_nano",
         "fcmae_ft_in22k_in1k fcmae_ft_in1k",
@@ -200,9 +194,7 @@ _VIT: Final = {
     **_vit("deit_tiny_patch16_224", "fb_in1k", 192, _TOUVRON),
     **_vit("deit_small_patch16_224", "fb_in1k", 384, _TOUVRON),
     **_vit("deit_base_patch16_224", "fb_in1k", 768, _TOUVRON),
-    **_vit(
-        "vit_small_patch14_dinov2", "lvd142m", 384, _OQUAB, patch=14, native=518, crop=1.0, classes=0, scales=True
-    ),
+    **_vit("vit_small_patch14_dinov2", "lvd142m", 384, _OQUAB, patch=14, native=518, crop=1.0, classes=0, scales=True),
     **_vit("vit_base_patch14_dinov2", "lvd142m", 768, _OQUAB, patch=14, native=518, crop=1.0, classes=0, scales=True),
 }
 

@@ -1,4 +1,4 @@
-"""What transformers need beside their scores: embeddings for other sizes, maps of their tokens, weights at the start."""
+"""What transformers need beside scores: embeddings for other sizes, maps of their tokens, weights at the start."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from paths import TESTS
 from random_weights import random_images
 
 from recipe_lang.problem import RecipeError
+from runtime.backend.blocks import sequence
 from runtime.backend.mx import mx, nd
 from runtime.features.prefix import can_be_joined
 from runtime.models.heads import head_block
@@ -79,7 +80,7 @@ def test_taps_are_maps_of_cells() -> None:
     found = taps(model.base, SIZE)
     assert list(found) == ["stem", *(f"block{number}" for number in range(1, 13)), "norm"]
     assert {(tap.stride, tap.channels) for tap in found.values()} == {(16, 192)}
-    head = mx.gluon.nn.HybridLambda(lambda F, *maps: F.concat(*maps, dim=1))
+    head = mx.gluon.nn.HybridLambda("concat")
     chain = tapped(model.base, ("block2", "block4"), head)
     x = nd.array(random_images(1, *SIZE))
     maps = chain.net(0, len(chain.blocks))(x)
@@ -99,7 +100,8 @@ def test_weights_at_the_start() -> None:
     assert 0.25 < vit["base.block1.0.mlp.fc1.weight"].std() / vit["base.block1.0.attn.proj.weight"].std() < 1
     assert (vit["base.block1.0.norm1.gamma"] == 1).all()
     scales = [values for name, values in convnext.items() if name.endswith("scale")]
-    assert len(scales) == 12 and all((values == np.float32(1e-6)).all() for values in scales)
+    assert len(scales) == 12
+    assert all((values == np.float32(1e-6)).all() for values in scales)
 
 
 def test_embeddings_do_not_decay() -> None:
@@ -113,12 +115,10 @@ def test_the_frozen_part_is_joined(name: str) -> None:
     for parameter in model.parameters.values():
         if parameter.shape and len(parameter.shape) == 1:
             parameter.set_data(nd.random.uniform(0.5, 1.5, shape=parameter.shape))
-
-    from runtime.backend.blocks import sequence
-
     assert can_be_joined(lambda: sequence(units(model)[:-1]), [(1, 3, *SIZE)], mx.cpu())
 
 
 def test_rows_say_which_sizes_fit() -> None:
     assert TIMM["vit_small_patch14_dinov2.lvd142m"].sizes() == "42px or more, in steps of 14px"
-    assert TIMM[TINY].accepts(32) and not TIMM[TINY].accepts(40)
+    assert TIMM[TINY].accepts(32)
+    assert not TIMM[TINY].accepts(40)

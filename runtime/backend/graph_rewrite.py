@@ -106,10 +106,12 @@ def _are_alike(expected: Sequence[Values], found: Iterable[Values]) -> bool:
 def predicting_graph(net: Any, shapes: Shapes, context: Any) -> Any:
     """Return a network, not hybridized yet, whose layers can be joined, for prediction on inputs of these shapes.
 
-    A part cut out of what a convolution gives stands between it and its norm; here it is cut behind the two.
+    A part cut out of what a convolution gives stands between it and its norm; here it is cut behind the two. What is
+    made of parameters alone is made once: the graph has the parameters of now.
     """
     graph = _Graph(_symbol(net, shapes), shapes, predicts=True)
-    if any(node["op"] == "slice" for node in graph.nodes):
+    graph.fix(net.collect_params(), context)
+    if graph.constants or any(node["op"] == "slice" for node in graph.nodes):
         return _block(graph, net.collect_params(), context)
     return net
 
@@ -196,6 +198,27 @@ class _Graph:
     def operators(self) -> list[str]:
         """Return what the nodes compute, in order."""
         return [node["op"] for node in self.nodes]
+
+    def fix(self, parameters: Any, context: Any) -> None:
+        """Put its value in the place of what is computed of parameters alone, such as weights in another order."""
+        inputs = _inputs(self.given)
+        alone: set[int] = set()
+        for number, node in enumerate(self.nodes):
+            is_parameter = node["op"] == "null" and node["name"] not in inputs
+            if is_parameter or node["op"] == "_ones" or node["inputs"] and {e[0] for e in node["inputs"]} <= alone:
+                alone.add(number)
+        readers = [node["inputs"] for number, node in enumerate(self.nodes) if number not in alone]
+        read = {entry[0] for entries in readers for entry in entries}
+        wanted = sorted(number for number in alone & read if self.nodes[number]["inputs"])
+        if not wanted:
+            return
+        heads, self.heads = self.heads, [[number, 0, 0] for number in wanted]
+        symbol, self.heads = self.symbol(), heads
+        found = nd.CachedOp(symbol)(*(parameters[name].data(context) for name in symbol.list_inputs()))
+        for number, value in zip(wanted, found if isinstance(found, list) else [found], strict=True):
+            name = f"{self.nodes[number]['name']}_fixed"
+            self.nodes[number] = {"op": "null", "name": name, "inputs": []}
+            self.constants[name] = value.asnumpy()
 
     def _entry(self, entry: Entry) -> Entry:
         return [self.new[entry[0]], *entry[1:]]

@@ -10,7 +10,7 @@ from typing import Any
 
 from runtime.backend.mx import gluon, mx, nn
 from runtime.models.timm.transformer import Mlp, layer_norm
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 
 _SCALE = 1e-6  # of a block at the start
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from runtime.backend.mx import gluon, mx, nn
 from runtime.models.timm.transformer import Attention, Mlp, Scale, layer_norm
-from runtime.plan.types import Size
+from runtime.plan.size import Size
 
 Array = npt.NDArray[Any]
 

@@ -9,8 +9,8 @@ which of these rules a graph is written depends on the level of the processor's 
   becomes the minimum with 6: a third of the time of a light network's training step was spent between the two.
 * a depthwise convolution with a large kernel on a small image as a product of matrices. Its weights' gradient has no
   fast form there (kernels of 3 x 3 have one): 10 to 40 times slower than the forward pass.
-* a LayerNorm over the last axis as products with vectors: MXNet's sums over rows and columns in its gradient take
-  16 times as long as its forward pass, those of BLAS about as long.
+* a LayerNorm over the last axis as products with vectors: of MXNet's own the gradient, with its sums over rows and
+  columns, takes 16 times as long as the forward pass; written so, the two together take half.
 * what is cut out of a convolution's result is cut out behind its norm, where that takes no statistics of the batch.
 
 How it works. The network's symbol is a list of nodes (operator, name, attributes, inputs as numbers of nodes before
@@ -304,13 +304,13 @@ class _Graph:
         _, channels, *side = self.shapes[self._output_name(node["inputs"][0])]
         taps = _taps(kernel, stride, pad, side)
         out = self.shapes[name + "_output"][2:]
-        place = self._constant(f"ftr_taps_{kernel}_{stride}_{pad}_{side}".replace(" ", ""), taps)
+        index = self._constant(f"ftr_taps_{kernel}_{stride}_{pad}_{side}".replace(" ", ""), taps)
         step = partial(self._step, name)
 
         # After a prediction the weights lie in a layout of oneDNN, which its own `Reshape` cannot read.
         plain = step("_mul_scalar", "plain", inputs[1][0], scalar=1.0)
         flat = step("Reshape", "taps", plain, shape=(channels, kernel[0] * kernel[1]))
-        matrices = step("dot", "all", flat, place)
+        matrices = step("dot", "all", flat, index)
         matrices = step("Reshape", "matrices", matrices, shape=(channels, int(np.prod(side)), int(np.prod(out))))
         images = self._add("Reshape", f"{name}_cells", inputs[:1], shape=(0, 0, -1))
         images = step("SwapAxis", "images", images, dim1=0, dim2=1)

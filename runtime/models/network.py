@@ -198,9 +198,14 @@ def _kind(name: str) -> str:
 def _first_value(name: str, parameter: Any, seed: int) -> Array:
     """Return a parameter's random or constant start.
 
-    Convolutions: He et al., arXiv 1502.01852, normal by fan-out. Dense layers: Glorot and Bengio 2010, uniform.
+    Convolutions: He et al., arXiv 1502.01852, normal by fan-out. Dense layers: Glorot and Bengio 2010, uniform. What
+    else a network has (embeddings, the scale of a layer), as it says itself.
     """
     shape, last = parameter.shape, name.rpartition(".")[2]
+    if isinstance(parameter.init, mx.init.Normal):
+        return np.asarray(generator(seed, "init", name).normal(0, parameter.init.sigma, shape), np.float32)
+    if isinstance(parameter.init, mx.init.Constant):
+        return np.full(shape, parameter.init.value, np.float32)
     if last == "weight" and len(shape) > 1:
         rng = generator(seed, "init", name)
         area = math.prod(shape[2:])

@@ -25,6 +25,7 @@ from runtime.plan.types import Component
 
 SLOW = ("senet_154", "residualattentionnet56", "xception", "darknet53", "inceptionv3")  # seconds each, nothing new
 SMALLEST = [(zoo, name) for zoo, name in chosen("", smallest_per_family=True) if zoo == "gluoncv" and name not in SLOW]
+LAYER_NORMS = ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "convnext_atto.d2_in1k", "convnextv2_atto.fcmae_ft_in1k")
 DENSE = [Component("dense", {"units": "classes"})]
 
 
@@ -84,6 +85,44 @@ def test_each_family_trains_alike(zoo: str, name: str) -> None:
     row = ZOOS[zoo][name]
     size = row.native if row.native < 100 else next(side for side in (64, 96, 128, row.native) if row.accepts(side))
     assert_same_step(lambda: zoo_model(zoo, name, size), size, norm_frozen=False)
+
+
+@pytest.mark.parametrize("name", LAYER_NORMS)
+def test_layer_norms_train_alike(name: str) -> None:
+    assert assert_same_step(lambda: zoo_model("timm", name, 32), 32, norm_frozen=False) == "SymbolBlock"
+
+
+def test_a_layer_norm_is_written_with_products() -> None:
+    norm = nn.LayerNorm(in_channels=6, epsilon=1e-3)
+    norm.initialize()
+    for parameter in (norm.gamma, norm.beta):
+        parameter.set_data(nd.array(np.random.default_rng(0).normal(size=6)))
+    values = nd.array(np.random.default_rng(0).normal(size=(3, 5, 4, 6)))
+    net = fast_graph(sequence([norm]), [values.shape], mx.cpu())
+    expected, found = (one_step(each, {"gamma": norm.gamma, "beta": norm.beta}, values) for each in (norm, net))
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(net(values).asnumpy(), norm(values).asnumpy(), rtol=1e-4, atol=1e-5)
+    assert "LayerNorm" not in net(mx.sym.var("data")).tojson()
+
+
+@pytest.mark.parametrize("name", LAYER_NORMS)
+def test_weights_that_a_network_orders_are_the_same_after_a_prediction(name: str) -> None:
+    model = zoo_model("timm", name, 32)
+    net = fast_graph(sequence(units(model)), [(2, 3, 32, 32)], mx.cpu())
+    values = nd.array(np.random.default_rng(0).normal(size=(2, 3, 32, 32)))
+    parameters = dict(model.parameters)
+    before = one_step(net, parameters, values)
+    kept = model.arrays()
+    fused = joined(sequence(units(model)), [values.shape], mx.cpu())
+    for predicting in (fused, one_by_one(sequence(units(model))), net):
+        for _ in range(2):
+            scores = predicting(values).asnumpy()
+            np.testing.assert_allclose(scores, before[0], rtol=1e-3, atol=1e-4)
+        for one, other in zip(before, one_step(net, parameters, values), strict=True):
+            np.testing.assert_array_equal(other, one)
+    for key, array in model.arrays().items():
+        np.testing.assert_array_equal(array, kept[key])
 
 
 @pytest.mark.parametrize("size", [64, 96, 128])

@@ -215,8 +215,8 @@ def test_what_the_program_prints_can_be_asked_about(explain: Explain, word: str,
 @pytest.mark.parametrize(
     ("word", "says"),
     [
-        ("block9", "no network has such a block, and `base.block7` is the last that any has"),
-        ("base.block8", "no network has such a block"),
+        ("block13", "no network has such a block, and `base.block12` is the last that any has"),
+        ("base.block99", "no network has such a block"),
         ("E299", "`ftr explain E2xx` lists the codes"),
         ("adam.momentum", "the arguments of `adam` are `lr`, "),
         ("efficientnet", "`efficientnet_b3.ra2_in1k`, `efficientnet_lite0`"),

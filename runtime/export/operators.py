@@ -133,16 +133,12 @@ def _layer_norm(graph: OnnxGraph, call: Call) -> str:
 
 
 def _group_norm(graph: OnnxGraph, call: Call) -> str:
-    """Normalize groups as instances: opset 18's own operator scales each group, not each channel."""
+    """Normalize groups as instances; in MXNet 1.9.1 scale and shift are those of groups, not of channels."""
     data, gamma, beta = call.inputs
-    groups, channels = int(call.get("num_groups", 1)), int(call.shapes[0][1] or 0)
+    groups = int(call.get("num_groups", 1))
     parts = graph.add("Reshape", data, graph.integers(0, groups, -1))
-    one, zero = graph.constant([1.0] * groups), graph.constant([0.0] * groups)
-    normal = graph.add("InstanceNormalization", parts, one, zero, epsilon=float(call.get("eps", 1e-5)))
-    back = graph.add("Reshape", normal, _target(graph, call.shape))
-    sides = graph.integers(channels, *(1 for _ in call.shape[2:]))
-    scaled = graph.add("Mul", back, graph.add("Reshape", gamma, sides))
-    return str(graph.add("Add", scaled, graph.add("Reshape", beta, sides)))
+    normal = graph.add("InstanceNormalization", parts, gamma, beta, epsilon=float(call.get("eps", 1e-5)))
+    return str(graph.add("Reshape", normal, _target(graph, call.shape)))
 
 
 def _pooling(graph: OnnxGraph, call: Call) -> str:

@@ -7,6 +7,7 @@ same images, and the answers were compared. A graph that answers otherwise is no
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class Check:
     def text(self) -> str:
         """The verdict in one line."""
         return (
-            f"largest difference {self.difference:.1e}, {self.same:.4g} of answers the same"
+            f"largest difference {self.difference:.1e}, {math.floor(1000 * self.same) / 10:g}% of answers the same"
             f" on {counted(self.images, 'image')} of {self.set}"
         )
 

@@ -132,15 +132,6 @@ def _layer_norm(graph: OnnxGraph, call: Call) -> str:
     return str(graph.add("LayerNormalization", *call.inputs, axis=axis, epsilon=float(call.get("eps", 1e-5))))
 
 
-def _group_norm(graph: OnnxGraph, call: Call) -> str:
-    """Normalize groups as instances; in MXNet 1.9.1 scale and shift are those of groups, not of channels."""
-    data, gamma, beta = call.inputs
-    groups = int(call.get("num_groups", 1))
-    parts = graph.add("Reshape", data, graph.integers(0, groups, -1))
-    normal = graph.add("InstanceNormalization", parts, gamma, beta, epsilon=float(call.get("eps", 1e-5)))
-    return str(graph.add("Reshape", normal, _target(graph, call.shape)))
-
-
 def _pooling(graph: OnnxGraph, call: Call) -> str:
     kind = call.get("pool_type", "max")
     call.demand(kind in ("avg", "max"), f"pool_type {kind}")
@@ -417,7 +408,6 @@ OPERATORS: Mapping[str, Row] = {
     "Dropout": _passed,
     "Flatten": _same("Flatten"),
     "FullyConnected": _dense,
-    "GroupNorm": _group_norm,
     "LayerNorm": _layer_norm,
     "LeakyReLU": _leaky,
     "Pad": _pad,

@@ -36,7 +36,7 @@ ExportDiffers = Kind(
     give other answers than the run that it claims to be, so it is not written.""",
     fields="path verdict",
     message="{path:printable} was not written: {verdict}",
-    help="export it as `float32`; if it is that already, this is a bug in ftr",
+    help="this is a fault of ftr or of the installed onnxruntime; `--unchecked` writes it all the same",
 )
 
 NotExported = Kind(

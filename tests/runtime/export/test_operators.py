@@ -49,8 +49,6 @@ CASES: dict[str, Make] = {
     "FullyConnected": lambda x: mx.sym.FullyConnected(x, num_hidden=5),
     "FullyConnected last": lambda x: mx.sym.FullyConnected(x, num_hidden=5, flatten=False),
     "FullyConnected no bias": lambda x: mx.sym.FullyConnected(x, num_hidden=5, flatten=False, no_bias=True),
-        mx.sym.concat(x, 2 * x, dim=1), var("gamma", 6), var("beta", 6), num_groups=2
-    ),
     "LayerNorm": lambda x: mx.sym.LayerNorm(x, eps=1e-6),
     "LeakyReLU": lambda x: mx.sym.LeakyReLU(x, act_type="leaky", slope=0.1),
     "LeakyReLU gelu": lambda x: mx.sym.LeakyReLU(x, act_type="gelu"),

@@ -238,8 +238,8 @@ def page(rows: list[dict[str, Any]]) -> str:
         "oblong), decoded to RGB as ftr does, answered by the graph with preprocessing inside and by what",
         f"`ftr predict` calls; {strange['odd']} with its ImageNet weights: largest difference of a probability",
         f"{strange['difference']:.1e}, the same top answer for {strange['same']} of {strange['images']}. Decoding",
-        "stays outside of the graph: whoever decodes otherwise (does not turn as EXIF says, shows what transparency hides,",
-        "clips 16 bits) gives it another image.",
+        "stays outside of the graph: whoever decodes otherwise (does not turn as EXIF says, shows what transparency",
+        "hides, clips 16 bits) gives it another image.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -15,6 +15,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import unicodedata
 import zipfile
@@ -523,6 +524,16 @@ def _left(right: bool) -> None:
     Path("longer.ftr").write_text(RUN.replace("1 epoch", "2 epochs"))
 
 
+def _exported(right: bool) -> None:
+    _finished(right)
+    from runtime.backend.mx import mx
+    from runtime.runs.trained import load
+    from runtime.workflows.export import export
+
+    export(load(Path("runs/flowers-1")), "symbol", Path("flowers"), mx.cpu())
+    Path("found.onnx").write_bytes(b"found")
+
+
 def _interrupted(right: bool) -> None:
     _finished(right)
     path = Path("runs/flowers-1/result.json")
@@ -685,6 +696,8 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E641": _foreign_checkpoint,
     "E642": _edited,
     **dict.fromkeys(("E643", "E644", "E645"), _left),
+    **dict.fromkeys(("E646", "E647", "E648"), _finished),
+    "E649": _exported,
 }
 
 
@@ -719,12 +732,28 @@ def _locked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("fcntl.flock", refuse)
 
 
+def _without_onnx(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(sys.modules, "onnx", None)
+    patch.setattr("runtime.system.installation._checkout", lambda: (None, False))
+
+
+def _without_rows(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("runtime.export.network.OPERATORS", {})
+
+
+def _faulty_runtime(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("runtime.workflows.export.session", lambda content: lambda given: np.array([[0.5, 0.5]]))
+
+
 PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E118": _read_only,
     "E510": _without_packages,
     "E528": _without_packages,
     **dict.fromkeys(("E540", "W750"), _offline),
     "E643": _locked,
+    "E646": _without_onnx,
+    "E647": _without_rows,
+    "E648": _faulty_runtime,
     **dict.fromkeys(("E573", "E574"), _hub),
 }
 

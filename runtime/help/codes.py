@@ -59,7 +59,9 @@ FAMILIES: Mapping[str, CodeFamily] = {
         ),
         "data",
     ),
-    "E6": CodeFamily("the run", ("runtime.training.problems", "runtime.backend.problems"), "running"),
+    "E6": CodeFamily(
+        "the run", ("runtime.training.problems", "runtime.backend.problems", "runtime.export.problems"), "running"
+    ),
     "W7": CodeFamily(
         "advice",
         (

@@ -13,7 +13,7 @@ which depends on whether a side is even, so a network is built for one size.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,3 +180,25 @@ def _parameters(base: Base, classifier: Any) -> Iterator[tuple[str, Parameter]]:
         for name, parameter in block._collect_params_with_prefix().items():
             kind = name.rpartition(".")[2]
             yield {"gamma": "weight", "beta": "bias"}.get(kind, kind), parameter
+
+
+def original_layers(parts: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the packaged files call the layers of a base's parts, by our paths: `block1.0.body.0.conv`."""
+    names, number = _pair("stem.0", "_conv_stem", "_bn0"), 0
+    for part, blocks in list(parts.items())[1:]:
+        for place, block in enumerate(blocks):
+            path = f"{part}.{place}"
+            if isinstance(block, ConvNorm):
+                names |= _pair(path, "_conv_head", "_bn1")
+                continue
+            layers = ("_expand", "_depthwise", "_project")[-len(block.body) :]
+            for inner, layer in enumerate(layers):
+                norm = f"_bn{('_expand', '_depthwise', '_project').index(layer)}"
+                at = f"_blocks.{number}."
+                names |= _pair(f"{path}.body.{inner}", f"{at}{layer}_conv", f"{at}{norm}")
+            number += 1
+    return names
+
+
+def _pair(path: str, convolution: str, norm: str) -> dict[str, str]:
+    return {f"{path}.conv": convolution, f"{path}.norm": norm}

@@ -153,6 +153,10 @@ def _running(card: Card) -> Iterator[str]:
     options = "".join(f" --set {quote(_plain(f'{name}={value}'))}" for name, value in given)
     yield f"ftr run model.ftrpack{options} --data-root FOLDER   # train it again"
     yield from ("```", "")
+    if card.exports:
+        yield from ("## Exported files", "")
+        yield from (f"- `{_code(name)}`: {_safe(note, 300)}" for name, note in card.exports.items())
+        yield ""
 
 
 def _sources(card: Card) -> dict[str, Value]:

@@ -18,6 +18,7 @@ from runtime.compile.problems import TooShort, TrainsNothing
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.data.transforms.row import Sides
 from runtime.data.transforms.views import is_idle, view_count
+from runtime.models.base import Normalization
 from runtime.models.weights_sources import source_of
 from runtime.plan.size import Size
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
@@ -89,13 +90,16 @@ def _plain(value: Value) -> Any:
             return plain
 
 
-def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
-    """Compile the part of the plan that says how images become input."""
+def data_plan(recipe: CheckedRecipe, facts: DataFacts, expected: Normalization | None = None) -> DataPlan:
+    """Compile the part of the plan that says how images become input.
+
+    `expected` is the mean and the standard deviation that the base's weights expect; None asks their source.
+    """
     block = recipe.block("data")
     size, _ = image_size(recipe)
     prepare, normalize = prepare_steps(block, size)
     base = component(recipe.fields["base"])
-    mean, std = source_of(base.args["weights"]).normalization(base)
+    mean, std = expected or source_of(base.args["weights"]).normalization(base)
     if normalize is not None:
         mean, std = normalize.args["mean"], normalize.args["std"]
     return DataPlan(

@@ -29,6 +29,7 @@ from runtime.data.sets import Sets, check_images, located
 from runtime.data.tally import Tally
 from runtime.data.verified import verified_images
 from runtime.models.network import start_weights
+from runtime.runs.base_weights import weights_used
 from runtime.runs.folder import create_folder, locked, writing
 from runtime.runs.lock.facts import inputs
 from runtime.runs.lock.file import Facts
@@ -264,6 +265,7 @@ def train(
             "passed_over": prepared.passed_over(),
             "advice": [[each.code, each.message()] for each in images.advice],
             **start.said,
+            "base": weights_used(plan),
             "versions": _versions(settings),
             "resumed": list(start.began.resumed),
         }

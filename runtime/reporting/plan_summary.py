@@ -83,10 +83,8 @@ def _head(plan: Plan, changed: _Changed) -> Iterator[tuple[str, str]]:
     data = plan.data
     weights = plan.base.args.get("weights") or "random"
     origin = weights.name if isinstance(weights, Component) else weights
-    yield (
-        "base",
-        f"{plan.base.args['name']}, {origin} weights{_published(plan.base)}; {plan.stages[0].numbers:,} parameters",
-    )
+    published = f" ({text})" if (text := weights_text(plan.base)) else ""
+    yield "base", f"{plan.base.args['name']}, {origin} weights{published}; {plan.stages[0].numbers:,} parameters"
     targets = data.target.brief()
     yield "images", ", ".join(f"{n} {data.images(n):,}{targets if n == 'train' else ''}" for n in data.target.counts)
     yield "from", ", ".join(_source(name, step) for name, step in data.sources.items() if name in data.target.counts)
@@ -96,11 +94,6 @@ def _head(plan: Plan, changed: _Changed) -> Iterator[tuple[str, str]]:
     others = [f"{name} = {text}" for kind, name, text in kinds if kind in ("", "data") and name not in _SAID[kind]]
     params = (f"{name} = {value}" for name, value in plan.params.items())
     yield "set", ", ".join([*(f"${param}" for param in params if param not in others), *others])
-
-
-def _published(base: Component) -> str:
-    text = weights_text(base)
-    return f" ({text})" if text else ""
 
 
 def _source(name: str, step: Component) -> str:

@@ -44,7 +44,7 @@ def recorded_weights(base: Component, result: Mapping[str, Any]) -> WeightsUsed:
     match result.get("base"):
         case {"as_torch": bool() as as_torch, "mean": [_, _, _] as mean, "std": [_, _, _] as std}:
             if all(_is_number(each) for each in (*mean, *std)) and all(each > 0 for each in std):
-                return WeightsUsed(as_torch, (tuple(mean), tuple(std)))  # type: ignore[arg-type]
+                return WeightsUsed(as_torch, (tuple(mean), tuple(std)))
     if source_of(base.args["weights"]).entry.name == "imagenet" and base.name != "timm":
         return WeightsUsed(False, base_normalization(base))
     return WeightsUsed(None, None)

@@ -165,7 +165,7 @@ NoSuchLayers = Kind(
 NotAHubName = Kind(
     "E554",
     "not a name on a hub",
-    reason="""A repository is called `owner/name`, a revision is a commit, a branch or a tag, a file is a path in it.""",
+    reason="A repository is `owner/name`, a revision a commit, a branch or a tag, and a file a path in the repository.",
     fields="name",
     message="`{name}` is no name of a repository, a revision or a file on a hub",
     help='write hub("owner/name", revision = "v1", file = "model.safetensors"), without an address',
@@ -192,7 +192,7 @@ OtherArchitecture = Kind(
     Weights of another network are refused even where some of the shapes are the same.""",
     fields="place architecture base",
     optional={"bases": ()},
-    message="`{place}` holds weights of `{architecture}`, which do not fit {base}",
+    message="`{place}` holds weights of {architecture}, which do not fit {base}",
     help=lambda p: f"take {' or '.join(p.bases[:3])}" if p.bases else "take another repository, or another base",
 )
 

@@ -57,6 +57,8 @@ _TABLES = """\
 train = csv("train.csv", image = "file", label = "class")
 test = csv("{test}", image = "file", label = "class")"""
 
+_COMMIT = "8c8160af334519b13c56546bfaf1b70e3b86444b"
+
 EXAMPLES: Mapping[str, Example] = {
     "W701": Example("param rate = 1e-3\nseed = 1", "param first = 1\nseed = $first"),
     "W702": Example("train = head  # allow: W710", "train = head", "stage"),
@@ -186,6 +188,11 @@ EXAMPLES: Mapping[str, Example] = {
         "The only image of roses that is held out of 25 cannot be read.",
     ),
     "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
+    "W775": Example(
+        'base = gluoncv("resnet50_v1d", weights = hub("me/resnet50d"))',
+        f'base = gluoncv("resnet50_v1d", weights = hub("me/resnet50d", revision = "{_COMMIT}"))',
+        given="The commit is the one that is here.",
+    ),
     "W780": Example(_TWO.format(more=""), _TWO.format(more="\n  monitor = valid.accuracy")),
     "W785": Example("monitor = valid.top5", "monitor = valid.accuracy", "stage", "There are 2 classes."),
     "W790": Example(

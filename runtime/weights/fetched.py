@@ -97,7 +97,7 @@ def fetch_config(published: PublishedFile) -> Path | None:
 
 
 def _need_hub(published: PublishedFile) -> None:
-    if wrong := wrong_name(published):
+    if (wrong := wrong_name(published)) is not None:
         raise RecipeError(NotAHubName(name=wrong))
     if find_spec("huggingface_hub") is None:
         raise _failed(published, "huggingface_hub is not installed", f"run: {install_command('hub')}")

@@ -62,7 +62,7 @@ def _config(whole: Mapping[str, Any], settings: Mapping[str, Any]) -> HubConfig:
     architecture = whole.get("architecture", settings.get("architecture", ""))
     if not isinstance(architecture, str) or len(architecture) > 100 or not architecture.isprintable():
         raise ValueError("`architecture` is no name")
-    if not architecture:
+    if not architecture and "pretrained_cfg" not in whole:
         return HubConfig()  # not of timm
     mean, std = _triple(settings, "mean", 0.0), _triple(settings, "std", 1e-3)
     if (mean is None) != (std is None):

@@ -47,13 +47,13 @@ class PublishedFile:
         return self.url or f"{self.repository}{f'@{self.revision}' if self.revision else ''}"
 
 
-def wrong_name(published: PublishedFile) -> str:
-    """Return what of a file's names on a hub can be none; nothing where all can be."""
+def wrong_name(published: PublishedFile) -> str | None:
+    """Return what of a file's names on a hub can be none; None where all can be."""
     if not _REPOSITORY.fullmatch(published.repository) or ".." in published.repository:
         return published.repository
     if published.revision and (not _REVISION.fullmatch(published.revision) or ".." in published.revision):
         return published.revision
-    return published.file if published.file and not _PATH.fullmatch(published.file) else ""
+    return published.file if published.file and not _PATH.fullmatch(published.file) else None
 
 
 def local_file(published: PublishedFile) -> Path | None:
@@ -114,7 +114,7 @@ def _cache(default: str) -> Path:
 
 def _snapshot(published: PublishedFile) -> Path | None:
     """Return the folder of a repository's revision, which is a commit or a name that the cache knows the commit of."""
-    if wrong_name(published):
+    if wrong_name(published) is not None:
         return None
     folder = hub_cache() / f"models--{published.repository.replace('/', '--')}"
     revision = published.revision or "main"

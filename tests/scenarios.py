@@ -280,16 +280,42 @@ def _read_torch(text: str) -> None:
     read_torch_file(Path("net.pth"))
 
 
+def _weights_here(text: str) -> None:
+    from runtime.compile.compiler import component
+    from runtime.data.sets import located
+    from runtime.models.network import check_weights
+
+    base = component(_check(text).fields["base"])
+    with located(base.place):
+        check_weights(base)
+
+
+def _norms(text: str) -> Any:
+    from runtime.backend.mx import nd
+    from runtime.models import efficientnet_lite
+    from runtime.models.norm_statistics import norm_advice
+    from runtime.plan.size import Size
+
+    _check(text)
+    base = efficientnet_lite.build("efficientnet_lite0", Size.square(64))
+    efficientnet_lite.load_packaged("efficientnet_lite0", base)
+    if "swapped" in text:
+        block = dict(base.parts)["block6"]
+        block[2].body[-1].norm.running_mean.set_data(block[3].body[-1].norm.running_mean.data() * 3)
+    return SimpleNamespace(advice=norm_advice(base, nd.zeros((4, 3, 64, 64)), "swapped.pth"))
+
+
 USES: dict[str, Callable[[str], Any]] = {
     "E117": _check_text,
     **dict.fromkeys([f"E{number}" for number in range(501, 520)], _list),
     "E512": _open,
     "E513": _batch,
-    **dict.fromkeys([f"E{number}" for number in range(520, 529)], _build),
+    **dict.fromkeys([f"E{number}" for number in (*range(520, 529), 541)], _build),
     "E523": _read_params,
     "E524": _read_torch,
     "E525": _check_sum,
     "E540": _build,
+    "E542": _weights_here,
     "E550": plan_of,
     "E553": _list,
     **dict.fromkeys(("E576", "E577", "E578"), _list),
@@ -310,6 +336,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W775": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
     "W760": _read,
     "W761": _read,
+    "W771": _norms,
     "W747": _advised((400, 400), shared=True),
     "W770": _advised((400, 400)),
     "W785": _advised((400, 400)),
@@ -591,6 +618,20 @@ def _recipe(right: bool, encoding: str = "utf-8") -> None:
     Path("flowers.ftr").write_text(RUN, encoding=encoding)
 
 
+def _squeezenet() -> None:
+    """Leave weights with the names of torchvision's squeezenet1_1."""
+    from runtime.models.pytorch import built, infer
+    from runtime.models.torch_names import torch_names
+    from runtime.plan.size import Size
+    from runtime.weights.safetensors_file import write_safetensors
+
+    whole, cut = built("gluon", "squeezenet1.1", Size.square(64))
+    infer(cut, Size.square(64))
+    shapes = {name: each.shape for name, each in torch_names(whole, "squeezenet1.1").items()}
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items() if 0 not in shape}
+    write_safetensors(Path("net.safetensors"), arrays)
+
+
 GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E114", "E115", "E116", "E117", "E211", "E313"), _parents),
     "E108": lambda right: _recipe(right, "utf-16"),
@@ -628,6 +669,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E534": lambda right: _photos(os.fsdecode(b"caf\xe9")),
     "E535": lambda right: _photos(),
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
+    **dict.fromkeys(("E541", "E542", "E543"), lambda right: _squeezenet()),
     "W760": lambda right: _copies(),
     "W761": lambda right: _one_in_the_holdout(),
     "W790": lambda right: _some_heic(),

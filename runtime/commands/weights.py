@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from recipe_lang.problem import RecipeError
 from recipe_lang.words import counted, printable
-from runtime.commands.command import FINE, JSON, OUTSIDE, PATH, RECIPE_PATH, SET, command, console, first_words, mxnet
+from runtime.commands.command import (
+    FINE,
+    FORCE,
+    JSON,
+    OUTSIDE,
+    PATH,
+    RECIPE_PATH,
+    SET,
+    command,
+    console,
+    first_words,
+    mxnet,
+    tell,
+)
 
 if TYPE_CHECKING:
+    from runtime.plan.types import Component
     from runtime.workflows.weights import Inspection
 
 
@@ -43,6 +59,52 @@ def inspect(file: Path, machine: bool) -> int:
     return FINE
 
 
+@weights.command()
+@click.argument("file", type=PATH)
+@click.option("--base", required=True, metavar="BASE", help="The base, by its name: resnet50_v1b.")
+@click.option("-o", "--out", required=True, type=PATH, metavar="FILE", help="A .params or .safetensors file.")
+@FORCE
+@command
+def convert(file: Path, base: str, out: Path, force: bool) -> int:
+    """Write the weights of a .pth or .safetensors FILE as a .params file of Gluon's, or as .safetensors.
+
+    The names are those of the base in Gluon, and those of torchvision or timm. The classifier is left out.
+    """
+    component = _base(base)
+    if out.suffix not in (".params", ".safetensors"):
+        raise click.UsageError("--out takes a name that ends in .params or .safetensors")
+    with mxnet(), first_words(file) as say:
+        say("converting")
+        from runtime.runs.pack.problems import FileExists
+        from runtime.workflows.weights import convert as converted
+
+        if out.exists() and not force:
+            raise RecipeError(FileExists(path=str(out)))
+        notes = converted(file, component, out)
+    for note in notes:
+        tell(note)
+    click.echo(printable(str(out)))
+    return FINE
+
+
+def _base(text: str) -> Component:
+    """Return the base of a name, as `resnet50_v1b` or as a recipe writes it."""
+    from difflib import get_close_matches
+
+    from runtime.models.catalog import BASES
+    from runtime.plan.types import Component
+
+    match = re.fullmatch(r"(?:(\w+)\()?[\"']?([\w.]+)[\"']?\)?", text.strip())
+    found = (
+        {} if match is None else {kind: rows for kind, rows in BASES.items() if match[2] in rows and kind != "packaged"}
+    )
+    if match is None or not found or (match[1] and match[1] not in found):
+        names = [name for kind, rows in BASES.items() if kind != "packaged" for name in rows]
+        near = get_close_matches(match[2] if match else text, names, 3)
+        raise click.UsageError(f"there is no base {text}" + (f"; near is {', '.join(near)}" if near else ""))
+    return Component(match[1] or kinds[0], {"name": match[2], "weights": None})
+
+
 def _show(found: Inspection) -> None:
     screen = console()
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.kinds.items())
@@ -61,7 +123,7 @@ def _show(found: Inspection) -> None:
 
 
 def _classes(count: int) -> str:
-    return "the 1,000 classes of ImageNet" if count == 1000 else counted(count, "class", "classes")
+    return "1,000 classes, as ImageNet has" if count == 1000 else counted(count, "class", "classes")
 
 
 @weights.command()

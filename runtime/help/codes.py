@@ -69,6 +69,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.vocabulary.advice.regularization",
             "runtime.vocabulary.advice.data",
             "runtime.compile.weights_advice",
+            "runtime.models.problems",
             "runtime.compile.data_advice",
             "runtime.compile.image_advice",
             "runtime.tasks.classification.advice",

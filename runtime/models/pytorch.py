@@ -1,8 +1,8 @@
 """Weights of torchvision and timm in bases of ours: which fit, and how they are put in.
 
 In goes a state dict and a base; out comes the base with its weights, or a problem that names the first layer that
-differs and the bases that the file does fit. The names are those of `runtime.models.torch_names` for the zoos' networks,
-timm's own for `timm` bases.
+differs and the bases that the file does fit. The names are those of `runtime.models.torch_names` for the zoos'
+networks, timm's own for `timm` bases.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ Array = np.ndarray[Any, Any]
 Block = Any
 Parameter = Any
 
-_SEARCHED_AT = 224  # pixels; the shape of a convolution does not depend on it
-
 
 def read_state(path: Path) -> StateDict:
     """Read a file of PyTorch or safetensors, whichever it is by its first bytes.
@@ -52,22 +50,24 @@ def read_state(path: Path) -> StateDict:
 def as_in_torch(net: Block, name: str) -> Block:
     """Change a network of a zoo, before it has weights, where PyTorch's differs in what no file says; return it.
 
-    The last convolutions of the MobileNets are dense layers with a bias there, and all norms of MobileNetV3 add 1e-3.
+    The last convolutions of the MobileNets are dense layers with a bias there (of MobileNetV3 small also narrower), and
+    all norms of MobileNetV3 add 1e-3.
     """
-    biased = {
-        "mobilenetv2_1.0": ("output.0",),
-        "mobilenetv3_large": ("features.22",),
-        "mobilenetv3_small": ("features.18",),
-    }
-    for path in biased.get(name, ()):
+    for path, (channels_in, channels) in _BIASED.get(name, {}).items():
         parent, _, place = path.rpartition(".")
-        children = zoo.layer_at(net, parent)._children
-        old = children[place]
         with zoo.layer_at(net, parent).name_scope():
-            children[place] = nn.Conv2D(old._channels, 1, use_bias=True, in_channels=old.weight.shape[1])
+            layer = nn.Conv2D(channels, 1, in_channels=channels_in)
+        zoo.layer_at(net, parent)._children[place] = layer
     if name.startswith("mobilenetv3"):
         net.apply(_with_their_epsilon)
     return net
+
+
+_BIASED = {
+    "mobilenetv2_1.0": {"output.0": (1280, 1000)},
+    "mobilenetv3_large": {"features.22": (960, 1280)},
+    "mobilenetv3_small": {"features.18": (576, 1024), "output.0": (1024, 1000)},
+}
 
 
 def _with_their_epsilon(block: Block) -> None:
@@ -77,6 +77,8 @@ def _with_their_epsilon(block: Block) -> None:
 
 def load_state(state: StateDict, base: Component, cut: Base, whole: Block) -> None:
     """Put a state dict into the base's parts, all of them or nothing; its classifier is left out.
+
+    Counters of batches and auxiliary classifiers are not needed.
 
     Raises:
         RecipeError: the two do not fit, or no file of PyTorch fits this base.
@@ -105,9 +107,7 @@ def refuse(base: Component) -> NoReturn:
     """Raise what there is to say of a file for a base that PyTorch does not have."""
     path = base.args["weights"].args["file"]
     bases = tuple(fit.call for fit in fitting(read_state(path)))
-    raise RecipeError(
-        NoSuchLayers(path=str(path), base=_call(base.name, base.args["name"]), bases=bases, searched=True)
-    )
+    raise RecipeError(NoSuchLayers(path=str(path), base=call_of(base), bases=bases, searched=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def _shape(shape: tuple[int, ...] | None) -> str:
 
 def _wanted(whole: Block, cut: Base, kind: str, name: str) -> tuple[dict[str, Parameter], list[str]]:
     """Return the parameters of a base by PyTorch's names, and what the names of its classifier begin with."""
-    named = timm.timm_names(whole) if kind == "timm" else torch_names(whole, name)
+    named = names_in_torch(whole, kind, name)
     owned = {id(parameter) for _, part in cut.parts for parameter in part._collect_params_with_prefix().values()}
     wanted = {torch: parameter for torch, parameter in named.items() if id(parameter) in owned}
     return wanted, [torch.rpartition(".")[0] + "." for torch in named if torch not in wanted]
@@ -157,6 +157,21 @@ def _arrays(state: StateDict, kind: str) -> Mapping[str, Array]:
     if kind == "timm":
         return state.arrays
     return {as_named_now(name): array for name, array in state.arrays.items()}
+
+
+def names_in_torch(whole: Block, kind: str, name: str) -> Mapping[str, Parameter]:
+    """Return the parameters of a whole network by their names in files of PyTorch."""
+    return timm.timm_names(whole) if kind == "timm" else torch_names(whole, name)
+
+
+def has_other_layers(name: str) -> bool:
+    """Whether a network has layers or settings in PyTorch that the zoo's does not have."""
+    return name in _BIASED
+
+
+def call_of(base: Component) -> str:
+    """Return a base as a recipe writes it."""
+    return _call(base.name, base.args["name"])
 
 
 def _call(kind: str, name: str) -> str:
@@ -181,27 +196,33 @@ class Fit:
 
 
 def fitting(state: StateDict) -> tuple[Fit, ...]:
-    """Return the bases that a file fits. They are built, which takes seconds."""
-    return tuple(fit for candidate in _candidates() if (fit := _fit(state, *candidate)))
+    """Return the bases that a file fits. Those that may are built, which takes some tenths of a second each."""
+    return tuple(fit for candidate in _candidates(state) if (fit := _fit(state, *candidate)))
 
 
-def _candidates() -> Iterator[tuple[str, str]]:
-    yield from (("gluon" if name in ZOOS["gluon"] else "gluoncv", name) for name in PAIRS)
+def _candidates(state: StateDict) -> Iterator[tuple[str, str]]:
+    arrays = sum(not name.endswith(_COUNTER) and not name.startswith(_ONLY_TRAINING) for name in state.arrays)
+    for name, pair in PAIRS.items():
+        if abs(arrays - pair.arrays) <= _OF_A_HEAD:
+            yield "gluon" if name in ZOOS["gluon"] else "gluoncv", name
     yield from (("timm", name) for name in TIMM)
 
 
+_OF_A_HEAD = 6  # arrays by which a file with another classifier may differ
+
+
 def _fit(state: StateDict, kind: str, name: str) -> Fit | None:
-    whole, cut = built(kind, name, Size.square(_SEARCHED_AT))
+    size = Size.square(BASES[kind][name].native)
+    whole, cut = built(kind, name, size)
     wanted, heads = _wanted(whole, cut, kind, name)
     arrays = _arrays(state, kind)
     if not wanted.keys() <= arrays.keys():
         return None
-    infer(cut, Size.square(BASES[kind][name].native))
+    infer(cut, size)
     if next(_differences(wanted, arrays, heads), None) is not None:
         return None
-    classifier = next(
-        (array for name, array in arrays.items() if name.startswith(tuple(heads)) and array.ndim > 1), None
-    )
+    heads_of_file = (array for torch, array in arrays.items() if torch.startswith(tuple(heads)) and array.ndim > 1)
+    *_, classifier = (None, *heads_of_file)
     return Fit(kind, name, None if classifier is None else classifier.shape[0])
 
 

@@ -24,13 +24,14 @@ _MINUS_ONE: Final = ((0.5,) * 3, (0.5,) * 3)
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The networks of PyTorch whose files fit a network of a zoo.
+    """The networks of PyTorch whose files fit a network of a zoo, and how many arrays these have, less counters.
 
     `rules` are lines of a layer's path in Gluon and in PyTorch; `{s}` is a number, `{s-3}` one that is less by three,
     `{s/2}` half of it, `{n}` a convolution (0) or its norm (1). A path without a rule is the same in both.
     `from_minus_one`: torchvision's weights for it expect values from -1 to 1.
     """
 
+    arrays: int
     networks: tuple[str, ...]  # "torchvision/resnet18"
     rules: str = ""
     from_minus_one: bool = False
@@ -108,7 +109,7 @@ _GOOGLENET = (
 
 
 def _mobilenetv3(squeezed: Collection[int], last: int) -> str:
-    """Return the rules of MobileNetV3: its blocks are `features.3` to `features.<last - 1>`, some squeeze and excite."""
+    """Return the rules of MobileNetV3: its blocks are `features.3` to `features.<last - 1>`."""
     lines = ["features.0 features.0.0", "features.1 features.0.1"]
     for block in range(3, last):
         names = ["expand"] * (block > 3) + ["conv1"] + ["se"] * (block in squeezed) + ["conv2"]
@@ -152,15 +153,9 @@ def _inceptionv3() -> str:
     return "\n".join([*(f"{gluon}.{{n}} {torch}.{{n}}" for gluon, torch in lines), "output fc"])
 
 
-_VGG = {
-    "vgg11": 21,
-    "vgg13": 25,
-    "vgg16": 31,
-    "vgg19": 37,
-    "vgg11_bn": 29,
-    "vgg13_bn": 35,
-    "vgg16_bn": 44,
-    "vgg19_bn": 53,
+_VGGS = {  # where the dense layers begin, and how many arrays there are
+    **{"vgg11": (21, 22), "vgg13": (25, 26), "vgg16": (31, 32), "vgg19": (37, 38)},
+    **{"vgg11_bn": (29, 54), "vgg13_bn": (35, 66), "vgg16_bn": (44, 84), "vgg19_bn": (53, 102)},
 }
 
 
@@ -168,33 +163,39 @@ def _both(name: str) -> tuple[str, ...]:
     return f"torchvision/{name}", f"timm/{name}"
 
 
+_RESNETS = {18: 102, 34: 182, 50: 267, 101: 522, 152: 777}
+_SE_RESNEXTS = {"50_32x4d": 331, "101_32x4d": 654, "101_64x4d": 654}
+_RESNESTS = {"14d": 129, "26d": 221, "50d": 405, "101e": 796, "200e": 1555, "269e": 2084}
+_DENSENETS = {"densenet121": 606, "densenet161": 806, "densenet169": 846, "densenet201": 1006}
+
 PAIRS: Final[Mapping[str, Pair]] = MappingProxyType(
     {
-        **{f"resnet{depth}_v1b": Pair(_both(f"resnet{depth}")) for depth in (18, 34, 50, 101, 152)},
-        **{f"resnet{n}_v1{kind}": Pair((f"timm/resnet{n}{kind}",)) for n in (50, 101, 152) for kind in "cds"},
-        "resnest14": Pair(("timm/resnest14d",), _RESNEST),
-        "resnest26": Pair(("timm/resnest26d",), _RESNEST),
-        "resnest50": Pair(("timm/resnest50d",), _RESNEST),
-        "resnest101": Pair(("timm/resnest101e",), _RESNEST),
-        "resnest200": Pair(("timm/resnest200e",), _RESNEST),
-        "resnest269": Pair(("timm/resnest269e",), _RESNEST),
-        "resnext50_32x4d": Pair(_both("resnext50_32x4d"), _RESNEXT),
-        "resnext101_32x4d": Pair(("timm/resnext101_32x4d",), _RESNEXT),
-        "resnext101_64x4d": Pair(_both("resnext101_64x4d"), _RESNEXT),
+        **{f"resnet{n}_v1b": Pair(arrays, _both(f"resnet{n}")) for n, arrays in _RESNETS.items()},
         **{
-            f"se_{name}": Pair((f"timm/se{name}",), _RESNEXT)
-            for name in ("resnext50_32x4d", "resnext101_32x4d", "resnext101_64x4d")
+            f"resnet{n}_v1{stem}": Pair(_RESNETS[n] + 10, (f"timm/resnet{n}{stem}",))
+            for n in (50, 101, 152)
+            for stem in "cds"
         },
-        "senet_154": Pair(("timm/senet154",), _SENET),
-        **{name: Pair((f"torchvision/{name}",), _dense(first, first + 2)) for name, first in _VGG.items()},
-        "alexnet": Pair(("torchvision/alexnet",), _ALEXNET),
-        **{name: Pair(_both(name), _DENSENET) for name in ("densenet121", "densenet161", "densenet169", "densenet201")},
-        **{f"squeezenet1.{n}": Pair((f"torchvision/squeezenet1_{n}",), _SQUEEZENET) for n in (0, 1)},
-        "inceptionv3": Pair(_both("inception_v3"), _inceptionv3(), from_minus_one=True),
-        "googlenet": Pair(("torchvision/googlenet",), _GOOGLENET, from_minus_one=True),
-        "mobilenetv2_1.0": Pair(("torchvision/mobilenet_v2",), _MOBILENETV2),
-        "mobilenetv3_large": Pair(("torchvision/mobilenet_v3_large",), _mobilenetv3((6, 7, 8, 13, 14, 15, 16, 17), 18)),
-        "mobilenetv3_small": Pair(("torchvision/mobilenet_v3_small",), _mobilenetv3((3, *range(6, 14)), 14)),
+        **{f"resnest{n[:-1]}": Pair(arrays, (f"timm/resnest{n}",), _RESNEST) for n, arrays in _RESNESTS.items()},
+        "resnext50_32x4d": Pair(267, _both("resnext50_32x4d"), _RESNEXT),
+        "resnext101_32x4d": Pair(522, ("timm/resnext101_32x4d",), _RESNEXT),
+        "resnext101_64x4d": Pair(522, _both("resnext101_64x4d"), _RESNEXT),
+        **{f"se_resnext{n}": Pair(arrays, (f"timm/seresnext{n}",), _RESNEXT) for n, arrays in _SE_RESNEXTS.items()},
+        "senet_154": Pair(987, ("timm/senet154",), _SENET),
+        **{
+            name: Pair(arrays, (f"torchvision/{name}",), _dense(first, first + 2))
+            for name, (first, arrays) in _VGGS.items()
+        },
+        "alexnet": Pair(16, ("torchvision/alexnet",), _ALEXNET),
+        **{name: Pair(arrays, _both(name), _DENSENET) for name, arrays in _DENSENETS.items()},
+        **{f"squeezenet1.{n}": Pair(52, (f"torchvision/squeezenet1_{n}",), _SQUEEZENET) for n in (0, 1)},
+        "inceptionv3": Pair(472, _both("inception_v3"), _inceptionv3(), from_minus_one=True),
+        "googlenet": Pair(287, ("torchvision/googlenet",), _GOOGLENET, from_minus_one=True),
+        "mobilenetv2_1.0": Pair(262, ("torchvision/mobilenet_v2",), _MOBILENETV2),
+        "mobilenetv3_large": Pair(
+            266, ("torchvision/mobilenet_v3_large",), _mobilenetv3((6, 7, 8, 13, 14, 15, 16, 17), 18)
+        ),
+        "mobilenetv3_small": Pair(210, ("torchvision/mobilenet_v3_small",), _mobilenetv3((3, *range(6, 14)), 14)),
     }
 )
 """By the names of `ZOOS`; both zoos have the same network where both have the name."""

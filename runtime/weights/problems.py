@@ -1,4 +1,4 @@
-"""What can be wrong with a weights file, as problems E520 to E528 and E540 to E542."""
+"""What can be wrong with a weights file, as problems E520 to E528 and E540 to E543."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ UnsupportedWeights = Kind(
     "unsupported weights",
     reason="""The weights file is intact, but holds something that cannot be put into a network here.
 
-    Dense, named arrays of plain numbers are read; sparse or unnamed arrays, quantized numbers and programs (TorchScript)
-    are not. In a PyTorch file they may lie in a checkpoint, under a name such as `state_dict` or `model`.""",
+    Dense, named arrays of plain numbers are read; sparse or unnamed arrays, quantized numbers and programs
+    (TorchScript) are not. In a PyTorch file the arrays may lie in a checkpoint, under a name such as `state_dict`.""",
     fields="path found",
     optional={"hint": ""},
     message="`{path}` holds {found}, which cannot be read",
@@ -154,13 +154,24 @@ NoSuchLayers = Kind(
     reason="""No file of torchvision or timm fits this base: the two frameworks do not have the same network.
 
     Some names are alike all the same: Gluon's resnet50_v1 strides elsewhere than torchvision's resnet50, which is
-    resnet50_v1b. `docs/bases.md` says which base takes whose files.""",
+    resnet50_v1b. `docs/torch-pairs.md` says which base takes whose files.""",
     fields="path base",
     optional={"bases": (), "searched": False},
     message="files of PyTorch do not fit {base}: `{path}` belongs to another network",
     help=_bases_message,
 )
 
+
+NoSuchForm = Kind(
+    "E543",
+    "no such form",
+    reason="""The network has layers in PyTorch that Gluon's does not have, so the weights make no file for the latter.
+
+    torchvision's MobileNets end in a dense layer with a bias, Gluon's in a convolution without one.""",
+    fields="path base form",
+    message="`{path}` makes no {form} for {base}, whose layers in PyTorch are others",
+    help="write a `.safetensors` file, or name the file itself in a recipe",
+)
 
 NotAHubName = Kind(
     "E554",

@@ -92,12 +92,16 @@ def _files(path: Path) -> dict[Path, frozenset[str] | None]:
         names: dict[Path, set[str]] = {}
         for name, other in places.items():
             # A name, never a path: an index must not lead anywhere else.
-            if not isinstance(other, str) or not other.isprintable() or Path(other).name != other or other == "..":
+            if not _is_name(other):
                 raise file.damaged("a file that it names is not one beside it")
             names.setdefault(path.with_name(other), set()).add(name)
         if len(names) > _MOST_FILES:
             raise file.damaged(f"it names {len(names)} files")
     return {each: frozenset(found) for each, found in names.items()}
+
+
+def _is_name(other: Any) -> bool:
+    return isinstance(other, str) and other.isprintable() and Path(other).name == other and other not in ("", "..")
 
 
 def _read_one(path: Path) -> dict[str, Array]:

@@ -29,6 +29,8 @@ from runtime.data.sets import Sets, check_images, located
 from runtime.data.tally import Tally
 from runtime.data.verified import verified_images
 from runtime.models.network import start_weights
+from runtime.models.norm_statistics import norm_advice
+from runtime.models.weights_sources import source_of
 from runtime.runs.base_weights import weights_used
 from runtime.runs.folder import create_folder, locked, writing
 from runtime.runs.lock.facts import inputs
@@ -91,6 +93,8 @@ def run(
         facts, hashes = lock_facts(prepared, context)
         checkpoint = last_checkpoint(resume, prepared.plan, facts) if resume else None
         approve(facts)
+        if checkpoint is None:
+            look_at_norms(prepared, images, context)
         with open_folder(out, resume, prepared, settings, facts, hashes, checkpoint) as start:
             context.tell(FolderOpened(start.folder, prepared.plan))
             result = train(prepared, images, start, context, extras, started)
@@ -195,6 +199,26 @@ def lock_facts(prepared: Prepared, context: RunContext) -> tuple[Facts, Hashes]:
     hashes = set_hashes(prepared.listings, settings.workers, context.cache, context.checked, context.should_stop)
     context.stop_here()
     return inputs(prepared.recipe, plan, prepared.listings, settings, hashes), hashes
+
+
+def look_at_norms(prepared: Prepared, images: ValidatedImages, context: RunContext) -> None:
+    """Tell where weights of another framework do not expect what the training images give."""
+    plan = prepared.plan
+    source = source_of(plan.base.args["weights"])
+    if not source.as_in_torch(plan.base):
+        return
+    samples = images.listings["train"].samples
+    few = samples[:: max(1, len(samples) // _PHOTOS)][:_PHOTOS]
+    collate = partial(task_of(prepared.recipe).collate, facts=plan.data.target)
+    sets = Sets(replace(plan.data, batch=_PHOTOS), plan.seed, {"photos": few}, context.settings.workers, collate)
+    with closing(sets.evaluation("photos")) as batches:
+        photos = sets.inputs(next(batches).images, context.device)
+    _, path = source.provenance(plan.base)
+    if advice := norm_advice(prepared.model.base, photos, str(path)):
+        context.tell(Advised(advice))
+
+
+_PHOTOS = 32
 
 
 @contextmanager

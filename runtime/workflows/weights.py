@@ -16,18 +16,33 @@ import numpy as np
 
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import load_source
+from recipe_lang.problem import RecipeError
 from runtime.compile.compiler import component
 from runtime.data.sets import located
 from runtime.models.base import Normalization
 from runtime.models.catalog import BASES
-from runtime.models.pytorch import Fit, fitting, read_state
+from runtime.models.pytorch import (
+    Fit,
+    built,
+    call_of,
+    fitting,
+    has_other_layers,
+    infer,
+    load_state,
+    names_in_torch,
+    read_state,
+)
 from runtime.models.torch_names import normalization_in_torch
 from runtime.models.weights_sources import fetch_weights, source_of
+from runtime.plan.size import Size
+from runtime.plan.types import Component
+from runtime.runs.folder import writing
 from runtime.runs.recipe_files import read_recipe
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.bounded import open_bounded
-from runtime.weights.params_file import read_params, sha256_of
-from runtime.weights.safetensors_file import files_of
+from runtime.weights.params_file import read_params, sha256_of, write_params
+from runtime.weights.problems import NoSuchForm
+from runtime.weights.safetensors_file import files_of, write_safetensors
 
 Array = np.ndarray[Any, Any]
 
@@ -91,6 +106,33 @@ def inspect(path: Path) -> Inspection:
 def _base(fit: Fit) -> FittingBase:
     row = BASES[fit.kind][fit.name]
     return FittingBase(fit.call, row.native, normalization_in_torch(fit.name, row.normalization), fit.classes)
+
+
+def convert(path: Path, base: Component, out: Path) -> tuple[str, ...]:
+    """Write the weights of a file as a base has them: `.params` with Gluon's names, `.safetensors` with PyTorch's.
+
+    The base's own parts are written, not the classifier. Returned is what was not taken as it stands in the file.
+
+    Raises:
+        RecipeError: the file does not fit the base, it has no such form, or nothing can be written there.
+    """
+    name, size = base.args["name"], Size.square(BASES[base.name][base.args["name"]].native)
+    to_gluon = out.suffix == ".params"
+    if to_gluon and has_other_layers(name):
+        raise RecipeError(NoSuchForm(path=str(path), base=call_of(base), form="`.params` file of Gluon"))
+    whole, cut = built(base.name, name, size)
+    infer(cut, size)
+    state = read_state(path)
+    load_state(state, base, cut, whole)
+    owned = {id(each) for _, part in cut.parts for each in part.collect_params().values()}
+    names = whole._collect_params_with_prefix() if to_gluon else names_in_torch(whole, base.name, name)
+    arrays = {each: parameter.data().asnumpy() for each, parameter in names.items() if id(parameter) in owned}
+    with writing(out):
+        if to_gluon:
+            write_params(out, arrays)
+        else:
+            write_safetensors(out, {each: array.reshape(state.arrays[each].shape) for each, array in arrays.items()})
+    return tuple(state.notes())
 
 
 def fetch_for(recipe: Path, settings: Sequence[str], outside: bool) -> Iterator[str]:

@@ -188,6 +188,11 @@ EXAMPLES: Mapping[str, Example] = {
         "The only image of roses that is held out of 25 cannot be read.",
     ),
     "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
+    "W771": Example(
+        'base = gluoncv("resnet18_v1b", weights = torch("swapped.pth"))',
+        'base = gluoncv("resnet18_v1b", weights = torch("resnet18-f37072fd.pth"))',
+        given="In swapped.pth two norms of equal shape have changed places.",
+    ),
     "W775": Example(
         'base = gluoncv("resnet50_v1d", weights = hub("me/resnet50d"))',
         f'base = gluoncv("resnet50_v1d", weights = hub("me/resnet50d", revision = "{_COMMIT}"))',

@@ -208,6 +208,22 @@ EXAMPLES: Mapping[str, Example] = {
     "E540": Example(
         _net("imagenet"), _net('gluon_params("net.params")'), given="The servers of the zoo no longer answer."
     ),
+    "E541": Example(
+        'base = gluon("squeezenet1.0", weights = safetensors("net.safetensors"))',
+        'base = gluon("squeezenet1.1", weights = safetensors("net.safetensors"))',
+        given="The file holds torchvision's squeezenet1_1.",
+    ),
+    "E542": Example(
+        'base = gluon("mobilenet0.25", weights = safetensors("net.safetensors"))',
+        'base = gluon("squeezenet1.1", weights = safetensors("net.safetensors"))',
+        given="The file holds torchvision's squeezenet1_1.",
+    ),
+    "E543": Example(
+        "ftr weights convert mobile.pth --base mobilenetv3_small -o mobile.params",
+        "ftr weights convert net.safetensors --base squeezenet1.1 -o net.params",
+        "shell",
+        "net.safetensors holds torchvision's squeezenet1_1.",
+    ),
     "E550": Example('train = matching("*gama")', 'train = matching("*gamma")', "stage"),
     "E551": Example(
         "for = 12 steps\nschedule = cosine(warmup = 2 epochs)",

@@ -22,8 +22,8 @@ from toy import make_images
 
 from recipe_lang.problem import RecipeError
 from runtime.backend.mx import mx, nd
-from runtime.models.catalog import BASES
 from runtime.models import published as checkpoints
+from runtime.models.catalog import BASES
 from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights
 from runtime.models.published import checkpoint
@@ -249,14 +249,9 @@ def test_a_zoos_weights_come_from_its_cache_first_and_then_from_the_checkpoint(
     assert source.normalization(base) == ((0.5,) * 3, (0.5,) * 3)
     assert source.as_in_torch(base)
     source.check(base)
-    from functools import partial
 
-    from runtime.backend.mx import mx
-    from runtime.models.heads import head_block
     head = partial(head_block, outputs={"classes": 2})
-    model = build_model(
-        base, [Component("dense", {"units": "classes"})], Size.square(32), partial(head_block, outputs={"classes": 2})
-    )
+    model = build_model(base, [Component("dense", {"units": "classes"})], Size.square(32), head)
     start_weights(model, base, 0, mx.cpu())
     name = next(name for name in model.parameters if name.endswith("weight"))
     assert float(abs(model.parameters[name].data()).sum().asscalar()) > 0

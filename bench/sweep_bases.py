@@ -272,7 +272,8 @@ _TIMM_HEADING = "## Networks of timm"
 
 
 def _timm() -> Iterator[str]:
-    yield from ("", _TIMM_HEADING, "", "| name | parts | made for (px) | sizes | public weights |", "|---|---|---|---|---|")
+    head = "| name | parts | made for (px) | sizes | public weights |"
+    yield from ("", _TIMM_HEADING, "", head, "|---" * 5 + "|")
     for name, row in TIMM.items():
         yield f"| {name} | {len(row.parts)} | {row.native} | {row.sizes()} | {_weights('timm', name)} |"
 
@@ -299,7 +300,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--smallest-per-family", action="store_true", help="only one network of each family")
     parser.add_argument("--only", metavar="PATTERN", default="", help="only networks whose zoo:name holds this text")
     parser.add_argument("--write", metavar="FILE", type=Path, help="write the results as a Markdown table")
-    parser.add_argument("--weights", metavar="PAGE", type=Path, help="write only the weights of a page anew")
+    parser.add_argument("--weights", metavar="PAGE", type=Path, help="write only a page's weights anew")
     parser.add_argument("--one", nargs=2, metavar=("ZOO", "NAME"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:

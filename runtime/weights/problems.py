@@ -196,7 +196,7 @@ CannotFetchWeights = Kind(
 )
 
 OtherArchitecture = Kind(
-    "E556",
+    "E559",
     "other architecture",
     reason="""The repository's `config.json` says what network its weights are of, and it is not the base.
 

@@ -57,6 +57,20 @@ _TABLES = """\
 train = csv("train.csv", image = "file", label = "class")
 test = csv("{test}", image = "file", label = "class")"""
 
+_NUMBERS = """ftr 1
+task = regression
+
+data {{
+  train = csv("leaves.csv", image = "file", target = ["width", "weight"])
+  valid = holdout(20%)
+}}
+
+stage "head" {{
+  train   = head
+  for     = 3 epochs
+  monitor = valid.{metric}
+}}"""
+
 _COMMIT = "8c8160af334519b13c56546bfaf1b70e3b86444b"
 
 EXAMPLES: Mapping[str, Example] = {
@@ -169,6 +183,12 @@ EXAMPLES: Mapping[str, Example] = {
         _TABLES.format(test="test.csv"),
         "data",
         "The table `all.csv` holds the rows of `train.csv` as well.",
+    ),
+    "W748": Example(
+        _NUMBERS.format(metric="mae"),
+        _NUMBERS.format(metric="r2"),
+        "file",
+        given="The widths differ by millimetres, the weights by hundreds of grams.",
     ),
     "W750": Example(
         'base = gluon("resnet18_v2", weights = imagenet)',

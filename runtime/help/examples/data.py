@@ -205,6 +205,12 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr new caf*", "mv caf* cafe\nftr new cafe", "shell", "The folder is named café in Latin-1, not in UTF-8."
     ),
     "E535": Example("ftr new photo", "ftr new photos", "shell", "The folder is called photos."),
+    "E556": Example(
+        "ftr new photos --task regression",
+        "ftr new leaves.csv --task regression",
+        "shell",
+        "photos has a folder for each class; leaves.csv has a column `weight`.",
+    ),
     "E540": Example(
         _net("imagenet"), _net('gluon_params("net.params")'), given="The servers of the zoo no longer answer."
     ),
@@ -248,17 +254,17 @@ EXAMPLES: Mapping[str, Example] = {
         given=_REPOSITORY,
     ),
     "E555": Example(_pretrained("me/resnet50"), _pretrained("me/resnet50d"), given=_REPOSITORY),
-    "E556": Example(
-        _pretrained("me/resnet50d", "resnet50_v1b"),
-        _pretrained("me/resnet50d"),
-        given="The repository's config.json says: resnet50d.",
-    ),
     "E557": Example(
         _pretrained("me/broken"),
         _pretrained("me/resnet50d"),
         given="The config.json of me/broken has a mean of two numbers.",
     ),
     "E558": Example("ftr weights remove me/resnet50", "ftr weights remove me/resnet50d", "shell", _REPOSITORY),
+    "E559": Example(
+        _pretrained("me/resnet50d", "resnet50_v1b"),
+        _pretrained("me/resnet50d"),
+        given="The repository's config.json says: resnet50d.",
+    ),
     "E560": Example(
         "ftr verify flowers.ftr",
         "ftr run flowers.ftr\nftr verify flowers.ftr",

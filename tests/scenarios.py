@@ -68,7 +68,7 @@ def outcome(code: str, example: Example, folder: Path, right: bool) -> str:
             patch.delenv(name, raising=False)
         if code in GIVEN:
             GIVEN[code](right)
-        if code in PATCHES and (not right or PATCHES[code] is _hub):
+        if code in PATCHES and (not right or PATCHES[code] in (_hub, _hub_of_weights)):
             PATCHES[code](patch)
         if example.inside == "shell":
             shown = _typed(text)
@@ -122,6 +122,13 @@ def _list(text: str) -> None:
 
     recipe = _check(text)
     list_sets(recipe, task_of(recipe))
+
+
+def _check_weights(text: str) -> None:
+    from runtime.compile.compiler import component
+    from runtime.models.network import check_weights
+
+    check_weights(component(_check(text).fields["base"]))
 
 
 def _open(text: str) -> None:
@@ -327,6 +334,7 @@ USES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("E576", "E577", "E578"), _list),
     "E551": lambda text: plan_of(text, data=facts(320)),
     "E552": lambda text: _build(text, starts=False),
+    **dict.fromkeys(("E554", "E555", "E557", "E559"), _check_weights),
     "E601": _run,
     "E607": _out_of_memory,
     "E650": _killed,
@@ -338,6 +346,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W745": _advised((500, 500)),
     "W746": _advised((250, 250)),
     "W750": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
+    "W775": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
     "W760": _read,
     "W761": _read,
     "W771": _norms,
@@ -610,6 +619,31 @@ def _hub(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(hub, "hf_hub_download", download)
 
 
+COMMIT = "8c8160af334519b13c56546bfaf1b70e3b86444b"
+
+
+def _hub_of_weights(patch: pytest.MonkeyPatch) -> None:
+    """Put a hub in place that has nothing but what is here: me/resnet50d and me/broken."""
+    import httpx2
+    import huggingface_hub
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    def sent(url: str) -> Any:
+        raise RepositoryNotFoundError("404", response=httpx2.Response(404, request=httpx2.Request("HEAD", url)))
+
+    for name, mean in {"resnet50d": [0.5, 0.5, 0.5], "broken": [0.5, 0.5]}.items():
+        repository = Path("hub", f"models--me--{name}")
+        snapshot = repository / "snapshots" / COMMIT
+        snapshot.mkdir(parents=True)
+        (repository / "refs").mkdir()
+        (repository / "refs" / "main").write_text(COMMIT)
+        (snapshot / "model.safetensors").write_bytes(b"weights")
+        config = {"architecture": "resnet50d", "pretrained_cfg": {"mean": mean, "std": [0.5, 0.5, 0.5]}}
+        (snapshot / "config.json").write_text(json.dumps(config))
+    patch.setenv("HF_HUB_CACHE", "hub")
+    patch.setattr(huggingface_hub, "get_hf_file_metadata", sent, raising=False)
+
+
 def _recipe(right: bool, encoding: str = "utf-8") -> None:
     Path("flowers.ftr").write_text(RUN, encoding=encoding)
 
@@ -755,6 +789,7 @@ PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E647": _without_rows,
     "E648": _faulty_runtime,
     **dict.fromkeys(("E573", "E574"), _hub),
+    **dict.fromkeys(("E554", "E555", "E557", "E558", "E559", "W775"), _hub_of_weights),
 }
 
 

@@ -11,7 +11,20 @@ import click
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import counted, printable
-from runtime.commands.command import FINE, FORCE, JSON, PATH, command, console, first_words, mxnet, tell
+from runtime.commands.command import (
+    FINE,
+    FORCE,
+    JSON,
+    OUTSIDE,
+    PATH,
+    RECIPE_PATH,
+    SET,
+    command,
+    console,
+    first_words,
+    mxnet,
+    tell,
+)
 
 if TYPE_CHECKING:
     from runtime.plan.types import Component
@@ -87,7 +100,7 @@ def _base(text: str) -> Component:
         names = {name for kind, rows in BASES.items() if kind != "packaged" for name in rows}
         near = get_close_matches(match[2] if match else text, names, 3)
         raise click.UsageError(f"there is no base {text}" + (f"; near is {', '.join(near)}" if near else ""))
-    return Component(match[1] or kinds[0], {"name": match[2], "weights": None})
+    return Component(match[1] or next(iter(found)), {"name": match[2], "weights": None})
 
 
 def _show(found: Inspection) -> None:
@@ -109,3 +122,56 @@ def _show(found: Inspection) -> None:
 
 def _classes(count: int) -> str:
     return "1,000 classes, as ImageNet has" if count == 1000 else counted(count, "class", "classes")
+
+
+@weights.command()
+@click.argument("recipes", nargs=-1, required=True, type=RECIPE_PATH)
+@SET
+@OUTSIDE
+@command
+def fetch(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool) -> int:
+    """Fetch the weights that RECIPES start from, for a machine without a network. Needs no data.
+
+    Copy the files that it names to the same folders there: those of a hub are below $HF_HOME, the others below
+    $TORCH_HOME, or both in ~/.cache.
+    """
+    with mxnet():
+        from runtime.workflows.weights import fetch_for
+
+        for recipe in recipes:
+            for line in fetch_for(recipe, settings, outside):
+                click.echo(printable(line))
+    return FINE
+
+
+@weights.command("list")
+@JSON
+@command
+def list_(machine: bool) -> int:
+    """List the weights that are kept here for bases: where they are, their size, who published them."""
+    from runtime.plan.types import as_json
+    from runtime.workflows.kept_weights import kept_weights
+
+    found = kept_weights()
+    if machine:
+        click.echo(json.dumps(as_json(found), indent=2, ensure_ascii=False))
+        return FINE
+    total = sum(each.size for each in found)
+    screen = console()
+    screen.print(f"{counted(len(found), 'set')} of weights, {total / 1e6:,.1f} MB", soft_wrap=True)
+    for each in found:
+        line = f"{each.size / 1e6:>9,.1f} MB  {each.name}  ({each.kind}: {each.path})"
+        screen.print(printable(line), soft_wrap=True, highlight=False)
+    return FINE
+
+
+@weights.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@command
+def remove(names: tuple[str, ...]) -> int:
+    """Remove kept weights by the NAMEs that `ftr weights list` shows. They are fetched again when they are wanted."""
+    from runtime.workflows.kept_weights import remove_weights
+
+    for each in remove_weights(names):
+        click.echo(printable(f"removed {each.name}, {each.size / 1e6:,.1f} MB, from {each.path}"))
+    return FINE

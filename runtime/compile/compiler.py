@@ -18,6 +18,7 @@ from runtime.compile.problems import TooShort, TrainsNothing
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.data.transforms.row import Sides
 from runtime.data.transforms.views import is_idle, view_count
+from runtime.models.base import Normalization
 from runtime.models.catalog import crop_share
 from runtime.models.weights_sources import source_of
 from runtime.plan.size import Size
@@ -90,13 +91,16 @@ def _plain(value: Value) -> Any:
             return plain
 
 
-def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
-    """Compile the part of the plan that says how images become input."""
+def data_plan(recipe: CheckedRecipe, facts: DataFacts, expected: Normalization | None = None) -> DataPlan:
+    """Compile the part of the plan that says how images become input.
+
+    `expected` is the mean and the standard deviation that the base's weights expect; None asks their source.
+    """
     block = recipe.block("data")
     size, _ = image_size(recipe)
     base = component(recipe.fields["base"])
     prepare, normalize = prepare_steps(block, size, crop_share(base))
-    mean, std = source_of(base.args["weights"]).normalization(base)
+    mean, std = expected or source_of(base.args["weights"]).normalization(base)
     if normalize is not None:
         mean, std = normalize.args["mean"], normalize.args["std"]
     return DataPlan(

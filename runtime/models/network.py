@@ -90,14 +90,21 @@ class Model:
 
 
 def build_model(
-    base: Component, layers: Sequence[Component], size: Size, head: Callable[[Base, Sequence[Component]], Any]
+    base: Component,
+    layers: Sequence[Component],
+    size: Size,
+    head: Callable[[Base, Sequence[Component]], Any],
+    as_torch: bool | None = None,
 ) -> Model:
     """Build the network with all shapes known and no weights yet; `head` makes its last part of the layers.
+
+    `as_torch` says that the base is PyTorch's where the two differ; None leaves it to the source of its weights.
 
     Raises:
         RecipeError: the head does not fit the base.
     """
-    cut, whole = _BUILDERS[base.name](base, size)
+    source = source_of(base.args["weights"])
+    cut, whole = _BUILDERS[base.name](base, size, source.as_in_torch(base) if as_torch is None else as_torch)
     blocks = {f"base.{name}": block for name, block in cut.parts}
     blocks["head"] = head(cut, layers)
     _infer_shapes(list(blocks.values()), layers, size)
@@ -109,23 +116,23 @@ def build_model(
     return Model(blocks, parameters, cut, whole, size)
 
 
-def _packaged(base: Component, size: Size) -> tuple[Base, None]:
+def _packaged(base: Component, size: Size, as_torch: bool) -> tuple[Base, None]:  # noqa: ARG001
     return efficientnet_lite.build(base.args["name"], size), None
 
 
-def _timm(base: Component, size: Size) -> tuple[Base, Any]:
+def _timm(base: Component, size: Size, as_torch: bool) -> tuple[Base, Any]:  # noqa: ARG001
     whole = timm.build(base.args["name"], size)
     return timm.split(whole, base.args["name"]), whole
 
 
-def _zoo(base: Component, size: Size) -> tuple[Base, Any]:  # noqa: ARG001 - its networks are the same for all
+def _zoo(base: Component, size: Size, as_torch: bool) -> tuple[Base, Any]:  # noqa: ARG001 - the same for all sizes
     whole = zoo.build(base.name, base.args["name"])
-    if source_of(base.args["weights"]).as_in_torch:
+    if as_torch:
         whole = as_in_torch(whole, base.args["name"])
     return zoo.split(whole, base.name, base.args["name"]), whole
 
 
-_BUILDERS: Mapping[str, Callable[[Component, Size], tuple[Base, Any]]] = {
+_BUILDERS: Mapping[str, Callable[[Component, Size, bool], tuple[Base, Any]]] = {
     "packaged": _packaged,
     "timm": _timm,
     **dict.fromkeys(ZOOS, _zoo),

@@ -9,16 +9,21 @@ plan: `packaged`, `gluon` or `gluoncv` with its arguments.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipe_lang.check.vocabulary import Arg, Either, Entry, FilePath, HexDigits, NothingType
+from recipe_lang.check.vocabulary import Arg, Either, Entry, FilePath, HexDigits, NothingType, Text
+from recipe_lang.problem import RecipeError
 from runtime.models.base import Base, Normalization
 from runtime.models.catalog import BASES
 from runtime.models.packaged import PACKAGED, packaged_file
+from runtime.models.published import checkpoint, hub_file
 from runtime.models.torch_names import PAIRS, normalization_in_torch
+from runtime.weights.hub_config import HubConfig, read_config
+from runtime.weights.problems import OtherArchitecture
+from runtime.weights.published import PublishedFile, commit_of, local_config, local_file
 from runtime.weights.zoo_cache import zoo_cache
 
 if TYPE_CHECKING:
@@ -37,9 +42,10 @@ class WeightsSource:
     `provenance` says in a lock's words where they come from, and gives their file, once they are here. `check` refuses
     weights that cannot be had, before anything is built, loaded or downloaded for it. `load` puts them into the base's
     parts; it takes the whole network as well, that the parts were cut from. Both raise RecipeError. `normalization`
-    gives the mean and the standard deviation that the weights expect. `is_here` is one look for the weights of a
-    network's name, without a network. `as_in_torch` says that the base is built as
-    PyTorch has it, where that differs; `of_zoos`, that a zoo's base may name the source.
+    gives the mean and the standard deviation that the weights expect. `published` is the file that others publish and
+    that is fetched where it is not here, by the base's kind and name and the arguments of its weights; where there is
+    none, `is_here` is one look for the weights of a network's name, without a network. `as_in_torch` says that the base
+    is built as PyTorch has it, where that differs; `of_zoos`, that a zoo's base may name the source.
     """
 
     entry: Entry
@@ -47,15 +53,78 @@ class WeightsSource:
     check: Callable[[Component], None] = lambda base: None
     load: Callable[[Component, Base, Any], None] = lambda base, cut, whole: None
     normalization: Callable[[Component], Normalization] = base_normalization
+    published: Callable[[str, str, Mapping[str, Any]], PublishedFile | None] = lambda kind, name, args: None
     is_here: Callable[[str], bool] = lambda name: True
     is_pretrained: bool = True
-    as_in_torch: bool = False
+    as_in_torch: Callable[[Component], bool] = lambda base: False
     of_zoos: bool = True
 
 
 def source_of(weights: Any) -> WeightsSource:
     """Return the source that a base's `weights` say: None, a word, or a call, a checked recipe's or a plan's."""
     return SOURCES["none" if weights is None else getattr(weights, "name", weights)]
+
+
+def published_file(base: Component) -> PublishedFile | None:
+    """Return the file that others publish of a base's weights; None where the source knows of none, or has its own."""
+    weights = base.args["weights"]
+    return source_of(weights).published(base.name, base.args["name"], getattr(weights, "args", {}))
+
+
+def fetch_weights(base: Component) -> Path | None:
+    """Return the path of a base's weights, fetched if they are not here; None where they are in no file.
+
+    Raises:
+        RecipeError: they cannot be had.
+    """
+    from runtime.weights.fetched import fetch
+
+    source, published = source_of(base.args["weights"]), published_file(base)
+    source.check(base)
+    if published is not None:
+        return fetch(published)
+    if source is IMAGENET:
+        from runtime.models import zoo
+
+        zoo.build(base.name, base.args["name"], pretrained=True)  # into its own cache
+    return source.provenance(base)[1]
+
+
+def _published(base: Component) -> PublishedFile:
+    found = published_file(base)
+    assert found is not None, "asked only where the source has one"
+    return found
+
+
+def _check_published(published: PublishedFile) -> None:
+    from runtime.weights.fetched import ask
+
+    if local_file(published) is None:
+        ask(published)
+
+
+def _load_published(published: PublishedFile, base: Component, cut: Base, whole: Any) -> None:
+    from runtime.models.pytorch import load_state, read_state
+    from runtime.weights.fetched import fetch
+    from runtime.weights.params_file import check_sha256
+
+    path = fetch(published)
+    if published.sha256:
+        check_sha256(path, published.sha256)
+    if path.suffix == _OF_GLUON:
+        _load_gluon(path, cut, whole)
+    else:
+        load_state(read_state(path), base, cut, whole)
+
+
+_OF_GLUON = ".params"
+
+
+def _source(published: PublishedFile) -> tuple[str, Path | None]:
+    """Return where a published file comes from, in a lock's words, and its path."""
+    commit = commit_of(published)
+    words = f"hub {published.repository}, commit {commit}" if commit else published.place
+    return words, local_file(published)
 
 
 NONE = WeightsSource(
@@ -95,22 +164,39 @@ PACKAGE = WeightsSource(
 )
 
 
-# --- those that a zoo hosts ------------------------------------------------------------------
+# --- those that a zoo hosts, or that live on elsewhere ----------------------------------------
+
+
+def _imagenet(kind: str, name: str, args: Mapping[str, Any]) -> PublishedFile | None:  # noqa: ARG001 - it takes none
+    """Return the public checkpoint of a network, where the zoo's own file is not here."""
+    found = None if kind != "timm" and _is_cached(name) else checkpoint(kind, name)
+    return found.file if found is not None else None
+
+
+def _imagenet_normalization(base: Component) -> Normalization:
+    found = checkpoint(base.name, base.args["name"]) if published_file(base) is not None else None
+    return base_normalization(base) if found is None else found.normalization
 
 
 def _hosted(base: Component) -> tuple[str, Path | None]:
+    if (published := published_file(base)) is not None:
+        return _source(published)
     from runtime.weights.hosted import hosted_file
 
     return f"hosted by {base.name}", hosted_file(base.name, base.args["name"])
 
 
 def _check_hosted(base: Component) -> None:
+    if (published := published_file(base)) is not None:
+        return _check_published(published)
     from runtime.weights.hosted import check_hosted
 
-    check_hosted(base.name, base.args["name"])
+    return check_hosted(base.name, base.args["name"])
 
 
 def _load_hosted(base: Component, cut: Base, whole: Any) -> None:
+    if (published := published_file(base)) is not None:
+        return _load_published(published, base, cut, whole)
     from runtime.models import zoo
 
     hosted = zoo.split(zoo.build(base.name, base.args["name"], pretrained=True), base.name, base.args["name"])
@@ -118,6 +204,7 @@ def _load_hosted(base: Component, cut: Base, whole: Any) -> None:
         mine = block._collect_params_with_prefix()
         for name, parameter in trained._collect_params_with_prefix().items():
             mine[name].set_data(parameter.data())
+    return None
 
 
 def _is_cached(name: str) -> bool:
@@ -137,13 +224,16 @@ def _is_cached(name: str) -> bool:
 IMAGENET = WeightsSource(
     Entry(
         "imagenet",
-        "The zoo's own hosted file, through the zoo's own cache.",
+        "The zoo's own file where its cache has it, else the public checkpoint that has these weights (docs/bases.md).",
         examples=('base = gluon("resnet18_v2", weights = imagenet)',),
     ),
     provenance=_hosted,
     check=_check_hosted,
     load=_load_hosted,
+    normalization=_imagenet_normalization,
+    published=_imagenet,
     is_here=_is_cached,
+    as_in_torch=lambda base: published_file(base) is not None,
 )
 
 
@@ -164,11 +254,14 @@ def _check_file(base: Component) -> None:
 
 
 def _load_params(base: Component, cut: Base, whole: Any) -> None:
+    _check_file(base)
+    _load_gluon(base.args["weights"].args["file"], cut, whole)
+
+
+def _load_gluon(path: Path, cut: Base, whole: Any) -> None:
     from runtime.weights.assign import load_into
     from runtime.weights.params_file import read_params
 
-    _check_file(base)
-    path = base.args["weights"].args["file"]
     owned = {id(parameter) for _, part in cut.parts for parameter in part._collect_params_with_prefix().values()}
     names = whole._collect_params_with_prefix().items()
     classifier = frozenset(name for name, parameter in names if id(parameter) not in owned)
@@ -237,7 +330,7 @@ TORCH = WeightsSource(
     check=_check_torch,
     load=_load_torch,
     normalization=_torch_normalization,
-    as_in_torch=True,
+    as_in_torch=lambda base: True,
 )
 
 SAFETENSORS = WeightsSource(
@@ -254,10 +347,98 @@ SAFETENSORS = WeightsSource(
     provenance=lambda base: ("a file", base.args["weights"].args["file"]),
     check=_check_torch,
     load=_load_safetensors,
-    as_in_torch=True,
+    as_in_torch=lambda base: True,
+)
+
+# --- those of a repository of a hub ----------------------------------------------------------
+
+
+def _hub(kind: str, name: str, args: Mapping[str, Any]) -> PublishedFile:  # noqa: ARG001 - the repository says it all
+    return replace(
+        hub_file(args["repository"], args["revision"] or "", args["file"] or ""), sha256=(args["sha256"] or "").lower()
+    )
+
+
+def _check_hub(base: Component) -> None:
+    from runtime.weights.fetched import fetch_config
+
+    published = _published(base)
+    path = fetch_config(published)
+    config = read_config(path, published.place) if path is not None else HubConfig()
+    if not published.file.endswith(_OF_GLUON):
+        _check_architecture(base, published, config.architecture)
+    _check_published(published)
+
+
+def _check_architecture(base: Component, published: PublishedFile, architecture: str) -> None:
+    """Refuse weights that say that they are of another network, and any for a base that PyTorch does not have."""
+    kind, name = base.name, base.args["name"]
+    fits = name.partition(".")[0] == architecture if kind == "timm" else _is_pair(name, architecture)
+    if fits or not architecture and (kind == "timm" or name in PAIRS):
+        return
+    calls = [f'timm("{each}")' for each in BASES["timm"] if each.partition(".")[0] == architecture]
+    zoos = [f'{"gluon" if each in BASES["gluon"] else "gluoncv"}("{each}")' for each in PAIRS]
+    calls += [call for call, each in zip(zoos, PAIRS, strict=True) if _is_pair(each, architecture)]
+    raise RecipeError(
+        OtherArchitecture(
+            place=published.place,
+            architecture=f"`{architecture}`" if architecture else "a network of PyTorch",
+            base=f'{kind}("{name}")',
+            bases=tuple(calls),
+        )
+    )
+
+
+def _is_pair(name: str, architecture: str) -> bool:
+    return name in PAIRS and f"timm/{architecture}" in PAIRS[name].networks
+
+
+def _hub_normalization(base: Component) -> Normalization:
+    published = _published(base)
+    path, _ = local_config(published)
+    config = read_config(path, published.place) if path is not None else None
+    if config is None or config.mean is None or config.std is None:
+        return base_normalization(base)
+    return config.mean, config.std
+
+
+HUB = WeightsSource(
+    Entry(
+        "hub",
+        "Weights in a repository of the Hugging Face hub, fetched once (extra `hub`). Its `config.json` says what they"
+        " normalize with.",
+        (
+            Arg("repository", Text(), "Owner and name of the repository."),
+            Arg(
+                "revision",
+                Either((NothingType(), Text())),
+                "A commit, a tag or a branch; `none` is the newest when it is fetched. A commit cannot change.",
+                None,
+            ),
+            Arg(
+                "file",
+                Either((NothingType(), Text())),
+                "The file in it; `none` is `model.safetensors`, else `pytorch_model.bin`.",
+                None,
+            ),
+            _SHA256,
+        ),
+        source="huggingface_hub.hf_hub_download",
+        examples=(
+            'base = gluoncv("resnet50_v1d", weights = hub("timm/resnet50d.gluon_in1k"))',
+            'base = gluoncv("resnet50_v1d", weights = hub(repository = "me/resnet50d", revision = "v1",'
+            ' file = "pytorch_model.bin", sha256 = "0676ba61"))',
+        ),
+    ),
+    provenance=lambda base: _source(_published(base)),
+    check=_check_hub,
+    load=lambda base, cut, whole: _load_published(_published(base), base, cut, whole),
+    normalization=_hub_normalization,
+    published=_hub,
+    as_in_torch=lambda base: not _published(base).file.endswith(_OF_GLUON),
 )
 
 SOURCES: dict[str, WeightsSource] = {
-    row.entry.name: row for row in (NONE, PACKAGE, IMAGENET, GLUON_PARAMS, TORCH, SAFETENSORS)
+    row.entry.name: row for row in (NONE, PACKAGE, IMAGENET, GLUON_PARAMS, TORCH, SAFETENSORS, HUB)
 }
 """The sources by name, in the order in which they are shown."""

@@ -129,6 +129,7 @@ def _training(card: Card) -> Iterator[str]:
     result = card.result
     yield from ("", "## Training", "")
     yield f"- base: {_safe(_written(card.recipe.fields['base'], 'base'))}"
+    yield from _base_weights(card)
     yield f"- seed: {card.recipe['seed']}"
     settings = result.get("settings")
     if isinstance(settings, dict) and settings:
@@ -141,6 +142,13 @@ def _training(card: Card) -> Iterator[str]:
     text = printable(card.text.rstrip("\n"), kept="\n\t")
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     yield from ("", f"{fence}text", text, fence)
+
+
+def _base_weights(card: Card) -> Iterator[str]:
+    match card.result.get("base"):
+        case {"weights": str() as weights, "licence": str() as licence}:
+            if licence:
+                yield f"- it began with: {_safe(weights)}, licence {_safe(licence)}"
 
 
 def _running(card: Card) -> Iterator[str]:

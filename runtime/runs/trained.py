@@ -37,6 +37,7 @@ from runtime.export.symbol import network
 from runtime.features.inputs import SetInputs
 from runtime.models.network import Model, build_model, frozen_units
 from runtime.plan.types import Component, DataFacts, DataPlan, TargetFacts, stage_name
+from runtime.runs.base_weights import recorded_weights
 from runtime.runs.folder import read_json, read_targets, stage_weights, write_text, written_recipe
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
@@ -97,9 +98,10 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
         result = read_json(folder, "result.json")
         if not isinstance(result, dict) or not isinstance(result.get("params"), dict):
             raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not that of a run"))
-        data = data_plan(recipe, DataFacts(targets))
-        head = [component(layer) for layer in recipe["head"]]
-        model = build_model(component(recipe.fields["base"]), head, data.size, partial(task.head_block, facts=targets))
+        base, head = component(recipe.fields["base"]), [component(layer) for layer in recipe["head"]]
+        used = recorded_weights(base, result)
+        data = data_plan(recipe, DataFacts(targets), used.normalization)
+        model = build_model(base, head, data.size, partial(task.head_block, facts=targets), used.as_torch)
         stages = tuple(recipe.all("stage"))
         titles = tuple(block.title for block in stages)
         position = None if stage is None else _position(path, titles, stage)

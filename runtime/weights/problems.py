@@ -173,6 +173,61 @@ NoSuchForm = Kind(
     help="write a `.safetensors` file, or name the file itself in a recipe",
 )
 
+NotAHubName = Kind(
+    "E554",
+    "not a name on a hub",
+    reason="A repository is `owner/name`, a revision a commit, a branch or a tag, and a file a path in the repository.",
+    fields="name",
+    message="`{name}` is no name of a repository, a revision or a file on a hub",
+    help='write hub("owner/name", revision = "v1", file = "model.safetensors"), without an address',
+)
+
+CannotFetchWeights = Kind(
+    "E555",
+    "cannot fetch weights",
+    reason="""The weights are published, but not on this machine, and their host does not give them.
+
+    What was fetched once is kept, and needs no network any more. For a machine without one, `ftr weights fetch` gets
+    the files on another machine: those of a hub into the folder of `HF_HOME`, the others into that of `TORCH_HOME`.""",
+    fields="place reason",
+    optional={"hint": ""},
+    message="cannot get the weights of `{place}`: {reason}",
+    help=lambda p: p.hint or "run `ftr weights fetch` with a network, or name a file that you have",
+)
+
+OtherArchitecture = Kind(
+    "E559",
+    "other architecture",
+    reason="""The repository's `config.json` says what network its weights are of, and it is not the base.
+
+    Weights of another network are refused even where some of the shapes are the same.""",
+    fields="place architecture base",
+    optional={"bases": ()},
+    message="`{place}` holds weights of {architecture}, which do not fit {base}",
+    help=lambda p: f"take {' or '.join(p.bases[:3])}" if p.bases else "take another repository, or another base",
+)
+
+BadConfig = Kind(
+    "E557",
+    "bad config of weights",
+    reason="""The repository's `config.json` says something about its weights that cannot be.
+
+    What it says is normalized with: a guess would give worse numbers and no error.""",
+    fields="place reason",
+    message="the `config.json` of `{place}` cannot be used: {reason}",
+    help='name the file itself: `safetensors("model.safetensors")`',
+)
+
+
+NotKept = Kind(
+    "E558",
+    "weights not kept",
+    reason="Weights are removed by the name that `ftr weights list` shows: a file's, or `owner/name` of a hub.",
+    fields="name",
+    message="no weights are kept here as `{name}`",
+    help="see `ftr weights list`",
+)
+
 
 _SHOWN = 3
 _WIDEST = 100

@@ -31,6 +31,7 @@ from runtime.data.verified import verified_images
 from runtime.models.network import start_weights
 from runtime.models.norm_statistics import norm_advice
 from runtime.models.weights_sources import source_of
+from runtime.runs.base_weights import weights_used
 from runtime.runs.folder import create_folder, locked, writing
 from runtime.runs.lock.facts import inputs
 from runtime.runs.lock.file import Facts
@@ -204,7 +205,7 @@ def look_at_norms(prepared: Prepared, images: ValidatedImages, context: RunConte
     """Tell where weights of another framework do not expect what the training images give."""
     plan = prepared.plan
     source = source_of(plan.base.args["weights"])
-    if not source.as_in_torch:
+    if not source.as_in_torch(plan.base):
         return
     samples = images.listings["train"].samples
     few = samples[:: max(1, len(samples) // _PHOTOS)][:_PHOTOS]
@@ -288,6 +289,7 @@ def train(
             "passed_over": prepared.passed_over(),
             "advice": [[each.code, each.message()] for each in images.advice],
             **start.said,
+            "base": weights_used(plan),
             "versions": _versions(settings),
             "resumed": list(start.began.resumed),
         }

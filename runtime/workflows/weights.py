@@ -7,14 +7,18 @@ Nothing of a file is run.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import load_source
 from recipe_lang.problem import RecipeError
+from runtime.compile.compiler import component
+from runtime.data.sets import located
 from runtime.models.base import Normalization
 from runtime.models.catalog import BASES
 from runtime.models.pytorch import (
@@ -29,9 +33,12 @@ from runtime.models.pytorch import (
     read_state,
 )
 from runtime.models.torch_names import normalization_in_torch
+from runtime.models.weights_sources import fetch_weights, source_of
 from runtime.plan.size import Size
 from runtime.plan.types import Component
 from runtime.runs.folder import writing
+from runtime.runs.recipe_files import read_recipe
+from runtime.vocabulary import VOCABULARY
 from runtime.weights.bounded import open_bounded
 from runtime.weights.params_file import read_params, sha256_of, write_params
 from runtime.weights.problems import NoSuchForm
@@ -128,3 +135,17 @@ def convert(path: Path, base: Component, out: Path) -> tuple[str, ...]:
         else:
             write_safetensors(out, {each: array.reshape(state.arrays[each].shape) for each, array in arrays.items()})
     return tuple(state.notes())
+
+
+def fetch_for(recipe: Path, settings: Sequence[str], outside: bool) -> Iterator[str]:
+    """Fetch what the base of a recipe starts from; say in a line what it is and where it lies now.
+
+    Raises:
+        RecipeError: the recipe is wrong, or the weights cannot be had.
+    """
+    checked = check(load_source(read_recipe(recipe), outside=outside), VOCABULARY, settings)
+    base = component(checked.fields["base"])
+    with located(base.place):
+        path = fetch_weights(base)
+        origin, _ = source_of(base.args["weights"]).provenance(base)
+    yield f"{origin}: nothing to fetch" if path is None else f"{origin}, {path.stat().st_size / 1e6:,.1f} MB: {path}"

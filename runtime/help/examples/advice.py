@@ -71,6 +71,8 @@ stage "head" {{
   monitor = valid.{metric}
 }}"""
 
+_COMMIT = "8c8160af334519b13c56546bfaf1b70e3b86444b"
+
 EXAMPLES: Mapping[str, Example] = {
     "W701": Example("param rate = 1e-3\nseed = 1", "param first = 1\nseed = $first"),
     "W702": Example("train = head  # allow: W710", "train = head", "stage"),
@@ -210,6 +212,11 @@ EXAMPLES: Mapping[str, Example] = {
         'base = gluoncv("resnet18_v1b", weights = torch("swapped.pth"))',
         'base = gluoncv("resnet18_v1b", weights = torch("resnet18-f37072fd.pth"))',
         given="In swapped.pth two norms of equal shape have changed places.",
+    ),
+    "W775": Example(
+        'base = gluoncv("resnet50_v1d", weights = hub("me/resnet50d"))',
+        f'base = gluoncv("resnet50_v1d", weights = hub("me/resnet50d", revision = "{_COMMIT}"))',
+        given="The commit is the one that is here.",
     ),
     "W780": Example(_TWO.format(more=""), _TWO.format(more="\n  monitor = valid.accuracy")),
     "W785": Example("monitor = valid.top5", "monitor = valid.accuracy", "stage", "There are 2 classes."),

@@ -13,6 +13,12 @@ def _net(weights: str) -> str:
     return f'base = gluoncv("cifar_resnet20_v1", weights = {weights})'
 
 
+def _pretrained(repository: str, name: str = "resnet50_v1d") -> str:
+    return f'base = gluoncv("{name}", weights = hub("{repository}"))'
+
+
+_REPOSITORY = "The repository is me/resnet50d."
+
 _NUMBERS = """ftr 1
 task = regression
 
@@ -241,6 +247,23 @@ EXAMPLES: Mapping[str, Example] = {
         'train = folder("photos")\nexclude = "photos.exclude.txt"',
         "data",
         "old.exclude.txt names an image that is gone.",
+    ),
+    "E554": Example(
+        _pretrained("https://hub.example/me/resnet50d"),
+        _pretrained("me/resnet50d"),
+        given=_REPOSITORY,
+    ),
+    "E555": Example(_pretrained("me/resnet50"), _pretrained("me/resnet50d"), given=_REPOSITORY),
+    "E557": Example(
+        _pretrained("me/broken"),
+        _pretrained("me/resnet50d"),
+        given="The config.json of me/broken has a mean of two numbers.",
+    ),
+    "E558": Example("ftr weights remove me/resnet50", "ftr weights remove me/resnet50d", "shell", _REPOSITORY),
+    "E559": Example(
+        _pretrained("me/resnet50d", "resnet50_v1b"),
+        _pretrained("me/resnet50d"),
+        given="The repository's config.json says: resnet50d.",
     ),
     "E560": Example(
         "ftr verify flowers.ftr",

@@ -140,3 +140,15 @@ def _plain(name: str) -> str:
     # A name comes from a file of unknown origin: it must not steer the terminal, nor fill it.
     shown = "".join(char if char.isprintable() else "?" for char in name[:_WIDEST])
     return shown + ("..." if len(name) > _WIDEST else "")
+
+NotDownloaded = Kind(
+    "E554",
+    "not downloaded",
+    reason="""A file of weights that is public cannot be fetched from its host, or what came is not that file.
+
+    What is kept already needs no host: `ftr weights fetch` gets the files of a recipe beforehand, and `FTR_MIRROR` names
+    a host that has the same files.""",
+    fields="url reason path",
+    message="{url} cannot be downloaded: {reason}",
+    help="get it with another machine and put it at {path}",
+)

@@ -33,7 +33,7 @@ def with_weights_advice(recipe: CheckedRecipe) -> tuple[Problem, ...]:
     """Return a recipe's advice, with that on weights that the zoo's cache does not hold."""
     field = recipe.fields["base"]
     base: CallValue = field.value
-    if source_of(base["weights"]).is_here(base["name"]):
+    if "weights" not in base.args or source_of(base["weights"]).is_here(base["name"]):
         return recipe.advice
     span = base.args["weights"].span or base.span or field.span
     found = WeightsNotCached(span=span, zoo=base.name, name=base["name"], folder=str(zoo_cache()))

@@ -71,6 +71,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.compile.weights_advice",
             "runtime.compile.data_advice",
             "runtime.compile.image_advice",
+            "runtime.models.run_weights",
             "runtime.tasks.classification.advice",
         ),
         "advice",

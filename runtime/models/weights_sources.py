@@ -9,12 +9,24 @@ plan: `packaged`, `gluon` or `gluoncv` with its arguments.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipe_lang.check.vocabulary import Arg, Either, Entry, FilePath, HexDigits, NothingType
+from recipe_lang.check.vocabulary import (
+    Arg,
+    Either,
+    Entry,
+    FilePath,
+    HexDigits,
+    ListOf,
+    NothingType,
+    Number,
+    Text,
+    Word,
+)
+from runtime.models import run_weights
 from runtime.models.base import Base, Normalization
 from runtime.models.catalog import BASES
 from runtime.models.packaged import PACKAGED, packaged_file
@@ -37,7 +49,8 @@ class WeightsSource:
     weights that cannot be had, before anything is built, loaded or downloaded for it. `load` puts them into the base's
     parts; it takes the whole network as well, that the parts were cut from. Both raise RecipeError. `normalization`
     gives the mean and the standard deviation that the weights expect. `is_here` is one look for the weights of a
-    network's name, without a network. `of_zoos` says that a zoo's base may name the source.
+    network's name, without a network. `of_zoos` says that a zoo's base may name the source. `load_head` puts weights into
+    the head's parameters as well, where the source has some; `facts` is what a lock says beside the provenance.
     """
 
     entry: Entry
@@ -45,6 +58,8 @@ class WeightsSource:
     check: Callable[[Component], None] = lambda base: None
     load: Callable[[Component, Base, Any], None] = lambda base, cut, whole: None
     normalization: Callable[[Component], Normalization] = base_normalization
+    load_head: Callable[[Component, Mapping[str, Any]], None] = lambda base, head: None
+    facts: Callable[[Component], Mapping[str, str | int]] = lambda base: {}
     is_here: Callable[[str], bool] = lambda name: True
     is_pretrained: bool = True
     of_zoos: bool = True
@@ -193,5 +208,68 @@ GLUON_PARAMS = WeightsSource(
     load=_load_params,
 )
 
-SOURCES: dict[str, WeightsSource] = {row.entry.name: row for row in (NONE, PACKAGE, IMAGENET, GLUON_PARAMS)}
+
+# --- those of a run of ours ------------------------------------------------------------------
+
+_STATISTIC = Either((NothingType(), ListOf(Number(), 3)))
+
+
+def run_args(noun: str, *more: Arg) -> tuple[Arg, ...]:
+    """Return what may be said of a run, or of a pack, whose network is the base."""
+    head = Word(
+        {"new": "The head starts from random weights.", "kept": "The head is the parent's, if the classes are."}
+    )
+    return (Arg("path", FilePath(), noun), *more, Arg("head", head, "What becomes of the parent's head.", "new"))
+
+
+def own_args(args: tuple[Arg, ...]) -> tuple[Arg, ...]:
+    """Return them with what a recipe's resolved form says of the parent."""
+    why = "where it is not that of the base; read from the parent"
+    return (
+        *args,
+        Arg("mean", _STATISTIC, f"The mean of each channel of the parent's images, {why}.", None),
+        Arg("std", _STATISTIC, f"The standard deviation of each channel of the parent's images, {why}.", None),
+    )
+
+
+_STAGE = Arg(
+    "stage",
+    Either((NothingType(), Number(1, 1000, whole=True), Text())),
+    "The stage, by title or number, whose weights are taken; `none` takes the final ones.",
+    None,
+)
+RUN_ARGS = run_args("The folder of the run.", _STAGE)
+PACK_ARGS = run_args("The pack.")
+
+
+def _trained(name: str, doc: str, args: tuple[Arg, ...], example: str) -> WeightsSource:
+    return WeightsSource(
+        Entry(name, doc, own_args(args), examples=(example,)),
+        provenance=lambda base: (f"{name} {base.args['weights'].args['path'].name}", None),
+        check=run_weights.check,
+        load=lambda base, cut, whole: run_weights.load(base, cut),
+        load_head=run_weights.load_head,
+        normalization=lambda base: run_weights.normalization(base) or base_normalization(base),
+        facts=run_weights.facts,
+        of_zoos=False,
+    )
+
+
+RUN = _trained(
+    "run",
+    "What an earlier run of the same network has learned.",
+    RUN_ARGS,
+    'base = packaged("efficientnet_lite0", weights = run("runs/flowers-3", stage = 1, head = kept,\n'
+    "  mean = [0.5, 0.5, 0.5], std = [0.2, 0.2, 0.2]))",
+)
+PACK = _trained(
+    "pack",
+    "What the run in a pack has learned, of the same network.",
+    PACK_ARGS,
+    'base = gluoncv("resnet18_v1", weights = pack("flowers.ftrpack", head = kept,\n'
+    "  mean = [0.5, 0.5, 0.5], std = [0.2, 0.2, 0.2]))",
+)
+TRAINED = (RUN, PACK)
+
+SOURCES: dict[str, WeightsSource] = {row.entry.name: row for row in (NONE, PACKAGE, IMAGENET, GLUON_PARAMS, *TRAINED)}
 """The sources by name, in the order in which they are shown."""

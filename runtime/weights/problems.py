@@ -1,4 +1,4 @@
-"""What can be wrong with a weights file, as problems E520 to E528."""
+"""What can be wrong with a weights file, as problems E520 to E528 and E564."""
 
 from __future__ import annotations
 
@@ -141,6 +141,7 @@ def _plain(name: str) -> str:
     shown = "".join(char if char.isprintable() else "?" for char in name[:_WIDEST])
     return shown + ("..." if len(name) > _WIDEST else "")
 
+
 NotDownloaded = Kind(
     "E554",
     "not downloaded",
@@ -151,4 +152,14 @@ NotDownloaded = Kind(
     fields="url reason path",
     message="{url} cannot be downloaded: {reason}",
     help="get it with another machine and put it at {path}",
+)
+
+NotABase = Kind(
+    "E564",
+    "not a base",
+    reason="""`run(…)` names the folder of a run, and `pack(…)` its pack. The base is the network of that run, with the
+    weights that it has learned: they, its resolved recipe and its plan are read.""",
+    fields="path reason",
+    message="{path} cannot be the base: {reason}",
+    help="name the folder of a finished run, or a pack with weights; `ftr runs` lists runs",
 )

@@ -330,7 +330,7 @@ def _origin(before: StagePlan | None, base: Component) -> str:
         if source in TRAINED:
             args = base.args["weights"].args
             head = "its head as well" if args["head"] == "kept" else "a new head"
-            of = f" after stage {args['stage']}" if args["stage"] else ""
+            of = f" after stage {args['stage']}" if args.get("stage") else ""
             return f"what {args['path']} has learned{of}, {head}"
         return f"the base's {source.entry.name} weights, a new head" if source.is_pretrained else "random weights"
     if before.keep == "best":

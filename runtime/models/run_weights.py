@@ -105,8 +105,8 @@ def facts(base: Component) -> dict[str, str | int]:
 
     path, stage = _where(base)
     with run_files.weights_file(path, stage) as file:
-        weights = {"file": file.name, "sha256": sha256_of(file), "size": file.stat().st_size}
-    return {"recipe": recipe_hash(path), **weights}
+        size = file.stat().st_size
+        return {"recipe": recipe_hash(path), "file": file.name, "sha256": sha256_of(file), "size": size}
 
 
 def recipe_hash(path: Path) -> str:
@@ -161,4 +161,4 @@ def _difference(path: Path, file: str, targets: Any) -> str:
 
 def _where(base: Component) -> tuple[Path, int | None]:
     args = base.args["weights"].args
-    return args["path"], args["stage"]
+    return args["path"], args.get("stage")

@@ -49,8 +49,8 @@ class WeightsSource:
     weights that cannot be had, before anything is built, loaded or downloaded for it. `load` puts them into the base's
     parts; it takes the whole network as well, that the parts were cut from. Both raise RecipeError. `normalization`
     gives the mean and the standard deviation that the weights expect. `is_here` is one look for the weights of a
-    network's name, without a network. `of_zoos` says that a zoo's base may name the source. `load_head` puts weights into
-    the head's parameters as well, where the source has some; `facts` is what a lock says beside the provenance.
+    network's name, without a network. `of_zoos` says that a zoo's base may name the source. `load_head` puts weights
+    into the head's parameters, where the source has some; `facts` is what a lock says beside the provenance.
     """
 
     entry: Entry
@@ -216,9 +216,7 @@ _STATISTIC = Either((NothingType(), ListOf(Number(), 3)))
 
 def run_args(noun: str, *more: Arg) -> tuple[Arg, ...]:
     """Return what may be said of a run, or of a pack, whose network is the base."""
-    head = Word(
-        {"new": "The head starts from random weights.", "kept": "The head is the parent's, if the classes are."}
-    )
+    head = Word({"new": "Starts from random weights.", "kept": "Is the parent's, where the classes are the same."})
     return (Arg("path", FilePath(), noun), *more, Arg("head", head, "What becomes of the parent's head.", "new"))
 
 

@@ -1,8 +1,8 @@
 """Recipes whose base is an earlier run: `load_recipe(source) -> Recipe`, with the network of that run written out.
 
-`base = run("runs/flowers-3")` becomes `base = gluoncv("resnet18_v2", weights = run("runs/flowers-3"))`: the parent's own
-base, with the parent as the source of its weights. That is all that the rest of the program sees of it, so that parts,
-sizes and the resolved form are those of the network, and the new run needs the parent no more once it is trained.
+`base = run("runs/flowers-3")` becomes `base = gluoncv("resnet18_v2", weights = run("runs/flowers-3"))`: the parent's
+own base, with the parent as the source of its weights. That is all that the rest of the program sees of it, so that
+parts, sizes and the resolved form are those of the network, and a run that is trained needs the parent no more.
 
 Of the parent its resolved recipe is parsed and its plan read as JSON; neither is believed further than that.
 """
@@ -54,7 +54,7 @@ def with_parent_run(recipe: nodes.Recipe) -> nodes.Recipe:
             parent.refuse_other(call)
             return _replaced(recipe, base, parent, weights, found["head"])
     except RecipeError as error:
-        if call.name not in PARENTS and not isinstance(error, _Differs):
+        if call.name not in PARENTS and not isinstance(error, _DoesNotFitError):
             return recipe  # its text says what its network is; that the weights are gone, the plan says
         place = call.span
         told = (problem.replace(span=problem.span or place) for problem in error.problems)
@@ -62,7 +62,7 @@ def with_parent_run(recipe: nodes.Recipe) -> nodes.Recipe:
     return recipe
 
 
-class _Differs(RecipeError):
+class _DoesNotFitError(RecipeError):
     """The parent was read, and does not fit."""
 
 
@@ -99,7 +99,7 @@ class _Parent:
         theirs, ours = _name(self.base), _name(call)
         if ours and theirs != ours:
             problem = not_a_base(self.path, f"it is a run of {theirs}, not of {ours}").problems[0]
-            raise _Differs(problem)
+            raise _DoesNotFitError(problem)
 
     def weights(self, call: nodes.Call) -> nodes.Call:
         """Return the call of the parent with its stage as a number, and the normalization that its images had."""
@@ -117,7 +117,7 @@ class _Parent:
         if title.value not in self.stages:
             known = ", ".join(f'"{name}"' for name in self.stages)
             problem = not_a_base(self.path, f'it has no stage "{title.value}", but {known}').problems[0]
-            raise _Differs(problem.replace(span=title.span))
+            raise _DoesNotFitError(problem.replace(span=title.span))
         return self.stages.index(title.value) + 1
 
 
@@ -132,7 +132,7 @@ def _replaced(
     kept = _argument(call, "head")
     if isinstance(kept, nodes.Name) and kept.value == "kept":
         if head is not None and head.value != parent.head:
-            raise _Differs(
+            raise _DoesNotFitError(
                 not_a_base(parent.path, "`head = kept` takes its head; the recipe writes another")
                 .problems[0]
                 .replace(span=head.span)

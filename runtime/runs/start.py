@@ -111,7 +111,7 @@ _OF_RECIPE = ("recipe", "parents")
 
 
 def _as_written(recipe: CheckedRecipe) -> str:
-    """Return the recipe's text; one that builds on others or on a run, or is JSON, as one `.ftr` text of the same meaning."""
+    """Return the recipe's text; one that builds on others or is JSON, as one `.ftr` text that says the same."""
     is_whole = recipe.written.parent is None and parse(recipe.source).items == recipe.written.items
     if is_whole and not recipe.source.is_json:
         return recipe.source.text

@@ -187,6 +187,11 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
     "W780": Example(_TWO.format(more=""), _TWO.format(more="\n  monitor = valid.accuracy")),
+    "W781": Example(
+        'base = run("runs/flowers-3", head = kept)',
+        'base = run("runs/flowers-3")',
+        given="runs/flowers-3 knows a class that the images here have not.",
+    ),
     "W785": Example("monitor = valid.top5", "monitor = valid.accuracy", "stage", "There are 2 classes."),
     "W790": Example(
         'train = folder("photos")',

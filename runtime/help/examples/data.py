@@ -247,8 +247,7 @@ EXAMPLES: Mapping[str, Example] = {
     "E564": Example(
         'base = run("runs")',
         'base = run("runs/flowers-3")',
-        "",
-        "runs holds the folders of the runs.",
+        given="runs holds the folders of the runs.",
     ),
     "E570": Example(
         "ftr unpack half.ftrpack",

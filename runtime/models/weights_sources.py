@@ -240,9 +240,13 @@ RUN_ARGS = run_args("The folder of the run.", _STAGE)
 PACK_ARGS = run_args("The pack.")
 
 
+_HALVES, _QUARTERS = "[0.5, 0.5, 0.5]", "[0.25, 0.25, 0.25]"
+
+
 def _trained(name: str, doc: str, args: tuple[Arg, ...], example: str) -> WeightsSource:
+    shown = (f"base = {example}, head = kept))", f"base = {example}, mean = {_HALVES}, std = {_QUARTERS}))")
     return WeightsSource(
-        Entry(name, doc, own_args(args), examples=(example,)),
+        Entry(name, doc, own_args(args), examples=shown),
         provenance=lambda base: (f"{name} {base.args['weights'].args['path'].name}", None),
         check=run_weights.check,
         load=lambda base, cut, whole: run_weights.load(base, cut),
@@ -257,15 +261,13 @@ RUN = _trained(
     "run",
     "What an earlier run of the same network has learned.",
     RUN_ARGS,
-    'base = packaged("efficientnet_lite0", weights = run("runs/flowers-3", stage = 1, head = kept,\n'
-    "  mean = [0.5, 0.5, 0.5], std = [0.2, 0.2, 0.2]))",
+    'packaged("efficientnet_lite0", weights = run(path = "runs/flowers-3", stage = 1',
 )
 PACK = _trained(
     "pack",
     "What the run in a pack has learned, of the same network.",
     PACK_ARGS,
-    'base = gluoncv("resnet18_v1", weights = pack("flowers.ftrpack", head = kept,\n'
-    "  mean = [0.5, 0.5, 0.5], std = [0.2, 0.2, 0.2]))",
+    'gluoncv("resnet18_v1", weights = pack(path = "flowers.ftrpack"',
 )
 TRAINED = (RUN, PACK)
 

@@ -73,6 +73,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.compile.image_advice",
             "runtime.models.run_weights",
             "runtime.tasks.classification.advice",
+            "runtime.tasks.regression.advice",
         ),
         "advice",
     ),

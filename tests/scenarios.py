@@ -30,7 +30,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from hosted import hosted
-from packs import pack_run
+from packs import RECIPE, make_run, pack_run
 from PIL import Image
 from planned import class_facts, facts, net_facts, plan_of
 
@@ -42,6 +42,7 @@ from recipe_lang.source import Source
 from runtime.compile.weights_advice import with_weights_advice
 from runtime.help.examples import Example
 from runtime.models.heads import head_block
+from runtime.runs.lineage import load_recipe
 from runtime.tasks.catalog import task_of
 from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.vocabulary import VOCABULARY
@@ -106,6 +107,17 @@ def _typed(lines: str) -> str:
 def _check(text: str) -> Any:
     Path("flowers.ftr").write_text(text, encoding="utf-8")
     return check(load("flowers.ftr"), VOCABULARY)
+
+
+def _check_with_run(text: str) -> Any:
+    return check(load_recipe(Source("flowers.ftr", text)), VOCABULARY)
+
+
+def _prepared(text: str) -> Any:
+    from runtime.workflows.preparation import prepare
+
+    Path("flowers.ftr").write_text(text)
+    return prepare(Path("flowers.ftr"))
 
 
 def _check_json(text: str) -> Any:
@@ -335,6 +347,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "E551": lambda text: plan_of(text, data=facts(320)),
     "E552": lambda text: _build(text, starts=False),
     **dict.fromkeys(("E554", "E555", "E557", "E559"), _check_weights),
+    "E564": _check_with_run,
     "E601": _run,
     "E607": _out_of_memory,
     "E650": _killed,
@@ -353,6 +366,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W748": _advised_on_numbers,
     "W747": _advised((400, 400), shared=True),
     "W770": _advised((400, 400)),
+    "W781": _prepared,
     "W785": _advised((400, 400)),
     **dict.fromkeys(("W790", "W791", "W792"), _advised_on_files),
     "W794": _advised((400, 400, 400), odd="Tulips"),
@@ -588,6 +602,12 @@ def _merged(right: bool) -> None:
     Path("flowers.ftr.lock").write_text("lock = 1\n\n[data]\n<<<<<<< HEAD\n")
 
 
+def _parent_run(right: bool) -> None:
+    _photos()
+    text = RECIPE.replace('gluoncv("cifar_resnet20_v1", weights = none)', 'packaged("efficientnet_lite0")')
+    make_run(Path("runs/flowers-3"), ("roses", "tulips", "violets"), text)
+
+
 def _packed(right: bool) -> None:
     """Leave a pack, half of it, and one to which something was added."""
     _finished(right)
@@ -726,6 +746,8 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608", "E690"), _finished),
     "E691": _interrupted,
     **dict.fromkeys(("E695", "E696"), _new_photos),
+    "E564": _parent_run,
+    "W781": _parent_run,
     "E640": _damaged,
     "E641": _foreign_checkpoint,
     "E642": _edited,

@@ -20,7 +20,7 @@ from runtime.data.transforms.row import Sides
 from runtime.data.transforms.views import is_idle, view_count
 from runtime.models.base import Normalization
 from runtime.models.catalog import crop_share
-from runtime.models.weights_sources import source_of
+from runtime.models.weights_sources import TRAINED, source_of
 from runtime.plan.size import Size
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.types import (
@@ -40,18 +40,19 @@ from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules import image_size
 
 
-def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts) -> Plan:
-    """Compile a checked recipe with the facts about its data and its network.
+def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts, base: Component | None = None) -> Plan:
+    """Compile a checked recipe with the facts about its data and its network; `base` with what is known of it by now.
 
     Raises:
         RecipeError: the facts show that the recipe cannot work.
     """
     problems: list[Problem] = []
+    base = base or component(recipe.fields["base"])
     planned_data = data_plan(recipe, data)
     stages: list[StagePlan] = []
     for position, block in enumerate(recipe.all("stage")):
         before = stages[-1] if stages else None
-        stages.append(_Stage(recipe, block, planned_data, data.sides, net, problems).plan(position, before))
+        stages.append(_Stage(recipe, block, planned_data, data.sides, net, problems).plan(position, before, base))
     if problems:
         raise RecipeError(problems)
     return Plan(
@@ -61,7 +62,7 @@ def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts) -> Plan:
         task=recipe["task"],
         seed=recipe["seed"],
         params={param.name: param.value for param in recipe.params},
-        base=component(recipe.fields["base"]),
+        base=base,
         head=tuple(component(layer) for layer in recipe["head"]),
         data=planned_data,
         stages=tuple(stages),
@@ -218,7 +219,7 @@ class _Stage:
     def steps(self, length: Quantity) -> Length:
         return Length(length.steps(self.per_epoch, self.total), str(length))
 
-    def plan(self, position: int, before: StagePlan | None) -> StagePlan:
+    def plan(self, position: int, before: StagePlan | None, base: Component) -> StagePlan:
         block = self.block
         parts = self._parts()
         schedule, warmup = self._schedule()
@@ -229,7 +230,7 @@ class _Stage:
         return StagePlan(
             position=position,
             title=block.title,
-            starts_from=_origin(before, self.recipe["base"]),
+            starts_from=_origin(before, base),
             train=block["train"],
             norm_frozen=block["norm"] == "frozen",
             parts=parts,
@@ -331,9 +332,14 @@ def _norms(owned: tuple[Any, ...], names: frozenset[str]) -> str:
     return "train" if any(p.name in names for p in norms) else "frozen"
 
 
-def _origin(before: StagePlan | None, base: CallValue) -> str:
+def _origin(before: StagePlan | None, base: Component) -> str:
     if before is None:
-        source = source_of(base["weights"])
+        source = source_of(base.args["weights"])
+        if source in TRAINED:
+            args = base.args["weights"].args
+            head = "its head as well" if args["head"] == "kept" else "a new head"
+            of = f" after stage {args['stage']}" if args.get("stage") else ""
+            return f"what {args['path']} has learned{of}, {head}"
         return f"the base's {source.entry.name} weights, a new head" if source.is_pretrained else "random weights"
     if before.keep == "best":
         return f'the best weights of "{before.title}" by {before.monitor}'

@@ -65,6 +65,8 @@ def with_weights_advice(recipe: CheckedRecipe) -> tuple[Problem, ...]:
 def _advice(recipe: CheckedRecipe) -> Iterator[Problem]:
     field = recipe.fields["base"]
     base: CallValue = field.value
+    if "weights" not in base.args:
+        return
     weights = base["weights"]
     span = base.args["weights"].span or base.span or field.span
     if weights_here(recipe).state == "gone":

@@ -74,6 +74,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.models.problems",
             "runtime.compile.data_advice",
             "runtime.compile.image_advice",
+            "runtime.models.run_weights",
             "runtime.tasks.classification.advice",
             "runtime.tasks.regression.advice",
         ),

@@ -158,7 +158,9 @@ def start_weights(model: Model, base: Component, seed: int, context: Any) -> Non
     for name, parameter in model.parameters.items():
         parameter.initialize(init=mx.init.Zero(), ctx=context, force_reinit=True)
         parameter.set_data(array(_first_value(name, parameter, seed)))
-    source_of(base.args["weights"]).load(base, model.base, model.whole)
+    source = source_of(base.args["weights"])
+    source.load(base, model.base, model.whole)
+    source.load_head(base, {name: each for name, each in model.parameters.items() if name.startswith("head.")})
 
 
 def units(model: Model) -> list[Any]:

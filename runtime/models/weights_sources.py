@@ -14,8 +14,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipe_lang.check.vocabulary import Arg, Either, Entry, FilePath, HexDigits, NothingType, Text
+from recipe_lang.check.vocabulary import (
+    Arg,
+    Either,
+    Entry,
+    FilePath,
+    HexDigits,
+    ListOf,
+    NothingType,
+    Number,
+    Text,
+    Word,
+)
 from recipe_lang.problem import RecipeError
+from runtime.models import run_weights
 from runtime.models.base import Base, Normalization
 from runtime.models.catalog import BASES
 from runtime.models.packaged import PACKAGED, packaged_file
@@ -45,7 +57,8 @@ class WeightsSource:
     gives the mean and the standard deviation that the weights expect. `published` is the file that others publish and
     that is fetched where it is not here, by the base's kind and name and the arguments of its weights; where there is
     none, `is_here` is one look for the weights of a network's name, without a network. `as_in_torch` says that the base
-    is built as PyTorch has it, where that differs; `of_zoos`, that a zoo's base may name the source.
+    is built as PyTorch has it, where that differs; `of_zoos`, that a zoo's base may name the source. `load_head` puts
+    weights into the head's parameters, where the source has some; `facts` is what a lock says beside the provenance.
     """
 
     entry: Entry
@@ -54,6 +67,8 @@ class WeightsSource:
     load: Callable[[Component, Base, Any], None] = lambda base, cut, whole: None
     normalization: Callable[[Component], Normalization] = base_normalization
     published: Callable[[str, str, Mapping[str, Any]], PublishedFile | None] = lambda kind, name, args: None
+    load_head: Callable[[Component, Mapping[str, Any]], None] = lambda base, head: None
+    facts: Callable[[Component], Mapping[str, str | int]] = lambda base: {}
     is_here: Callable[[str], bool] = lambda name: True
     is_pretrained: bool = True
     as_in_torch: Callable[[Component], bool] = lambda base: False
@@ -438,7 +453,70 @@ HUB = WeightsSource(
     as_in_torch=lambda base: not _published(base).file.endswith(_OF_GLUON),
 )
 
+
+# --- those of a run of ours ------------------------------------------------------------------
+
+_STATISTIC = Either((NothingType(), ListOf(Number(), 3)))
+
+
+def run_args(noun: str, *more: Arg) -> tuple[Arg, ...]:
+    """Return what may be said of a run, or of a pack, whose network is the base."""
+    head = Word({"new": "Starts from random weights.", "kept": "Is the parent's, where the classes are the same."})
+    return (Arg("path", FilePath(), noun), *more, Arg("head", head, "What becomes of the parent's head.", "new"))
+
+
+def own_args(args: tuple[Arg, ...]) -> tuple[Arg, ...]:
+    """Return them with what a recipe's resolved form says of the parent."""
+    why = "where it is not that of the base; read from the parent"
+    return (
+        *args,
+        Arg("mean", _STATISTIC, f"The mean of each channel of the parent's images, {why}.", None),
+        Arg("std", _STATISTIC, f"The standard deviation of each channel of the parent's images, {why}.", None),
+    )
+
+
+_STAGE = Arg(
+    "stage",
+    Either((NothingType(), Number(1, 1000, whole=True), Text())),
+    "The stage, by title or number, whose weights are taken; `none` takes the final ones.",
+    None,
+)
+RUN_ARGS = run_args("The folder of the run.", _STAGE)
+PACK_ARGS = run_args("The pack.")
+
+
+_HALVES, _QUARTERS = "[0.5, 0.5, 0.5]", "[0.25, 0.25, 0.25]"
+
+
+def _trained(name: str, doc: str, args: tuple[Arg, ...], example: str) -> WeightsSource:
+    shown = (f"base = {example}, head = kept))", f"base = {example}, mean = {_HALVES}, std = {_QUARTERS}))")
+    return WeightsSource(
+        Entry(name, doc, own_args(args), examples=shown),
+        provenance=lambda base: (f"{name} {base.args['weights'].args['path'].name}", None),
+        check=run_weights.check,
+        load=lambda base, cut, whole: run_weights.load(base, cut),
+        load_head=run_weights.load_head,
+        normalization=lambda base: run_weights.normalization(base) or base_normalization(base),
+        facts=run_weights.facts,
+        of_zoos=False,
+    )
+
+
+RUN = _trained(
+    "run",
+    "What an earlier run of the same network has learned.",
+    RUN_ARGS,
+    'packaged("efficientnet_lite0", weights = run(path = "runs/flowers-3", stage = 1',
+)
+PACK = _trained(
+    "pack",
+    "What the run in a pack has learned, of the same network.",
+    PACK_ARGS,
+    'gluoncv("resnet18_v1", weights = pack(path = "flowers.ftrpack"',
+)
+TRAINED = (RUN, PACK)
+
 SOURCES: dict[str, WeightsSource] = {
-    row.entry.name: row for row in (NONE, PACKAGE, IMAGENET, GLUON_PARAMS, TORCH, SAFETENSORS, HUB)
+    row.entry.name: row for row in (NONE, PACKAGE, IMAGENET, GLUON_PARAMS, TORCH, SAFETENSORS, HUB, *TRAINED)
 }
 """The sources by name, in the order in which they are shown."""

@@ -1,4 +1,4 @@
-"""What can be wrong with a weights file, as problems E520 to E528 and E540 to E543."""
+"""What can be wrong with a weights file, as problems E520 to E528, E540 to E543 and E564."""
 
 from __future__ import annotations
 
@@ -226,6 +226,16 @@ NotKept = Kind(
     fields="name",
     message="no weights are kept here as `{name}`",
     help="see `ftr weights list`",
+)
+
+NotABase = Kind(
+    "E564",
+    "not a base",
+    reason="""`run(…)` names the folder of a run, and `pack(…)` its pack. The base is the network of that run, with the
+    weights that it has learned: they, its resolved recipe and its plan are read.""",
+    fields="path reason",
+    message="{path} cannot be the base: {reason}",
+    help="name the folder of a finished run, or a pack with weights; `ftr runs` lists runs",
 )
 
 

@@ -219,6 +219,11 @@ EXAMPLES: Mapping[str, Example] = {
         given="The commit is the one that is here.",
     ),
     "W780": Example(_TWO.format(more=""), _TWO.format(more="\n  monitor = valid.accuracy")),
+    "W781": Example(
+        'base = run("runs/flowers-3", head = kept)',
+        'base = run("runs/flowers-3")',
+        given="runs/flowers-3 knows a class that the images here have not.",
+    ),
     "W785": Example("monitor = valid.top5", "monitor = valid.accuracy", "stage", "There are 2 classes."),
     "W790": Example(
         'train = folder("photos")',

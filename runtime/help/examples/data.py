@@ -289,6 +289,11 @@ EXAMPLES: Mapping[str, Example] = {
         "shell",
         "flowers.ftr was never run.",
     ),
+    "E564": Example(
+        'base = run("runs")',
+        'base = run("runs/flowers-3")',
+        given="runs holds the folders of the runs.",
+    ),
     "E570": Example(
         "ftr unpack half.ftrpack",
         "ftr unpack flowers.ftrpack",

@@ -107,8 +107,9 @@ def _digest(rows: list[str]) -> str:
 
 
 def _weights(base: Component) -> dict[str, Fact]:
-    source, path = source_of(base.args["weights"]).provenance(base)
-    facts: dict[str, Fact] = {"name": f"{base.name} {base.args['name']}", "source": source}
+    row = source_of(base.args["weights"])
+    source, path = row.provenance(base)
+    facts: dict[str, Fact] = {"name": f"{base.name} {base.args['name']}", "source": source, **row.facts(base)}
     if path is not None and os.path.isfile(path):
         facts |= {"file": path.name, "sha256": sha256_of(path), "size": path.stat().st_size}
     published = published_file(base)

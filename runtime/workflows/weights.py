@@ -21,6 +21,7 @@ from runtime.compile.compiler import component
 from runtime.data.sets import located
 from runtime.models.base import Normalization
 from runtime.models.catalog import BASES
+from runtime.models.packaged import PACKAGED
 from runtime.models.pytorch import (
     Fit,
     built,
@@ -91,7 +92,7 @@ def inspect(path: Path) -> Inspection:
         state = read_state(path)
         arrays, notes = dict(state.arrays), tuple(state.notes())
         kind = "PyTorch" if start[:2] in (b"PK", b"\x80\x02") else "safetensors"
-        bases = tuple(_base(fit) for fit in fitting(state))
+        bases = _packaged(path) or tuple(_base(fit) for fit in fitting(state))
     return Inspection(
         path=path,
         format=kind,
@@ -102,6 +103,16 @@ def inspect(path: Path) -> Inspection:
         kinds=Counter(array.dtype.name for array in arrays.values()),
         notes=notes,
         bases=bases,
+    )
+
+
+def _packaged(path: Path) -> tuple[FittingBase, ...]:
+    """Return the base whose package ships this very file."""
+    found = sha256_of(path)
+    return tuple(
+        FittingBase(f'packaged("{name}")', row.native, row.normalization, row.classes)
+        for name, row in PACKAGED.items()
+        if row.sha256 == found
     )
 
 

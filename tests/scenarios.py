@@ -144,7 +144,7 @@ def _build(text: str, starts: bool = True) -> None:
         base, [component(layer) for layer in recipe["head"]], size, partial(head_block, outputs={"classes": 2})
     )
     if starts:
-        with located(base.place):
+        with located(base.span):
             start_weights(model, base, 0, mx.cpu())
 
 
@@ -172,7 +172,7 @@ def _killed(text: str) -> None:
 
     data = _check(text).block("data")
     if data["batch"] > 200:
-        raise RecipeError(RunKilled(span=data.place("batch"), signal="SIGKILL", peak=4 * 10**9, batch=256, fits=32))
+        raise RecipeError(RunKilled(span=data.span_of("batch"), signal="SIGKILL", peak=4 * 10**9, batch=256, fits=32))
 
 
 def _advised(
@@ -207,6 +207,18 @@ def _advised(
         return replace(recipe, advice=advice)
 
     return advise
+
+
+def _advised_on_numbers(text: str) -> Any:
+    from runtime.compile.compiler import compile_plan
+    from runtime.compile.data_advice import plan_advice
+    from runtime.compile.facts import DataFacts
+    from runtime.tasks.regression.targets import NumberFacts
+
+    recipe = _check(text)
+    counts = {"train": (800,), "valid": (400,)}
+    numbers = NumberFacts(("width", "weight"), (9.0, 400.0), (1.5, 220.0), ((5.0, 20.0), (90.0, 2000.0)), counts)
+    return replace(recipe, advice=plan_advice(recipe, compile_plan(recipe, DataFacts(numbers), net_facts(7)), {}))
 
 
 def _advised_on_files(text: str) -> Any:
@@ -301,6 +313,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W750": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
     "W760": _read,
     "W761": _read,
+    "W748": _advised_on_numbers,
     "W747": _advised((400, 400), shared=True),
     "W770": _advised((400, 400)),
     "W785": _advised((400, 400)),
@@ -363,6 +376,12 @@ def _numbers() -> None:
     for name in ("train.csv", "test.csv"):
         _table(name, *(f"{number}.jpg,{number},{number % 7},3" for number in range(1, 49)))
         Path(name).write_text(Path(name).read_text().replace("file,kind", "file,width,height,same", 1))
+
+
+def _leaves() -> None:
+    rows = [f"{number}.jpg,{number / 8}" for number in range(1, 49)]
+    _table("leaves.csv", *rows)
+    Path("leaves.csv").write_text("\n".join(["file,weight", *rows, ""]))
 
 
 def _tables(wrong: Callable[[int, str], list[str]], right_name: str, head: str = "file,kind") -> None:
@@ -593,6 +612,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E533": lambda right: (_photos(), Path("photos.ftr").touch())[0],
     "E534": lambda right: _photos(os.fsdecode(b"caf\xe9")),
     "E535": lambda right: _photos(),
+    "E556": lambda right: (_photos(), _leaves())[0],
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
     "W760": lambda right: _copies(),
     "W761": lambda right: _one_in_the_holdout(),

@@ -107,7 +107,7 @@ class CheckedBlock:
     def __getitem__(self, name: str) -> Any:
         return self.fields[name].value
 
-    def place(self, name: str) -> Span | None:
+    def span_of(self, name: str) -> Span | None:
         """Return where a field is written, else the block's header."""
         return self.fields[name].span or self.head_span
 

@@ -328,7 +328,7 @@ class _Checker:
         written: set[str],
         table: Mapping[str, v.Arg],
         where: str,
-        place: Span,
+        span: Span,
     ) -> dict[str, Value]:
         """Add the defaults in the table's order; report fields that must be written."""
         full: dict[str, Value] = {}
@@ -339,7 +339,7 @@ class _Checker:
                 continue
             elif arg.default is v.REQUIRED:
                 if self.knows_all:
-                    self.problems.append(MissingField(span=place, name=name, where=where, doc=lower_first(arg.doc)))
+                    self.problems.append(MissingField(span=span, name=name, where=where, doc=lower_first(arg.doc)))
             else:
                 full[name] = self.values.default(arg)
         return full

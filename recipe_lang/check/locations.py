@@ -49,10 +49,10 @@ def _argument(call: nodes.Call, name: str, vocabulary: v.Vocabulary) -> Iterator
     entry = next(
         (family.entries[call.name] for family in vocabulary.families.values() if call.name in family.entries), None
     )
-    for place, arg in enumerate(entry.args if entry else ()):
+    for index, arg in enumerate(entry.args if entry else ()):
         if arg.name == name:
             of_it = (
-                each for at, each in enumerate(call.arguments) if each.name in (name, None if at == place else name)
+                each for at, each in enumerate(call.arguments) if each.name in (name, None if at == index else name)
             )
             given = next(of_it, None)
             value, span = (given.value, given.span) if given else (None, call.span)

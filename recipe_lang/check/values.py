@@ -201,8 +201,8 @@ class Values:
             return None
         family, entry = found
         args = self._arguments(call, entry)
-        place = None if self.is_default else call.span
-        return None if args is None else Value(CallValue(family.name, call.name, args, place), place)
+        span = None if self.is_default else call.span
+        return None if args is None else Value(CallValue(family.name, call.name, args, span), span)
 
     def _arguments(self, call: nodes.Call, entry: v.Entry) -> dict[str, Value] | None:
         """Return the values of all arguments, defaults included; None where anything is wrong with one."""

@@ -49,8 +49,8 @@ def version_problems(file: nodes.Recipe, version: int, known: Iterable[Problem])
 
 def _beginning(recipe: nodes.Recipe) -> Span:
     """Return the first character of the first statement."""
-    place = recipe.items[0].span if recipe.items else recipe.source.span(0, 0)
-    return replace(place, end=min(place.end, place.start + 1))
+    span = recipe.items[0].span if recipe.items else recipe.source.span(0, 0)
+    return replace(span, end=min(span.end, span.start + 1))
 
 
 def _means_version(item: nodes.Item | None) -> bool:

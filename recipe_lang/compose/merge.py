@@ -111,8 +111,8 @@ def _by_need(items: tuple[nodes.Item, ...]) -> tuple[nodes.Item, ...]:
                 ordered.append(stack.pop()[0])
             elif id(need) not in entered:
                 stack.append((need, references(need.default)))
-    places = iter(ordered)
-    return tuple(next(places) if isinstance(item, nodes.Param) else item for item in items)
+    following = iter(ordered)
+    return tuple(next(following) if isinstance(item, nodes.Param) else item for item in items)
 
 
 def _title(block: nodes.Block) -> str | float | None:
@@ -129,12 +129,12 @@ def _together(parent: tuple[nodes.Item, ...], child: tuple[nodes.Item, ...]) -> 
     """Return the parent's statements, those that the child has too replaced, and what only the child has."""
     merged = list(parent)
     new: list[nodes.Item] = []
-    places: dict[object, list[int]] = {}
+    indices: dict[object, list[int]] = {}
     for index, item in enumerate(parent):
-        places.setdefault(_key(item), []).append(index)
+        indices.setdefault(_key(item), []).append(index)
     gone: set[int] = set()
     for item in child:
-        found = places.get(_key(item))
+        found = indices.get(_key(item))
         if not found:
             new.append(item)
             continue

@@ -279,8 +279,8 @@ class _Reader:
         """Return what a string with escapes says, without those that are wrong; they are reported."""
         for match in _ESCAPE.finditer(text):
             if match["bad"]:
-                place = self.source.span(span.start + match.start(), span.start + match.end())
-                self.problems.append(JsonEscape(span=place, found=match[0], is_half=match["half"] is not None))
+                inner = self.source.span(span.start + match.start(), span.start + match.end())
+                self.problems.append(JsonEscape(span=inner, found=match[0], is_half=match["half"] is not None))
         decoded: str = json.loads(_ESCAPE.sub(lambda match: "" if match["bad"] else match[0], text))
         return decoded
 

@@ -77,21 +77,21 @@ def tables() -> str:
 
 
 class Builder:
-    """Turns parse trees into nodes; `place` gives the source's offset of an offset in the parsed text."""
+    """Turns parse trees into nodes; `offset_of` gives the source's offset of an offset in the parsed text."""
 
-    def __init__(self, source: Source, problems: list[Problem], place: Callable[[int], int] | None = None) -> None:
+    def __init__(self, source: Source, problems: list[Problem], offset_of: Callable[[int], int] | None = None) -> None:
         self.source = source
         self.problems = problems
-        self.place = place
+        self.offset_of = offset_of
 
     def span(self, thing: Tree[Token] | Token) -> Span:
         """Return the place of a token or of a whole tree."""
         start, end = _first(thing).start_pos, _last(thing).end_pos
         if start is None or end is None:
             raise AssertionError(f"no position for {thing!r}")
-        if self.place is not None:
+        if self.offset_of is not None:
             # What a repair took away behind a value is no part of it.
-            start, end = self.place(start), min(self.place(end - 1) + 1, self.place(end))
+            start, end = self.offset_of(start), min(self.offset_of(end - 1) + 1, self.offset_of(end))
         return Span(self.source, start, end)
 
     def items(self, trees: Sequence[Kid]) -> tuple[nodes.Item, ...]:
@@ -221,8 +221,8 @@ class Builder:
 
     def _bad_escape(self, found: re.Match[str], string: Span) -> None:
         start = string.start + 1 + found.start()
-        place = self.source.span(start, start + len(found[0]))
-        self.problems.append(BadEscape(span=place, escape=found[0], string=string))
+        span = self.source.span(start, start + len(found[0]))
+        self.problems.append(BadEscape(span=span, escape=found[0], string=string))
 
 
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}

@@ -48,20 +48,20 @@ class _Draft:
     """A statement as it was meant: its text, and where in the source each of its characters comes from."""
 
     text: str
-    places: list[int]
+    offsets: list[int]
 
     def repaired(self, repair: Repair) -> _Draft:
         """Return the draft after one more repair."""
         start, end = repair.start, repair.end
         kept = self.text[start:end].endswith(repair.text)  # as in `nn.Dropout`, whose beginning goes
         first = end - len(repair.text) if kept else start
-        made = [self.places[min(first + number, end)] for number in range(len(repair.text))]
+        made = [self.offsets[min(first + number, end)] for number in range(len(repair.text))]
         text = self.text[:start] + repair.text + self.text[end:]
-        return _Draft(text, self.places[:start] + made + self.places[end:])
+        return _Draft(text, self.offsets[:start] + made + self.offsets[end:])
 
-    def place(self, offset: int) -> int:
+    def offset_of(self, offset: int) -> int:
         """Return the source's offset of an offset in the text."""
-        return self.places[min(offset, len(self.places) - 1)]
+        return self.offsets[min(offset, len(self.offsets) - 1)]
 
 
 class _Recovery:
@@ -170,15 +170,15 @@ class _Recovery:
             try:
                 tree = _tree(draft.text + ending)
             except UnexpectedInput as error:
-                if not draft.places:
+                if not draft.offsets:
                     draft = _Draft(draft.text, list(range(statement.start, statement.end + 1)))
                 repair = self._report(error, draft, deeper)
                 if repair is None:
                     return None
                 draft = draft.repaired(repair)
                 continue
-            place = draft.place if draft.places else (lambda offset: statement.start + offset)
-            return Builder(self.source, self.problems, place).items(tree.children)
+            offset_of = draft.offset_of if draft.offsets else (lambda offset: statement.start + offset)
+            return Builder(self.source, self.problems, offset_of).items(tree.children)
         return None
 
     def _report(self, error: UnexpectedInput, draft: _Draft, deeper: bool) -> Repair | None:
@@ -195,7 +195,7 @@ class _Recovery:
             and problem.fix
             and last.advice == problem.advice
             and last.span is not None
-            and draft.places[0] <= last.span.start
+            and draft.offsets[0] <= last.span.start
         ):
             self.problems[-1] = last.replace(fix=(*last.fix, *problem.fix))
         else:
@@ -298,7 +298,7 @@ def _syntax_error(
         at = len(text[:at].rstrip()) if text[:at].strip() else at
     span = _span(source, draft, at, found)
     if found.startswith('"') and isinstance(error, UnexpectedCharacters):
-        return UnclosedString(span=replace(span, end=max(span.end, draft.places[-1]))), None
+        return UnclosedString(span=replace(span, end=max(span.end, draft.offsets[-1]))), None
     names: set[str] = set()
     if isinstance(error, UnexpectedToken):
         names = set(error.accepts or error.expected)
@@ -310,17 +310,17 @@ def _syntax_error(
     fix: tuple[Edit, ...] = ()
     if repair is not None:
         repair = replace(repair, start=min(repair.start, len(text)), end=min(repair.end, len(text)))
-        place = Span(source, draft.place(repair.start), draft.place(repair.end))
-        fix = (Edit(place, repair.text),)
+        repaired = Span(source, draft.offset_of(repair.start), draft.offset_of(repair.end))
+        fix = (Edit(repaired, repair.text),)
     return Unexpected(span=span, found=found, expected=_expected(names), advice=advice, fix=fix), repair
 
 
 def _span(source: Source, draft: _Draft, at: int, found: str) -> Span:
     if found:
-        start = draft.place(at)
-        return source.span(start, max(draft.place(at + len(found)), start + 1))
-    end = draft.place(at)
-    first = draft.places[0]
+        start = draft.offset_of(at)
+        return source.span(start, max(draft.offset_of(at + len(found)), start + 1))
+    end = draft.offset_of(at)
+    first = draft.offsets[0]
     return source.span(max(first, end - 1), max(end, first + 1))
 
 

@@ -314,7 +314,7 @@ class _Graph:
         if key not in self.constants:
             self.constants[key] = taps
             self._add("null", key, [])
-        place = next(number for number, each in enumerate(self.nodes) if each["name"] == key)
+        index = next(number for number, each in enumerate(self.nodes) if each["name"] == key)
 
         def step(op: str, suffix: str, *given: int, **attributes: Any) -> int:
             return self._add(op, f"{name}_{suffix}", [[each, 0, 0] for each in given], **attributes)
@@ -322,7 +322,7 @@ class _Graph:
         # After a prediction the weights lie in a layout of oneDNN, which its own `Reshape` cannot read.
         plain = step("_mul_scalar", "plain", inputs[1][0], scalar=1.0)
         flat = step("Reshape", "taps", plain, shape=(channels, kernel[0] * kernel[1]))
-        matrices = step("dot", "all", flat, place)
+        matrices = step("dot", "all", flat, index)
         matrices = step("Reshape", "matrices", matrices, shape=(channels, int(np.prod(side)), int(np.prod(out))))
         images = self._add("Reshape", f"{name}_cells", inputs[:1], shape=(0, 0, -1))
         images = step("SwapAxis", "images", images, dim1=0, dim2=1)

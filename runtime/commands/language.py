@@ -30,6 +30,7 @@ from runtime.commands.command import (
     show_problems,
     tell,
 )
+from runtime.tasks.catalog import TASKS
 
 if TYPE_CHECKING:
     from recipe_lang.source import Source
@@ -131,12 +132,13 @@ def _format(path: Path, checking: bool, showing: bool) -> bool:
 @click.argument("place", metavar="PATH")
 @click.option("--out", type=click.Path(dir_okay=False, allow_dash=True), help="The recipe; NAME.ftr by default.")
 @click.option("--force", is_flag=True, help="Overwrite an existing recipe.")
+@click.option("--task", type=click.Choice(tuple(TASKS)), help="What to learn, where what is there leaves it open.")
 @command
-def new(place: str, out: str | None, force: bool) -> int:
+def new(place: str, out: str | None, force: bool, task: str | None) -> int:
     """Write a recipe for a folder of images, a CSV file, or a packaged set such as `digits`.
 
-    The images are counted and some of them opened; what is seen decides, and comments say why. `--out -` prints the
-    recipe.
+    The images are counted and some of them opened; what is seen decides, and comments say why. A table whose only
+    target is a column of numbers gets `task = regression`. `--out -` prints the recipe.
     """
     keep_to_threads()
     from runtime.runs.pack.file import refuse_pack
@@ -144,7 +146,7 @@ def new(place: str, out: str | None, force: bool) -> int:
     from runtime.workflows.new.scan import survey
 
     refuse_pack(Path(place), "it has a recipe, and no images", "`ftr run {}` trains it; `ftr new FOLDER` takes images")
-    found = survey(place)
+    found = survey(place, task or "")
     path = Path(out or f"{file_stem(found.name)}.ftr")
     text = starter(found, path.parent)
     if out == "-":

@@ -110,6 +110,7 @@ def evaluate(
 @THREADS
 @JSON
 @click.option("--csv", "table", is_flag=True, help="Print CSV.")
+@click.option("--draw", type=click.Path(path_type=Path), help="Folder for pictures with the predictions on them.")
 @DEBUG
 @click.pass_context
 @command
@@ -123,15 +124,19 @@ def predict(
     threads: int | None,
     machine: bool,
     table: bool,
+    draw: Path | None,
     debug: bool,
 ) -> int:
     """Predict with a run: classes, or numbers, of images or of all images in folders."""
     if machine and table:
         raise click.UsageError("--csv and --json exclude each other")
+    if draw is not None and os.path.lexists(draw) and not (draw.is_dir() and not any(draw.iterdir())):
+        raise click.UsageError(f"--draw writes to a new or empty folder, and {draw} has something in it")
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.report import predictions_csv, predictions_json, show_predictions
         from runtime.runs import trained as finished
+        from runtime.workflows.drawing import draw_predictions
 
         loaded = finished.load(run, stage)
         if was_given(context, "top") and not loaded.task.has_top:
@@ -146,7 +151,10 @@ def predict(
             show_predictions(console(), found, loaded.task.answers)
         for bad in (each for each in found if each.error):
             click.echo(printable(f"{bad.image}: {bad.error}"), err=True)
-    return FAILED if any(each.error for each in found) else FINE
+        undrawn = draw_predictions(loaded.task, found, draw) if draw is not None else []
+        for line in undrawn:
+            click.echo(printable(f"not drawn: {line}"), err=True)
+    return FAILED if undrawn or any(each.error for each in found) else FINE
 
 
 @click.command()

@@ -136,7 +136,7 @@ def prepare_steps(
 
 def _sized(item: Component, size: Size) -> Component:
     if "size" in item.args and item.args["size"] is None:
-        return Component(item.name, {**item.args, "size": size.plain}, item.place)
+        return Component(item.name, {**item.args, "size": size.plain}, item.span)
     return item
 
 
@@ -162,7 +162,7 @@ def _settled(steps: list[Component], sides: Sides | None) -> Iterator[Component]
     for item in steps:
         fixed = TRANSFORMS[item.name].fixed(item.args, sides) if sides else None
         if fixed is not None:
-            item = Component(fixed, {"size": item.args["size"]}, item.place)
+            item = Component(fixed, {"size": item.args["size"]}, item.span)
         row = TRANSFORMS[item.name]
         if row.crops or row.resizes and sides:
             sides = item.args["size"], item.args["size"]
@@ -246,7 +246,7 @@ class _Stage:
             stop=stop,
             monitor=monitor,
             keep=keep,
-            place=block.head_span,
+            span=block.head_span,
         )
 
     def _parts(self) -> tuple[PartPlan, ...]:
@@ -255,7 +255,7 @@ class _Stage:
         if not names:
             examples = tuple(f"`{owned[0].name}`" for owned in self.net.parts.values() if owned)[:3]
             self.problems.append(
-                TrainsNothing(span=self.block.place("train"), title=self.block.title, examples=examples)
+                TrainsNothing(span=self.block.span_of("train"), title=self.block.title, examples=examples)
             )
         trained = {
             part: sum(parameter.size for parameter in owned if parameter.name in names)
@@ -297,8 +297,8 @@ class _Stage:
         return self.steps(value) if isinstance(value, Quantity) else value
 
     def _too_short(self, what: str, value: Value, steps: int) -> None:
-        place = value.span or self.block.head_span
-        self.problems.append(TooShort(span=place, what=what, steps=steps, stage_steps=self.total))
+        span = value.span or self.block.head_span
+        self.problems.append(TooShort(span=span, what=what, steps=steps, stage_steps=self.total))
 
     def _augment(self) -> tuple[Component, ...]:
         chosen = augmentation(self.recipe, self.block)

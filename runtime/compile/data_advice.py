@@ -184,20 +184,20 @@ def _small_validation(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images = plan.data.images("valid")
     is_used = any(stage.keep == "best" or stage.stop is not None for stage in plan.stages)
     if is_used and images < _SMALL_VALIDATION:
-        task, place = task_of(recipe), recipe.block("data").place("valid")
-        yield SmallValidation(span=place, images=images, metric=task.metrics[task.monitor].noun)
+        task, span = task_of(recipe), recipe.block("data").span_of("valid")
+        yield SmallValidation(span=span, images=images, metric=task.metrics[task.monitor].noun)
 
 
 def _lost_parts(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images, batch = plan.data.images("train"), plan.data.batch
     if images >= batch and images % batch > images / 5:
-        yield DroppedBatch(span=recipe.block("data").place("batch"), images=images, batch=batch)
+        yield DroppedBatch(span=recipe.block("data").span_of("batch"), images=images, batch=batch)
 
 
 def _few_steps(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
         if stage.steps < _FEW_STEPS:
-            yield FewSteps(span=block.place("for"), title=stage.title, steps=stage.steps)
+            yield FewSteps(span=block.span_of("for"), title=stage.title, steps=stage.steps)
 
 
 def _crops(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
@@ -205,10 +205,10 @@ def _crops(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
         written = {each.value.span or each.span: each.value.name for each in augmentation(recipe, block) or ()}
         for step in stage.augment:
-            name = written.get(step.place, step.name)
-            if name != step.name and step.place not in told:
-                told.add(step.place)
-                yield CropWithoutChoice(span=step.place, name=name, size=step.args["size"])
+            name = written.get(step.span, step.name)
+            if name != step.name and step.span not in told:
+                told.add(step.span)
+                yield CropWithoutChoice(span=step.span, name=name, size=step.args["size"])
 
 
 def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
@@ -219,7 +219,7 @@ def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
         base = [part for part in stage.parts if part.name != "head"]
         trained = sum(part.trained for part in base)
         if 2 * trained > sum(part.numbers for part in base):
-            yield ManyParameters(span=block.place("train"), title=stage.title, numbers=trained, images=images)
+            yield ManyParameters(span=block.span_of("train"), title=stage.title, numbers=trained, images=images)
 
 
 def _shared_files(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Iterator[Problem]:
@@ -232,7 +232,7 @@ def _shared_files(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Ite
         shared = images.get(name, set()) & images.get(other, set())
         if shared and data[name] != data[other]:  # where the sources are equal, the text has shown it
             yield SharedFiles(
-                span=data.place(name), set_name=name, other=other, count=len(shared), example=str(min(shared))
+                span=data.span_of(name), set_name=name, other=other, count=len(shared), example=str(min(shared))
             )
 
 
@@ -241,7 +241,7 @@ def _passed_over(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Iter
 
     passed = passed_over(listings.values())
     if any(each.is_image for each in passed):
-        yield ImagesPassedOver(span=recipe.block("data").place("train"), line=passed_line(passed))
+        yield ImagesPassedOver(span=recipe.block("data").span_of("train"), line=passed_line(passed))
 
 
 def _within(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Iterator[Problem]:
@@ -252,7 +252,7 @@ def _within(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Iterator[
     within = folders_within(sample.id for sample in samples)
     for kind, names in ((SetsWithin, sets_within(within)), (ClassesWithin, classes_within(within))):
         if names:
-            path, span = str(source["path"]), recipe.block("data").place("train")
+            path, span = str(source["path"]), recipe.block("data").span_of("train")
             yield kind(span=span, path=path, names=tuple(names), first=next(iter(within)))
             return
 
@@ -260,8 +260,8 @@ def _within(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Iterator[
 def _memory_short(recipe: CheckedRecipe, plan: Plan, need: MemoryEstimate) -> Iterator[Problem]:
     batch, most = plan.data.batch, room()
     if most is not None and need.of(batch) > most:
-        place, fits = recipe.block("data").place("batch"), need.fitting(batch, most)
-        yield MemoryShort(span=place, needed=need.of(batch), room=most, fits=fits)
+        span, fits = recipe.block("data").span_of("batch"), need.fitting(batch, most)
+        yield MemoryShort(span=span, needed=need.of(batch), room=most, fits=fits)
 
 
 _HERE = frozenset(f"W{number}" for number in (*range(740, 760), 785, 790, 791, 792, 794, 795, 797))

@@ -71,5 +71,5 @@ def _same(
             if not _is_one_file(by_set[name][content].image, by_set[other][content].image)
         ]
         if shared:
-            place = recipe.block("data").place(name)
-            yield SameImages(span=place, set_name=name, other=other, count=len(shared), examples=min(shared))
+            span = recipe.block("data").span_of(name)
+            yield SameImages(span=span, set_name=name, other=other, count=len(shared), examples=min(shared))

@@ -87,8 +87,8 @@ def _outputs(model: Model) -> tuple[int, list[float]]:
     sizes = [0 if name in given else math.prod(shape[1:]) for name, shape in zip(names, shapes, strict=True)]
     factors = _factors(json.loads(whole.tojson())["nodes"])
     held = [factors.get(name, _HELD) * size for name, size in zip(names, sizes, strict=True)]
-    places = [0, *(names.index(end) + 1 for end in ends)]
-    return max(sizes), [sum(held[begin:end]) for begin, end in pairwise(places)]
+    indices = [0, *(names.index(end) + 1 for end in ends)]
+    return max(sizes), [sum(held[begin:end]) for begin, end in pairwise(indices)]
 
 
 def _factors(nodes: list[dict[str, Any]]) -> dict[str, float]:

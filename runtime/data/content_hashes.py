@@ -55,13 +55,13 @@ def content_hashes(
     # From before any file is opened: whatever is written meanwhile gives a file another origin.
     origins = [_origin(sample.image) if table else None for sample in samples]
     hashes = [table.load(origin) if table and origin else None for origin in origins]
-    unknown = [place for place, known in enumerate(hashes) if known is None]
+    unknown = [index for index, known in enumerate(hashes) if known is None]
     progress(len(samples) - len(unknown), len(samples))
-    found = in_order(content_hash, (samples[place].image for place in unknown), threads, 8 * threads)
+    found = in_order(content_hash, (samples[index].image for index in unknown), threads, 8 * threads)
     new: list[tuple[tuple[bytes], bytes]] = []
     try:
-        for done, (place, content) in enumerate(zip(unknown, found, strict=True), start=1):
-            hashes[place], origin = content, origins[place]
+        for done, (index, content) in enumerate(zip(unknown, found, strict=True), start=1):
+            hashes[index], origin = content, origins[index]
             if table and content and origin:
                 new.append(((origin,), content))
             if table and len(new) == _KEPT_TOGETHER:

@@ -84,21 +84,21 @@ def batches(
     def prepare(together: Sequence[Sample]) -> list[tuple[Pixels, Any]]:
         return [_prepared(sample, open_image, steps, sample_rng) for sample in together]
 
-    places = [int(place) for place in order]
+    indices = [int(index) for index in order]
     if drop_last:
-        places = places[: len(places) - len(places) % batch_size]
+        indices = indices[: len(indices) - len(indices) % batch_size]
     # A task takes a thread about 30 us to hand over, as long as a kept image takes; several share one.
     share = max(1, batch_size // (4 * workers)) if workers else 1
     pieces = [
-        [samples[place] for place in places[first : min(first + share, start + batch_size)]]
-        for start in range(0, len(places), batch_size)
-        for first in range(start, min(start + batch_size, len(places)), share)
+        [samples[index] for index in indices[first : min(first + share, start + batch_size)]]
+        for start in range(0, len(indices), batch_size)
+        for first in range(start, min(start + batch_size, len(indices)), share)
     ]
     prepared = in_order(prepare, pieces, workers, -(-2 * batch_size // share))
     pairs = chain.from_iterable(prepared)
     try:
-        for start in range(0, len(places), batch_size):
-            chosen = [samples[place] for place in places[start : start + batch_size]]
+        for start in range(0, len(indices), batch_size):
+            chosen = [samples[index] for index in indices[start : start + batch_size]]
             yield _batch(chosen, islice(pairs, len(chosen)), collate)
     finally:
         prepared.close()
@@ -138,13 +138,13 @@ def target_after(sample: Sample, draw: Callable[[Size], Sequence[Change]]) -> An
 def _batch(samples: Sequence[Sample], pairs: Iterator[tuple[Pixels, Any]], collate: Collate) -> Batch:
     images: Pixels | None = None
     targets = []
-    for place, (sample, (picture, target)) in enumerate(zip(samples, pairs, strict=True)):
+    for index, (sample, (picture, target)) in enumerate(zip(samples, pairs, strict=True)):
         if images is None:
             images = np.empty((len(samples), *picture.shape), np.uint8)
         if picture.shape != images.shape[1:]:
             (height, width, _), (high, wide, _) = picture.shape, images.shape[1:]
             raise RecipeError(UnequalSizes(name=sample.id, size=(width, height), expected=(wide, high)))
-        images[place] = picture
+        images[index] = picture
         targets.append(target)
     assert images is not None
     return Batch(images, collate(targets), tuple(sample.id for sample in samples))

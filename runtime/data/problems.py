@@ -172,10 +172,10 @@ RepeatedColumn = Kind(
     "E576",
     "repeated column",
     reason="Several columns of a table have the name that the recipe asks for, and any of them could be meant.",
-    fields="path column places",
+    fields="path column indices",
     message=lambda p: (
-        f"{quoted(p.path)} has {len(p.places)} columns called {quoted(p.column)}: "
-        + ", ".join(str(1 + place) for place in p.places)
+        f"{quoted(p.path)} has {len(p.indices)} columns called {quoted(p.column)}: "
+        + ", ".join(str(1 + index) for index in p.indices)
     ),
     help="rename all but one in its first line",
 )

@@ -74,19 +74,19 @@ def list_sets(recipe: CheckedRecipe, rules: SetRules) -> dict[str, Listing]:
     listings: dict[str, Listing] = {}
     for name in _SETS:
         if data[name] is not None and not _is_split(data[name]):
-            with located(data.place(name)):
+            with located(data.span_of(name)):
                 listings[name] = load_source(data[name], training=name == "train")
     if data["exclude"] is not None:
-        with located(data.place("exclude")):
+        with located(data.span_of("exclude")):
             listings = without(listings, data["exclude"])
     train = listings.pop("train")
     if data["take"] is not None:
-        with located(data.place("take")):
+        with located(data.span_of("take")):
             train = splits.take(train, data["take"], recipe["seed"], rules.strata(train))
     shares = {name: data[name]["share"] for name in parts_of_train(recipe)}
     found = splits.holdouts(train, shares, recipe["seed"], rules.strata(train))
     for name, listing in listings.items():
-        with located(data.place(name)):
+        with located(data.span_of(name)):
             found[name] = rules.align(listing, train.names, name)
     _check_sets(recipe, found, rules)
     return {name: found[name] for name in _SETS if name in found}
@@ -96,7 +96,9 @@ def _check_sets(recipe: CheckedRecipe, sets: Mapping[str, Listing], rules: SetRu
     data = recipe.block("data")
     problems = [*rules.problems(sets), *splits.too_small(sets, data["batch"])]
     if problems:
-        raise RecipeError([_placed(problem, data.place(getattr(problem, "set_name", "train"))) for problem in problems])
+        raise RecipeError(
+            [_placed(problem, data.span_of(getattr(problem, "set_name", "train"))) for problem in problems]
+        )
 
 
 def parts_of_train(recipe: CheckedRecipe) -> tuple[str, ...]:
@@ -164,7 +166,7 @@ def check_images(
     total = sum(len(listing.samples) for listing in listings.values())
     broken: list[tuple[str, str]] = []
     kept: dict[str, Listing] = {}
-    done, place = 0, None
+    done, span = 0, None
     for name, listing in listings.items():
         unknown = sound.unknown(listing.samples, seen) if sound else listing.samples
         opened: list[tuple[Sample, Traits]] = []
@@ -178,7 +180,7 @@ def check_images(
         found = dict(find_broken(unknown, max(1, workers), report, should_stop, opened.append))
         if should_stop():
             return dict(listings), ()
-        place = place or (data.place(name) if found else None)
+        span = span or (data.span_of(name) if found else None)
         broken += [(_shown(s), found[s.id]) for s in listing.samples if s.id in found]
         kept[name] = Listing(tuple(s for s in listing.samples if s.id not in found), listing.names)
         for _, traits in opened:
@@ -187,7 +189,7 @@ def check_images(
             sound.note(opened)
         done += len(unknown)
     if broken and data["on_error"] == "stop":
-        raise RecipeError(UnreadableImages(span=place, images=tuple(broken)))
+        raise RecipeError(UnreadableImages(span=span, images=tuple(broken)))
     _check_sets(recipe, kept, rules)
     return kept, tuple(broken)
 
@@ -213,7 +215,7 @@ class Sets:
     def order(self, stage: StagePlan, epoch: int) -> list[Sample]:
         """Return the training samples in the random order of one epoch (from 0) of a stage."""
         samples = self.samples["train"]
-        return [samples[place] for place in epoch_order(samples, self.seed, stage.position, epoch)]
+        return [samples[index] for index in epoch_order(samples, self.seed, stage.position, epoch)]
 
     def randomness(self, stage: StagePlan, epoch: int, sample: Sample) -> np.random.Generator:
         """Return the generator of a training image's augmentation in one epoch of a stage."""

@@ -53,9 +53,9 @@ def take(listing: Listing, count: int, seed: int, strata: Mapping[str, int]) -> 
     # The k-th image of a stratum of n has used up (k + 1/2) / n of it when it is taken; the first of each goes before
     # all others.
     queue = sorted(
-        ((place + 0.5) / len(ranked) if place else 0.0, place, len(ranked), stratum, sample.id)
+        ((index + 0.5) / len(ranked) if index else 0.0, index, len(ranked), stratum, sample.id)
         for stratum, ranked in _ranked(listing, seed, "take", strata).items()
-        for place, sample in enumerate(ranked)
+        for index, sample in enumerate(ranked)
     )
     return _where(listing, {name for *_, name in queue[:count]}, True)
 

@@ -342,11 +342,11 @@ class Features:
         found = self.chain.net(0, end)(mx.sym.var("data"))
         return mx.sym.Group(found) if isinstance(found, list) else found
 
-    def _shapes(self, place: int) -> Shapes:
+    def _shapes(self, index: int) -> Shapes:
         """Return the shapes of what stands at a place of one image."""
-        if place == 0:
+        if index == 0:
             return ((3, *self.size),)
-        _, shapes, _ = self._symbol(place).infer_shape(data=(self.batch, 3, *self.size))
+        _, shapes, _ = self._symbol(index).infer_shape(data=(self.batch, 3, *self.size))
         return tuple(tuple(shape[1:]) for shape in shapes)
 
     def _batches(self, begin: int, end: int, batch: int | None = None) -> Shapes:

@@ -46,20 +46,20 @@ def complete(reading: Reading, offset: int, *, after_blank: bool = False) -> lis
     """
     if reading.source.is_json:  # editors have its schema
         return []
-    place = cursor(reading.source.text, offset)
-    if place.in_comment or (after_blank and not place.statement):
+    position = cursor(reading.source.text, offset)
+    if position.in_comment or (after_blank and not position.statement):
         return []
-    wanted = expected(place)
-    if place.in_string:
-        return list(_in_string(reading, place, wanted))
-    if not place.statement:
-        return list(_statements(reading, place, wanted))
-    if place.behind_value:
-        return list(_behind_value(place, wanted))
+    wanted = expected(position)
+    if position.in_string:
+        return list(_in_string(reading, position, wanted))
+    if not position.statement:
+        return list(_statements(reading, position, wanted))
+    if position.behind_value:
+        return list(_behind_value(position, wanted))
     found = [
-        *_arguments(reading, place, wanted),
-        *_values(reading, place, wanted),
-        *_references(reading, place, wanted),
+        *_arguments(reading, position, wanted),
+        *_values(reading, position, wanted),
+        *_references(reading, position, wanted),
     ]
     return list({(each.label, each.kind): each for each in found}.values())
 
@@ -67,96 +67,98 @@ def complete(reading: Reading, offset: int, *, after_blank: bool = False) -> lis
 # --- the beginning of a statement -------------------------------------------------------------
 
 
-def _statements(reading: Reading, place: Cursor, wanted: Expected) -> Iterator[Suggestion]:
-    if _in_claims(place):
-        yield from _metrics(reading, place, VOCABULARY.sets, claim=True)
+def _statements(reading: Reading, position: Cursor, wanted: Expected) -> Iterator[Suggestion]:
+    if _in_claims(position):
+        yield from _metrics(reading, position, VOCABULARY.sets, claim=True)
         return
-    written = _written(reading, place)
-    equal = "" if _follows(reading, place, r"\s*=") else " = "
+    written = _written(reading, position)
+    equal = "" if _follows(reading, position, r"\s*=") else " = "
     for name, arg in (wanted.names or {}).items():
         if name not in written:
             detail = describe(arg.type, VOCABULARY)
-            yield Suggestion(name, "field", name + equal, place.start, detail=detail, doc=argument_doc(arg))
-    if place.block is None:
-        yield from _headers(reading, place)
+            yield Suggestion(name, "field", name + equal, position.start, detail=detail, doc=argument_doc(arg))
+    if position.block is None:
+        yield from _headers(reading, position)
 
 
-def _in_claims(place: Cursor) -> bool:
-    block = VOCABULARY.blocks.get(place.block.kind) if place.block else None
+def _in_claims(position: Cursor) -> bool:
+    block = VOCABULARY.blocks.get(position.block.kind) if position.block else None
     return block is not None and block.claims
 
 
-def _headers(reading: Reading, place: Cursor) -> Iterator[Suggestion]:
+def _headers(reading: Reading, position: Cursor) -> Iterator[Suggestion]:
     written = {item.kind for item in reading.recipe.items if isinstance(item, nodes.Block)}
     for name, kind in VOCABULARY.blocks.items():
         if kind.repeated or name not in written:
             text, tail = (f'{name} "', '" {\n  \n}') if kind.titled else (f"{name} {{\n  ", "\n}")
-            yield Suggestion(name, "block", text, place.start, tail, "block", kind.doc)
+            yield Suggestion(name, "block", text, position.start, tail, "block", kind.doc)
     has = {type(item) for item in reading.recipe.items}
     if nodes.Version not in has:
-        yield Suggestion("ftr", "keyword", f"ftr {VOCABULARY.version}", place.start, doc="The version of the language.")
+        yield Suggestion(
+            "ftr", "keyword", f"ftr {VOCABULARY.version}", position.start, doc="The version of the language."
+        )
     if nodes.Extends not in has:
         doc = "Builds on another recipe: fields that are written here replace those of the parent."
-        yield Suggestion("extends", "keyword", 'extends "', place.start, '"', doc=doc)
+        yield Suggestion("extends", "keyword", 'extends "', position.start, '"', doc=doc)
     doc = "Declares a parameter that `--set` and a search can change, used as `$name`."
-    yield Suggestion("param", "keyword", "param ", place.start, " = ", doc=doc)
+    yield Suggestion("param", "keyword", "param ", position.start, " = ", doc=doc)
     if reading.recipe.parent is not None:
         doc = "Removes a block of the parent."
-        yield Suggestion("drop", "keyword", 'drop stage "', place.start, '"', doc=doc)
+        yield Suggestion("drop", "keyword", 'drop stage "', position.start, '"', doc=doc)
 
 
-def _written(reading: Reading, place: Cursor) -> set[str]:
+def _written(reading: Reading, position: Cursor) -> set[str]:
     """Return the fields that the place's block has, but for one that is being written at the place."""
     items = reading.recipe.items
-    if place.block is not None:
-        start = place.block.start
+    if position.block is not None:
+        start = position.block.start
         blocks = [item for item in items if isinstance(item, nodes.Block) and item.head_span.start == start]
         items = blocks[0].items if blocks else ()
     return {
         item.name
         for item in items
-        if isinstance(item, nodes.Field | nodes.Broken) and not item.span.start <= place.offset <= item.span.end
+        if isinstance(item, nodes.Field | nodes.Broken) and not item.span.start <= position.offset <= item.span.end
     }
 
 
-def _follows(reading: Reading, place: Cursor, pattern: str) -> bool:
-    return re.compile(pattern).match(reading.source.text, place.offset) is not None
+def _follows(reading: Reading, position: Cursor, pattern: str) -> bool:
+    return re.compile(pattern).match(reading.source.text, position.offset) is not None
 
 
 # --- values -----------------------------------------------------------------------------------
 
 
-def _arguments(reading: Reading, place: Cursor, wanted: Expected) -> Iterator[Suggestion]:
-    equal = "" if _follows(reading, place, r"\s*=") else " = "
+def _arguments(reading: Reading, position: Cursor, wanted: Expected) -> Iterator[Suggestion]:
+    equal = "" if _follows(reading, position, r"\s*=") else " = "
     for name, arg in (wanted.names or {}).items():
         detail = describe(arg.type, VOCABULARY)
-        yield Suggestion(name, "argument", name + equal, place.start, detail=detail, doc=argument_doc(arg))
+        yield Suggestion(name, "argument", name + equal, position.start, detail=detail, doc=argument_doc(arg))
 
 
-def _values(reading: Reading, place: Cursor, wanted: Expected) -> Iterator[Suggestion]:
-    if place.before is not None and place.before.text in ("+", "-", "*", "/"):
+def _values(reading: Reading, position: Cursor, wanted: Expected) -> Iterator[Suggestion]:
+    if position.before is not None and position.before.text in ("+", "-", "*", "/"):
         return
     for type_ in wanted.types:
         match type_:
             case v.Word(options):
                 for word, doc in options.items():
-                    yield Suggestion(word, "word", word, place.start, doc=doc)
+                    yield Suggestion(word, "word", word, position.start, doc=doc)
             case v.Truth():
-                yield from (Suggestion(word, "word", word, place.start) for word in ("true", "false"))
+                yield from (Suggestion(word, "word", word, position.start) for word in ("true", "false"))
             case v.NothingType():
-                yield Suggestion("none", "word", "none", place.start)
+                yield Suggestion("none", "word", "none", position.start)
             case v.CallOf(families):
-                yield from _calls(reading, place, families)
+                yield from _calls(reading, position, families)
             case v.MetricOf(sets):
-                yield from _metrics(reading, place, sets)
+                yield from _metrics(reading, position, sets)
             case v.Select():
-                yield from _parts(reading, place)
+                yield from _parts(reading, position)
             case v.OneOfStrings(_, options):
-                yield from (Suggestion(f'"{name}"', "name", f'"{name}"', place.start) for name in options)
+                yield from (Suggestion(f'"{name}"', "name", f'"{name}"', position.start) for name in options)
 
 
-def _calls(reading: Reading, place: Cursor, families: tuple[str, ...]) -> Iterator[Suggestion]:
-    opened = _follows(reading, place, r"\w*\s*\(")
+def _calls(reading: Reading, position: Cursor, families: tuple[str, ...]) -> Iterator[Suggestion]:
+    opened = _follows(reading, position, r"\w*\s*\(")
     here = vocabulary(reading.recipe)
     for family in (here.families[name] for name in families):
         for entry in family.entries.values():
@@ -165,38 +167,38 @@ def _calls(reading: Reading, place: Cursor, families: tuple[str, ...]) -> Iterat
                 first = entry.args[0]
                 quote = '"' if entry.positional and isinstance(first.type, _STRINGS) else ""
                 text, tail = f"{entry.name}({quote}", f"{quote})"
-            yield Suggestion(entry.name, "call", text, place.start, tail, family.noun, entry_doc(entry))
+            yield Suggestion(entry.name, "call", text, position.start, tail, family.noun, entry_doc(entry))
 
 
 _STRINGS = (v.Text, v.FilePath, v.OneOfStrings, v.HexDigits)
 
 
-def _metrics(reading: Reading, place: Cursor, sets: tuple[str, ...], *, claim: bool = False) -> Iterator[Suggestion]:
+def _metrics(reading: Reading, position: Cursor, sets: tuple[str, ...], *, claim: bool = False) -> Iterator[Suggestion]:
     for label in (f"{set_}.{name}" for set_ in sets for name in vocabulary(reading.recipe).metrics):
         metric = METRICS[label.rpartition(".")[2]]
         operator = f" {'>=' if metric.higher_is_better else '<='} " if claim else ""
-        yield Suggestion(label, "metric", label + operator, place.start, doc=metric.doc)
+        yield Suggestion(label, "metric", label + operator, position.start, doc=metric.doc)
 
 
-def _parts(reading: Reading, place: Cursor) -> Iterator[Suggestion]:
+def _parts(reading: Reading, position: Cursor) -> Iterator[Suggestion]:
     parts, name = base(reading.recipe)
     for part in ("head", *(f"base.{part}" for part in parts), "base", "all"):
-        yield Suggestion(part, "part", part, place.start, doc=part_doc(part, parts, name))
+        yield Suggestion(part, "part", part, position.start, doc=part_doc(part, parts, name))
     doc = "Parameters whose names match a pattern."
-    yield Suggestion("matching", "call", 'matching("', place.start, '")', doc=doc)
+    yield Suggestion("matching", "call", 'matching("', position.start, '")', doc=doc)
 
 
-def _references(reading: Reading, place: Cursor, wanted: Expected) -> Iterator[Suggestion]:
+def _references(reading: Reading, position: Cursor, wanted: Expected) -> Iterator[Suggestion]:
     """Suggest the parameters whose value has the form of a type that is wanted."""
     known = values(reading.recipe)
-    first = place.statement[0]
-    own = first.text == "param" and len(place.statement) > 1
+    first = position.statement[0]
+    own = first.text == "param" and len(position.statement) > 1
     for name, param in params(reading.recipe).items():
         value = known.get(name)
         is_later = own and param.span.source is reading.source and param.span.start >= first.start
         if not is_later and (not wanted.types or value is None or any(_takes(type_, value) for type_ in wanted.types)):
             detail = "" if value is None else quantity_text(value)
-            yield Suggestion(f"${name}", "param", f"${name}", place.start, detail=detail, doc=f"`{param.span.text}`")
+            yield Suggestion(f"${name}", "param", f"${name}", position.start, detail=detail, doc=f"`{param.span.text}`")
 
 
 def _takes(type_: v.Type, value: nodes.Node) -> bool:
@@ -208,22 +210,22 @@ def _takes(type_: v.Type, value: nodes.Node) -> bool:
 # --- behind a value ---------------------------------------------------------------------------
 
 
-def _behind_value(place: Cursor, wanted: Expected) -> Iterator[Suggestion]:
-    before = place.before
-    if before is None or len(place.statement) < 2:
+def _behind_value(position: Cursor, wanted: Expected) -> Iterator[Suggestion]:
+    before = position.before
+    if before is None or len(position.statement) < 2:
         return
-    blank = " " if before.end == place.start else ""
-    is_param = place.statement[0].text == "param" and not place.brackets
+    blank = " " if before.end == position.start else ""
+    is_param = position.statement[0].text == "param" and not position.brackets
     if before.kind == "number":
         types = _ANY_UNIT if is_param else wanted.types
         for unit in _units(types, before.text == "1"):
-            yield Suggestion(unit, "unit", unit if unit in ("%", "px") else blank + unit, place.start)
-    if is_param and not any(token.text == "in" for token in place.statement):
+            yield Suggestion(unit, "unit", unit if unit in ("%", "px") else blank + unit, position.start)
+    if is_param and not any(token.text == "in" for token in position.statement):
         doc = "The domain that `--set` and a search stay inside."
-        yield Suggestion("in", "operator", f"{blank}in ", place.start, doc=doc)
+        yield Suggestion("in", "operator", f"{blank}in ", position.start, doc=doc)
     if before.kind != "number" and any(isinstance(type_, v.Select) for type_ in wanted.types):
-        yield Suggestion("..", "operator", f"{blank}.. ", place.start, doc="Parts from here to there, in order.")
-        yield Suggestion("except", "operator", f"{blank}except ", place.start, doc="All of these but those.")
+        yield Suggestion("..", "operator", f"{blank}.. ", position.start, doc="Parts from here to there, in order.")
+        yield Suggestion("except", "operator", f"{blank}except ", position.start, doc="All of these but those.")
 
 
 _ANY_UNIT = (v.Duration(), v.Number(unit="px"), v.Number(high=1))
@@ -244,11 +246,11 @@ def _units(types: tuple[v.Type, ...], is_one: bool) -> Iterator[str]:
 # --- inside a string --------------------------------------------------------------------------
 
 
-def _in_string(reading: Reading, place: Cursor, wanted: Expected) -> Iterator[Suggestion]:
-    start = place.start + 1
-    match place.statement:
+def _in_string(reading: Reading, position: Cursor, wanted: Expected) -> Iterator[Suggestion]:
+    start = position.start + 1
+    match position.statement:
         case [word] if word.text == "extends":
-            yield from _files(reading, place, (".ftr", ".ftr.json"))
+            yield from _files(reading, position, (".ftr", ".ftr.json"))
         case [word, kind] if word.text == "drop":
             yield from (_titles(reading, kind.text, start))
         case [word] if word.text in VOCABULARY.blocks:
@@ -257,7 +259,7 @@ def _in_string(reading: Reading, place: Cursor, wanted: Expected) -> Iterator[Su
         if isinstance(type_, v.OneOfStrings):
             yield from (Suggestion(name, "name", name, start, detail=type_.noun) for name in type_.options)
         elif isinstance(type_, v.FilePath):
-            yield from _files(reading, place, ("",))
+            yield from _files(reading, position, ("",))
 
 
 def _titles(reading: Reading, kind: str, start: int) -> Iterator[Suggestion]:
@@ -270,9 +272,9 @@ def _titles(reading: Reading, kind: str, start: int) -> Iterator[Suggestion]:
 MAX_FILES = 200
 
 
-def _files(reading: Reading, place: Cursor, endings: tuple[str, ...]) -> Iterator[Suggestion]:
+def _files(reading: Reading, position: Cursor, endings: tuple[str, ...]) -> Iterator[Suggestion]:
     """Suggest the files and folders beside what is typed of a path, relative to the file that writes it."""
-    typed = place.prefix[1:]
+    typed = position.prefix[1:]
     folder, _, name = typed.rpartition("/")
     root = Path(reading.source.name).parent / (f"{folder}/" if folder or typed.startswith("/") else "")
     try:
@@ -280,7 +282,7 @@ def _files(reading: Reading, place: Cursor, endings: tuple[str, ...]) -> Iterato
     except (OSError, ValueError):
         return
     shown = [path for path in found if path.name.startswith(".") == name.startswith(".")]
-    start = place.offset - len(name)
+    start = position.offset - len(name)
     for path in shown[:MAX_FILES]:
         if path.is_dir():
             yield Suggestion(f"{path.name}/", "folder", f"{path.name}/", start)

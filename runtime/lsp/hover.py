@@ -44,9 +44,9 @@ def hover(reading: Reading, offset: int) -> Hover | None:
 
 def _word(reading: Reading, token: Token) -> str:
     """Return what a token means; empty where nothing is known of it."""
-    place = cursor(reading.source.text, token.start)
-    wanted = expected(place)
-    if place.typed is not None:  # in a comment
+    position = cursor(reading.source.text, token.start)
+    wanted = expected(position)
+    if position.typed is not None:  # in a comment
         return ""
     if token.kind == "param":
         return _param(reading, token.text[1:])
@@ -56,27 +56,27 @@ def _word(reading: Reading, token: Token) -> str:
         return pages_on(name) if is_network and name in networks.all_names() else ""
     if token.kind == "number":
         return ""
-    if not place.statement:
-        return _first_word(token.text, place, wanted)
-    if place.statement[0].text == "param" and len(place.statement) == 1:
+    if not position.statement:
+        return _first_word(token.text, position, wanted)
+    if position.statement[0].text == "param" and len(position.statement) == 1:
         return _param(reading, token.text)
     following = reading.source.text[token.end :].lstrip()
     if wanted.names and token.text in wanted.names and following.startswith("="):
         return f"**{token.text}**: an argument of `{wanted.of}`\n\n{argument_doc(wanted.names[token.text])}"
-    return next(filter(None, _values(reading, token.text, place, wanted)), "")
+    return next(filter(None, _values(reading, token.text, position, wanted)), "")
 
 
-def _first_word(name: str, place: Cursor, wanted: Expected) -> str:
+def _first_word(name: str, position: Cursor, wanted: Expected) -> str:
     """Explain the first word of a statement."""
     if name in (wanted.names or {}):
         block = VOCABULARY.blocks.get(wanted.of)
         return page_on(name, f"a field of {f'`{block.defaults_for or block.name}`' if block else 'the recipe'}")
-    if place.block is None:
+    if position.block is None:
         return page_on(name, "a block") or page_on(name, "a statement")
     return page_on(name.rpartition(".")[2], "a metric")
 
 
-def _values(reading: Reading, name: str, place: Cursor, wanted: Expected) -> Iterator[str]:
+def _values(reading: Reading, name: str, position: Cursor, wanted: Expected) -> Iterator[str]:
     """Yield what a word in a value may mean, the likeliest first."""
     for type_ in wanted.types:
         match type_:
@@ -87,7 +87,7 @@ def _values(reading: Reading, name: str, place: Cursor, wanted: Expected) -> Ite
             case v.Select():
                 text = part_doc(name, *base(reading.recipe))
                 yield f"**{name}**: {text}" if text else ""
-    if place.before is not None and place.before.kind == "number":
+    if position.before is not None and position.before.kind == "number":
         yield page_on(name, "a unit")
     found = entry(name, wanted.types)
     if found:

@@ -62,7 +62,7 @@ class Model:
             outputs.append(unit(outputs[-1]))
         _, shapes, _ = mx.sym.Group(outputs[1:]).infer_shape(data=(2, 3, *self.size))
         numbers = [3 * self.size.pixels, *(math.prod(shape[1:]) for shape in shapes)]
-        return {name: numbers[frozen_units(self, place)] for place, name in enumerate(self.parts)}
+        return {name: numbers[frozen_units(self, index)] for index, name in enumerate(self.parts)}
 
     def arrays(self) -> dict[str, Array]:
         """Return a copy of all parameters and statistics by name."""
@@ -180,7 +180,7 @@ def _infer_shapes(blocks: Sequence[Any], layers: Sequence[Component], size: Size
         pool = next((layer for layer in layers if LAYERS[layer.name].pools), None)
         if pool is None:
             raise
-        raise RecipeError(HeadDoesNotFit(span=pool.place, layer=pool.name)) from error
+        raise RecipeError(HeadDoesNotFit(span=pool.span, layer=pool.name)) from error
 
 
 def _kind(name: str) -> str:

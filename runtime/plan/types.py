@@ -2,7 +2,7 @@
 
 The compiler makes it from a checked recipe and facts; the builder and the loop follow it. It holds no MXNet
 object, so that it can be shown, saved, compared and tested without training. Lengths are in steps (and know how they
-are written), shares are fractions, `place` says where the recipe asks for a thing.
+are written), shares are fractions, `span` says where the recipe asks for a thing.
 """
 
 from __future__ import annotations
@@ -20,13 +20,18 @@ from recipe_lang.words import counted
 from runtime.plan.size import Size
 
 
+def _written_at() -> Any:
+    """Return the field of where the recipe says something: `span` here, `place` in `plan.json`."""
+    return field(default=None, compare=False, metadata={"key": "place"})
+
+
 @dataclass(frozen=True, slots=True)
 class Component:
     """A named thing with plain arguments: an optimizer, a layer, a transform."""
 
     name: str
     args: Mapping[str, Any]
-    place: Span | None = field(default=None, compare=False)
+    span: Span | None = _written_at()
 
 
 class Length(int):
@@ -169,7 +174,7 @@ class StagePlan:
     stop: StopPlan | None
     monitor: Metric | None
     keep: str
-    place: Span | None = field(default=None, compare=False)
+    span: Span | None = _written_at()
 
     @property
     def trained(self) -> int:
@@ -233,7 +238,7 @@ class ClaimPlan:
     metric: Metric
     operator: str
     number: float
-    place: Span | None = field(default=None, compare=False)
+    span: Span | None = _written_at()
 
     def __str__(self) -> str:
         return f"{self.metric} {self.operator} {self.number:g}"
@@ -295,7 +300,7 @@ def as_json(value: Any) -> Any:
         plain: dict[str, Any] = {}
         for item in fields(value):
             inner = as_json(getattr(value, item.name))
-            plain |= inner if item.metadata.get("inline") else {item.name: inner}
+            plain |= inner if item.metadata.get("inline") else {item.metadata.get("key", item.name): inner}
         return plain
     if isinstance(value, Mapping):
         return {str(key): as_json(item) for key, item in value.items()}

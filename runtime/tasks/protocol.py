@@ -19,6 +19,7 @@ from runtime.data.targets import SetRules
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
     from recipe_lang.check.checked import CheckedRecipe
     from runtime.data.listing import Listing
@@ -165,6 +166,52 @@ class CardWords:
     data: str  # what `--data` of the example names
 
 
+class Suggestion(Protocol):
+    """What `ftr new` says of the targets of a training set, and chooses by them."""
+
+    @property
+    def summary(self) -> str:
+        """What there is, behind a number of images: `3 classes, the largest 1.3 times the smallest`."""
+
+    @property
+    def detail(self) -> str:
+        """What stands behind the summary in the recipe, from its punctuation on."""
+
+    @property
+    def metric(self) -> str:
+        """The metric that chooses an epoch, and that is claimed."""
+
+    @property
+    def why_metric(self) -> str:
+        """Why this one; may be empty."""
+
+    @property
+    def held(self) -> str:
+        """How images are held out: `stratified by class`."""
+
+    @property
+    def can_be_tested(self) -> bool:
+        """Whether a part of the images can tell how good a network is, if there are enough altogether."""
+
+    @property
+    def too_few(self) -> str:
+        """How many images there are, where these are too few to train more than the head; else empty."""
+
+    @property
+    def enough(self) -> str:
+        """That there are enough otherwise: `60 images a class suffice`."""
+
+    def unmonitored(self, training: Listing) -> tuple[str, str]:
+        """Return a comment that allows advice on a run that no metric chooses an epoch of, and its reason."""
+
+    @property
+    def uncropped(self) -> str:
+        """Why a part of an image may have another target, as a sentence. Empty: it has the same."""
+
+    def sided(self, drawn: bool) -> str:
+        """Return why a mirror image may have another target; `drawn` images are small and grey. Empty: it has not."""
+
+
 class Suspects(Protocol):
     """Finds targets that may be wrong."""
 
@@ -267,6 +314,9 @@ class Task(SetRules, Protocol):
     def predictions(self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int) -> Sequence[Prediction]:
         """Return the predictions of a batch, an NDArray of which the first `len(images)` count."""
 
+    def draw(self, picture: Image.Image, prediction: Any) -> None:
+        """Draw one of its predictions on the picture of its image."""
+
     def unreadable(self, image: str, error: str) -> Prediction:
         """Return the prediction of an image that cannot be read."""
 
@@ -277,6 +327,9 @@ class Task(SetRules, Protocol):
         """Return the symbol that leaves ftr, in the units of the data, and the arrays that it needs besides."""
 
     # Words
+
+    def suggest(self, train: Listing) -> Suggestion:
+        """Return what `ftr new` says of a training set, before anything is held out."""
 
     def card(self, facts: TargetFacts) -> CardWords:
         """Return what a model card says of it."""

@@ -198,10 +198,10 @@ def _roll_back(state: TrainState, stage: StagePlan, net: StageNet, fault: _Diver
     rate = stage.optimizer.args["lr"] * rate_factor(stage)(step - 1) * slowdown(state, stage)
     rule = stage.recovery
     if rule is None or state.rollbacks >= RECOVERIES[rule.name].times(rule.args):
-        place = stage.optimizer.place or stage.place
+        span = stage.optimizer.span or stage.span
         raise RecipeError(
             LossNotFinite(
-                span=place, title=stage.title, step=step, rate=rate, loss=loss, what=what, rollbacks=state.rollbacks
+                span=span, title=stage.title, step=step, rate=rate, loss=loss, what=what, rollbacks=state.rollbacks
             )
         ) from None
     state.rollbacks += 1

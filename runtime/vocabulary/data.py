@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from recipe_lang.check.vocabulary import Arg, Entry, Number, family
-from runtime.data.sources.catalog import SOURCES
-from runtime.data.transforms.catalog import TRANSFORMS
+from dataclasses import replace
 
-SOURCE = family("source", "a source of images", *(source.entry for source in SOURCES.values()))
+from recipe_lang.check.vocabulary import Arg, Entry, Number, family
+from runtime.data.sources.catalog import SOURCES, Source
+from runtime.data.transforms.catalog import TRANSFORMS
+from runtime.tasks.catalog import TASKS
+
+
+def _by_task(source: Source) -> Entry:
+    """Return a source's row with the defaults of each task, by the kind of targets that it learns."""
+    args = (
+        replace(arg, by={("task", task.name): kinds[task.target] for task in TASKS.values() if task.target in kinds})
+        for arg in source.entry.args
+        for kinds in (source.by_kind.get(arg.name, {}),)
+    )
+    return replace(source.entry, args=tuple(args))
+
+
+SOURCE = family("source", "a source of images", *map(_by_task, SOURCES.values()))
 
 SPLIT = family(
     "split",

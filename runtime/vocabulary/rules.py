@@ -175,17 +175,17 @@ def _kinds(recipe: CheckedRecipe) -> Iterator[Problem]:
     for name in ("train", "valid", "test"):
         source = recipe.block("data")[name]
         if isinstance(source, CallValue) and source.family == "source":
-            yield from source_problems(source, task_of(recipe), recipe.block("data").place(name))
+            yield from source_problems(source, task_of(recipe), recipe.block("data").span_of(name))
 
 
-def source_problems(source: CallValue, task: Task, place: Span | None = None) -> Iterator[Problem]:
+def source_problems(source: CallValue, task: Task, span: Span | None = None) -> Iterator[Problem]:
     """Yield what makes a source useless to a task: another kind of targets, or one that is named twice."""
     args = {name: value.value for name, value in source.args.items()}
     gives = SOURCES[source.name].gives(args)
     if gives != {task.target}:
         is_both = len(gives) > 1
         yield OtherKindOfTarget(
-            span=source.span or place,
+            span=source.span or span,
             source=source.name,
             task=task.name,
             takes=_KINDS[task.target],
@@ -223,14 +223,14 @@ def _multistep(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         schedule: CallValue = stage["schedule"]
         if name := SCHEDULES[schedule.name].milestones:
-            places = [value.value for value in schedule[name]]
-            numbers = [place.number for place in places]
+            milestones = [value.value for value in schedule[name]]
+            numbers = [each.number for each in milestones]
             length: Quantity = stage["for"]
             reason = ""
-            if len({place.unit for place in places}) > 1 or numbers != sorted(set(numbers)):
+            if len({each.unit for each in milestones}) > 1 or numbers != sorted(set(numbers)):
                 reason = "these milestones are not in ascending order, or mix epochs and steps"
-            elif places[0].unit == length.unit and numbers[-1] >= length.number:
-                reason = f"the stage of {length} is over before {places[-1]}"
+            elif milestones[0].unit == length.unit and numbers[-1] >= length.number:
+                reason = f"the stage of {length} is over before {milestones[-1]}"
             if reason:
                 yield MilestonesNotAscending(span=schedule.args[name].span, reason=reason)
 
@@ -238,7 +238,7 @@ def _multistep(recipe: CheckedRecipe) -> Iterator[Problem]:
 def _keep(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         if stage["keep"] == "best" and stage["monitor"] is None and stage["stop"] is None:
-            yield NothingMonitored(span=stage.place("keep"), metric=task_of(recipe).monitor)
+            yield NothingMonitored(span=stage.span_of("keep"), metric=task_of(recipe).monitor)
 
 
 def _sizes(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -259,8 +259,8 @@ def _uncropped(recipe: CheckedRecipe) -> Iterator[Problem]:
     for block, name in ((data, "prepare"), (data, "augment"), *((stage, "augment") for stage in recipe.all("stage"))):
         steps = block[name] if isinstance(block[name], tuple) else ()
         rows = [TRANSFORMS[step.value.name] for step in steps]
-        resizes = [place for place, row in enumerate(rows) if row.resizes and not row.crops]
-        crops = [place for place, row in enumerate(rows) if row.crops]
+        resizes = [index for index, row in enumerate(rows) if row.resizes and not row.crops]
+        crops = [index for index, row in enumerate(rows) if row.crops]
         # In `prepare` the compiler adds the crop where none is written.
         if resizes and max(crops, default=len(steps) if name == "prepare" else -1) < resizes[-1]:
             yield NothingCrops(span=steps[resizes[-1]].span)
@@ -294,7 +294,7 @@ def _scales(recipe: CheckedRecipe) -> Iterator[Problem]:
             trained = {*seen, *stage["train"].parts}
             frozen = tuple(part for part in key.value.parts if part not in trained)
             if frozen and not stage["train"].patterns:
-                yield ScaleOfFrozen(span=key.span, parts=frozen, train_span=stage.place("train"))
+                yield ScaleOfFrozen(span=key.span, parts=frozen, train_span=stage.span_of("train"))
             seen.update(key.value.parts)
 
 

@@ -60,8 +60,8 @@ class Prepared:
         """Return what to say when memory is refused: with the place of the batch, and one that would fit."""
         batch = self.plan.data.batch
         fits = self.need.fitting(batch, room())
-        place = self.recipe.block("data").place("batch")
-        return OutOfMemory(span=place, batch=batch, fits=fits)
+        span = self.recipe.block("data").span_of("batch")
+        return OutOfMemory(span=span, batch=batch, fits=fits)
 
 
 def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = None, outside: bool = False) -> Prepared:
@@ -76,7 +76,7 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     facts = data_facts(listings, recipe)
     size, _ = image_size(recipe)
     base, head = component(recipe.fields["base"]), [component(layer) for layer in recipe["head"]]
-    with located(base.place):
+    with located(base.span):
         check_weights(base)
     model = build_model(base, head, size, partial(task_of(recipe).head_block, facts=facts.target))
     plan = compile_plan(recipe, facts, model.facts())

@@ -189,7 +189,7 @@ def lock_facts(prepared: Prepared, context: RunContext) -> tuple[Facts, Hashes]:
         Interrupted: it is to end.
     """
     plan, settings = prepared.plan, context.settings
-    with located(plan.base.place):
+    with located(plan.base.span):
         start_weights(prepared.model, plan.base, plan.seed, context.device)
     hashes = set_hashes(prepared.listings, settings.workers, context.cache, context.checked, context.should_stop)
     context.stop_here()

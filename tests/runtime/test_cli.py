@@ -354,6 +354,19 @@ def test_a_bad_image_among_good_ones(ftr: Ftr, trained: Path, photos: Path, tmp_
     assert "missing.jpg" in err
 
 
+def test_predictions_are_drawn(ftr: Ftr, trained: Path, photos: Path, tmp_path: Path) -> None:
+    image = photos / "test/blue/0.jpg"
+    plain = ftr("predict", trained, image)
+    drawn = ftr("predict", trained, image, "--draw", tmp_path / "drawn")
+    assert (drawn.code, drawn.out) == (0, plain.out)
+    assert [path.name for path in (tmp_path / "drawn").iterdir()] == ["0.jpg"]
+    code, _, err = ftr("predict", trained, image, "--draw", photos / "test/blue")  # never over the images
+    assert (code, "a new or empty folder" in err) == (2, True)
+    blocked = ftr("predict", trained, image, "--draw", "/proc/nowhere/drawn")
+    assert (blocked.code, blocked.out) == (1, plain.out)
+    assert "not drawn: /proc/nowhere/drawn: " in blocked.err
+
+
 def test_predictions_need_nothing_but_the_run(
     ftr: Ftr, trained: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import REQUIRED, Arg, Either, Entry, FilePath, ListOf, NothingType, Text, Word
@@ -20,6 +20,7 @@ class Source:
     """A source: its row, what lists it, and the kinds of targets that it gives.
 
     `load` takes the recipe's arguments, and whether the set is for training; one that is not may lack classes.
+    `by_kind` are other defaults of arguments, by the kind of targets that the recipe learns.
     `licence` is of the images, empty where they are the user's; `shows_characters` is whether a mirror image of one is
     another.
     """
@@ -27,6 +28,7 @@ class Source:
     entry: Entry
     load: Callable[[Args, bool], Listing]
     gives: Callable[[Args], frozenset[str]] = lambda args: frozenset((CLASS,))
+    by_kind: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     licence: str = ""
     shows_characters: bool = False
 
@@ -69,7 +71,6 @@ def _digits(args: Args, training: bool) -> Listing:
     return digits()
 
 
-_REGRESSION = ("task", "regression")
 _SOURCES = (
     Source(
         Entry(
@@ -87,13 +88,12 @@ _SOURCES = (
             (
                 Arg("file", FilePath(), "The CSV file, with a header line."),
                 Arg("image", Text(), "Name of the column with the images' paths."),
-                Arg("label", Text(), "Name of the column with the classes.", by={_REGRESSION: None}),
+                Arg("label", Text(), "Name of the column with the classes."),
                 Arg(
                     "target",
                     Either((Text(), ListOf(Text()))),
                     "Name of the column with the numbers, or a list of such names.",
                     None,
-                    by={_REGRESSION: REQUIRED},
                     since="0.2",
                 ),
                 Arg(
@@ -112,6 +112,7 @@ _SOURCES = (
         ),
         _csv,
         _csv_gives,
+        by_kind={"label": {NUMBERS: None}, "target": {NUMBERS: REQUIRED}},
     ),
     Source(
         Entry(

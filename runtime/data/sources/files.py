@@ -211,9 +211,9 @@ def meant_path(path: Path, root: Path = Path()) -> str:
         return "it is a URL, but files are read from this machine only: download them, and name the files"
     if drive := next((part for part in path.parts if re.match(r"[A-Za-z]:($|\\)", part)), ""):
         return f"{quoted(drive[:2])} is a drive of Windows: write where its files lie on this machine"
-    for place, part in enumerate(path.parts):
+    for index, part in enumerate(path.parts):
         if part.startswith("~") and (home := os.path.expanduser(part)) != part:
-            return f"`~` is a folder's name here: write {quoted(Path(home, *path.parts[place + 1 :]))}"
+            return f"`~` is a folder's name here: write {quoted(Path(home, *path.parts[index + 1 :]))}"
     slashes = str(path).translate(_BACKSLASHES)
     if slashes != str(path):
         there = ", which is there" if os.path.exists(root / slashes) else ""

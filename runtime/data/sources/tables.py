@@ -123,8 +123,8 @@ def _text(path: Path) -> str:
         raise _unreadable(path, reason, f"if Windows wrote it: {_converted(path, 'WINDOWS-1252')}") from None
 
 
-def _line(content: bytes, place: int) -> int:
-    return 1 + content.count(b"\n", 0, place)
+def _line(content: bytes, offset: int) -> int:
+    return 1 + content.count(b"\n", 0, offset)
 
 
 def _converted(path: Path, encoding: str) -> str:
@@ -211,8 +211,8 @@ def _images(path: Path, image: str, columns: Mapping[str, str], root: Path | Non
     """
     table = read_table(path, (image, *columns.values()))
     base = path.parent if root is None else existing(root, "folder")
-    places = {what: _column(table, column) for what, column in columns.items()}
-    named = _named(table, _column(table, image), places)
+    indices = {what: _column(table, column) for what, column in columns.items()}
+    named = _named(table, _column(table, image), indices)
     _check_there(table, base, named)
     _check_repeats(table, base, named)
     return table, base, named
@@ -224,23 +224,23 @@ def _by_value(text: str) -> tuple[float, str]:
 
 def _column(table: Table, name: str) -> int:
     """Return the position of a column."""
-    places = [place for place, column in enumerate(table.columns) if column == name]
-    if len(places) == 1:
-        return places[0]
+    indices = [index for index, column in enumerate(table.columns) if column == name]
+    if len(indices) == 1:
+        return indices[0]
     path, columns = str(table.path), table.columns
-    if places:
-        raise RecipeError(problems.RepeatedColumn(path=path, column=name, places=tuple(places)))
+    if indices:
+        raise RecipeError(problems.RepeatedColumn(path=path, column=name, indices=tuple(indices)))
     near = suggest(name, columns)
     raise RecipeError(problems.MissingColumn(path=path, column=name, columns=columns, nearest=near))
 
 
-def _named(table: Table, image: int, places: Mapping[str, int]) -> list[_Named]:
+def _named(table: Table, image: int, indices: Mapping[str, int]) -> list[_Named]:
     """Return what each row says.
 
     Raises:
         RecipeError: rows are not as the first line says, or lack an image or what is said of it.
     """
-    faults = ((row.line, _fault(table, row.cells, {"image": image, **places})) for row in table.rows)
+    faults = ((row.line, _fault(table, row.cells, {"image": image, **indices})) for row in table.rows)
     _raise_all(
         [
             problems.BadRow(path=str(table.path), line=line, reason=found[0], hint=found[1])
@@ -252,7 +252,7 @@ def _named(table: Table, image: int, places: Mapping[str, int]) -> list[_Named]:
         _Named(
             row.line,
             Path(os.path.normpath(row.cells[image])).as_posix(),
-            tuple(row.cells[place] for place in places.values()),
+            tuple(row.cells[column] for column in indices.values()),
         )
         for row in table.rows
     ]
@@ -269,13 +269,13 @@ _SHOWN = 5
 _NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
 
 
-def _fault(table: Table, cells: Sequence[str], places: Mapping[str, int]) -> tuple[str, str] | None:
+def _fault(table: Table, cells: Sequence[str], indices: Mapping[str, int]) -> tuple[str, str] | None:
     """Return what is wrong with a row, and what to do about it."""
     if any(cells[len(table.columns) :]):
         reason = f"it has {len(cells)} cells, and the first line names {counted(len(table.columns), 'column')}"
         mark = "a tab" if table.separator == "\t" else f"`{table.separator}`"
         return reason, f'put a cell that holds {mark} in quotes, as `"cat, tabby"`, or name the further columns'
-    for name, cell in ((name, cells[place]) for name, place in places.items()):
+    for name, cell in ((name, cells[column]) for name, column in indices.items()):
         if not cell.strip(_NO_WIDTH):
             return f"the {name} is empty", "complete or remove the row"
         if "\n" in cell or "\r" in cell:

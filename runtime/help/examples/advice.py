@@ -57,6 +57,20 @@ _TABLES = """\
 train = csv("train.csv", image = "file", label = "class")
 test = csv("{test}", image = "file", label = "class")"""
 
+_NUMBERS = """ftr 1
+task = regression
+
+data {{
+  train = csv("leaves.csv", image = "file", target = ["width", "weight"])
+  valid = holdout(20%)
+}}
+
+stage "head" {{
+  train   = head
+  for     = 3 epochs
+  monitor = valid.{metric}
+}}"""
+
 EXAMPLES: Mapping[str, Example] = {
     "W701": Example("param rate = 1e-3\nseed = 1", "param first = 1\nseed = $first"),
     "W702": Example("train = head  # allow: W710", "train = head", "stage"),
@@ -167,6 +181,12 @@ EXAMPLES: Mapping[str, Example] = {
         _TABLES.format(test="test.csv"),
         "data",
         "The table `all.csv` holds the rows of `train.csv` as well.",
+    ),
+    "W748": Example(
+        _NUMBERS.format(metric="mae"),
+        _NUMBERS.format(metric="r2"),
+        "file",
+        given="The widths differ by millimetres, the weights by hundreds of grams.",
     ),
     "W750": Example(
         'base = gluon("resnet18_v2", weights = imagenet)',

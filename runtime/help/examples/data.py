@@ -199,6 +199,12 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr new caf*", "mv caf* cafe\nftr new cafe", "shell", "The folder is named café in Latin-1, not in UTF-8."
     ),
     "E535": Example("ftr new photo", "ftr new photos", "shell", "The folder is called photos."),
+    "E556": Example(
+        "ftr new photos --task regression",
+        "ftr new leaves.csv --task regression",
+        "shell",
+        "photos has a folder for each class; leaves.csv has a column `weight`.",
+    ),
     "E540": Example(
         _net("imagenet"), _net('gluon_params("net.params")'), given="The servers of the zoo no longer answer."
     ),

@@ -186,7 +186,7 @@ def refuse(lock: Lock, sections: Sequence[str], now: Facts) -> None:
                     now=each.now,
                     path=path,
                     renewable=lock.renewable,
-                    span=lock.places.get(each.key),
+                    span=lock.spans.get(each.key),
                 )
                 for each in found
             ]

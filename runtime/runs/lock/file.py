@@ -46,7 +46,7 @@ class Lock:
 
     source: Source
     facts: Facts
-    places: Mapping[Key, Span] = field(repr=False)
+    spans: Mapping[Key, Span] = field(repr=False)
     renewable: bool = True  # that of a run or of a pack stays as it is
 
     @property
@@ -61,7 +61,7 @@ class Lock:
 
     def broken(self, key: Key, reason: str) -> RecipeError:
         """Return the error for a fact that cannot be."""
-        return RecipeError(BrokenLock(path=self.source.name, reason=reason, span=self.places.get(key)))
+        return RecipeError(BrokenLock(path=self.source.name, reason=reason, span=self.spans.get(key)))
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         """Return a setting of the run that is one of some words.
@@ -140,7 +140,7 @@ def read_lock(path: Path, name: str = "") -> Lock:
     """
     source = decode_source(read_bytes(path, most=_MOST_BYTES), name or str(path), _MOST_BYTES)
     facts: dict[Key, Fact] = {}
-    places: dict[Key, Span] = {}
+    spans: dict[Key, Span] = {}
     section, at = "", 0
     for line in source.text.split("\n"):
         span, text = source.span(at, at + len(line.rstrip())), line.rstrip()
@@ -156,11 +156,11 @@ def read_lock(path: Path, name: str = "") -> Lock:
                 raise ValueError("a second value of one name")
         except (ValueError, RecursionError) as error:
             raise RecipeError(BrokenLock(path=source.name, reason=_shown(error), span=span)) from None
-        facts[key], places[key] = fact, span
+        facts[key], spans[key] = fact, span
     if facts.pop(("", "lock"), None) != _FORMAT or any(not section for section, _ in facts):
         reason = f"it does not begin with `lock = {_FORMAT}`, or a newer ftr wrote it"
         raise RecipeError(BrokenLock(path=source.name, reason=reason, span=source.span(0, 0)))
-    return Lock(source, facts, places)
+    return Lock(source, facts, spans)
 
 
 def _fact(section: str, text: str) -> tuple[Key, Fact]:

@@ -145,8 +145,8 @@ def _imbalance(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Iterator
     (few, least), (many, most) = counts[0], counts[-1]
     looked_at = [stage.monitor for stage in plan.stages] + [claim.metric for claim in plan.claims]
     if many > UNEQUAL * few and not any(metric and metric.name in _BY_CLASS for metric in looked_at):
-        place = recipe.block("data").place("train")
-        yield Imbalance(span=place, largest=(most, many), smallest=(least, few))
+        span = recipe.block("data").span_of("train")
+        yield Imbalance(span=span, largest=(most, many), smallest=(least, few))
 
 
 def _few_of_class(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Iterator[Problem]:
@@ -154,7 +154,7 @@ def _few_of_class(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Itera
         name: count for name, count in zip(facts.classes, facts.counts["train"], strict=True) if count < _FEW_OF_CLASS
     }
     if few:
-        yield FewOfClass(span=recipe.block("data").place("train"), classes=tuple(few), fewest=min(few.values()))
+        yield FewOfClass(span=recipe.block("data").span_of("train"), classes=tuple(few), fewest=min(few.values()))
 
 
 def _rough_claims(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Iterator[Problem]:
@@ -162,7 +162,7 @@ def _rough_claims(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Itera
         counts = [count for count in facts.counts.get(claim.metric.set, ()) if count]
         error = _standard_error(claim, counts)
         if error > _ROUGH and claim.metric.name in telling(len(facts.classes)):
-            yield RoughClaim(span=claim.place, claim=str(claim), images=sum(counts), error=error)
+            yield RoughClaim(span=claim.span, claim=str(claim), images=sum(counts), error=error)
 
 
 def _standard_error(claim: ClaimPlan, counts: list[int]) -> float:
@@ -179,25 +179,25 @@ def _certain_metric(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Ite
     count = len(facts.classes)
     stages = zip(plan.stages, recipe.all("stage"), strict=True)
     monitors = dict.fromkeys(
-        (stage.monitor, block.place("monitor")) for stage, block in stages
+        (stage.monitor, block.span_of("monitor")) for stage, block in stages
     )  # `defaults` count once
-    for metric, place in [*monitors, *((claim.metric, claim.place) for claim in plan.claims)]:
+    for metric, span in [*monitors, *((claim.metric, claim.span) for claim in plan.claims)]:
         if metric is not None and metric.name not in telling(count):
-            yield CertainMetric(span=place, metric=str(metric), classes=count)
+            yield CertainMetric(span=span, metric=str(metric), classes=count)
 
 
 def _classes_alike(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Iterator[Problem]:
     counts = dict(zip(facts.classes, facts.counts["train"], strict=True))
     groups = tuple(tuple((name, counts[name]) for name in group) for group in alike(counts, meant))
     if groups:
-        yield ClassesAlike(span=recipe.block("data").place("train"), groups=groups)
+        yield ClassesAlike(span=recipe.block("data").span_of("train"), groups=groups)
 
 
 def _no_label_as_class(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Iterator[Problem]:
     counts = zip(facts.classes, facts.counts["train"], strict=True)
     classes = tuple((name, count) for name, count in counts if name.casefold() in _MISSING)
     if classes:
-        yield NoLabelAsClass(span=recipe.block("data").place("train"), classes=classes)
+        yield NoLabelAsClass(span=recipe.block("data").span_of("train"), classes=classes)
 
 
 def class_lost(recipe: CheckedRecipe, name: str, before: Listing, after: Listing) -> Iterator[Problem]:
@@ -205,7 +205,7 @@ def class_lost(recipe: CheckedRecipe, name: str, before: Listing, after: Listing
     counts = zip(after.names, class_counts(before), class_counts(after), strict=True)
     lost = tuple(label for label, had, has in counts if had and not has)
     if lost:
-        yield ClassLost(span=recipe.block("data").place(name), set_name=name, classes=lost)
+        yield ClassLost(span=recipe.block("data").span_of(name), set_name=name, classes=lost)
 
 
 RULES: tuple[Callable[[CheckedRecipe, Plan, ClassFacts], Iterator[Problem]], ...] = (

@@ -189,7 +189,7 @@ class ClassEvaluator:
             raise ValueError("nothing to measure: no images")
         labels, answers = np.concatenate(self._labels), np.concatenate(self._answers)
         rows = _per_class(labels, answers, self._classes)
-        occurring = [rows[place] for place in np.union1d(labels, answers)]
+        occurring = [rows[index] for index in np.union1d(labels, answers)]
         pairs, counts = np.unique(np.stack((labels, answers), axis=1), axis=0, return_counts=True)
         values = {
             "loss": float(np.mean(np.concatenate(self._losses))),

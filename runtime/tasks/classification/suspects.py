@@ -34,7 +34,7 @@ _SHARE = 1 / 5  # of the probability that is usual in a class
 class Suspect:
     """A label that may be wrong: the image's position, the class that is likelier, and both probabilities."""
 
-    place: int
+    index: int
     likely: int
     probability: float
     own: float

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from recipe_lang.words import printable
 from runtime.data.targets import CLASS
 from runtime.tasks.classification.losses import LOSSES
 from runtime.tasks.classification.metrics import METRICS, ClassEvaluator, telling
@@ -14,12 +15,14 @@ from runtime.tasks.protocol import CardWords, Loss, Metric, loss_of
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
     from recipe_lang.check.checked import CheckedRecipe
     from recipe_lang.problem import Problem
     from runtime.data.listing import Listing
     from runtime.plan.types import Component, Plan, TargetFacts
     from runtime.tasks.classification.network import Prediction
+    from runtime.tasks.classification.suggestion import ClassSuggestion
     from runtime.tasks.classification.targets import ClassFacts
 
 
@@ -117,7 +120,7 @@ class Classification:
         from runtime.tasks.classification.suspects import suspects
 
         return [
-            (each.place, f"looks like {facts.names[each.likely]} ({each.probability:.0%}; as labelled {each.own:.0%})")
+            (each.index, f"looks like {facts.names[each.likely]} ({each.probability:.0%}; as labelled {each.own:.0%})")
             for each in suspects(rows, np.array(targets, np.int64), together, seed)
         ]
 
@@ -139,6 +142,11 @@ class Classification:
 
         return predictions(outputs, images, facts.names, top)
 
+    def draw(self, picture: Image.Image, prediction: Prediction) -> None:
+        from runtime.tasks.captions import caption
+
+        caption(picture, [f"{printable(name)} {share:.0%}" for name, share in prediction.classes])
+
     def unreadable(self, image: str, error: str) -> Prediction:
         from runtime.tasks.classification.network import Prediction
 
@@ -149,6 +157,11 @@ class Classification:
 
     def exported(self, symbol: Any, facts: TargetFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
         return symbol, {}
+
+    def suggest(self, train: Listing) -> ClassSuggestion:
+        from runtime.tasks.classification.suggestion import ClassSuggestion
+
+        return ClassSuggestion(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
         return CardWords(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from recipe_lang.words import counted
+from recipe_lang.words import counted, printable
 from runtime.data.targets import NUMBERS
 from runtime.tasks.protocol import CardWords, Loss, Metric, loss_of
 from runtime.tasks.regression.losses import LOSSES
@@ -15,12 +15,14 @@ from runtime.tasks.regression.metrics import METRICS, NumberEvaluator
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
     from recipe_lang.check.checked import CheckedRecipe
     from recipe_lang.problem import Problem
     from runtime.data.listing import Listing
     from runtime.plan.types import Component, Plan, TargetFacts
     from runtime.tasks.regression.network import Prediction
+    from runtime.tasks.regression.suggestion import NumberSuggestion
     from runtime.tasks.regression.targets import NumberFacts
 
 _ALL = "images"
@@ -100,7 +102,9 @@ class Regression:
         return tuple(METRICS)
 
     def advice(self, recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-        return iter(())
+        from runtime.tasks.regression.advice import mixed_scales
+
+        return mixed_scales(recipe, plan, _numbers(plan.data.target))
 
     def lost(self, recipe: CheckedRecipe, name: str, before: Listing, after: Listing) -> Iterator[Problem]:
         return iter(())
@@ -126,6 +130,11 @@ class Regression:
 
         return predictions(outputs, images, _numbers(facts))
 
+    def draw(self, picture: Image.Image, prediction: Prediction) -> None:
+        from runtime.tasks.captions import caption
+
+        caption(picture, [f"{printable(name)} {value:.4g}" for name, value in prediction.values])
+
     def unreadable(self, image: str, error: str) -> Prediction:
         from runtime.tasks.regression.network import Prediction
 
@@ -138,6 +147,11 @@ class Regression:
         from runtime.tasks.regression.network import exported
 
         return exported(symbol, _numbers(facts))
+
+    def suggest(self, train: Listing) -> NumberSuggestion:
+        from runtime.tasks.regression.suggestion import NumberSuggestion
+
+        return NumberSuggestion(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
         count = len(facts.names)

@@ -86,7 +86,7 @@ def _leaks(recipe: CheckedRecipe) -> Iterator[Problem]:
         source = data[name]
         same = next((other for other in others if data[other] == source), None)
         if same and source and source.family == "source":
-            yield SameImages(span=data.place(name), set_name=name, other=same, other_span=data.place(same))
+            yield SameImages(span=data.span_of(name), set_name=name, other=same, other_span=data.span_of(same))
 
 
 ClaimOnChosen = Kind(
@@ -121,8 +121,8 @@ def _claims(recipe: CheckedRecipe) -> Iterator[Problem]:
         if claim.metric.set != "valid" or claim.metric.name in tested:
             continue
         if chooser is not None:
-            place = chooser.place("stop" if chooser["monitor"] is None else "monitor")
-            yield ClaimOnChosen(span=claim.span, metric=str(claim.metric), title=chooser.title, choice_span=place)
+            span = chooser.span_of("stop" if chooser["monitor"] is None else "monitor")
+            yield ClaimOnChosen(span=claim.span, metric=str(claim.metric), title=chooser.title, choice_span=span)
         elif recipe.block("data")["test"] is not None and not tested:
             yield TestUnclaimed(span=claim.span, metric=str(claim.metric), name=claim.metric.name)
 

@@ -19,7 +19,7 @@ def is_pretrained(recipe: CheckedRecipe) -> bool:
     return source_of(recipe["base"]["weights"]).is_pretrained
 
 
-def argument_place(value: Value, name: str, otherwise: Span | None) -> Span | None:
+def argument_span(value: Value, name: str, otherwise: Span | None) -> Span | None:
     """Return where a call's argument stands, if inside the call: a parameter's value stands elsewhere."""
     whole, own = value.span, value.value.args[name].span
     if whole is None or own is None:

@@ -8,7 +8,7 @@ from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe
 from recipe_lang.problem import Kind, Problem
 from runtime.plan.stage_rules import RATE_RULES
 from runtime.training.optimizers import OPTIMIZERS
-from runtime.vocabulary.advice.facts import argument_place, is_pretrained, whole_base
+from runtime.vocabulary.advice.facts import argument_span, is_pretrained, whole_base
 
 _HARDLY = 1e-3
 _KERAS = "the Keras guide to transfer learning and fine-tuning"
@@ -52,11 +52,11 @@ def _high_rates(recipe: CheckedRecipe) -> Iterator[Problem]:
         is_abrupt = is_frozen and stage["schedule"]["warmup"].number == 0
         if call["lr"] * scales[part] < limit * (1 + (-1 if is_abrupt else 1) * 1e-9):
             continue
-        place = argument_place(stage.fields["optimizer"], "lr", stage.head_span)
+        span = argument_span(stage.fields["optimizer"], "lr", stage.head_span)
         rate = call["lr"] * scales[part]
         selector = _selector(list(scales), whole_base(recipe))
         yield LearningRateTooHigh(
-            span=place,
+            span=span,
             part=part,
             rate=rate,
             optimizer=call.name,
@@ -84,7 +84,7 @@ def _slow_heads(recipe: CheckedRecipe) -> Iterator[Problem]:
         scales = _scales(recipe, stage)
         part = max(scales, key=scales.__getitem__, default="head")
         if "head" in scales and scales["head"] < scales[part]:
-            yield HeadSlower(span=stage.place("lr_scale"), head=scales["head"], part=part, scale=scales[part])
+            yield HeadSlower(span=stage.span_of("lr_scale"), head=scales["head"], part=part, scale=scales[part])
 
 
 FreshHeadWithBase = Kind(
@@ -112,7 +112,7 @@ def _fresh_heads(recipe: CheckedRecipe) -> Iterator[Problem]:
     starts_slowly = stage["schedule"]["warmup"].number > 0 or max(base.values(), default=0) < scales["head"]
     if 2 * len(base) > len(whole_base(recipe)) and not starts_slowly:
         selector = _selector(list(base), whole_base(recipe))
-        yield FreshHeadWithBase(span=stage.place("train"), parts=len(base), selector=selector)
+        yield FreshHeadWithBase(span=stage.span_of("train"), parts=len(base), selector=selector)
 
 
 def _hardly_trains_message(p: Problem) -> str:
@@ -138,7 +138,7 @@ def _hardly_trained(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         slow = {part: scale for part, scale in _scales(recipe, stage).items() if scale < _HARDLY}
         if slow:
-            yield HardlyTrains(span=stage.place("lr_scale"), parts=tuple(slow), scale=max(slow.values()))
+            yield HardlyTrains(span=stage.span_of("lr_scale"), parts=tuple(slow), scale=max(slow.values()))
 
 
 def _scales(recipe: CheckedRecipe, stage: CheckedBlock) -> dict[str, float]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from recipe_lang.check.checked import CallValue, CheckedRecipe
 from recipe_lang.problem import Kind, Problem
 from runtime.training.optimizers import OPTIMIZERS
-from runtime.vocabulary.advice.facts import argument_place
+from runtime.vocabulary.advice.facts import argument_span
 from runtime.vocabulary.models import row_of
 
 _SMALLEST_BATCH = 16  # for norms: half a point is lost at 16, and more than one at 8
@@ -35,7 +35,9 @@ def _small_batches(recipe: CheckedRecipe) -> Iterator[Problem]:
         return
     for stage in recipe.all("stage"):
         if stage["norm"] == "train" and any(part != "head" for part in stage["train"].parts):
-            yield NormsOfSmallBatches(span=stage.place("train"), batch=data["batch"], batch_span=data.place("batch"))
+            yield NormsOfSmallBatches(
+                span=stage.span_of("train"), batch=data["batch"], batch_span=data.span_of("batch")
+            )
 
 
 DecayWithAdam = Kind(
@@ -54,8 +56,8 @@ def _decay(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
         name, decoupled = stage["optimizer"].name, OPTIMIZERS[stage["optimizer"].name].decoupled
         if decoupled and stage["optimizer"]["weight_decay"] > 0:
-            place = argument_place(stage.fields["optimizer"], "weight_decay", stage.head_span)
-            yield DecayWithAdam(span=place, optimizer=name, decoupled=decoupled)
+            span = argument_span(stage.fields["optimizer"], "weight_decay", stage.head_span)
+            yield DecayWithAdam(span=span, optimizer=name, decoupled=decoupled)
 
 
 StrongSmoothing = Kind(
@@ -75,7 +77,7 @@ def _smoothing(recipe: CheckedRecipe) -> Iterator[Problem]:
     for loss in (recipe.fields["loss"], *(stage.fields["loss"] for stage in recipe.all("stage"))):
         smoothing = loss.value.args.get("label_smoothing") if isinstance(loss.value, CallValue) else None
         if smoothing and smoothing.value > 0.3:
-            yield StrongSmoothing(span=argument_place(loss, "label_smoothing", None), share=smoothing.value)
+            yield StrongSmoothing(span=argument_span(loss, "label_smoothing", None), share=smoothing.value)
 
 
 StrongDropout = Kind(
@@ -95,7 +97,7 @@ StrongDropout = Kind(
 def _dropout(recipe: CheckedRecipe) -> Iterator[Problem]:
     for layer in recipe["head"]:
         if layer.value.name == "dropout" and layer.value["p"] > 0.7:
-            yield StrongDropout(span=argument_place(layer, "p", None), share=layer.value["p"])
+            yield StrongDropout(span=argument_span(layer, "p", None), share=layer.value["p"])
 
 
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (_small_batches, _decay, _smoothing, _dropout)

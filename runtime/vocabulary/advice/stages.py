@@ -12,7 +12,7 @@ from recipe_lang.syntax import nodes
 from runtime.plan.schedules import SCHEDULES
 from runtime.plan.stage_rules import STOP_RULES
 from runtime.tasks.catalog import task_of
-from runtime.vocabulary.advice.facts import argument_place, chooses
+from runtime.vocabulary.advice.facts import argument_span, chooses
 
 _LENGTHS = "docs/language.md: how lengths are counted"
 
@@ -36,9 +36,9 @@ def _warmups(recipe: CheckedRecipe) -> Iterator[Problem]:
         length: Quantity = stage["for"]
         warmup = stage["schedule"]["warmup"].within(length)
         if warmup.unit == length.unit and warmup.number > length.number / 2:
-            place = argument_place(stage.fields["schedule"], "warmup", stage.head_span)
+            span = argument_span(stage.fields["schedule"], "warmup", stage.head_span)
             yield LongWarmup(
-                span=place,
+                span=span,
                 warmup=str(stage["schedule"]["warmup"]),
                 length=str(length),
                 length_span=stage.fields["for"].span,
@@ -69,8 +69,8 @@ def _drops(recipe: CheckedRecipe) -> Iterator[Problem]:
             continue
         warmup = schedule["warmup"].within(length)
         if every.number + (warmup.number if warmup.unit == length.unit else 0) >= length.number:
-            place = argument_place(stage.fields["schedule"], period, stage.head_span)
-            yield NeverDrops(span=place, every=str(every), length=str(length), length_span=stage.fields["for"].span)
+            span = argument_span(stage.fields["schedule"], period, stage.head_span)
+            yield NeverDrops(span=span, every=str(every), length=str(length), length_span=stage.fields["for"].span)
 
 
 NeverStops = Kind(
@@ -94,9 +94,9 @@ def _patience(recipe: CheckedRecipe) -> Iterator[Problem]:
         name = STOP_RULES[stop.name].patience if stop else ""
         patience: Quantity | None = stop[name] if stop and name else None
         if patience and patience.unit == length.unit and patience.number >= length.number:
-            place = argument_place(stage.fields["stop"], name, stage.head_span)
+            span = argument_span(stage.fields["stop"], name, stage.head_span)
             yield NeverStops(
-                span=place, patience=str(patience), length=str(length), length_span=stage.fields["for"].span
+                span=span, patience=str(patience), length=str(length), length_span=stage.fields["for"].span
             )
 
 

@@ -77,7 +77,7 @@ class KeptRows:
         for key in keys:
             known = [key in self.ends.get(level.end, ()) for level in prefix.levels]
             if known and not known[-1]:
-                start = next((place for place in range(len(known) - 1, 0, -1) if known[place - 1]), 0)
+                start = next((index for index in range(len(known) - 1, 0, -1) if known[index - 1]), 0)
                 starts[start] += 1
                 for level in prefix.levels[start:]:
                     if level.table is not None:
@@ -154,4 +154,4 @@ def spread(samples: Sequence[Sample], count: int) -> Sequence[Sample]:
     """Return up to `count` samples from all over a sequence, in order."""
     if len(samples) <= count:
         return samples
-    return [samples[place * len(samples) // count] for place in range(count)]
+    return [samples[index * len(samples) // count] for index in range(count)]

@@ -101,7 +101,7 @@ def probe(prepared: Prepared, settings: RunSettings, spent_s: float = 0.0) -> Pr
     plan, context = prepared.plan, device_context(settings.device)
     samples, checking = _sound(prepared, settings.workers)
     began = time.monotonic()
-    with located(plan.base.place):
+    with located(plan.base.span):
         start_weights(prepared.model, plan.base, plan.seed, context)
     nd.waitall()
     starting = spent_s + checking + time.monotonic() - began

@@ -186,8 +186,8 @@ def check_data(
     same = same_images(hashes)
     near = _near(found, same)
     groups = _groups(seen, found, same, near, task)
-    for kind, place, note in _single([image.image for image in seen], found, size, reading):
-        groups[kind].append(Group((seen[place],), note))
+    for kind, index, note in _single([image.image for image in seen], found, size, reading):
+        groups[kind].append(Group((seen[index],), note))
     for kind, group in _undecided(seen, found, {step.name for step in prepare}):
         groups[kind].append(group)
     first = next(iter(listings.values()))
@@ -213,19 +213,19 @@ def check_data(
 
 def same_images(hashes: Sequence[bytes | None]) -> list[tuple[int, ...]]:
     """Return the positions that have the same content, in groups of two or more."""
-    places: dict[bytes, list[int]] = defaultdict(list)
-    for place, content in enumerate(hashes):
+    indices: dict[bytes, list[int]] = defaultdict(list)
+    for index, content in enumerate(hashes):
         if content is not None:
-            places[content].append(place)
-    return [tuple(group) for group in places.values() if len(group) > 1]
+            indices[content].append(index)
+    return [tuple(group) for group in indices.values() if len(group) > 1]
 
 
 def _near(found: Sequence[Thumbnail], same: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
     """Return the positions that are nearly the same, in groups; of copies one is compared, and all are in its group."""
-    copies = {places[0]: places for places in same}
-    behind = {place for places in copies.values() for place in places[1:]}
-    pairs = near_pairs([None if place in behind else look for place, look in enumerate(found)])
-    return [tuple(each for place in places for each in copies.get(place, (place,))) for places in _joined(pairs)]
+    copies = {indices[0]: indices for indices in same}
+    behind = {index for indices in copies.values() for index in indices[1:]}
+    pairs = near_pairs([None if index in behind else look for index, look in enumerate(found)])
+    return [tuple(each for index in indices for each in copies.get(index, (index,))) for indices in _joined(pairs)]
 
 
 def _groups(
@@ -236,12 +236,12 @@ def _groups(
     task: Task,
 ) -> dict[str, list[Group]]:
     groups: dict[str, list[Group]] = defaultdict(list)
-    for places in same:
-        if not found[places[0]].fault:
-            images = [seen[place] for place in places]
+    for indices in same:
+        if not found[indices[0]].fault:
+            images = [seen[index] for index in indices]
             groups[_kind_of_copies(images, task, nearly=False)].append(_ordered(images))
-    for places in near:
-        images = [seen[place] for place in places]
+    for indices in near:
+        images = [seen[index] for index in indices]
         kind = _kind_of_copies(images, task, nearly=True)
         groups[kind if kind == "labels" else f"near_{kind}"].append(_ordered(images))
     return groups
@@ -261,16 +261,16 @@ def _joined(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
     """Return the groups that pairs hang together in."""
     above: dict[int, int] = {}
 
-    def top(place: int) -> int:
-        while above.setdefault(place, place) != place:
-            above[place] = place = above[above[place]]
-        return place
+    def top(index: int) -> int:
+        while above.setdefault(index, index) != index:
+            above[index] = index = above[above[index]]
+        return index
 
     for one, other in pairs:
         above[top(other)] = top(one)
     groups: dict[int, list[int]] = defaultdict(list)
-    for place in sorted(above):
-        groups[top(place)].append(place)
+    for index in sorted(above):
+        groups[top(index)].append(index)
     return [tuple(group) for group in groups.values()]
 
 
@@ -278,8 +278,8 @@ def _single(
     images: Sequence[ImageRef], found: Sequence[Thumbnail], size: Size, reading: Reading
 ) -> Iterator[tuple[str, int, str]]:
     """Yield kind, position and note of what concerns an image alone."""
-    sound = [(place, look) for place, look in enumerate(found) if not look.fault]
-    yield from (("broken", place, look.fault) for place, look in enumerate(found) if look.fault)
+    sound = [(index, look) for index, look in enumerate(found) if not look.fault]
+    yield from (("broken", index, look.fault) for index, look in enumerate(found) if look.fault)
     if not sound:
         return
     ratios = np.log([look.size.width / look.size.height for _, look in sound])
@@ -287,19 +287,19 @@ def _single(
     modes = Counter(look.mode for _, look in sound)
     # Sets of small images, as digits, are enlarged as a whole: that is no finding about one of them.
     enlarged = np.median([min(look.size) for _, look in sound]) < min(size)
-    for (place, look), factor in zip(sound, usual, strict=True):
+    for (index, look), factor in zip(sound, usual, strict=True):
         if look.spread < FLAT:
-            yield "blank", place, f"standard deviation {look.spread:.1f}{_over_another(look, images[place], reading)}"
+            yield "blank", index, f"standard deviation {look.spread:.1f}{_over_another(look, images[index], reading)}"
         if factor > _LONG:
-            yield "shapes", place, str(look.size)
+            yield "shapes", index, str(look.size)
         if min(look.size) < min(size) and not enlarged:
-            yield "small", place, str(look.size)
+            yield "small", index, str(look.size)
         if modes[look.mode] <= _RARE * len(sound):
-            yield "modes", place, look.mode
+            yield "modes", index, look.mode
         if look.turned:
-            yield "turned", place, str(look.size)
+            yield "turned", index, str(look.size)
         if look.several:
-            yield "several", place, ""
+            yield "several", index, ""
 
 
 def _over_another(look: Thumbnail, image: ImageRef, reading: Reading) -> str:

@@ -37,20 +37,20 @@ _NEAREST = 16
 
 def near_pairs(found: Sequence[Thumbnail | None]) -> list[tuple[int, int]]:
     """Return the pairs of positions, the first the smaller, of looks that are nearly the same; None takes no part."""
-    places = [place for place, look in enumerate(found) if look and look.grey is not None and look.spread >= FLAT]
-    if len(places) < 2:
+    indices = [index for index, look in enumerate(found) if look and look.grey is not None and look.spread >= FLAT]
+    if len(indices) < 2:
         return []
-    grey = np.empty((len(places), SIDE * SIDE), np.float32)  # 4 kB an image: the largest thing here
-    for row, place in zip(grey, places, strict=True):
-        row[:] = _grey(found[place])
-    tints = np.stack([_tint(found[place]) for place in places])
+    grey = np.empty((len(indices), SIDE * SIDE), np.float32)  # 4 kB an image: the largest thing here
+    for row, index in zip(grey, indices, strict=True):
+        row[:] = _grey(found[index])
+    tints = np.stack([_tint(found[index]) for index in indices])
     total, kept = grey.sum(axis=0), set()
     for is_mirrored, close in zip((False, True), _close(grey), strict=True):
         if is_mirrored:
             total = (total + _mirrored(total)) / 2
         for part in np.array_split(close, len(close) // _CHUNK + 1):
             kept |= {tuple(pair) for pair in part[_same(part, grey, total, tints, is_mirrored)].tolist()}
-    return sorted((places[one], places[other]) for one, other in kept)
+    return sorted((indices[one], indices[other]) for one, other in kept)
 
 
 def _mirrored(grey: Floats) -> Floats:

@@ -35,16 +35,16 @@ def with_suspects(
     """Return the report with the labels that may be wrong, by the base's features of its images."""
     seen, samples = checked_images(prepared.listings, (), TASKS[prepared.plan.task])
     broken = {(group.images[0].set, group.images[0].id) for group in report.found.get("broken", ())}
-    sound = [place for place, image in enumerate(seen) if (image.set, image.id) not in broken]
-    position = {place: number for number, place in enumerate(sound)}
+    sound = [index for index, image in enumerate(seen) if (image.set, image.id) not in broken]
+    position = {index: number for number, index in enumerate(sound)}
     rows = _rows(prepared, broken, workers, cache, progress)
-    targets = [samples[place].target for place in sound]
-    together = [[position[place] for place in places if place in position] for places in report.together]
+    targets = [samples[index].target for index in sound]
+    together = [[position[index] for index in indices if index in position] for indices in report.together]
     progress("judging the labels", 0, len(sound))
     found = suspects(
-        rows, targets, [places for places in together if places], prepared.plan.seed, prepared.plan.data.target
+        rows, targets, [indices for indices in together if indices], prepared.plan.seed, prepared.plan.data.target
     )
-    groups = tuple(Group((report.seen[sound[place]],), note) for place, note in found)
+    groups = tuple(Group((report.seen[sound[index]],), note) for index, note in found)
     return replace(report, found={**report.found, "suspects": groups}) if groups else report
 
 

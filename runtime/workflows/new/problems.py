@@ -1,4 +1,4 @@
-"""What can keep `ftr new` from writing a recipe for a folder or a table of images (E530 to E535)."""
+"""What can keep `ftr new` from writing a recipe for a folder or a table of images (E530 to E535, E556)."""
 
 from __future__ import annotations
 
@@ -46,11 +46,23 @@ NoLabelColumn = Kind(
     reason="""A table of images has a column that names each image's class.
 
     Without a usual name, such as `label` or `class`, a column counts where it has at least two different values,
-    and each of them stands in two rows on average.""",
+    and each of them stands in two rows on average. For regression it is a column of numbers that does not number the
+    rows.""",
     fields="path columns",
-    optional={"hint": ""},
-    message="no column of `{path:printable}` looks like the images' classes",
-    help=lambda p: p.hint or f"{_columns(p)}; call the one with the classes `label`",
+    optional={"hint": "", "what": "the images' classes", "wanted": "call the one with the classes `label`"},
+    message="no column of `{path:printable}` looks like {what}",
+    help=lambda p: p.hint or f"{_columns(p)}; {p.wanted}",
+)
+
+OtherTask = Kind(
+    "E556",
+    "not for this task",
+    reason="""What is there has targets of another kind than the task takes.
+
+    Folders name classes, and numbers stand in a column of a table (CSV).""",
+    fields="path task other",
+    message="`{path:printable}` has nothing that `task = {task}` learns",
+    help="leave out `--task` for a recipe with `task = {other}`, or give a table (CSV) with a column for it",
 )
 
 RecipeExists = Kind(

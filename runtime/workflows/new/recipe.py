@@ -23,8 +23,8 @@ from recipe_lang.words import printable
 from runtime.data import splits
 from runtime.data.listing import Listing
 from runtime.models.packaged import PACKAGED
-from runtime.tasks.classification.targets import UNEQUAL, class_counts
-from runtime.tasks.classification.task import CLASSIFICATION
+from runtime.tasks.catalog import TASKS
+from runtime.tasks.protocol import Suggestion
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.new.problems import UnwritableName
 from runtime.workflows.new.scan import Survey
@@ -38,16 +38,11 @@ _USEFUL = 128  # px, below which images that are larger themselves lost (docs/ne
 _EPOCHS_LEFT = 5  # of the head, for which a larger size has to leave time
 _STEP = 32  # px; the base halves its input five times
 _VIEWS = 4  # fixed crops of an image: named and not written, since they cost up to 3 points (docs/new.md)
-_UNEQUAL = 1.5  # largest class to smallest, from which on accuracy hides the smaller one
 _LONG = 2.0  # longer side to shorter, from which on a square shows less than half
-_FEW = 10  # images of a class, below which it is named
-_FEW_DIGITS = 8  # classes, below which digits are codes or grades rather than pictures of digits
-_FEW_LETTERS = 5  # classes, below which letters are names unless the images are small and grey
 _ENOUGH_FOR_TEST = 300  # images; 15% of fewer would tell accuracies apart by chance
 _ENOUGH_TO_CHOOSE = (
     50  # validation images, below which chance chooses: with 35 to 40 the last epoch had 1 to 4% more right
 )
-_ENOUGH_TO_OPEN = 50  # images per class, from which on trained blocks gain more than they forget
 _ENOUGH_FOR_MORE = 1_000  # training images, from which on more than the last block changes
 _BIG_BATCH = 10_000  # images, from which on a batch has 64
 _MANY = 20_000  # images, from which on a tenth of them is a test set, and a first try wants fewer
@@ -72,6 +67,7 @@ class _Choices:
     """
 
     survey: Survey
+    suggestion: Suggestion
     sets: Mapping[str, Listing]
     shares: Mapping[str, float]
     size: int
@@ -82,16 +78,11 @@ class _Choices:
         return len(self.sets["train"].samples)
 
     @property
-    def metric(self) -> str:
-        return "balanced_accuracy" if _inequality(self.survey.train) >= _UNEQUAL else "accuracy"
-
-    @property
     def monitor(self) -> tuple[_Field, ...]:
         """The line that chooses an epoch, where enough images do."""
         if len(self.sets["valid"].samples) < _ENOUGH_TO_CHOOSE:
             return ()
-        reason = "The classes are imbalanced; here each has equal weight." if self.metric != "accuracy" else ""
-        return (_Field("monitor", f"valid.{self.metric}", reason),)
+        return (_Field("monitor", f"valid.{self.suggestion.metric}", self.suggestion.why_metric),)
 
     def epochs(self, stage: str) -> int:
         """Return how many epochs are about the same work for all data; small images cost less."""
@@ -114,7 +105,7 @@ def starter(survey: Survey, folder: Path, size: int | None = None) -> str:
         "",
         f"# ImageNet weights that come as a Python package, made for {_NATIVE}px: no download.",
         f'base = packaged("{_BASE}")',
-        "head = [dropout(0.2), dense(classes)]",
+        f"head = [dropout(0.2), dense({TASKS[survey.task].outputs})]",
         "",
         *_head_stage(choices),
         "",
@@ -126,10 +117,8 @@ def starter(survey: Survey, folder: Path, size: int | None = None) -> str:
 
 
 def summary(survey: Survey) -> str:
-    """Say in a line how many images and classes there are, and how unequal these are."""
-    train = survey.train
-    times = f"the largest {_inequality(train):.1f} times the smallest"
-    return f"{len(train.samples):,} images, {len(train.names):,} classes, {times}"
+    """Say in a line how many images there are, and what their targets are like."""
+    return f"{len(survey.train.samples):,} images, {TASKS[survey.task].suggest(survey.train).summary}"
 
 
 def file_stem(name: str) -> str:
@@ -139,17 +128,18 @@ def file_stem(name: str) -> str:
 
 
 def _choose(survey: Survey, size: int | None) -> _Choices:
-    train = survey.train
-    shares = _shares(survey)
+    train, task = survey.train, TASKS[survey.task]
+    suggestion = task.suggest(train)
+    shares = _shares(survey, suggestion)
     sets = {name: found.listing for name, found in survey.sets.items()} | splits.holdouts(
-        train, shares, _SEED, CLASSIFICATION.strata(train)
+        train, shares, _SEED, task.strata(train)
     )
     training = len(sets["train"].samples)
     batch = _batch(training)
-    problems = [*CLASSIFICATION.problems(sets), *splits.too_small(sets, batch)]
+    problems = [*task.problems(sets), *splits.too_small(sets, batch)]
     if problems:
         raise RecipeError(problems)
-    return _Choices(survey, sets, shares, size or _size(_middle_side(survey), training), batch)
+    return _Choices(survey, suggestion, sets, shares, size or _size(_middle_side(survey), training), batch)
 
 
 def _size(own: int, training: int) -> int:
@@ -159,10 +149,10 @@ def _size(own: int, training: int) -> int:
     return int(max(least, min(_NATIVE, affordable)) // _STEP * _STEP)
 
 
-def _shares(survey: Survey) -> dict[str, float]:
+def _shares(survey: Survey, suggestion: Suggestion) -> dict[str, float]:
     """Return what is held out of `train`: a validation set where there is none, a test set where images allow it."""
-    count, smallest = len(survey.train.samples), min(class_counts(survey.train))
-    tests = "test" in survey.sets or (count >= _ENOUGH_FOR_TEST and smallest >= _FEW)
+    count = len(survey.train.samples)
+    tests = "test" in survey.sets or (count >= _ENOUGH_FOR_TEST and suggestion.can_be_tested)
     share = 0.1 if count >= _MANY else 0.15 if tests else 0.2
     return {name: share for name in ("valid", "test")[: 1 + tests] if name not in survey.sets}
 
@@ -185,10 +175,6 @@ def _middle_side(survey: Survey) -> int:
     return sides[len(sides) // 2]
 
 
-def _inequality(listing: Listing) -> float:
-    return max(class_counts(listing)) / max(1, min(class_counts(listing)))
-
-
 def _head(survey: Survey) -> Iterator[str]:
     yield "# A starting point for the images that were found: change what you know better."
     for note in survey.notes:
@@ -196,15 +182,20 @@ def _head(survey: Survey) -> Iterator[str]:
     yield "ftr 1"
     yield ""
     yield f"name = {_string(file_stem(survey.name))}"
+    if survey.task != next(iter(TASKS)):
+        yield f"task = {survey.task}"
     yield f"seed = {_SEED}"
     yield ""
 
 
 def _data(choices: _Choices, folder: Path) -> Iterator[str]:
     survey = choices.survey
-    source, (suppression, why) = _source(survey.sets["train"], folder), _suppression(choices)
+    source = _source(survey.sets["train"], folder)
+    suppression, why = ("", "") if choices.monitor else choices.suggestion.unmonitored(choices.sets["train"])
     fields = [
-        _Field("train", f"{source}{suppression}", f"{summary(survey)}{_classes(survey.train)}{' ' * bool(why)}{why}"),
+        _Field(
+            "train", f"{source}{suppression}", f"{summary(survey)}{choices.suggestion.detail}{' ' * bool(why)}{why}"
+        ),
         *_evaluation(choices, folder),
         _Field("size", f"{choices.size}px", _why_size(survey, choices.size)),
         *_reading(survey),
@@ -219,13 +210,6 @@ def _data(choices: _Choices, folder: Path) -> Iterator[str]:
     yield from _block("data", fields)
 
 
-def _suppression(choices: _Choices) -> tuple[str, str]:
-    """Return the comment on classes that no monitor looks at alike, and why it stands there; empty where one does."""
-    if choices.monitor or _inequality(choices.sets["train"]) <= UNEQUAL:
-        return "", ""
-    return "  # allow: W740", "Very imbalanced: claim the metric at the end, and this comment can go."
-
-
 def _evaluation(choices: _Choices, folder: Path) -> Iterator[_Field]:
     """Yield the lines of the sets that do not train."""
     sets = choices.sets
@@ -236,24 +220,12 @@ def _evaluation(choices: _Choices, folder: Path) -> Iterator[_Field]:
         if share is None:
             value = _source(choices.survey.sets[name], folder)
         else:
-            value, reason = f"holdout({share:.0%})", f"{reason}, stratified by class"
+            value, reason = f"holdout({share:.0%})", f"{reason}, {choices.suggestion.held}"
         if name == "valid" and not choices.monitor:
             reason += ": too few to choose an epoch by, so stages keep their last"
         elif name == "valid" and "test" not in sets:
             reason += ". They choose the epoch, so they flatter it"
         yield _Field(name, value, f"{reason}.")
-
-
-def _classes(listing: Listing) -> str:
-    """Return the classes by size, the middle ones left out, and those with few images."""
-    counts = sorted(zip(class_counts(listing), listing.names, strict=True), key=lambda pair: (-pair[0], pair[1]))
-    shown = [f"{name[:40]} {count:,}" for count, name in counts]
-    if len(shown) > 6:
-        shown[3:-2] = ["…"]
-    few = sum(count < _FEW for count, _ in counts)
-    have, them = ("has", "it") if few == 1 else ("have", "them")
-    named = f" {few} of the classes {have} fewer than {_FEW} images, too few to judge {them} by." if few else ""
-    return f" ({', '.join(shown)}).{named}"
 
 
 def _why_size(survey: Survey, size: int) -> str:
@@ -288,37 +260,19 @@ def _reading(survey: Survey) -> Iterator[_Field]:
         yield _Field("prepare", f"[{', '.join(steps)}]", " ".join(reasons))
 
 
-_CHARACTER = re.compile(r"[^\W_]|zero|one|two|three|four|five|six|seven|eight|nine", re.IGNORECASE)
-_SIDED = re.compile(r"(?<![a-z])(left|right|(counter|anti)?clockwise)(?![a-z])", re.IGNORECASE)
-
-
 def _augment(choices: _Choices) -> _Field:
     survey = choices.survey
     is_tiny = _usual_side(survey) < _SMALLEST
-    crops = not (is_tiny or survey.sampled.grey)
-    steps = ["random_resized_crop(scale = 0.5 .. 1.0)"] if crops else []
-    if _are_characters(survey.train.names, surely=is_tiny and survey.sampled.grey):
-        reason = "Not mirrored: the classes look like characters."
-    elif any(map(_SIDED.search, survey.train.names)):
-        reason = "Not mirrored: a class is called left or right."
-    elif crops:
-        steps.append("flip(horizontal)")
-        reason = "Photos: a part of one, mirrored or not, shows the same. Leave out what changes the class."
-    else:
-        steps.append("flip(horizontal)")
-        reason = f"{'Small' if is_tiny else 'Grey'} images: mirrored only, a crop might cut off what decides."
+    uncropped = choices.suggestion.uncropped
+    if is_tiny or survey.sampled.grey:
+        uncropped = f"{'Small' if is_tiny else 'Grey'} images: mirrored only, a crop might cut off what decides."
+    crops, sided = not uncropped, choices.suggestion.sided(is_tiny and survey.sampled.grey)
+    steps = ["random_resized_crop(scale = 0.5 .. 1.0)"] * crops + ["flip(horizontal)"] * (not sided)
+    reason = "Photos: a part of one, mirrored or not, shows the same. Leave out what changes the class."
+    reason = f"Not mirrored: {sided}." if sided else uncropped or reason
     if crops and choices.epochs("top") > _VIEWS:
         reason += f" `views = {_VIEWS}` takes about half the time, and cost 0 to 3 points of accuracy."
     return _Field("augment", f"[{', '.join(steps)}]" if steps else "none", reason)
-
-
-def _are_characters(classes: Sequence[str], surely: bool) -> bool:
-    """Whether images show characters: `a` and `b` are only where they are `surely` drawn, or one of several letters."""
-    if all(name.isdigit() for name in classes) and len(classes) < _FEW_DIGITS:
-        return False
-    return all(map(_CHARACTER.fullmatch, classes)) and (
-        surely or len(classes) >= _FEW_LETTERS or all(len(name) > 1 for name in classes)
-    )
 
 
 def _head_stage(choices: _Choices) -> Iterator[str]:
@@ -337,14 +291,11 @@ def _head_stage(choices: _Choices) -> Iterator[str]:
 
 
 def _top_stage(choices: _Choices) -> Iterator[str]:
-    train = choices.survey.train
-    each = len(train.samples) // len(train.names)
-    if each < _ENOUGH_TO_OPEN:
-        smallest = min(class_counts(train))
-        seen = f"{each} images a class" if smallest == each else f"{each} images a class, {smallest} in the smallest,"
-        yield from _comment(f"The base stays as it is: {seen} are too few to train more of it.")
+    suggestion = choices.suggestion
+    if suggestion.too_few:
+        yield from _comment(f"The base stays as it is: {suggestion.too_few} are too few to train more of it.")
         return
-    yield from _comment(f"Then the top of the base at a lower learning rate: {each:,} images a class suffice for that.")
+    yield from _comment(f"Then the top of the base at a lower learning rate: {suggestion.enough} for that.")
     block = "block6" if choices.training >= _ENOUGH_FOR_MORE else "block7"
     fields = (
         _Field("train", f"base.{block} .. head"),
@@ -360,8 +311,10 @@ def _top_stage(choices: _Choices) -> Iterator[str]:
 
 def _claim(choices: _Choices) -> Iterator[str]:
     name = "test" if "test" in choices.sets else "valid"
-    yield "# After the first run, claim a little less than it reached; later runs are tested against it:"
-    yield f"# expect {{ {name}.{choices.metric} >= … }}"
+    metric = choices.suggestion.metric
+    less, sign = ("less", ">=") if TASKS[choices.survey.task].metrics[metric].higher_is_better else ("more", "<=")
+    yield f"# After the first run, claim a little {less} than it reached; later runs are tested against it:"
+    yield f"# expect {{ {name}.{metric} {sign} … }}"
 
 
 def _block(header: str, fields: Sequence[_Field]) -> Iterator[str]:

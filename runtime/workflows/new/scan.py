@@ -22,19 +22,19 @@ from runtime.data.problems import quoted
 from runtime.data.similar_labels import alike, meant
 from runtime.data.sources import files as sources
 from runtime.data.sources import packaged as packaged_sets
-from runtime.data.sources import tables
 from runtime.data.sources.files import TABLE_ENDINGS, folders_in, innermost, is_folder, passed_over
 from runtime.data.sources.set_names import ROLES, classes_within, folders_within, role_of, sets_among, sets_within
 from runtime.data.sources.skipped import ending_of, passed_line
 from runtime.data.tally import Tally
+from runtime.data.targets import CLASS, NUMBERS
 from runtime.plan.size import Size
 from runtime.system.prefetch import in_order
-from runtime.tasks.classification.targets import align
+from runtime.tasks.catalog import TASKS
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.data_check.near_duplicates import FLAT
 from runtime.workflows.data_check.thumbnails import thumbnail_of
-from runtime.workflows.new.problems import NoReadableImage, NothingThere
-from runtime.workflows.new.tables import Found, survey_table
+from runtime.workflows.new.problems import NoReadableImage, NothingThere, OtherTask
+from runtime.workflows.new.tables import Found, listing_of, survey_table
 
 SAMPLE = 200  # images that are opened
 
@@ -72,7 +72,7 @@ class Sampled:
 class Survey:
     """What is there: a name for it, the sources of `train` and maybe `valid` and `test`, their images.
 
-    All listings have the classes of `train`. `notes` are sentences about what was guessed or left out.
+    All listings have the targets of `train`. `notes` are sentences about what was guessed or left out.
     """
 
     name: str
@@ -81,11 +81,17 @@ class Survey:
     notes: tuple[str, ...] = ()
 
     @property
+    def task(self) -> str:
+        """The task that learns the targets."""
+        return self.sets["train"].task
+
+    @property
     def train(self) -> Listing:
         """The images to train on, before anything is held out."""
         return self.sets["train"].listing
 
 
+_CLASSES = next(name for name, task in TASKS.items() if task.target == CLASS)  # what folders are for
 _PACKAGED: Mapping[str, Mapping[str, tuple[str, Callable[[], Listing]]]] = {
     "digits": {"train": ("digits", packaged_sets.digits)},
     "solar_cells": {"train": ("solar_cells", packaged_sets.solar_cells)},
@@ -94,11 +100,16 @@ _PACKAGED: Mapping[str, Mapping[str, tuple[str, Callable[[], Listing]]]] = {
         "test": ("fashion_mnist(test)", lambda: packaged_sets.fashion_mnist(part="test")),
     },
 }
+_OF_NUMBERS: Mapping[str, tuple[str, Callable[[], Listing]]] = {
+    "solar_cells": ("solar_cells(probability)", lambda: packaged_sets.solar_cells("probability"))
+}
 _PLAIN_NAMES = {*ROLES, "images", "labels", "annotations", "meta", "metadata", "index", "data", "dataset"}
 
 
-def survey(place: str) -> Survey:
+def survey(place: str, task: str = "") -> Survey:
     """Look at a folder, a table, or a packaged set by its name; a path that exists goes before a name.
+
+    `task` is the one that is asked for; where it is empty, what is there decides.
 
     Raises:
         RecipeError: nothing is there, it is not laid out as any source wants it, or no image can be read.
@@ -107,17 +118,26 @@ def survey(place: str) -> Survey:
     if not os.path.exists(place):
         if place not in _PACKAGED:
             raise RecipeError(NothingThere(path=place, sets=tuple(_PACKAGED), nearest=_nearest(place, path)))
-        found = {role: Found(call, {}, load()) for role, (call, load) in _PACKAGED[place].items()}
+        found = _packaged(place, task)
         return Survey(place, found, _sampled(place, found), (VOCABULARY.families["source"].entries[place].doc,))
     try:
         root = innermost(path) if path.is_dir() else path
-        found, notes = _in_folder(root) if root.is_dir() else _in_tables(root)
+        found, notes = _in_folder(root, task) if root.is_dir() else _in_tables(root, task=task)
         notes += _hidden(root)
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise RecipeError(problems.UnreadableData(path=str(fault.filename or path), reason=reason)) from fault
     sampled = _sampled(place, found)
     return Survey(_name(path), found, sampled, (*notes, *_said(found, sampled)))
+
+
+def _packaged(place: str, task: str) -> dict[str, Found]:
+    sets = _PACKAGED[place]
+    if task and TASKS[task].target == NUMBERS:
+        if place not in _OF_NUMBERS:
+            raise RecipeError(OtherTask(path=place, task=task, other=_CLASSES))
+        sets = {"train": _OF_NUMBERS[place]}
+    return {role: Found(call, {}, load(), task or _CLASSES) for role, (call, load) in sets.items()}
 
 
 def _said(found: Mapping[str, Found], sampled: Sampled) -> Iterator[str]:
@@ -151,9 +171,10 @@ def _name(path: Path) -> str:
     return path.parent.name if name.lower() in _PLAIN_NAMES and path.parent.name else name
 
 
-def _in_folder(root: Path) -> tuple[dict[str, Found], list[str]]:
+def _in_folder(root: Path, task: str) -> tuple[dict[str, Found], list[str]]:
     folders, loose, tables = _contents(root)
-    roles = _roles(root, folders)
+    has_classes = not task or TASKS[task].target == CLASS
+    roles = _roles(root, folders) if has_classes else {}
     if roles:
         found, told = _sets(root, roles)
         others = ", ".join(quoted(name) for name in folders if name not in roles.values())
@@ -161,21 +182,35 @@ def _in_folder(root: Path) -> tuple[dict[str, Found], list[str]]:
         return found, told + [f"Not used, since they are in no set: {counted(loose, 'image')}."] * bool(loose)
     notes: list[str] = []
     failed: RecipeError | None = None
+    of_numbers: tuple[dict[str, Found], list[str]] | None = None
     if loose and not folders and not tables:  # the table may lie beside the folder
-        tables = [path for path in _contents(root.parent)[2] if _is_about(path, root)]
+        tables = [path for path in _contents(root.parent)[2] if _is_about(path, root, task)]
     for table in sorted(tables, key=lambda path: (role_of(path.stem) != "train", path)):
         try:
-            found, told = _in_tables(table, root)
+            found, told = _in_tables(table, root, task=task)
         except RecipeError as error:
             failed = failed or error
             notes.append(_unused(table, error))
         else:
-            if not _names_are_folders(found["train"].listing):
+            if TASKS[found["train"].task].target == NUMBERS:
+                of_numbers = of_numbers or (found, told)
+            elif not _names_are_folders(found["train"].listing):
                 return found, told
+    if not has_classes and not of_numbers:
+        raise failed or RecipeError(OtherTask(path=str(root), task=task, other=_CLASSES))
+    if of_numbers and not (has_classes and folders):
+        return of_numbers
     try:
-        return {"train": Found("folder", {"path": root}, sources.folder(root))}, notes
+        found = {"train": Found("folder", {"path": root}, sources.folder(root), _CLASSES)}
     except RecipeError as error:
+        if of_numbers:
+            return of_numbers
         raise failed or error from None
+    if of_numbers:
+        args = of_numbers[0]["train"].args
+        named = f"column {quoted(str(args['target']))} of {quoted(Path(args['file']).name)}"
+        notes.append(f"The classes are the folders; {named} holds numbers: `ftr new … --task regression` learns them.")
+    return found, notes
 
 
 def _contents(root: Path) -> tuple[list[str], int, list[Path]]:
@@ -211,7 +246,7 @@ def _roles(root: Path, folders: Sequence[str]) -> dict[str, str]:
 def _sets(root: Path, roles: Mapping[str, str]) -> tuple[dict[str, Found], list[str]]:
     place = innermost(root / roles["train"])
     train = sources.folder(place)
-    found = {"train": Found("folder", {"path": place}, train)}
+    found = {"train": Found("folder", {"path": place}, train, _CLASSES)}
     notes = []
     for role in ("valid", "test"):
         if role not in roles:
@@ -225,15 +260,15 @@ def _sets(root: Path, roles: Mapping[str, str]) -> tuple[dict[str, Found], list[
         if listing.samples and not set(listing.names) & set(train.names):
             notes.append(f"Folder {quoted(roles[role])} is not used: it has none of the classes.")
         elif listing.samples:
-            found[role] = Found("folder", {"path": path}, align(listing, train.names, role))
+            found[role] = Found("folder", {"path": path}, TASKS[_CLASSES].align(listing, train.names, role), _CLASSES)
         else:
             notes.append(f"Folder {quoted(roles[role])} is not used: it has no images.")
     return found, notes
 
 
-def _in_tables(path: Path, *roots: Path) -> tuple[dict[str, Found], list[str]]:
+def _in_tables(path: Path, *roots: Path, task: str) -> tuple[dict[str, Found], list[str]]:
     """Return the sources of a table, and of the tables of the other sets beside a table that is called `train`."""
-    train, told = survey_table(path, roots)
+    train, told = survey_table(path, roots, task)
     found, notes = {"train": train}, list(told)
     if role_of(path.stem) != "train":
         return found, notes
@@ -241,15 +276,14 @@ def _in_tables(path: Path, *roots: Path) -> tuple[dict[str, Found], list[str]]:
         role = role_of(other.stem)
         if role is None or role in found:
             continue
-        columns = str(train.args["image"]), str(train.args["label"])
-        root = train.args.get("root")
+        args = {**train.args, "file": other}
         try:
-            listing = tables.csv_classes(other, *columns, Path(root) if root else None, training=False)
+            listing = listing_of(args, training=False)
         except RecipeError as error:  # a test table without labels is common
             notes.append(_unused(other, error))
             continue
-        args = {**train.args, "file": other}
-        found[role] = Found("csv", args, align(listing, train.listing.names, role))
+        aligned = TASKS[train.task].align(listing, train.listing.names, role)
+        found[role] = Found("csv", args, aligned, train.task)
     return found, notes
 
 
@@ -258,9 +292,9 @@ def _unused(table: Path, error: RecipeError) -> str:
     return f"{quoted(table.name)} is not used: {reason}."
 
 
-def _is_about(table: Path, root: Path) -> bool:
+def _is_about(table: Path, root: Path, task: str) -> bool:
     try:
-        found, _ = survey_table(table, (root,))
+        found, _ = survey_table(table, (root,), task)
     except RecipeError:
         return False
     return all(isinstance(each.image, Path) and each.image.is_relative_to(root) for each in found.listing.samples)

@@ -1,4 +1,4 @@
-"""Which columns of a table name images and their classes: `survey_table(path)`.
+"""Which columns of a table name images and their targets: `survey_table(path)`.
 
 In goes a CSV file; out comes the source that a recipe would name, with its images listed, and what was guessed.
 """
@@ -6,18 +6,22 @@ In goes a CSV file; out comes the source that a recipe would name, with its imag
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recipe_lang.problem import RecipeError
 from runtime.data.formats import IMAGE_ENDINGS
 from runtime.data.listing import Listing
 from runtime.data.problems import quoted
+from runtime.data.sources.catalog import SOURCES
 from runtime.data.sources.files import folders_in
 from runtime.data.sources.set_names import ROLES
 from runtime.data.sources.skipped import ending_of
-from runtime.data.sources.tables import Table, csv_classes, is_number, read_table
+from runtime.data.sources.tables import Table, is_number, read_table
+from runtime.data.targets import CLASS, NUMBERS
+from runtime.tasks.catalog import TASKS
 from runtime.workflows.new.problems import NoImageColumn, NoLabelColumn
 
 _LABELS = frozenset(
@@ -26,35 +30,47 @@ _LABELS = frozenset(
         *("category_name", "target", "y", "species", "breed", "diagnosis", "dx", "kind", "type"),
     )
 )
+_MEASURES = ("target", "value", "score", "probability", "rating", "age", "weight", "y")
+_COUNTS = frozenset(("id", "index", "no", "nr", "number", "row", "unnamed:_0"))
 _PROBED = 20  # rows that tell whether a column names images
-_MANY_NUMBERS = 10  # different ones, below which they may as well be classes
+_MANY_NUMBERS = 10  # different ones, below which they are classes unless regression is asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A source as a recipe writes it: its call and arguments, the first without its name; and its images."""
+    """A source as a recipe writes it: its call and arguments, the first without its name; its images; and its task."""
 
     call: str
     args: dict[str, Path | str]
     listing: Listing
+    task: str
 
 
-def survey_table(path: Path, roots: Sequence[Path] = ()) -> tuple[Found, tuple[str, ...]]:
+def survey_table(path: Path, roots: Sequence[Path] = (), task: str = "") -> tuple[Found, tuple[str, ...]]:
     """Find the columns and the folder of a table's images; return the source, and notes on what was guessed.
 
-    `roots` are further folders that the images' paths may start from, besides the table's own and those in it.
+    `roots` are further folders that the images' paths may start from, besides the table's own and those in it. `task`
+    is the one that is asked for; where it is empty, the columns decide.
 
     Raises:
         RecipeError: the table cannot be read or used, or its columns cannot be told.
     """
     table = read_table(path)
     image, root = _image_column(table, (path.parent, *roots, *_folders(path.parent)))
-    label, others = _label_column(table, image)
-    args: dict[str, Path | str] = {"file": path, "image": table.columns[image], "label": table.columns[label]}
+    columns = _Columns(table, image)
+    kind = TASKS[task].target if task else columns.likely
+    target, others = columns.chosen(kind)
+    argument = {CLASS: "label", NUMBERS: "target"}[kind]
+    args: dict[str, Path | str] = {"file": path, "image": table.columns[image], argument: table.columns[target]}
     if root != path.parent:
         args["root"] = root
-    listing = csv_classes(path, table.columns[image], table.columns[label], root)
-    return Found("csv", args, listing), tuple(_notes(table, label, others))
+    found = Found("csv", args, listing_of(args), next(name for name, each in TASKS.items() if each.target == kind))
+    return found, tuple(_notes(columns, kind, target, others))
+
+
+def listing_of(args: Mapping[str, Path | str], training: bool = True) -> Listing:
+    """List the images of a table by the arguments that a recipe writes."""
+    return SOURCES["csv"].load({"label": None, "target": None, "root": None, **args}, training)
 
 
 def _folders(place: Path) -> list[Path]:
@@ -105,64 +121,127 @@ def _hint(table: Table, roots: Sequence[Path], probed: dict[int, list[str]]) -> 
     return ""
 
 
-def _label_column(table: Table, image: int) -> tuple[int, list[int]]:
-    """Return the column of the classes, and others that might be meant."""
+class _Columns:
+    """The columns of a table beside that of the images, by what they can hold."""
 
-    def rank(column: int) -> tuple[bool, bool, int]:
-        values = set(table.cells(column))
-        return not is_known(column), all(value.isdigit() for value in values), len(values)
+    def __init__(self, table: Table, image: int) -> None:
+        self.table, self.image = table, image
+        self.others = [column for column in range(len(table.columns)) if column != image and table.columns[column]]
+        self.numbers = sorted(filter(self._holds_numbers, self.others), key=self._measures)
+        self.classes = sorted(filter(self._holds_classes, self.others), key=self._class_rank)
 
-    def is_known(column: int) -> bool:
-        return table.columns[column].lower().replace(" ", "_") in _LABELS
+    @property
+    def likely(self) -> str:
+        """The kind of targets that the table has, if it has any: classes where both are there."""
+        return NUMBERS if self.numbers and not self.classes and not self._one_hot() else CLASS
 
-    def can_be(column: int) -> bool:
-        values = set(table.cells(column))
-        return 2 <= len(values) <= max(2, len(table.rows) // 2) and not _is_split(values)
+    def chosen(self, kind: str) -> tuple[int, list[int]]:
+        """Return the column of the targets, and others that might be meant.
 
-    others = [column for column in range(len(table.columns)) if column != image and table.columns[column]]
-    flags = [] if any(map(is_known, others)) else _one_hot(table, others)
-    if flags:
-        names = ", ".join(quoted(table.columns[column]) for column in flags[:5])
-        more = f" and {len(flags) - 5} more" if len(flags) > 5 else ""
-        hint = f"each row has a single 1 in {names}{more}: put a column `label` with the class's name in their place"
-        raise RecipeError(NoLabelColumn(path=str(table.path), columns=table.columns, hint=hint))
-    candidates = sorted(filter(can_be, others), key=rank) or sorted(filter(is_known, others))
-    if not candidates:
-        numbers = next((table.columns[column] for column in others if _is_numbers(table.cells(column))), "")
-        hint = ""
-        if numbers:
-            source = f'csv("{table.path.name}", image = "{table.columns[image]}", target = "{numbers}")'
-            hint = f"{quoted(numbers)} holds numbers, which `task = regression` learns: `train = {source}`"
-        raise RecipeError(NoLabelColumn(path=str(table.path), columns=table.columns, hint=hint))
-    return candidates[0], candidates[1:]
+        Raises:
+            RecipeError: there is none.
+        """
+        return self._number_column() if kind == NUMBERS else self._class_column()
 
+    def _number_column(self) -> tuple[int, list[int]]:
+        few = [
+            column
+            for column in self.others
+            if column not in self.numbers and all(map(is_number, self._values(column))) and not self._counts(column)
+        ]
+        candidates = self.numbers or sorted(few, key=self._measures)
+        if not candidates:
+            raise self._none(what="the images' numbers", wanted="one must hold a number in each row")
+        return candidates[0], candidates[1:]
 
-def _one_hot(table: Table, columns: Sequence[int]) -> list[int]:
-    """Return the columns of 0 and 1 that are one for each class, of which each row has one; empty where none are."""
-    flags = [column for column in columns if set(table.cells(column)) == {"0", "1"}]
-    rows = zip(*map(table.cells, flags), strict=True)
-    return flags if len(flags) > 1 and all(row.count("1") == 1 for row in rows) else []
+    def _class_column(self) -> tuple[int, list[int]]:
+        flags = [] if any(map(self._is_called_label, self.others)) else self._one_hot()
+        if flags:
+            names = ", ".join(self.name(column) for column in flags[:5])
+            more = f" and {len(flags) - 5} more" if len(flags) > 5 else ""
+            put = "put a column `label` with the class's name in their place"
+            raise self._none(hint=f"each row has a single 1 in {names}{more}: {put}")
+        called = filter(self._is_called_label, self.others)
+        candidates = self.classes or sorted(called) or list(filter(self.repeats, self.numbers))
+        if not candidates:
+            hint = (
+                f"{self.name(self.numbers[0])} holds numbers: `--task regression` learns them" if self.numbers else ""
+            )
+            raise self._none(hint=hint)
+        return candidates[0], candidates[1:]
 
+    def _none(self, **fields: Any) -> RecipeError:
+        return RecipeError(NoLabelColumn(path=str(self.table.path), columns=self.table.columns, **fields))
 
-def _is_numbers(cells: Sequence[str]) -> bool:
-    """Whether a column holds numbers that are no codes of classes, and count no rows."""
-    values = set(cells)
-    return (
-        len(values) >= _MANY_NUMBERS
-        and all(map(is_number, values))
-        and (len(values) < len(cells) or any(not value.isdigit() for value in values))
-    )
+    def name(self, column: int) -> str:
+        """Return a column's name, as it is shown."""
+        return quoted(self.table.columns[column])
+
+    def _values(self, column: int) -> set[str]:
+        return set(self.table.cells(column))
+
+    def _called(self, column: int) -> str:
+        return self.table.columns[column].lower().replace(" ", "_")
+
+    def _is_called_label(self, column: int) -> bool:
+        return self._called(column) in _LABELS
+
+    def _holds_classes(self, column: int) -> bool:
+        values = self._values(column)
+        measured = column in self.numbers and any(not float(value).is_integer() for value in values)
+        return self.repeats(column) and not _is_split(values) and not measured
+
+    def repeats(self, column: int) -> bool:
+        """Whether each value stands in two rows on average."""
+        return 2 <= len(self._values(column)) <= max(2, len(self.table.rows) // 2)
+
+    def _class_rank(self, column: int) -> tuple[bool, bool, int]:
+        values = self._values(column)
+        return not self._is_called_label(column), all(value.isdigit() for value in values), len(values)
+
+    def _holds_numbers(self, column: int) -> bool:
+        """Whether a column holds numbers, rather than codes of classes, and counts no rows."""
+        values = self._values(column)
+        return len(values) >= _MANY_NUMBERS and all(map(is_number, values)) and not self._counts(column)
+
+    def _measures(self, column: int) -> int:
+        """Rank a column of numbers: what is called a target goes first."""
+        called = self._called(column)
+        return _MEASURES.index(called) if called in _MEASURES else len(_MEASURES)
+
+    def _counts(self, column: int) -> bool:
+        """Whether a column numbers the rows."""
+        called, cells = self._called(column), self.table.cells(column)
+        if len(set(cells)) < len(cells) or not all(map(str.isdecimal, cells)):
+            return False
+        if called in _COUNTS or called.endswith("_id"):
+            return True
+        numbers = sorted(map(int, cells))
+        return numbers[-1] - numbers[0] == len(numbers) - 1
+
+    def _one_hot(self) -> list[int]:
+        """Return the columns of 0 and 1 that are one for each class, of which each row has one; empty if none are."""
+        flags = [column for column in self.others if self._values(column) == {"0", "1"}]
+        rows = zip(*map(self.table.cells, flags), strict=True)
+        return flags if len(flags) > 1 and all(row.count("1") == 1 for row in rows) else []
 
 
 def _is_split(values: set[str]) -> bool:
     return {value.lower() for value in values} <= set(ROLES)
 
 
-def _notes(table: Table, label: int, others: Sequence[int]) -> Iterator[str]:
+def _notes(columns: _Columns, kind: str, target: int, others: Sequence[int]) -> Iterator[str]:
     if others:
-        names = ", ".join(quoted(table.columns[column]) for column in others[:5])
-        yield f"The classes are those of column {quoted(table.columns[label])}; other columns could be meant: {names}."
-    for column, name in enumerate(table.columns):
-        values = set(table.cells(column))
-        if column != label and _is_split(values):
-            yield f"Column {quoted(name)} splits the images and is not used: for this split, make a table of each set."
+        names = ", ".join(map(columns.name, others[:5]))
+        what = {CLASS: "classes", NUMBERS: "numbers"}[kind]
+        yield f"The {what} are those of column {columns.name(target)}; other columns could be meant: {names}."
+    if kind == CLASS and columns.numbers:
+        yield f"Column {columns.name(columns.numbers[0])} holds numbers: `ftr new … --task regression` learns them."
+    if kind == NUMBERS and (
+        classes := columns.classes or [each for each in (target, *others) if columns.repeats(each)]
+    ):
+        yield f"Column {columns.name(classes[0])} can be classes: `ftr new … --task classification` learns them."
+    for column in columns.others:
+        if column != target and _is_split(set(columns.table.cells(column))):
+            named = columns.name(column)
+            yield f"Column {named} splits the images and is not used: for this split, make a table of each set."

@@ -338,8 +338,8 @@ def test_names_and_parameters() -> None:
     plan = plan_of(recipe("optimizer = adam(lr = $r)", top="param r = 1e-3 in 1e-4 .. 1e-2"), ["r=2e-3"])
     assert (plan.name, plan.params) == ("r", {"r": "0.002"})
     assert plan.stages[0].optimizer.args["lr"] == 2e-3
-    assert plan.stages[0].optimizer.place is not None
-    assert str(plan.stages[0].optimizer.place).startswith("recipes/r.ftr:")
+    assert plan.stages[0].optimizer.span is not None
+    assert str(plan.stages[0].optimizer.span).startswith("recipes/r.ftr:")
 
 
 def test_numbers_that_json_has_not() -> None:

@@ -247,7 +247,7 @@ def test_planted_wrong_labels_are_found() -> None:
     rng = np.random.default_rng(0)
     wrong = rng.choice(len(labels), len(labels) // 20, replace=False)
     labels[wrong] = (labels[wrong] + rng.integers(1, 10, len(wrong))) % 10
-    found = [each.place for each in suspects(rows, labels, (), seed=0)]
+    found = [each.index for each in suspects(rows, labels, (), seed=0)]
     hits = len(set(found) & set(wrong.tolist()))
     assert hits >= 0.85 * len(wrong)
     assert hits >= 0.6 * len(found)

@@ -1,4 +1,4 @@
-"""`ftr new`: what it writes for each layout of images is right for them, checks, and runs; what it cannot use."""
+"""`ftr new`: what it chooses for images is right for them, checks, and runs."""
 
 from __future__ import annotations
 
@@ -6,235 +6,24 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from new_recipes import New, augments, call, images, monitors, photos, table, text, unwrapped
 from paths import ROOT
 from PIL import Image
 
-from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import load
-from recipe_lang.output.formatter import format_text
-from recipe_lang.syntax.parser import read_source
-from runtime.cli import app
 from runtime.data.sets import list_sets
 from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.new.recipe import _size
 
-New = Callable[..., CheckedRecipe]
-
-
-def photos(root: Path, counts: Mapping[str, int], size: tuple[int, int] = (40, 36), mode: str = "RGB") -> Path:
-    """Write `root/<class>/<number>.png` of (width, height) pixels, each class in a colour of its own."""
-    for shade, (name, count) in enumerate(counts.items()):
-        (root / name).mkdir(parents=True)
-        image = Image.new("RGB", size, (40 * shade % 256, 255 - 50 * shade % 256, 90)).convert(mode)
-        for number in range(count):
-            image.save(root / name / f"{number}.png")
-    return root
-
-
-def table(path: Path, *rows: str) -> Path:
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return path
-
-
-def call(*args: object) -> tuple[int, str]:
-    result = CliRunner().invoke(app, ["new", *map(str, args)])
-    return result.exit_code, result.output
-
-
-@pytest.fixture
-def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> New:
-    """Write a recipe for images, in a folder of its own; return it, checked, canonical and without advice."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-
-    def write(place: object) -> CheckedRecipe:
-        code, said = call(place, "--out", "made.ftr")
-        assert code == 0, said
-        assert format_text(read_source("made.ftr")) == Path("made.ftr").read_text("utf-8")
-        recipe = check(load("made.ftr"), VOCABULARY)
-        assert not recipe.advice
-        return recipe
-
-    return write
-
-
-def text() -> str:
-    return Path("made.ftr").read_text("utf-8")
-
-
-def unwrapped() -> str:
-    """Return the recipe with each comment on one line."""
-    return re.sub(r"\n# {5,}", " ", text())
-
-
-def images(recipe: CheckedRecipe) -> dict[str, int]:
-    return {name: len(listing.samples) for name, listing in list_sets(recipe, CLASSIFICATION).items()}
-
-
-def augments(recipe: CheckedRecipe) -> list[str]:
-    return [step.value.name for step in recipe.block("data")["augment"] or ()]
-
-
-def monitors(recipe: CheckedRecipe) -> list[str]:
-    return [str(stage["monitor"]) for stage in recipe.all("stage")]
-
-
-# --- layouts -------------------------------------------------------------------------------------------------------
-
-
-def test_class_folders(new: New, tmp_path: Path) -> None:
-    recipe = new(photos(tmp_path / "beans", {"rust": 30, "healthy": 40, "spot": 30}))
-    assert recipe["name"] == "beans"
-    assert 'folder("../beans")' in text()  # relative to the recipe, wherever it is called from
-    assert "100 images, 3 classes, the largest 1.3 times the smallest (healthy 40, rust 30, spot 30)" in text()
-    assert images(recipe) == {"train": 80, "valid": 20}
-    assert [stage.title for stage in recipe.all("stage")] == ["head"]
-
-
-@pytest.mark.parametrize("names", [("train", "valid", "test"), ("Training", "val", "testing")])
-def test_folders_of_sets(new: New, tmp_path: Path, names: tuple[str, ...]) -> None:
-    for name, count in zip(names, (30, 10, 5), strict=True):
-        photos(tmp_path / "pets" / name, {"cat": count, "dog": count})
-    (tmp_path / "pets" / "docs").mkdir()
-    recipe = new(tmp_path / "pets")
-    assert images(recipe) == {"train": 60, "valid": 20, "test": 10}
-    assert "Not used, since they are not sets: `docs`" in text()
-
-
-def test_test_images_without_labels_are_left_out_and_said(new: New, tmp_path: Path) -> None:
-    photos(tmp_path / "pets" / "train", {"cat": 30, "dog": 30})
-    photos(tmp_path / "pets", {"test": 3})
-    assert images(new(tmp_path / "pets")) == {"train": 48, "valid": 12}
-    assert "Folder `test` is not used" in text()
-
-
-@pytest.mark.parametrize(
-    ("train", "test"),
-    [
-        ("training_set", "test_set"),
-        ("seg_train/seg_train", "seg_test/seg_test"),
-        ("TrainImages", "TestImages"),
-        ("pets/train", "pets/test"),
-    ],
-)
-def test_sets_by_other_names(new: New, tmp_path: Path, train: str, test: str) -> None:
-    for name, count in ((train, 30), (test, 6)):
-        photos(tmp_path / "root" / name, {"cat": count, "dog": count})
-    assert images(new(tmp_path / "root")) == {"train": 50, "valid": 10, "test": 12}
-    assert f'folder("../root/{train}")' in text()
-    assert f'folder("../root/{test}")' in text()
-
-
-def test_a_folder_of_a_test_set_without_labels(new: New, tmp_path: Path) -> None:
-    photos(tmp_path / "root" / "train", {"cat": 30, "dog": 30})
-    photos(tmp_path / "root" / "test", {"unknown": 9})
-    assert images(new(tmp_path / "root")) == {"train": 48, "valid": 12}
-    assert "Folder `test` is not used: it has none of the classes." in text()
-
-
-def test_sets_in_classes_and_classes_in_sets_are_said(new: New, tmp_path: Path) -> None:
-    for label in ("cat", "dog"):
-        photos(tmp_path / "within" / label, {"train": 20, "test": 10})
-        photos(tmp_path / "times" / {"cat": "day", "dog": "night"}[label], {"cat": 20, "dog": 10})
-    new(tmp_path / "within")
-    assert "The classes have folders `test`, `train`, which look like sets" in text()
-    Path("made.ftr").unlink()
-    new(tmp_path / "times")
-    assert "All class folders have folders `cat`, `dog`: are those the classes?" in text()
-
-
-def test_what_is_passed_over_is_said(new: New, tmp_path: Path) -> None:
-    root = photos(tmp_path / "pets", {"cat": 20, "dog": 20})
-    (root / "cat" / "0.png").rename(root / "cat" / "0.png?w=640")
-    (root / "cat" / "1.png").unlink()
-    (root / "cat" / "1.heic").touch()
-    frames = [Image.new("RGB", (40, 36), shade) for shade in (0, 9)]
-    frames[0].save(root / "dog" / "1.gif", save_all=True, append_images=frames[1:])
-    (root / "dog" / "self").symlink_to("self")
-    assert images(new(root)) == {"train": 32, "valid": 8}
-    said = text().replace("\n# ", " ")
-    assert "Passed over 2 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 dangling link." in said
-    assert "Of files with several images, such as animations, the first is used: 1 of 40 image files looked at." in said
-
-
-def test_a_class_may_be_called_train(new: New, tmp_path: Path) -> None:
-    recipe = new(photos(tmp_path / "traffic", {"car": 20, "train": 20}))
-    assert list_sets(recipe, CLASSIFICATION)["train"].names == ("car", "train")
-
-
-@pytest.mark.parametrize("place", ["flat", "flat/labels.csv", "beside", "rooted", "rooted/index.tsv"])
-def test_tables(new: New, tmp_path: Path, place: str) -> None:
-    rows = [(f"{number}.png", "crack" if number < 15 else "fine") for number in range(40)]
-    for folder in ("flat", "beside", "rooted/pictures"):
-        photos(tmp_path / folder, {"": 40})
-    (tmp_path / "rooted" / "circle").symlink_to("circle")
-    lines = [f"{number};{name};{label}" for number, (name, label) in enumerate(rows)]
-    table(tmp_path / "flat" / "labels.csv", "id;image;class", *lines)
-    table(tmp_path / "beside.csv", "image,verdict", *(f"beside/{name},{label}" for name, label in rows))
-    table(tmp_path / "rooted" / "index.tsv", "label\tfile", *(f"{label}\t{name}" for name, label in rows))
-    recipe = new(tmp_path / place)
-    assert images(recipe) == {"train": 32, "valid": 8}
-    assert list_sets(recipe, CLASSIFICATION)["train"].names == ("crack", "fine")
-
-
-def test_tables_of_sets(new: New, tmp_path: Path) -> None:
-    photos(tmp_path / "set", {"images": 60})
-    for name, first, count in (("train", 0, 40), ("val", 40, 20)):
-        rows = [f"images/{number}.png,{'ab'[number % 2]}b" for number in range(first, first + count)]
-        table(tmp_path / "set" / f"{name}.csv", "path,label", *rows)
-    table(tmp_path / "set" / "test.csv", "path", "images/1.png")
-    recipe = new(tmp_path / "set")
-    assert images(recipe) == {"train": 40, "valid": 20}
-    assert "`test.csv` is not used" in text()
-    assert recipe["name"] == "set"
-
-
-def test_a_table_goes_before_folders_that_are_no_classes(new: New, tmp_path: Path) -> None:
-    root = photos(tmp_path / "moles", {"part_1": 20, "part_2": 20})
-    rows = [f"part_{part}/{number}.png,{'ab'[number % 2]}x,{number % 5}" for part in (1, 2) for number in range(20)]
-    table(root / "meta.csv", "path,dx,age", *rows)
-    assert list_sets(new(root), CLASSIFICATION)["train"].names == ("ax", "bx")
-    assert "other columns could be meant: `age`" in text().replace("\n#", "")
-
-
-def test_a_table_that_says_what_the_folders_say_or_nothing_is_not_needed(new: New, tmp_path: Path) -> None:
-    root = photos(tmp_path / "pets", {"cat": 20, "dog": 20})
-    table(root / "index.csv", "path,label", *(f"{name}/{n}.png,{name}" for name in ("cat", "dog") for n in range(20)))
-    table(root / "names.csv", "id,name", "0,cat", "1,dog")
-    new(root)
-    assert 'train = folder("../pets")' in text().replace("   ", " ").replace("  ", " ")
-
-
-def test_packaged_sets(new: New) -> None:
-    recipe = new("digits")
-    assert recipe.block("data")["train"].name == "digits"
-    assert not augments(recipe)
-    assert images(recipe) == {"train": 1259, "valid": 269, "test": 269}
-
-
-def test_a_folder_goes_before_a_packaged_set_of_its_name(new: New, tmp_path: Path) -> None:
-    photos(Path("digits"), {"cat": 20, "dog": 20})
-    assert new("digits").block("data")["train"].name == "folder"
-
-
-@pytest.mark.parametrize("name", ["two words", 'a "quoted" \\ one', "写真 ünd", "line\nbreak", "-- # {", "'"])
-def test_names_of_all_kinds(new: New, tmp_path: Path, name: str) -> None:
-    root = photos(tmp_path / name, {name: 20, "b\n}": 20})
-    recipe = new(root)
-    assert list_sets(recipe, CLASSIFICATION)["train"].names == tuple(sorted((name, "b\n}")))
-    assert call(root)[0] == 0  # and a file of that name can be made
-
-
-# --- choices -------------------------------------------------------------------------------------------------------
+# --- choices ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [(300, 300), (230, 500), (150, 180), (96, 96), (70, 300), (28, 28)])
@@ -402,164 +191,7 @@ def test_broken_images_are_named_and_the_recipe_goes_on_without_them(new: New, t
     assert "2 of 40 images looked at cannot be read, such as ab/3.png (the file is empty)" in text().replace("\n#", "")
 
 
-# --- what cannot be used -------------------------------------------------------------------------------------------
-
-
-def _nothing(root: Path) -> str:
-    return "nowhere"
-
-
-def _misspelt(root: Path) -> str:
-    return "digitz"
-
-
-def _empty(root: Path) -> str:
-    return "."
-
-
-def _loose(root: Path) -> str:
-    photos(root, {"x": 2})
-    return "x"
-
-
-def _one_class(root: Path) -> str:
-    photos(root / "x", {"cats": 2})
-    return "x"
-
-
-def _unreadable(root: Path) -> str:
-    photos(root / "x", {"ab": 2, "cd": 2})
-    for path in root.glob("x/*/*.png"):
-        path.write_text("<html>")
-    return "x"
-
-
-def _empty_class(root: Path) -> str:
-    photos(root / "x", {"ab": 2, "cd": 0})
-    (root / "x" / "cd" / "1.heic").write_text("")
-    return "x"
-
-
-def _one_each(root: Path) -> str:
-    photos(root / "x", {"ab": 1, "cd": 1})
-    return "x"
-
-
-def _a_picture(root: Path) -> str:
-    photos(root, {"x": 1})
-    return "x/0.png"
-
-
-def _prose(root: Path) -> str:
-    table(root / "x.md", "# A page", "", "It says, more or less, nothing.")
-    return "x.md"
-
-
-def _empty_file(root: Path) -> str:
-    (root / "x.csv").write_text("\n\n")
-    return "x.csv"
-
-
-def _no_header(root: Path) -> str:
-    photos(root, {"x": 2})
-    table(root / "x.csv", "x/0.png,a", "x/1.png,b")
-    return "x.csv"
-
-
-def _no_endings(root: Path) -> str:
-    photos(root, {"x": 2})
-    table(root / "x" / "x.csv", "id,breed", "0,a", "1,b")
-    return "x"
-
-
-def _no_labels(root: Path) -> str:
-    photos(root, {"x": 4})
-    table(root / "x" / "x.csv", "file,age", *(f"{number}.png,{number}" for number in range(4)))
-    return "x"
-
-
-def _one_hot(root: Path) -> str:
-    photos(root, {"x": 4})
-    table(root / "x" / "x.csv", "image,cat,dog", *(f"{n}.png,{n % 2},{1 - n % 2}" for n in range(4)))
-    return "x"
-
-
-def _missing_images(root: Path) -> str:
-    photos(root, {"x": 4})
-    table(root / "x" / "x.csv", "file,label", *(f"photo/{number}.png,{number % 2}" for number in range(4)))
-    return "x"
-
-
-def _one_label(root: Path) -> str:
-    photos(root, {"x": 4})
-    table(root / "x" / "x.csv", "file,label", *(f"{number}.png,cat" for number in range(4)))
-    return "x"
-
-
-def _strange_class(root: Path) -> str:
-    photos(root / "x" / "train", {"ab": 4, "cd": 4})
-    photos(root / "x" / "test", {"ab": 4, "other": 4})
-    return "x"
-
-
-def _name_of_bytes(root: Path) -> str:
-    photos(root / os.fsdecode(b"x\xff"), {"ab": 4, "cd": 4})
-    return os.fsdecode(b"x\xff")
-
-
-@pytest.mark.parametrize(
-    ("make", "code", "says"),
-    [
-        (_nothing, "E535", "no folder and no table `nowhere`.*one of `digits`"),
-        (_misspelt, "E535", "did you mean `digits`"),
-        (_empty, "E502", "nothing to read"),
-        (_loose, "E502", "2 images directly inside"),
-        (_one_class, "E505", "only one class: `cats`"),
-        (_unreadable, "E530", "none of the 4 images.*it is a web page"),
-        (_empty_class, "E504", r"1 \.heic \(HEIC: convert it to JPEG or PNG\)"),
-        (_one_each, "E516", "valid set has 0 images"),
-        (_a_picture, "E506", "it is not text: line 3 holds a NUL byte"),
-        (_prose, "E531", "its columns are"),
-        (_empty_file, "E506", "it is empty"),
-        (_no_header, "E531", "put a line with the columns' names above it"),
-        (_no_endings, "E531", "add .png to each cell of column `id`: `0.png` is there"),
-        (_one_hot, "E532", "each row has a single 1 in `cat`, `dog`: put a column `label`"),
-        (_no_labels, "E532", "its columns are `file`, `age`"),
-        (_missing_images, "E508", "photo/0.png"),
-        (_one_label, "E505", "only one class: `cat`"),
-        (_strange_class, "E514", "`other`"),
-        (_name_of_bytes, "E534", "not valid UTF-8"),
-    ],
-)
-def test_what_cannot_be_used_is_an_error_that_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], str], code: str, says: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    exit_code, said = call(make(tmp_path))
-    assert exit_code == 2
-    assert f"error[{code}]" in said
-    assert re.search(says, said, re.DOTALL), said
-    assert not list(tmp_path.glob("*.ftr"))
-
-
-def test_a_loop_of_folders_ends(new: New, tmp_path: Path) -> None:
-    root = photos(tmp_path / "x", {"ab": 20, "cd": 20})
-    (root / "ab" / "up").symlink_to(root)
-    assert sum(images(new(root)).values()) >= 40
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_a_folder_that_may_not_be_read(tmp_path: Path) -> None:
-    root = photos(tmp_path / "x", {"ab": 2, "cd": 2})
-    root.chmod(0)
-    try:
-        code, said = call(root)
-    finally:
-        root.chmod(0o700)
-    assert (code, "error[E511]" in said) == (2, True)
-
-
-# --- the file ------------------------------------------------------------------------------------------------------
+# --- the file --------------------------------------------------------------------------------------------------------
 
 
 def test_nothing_is_written_over_without_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -614,3 +246,18 @@ def test_the_recipe_runs(new: New, tmp_path: Path) -> None:
     _, result = run(prepare(Path("made.ftr")), RunSettings(workers=0), tmp_path / "run")
     assert result["images"] == {"train": 32, "valid": 8}
     assert result["valid"]["accuracy"] >= 0.75
+
+
+def test_the_recipe_for_numbers_runs(new: New, tmp_path: Path) -> None:
+    from runtime.training.settings import RunSettings
+    from runtime.workflows.preparation import prepare
+    from runtime.workflows.run import run
+
+    (tmp_path / "set").mkdir()
+    for number in range(60):
+        Image.new("RGB", (24, 24), (4 * number, 4 * number, 4 * number)).save(tmp_path / "set" / f"{number}.png")
+    table(tmp_path / "set" / "grey.csv", "file,grey", *(f"{n}.png,{n / 60}" for n in range(60)))
+    new(tmp_path / "set")
+    _, result = run(prepare(Path("made.ftr")), RunSettings(workers=0), tmp_path / "run")
+    assert result["images"] == {"train": 48, "valid": 12}
+    assert result["valid"]["mae"] <= 0.2  # the median has .25

@@ -17,12 +17,18 @@ from command import Ftr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from planned import net_facts
 from scipy.stats import spearmanr
 from sklearn import metrics as reference
 
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import parse
 from recipe_lang.problem import RecipeError
+from recipe_lang.source import Source
 from runtime.backend.blocks import LossBlock
 from runtime.backend.mx import autograd, nd
+from runtime.compile.compiler import compile_plan
+from runtime.compile.facts import DataFacts
 from runtime.data.listing import Listing, Sample
 from runtime.plan.types import Component
 from runtime.tasks.regression import targets
@@ -30,6 +36,7 @@ from runtime.tasks.regression.losses import LOSSES
 from runtime.tasks.regression.targets import NumberFacts
 from runtime.tasks.regression.task import REGRESSION
 from runtime.training.settings import RunSettings
+from runtime.vocabulary import VOCABULARY
 from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run
 
@@ -315,10 +322,13 @@ def test_one_changed_digit_is_refused(table: Path, tmp_path: Path, ftr: Ftr) -> 
         (table / "all.csv").write_text(text)
 
 
-def test_a_new_recipe_for_a_column_of_numbers_is_pointed_out(table: Path, ftr: Ftr) -> None:
-    found = ftr("new", table / "all.csv")
-    assert found.code == 2
-    assert "`red` holds numbers, which `task = regression` learns" in " ".join(found.err.split())
+def test_a_new_recipe_for_a_column_of_numbers(table: Path, ftr: Ftr) -> None:
+    made = table / "made.ftr"
+    found = ftr("new", table / "all.csv", "--out", made)
+    assert found.code == 0
+    assert "The numbers are those of column `red`; other columns could be meant: `blue`." in found.err
+    assert ftr("check", made).code == 0
+    assert ftr("plan", made).code == 0
 
 
 def test_data_check_knows_no_classes(table: Path, ftr: Ftr) -> None:
@@ -350,3 +360,36 @@ def test_a_cell_that_is_no_number_is_refused_with_its_line(table: Path, cell: st
     assert problem.code == "E509"
     assert "line 3" in problem.message()
     assert hint in problem.help()
+
+
+@pytest.mark.parametrize(
+    ("deviations", "metric", "advice"),
+    [
+        ((1.0, 10.0), "mae", ["W748"]),
+        ((10.0, 1.0, 3.0), "rmse", ["W748"]),
+        ((1.0, 9.9), "mae", []),
+        ((1.0, 10.0), "r2", []),  # without units
+        ((1.0, 10.0), "loss", []),  # of standardized targets
+        ((10.0,), "mae", []),
+    ],
+)
+def test_errors_are_no_mean_over_units(deviations: tuple[float, ...], metric: str, advice: list[str]) -> None:
+    names = tuple("abc"[: len(deviations)])
+    zeros, counts = (0.0,) * len(names), {"train": (800,), "valid": (400,)}
+    data = DataFacts(NumberFacts(names, zeros, deviations, ((-99.0, 99.0),) * len(names), counts))
+    listed = ", ".join(f'"{name}"' for name in names)
+    text = f"""ftr 1
+task = regression
+data {{
+  train = csv("t.csv", image = "file", target = [{listed}])
+}}
+base = gluon("resnet18_v2")
+stage "head" {{
+  train = head
+  for = 3 epochs
+  monitor = valid.{metric}
+}}
+"""
+    recipe = check(parse(Source("r.ftr", text)), VOCABULARY)
+    found = REGRESSION.advice(recipe, compile_plan(recipe, data, net_facts(4)))
+    assert [problem.code for problem in found] == advice

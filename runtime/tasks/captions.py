@@ -1,0 +1,26 @@
+"""Writes lines of text on a picture: what the tasks that answer in words and numbers draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_LINES = 1 / 16  # the height of a line, as a fraction of the picture's shorter side
+_MOST = 8  # lines, which cover half of the picture
+
+
+def caption(picture: Image.Image, lines: Sequence[str]) -> None:
+    """Write lines in the upper left corner, white on black, the first ones where there are many."""
+    from PIL import ImageDraw, ImageFont
+
+    draw = ImageDraw.Draw(picture)
+    height = max(12, round(min(picture.size) * _LINES))
+    font = ImageFont.load_default(0.75 * height)
+    shown = [*lines[: _MOST - 1], "…"] if len(lines) > _MOST else lines
+    for index, line in enumerate(shown):
+        top = index * height
+        draw.rectangle((0, top, draw.textlength(line, font) + height / 2, top + height), fill=(0, 0, 0))
+        draw.text((height / 4, top + height / 2), line, fill=(255, 255, 255), font=font, anchor="lm")

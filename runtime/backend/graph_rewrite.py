@@ -10,6 +10,9 @@ which of these rules a graph is written depends on the level of the processor's 
 * a depthwise convolution with a large kernel on a small image as a product of matrices. Its weights' gradient has no
   fast form there (kernels of 3 x 3 have one): 10 to 40 times slower than the forward pass.
 * what is cut out of a convolution's result is cut out behind its norm, where that takes no statistics of the batch.
+* channels that squeeze and excite scales as a product of matrices, whose gradient is five times faster.
+
+For prediction SiLU and that scale have a form of their own (`runtime/backend/gates.py`).
 
 How it works. The network's symbol is a list of nodes (operator, name, attributes, inputs as numbers of nodes before
 it) and of heads, the nodes that are its outputs. `_Graph` goes through the old list once and writes a new one: for each

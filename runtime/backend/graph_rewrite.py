@@ -10,7 +10,7 @@ which of these rules a graph is written depends on the level of the processor's 
 * a depthwise convolution with a large kernel on a small image as a product of matrices. Its weights' gradient has no
   fast form there (kernels of 3 x 3 have one): 10 to 40 times slower than the forward pass.
 * what is cut out of a convolution's result is cut out behind its norm, where that takes no statistics of the batch.
-* channels that squeeze and excite scales as a product of matrices, whose gradient is five times faster.
+* channels that squeeze and excite scales as a product of matrices: a step through them takes less than half the time.
 
 For prediction SiLU and that scale have a form of their own (`runtime/backend/gates.py`).
 

@@ -143,7 +143,7 @@ def fetch_for(recipe: Path, settings: Sequence[str], outside: bool) -> Iterator[
     """
     checked = check(load_source(read_recipe(recipe), outside=outside), VOCABULARY, settings)
     base = component(checked.fields["base"])
-    with located(base.place):
+    with located(base.span):
         path = fetch_weights(base)
         origin, _ = source_of(base.args["weights"]).provenance(base)
     yield f"{origin}: nothing to fetch" if path is None else f"{origin}, {path.stat().st_size / 1e6:,.1f} MB: {path}"

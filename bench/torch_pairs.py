@@ -18,8 +18,8 @@ from test_pytorch import CASES, difference  # noqa: E402
 
 HEADER = """# Networks of torchvision and timm whose files fit the zoos' bases
 
-Written by `python bench/torch_pairs.py --write docs/torch-pairs.md`. Both have the same random weights and statistics of
-norms; the error is the largest difference of 32 random sums of the features, over the largest of them.
+Written by `python bench/torch_pairs.py --write docs/torch-pairs.md`. Both have the same random weights and statistics
+of norms; the error is the largest difference of 32 random sums of the features, over the largest of them.
 """
 
 

@@ -298,7 +298,7 @@ def _weights_here(text: str) -> None:
     from runtime.models.network import check_weights
 
     base = component(_check(text).fields["base"])
-    with located(base.place):
+    with located(base.span):
         check_weights(base)
 
 

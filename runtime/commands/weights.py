@@ -95,11 +95,9 @@ def _base(text: str) -> Component:
     from runtime.plan.types import Component
 
     match = re.fullmatch(r"(?:(\w+)\()?[\"']?([\w.]+)[\"']?\)?", text.strip())
-    found = (
-        {} if match is None else {kind: rows for kind, rows in BASES.items() if match[2] in rows and kind != "packaged"}
-    )
-    if match is None or not found or (match[1] and match[1] not in found):
-        names = [name for kind, rows in BASES.items() if kind != "packaged" for name in rows]
+    kinds = [kind for kind, rows in BASES.items() if kind != "packaged" and match and match[2] in rows]
+    if match is None or not kinds or (match[1] and match[1] not in kinds):
+        names = {name for kind, rows in BASES.items() if kind != "packaged" for name in rows}
         near = get_close_matches(match[2] if match else text, names, 3)
         raise click.UsageError(f"there is no base {text}" + (f"; near is {', '.join(near)}" if near else ""))
     return Component(match[1] or next(iter(found)), {"name": match[2], "weights": None})

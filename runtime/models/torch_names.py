@@ -165,7 +165,7 @@ def _both(name: str) -> tuple[str, ...]:
 
 _RESNETS = {18: 102, 34: 182, 50: 267, 101: 522, 152: 777}
 _SE_RESNEXTS = {"50_32x4d": 331, "101_32x4d": 654, "101_64x4d": 654}
-_RESNESTS = {"14d": 129, "26d": 221, "50d": 405, "101e": 796, "200e": 1555, "269e": 2084}
+_RESNESTS = {"14d": 129, "26d": 221, "50d": 405, "101e": 796, "200e": 1555}
 _DENSENETS = {"densenet121": 606, "densenet161": 806, "densenet169": 846, "densenet201": 1006}
 
 PAIRS: Final[Mapping[str, Pair]] = MappingProxyType(

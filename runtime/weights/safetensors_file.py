@@ -22,7 +22,7 @@ from runtime.weights.state_dict import StateDict, without_prefix
 
 Array = np.ndarray[Any, Any]
 
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
     "F16": np.dtype("<f2"),

@@ -84,7 +84,9 @@ def inspect(path: Path) -> Inspection:
         start = file.read(8)
     if start == _PARAMS:
         arrays = read_params(path)
-        kind, notes, bases = "MXNet .params", ("which networks of the zoos it fits is not searched for",), ()
+        kind = "MXNet .params"
+        notes: tuple[str, ...] = ("which networks of the zoos it fits is not searched for",)
+        bases: tuple[FittingBase, ...] = ()
     else:
         state = read_state(path)
         arrays, notes = dict(state.arrays), tuple(state.notes())

@@ -100,7 +100,7 @@ def _base(text: str) -> Component:
         names = {name for kind, rows in BASES.items() if kind != "packaged" for name in rows}
         near = get_close_matches(match[2] if match else text, names, 3)
         raise click.UsageError(f"there is no base {text}" + (f"; near is {', '.join(near)}" if near else ""))
-    return Component(match[1] or next(iter(found)), {"name": match[2], "weights": None})
+    return Component(match[1] or kinds[0], {"name": match[2], "weights": None})
 
 
 def _show(found: Inspection) -> None:

@@ -40,6 +40,7 @@ MovingRevision = Kind(
 
     A lock notes the commit and the hash, and a run that is to repeat it refuses other bytes. A commit in the recipe
     gets the same ones.""",
+    source="https://huggingface.co/docs/huggingface_hub/guides/download",
     fields="repository",
     optional={"commit": ""},
     message="`{repository}` may change: the recipe names no commit of it",

@@ -26,6 +26,7 @@ from recipe_lang.check.vocabulary import (
     Text,
     Word,
 )
+from recipe_lang.problem import Problem
 from runtime.models import run_weights
 from runtime.models.base import Base, Normalization
 from runtime.models.catalog import BASES
@@ -50,7 +51,8 @@ class WeightsSource:
     parts; it takes the whole network as well, that the parts were cut from. Both raise RecipeError. `normalization`
     gives the mean and the standard deviation that the weights expect. `is_here` is one look for the weights of a
     network's name, without a network. `of_zoos` says that a zoo's base may name the source. `load_head` puts weights
-    into the head's parameters, where the source has some; `facts` is what a lock says beside the provenance.
+    into the head's parameters, where the source has some; `facts` is what a lock says beside the
+    provenance; `advice` is what `ftr plan` should say of the weights, once the network is built.
     """
 
     entry: Entry
@@ -60,6 +62,7 @@ class WeightsSource:
     normalization: Callable[[Component], Normalization] = base_normalization
     load_head: Callable[[Component, Mapping[str, Any]], None] = lambda base, head: None
     facts: Callable[[Component], Mapping[str, str | int]] = lambda base: {}
+    advice: Callable[[Component, Base, Any], tuple[Problem, ...]] = lambda base, cut, whole: ()
     is_here: Callable[[str], bool] = lambda name: True
     is_pretrained: bool = True
     of_zoos: bool = True
@@ -182,7 +185,34 @@ def _load_params(base: Component, cut: Base, whole: Any) -> None:
     owned = {id(parameter) for _, part in cut.parts for parameter in part._collect_params_with_prefix().values()}
     names = whole._collect_params_with_prefix().items()
     classifier = frozenset(name for name, parameter in names if id(parameter) not in owned)
-    load_into(whole, read_params(path), f"`{path}`", classifier)
+    arrays, _ = _of_backbone(read_params(path), whole, classifier)
+    load_into(whole, arrays, f"`{path}`", classifier)
+
+
+def _of_backbone(
+    arrays: dict[str, Any], whole: Any, classifier: frozenset[str]
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return the arrays to load, and those of the backbone where the file is that of a network for another task."""
+    from runtime.weights.backbone import backbone
+
+    parameters = whole._collect_params_with_prefix()
+    wanted = {name: parameter.shape for name, parameter in parameters.items() if name not in classifier}
+    found = None if arrays.keys() <= parameters.keys() else backbone(arrays, wanted)
+    return (arrays if found is None else found), found
+
+
+def _params_advice(base: Component, cut: Base, whole: Any) -> tuple[Problem, ...]:
+    from runtime.weights.backbone import OnlyBackbone
+    from runtime.weights.params_file import read_params
+
+    path = base.args["weights"].args["file"]
+    owned = {id(parameter) for _, part in cut.parts for parameter in part._collect_params_with_prefix().values()}
+    names = whole._collect_params_with_prefix().items()
+    arrays = read_params(path)
+    _, found = _of_backbone(arrays, whole, frozenset(name for name, each in names if id(each) not in owned))
+    if found is None:
+        return ()
+    return (OnlyBackbone(path=str(path), kept=len(found), total=len(arrays)),)
 
 
 GLUON_PARAMS = WeightsSource(
@@ -206,6 +236,7 @@ GLUON_PARAMS = WeightsSource(
     provenance=lambda base: ("a file", base.args["weights"].args["file"]),
     check=_check_params,
     load=_load_params,
+    advice=_params_advice,
 )
 
 

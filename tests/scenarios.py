@@ -367,6 +367,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W747": _advised((400, 400), shared=True),
     "W770": _advised((400, 400)),
     "W781": _prepared,
+    "W782": _prepared,
     "W785": _advised((400, 400)),
     **dict.fromkeys(("W790", "W791", "W792"), _advised_on_files),
     "W794": _advised((400, 400, 400), odd="Tulips"),
@@ -608,6 +609,22 @@ def _parent_run(right: bool) -> None:
     make_run(Path("runs/flowers-3"), ("roses", "tulips", "violets"), text)
 
 
+def _detector(right: bool) -> None:
+    from runtime.backend.mx import mx
+    from runtime.models import zoo as families
+
+    _photos()
+    net = families.build("gluoncv", "resnet18_v1b")
+    net.initialize(mx.init.Zero())
+    net(mx.nd.zeros((1, 3, 64, 64)))
+    net.save_parameters("resnet18_v1b.params")
+    layers = [net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3, net.layer4]
+    blocks = mx.gluon.nn.HybridSequential()
+    blocks.add(*layers)
+    arrays = {f"base_network.base_network.{name}": each for name, each in blocks._collect_params_with_prefix().items()}
+    mx.nd.save("center_net.params", {name: each.data() for name, each in arrays.items()} | {"head.bias": mx.nd.ones(3)})
+
+
 def _packed(right: bool) -> None:
     """Leave a pack, half of it, and one to which something was added."""
     _finished(right)
@@ -748,6 +765,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E695", "E696"), _new_photos),
     "E564": _parent_run,
     "W781": _parent_run,
+    "W782": _detector,
     "E640": _damaged,
     "E641": _foreign_checkpoint,
     "E642": _edited,

@@ -75,6 +75,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.compile.data_advice",
             "runtime.compile.image_advice",
             "runtime.models.run_weights",
+            "runtime.weights.backbone",
             "runtime.tasks.classification.advice",
             "runtime.tasks.regression.advice",
         ),

@@ -26,7 +26,7 @@ from recipe_lang.check.vocabulary import (
     Text,
     Word,
 )
-from recipe_lang.problem import RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from runtime.models import run_weights
 from runtime.models.base import Base, Normalization
 from runtime.models.catalog import BASES
@@ -58,7 +58,8 @@ class WeightsSource:
     that is fetched where it is not here, by the base's kind and name and the arguments of its weights; where there is
     none, `is_here` is one look for the weights of a network's name, without a network. `as_in_torch` says that the base
     is built as PyTorch has it, where that differs; `of_zoos`, that a zoo's base may name the source. `load_head` puts
-    weights into the head's parameters, where the source has some; `facts` is what a lock says beside the provenance.
+    weights into the head's parameters, where the source has some; `facts` is what a lock says beside the provenance;
+    `advice` is what `ftr plan` should say of the weights, once the network is built.
     """
 
     entry: Entry
@@ -69,6 +70,7 @@ class WeightsSource:
     published: Callable[[str, str, Mapping[str, Any]], PublishedFile | None] = lambda kind, name, args: None
     load_head: Callable[[Component, Mapping[str, Any]], None] = lambda base, head: None
     facts: Callable[[Component], Mapping[str, str | int]] = lambda base: {}
+    advice: Callable[[Component, Base, Any], tuple[Problem, ...]] = lambda base, cut, whole: ()
     is_here: Callable[[str], bool] = lambda name: True
     is_pretrained: bool = True
     as_in_torch: Callable[[Component], bool] = lambda base: False
@@ -280,7 +282,34 @@ def _load_gluon(path: Path, cut: Base, whole: Any) -> None:
     owned = {id(parameter) for _, part in cut.parts for parameter in part._collect_params_with_prefix().values()}
     names = whole._collect_params_with_prefix().items()
     classifier = frozenset(name for name, parameter in names if id(parameter) not in owned)
-    load_into(whole, read_params(path), f"`{path}`", classifier)
+    arrays, _ = _of_backbone(read_params(path), whole, classifier)
+    load_into(whole, arrays, f"`{path}`", classifier)
+
+
+def _of_backbone(
+    arrays: dict[str, Any], whole: Any, classifier: frozenset[str]
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return the arrays to load, and those of the backbone where the file is that of a network for another task."""
+    from runtime.weights.backbone import backbone
+
+    parameters = whole._collect_params_with_prefix()
+    wanted = {name: parameter.shape for name, parameter in parameters.items() if name not in classifier}
+    found = None if arrays.keys() <= parameters.keys() else backbone(arrays, wanted)
+    return (arrays if found is None else found), found
+
+
+def _params_advice(base: Component, cut: Base, whole: Any) -> tuple[Problem, ...]:
+    from runtime.weights.backbone import OnlyBackbone
+    from runtime.weights.params_file import read_params
+
+    path = base.args["weights"].args["file"]
+    owned = {id(parameter) for _, part in cut.parts for parameter in part._collect_params_with_prefix().values()}
+    names = whole._collect_params_with_prefix().items()
+    arrays = read_params(path)
+    _, found = _of_backbone(arrays, whole, frozenset(name for name, each in names if id(each) not in owned))
+    if found is None:
+        return ()
+    return (OnlyBackbone(path=str(path), kept=len(found), total=len(arrays)),)
 
 
 GLUON_PARAMS = WeightsSource(
@@ -296,6 +325,7 @@ GLUON_PARAMS = WeightsSource(
     provenance=lambda base: ("a file", base.args["weights"].args["file"]),
     check=_check_file,
     load=_load_params,
+    advice=_params_advice,
 )
 
 

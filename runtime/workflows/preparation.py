@@ -21,6 +21,7 @@ from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import passed_line
 from runtime.models import run_weights
 from runtime.models.network import Model, build_model, check_weights
+from runtime.models.weights_sources import source_of
 from runtime.plan.types import Plan
 from runtime.runs.lineage import load_recipe
 from runtime.runs.recipe_files import read_recipe
@@ -83,6 +84,8 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     model = build_model(base, head, size, partial(task_of(recipe).head_block, facts=facts.target))
     plan = compile_plan(recipe, facts, model.facts(), base)
     need = estimate_memory(model, plan)
+    with located(base.span):
+        told += source_of(base.args["weights"]).advice(base, model.base, model.whole)
     lost = [problem.replace(span=base.span) for problem in told]
     advice = ordered((*recipe.advice, *lost, *plan_advice(recipe, plan, listings, need)))
     given = PrepareArguments(path.absolute(), tuple(settings), data_root and data_root.absolute(), outside)

@@ -224,6 +224,11 @@ EXAMPLES: Mapping[str, Example] = {
         'base = run("runs/flowers-3")',
         given="runs/flowers-3 knows a class that the images here have not.",
     ),
+    "W782": Example(
+        'base = gluoncv("resnet18_v1b", weights = gluon_params("center_net.params"))\nhead = [dense(classes)]',
+        'base = gluoncv("resnet18_v1b", weights = gluon_params("resnet18_v1b.params"))\nhead = [dense(classes)]',
+        given="center_net.params is a file of center_net_resnet18_v1b_voc.",
+    ),
     "W785": Example("monitor = valid.top5", "monitor = valid.accuracy", "stage", "There are 2 classes."),
     "W790": Example(
         'train = folder("photos")',

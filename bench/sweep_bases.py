@@ -1,6 +1,9 @@
 """Build, cut and run every classifier of the two zoos, and write the table of the results.
 
     python bench/sweep_bases.py [--smallest-per-family] [--only PATTERN] [--write docs/bases.md]
+    python bench/sweep_bases.py --weights docs/bases.md
+
+The second form runs nothing: it writes anew which weights each network of a page has, and the networks of timm.
 
 In goes `runtime/models/catalog.py`; out comes one line per network and, on request, a Markdown table. Each
 network runs in a process of its own, so that memory stays bounded. `check` is the test of one network; the
@@ -24,6 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from runtime.models.catalog import ZOOS, ZooRow  # noqa: E402
+from runtime.models.published import checkpoint  # noqa: E402
+from runtime.models.timm.catalog import TIMM  # noqa: E402
 
 BATCH = 2
 TOLERANCE = 1e-5
@@ -234,11 +239,12 @@ def table(results: list[Checked]) -> str:
         "weights, cut into its parts, compared with the zoo's own network up to the classifier, and run",
         f"forward and backward at its smallest size (batch {BATCH}). {good} of {len(results)} passed.",
         "The difference is the largest one of a feature, over the largest feature. No size below 32 px",
-        "is offered. Parameters include the norms' running statistics.",
+        "is offered. Parameters include the norms' running statistics. The public weights are those that",
+        "`weights = imagenet` fetches where the zoo's cache has no file; sizes are those of the numbers.",
         "",
         "| zoo | name | family | blocks | parameters (M) | features | smallest (px) | larger sizes"
-        " | difference | result |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        " | difference | result | public weights |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for result in results:
         row = ZOOS[result.zoo][result.name]
@@ -247,9 +253,45 @@ def table(results: list[Checked]) -> str:
         lines.append(
             f"| {result.zoo} | {result.name} | {result.family} | {result.blocks}"
             f" | {result.parameters / 1e6:.2f} | {result.features} | {row.smallest} | {sizes}"
-            f" | {result.errors} | {result.problem or 'ok'}{slow} |"
+            f" | {result.errors} | {result.problem or 'ok'}{slow} | {_weights(result.zoo, result.name)} |"
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_timm()]) + "\n"
+
+
+def _weights(kind: str, name: str) -> str:
+    """Return which public checkpoint `weights = imagenet` takes where the zoo's cache has no file."""
+    found = checkpoint(kind, name)
+    if found is None:
+        return "none"
+    place = f"torchvision {found.file.url.rpartition('/')[2]}" if found.file.url else found.file.repository
+    size = f", {found.file.size / 1e6:,.0f} MB" if found.file.size else ""
+    return f"{place} ({found.file.licence.removesuffix(' (torchvision)')}{size})"
+
+
+_TIMM_HEADING = "## Networks of timm"
+
+
+def _timm() -> Iterator[str]:
+    head = "| name | parts | made for (px) | sizes | public weights |"
+    yield from ("", _TIMM_HEADING, "", head, "|---" * 5 + "|")
+    for name, row in TIMM.items():
+        yield f"| {name} | {len(row.parts)} | {row.native} | {row.sizes()} | {_weights('timm', name)} |"
+
+
+def with_weights(page: str) -> str:
+    """Return a page that this program has written with the weights of today."""
+    lines = []
+    for line in page.partition(f"\n{_TIMM_HEADING}")[0].rstrip("\n").split("\n"):
+        cells = line.split(" | ")
+        if line.startswith("| zoo |"):
+            line = " | ".join([*cells[:9], "result", "public weights |"])
+        elif line.startswith("|---"):
+            line = "|---" * 11 + "|"
+        elif len(cells) >= 10:
+            zoo, name = cells[0].removeprefix("| "), cells[1]
+            line = " | ".join([*cells[:9], cells[9].removesuffix(" |"), f"{_weights(zoo, name)} |"])
+        lines.append(line)
+    return "\n".join([*lines, *_timm()]) + "\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -258,10 +300,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--smallest-per-family", action="store_true", help="only one network of each family")
     parser.add_argument("--only", metavar="PATTERN", default="", help="only networks whose zoo:name holds this text")
     parser.add_argument("--write", metavar="FILE", type=Path, help="write the results as a Markdown table")
+    parser.add_argument("--weights", metavar="PAGE", type=Path, help="write only a page's weights anew")
     parser.add_argument("--one", nargs=2, metavar=("ZOO", "NAME"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:
         print(json.dumps(asdict(check(*options.one))))
+        return 0
+    if options.weights:
+        options.weights.write_text(with_weights(options.weights.read_text(encoding="utf-8")), encoding="utf-8")
         return 0
     results = []
     for zoo, name in chosen(options.only, options.smallest_per_family):

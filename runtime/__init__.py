@@ -52,10 +52,10 @@ def load_recipe(path: str | Path, *, outside: bool = False) -> Recipe:
     Raises:
         RecipeError: the file cannot be read. What is wrong with its text, `check` raises.
     """
-    from recipe_lang.compose.load import load_source
+    from runtime.runs.lineage import load_recipe
     from runtime.runs.recipe_files import read_recipe
 
-    return load_source(read_recipe(Path(path)), outside=outside)
+    return load_recipe(read_recipe(Path(path)), outside=outside)
 
 
 def read_source(path: str | Path, name: str | None = None) -> Source:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from runtime.commands import cache, data, language, locks, results, sharing, training
+from runtime.commands import cache, data, language, locks, results, sharing, training, weights
 from runtime.commands.command import without_output
 from runtime.commands.supervisor import guarded
 
@@ -105,6 +105,7 @@ for _each in (
     sharing.pull,
     data.data,
     cache.cache,
+    weights.weights,
 ):
     app.add_command(_each)
 

@@ -24,7 +24,7 @@ import numpy as np
 from packs import RECIPE, make_run, pack_run
 from recipes_at_random import damaged as damaged_recipe
 from rich.console import Console
-from torch_files import SIX, state, storage, tensor, whole_file
+from torch_files import SIX, state, storage, tensor, text, whole_file, zip_file
 
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
@@ -40,6 +40,7 @@ from runtime.runs.recipe_files import read_recipe
 from runtime.training.state import Best, Snapshot, TrainState
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
+from runtime.weights.safetensors_file import read_safetensors, write_safetensors
 from runtime.weights.torch_file import read_torch_file
 
 
@@ -95,8 +96,8 @@ _STRANGE = (
 )
 
 
-def strange_pack(data: bytes, rng: random.Random) -> bytes:
-    """Return the content of a pack written again as `ftr pack` would not: other names, twice, links, compressed."""
+def strange_zip(data: bytes, rng: random.Random) -> bytes:
+    """Return the content of an archive written again as its maker would not: other names, twice, links, compressed."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [(name, archive.read(name)) for name in archive.namelist()]
     how = rng.randrange(7)
@@ -162,6 +163,40 @@ def _params(folder: Path) -> list[bytes]:
     write_params(folder / "a.params", {n: rng.integers(0, 9, (2, 3)).astype(k) for n, k in kinds.items()})
     write_params(folder / "b.params", {f"arg:layer{n}_weight": np.ones((4, 1, 3), "f4") for n in range(9)})
     return [(folder / name).read_bytes() for name in ("a.params", "b.params")]
+
+
+def _safetensors(folder: Path) -> list[bytes]:
+    rng = np.random.default_rng(0)
+    kinds = {"a": np.float32, "b": np.float16, "c": np.int64, "d": np.bool_}
+    arrays = {name: rng.integers(0, 9, (2, 3)).astype(kind) for name, kind in kinds.items()}
+    write_safetensors(folder / "a.safetensors", arrays, {"format": "pt"})
+    write_safetensors(folder / "b.safetensors", {f"module.layer{n}.weight": np.ones((4, 1, 3), "f4") for n in range(9)})
+    return [(folder / name).read_bytes() for name in ("a.safetensors", "b.safetensors")]
+
+
+def _strange_header(data: bytes, rng: random.Random) -> bytes:
+    """Return a file whose header, of the length that it says, has a strange value."""
+    length = int.from_bytes(data[:8], "little")
+    header = strange_json(data[8 : 8 + length], rng)
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
+
+
+def _index(_: Path) -> list[bytes]:
+    names = {"a": "model-1.safetensors", "b": "model-2.safetensors"}
+    return [json.dumps({"metadata": {"total_size": 24}, "weight_map": names}).encode()]
+
+
+def _read_index(path: Path, target: Path) -> object:
+    for name, number in (("a", 1), ("b", 2)):
+        write_safetensors(target / f"model-{number}.safetensors", {name: np.ones(3, "f4")})
+    return read_safetensors(path.replace(target / "model.safetensors.index.json"))
+
+
+def _torch_zip(_: Path) -> list[bytes]:
+    six = struct.pack("<6f", *range(6))
+    plain = zip_file(state(a=tensor((2, 3), (3, 1)), b=tensor((), (), 5)), {"0": six})
+    half = state(x=tensor((2, 2), (2, 1), of=storage("BFloat16Storage", "1", 4)))
+    return [plain, zip_file(b"\x80\x02}" + text("model") + half[2:-1] + b"s.", {"1": bytes(8)})]
 
 
 def _torch(_: Path) -> list[bytes]:
@@ -252,9 +287,12 @@ def _read_began(path: Path, target: Path) -> object:
 
 
 FORMATS: Mapping[str, Format] = {
-    "pack": Format(_packs, _read_pack, strange_pack),
+    "pack": Format(_packs, _read_pack, strange_zip),
     "params": Format(_params, lambda path, _: read_params(path)),
     "torch": Format(_torch, lambda path, _: read_torch_file(path)),
+    "torch zip": Format(_torch_zip, lambda path, _: read_torch_file(path), strange_zip),
+    "safetensors": Format(_safetensors, lambda path, _: read_safetensors(path), _strange_header),
+    "safetensors index": Format(_index, _read_index, strange_json),
     "result.json": Format(lambda _: [_run()["result.json"]], _run_with("result.json"), strange_json),
     "plan.json": Format(lambda _: [_run()["plan.json"]], _run_with("plan.json"), strange_json),
     "lock": Format(lambda _: [_LOCK.encode()], lambda path, _: read_lock(path)),

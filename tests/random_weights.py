@@ -38,3 +38,8 @@ def random_images(count: int, height: int, width: int) -> Array:
     coarse = rng.normal(size=(count, 3, -(-height // 8), -(-width // 8)))
     smooth = coarse.repeat(8, axis=2).repeat(8, axis=3)[:, :, :height, :width]
     return (smooth + 0.5 * rng.normal(size=smooth.shape)).astype(np.float32)
+
+
+def random_sums(features: npt.NDArray[np.floating]) -> Array:
+    """Return 32 random sums of an image's features, in which each of them shows."""
+    return (features @ np.random.default_rng(7).normal(size=(len(features), 32))).astype(np.float32)

@@ -15,6 +15,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import unicodedata
 import zipfile
@@ -29,7 +30,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from hosted import hosted
-from packs import pack_run
+from packs import RECIPE, make_run, pack_run
 from PIL import Image
 from planned import class_facts, facts, net_facts, plan_of
 
@@ -41,6 +42,7 @@ from recipe_lang.source import Source
 from runtime.compile.weights_advice import with_weights_advice
 from runtime.help.examples import Example
 from runtime.models.heads import head_block
+from runtime.runs.lineage import load_recipe
 from runtime.tasks.catalog import task_of
 from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.vocabulary import VOCABULARY
@@ -67,7 +69,7 @@ def outcome(code: str, example: Example, folder: Path, right: bool) -> str:
             patch.delenv(name, raising=False)
         if code in GIVEN:
             GIVEN[code](right)
-        if code in PATCHES and (not right or PATCHES[code] is _hub):
+        if code in PATCHES and (not right or PATCHES[code] in (_hub, _hub_of_weights)):
             PATCHES[code](patch)
         if example.inside == "shell":
             shown = _typed(text)
@@ -107,6 +109,17 @@ def _check(text: str) -> Any:
     return check(load("flowers.ftr"), VOCABULARY)
 
 
+def _check_with_run(text: str) -> Any:
+    return check(load_recipe(Source("flowers.ftr", text)), VOCABULARY)
+
+
+def _prepared(text: str) -> Any:
+    from runtime.workflows.preparation import prepare
+
+    Path("flowers.ftr").write_text(text)
+    return prepare(Path("flowers.ftr"))
+
+
 def _check_json(text: str) -> Any:
     Path("flowers.ftr.json").write_text(text, encoding="utf-8")
     return check(load("flowers.ftr.json"), VOCABULARY)
@@ -121,6 +134,13 @@ def _list(text: str) -> None:
 
     recipe = _check(text)
     list_sets(recipe, task_of(recipe))
+
+
+def _check_weights(text: str) -> None:
+    from runtime.compile.compiler import component
+    from runtime.models.network import check_weights
+
+    check_weights(component(_check(text).fields["base"]))
 
 
 def _open(text: str) -> None:
@@ -285,21 +305,49 @@ def _read_torch(text: str) -> None:
     read_torch_file(Path("net.pth"))
 
 
+def _weights_here(text: str) -> None:
+    from runtime.compile.compiler import component
+    from runtime.data.sets import located
+    from runtime.models.network import check_weights
+
+    base = component(_check(text).fields["base"])
+    with located(base.span):
+        check_weights(base)
+
+
+def _norms(text: str) -> Any:
+    from runtime.backend.mx import nd
+    from runtime.models import efficientnet_lite
+    from runtime.models.norm_statistics import norm_advice
+    from runtime.plan.size import Size
+
+    _check(text)
+    base = efficientnet_lite.build("efficientnet_lite0", Size.square(64))
+    efficientnet_lite.load_packaged("efficientnet_lite0", base)
+    if "swapped" in text:
+        block = dict(base.parts)["block6"]
+        block[2].body[-1].norm.running_mean.set_data(block[3].body[-1].norm.running_mean.data() * 3)
+    return SimpleNamespace(advice=norm_advice(base, nd.zeros((4, 3, 64, 64)), "swapped.pth"))
+
+
 USES: dict[str, Callable[[str], Any]] = {
     "E117": _check_text,
     **dict.fromkeys([f"E{number}" for number in range(501, 520)], _list),
     "E512": _open,
     "E513": _batch,
-    **dict.fromkeys([f"E{number}" for number in range(520, 529)], _build),
+    **dict.fromkeys([f"E{number}" for number in (*range(520, 529), 541)], _build),
     "E523": _read_params,
     "E524": _read_torch,
     "E525": _check_sum,
     "E540": _build,
+    "E542": _weights_here,
     "E550": plan_of,
     "E553": _list,
     **dict.fromkeys(("E576", "E577", "E578", "E590", "E591", "E592", "E593"), _list),
     "E551": lambda text: plan_of(text, data=facts(320)),
     "E552": lambda text: _build(text, starts=False),
+    **dict.fromkeys(("E554", "E555", "E557", "E559"), _check_weights),
+    "E564": _check_with_run,
     "E601": _run,
     "E607": _out_of_memory,
     "E650": _killed,
@@ -311,11 +359,15 @@ USES: dict[str, Callable[[str], Any]] = {
     "W745": _advised((500, 500)),
     "W746": _advised((250, 250)),
     "W750": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
+    "W775": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
     "W760": _read,
     "W761": _read,
+    "W771": _norms,
     "W748": _advised_on_numbers,
     "W747": _advised((400, 400), shared=True),
     "W770": _advised((400, 400)),
+    "W781": _prepared,
+    "W782": _prepared,
     "W785": _advised((400, 400)),
     **dict.fromkeys(("W790", "W791", "W792"), _advised_on_files),
     "W794": _advised((400, 400, 400), odd="Tulips"),
@@ -510,6 +562,16 @@ def _left(right: bool) -> None:
     Path("longer.ftr").write_text(RUN.replace("1 epoch", "2 epochs"))
 
 
+def _exported(right: bool) -> None:
+    _finished(right)
+    from runtime.backend.mx import mx
+    from runtime.runs.trained import load
+    from runtime.workflows.export import export
+
+    export(load(Path("runs/flowers-1")), "symbol", Path("flowers"), mx.cpu())
+    Path("found.onnx").write_bytes(b"found")
+
+
 def _interrupted(right: bool) -> None:
     _finished(right)
     path = Path("runs/flowers-1/result.json")
@@ -555,6 +617,28 @@ def _merged(right: bool) -> None:
     Path("flowers.ftr.lock").write_text("lock = 1\n\n[data]\n<<<<<<< HEAD\n")
 
 
+def _parent_run(right: bool) -> None:
+    _photos()
+    text = RECIPE.replace('gluoncv("cifar_resnet20_v1", weights = none)', 'packaged("efficientnet_lite0")')
+    make_run(Path("runs/flowers-3"), ("roses", "tulips", "violets"), text)
+
+
+def _detector(right: bool) -> None:
+    from runtime.backend.mx import mx
+    from runtime.models import zoo as families
+
+    _photos()
+    net = families.build("gluoncv", "resnet18_v1b")
+    net.initialize(mx.init.Zero())
+    net(mx.nd.zeros((1, 3, 64, 64)))
+    net.save_parameters("resnet18_v1b.params")
+    layers = [net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3, net.layer4]
+    blocks = mx.gluon.nn.HybridSequential()
+    blocks.add(*layers)
+    arrays = {f"base_network.base_network.{name}": each for name, each in blocks._collect_params_with_prefix().items()}
+    mx.nd.save("center_net.params", {name: each.data() for name, each in arrays.items()} | {"head.bias": mx.nd.ones(3)})
+
+
 def _packed(right: bool) -> None:
     """Leave a pack, half of it, and one to which something was added."""
     _finished(right)
@@ -586,8 +670,47 @@ def _hub(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(hub, "hf_hub_download", download)
 
 
+COMMIT = "8c8160af334519b13c56546bfaf1b70e3b86444b"
+
+
+def _hub_of_weights(patch: pytest.MonkeyPatch) -> None:
+    """Put a hub in place that has nothing but what is here: me/resnet50d and me/broken."""
+    import httpx2
+    import huggingface_hub
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    def sent(url: str) -> Any:
+        raise RepositoryNotFoundError("404", response=httpx2.Response(404, request=httpx2.Request("HEAD", url)))
+
+    for name, mean in {"resnet50d": [0.5, 0.5, 0.5], "broken": [0.5, 0.5]}.items():
+        repository = Path("hub", f"models--me--{name}")
+        snapshot = repository / "snapshots" / COMMIT
+        snapshot.mkdir(parents=True)
+        (repository / "refs").mkdir()
+        (repository / "refs" / "main").write_text(COMMIT)
+        (snapshot / "model.safetensors").write_bytes(b"weights")
+        config = {"architecture": "resnet50d", "pretrained_cfg": {"mean": mean, "std": [0.5, 0.5, 0.5]}}
+        (snapshot / "config.json").write_text(json.dumps(config))
+    patch.setenv("HF_HUB_CACHE", "hub")
+    patch.setattr(huggingface_hub, "get_hf_file_metadata", sent, raising=False)
+
+
 def _recipe(right: bool, encoding: str = "utf-8") -> None:
     Path("flowers.ftr").write_text(RUN, encoding=encoding)
+
+
+def _squeezenet() -> None:
+    """Leave weights with the names of torchvision's squeezenet1_1."""
+    from runtime.models.pytorch import built, infer
+    from runtime.models.torch_names import torch_names
+    from runtime.plan.size import Size
+    from runtime.weights.safetensors_file import write_safetensors
+
+    whole, cut = built("gluon", "squeezenet1.1", Size.square(64))
+    infer(cut, Size.square(64))
+    shapes = {name: each.shape for name, each in torch_names(whole, "squeezenet1.1").items()}
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items() if 0 not in shape}
+    write_safetensors(Path("net.safetensors"), arrays)
 
 
 GIVEN: dict[str, Callable[[bool], None]] = {
@@ -630,6 +753,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E535": lambda right: _photos(),
     "E556": lambda right: (_photos(), _leaves())[0],
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
+    **dict.fromkeys(("E541", "E542", "E543"), lambda right: _squeezenet()),
     "W760": lambda right: _copies(),
     "W761": lambda right: _one_in_the_holdout(),
     "W790": lambda right: _some_heic(),
@@ -655,10 +779,15 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608", "E690"), _finished),
     "E691": _interrupted,
     **dict.fromkeys(("E695", "E696"), _new_photos),
+    "E564": _parent_run,
+    "W781": _parent_run,
+    "W782": _detector,
     "E640": _damaged,
     "E641": _foreign_checkpoint,
     "E642": _edited,
     **dict.fromkeys(("E643", "E644", "E645"), _left),
+    **dict.fromkeys(("E646", "E647", "E648"), _finished),
+    "E649": _exported,
 }
 
 
@@ -693,13 +822,30 @@ def _locked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("fcntl.flock", refuse)
 
 
+def _without_onnx(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(sys.modules, "onnx", None)
+    patch.setattr("runtime.system.installation._checkout", lambda: (None, False))
+
+
+def _without_rows(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("runtime.export.network.OPERATORS", {})
+
+
+def _faulty_runtime(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("runtime.workflows.export.session", lambda content: lambda given: np.array([[0.5, 0.5]]))
+
+
 PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E118": _read_only,
     "E510": _without_packages,
     "E528": _without_packages,
     **dict.fromkeys(("E540", "W750"), _offline),
     "E643": _locked,
+    "E646": _without_onnx,
+    "E647": _without_rows,
+    "E648": _faulty_runtime,
     **dict.fromkeys(("E573", "E574"), _hub),
+    **dict.fromkeys(("E554", "E555", "E557", "E558", "E559", "W775"), _hub_of_weights),
 }
 
 

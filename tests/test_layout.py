@@ -14,7 +14,7 @@ FOLDERS = {
     "recipe_lang": ("", "syntax", "json", "compose", "check", "output"),
     "runtime": (
         *("system", "plan", "backend", "weights", "data", "models", "features", "tasks", "training", "vocabulary"),
-        *("compile", "runs", "workflows", "reporting", "help", "lsp", "commands", ""),
+        *("compile", "export", "runs", "workflows", "reporting", "help", "lsp", "commands", ""),
     ),
 }
 """The folders of each package from the lowest to the highest; the empty name is the package's root."""

@@ -1,9 +1,12 @@
-"""Legacy `.pth` files, built by hand."""
+"""`.pth` files, legacy and zip, built by hand."""
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
+import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
@@ -49,6 +52,20 @@ def whole_file(state_pickle: bytes, keys: Any = ("0",), *stored: bytes) -> bytes
     """Return a file around the pickle of a state dict."""
     head = b"".join(pickle.dumps(value, 2) for value in (MAGIC, VERSION, FACTS))
     return head + state_pickle + pickle.dumps(list(keys), 2) + b"".join(stored)
+
+
+def zip_file(state_pickle: bytes, stored: Mapping[str, bytes], packing: int = zipfile.ZIP_STORED) -> bytes:
+    """Return a file of the zip format around the pickle of a state dict, with its storages by key."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", packing) as archive:
+        members = {
+            "data.pkl": state_pickle,
+            "byteorder": b"little",
+            **{f"data/{key}": each for key, each in stored.items()},
+        }
+        for name, content in {**members, "version": b"3\n"}.items():
+            archive.writestr(f"archive/{name}", content)
+    return out.getvalue()
 
 
 SIX = struct.pack("<q6f", 6, *range(6))

@@ -6,6 +6,7 @@ Each imports what it needs when it is called: to explain a word takes no parser.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import click
 
 from recipe_lang.output.render import as_json
 from recipe_lang.problem import Problem, RecipeError, ordered
+from recipe_lang.words import printable
 from runtime.commands.command import (
     DENY,
     FAILED,
@@ -50,9 +52,9 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
     `-` reads standard input.
     """
     from recipe_lang.check.checker import check as check_recipe
-    from recipe_lang.compose.load import load_source
     from recipe_lang.output.identity import recipe_hash
-    from runtime.compile.weights_advice import with_weights_advice
+    from runtime.compile.weights_advice import weights_here, with_weights_advice
+    from runtime.runs.lineage import load_recipe
     from runtime.runs.recipe_files import read_recipe, recipe_files
     from runtime.vocabulary import VOCABULARY
 
@@ -62,19 +64,23 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
     show_problems(tuple(unread))
     for path in paths:
         problems: tuple[Problem, ...] = ()
-        identity = None
+        identity, where = None, None
         try:
-            checked = check_recipe(load_source(read_recipe(path), outside=outside), VOCABULARY, settings)
+            checked = check_recipe(load_recipe(read_recipe(path), outside=outside), VOCABULARY, settings)
             identity, problems = recipe_hash(checked, VOCABULARY), with_weights_advice(checked)
+            where = weights_here(checked)
             code = max(code, FAILED if deny and problems else FINE)
         except RecipeError as error:
             problems = error.problems
             code = INVALID
-        report.append({"recipe": str(path), "hash": identity, "problems": [as_json(p) for p in problems]})
+        facts = {"recipe": str(path), "hash": identity, "problems": [as_json(p) for p in problems]}
+        report.append(facts | {"weights": asdict(where) if where else None})
         if not machine:
             show_problems(problems, "; --json lists all")
             if identity is not None:
                 click.echo(_verdict(path, identity, len(problems), deny))
+                if where is not None and (text := where.text()):
+                    click.echo(f"  weights: {printable(text)}")
     if machine:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     return code
@@ -211,9 +217,10 @@ def show(recipe: Path, resolved: bool, flat: bool, in_json: bool, settings: tupl
     if settings and not resolved:
         raise click.UsageError("--set goes with --resolved: the other forms show what is written")
     from recipe_lang.check.checker import check as check_recipe
-    from recipe_lang.compose.load import load_source, parse
+    from recipe_lang.compose.load import parse
     from recipe_lang.output.flatten import flatten
     from recipe_lang.output.resolved import print_recipe, values_with_places
+    from runtime.runs.lineage import load_recipe
     from runtime.runs.recipe_files import read_recipe
     from runtime.vocabulary import VOCABULARY
 
@@ -222,14 +229,14 @@ def show(recipe: Path, resolved: bool, flat: bool, in_json: bool, settings: tupl
         _print_recipe(source.text, recipe, source.is_json)
         return FINE
     if resolved:
-        checked = check_recipe(load_source(source, outside=outside), VOCABULARY, settings)
+        checked = check_recipe(load_recipe(source, outside=outside), VOCABULARY, settings)
         if in_json:
             values = list(values_with_places(checked, VOCABULARY))
             _print_recipe(json.dumps(values, indent=2, ensure_ascii=False) + "\n", is_json=True)
         else:
             _print_recipe(print_recipe(checked, VOCABULARY, places=True))
         return FINE
-    tree = flatten(check_recipe(load_source(source, outside=outside), VOCABULARY)) if flat else parse(source)
+    tree = flatten(check_recipe(load_recipe(source, outside=outside), VOCABULARY)) if flat else parse(source)
     if tree.problems:
         raise RecipeError(ordered(tree.problems))
     _print_recipe(_written(tree, in_json), is_json=in_json)
@@ -320,11 +327,11 @@ def _fix(path: Path, write: bool, outside: bool, left: list[Problem]) -> bool:
 
 def _problems(source: Source, outside: bool) -> tuple[Problem, ...]:
     from recipe_lang.check.checker import check as check_recipe
-    from recipe_lang.compose.load import load_source
+    from runtime.runs.lineage import load_recipe
     from runtime.vocabulary import VOCABULARY
 
     try:
-        return check_recipe(load_source(source, outside=outside), VOCABULARY).advice
+        return check_recipe(load_recipe(source, outside=outside), VOCABULARY).advice
     except RecipeError as error:
         return error.problems
 

@@ -24,6 +24,7 @@ from runtime.commands.command import (
     PATH,
     QUIET,
     RECIPE,
+    RUN_PATH,
     THREADS,
     WORKERS,
     command,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
     from runtime.runs.lock.file import Facts
     from runtime.workflows.verify import Verdict
+
+EXPORTED = (".onnx", ".safetensors", "-symbol.json", ".params")
+"""What the names of files that `ftr export` writes end in."""
 
 
 @click.command()
@@ -88,7 +92,8 @@ def lock(
 
 
 @click.command()
-@click.argument("path", metavar="RECIPE|RUN|PACK", type=PATH)
+@click.argument("path", metavar="RECIPE|RUN|PACK|FILE", type=PATH)
+@click.option("--run", "origin", type=RUN_PATH, help="Of an exported FILE: the run that it is to be from.")
 @OUTSIDE
 @click.option("--out", type=click.Path(path_type=Path), help="Keep the new run in this folder.")
 @DATA_ROOT
@@ -101,6 +106,7 @@ def lock(
 @command
 def verify(
     path: Path,
+    origin: Path | None,
     outside: bool,
     out: Path | None,
     data_root: Path | None,
@@ -114,7 +120,10 @@ def verify(
     """Train again what a lock records, and compare: the weights bit for bit, and all metrics.
 
     Exits with 0 when the result is identical, or when versions, threads or the processor differ and all claims hold.
+    Of a FILE that `ftr export` wrote it says whether it is the one that was exported from --run; nothing is trained.
     """
+    if origin is not None or path.name.endswith(EXPORTED):
+        return _verify_exported(path, origin)
     import tempfile
 
     from runtime.runs.lock.file import LOCK, existing_lock, read_lock
@@ -165,6 +174,23 @@ def verify(
     else:
         _show(screen, verdict)
     return FINE if verdict.fine else FAILED
+
+
+def _verify_exported(file: Path, run: Path | None) -> int:
+    """Say whether a file is the one that was exported from a run: as the run's lock says, by its SHA-256."""
+    if run is None:
+        raise click.UsageError(f"which run is {file.name} to be from? `--run RUN`, a run folder or a pack")
+    from recipe_lang.problem import RecipeError
+    from runtime.export.problems import NotExported
+    from runtime.runs.exports import exported_as, exports_of
+    from runtime.runs.lock.file import existing_lock
+
+    lock = existing_lock(run)
+    note = exported_as(lock, file)
+    if note is None:
+        raise RecipeError(NotExported(path=str(file), run=str(run), known=", ".join(exports_of(lock))))
+    click.echo(printable(f"identical: {file} was exported from {run}: {note}"))
+    return FINE
 
 
 def _show(screen: Console, verdict: Verdict) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from recipe_lang.problem import RecipeError
 from recipe_lang.words import printable
 from runtime.commands.command import (
     CACHE,
@@ -160,35 +159,63 @@ def predict(
 @click.command()
 @RUN
 @click.option("--out", type=click.Path(path_type=Path), default="model", show_default=True, help="Prefix of the files.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["symbol", "onnx", "safetensors"]),
+    default="symbol",
+    show_default=True,
+    help="MXNet's symbol and params, a graph that prepares images itself, or the weights alone.",
+)
+@click.option("--raw", is_flag=True, help="Of onnx: the network alone, which takes prepared tensors.")
+@click.option("--unchecked", is_flag=True, help="Of onnx: do not compare it with `ftr predict` on the run's images.")
 @FORCE
 @STAGE
+@DATA_ROOT
+@THREADS
 @DEBUG
 @command
-def export(run: Path, out: Path, force: bool, stage: str | None, debug: bool) -> int:
-    """Export a run as symbol and params, which run without ftr."""
+def export(
+    run: Path,
+    out: Path,
+    form: str,
+    raw: bool,
+    unchecked: bool,
+    force: bool,
+    stage: str | None,
+    data_root: Path | None,
+    threads: int | None,
+    debug: bool,
+) -> int:
+    """Export a run as files that run without ftr.
+
+    A graph of ONNX answers images of the run's test set before it is written, and fails where it differs.
+    """
     if out.name in ("", ".."):
         raise click.UsageError(f"--out takes the prefix of the files' names, as in {out / 'model'}")
-    with mxnet(debug=debug):
-        from runtime.reporting.plan import steps_text
+    if form != "onnx" and (raw or unchecked):
+        raise click.UsageError("--raw and --unchecked are for --format onnx")
+    with mxnet(threads, debug):
+        from runtime.backend.device import device_context
+        from runtime.reporting.exported import export_lines
         from runtime.runs import trained as finished
-        from runtime.runs.folder import writing
-        from runtime.runs.pack.problems import FileExists
+        from runtime.workflows.export import FORMATS
+        from runtime.workflows.export import export as write
 
-        for path in (Path(f"{out}-symbol.json"), Path(f"{out}-0000.params")):
-            if path.exists() and not force:
-                raise RecipeError(FileExists(path=str(path)))
+        prefix = out.with_name(out.name.removesuffix(FORMATS[form][-1]) or out.name)
         loaded = finished.load(run, stage)
-        with writing(out):
-            out.parent.mkdir(parents=True, exist_ok=True)
-            finished.export_model(loaded.model, loaded.task, loaded.data.target, out)
-        data = loaded.data
-    click.echo(f"{out}-symbol.json and {out}-0000.params")
-    click.echo(
-        f"input `data`: float32 (batch, 3, {data.size.height}, {data.size.width}), RGB, (value / 255 - mean) / std with"
-    )
-    click.echo(f"  mean {data.mean}\n  std {data.std}")
-    click.echo(f"  of images prepared by {steps_text(data.prepare)}")
-    click.echo(printable(f"output: {data.target.outputs()}"))
+        made = write(
+            loaded,
+            form,
+            prefix,
+            device_context("cpu"),
+            raw=raw,
+            checked=not unchecked,
+            data_root=data_root,
+            force=force,
+        )
+    for line in export_lines(made, loaded.data):
+        click.echo(line)
     return FINE
 
 

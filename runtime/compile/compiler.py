@@ -7,7 +7,7 @@ lengths into steps. Imports no MXNet and touches no file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import ceil
+from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from runtime.compile.problems import TooShort, TrainsNothing
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.data.transforms.row import Sides
 from runtime.data.transforms.views import is_idle, view_count
-from runtime.models.weights_sources import source_of
+from runtime.models.base import Normalization
+from runtime.models.catalog import crop_share
+from runtime.models.weights_sources import TRAINED, source_of
 from runtime.plan.size import Size
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.types import (
@@ -38,18 +40,19 @@ from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules import image_size
 
 
-def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts) -> Plan:
-    """Compile a checked recipe with the facts about its data and its network.
+def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts, base: Component | None = None) -> Plan:
+    """Compile a checked recipe with the facts about its data and its network; `base` with what is known of it by now.
 
     Raises:
         RecipeError: the facts show that the recipe cannot work.
     """
     problems: list[Problem] = []
+    base = base or component(recipe.fields["base"])
     planned_data = data_plan(recipe, data)
     stages: list[StagePlan] = []
     for position, block in enumerate(recipe.all("stage")):
         before = stages[-1] if stages else None
-        stages.append(_Stage(recipe, block, planned_data, data.sides, net, problems).plan(position, before))
+        stages.append(_Stage(recipe, block, planned_data, data.sides, net, problems).plan(position, before, base))
     if problems:
         raise RecipeError(problems)
     return Plan(
@@ -59,7 +62,7 @@ def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts) -> Plan:
         task=recipe["task"],
         seed=recipe["seed"],
         params={param.name: param.value for param in recipe.params},
-        base=component(recipe.fields["base"]),
+        base=base,
         head=tuple(component(layer) for layer in recipe["head"]),
         data=planned_data,
         stages=tuple(stages),
@@ -89,13 +92,16 @@ def _plain(value: Value) -> Any:
             return plain
 
 
-def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
-    """Compile the part of the plan that says how images become input."""
+def data_plan(recipe: CheckedRecipe, facts: DataFacts, expected: Normalization | None = None) -> DataPlan:
+    """Compile the part of the plan that says how images become input.
+
+    `expected` is the mean and the standard deviation that the base's weights expect; None asks their source.
+    """
     block = recipe.block("data")
     size, _ = image_size(recipe)
-    prepare, normalize = prepare_steps(block, size)
     base = component(recipe.fields["base"])
-    mean, std = source_of(base.args["weights"]).normalization(base)
+    prepare, normalize = prepare_steps(block, size, crop_share(base))
+    mean, std = expected or source_of(base.args["weights"]).normalization(base)
     if normalize is not None:
         mean, std = normalize.args["mean"], normalize.args["std"]
     return DataPlan(
@@ -112,13 +118,16 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts) -> DataPlan:
     )
 
 
-def prepare_steps(block: CheckedBlock, size: Size) -> tuple[tuple[Component, ...], Component | None]:
+def prepare_steps(
+    block: CheckedBlock, size: Size, share: float = 1.0
+) -> tuple[tuple[Component, ...], Component | None]:
     """Return the steps for evaluation, how files are read first, and the `normalize` step where one is written.
 
-    Where no geometry is written, it is the usual one.
+    Where no geometry is written, it is the usual one: the centre, which is this share of the shorter side.
     """
     written = block["prepare"] or ()
-    resize, crop = (Component(name, {"size": size.plain}) for name in ("resize", "center_crop"))
+    resize = Component("resize", {"size": Size(*(floor(side / share) for side in size)).plain})
+    crop = Component("center_crop", {"size": size.plain})
     steps = [component(value) for value in written]
     reading = [item for item in steps if TRANSFORMS[item.name].reads]
     geometry = [_sized(item, size) for item in steps if TRANSFORMS[item.name].draw]
@@ -169,7 +178,7 @@ def needs_sides(recipe: CheckedRecipe) -> bool:
     """Whether a crop may have no choice if all images are square: then their sizes matter."""
     data = recipe.block("data")
     size, _ = image_size(recipe)
-    prepare, _ = prepare_steps(data, size)
+    prepare, _ = prepare_steps(data, size, crop_share(component(recipe.fields["base"])))
     augments = [augmentation(recipe, stage) for stage in recipe.all("stage")]
     return any(training_steps(each, prepare, size) != training_steps(each, prepare, size, (1, 1)) for each in augments)
 
@@ -210,7 +219,7 @@ class _Stage:
     def steps(self, length: Quantity) -> Length:
         return Length(length.steps(self.per_epoch, self.total), str(length))
 
-    def plan(self, position: int, before: StagePlan | None) -> StagePlan:
+    def plan(self, position: int, before: StagePlan | None, base: Component) -> StagePlan:
         block = self.block
         parts = self._parts()
         schedule, warmup = self._schedule()
@@ -221,7 +230,7 @@ class _Stage:
         return StagePlan(
             position=position,
             title=block.title,
-            starts_from=_origin(before, self.recipe["base"]),
+            starts_from=_origin(before, base),
             train=block["train"],
             norm_frozen=block["norm"] == "frozen",
             parts=parts,
@@ -323,9 +332,14 @@ def _norms(owned: tuple[Any, ...], names: frozenset[str]) -> str:
     return "train" if any(p.name in names for p in norms) else "frozen"
 
 
-def _origin(before: StagePlan | None, base: CallValue) -> str:
+def _origin(before: StagePlan | None, base: Component) -> str:
     if before is None:
-        source = source_of(base["weights"])
+        source = source_of(base.args["weights"])
+        if source in TRAINED:
+            args = base.args["weights"].args
+            head = "its head as well" if args["head"] == "kept" else "a new head"
+            of = f" after stage {args['stage']}" if args.get("stage") else ""
+            return f"what {args['path']} has learned{of}, {head}"
         return f"the base's {source.entry.name} weights, a new head" if source.is_pretrained else "random weights"
     if before.keep == "best":
         return f'the best weights of "{before.title}" by {before.monitor}'

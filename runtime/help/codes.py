@@ -60,7 +60,9 @@ FAMILIES: Mapping[str, CodeFamily] = {
         ),
         "data",
     ),
-    "E6": CodeFamily("the run", ("runtime.training.problems", "runtime.backend.problems"), "running"),
+    "E6": CodeFamily(
+        "the run", ("runtime.training.problems", "runtime.backend.problems", "runtime.export.problems"), "running"
+    ),
     "W7": CodeFamily(
         "advice",
         (
@@ -70,8 +72,11 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.vocabulary.advice.regularization",
             "runtime.vocabulary.advice.data",
             "runtime.compile.weights_advice",
+            "runtime.models.problems",
             "runtime.compile.data_advice",
             "runtime.compile.image_advice",
+            "runtime.models.run_weights",
+            "runtime.weights.backbone",
             "runtime.tasks.classification.advice",
             "runtime.tasks.regression.advice",
         ),

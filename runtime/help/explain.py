@@ -60,7 +60,7 @@ def list_words(width: int = 100) -> str:
         **{family.name: family.entries for family in VOCABULARY.families.values()},
         "words": dict.fromkeys(word for *_, word, _ in places.words()),
         "metrics": VOCABULARY.metrics,
-        "networks": ("`ftr explain gluoncv`, `gluon` and `packaged` list them",),
+        "networks": ("`ftr explain gluoncv`, `gluon`, `timm` and `packaged` list them",),
     }
     rows = tuple((name, (", ".join(words),)) for name, words in families.items())
     parts = [Page("Names: `ftr explain NAME` says more", (Terms(rows),))]

@@ -17,7 +17,6 @@ from recipe_lang.check.params import Params
 from recipe_lang.check.selectors import Selector
 from recipe_lang.check.values import Values
 from recipe_lang.check.vocabulary import Vocabulary
-from recipe_lang.compose.load import load_source
 from recipe_lang.compose.merge import files, merge
 from recipe_lang.output.render import advice
 from recipe_lang.problem import Problem, RecipeError
@@ -25,6 +24,7 @@ from recipe_lang.source import MAX_BYTES, Source, Span
 from recipe_lang.syntax import nodes
 from recipe_lang.syntax.problems import TooLong
 from runtime.compile.weights_advice import with_weights_advice
+from runtime.runs.lineage import load_recipe
 from runtime.vocabulary import VOCABULARY
 
 
@@ -54,7 +54,7 @@ def read(source: Source) -> Reading:
         return Reading(source, nodes.Recipe(source, ()), (problem,))
     recipe = nodes.Recipe(source, ())
     try:
-        recipe = load_source(source)
+        recipe = load_recipe(source)
         return Reading(source, recipe, with_weights_advice(check(recipe, VOCABULARY)))
     except RecipeError as error:
         return Reading(source, recipe, error.problems)

@@ -17,10 +17,12 @@ class Base:
 
     `parts` are the units that a recipe freezes and unfreezes, from the input on; `tail` holds what follows
     them and has nothing to train of its own (pooling, flattening); its output is float32 of shape (batch,
-    `features`).
+    `features`). `cells` makes maps (batch, channels, height, width) of what a part gives where that is none: of a
+    transformer's tokens, without that of the image.
     """
 
     parts: tuple[tuple[str, HybridBlock], ...]
     tail: HybridBlock
     features: int
+    cells: HybridBlock | None = None
     maps: tuple[int, ...] = ()  # channels of the maps that a head over several takes, the finest first

@@ -14,11 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from runtime.models.base import Normalization
 from runtime.models.packaged import PACKAGED, PackagedBase
 from runtime.models.timm.catalog import TIMM, TimmRow
+
+if TYPE_CHECKING:
+    from runtime.plan.types import Component
 
 _IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CIFAR: Final = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
@@ -147,6 +150,13 @@ BASES: Final[Mapping[str, Mapping[str, PackagedBase | TimmRow | ZooRow]]] = Mapp
     {"packaged": PACKAGED, "timm": TIMM, **ZOOS}
 )
 """All bases, by the word of a recipe for their kind and by name."""
+
+
+def crop_share(base: Component) -> float:
+    """Return the share of an image's shorter side that a base's weights were evaluated on, 1 where none is known."""
+    row = BASES.get(base.name, {}).get(base.args.get("name", ""))
+    return row.crop if isinstance(row, TimmRow) else 1.0
+
 
 _INT8: Final = "its weights are 8-bit integers: it can predict, but not be trained"
 # nasnet_6 and _7 fail on AVX2 too; _4 and _5 run there, but _4 is known to fail on AVX512.

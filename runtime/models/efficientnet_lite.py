@@ -13,13 +13,14 @@ which depends on whether a side is even, so a network is built for one size.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from recipe_lang.problem import RecipeError
 from runtime.backend.mx import nn
 from runtime.models.base import Base
+from runtime.models.mobile_layers import SameConv, divided, to_eighths
 from runtime.models.packaged import PACKAGED, packaged_file
 from runtime.plan.size import Size
 from runtime.weights.assign import Parameter, fill, fits
@@ -70,31 +71,15 @@ class ConvNorm(nn.HybridBlock):  # type: ignore[misc]
         linear: bool = False,
     ) -> None:
         super().__init__()
-        total = [max((math.ceil(side / stride) - 1) * stride + kernel - side, 0) for side in size]
-        # MXNet pads both ends alike. Where SAME padding needs one cell less at the beginning, the
-        # convolution begins one stride earlier and its first row and column are cut off: five times faster
-        # than padding the input.
-        self._begins_early = [each % 2 for each in total]
         self._linear = linear
         with self.name_scope():
-            self.conv = nn.Conv2D(
-                channels,
-                kernel,
-                strides=stride,
-                padding=[each // 2 + stride * (each % 2) for each in total],
-                groups=groups,
-                use_bias=False,
-                in_channels=channels_in,
-            )
+            self.conv = SameConv(channels_in, channels, size, kernel, stride, groups)
             # The original has 0.99, for training over hundreds of epochs: statistics must follow within a few.
             self.norm = nn.BatchNorm(in_channels=channels, epsilon=1e-3, momentum=0.9)
 
     def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: N803
         """Return the block's output; Gluon calls this."""
-        x = self.conv(x)
-        if any(self._begins_early):
-            x = F.slice(x, begin=(None, None, *self._begins_early), end=(None, None, None, None))
-        x = self.norm(x)
+        x = self.norm(self.conv(x))
         return x if self._linear else F.clip(x, 0, 6)
 
 
@@ -114,16 +99,12 @@ class MBConv(nn.HybridBlock):  # type: ignore[misc]
                 self.body.add(ConvNorm(channels_in, wide, size))
             self.body.add(
                 ConvNorm(wide, wide, size, kernel=stage.kernel, stride=stride, groups=wide),
-                ConvNorm(wide, channels, _divided(size, stride), linear=True),
+                ConvNorm(wide, channels, divided(size, stride), linear=True),
             )
 
     def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: ARG002, N803
         """Return the block's output; Gluon calls this."""
         return x + self.body(x) if self._skips else self.body(x)
-
-
-def _divided(size: Size, stride: int) -> Size:
-    return Size(*(math.ceil(side / stride) for side in size))
 
 
 def build(name: str, size: Size) -> Base:
@@ -137,15 +118,15 @@ def build(name: str, size: Size) -> Base:
     stem, *blocks = (nn.HybridSequential(prefix=f"{name}_{part}_") for part in facts.parts)
     with stem.name_scope():
         stem.add(ConvNorm(3, _STEM_CHANNELS, size, kernel=3, stride=2))
-    size, channels_in = _divided(size, 2), _STEM_CHANNELS
+    size, channels_in = divided(size, 2), _STEM_CHANNELS
     for block, stage in zip(blocks, _STAGES, strict=True):
         outermost = stage in (_STAGES[0], _STAGES[-1])
         repeats = stage.repeats if outermost else math.ceil(stage.repeats * facts.depth)
-        channels = _to_eighths(stage.channels * facts.width)
+        channels = to_eighths(stage.channels * facts.width)
         with block.name_scope():
             for stride in (stage.stride, *[1] * (repeats - 1)):
                 block.add(MBConv(stage, channels_in, channels, size, stride))
-                size, channels_in = _divided(size, stride), channels
+                size, channels_in = divided(size, stride), channels
     with blocks[-1].name_scope():
         blocks[-1].add(ConvNorm(channels_in, facts.features, size))
     tail = nn.HybridSequential()
@@ -167,7 +148,7 @@ def load_packaged(name: str, base: Base, classifier: Any = None) -> None:
     """
     path = packaged_file(name)
     check_sha256(path, PACKAGED[name].sha256)
-    arrays = read_torch_file(path)
+    arrays = read_torch_file(path).arrays
     names = [
         name
         for name in arrays
@@ -201,7 +182,23 @@ def _parameters(base: Base, classifier: Any) -> Iterator[tuple[str, Parameter]]:
             yield {"gamma": "weight", "beta": "bias"}.get(kind, kind), parameter
 
 
-def _to_eighths(channels: float) -> int:
-    """Round to a multiple of 8, but never down by more than a tenth."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * channels else rounded + 8
+def original_layers(parts: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the packaged files call the layers of a base's parts, by our paths: `block1.0.body.0.conv`."""
+    names, number = _pair("stem.0", "_conv_stem", "_bn0"), 0
+    for part, blocks in list(parts.items())[1:]:
+        for place, block in enumerate(blocks):
+            path = f"{part}.{place}"
+            if isinstance(block, ConvNorm):
+                names |= _pair(path, "_conv_head", "_bn1")
+                continue
+            layers = ("_expand", "_depthwise", "_project")[-len(block.body) :]
+            for inner, layer in enumerate(layers):
+                norm = f"_bn{('_expand', '_depthwise', '_project').index(layer)}"
+                at = f"_blocks.{number}."
+                names |= _pair(f"{path}.body.{inner}", f"{at}{layer}_conv", f"{at}{norm}")
+            number += 1
+    return names
+
+
+def _pair(path: str, convolution: str, norm: str) -> dict[str, str]:
+    return {f"{path}.conv": convolution, f"{path}.norm": norm}

@@ -156,6 +156,8 @@ def head_block(base: Any, layers: Sequence[Component], outputs: Mapping[str, int
     head = _nn().HybridSequential(prefix="head_")
     if not LAYERS[layers[0].name].pools:
         head.add(base.tail)
+    elif base.cells is not None:
+        head.add(base.cells)
     for layer in layers:
         head.add(*LAYERS[layer.name].build({name: outputs.get(value, value) for name, value in layer.args.items()}))
     return head

@@ -24,6 +24,7 @@ from runtime.models.catalog import ZOOS
 from runtime.models.chain import Chain
 from runtime.models.heads import LAYERS
 from runtime.models.problems import HeadDoesNotFit
+from runtime.models.pytorch import as_in_torch
 from runtime.models.taps import pyramid
 from runtime.models.timm import network as timm
 from runtime.models.weights_sources import source_of
@@ -103,14 +104,21 @@ class Model:
 
 
 def build_model(
-    base: Component, layers: Sequence[Component], size: Size, head: Callable[[Base, Sequence[Component]], Any]
+    base: Component,
+    layers: Sequence[Component],
+    size: Size,
+    head: Callable[[Base, Sequence[Component]], Any],
+    as_torch: bool | None = None,
 ) -> Model:
     """Build the network with all shapes known and no weights yet; `head` makes its last part of the layers.
+
+    `as_torch` says that the base is PyTorch's where the two differ; None leaves it to the source of its weights.
 
     Raises:
         RecipeError: the head does not fit the base.
     """
-    cut, whole = _BUILDERS[base.name](base, size)
+    source = source_of(base.args["weights"])
+    cut, whole = _BUILDERS[base.name](base, size, source.as_in_torch(base) if as_torch is None else as_torch)
     finest = LAYERS[layers[0].name].finest
     taps: tuple[int, ...] = ()
     if finest is None:
@@ -119,6 +127,8 @@ def build_model(
         _infer_shapes(list(blocks.values()), layers, size)
     else:
         chosen = pyramid(cut, size, finest(layers[0].args))
+        if chosen is None:
+            raise RecipeError(HeadDoesNotFit(span=layers[0].span, layer=layers[0].name))
         blocks, taps = {f"base.{name}": block for name, block in chosen.parts}, chosen.places
         blocks["head"] = head(replace(cut, maps=chosen.channels), layers)
     parameters = {
@@ -129,21 +139,23 @@ def build_model(
     return Model(blocks, parameters, cut, whole, size, taps)
 
 
-def _packaged(base: Component, size: Size) -> tuple[Base, None]:
+def _packaged(base: Component, size: Size, as_torch: bool) -> tuple[Base, None]:  # noqa: ARG001
     return efficientnet_lite.build(base.args["name"], size), None
 
 
-def _timm(base: Component, size: Size) -> tuple[Base, Any]:
+def _timm(base: Component, size: Size, as_torch: bool) -> tuple[Base, Any]:  # noqa: ARG001
     whole = timm.build(base.args["name"], size)
     return timm.split(whole, base.args["name"]), whole
 
 
-def _zoo(base: Component, size: Size) -> tuple[Base, Any]:  # noqa: ARG001 - its networks are the same for all
+def _zoo(base: Component, size: Size, as_torch: bool) -> tuple[Base, Any]:  # noqa: ARG001 - the same for all sizes
     whole = zoo.build(base.name, base.args["name"])
+    if as_torch:
+        whole = as_in_torch(whole, base.args["name"])
     return zoo.split(whole, base.name, base.args["name"]), whole
 
 
-_BUILDERS: Mapping[str, Callable[[Component, Size], tuple[Base, Any]]] = {
+_BUILDERS: Mapping[str, Callable[[Component, Size, bool], tuple[Base, Any]]] = {
     "packaged": _packaged,
     "timm": _timm,
     **dict.fromkeys(ZOOS, _zoo),
@@ -169,7 +181,9 @@ def start_weights(model: Model, base: Component, seed: int, context: Any) -> Non
     for name, parameter in model.parameters.items():
         parameter.initialize(init=mx.init.Zero(), ctx=context, force_reinit=True)
         parameter.set_data(array(_first_value(name, parameter, seed)))
-    source_of(base.args["weights"]).load(base, model.base, model.whole)
+    source = source_of(base.args["weights"])
+    source.load(base, model.base, model.whole)
+    source.load_head(base, {name: each for name, each in model.parameters.items() if name.startswith("head.")})
 
 
 def units(model: Model) -> list[Any]:
@@ -216,9 +230,14 @@ def _kind(name: str) -> str:
 def _first_value(name: str, parameter: Any, seed: int) -> Array:
     """Return a parameter's random or constant start.
 
-    Convolutions: He et al., arXiv 1502.01852, normal by fan-out. Dense layers: Glorot and Bengio 2010, uniform.
+    Convolutions: He et al., arXiv 1502.01852, normal by fan-out. Dense layers: Glorot and Bengio 2010, uniform. What
+    else a network has (embeddings, the scale of a layer), as it says itself.
     """
     shape, last = parameter.shape, name.rpartition(".")[2]
+    if isinstance(parameter.init, mx.init.Normal):
+        return np.asarray(generator(seed, "init", name).normal(0, parameter.init.sigma, shape), np.float32)
+    if isinstance(parameter.init, mx.init.Constant):
+        return np.full(shape, parameter.init.value, np.float32)
     if last == "weight" and len(shape) > 1:
         rng = generator(seed, "init", name)
         area = math.prod(shape[2:])

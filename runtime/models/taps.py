@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.backend.blocks import sequence
-from runtime.backend.mx import mx
+from runtime.backend.mx import gluon, mx
 from runtime.models.base import Base
 from runtime.models.chain import Chain
 from runtime.plan.size import Size
@@ -42,7 +42,7 @@ def taps(base: Base, size: Size) -> Mapping[str, Tap]:
         for name, layer in _named(part, block):
             value = layer(value)
             names.append(name)
-            outputs.append(value)
+            outputs.append(value if base.cells is None else base.cells(value))
     _, shapes, _ = mx.sym.Group(outputs).infer_shape(data=(1, 3, *size))
     return {
         name: Tap(name, 2 ** round(math.log2(size.height / shape[2])), shape[1])
@@ -63,11 +63,12 @@ class Pyramid:
     channels: tuple[int, ...]
 
 
-def pyramid(base: Base, size: Size, finest: int) -> Pyramid:
+def pyramid(base: Base, size: Size, finest: int) -> Pyramid | None:
     """Return the base cut for a head over one map for each stride from `finest` to 32 pixels.
 
     Of the parts whose map has a stride, it is the last one's. The last part may end in a layer that widens its map for
-    a classifier, as that of EfficientNet from 320 channels to 1,280: that layer is left out.
+    a classifier, as that of EfficientNet from 320 channels to 1,280: that layer is left out. None where the base has
+    no such maps, each of half the size of the one before.
     """
     found = taps(base, size)
     parts = list(base.parts)
@@ -78,6 +79,9 @@ def pyramid(base: Base, size: Size, finest: int) -> Pyramid:
         found = {**found, name: found[inner[-2]]}
     by_stride = {found[part].stride: index for index, (part, _) in enumerate(parts) if part in found}
     places = [index + 1 for stride, index in sorted(by_stride.items()) if finest <= stride <= _COARSEST]
+    strides = [found[parts[index - 1][0]].stride for index in places]
+    if not strides or strides[-1] != _COARSEST or strides != [_COARSEST >> n for n in reversed(range(len(strides)))]:
+        return None
     parts = parts[: places[-1]]
     return Pyramid(tuple(parts), tuple(places), tuple(found[parts[place - 1][0]].channels for place in places))
 
@@ -105,10 +109,23 @@ def tapped(base: Base, names: Sequence[str], head: Any) -> Chain:
                 layers = []
                 left.pop(0)
                 if not left:
-                    return Chain((*blocks, head), tuple(places))
+                    return Chain((*blocks, head if base.cells is None else _OfCells(head, base.cells)), tuple(places))
         if layers:
             blocks.append(_block(block, layers))
     raise ValueError(f"this base has no tap {left[0]}, or it stands before another that was named first")
+
+
+class _OfCells(gluon.HybridBlock):  # type: ignore[misc]
+    """A head over the maps that `cells` makes of what stands at the taps."""
+
+    def __init__(self, head: Any, cells: Any) -> None:
+        super().__init__(prefix="")
+        self.head = head
+        self._cells = (cells,)  # nothing of its own, and no child: the head's parameters keep their names
+
+    def hybrid_forward(self, F: Any, *values: Any) -> Any:  # noqa: ARG002, N803
+        """Return what the head gives; Gluon calls this."""
+        return self.head(*map(self._cells[0], values))
 
 
 def _named(part: str, block: Any) -> list[tuple[str, Any]]:

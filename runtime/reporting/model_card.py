@@ -129,6 +129,7 @@ def _training(card: Card) -> Iterator[str]:
     result = card.result
     yield from ("", "## Training", "")
     yield f"- base: {_safe(_written(card.recipe.fields['base'], 'base'))}"
+    yield from _base_weights(card)
     yield f"- seed: {card.recipe['seed']}"
     settings = result.get("settings")
     if isinstance(settings, dict) and settings:
@@ -143,6 +144,13 @@ def _training(card: Card) -> Iterator[str]:
     yield from ("", f"{fence}text", text, fence)
 
 
+def _base_weights(card: Card) -> Iterator[str]:
+    match card.result.get("base"):
+        case {"weights": str() as weights, "licence": str() as licence}:
+            if licence:
+                yield f"- it began with: {_safe(weights)}, licence {_safe(licence)}"
+
+
 def _running(card: Card) -> Iterator[str]:
     yield from ("", "## How to run", "", "```sh")
     if card.weights:
@@ -153,6 +161,10 @@ def _running(card: Card) -> Iterator[str]:
     options = "".join(f" --set {quote(_plain(f'{name}={value}'))}" for name, value in given)
     yield f"ftr run model.ftrpack{options} --data-root FOLDER   # train it again"
     yield from ("```", "")
+    if card.exports:
+        yield from ("## Exported files", "")
+        yield from (f"- `{_code(name)}`: {_safe(note, 300)}" for name, note in card.exports.items())
+        yield ""
 
 
 def _sources(card: Card) -> dict[str, Value]:

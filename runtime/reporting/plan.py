@@ -11,8 +11,10 @@ from rich.text import Text
 
 from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.output.resolved import values_with_places
-from recipe_lang.words import counted
+from recipe_lang.words import counted, printable
 from runtime.data.transforms.views import is_fixed, view_count
+from runtime.models.availability import of_file
+from runtime.models.weights_sources import published_file
 from runtime.plan import schedules
 from runtime.plan.types import Component, DataPlan, Length, PartPlan, Plan, StagePlan
 from runtime.reporting.console import sparkline
@@ -59,6 +61,19 @@ def claims(plan: Plan) -> str:
     return f"claims: {', '.join(str(claim) for claim in plan.claims)}"
 
 
+def weights_text(base: Component) -> str:
+    """Say where a base's weights are published, their licence, and whether they are here; nothing of all others."""
+    published = published_file(base)
+    if published is None:
+        return ""
+    found = of_file(published)
+    if found.state == "to fetch" and not found.size:
+        from runtime.weights.fetched import ask
+
+        found = of_file(ask(published))  # as `plan` has done already: the answer is kept
+    return printable(found.text())
+
+
 def call_text(step: Component | None) -> str:
     """Return a step as `name(arg = value, …)`."""
     if step is None:
@@ -98,6 +113,7 @@ def _head(plan: Plan) -> RenderableType:
     rows: list[tuple[str, RenderableType]] = [
         ("recipe", Text.assemble((plan.name, "bold cyan"), f"  {plan.hash[:12]}")),
         ("base", f"{call_text(plan.base)}, {total:,} parameters with the head"),
+        *([("weights", text)] if (text := weights_text(plan.base)) else []),
         ("head", ", ".join(call_text(layer) for layer in plan.head)),
         ("images", _images(data)),
         data.target.row(),

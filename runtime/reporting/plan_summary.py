@@ -28,6 +28,7 @@ from runtime.reporting.plan import (
     stops,
     views,
     warmup,
+    weights_text,
     whole_cost,
 )
 from runtime.vocabulary import VOCABULARY
@@ -82,7 +83,10 @@ def _head(plan: Plan, changed: _Changed) -> Iterator[tuple[str, str]]:
     data = plan.data
     weights = plan.base.args.get("weights") or "random"
     origin = weights.name if isinstance(weights, Component) else weights
-    yield "base", f"{plan.base.args['name']}, {origin} weights; {plan.stages[0].numbers:,} parameters"
+    published = f" ({text})" if (text := weights_text(plan.base)) else ""
+    yield "base", f"{plan.base.args['name']}, {origin} weights{published}; {plan.stages[0].numbers:,} parameters"
+    if isinstance(weights, Component) and "recipe" in weights.args:
+        yield "parent", f"{plan.stages[0].starts_from} (recipe {weights.args['recipe'][:12]})"
     targets = data.target.brief()
     yield "images", ", ".join(f"{n} {data.images(n):,}{targets if n == 'train' else ''}" for n in data.target.counts)
     yield "from", ", ".join(_source(name, step) for name, step in data.sources.items() if name in data.target.counts)

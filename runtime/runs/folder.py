@@ -140,6 +140,16 @@ _TEMPORARY = r"(?<=/)\.([^/]+)\.[a-z0-9_]{8}$"
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a file of text whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    # A file name that is not UTF-8 has surrogates in it: as \udcXX they are JSON, and load again.
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: to a temporary name, to the disk, then renamed.
 
     Raises:
@@ -147,9 +157,8 @@ def write_text(path: Path, text: str) -> None:
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        # A file name that is not UTF-8 has surrogates in it: as \udcXX they are JSON, and load again.
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)

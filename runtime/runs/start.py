@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from recipe_lang.check.checked import CheckedRecipe
+from recipe_lang.compose.load import parse
 from recipe_lang.output.flatten import flatten
 from recipe_lang.output.formatter import recipe_text
 from recipe_lang.output.resolved import print_recipe
@@ -110,7 +111,8 @@ _OF_RECIPE = ("recipe", "parents")
 
 
 def _as_written(recipe: CheckedRecipe) -> str:
-    """Return the recipe's text; one that builds on others, or is JSON, as one `.ftr` text of the same meaning."""
-    if recipe.written.parent is None and not recipe.source.is_json:
+    """Return the recipe's text; one that builds on others or is JSON, as one `.ftr` text that says the same."""
+    is_whole = recipe.written.parent is None and parse(recipe.source).items == recipe.written.items
+    if is_whole and not recipe.source.is_json:
         return recipe.source.text
     return recipe_text(flatten(recipe))

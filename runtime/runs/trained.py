@@ -25,7 +25,6 @@ from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Source
 from recipe_lang.syntax.parser import read_source
 from recipe_lang.words import counted, printable
-from runtime.backend.mx import mx, nd
 from runtime.compile.compiler import component, data_plan, stage_loss
 from runtime.data.decoded import opening
 from runtime.data.images import ImageError, find_broken
@@ -34,9 +33,11 @@ from runtime.data.problems import SetTooSmall, UnreadableData
 from runtime.data.sets import Sets, list_sets, load_source, to_input, under_root
 from runtime.data.sources.files import images_below
 from runtime.data.sources.skipped import PassedOver, passed_line
+from runtime.export.symbol import network
 from runtime.features.inputs import SetInputs
 from runtime.models.network import Model, build_model, frozen_units
 from runtime.plan.types import Component, DataFacts, DataPlan, TargetFacts, stage_name
+from runtime.runs.base_weights import recorded_weights
 from runtime.runs.folder import read_json, read_targets, stage_weights, write_text, written_recipe
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
@@ -97,9 +98,10 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
         result = read_json(folder, "result.json")
         if not isinstance(result, dict) or not isinstance(result.get("params"), dict):
             raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not that of a run"))
-        data = data_plan(recipe, DataFacts(targets))
-        head = [component(layer) for layer in recipe["head"]]
-        model = build_model(component(recipe.fields["base"]), head, data.size, partial(task.head_block, facts=targets))
+        base, head = component(recipe.fields["base"]), [component(layer) for layer in recipe["head"]]
+        used = recorded_weights(base, result)
+        data = data_plan(recipe, DataFacts(targets), used.normalization)
+        model = build_model(base, head, data.size, partial(task.head_block, facts=targets), used.as_torch)
         stages = tuple(recipe.all("stage"))
         titles = tuple(block.title for block in stages)
         position = None if stage is None else _position(path, titles, stage)
@@ -234,7 +236,7 @@ def evaluate(
     if data is not None:
         listing, name = run.task.align(_source(data, data_root, run.task), run.data.target.names, "evaluation"), data
     else:
-        recipe = run.recipe if data_root is None else _moved_recipe(run, data_root)
+        recipe = run.recipe if data_root is None else moved_recipe(run, data_root)
         listings = list_sets(recipe, run.task)
         name = set_name or ("test" if "test" in listings else "valid")
         if name not in listings:
@@ -286,7 +288,7 @@ def _cut(folder: Path, model: Model, position: int | None) -> int:
     return frozen_units(model, cut) if isinstance(cut, int) and 0 <= cut < len(model.parts) else 0
 
 
-def _moved_recipe(run: TrainedRun, data_root: Path) -> CheckedRecipe:
+def moved_recipe(run: TrainedRun, data_root: Path) -> CheckedRecipe:
     """Return the recipe as it was written, whose paths are still relative, with its data below a root."""
     source = read_recipe(run.path if is_pack(run.path) else run.path / "recipe.ftr")
     return under_root(written_recipe(source, run.result), data_root)
@@ -319,16 +321,7 @@ def export_model(model: Model, task: Task, targets: TargetFacts, prefix: Path) -
     Raises:
         OSError: a file cannot be written.
     """
-    net = model.net
-    symbol, constants = task.exported(net(mx.sym.var("data")), targets)
-    statistics = set(symbol.list_auxiliary_states())
-    used = statistics | set(symbol.list_arguments())
-    nd.waitall()  # oneDNN reorders weights in place while a forward pass runs
-    arrays = {
-        f"{'aux' if name in statistics else 'arg'}:{name}": parameter.data().asnumpy()
-        for name, parameter in net.collect_params().items()
-        if name in used
-    }
-    arrays |= {f"arg:{name}": values for name, values in constants.items()}
-    write_text(prefix.with_name(f"{prefix.name}-symbol.json"), symbol.tojson())
+    made = network(model, lambda symbol: task.exported(symbol, targets))
+    arrays = {f"{'aux' if name in made.statistics else 'arg'}:{name}": values for name, values in made.arrays.items()}
+    write_text(prefix.with_name(f"{prefix.name}-symbol.json"), made.symbol.tojson())
     write_params(prefix.with_name(f"{prefix.name}-0000.params"), arrays)

@@ -8,7 +8,7 @@ a head). Importing a task loads neither NumPy nor MXNet: the methods that need t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -165,6 +165,27 @@ class CardWords:
     heading: str
     entries: tuple[str, ...]
     data: str  # what `--data` of the example names
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Served:
+    """Answers as a symbol, the arrays that it needs besides the network's, and the name of the answers.
+
+    `says` tells in words what they are.
+    """
+
+    name: str
+    says: str
+    symbol: Any
+    arrays: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far two answers of one image are apart, on a scale where 1 is much, and whether they mean the same."""
+
+    difference: float
+    same: bool
 
 
 class Suggestion(Protocol):
@@ -334,6 +355,12 @@ class Task(SetRules, Protocol):
 
     def exported(self, symbol: Any, facts: TargetFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
         """Return the symbol that leaves ftr, in the units of the data, and the arrays that it needs besides."""
+
+    def served(self, symbol: Any, facts: TargetFacts) -> Served:
+        """Return what `ftr predict` shows of each image, as a symbol: what an exported graph gives."""
+
+    def agreement(self, prediction: Prediction, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
+        """Compare a prediction of all outputs with what an exported graph gives of the same image."""
 
     # Words
 

@@ -16,9 +16,10 @@ from recipe_lang.check.vocabulary import Arg, Entry, Number
 def is_weight(param: Any) -> bool:
     """Tell whether a Parameter is a weight: not a bias, nor a scale or shift of a norm.
 
-    Those have one axis, and every kernel and matrix has two or more.
+    Those have one axis, and every kernel and matrix has two or more. A transformer's embeddings count as biases: they
+    are added to what the first layer gives.
     """
-    return len(param.shape) > 1
+    return len(param.shape) > 1 and not param.name.endswith(("cls_token", "pos_embed"))
 
 
 # --- the penalty -----------------------------------------------------------------------------

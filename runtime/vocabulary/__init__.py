@@ -27,6 +27,7 @@ VOCABULARY = Vocabulary(
         for family in (
             bases.BASE,
             bases.WEIGHTS,
+            bases.TRAINED_WEIGHTS,
             data.SOURCE,
             data.SPLIT,
             data.PREPARE,
@@ -48,7 +49,7 @@ VOCABULARY = Vocabulary(
     sets=("valid", "test"),
     parts=bases.parts_of,
     rules=(*RULES, *ADVICE),
-    later=frozenset(f"W{number}" for number in (*range(740, 780), 785, 790, 791, 792, 794, 795, 797)),
+    later=frozenset(f"W{number}" for number in (*range(740, 780), 781, 782, 785, 790, 791, 792, 794, 795, 797)),
     claim_rules=CLAIM_RULES,
     habits=HABITS,
     renamings=RENAMINGS,

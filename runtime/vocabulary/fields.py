@@ -130,7 +130,7 @@ DATA = BlockType(
         Arg(
             "prepare",
             Either((_NONE, ListOf(CallOf(("prepare",))))),
-            "Fixed steps for all images; by default the shorter side to `size`, then the centre.",
+            "Fixed steps for all images; by default a resize, then the centre of `size`.",
             None,
             by=by_task(lambda task: Default(task.prepare) if task.prepare else None),
             examples=("prepare = [resize(256px), center_crop(224px)]",),

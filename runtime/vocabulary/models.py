@@ -17,14 +17,23 @@ from recipe_lang.check.vocabulary import (
     Word,
     family,
 )
+from runtime.models.base import Normalization
 from runtime.models.catalog import BASES, ZOOS, ZooRow
 from runtime.models.packaged import PACKAGED, PackagedBase
 from runtime.models.timm.catalog import TIMM, TimmRow
-from runtime.models.weights_sources import PACKAGE, SOURCES, source_of
+from runtime.models.weights_sources import (
+    PACK_ARGS,
+    PACKAGE,
+    RUN_ARGS,
+    SOURCES,
+    TRAINED,
+    WeightsSource,
+    source_of,
+)
 
 _WEIGHTS = Arg(
     "weights",
-    Either((NothingType(), CallOf(("weights",)))),
+    Either((NothingType(), CallOf(("weights", "trained")))),
     "The weights to start from; `none` starts from random ones.",
     Default("imagenet"),
 )
@@ -44,7 +53,7 @@ BASE = family(
             Arg("name", OneOfStrings("packaged base", tuple(PACKAGED)), "Name of the network."),
             Arg(
                 "weights",
-                Either((NothingType(), Word({PACKAGE.entry.name: PACKAGE.entry.doc}))),
+                Either((NothingType(), Word({PACKAGE.entry.name: PACKAGE.entry.doc}), CallOf(("trained",)))),
                 "The package's weights, or `none` for random ones.",
                 PACKAGE.entry.name,
             ),
@@ -88,19 +97,44 @@ BASE = family(
         source="mxnet.gluon.model_zoo.vision.get_model",
         examples=('base = gluon("mobilenetv2_1.0")', 'base = gluon(name = "resnet18_v2", weights = imagenet)'),
     ),
+    Entry(
+        "run",
+        "The network of an earlier run, with what it has learned.",
+        RUN_ARGS,
+        examples=(
+            'base = run("runs/flowers-3")',
+            'base = run(path = "runs/flowers-3", stage = "head", head = kept)',
+        ),
+    ),
+    Entry(
+        "pack",
+        "The network of the run in a pack, with what it has learned.",
+        PACK_ARGS,
+        examples=('base = pack("flowers.ftrpack")', 'base = pack(path = "flowers.ftrpack", head = kept)'),
+    ),
 )
 
 WEIGHTS = family("weights", "a source of weights", *(source.entry for source in SOURCES.values() if source.of_zoos))
 
+TRAINED_WEIGHTS = family("trained", "a run or a pack", *(source.entry for source in TRAINED))
+
+_IMAGENET: Normalization = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_UNREAD = ZooRow("", 0, 32, 224, 1, _IMAGENET)  # a run that nobody has looked into (`runtime/runs/lineage.py`)
+
 
 def row_of(base: CallValue) -> PackagedBase | TimmRow | ZooRow:
     """Return what is known about a base."""
-    return BASES[base.name][base["name"]]
+    return BASES[base.name][base["name"]] if base.name in BASES else _UNREAD
+
+
+def weights_of(base: CallValue) -> WeightsSource:
+    """Return where the weights of a base come from: of a run that nobody has looked into, from there."""
+    return source_of(base["weights"] if "weights" in base.args else base)
 
 
 def parts_of(base: CallValue) -> tuple[tuple[str, ...], str] | None:
     """Return a base's parts in order and the name that messages use for it."""
-    return row_of(base).parts, base["name"]
+    return (row_of(base).parts, base["name"]) if base.name in BASES else None
 
 
 def native_size(base: CallValue) -> int:
@@ -110,9 +144,9 @@ def native_size(base: CallValue) -> int:
 
 def accepts(base: CallValue, size: int) -> bool:
     """Whether a base, with its weights, can be trained on square images of `size` pixels."""
-    return row_of(base).accepts(size, source_of(base["weights"]).is_pretrained)
+    return row_of(base).accepts(size, weights_of(base).is_pretrained)
 
 
 def size_text(base: CallValue) -> str:
     """Say which sizes a base takes."""
-    return row_of(base).sizes(source_of(base["weights"]).is_pretrained)
+    return row_of(base).sizes(weights_of(base).is_pretrained)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +20,9 @@ from runtime.weights.problems import CannotReadWeights, DamagedWeights, NotWeigh
 
 HIGHEST_RANK = 8
 MOST_ARRAYS = 100_000
+
+BFLOAT16 = np.dtype([("bfloat16", "<u2")])
+"""The upper half of a float32, which NumPy has no type for."""
 
 _BEGINNINGS = (
     (b"PK\x03\x04", "a zip archive"),
@@ -36,9 +39,9 @@ _BEGINNINGS = (
 class BoundedFile:
     """An open file that never reads past its end and never reserves memory for bytes that are not there."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
         self.path = path
-        self.size = os.fstat(file.fileno()).st_size
+        self.size = size
         self._file = file
 
     def tell(self) -> int:
@@ -50,9 +53,9 @@ class BoundedFile:
         """The number of bytes not read yet."""
         return max(0, self.size - self._file.tell())
 
-    def read(self, count: int) -> bytes:
-        """Return up to `count` bytes, fewer at the end of the file."""
-        return self._file.read(min(count, self.remaining))
+    def read(self, count: int = -1) -> bytes:
+        """Return up to `count` bytes, fewer at the end of the file; all that are left where it is negative."""
+        return self._file.read(self.remaining if count < 0 else min(count, self.remaining))
 
     def readline(self) -> bytes:
         """Return the bytes up to and with the next line feed, or to the end."""
@@ -68,14 +71,34 @@ class BoundedFile:
         """Return little-endian numbers in the notation of `struct`, such as ``"Ii"``."""
         return struct.unpack("<" + form, self.take(struct.calcsize("<" + form), what))
 
-    def array(self, dtype: np.dtype[Any], count: int, what: str) -> np.ndarray[Any, Any]:
-        """Return an array of shape (count,); memory is reserved only after the size is checked."""
+    def array(
+        self, dtype: np.dtype[Any], count: int, what: str, check: Callable[[memoryview], None] | None = None
+    ) -> np.ndarray[Any, Any]:
+        """Return an array of shape (count,); memory is reserved only after the size is checked.
+
+        `BFLOAT16` becomes float32, which holds the same numbers. `check` sees the bytes before.
+        """
         if count * dtype.itemsize > self.remaining:
             raise self.damaged(f"{what} needs {count * dtype.itemsize} bytes, {self.remaining} are left")
         array: np.ndarray[Any, Any] = np.empty(count, dtype)
         if self._file.readinto(array.view(np.uint8)) != array.nbytes:  # type: ignore[attr-defined]
             raise self.damaged(f"the file ends within {what}")
-        return array
+        if check is not None:
+            check(array.view(np.uint8).data)
+        return _widened(array) if dtype == BFLOAT16 else array
+
+    def seek(self, at: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a position inside the file, or to its end; return it."""
+        at += {os.SEEK_SET: 0, os.SEEK_CUR: self._file.tell(), os.SEEK_END: self.size}[whence]
+        if not 0 <= at <= self.size:
+            raise self.damaged(f"something is announced at byte {at} of {self.size}")
+        return self._file.seek(at)
+
+    def skip(self, count: int, what: str) -> None:
+        """Pass over `count` bytes."""
+        if count > self.remaining:
+            raise self.damaged(f"the file ends within {what}")
+        self._file.seek(count, os.SEEK_CUR)
 
     def finish(self) -> None:
         """Raise `RecipeError` if bytes are left over."""
@@ -111,7 +134,13 @@ def open_bounded(path: Path) -> Iterator[BoundedFile]:
         if path.exists() and not path.is_file():  # opening a pipe would wait for ever
             raise OSError(0, "not an ordinary file")
         with path.open("rb") as file:
-            yield BoundedFile(path, file)
+            yield BoundedFile(path, file, os.fstat(file.fileno()).st_size)
     except OSError as error:
         reason = error.strerror or str(error)
         raise RecipeError(CannotReadWeights(path=str(path), reason=reason)) from error
+
+
+def _widened(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    wide = array["bfloat16"].astype("<u4")
+    wide <<= 16
+    return wide.view("<f4")

@@ -15,17 +15,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import re
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recipe_lang.problem import RecipeError
-from runtime.system.files import sync_folder
+from runtime.system.files import replace_file
 from runtime.weights.bounded import HIGHEST_RANK, MOST_ARRAYS, BoundedFile, open_bounded
 from runtime.weights.problems import BadChecksum, WrongChecksum
 
@@ -85,7 +84,7 @@ def write_params(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
     for name, array in ordered:
         if array.size == 0 or not 1 <= array.ndim <= HIGHEST_RANK or _plain(array.dtype) not in _FLAGS:
             raise ValueError(f"cannot write `{name}`: shape {array.shape}, type {array.dtype}")
-    return _replace(path, _encoded(ordered))
+    return replace_file(path, _encoded(ordered))
 
 
 def sha256_of(path: Path) -> str:
@@ -167,20 +166,3 @@ def _encoded(ordered: list[tuple[str, np.ndarray[Any, Any]]]) -> Iterator[bytes 
     for name, _ in ordered:
         encoded = name.encode()
         yield struct.pack("<Q", len(encoded)) + encoded
-
-
-def _replace(path: Path, chunks: Iterable[bytes | memoryview]) -> str:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    digest = hashlib.sha256()
-    try:
-        with temporary.open("wb") as file:
-            for chunk in chunks:
-                digest.update(chunk)
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
-    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""What can be wrong with a weights file, as problems E520 to E528."""
+"""What can be wrong with a weights file, as problems E520 to E528, E540 to E543 and E564."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ UnsupportedWeights = Kind(
     "unsupported weights",
     reason="""The weights file is intact, but holds something that cannot be put into a network here.
 
-    Dense, named arrays of plain numbers are read; sparse or unnamed arrays, quantized or bfloat16 numbers, and
-    PyTorch's zip format are not.""",
+    Dense, named arrays of plain numbers are read; sparse or unnamed arrays, quantized numbers and programs
+    (TorchScript) are not. In a PyTorch file the arrays may lie in a checkpoint, under a name such as `state_dict`.""",
     fields="path found",
     optional={"hint": ""},
     message="`{path}` holds {found}, which cannot be read",
@@ -124,6 +124,118 @@ NoHostedWeights = Kind(
         'if you have the file, write `weights = gluon_params("file.params")`\n'
         'or take a base that brings its weights: `packaged("efficientnet_lite0")`'
     ),
+)
+
+
+def _bases_message(p: Problem) -> str:
+    if p.bases:
+        return f"it fits {', '.join(p.bases[:4])}" + (", …" if len(p.bases) > 4 else "")
+    return "it fits no base here" if p.searched else "`ftr weights inspect FILE` names the bases that it fits"
+
+
+LayerDoesNotFit = Kind(
+    "E541",
+    "layer does not fit",
+    reason="""The file's layers are not those of the base: one has another shape, or only one of the two has it.
+
+    Layers meet by their names in torchvision or timm. Named is the first that differs, in the order of the network;
+    nothing was loaded. The classifier and what only training needs take no part.""",
+    fields="path base layer found wanted",
+    optional={"bases": (), "searched": False},
+    message=lambda p: (
+        f"`{p.path}` does not fit {p.base}: `{_plain(p.layer)}` is {p.found} in the file, and {p.wanted} in the base"
+    ),
+    help=_bases_message,
+)
+
+NoSuchLayers = Kind(
+    "E542",
+    "no such layers",
+    reason="""No file of torchvision or timm fits this base: the two frameworks do not have the same network.
+
+    Some names are alike all the same: Gluon's resnet50_v1 strides elsewhere than torchvision's resnet50, which is
+    resnet50_v1b. `docs/torch-pairs.md` says which base takes whose files.""",
+    fields="path base",
+    optional={"bases": (), "searched": False},
+    message="files of PyTorch do not fit {base}: `{path}` belongs to another network",
+    help=_bases_message,
+)
+
+
+NoSuchForm = Kind(
+    "E543",
+    "no such form",
+    reason="""The network has layers in PyTorch that Gluon's does not have, so the weights make no file for the latter.
+
+    torchvision's MobileNets end in a dense layer with a bias, Gluon's in a convolution without one.""",
+    fields="path base form",
+    message="`{path}` makes no {form} for {base}, whose layers in PyTorch are others",
+    help="write a `.safetensors` file, or name the file itself in a recipe",
+)
+
+NotAHubName = Kind(
+    "E554",
+    "not a name on a hub",
+    reason="A repository is `owner/name`, a revision a commit, a branch or a tag, and a file a path in the repository.",
+    fields="name",
+    message="`{name}` is no name of a repository, a revision or a file on a hub",
+    help='write hub("owner/name", revision = "v1", file = "model.safetensors"), without an address',
+)
+
+CannotFetchWeights = Kind(
+    "E555",
+    "cannot fetch weights",
+    reason="""The weights are published, but not on this machine, and their host does not give them.
+
+    What was fetched once is kept, and needs no network any more. For a machine without one, `ftr weights fetch` gets
+    the files on another machine: those of a hub into the folder of `HF_HOME`, the others into that of `TORCH_HOME`.""",
+    fields="place reason",
+    optional={"hint": ""},
+    message="cannot get the weights of `{place}`: {reason}",
+    help=lambda p: p.hint or "run `ftr weights fetch` with a network, or name a file that you have",
+)
+
+OtherArchitecture = Kind(
+    "E559",
+    "other architecture",
+    reason="""The repository's `config.json` says what network its weights are of, and it is not the base.
+
+    Weights of another network are refused even where some of the shapes are the same.""",
+    fields="place architecture base",
+    optional={"bases": ()},
+    message="`{place}` holds weights of {architecture}, which do not fit {base}",
+    help=lambda p: f"take {' or '.join(p.bases[:3])}" if p.bases else "take another repository, or another base",
+)
+
+BadConfig = Kind(
+    "E557",
+    "bad config of weights",
+    reason="""The repository's `config.json` says something about its weights that cannot be.
+
+    What it says is normalized with: a guess would give worse numbers and no error.""",
+    fields="place reason",
+    message="the `config.json` of `{place}` cannot be used: {reason}",
+    help='name the file itself: `safetensors("model.safetensors")`',
+)
+
+
+NotKept = Kind(
+    "E558",
+    "weights not kept",
+    reason="Weights are removed by the name that `ftr weights list` shows: a file's, or `owner/name` of a hub.",
+    fields="name",
+    message="no weights are kept here as `{name}`",
+    help="see `ftr weights list`",
+)
+
+NotABase = Kind(
+    "E564",
+    "not a base",
+    reason="""`run(…)` names the folder of a run, and `pack(…)` its pack. The base is the network of that run, with the
+    weights that it has learned: they, its resolved recipe and its plan are read.""",
+    fields="path reason",
+    message="{path} cannot be the base: {reason}",
+    help="name the folder of a finished run, or a pack with weights; `ftr runs` lists runs",
 )
 
 

@@ -1,7 +1,8 @@
 """One pickle of a PyTorch file, read without running it.
 
 In goes an open file at the beginning of a pickle of protocol 2; out comes its value, made of numbers,
-texts, tuples, lists and dictionaries, with `Storage` and `Tensor` for what PyTorch rebuilds.
+texts, tuples, lists and dictionaries, with `Storage` and `Tensor` for what PyTorch rebuilds, and `Opaque` for what
+training leaves beside the weights and nobody needs here (the options of a script, sets, NumPy's numbers).
 
 A pickle is a program. Here it is not unpickled but read, by a machine of the few instructions that a state
 dict needs. None of them imports or calls anything: the few known names become labels, and calling a label
@@ -19,7 +20,7 @@ from typing import IO, Any, cast
 import numpy as np
 
 from recipe_lang.problem import RecipeError
-from runtime.weights.bounded import HIGHEST_RANK, BoundedFile
+from runtime.weights.bounded import BFLOAT16, HIGHEST_RANK, BoundedFile
 from runtime.weights.problems import CodeInWeights
 
 _MOST_INSTRUCTIONS = 1_000_000  # some 30 for each tensor; the largest image models have a few thousand
@@ -29,6 +30,7 @@ class _Callable(Enum):
     """The names that a state dict calls. They stand for what to do, and are never looked up anywhere."""
 
     ORDERED_DICT = "collections OrderedDict"
+    DEFAULT_DICT = "collections defaultdict"
     TENSOR = "torch._utils _rebuild_tensor_v2"
     PARAMETER = "torch._utils _rebuild_parameter"
 
@@ -40,6 +42,7 @@ _STORAGES = {
         ("Float", "<f4"),
         ("Double", "<f8"),
         ("Half", "<f2"),
+        ("BFloat16", BFLOAT16),
         ("Long", "<i8"),
         ("Int", "<i4"),
         ("Short", "<i2"),
@@ -48,6 +51,33 @@ _STORAGES = {
         ("Bool", "?"),
     )
 }
+
+
+_OPAQUE = frozenset(
+    [
+        "argparse Namespace",
+        "torch device",
+        "torch Size",
+        "numpy dtype",
+        "numpy.core.multiarray scalar",
+        "numpy._core.multiarray scalar",
+        "_codecs encode",
+        *(f"torch {name}" for name in ["float16", "bfloat16", "float32", "float64", "int32", "int64", "bool", "uint8"]),
+        *(
+            f"{module} {name}"
+            for module in ("__builtin__", "builtins")
+            for name in ["dict", "float", "int", "list", "set"]
+        ),
+    ]
+)
+"""Names that training leaves in a checkpoint. They are not looked up either: whatever is made by them is `Opaque`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A name of `_OPAQUE`, or something made by calling it."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +111,7 @@ class Pickle:
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
+        self.storages: dict[str, Storage] = {}  # all that it names, by key
         self._begun = begun
 
     def value(self) -> Any:
@@ -132,6 +163,8 @@ def _global(pickle: Pickle, name: str) -> None:
         pickle.push(_STORAGES[name])
     elif name in _CALLABLES:
         pickle.push(_CALLABLES[name])
+    elif name in _OPAQUE:
+        pickle.push(Opaque(name))
     elif name.startswith("torch ") and name.endswith("Storage"):
         raise pickle.file.unsupported(f"numbers of the kind {name.removeprefix('torch ').removesuffix('Storage')}")
     else:
@@ -141,8 +174,10 @@ def _global(pickle: Pickle, name: str) -> None:
 def _reduce(pickle: Pickle, _: Any) -> None:
     arguments, what = pickle.pop(), pickle.pop()
     match what, arguments:
-        case _Callable.ORDERED_DICT, ():
+        case (_Callable.ORDERED_DICT, ()) | (_Callable.DEFAULT_DICT, (Opaque(),)):
             pickle.push({})
+        case Opaque(), tuple():
+            pickle.push(what)
         case _Callable.TENSOR, (Storage() as storage, offset, tuple() as shape, tuple() as strides, *_):
             if len(shape) != len(strides) or len(shape) > HIGHEST_RANK:
                 raise _PickleError("a tensor has no proper shape")
@@ -159,8 +194,12 @@ def _reduce(pickle: Pickle, _: Any) -> None:
 
 def _persistent(pickle: Pickle, _: Any) -> None:
     match pickle.pop():
-        case ("storage", np.dtype() as dtype, str() as key, str(), count, None) if _is_count(count, 1):
-            pickle.push(Storage(key, dtype, count))
+        # The last one is a view of another storage, which only the legacy format knows, and never writes any more.
+        case ("storage", np.dtype() as dtype, str() as key, str(), count, *rest) if _is_count(count, 1):
+            found = Storage(key, dtype, count)
+            if rest not in ([], [None]) or pickle.storages.setdefault(key, found) != found:
+                raise _PickleError("a storage is described twice, and not alike")
+            pickle.push(found)
         case _:
             raise _PickleError("a storage is not described as PyTorch describes it")
 
@@ -172,7 +211,7 @@ def _is_count(value: Any, least: int) -> bool:
 def _build(pickle: Pickle, _: Any) -> None:
     # The state of an ordered dict is its `_metadata`, the versions of PyTorch's modules: not needed.
     pickle.pop()
-    if not isinstance(pickle.top(), dict):
+    if not isinstance(pickle.top(), dict | Opaque):
         raise _PickleError("it sets the state of something else than a dictionary")
 
 
@@ -181,8 +220,8 @@ def _set_items(pickle: Pickle, pairs: list[Any]) -> None:
     if not isinstance(into, dict) or len(pairs) % 2:
         raise _PickleError("it sets the items of something else than a dictionary")
     for name, value in zip(pairs[::2], pairs[1::2], strict=True):
-        if not isinstance(name, str):  # hashing a deep tuple would overflow the C stack
-            raise _PickleError("a dictionary has a key that is not text")
+        if not isinstance(name, str | int):  # hashing a deep tuple would overflow the C stack
+            raise _PickleError("a dictionary has a key that is neither text nor a number")
         if name in into:
             raise _PickleError("a name is used twice")
         into[name] = value
@@ -193,6 +232,13 @@ def _append(pickle: Pickle, values: list[Any]) -> None:
     if not isinstance(into, list):
         raise _PickleError("it appends to something else than a list")
     into.extend(values)
+
+
+def _new(pickle: Pickle, _: Any) -> None:
+    arguments, what = pickle.pop(), pickle.pop()
+    if not isinstance(what, Opaque) or not isinstance(arguments, tuple):
+        raise _PickleError("it makes an object of something else than a class")
+    pickle.push(what)
 
 
 def _tuple_of(count: int) -> Callable[[Pickle, Any], None]:
@@ -211,7 +257,9 @@ _INSTRUCTIONS: dict[str, Callable[[Pickle, Any], None]] = {
     "NONE": Pickle.push,
     "NEWTRUE": lambda pickle, _: pickle.push(True),
     "NEWFALSE": lambda pickle, _: pickle.push(False),
-    **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE"), Pickle.push),
+    **dict.fromkeys(
+        ("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "BINSTRING", "SHORT_BINSTRING"), Pickle.push
+    ),
     "EMPTY_DICT": lambda pickle, _: pickle.push({}),
     "EMPTY_LIST": lambda pickle, _: pickle.push([]),
     "EMPTY_TUPLE": _tuple_of(0),
@@ -230,6 +278,7 @@ _INSTRUCTIONS: dict[str, Callable[[Pickle, Any], None]] = {
     "LONG_BINGET": _get,
     "GLOBAL": _global,
     "REDUCE": _reduce,
+    "NEWOBJ": _new,
     "BINPERSID": _persistent,
     "BUILD": _build,
 }

@@ -2,20 +2,17 @@
 
 A repository holds one pack, `model.ftrpack`, and beside it its `README.md`, which the hub shows as the model card. What
 a hub sends is as foreign as any file: its size is asked for before, and it is checked like any other pack before it is
-kept. The hub's address is that of `HF_ENDPOINT`, else https://huggingface.co; who asks, `huggingface_hub` knows.
+kept.
 """
 
 from __future__ import annotations
 
-import logging
 import re
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
-from httpx2 import HTTPError  # the client of huggingface_hub
 from huggingface_hub import (
     CommitOperationAdd,
     HfApi,
@@ -24,26 +21,19 @@ from huggingface_hub import (
     hf_hub_download,
     hf_hub_url,
 )
-from huggingface_hub.errors import (
-    HfHubHTTPError,
-    RemoteEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from recipe_lang.problem import RecipeError
 from runtime.runs.folder import writing
 from runtime.runs.pack.file import MEMBERS, named_as, open_pack
 from runtime.runs.pack.problems import FileExists, HubFailed, NotARepository
 from runtime.runs.pack.signature import PACK_ENDING
+from runtime.system.hub import asking
 
 _FILE = f"model{PACK_ENDING}"
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
 _REPOSITORY = re.compile(rf"{_NAME}/{_NAME}")
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,254}")
 _LARGEST = sum(member.most for member in MEMBERS.values())
-_LOGIN = "log in with `hf auth login`, or set HF_TOKEN to a token that may do this"
 
 
 def push_pack(pack: Path, repository: str, *, private: bool = False) -> str:
@@ -94,30 +84,9 @@ def pull_pack(name: str, out: Path | None = None, *, force: bool = False) -> Pat
     return path
 
 
-@contextmanager
-def _asking(repository: str) -> Iterator[None]:
-    """Turn what goes wrong between here and the hub into the user's error."""
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # each of its tries is a warning
-    if not sys.stderr.isatty():
-        disable_progress_bars()
-    try:
-        yield
-    except RepositoryNotFoundError as error:
-        raise _failed(repository, "there is no such repository, or you have no access", _LOGIN) from error
-    except RevisionNotFoundError as error:
-        raise _failed(repository, "it has no such revision") from error
-    except RemoteEntryNotFoundError as error:
-        raise _failed(repository, f"it has no `{_FILE}`", "`ftr push` puts one there") from error
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        raise _failed(repository, _first_line(error), _LOGIN if status in (401, 403) else "") from error
-    except (HTTPError, OSError, ValueError) as error:
-        raise _failed(repository, _first_line(error), "is there a network? HF_ENDPOINT names another hub") from error
+def _asking(repository: str) -> AbstractContextManager[None]:
+    return asking(partial(_failed, repository), _FILE, "`ftr push` puts one there")
 
 
 def _failed(repository: str, reason: str, hint: str = "") -> RecipeError:
     return RecipeError(HubFailed(name=repository, endpoint=constants.ENDPOINT, reason=reason, hint=hint))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

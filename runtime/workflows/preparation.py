@@ -9,7 +9,6 @@ from pathlib import Path
 
 from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.check.checker import check
-from recipe_lang.compose.load import load_source
 from recipe_lang.problem import Problem, RecipeError, ordered
 from recipe_lang.syntax.problems import Unreadable
 from runtime.compile.compiler import compile_plan, component
@@ -20,8 +19,11 @@ from runtime.data.listing import Listing
 from runtime.data.sets import list_sets, located, under_root
 from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import passed_line
+from runtime.models import run_weights
 from runtime.models.network import Model, build_model, check_weights
+from runtime.models.weights_sources import source_of
 from runtime.plan.types import Plan
+from runtime.runs.lineage import load_recipe
 from runtime.runs.recipe_files import read_recipe
 from runtime.system.memory import room
 from runtime.tasks.catalog import task_of
@@ -78,10 +80,14 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     base, head = component(recipe.fields["base"]), [component(layer) for layer in recipe["head"]]
     with located(base.span):
         check_weights(base)
+        base, told = run_weights.settled(base, task_of(recipe).file, facts.target.as_file())
     model = build_model(base, head, size, partial(task_of(recipe).head_block, facts=facts.target))
-    plan = compile_plan(recipe, facts, model.facts())
+    plan = compile_plan(recipe, facts, model.facts(), base)
     need = estimate_memory(model, plan)
-    advice = ordered((*recipe.advice, *plan_advice(recipe, plan, listings, need)))
+    with located(base.span):
+        told += source_of(base.args["weights"]).advice(base, model.base, model.whole)
+    lost = [problem.replace(span=base.span) for problem in told]
+    advice = ordered((*recipe.advice, *lost, *plan_advice(recipe, plan, listings, need)))
     given = PrepareArguments(path.absolute(), tuple(settings), data_root and data_root.absolute(), outside)
     return Prepared(recipe, listings, model, plan, need, given, tuple(advice))
 
@@ -94,7 +100,7 @@ def listed(
     Raises:
         RecipeError: something about the recipe or its data is wrong.
     """
-    recipe = check(load_source(read_recipe(path), outside=outside), VOCABULARY, settings)
+    recipe = check(load_recipe(read_recipe(path), outside=outside), VOCABULARY, settings)
     if data_root is not None:
         recipe = under_root(recipe, data_root)
     _check_paths(recipe)

@@ -29,6 +29,9 @@ from runtime.data.sets import Sets, check_images, located
 from runtime.data.tally import Tally
 from runtime.data.verified import verified_images
 from runtime.models.network import start_weights
+from runtime.models.norm_statistics import norm_advice
+from runtime.models.weights_sources import source_of
+from runtime.runs.base_weights import weights_used
 from runtime.runs.folder import create_folder, locked, writing
 from runtime.runs.lock.facts import inputs
 from runtime.runs.lock.file import Facts
@@ -90,6 +93,8 @@ def run(
         facts, hashes = lock_facts(prepared, context)
         checkpoint = last_checkpoint(resume, prepared.plan, facts) if resume else None
         approve(facts)
+        if checkpoint is None:
+            look_at_norms(prepared, images, context)
         with open_folder(out, resume, prepared, settings, facts, hashes, checkpoint) as start:
             context.tell(FolderOpened(start.folder, prepared.plan))
             result = train(prepared, images, start, context, extras, started)
@@ -196,6 +201,26 @@ def lock_facts(prepared: Prepared, context: RunContext) -> tuple[Facts, Hashes]:
     return inputs(prepared.recipe, plan, prepared.listings, settings, hashes), hashes
 
 
+def look_at_norms(prepared: Prepared, images: ValidatedImages, context: RunContext) -> None:
+    """Tell where weights of another framework do not expect what the training images give."""
+    plan = prepared.plan
+    source = source_of(plan.base.args["weights"])
+    if not source.as_in_torch(plan.base):
+        return
+    samples = images.listings["train"].samples
+    few = samples[:: max(1, len(samples) // _PHOTOS)][:_PHOTOS]
+    collate = partial(task_of(prepared.recipe).collate, facts=plan.data.target)
+    sets = Sets(replace(plan.data, batch=_PHOTOS), plan.seed, {"photos": few}, context.settings.workers, collate)
+    with closing(sets.evaluation("photos")) as batches:
+        photos = sets.inputs(next(batches).images, context.device)
+    _, path = source.provenance(plan.base)
+    if advice := norm_advice(prepared.model.base, photos, str(path)):
+        context.tell(Advised(advice))
+
+
+_PHOTOS = 32
+
+
 @contextmanager
 def open_folder(
     out: Path | None,
@@ -264,6 +289,7 @@ def train(
             "passed_over": prepared.passed_over(),
             "advice": [[each.code, each.message()] for each in images.advice],
             **start.said,
+            "base": weights_used(plan),
             "versions": _versions(settings),
             "resumed": list(start.began.resumed),
         }

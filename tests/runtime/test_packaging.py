@@ -15,7 +15,7 @@ from paths import ROOT
 from runtime.system.installation import DISTRIBUTION
 
 PYTHONS = ("3.10", "3.11", "3.12")
-EXTRAS = ("solar", "lsp", "hub", "dev")
+EXTRAS = ("solar", "lsp", "hub", "onnx", "dev")
 
 
 def applies(requirement: Requirement, python: str, extras: tuple[str, ...] = ("",)) -> bool:

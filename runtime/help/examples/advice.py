@@ -71,6 +71,8 @@ stage "head" {{
   monitor = valid.{metric}
 }}"""
 
+_COMMIT = "8c8160af334519b13c56546bfaf1b70e3b86444b"
+
 EXAMPLES: Mapping[str, Example] = {
     "W701": Example("param rate = 1e-3\nseed = 1", "param first = 1\nseed = $first"),
     "W702": Example("train = head  # allow: W710", "train = head", "stage"),
@@ -206,7 +208,27 @@ EXAMPLES: Mapping[str, Example] = {
         "The only image of roses that is held out of 25 cannot be read.",
     ),
     "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
+    "W771": Example(
+        'base = gluoncv("resnet18_v1b", weights = torch("swapped.pth"))',
+        'base = gluoncv("resnet18_v1b", weights = torch("resnet18-f37072fd.pth"))',
+        given="In swapped.pth two norms of equal shape have changed places.",
+    ),
+    "W775": Example(
+        'base = gluoncv("resnet50_v1d", weights = hub("me/resnet50d"))',
+        f'base = gluoncv("resnet50_v1d", weights = hub("me/resnet50d", revision = "{_COMMIT}"))',
+        given="The commit is the one that is here.",
+    ),
     "W780": Example(_TWO.format(more=""), _TWO.format(more="\n  monitor = valid.accuracy")),
+    "W781": Example(
+        'base = run("runs/flowers-3", head = kept)',
+        'base = run("runs/flowers-3")',
+        given="runs/flowers-3 knows a class that the images here have not.",
+    ),
+    "W782": Example(
+        'base = gluoncv("resnet18_v1b", weights = gluon_params("center_net.params"))\nhead = [dense(classes)]',
+        'base = gluoncv("resnet18_v1b", weights = gluon_params("resnet18_v1b.params"))\nhead = [dense(classes)]',
+        given="center_net.params is a file of center_net_resnet18_v1b_voc.",
+    ),
     "W785": Example("monitor = valid.top5", "monitor = valid.accuracy", "stage", "There are 2 classes."),
     "W790": Example(
         'train = folder("photos")',

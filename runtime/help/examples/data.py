@@ -13,6 +13,12 @@ def _net(weights: str) -> str:
     return f'base = gluoncv("cifar_resnet20_v1", weights = {weights})'
 
 
+def _pretrained(repository: str, name: str = "resnet50_v1d") -> str:
+    return f'base = gluoncv("{name}", weights = hub("{repository}"))'
+
+
+_REPOSITORY = "The repository is me/resnet50d."
+
 _NUMBERS = """ftr 1
 task = regression
 
@@ -241,6 +247,22 @@ EXAMPLES: Mapping[str, Example] = {
     "E540": Example(
         _net("imagenet"), _net('gluon_params("net.params")'), given="The servers of the zoo no longer answer."
     ),
+    "E541": Example(
+        'base = gluon("squeezenet1.0", weights = safetensors("net.safetensors"))',
+        'base = gluon("squeezenet1.1", weights = safetensors("net.safetensors"))',
+        given="The file holds torchvision's squeezenet1_1.",
+    ),
+    "E542": Example(
+        'base = gluon("mobilenet0.25", weights = safetensors("net.safetensors"))',
+        'base = gluon("squeezenet1.1", weights = safetensors("net.safetensors"))',
+        given="The file holds torchvision's squeezenet1_1.",
+    ),
+    "E543": Example(
+        "ftr weights convert mobile.pth --base mobilenetv3_small -o mobile.params",
+        "ftr weights convert net.safetensors --base squeezenet1.1 -o net.params",
+        "shell",
+        "net.safetensors holds torchvision's squeezenet1_1.",
+    ),
     "E550": Example('train = matching("*gama")', 'train = matching("*gamma")', "stage"),
     "E551": Example(
         "for = 12 steps\nschedule = cosine(warmup = 2 epochs)",
@@ -258,6 +280,23 @@ EXAMPLES: Mapping[str, Example] = {
         'train = folder("photos")\nexclude = "photos.exclude.txt"',
         "data",
         "old.exclude.txt names an image that is gone.",
+    ),
+    "E554": Example(
+        _pretrained("https://hub.example/me/resnet50d"),
+        _pretrained("me/resnet50d"),
+        given=_REPOSITORY,
+    ),
+    "E555": Example(_pretrained("me/resnet50"), _pretrained("me/resnet50d"), given=_REPOSITORY),
+    "E557": Example(
+        _pretrained("me/broken"),
+        _pretrained("me/resnet50d"),
+        given="The config.json of me/broken has a mean of two numbers.",
+    ),
+    "E558": Example("ftr weights remove me/resnet50", "ftr weights remove me/resnet50d", "shell", _REPOSITORY),
+    "E559": Example(
+        _pretrained("me/resnet50d", "resnet50_v1b"),
+        _pretrained("me/resnet50d"),
+        given="The repository's config.json says: resnet50d.",
     ),
     "E560": Example(
         "ftr verify flowers.ftr",
@@ -282,6 +321,11 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr lock flowers.ftr\nftr run flowers.ftr\nftr verify flowers.ftr",
         "shell",
         "flowers.ftr was never run.",
+    ),
+    "E564": Example(
+        'base = run("runs")',
+        'base = run("runs/flowers-3")',
+        given="runs holds the folders of the runs.",
     ),
     "E570": Example(
         "ftr unpack half.ftrpack",

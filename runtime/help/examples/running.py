@@ -86,6 +86,30 @@ EXAMPLES: Mapping[str, Example] = {
         "shell",
         "In longer.ftr the last stage has `for = 20 epochs`, in flowers.ftr and in the run 10.",
     ),
+    "E646": Example(
+        "ftr export runs/flowers-1 --format onnx",
+        "ftr export runs/flowers-1",
+        "shell",
+        "This ftr was installed without the extra `onnx`.",
+    ),
+    "E647": Example(
+        "ftr export runs/flowers-1 --format onnx",
+        "ftr export runs/flowers-1",
+        "shell",
+        "The network has an operator that no row of the table translates.",
+    ),
+    "E648": Example(
+        "ftr export runs/flowers-1 --format onnx",
+        "ftr export runs/flowers-1",
+        "shell",
+        "The installed onnxruntime has a fault.",
+    ),
+    "E649": Example(
+        "ftr verify found.onnx --run runs/flowers-1",
+        "ftr verify flowers-0000.params --run runs/flowers-1",
+        "shell",
+        "flowers-0000.params was exported from runs/flowers-1, found.onnx was not.",
+    ),
     "E650": Example(
         "size = 1024px\nbatch = 256",
         "size = 224px\nbatch = 32",

@@ -37,16 +37,50 @@ class ConvNormAct(gluon.HybridBlock):  # type: ignore[misc]
 
 
 class SqueezeExcite(gluon.HybridBlock):  # type: ignore[misc]
-    """Scales each channel by what the means of all say (Hu et al., arXiv 1709.01507): `fc1`, ReLU, `fc2`, sigmoid."""
+    """Scales each channel by what the means of all say (Hu et al., arXiv 1709.01507).
 
-    def __init__(self, channels: int, reduced: int) -> None:
+    Two convolutions of single cells, with an activation behind each; `names` are timm's for the two.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        reduced: int,
+        names: tuple[str, str] = ("fc1", "fc2"),
+        act: str = "relu",
+        gate: str = "sigmoid",
+    ) -> None:
         super().__init__()
         with self.name_scope():
-            self.fc1 = nn.Conv2D(reduced, 1, in_channels=channels)
-            self.fc2 = nn.Conv2D(channels, 1, in_channels=reduced)
+            self.register_child(nn.Conv2D(reduced, 1, in_channels=channels), names[0])
+            self.register_child(Act(act), "act")
+            self.register_child(nn.Conv2D(channels, 1, in_channels=reduced), names[1])
+            self.register_child(Act(gate), "gate")
 
     def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: N803
         """Return the scaled channels; Gluon calls this."""
+        # The gradient of global pooling is slow in oneDNN, that of `broadcast_mul` in MXNet.
         scale = F.contrib.AdaptiveAvgPooling2D(x, output_size=1)
-        scale = F.relu(self.fc1(scale))
-        return F.broadcast_mul(x, F.sigmoid(self.fc2(scale)))
+        for layer in self._children.values():
+            scale = layer(scale)
+        return x * F.broadcast_like(scale, x)
+
+
+class Act(gluon.HybridBlock):  # type: ignore[misc]
+    """An activation by timm's name for it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: N803
+        """Return the activation; Gluon calls this."""
+        match self._name:
+            case "silu":
+                return x * F.Activation(x, act_type="sigmoid")
+            case "hard_sigmoid":
+                return F.clip(x + 3, 0, 6) / 6
+            case "hard_swish":
+                return x * (F.clip(x + 3, 0, 6) / 6)
+            case name:
+                return F.Activation(x, act_type=name)

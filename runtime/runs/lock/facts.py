@@ -21,7 +21,7 @@ from recipe_lang.words import counted
 from runtime.backend.fingerprint import kind, library_versions, thread_count
 from runtime.data.content_hashes import Hashes
 from runtime.data.listing import Listing
-from runtime.models.weights_sources import source_of
+from runtime.models.weights_sources import published_file, source_of
 from runtime.plan.types import Component, Plan
 from runtime.runs.folder import write_text, writing
 from runtime.runs.lock.file import LOCK, Fact, Facts, Key, Lock, lock_of, lock_text, read_lock
@@ -107,10 +107,14 @@ def _digest(rows: list[str]) -> str:
 
 
 def _weights(base: Component) -> dict[str, Fact]:
-    source, path = source_of(base.args["weights"]).provenance(base)
-    facts: dict[str, Fact] = {"name": f"{base.name} {base.args['name']}", "source": source}
+    row = source_of(base.args["weights"])
+    source, path = row.provenance(base)
+    facts: dict[str, Fact] = {"name": f"{base.name} {base.args['name']}", "source": source, **row.facts(base)}
     if path is not None and os.path.isfile(path):
         facts |= {"file": path.name, "sha256": sha256_of(path), "size": path.stat().st_size}
+    published = published_file(base)
+    if published is not None and published.licence:
+        facts["licence"] = published.licence
     return facts
 
 

@@ -21,7 +21,9 @@ from recipe_lang.syntax.parser import read_source
 from recipe_lang.words import printable
 from runtime.compile.compiler import component
 from runtime.plan.types import TargetFacts, as_json
+from runtime.runs.exports import exports_of
 from runtime.runs.folder import create_folder, read_json, read_targets, writing, written_recipe
+from runtime.runs.lock.file import LOCK, read_lock
 from runtime.runs.pack.file import MEMBERS, open_pack, write_pack
 from runtime.runs.pack.problems import FileExists
 from runtime.runs.pack.signature import PACK_ENDING
@@ -46,6 +48,7 @@ class Card:
     result: Mapping[str, Any]
     licence: str  # an identifier of the hub, such as `apache-2.0`; empty where nobody says it
     weights: bool
+    exports: Mapping[str, str]  # what the run's lock says of each file that was exported
 
 
 def pack_run(
@@ -115,7 +118,7 @@ def _members(
             "utf-8", "backslashreplace"
         )
     name = recipe["name"] or str(result.get("recipe") or folder.name)
-    card = Card(recipe, text, name, task, targets, result, licence, "model.params" in members)
+    card = Card(recipe, text, name, task, targets, result, licence, "model.params" in members, _exports(folder))
 
     def add_card() -> None:
         if card_text is not None:
@@ -130,6 +133,10 @@ def _members(
         *_unfinished(result),
         *map(_missing, needed),
     ]
+
+
+def _exports(folder: Path) -> dict[str, str]:
+    return exports_of(read_lock(folder / LOCK)) if (folder / LOCK).is_file() else {}
 
 
 def _unfinished(result: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from recipe_lang.words import printable
 from runtime.data.targets import CLASS
 from runtime.tasks.classification.losses import LOSSES
 from runtime.tasks.classification.metrics import METRICS, ClassEvaluator, telling
-from runtime.tasks.protocol import CardWords, Loss, Metric, loss_of
+from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, Served, loss_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -165,6 +165,18 @@ class Classification:
 
     def exported(self, symbol: Any, facts: TargetFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
         return symbol, {}
+
+    def served(self, symbol: Any, facts: TargetFacts) -> Served:
+        from runtime.backend.mx import mx
+
+        return Served("probabilities", "probabilities of the classes", mx.sym.softmax(symbol))
+
+    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
+        ours = dict(prediction.classes)
+        return Agreement(
+            max(abs(ours[name] - float(share)) for name, share in zip(facts.names, served, strict=True)),
+            same=prediction.classes[0][0] == facts.names[int(served.argmax())],
+        )
 
     def suggest(self, train: Listing) -> ClassSuggestion:
         from runtime.tasks.classification.suggestion import ClassSuggestion

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import counted, printable
 from runtime.data.targets import NUMBERS
-from runtime.tasks.protocol import CardWords, Loss, Metric, loss_of
+from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, Served, loss_of
 from runtime.tasks.regression.losses import LOSSES
 from runtime.tasks.regression.metrics import METRICS, NumberEvaluator
 
@@ -155,6 +155,15 @@ class Regression:
         from runtime.tasks.regression.network import exported
 
         return exported(symbol, _numbers(facts))
+
+    def served(self, symbol: Any, facts: TargetFacts) -> Served:
+        return Served("values", "numbers in the units of the data", *self.exported(symbol, facts))
+
+    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
+        """Numbers are apart in standard deviations of the training targets; the same are so to a thousandth."""
+        pairs = zip(prediction.values, served, _numbers(facts).target_std, strict=True)
+        apart = max(abs(ours - float(theirs)) / std for (_, ours), theirs, std in pairs)
+        return Agreement(apart, same=apart <= 1e-3)
 
     def suggest(self, train: Listing) -> NumberSuggestion:
         from runtime.tasks.regression.suggestion import NumberSuggestion

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runtime.data.targets import MASK
-from runtime.tasks.protocol import CardWords, Loss, Metric, loss_of
+from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, Served, loss_of
 from runtime.tasks.segmentation.losses import LOSSES
 from runtime.tasks.segmentation.metrics import METRICS, MaskEvaluator
 
@@ -144,6 +144,16 @@ class Segmentation:
 
     def exported(self, symbol: Any, facts: TargetFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
         return symbol, {}
+
+    def served(self, symbol: Any, facts: TargetFacts) -> Served:
+        return Served("scores", "scores of the classes for each cell, to be enlarged before the best is taken", symbol)
+
+    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
+        """Masks are apart by the fraction of their pixels; the same are so in all but a thousandth."""
+        from runtime.tasks.segmentation.network import best_classes
+
+        apart = float((best_classes(served, prediction.classes.shape) != prediction.classes).mean())
+        return Agreement(apart, same=apart <= 1e-3)
 
     def suggest(self, train: Listing) -> MaskSuggestion:
         from runtime.tasks.segmentation.suggestion import MaskSuggestion

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from recipe_lang.check.checked import CheckedBlock, CheckedRecipe, Value
 from recipe_lang.source import Span
-from runtime.models.weights_sources import source_of
-from runtime.vocabulary.models import parts_of
+from runtime.vocabulary.models import parts_of, weights_of
 
 
 def whole_base(recipe: CheckedRecipe) -> tuple[str, ...]:
@@ -16,7 +15,7 @@ def whole_base(recipe: CheckedRecipe) -> tuple[str, ...]:
 
 def is_pretrained(recipe: CheckedRecipe) -> bool:
     """Whether the base starts with weights, and not at random."""
-    return source_of(recipe["base"]["weights"]).is_pretrained
+    return weights_of(recipe["base"]).is_pretrained
 
 
 def argument_span(value: Value, name: str, otherwise: Span | None) -> Span | None:

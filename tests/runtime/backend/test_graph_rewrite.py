@@ -13,17 +13,19 @@ import pytest
 from bench.sweep_bases import chosen
 from runtime.backend.blocks import sequence
 from runtime.backend.freezing import prepare_stage
-from runtime.backend.graph_rewrite import fast_graph
+from runtime.backend.graph_rewrite import fast_graph, predicting_graph
 from runtime.backend.mx import autograd, mx, nd, nn
 from runtime.features.prefix import joined, one_by_one
 from runtime.models.catalog import ZOOS
 from runtime.models.heads import head_block
 from runtime.models.network import Model, build_model, start_weights, units
+from runtime.models.timm.layers import Act, SqueezeExcite
 from runtime.plan.size import Size
 from runtime.plan.types import Component
 
 SLOW = ("senet_154", "residualattentionnet56", "xception", "darknet53", "inceptionv3")  # seconds each, nothing new
 SMALLEST = [(zoo, name) for zoo, name in chosen("", smallest_per_family=True) if zoo == "gluoncv" and name not in SLOW]
+LAYER_NORMS = ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "convnext_atto.d2_in1k", "convnextv2_atto.fcmae_ft_in1k")
 DENSE = [Component("dense", {"units": "classes"})]
 
 
@@ -83,6 +85,44 @@ def test_each_family_trains_alike(zoo: str, name: str) -> None:
     row = ZOOS[zoo][name]
     size = row.native if row.native < 100 else next(side for side in (64, 96, 128, row.native) if row.accepts(side))
     assert_same_step(lambda: zoo_model(zoo, name, size), size, norm_frozen=False)
+
+
+@pytest.mark.parametrize("name", LAYER_NORMS)
+def test_layer_norms_train_alike(name: str) -> None:
+    assert assert_same_step(lambda: zoo_model("timm", name, 32), 32, norm_frozen=False) == "SymbolBlock"
+
+
+def test_a_layer_norm_is_written_with_products() -> None:
+    norm = nn.LayerNorm(in_channels=6, epsilon=1e-3)
+    norm.initialize()
+    for parameter in (norm.gamma, norm.beta):
+        parameter.set_data(nd.array(np.random.default_rng(0).normal(size=6)))
+    values = nd.array(np.random.default_rng(0).normal(size=(3, 5, 4, 6)))
+    net = fast_graph(sequence([norm]), [values.shape], mx.cpu())
+    expected, found = (one_step(each, {"gamma": norm.gamma, "beta": norm.beta}, values) for each in (norm, net))
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(net(values).asnumpy(), norm(values).asnumpy(), rtol=1e-4, atol=1e-5)
+    assert "LayerNorm" not in net(mx.sym.var("data")).tojson()
+
+
+@pytest.mark.parametrize("name", LAYER_NORMS)
+def test_weights_that_a_network_orders_are_the_same_after_a_prediction(name: str) -> None:
+    model = zoo_model("timm", name, 32)
+    net = fast_graph(sequence(units(model)), [(2, 3, 32, 32)], mx.cpu())
+    values = nd.array(np.random.default_rng(0).normal(size=(2, 3, 32, 32)))
+    parameters = dict(model.parameters)
+    before = one_step(net, parameters, values)
+    kept = model.arrays()
+    fused = joined(sequence(units(model)), [values.shape], mx.cpu())
+    for predicting in (fused, one_by_one(sequence(units(model))), net):
+        for _ in range(2):
+            scores = predicting(values).asnumpy()
+            np.testing.assert_allclose(scores, before[0], rtol=1e-3, atol=1e-4)
+        for one, other in zip(before, one_step(net, parameters, values), strict=True):
+            np.testing.assert_array_equal(other, one)
+    for key, array in model.arrays().items():
+        np.testing.assert_array_equal(array, kept[key])
 
 
 @pytest.mark.parametrize("size", [64, 96, 128])
@@ -152,3 +192,67 @@ def test_dropout_still_drops() -> None:
         dropped = net(values).asnumpy()
     assert 0.3 < (dropped == 0).mean() < 0.7
     np.testing.assert_array_equal(net(values).asnumpy(), values.asnumpy())
+
+
+# --- gates -----------------------------------------------------------------------------------
+
+
+def gated(channels: int = 16) -> Any:
+    """Return SiLU, squeeze and excite and their convolutions, as EfficientNet has them."""
+    layers = [
+        nn.Conv2D(channels, 3, padding=1, in_channels=channels),
+        Act("silu"),
+        SqueezeExcite(channels, 4, act="silu"),
+        nn.Conv2D(8, 1, in_channels=channels),
+        Act("silu"),
+    ]
+    net = sequence(layers)
+    net.initialize(mx.init.Normal(1.0))
+    return net
+
+
+def operators(net: Any) -> list[str]:
+    return [node["op"] for node in json.loads(net(mx.sym.var("data")).tojson())["nodes"]]
+
+
+def test_gates_predict_in_the_layout_of_convolutions() -> None:
+    net, values = gated(), nd.array(np.random.default_rng(0).normal(size=(2, 16, 9, 7)))
+    expected = net(values).asnumpy()
+    graph = operators(predicting_graph(net, [values.shape], mx.cpu()))
+    assert "elemwise_mul" not in graph
+    assert graph.count("_backward_Activation") == 4  # two SiLUs, that of the squeeze, and the scale
+    assert graph.count("BlockGrad") == 1  # behind the last SiLU, which is the output
+    assert graph.index("Pooling") > 2 + graph.index("_backward_Activation")  # behind the squeeze's first convolution
+    found = joined(net, [values.shape], mx.cpu())(values).asnumpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+def test_gates_that_something_else_reads_predict_alike() -> None:
+    """A SiLU that is added to, pooled by windows, read by two, or whose scale is an output, may ask for a gradient."""
+    net = sequence([nn.Conv2D(8, 1, in_channels=8), Act("silu"), _Forks(), SqueezeExcite(8, 2)])
+    net.initialize(mx.init.Normal(1.0))
+    values = nd.array(np.random.default_rng(0).normal(size=(2, 8, 6, 6)))
+    expected = net(values).asnumpy()
+    found = joined(net, [values.shape], mx.cpu())(values).asnumpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+class _Forks(nn.HybridBlock):  # type: ignore[misc]
+    def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: N803
+        return x + F.Pooling(x, kernel=(3, 3), pad=(1, 1), pool_type="avg")
+
+
+def test_scaled_channels_train_as_products() -> None:
+    net, values = gated(), nd.array(np.random.default_rng(0).normal(size=(3, 16, 9, 7)))
+    parameters = dict(net.collect_params())
+    expected = one_step(net, parameters, values)
+    fast = fast_graph(net, [values.shape], mx.cpu())
+    assert operators(fast).count("batch_dot") == 1
+    assert "_backward_Activation" not in operators(fast)
+    for one, other in zip(expected, one_step(fast, parameters, values), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-4 * np.abs(one).max())
+
+
+def test_a_network_with_gates_trains_alike() -> None:
+    name = "tf_efficientnetv2_b0.in1k"
+    assert assert_same_step(lambda: zoo_model("timm", name, 75), 75, norm_frozen=False) == "SymbolBlock"

@@ -7,12 +7,13 @@ import pickle
 import random
 import struct
 import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from torch_files import MAGIC, SIX, VERSION, state, storage, tensor, text, whole, whole_file
+from torch_files import MAGIC, SIX, VERSION, state, storage, tensor, text, whole, whole_file, zip_file
 
 from recipe_lang.problem import Problem, RecipeError
 from runtime.models.packaged import packaged_file
@@ -24,7 +25,7 @@ PACKAGED_FILE = packaged_file("efficientnet_lite0")
 def read(tmp_path: Path, data: bytes) -> dict[str, Any]:
     """Read a file of these bytes."""
     (tmp_path / "a.pth").write_bytes(data)
-    return read_torch_file(tmp_path / "a.pth")
+    return dict(read_torch_file(tmp_path / "a.pth").arrays)
 
 
 def refused(tmp_path: Path, data: bytes) -> Problem:
@@ -40,7 +41,7 @@ def refused(tmp_path: Path, data: bytes) -> Problem:
 
 
 def test_the_packaged_file() -> None:
-    arrays = read_torch_file(PACKAGED_FILE)
+    arrays = read_torch_file(PACKAGED_FILE).arrays
     assert len(arrays) == 296
     assert next(iter(arrays)) == "_conv_stem.weight"
     assert arrays["_conv_stem.weight"].shape == (32, 3, 3, 3)
@@ -89,6 +90,72 @@ def test_parameters_and_plain_dictionaries(tmp_path: Path) -> None:
     parameter = b"ctorch._utils\n_rebuild_parameter\n" + tensor((6,), (1,)) + b"\x88ccollections\nOrderedDict\n)R\x87R"
     data = whole_file(b"\x80\x02}" + text("a") + parameter + b"s.", ["0"], SIX)
     assert np.array_equal(read(tmp_path, data)["a"], np.arange(6))
+
+
+def test_bfloat16_becomes_float32(tmp_path: Path) -> None:
+    numbers = np.array([1.5, -2, 0], np.float32)
+    upper = (numbers.view(np.uint32) >> 16).astype(np.uint16).tobytes()
+    a = state(a=tensor((3,), (1,), of=storage("BFloat16Storage", "0", 3)))
+    for data in (whole_file(a, ["0"], struct.pack("<q", 3) + upper), zip_file(a, {"0": upper})):
+        found = read(tmp_path, data)["a"]
+        assert found.dtype == np.float32
+        assert np.array_equal(found, numbers)
+
+
+# --- the zip format ---------------------------------------------------------------------------
+
+
+def test_a_zip_file(tmp_path: Path) -> None:
+    data = zip_file(state(a=tensor((2, 3), (3, 1)), b=tensor((3, 2), (1, 3))), {"0": SIX[8:]})
+    arrays = read(tmp_path, data)
+    assert np.array_equal(arrays["a"], np.arange(6).reshape(2, 3))
+    assert np.array_equal(arrays["b"], np.arange(6).reshape(2, 3).T)
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "reason"),
+    [
+        (b"PK\x03\x04" + b"\0" * 60, "E522", "directory"),
+        (zip_file(state(a=tensor((6,), (1,))), {}), "E522", "storage 0 is missing"),
+        (zip_file(state(a=tensor((6,), (1,))), {"0": SIX[12:]}), "E522", "not as long"),
+        (zip_file(state(a=tensor((6,), (1,))), {"0": SIX[8:]}, zipfile.ZIP_DEFLATED), "E522", "compressed"),
+        (zip_file(state(a=tensor((6,), (1,))), {"0": SIX[8:]}).replace(SIX[8:], SIX[8:-1] + b"?"), "E522", "checksum"),
+        (zip_file(b"\x80\x02cos\nsystem\n.", {}), "E524", "os.system"),
+    ],
+)
+def test_zip_files_that_are_refused(tmp_path: Path, data: bytes, code: str, reason: str) -> None:
+    problem = refused(tmp_path, data)
+    assert problem.code.startswith(code)
+    assert reason in problem.message()
+
+
+# --- what is around a state dict --------------------------------------------------------------
+
+NAMESPACE = b"cargparse\nNamespace\n)\x81}" + text("lr") + b"G?\xf0\0\0\0\0\0\0sb"  # lr = 1.0
+OPTIMIZER = b"}(" + text("state") + b"}K\0}" + text("step") + whole(3) + b"ss" + text("groups") + b"](K\1K\2eu"
+
+
+def test_a_checkpoint_of_a_training_run(tmp_path: Path) -> None:
+    plain = state(**{"module.a": tensor((6,), (1,))})[2:-1]
+    ema = state(**{"module.a": tensor((3,), (2,))})[2:-1]
+    pairs = {"epoch": whole(3), "args": NAMESPACE, "optimizer": OPTIMIZER, "state_dict": plain}
+    checkpoint = b"\x80\x02}(" + b"".join(text(name) + value for name, value in pairs.items())
+    (tmp_path / "a.pth").write_bytes(zip_file(checkpoint + b"u.", {"0": SIX[8:]}))
+    found = read_torch_file(tmp_path / "a.pth")
+    assert np.array_equal(found.arrays["a"], np.arange(6))
+    assert (found.keys, found.prefix, found.left_out) == (("state_dict",), "module.", ("epoch", "args", "optimizer"))
+    assert len(list(found.notes())) == 3
+    (tmp_path / "b.pth").write_bytes(zip_file(checkpoint + text("state_dict_ema") + ema + b"u.", {"0": SIX[8:]}))
+    averaged = read_torch_file(tmp_path / "b.pth")
+    assert averaged.keys == ("state_dict_ema",)
+    assert np.array_equal(averaged.arrays["a"], [0, 2, 4])
+
+
+def test_storages_of_the_optimizer_are_passed_over(tmp_path: Path) -> None:
+    moment = tensor((6,), (1,), of=storage(key="1"))
+    inner = state(a=tensor((6,), (1,)))[2:-1]
+    value = b"\x80\x02}(" + text("model") + inner + text("optimizer") + b"}" + text("m") + moment + b"su."
+    assert list(read(tmp_path, whole_file(value, ["1", "0"], SIX, SIX))) == ["a"]
 
 
 # --- code -------------------------------------------------------------------------------------
@@ -230,7 +297,6 @@ def test_long_pickles_are_refused(tmp_path: Path, instructions: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "code", "reason"),
     [
-        (b"PK\x03\x04" + b"\0" * 60, "E523", "zip format"),
         (b"", "E521", "an empty file"),
         (b"<html>", "E521", "a web page"),
         (b"\x12\x01" + b"\0" * 30, "E521", "an MXNet .params file"),
@@ -240,8 +306,8 @@ def test_long_pickles_are_refused(tmp_path: Path, instructions: bytes) -> None:
             "E523",
             "byte order",
         ),
-        (whole_file(state(a=b"ctorch\nBFloat16Storage\n")), "E523", "BFloat16"),
-        (whole_file(state(epoch=whole(3))), "E523", "more than tensors"),
+        (whole_file(state(a=b"ctorch\nQInt8Storage\n")), "E523", "QInt8"),
+        (whole_file(state(epoch=whole(3))), "E523", "no state dict (epoch)"),
         (whole_file(pickle.dumps([1], 2)), "E523", "a list instead of a state dict"),
     ],
 )

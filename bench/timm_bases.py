@@ -1,0 +1,195 @@
+"""The networks of timm beside timm's own: their difference, and how fast both are.
+
+    python bench/timm_bases.py --torch-python PYTHON [--write docs/timm-bases.md] [--only PART] [--speed PART …]
+
+PYTHON is one that has torch and timm. The difference is that of all class scores (features, where there is no
+classifier), over the largest, of one image at two sizes, from the same random weights: the first of each architecture
+of the catalog, by what `tests/fixtures/make_timm_outputs.py` recorded. The speed is measured for the networks whose
+names have a part of `--speed`: two processes, ours and PyTorch's, take turns on the same cores, each with a network of
+its own of 224 px. *Frozen* are features as a stage computes them, layers joined here, `inference_mode` there; *trained*
+is a step without the optimizer's: forward, loss, backward. PyTorch runs channels first and channels last, and its
+better figure counts. A figure is the least wall time of a few turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/runtime/models/timm")]
+
+SIDE, TURNS = 224, 4
+SPEED = ("vit_small_patch16_224.augreg_in21k_ft", "convnext_tiny.fb_in1k", "convnext_atto", "convnextv2_atto")
+
+
+def differences(only: str) -> list[tuple[str, str, float]]:
+    """Return name, side and difference of each network that was recorded."""
+    from test_exact import CASES, difference
+
+    return [(name, side, difference(name, int(side))) for name, side in CASES if only in name]
+
+
+def turn(run: Callable[[], object]) -> float:
+    """Return the seconds of one call."""
+    begin = time.perf_counter()
+    run()
+    return time.perf_counter() - begin
+
+
+def ours(name: str, batch: int) -> Mapping[str, Callable[[], object]]:
+    """Return what takes a batch through our network, by the column of its figure."""
+    from runtime.backend.blocks import sequence
+    from runtime.backend.graph_rewrite import fast_graph
+    from runtime.backend.mx import autograd, gluon, mx, nd
+    from runtime.features.prefix import joined
+    from runtime.models.heads import head_block
+    from runtime.models.network import build_model, start_weights, units
+    from runtime.plan.size import Size
+    from runtime.plan.types import Component
+
+    base = Component("timm", {"name": name, "weights": None})
+    head = [Component("dense", {"units": "classes"})]
+    model = build_model(base, head, Size.square(SIDE), partial(head_block, outputs={"classes": 10}))
+    start_weights(model, base, 1, mx.cpu())
+    shape = (batch, 3, SIDE, SIDE)
+    images, labels = nd.random.normal(shape=shape), nd.array([number % 10 for number in range(batch)])
+    frozen = joined(sequence(units(model)[:-1]), [shape], mx.cpu())
+    trained = fast_graph(sequence(units(model)), [shape], mx.cpu())
+    loss = gluon.loss.SoftmaxCELoss()
+
+    def step() -> None:
+        with autograd.record():
+            value = loss(trained(images), labels)
+        value.backward()
+        nd.waitall()
+
+    return {"frozen": lambda: frozen(images).wait_to_read(), "trained": step}
+
+
+def theirs(name: str, batch: int) -> Mapping[str, Callable[[], object]]:
+    """The same of timm."""
+    import timm
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    found: dict[str, Callable[[], object]] = {}
+    options = {"img_size": SIDE} if "patch14" in name else {}
+    for layout in (torch.contiguous_format, torch.channels_last):
+        net = timm.create_model(name, num_classes=10, **options).to(memory_format=layout)
+        images = torch.randn(batch, 3, SIDE, SIDE).to(memory_format=layout)
+        labels = torch.arange(batch) % 10
+
+        def features(net: Any = net, images: Any = images) -> None:
+            with torch.inference_mode():
+                net.eval().forward_head(net.forward_features(images), pre_logits=True)
+
+        def step(net: Any = net, images: Any = images, labels: Any = labels) -> None:
+            torch.nn.functional.cross_entropy(net.train()(images), labels).backward()
+
+        last = " last" if layout == torch.channels_last else ""
+        found |= {f"frozen{last}": features, f"trained{last}": step}
+    return found
+
+
+def serve(side: str, name: str, batch: int) -> None:
+    """Take a batch through what each line of the input names, and print its seconds; begin with the names."""
+    runs = {"ours": ours, "theirs": theirs}[side](name, batch)
+    for run in runs.values():
+        run()
+    print(json.dumps(list(runs)), flush=True)
+    for line in sys.stdin:
+        print(turn(runs[line.strip()]), flush=True)
+
+
+def speeds(name: str, batch: int, python: str) -> dict[str, float]:
+    """Return images per second of both, by column."""
+    interpreters = {"ours": sys.executable, "theirs": python}
+    processes = {
+        side: subprocess.Popen(
+            [interpreter, __file__, "--serve", side, name, str(batch)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for side, interpreter in interpreters.items()
+    }
+    least: dict[str, float] = {}
+    columns = {side: json.loads(_line(process)) for side, process in processes.items()}
+    for _ in range(TURNS):
+        for side, process in processes.items():
+            for column in columns[side]:
+                assert process.stdin is not None
+                print(column, file=process.stdin, flush=True)
+                key = f"{side} {column.removesuffix(' last')}"
+                least[key] = min(least.get(key, float("inf")), float(_line(process)))
+    for process in processes.values():
+        process.communicate()
+    return {key: batch / seconds for key, seconds in least.items()}
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def page(exact: list[tuple[str, str, float]], fast: Mapping[str, Mapping[str, float]], batch: int) -> str:
+    """Return the tables in Markdown."""
+    threads = len(os.sched_getaffinity(0))
+    lines = [
+        "# Networks of timm beside timm's own",
+        "",
+        "Written by `python bench/timm_bases.py --torch-python PYTHON --write docs/timm-bases.md`, which says how it",
+        "is measured.",
+        "",
+        f"## Images per second: {SIDE} px, batch {batch}, {threads} threads",
+        "",
+        "| network | frozen | timm | ratio | trained | timm | ratio |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, found in fast.items():
+        cells = []
+        for column in ("frozen", "trained"):
+            one, other = found[f"ours {column}"], found[f"theirs {column}"]
+            cells += [f"{one:.1f}", f"{other:.1f}", f"{one / other:.2f}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines += ["", "## Difference", "", "| network | side | relative difference |", "|---|---|---|"]
+    lines += [f"| {name} | {side} | {value:.0e} |" for name, side, value in exact]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, and print or write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--torch-python", default="")
+    parser.add_argument("--write", type=Path)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--speed", nargs="*", default=SPEED)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--serve", nargs=3)
+    given = parser.parse_args()
+    if given.serve:
+        serve(given.serve[0], given.serve[1], int(given.serve[2]))
+        return
+    from runtime.models.timm.catalog import TIMM
+
+    measured = [name for name in TIMM if given.torch_python and any(part in name for part in given.speed)]
+    fast = {name: speeds(name, given.batch, given.torch_python) for name in measured}
+    text = page(differences(given.only), fast, given.batch)
+    if given.write:
+        given.write.write_text(text, "utf-8")
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""What stands in the JSON beside an exported model: what goes in, what comes out, and where it is from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from runtime.plan.types import DataPlan, as_json
+from runtime.system.installation import own_version
+from runtime.tasks.protocol import Task
+
+
+def image_input() -> dict[str, Any]:
+    """Describe the input of a graph that prepares images itself."""
+    return {
+        "name": "image",
+        "dtype": "uint8",
+        "shape": ["batch", "height", "width", 3],
+        "content": "images of any one size, RGB, upright; resizing, cropping and normalization happen inside",
+    }
+
+
+def tensor_input(data: DataPlan) -> dict[str, Any]:
+    """Describe the input of a network alone, and how an image becomes one."""
+    return {
+        "name": "data",
+        "dtype": "float32",
+        "shape": ["batch", 3, *data.size],
+        "content": "images prepared by these steps, RGB, (value / 255 - mean) / std",
+        "prepare": as_json(tuple({"name": step.name, **step.args} for step in data.prepare)),
+        "mean": list(data.mean),
+        "std": list(data.std),
+    }
+
+
+def described(
+    task: Task, data: DataPlan, form: str, given: Mapping[str, Any], taken: Mapping[str, Any], result: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the description of a model in a format, of its input and its output; `result` is that of its run."""
+    names = list(data.target.names)
+    return {
+        "format": form,
+        "task": task.name,
+        "input": dict(given),
+        "output": {**taken, "shape": ["batch", len(names)], "names": names},
+        "run": {name: result.get(name) for name in ("recipe", "hash", "weights_from")},
+        "ftr": own_version(),
+    }

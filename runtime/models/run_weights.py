@@ -1,0 +1,164 @@
+"""The weights of a run of ours as those of the next one's base.
+
+In goes a plan's base whose weights are `run(…)` or `pack(…)`. The parent's parameters have the names that ours have,
+since its base is the same network: they are put in by name. Its head comes along where the recipe keeps it and both
+predict the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipe_lang.problem import Kind, Problem, RecipeError
+from runtime.models.base import Base, Normalization
+from runtime.weights import run_files
+
+if TYPE_CHECKING:
+    from runtime.plan.types import Component
+
+HeadNotKept = Kind(
+    "W781",
+    "head not kept",
+    reason="""A trained head answers in the classes, or numbers, of its own run. Where the recipe predicts others, the
+    parent's head says nothing of them: its layers are taken, their weights are not.""",
+    source="https://arxiv.org/abs/1411.1792",
+    fields="path reason",
+    message="the head of {path} is not kept: {reason}; its layers start from random weights",
+    help="leave `head = kept` out, or take the same classes",
+)
+
+
+def check(base: Component) -> None:
+    """Refuse a parent whose weights cannot be had.
+
+    Raises:
+        RecipeError: they are not there.
+    """
+    from runtime.weights.bounded import open_bounded
+
+    with run_files.weights_file(*_where(base)) as file, open_bounded(file):
+        pass
+
+
+def load(base: Component, cut: Base) -> None:
+    """Give each part of the base what it had learned in the parent run.
+
+    Raises:
+        RecipeError: the weights cannot be read, or are of another network.
+    """
+    mine = {
+        f"base.{part}.{name}": parameter
+        for part, block in cut.parts
+        for name, parameter in block._collect_params_with_prefix().items()
+    }
+    _fill(base, mine, "base.")
+
+
+def load_head(base: Component, head: Mapping[str, Any]) -> None:
+    """Give the head's parameters, by name, what they had learned in the parent run, where the plan keeps it.
+
+    Raises:
+        RecipeError: the weights cannot be read, or the head is another one.
+    """
+    if base.args["weights"].args["head"] == "kept":
+        _fill(base, head, "head.")
+
+
+def _fill(base: Component, mine: Mapping[str, Any], prefix: str) -> None:
+    from runtime.weights.assign import fill, fits
+    from runtime.weights.params_file import read_params
+    from runtime.weights.problems import WeightsDoNotFit
+
+    path, stage = _where(base)
+    with run_files.weights_file(path, stage) as file:
+        arrays = {name: values for name, values in read_params(file).items() if name.startswith(prefix)}
+    problem = WeightsDoNotFit(
+        origin=f"`{path}`",
+        missing=tuple(name for name in mine if name not in arrays),
+        extra=tuple(name for name in arrays if name not in mine),
+        misshaped=tuple(name for name, values in arrays.items() if name in mine and not fits(mine[name], values)),
+    )
+    if problem.missing or problem.extra or problem.misshaped:
+        raise RecipeError(problem)
+    for name, values in arrays.items():
+        fill(mine[name], values)
+
+
+def normalization(base: Component) -> Normalization | None:
+    """Return mean and standard deviation that the parent's images had, where they are not those of its base."""
+    args = base.args["weights"].args
+    return None if args["mean"] is None else (args["mean"], args["std"])
+
+
+def facts(base: Component) -> dict[str, str | int]:
+    """Return what a lock says of the parent: its recipe's hash, and its weights' name, hash and size.
+
+    Raises:
+        RecipeError: they cannot be read.
+    """
+    from runtime.weights.params_file import sha256_of
+
+    path, stage = _where(base)
+    with run_files.weights_file(path, stage) as file:
+        size = file.stat().st_size
+        return {"recipe": recipe_hash(path), "file": file.name, "sha256": sha256_of(file), "size": size}
+
+
+def recipe_hash(path: Path) -> str:
+    """Return the hash of a run's recipe, as its plan has it.
+
+    Raises:
+        RecipeError: its plan cannot be read.
+    """
+    plan = run_files.read_json(path, run_files.PLAN)
+    found = plan.get("hash") if isinstance(plan, dict) else None
+    if not isinstance(found, str) or not re.fullmatch("[0-9a-f]{64}", found):
+        raise run_files.not_a_base(path, f"its `{run_files.PLAN}` is not that of a run")
+    return found
+
+
+def settled(base: Component, file: str, targets: Any) -> tuple[Component, tuple[Problem, ...]]:
+    """Return a plan's base with what became of the parent's head, and advice where it is not kept though asked for.
+
+    `file` is what the task calls the file of its targets, `targets` what the new run will have in it. Any base but one
+    from a run comes back as it is.
+
+    Raises:
+        RecipeError: the parent's plan cannot be read.
+    """
+    weights = base.args["weights"]
+    if getattr(weights, "name", "") not in ("run", "pack"):
+        return base, ()
+    path, _ = _where(base)
+    args = {**weights.args, "recipe": recipe_hash(path)}
+    reason = _difference(path, file, json.loads(json.dumps(targets))) if args["head"] == "kept" else ""
+    if reason:
+        args["head"] = "new"
+    settled_base = replace(base, args={**base.args, "weights": replace(weights, args=args)})
+    return settled_base, (HeadNotKept(path=str(path), reason=reason),) if reason else ()
+
+
+def _difference(path: Path, file: str, targets: Any) -> str:
+    """Say why a parent's head does not answer what the new run asks; empty where it does."""
+    try:
+        theirs = run_files.read_json(path, file)
+    except RecipeError:
+        return "it predicts something else"
+    if theirs == targets:
+        return ""
+    if not (isinstance(theirs, list) and isinstance(targets, list)):
+        return "its targets are not the same"
+    known, wanted = map(str, theirs), map(str, targets)
+    differs = sorted(set(known) ^ set(wanted))
+    named = f", such as `{differs[0]}` in one of them only" if differs else ", in another order"
+    return f"it has {len(theirs)} classes and this recipe {len(targets)}{named}"
+
+
+def _where(base: Component) -> tuple[Path, int | None]:
+    args = base.args["weights"].args
+    return args["path"], args.get("stage")

@@ -1,0 +1,33 @@
+"""What `ftr export` says: the files, what goes in and comes out, and what the check has shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from recipe_lang.words import printable
+from runtime.plan.types import DataPlan
+from runtime.reporting.plan import steps_text
+from runtime.workflows.export import Exported
+
+
+def export_lines(made: Exported, data: DataPlan) -> Iterator[str]:
+    """Yield the lines about an export."""
+    yield printable(" and ".join(map(str, made.files)))
+    given, taken = made.description["input"], made.description["output"]
+    if given["dtype"] == "uint8":
+        yield "input `image`: uint8 (batch, height, width, 3), RGB, any size: it is resized, cropped, normalized inside"
+    else:
+        height, width = data.size
+        yield (
+            f"input `data`: float32 (batch, 3, {height}, {width}), RGB, (value / 255 - mean) / std with\n"
+            f"  mean {data.mean}\n  std {data.std}\n  of images prepared by {steps_text(data.prepare)}"
+        )
+    name = f" `{taken['name']}`" if taken["name"] else ""
+    yield printable(f"output{name}: {taken['content']}")
+    if made.check is not None:
+        yield f"checked: {made.check.text}"
+        yield f"  {made.check.speed}"
+    elif made.description["format"] == "onnx":
+        yield "not checked, as asked"
+    if not made.noted:
+        yield "not noted in a lock: a pack has one that stays, and a run that has not ended has none"

@@ -1,0 +1,101 @@
+"""The zoos' bases give what torchvision's and timm's networks give, from the same random weights and statistics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from paths import TESTS
+from random_weights import random_images, random_sums, random_weights
+
+from recipe_lang.problem import Problem, RecipeError
+from runtime.backend.mx import nd
+from runtime.models.catalog import ZOOS
+from runtime.models.pytorch import built, fitting, infer, load_state
+from runtime.models.torch_names import PAIRS, as_named_now, torch_names
+from runtime.plan.size import Size
+from runtime.plan.types import Component
+from runtime.weights.state_dict import StateDict
+
+OUTPUTS = dict(np.load(TESTS / "fixtures" / "torch_outputs.npz"))
+CASES = [(gluon, f"{framework}/{name}", int(side)) for gluon, framework, name, side in (k.split("/") for k in OUTPUTS)]
+SMALLEST = {
+    *("resnet18_v1b", "resnet50_v1c", "resnet50_v1d", "resnet50_v1s", "resnest14", "resnext50_32x4d", "densenet121"),
+    *("se_resnext50_32x4d", "alexnet", "squeezenet1.1", "inceptionv3", "googlenet", "mobilenetv2_1.0"),
+    *("mobilenetv3_large", "mobilenetv3_small"),
+}
+"""The smallest network of each naming and architecture; `bench/torch_pairs.py` compares all."""
+
+
+def component(gluon: str) -> Component:
+    """Return a base as a plan has it."""
+    return Component("gluoncv", {"name": gluon, "weights": None})
+
+
+def torch_state(gluon: str, side: int) -> StateDict:
+    """Return random weights under PyTorch's names, in no order that means anything."""
+    whole, cut = built("gluoncv", gluon, Size.square(side))
+    infer(cut, Size.square(side))
+    owned = {id(each) for _, part in cut.parts for each in part.collect_params().values()}
+    shapes = {name: each.shape for name, each in torch_names(whole, gluon).items() if id(each) in owned}
+    dense = {"mobilenetv3_large", "mobilenetv3_small"}
+    shapes = {n: s[:2] if gluon in dense and n == "classifier.0.weight" else s for n, s in shapes.items()}
+    return StateDict(Path("net.safetensors"), random_weights(dict(sorted(shapes.items()))))
+
+
+def difference(gluon: str, network: str, side: int) -> float:
+    """Return the largest difference of the recorded sums, over the largest of them."""
+    state = torch_state(gluon, side)
+    whole, cut = built("gluoncv", gluon, Size.square(side))
+    infer(cut, Size.square(side))
+    load_state(state, component(gluon), cut, whole)
+    value = nd.array(random_images(1, side, side))
+    for block in [*(part for _, part in cut.parts), cut.tail]:
+        value = block(value)
+    expected = OUTPUTS[f"{gluon}/{network}/{side}"]
+    return float(np.abs(random_sums(value.asnumpy()[0]) - expected).max() / np.abs(expected).max())
+
+
+def test_all_pairs_are_recorded() -> None:
+    assert {(gluon, network) for gluon, network, _ in CASES} == {
+        (gluon, network) for gluon, pair in PAIRS.items() for network in pair.networks
+    }
+    assert set(PAIRS) <= set(ZOOS["gluoncv"])
+
+
+@pytest.mark.parametrize(("gluon", "network", "side"), [case for case in CASES if case[0] in SMALLEST])
+def test_the_features_are_those_of_pytorch(gluon: str, network: str, side: int) -> None:
+    assert difference(gluon, network, side) < 1e-4
+
+
+def test_a_file_that_does_not_fit_names_the_layer_and_the_bases() -> None:
+    state = torch_state("resnet18_v1b", 64)
+    problem = refused(state, "resnet34_v1b")
+    assert (problem.code, problem.layer, problem.found) == ("E541", "layer1.2.conv1.weight", "missing")
+    assert problem.help() == 'it fits gluoncv("resnet18_v1b")'
+    squeezed = torch_state("squeezenet1.1", 64)
+    assert refused(squeezed, "squeezenet1.0").wanted == "96 x 3 x 7 x 7"
+    assert refused(squeezed, "squeezenet1.0").found == "64 x 3 x 3 x 3"
+
+
+def refused(state: StateDict, gluon: str) -> Problem:
+    """Return why weights cannot be put into a base."""
+    whole, cut = built("gluoncv", gluon, Size.square(64))
+    infer(cut, Size.square(64))
+    with pytest.raises(RecipeError) as caught:
+        load_state(state, component(gluon), cut, whole)
+    return caught.value.problems[0]
+
+
+def test_heads_counters_and_auxiliary_classifiers_take_no_part() -> None:
+    state = torch_state("resnet18_v1b", 64)
+    more = {"fc.weight": np.ones((7, 512), "f4"), "fc.bias": np.ones(7, "f4"), "bn1.num_batches_tracked": np.array(3)}
+    (fit,) = fitting(StateDict(state.path, {**state.arrays, **more}))
+    assert (fit.call, fit.classes) == ('gluoncv("resnet18_v1b")', 7)
+    other = {**state.arrays, "layer5.0.conv1.weight": np.ones((7, 512), "f4")}
+    assert fitting(StateDict(state.path, other)) == ()
+
+
+def test_names_of_the_published_densenets() -> None:
+    assert as_named_now("features.denseblock1.denselayer2.norm.1.weight").endswith(".norm1.weight")

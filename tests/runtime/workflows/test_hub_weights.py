@@ -1,0 +1,324 @@
+"""Weights that others publish: fetched once from a hub of one's own or an address, kept, locked; and refused."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub_server import TOKEN, Hub, running_hub
+from paths import ROOT
+from random_weights import random_weights
+from toy import make_images
+
+from recipe_lang.problem import RecipeError
+from runtime.backend.mx import mx, nd
+from runtime.models import published as checkpoints
+from runtime.models.catalog import BASES
+from runtime.models.heads import head_block
+from runtime.models.network import build_model, start_weights
+from runtime.models.published import checkpoint
+from runtime.models.pytorch import as_in_torch
+from runtime.models.torch_names import PAIRS, torch_names
+from runtime.models.weights_sources import published_file, source_of
+from runtime.models.zoo import build
+from runtime.plan.size import Size
+from runtime.plan.types import Component
+from runtime.weights.fetched import ask, fetch
+from runtime.weights.hub_config import read_config
+from runtime.weights.published import PublishedFile, commit_of, local_file
+from runtime.weights.safetensors_file import write_safetensors
+from runtime.workflows.kept_weights import kept_weights, remove_weights
+
+pytest.importorskip("huggingface_hub")
+Ftr = Callable[..., "subprocess.CompletedProcess[str]"]
+
+NET = "squeezenet1.1"
+CONFIG = {"pretrained_cfg": {"input_size": [3, 224, 224], "mean": [0.5, 0.25, 0.5], "std": [0.5, 0.5, 0.25]}}
+RECIPE = """ftr 1
+base = gluon("squeezenet1.1", weights = {weights})
+data {{
+  train = folder("photos")
+  size = 32px
+  batch = 4
+}}
+stage "head" {{
+  train = head
+  for = 1 epoch
+}}
+"""
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file of random weights with torchvision's names."""
+    net = as_in_torch(build("gluon", NET), NET)
+    net.initialize()
+    net(nd.zeros((1, 3, 224, 224)))
+    shapes = {name: parameter.shape for name, parameter in torch_names(net, NET).items()}
+    path = tmp_path_factory.mktemp("weights") / "model.safetensors"
+    write_safetensors(path, random_weights(shapes))
+    return path
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with running_hub() as found:
+        yield found
+
+
+@pytest.fixture
+def ftr(tmp_path: Path) -> Ftr:
+    """Run a command in a process: the library reads its variables when it is imported."""
+    make_images(tmp_path / "photos", {"blue": 8, "green": 8})
+
+    def call(hub: Hub, *args: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "HF_ENDPOINT": hub.address,
+            "HF_HOME": str(tmp_path / "hf"),
+            "HF_TOKEN": TOKEN,
+            "HF_HUB_DISABLE_XET": "1",
+            "FTR_CACHE": str(tmp_path / "cache"),
+            **variables,
+        }
+        command = [sys.executable, "-m", "runtime", *map(str, args)]
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+    return call
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_weights_of_a_hub_are_fetched_once_and_locked(ftr: Ftr, weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.ftr").write_text(RECIPE.format(weights='hub("me/net")'))
+    files = {"model.safetensors": weights.read_bytes(), "config.json": json.dumps(CONFIG).encode()}
+    with running_hub() as first:
+        commit = first.commit("me/net", files)
+        fetched = ftr(first, "weights", "fetch", "r.ftr")
+        assert fetched.returncode == 0, fetched.stderr
+        assert commit in fetched.stdout
+        assert [each for each in first.asked if each.startswith("GET") and each.endswith("model.safetensors")]
+        first.asked.clear()
+        ended = ftr(first, "run", "r.ftr", "--out", "run", "--quiet")
+        assert ended.returncode == 0, ended.stderr
+        assert first.asked == []  # it needs no network any more
+    lock = (tmp_path / "run" / "recipe.ftr.lock").read_text()
+    assert f'source = "hub me/net, commit {commit}"' in lock
+    assert f'sha256 = "{sha256(weights)}"' in lock
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["base"]["mean"] == CONFIG["pretrained_cfg"]["mean"]
+    assert result["base"]["std"] == CONFIG["pretrained_cfg"]["std"]
+    other = files["model.safetensors"][:-1] + bytes([files["model.safetensors"][-1] ^ 1])
+    with running_hub() as second:
+        second.commit("me/net", {**files, "model.safetensors": other})
+        refused = ftr(second, "verify", "run", HF_HOME=str(tmp_path / "another"))
+    assert refused.returncode == 1
+    found = hashlib.sha256(other).hexdigest()
+    assert f"`weights.sha256` is {found[:12]} now" in refused.stderr
+    assert f"says {sha256(weights)[:12]}" in refused.stderr
+
+
+def test_a_plan_says_what_would_be_fetched_and_fetches_no_weights(
+    ftr: Ftr, hub: Hub, weights: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "r.ftr").write_text(RECIPE.format(weights='hub("me/net", revision = "v1")'))
+    hub.commit("me/net", {"model.safetensors": weights.read_bytes()}, "v1")
+    plan = ftr(hub, "plan", "r.ftr")
+    assert plan.returncode == 0, plan.stderr
+    assert "(me/net@v1, 5 MB to fetch)" in plan.stdout
+    assert not [each for each in hub.asked if each.startswith("GET /me/net")]
+
+
+def test_a_plan_refuses_what_a_hub_does_not_have(ftr: Ftr, hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "r.ftr").write_text(RECIPE.format(weights='hub("me/net")'))
+    hub.commit("me/net", {"README.md": b"# nothing"})
+    plan = ftr(hub, "plan", "r.ftr")
+    assert plan.returncode == 2
+    assert "error[E555]" in plan.stderr
+    assert "it has no `model.safetensors` and no `pytorch_model.bin`" in plan.stderr
+    assert "Traceback" not in plan.stderr
+
+
+# --- at an address ---------------------------------------------------------------------------
+
+
+class Host(http.server.BaseHTTPRequestHandler):
+    """Serves one file; breaks off once where it is told to, and gives the rest of one."""
+
+    content = b""
+    breaks = 0
+    ranges: list[str]
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range", "")
+        self.ranges.append(wanted)
+        begin = int(wanted.removeprefix("bytes=").removesuffix("-") or 0)
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(len(self.content) - begin))
+        self.end_headers()
+        end = type(self).breaks or len(self.content)
+        type(self).breaks = 0
+        self.wfile.write(self.content[begin:end])
+
+
+@pytest.fixture
+def host(weights: Path) -> Iterator[tuple[str, type[Host]]]:
+    handler = type("Handler", (Host,), {"content": weights.read_bytes(), "ranges": []})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/net.pth", handler
+        server.shutdown()
+        thread.join()
+
+
+def test_a_download_goes_on_where_it_broke_off(
+    host: tuple[str, type[Host]], weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    url, handler = host
+    file = PublishedFile(url=url, sha256=sha256(weights)[:8])
+    assert local_file(file) is None
+    assert ask(file).size == weights.stat().st_size
+    handler.breaks = 1_500_000
+    with pytest.raises(RecipeError) as broken:
+        fetch(file)
+    assert broken.value.problems[0].code == "E555"
+    assert local_file(file) is None
+    path = fetch(file)
+    assert handler.ranges[0] == ""
+    assert handler.ranges[1].startswith("bytes=")
+    assert path.read_bytes() == weights.read_bytes()
+    assert path == local_file(file) == tmp_path / "hub" / "checkpoints" / "net.pth"
+    assert os.listdir(path.parent) == ["net.pth"]
+    fetch(file)
+    assert len(handler.ranges) == 2
+
+
+def test_other_bytes_than_those_of_the_checksum_are_not_kept(
+    host: tuple[str, type[Host]], weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(RecipeError) as caught:
+        fetch(PublishedFile(url=host[0], sha256="00000000"))
+    (problem,) = caught.value.problems
+    assert problem.code == "E526"
+    assert "00000000" in problem.message()
+    assert sha256(weights) in problem.message()
+    assert not list(tmp_path.rglob("*.pth*"))
+
+
+def test_a_zoos_weights_come_from_its_cache_first_and_then_from_the_checkpoint(
+    host: tuple[str, type[Host]], weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("MXNET_HOME", str(tmp_path))
+    monkeypatch.delenv("MXNET_GLUON_REPO", raising=False)
+    row = {
+        "url": host[0],
+        "sha256": sha256(weights)[:8],
+        "size": 1,
+        "licence": "MIT",
+        "mean": [0.5] * 3,
+        "std": [0.5] * 3,
+    }
+    monkeypatch.setattr(checkpoints, "_rows", lambda: {NET: row})
+    base = Component("gluon", {"name": NET, "weights": Component("imagenet", {})})
+    source = source_of(base.args["weights"])
+    assert source.normalization(base) == ((0.5,) * 3, (0.5,) * 3)
+    assert source.as_in_torch(base)
+    source.check(base)
+
+    head = partial(head_block, outputs={"classes": 2})
+    model = build_model(base, [Component("dense", {"units": "classes"})], Size.square(32), head)
+    start_weights(model, base, 0, mx.cpu())
+    name = next(name for name in model.parameters if name.endswith("weight"))
+    assert float(abs(model.parameters[name].data()).sum().asscalar()) > 0
+    assert source.provenance(base) == (host[0], tmp_path / "hub" / "checkpoints" / "net.pth")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / f"{NET}-12345678.params").write_bytes(b"weights")
+    assert published_file(base) is None
+    assert not source.as_in_torch(base)
+    names = {each.name for each in kept_weights()}
+    assert {"net.pth", f"{NET}-12345678.params"} <= names
+    remove_weights(["net.pth"])
+    assert {each.name for each in kept_weights()} == names - {"net.pth"}
+
+
+# --- what is known of files ------------------------------------------------------------------
+
+
+def test_every_checkpoint_is_of_a_network_and_can_be_named() -> None:
+    rows: dict[str, Any] = json.loads((ROOT / "runtime" / "models" / "published.json").read_text())
+    assert set(rows) <= {name for names in BASES.values() for name in names}
+    assert {name for name in rows if name not in BASES["timm"]} == set(PAIRS)  # what else would not load
+    for name, row in rows.items():
+        assert ("url" in row) != ("repository" in row), name
+        assert "url" not in row or f"-{row['sha256']}." in row["url"], name
+        assert row["licence"], name
+        assert row["size"] > 1_000_000, name
+    found = checkpoint("gluoncv", "resnet50_v1d")
+    assert found is not None
+    assert found.file.repository == "timm/resnet50d.gluon_in1k"
+    assert checkpoint("gluoncv", "resnet50_v2") is None
+
+
+@pytest.mark.parametrize("name", ["me/../x", "../x/y", "me", "https://h/me/x", "me/x/y", "", "me/x\n"])
+def test_a_name_leads_nowhere_else(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    file = PublishedFile(repository=name)
+    assert local_file(file) is None
+    assert commit_of(file) == ""
+    with pytest.raises(RecipeError) as caught:
+        ask(file)
+    assert caught.value.problems[0].code == "E554"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        "[" * 100_000,
+        '{"architecture": 3}',
+        '{"architecture": "x", "pretrained_cfg": 3}',
+        '{"architecture": "x", "mean": [0, 0], "std": [1, 1, 1]}',
+        '{"architecture": "x", "mean": [0, 0, NaN], "std": [1, 1, 1]}',
+        '{"architecture": "x", "mean": [0, 0, 0], "std": [0, 1, 1]}',
+        '{"architecture": "x", "mean": [0, 0, 0]}',
+        '{"architecture": "x", "input_size": [3, 224]}',
+        '{"architecture": "x", "crop_pct": "all"}',
+    ],
+)
+def test_a_config_that_cannot_be_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        read_config(tmp_path / "config.json", "me/net")
+    assert caught.value.problems[0].code == "E557"
+
+
+def test_a_config_of_another_library_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"architectures": ["ResNetForImageClassification"], "mean": "x"}')
+    assert read_config(tmp_path / "config.json", "me/net").mean is None

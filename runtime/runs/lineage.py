@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from recipe_lang.check.checked import CallValue
 from recipe_lang.compose.load import load_source
 from recipe_lang.compose.merge import files
 from recipe_lang.problem import RecipeError
@@ -35,6 +36,17 @@ def load_recipe(source: Source, *, outside: bool = False) -> nodes.Recipe:
     What is wrong with them stands in `problems`. `outside` is that of `load_source`.
     """
     return with_parent_run(load_source(source, outside=outside))
+
+
+def refuse_unread(base: CallValue, span: Span | None) -> None:
+    """Refuse a run that nobody has looked into, because the recipe names it by way of a parameter.
+
+    Raises:
+        RecipeError: the base is one.
+    """
+    if base.name in PARENTS:
+        reason = "a parameter names it: write it where `base =` stands"
+        raise RecipeError([each.replace(span=span) for each in not_a_base(base["path"], reason).problems])
 
 
 def with_parent_run(recipe: nodes.Recipe) -> nodes.Recipe:

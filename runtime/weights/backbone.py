@@ -30,7 +30,7 @@ _PLACES: tuple[tuple[str, ...], ...] = (
     ("",),  # fcn, psp, deeplab: the classifier's names as they are
     ("stages.",),  # yolo3
     ("features.", "top_features."),  # faster_rcnn, mask_rcnn: the last stage stands apart
-    ("base_network.base_network.", "base_network."),  # center_net
+    ("base_network.base_network.",),  # center_net
     ("resnet.",),  # simple_pose
 )
 """What stands before the names of the backbone's parameters, in the order of the layers."""

@@ -23,7 +23,7 @@ from runtime.models import run_weights
 from runtime.models.network import Model, build_model, check_weights
 from runtime.models.weights_sources import source_of
 from runtime.plan.types import Plan
-from runtime.runs.lineage import load_recipe
+from runtime.runs.lineage import load_recipe, refuse_unread
 from runtime.runs.recipe_files import read_recipe
 from runtime.system.memory import room
 from runtime.tasks.catalog import task_of
@@ -101,6 +101,7 @@ def listed(
         RecipeError: something about the recipe or its data is wrong.
     """
     recipe = check(load_recipe(read_recipe(path), outside=outside), VOCABULARY, settings)
+    refuse_unread(recipe["base"], recipe.fields["base"].span)
     if data_root is not None:
         recipe = under_root(recipe, data_root)
     _check_paths(recipe)

@@ -114,7 +114,7 @@ def _terms(word: str) -> Iterator[Page]:
 def _few(part: str, bases: list[str]) -> str:
     """Say which networks have a block that not all have."""
     count = len(networks.with_part("stem"))
-    names = f": {_listed(bases)}" if len(bases) <= 10 else ""
+    names = f": {_listed(bases)}" if len(bases) <= 15 else ""
     return f"`base.{part}` is a part of {len(bases)} of the {count} networks{names}." if 0 < len(bases) < count else ""
 
 

@@ -180,7 +180,8 @@ def _first_argument(node: nodes.Node, place: _Place) -> Hint:
         first = entry.args[0].type if entry.args and entry.positional else None
         if first is not None and fits(node, first, place.vocabulary):
             if not isinstance(first, v.OneOfStrings):
-                return Hint(f"write `{entry.name}({node.span.text})`")
+                near = near or f"write `{entry.name}({node.span.text})`"
+                continue
             if node.value in first.options:
                 return Hint(f"write `{entry.name}({node.span.text})`")
             found = suggest(str(node.value), first.options, place.vocabulary.habits)

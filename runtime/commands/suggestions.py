@@ -108,7 +108,7 @@ _OPTION_ROWS = (
     ("strict werror fail_on_warning", "--deny-warnings"),
     ("overwrite f y yes exist_ok", "--force"),
     ("inplace in_place i w apply", "--write"),
-    ("format fmt", "--{}"),
+    ("fmt", "--{}"),
     ("restore continue last", "--resume RUN"),
     ("split subset", "--on {}"),
     ("param define D override hparam", "--set {}"),

@@ -119,7 +119,7 @@ WEIGHTS = family("weights", "a source of weights", *(source.entry for source in 
 TRAINED_WEIGHTS = family("trained", "a run or a pack", *(source.entry for source in TRAINED))
 
 _IMAGENET: Normalization = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_UNREAD = ZooRow("", 0, 32, 224, 1, _IMAGENET)  # a run that nobody has looked into (`runtime/runs/lineage.py`)
+_UNREAD = ZooRow("", 0, 1, 224, 1, _IMAGENET)  # a run that nobody has looked into (`runtime/runs/lineage.py`)
 
 
 def row_of(base: CallValue) -> PackagedBase | TimmRow | ZooRow:

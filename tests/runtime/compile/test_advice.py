@@ -34,7 +34,8 @@ from runtime.vocabulary import VOCABULARY
 
 OF_TEXT = sorted(set(codes("W7")) - VOCABULARY.later)
 OF_DATA = sorted(
-    set(codes("W7")) & VOCABULARY.later - {"W748", "W750", "W760", "W761", "W771", "W775", "W790", "W791", "W792"}
+    set(codes("W7"))
+    & VOCABULARY.later - {"W748", "W750", "W760", "W761", "W771", "W775", "W781", "W782", "W790", "W791", "W792"}
 )  # these take numbers, a cache, the files or the network
 
 

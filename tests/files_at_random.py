@@ -29,6 +29,11 @@ from torch_files import SIX, state, storage, tensor, text, whole_file, zip_file
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
 from runtime.data.exclude import read_excluded
+from runtime.data.sources.annotations import AnnotationError, bad_annotation
+from runtime.data.sources.coco import read_coco
+from runtime.data.sources.table_boxes import csv_boxes
+from runtime.data.sources.voc import read_voc
+from runtime.data.sources.yolo import read_data_yaml, read_yolo
 from runtime.reporting.console import SafeConsole
 from runtime.reporting.report import read_results, show_runs
 from runtime.runs.checkpoints import Checkpoints, digest_of, newest
@@ -286,6 +291,51 @@ def _read_began(path: Path, target: Path) -> object:
     return read_manifest(target)
 
 
+def _voc(_: Path) -> list[bytes]:
+    thing = "<object><name>a</name><difficult>1</difficult><bndbox>{}</bndbox></object>"
+    sides = "".join(f"<{side}>{place}</{side}>" for place, side in enumerate(("xmin", "ymin", "xmax", "ymax"), 3))
+    size = "<size><width>64</width><height>48</height><depth>3</depth></size>"
+    told = f"<path>{'/home/me/photos' * 40}</path>"
+    one = f"<annotation>\n\t<filename>1.jpg</filename>{told}\n{size}\n{thing.format(sides) * 3}</annotation>\n"
+    return [one.encode(), one.replace("3<", "3.5<").encode("utf-16"), b"<annotation/>"]
+
+
+def _coco(_: Path) -> list[bytes]:
+    rows = [{"id": n, "image_id": 7, "category_id": 3, "bbox": [n, 1, 9.5, 4], "iscrowd": n % 2} for n in range(3)]
+    images = [{"id": 7, "file_name": "in/1.jpg", "width": 64, "height": 48}, {"id": 90, "file_name": "2.jpg"}]
+    plain = {"images": images, "annotations": rows, "categories": [{"id": 3, "name": "a"}, {"id": 5, "name": "b"}]}
+    return [json.dumps(plain).encode(), json.dumps(plain, indent=1).encode()]
+
+
+_YOLO = [b"0 0.5 0.5 0.2 0.4\n1 0.1 0.1 0.3 0.1 0.3 0.5\n", b"1 .5 .5 1 1"]
+_DATA_YAML = [
+    b"path: ..\ntrain: images/train # here\nval:\n  - a\n  - b\nnc: 2\nnames:\n  0: cat\n  1: 'big dog'\n",
+    b"names: [a, \"b\",\n 'c']\ntrain: ../train/images\n",
+]
+_BOXES = [
+    b"file,kind,x0,y0,x1,y1,note\na.jpg,cat,1,2,3.5,4,%s\nb.jpg,,,,,,\n" % (b"a cat on a mat " * 40),
+    b"file;kind;x0;y0;x1;y1\na.jpg;cat;1;2;3;4\n",
+]
+
+
+def _refused(read: Callable[[Path], object]) -> Callable[[Path, Path], object]:
+    """Return what reads an annotation; what is wrong with it becomes a `RecipeError`, as a source makes it one."""
+
+    def reads(path: Path, _: Path) -> object:
+        try:
+            return read(path)
+        except AnnotationError as fault:
+            raise bad_annotation(path, fault) from fault
+
+    return reads
+
+
+def _read_boxes(path: Path, target: Path) -> object:
+    for name in "ab":
+        (target / f"{name}.jpg").touch()
+    return csv_boxes(path, "file", "kind", ("x0", "y0", "x1", "y1"), target, None)
+
+
 FORMATS: Mapping[str, Format] = {
     "pack": Format(_packs, _read_pack, strange_zip),
     "params": Format(_params, lambda path, _: read_params(path)),
@@ -299,6 +349,11 @@ FORMATS: Mapping[str, Format] = {
     "checkpoint": Format(_checkpoint, _read_checkpoint, _strange_checkpoint),
     "run.json": Format(_began, _read_began, strange_json),
     "exclude": Format(lambda _: [b"# blurred\nroses/1.jpg\n[valid]\n./#1.jpg\n"], lambda path, _: read_excluded(path)),
+    "voc": Format(_voc, _refused(read_voc)),
+    "coco": Format(_coco, _refused(lambda path: read_coco(path, path.parent)), strange_json),
+    "yolo": Format(lambda _: _YOLO, _refused(lambda path: read_yolo(path, ("a", "b")))),
+    "data.yaml": Format(lambda _: _DATA_YAML, _refused(read_data_yaml)),
+    "boxes": Format(lambda _: _BOXES, _read_boxes),
     "recipe": Format(lambda _: [RECIPE.encode()], _read_recipe, _damaged_recipe),
 }
 

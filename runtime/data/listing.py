@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -34,9 +35,11 @@ class Sample:
 class Listing:
     """Images with their targets, and the names of what these are: the classes, of which some may have no sample here.
 
-    `passed` is what lies among the images and is none of them.
+    `passed` is what lies among the images and is none of them; `dropped` are objects of the images that are left out:
+    how many, by reason.
     """
 
     samples: tuple[Sample, ...]
     names: tuple[str, ...]
     passed: tuple[PassedOver, ...] = field(default=(), compare=False)
+    dropped: Mapping[str, int] = field(default_factory=dict, compare=False)

@@ -1,4 +1,4 @@
-"""What can be wrong with the images and the tables that a recipe names (E501 to E519, E553, E576 on, E590 on).
+"""What can be wrong with the images and tables that a recipe names (E501 to E519, E553, E576 to E586, E590 to E592).
 
 Each problem carries plain values (paths as text, names, counts); the caller adds the place in the recipe.
 """
@@ -343,6 +343,81 @@ ExcludesNothing = Kind(
         "did you mean `{nearest:printable}`?",
         "write paths relative to the source; remove lines of images that are gone",
     ),
+)
+
+BadAnnotation = Kind(
+    "E579",
+    "bad annotation",
+    reason="""A file with annotations of objects cannot be used: it is damaged, or a value in it makes no sense.
+
+    VOC has a file of XML for each image, COCO one of JSON for all, YOLO a file of numbers for each image.""",
+    fields="path line reason",
+    optional={"hint": ""},
+    message=("`{path:printable}`, line {line}: {reason:printable}", "`{path:printable}`: {reason:printable}"),
+    help=("{hint}", "put it right, or leave out its image (`exclude`)"),
+)
+
+BackgroundClass = Kind(
+    "E580",
+    "background class",
+    reason="""The background is no class of objects: it is what is left where no object is found.
+
+    Files that other tools write may list it, because their networks have an output for it.""",
+    fields="path names",
+    message="`{path:printable}` has objects of the class {names:few}: the background is no object",
+    help='name the classes that are objects: `classes = ["…"]`',
+)
+
+NoSuchSplit = Kind(
+    "E582",
+    "no such split",
+    reason="A data set with parts of its own says which images belong to which: `split` is one of them.",
+    fields="path split there",
+    optional={"nearest": ""},
+    message="`{path:printable}` has no split `{split:printable}`",
+    help=("did you mean `{nearest:printable}`?", "its splits are {there:few}", "it has none: leave out `split`"),
+)
+
+NoAnnotations = Kind(
+    "E583",
+    "no annotations",
+    reason="""A source of objects finds no annotations where it looks for them.
+
+    `voc` reads XML files in `Annotations`, or beside the images; `coco` one JSON file; `yolo` what a `data.yaml`
+    names.""",
+    fields="path wanted",
+    message="`{path:printable}` has no {wanted}",
+    help="is this the folder that you mean? `voc`, `coco`, `yolo` and `csv` read annotations of objects",
+)
+
+ClassesWithoutObjects = Kind(
+    "E584",
+    "class without objects",
+    reason="A class of which the training images show no object cannot be learned.",
+    fields="path names there",
+    optional={"nearest": ""},
+    message="`{path:printable}` has no object of the {names:plural class|classes} {names:few}",
+    help=("did you mean `{nearest:printable}`? its objects are {there:few}", "its objects are {there:few}"),
+)
+
+ImagesNotThere = Kind(
+    "E585",
+    "images not there",
+    reason="Annotations are of images that are not there.",
+    fields="path names total",
+    message=lambda p: (
+        f"{quoted(p.path)} has annotations of {counted(p.total, 'image')} not there: {a_few(p.names, p.total)}"
+    ),
+    help="is the folder of the images the right one?",
+)
+
+NoObjects = Kind(
+    "E586",
+    "no objects",
+    reason="None of the training images shows an object, so that nothing can be learned.",
+    fields="path",
+    message="`{path:printable}` has no object",
+    help="is this the right split, and do its annotations lie where the source looks for them?",
 )
 
 NoMask = Kind(

@@ -1,7 +1,8 @@
 """Kinds of targets, and what is asked of those of a set. What they mean is the business of a task.
 
 A source gives targets of one kind, a task takes one: `CLASS`, a position in the listing's names, `NUMBERS`, a tuple
-of a float for each of them, or `MASK`, a `Mask` (`runtime/data/masks.py`), whose class positions are such.
+of a float for each of them, `MASK`, a `Mask` (`runtime/data/masks.py`), whose class positions are such, or `BOXES`,
+a `Boxes` (`runtime/data/boxes.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from recipe_lang.problem import Problem
 if TYPE_CHECKING:
     from runtime.data.listing import Listing
 
-CLASS, NUMBERS, MASK = "class", "numbers", "mask"
+CLASS, NUMBERS, MASK, BOXES = "class", "numbers", "mask", "boxes"
 
 
 class SetRules(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import REQUIRED, Arg, Either, Entry, FilePath, ListOf, NothingType, Number, Text, Word
-from runtime.data.targets import CLASS, MASK, NUMBERS
+from runtime.data.targets import BOXES, CLASS, MASK, NUMBERS
 
 if TYPE_CHECKING:
     from runtime.data.listing import Listing
@@ -42,6 +42,11 @@ def _folder(args: Args, training: bool) -> Listing:
 def _csv(args: Args, training: bool) -> Listing:
     from runtime.data.sources.tables import csv_classes, csv_numbers
 
+    if args["boxes"] is not None:
+        from runtime.data.sources.table_boxes import csv_boxes
+
+        sides = tuple(each.value for each in args["boxes"])
+        return csv_boxes(args["file"], args["image"], args["label"], sides, args["root"], None, training)
     if args["target"] is None:
         return csv_classes(args["file"], args["image"], args["label"], args["root"], training)
     columns = (args["target"],) if isinstance(args["target"], str) else tuple(each.value for each in args["target"])
@@ -49,6 +54,8 @@ def _csv(args: Args, training: bool) -> Listing:
 
 
 def _csv_gives(args: Args) -> frozenset[str]:
+    if args["boxes"] is not None:
+        return frozenset((BOXES,))
     given = {CLASS: args["label"], NUMBERS: args["target"]}
     return frozenset(kind for kind, value in given.items() if value is not None)
 
@@ -80,6 +87,40 @@ def _masks(args: Args, training: bool) -> Listing:
     return masks(args["images"], args["masks"], classes or (), values, colors, args["ignore"])
 
 
+def _scenes(args: Args, training: bool) -> Listing:  # noqa: ARG001
+    from runtime.data.sources.scenes import scenes
+
+    return scenes(args["part"])
+
+
+def _classes(args: Args) -> tuple[str, ...] | None:
+    return None if args["classes"] is None else tuple(each.value for each in args["classes"])
+
+
+def _voc(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.voc import voc
+
+    return voc(args["path"], args["split"], _classes(args), training)
+
+
+def _coco(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.coco import coco
+
+    return coco(args["images"], args["annotations"], _classes(args), training)
+
+
+def _yolo(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.yolo import yolo
+
+    return yolo(args["path"], args["split"], _classes(args), training)
+
+
+_CLASSES = Arg(
+    "classes",
+    Either((NothingType(), ListOf(Text()))),
+    "The classes in order; objects of others are left out. By default all that the images show, sorted.",
+    None,
+)
 _SOURCES = (
     Source(
         Entry(
@@ -93,7 +134,7 @@ _SOURCES = (
     Source(
         Entry(
             "csv",
-            "A table with one row per image.",
+            "A table with one row per image, or per object.",
             (
                 Arg("file", FilePath(), "The CSV file, with a header line."),
                 Arg("image", Text(), "Name of the column with the images' paths."),
@@ -102,6 +143,13 @@ _SOURCES = (
                     "target",
                     Either((Text(), ListOf(Text()))),
                     "Name of the column with the numbers, or a list of such names.",
+                    None,
+                    since="0.2",
+                ),
+                Arg(
+                    "boxes",
+                    Either((NothingType(), ListOf(Text(), 4))),
+                    "Columns with left, top, right and bottom of an object, in pixels; a row for each object.",
                     None,
                     since="0.2",
                 ),
@@ -117,11 +165,12 @@ _SOURCES = (
                 'train = csv(file = "flowers.csv", image = "file", label = "species", root = "images")',
                 'train = csv("leaves.csv", image = "file", target = "weight")',
                 'train = csv("leaves.csv", image = "file", target = ["width", "height"])',
+                'train = csv("cells.csv", image = "file", label = "kind", boxes = ["x0", "y0", "x1", "y1"])',
             ),
         ),
         _csv,
         _csv_gives,
-        by_kind={"label": {NUMBERS: None}, "target": {NUMBERS: REQUIRED}},
+        by_kind={"label": {NUMBERS: None}, "target": {NUMBERS: REQUIRED}, "boxes": {BOXES: REQUIRED}},
     ),
     Source(
         Entry(
@@ -160,6 +209,66 @@ _SOURCES = (
         ),
         _masks,
         lambda args: frozenset((MASK,)),
+    ),
+    Source(
+        Entry(
+            "voc",
+            "Images with boxes of objects as in PASCAL VOC: XML files in `Annotations`, or beside the images.",
+            (
+                Arg("path", FilePath(), "The folder."),
+                Arg(
+                    "split",
+                    Either((NothingType(), Text())),
+                    "One of the set's own lists in `ImageSets/Main`; by default all images with an annotation.",
+                    None,
+                ),
+                _CLASSES,
+            ),
+            source="Everingham et al. 2010, IJCV 88",
+            examples=(
+                'train = voc("bccd", split = "train")\nvalid = voc("bccd", split = "val")',
+                'train = voc(path = "photos", classes = ["cat", "dog"])',
+            ),
+        ),
+        _voc,
+        lambda args: frozenset((BOXES,)),
+    ),
+    Source(
+        Entry(
+            "coco",
+            "Images with boxes of objects as in COCO: a folder, and one JSON file with the annotations.",
+            (
+                Arg("images", FilePath(), "The folder of images."),
+                Arg("annotations", FilePath(), "The JSON file, such as `instances_train.json`."),
+                _CLASSES,
+            ),
+            positional=2,
+            source="Lin et al., arXiv 1405.0312",
+            examples=(
+                'train = coco("images", "instances_train.json")',
+                'train = coco(images = "images", annotations = "train.json", classes = ["person"])',
+            ),
+        ),
+        _coco,
+        lambda args: frozenset((BOXES,)),
+    ),
+    Source(
+        Entry(
+            "yolo",
+            "Images with boxes of objects as YOLO has them: a `data.yaml`, and a text file for each image.",
+            (
+                Arg("path", FilePath(), "The `data.yaml`, or the folder that has it."),
+                Arg("split", Text(), "One of the sets that it names: `train`, `val` or `test`.", "train"),
+                _CLASSES,
+            ),
+            source="docs.ultralytics.com/datasets/detect",
+            examples=(
+                'train = yolo("pets")\nvalid = yolo("pets", split = "val")',
+                'train = yolo(path = "pets/data.yaml", split = "train", classes = ["cat", "dog"])',
+            ),
+        ),
+        _yolo,
+        lambda args: frozenset((BOXES,)),
     ),
     Source(
         Entry(
@@ -227,6 +336,26 @@ _SOURCES = (
         ),
         _digits,
         licence="BSD-3-Clause, with scikit-learn",
+        shows_characters=True,
+    ),
+    Source(
+        Entry(
+            "scenes",
+            "Made images: scikit-learn's digits 0 to 3 on pieces of its photos, with boxes.",
+            (
+                Arg(
+                    "part",
+                    Word({"train": "320 images with digits of their own.", "test": "80 images with other digits."}),
+                    "Which of its two parts.",
+                    "train",
+                ),
+            ),
+            source="sklearn.datasets.load_digits, load_sample_images",
+            examples=("train = scenes(train)\ntest = scenes(part = test)",),
+        ),
+        _scenes,
+        lambda args: frozenset((BOXES,)),
+        licence="BSD-3-Clause and CC BY 2.0, with scikit-learn",
         shows_characters=True,
     ),
 )

@@ -198,7 +198,7 @@ def _no_number(cell: str) -> str | None:
 
 
 def _listing(base: Path, named: Sequence[_Named], targets: Sequence[Any], names: tuple[str, ...]) -> Listing:
-    ids = _ids(base, [each.image for each in named])
+    ids = ids_of(base, [each.image for each in named])
     rows = zip(ids, targets, named, strict=True)
     return Listing(tuple(Sample(id, target, base / each.image) for id, target, each in rows), names)
 
@@ -211,8 +211,8 @@ def _images(path: Path, image: str, columns: Mapping[str, str], root: Path | Non
     """
     table = read_table(path, (image, *columns.values()))
     base = path.parent if root is None else existing(root, "folder")
-    indices = {what: _column(table, column) for what, column in columns.items()}
-    named = _named(table, _column(table, image), indices)
+    indices = {what: column_of(table, column) for what, column in columns.items()}
+    named = _named(table, column_of(table, image), indices)
     _check_there(table, base, named)
     _check_repeats(table, base, named)
     return table, base, named
@@ -222,7 +222,7 @@ def _by_value(text: str) -> tuple[float, str]:
     return float(text), text
 
 
-def _column(table: Table, name: str) -> int:
+def column_of(table: Table, name: str) -> int:
     """Return the position of a column."""
     indices = [index for index, column in enumerate(table.columns) if column == name]
     if len(indices) == 1:
@@ -337,7 +337,7 @@ def _check_labels(table: Table, named: Sequence[_Named]) -> None:
         raise RecipeError(found)
 
 
-def _ids(base: Path, names: Sequence[str]) -> Sequence[str]:
+def ids_of(base: Path, names: Sequence[str]) -> Sequence[str]:
     """Return the names, or where one is absolute, the paths below the folder that all have in common."""
     if not any(map(os.path.isabs, names)):
         return names

@@ -113,7 +113,8 @@ def _prepared(
     """Return an image's pixels and its target, both after the same changes."""
     try:
         image = open_image(sample.image)
-        changes = steps.draw(Size(image.height, image.width), sample_rng(sample))
+        seen = target_after(sample, open_image.changes) if steps.sees else None
+        changes = steps.draw(Size(image.height, image.width), sample_rng(sample), seen)
         target = target_after(sample, lambda size: (*open_image.changes(size), *changes))
         return np.asarray(changed(image, changes)), target
     except ImageError as fault:

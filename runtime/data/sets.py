@@ -251,7 +251,9 @@ class Sets:
         """Return the targets of samples, collated, each in the view that is asked for. No image is decoded."""
         pipeline = Pipeline(steps)
         pairs = zip(samples, views, strict=True)
-        return self.collate([target_after(sample, partial(_drawn, pipeline, view)) for sample, view in pairs])
+        return self.collate(
+            [target_after(sample, partial(_drawn, pipeline, view, sample.target)) for sample, view in pairs]
+        )
 
     def evaluation(self, name: str) -> Generator[Batch, None, None]:
         """Yield the batches of a set in its own order, prepared."""
@@ -292,8 +294,8 @@ def to_input(images: np.ndarray[Any, Any], mean: tuple[float, ...], std: tuple[f
     return nd.image.normalize(scaled, mean=mean, std=std)
 
 
-def _drawn(pipeline: Pipeline, view: View, size: Size) -> tuple[Change, ...]:
-    return pipeline.draw(size, chosen(view))
+def _drawn(pipeline: Pipeline, view: View, target: Any, size: Size) -> tuple[Change, ...]:
+    return pipeline.draw(size, chosen(view), target)
 
 
 _FIXED = np.random.Generator(np.random.PCG64(0))

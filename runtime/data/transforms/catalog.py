@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from runtime.data.transforms import color, geometry, reading
+from runtime.data.transforms import color, geometry, objects, reading
 from runtime.data.transforms.changes import Change
 from runtime.data.transforms.row import Transform
 from runtime.plan.size import Size
@@ -26,6 +26,8 @@ _ROWS = (
     geometry.RANDOM_CROP,
     geometry.RANDOM_RESIZED_CROP,
     geometry.FLIP,
+    objects.IOU_CROP,
+    objects.ZOOM_OUT,
     color.COLOR_JITTER,
     color.LIGHTING,
 )
@@ -38,12 +40,25 @@ class Pipeline:
 
     steps: Sequence[Component]
 
-    def draw(self, size: Size, rng: np.random.Generator) -> tuple[Change, ...]:
-        """Draw all parameters for an image of a size, from one generator: the changes to make of it."""
+    def draw(self, size: Size, rng: np.random.Generator, target: Any = None) -> tuple[Change, ...]:
+        """Draw all parameters for an image of a size, from one generator: the changes to make of it.
+
+        `target` is that of the image; some steps draw by its boxes.
+        """
         changes: list[Change] = []
+        first = size
         for step in self.steps:
             row = TRANSFORMS[step.name]
-            for change in row.draw(step.args, size, rng) if row.draw else ():
+            if row.sees is not None and hasattr(target, "corners"):
+                drawn = row.sees(step.args, size, rng, target.moved(first, changes).corners)
+            else:
+                drawn = row.draw(step.args, size, rng) if row.draw else ()
+            for change in drawn:
                 changes.append(change)
                 size = change.size(size)
         return tuple(changes)
+
+    @property
+    def sees(self) -> bool:
+        """Whether a step draws by the boxes of an image."""
+        return any(TRANSFORMS[step.name].sees for step in self.steps)

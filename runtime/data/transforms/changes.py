@@ -122,6 +122,34 @@ class Pad:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Puts the image on a canvas of a size, its upper left corner at (left, top); around it is the mean of ImageNet."""
+
+    left: int
+    top: int
+    to: Size
+
+    def size(self, before: Size) -> Size:  # noqa: ARG002, D102
+        return self.to
+
+    def pixels(self, image: Image.Image) -> Image.Image:  # noqa: D102
+        return self._on(image, (124, 116, 104) if image.mode == "RGB" else 117)
+
+    def points(self, points: Points, size: Size) -> Points:  # noqa: ARG002, D102
+        return points + (self.left, self.top)
+
+    def labels(self, labels: Image.Image, outside: int) -> Image.Image:  # noqa: D102
+        return self._on(labels, outside)
+
+    def _on(self, image: Image.Image, color: int | tuple[int, int, int]) -> Image.Image:
+        from PIL import Image
+
+        canvas = Image.new(image.mode, (self.to.width, self.to.height), color)
+        canvas.paste(image, (self.left, self.top))
+        return canvas
+
+
+@dataclass(frozen=True, slots=True)
 class Mirror:
     """Mirrors left to right (`horizontal`) or top to bottom."""
 

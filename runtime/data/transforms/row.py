@@ -16,9 +16,13 @@ from runtime.plan.size import Size
 
 if TYPE_CHECKING:
     import numpy as np
+    import numpy.typing as npt
+
+    Corners = npt.NDArray[np.float64]
 
 Args: TypeAlias = Mapping[str, Any]
 Draw: TypeAlias = "Callable[[Args, Size, np.random.Generator], Iterable[Change]]"
+SeeingDraw: TypeAlias = "Callable[[Args, Size, np.random.Generator, Corners], Iterable[Change]]"
 Sides: TypeAlias = tuple[int, int]  # the least and the largest side of images in pixels, where all are square
 
 
@@ -30,8 +34,9 @@ class Transform:
     how files are read (`reads`), or what is done to numbers behind all others. `outcomes` is how many different images
     the step makes of one, None where there is no end to them; of two, the first is made where `random()` gives less
     than one half, and nothing else may be drawn. `crops` and `resizes` say what it does to the size, `mirrors` whether
-    it shows mirror images. `is_idle` tells arguments with which it changes nothing, and `example` some that do. `fixed`
-    gives the name of the step without randomness that it is for images of such sides, if there is one.
+    it shows mirror images. `sees` draws in place of `draw` where the targets are boxes, float64 (n, 4), which it gets
+    as they are before the step. `is_idle` tells arguments with which it changes nothing, and `example` some that do.
+    `fixed` gives the name of the step without randomness that it is for images of such sides, if there is one.
     """
 
     entry: Entry
@@ -42,6 +47,7 @@ class Transform:
     crops: bool = False
     resizes: bool = False
     mirrors: bool = False
+    sees: SeeingDraw | None = None
     is_idle: Callable[[Args], bool] = lambda args: False
     example: str = ""
     fixed: Callable[[Args, Sides], str | None] = lambda args, sides: None

@@ -46,6 +46,9 @@ ALL: dict[str, Callable[[], Made]] = {
     "random_crop": lambda: made("random_crop", 32, 4),
     "random_resized_crop": lambda: made("random_resized_crop", 32),
     "flip": lambda: made("flip", "horizontal"),
+    "stretch": lambda: made("stretch", 32),
+    "iou_crop": lambda: made("iou_crop", 32),
+    "zoom_out": lambda: made("zoom_out"),
     "color_jitter": lambda: made("color_jitter", 0.4, hue=0.1),
     "lighting": lambda: made("lighting", 0.1),
 }
@@ -198,9 +201,10 @@ def test_points_move_as_the_pixels_do(name: str, size: tuple[int, int]) -> None:
         made_of = every if name == "all" else ALL[name]()
         changes = made_of.pipeline.draw(Size(size[1], size[0]), rng(seed))
         (found,), after = moved(np.array([[x, y]]), Size(size[1], size[0]), changes)
-        image = changed(spot, [change for change in changes if not isinstance(change, Recolor)])
+        geometry = [change for change in changes if not isinstance(change, Recolor)]
+        image, ground = (changed(each, geometry) for each in (spot, Image.new("RGB", spot.size)))
         assert (image.height, image.width) == after
-        light = pixels(image)[..., 0].astype(float)
+        light = pixels(image)[..., 0].astype(float) - pixels(ground)[..., 0]
         if not (8 < found[0] < after.width - 8 and 8 < found[1] < after.height - 8):
             continue  # cut off, or too near to the edge
         middle = [

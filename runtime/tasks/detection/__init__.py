@@ -1,0 +1,1 @@
+"""The objects of each image: their classes and their boxes."""

@@ -10,6 +10,7 @@ from runtime.help import index as places
 
 _SOURCES = {
     "regression": 'csv("leaves.csv", image = "file", target = "weight")',
+    "detection": 'voc("photos")',
     "segmentation": 'masks("photos", "masks", classes = ["background", "leaf"])',
 }
 _HOST = {"data": {"train": 'folder("photos")'}, "stage": {"train": "head", "for": "3 epochs"}}

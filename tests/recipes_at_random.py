@@ -15,6 +15,7 @@ from recipe_lang.check.conditions import narrowed
 from runtime.vocabulary import VOCABULARY as ALL
 
 VOCABULARY = narrowed(ALL, {"task": Value("classification")})  # what may stand beside the default
+OF_OTHER_TASKS = ("masks", "voc", "coco", "yolo", "scenes")  # sources without classes of images
 STRINGS = ('"x"', '"a b/c.params"', '"é"', r'"\"\\\n"', '""')
 SELECTORS = (
     "head",
@@ -108,7 +109,7 @@ def _number(type_: v.Number, rng: random.Random, plain: bool = False) -> str:
 
 
 def _call(family: str, rng: random.Random) -> str:
-    entry = rng.choice(list(VOCABULARY.families[family].entries.values()))
+    entry = rng.choice([e for e in VOCABULARY.families[family].entries.values() if e.name not in OF_OTHER_TASKS])
     args = [arg for arg in entry.args if arg.default is v.REQUIRED or rng.random() < 0.4]
     if not args:
         return rng.choice((entry.name, f"{entry.name}()"))

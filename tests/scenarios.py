@@ -136,6 +136,13 @@ def _list(text: str) -> None:
     list_sets(recipe, task_of(recipe))
 
 
+def _prepared(text: str) -> Any:
+    from runtime.workflows.preparation import prepare
+
+    Path("flowers.ftr").write_text(text)
+    return prepare(Path("flowers.ftr"))
+
+
 def _check_weights(text: str) -> None:
     from runtime.compile.compiler import component
     from runtime.models.network import check_weights
@@ -343,6 +350,8 @@ USES: dict[str, Callable[[str], Any]] = {
     "E542": _weights_here,
     "E550": plan_of,
     "E553": _list,
+    **dict.fromkeys((f"E{number}" for number in range(579, 588)), _list),
+    **dict.fromkeys(("W786", "W787"), lambda text: _prepared(text)),
     **dict.fromkeys(("E576", "E577", "E578", "E590", "E591", "E592", "E593"), _list),
     "E551": lambda text: plan_of(text, data=facts(320)),
     "E552": lambda text: _build(text, starts=False),
@@ -428,6 +437,51 @@ def _numbers() -> None:
     for name in ("train.csv", "test.csv"):
         _table(name, *(f"{number}.jpg,{number},{number % 7},3" for number in range(1, 49)))
         Path(name).write_text(Path(name).read_text().replace("file,kind", "file,width,height,same", 1))
+
+
+def _street(name: str, objects: Callable[[int], list[str]], count: int = 8) -> None:
+    """Write images of 64 pixels with an annotation of VOC each, of boxes with these classes."""
+    Path(name).mkdir()
+    for number in range(count):
+        Image.fromarray(np.full((64, 64, 3), 20 * number, np.uint8)).save(f"{name}/{number}.jpg")
+        rows = [
+            f"<object><name>{each.strip('-')}</name><bndbox><xmin>{40 if each[0] == '-' else 9}</xmin><ymin>9</ymin>"
+            f"<xmax>{32}</xmax><ymax>{30 + number}</ymax></bndbox></object>\n"
+            for each in objects(number)
+        ]
+        size = "<size><width>64</width><height>64</height></size>"
+        Path(f"{name}/{number}.xml").write_text(f"<annotation>\n{size}\n{''.join(rows)}</annotation>\n")
+
+
+def _both(number: int) -> list[str]:
+    return ["car", "dog"] if number % 2 else ["car"]
+
+
+def _objects(right: bool) -> None:
+    """Write `street` and folders that are wrong in one way each."""
+    _street("street", _both)
+    _street("cut", _both)
+    cut = Path("cut/3.xml")
+    cut.write_text(cut.read_text()[:190])
+    _street("tool", lambda number: [*_both(number), "background"])
+    _street("more", lambda number: [*_both(number), "bus"])
+    _street("empty", lambda number: [])
+    _street("rare", lambda number: ["bus", "car"] if number == 2 else _both(number))
+    _street("swapped", lambda number: ["car", "-dog", "dog"] if number < 2 else _both(number))
+    _street("photos", lambda number: [])
+    for path in Path("photos").glob("*.xml"):
+        path.unlink()
+    for path in Path("photos").glob("*.jpg"):
+        path.rename(path.with_stem(f"photo{path.stem}"))
+    for place in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        Path("lists", place).mkdir(parents=True)
+    for path in Path("street").iterdir():
+        shutil.copy(path, Path("lists", "Annotations" if path.suffix == ".xml" else "JPEGImages", path.name))
+    Path("lists/ImageSets/Main/train.txt").write_text("\n".join(map(str, range(8))))
+    categories = [{"id": 3, "name": "car"}, {"id": 8, "name": "dog"}]
+    images = [{"id": number, "file_name": f"{number}.jpg", "width": 64, "height": 64} for number in range(8)]
+    rows = [{"image_id": n, "category_id": k, "bbox": [9, 9, 20, 20]} for n in range(8) for k in (3, 8)]
+    Path("street.json").write_text(json.dumps({"images": images, "annotations": rows, "categories": categories}))
 
 
 def _masks(right: bool, mode: str = "L") -> None:
@@ -739,6 +793,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E516": lambda right: _photos(),
     "E517": lambda right: _photos(),
     **dict.fromkeys(("E518", "E519"), lambda right: _numbers()),
+    **dict.fromkeys((*(f"E{number}" for number in range(579, 588)), "W786", "W787"), _objects),
     **dict.fromkeys(("E590", "E591", "E593"), _masks),
     "E592": lambda right: _masks(right, "RGB"),
     "E520": lambda right: (_weights(right), Path("net.params").unlink())[0],

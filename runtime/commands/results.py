@@ -109,6 +109,7 @@ def evaluate(
 @THREADS
 @JSON
 @click.option("--csv", "table", is_flag=True, help="Print CSV.")
+@click.option("--coco", is_flag=True, help="Print objects as COCO's results.")
 @click.option("--draw", type=click.Path(path_type=Path), help="Folder for pictures with the predictions on them.")
 @DEBUG
 @click.pass_context
@@ -123,26 +124,32 @@ def predict(
     threads: int | None,
     machine: bool,
     table: bool,
+    coco: bool,
     draw: Path | None,
     debug: bool,
 ) -> int:
-    """Predict with a run: classes, or numbers, of images or of all images in folders."""
-    if machine and table:
-        raise click.UsageError("--csv and --json exclude each other")
+    """Predict with a run: classes, numbers, masks or objects of images or of all images in folders."""
+    asked = [name for name, given in (("--csv", table), ("--json", machine), ("--coco", coco)) if given]
+    if len(asked) > 1:
+        raise click.UsageError(f"{' and '.join(asked)} exclude each other")
     if draw is not None and os.path.lexists(draw) and not (draw.is_dir() and not any(draw.iterdir())):
         raise click.UsageError(f"--draw writes to a new or empty folder, and {draw} has something in it")
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
-        from runtime.reporting.report import predictions_csv, predictions_json, show_predictions
+        from runtime.reporting.report import predictions_coco, predictions_csv, predictions_json, show_predictions
         from runtime.runs import trained as finished
         from runtime.workflows.drawing import draw_predictions
 
         loaded = finished.load(run, stage)
         if was_given(context, "top") and not loaded.task.has_top:
             raise click.UsageError(f"--top is for several answers to an image; {loaded.task.name} gives one")
+        if coco and not loaded.task.has_boxes:
+            raise click.UsageError(f"--coco is for objects; the task of this run is {loaded.task.name}")
         found = list(finished.predict(loaded, images, device_context(device), top, tell))
         if machine:
             click.echo(predictions_json(found))
+        elif coco:
+            click.echo(predictions_coco(found))
         elif table:
             text = predictions_csv(found, loaded.task.columns(loaded.data.target))
             click.echo(printable(text, kept="\n") if sys.stdout.isatty() else text, nl=False)

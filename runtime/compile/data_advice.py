@@ -264,7 +264,7 @@ def _memory_short(recipe: CheckedRecipe, plan: Plan, need: MemoryEstimate) -> It
         yield MemoryShort(span=span, needed=need.of(batch), room=most, fits=fits)
 
 
-_HERE = frozenset(f"W{number}" for number in (*range(740, 760), 785, 790, 791, 792, 794, 795, 797))
+_HERE = frozenset(f"W{number}" for number in (*range(740, 760), 785, 786, 787, 790, 791, 792, 794, 795, 797))
 _SMALL_VALIDATION = 50
 _FEW_STEPS = 20
 _FEW_IMAGES = 1000

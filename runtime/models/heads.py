@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import Arg, Either, Entry, Number, Word
+from runtime.data.targets import BOXES, MASK
 
 if TYPE_CHECKING:
     from runtime.plan.types import Component
@@ -19,7 +20,7 @@ class Layer:
     `pools` is whether it takes maps of features, so that it stands in place of the pooling of the zoo. One that takes
     several maps says with `finest` from which stride on: it is the whole head, and `build` gets the channels of its
     maps as `maps`, the finest first; the coarsest has a stride of 32 pixels. `outputs` is the argument with the number
-    of outputs, of a layer that can end a head.
+    of outputs, of a layer that can end a head; `gives` is the kind of targets that they are for, if they are for one.
     """
 
     entry: Entry
@@ -27,6 +28,7 @@ class Layer:
     pools: bool = False
     finest: Callable[[Mapping[str, Any]], int] | None = None
     outputs: str = ""
+    gives: str = ""
 
 
 def _nn() -> Any:
@@ -39,6 +41,12 @@ def _fpn(args: Mapping[str, Any]) -> Any:
     from runtime.models.pyramid import FeaturePyramid
 
     return FeaturePyramid(args["maps"], args["channels"], args["outputs"])
+
+
+def _anchor_free(args: Mapping[str, Any]) -> Any:
+    from runtime.models.anchor_free import AnchorFree
+
+    return AnchorFree(args["maps"], args["channels"], args["outputs"])
 
 
 _COUNTS = {"classes": "The number of classes in the data.", "targets": "The number of targets in the data."}
@@ -125,6 +133,26 @@ _LAYERS = (
         lambda args: [_fpn(args)],
         finest=lambda args: int(args["finest"].removeprefix("stride")),
         outputs="outputs",
+        gives=MASK,
+    ),
+    Layer(
+        Entry(
+            "anchor_free",
+            "Scores and a box at each cell of the maps of strides 8, 16 and 32, behind a small feature pyramid.",
+            (
+                Arg("outputs", Either((Word(_COUNTS), Number(1, 65536, whole=True))), "Number of classes.", "classes"),
+                Arg("channels", Number(8, 1024, whole=True), "Width of the pyramid and the towers.", 64),
+            ),
+            source="FCOS: Tian et al., arXiv 1904.01355; trained as in ATSS, arXiv 1912.02424",
+            examples=(
+                "task = detection\nhead = [anchor_free]",
+                "task = detection\nhead = [anchor_free(outputs = classes, channels = 96)]",
+            ),
+        ),
+        lambda args: [_anchor_free(args)],
+        finest=lambda args: 8,
+        outputs="outputs",
+        gives=BOXES,
     ),
     Layer(
         Entry("relu", "max(0, x).", examples=("head = [dense(256), relu, dense(classes)]",)),

@@ -52,14 +52,32 @@ def predictions_json(found: Sequence[Prediction]) -> str:
     return json.dumps(rows, indent=2, ensure_ascii=False)
 
 
+def predictions_coco(found: Sequence[Any]) -> str:
+    """Return objects as COCO's results.
+
+    The id of an image is its name, as a number where it is one; a category's is its place among the classes, from 1.
+    """
+    rows = [
+        {
+            "image_id": int(stem) if (stem := Path(each.image).stem).isdecimal() and len(stem) < 19 else stem,
+            "category_id": each.names.index(item.name) + 1,
+            "bbox": [item.box[0], item.box[1], item.box[2] - item.box[0], item.box[3] - item.box[1]],
+            "score": item.score,
+        }
+        for each in found
+        for item in each.objects
+    ]
+    return json.dumps(rows)
+
+
 def predictions_csv(found: Sequence[Prediction], columns: Sequence[str]) -> str:
-    """Return predictions as CSV text: image, the columns of the task, error."""
+    """Return predictions as CSV text: image, the columns of the task, error; an image may have several rows."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("image", *columns, "error"))
     for each in found:
-        cells = each.cells() or ("",) * len(columns)
-        writer.writerow((each.image, *cells, each.error))
+        for cells in each.rows() or (("",) * len(columns),):
+            writer.writerow((each.image, *cells, each.error))
     return text.getvalue()
 
 

@@ -199,15 +199,15 @@ def _whole(digits: str) -> int | float:
     return int(digits) if len(digits) < 20 else float(digits)
 
 
-def read_targets(folder: Path, task: Task) -> TargetFacts:
-    """Read what a run's outputs are: the names of its classes, in the order of the scores.
+def read_targets(folder: Path, task: Task, result: Mapping[str, Any]) -> TargetFacts:
+    """Read what a run's outputs are: the names of its classes, in the order of the scores, and what its result adds.
 
     Raises:
         RecipeError: it is not there, or is not what the task writes.
     """
     plain = read_json(folder, task.file)
     try:
-        return task.read(plain)
+        return task.read(plain, result)
     except ValueError as error:
         raise RecipeError(NotARun(path=str(folder), reason=str(error))) from error
 

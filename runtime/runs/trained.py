@@ -94,10 +94,10 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
         name = str(folder / "resolved.ftr") if folder == path else str(path)
         recipe = check(parse(read_source(folder / "resolved.ftr", name)), VOCABULARY)
         task = task_of(recipe)
-        targets = read_targets(folder, task)
         result = read_json(folder, "result.json")
         if not isinstance(result, dict) or not isinstance(result.get("params"), dict):
             raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not that of a run"))
+        targets = read_targets(folder, task, result)
         base, head = component(recipe.fields["base"]), [component(layer) for layer in recipe["head"]]
         used = recorded_weights(base, result)
         data = data_plan(recipe, DataFacts(targets), used.normalization)
@@ -206,7 +206,7 @@ def _predictions(
         return ()
     images = np.stack([*pixels, *[pixels[-1]] * (size - len(pixels))])
     outputs = net(to_input(images, run.data.mean, run.data.std, context))
-    return run.task.predictions(outputs, names, run.data.target, top, run.data.size)
+    return run.task.predictions(outputs, names, run.data.target, top, run.data)
 
 
 def evaluate(
@@ -321,7 +321,7 @@ def export_model(model: Model, task: Task, targets: TargetFacts, prefix: Path) -
     Raises:
         OSError: a file cannot be written.
     """
-    made = network(model, lambda symbol: task.exported(symbol, targets))
+    made = network(model, lambda symbol: task.exported(symbol, targets, model.size))
     arrays = {f"{'aux' if name in made.statistics else 'arg'}:{name}": values for name, values in made.arrays.items()}
     write_text(prefix.with_name(f"{prefix.name}-symbol.json"), made.symbol.tojson())
     write_params(prefix.with_name(f"{prefix.name}-0000.params"), arrays)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from runtime.tasks.classification.task import CLASSIFICATION
+from runtime.tasks.detection.task import DETECTION
 from runtime.tasks.protocol import Metric, Task
 from runtime.tasks.regression.task import REGRESSION
 from runtime.tasks.segmentation.task import SEGMENTATION
@@ -13,7 +14,7 @@ from runtime.tasks.segmentation.task import SEGMENTATION
 if TYPE_CHECKING:
     from recipe_lang.check.checked import CheckedRecipe
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (CLASSIFICATION, REGRESSION, SEGMENTATION)}
+TASKS: Mapping[str, Task] = {task.name: task for task in (CLASSIFICATION, REGRESSION, SEGMENTATION, DETECTION)}
 
 METRICS: Mapping[str, Metric] = {name: metric for task in TASKS.values() for name, metric in task.metrics.items()}
 """The metrics of all tasks; one that two tasks have is the same in both, but for its words."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from recipe_lang.check.checked import CheckedRecipe
     from runtime.data.listing import Listing
     from runtime.plan.size import Size
-    from runtime.plan.types import Component, Plan, TargetFacts
+    from runtime.plan.types import Component, DataPlan, Plan, TargetFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ class Prediction(Protocol):
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values, without image and error."""
 
-    def cells(self) -> tuple[str, ...]:
-        """Return its cells of a CSV file, between image and error; none where it could not be read."""
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """Return its rows of a CSV file, the cells between image and error; none where it could not be read."""
 
     def text(self) -> str:
         """Return it in one line."""
@@ -276,6 +276,7 @@ class Task(SetRules, Protocol):
     shown: tuple[str, ...]
     curves: tuple[str, ...]
     file: str
+    has_boxes: bool  # whether an image gets objects with boxes, which are drawn and written as COCO has them
     has_top: bool  # whether an image gets several answers, of which `predict --top` shows some
     answers: str  # what predictions are called, above their column
     key: str  # what a target is called in JSON
@@ -289,11 +290,11 @@ class Task(SetRules, Protocol):
     def facts(self, sets: Mapping[str, Listing]) -> TargetFacts:
         """Return what is known of the targets; `train` among the sets is the training set."""
 
-    def read(self, plain: Any) -> TargetFacts:
-        """Return what the content of `file` says, which may come from somebody else.
+    def read(self, plain: Any, result: Mapping[str, Any]) -> TargetFacts:
+        """Return what the content of `file` says, and `result.json` adds to it; they may come from somebody else.
 
         Raises:
-            ValueError: it is not what this task writes.
+            ValueError: the file is not what this task writes.
         """
 
     def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -340,9 +341,12 @@ class Task(SetRules, Protocol):
         """Return what measures a network; `loss` is the stage's own."""
 
     def predictions(
-        self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, size: Size
+        self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
     ) -> Sequence[Prediction]:
-        """Return the predictions of a batch of images of a size, an NDArray of which the first `len(images)` count."""
+        """Return the predictions of a batch, an NDArray of which the first `len(images)` count.
+
+        `plan` says how the images were prepared.
+        """
 
     def draw(self, picture: Image.Image, prediction: Any) -> None:
         """Draw one of its predictions on the picture of its image."""
@@ -353,8 +357,11 @@ class Task(SetRules, Protocol):
     def columns(self, facts: TargetFacts) -> tuple[str, ...]:
         """Return the columns of predictions as CSV, between image and error."""
 
-    def exported(self, symbol: Any, facts: TargetFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
-        """Return the symbol that leaves ftr, in the units of the data, and the arrays that it needs besides."""
+    def exported(self, symbol: Any, facts: TargetFacts, size: Size) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
+        """Return the symbol that leaves ftr, in the units of the data, and the arrays that it needs besides.
+
+        `size` is that of the input.
+        """
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
         """Return what `ftr predict` shows of each image, as a symbol: what an exported graph gives."""

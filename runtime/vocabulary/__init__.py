@@ -49,7 +49,9 @@ VOCABULARY = Vocabulary(
     sets=("valid", "test"),
     parts=bases.parts_of,
     rules=(*RULES, *ADVICE),
-    later=frozenset(f"W{number}" for number in (*range(740, 780), 781, 782, 785, 790, 791, 792, 794, 795, 797)),
+    later=frozenset(
+        f"W{number}" for number in (*range(740, 780), 781, 782, *range(785, 788), 790, 791, 792, 794, 795, 797)
+    ),
     claim_rules=CLAIM_RULES,
     habits=HABITS,
     renamings=RENAMINGS,

@@ -12,7 +12,7 @@ from recipe_lang.compose.problems import GivenTwice
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
 from runtime.data.sources.catalog import SOURCES
-from runtime.data.targets import CLASS, MASK, NUMBERS
+from runtime.data.targets import BOXES, CLASS, MASK, NUMBERS
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.models.heads import LAYERS
 from runtime.plan.schedules import SCHEDULES
@@ -180,7 +180,12 @@ def image_size(recipe: CheckedRecipe) -> tuple[Size, Span | None]:
 def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
     last: CallValue = recipe["head"][-1].value
     task, row = task_of(recipe), LAYERS[last.name]
-    fits = row.outputs and last[row.outputs] == task.outputs and (row.finest is not None) == task.takes_maps
+    fits = (
+        row.outputs
+        and last[row.outputs] == task.outputs
+        and row.gives in ("", task.target)
+        and (row.finest is not None) == task.takes_maps
+    )
     if not fits or (task.takes_maps and len(recipe["head"]) > 1):
         ending, example = task.head.strip("[]"), task.head
         if not task.takes_maps:
@@ -212,6 +217,9 @@ def source_problems(source: CallValue, task: Task, span: Span | None = None) -> 
             extra=("label" if task.target == NUMBERS else "target") if is_both else "",
             column=_EXAMPLES.get(task.target, ""),
         )
+    if isinstance(args.get("boxes"), tuple) and len(args["boxes"]) > 4:
+        found = f"{len(args['boxes'])} names"
+        yield OutOfRange(span=source.args["boxes"].span, what="`boxes`", found=found, allowed="4 names")
     first: dict[str, Span | None] = {}
     for each in args["target"] if isinstance(args.get("target"), tuple) else ():
         if each.value in first:
@@ -219,10 +227,11 @@ def source_problems(source: CallValue, task: Task, span: Span | None = None) -> 
         first.setdefault(each.value, each.span)
 
 
-_KINDS = {CLASS: "classes", NUMBERS: "numbers", MASK: "masks"}
+_KINDS = {CLASS: "classes", NUMBERS: "numbers", MASK: "masks", BOXES: "boxes of objects"}
 _EXAMPLES = {
     NUMBERS: 'csv("…", image = "file", target = "column")',
     MASK: 'masks("images", "masks", classes = ["…", "…"])',
+    BOXES: 'voc("…")',
 }
 
 

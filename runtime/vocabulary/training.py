@@ -35,11 +35,13 @@ LOSS = family(
     "a loss",
     *(replace(loss.entry, only=only_of(task)) for task in TASKS.values() for loss in task.losses),
 )
-_OVER_MAPS = only_of(*(task for task in TASKS.values() if task.takes_maps))
 LAYER = family(
     "layer",
     "a layer",
-    *(replace(row.entry, only=_OVER_MAPS) if row.finest else row.entry for row in LAYERS.values()),
+    *(
+        replace(row.entry, only=only_of(*(task for task in TASKS.values() if row.gives in ("", task.target))))
+        for row in LAYERS.values()
+    ),
 )
 CLIP = family("clip", "a way to clip gradients", *(row.entry for row in CLIPS.values()))
 STOP = family("stop", "a stop rule", *(_monitoring(row.entry) for row in STOP_RULES.values()))

@@ -181,7 +181,7 @@ def _checked(run: TrainedRun, content: bytes, raw: bool, context: Any, data_root
 
     def ours(image: Image.Image) -> Any:
         outputs = net(_input(run, opened, image, context))
-        return run.task.predictions(outputs, [""], run.data.target, len(names), run.data.size)[0]
+        return run.task.predictions(outputs, [""], run.data.target, len(names), run.data)[0]
 
     def theirs(image: Image.Image) -> np.ndarray[Any, Any]:
         given = _input(run, opened, image, context).asnumpy() if raw else np.asarray(image)[None]

@@ -267,4 +267,20 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "All training images have 64 x 64 pixels.",
     ),
+    "W786": Example(
+        'ftr 1\ntask = detection\n\ndata {\n  train = voc("swapped")\n  size  = 64px\n  batch = 4\n}\n\n'
+        'stage "head" {\n  train = head\n  for   = 3 epochs\n}',
+        'ftr 1\ntask = detection\n\ndata {\n  train = voc("street")\n  size  = 64px\n  batch = 4\n}\n\n'
+        'stage "head" {\n  train = head\n  for   = 3 epochs\n}',
+        "file",
+        "In `swapped` two boxes end before they begin.",
+    ),
+    "W787": Example(
+        'ftr 1\ntask = detection\n\ndata {\n  train   = voc("street")\n  size    = 64px\n'
+        "  prepare = [resize(64px), center_crop]\n  batch   = 4\n}\n\n"
+        'stage "head" {\n  train = head\n  for   = 3 epochs\n}',
+        'ftr 1\ntask = detection\n\ndata {\n  train   = voc("street")\n  size    = 64px\n  prepare = [stretch]\n'
+        '  batch   = 4\n}\n\nstage "head" {\n  train = head\n  for   = 3 epochs\n}',
+        "file",
+    ),
 }

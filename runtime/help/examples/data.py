@@ -50,6 +50,26 @@ def _masks(more: str = "", classes: str = '["wall", "door"]') -> str:
     return _MASKS.replace("MORE", more).replace("CLASSES", classes)
 
 
+_OBJECTS = """ftr 1
+task = detection
+
+data {
+  train = TRAIN
+  valid = VALID
+  size  = 64px
+  batch = 4
+}
+
+stage "head" {
+  train = head
+  for   = 3 epochs
+}"""
+
+
+def _objects(train: str, valid: str = "holdout(25%)") -> str:
+    return _OBJECTS.replace("TRAIN", train).replace("VALID", valid)
+
+
 EXAMPLES: Mapping[str, Example] = {
     "E501": Example(
         'train = folder("data/photo")', 'train = folder("data/photos")', "data", "The folder is data/photos."
@@ -370,5 +390,42 @@ EXAMPLES: Mapping[str, Example] = {
         'train = csv("alike.csv", image = "file", label = "kind")',
         "data",
         "labels.csv has the labels rosé in two forms of its accent; alike.csv has one of them.",
+    ),
+    "E579": Example(
+        _objects('voc("cut")'), _objects('voc("street")'), "file", "The file cut/3.xml ends in the middle of an object."
+    ),
+    "E580": Example(
+        _objects('voc("tool")'),
+        _objects('voc("tool", classes = ["car", "dog"])'),
+        "file",
+        "A tool has given the folder `tool` boxes of the background.",
+    ),
+    "E581": Example(
+        _objects('voc("street")', 'voc("more")'),
+        _objects('voc("street")', 'voc("more", classes = ["car", "dog"])'),
+        "file",
+        "The folder `more` has a bus as well.",
+    ),
+    "E582": Example(_objects('voc("lists", split = "trian")'), _objects('voc("lists", split = "train")'), "file"),
+    "E583": Example(
+        _objects('voc("photos")'), _objects('voc("street")'), "file", "The folder `photos` has images alone."
+    ),
+    "E584": Example(
+        _objects('voc("street", classes = ["car", "dgo"])'),
+        _objects('voc("street", classes = ["car", "dog"])'),
+        "file",
+    ),
+    "E585": Example(
+        _objects('coco("photos", "street.json")'),
+        _objects('coco("street", "street.json")'),
+        "file",
+        "The images of street.json are in the folder `street`.",
+    ),
+    "E586": Example(_objects('voc("empty")'), _objects('voc("street")'), "file", "The images of `empty` show nothing."),
+    "E587": Example(
+        _objects('voc("rare")', "holdout(50%)"),
+        _objects('voc("rare")', "holdout(25%)"),
+        "file",
+        "One image of `rare` shows the only bus.",
     ),
 }

@@ -106,7 +106,7 @@ def _members(
     text = read_source(folder / "recipe.ftr").text
     recipe = written_recipe(Source(f"{_HERE}/recipe.ftr", text), result)
     task = task_of(recipe)
-    targets = read_targets(folder, task)
+    targets = read_targets(folder, task, result)
     left_out = {"model.params"} if not weights else set()
     members: dict[str, Path | bytes] = {
         name: folder / name for name in MEMBERS if name not in left_out and (folder / name).is_file()

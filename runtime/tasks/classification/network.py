@@ -24,9 +24,9 @@ class Prediction:
         """Return it as plain values, without image and error."""
         return {"classes": [{"name": name, "probability": share} for name, share in self.classes]}
 
-    def cells(self) -> tuple[str, ...]:
-        """Return its cells of a CSV file, between image and error; none where it could not be read."""
-        return tuple(cell for name, share in self.classes[:1] for cell in (name, f"{share:.6f}"))
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """Return its row of a CSV file, the cells between image and error; none where it could not be read."""
+        return tuple((name, f"{share:.6f}") for name, share in self.classes[:1])
 
     def text(self) -> str:
         """Return it in one line."""

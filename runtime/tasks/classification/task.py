@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from recipe_lang.problem import Problem
     from runtime.data.listing import Listing
     from runtime.plan.size import Size
-    from runtime.plan.types import Component, Plan, TargetFacts
+    from runtime.plan.types import Component, DataPlan, Plan, TargetFacts
     from runtime.tasks.classification.network import Prediction
     from runtime.tasks.classification.suggestion import ClassSuggestion
     from runtime.tasks.classification.targets import ClassFacts
@@ -44,6 +44,7 @@ class Classification:
     shown: tuple[str, ...] = ("accuracy", "balanced_accuracy")
     curves: tuple[str, ...] = ("accuracy", "balanced_accuracy", "f1")
     file = "classes.json"
+    has_boxes = False
     has_top = True
     answers = "classes"
     key = "class"
@@ -66,7 +67,7 @@ class Classification:
 
         return ClassFacts(sets["train"].names, {name: class_counts(each) for name, each in sets.items()})
 
-    def read(self, plain: Any) -> ClassFacts:
+    def read(self, plain: Any, result: Mapping[str, Any]) -> ClassFacts:
         from runtime.tasks.classification.targets import ClassFacts
 
         if not isinstance(plain, list) or not plain or not all(isinstance(name, str) for name in plain):
@@ -144,7 +145,7 @@ class Classification:
         return ClassEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
 
     def predictions(
-        self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, size: Size
+        self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
     ) -> list[Prediction]:
         from runtime.tasks.classification.network import predictions
 
@@ -163,7 +164,7 @@ class Classification:
     def columns(self, facts: TargetFacts) -> tuple[str, ...]:
         return ("class", "probability")
 
-    def exported(self, symbol: Any, facts: TargetFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
+    def exported(self, symbol: Any, facts: TargetFacts, size: Size) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
         return symbol, {}
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:

@@ -27,9 +27,9 @@ class Prediction:
         """Return it as plain values, without image and error."""
         return {"values": [{"name": name, "value": value} for name, value in self.values]}
 
-    def cells(self) -> tuple[str, ...]:
-        """Return its cells of a CSV file, between image and error."""
-        return tuple(f"{value:.6g}" for _, value in self.values)
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """Return its row of a CSV file, the cells between image and error; none where it could not be read."""
+        return (tuple(f"{value:.6g}" for _, value in self.values),) if self.values else ()
 
     def text(self) -> str:
         """Return it in one line."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from recipe_lang.problem import Problem
     from runtime.data.listing import Listing
     from runtime.plan.size import Size
-    from runtime.plan.types import Component, Plan, TargetFacts
+    from runtime.plan.types import Component, DataPlan, Plan, TargetFacts
     from runtime.tasks.regression.network import Prediction
     from runtime.tasks.regression.suggestion import NumberSuggestion
     from runtime.tasks.regression.targets import NumberFacts
@@ -53,6 +53,7 @@ class Regression:
     shown: tuple[str, ...] = ("mae", "r2")
     curves: tuple[str, ...] = ("r2", "spearman")
     file = "targets.json"
+    has_boxes = False
     has_top = False
     answers = "values"
     key = "target"
@@ -81,7 +82,7 @@ class Regression:
 
         return facts(sets)
 
-    def read(self, plain: Any) -> NumberFacts:
+    def read(self, plain: Any, result: Mapping[str, Any]) -> NumberFacts:
         from runtime.tasks.regression.targets import read
 
         return read(plain)
@@ -132,7 +133,7 @@ class Regression:
         return NumberEvaluator(_numbers(facts), partial(loss_of(self, loss).measure, loss.args))
 
     def predictions(
-        self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, size: Size
+        self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
     ) -> list[Prediction]:
         from runtime.tasks.regression.network import predictions
 
@@ -151,13 +152,15 @@ class Regression:
     def columns(self, facts: TargetFacts) -> tuple[str, ...]:
         return tuple(f"target_{name}" if name in ("image", "error") else name for name in facts.names)
 
-    def exported(self, symbol: Any, facts: TargetFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
+    def exported(self, symbol: Any, facts: TargetFacts, size: Size) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
         from runtime.tasks.regression.network import exported
 
         return exported(symbol, _numbers(facts))
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
-        return Served("values", "numbers in the units of the data", *self.exported(symbol, facts))
+        from runtime.tasks.regression.network import exported
+
+        return Served("values", "numbers in the units of the data", *exported(symbol, _numbers(facts)))
 
     def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
         """Numbers are apart in standard deviations of the training targets; the same are so to a thousandth."""

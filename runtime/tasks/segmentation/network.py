@@ -52,10 +52,10 @@ class Prediction:
         """Return it as plain values, without image and error."""
         return {"classes": [{"class": name, "share": share} for name, share in self.shares()]}
 
-    def cells(self) -> tuple[str, ...]:
-        """Return its cells of a CSV file, between image and error."""
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """Return its row of a CSV file, the cells between image and error; none where it could not be read."""
         shares = dict(self.shares())
-        return tuple(f"{shares.get(name, 0.0):.6g}" for name in self.names)
+        return (tuple(f"{shares.get(name, 0.0):.6g}" for name in self.names),) if self.names else ()
 
     def text(self) -> str:
         """Return it in one line."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runtime.data.listing import Listing
     from runtime.data.masks import Mask
     from runtime.plan.size import Size
-    from runtime.plan.types import Component, Plan, TargetFacts
+    from runtime.plan.types import Component, DataPlan, Plan, TargetFacts
     from runtime.tasks.segmentation.network import Prediction
     from runtime.tasks.segmentation.suggestion import MaskSuggestion
     from runtime.tasks.segmentation.targets import MaskFacts
@@ -46,6 +46,7 @@ class Segmentation:
     shown: tuple[str, ...] = ("miou", "pixel_accuracy")
     curves: tuple[str, ...] = ("miou", "pixel_accuracy")
     file = "classes.json"
+    has_boxes = False
     has_top = False
     answers = "classes"
     key = "mask"
@@ -70,7 +71,7 @@ class Segmentation:
 
         return MaskFacts(sets["train"].names, {name: (len(each.samples),) for name, each in sets.items()})
 
-    def read(self, plain: Any) -> MaskFacts:
+    def read(self, plain: Any, result: Mapping[str, Any]) -> MaskFacts:
         from runtime.tasks.segmentation.targets import MaskFacts
 
         if not isinstance(plain, list) or not plain or not all(isinstance(name, str) for name in plain):
@@ -123,11 +124,11 @@ class Segmentation:
         return MaskEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
 
     def predictions(
-        self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, size: Size
+        self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
     ) -> list[Prediction]:
         from runtime.tasks.segmentation.network import predictions
 
-        return predictions(outputs, images, facts.names, size)
+        return predictions(outputs, images, facts.names, plan.size)
 
     def draw(self, picture: Image.Image, prediction: Prediction) -> None:
         from runtime.tasks.segmentation.drawing import overlay
@@ -142,7 +143,7 @@ class Segmentation:
     def columns(self, facts: TargetFacts) -> tuple[str, ...]:
         return tuple(f"share of {name}" for name in facts.names)
 
-    def exported(self, symbol: Any, facts: TargetFacts) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
+    def exported(self, symbol: Any, facts: TargetFacts, size: Size) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
         return symbol, {}
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:

@@ -1,0 +1,153 @@
+"""What detection does with a network's outputs: the objects that they show, and predictions of images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recipe_lang.words import printable
+from runtime.backend.mx import mx
+from runtime.data.boxes import clipped, overlaps
+from runtime.data.images import upright_size
+from runtime.data.transforms.catalog import Pipeline
+from runtime.data.transforms.changes import moved
+from runtime.plan.size import Size
+from runtime.plan.types import Component, DataPlan
+from runtime.tasks.detection.precision import Detections
+
+LEAST, CANDIDATES, KEPT, SAME = 0.05, 300, 100, 0.6
+"""The least score; the scores that are looked at; the objects that are kept; the overlap of two that are one."""
+
+
+def detections(outputs: npt.NDArray[np.float32], size: Size) -> Detections:
+    """Return the objects of an image of a size; `outputs` are (points, classes + 4) as the head gives them.
+
+    Of the largest scores of a class at a point, each box is left out that overlaps a surer one of its class.
+    """
+    count = outputs.shape[1] - 4
+    logits = outputs[:, :count].ravel()
+    places = np.flatnonzero(logits > log(LEAST / (1 - LEAST)))
+    places = places[np.argsort(-logits[places], kind="stable")][:CANDIDATES]
+    labels, corners = places % count, outputs[places // count, count:].astype(np.float64)
+    kept = _distinct(corners, labels)[:KEPT]
+    scores = 1 / (1 + np.exp(-logits[places[kept]].astype(np.float64)))
+    return Detections(clipped(corners[kept], size), labels[kept], scores)
+
+
+def _distinct(corners: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    same = (overlaps(corners, corners) > SAME) & (labels[:, None] == labels[None])
+    out = np.zeros(len(corners), bool)
+    for number in range(len(corners)):
+        if not out[number]:
+            out[number + 1 :] |= same[number, number + 1 :]
+    return np.flatnonzero(~out)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object: its class, its score from 0 to 1, and its box (x0, y0, x1, y1) in pixels of the upright image."""
+
+    name: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The objects of an image, the surest first, or why it could not be read.
+
+    `names` are those of all classes, `size` is the image's, upright.
+    """
+
+    image: str
+    names: tuple[str, ...] = ()
+    objects: tuple[Found, ...] = ()
+    size: Size | None = None
+    error: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values, without image and error."""
+        rows = [{"class": each.name, "score": each.score, "box": list(each.box)} for each in self.objects]
+        return {"size": None if self.size is None else [self.size.width, self.size.height], "objects": rows}
+
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """Return a row of a CSV file for each object, the cells between image and error."""
+        return tuple((each.name, f"{each.score:.6f}", *(f"{side:.2f}" for side in each.box)) for each in self.objects)
+
+    def text(self) -> str:
+        """Return it in one line."""
+        counts = Counter(each.name for each in self.objects)
+        return ", ".join(f"{count:,} {printable(name)}" for name, count in counts.most_common()) or "nothing"
+
+
+def predictions(
+    outputs: Any, images: Sequence[str], names: Sequence[str], thresholds: Sequence[float], plan: DataPlan
+) -> list[Prediction]:
+    """Return the objects of images that were prepared as a plan says; `outputs` is an NDArray of which the first count.
+
+    An object is left out whose score is below the threshold of its class.
+    """
+    limits = np.array(thresholds)
+    found = []
+    for image, each in zip(images, outputs[: len(images)].asnumpy(), strict=True):
+        own = upright_size(Path(image))
+        whole = detections(each, plan.size)
+        shown = whole.chosen(whole.scores >= limits[whole.classes])
+        corners = _in_image(shown.corners, own, plan.prepare)
+        rows = zip(shown.classes.tolist(), shown.scores.tolist(), corners.tolist(), strict=True)
+        objects = tuple(Found(names[label], score, tuple(box)) for label, score, box in rows)
+        found.append(Prediction(image, tuple(names), objects, own))
+    return found
+
+
+def _in_image(corners: npt.NDArray[np.float64], size: Size, prepare: Sequence[Component]) -> npt.NDArray[np.float64]:
+    """Return boxes in pixels of the image itself, given those in the prepared one: both axes are scaled and moved."""
+    ends = np.array([[0.0, 0.0], [size.width, size.height]])
+    after, _ = moved(ends, size, Pipeline(prepare).draw(size, np.random.default_rng(0)))
+    scale = (after[1] - after[0]) / ends[1]
+    return clipped((corners - np.tile(after[0], 2)) / np.tile(scale, 2), size)
+
+
+def score_difference(
+    prediction: Prediction, points: npt.NDArray[np.float32], names: Sequence[str], thresholds: Sequence[float]
+) -> float:
+    """Return how far the scores of an image's objects are from those in other outputs; 1 where classes differ."""
+    whole = detections(points, Size(1 << 20, 1 << 20))
+    shown = whole.chosen(whole.scores >= np.array(thresholds)[whole.classes])
+    if [each.name for each in prediction.objects] != [names[label] for label in shown.classes]:
+        return 1.0
+    scores = np.array([each.score for each in prediction.objects])
+    return float(np.abs(scores - shown.scores).max(initial=0.0))
+
+
+def exported(symbol: Any, count: int, size: Size) -> Any:
+    """Return the symbol that gives the objects of each image, (batch, 100, 6): class, score, x0, y0, x1, y1.
+
+    They are those of `detections`, surest first; rows beyond the last have -1 everywhere.
+    """
+    scores = mx.sym.sigmoid(mx.sym.slice_axis(symbol, axis=2, begin=0, end=count)).expand_dims(3)
+    corners = mx.sym.slice_axis(symbol, axis=2, begin=count, end=None).expand_dims(2)
+    labels = mx.sym.broadcast_add(mx.sym.zeros_like(scores), mx.sym.arange(count).reshape((1, 1, -1, 1)))
+    rows = mx.sym.concat(labels, scores, mx.sym.broadcast_axis(corners, axis=2, size=count), dim=3)
+    found = mx.sym.contrib.box_nms(
+        rows.reshape((0, -3, 0)),
+        overlap_thresh=SAME,
+        valid_thresh=LEAST,
+        topk=CANDIDATES,
+        coord_start=2,
+        score_index=1,
+        id_index=0,
+    )
+    found = mx.sym.slice_axis(found, axis=1, begin=0, end=KEPT)
+    parts = [mx.sym.slice_axis(found, axis=2, begin=begin, end=begin + 1) for begin in range(6)]
+    bounds = (size.width, size.height)
+    inside = [mx.sym.clip(part, 0, bounds[place % 2]) for place, part in enumerate(parts[2:])]
+    is_object = parts[0] >= 0
+    return mx.sym.concat(*parts[:2], *(mx.sym.where(is_object, one, -mx.sym.ones_like(one)) for one in inside), dim=2)

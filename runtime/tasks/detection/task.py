@@ -1,0 +1,194 @@
+"""Detection: the objects of each image, their classes and their boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from runtime.data.targets import BOXES
+from runtime.tasks.detection.losses import LOSSES
+from runtime.tasks.detection.metrics import METRICS, BoxEvaluator
+from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, Served, loss_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from recipe_lang.check.checked import CheckedRecipe
+    from recipe_lang.problem import Problem
+    from runtime.data.boxes import Boxes
+    from runtime.data.listing import Listing
+    from runtime.plan.size import Size
+    from runtime.plan.types import Component, DataPlan, Plan, TargetFacts
+    from runtime.tasks.detection.network import Prediction
+    from runtime.tasks.detection.suggestion import BoxSuggestion
+    from runtime.tasks.detection.targets import BoxFacts
+
+_ALL = "images"
+
+
+def _boxes(facts: TargetFacts) -> BoxFacts:
+    from runtime.tasks.detection.targets import BoxFacts
+
+    assert isinstance(facts, BoxFacts)
+    return facts
+
+
+class Detection:
+    """The task's row and its functions, as `runtime/tasks/protocol.py` asks for them."""
+
+    name = "detection"
+    doc = "The objects of each image: their classes and boxes."
+    target = BOXES
+    outputs = "classes"
+    head = "[anchor_free]"
+    loss = "quality_focal"
+    prepare = "[stretch]"
+    takes_maps = True
+    monitor = "ap"
+    losses: tuple[Loss, ...] = LOSSES
+    metrics: Mapping[str, Metric] = METRICS
+    shown: tuple[str, ...] = ("ap", "ap50")
+    curves: tuple[str, ...] = ("ap", "ap50", "ap75")
+    file = "classes.json"
+    has_boxes = True
+    has_top = False
+    answers = "objects"
+    key = "objects"
+
+    @property
+    def suspects(self) -> None:
+        return None
+
+    def strata(self, listing: Listing) -> Mapping[str, int]:
+        from runtime.tasks.detection.targets import strata
+
+        return strata(listing)
+
+    def align(self, listing: Listing, names: tuple[str, ...], set_name: str) -> Listing:
+        from runtime.tasks.detection.targets import align
+
+        return align(listing, names, set_name)
+
+    def problems(self, sets: Mapping[str, Listing]) -> list[Problem]:
+        from runtime.tasks.detection.targets import without_objects
+
+        return without_objects(sets)
+
+    def facts(self, sets: Mapping[str, Listing]) -> BoxFacts:
+        from runtime.tasks.detection.targets import facts
+
+        return facts(sets)
+
+    def read(self, plain: Any, result: Mapping[str, Any]) -> BoxFacts:
+        from runtime.tasks.detection.targets import BoxFacts, thresholds
+
+        if not isinstance(plain, list) or not plain or not all(isinstance(name, str) for name in plain):
+            raise ValueError("`classes.json` is not a list of names")
+        return BoxFacts(tuple(plain), thresholds=thresholds(result, plain))
+
+    def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return (_ALL,)
+
+    def group(self, target: Boxes, names: tuple[str, ...]) -> str:
+        return _ALL
+
+    def text(self, target: Boxes, names: tuple[str, ...]) -> str:
+        from runtime.tasks.detection.targets import text
+
+        return text(target, names)
+
+    def counted(self, names: tuple[str, ...]) -> str:
+        return f"with objects of {len(names):,} classes"
+
+    def contradict(self, one: str, other: str, *, nearly: bool) -> bool:
+        return not nearly and one != other
+
+    def telling(self, facts: TargetFacts) -> tuple[str, ...]:
+        return tuple(METRICS)
+
+    def advice(self, recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
+        from runtime.tasks.detection.advice import advice
+
+        return advice(recipe, _boxes(plan.data.target))
+
+    def lost(self, recipe: CheckedRecipe, name: str, before: Listing, after: Listing) -> Iterator[Problem]:
+        return iter(())
+
+    def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
+        return iter(())
+
+    def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.float32]:
+        from runtime.tasks.detection.assignment import collated
+
+        return collated(targets)
+
+    def as_labels(self, targets: NDArray[Any], outputs: Sequence[int]) -> NDArray[Any]:
+        return targets[:, : outputs[1], :5]
+
+    def head_block(self, base: Any, layers: Sequence[Component], facts: TargetFacts) -> Any:
+        from runtime.models.heads import head_block
+
+        return head_block(base, layers, {self.outputs: len(facts.names)})
+
+    def evaluator(self, facts: TargetFacts, loss: Component) -> BoxEvaluator:
+        return BoxEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
+
+    def predictions(
+        self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
+    ) -> list[Prediction]:
+        from runtime.tasks.detection.network import predictions
+
+        return predictions(outputs, images, facts.names, _boxes(facts).thresholds, plan)
+
+    def unreadable(self, image: str, error: str) -> Prediction:
+        from runtime.tasks.detection.network import Prediction
+
+        return Prediction(image, error=error)
+
+    def columns(self, facts: TargetFacts) -> tuple[str, ...]:
+        return ("class", "score", "x0", "y0", "x1", "y1")
+
+    def exported(self, symbol: Any, facts: TargetFacts, size: Size) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
+        from runtime.tasks.detection.network import exported
+
+        return exported(symbol, len(facts.names), size), {}
+
+    def served(self, symbol: Any, facts: TargetFacts) -> Served:
+        says = "scores of the classes before the sigmoid, then a box, at each point; overlapping boxes are all there"
+        return Served("points", says, symbol)
+
+    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
+        """Objects are apart by the largest difference of their scores; the same have the same classes in order."""
+        from runtime.tasks.detection.network import score_difference
+
+        apart = score_difference(prediction, served, facts.names, _boxes(facts).thresholds)
+        return Agreement(apart, same=apart <= 1e-2)
+
+    def draw(self, picture: Image.Image, prediction: Any) -> None:
+        from runtime.tasks.detection.drawing import draw_objects
+
+        draw_objects(picture, prediction)
+
+    def suggest(self, train: Listing) -> BoxSuggestion:
+        from runtime.tasks.detection.suggestion import BoxSuggestion
+
+        return BoxSuggestion(train)
+
+    def card(self, facts: TargetFacts) -> CardWords:
+        return CardWords(
+            pipeline="object-detection",
+            tag="object-detection",
+            metrics=("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar", "loss"),
+            headline="ap",
+            sentence=f"Finds objects of {len(facts.names)} classes in images.",
+            warning="it looks for its classes alone, and may find them where there is nothing.",
+            heading="Classes, by their number:",
+            entries=facts.names,
+            data="'voc(\"photos\")'",
+        )
+
+
+DETECTION = Detection()

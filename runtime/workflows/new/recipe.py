@@ -8,27 +8,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
-from textwrap import wrap
 
-from recipe_lang.check.vocabulary import Text
-from recipe_lang.output.formatter import WIDTH, format_text
-from recipe_lang.output.resolved import value_text
+from recipe_lang.output.formatter import format_text
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
-from recipe_lang.words import printable
 from runtime.data import splits
 from runtime.data.listing import Listing
 from runtime.models.packaged import PACKAGED
 from runtime.tasks.catalog import TASKS
 from runtime.tasks.protocol import Suggestion
-from runtime.vocabulary import VOCABULARY
-from runtime.workflows.new.problems import UnwritableName
+from runtime.workflows.new import detection
+from runtime.workflows.new.lines import Field, block, comment, source_text, string
 from runtime.workflows.new.scan import Survey
-from runtime.workflows.new.tables import Found
 
 _BASE = "efficientnet_lite0"
 _NATIVE = PACKAGED[_BASE].size
@@ -51,15 +46,6 @@ _MOST_EPOCHS = {"head": 10, "top": 8}  # more of them learn few images by heart
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
-    """A line of a recipe and the reason for it; an empty reason stands for no comment."""
-
-    name: str
-    value: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class _Choices:
     """What was found, and what most lines of the recipe depend on.
 
@@ -78,11 +64,11 @@ class _Choices:
         return len(self.sets["train"].samples)
 
     @property
-    def monitor(self) -> tuple[_Field, ...]:
+    def monitor(self) -> tuple[Field, ...]:
         """The line that chooses an epoch, where enough images do."""
         if len(self.sets["valid"].samples) < _ENOUGH_TO_CHOOSE:
             return ()
-        return (_Field("monitor", f"valid.{self.suggestion.metric}", self.suggestion.why_metric),)
+        return (Field("monitor", f"valid.{self.suggestion.metric}", self.suggestion.why_metric),)
 
     def epochs(self, stage: str) -> int:
         """Return how many epochs are about the same work for all data; small images cost less."""
@@ -98,6 +84,9 @@ def starter(survey: Survey, folder: Path, size: int | None = None) -> str:
     Raises:
         RecipeError: the images cannot be split, or a name cannot be written.
     """
+    if TASKS[survey.task].has_boxes:
+        lines = [*_head(survey), *detection.body(survey, Path(os.path.realpath(folder)), size, _SEED)]
+        return format_text(Source("starter.ftr", "\n".join(lines) + "\n"))
     choices = _choose(survey, size)
     blocks = [
         *_head(survey),
@@ -178,10 +167,10 @@ def _middle_side(survey: Survey) -> int:
 def _head(survey: Survey) -> Iterator[str]:
     yield "# A starting point for the images that were found: change what you know better."
     for note in survey.notes:
-        yield from _comment(note)
+        yield from comment(note)
     yield "ftr 1"
     yield ""
-    yield f"name = {_string(file_stem(survey.name))}"
+    yield f"name = {string(file_stem(survey.name))}"
     if survey.task != next(iter(TASKS)):
         yield f"task = {survey.task}"
     yield f"seed = {_SEED}"
@@ -190,27 +179,25 @@ def _head(survey: Survey) -> Iterator[str]:
 
 def _data(choices: _Choices, folder: Path) -> Iterator[str]:
     survey = choices.survey
-    source = _source(survey.sets["train"], folder)
+    source = source_text(survey.sets["train"], folder)
     suppression, why = ("", "") if choices.monitor else choices.suggestion.unmonitored(choices.sets["train"])
     fields = [
-        _Field(
-            "train", f"{source}{suppression}", f"{summary(survey)}{choices.suggestion.detail}{' ' * bool(why)}{why}"
-        ),
+        Field("train", f"{source}{suppression}", f"{summary(survey)}{choices.suggestion.detail}{' ' * bool(why)}{why}"),
         *_evaluation(choices, folder),
-        _Field("size", f"{choices.size}px", _why_size(survey, choices.size)),
+        Field("size", f"{choices.size}px", _why_size(survey, choices.size)),
         *_reading(survey),
         _augment(choices),
-        _Field("batch", str(choices.batch), f"{choices.training // choices.batch:,} steps per epoch."),
+        Field("batch", str(choices.batch), f"{choices.training // choices.batch:,} steps per epoch."),
     ]
     if survey.sampled.broken:
         name, reason = survey.sampled.broken[0]
         bad, looked = len(survey.sampled.broken), survey.sampled.count
         reason = f"{bad} of {looked} images looked at cannot be read, such as {name} ({reason}): they are skipped."
-        fields.append(_Field("on_error", "skip", reason))
-    yield from _block("data", fields)
+        fields.append(Field("on_error", "skip", reason))
+    yield from block("data", fields)
 
 
-def _evaluation(choices: _Choices, folder: Path) -> Iterator[_Field]:
+def _evaluation(choices: _Choices, folder: Path) -> Iterator[Field]:
     """Yield the lines of the sets that do not train."""
     sets = choices.sets
     for name in ("valid", "test"):
@@ -218,14 +205,14 @@ def _evaluation(choices: _Choices, folder: Path) -> Iterator[_Field]:
             continue
         share, reason = choices.shares.get(name), f"{len(sets[name].samples):,} images"
         if share is None:
-            value = _source(choices.survey.sets[name], folder)
+            value = source_text(choices.survey.sets[name], folder)
         else:
             value, reason = f"holdout({share:.0%})", f"{reason}, {choices.suggestion.held}"
         if name == "valid" and not choices.monitor:
             reason += ": too few to choose an epoch by, so stages keep their last"
         elif name == "valid" and "test" not in sets:
             reason += ". They choose the epoch, so they flatter it"
-        yield _Field(name, value, f"{reason}.")
+        yield Field(name, value, f"{reason}.")
 
 
 def _why_size(survey: Survey, size: int) -> str:
@@ -243,7 +230,7 @@ def _why_size(survey: Survey, size: int) -> str:
     return reason
 
 
-def _reading(survey: Survey) -> Iterator[_Field]:
+def _reading(survey: Survey) -> Iterator[Field]:
     """Yield the line that says how transparency and values of 16 bits are read, where there are such."""
     sampled, steps, reasons = survey.sampled, [], []
     if sampled.transparent:
@@ -257,10 +244,10 @@ def _reading(survey: Survey) -> Iterator[_Field]:
         steps.append(f"levels({sampled.levels})")
         reasons.append(f"16-bit values end at {sampled.levels} or below: that is white, or the images would be black.")
     if steps:
-        yield _Field("prepare", f"[{', '.join(steps)}]", " ".join(reasons))
+        yield Field("prepare", f"[{', '.join(steps)}]", " ".join(reasons))
 
 
-def _augment(choices: _Choices) -> _Field:
+def _augment(choices: _Choices) -> Field:
     survey = choices.survey
     is_tiny = _usual_side(survey) < _SMALLEST
     uncropped = choices.suggestion.uncropped
@@ -272,41 +259,41 @@ def _augment(choices: _Choices) -> _Field:
     reason = f"Not mirrored: {sided}." if sided else uncropped or reason
     if crops and choices.epochs("top") > _VIEWS:
         reason += f" `views = {_VIEWS}` takes about half the time, and cost 0 to 3 points of accuracy."
-    return _Field("augment", f"[{', '.join(steps)}]" if steps else "none", reason)
+    return Field("augment", f"[{', '.join(steps)}]" if steps else "none", reason)
 
 
 def _head_stage(choices: _Choices) -> Iterator[str]:
     epochs = choices.epochs("head")
-    yield from _comment(f"The new head alone, on a frozen base: {epochs} times {choices.training:,} images.")
+    yield from comment(f"The new head alone, on a frozen base: {epochs} times {choices.training:,} images.")
     if len(choices.survey.train.samples) >= _MANY:
         tenth = choices.training // 1000 * 100
-        yield from _comment(f"`take = {tenth} images` in the data block makes a first try ten times shorter.")
+        yield from comment(f"`take = {tenth} images` in the data block makes a first try ten times shorter.")
     fields = (
-        _Field("train", "head"),
-        _Field("for", f"{epochs} epochs"),
-        _Field("optimizer", "adam(lr = 5e-3)"),
+        Field("train", "head"),
+        Field("for", f"{epochs} epochs"),
+        Field("optimizer", "adam(lr = 5e-3)"),
         *choices.monitor,
     )
-    yield from _block('stage "head"', fields)
+    yield from block('stage "head"', fields)
 
 
 def _top_stage(choices: _Choices) -> Iterator[str]:
     suggestion = choices.suggestion
     if suggestion.too_few:
-        yield from _comment(f"The base stays as it is: {suggestion.too_few} are too few to train more of it.")
+        yield from comment(f"The base stays as it is: {suggestion.too_few} are too few to train more of it.")
         return
-    yield from _comment(f"Then the top of the base at a lower learning rate: {suggestion.enough} for that.")
-    block = "block6" if choices.training >= _ENOUGH_FOR_MORE else "block7"
+    yield from comment(f"Then the top of the base at a lower learning rate: {suggestion.enough} for that.")
+    first = "block6" if choices.training >= _ENOUGH_FOR_MORE else "block7"
     fields = (
-        _Field("train", f"base.{block} .. head"),
-        _Field("for", f"{choices.epochs('top')} epochs"),
-        _Field("optimizer", "adamw(lr = 3e-4)"),
-        _Field("lr_scale", "layer_decay(0.7)", "Each part has 0.7 of the learning rate of the one after it."),
-        _Field("schedule", "cosine(warmup = 1 epoch)"),
-        _Field("norm", "frozen", f"ImageNet's statistics are steadier than those of {choices.batch} images."),
-        *([replace(each, reason="") for each in choices.monitor] or [_Field("keep", "last")]),
+        Field("train", f"base.{first} .. head"),
+        Field("for", f"{choices.epochs('top')} epochs"),
+        Field("optimizer", "adamw(lr = 3e-4)"),
+        Field("lr_scale", "layer_decay(0.7)", "Each part has 0.7 of the learning rate of the one after it."),
+        Field("schedule", "cosine(warmup = 1 epoch)"),
+        Field("norm", "frozen", f"ImageNet's statistics are steadier than those of {choices.batch} images."),
+        *([replace(each, reason="") for each in choices.monitor] or [Field("keep", "last")]),
     )
-    yield from _block('stage "top"', fields)
+    yield from block('stage "top"', fields)
 
 
 def _claim(choices: _Choices) -> Iterator[str]:
@@ -315,41 +302,3 @@ def _claim(choices: _Choices) -> Iterator[str]:
     less, sign = ("less", ">=") if TASKS[choices.survey.task].metrics[metric].higher_is_better else ("more", "<=")
     yield f"# After the first run, claim a little {less} than it reached; later runs are tested against it:"
     yield f"# expect {{ {name}.{metric} {sign} … }}"
-
-
-def _block(header: str, fields: Sequence[_Field]) -> Iterator[str]:
-    """Yield the reasons, one below the other as the fields are, and then the block."""
-    width = max(len(each.name) for each in fields)
-    for each in fields:
-        if each.reason:
-            yield from _comment(f"{each.name:<{width}}  {each.reason}", " " * (width + 2))
-    yield f"{header} {{"
-    yield from (f"{each.name} = {each.value}" for each in fields)
-    yield "}"
-
-
-def _comment(text: str, indent: str = "") -> list[str]:
-    return wrap(printable(text), WIDTH, initial_indent="# ", subsequent_indent=f"# {indent}", break_on_hyphens=False)
-
-
-def _source(found: Found, folder: Path) -> str:
-    if not found.args:
-        return found.call
-    texts = {name: _string(_path(arg, folder) if isinstance(arg, Path) else arg) for name, arg in found.args.items()}
-    first, *others = texts
-    return f"{found.call}({', '.join([texts[first], *(f'{name} = {texts[name]}' for name in others)])})"
-
-
-def _path(path: Path, folder: Path) -> str:
-    """Return a path as the recipe writes it: relative, unless the two places have nothing in common."""
-    if os.path.commonpath((path, folder)) == path.anchor:
-        return str(path)
-    return Path(os.path.relpath(path, folder)).as_posix()
-
-
-def _string(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise RecipeError(UnwritableName(path=text)) from None
-    return value_text(text, Text(), VOCABULARY)

@@ -33,6 +33,7 @@ from runtime.tasks.catalog import TASKS
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.data_check.near_duplicates import FLAT
 from runtime.workflows.data_check.thumbnails import thumbnail_of
+from runtime.workflows.new.objects import left_out, objects_in
 from runtime.workflows.new.problems import NoReadableImage, NothingThere, OtherTask
 from runtime.workflows.new.tables import Found, listing_of, survey_table
 
@@ -172,6 +173,10 @@ def _name(path: Path) -> str:
 
 
 def _in_folder(root: Path, task: str) -> tuple[dict[str, Found], list[str]]:
+    if (not task or TASKS[task].has_boxes) and (found_objects := objects_in(root)):
+        found, told = found_objects
+        aligned = {role: _aligned(each, found["train"].listing, role) for role, each in found.items()}
+        return aligned, [*told, *left_out(found)]
     folders, loose, tables = _contents(root)
     has_classes = not task or TASKS[task].target == CLASS
     roles = _roles(root, folders) if has_classes else {}
@@ -211,6 +216,11 @@ def _in_folder(root: Path, task: str) -> tuple[dict[str, Found], list[str]]:
         named = f"column {quoted(str(args['target']))} of {quoted(Path(args['file']).name)}"
         notes.append(f"The classes are the folders; {named} holds numbers: `ftr new … --task regression` learns them.")
     return found, notes
+
+
+def _aligned(found: Found, train: Listing, role: str) -> Found:
+    listing = found.listing if role == "train" else TASKS[found.task].align(found.listing, train.names, role)
+    return replace(found, listing=listing)
 
 
 def _contents(root: Path) -> tuple[list[str], int, list[Path]]:

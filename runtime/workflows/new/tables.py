@@ -70,7 +70,7 @@ def survey_table(path: Path, roots: Sequence[Path] = (), task: str = "") -> tupl
 
 def listing_of(args: Mapping[str, Path | str], training: bool = True) -> Listing:
     """List the images of a table by the arguments that a recipe writes."""
-    return SOURCES["csv"].load({"label": None, "target": None, "root": None, **args}, training)
+    return SOURCES["csv"].load({"label": None, "target": None, "boxes": None, "root": None, **args}, training)
 
 
 def _folders(place: Path) -> list[Path]:

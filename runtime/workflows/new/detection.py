@@ -1,0 +1,113 @@
+"""A recipe for boxes of objects: `body(survey, folder, size, seed)` gives what stands below its name.
+
+The constants are rules of thumb (`docs/new.md`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recipe_lang.problem import RecipeError
+from runtime.data import splits
+from runtime.data.boxes import FRACTIONS, Boxes, area
+from runtime.data.listing import Listing
+from runtime.plan.size import Size
+from runtime.tasks.detection.task import DETECTION
+from runtime.workflows.new.lines import Field, block, comment, source_text
+from runtime.workflows.new.scan import Survey
+
+_SEEN = 24  # pixels of a side, of the network's input, below which objects are found badly
+_SIDES = (256, 448)  # px; the smallest input, and the largest that leaves a run at some minutes
+_WORK = 3_300  # images of 320 px through what trains: some minutes on two cores
+_EPOCHS = (6, 30)
+_BATCH = 8
+_ENOUGH_FOR_TEST = 150  # images
+
+
+def body(survey: Survey, folder: Path, size: int | None, seed: int) -> Iterator[str]:
+    """Yield the lines of a recipe below its name.
+
+    Raises:
+        RecipeError: the images cannot be split.
+    """
+    train = survey.train
+    shares = _held_out(survey)
+    sets = {name: found.listing for name, found in survey.sets.items()}
+    sets |= splits.holdouts(train, shares, seed, DETECTION.strata(train))
+    training = len(sets["train"].samples)
+    batch = _BATCH if training >= 8 * _BATCH else max(1, training // 8)
+    if problems := [*DETECTION.problems(sets), *splits.too_small(sets, batch)]:
+        raise RecipeError(problems)
+    small = _small_side(train, survey.sampled.sizes)
+    side = size or _side(small)
+    few, many = _EPOCHS
+    epochs = max(few, min(many, round(_WORK * (320 / side) ** 2 / training)))
+    source = source_text(survey.sets["train"], folder)
+    fields = [
+        Field("train", source, f"{len(train.samples):,} images, {DETECTION.suggest(train).summary}."),
+        *_others(survey, sets, shares, folder),
+        Field("size", f"{side}px", f"Half the objects of the class with the smallest have {small * side:.0f}px then."),
+        Field("augment", "[flip(horizontal)]", "Leave it out where a mirror image is something else."),
+        Field("features", "half", "Features of frozen parts take half the space."),
+        Field("batch", str(batch)),
+    ]
+    yield from block("data", fields)
+    yield ""
+    yield "# ImageNet weights that come as a Python package: no download."
+    yield 'base = packaged("efficientnet_lite0")'
+    yield "head = [anchor_free]"
+    yield ""
+    yield from comment(f"The head and the top of the base together, {epochs} times {training:,} images.")
+    warmup = max(1, min(2, epochs // 4))
+    stage = (
+        Field("train", "base.block6 .. head"),
+        Field("for", f"{epochs} epochs"),
+        Field("optimizer", "adam(lr = 2e-3)"),
+        Field("schedule", f"cosine(warmup = {warmup} epoch{'s' * (warmup > 1)})"),
+        Field("lr_scale", "{ base.block6 .. base.block7 = 0.2 }"),
+        Field("norm", "frozen"),
+        Field("monitor", "valid.ap"),
+    )
+    yield from block('stage "all"', stage)
+    yield ""
+    yield "# After the first run, claim a little less than it reached; later runs are tested against it:"
+    yield f"# expect {{ {'test' if 'test' in sets else 'valid'}.ap50 >= … }}"
+
+
+def _held_out(survey: Survey) -> dict[str, float]:
+    tests = "test" in survey.sets or len(survey.train.samples) >= _ENOUGH_FOR_TEST
+    return {name: 0.15 for name in ("valid", "test")[: 1 + tests] if name not in survey.sets}
+
+
+def _others(survey: Survey, sets: Mapping[str, Listing], shares: Mapping[str, float], folder: Path) -> Iterator[Field]:
+    for name in ("valid", "test"):
+        if name in sets:
+            share, reason = shares.get(name), f"{len(sets[name].samples):,} images"
+            if share is None:
+                yield Field(name, source_text(survey.sets[name], folder), f"{reason}.")
+            else:
+                yield Field(name, f"holdout({share:.0%})", f"{reason}, stratified by the rarest class that they show.")
+
+
+def _side(small: float) -> int:
+    least, most = _SIDES
+    return int(min(most, max(least, round(_SEEN / small / 32) * 32)))
+
+
+def _small_side(train: Listing, sizes: tuple[Size, ...]) -> float:
+    """Return the side, as a fraction of the image's, that half of the objects have of the class with the smallest."""
+    usual = float(np.median([size.pixels for size in sizes]))
+    shares = np.concatenate([_shares(sample.target, usual) for sample in train.samples])
+    labels = np.concatenate([sample.target.classes for sample in train.samples])
+    medians = [float(np.sqrt(np.median(shares[labels == label]))) for label in np.unique(labels)]
+    return max(0.01, min(medians))
+
+
+def _shares(boxes: Boxes, usual: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the areas of objects as fractions of their image."""
+    whole = usual if boxes.frame is None else 1.0 if boxes.frame == FRACTIONS else boxes.frame.pixels
+    return area(boxes.corners) / whole

@@ -1,0 +1,68 @@
+"""Lines of a recipe with the reasons for them, as comments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+
+from recipe_lang.check.vocabulary import Text
+from recipe_lang.output.formatter import WIDTH
+from recipe_lang.output.resolved import value_text
+from recipe_lang.problem import RecipeError
+from recipe_lang.words import printable
+from runtime.vocabulary import VOCABULARY
+from runtime.workflows.new.problems import UnwritableName
+from runtime.workflows.new.tables import Found
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A line of a recipe and the reason for it; an empty reason stands for no comment."""
+
+    name: str
+    value: str
+    reason: str = ""
+
+
+def block(header: str, fields: Sequence[Field]) -> Iterator[str]:
+    """Yield the reasons, one below the other as the fields are, and then the block."""
+    width = max(len(each.name) for each in fields)
+    for each in fields:
+        if each.reason:
+            yield from comment(f"{each.name:<{width}}  {each.reason}", " " * (width + 2))
+    yield f"{header} {{"
+    yield from (f"{each.name} = {each.value}" for each in fields)
+    yield "}"
+
+
+def comment(text: str, indent: str = "") -> list[str]:
+    """Return a comment in lines of the usual width."""
+    return wrap(printable(text), WIDTH, initial_indent="# ", subsequent_indent=f"# {indent}", break_on_hyphens=False)
+
+
+def source_text(found: Found, folder: Path) -> str:
+    """Return a source as a recipe in a folder writes it."""
+    if not found.args:
+        return found.call
+    texts = {name: string(_path(arg, folder) if isinstance(arg, Path) else arg) for name, arg in found.args.items()}
+    first, *others = texts
+    return f"{found.call}({', '.join([texts[first], *(f'{name} = {texts[name]}' for name in others)])})"
+
+
+def _path(path: Path, folder: Path) -> str:
+    """Return a path as the recipe writes it: relative, unless the two places have nothing in common."""
+    if os.path.commonpath((path, folder)) == path.anchor:
+        return str(path)
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def string(text: str) -> str:
+    """Return a name in quotes; raise `RecipeError` where no recipe can hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise RecipeError(UnwritableName(path=text)) from None
+    return value_text(text, Text(), VOCABULARY)

@@ -42,7 +42,13 @@ class AnchorFree(nn.HybridBlock):  # type: ignore[misc]
                 weight_initializer=mx.init.Normal(0.01),
                 bias_initializer=mx.init.Constant(-_RARE),
             )
-            self.sides = nn.Conv2D(4, 1, in_channels=channels, bias_initializer=mx.init.Constant(1))
+            self.sides = nn.Conv2D(
+                4,
+                1,
+                in_channels=channels,
+                weight_initializer=mx.init.Normal(0.01),
+                bias_initializer=mx.init.Constant(1),
+            )
             self.scales = self.params.get("scales", shape=(len(maps),), init=mx.init.Constant(1))
 
     def hybrid_forward(self, F: Any, *maps: Any, scales: Any) -> Any:  # noqa: N803

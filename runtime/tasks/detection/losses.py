@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_LEAST_AREA = 1e-6
+
 
 def _built(args: Mapping[str, Any]) -> Callable[[Any, Any, Any], Any]:
     def loss(F: Any, outputs: Any, targets: Any) -> Any:  # noqa: N803
@@ -41,9 +43,11 @@ def _of_boxes(F: Any, outputs: Any, own: Any) -> tuple[Any, Any]:  # noqa: N803
     )
     wide, high = (F.maximum(one[axis + 2], other[axis + 2]) - F.minimum(one[axis], other[axis]) for axis in (0, 1))
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    union = areas[0] + areas[1] - width * height
+    # A point that learns no object may give a box of no area, and its true one has none: 0 / 0 would reach gradients.
+    union = F.maximum(areas[0] + areas[1] - width * height, _LEAST_AREA)
+    hull = F.maximum(wide * high, _LEAST_AREA)
     overlap = width * height / union
-    return overlap, 1 - overlap + (wide * high - union) / (wide * high)
+    return overlap, 1 - overlap + (hull - union) / hull
 
 
 def _measured(args: Mapping[str, Any], outputs: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float64]:

@@ -141,6 +141,22 @@ def test_no_objects_give_a_loss_all_the_same() -> None:
     np.testing.assert_allclose(trained, loss.measure(LOSS.args, outputs, truth), rtol=1e-5)
 
 
+def test_a_box_of_no_area_where_nothing_is_learned_spoils_no_gradient() -> None:
+    (loss,) = LOSSES
+    truth = collated([boxes([[4, 4, 36, 36]])])
+    points, _ = points_of(FRAME)
+    reach = np.concatenate([points - 20, points + 20], axis=1)
+    reach[truth[0, : len(points), 0] < 0] = 0
+    outputs = np.concatenate([np.zeros((len(points), 3)), reach], axis=1)[None].astype(np.float32)
+    values = nd.array(outputs)
+    values.attach_grad()
+    with autograd.record():
+        trained = LossBlock(loss.build(LOSS.args))(values, nd.array(DETECTION.as_labels(truth, outputs.shape)))
+    trained.backward()
+    assert np.isfinite(trained.asnumpy()).all()
+    assert np.isfinite(values.grad.asnumpy()).all()
+
+
 # --- targets ------------------------------------------------------------------------------------
 
 

@@ -230,6 +230,22 @@ EXAMPLES: Mapping[str, Example] = {
         given="center_net.params is a file of center_net_resnet18_v1b_voc.",
     ),
     "W785": Example("monitor = valid.top5", "monitor = valid.accuracy", "stage", "There are 2 classes."),
+    "W786": Example(
+        'ftr 1\ntask = detection\n\ndata {\n  train = voc("swapped")\n  size  = 64px\n  batch = 4\n}\n\n'
+        'stage "head" {\n  train = head\n  for   = 3 epochs\n}',
+        'ftr 1\ntask = detection\n\ndata {\n  train = voc("street")\n  size  = 64px\n  batch = 4\n}\n\n'
+        'stage "head" {\n  train = head\n  for   = 3 epochs\n}',
+        "file",
+        "In `swapped` two boxes end before they begin.",
+    ),
+    "W787": Example(
+        'ftr 1\ntask = detection\n\ndata {\n  train   = voc("street")\n  size    = 64px\n'
+        "  prepare = [resize(64px), center_crop]\n  batch   = 4\n}\n\n"
+        'stage "head" {\n  train = head\n  for   = 3 epochs\n}',
+        'ftr 1\ntask = detection\n\ndata {\n  train   = voc("street")\n  size    = 64px\n  prepare = [stretch]\n'
+        '  batch   = 4\n}\n\nstage "head" {\n  train = head\n  for   = 3 epochs\n}',
+        "file",
+    ),
     "W790": Example(
         'train = folder("photos")',
         'train = folder("converted")',
@@ -266,21 +282,5 @@ EXAMPLES: Mapping[str, Example] = {
         "size = 64px\naugment = [random_crop(padding = 4px)]",
         "data",
         "All training images have 64 x 64 pixels.",
-    ),
-    "W786": Example(
-        'ftr 1\ntask = detection\n\ndata {\n  train = voc("swapped")\n  size  = 64px\n  batch = 4\n}\n\n'
-        'stage "head" {\n  train = head\n  for   = 3 epochs\n}',
-        'ftr 1\ntask = detection\n\ndata {\n  train = voc("street")\n  size  = 64px\n  batch = 4\n}\n\n'
-        'stage "head" {\n  train = head\n  for   = 3 epochs\n}',
-        "file",
-        "In `swapped` two boxes end before they begin.",
-    ),
-    "W787": Example(
-        'ftr 1\ntask = detection\n\ndata {\n  train   = voc("street")\n  size    = 64px\n'
-        "  prepare = [resize(64px), center_crop]\n  batch   = 4\n}\n\n"
-        'stage "head" {\n  train = head\n  for   = 3 epochs\n}',
-        'ftr 1\ntask = detection\n\ndata {\n  train   = voc("street")\n  size    = 64px\n  prepare = [stretch]\n'
-        '  batch   = 4\n}\n\nstage "head" {\n  train = head\n  for   = 3 epochs\n}',
-        "file",
     ),
 }

@@ -40,7 +40,7 @@ ObjectsCutOff = Kind(
     `stretch` shows the whole image at the size of the network; its proportions change, as they do in training.""",
     message="`center_crop` cuts off what lies at the edges, and the objects there",
     help="write `prepare = [stretch]`, or leave `prepare` out",
-    source="Liu et al. 2016 (SSD), arXiv 1512.02325: images are resized to a fixed size, and not cropped, in prediction",
+    source="Liu et al. 2016 (SSD), arXiv 1512.02325: images are resized to a fixed size in prediction",
 )
 
 

@@ -47,7 +47,6 @@ ALL: dict[str, Callable[[], Made]] = {
     "random_crop": lambda: made("random_crop", 32, 4),
     "random_resized_crop": lambda: made("random_resized_crop", 32),
     "flip": lambda: made("flip", "horizontal"),
-    "stretch": lambda: made("stretch", 32),
     "iou_crop": lambda: made("iou_crop", 32),
     "zoom_out": lambda: made("zoom_out"),
     "color_jitter": lambda: made("color_jitter", 0.4, hue=0.1),

@@ -125,10 +125,9 @@ def main() -> None:
         args.write.write_text(f"# The speed of augmentations\n\n{DOC}\n\n{table}\n")
 
 
-DOC = """Images per second of each step on one core, a photo of 256 by 256 pixels: ftr beside torchvision on Pillow images,
-in
-turns; medians of seven rounds, the ratio that of each round. `python bench/augmentations.py --torch-python … --write
-docs/augmentations.md` makes this table."""
+DOC = """Images per second of each step on one core, a photo of 256 by 256 pixels: ftr beside torchvision on Pillow
+images, in turns; medians of seven rounds, the ratio that of each round. This table is made by
+`python bench/augmentations.py --torch-python … --write docs/augmentations.md`."""
 
 
 if __name__ == "__main__":

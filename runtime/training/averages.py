@@ -3,7 +3,9 @@
 `Average` holds one for a stage's network. After each step it moves by a share of the way to the weights of now; the
 share depends on the step alone, so that a run that resumes needs the arrays and nothing else. Where an average has
 begun, validation sees it, the best epoch is chosen by it, and the stage hands it on; training goes on with its own
-weights. Running statistics of norms are averaged as the weights are.
+weights. MXNet changes running statistics of norms behind the engine's back, so that they can only be read after all
+work has ended: an average that moves at each step leaves them as they are, one that moves at the ends of epochs has
+them.
 """
 
 from __future__ import annotations
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
 class AverageKind:
     """A way to average: `share(args, step, steps of an epoch)` is how far the average moves after a step, from 1.
 
-    1 begins it anew with the weights of now, 0 leaves it as it is; None says that it has not begun.
+    1 begins it anew with the weights of now, 0 leaves it as it is; None says that it has not begun. `statistics` is
+    whether running statistics of norms are averaged as well, which waits for each step that moves it.
     """
 
     entry: Entry
     share: Callable[[Mapping[str, Any], int, int], float | None]
+    statistics: bool
 
 
 def _ema(args: Mapping[str, Any], step: int, steps_per_epoch: int) -> float:  # noqa: ARG001
@@ -52,6 +56,7 @@ EMA = AverageKind(
         examples=("average = ema", "average = ema(decay = 0.99)"),
     ),
     _ema,
+    statistics=False,
 )
 
 
@@ -72,6 +77,7 @@ SWA = AverageKind(
         examples=("average = swa", "schedule = constant\naverage = swa(start = 2 epochs)"),
     ),
     _swa,
+    statistics=True,
 )
 
 AVERAGES: dict[str, AverageKind] = {row.entry.name: row for row in (EMA, SWA)}
@@ -80,40 +86,59 @@ AVERAGES: dict[str, AverageKind] = {row.entry.name: row for row in (EMA, SWA)}
 
 @dataclass(slots=True)
 class Average:
-    """The average of some parameters: `arrays` by structural name, empty while it has not begun."""
+    """The average of a stage: `parameters` are those that train, `statistics` those of norms, by structural name.
+
+    `arrays` is empty while it has not begun.
+    """
 
     stage: StagePlan
     parameters: Mapping[str, Any]
+    statistics: Mapping[str, Any]
     arrays: dict[str, Any] = field(default_factory=dict)
 
     def update(self, step: int) -> None:
-        """Take notice of the weights after so many steps of the stage. Nothing is waited for."""
+        """Take notice of the weights after so many steps of the stage. Statistics wait for them."""
         rule = self.stage.average
         share = AVERAGES[rule.name].share(rule.args, step, self.stage.steps_per_epoch) if rule else None
-        if not share:
+        if not rule or not share:
             return
-        for name, parameter in self.parameters.items():
+        if AVERAGES[rule.name].statistics:
+            _wait()
+        for name, parameter in self.averaged.items():
             now = parameter.data()
             if share == 1:
                 self.arrays[name] = now.copy()
             else:
                 self.arrays[name] += share * (now - self.arrays[name])
 
+    @property
+    def averaged(self) -> Mapping[str, Any]:
+        """What is averaged."""
+        rule = self.stage.average
+        return {**self.parameters, **(self.statistics if rule and AVERAGES[rule.name].statistics else {})}
+
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Give the network the average for a while; without one, nothing happens."""
-        from runtime.backend.mx import nd
-
-        nd.waitall()  # oneDNN reorders weights in place while a forward pass runs
-        own = {name: self.parameters[name].data().copy() for name in self.arrays}
+        if not self.arrays:
+            yield
+            return
+        _wait()
+        own = {name: self.averaged[name].data().copy() for name in self.arrays}
         self.put(self.arrays)
         try:
             yield
         finally:
-            nd.waitall()
+            _wait()
             self.put(own)
 
     def put(self, arrays: Mapping[str, Any]) -> None:
         """Give the network other weights."""
         for name, values in arrays.items():
-            self.parameters[name].set_data(values)
+            self.averaged[name].set_data(values)
+
+
+def _wait() -> None:
+    from runtime.backend.mx import nd
+
+    nd.waitall()  # oneDNN reorders weights in place while a forward pass runs

@@ -53,7 +53,7 @@ def restore_arrays(net: StageNet, arrays: Mapping[str, Any], step: int) -> None:
         _set(parameter.data(), left.pop(f"model/{name}"), parameter.set_data)
     net.average.arrays.clear()
     for name in [name for name in left if name.startswith("average/")]:
-        parameter = net.average.parameters[name.removeprefix("average/")]
+        parameter = net.average.averaged[name.removeprefix("average/")]
         copy = parameter.data().copy()
         _set(copy, left.pop(name), partial(copy.__setitem__, slice(None)))
         net.average.arrays[name.removeprefix("average/")] = copy

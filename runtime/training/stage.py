@@ -25,8 +25,6 @@ from runtime.training.gradients import CLIPS, add_l1, add_l2_sp, add_up, ascende
 from runtime.training.optimizers import trainer
 from runtime.training.state import Checkpoint, TrainState
 
-_STATISTICS = ("running_mean", "running_var")
-
 TrainStep = Callable[[StepInputs, int], tuple[Any, float]]
 
 
@@ -122,7 +120,7 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
     inputs = StageInputs(SetInputs(session.sets, prefix), stage)
     has_dropout = any(drops(block) for block in features.chain.blocks[cut:])
-    averaged = {name: p for name, p in changing.items() if name in trained or name.endswith(_STATISTICS)}
+    statistics = {name: p for name, p in changing.items() if name.endswith(("running_mean", "running_var"))}
     pulled = [name for name in trained if stage.l2_sp and not name.startswith("head.")]
     return StageNet(
         inputs,
@@ -131,7 +129,7 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
         trained,
         changing,
         update,
-        Average(stage, averaged),
+        Average(stage, trained, statistics),
         {name: trained[name].data().copy() for name in pulled},
         has_dropout,
     )

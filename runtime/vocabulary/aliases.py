@@ -186,7 +186,7 @@ _OTHER_TOOLS = (
         f"{_ABSENT}; `monitor = valid.balanced_accuracy` counts classes alike",
     ),
     (
-        "adagrad adadelta adamax nadam radam lion lamb lars lookahead sam adafactor adabelief muon lbfgs ftrl",
+        "adagrad adadelta adamax nadam radam lion lamb lars lookahead adafactor adabelief muon lbfgs ftrl",
         _OPTIMIZER,
     ),
     ("onecycle onecyclelr cyclic cycliclr reducelronplateau plateau inversesqrt", _SCHEDULE),
@@ -226,15 +226,13 @@ _OTHER_TOOLS = (
     ("accelerator devices gpus usegpu nocuda", f"{_SAID} `ftr run --device gpu`"),
     ("dataloadernumworkers nworkers njobs", f"{_SAID} `ftr run --workers 4`"),
     ("cache cacheimages", "frozen features are always cached; `ftr run --no-cache` goes without"),
-    ("ema swa modelema movingaverage polyak", f"{_ABSENT}; `monitor` keeps the weights of the best epoch"),
+    ("ema modelema movingaverage polyak", "ema|write `average = ema(0.999)` in a stage"),
+    ("swa", "swa|write `average = swa(start = 75%)` in a stage"),
     (
         "amp fp16 bf16 float16 bfloat16 half mixedprecision autocast precision16",
         f"{_ABSENT}: training is in 32 bits; `features = half` in `data` caches frozen features in 16",
     ),
-    (
-        "accumulate accumulation gradientaccumulation accumulategradbatches gradientaccumulationsteps",
-        f"{_ABSENT}; `batch` is the number of images in a step",
-    ),
+    ("accumulation gradientaccumulation accumulategradbatches gradientaccumulationsteps", "accumulate"),
     ("ddp distributed dataparallel multigpu", f"{_ABSENT}: a run uses one device"),
     ("distillation distill teacher quantization quantize pruning lora adapter", _ABSENT),
     ("kfold crossvalidation crossval folds ensemble tta testtimeaugmentation", _ABSENT),

@@ -77,7 +77,7 @@ STAGE = [
     ('optimizer = "Adam"', "E301", "write `adam`"),
     ("freeze = base", "E201", "the rest is frozen"),
     ("schedule = cosine(10)", "E304", "`warmup = …`"),
-    ("ema = true", "E201", "keeps the weights of the best epoch"),
+    ("ema = true", "E201", "write `average = ema(0.999)` in a stage"),
     ("amp = true", "E201", "32 bits"),
     ("loss = cross_entropy(class_weights = balanced)", "E206", "`monitor = valid.balanced_accuracy`"),
     ("loss = focal(2)", "E203", "the loss is `cross_entropy`"),

@@ -94,8 +94,13 @@ stage "head" {
   train      = head
   for        = 3 epochs
   accumulate = 2
-  sam        = 0.05
   average    = ema(decay = 0.9)
+}
+stage "most" {
+  train     = base.block2 .. head
+  for       = 2 epochs
+  sam       = 0.05
+  average   = ema(decay = 0.9)
 }
 stage "top" {
   train     = base.block3 .. head

@@ -41,7 +41,7 @@ def averaged(rule: Component, steps: int, per_epoch: int) -> list[float | None]:
     """Return the average of a weight that is t^2 after step t, after each step."""
     weight = parameter([0.0])
     stage: Any = type("Stage", (), {"average": rule, "steps_per_epoch": per_epoch})
-    average, found = Average(stage, {"w": weight}), []
+    average, found = Average(stage, {"w": weight}, {}), []
     for step in range(1, steps + 1):
         weight.set_data(nd.array([step**2]))
         average.update(step)
@@ -69,7 +69,7 @@ def test_swa_is_the_mean_of_the_ends_of_epochs() -> None:
 def test_an_average_stands_in_for_a_while() -> None:
     weight = parameter([1.0])
     stage: Any = type("Stage", (), {"average": Component("ema", {"decay": 0.5}), "steps_per_epoch": 1})
-    average = Average(stage, {"w": weight})
+    average = Average(stage, {"w": weight}, {})
     with average.in_place():
         assert weight.data().asscalar() == 1  # it has not begun
     average.update(1)

@@ -43,6 +43,8 @@ _NAMES = (
     ("nesterov", "the optimizer with Nesterov momentum is `nag`"),
     ("scheduler lrscheduler", "schedule"),
     ("criterion", "loss"),
+    ("ema", "ema|write `average = ema(0.999)` in a stage"),
+    ("swa", "swa|write `average = swa(start = 75%)` in a stage"),
     ("optim opt", "optimizer"),
     ("gradientclip gradclip", "clip"),
     ("clipgradnorm", "clip|global_norm|write `clip = global_norm(1.0)` in a stage"),
@@ -226,8 +228,7 @@ _OTHER_TOOLS = (
     ("accelerator devices gpus usegpu nocuda", f"{_SAID} `ftr run --device gpu`"),
     ("dataloadernumworkers nworkers njobs", f"{_SAID} `ftr run --workers 4`"),
     ("cache cacheimages", "frozen features are always cached; `ftr run --no-cache` goes without"),
-    ("ema modelema movingaverage polyak", "ema|write `average = ema(0.999)` in a stage"),
-    ("swa", "swa|write `average = swa(start = 75%)` in a stage"),
+    ("modelema movingaverage polyak", "write `average = ema(0.999)` in a stage"),
     (
         "amp fp16 bf16 float16 bfloat16 half mixedprecision autocast precision16",
         f"{_ABSENT}: training is in 32 bits; `features = half` in `data` caches frozen features in 16",

@@ -201,7 +201,7 @@ def run(
     if resumed is not None:
         if out is not None:
             raise click.UsageError("--out and --resume exclude each other: the run resumes in its own folder")
-        where = where.as_it_began(resumed, context)
+        where = where.as_it_began(resumed, extend, context)
     elif recipe is None:
         raise click.UsageError("Missing argument 'RECIPE'.")
     elif extend:
@@ -334,7 +334,7 @@ class _Where:
     threads: int | None
     instructions: str = ""
 
-    def as_it_began(self, folder: Path, context: click.Context) -> _Where:
+    def as_it_began(self, folder: Path, extend: bool, context: click.Context) -> _Where:
         """Return what a run began with, but for what the command line says.
 
         Without a recipe on the command line it is the file that the run began with, whose meaning must be the same;
@@ -342,8 +342,10 @@ class _Where:
         """
         from runtime.runs.manifest import read_manifest
         from runtime.runs.pack.file import refuse_pack
+        from runtime.runs.resume import Resume, refuse_ended
 
         refuse_pack(folder, "it has no checkpoints to resume from", "`ftr run {}` trains its recipe anew")
+        refuse_ended(Resume(folder, extend))
         began = read_manifest(folder)
         old = {name: getattr(began, name) for name in ("device", "workers", "cache", "fuse")}
         given = {name: getattr(self.runs, name) for name in old if was_given(context, name)}

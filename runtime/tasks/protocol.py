@@ -340,6 +340,9 @@ class Task(SetRules, Protocol):
     def evaluator(self, facts: TargetFacts, loss: Component) -> Evaluator:
         """Return what measures a network; `loss` is the stage's own."""
 
+    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
+        """Return the facts with what validation chooses, such as thresholds; `valid` is its `Report`, or None."""
+
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
     ) -> Sequence[Prediction]:

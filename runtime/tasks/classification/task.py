@@ -144,6 +144,9 @@ class Classification:
     def evaluator(self, facts: TargetFacts, loss: Component) -> ClassEvaluator:
         return ClassEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
 
+    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
+        return facts
+
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
     ) -> list[Prediction]:

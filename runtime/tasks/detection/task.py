@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,14 @@ class Detection:
         return head_block(base, layers, {self.outputs: len(facts.names)})
 
     def evaluator(self, facts: TargetFacts, loss: Component) -> BoxEvaluator:
-        return BoxEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
+        measured = partial(loss_of(self, loss).measure, loss.args)
+        return BoxEvaluator(facts.names, measured, _boxes(facts).thresholds)
+
+    def chosen(self, facts: TargetFacts, valid: Any) -> BoxFacts:
+        from runtime.tasks.detection.targets import thresholds
+
+        result = {} if valid is None else {"valid": valid.in_result()}
+        return replace(_boxes(facts), thresholds=thresholds(result, facts.names))
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
@@ -181,7 +189,7 @@ class Detection:
         return CardWords(
             pipeline="object-detection",
             tag="object-detection",
-            metrics=("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar", "loss"),
+            metrics=("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar", "voc07", "box_f1", "loss"),
             headline="ap",
             sentence=f"Finds objects of {len(facts.names)} classes in images.",
             warning="it looks for its classes alone, and may find them where there is nothing.",

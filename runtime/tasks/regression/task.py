@@ -132,6 +132,9 @@ class Regression:
     def evaluator(self, facts: TargetFacts, loss: Component) -> NumberEvaluator:
         return NumberEvaluator(_numbers(facts), partial(loss_of(self, loss).measure, loss.args))
 
+    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
+        return facts
+
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
     ) -> list[Prediction]:

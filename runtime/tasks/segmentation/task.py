@@ -123,6 +123,9 @@ class Segmentation:
     def evaluator(self, facts: TargetFacts, loss: Component) -> MaskEvaluator:
         return MaskEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
 
+    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
+        return facts
+
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
     ) -> list[Prediction]:

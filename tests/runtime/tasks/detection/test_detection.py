@@ -238,10 +238,12 @@ def test_a_run_learns_and_says_how_well(trained: tuple[Path, dict[str, Any]], ft
     plan = json.loads((folder / "plan.json").read_text())
     assert sum(plan["data"]["objects"]["train"]) > 30
     found = json.loads(ftr("evaluate", folder, "--json").out)
-    assert {name: found[name] for name in ("ap", "ap50", "loss")} == {
-        name: result["test"][name] for name in ("ap", "ap50", "loss")
-    }
-    assert "best F1" in ftr("evaluate", folder).out
+    names = ("ap", "ap50", "loss", "box_f1", "by_class")  # the last two: at the thresholds of validation, in both
+    assert {name: found[name] for name in names} == {name: result["test"][name] for name in names}
+    kept = [row["threshold"] or 0.4 for row in result["valid"]["by_class"]]
+    assert [row["threshold"] for row in found["by_class"]] == kept
+    assert sum(map(sum, found["confusion"]["matrix"])) >= sum(row["objects"] for row in found["by_class"])
+    assert "that `predict` goes by" in ftr("evaluate", folder).out
 
 
 @pytest.fixture

@@ -120,7 +120,9 @@ def check(
             from runtime.system.best_effort import attempt
             from runtime.training.problems import NotWritable
 
-            if reason := attempt(lambda: page.write_text(data_page(report, path.stem, workers), encoding="utf-8")):
+            if reason := attempt(
+                lambda: page.write_text(data_page(report, path.stem, workers, task), encoding="utf-8")
+            ):
                 raise RecipeError(NotWritable(path=str(page), reason=reason))
             if not machine:
                 console().print(f"with pictures: {page}", soft_wrap=True)

@@ -128,6 +128,20 @@ class Classification:
             for each in suspects(rows, np.array(targets, np.int64), together, seed)
         ]
 
+    def image_findings(
+        self, target: Any, size: Size, learned: Size, names: tuple[str, ...]
+    ) -> Iterator[tuple[str, str]]:
+        return iter(())
+
+    def compared(self, one: Any, other: Any) -> str:
+        return ""
+
+    def caption(self, target: Any, names: tuple[str, ...]) -> str:
+        return names[target]
+
+    def mark(self, picture: Image.Image, target: Any, names: tuple[str, ...], size: Size) -> None:
+        """A class has no place."""
+
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.int32]:
         import numpy as np
 

@@ -44,8 +44,8 @@ METRICS: Mapping[str, Metric] = {
         example=">= 80%",
     ),
     "box_f1": Metric(
-        "Mean over the classes of F1 at an overlap of .5, of what `predict` shows: each class from the score on that has"
-        " the best F1 on validation.",
+        "Mean over the classes of F1 at an overlap of .5, of what `predict` shows: each class from the score on that"
+        " has the best F1 on validation.",
         True,
         "F1 of boxes",
         example=">= 80%",

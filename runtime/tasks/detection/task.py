@@ -119,7 +119,31 @@ class Detection:
         return iter(())
 
     def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
-        return iter(())
+        from runtime.tasks.detection.findings import of_sets
+
+        return of_sets(sets)
+
+    def image_findings(
+        self, target: Boxes, size: Size, learned: Size, names: tuple[str, ...]
+    ) -> Iterator[tuple[str, str]]:
+        from runtime.tasks.detection.findings import of_image
+
+        return of_image(target, size, learned, names)
+
+    def compared(self, one: Boxes, other: Boxes) -> str:
+        from runtime.tasks.detection.findings import compared
+
+        return compared(one, other)
+
+    def caption(self, target: Boxes, names: tuple[str, ...]) -> str:
+        from runtime.tasks.detection.targets import caption
+
+        return caption(target, names)
+
+    def mark(self, picture: Image.Image, target: Boxes, names: tuple[str, ...], size: Size) -> None:
+        from runtime.tasks.detection.drawing import draw_truth
+
+        draw_truth(picture, target, names, size)
 
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.float32]:
         from runtime.tasks.detection.assignment import collated

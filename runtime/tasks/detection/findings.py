@@ -1,4 +1,4 @@
-"""What `ftr data check` finds in boxes: those that are there twice, too small to learn, of another image, or missing."""
+"""What `ftr data check` finds in boxes: those that are there twice, too small, of another image, or missing."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def caption(boxes: Boxes, names: Sequence[str]) -> str:
     """Return how many objects of each class there are."""
     each = np.bincount(boxes.classes, minlength=len(names)).tolist()
     return (
-        ", ".join(f"{count} {printable(name)}" for name, count in zip(names, each, strict=True) if count) or "nothing"
+        ", ".join(f"{count} x {printable(name)}" for name, count in zip(names, each, strict=True) if count) or "nothing"
     )
 
 

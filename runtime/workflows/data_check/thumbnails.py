@@ -26,9 +26,9 @@ class Thumbnail:
     """What an image is. `fault` is why it cannot be read; all else is then empty.
 
     `size` is that of the stored image, `upright` that of the upright one; `mode` is Pillow's name of the kind of
-    pixels; `turned` says that EXIF turns it; `several` that the file holds more pictures; `traits` are what a recipe may choose about. `grey` is uint8
-    (SIDE, SIDE), `colour` uint8 (4, 4, 3); `spread` is the standard deviation of the brightness of the small picture,
-    from 0 to 127.
+    pixels; `turned` says that EXIF turns it; `several` that the file holds more pictures; `traits` are what a recipe
+    may choose about. `grey` is uint8 (SIDE, SIDE), `colour` uint8 (4, 4, 3); `spread` is the standard deviation
+    of the brightness of the small picture, from 0 to 127.
     """
 
     fault: str = ""

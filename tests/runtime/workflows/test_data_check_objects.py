@@ -125,7 +125,7 @@ def test_the_page_shows_boxes(cells: Cells, ftr: Ftr, tmp_path: Path) -> None:
     FAULTS["box_inverted"][0](cells)
     assert ftr("data", "check", cells.recipe, "--html", tmp_path / "one.html", "--strict").code == 1
     page = (tmp_path / "one.html").read_text()
-    assert "<b>1 red</b>" in page
+    assert "<b>1 x red</b>" in page
     assert "white: 89, 19, 40, 50" in page
     cells.boxes("1", GOOD, ("white", 90, 20, 50, 50))
     ftr("data", "check", cells.recipe, "--html", tmp_path / "two.html")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from recipe_lang.problem import RecipeError
 from recipe_lang.words import printable
 from runtime.commands.command import (
     CACHE,
@@ -19,6 +20,7 @@ from runtime.commands.command import (
     FINE,
     FORCE,
     JSON,
+    PATH,
     RUN,
     STAGE,
     THREADS,
@@ -36,6 +38,8 @@ from runtime.commands.command import (
 @click.option("--data", metavar="SOURCE", help="Other data: a folder, or a source such as 'csv(\"f.csv\", …)'.")
 @click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="Which of the run's own sets.")
 @STAGE
+@click.option("--html", "page", type=PATH, metavar="FILE", help="Write a page with the worst images, truth beside it.")
+@click.option("--worst", type=click.IntRange(1, 500), default=24, show_default=True, help="How many images on it.")
 @click.option("--strict", is_flag=True, help="Refuse images that the run has seen in training.")
 @DATA_ROOT
 @DEVICE
@@ -50,6 +54,8 @@ def evaluate(
     data: str | None,
     set_name: str | None,
     stage: str | None,
+    page: Path | None,
+    worst: int,
     strict: bool,
     data_root: Path | None,
     device: str,
@@ -76,7 +82,7 @@ def evaluate(
 
         context = device_context(device)
         loaded = finished.load(run, stage)
-        name, report, seen = finished.evaluate(
+        name, report, seen, hardest = finished.evaluate(
             loaded,
             context,
             workers,
@@ -85,6 +91,7 @@ def evaluate(
             data_root=data_root,
             cache=cache,
             strict=strict,
+            worst=worst if page else 0,
             tell=tell,
         )
         if machine:
@@ -95,6 +102,16 @@ def evaluate(
         else:
             shown = loaded.task.telling(loaded.data.target)
             show_report(console(), f"{name}, weights of {loaded.stage}" if loaded.stage else name, report, shown)
+        if page is not None:
+            from runtime.reporting.worst_page import worst_page
+            from runtime.system.best_effort import attempt
+            from runtime.training.problems import NotWritable
+
+            made = worst_page(loaded, hardest, name, context)
+            if reason := attempt(lambda: page.write_text(made, encoding="utf-8")):
+                raise RecipeError(NotWritable(path=str(page), reason=reason))
+            if not machine:
+                console().print(f"the worst images: {page}", soft_wrap=True)
     return FINE
 
 

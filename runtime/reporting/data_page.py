@@ -95,7 +95,7 @@ def _picture(image: CheckedImage, reading: Reading, task: Task) -> _Picture:
     picture = as_rgb(picture)
     picture.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
     _mark(picture, image, task)
-    return _Picture(image, caption, _data(picture, small), small)
+    return _Picture(image, caption, data_uri(picture, small), small)
 
 
 def _mark(picture: Image.Image, image: CheckedImage, task: Task) -> None:
@@ -111,8 +111,8 @@ def _mark(picture: Image.Image, image: CheckedImage, task: Task) -> None:
         ImageDraw.Draw(picture).rectangle((x[0], y[0], x[1], y[1]), outline="red", width=2)
 
 
-def _data(image: Image.Image, small: bool) -> str:
-    """Return a picture as a data URI."""
+def data_uri(image: Image.Image, small: bool) -> str:
+    """Return a picture as a data URI; `small` ones keep each pixel as it is."""
     file = io.BytesIO()
     image.save(file, "PNG" if small else "JPEG", quality=80)
     return f"data:image/{'png' if small else 'jpeg'};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -127,6 +127,9 @@ class Evaluator(Protocol):
             ValueError: there were none.
         """
 
+    def badness(self) -> Sequence[float]:
+        """Return how bad each image is, in the order in which they came: the larger the worse."""
+
 
 class Prediction(Protocol):
     """What a network says of an image, or why it could not be read."""

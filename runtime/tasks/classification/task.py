@@ -136,7 +136,7 @@ class Classification:
     def compared(self, one: Any, other: Any) -> str:
         return ""
 
-    def caption(self, target: Any, names: tuple[str, ...]) -> str:
+    def caption(self, target: int, names: tuple[str, ...]) -> str:
         return names[target]
 
     def mark(self, picture: Image.Image, target: Any, names: tuple[str, ...], size: Size) -> None:

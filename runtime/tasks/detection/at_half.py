@@ -70,10 +70,10 @@ def confusion(pairs: Pairs, thresholds: npt.NDArray[np.float64]) -> npt.NDArray[
         objects, others = truth.chosen(truth.counts), truth.chosen(~truth.counts)
         rows, columns = _partners(overlaps(objects.corners, shown.corners))
         np.add.at(matrix, (objects.classes[rows], shown.classes[columns]), 1)
-        np.add.at(matrix, (np.delete(objects.classes, rows), count), 1)
+        matrix[:count, count] += np.bincount(np.delete(objects.classes, rows), minlength=count)
         alone = shown.chosen(~np.isin(np.arange(len(shown)), columns))
         excused = (shares(alone.corners, others) >= _ENOUGH).any(axis=1)
-        np.add.at(matrix, (count, alone.classes[~excused]), 1)
+        matrix[count, :count] += np.bincount(alone.classes[~excused], minlength=count)
     return matrix
 
 

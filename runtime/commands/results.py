@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -127,6 +129,7 @@ def evaluate(
 @JSON
 @click.option("--csv", "table", is_flag=True, help="Print CSV.")
 @click.option("--coco", is_flag=True, help="Print objects as COCO's results.")
+@click.option("--yolo", type=click.Path(path_type=Path), help="Folder for files of YOLO's text, one for each image.")
 @click.option("--draw", type=click.Path(path_type=Path), help="Folder for pictures with the predictions on them.")
 @DEBUG
 @click.pass_context
@@ -142,6 +145,7 @@ def predict(
     machine: bool,
     table: bool,
     coco: bool,
+    yolo: Path | None,
     draw: Path | None,
     debug: bool,
 ) -> int:
@@ -149,8 +153,9 @@ def predict(
     asked = [name for name, given in (("--csv", table), ("--json", machine), ("--coco", coco)) if given]
     if len(asked) > 1:
         raise click.UsageError(f"{' and '.join(asked)} exclude each other")
-    if draw is not None and os.path.lexists(draw) and not (draw.is_dir() and not any(draw.iterdir())):
-        raise click.UsageError(f"--draw writes to a new or empty folder, and {draw} has something in it")
+    for name, folder in (("--draw", draw), ("--yolo", yolo)):
+        if folder is not None and os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+            raise click.UsageError(f"{name} writes to a new or empty folder, and {folder} has something in it")
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.report import predictions_coco, predictions_csv, predictions_json, show_predictions
@@ -160,8 +165,9 @@ def predict(
         loaded = finished.load(run, stage)
         if was_given(context, "top") and not loaded.task.has_top:
             raise click.UsageError(f"--top is for several answers to an image; {loaded.task.name} gives one")
-        if coco and not loaded.task.has_boxes:
-            raise click.UsageError(f"--coco is for objects; the task of this run is {loaded.task.name}")
+        if (coco or yolo) and not loaded.task.has_boxes:
+            name = "--coco" if coco else "--yolo"
+            raise click.UsageError(f"{name} is for objects; the task of this run is {loaded.task.name}")
         found = list(finished.predict(loaded, images, device_context(device), top, tell))
         if machine:
             click.echo(predictions_json(found))
@@ -174,10 +180,27 @@ def predict(
             show_predictions(console(), found, loaded.task.answers)
         for bad in (each for each in found if each.error):
             click.echo(printable(f"{bad.image}: {bad.error}"), err=True)
+        if yolo is not None:
+            _write_yolo(yolo, found)
         undrawn = draw_predictions(loaded.task, found, draw) if draw is not None else []
         for line in undrawn:
             click.echo(printable(f"not drawn: {line}"), err=True)
     return FAILED if undrawn or any(each.error for each in found) else FINE
+
+
+def _write_yolo(folder: Path, found: Sequence[Any]) -> None:
+    """Write a file of text for each image, and the classes in order, as YOLO's tools take them."""
+    from runtime.reporting.report import predictions_yolo
+    from runtime.runs.folder import writing
+
+    try:
+        texts = predictions_yolo(found)
+    except ValueError as fault:
+        raise click.UsageError(f"--yolo: {fault}") from None
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / f"{name}.txt").write_text(text, encoding="utf-8")
 
 
 @click.command()

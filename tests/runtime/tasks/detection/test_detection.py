@@ -269,6 +269,19 @@ def test_predict_gives_boxes_in_pixels_of_the_image(low: Path, recipe: Path, ftr
     assert told[0]["image_id"] == 0
     assert told[0]["category_id"] == int(first["class"]) + 1
     assert told[0]["bbox"][2] == pytest.approx(first["box"][2] - first["box"][0])
+    labels = recipe.parent / "labels"
+    assert ftr("predict", low, *files, "--yolo", labels).code == 0
+    lines = (labels / "0.txt").read_text().splitlines()
+    assert len(lines) == len(rows[0]["objects"])
+    label, *shares, score = map(float, lines[0].split())
+    (x0, y0, x1, y1) = first["box"]
+    assert str(int(label)) == first["class"]
+    assert shares == pytest.approx([(x0 + x1) / 384, (y0 + y1) / 192, (x1 - x0) / 192, (y1 - y0) / 96], abs=1e-6)
+    assert score == pytest.approx(first["score"], abs=1e-6)
+    assert ftr("predict", low, *files, "--yolo", labels).code == 2  # it is not empty
+    (labels / "sub").mkdir()
+    Image.open(files[0]).save(labels / "sub" / files[0].name)
+    assert "one name" in ftr("predict", low, files[0], labels / "sub", "--yolo", recipe.parent / "more").err
     pictures = recipe.parent / "pictures"
     ftr("predict", low, *files, "--draw", pictures)
     before, after = (np.asarray(Image.open(path)) for path in (files[0], pictures / "0.jpg"))

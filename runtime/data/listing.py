@@ -47,13 +47,14 @@ class Listing:
     """Images with their targets, and the names of what these are: the classes, of which some may have no sample here.
 
     `passed` is what lies among the images and is none of them; `left_out` are objects of the images that take no
-    part.
+    part. `unused` are classes that annotations declare and no object has: they are no classes here.
     """
 
     samples: tuple[Sample, ...]
     names: tuple[str, ...]
     passed: tuple[PassedOver, ...] = field(default=(), compare=False)
     left_out: tuple[DroppedObject, ...] = field(default=(), compare=False)
+    unused: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def dropped(self) -> Mapping[str, int]:

@@ -79,8 +79,16 @@ def number(text: str, what: str, line: int) -> float:
     return found
 
 
-def listing(path: Path, found: Sequence[Annotated], classes: Sequence[str] | None, training: bool) -> Listing:
+def listing(
+    path: Path,
+    found: Sequence[Annotated],
+    classes: Sequence[str] | None,
+    training: bool,
+    declared: Sequence[str] = (),
+) -> Listing:
     """Return images with their boxes. Classes are those that the recipe names, else all that objects have, sorted.
+
+    `declared` are those that the annotation lists, with objects or without.
 
     Raises:
         RecipeError: an image is not there, nothing can be learned, or a class cannot be one.
@@ -94,7 +102,8 @@ def listing(path: Path, found: Sequence[Annotated], classes: Sequence[str] | Non
     _check_classes(path, names, counts, classes is not None, training)
     dropped: list[DroppedObject] = []
     samples = tuple(Sample(each.id, _boxes(each, names, dropped), each.image) for each in found)
-    return Listing(samples, names, left_out=tuple(dropped))
+    unused = tuple(dict.fromkeys(name for name in declared if not counts[name]))
+    return Listing(samples, names, left_out=tuple(dropped), unused=unused)
 
 
 def _check_classes(path: Path, names: Sequence[str], counts: Counter[str], fixed: bool, training: bool) -> None:

@@ -22,6 +22,9 @@ _AGREE = 0.5
 
 def of_sets(sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
     """Yield the classes that not all sets have objects of."""
+    for label in sets["train"].unused:
+        if all(label in each.unused for each in sets.values() if each.unused):
+            yield "one_set", f"{printable(label)}: the annotation lists it, and no object has it"
     if len(sets) < 2:
         return
     counts = {name: object_counts(listing) for name, listing in sets.items()}

@@ -74,11 +74,15 @@ class TrainedRun:
 
 
 class Evaluation(NamedTuple):
-    """The set that a run was measured on, and the numbers; of other data, how many images the run has seen."""
+    """The set that a run was measured on, and the numbers; of other data, how many images the run has seen.
+
+    `worst` are the images that it is worst at, the worst first, as many as were asked for.
+    """
 
     name: str
     report: Report
     seen: ImageOverlap | Problem | None
+    worst: tuple[Sample, ...] = ()
 
 
 def load(path: Path, stage: str | None = None) -> TrainedRun:
@@ -232,6 +236,7 @@ def evaluate(
     data_root: Path | None = None,
     cache: bool = True,
     strict: bool = False,
+    worst: int = 0,
     tell: Callable[[str], None] = _say_nothing,
 ) -> Evaluation:
     """Measure a run on one of its own sets, or on other data.
@@ -273,10 +278,12 @@ def evaluate(
         tell(line)
     collate = partial(run.task.collate, facts=run.data.target)
     sets = Sets(run.data, run.recipe["seed"], {"these": samples}, workers, collate)
-    return Evaluation(name, _measured(run, sets, context, cache), known)
+    report, badness = _measured(run, sets, context, cache)
+    order = sorted(range(len(samples)), key=lambda place: -badness[place])
+    return Evaluation(name, report, known, tuple(samples[place] for place in order[:worst]))
 
 
-def _measured(run: TrainedRun, sets: Sets, context: Any, cache: bool) -> Report:
+def _measured(run: TrainedRun, sets: Sets, context: Any, cache: bool) -> tuple[Report, Sequence[float]]:
     """Measure on the set `these` as the run did: behind the frozen part of its last stage."""
     _move(run, context)
     base = component(run.recipe.fields["base"])
@@ -287,7 +294,7 @@ def _measured(run: TrainedRun, sets: Sets, context: Any, cache: bool) -> Report:
         for _ in inputs.fill_evaluation("these"):
             pass
         evaluator = run.task.evaluator(run.data.target, run.loss)
-        return measure(features.predicting(cut), inputs, "these", evaluator)
+        return measure(features.predicting(cut), inputs, "these", evaluator), evaluator.badness()
     finally:
         features.close()
 

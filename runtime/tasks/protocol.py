@@ -127,6 +127,9 @@ class Evaluator(Protocol):
             ValueError: there were none.
         """
 
+    def badness(self) -> Sequence[float]:
+        """Return how bad each image is, in the order in which they came: the larger the worse."""
+
 
 class Prediction(Protocol):
     """What a network says of an image, or why it could not be read."""
@@ -326,6 +329,23 @@ class Task(SetRules, Protocol):
     def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
         """Yield what `ftr data check` finds in the targets alone: its kind and a note."""
 
+    def image_findings(
+        self, target: Any, size: Size, learned: Size, names: tuple[str, ...]
+    ) -> Iterator[tuple[str, str]]:
+        """Yield what `ftr data check` finds in a target, beside the upright size of its image: its kind and a note.
+
+        `learned` is the size of the network's input.
+        """
+
+    def compared(self, one: Any, other: Any) -> str:
+        """Say how far the targets of two images agree that are the same, or nearly so; empty where nothing is to be."""
+
+    def caption(self, target: Any, names: tuple[str, ...]) -> str:
+        """Return a target in a few words; one that has gone through transforms too."""
+
+    def mark(self, picture: Image.Image, target: Any, names: tuple[str, ...], size: Size) -> None:
+        """Draw a target on a picture of its image, whose upright size is `size`; nothing where it has no place."""
+
     # Training and answers
 
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[Any]:
@@ -339,6 +359,9 @@ class Task(SetRules, Protocol):
 
     def evaluator(self, facts: TargetFacts, loss: Component) -> Evaluator:
         """Return what measures a network; `loss` is the stage's own."""
+
+    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
+        """Return the facts with what validation chooses, such as thresholds; `valid` is its `Report`, or None."""
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan

@@ -16,7 +16,7 @@ from recipe_lang.problem import RecipeError
 from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
 from runtime.plan.stage_rules import RECOVERIES
-from runtime.plan.types import StagePlan
+from runtime.plan.types import StagePlan, TargetFacts
 from runtime.tasks.protocol import Evaluator, Report, Task
 from runtime.training.events import (
     CheckpointDue,
@@ -77,10 +77,13 @@ def _run_stages(session: Session, features: Features) -> Iterator[Event]:
         if stage is not session.plan.stages[-1]:
             state.begin(stage.position + 1, origin)
     assert net is not None
+    facts = session.plan.data.target
+    report: Report | None = None
     for name in ("valid", "test"):
         if session.plan.data.images(name):
             yield EvaluationStarted(state.stage, state.epoch, state.step, name)
-            report = yield from _measure(session, session.plan.stages[-1], net, name)
+            known = facts if name == "valid" else session.task.chosen(facts, report)
+            report = yield from _measure(session, session.plan.stages[-1], net, name, known)
             yield Tested(state.stage, state.epoch, state.step, name, report)
 
 
@@ -103,10 +106,15 @@ def measure(
     return evaluator.report()
 
 
-def _measure(session: Session, stage: StagePlan, net: StageNet, name: str) -> Generator[Event, None, Report]:
-    """Measure the network on a set, from what is kept of its frozen part where there is such."""
+def _measure(
+    session: Session, stage: StagePlan, net: StageNet, name: str, facts: TargetFacts | None = None
+) -> Generator[Event, None, Report]:
+    """Measure the network on a set, from what is kept of its frozen part where there is such.
+
+    `facts` are those of the plan unless they are given.
+    """
     yield from _filling(session, net.inputs.each.fill_evaluation(name))
-    evaluator = session.task.evaluator(session.plan.data.target, stage.loss)
+    evaluator = session.task.evaluator(facts or session.plan.data.target, stage.loss)
     return measure(net.predicting(), net.inputs.each, name, evaluator, session.should_stop)
 
 

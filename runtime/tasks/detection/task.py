@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +119,31 @@ class Detection:
         return iter(())
 
     def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
-        return iter(())
+        from runtime.tasks.detection.findings import of_sets
+
+        return of_sets(sets)
+
+    def image_findings(
+        self, target: Boxes, size: Size, learned: Size, names: tuple[str, ...]
+    ) -> Iterator[tuple[str, str]]:
+        from runtime.tasks.detection.findings import of_image
+
+        return of_image(target, size, learned, names)
+
+    def compared(self, one: Boxes, other: Boxes) -> str:
+        from runtime.tasks.detection.findings import compared
+
+        return compared(one, other)
+
+    def caption(self, target: Boxes, names: tuple[str, ...]) -> str:
+        from runtime.tasks.detection.targets import caption
+
+        return caption(target, names)
+
+    def mark(self, picture: Image.Image, target: Boxes, names: tuple[str, ...], size: Size) -> None:
+        from runtime.tasks.detection.drawing import draw_truth
+
+        draw_truth(picture, target, names, size)
 
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.float32]:
         from runtime.tasks.detection.assignment import collated
@@ -134,7 +159,14 @@ class Detection:
         return head_block(base, layers, {self.outputs: len(facts.names)})
 
     def evaluator(self, facts: TargetFacts, loss: Component) -> BoxEvaluator:
-        return BoxEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
+        measured = partial(loss_of(self, loss).measure, loss.args)
+        return BoxEvaluator(facts.names, measured, _boxes(facts).thresholds)
+
+    def chosen(self, facts: TargetFacts, valid: Any) -> BoxFacts:
+        from runtime.tasks.detection.targets import thresholds
+
+        result = {} if valid is None else {"valid": valid.in_result()}
+        return replace(_boxes(facts), thresholds=thresholds(result, facts.names))
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
@@ -181,7 +213,7 @@ class Detection:
         return CardWords(
             pipeline="object-detection",
             tag="object-detection",
-            metrics=("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar", "loss"),
+            metrics=("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar", "voc07", "box_f1", "loss"),
             headline="ap",
             sentence=f"Finds objects of {len(facts.names)} classes in images.",
             warning="it looks for its classes alone, and may find them where there is nothing.",

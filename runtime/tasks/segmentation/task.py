@@ -105,6 +105,22 @@ class Segmentation:
     def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
         return iter(())
 
+    def image_findings(
+        self, target: Any, size: Size, learned: Size, names: tuple[str, ...]
+    ) -> Iterator[tuple[str, str]]:
+        return iter(())
+
+    def compared(self, one: Any, other: Any) -> str:
+        return ""
+
+    def caption(self, target: Any, names: tuple[str, ...]) -> str:
+        return ""
+
+    def mark(self, picture: Image.Image, target: Any, names: tuple[str, ...], size: Size) -> None:
+        from runtime.tasks.segmentation.drawing import lay_over
+
+        lay_over(picture, target, len(names), size)
+
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.uint8]:
         import numpy as np
 
@@ -122,6 +138,9 @@ class Segmentation:
 
     def evaluator(self, facts: TargetFacts, loss: Component) -> MaskEvaluator:
         return MaskEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
+
+    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
+        return facts
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan

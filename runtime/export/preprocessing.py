@@ -15,7 +15,7 @@ import numpy as np
 
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.export.graph import OnnxGraph
-from runtime.export.operators import UntranslatableError
+from runtime.export.operators.call import UntranslatableError
 from runtime.plan.types import Component
 
 

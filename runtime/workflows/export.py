@@ -29,7 +29,7 @@ from runtime.data.sets import list_sets, to_input
 from runtime.data.transforms.changes import changed
 from runtime.export.description import described, image_input, tensor_input
 from runtime.export.onnx_file import onnx_model, require_onnx
-from runtime.export.operators import UntranslatableError
+from runtime.export.operators.call import UntranslatableError
 from runtime.export.problems import ExportDiffers, NotTranslatable
 from runtime.export.safetensors import encoded, foreign_names
 from runtime.plan.size import Size

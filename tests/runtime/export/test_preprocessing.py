@@ -13,7 +13,7 @@ from runtime.backend.mx import mx
 from runtime.data.decoded import opening
 from runtime.data.sets import to_input
 from runtime.export.graph import OnnxGraph
-from runtime.export.operators import UntranslatableError
+from runtime.export.operators.call import UntranslatableError
 from runtime.export.preprocessing import preprocess
 from runtime.plan.types import Component
 from runtime.workflows.export import session

@@ -87,10 +87,10 @@ def measure(kind: str, name: str) -> dict[str, Any]:
     from runtime.data.sets import to_input
     from runtime.export.graph import OnnxGraph
     from runtime.export.network import translate
+    from runtime.export.session import session
     from runtime.export.symbol import network
     from runtime.plan.size import Size
     from runtime.training.stage import whole_net
-    from runtime.workflows.export import session
 
     side = BASES[kind][name].native
     model = model_of(kind, name, side)
@@ -178,14 +178,14 @@ def odd(kind: str = "packaged", name: str = "efficientnet_lite0") -> dict[str, A
     from runtime.data.decoded import opening
     from runtime.data.images import open_rgb
     from runtime.data.sets import to_input
-    from runtime.export.onnx_file import onnx_model
+    from runtime.export.onnx_file import onnx_file
+    from runtime.export.session import session
     from runtime.models.efficientnet_lite import load_packaged
     from runtime.plan.size import Size
     from runtime.plan.types import Component, DataPlan
     from runtime.tasks.catalog import TASKS
     from runtime.tasks.classification.targets import ClassFacts
     from runtime.training.stage import whole_net
-    from runtime.workflows.export import session
 
     model = model_of(kind, name, 224)
     load_packaged(name, model.base)
@@ -193,8 +193,8 @@ def odd(kind: str = "packaged", name: str = "efficientnet_lite0") -> dict[str, A
     steps = (Component("resize", {"size": 256}), Component("center_crop", {"size": 224}))
     facts = ClassFacts(tuple(map(str, range(OUTPUTS))), {})
     data = DataPlan({}, None, Size.square(224), 32, "full", "stop", steps, mean, std, facts)
-    made, _ = onnx_model(model, TASKS["classification"], data, {}, raw=False)
-    answer = session(made.SerializeToString())
+    made = onnx_file(model, TASKS["classification"], data, {}, raw=False)
+    answer = session(made.content)
     net, prepared = whole_net(model), opening(steps, None, False)
     largest, same = 0.0, 0
     with tempfile.TemporaryDirectory() as folder:

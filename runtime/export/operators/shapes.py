@@ -130,7 +130,8 @@ def _many(axes: Any) -> tuple[int, ...]:
 def _arange(graph: OnnxGraph, call: Call) -> str:
     """Count: of a length that is known, so a constant."""
     call.demand(None not in call.shape and int(call.get("repeat", 1)) == 1, "a length that is not known, or repeats")
-    start, step = float(call.get("start", 0)), float(call.get("step", 1))
+    is_to = call.operator == "_arange" and call.get("stop") is None  # one bound alone is the last
+    start, step = 0.0 if is_to else float(call.get("start", 0)), float(call.get("step", 1))
     return graph.constant(start + step * np.arange(int(call.shape[0] or 0)))
 
 

@@ -14,9 +14,9 @@ from runtime.export.graph import OnnxGraph
 from runtime.export.network import translate
 from runtime.export.operators.call import UntranslatableError
 from runtime.export.operators.catalog import OPERATORS
+from runtime.export.session import session
 from runtime.export.symbol import Network
 from runtime.plan.size import Size
-from runtime.workflows.export import session
 
 SIDE = 12
 Make = Callable[[Any], Any]
@@ -76,6 +76,7 @@ CASES: dict[str, Make] = {
     "_contrib_AdaptiveAvgPooling2D several": lambda x: mx.sym.contrib.AdaptiveAvgPooling2D(x, output_size=(3, 4)),
     "_contrib_BilinearResize2D": lambda x: mx.sym.contrib.BilinearResize2D(x, height=20, width=7),
     "_arange": lambda x: mx.sym.broadcast_add(x, mx.sym.arange(2, 8, 0.5)),
+    "_arange to": lambda x: mx.sym.broadcast_add(x, mx.sym.arange(SIDE)),
     "_contrib_arange_like": lambda x: mx.sym.broadcast_add(x, mx.sym.contrib.arange_like(x, axis=3)),
     "_contrib_interleaved_matmul_selfatt_qk": lambda x: mx.sym.contrib.interleaved_matmul_selfatt_qk(heads(x), heads=2),
     "_contrib_interleaved_matmul_selfatt_valatt": lambda x: mx.sym.contrib.interleaved_matmul_selfatt_valatt(

@@ -17,6 +17,7 @@ from toy import STAGE, train, write_recipe
 from runtime.backend.mx import mx
 from runtime.data.images import open_rgb
 from runtime.export.safetensors import encoded, foreign_names
+from runtime.export.session import session
 from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights
 from runtime.models.packaged import packaged_file
@@ -25,7 +26,6 @@ from runtime.plan.types import Component
 from runtime.runs import trained as finished
 from runtime.tasks.catalog import TASKS
 from runtime.weights.torch_file import read_torch_file
-from runtime.workflows.export import session
 
 LITE = 'packaged("efficientnet_lite0")'
 
@@ -108,7 +108,9 @@ def test_verify_knows_what_was_exported(ftr: Ftr, trained: Path, tmp_path: Path)
 def test_a_graph_that_answers_otherwise_is_not_written(
     ftr: Ftr, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.workflows.export.session", lambda content: lambda given: np.array([[0.2, 0.3, 0.5]]))
+    monkeypatch.setattr(
+        "runtime.workflows.export_check.session", lambda content: lambda given: np.array([[0.2, 0.3, 0.5]])
+    )
     told = ftr("export", trained, "--format", "onnx", "--out", tmp_path / "net")
     assert told.code == 1
     assert "error[E648]" in told.err
@@ -119,7 +121,7 @@ def test_a_graph_that_answers_otherwise_is_not_written(
 
 
 def test_options_of_onnx_are_for_onnx(ftr: Ftr, trained: Path) -> None:
-    assert "--raw and --unchecked are for --format onnx" in ftr("export", trained, "--raw").err
+    assert "--raw, --precision and --unchecked are for --format onnx" in ftr("export", trained, "--raw").err
 
 
 def test_safetensors_hold_the_whole_model(ftr: Ftr, trained: Path, tmp_path: Path) -> None:
@@ -166,7 +168,7 @@ def test_numbers_are_compared_in_standard_deviations() -> None:
     task = TASKS["regression"]
     facts = NumberFacts.__new__(NumberFacts)
     object.__setattr__(facts, "target_std", (10.0,))
-    near = task.agreement(Prediction("", (("red", 100.0),)), np.array([100.005], np.float32), facts)
-    far = task.agreement(Prediction("", (("red", 100.0),)), np.array([101.0], np.float32), facts)
+    near = task.agreement(Prediction("", (("red", 100.0),)), np.array([100.005], np.float32), facts, 1e-3)
+    far = task.agreement(Prediction("", (("red", 100.0),)), np.array([101.0], np.float32), facts, 1e-3)
     assert (near.same, far.same) == (True, False)
     assert far.difference == pytest.approx(0.1)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from recipe_lang.problem import RecipeError
+from runtime.compile.compiler import component
 from runtime.export.description import described, image_input, tensor_input
 from runtime.export.onnx_file import OnnxFile, onnx_file, require_onnx
 from runtime.export.operators.call import UntranslatableError
 from runtime.export.precision import PRECISIONS, reduced
 from runtime.export.problems import ExportDiffers, NotTranslatable, PrecisionCosts
-from runtime.export.safetensors import encoded, foreign_names
+from runtime.export.safetensors import as_original, encoded, foreign_names
 from runtime.plan.types import as_json
 from runtime.runs.exports import note_exports
 from runtime.runs.folder import write_bytes, write_json, writing
@@ -105,8 +106,7 @@ def _note(form: str, options: Options, check: Check | None) -> str:
 
 
 def _weights(run: TrainedRun) -> bytes:
-    names = foreign_names(run.model, run.recipe["base"].name)
-    arrays = {names[name]: values for name, values in run.model.arrays().items()}
+    arrays = as_original(foreign_names(run.model, component(run.recipe.fields["base"])), run.model.arrays())
     return encoded(arrays, {"format": "pt", "names": json.dumps(run.data.target.names)})
 
 

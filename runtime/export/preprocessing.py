@@ -190,11 +190,51 @@ def _enlarged(graph: OnnxGraph, images: Prepared, to: Size) -> Prepared:
     return _resized_to(graph, images, before, (after[0], after[1]), None)
 
 
+def _letterbox(graph: OnnxGraph, images: Prepared, args: Mapping[str, Any]) -> Prepared:
+    """Make the whole image fit, and lay it in the middle of a canvas of the mean colour of ImageNet."""
+    to = Size.of(args["size"])
+    height, width = before = _sides(graph, images.name)
+    tall = graph.add("Mul", height, graph.integers(to.width)), graph.add("Mul", width, graph.integers(to.height))
+    is_wide = graph.add("Less", *tall)  # not GreaterOrEqual: onnxruntime loses the sides behind it
+    shown = (
+        graph.add("Where", is_wide, _rounded(graph, height, to.width, width), graph.integers(to.height)),
+        graph.add("Where", is_wide, graph.integers(to.width), _rounded(graph, width, to.height, height)),
+    )
+    resized = _resized_to(graph, images, before, shown, None)
+    rest = [graph.add("Sub", graph.integers(side), own) for side, own in zip(to, shown, strict=True)]
+    begin = [graph.add("Div", each, graph.integers(2)) for each in rest]
+    end = [graph.add("Sub", *pair) for pair in zip(rest, begin, strict=True)]
+    pads = graph.add("Concat", graph.integers(0, 0), *begin, graph.integers(0, 0), *end, axis=0)
+    image = graph.add("Cast", resized.name, to=1)
+    inside = graph.add("Pad", graph.add("Greater", image, graph.constant(-1.0)), pads, graph.constant(False, bool))
+    canvas = graph.constant(np.reshape((124, 116, 104), (1, 3, 1, 1)))
+    placed = graph.add("Cast", graph.add("Where", inside, graph.add("Pad", image, pads), canvas), to=2)
+    negative = graph.add("Neg", begin[0]), graph.add("Neg", begin[1])
+    return Prepared(placed, images.given, (*resized.moves, Cropped(negative)), min(to))
+
+
+def _rounded(graph: OnnxGraph, side: str, wanted: int, of: str) -> str:
+    """Return side x wanted / of, at least 1, rounded as Python rounds."""
+    two, one = graph.integers(2), graph.integers(1)
+    divisor = graph.add("Mul", of, two)
+    twice = graph.add("Add", graph.add("Mul", side, graph.integers(2 * wanted)), of)
+    up = graph.add("Div", twice, divisor)
+    is_half = graph.add("Equal", graph.add("Mod", twice, divisor), graph.integers(0))
+    is_odd = graph.add("Equal", graph.add("Mod", up, two), one)
+    even = graph.add("Where", graph.add("And", is_half, is_odd), graph.add("Sub", up, one), up)
+    return str(graph.add("Max", even, one))
+
+
 def _middle(graph: OnnxGraph, length: str, side: int) -> str:
     """Return where a central part of a length begins: half of what remains, rounded to even as Python rounds."""
     rest = graph.add("Cast", graph.add("Sub", length, graph.integers(side)), to=1)
     return str(graph.add("Cast", graph.add("Round", graph.add("Mul", rest, graph.constant(0.5))), to=7))
 
 
-STEPS: Mapping[str, Step] = {"resize": _resize, "center_crop": _center_crop, "stretch": _stretch}
+STEPS: Mapping[str, Step] = {
+    "resize": _resize,
+    "center_crop": _center_crop,
+    "stretch": _stretch,
+    "letterbox": _letterbox,
+}
 """What each step of `prepare` that changes a decoded image is."""

@@ -61,16 +61,20 @@ def foreign_names(model: Model, base: Component) -> dict[str, str]:
 def as_original(names: Mapping[str, str], arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Return arrays under foreign names, with the sides that they have there.
 
-    PyTorch's squeeze-and-excitation has convolutions of one pixel where the zoos have dense layers.
+    PyTorch has convolutions of one pixel in squeeze-and-excitation, and dense layers in classifiers, where some
+    networks of the zoos have it the other way.
     """
     found = {names[name]: values for name, values in arrays.items()}
-    return {
-        name: values[:, :, None, None] if _CONVOLUTIONS.search(name) and values.ndim == 2 else values
-        for name, values in found.items()
-    }
+    for name, values in found.items():
+        if values.ndim == 2 and _CONVOLUTIONS.search(name):
+            found[name] = values[:, :, None, None]
+        elif values.ndim == 4 and _DENSE.match(name):
+            found[name] = values[:, :, 0, 0]
+    return found
 
 
 _CONVOLUTIONS = re.compile(r"(^|\.)se\.fc[12]\.weight$")
+_DENSE = re.compile(r"classifier\.\d+\.weight$")
 _Names = tuple[dict[str, str], str]
 """The original's names of a base's parameters by ours, and that of its classifier, empty where ours is another."""
 

@@ -86,7 +86,7 @@ def export(
             taken = {"name": "", "content": run.data.target.outputs(), "dtype": "float32", "shape": list(sides)}
         elif form == "safetensors":
             write_bytes(files[0], _weights(run))
-            taken = {"name": "", "content": "", "dtype": "float32"}
+            taken = {"name": "", "content": run.data.target.outputs(), "dtype": "float32"}
         else:
             made, check = _graph(run, given, options, files[0])
             taken = dict(made.taken)

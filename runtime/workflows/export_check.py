@@ -73,6 +73,11 @@ class Check:
         )
 
     @property
+    def pays(self) -> bool:
+        """Whether a graph of fewer bits is faster than that of 32 on this machine, by more than timings vary."""
+        return self.float32 is None or self.onnxruntime > 1.1 * self.float32
+
+    @property
     def speed(self) -> str:
         """How fast all are."""
         plain = "" if self.float32 is None else f", {self.float32:,.0f} in float32"

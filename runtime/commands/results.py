@@ -215,6 +215,13 @@ def _write_yolo(folder: Path, found: Sequence[Any]) -> None:
     help="MXNet's symbol and params, a graph that prepares images itself, or the weights alone.",
 )
 @click.option("--raw", is_flag=True, help="Of onnx: the network alone, which takes prepared tensors.")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "float16", "int8"]),
+    default="float32",
+    show_default=True,
+    help="Of onnx: the numbers that the network counts in; int8 is calibrated with training images.",
+)
 @click.option("--unchecked", is_flag=True, help="Of onnx: do not compare it with `ftr predict` on the run's images.")
 @FORCE
 @STAGE
@@ -227,6 +234,7 @@ def export(
     out: Path,
     form: str,
     raw: bool,
+    precision: str,
     unchecked: bool,
     force: bool,
     stage: str | None,
@@ -240,27 +248,19 @@ def export(
     """
     if out.name in ("", ".."):
         raise click.UsageError(f"--out takes the prefix of the files' names, as in {out / 'model'}")
-    if form != "onnx" and (raw or unchecked):
-        raise click.UsageError("--raw and --unchecked are for --format onnx")
+    if form != "onnx" and (raw or unchecked or precision != "float32"):
+        raise click.UsageError("--raw, --precision and --unchecked are for --format onnx")
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.exported import export_lines
         from runtime.runs import trained as finished
-        from runtime.workflows.export import FORMATS
+        from runtime.workflows.export import FORMATS, Options
         from runtime.workflows.export import export as write
 
         prefix = out.with_name(out.name.removesuffix(FORMATS[form][-1]) or out.name)
         loaded = finished.load(run, stage)
-        made = write(
-            loaded,
-            form,
-            prefix,
-            device_context("cpu"),
-            raw=raw,
-            checked=not unchecked,
-            data_root=data_root,
-            force=force,
-        )
+        options = Options(raw, precision, not unchecked, data_root)
+        made = write(loaded, form, prefix, device_context("cpu"), options, force=force)
     for line in export_lines(made, loaded.data):
         click.echo(line)
     return FINE

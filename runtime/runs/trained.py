@@ -332,11 +332,11 @@ def _source(text: str, data_root: Path | None, task: Task) -> Listing:
     return load_source(source, training=False)
 
 
-def export_model(model: Model, task: Task, targets: TargetFacts, prefix: Path) -> None:
+def export_model(model: Model, task: Task, targets: TargetFacts, prefix: Path) -> tuple[int | str, ...]:
     """Write `<prefix>-symbol.json` and `<prefix>-0000.params`, which `SymbolBlock.imports` reads.
 
     The input is named `data`: float32 (batch, 3, height, width), normalized as `plan.json` says. The outputs are in the
-    units of the data.
+    units of the data. Returns their sides.
 
     Raises:
         OSError: a file cannot be written.
@@ -345,3 +345,4 @@ def export_model(model: Model, task: Task, targets: TargetFacts, prefix: Path) -
     arrays = {f"{'aux' if name in made.statistics else 'arg'}:{name}": values for name, values in made.arrays.items()}
     write_text(prefix.with_name(f"{prefix.name}-symbol.json"), made.symbol.tojson())
     write_params(prefix.with_name(f"{prefix.name}-0000.params"), arrays)
+    return "batch", *made.symbol.infer_shape(data=(2, 3, *model.size))[1][0][1:]

@@ -170,17 +170,39 @@ class CardWords:
     data: str  # what `--data` of the example names
 
 
+@dataclass(frozen=True, slots=True)
+class PixelClasses:
+    """Answers that are a class for each pixel: of scores (batch, classes, h, w), the best at the network's size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Answers that are objects, the surest first: of points (batch, points, classes + 4), scores before the sigmoid.
+
+    Of the `candidates` largest scores, none below `least`, a box is left out that overlaps a surer one of its class by
+    more than `overlap`; of the first `kept` those are shown that reach the threshold of their class.
+    """
+
+    thresholds: tuple[float, ...]
+    least: float
+    candidates: int
+    kept: int
+    overlap: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """Answers as a symbol, the arrays that it needs besides the network's, and the name of the answers.
+    """What a network says as a symbol, the arrays that it needs besides the network's, and the name of the answers.
 
-    `says` tells in words what they are.
+    `says` tells in words what the answers are, `form` what makes them of the symbol's output where that is more than
+    operators of MXNet do.
     """
 
     name: str
     says: str
     symbol: Any
     arrays: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    form: PixelClasses | Objects | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,10 +409,15 @@ class Task(SetRules, Protocol):
         """
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
-        """Return what `ftr predict` shows of each image, as a symbol: what an exported graph gives."""
+        """Return what `ftr predict` shows of each image: what an exported graph gives."""
 
-    def agreement(self, prediction: Prediction, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
-        """Compare a prediction of all outputs with what an exported graph gives of the same image."""
+    def agreement(
+        self, prediction: Prediction, served: NDArray[Any], facts: TargetFacts, tolerance: float
+    ) -> Agreement:
+        """Compare a prediction of all outputs with what an exported graph gives of the same image.
+
+        Numbers mean the same that are no further apart than `tolerance`.
+        """
 
     # Words
 

@@ -189,7 +189,9 @@ class Classification:
 
         return Served("probabilities", "probabilities of the classes", mx.sym.softmax(symbol))
 
-    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
+    def agreement(
+        self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
+    ) -> Agreement:
         ours = dict(prediction.classes)
         return Agreement(
             max(abs(ours[name] - float(share)) for name, share in zip(facts.names, served, strict=True)),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.data.targets import BOXES
 from runtime.tasks.detection.losses import LOSSES
 from runtime.tasks.detection.metrics import METRICS, BoxEvaluator
-from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, Served, loss_of
+from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, Objects, Served, loss_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -189,15 +189,22 @@ class Detection:
         return exported(symbol, len(facts.names), size), {}
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
-        says = "scores of the classes before the sigmoid, then a box, at each point; overlapping boxes are all there"
-        return Served("points", says, symbol)
+        from runtime.tasks.detection import network
 
-    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
-        """Objects are apart by the largest difference of their scores; the same have the same classes in order."""
-        from runtime.tasks.detection.network import score_difference
+        says = (
+            "objects, the surest first: class, score, x0, y0, x1, y1 in pixels of the input, -1 in rows beyond the last"
+        )
+        form = Objects(_boxes(facts).thresholds, network.LEAST, network.CANDIDATES, network.KEPT, network.SAME)
+        return Served("objects", says, symbol, form=form)
 
-        apart = score_difference(prediction, served, facts.names, _boxes(facts).thresholds)
-        return Agreement(apart, same=apart <= 1e-2)
+    def agreement(
+        self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
+    ) -> Agreement:
+        """Objects are apart by their scores, and by their corners as a share of the image's longer side."""
+        from runtime.tasks.detection.network import difference
+
+        apart = difference(prediction, served, _boxes(facts).thresholds, tolerance)
+        return Agreement(apart, same=apart <= tolerance)
 
     def draw(self, picture: Image.Image, prediction: Any) -> None:
         from runtime.tasks.detection.drawing import draw_objects

@@ -179,11 +179,13 @@ class Regression:
 
         return Served("values", "numbers in the units of the data", *exported(symbol, _numbers(facts)))
 
-    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
-        """Numbers are apart in standard deviations of the training targets; the same are so to a thousandth."""
+    def agreement(
+        self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
+    ) -> Agreement:
+        """Numbers are apart in standard deviations of the training targets; the same are within the tolerance."""
         pairs = zip(prediction.values, served, _numbers(facts).target_std, strict=True)
         apart = max(abs(ours - float(theirs)) / std for (_, ours), theirs, std in pairs)
-        return Agreement(apart, same=apart <= 1e-3)
+        return Agreement(apart, same=apart <= tolerance)
 
     def suggest(self, train: Listing) -> NumberSuggestion:
         from runtime.tasks.regression.suggestion import NumberSuggestion

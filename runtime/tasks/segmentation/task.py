@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runtime.data.targets import MASK
-from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, Served, loss_of
+from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, PixelClasses, Served, loss_of
 from runtime.tasks.segmentation.losses import LOSSES
 from runtime.tasks.segmentation.metrics import METRICS, MaskEvaluator
 
@@ -166,14 +166,14 @@ class Segmentation:
         return symbol, {}
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
-        return Served("scores", "scores of the classes for each cell, to be enlarged before the best is taken", symbol)
+        listed = ", ".join(f"{place} {name}" for place, name in enumerate(facts.names))
+        says = f"the class of each pixel at the size that the network sees: {listed}"
+        return Served("classes", says, symbol, form=PixelClasses())
 
-    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
-        """Masks are apart by the fraction of their pixels; the same are so in all but a thousandth."""
-        from runtime.tasks.segmentation.network import best_classes
-
-        apart = float((best_classes(served, prediction.classes.shape) != prediction.classes).mean())
-        return Agreement(apart, same=apart <= 1e-3)
+    def agreement(self, prediction: Any, served: NDArray[np.uint8], facts: TargetFacts, tolerance: float) -> Agreement:
+        """Masks are apart by the fraction of their pixels; the same are so but for the tolerance."""
+        apart = float((served != prediction.classes).mean())
+        return Agreement(apart, same=apart <= tolerance)
 
     def suggest(self, train: Listing) -> MaskSuggestion:
         from runtime.tasks.segmentation.suggestion import MaskSuggestion

@@ -7,6 +7,7 @@ a `Boxes` (`runtime/data/boxes.py`).
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,9 +22,11 @@ CLASS, NUMBERS, MASK, BOXES = "class", "numbers", "mask", "boxes"
 class SetRules(Protocol):
     """What a task asks of the targets of sets."""
 
+    @abstractmethod
     def strata(self, listing: Listing) -> Mapping[str, int]:
         """Return the stratum of each sample by its id: parts are drawn from each stratum alike."""
 
+    @abstractmethod
     def align(self, listing: Listing, names: tuple[str, ...], set_name: str) -> Listing:
         """Return a listing with its targets as those of training, whose names these are.
 
@@ -33,3 +36,4 @@ class SetRules(Protocol):
 
     def problems(self, sets: Mapping[str, Listing]) -> list[Problem]:
         """Return what makes targets unusable; `train` among the sets is the training set."""
+        return []

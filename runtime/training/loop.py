@@ -17,7 +17,7 @@ from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
 from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import StagePlan
-from runtime.tasks.protocol import Evaluator, Report, Task
+from runtime.tasks.protocol import Evaluator, Report, Task, evaluator_of
 from runtime.training.events import (
     CheckpointDue,
     Evaluated,
@@ -106,7 +106,7 @@ def measure(
 def _measure(session: Session, stage: StagePlan, net: StageNet, name: str) -> Generator[Event, None, Report]:
     """Measure the network on a set, from what is kept of its frozen part where there is such."""
     yield from _filling(session, net.inputs.each.fill_evaluation(name))
-    evaluator = session.task.evaluator(session.plan.data.target, stage.loss)
+    evaluator = evaluator_of(session.task, session.plan.data.target, stage.loss)
     return measure(net.predicting(), net.inputs.each, name, evaluator, session.should_stop)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from recipe_lang.problem import Problem
@@ -16,7 +17,19 @@ from recipe_lang.problem import Problem
 if TYPE_CHECKING:
     from runtime.data.listing import Listing
 
-CLASS, NUMBERS, MASK, BOXES = "class", "numbers", "mask", "boxes"
+
+@dataclass(frozen=True, slots=True)
+class TargetKind:
+    """A kind of targets: what those of many images are called, and a source that gives them, as a recipe writes it."""
+
+    plural: str
+    source: str
+
+
+CLASS = TargetKind("classes", 'folder("…")')
+NUMBERS = TargetKind("numbers", 'csv("…", image = "file", target = "column")')
+MASK = TargetKind("masks", 'masks("images", "masks", classes = ["…", "…"])')
+BOXES = TargetKind("boxes of objects", 'voc("…")')
 
 
 class SetRules(Protocol):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from recipe_lang.check.vocabulary import Entry
 from recipe_lang.problem import Problem
-from runtime.data.targets import SetRules
+from runtime.data.targets import SetRules, TargetKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -263,7 +263,7 @@ class Task(SetRules, Protocol):
 
     name: str
     doc: str
-    target: str
+    target: TargetKind
     outputs: str
     head: str
     loss: str

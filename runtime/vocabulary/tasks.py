@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from recipe_lang.check.vocabulary import Condition
+from runtime.data.targets import TargetKind
 from runtime.tasks.catalog import TASKS
 from runtime.tasks.protocol import Task
 
@@ -16,6 +17,11 @@ USUAL = next(iter(TASKS.values()))
 def by_task(default: Callable[[Task], Any]) -> dict[Condition, Any]:
     """Return the defaults of the other tasks, for `Arg.by`."""
     return {("task", task.name): default(task) for task in TASKS.values() if task is not USUAL}
+
+
+def learning(kind: TargetKind | None) -> frozenset[Condition]:
+    """Return the condition of a name that is for targets of one kind, if it is, for `Entry.only`."""
+    return only_of(*(task for task in TASKS.values() if kind in (None, task.target)))
 
 
 def only_of(*tasks: Task) -> frozenset[Condition]:

@@ -15,7 +15,7 @@ from runtime.plan.stage_rules import RATE_RULES, RECOVERIES, STOP_RULES
 from runtime.tasks.catalog import TASKS
 from runtime.training.gradients import CLIPS
 from runtime.training.optimizers import OPTIMIZERS
-from runtime.vocabulary.tasks import USUAL, by_task, only_of
+from runtime.vocabulary.tasks import USUAL, by_task, learning, only_of
 
 
 def _monitoring(entry: Entry) -> Entry:
@@ -35,14 +35,7 @@ LOSS = family(
     "a loss",
     *(replace(loss.entry, only=only_of(task)) for task in TASKS.values() for loss in task.losses),
 )
-LAYER = family(
-    "layer",
-    "a layer",
-    *(
-        replace(row.entry, only=only_of(*(task for task in TASKS.values() if row.gives in ("", task.target))))
-        for row in LAYERS.values()
-    ),
-)
+LAYER = family("layer", "a layer", *(replace(row.entry, only=learning(row.gives)) for row in LAYERS.values()))
 CLIP = family("clip", "a way to clip gradients", *(row.entry for row in CLIPS.values()))
 STOP = family("stop", "a stop rule", *(_monitoring(row.entry) for row in STOP_RULES.values()))
 RECOVERY = family("recovery", "a way to continue after the loss diverges", *(row.entry for row in RECOVERIES.values()))

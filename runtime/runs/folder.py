@@ -42,7 +42,7 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.plan.types import Plan, TargetFacts, as_json
 from runtime.system.files import sync_folder
-from runtime.tasks.catalog import TASKS
+from runtime.tasks.catalog import TASKS, USUAL
 from runtime.tasks.protocol import Task
 from runtime.training.events import Evaluated, Event, RolledBack, StageFinished, StageStarted, StepFinished, Tested
 from runtime.training.problems import FolderBusy, FolderTaken, NotARun, NotResumable, NotWritable
@@ -416,6 +416,7 @@ def result_of(
         "weights_from": weights_from,
         "seed": plan.seed,
         "params": dict(plan.params),
+        **({} if plan.task == USUAL.name else {"task": plan.task}),
         **plan.data.target.in_result(),
         "images": {name: plan.data.images(name) for name in plan.data.target.counts},
         "stages": record.stages,

@@ -7,11 +7,8 @@ from typing import Any
 
 from recipe_lang.check.vocabulary import Condition
 from runtime.data.targets import TargetKind
-from runtime.tasks.catalog import TASKS
+from runtime.tasks.catalog import TASKS, USUAL
 from runtime.tasks.protocol import Task
-
-USUAL = next(iter(TASKS.values()))
-"""The task of a recipe that names none."""
 
 
 def by_task(default: Callable[[Task], Any]) -> dict[Condition, Any]:

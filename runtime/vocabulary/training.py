@@ -12,10 +12,10 @@ from recipe_lang.check.vocabulary import Default, Entry, MetricOf, family
 from runtime.models.heads import LAYERS
 from runtime.plan.schedules import SCHEDULES
 from runtime.plan.stage_rules import RATE_RULES, RECOVERIES, STOP_RULES
-from runtime.tasks.catalog import TASKS
+from runtime.tasks.catalog import TASKS, USUAL
 from runtime.training.gradients import CLIPS
 from runtime.training.optimizers import OPTIMIZERS
-from runtime.vocabulary.tasks import USUAL, by_task, learning, only_of
+from runtime.vocabulary.tasks import by_task, learning, only_of
 
 
 def _monitoring(entry: Entry) -> Entry:

@@ -57,6 +57,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
         "data and weights",
         (
             "runtime.data.problems",
+            "runtime.data.sources.problems",
             "runtime.weights.problems",
             "runtime.workflows.new.problems",
             "runtime.compile.problems",

@@ -22,6 +22,7 @@ from runtime.models.weights_sources import source_of
 from runtime.plan.types import Plan
 from runtime.system.memory import room
 from runtime.tasks.catalog import task_of
+from runtime.vocabulary.advice.catalog import BY_DATA
 
 if TYPE_CHECKING:
     from runtime.compile.memory import MemoryEstimate
@@ -177,7 +178,7 @@ def plan_advice(
     found += _memory_short(recipe, plan, need) if need is not None else ()
     was_set = any(param.was_set for param in recipe.params)
     sources = [file.source for file in files(recipe.written)]
-    return tuple(ordered(apply_suppressions(found, sources, lambda code: code in _HERE and not was_set)))
+    return tuple(ordered(apply_suppressions(found, sources, lambda code: code in BY_DATA and not was_set)))
 
 
 def _small_validation(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
@@ -264,7 +265,6 @@ def _memory_short(recipe: CheckedRecipe, plan: Plan, need: MemoryEstimate) -> It
         yield MemoryShort(span=span, needed=need.of(batch), room=most, fits=fits)
 
 
-_HERE = frozenset(f"W{number}" for number in (*range(740, 760), 785, 786, 787, 790, 791, 792, 794, 795, 797))
 _SMALL_VALIDATION = 50
 _FEW_STEPS = 20
 _FEW_IMAGES = 1000

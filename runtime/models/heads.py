@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import Arg, Either, Entry, Number, Word
-from runtime.data.targets import BOXES, MASK
+from runtime.data.targets import BOXES, MASK, TargetKind
 
 if TYPE_CHECKING:
     from runtime.plan.types import Component
@@ -28,7 +28,7 @@ class Layer:
     pools: bool = False
     finest: Callable[[Mapping[str, Any]], int] | None = None
     outputs: str = ""
-    gives: str = ""
+    gives: TargetKind | None = None
 
 
 def _nn() -> Any:

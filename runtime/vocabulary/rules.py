@@ -12,7 +12,7 @@ from recipe_lang.compose.problems import GivenTwice
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
 from runtime.data.sources.catalog import SOURCES
-from runtime.data.targets import BOXES, CLASS, MASK, NUMBERS
+from runtime.data.targets import NUMBERS
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.models.heads import LAYERS
 from runtime.plan.schedules import SCHEDULES
@@ -33,7 +33,7 @@ HeadWithoutOutputs = Kind(
 OtherKindOfTarget = Kind(
     "E433",
     "other kind of target",
-    reason="A source gives classes or numbers, and the task learns one of the two.",
+    reason="A source gives targets of one kind, such as classes or masks, and a task learns targets of one kind.",
     fields="source task takes gives other_task both extra column",
     message=(
         "`{source}` names {both}, and `task = {task}` learns one of them",
@@ -183,7 +183,7 @@ def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
     fits = (
         row.outputs
         and last[row.outputs] == task.outputs
-        and row.gives in ("", task.target)
+        and row.gives in (None, task.target)
         and (row.finest is not None) == task.takes_maps
     )
     if not fits or (task.takes_maps and len(recipe["head"]) > 1):
@@ -210,12 +210,12 @@ def source_problems(source: CallValue, task: Task, span: Span | None = None) -> 
             span=source.span or span,
             source=source.name,
             task=task.name,
-            takes=_KINDS[task.target],
-            gives=" and ".join(_KINDS[kind] for kind in sorted(gives)),
+            takes=task.target.plural,
+            gives=" and ".join(sorted(kind.plural for kind in gives)),
             other_task=next((each.name for each in TASKS.values() if gives == {each.target}), ""),
             both="classes and numbers" if is_both else "",
             extra=("label" if task.target == NUMBERS else "target") if is_both else "",
-            column=_EXAMPLES.get(task.target, ""),
+            column=task.target.source,
         )
     if isinstance(args.get("boxes"), tuple) and len(args["boxes"]) > 4:
         found = f"{len(args['boxes'])} names"
@@ -225,14 +225,6 @@ def source_problems(source: CallValue, task: Task, span: Span | None = None) -> 
         if each.value in first:
             yield GivenTwice(span=each.span, what=f'target "{each.value}"', first=first[each.value])
         first.setdefault(each.value, each.span)
-
-
-_KINDS = {CLASS: "classes", NUMBERS: "numbers", MASK: "masks", BOXES: "boxes of objects"}
-_EXAMPLES = {
-    NUMBERS: 'csv("…", image = "file", target = "column")',
-    MASK: 'masks("images", "masks", classes = ["…", "…"])',
-    BOXES: 'voc("…")',
-}
 
 
 def _warmup(recipe: CheckedRecipe) -> Iterator[Problem]:

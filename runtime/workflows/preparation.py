@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from recipe_lang.check.checked import CheckedRecipe
@@ -27,6 +26,7 @@ from runtime.runs.lineage import load_recipe, refuse_unread
 from runtime.runs.recipe_files import read_recipe
 from runtime.system.memory import room
 from runtime.tasks.catalog import task_of
+from runtime.tasks.protocol import head_builder
 from runtime.training.problems import OutOfMemory
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules import image_size
@@ -81,7 +81,7 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     with located(base.span):
         check_weights(base)
         base, told = run_weights.settled(base, task_of(recipe).file, facts.target.as_file())
-    model = build_model(base, head, size, partial(task_of(recipe).head_block, facts=facts.target))
+    model = build_model(base, head, size, head_builder(task_of(recipe), facts.target))
     plan = compile_plan(recipe, facts, model.facts(), base)
     need = estimate_memory(model, plan)
     with located(base.span):

@@ -133,7 +133,9 @@ def rate_factor(stage: StagePlan) -> Callable[[int], float]:
 
 def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBatch:
     """Return the function that trains one batch; it gives the batch's loss, not waited for, and the rate."""
-    criterion = LossBlock(loss_of(session.task, stage.loss).build(stage.loss.args))
+    loss_row = loss_of(session.task, stage.loss)
+    criterion = LossBlock(loss_row.build(stage.loss.args))
+    as_labels = loss_row.labels or session.task.as_labels
     criterion.hybridize()
     args = stage.optimizer.args
     params = list(net.trained.values())
@@ -145,7 +147,7 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBat
             mx.random.seed(derive(session.plan.seed, "dropout", stage.position, step) % (2**31 - 1))
         with autograd.record():
             outputs = net.suffix(*features)
-            labels = session.task.as_labels(targets, outputs.shape)
+            labels = as_labels(targets, outputs.shape)
             loss = criterion(outputs, array(labels, ctx=session.context))
         loss.backward()
         if stage.l1:

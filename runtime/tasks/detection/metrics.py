@@ -108,7 +108,7 @@ class BoxEvaluator:
 
         self._losses += self._loss(outputs, targets).tolist()
         for each, rows in zip(outputs, targets, strict=True):
-            truth = truth_of(rows, len(each))
+            truth = truth_of(rows)
             assert truth.frame is not None
             self._matches.update(detections(each, truth.frame), truth, truth.unit)
 

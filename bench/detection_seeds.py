@@ -43,7 +43,8 @@ def measure(recipe: Path, seed: int, more: list[str]) -> dict[str, Any]:
         test = json.loads(result.read_text(encoding="utf-8"))["test"]
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     classes = {row["name"]: row["ap50"] for row in test["by_class"]}
-    return {"seed": seed, "seconds": seconds, "cpu": cpu, **{name: test[name] for name in SHOWN[2:]}, "classes": classes}
+    metrics = {name: test[name] for name in SHOWN[2:]}
+    return {"seed": seed, "seconds": seconds, "cpu": cpu, **metrics, "classes": classes}
 
 
 def line(name: str, row: dict[str, Any]) -> str:

@@ -313,11 +313,11 @@ def test_weights_are_the_same_with_cached_maps_and_without(recipe: Path, tmp_pat
     """Three maps of each of two versions of an image are kept, with the targets that moved along."""
     short = tmp_path / "short.ftr"
     short.write_text(RECIPE.replace("3 epochs", "2 epochs").replace("64 images", "24 images"))
-    found = [
-        (run(prepare(short), RunSettings(workers=0, cache=cache), tmp_path / str(cache))[0] / "model.params").read_bytes()
-        for cache in (True, False)
+    folders = [
+        run(prepare(short), RunSettings(workers=0, cache=cache), tmp_path / str(cache))[0] for cache in (True, False)
     ]
-    assert found[0] == found[1]
+    one, other = ((folder / "model.params").read_bytes() for folder in folders)
+    assert one == other
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(recipe: Path, tmp_path: Path) -> None:

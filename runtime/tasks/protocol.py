@@ -76,12 +76,16 @@ class Loss:
 
     `build` takes the recipe's arguments and returns a function of (F, outputs, targets), MXNet's operators and NDArrays
     or symbols, which gives float32 (N,). `measure` takes them and NumPy arrays, (N, …) float32 and the collated
-    targets, and returns float64 (N,), the same on every processor; smoothing and the like play no part.
+    targets, and returns float64 (N,), the same on every processor; smoothing and the like play no part. `labels` makes
+    what `build` takes of collated targets and the shape of the outputs, where that is not the task's `as_labels`;
+    `heads` are the layers whose outputs it is for, where it is not for all of the task's.
     """
 
     entry: Entry
     build: Callable[[Mapping[str, Any]], Callable[[Any, Any, Any], Any]]
     measure: Callable[[Mapping[str, Any], NDArray[np.float32], NDArray[Any]], NDArray[np.float64]]
+    labels: Callable[[NDArray[Any], Sequence[int]], NDArray[Any]] | None = None
+    heads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,9 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainSte
     It gives the mean loss, not waited for, and the rate. Gradients are sums over the images of all batches, added up
     in their order.
     """
-    criterion = LossBlock(loss_of(session.task, stage.loss).build(stage.loss.args))
+    row = loss_of(session.task, stage.loss)
+    criterion = LossBlock(row.build(stage.loss.args))
+    as_labels = row.labels or session.task.as_labels
     criterion.hybridize()
     args = stage.optimizer.args
     params = list(net.trained.values())
@@ -169,7 +171,7 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainSte
                 mx.random.seed(derive(session.plan.seed, "dropout", *path) % (2**31 - 1))
             with autograd.record():
                 outputs = net.suffix(*features)
-                labels = session.task.as_labels(targets, outputs.shape)
+                labels = as_labels(targets, outputs.shape)
                 loss = criterion(outputs, array(labels, ctx=session.context))
             loss.backward()
             found.append(loss)

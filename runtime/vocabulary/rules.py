@@ -30,6 +30,15 @@ HeadWithoutOutputs = Kind(
     help="write for example `head = {example}`",
 )
 
+LossOfOtherHead = Kind(
+    "E445",
+    "loss of another head",
+    reason="What a detection head gives is trained by its own loss: each says in its way which points learn an object.",
+    fields="head loss own",
+    message="`{loss}` is not the loss of `{head}`",
+    help="write `loss = {own}`",
+)
+
 OtherKindOfTarget = Kind(
     "E433",
     "other kind of target",
@@ -193,6 +202,16 @@ def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
         yield HeadWithoutOutputs(span=last.span or recipe.fields["head"].span, ending=ending, example=example)
 
 
+def _losses(recipe: CheckedRecipe) -> Iterator[Problem]:
+    task, head = task_of(recipe), recipe["head"][-1].value
+    losses = {each.entry.name: each for each in task.losses}
+    own = next((name for name, each in losses.items() if head.name in each.heads), None)
+    for loss in (recipe["loss"], *(stage["loss"] for stage in recipe.all("stage"))):
+        if isinstance(loss, CallValue) and own is not None and head.name not in losses[loss.name].heads:
+            span = loss.span or recipe.fields["head"].span
+            yield LossOfOtherHead(span=span, head=head.name, loss=loss.name, own=own)
+
+
 def _kinds(recipe: CheckedRecipe) -> Iterator[Problem]:
     for name in ("train", "valid", "test"):
         source = recipe.block("data")[name]
@@ -350,6 +369,7 @@ def _bounds(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _head,
+    _losses,
     _kinds,
     _warmup,
     _multistep,

@@ -131,7 +131,7 @@ def settled(base: Component, file: str, targets: Any) -> tuple[Component, tuple[
     Raises:
         RecipeError: the parent's plan cannot be read.
     """
-    weights = base.args["weights"]
+    weights: Any = base.args.get("weights")
     if getattr(weights, "name", "") not in ("run", "pack"):
         return base, ()
     path, _ = _where(base)

@@ -30,6 +30,7 @@ from recipe_lang.problem import Problem, RecipeError
 from runtime.models import run_weights
 from runtime.models.base import Base, Normalization
 from runtime.models.catalog import BASES
+from runtime.models.exported import exported_row
 from runtime.models.packaged import PACKAGED, packaged_file
 from runtime.models.published import checkpoint, hub_file
 from runtime.models.torch_names import PAIRS, normalization_in_torch
@@ -40,6 +41,7 @@ from runtime.weights.zoo_cache import zoo_cache
 
 if TYPE_CHECKING:
     from runtime.plan.types import Component
+    from runtime.weights.state_dict import StateDict
 
 
 def base_normalization(base: Component) -> Normalization:
@@ -53,7 +55,8 @@ class WeightsSource:
 
     `provenance` says in a lock's words where they come from, and gives their file, once they are here. `check` refuses
     weights that cannot be had, before anything is built, loaded or downloaded for it. `load` puts them into the base's
-    parts; it takes the whole network as well, that the parts were cut from. Both raise RecipeError. `normalization`
+    parts; it takes the whole network as well, that the parts were cut from; `fits` refuses those that are here and are
+    of another network, and changes nothing. All raise RecipeError. `normalization`
     gives the mean and the standard deviation that the weights expect. `published` is the file that others publish and
     that is fetched where it is not here, by the base's kind and name and the arguments of its weights; where there is
     none, `is_here` is one look for the weights of a network's name, without a network. `as_in_torch` says that the base
@@ -66,6 +69,7 @@ class WeightsSource:
     provenance: Callable[[Component], tuple[str, Path | None]]
     check: Callable[[Component], None] = lambda base: None
     load: Callable[[Component, Base, Any], None] = lambda base, cut, whole: None
+    fits: Callable[[Component, Base, Any], None] = lambda base, cut, whole: None
     normalization: Callable[[Component], Normalization] = base_normalization
     published: Callable[[str, str, Mapping[str, Any]], PublishedFile | None] = lambda kind, name, args: None
     load_head: Callable[[Component, Mapping[str, Any]], None] = lambda base, head: None
@@ -82,9 +86,19 @@ def source_of(weights: Any) -> WeightsSource:
     return SOURCES["none" if weights is None else getattr(weights, "name", weights)]
 
 
+def source_for(base: Any) -> WeightsSource:
+    """Return the source of a base's weights: what its `weights` say, or the base itself. It is a call, or a plan's."""
+    if "weights" not in base.args:
+        return SOURCES[base.name]
+    weights = base.args["weights"]
+    return source_of(getattr(weights, "value", weights))
+
+
 def published_file(base: Component) -> PublishedFile | None:
     """Return the file that others publish of a base's weights; None where the source knows of none, or has its own."""
-    weights = base.args["weights"]
+    weights = base.args.get("weights")
+    if weights is None:
+        return None
     return source_of(weights).published(base.name, base.args["name"], getattr(weights, "args", {}))
 
 
@@ -96,7 +110,7 @@ def fetch_weights(base: Component) -> Path | None:
     """
     from runtime.weights.fetched import fetch
 
-    source, published = source_of(base.args["weights"]), published_file(base)
+    source, published = source_for(base), published_file(base)
     source.check(base)
     if published is not None:
         return fetch(published)
@@ -132,6 +146,14 @@ def _load_published(published: PublishedFile, base: Component, cut: Base, whole:
         _load_gluon(path, cut, whole)
     else:
         load_state(read_state(path), base, cut, whole)
+
+
+def _published_fits(base: Component, cut: Base, whole: Any) -> None:
+    from runtime.models.pytorch import matched, read_state
+
+    path = local_file(published) if (published := published_file(base)) is not None else None
+    if path is not None and path.suffix != _OF_GLUON:
+        matched(read_state(path), base, cut, whole)
 
 
 _OF_GLUON = ".params"
@@ -247,6 +269,7 @@ IMAGENET = WeightsSource(
     provenance=_hosted,
     check=_check_hosted,
     load=_load_hosted,
+    fits=_published_fits,
     normalization=_imagenet_normalization,
     published=_imagenet,
     is_here=_is_cached,
@@ -340,20 +363,25 @@ def _check_torch(base: Component) -> None:
         refuse(base)
 
 
+def _state(base: Component) -> StateDict:
+    if base.args["weights"].name == "torch":
+        from runtime.weights.torch_file import read_torch_file as read
+    else:
+        from runtime.weights.safetensors_file import read_safetensors as read
+    return read(base.args["weights"].args["file"])
+
+
 def _load_torch(base: Component, cut: Base, whole: Any) -> None:
     from runtime.models.pytorch import load_state
-    from runtime.weights.torch_file import read_torch_file
 
     _check_file(base)
-    load_state(read_torch_file(base.args["weights"].args["file"]), base, cut, whole)
+    load_state(_state(base), base, cut, whole)
 
 
-def _load_safetensors(base: Component, cut: Base, whole: Any) -> None:
-    from runtime.models.pytorch import load_state
-    from runtime.weights.safetensors_file import read_safetensors
+def _torch_fits(base: Component, cut: Base, whole: Any) -> None:
+    from runtime.models.pytorch import matched
 
-    _check_file(base)
-    load_state(read_safetensors(base.args["weights"].args["file"]), base, cut, whole)
+    matched(_state(base), base, cut, whole)
 
 
 def _torch_normalization(base: Component) -> Normalization:
@@ -374,6 +402,7 @@ TORCH = WeightsSource(
     provenance=lambda base: ("a file", base.args["weights"].args["file"]),
     check=_check_torch,
     load=_load_torch,
+    fits=_torch_fits,
     normalization=_torch_normalization,
     as_in_torch=lambda base: True,
 )
@@ -391,7 +420,8 @@ SAFETENSORS = WeightsSource(
     ),
     provenance=lambda base: ("a file", base.args["weights"].args["file"]),
     check=_check_torch,
-    load=_load_safetensors,
+    load=_load_torch,
+    fits=_torch_fits,
     as_in_torch=lambda base: True,
 )
 
@@ -478,15 +508,85 @@ HUB = WeightsSource(
     provenance=lambda base: _source(_published(base)),
     check=_check_hub,
     load=lambda base, cut, whole: _load_published(_published(base), base, cut, whole),
+    fits=_published_fits,
     normalization=_hub_normalization,
     published=_hub,
     as_in_torch=lambda base: not _published(base).file.endswith(_OF_GLUON),
 )
 
 
-# --- those of a run of ours ------------------------------------------------------------------
+# --- those of an exported network, which is the base itself -----------------------------------
+
+
+def _check_exported(base: Component) -> None:
+    from runtime.weights.bounded import open_bounded
+    from runtime.weights.params_file import check_sha256
+
+    args, row = base.args, exported_row(base.args)
+    with open_bounded(args["params"]):
+        pass
+    if args["sha256"] is not None:
+        check_sha256(args["params"], args["sha256"])
+    assert row.normalization, "or it has said that nothing says it"
+
+
+def _load_exported(base: Component, cut: Base, whole: Any) -> None:  # noqa: ARG001 - the cut has these parameters
+    from runtime.models.graph_blocks import load
+
+    _check_exported(base)
+    load(whole, base.args["params"])
+
+
+def _exported_fits(base: Component, cut: Base, whole: Any) -> None:  # noqa: ARG001
+    from runtime.models.graph_blocks import matched
+
+    matched(whole, base.args["params"])
+
+
+def _exported_facts(base: Component) -> dict[str, str | int]:
+    from runtime.weights.params_file import sha256_of
+
+    return {"graph": sha256_of(base.args["file"])}
+
 
 _STATISTIC = Either((NothingType(), ListOf(Number(), 3)))
+
+EXPORTED = WeightsSource(
+    Entry(
+        "symbol",
+        "A network that Gluon, or `ftr export --format symbol`, has exported, up to one of its layers.",
+        (
+            Arg("file", FilePath(), "The graph, `…-symbol.json`."),
+            Arg("params", FilePath(), "Its weights, `…-0000.params`."),
+            Arg(
+                "cut",
+                Either((NothingType(), Text())),
+                "The layer behind which the head stands; `none` is refused with the names of some.",
+                None,
+            ),
+            Arg("mean", _STATISTIC, "The mean of each channel of its images; read from beside ftr's own files.", None),
+            Arg("std", _STATISTIC, "The standard deviation of each channel, likewise.", None),
+            _SHA256,
+        ),
+        source="mxnet.gluon.HybridBlock.export",
+        examples=(
+            'base = symbol("net-symbol.json", params = "net-0000.params", cut = "flatten0_flatten0",'
+            " mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225])",
+            'base = symbol(file = "net-symbol.json", params = "net-0000.params", cut = "relu5", sha256 = "0676ba61",'
+            " mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5])",
+        ),
+    ),
+    provenance=lambda base: ("a file", base.args["params"]),
+    check=_check_exported,
+    load=_load_exported,
+    fits=_exported_fits,
+    normalization=lambda base: exported_row(base.args).normalization,
+    facts=_exported_facts,
+    of_zoos=False,
+)
+
+
+# --- those of a run of ours ------------------------------------------------------------------
 
 
 def run_args(noun: str, *more: Arg) -> tuple[Arg, ...]:
@@ -547,6 +647,6 @@ PACK = _trained(
 TRAINED = (RUN, PACK)
 
 SOURCES: dict[str, WeightsSource] = {
-    row.entry.name: row for row in (NONE, PACKAGE, IMAGENET, GLUON_PARAMS, TORCH, SAFETENSORS, HUB, *TRAINED)
+    row.entry.name: row for row in (NONE, PACKAGE, IMAGENET, GLUON_PARAMS, TORCH, SAFETENSORS, HUB, EXPORTED, *TRAINED)
 }
 """The sources by name, in the order in which they are shown."""

@@ -388,6 +388,17 @@ def _torch_normalization(base: Component) -> Normalization:
     return normalization_in_torch(base.args["name"], base_normalization(base))
 
 
+def _safetensors_normalization(base: Component) -> Normalization:
+    """Return that of torchvision where a file has its auxiliary classifiers: timm's files of these networks have none.
+
+    The networks are GoogLeNet and Inception, which torchvision gives values from -1 to 1.
+    """
+    ours, in_torch = base_normalization(base), _torch_normalization(base)
+    if ours == in_torch or not base.args["weights"].args["file"].is_file():
+        return ours
+    return in_torch if any(name.startswith(("AuxLogits.", "aux1.")) for name in _state(base).arrays) else ours
+
+
 TORCH = WeightsSource(
     Entry(
         "torch",
@@ -422,6 +433,7 @@ SAFETENSORS = WeightsSource(
     check=_check_torch,
     load=_load_torch,
     fits=_torch_fits,
+    normalization=_safetensors_normalization,
     as_in_torch=lambda base: True,
 )
 

@@ -33,6 +33,7 @@ from runtime.tasks.protocol import Task
 from runtime.training.settings import RunSettings
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import sha256_of
+from runtime.weights.safetensors_file import files_of
 
 SUBJECT = ("recipe", "parents", "weights", "data")
 """The sections that say what is trained, on what, from what."""
@@ -112,7 +113,11 @@ def _weights(base: Component) -> dict[str, Fact]:
     source, path = row.provenance(base)
     facts: dict[str, Fact] = {"name": f"{base.name} {name_of(base)}", "source": source, **row.facts(base)}
     if path is not None and os.path.isfile(path):
-        facts |= {"file": path.name, "sha256": sha256_of(path), "size": path.stat().st_size}
+        facts |= {
+            "file": path.name,
+            "sha256": sha256_of(path),
+            "size": sum(each.stat().st_size for each in files_of(path)),
+        }
     published = published_file(base)
     if published is not None and published.licence:
         facts["licence"] = published.licence

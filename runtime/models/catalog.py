@@ -11,17 +11,18 @@ detection, segmentation, pose, depth, tracking and video models.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from runtime.models.base import Normalization
 from runtime.models.packaged import PACKAGED, PackagedBase
 from runtime.models.timm.catalog import TIMM, TimmRow
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runtime.models.base import Normalization
     from runtime.plan.types import Component
 
 _IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

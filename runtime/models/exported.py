@@ -11,16 +11,19 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from recipe_lang.problem import Kind, Problem, RecipeError
 from recipe_lang.suggest import near
-from runtime.models.base import Normalization
 from runtime.weights.symbol_file import Graph, Node, not_a_graph, read_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from runtime.models.base import Normalization
 
 NoSuchCut = Kind(
     "E545",

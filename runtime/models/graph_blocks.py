@@ -6,23 +6,26 @@ Gluon's own layers, which freeze as those of any network; all other operators ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final
 
 from recipe_lang.problem import Kind, RecipeError
 from runtime.backend.blocks import sequence
 from runtime.backend.mx import gluon, mx, nn
 from runtime.models.base import Base
-from runtime.models.exported import ExportedRow
-from runtime.plan.size import Size
 from runtime.weights.assign import fill, fits
 from runtime.weights.params_file import read_params
 from runtime.weights.problems import WeightsDoNotFit
-from runtime.weights.symbol_file import Graph, Node
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from runtime.models.exported import ExportedRow
+    from runtime.plan.size import Size
+    from runtime.weights.symbol_file import Graph, Node
 
 GraphRefused = Kind(
     "E547",

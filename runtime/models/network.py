@@ -8,9 +8,8 @@ that the recipe names; whatever has none starts from the recipe's seed, each par
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from runtime.backend.blocks import sequence
 from runtime.backend.freezing import dropouts
 from runtime.backend.mx import array, mx, nd
 from runtime.models import efficientnet_lite, graph_blocks, zoo
-from runtime.models.base import Base
 from runtime.models.catalog import ZOOS
 from runtime.models.chain import Chain
 from runtime.models.exported import exported_row
@@ -29,11 +27,16 @@ from runtime.models.pytorch import as_in_torch
 from runtime.models.taps import pyramid
 from runtime.models.timm import network as timm
 from runtime.models.weights_sources import source_for
-from runtime.plan.size import Size
 from runtime.plan.types import Component, NetFacts, Parameter
 from runtime.system.random import generator
 from runtime.weights.assign import fill, fits
 from runtime.weights.problems import WeightsDoNotFit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from runtime.models.base import Base
+    from runtime.plan.size import Size
 
 Array = np.ndarray[Any, Any]
 

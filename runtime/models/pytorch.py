@@ -7,29 +7,32 @@ networks, timm's own for `timm` bases.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from recipe_lang.problem import RecipeError
 from runtime.backend.mx import nd, nn
 from runtime.models import zoo
-from runtime.models.base import Base
 from runtime.models.catalog import BASES, ZOOS
 from runtime.models.timm import network as timm
 from runtime.models.timm.catalog import TIMM
 from runtime.models.torch_names import PAIRS, as_named_now, torch_names
 from runtime.plan.size import Size
-from runtime.plan.types import Component
 from runtime.weights.assign import fill
 from runtime.weights.bounded import open_bounded
 from runtime.weights.problems import LayerDoesNotFit, NoSuchLayers
 from runtime.weights.safetensors_file import read_safetensors
-from runtime.weights.state_dict import StateDict
 from runtime.weights.torch_file import read_torch_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from runtime.models.base import Base
+    from runtime.plan.types import Component
+    from runtime.weights.state_dict import StateDict
 
 Array = np.ndarray[Any, Any]
 Block = Any

@@ -18,7 +18,7 @@ from recipe_lang.source import Span
 from runtime.compile.compiler import augmentation
 from runtime.data.sources.set_names import classes_within, folders_within, sets_within
 from runtime.data.sources.skipped import passed_line
-from runtime.models.weights_sources import source_of
+from runtime.models.weights_sources import source_for
 from runtime.plan.types import Plan
 from runtime.system.memory import room
 from runtime.tasks.catalog import task_of
@@ -214,7 +214,7 @@ def _crops(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
 
 def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images = plan.data.images("train")
-    if images >= _FEW_IMAGES or not source_of(recipe["base"]["weights"]).is_pretrained:
+    if images >= _FEW_IMAGES or not source_for(recipe["base"]).is_pretrained:
         return
     for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
         base = [part for part in stage.parts if part.name != "head"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,8 @@ from recipe_lang.check.vocabulary import Arg, Either, Entry, Number, Word
 from runtime.data.targets import BOXES, MASK, TargetKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from runtime.plan.types import Component
 
 

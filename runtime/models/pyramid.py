@@ -7,10 +7,12 @@ the lateral convolutions: without a ReLU after it, it would take three times as 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.backend.mx import gluon, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class FeaturePyramid(gluon.HybridBlock):  # type: ignore[misc]

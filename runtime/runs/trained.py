@@ -39,6 +39,7 @@ from runtime.models.network import Model, build_model, frozen_units
 from runtime.plan.types import Component, DataFacts, DataPlan, TargetFacts, stage_name
 from runtime.runs.base_weights import recorded_weights
 from runtime.runs.folder import read_json, read_targets, stage_weights, write_text, written_recipe
+from runtime.runs.own_graph import with_own_graph
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
 from runtime.runs.recipe_files import read_recipe
@@ -97,6 +98,7 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
             raise RecipeError(NotARun(path=str(folder), reason=reason))
         name = str(folder / "resolved.ftr") if folder == path else str(path)
         recipe = check(parse(read_source(folder / "resolved.ftr", name)), VOCABULARY)
+        recipe = with_own_graph(recipe, folder)
         task = task_of(recipe)
         result = read_json(folder, "result.json")
         if not isinstance(result, dict) or not isinstance(result.get("params"), dict):

@@ -13,6 +13,7 @@ from runtime.backend.mx import array, autograd, mx, nd
 from runtime.data.sets import Sets
 from runtime.features.inputs import SetInputs, StageInputs, StepInputs, kept_rows
 from runtime.features.prefix import Features
+from runtime.models.catalog import name_of
 from runtime.models.network import Model, frozen_units
 from runtime.plan import schedules
 from runtime.plan.stage_rules import RECOVERIES
@@ -91,7 +92,7 @@ def features_of(
         precision=data.features,
         cache=cache,
         identity={"mean": data.mean, "std": data.std},
-        about={"base": base.args["name"]},
+        about={"base": name_of(base)},
     )
 
 

@@ -19,7 +19,7 @@ from runtime.plan.schedules import SCHEDULES
 from runtime.plan.size import Size
 from runtime.tasks.catalog import METRICS, TASKS, task_of
 from runtime.tasks.protocol import Task
-from runtime.vocabulary.models import accepts, native_size, size_text
+from runtime.vocabulary.models import accepts, base_name, base_problems, native_size, size_text
 
 HeadWithoutOutputs = Kind(
     "E420",
@@ -293,8 +293,9 @@ def _sizes(recipe: CheckedRecipe) -> Iterator[Problem]:
     if task_of(recipe).takes_maps and any(side % _COARSEST for side in size):
         yield CellsCut(span=size_span, size=size.short, step=_COARSEST)
     base: CallValue = recipe["base"]
+    yield from (problem.replace(span=recipe.fields["base"].span) for problem in base_problems(base))
     if not all(accepts(base, side) for side in size):
-        yield SizeNotTaken(span=size_span, base=base["name"], size=size.plain, takes=size_text(base))
+        yield SizeNotTaken(span=size_span, base=base_name(base), size=size.plain, takes=size_text(base))
 
 
 def _uncropped(recipe: CheckedRecipe) -> Iterator[Problem]:

@@ -20,7 +20,7 @@ from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import passed_line
 from runtime.models import run_weights
 from runtime.models.network import Model, build_model, check_weights
-from runtime.models.weights_sources import source_of
+from runtime.models.weights_sources import source_for
 from runtime.plan.types import Plan
 from runtime.runs.lineage import load_recipe, refuse_unread
 from runtime.runs.recipe_files import read_recipe
@@ -85,7 +85,8 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     plan = compile_plan(recipe, facts, model.facts(), base)
     need = estimate_memory(model, plan)
     with located(base.span):
-        told += source_of(base.args["weights"]).advice(base, model.base, model.whole)
+        source_for(base).fits(base, model.base, model.whole)
+        told += source_for(base).advice(base, model.base, model.whole)
     lost = [problem.replace(span=base.span) for problem in told]
     advice = ordered((*recipe.advice, *lost, *plan_advice(recipe, plan, listings, need)))
     given = PrepareArguments(path.absolute(), tuple(settings), data_root and data_root.absolute(), outside)

@@ -23,10 +23,12 @@ from typing import BinaryIO
 
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import MAX_BYTES
+from runtime.runs.own_graph import BASE_GRAPH
 from runtime.runs.pack.problems import NotAPack, PackGiven, PackRefused
 from runtime.runs.pack.signature import is_pack
 from runtime.system.files import whole_file
 from runtime.tasks.catalog import TASKS
+from runtime.weights.symbol_file import LARGEST_GRAPH
 
 _CHUNK = 1 << 20
 _MOST_ENTRIES = 64  # more than a pack holds, so that the first that has no place in it can be named
@@ -43,6 +45,7 @@ class Member:
 
 MEMBERS: Mapping[str, Member] = {
     "README.md": Member(4_000_000),
+    BASE_GRAPH: Member(LARGEST_GRAPH),
     **{task.file: Member(16_000_000) for task in TASKS.values()},
     "curves.png": Member(64_000_000, begins=b"\x89PNG\r\n\x1a\n"),
     "metrics.jsonl": Member(512_000_000),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from recipe_lang.words import counted
-from runtime.commands.command import FINE, JSON, command, console
+from runtime.commands.command import FINE, JSON, command, console, echo
 
 if TYPE_CHECKING:
     from runtime.system.cache.disk import Entry
@@ -38,9 +38,9 @@ def cache(action: str, machine: bool) -> int:
         click.echo(json.dumps({"folder": str(found.folder), **as_json(lists)}, indent=2, ensure_ascii=False))
     elif action == "clear":
         size = sum(entry.size for entry in removed)
-        click.echo(f"removed {_tables(removed)}, {_megabytes(size)}, from {found.folder}")
+        echo(f"removed {_tables(removed)}, {_megabytes(size)}, from {found.folder}")
         if kept:
-            click.echo(f"kept {_tables(kept)}: in use, or not yours to remove")
+            echo(f"kept {_tables(kept)}: in use, or not yours to remove")
     else:
         _show(kept, found.folder)
     return FINE

@@ -27,6 +27,7 @@ from runtime.commands.command import (
     WORKERS,
     command,
     console,
+    echo,
     mxnet,
 )
 from runtime.commands.suggestions import instead_of_folder, is_run
@@ -116,6 +117,7 @@ def check(
             if fixed is not None:
                 _show_fix(fixed)
         if page is not None:  # behind the report, which it must not cost
+            from runtime.reporting.console import say
             from runtime.reporting.data_page import data_page
             from runtime.system.best_effort import attempt
             from runtime.training.problems import NotWritable
@@ -123,7 +125,7 @@ def check(
             if reason := attempt(lambda: page.write_text(data_page(report, path.stem, workers), encoding="utf-8")):
                 raise RecipeError(NotWritable(path=str(page), reason=reason))
             if not machine:
-                console().print(f"with pictures: {page}", soft_wrap=True)
+                say(console(), f"with pictures: {page}")
     return FAILED if strict and report.serious else FINE
 
 
@@ -147,11 +149,11 @@ def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any
 def _show_fix(fixed: dict[str, Any]) -> None:
     name = Path(fixed["path"]).name
     if fixed["written"]:
-        click.echo(f"{counted(fixed['added'], 'image')} to leave out: {fixed['path']}")
+        echo(f"{counted(fixed['added'], 'image')} to leave out: {fixed['path']}")
     else:
         click.echo("nothing more to leave out")
     if not fixed["named"] and Path(fixed["path"]).exists():
-        click.echo(f'read it, then write into the data block: exclude = "{name}"')
+        echo(f'read it, then write into the data block: exclude = "{name}"')
 
 
 def _show(report: DataReport, has_page: bool) -> None:
@@ -159,11 +161,12 @@ def _show(report: DataReport, has_page: bool) -> None:
     from rich.text import Text
 
     from runtime.data.sources.skipped import by_kind, passed_line
+    from runtime.reporting.console import say
     from runtime.workflows.data_check.check import KINDS
 
     screen = console()
     sets = ", ".join(f"{name} {sum(counts):,}" for name, counts in report.counts.items())
-    screen.print(f"{len(report.seen):,} images {report.targets}: {sets}", soft_wrap=True)
+    say(screen, f"{len(report.seen):,} images {report.targets}: {sets}")
     if not report.found and not any(each.is_image for each in report.passed):
         screen.print("nothing was found")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
@@ -184,9 +187,7 @@ def _show(report: DataReport, has_page: bool) -> None:
             table.add_row("", printable(", ".join(map(str, paths[:_EXAMPLES])) + more))
     screen.print(table)
     if (report.found or report.passed) and not has_page:
-        screen.print(
-            "--html FILE shows the images, --json lists all, --fix writes a list for `exclude`", soft_wrap=True
-        )
+        say(screen, "--html FILE shows the images, --json lists all, --fix writes a list for `exclude`")
 
 
 def _line(group: Group) -> str:

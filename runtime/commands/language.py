@@ -15,7 +15,6 @@ import click
 
 from recipe_lang.output.render import as_json
 from recipe_lang.problem import Problem, RecipeError, ordered
-from recipe_lang.words import printable
 from runtime.commands.command import (
     DENY,
     FAILED,
@@ -28,6 +27,7 @@ from runtime.commands.command import (
     SET,
     command,
     console,
+    echo,
     keep_to_threads,
     show_problems,
     tell,
@@ -78,9 +78,9 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
         if not machine:
             show_problems(problems, "; --json lists all")
             if identity is not None:
-                click.echo(_verdict(path, identity, len(problems), deny))
+                echo(_verdict(path, identity, len(problems), deny))
                 if where is not None and (text := where.text()):
-                    click.echo(f"  weights: {printable(text)}")
+                    echo(f"  weights: {text}")
     if machine:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     return code
@@ -161,7 +161,8 @@ def new(place: str, out: str | None, force: bool, task: str | None) -> int:
     _create(path, text, force)
     for note in found.notes:
         tell(note)
-    click.echo(f"{path}: {summary(found)}\nnext: ftr plan {quote(str(path))}, then ftr run {quote(str(path))}")
+    echo(f"{path}: {summary(found)}")
+    echo(f"next: ftr plan {quote(str(path))}, then ftr run {quote(str(path))}")
     return FINE
 
 
@@ -300,7 +301,7 @@ def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
     show_problems(tuple(problems))
     parents = {edit.span.source.name for problem in left for edit in problem.edits()} - {str(path) for path in paths}
     for name in sorted(parents):
-        click.echo(f"{name} is left as it is; to fix it: ftr fix {quote(name)}", err=True)
+        tell(f"{name} is left as it is; to fix it: ftr fix {quote(name)}")
     if problems:
         return INVALID
     return FAILED if changed and not write else FINE
@@ -348,7 +349,7 @@ def lsp() -> int:
             raise
         from runtime.system.installation import install_command
 
-        click.echo(f"the language server needs {error.name}: {install_command('lsp')}", err=True)
+        tell(f"the language server needs {error.name}: {install_command('lsp')}")
         return INVALID
     serve()
     return FINE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipe_lang.words import counted, printable
+from recipe_lang.words import counted
 from runtime.commands.command import (
     COUNT,
     DATA_ROOT,
@@ -29,6 +29,7 @@ from runtime.commands.command import (
     WORKERS,
     command,
     console,
+    echo,
     first_words,
     mxnet,
     tell,
@@ -87,7 +88,8 @@ def lock(
         with Display(console(), time.monotonic, prepared.plan) as display:
             facts, _ = lock_facts(prepared, RunContext(RunSettings(device, workers, fuse=fuse), (display,)))
         with writing(lock_of(recipe)):
-            click.echo(renew_lock(recipe, facts))
+            for line in renew_lock(recipe, facts).splitlines():
+                echo(line)
     return FINE
 
 
@@ -152,7 +154,7 @@ def verify(
                 level = instructions()
                 how = f" and {level} instructions" if level and level == lock.instructions else ""
                 told = f"with {counted(lock.threads(), 'thread')}{how}, as {lock.source.name} says"
-                click.echo(printable(told), err=True)
+                tell(told)
 
         keeping = nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="ftr-verify-")
         with keeping as place:
@@ -166,7 +168,7 @@ def verify(
             except Interrupted as stopped:
                 result = {"status": "interrupted", "signal": stopped.args[0]}
             if result["status"] != "finished":
-                click.echo("interrupted", err=True)
+                tell("interrupted")
                 return 128 + int(result["signal"])
             verdict = compare(lock.facts, read_lock(folder / LOCK).facts)
     if machine:
@@ -189,14 +191,15 @@ def _verify_exported(file: Path, run: Path | None) -> int:
     note = exported_as(lock, file)
     if note is None:
         raise RecipeError(NotExported(path=str(file), run=str(run), known=", ".join(exports_of(lock))))
-    click.echo(printable(f"identical: {file} was exported from {run}: {note}"))
+    echo(f"identical: {file} was exported from {run}: {note}")
     return FINE
 
 
 def _show(screen: Console, verdict: Verdict) -> None:
     """Print the verdict; where the result differs, what differs in it, and what may be the reason."""
     from rich.table import Table
-    from rich.text import Text
+
+    from runtime.reporting.console import say
 
     style = "green" if verdict.fine else "bold red"
     if verdict.results:
@@ -206,4 +209,4 @@ def _show(screen: Console, verdict: Verdict) -> None:
         for row in (*verdict.results, *verdict.reasons):
             table.add_row(row.name, row.locked or "none", row.now or "none")
         screen.print(table)
-    screen.print(Text(verdict.text, style=style), soft_wrap=True)
+    say(screen, verdict.text, style)

@@ -25,6 +25,7 @@ from runtime.commands.command import (
     WORKERS,
     command,
     console,
+    echo,
     mxnet,
     tell,
     was_given,
@@ -156,10 +157,10 @@ def predict(
         else:
             show_predictions(console(), found, loaded.task.answers)
         for bad in (each for each in found if each.error):
-            click.echo(printable(f"{bad.image}: {bad.error}"), err=True)
+            tell(f"{bad.image}: {bad.error}")
         undrawn = draw_predictions(loaded.task, found, draw) if draw is not None else []
         for line in undrawn:
-            click.echo(printable(f"not drawn: {line}"), err=True)
+            tell(f"not drawn: {line}")
     return FAILED if undrawn or any(each.error for each in found) else FINE
 
 
@@ -222,7 +223,7 @@ def export(
             force=force,
         )
     for line in export_lines(made, loaded.data):
-        click.echo(line)
+        echo(line)
     return FINE
 
 

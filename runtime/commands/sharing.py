@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from recipe_lang.words import printable
-from runtime.commands.command import FINE, FORCE, INVALID, PATH, RUN, RUN_PATH, command
+from runtime.commands.command import FINE, FORCE, INVALID, PATH, RUN, RUN_PATH, command, echo, tell
 
 PACK = click.argument("pack", type=PATH)
 LICENCE = click.option("--license", "licence", default="", metavar="ID", help="The model's licence, e.g. apache-2.0.")
@@ -36,8 +35,9 @@ def pack(run: Path, out: Path | None, weights: bool, licence: str, force: bool) 
 
     refuse_pack(run, "nothing is left to be packed", "copy it, or make a run folder of it with `ftr unpack {}`")
     path, notes = pack_run(run, out, weights=weights, licence=licence, force=force, card_text=card_text)
-    click.echo(f"{path}: {path.stat().st_size:,} bytes")
-    _tell(notes)
+    echo(f"{path}: {path.stat().st_size:,} bytes")
+    for note in notes:
+        tell(note)
     return FINE
 
 
@@ -80,8 +80,9 @@ def push(what: Path, repository: str, private: bool, licence: str) -> int:
         path = what
         if not is_pack(what):
             path, notes = pack_run(what, Path(folder, "model.ftrpack"), licence=licence, card_text=card_text)
-            _tell(notes)
-        click.echo(printable(push_pack(path, repository, private=private)))
+            for note in notes:
+                tell(note)
+        echo(push_pack(path, repository, private=private))
     return FINE
 
 
@@ -97,13 +98,9 @@ def pull(repository: str, out: Path | None, force: bool) -> int:
     from runtime.workflows.hub import pull_pack
 
     path = pull_pack(repository, out, force=force)
-    click.echo(f"{path}\nnext: ftr show {quote(str(path))}, then ftr predict {quote(str(path))} PHOTO")
+    click.echo(path)
+    echo(f"next: ftr show {quote(str(path))}, then ftr predict {quote(str(path))} PHOTO")
     return FINE
-
-
-def _tell(notes: list[str]) -> None:
-    for note in notes:
-        click.echo(note, err=True)
 
 
 def _has_hub() -> bool:
@@ -112,6 +109,6 @@ def _has_hub() -> bool:
     if find_spec("huggingface_hub") is None:
         from runtime.system.installation import install_command
 
-        click.echo(f"push and pull need huggingface_hub: {install_command('hub')}", err=True)
+        tell(f"push and pull need huggingface_hub: {install_command('hub')}")
         return False
     return True

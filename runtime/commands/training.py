@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recipe_lang.problem import Problem, RecipeError
-from recipe_lang.words import printable
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -246,7 +245,7 @@ def run(
                 )
         except Interrupted as stopped:
             with surviving(sys.stderr):
-                click.echo("interrupted before training began; there is no run folder", err=True)
+                tell("interrupted before training began; there is no run folder")
             return 128 + int(stopped.args[0])
         _tell_ending(folder, result)
         if result["status"] == "interrupted":
@@ -286,12 +285,12 @@ def _tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
 
     with surviving(sys.stderr):
         for name, reason in result["skipped_images"]:
-            click.echo(printable(f"skipped {name}: {reason}"), err=True)
+            tell(f"skipped {name}: {reason}")
         for name, reason in result["missing"]:
-            click.echo(printable(f"could not write {name}: {reason}"), err=True)
+            tell(f"could not write {name}: {reason}")
         if result["status"] == "interrupted":
-            click.echo(printable(f"interrupted; {weights_left(folder, result)}"), err=True)
-            click.echo(how_to_resume(folder), err=True)
+            tell(f"interrupted; {weights_left(folder, result)}")
+            tell(how_to_resume(folder))
 
 
 def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
@@ -301,15 +300,16 @@ def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
 
 
 def _keep_lock(screen: Console, recipe: Path, folder: Path, quiet: bool) -> None:
+    from runtime.reporting.console import say
     from runtime.runs.lock.facts import keep_lock
 
     try:
         note = keep_lock(recipe, folder)
     except RecipeError as fault:  # the run itself has ended well
-        click.echo(printable(fault), err=True)
+        tell(fault)
     else:
         if note and not quiet:
-            screen.print(note, soft_wrap=True)
+            say(screen, note)
 
 
 def _note_memory(problem: Problem) -> None:

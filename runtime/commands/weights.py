@@ -21,6 +21,7 @@ from runtime.commands.command import (
     SET,
     command,
     console,
+    echo,
     first_words,
     mxnet,
     tell,
@@ -104,20 +105,22 @@ def _base(text: str) -> Component:
 
 
 def _show(found: Inspection) -> None:
+    from runtime.reporting.console import say
+
     screen = console()
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.kinds.items())
-    screen.print(f"{found.path}: {found.format}, {found.size / 1e6:,.1f} MB", soft_wrap=True)
+    say(screen, f"{found.path}: {found.format}, {found.size / 1e6:,.1f} MB")
     screen.print(f"{counted(found.arrays, 'array')} ({kinds}), {found.numbers:,} numbers")
-    screen.print(f"sha256 {found.sha256}", soft_wrap=True)
+    say(screen, f"sha256 {found.sha256}")
     for note in found.notes:
-        screen.print(note, soft_wrap=True)
+        say(screen, note)
     if not found.bases:
         screen.print("it fits no base of torchvision's or timm's networks here")
     for base in found.bases:
         mean, std = (" ".join(f"{number:.3f}" for number in numbers) for numbers in base.normalization)
         classes = "" if base.classes is None else f", a classifier of {_classes(base.classes)}"
-        screen.print(f"fits {base.base}{classes}", soft_wrap=True)
-        screen.print(f"  images of {base.size}px, normalized with mean {mean} and std {std}", soft_wrap=True)
+        say(screen, f"fits {base.base}{classes}")
+        say(screen, f"  images of {base.size}px, normalized with mean {mean} and std {std}")
 
 
 def _classes(count: int) -> str:
@@ -140,7 +143,7 @@ def fetch(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool) -
 
         for recipe in recipes:
             for line in fetch_for(recipe, settings, outside):
-                click.echo(printable(line))
+                echo(line)
     return FINE
 
 
@@ -150,6 +153,7 @@ def fetch(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool) -
 def list_(machine: bool) -> int:
     """List the weights that are kept here for bases: where they are, their size, who published them."""
     from runtime.plan.types import as_json
+    from runtime.reporting.console import say
     from runtime.workflows.kept_weights import kept_weights
 
     found = kept_weights()
@@ -158,10 +162,10 @@ def list_(machine: bool) -> int:
         return FINE
     total = sum(each.size for each in found)
     screen = console()
-    screen.print(f"{counted(len(found), 'set')} of weights, {total / 1e6:,.1f} MB", soft_wrap=True)
+    say(screen, f"{counted(len(found), 'set')} of weights, {total / 1e6:,.1f} MB")
     for each in found:
         line = f"{each.size / 1e6:>9,.1f} MB  {each.name}  ({each.kind}: {each.path})"
-        screen.print(printable(line), soft_wrap=True, highlight=False)
+        say(screen, printable(line))
     return FINE
 
 
@@ -173,5 +177,5 @@ def remove(names: tuple[str, ...]) -> int:
     from runtime.workflows.kept_weights import remove_weights
 
     for each in remove_weights(names):
-        click.echo(printable(f"removed {each.name}, {each.size / 1e6:,.1f} MB, from {each.path}"))
+        echo(f"removed {each.name}, {each.size / 1e6:,.1f} MB, from {each.path}")
     return FINE

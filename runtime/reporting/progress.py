@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runtime.plan.types import Plan, StagePlan
-from runtime.reporting.console import LiveLines, bar, sparkline
+from runtime.reporting.console import LiveLines, bar, say, sparkline
 from runtime.reporting.epoch_line import EpochLine, number, place
 from runtime.reporting.time_left import TimeLeft
 from runtime.system.best_effort import reason_of
@@ -332,7 +332,7 @@ def summary(console: Console, result: Mapping[str, Any], folder: object, metrics
     """Print what came out: the `metrics` of the sets, the verdict on each claim, where it is."""
     sets = [name for name in ("valid", "test") if name in result]
     if sets:
-        console.print(Text(f"{result['recipe']}: the final weights", style="italic"), soft_wrap=True)
+        say(console, f"{result['recipe']}: the final weights", "italic")
         table = Table()
         table.add_column("")
         for name in sets:
@@ -344,8 +344,8 @@ def summary(console: Console, result: Mapping[str, Any], folder: object, metrics
     for claim in result["expect"] or ():
         style, verdict = ("green", "holds") if claim["holds"] else ("bold red", "does not hold")
         console.print(Text.assemble("claim ", claim["claim"], ": ", (verdict, style), f" ({claim['value']:.4f})"))
-    console.print(Text(_from(result["weights_from"])), soft_wrap=True)
-    console.print(Text(f"{_duration(result['wall_s'])} in all; run folder: {folder}"), soft_wrap=True)
+    say(console, _from(result["weights_from"]))
+    say(console, f"{_duration(result['wall_s'])} in all; run folder: {folder}")
 
 
 def _from(origin: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import printable
+from runtime.reporting.console import say
 from runtime.reporting.epoch_line import number
 from runtime.runs.folder import read_json
 from runtime.runs.pack.file import opened
@@ -149,7 +150,7 @@ def _age(place: Path) -> tuple[float, str]:
 def show_runs(console: Console, found: Sequence[dict[str, Any]], folder: Path) -> None:
     """Print runs side by side."""
     if not found:
-        console.print(f"no runs in {folder}", soft_wrap=True)
+        say(console, f"no runs in {folder}")
         return
     rows = [_run_row(result) for result in found]
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")

@@ -35,7 +35,7 @@ from runtime.data.sources.table_boxes import csv_boxes
 from runtime.data.sources.voc import read_voc
 from runtime.data.sources.yolo import read_data_yaml, read_yolo
 from runtime.reporting.console import SafeConsole
-from runtime.reporting.report import read_results, show_runs
+from runtime.reporting.run_list import read_results, show_runs
 from runtime.runs.checkpoints import Checkpoints, digest_of, newest
 from runtime.runs.lock.file import lock_text, read_lock
 from runtime.runs.manifest import RunManifest, read_manifest

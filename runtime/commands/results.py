@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from recipe_lang.words import printable
+from recipe_lang.words import counted, printable
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -111,7 +111,12 @@ def evaluate(
 @JSON
 @click.option("--csv", "table", is_flag=True, help="Print CSV.")
 @click.option("--coco", is_flag=True, help="Print objects as COCO's results.")
-@click.option("--draw", type=click.Path(path_type=Path), help="Folder for pictures with the predictions on them.")
+@click.option(
+    "--draw",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Write pictures with the predictions on them to a new or empty folder, or replace those of an earlier --draw.",
+)
 @DEBUG
 @click.pass_context
 @command
@@ -130,16 +135,19 @@ def predict(
     debug: bool,
 ) -> int:
     """Predict with a run: classes, numbers, masks or objects of images or of all images in folders."""
+    failed = False
     asked = [name for name, given in (("--csv", table), ("--json", machine), ("--coco", coco)) if given]
     if len(asked) > 1:
         raise click.UsageError(f"{' and '.join(asked)} exclude each other")
-    if draw is not None and os.path.lexists(draw) and not (draw.is_dir() and not any(draw.iterdir())):
-        raise click.UsageError(f"--draw writes to a new or empty folder, and {draw} has something in it")
+    from runtime.workflows.drawing import draw_predictions, in_the_way
+
+    if draw is not None and (other := in_the_way(draw)):
+        what = f"{draw} holds {other}" if draw.is_dir() else f"{draw} is a file"
+        raise click.UsageError(printable(f"--draw takes a new or empty folder, or one that it filled before; {what}"))
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.report import predictions_coco, predictions_csv, predictions_json, show_predictions
         from runtime.runs import trained as finished
-        from runtime.workflows.drawing import draw_predictions
 
         loaded = finished.load(run, stage)
         if was_given(context, "top") and not loaded.task.has_top:
@@ -158,10 +166,16 @@ def predict(
             show_predictions(console(), found, loaded.task.answers)
         for bad in (each for each in found if each.error):
             tell(f"{bad.image}: {bad.error}")
-        undrawn = draw_predictions(loaded.task, found, draw) if draw is not None else []
-        for line in undrawn:
-            tell(f"not drawn: {line}")
-    return FAILED if undrawn or any(each.error for each in found) else FINE
+        if draw is not None:
+            drawn = draw_predictions(loaded.task, found, draw)
+            failed = bool(drawn.failed)
+            for line in drawn.failed:
+                tell(f"not drawn: {line}")
+            if drawn.letters:
+                tell(f"no font here has the letters {drawn.letters}: boxes stand for them on the pictures")
+            if drawn.count:
+                tell(f"drew {counted(drawn.count, 'picture')} in {draw}")
+    return FAILED if failed or any(each.error for each in found) else FINE
 
 
 @click.command()
@@ -234,7 +248,7 @@ def export(
 @command
 def runs(context: click.Context, folder: Path, machine: bool) -> int:
     """List and compare the runs in a FOLDER (runs by default)."""
-    from runtime.reporting.report import read_results, show_runs
+    from runtime.reporting.run_list import read_results, show_runs
 
     if was_given(context, "folder") and not os.path.exists(folder):
         raise click.UsageError(f"there is no folder {folder}")

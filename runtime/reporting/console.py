@@ -47,8 +47,12 @@ class SafeConsole(Console):
 
 def say(console: Console, text: str, style: str = "") -> None:
     """Print a line: for a page of known width broken between words only, so that a path in it can be copied whole."""
-    columns = console.width if console.is_terminal or "COLUMNS" in os.environ else None
-    console.print(Text(wrapped(text, columns), style), soft_wrap=True, highlight=False)
+    console.print(Text(wrapped(text, columns_of(console)), style), soft_wrap=True, highlight=False)
+
+
+def columns_of(console: Console) -> int | None:
+    """Return how wide the page is; None where nobody says so: a log has lines, not columns."""
+    return console.width if console.is_terminal or "COLUMNS" in os.environ else None
 
 
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"

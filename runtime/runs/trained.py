@@ -148,15 +148,14 @@ def predict(
 ) -> Iterator[Prediction]:
     """Predict of image files, and of all images in folders, in order; one that cannot be read is reported.
 
-    `tell` is told what is passed over in the folders, if anything.
+    `tell` is told what is ignored in the folders, if anything that the run has not said of its own images.
 
     Raises:
         RecipeError: a path is not there, or a folder holds no image.
     """
     passed: list[PassedOver] = []
     files = [file for path in paths for file in _files(path, passed)]
-    if passed:
-        tell(passed_line(passed))
+    _tell_ignored(run, passed, tell)
     net = _net(run, context)
     opened = opening(run.data.prepare, None, again=False)
     queue, size = iter(files), min(len(files), run.data.batch)
@@ -172,6 +171,13 @@ def predict(
         found = iter(_predictions(net, run, pixels, read, size, context, top))
         for file in chunk:
             yield run.task.unreadable(str(file), errors[file]) if file in errors else next(found)
+
+
+def _tell_ignored(run: TrainedRun, passed: Sequence[PassedOver], tell: Callable[[str], None]) -> None:
+    """Tell what is ignored, unless the run has said the same of its images."""
+    line = passed_line(passed)
+    if line and line != run.result.get("passed_over"):
+        tell(line)
 
 
 def _net(run: TrainedRun, context: Any) -> Callable[[Any], Any]:
@@ -227,7 +233,7 @@ def evaluate(
     With `cache`, what the frozen part gives of an image is taken from the disk, and kept there.
 
     `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`). Images that
-    cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is passed over,
+    cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is ignored in other data,
     and how many of the images the run has seen, if any.
 
     Raises:
@@ -242,8 +248,8 @@ def evaluate(
         if name not in listings:
             raise RecipeError(NoSuchSet(path=str(run.path), set_name=name))
         listing = run.task.align(listings[name], run.data.target.names, name)
-    if listing.passed:
-        tell(passed_line(listing.passed))
+    if data is not None:  # of its own images the run has said it
+        _tell_ignored(run, listing.passed, tell)
     samples = _readable(run, listing, workers)
     if not samples:
         raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))

@@ -14,12 +14,14 @@ _MOST = 8  # lines, which cover half of the picture
 
 def caption(picture: Image.Image, lines: Sequence[str]) -> None:
     """Write lines in the upper left corner, white on black, the first ones where there are many."""
-    from PIL import ImageDraw, ImageFont
+    from PIL import ImageDraw
+
+    from runtime.system.fonts import font_for
 
     draw = ImageDraw.Draw(picture)
     height = max(12, round(min(picture.size) * _LINES))
-    font = ImageFont.load_default(0.75 * height)
     shown = [*lines[: _MOST - 1], "…"] if len(lines) > _MOST else lines
+    font = font_for("".join(shown), 0.75 * height)
     for index, line in enumerate(shown):
         top = index * height
         draw.rectangle((0, top, draw.textlength(line, font) + height / 2, top + height), fill=(0, 0, 0))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from recipe_lang.words import printable
+from runtime.system.fonts import font_for
 from runtime.tasks.detection.network import Prediction
 
 _COLORS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
@@ -17,7 +18,7 @@ def draw_objects(picture: Image.Image, prediction: Prediction) -> None:
     factor = picture.width / prediction.size.width
     draw = ImageDraw.Draw(picture)
     width = max(1, round(min(picture.size) / 200))
-    font = ImageFont.load_default(max(10, min(picture.size) // 30))
+    font = font_for("".join(prediction.names), max(10, min(picture.size) // 30))
     for each in reversed(prediction.objects):
         color = _COLORS[prediction.names.index(each.name) % len(_COLORS)]
         box = [side * factor for side in each.box]

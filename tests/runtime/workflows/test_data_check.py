@@ -147,7 +147,7 @@ def test_what_takes_no_part_is_listed(photos: Path, recipe: Path) -> None:
     shown = ftr("data", "check", recipe, "--strict")
     assert shown.exit_code == 0
     assert "nothing was found" in shown.stdout
-    assert "passed over 1 file: 1 .txt" in shown.stdout
+    assert "ignored notes.txt: not an image" in shown.stdout
     (photos / "train/#1/0.heic").touch()
     (photos / "test/#1/gone.jpg").symlink_to("/nowhere/gone.jpg")
     Image.new("RGB", (140, 120)).save(photos / "train" / "loose.png")

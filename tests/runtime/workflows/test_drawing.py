@@ -12,7 +12,7 @@ from PIL import Image
 from runtime.tasks.catalog import TASKS
 from runtime.tasks.classification.network import Prediction as Classes
 from runtime.tasks.regression.network import Prediction as Numbers
-from runtime.workflows.drawing import draw_predictions
+from runtime.workflows.drawing import Drawn, draw_predictions
 
 ANSWERS: dict[str, Any] = {
     "classification": lambda image: Classes(image, (("r\u00f6te", 0.93), ("blau\n", 0.07))),
@@ -27,8 +27,8 @@ def test_answers_are_written_on_the_image(tmp_path: Path, task: str, size: tuple
     (tmp_path / "empty").mkdir()
     Image.new("RGB", size, (200, 30, 30)).save(tmp_path / "empty" / "RED.gif")
     found = [ANSWERS[task](str(tmp_path / name)) for name in ("red.png", "empty/RED.gif")]
-    assert draw_predictions(TASKS[task], found, tmp_path / "new" / "drawn") == []
-    names = sorted(path.name for path in (tmp_path / "new" / "drawn").iterdir())
+    assert draw_predictions(TASKS[task], found, tmp_path / "new" / "drawn") == Drawn(2)
+    names = sorted(path.name for path in (tmp_path / "new" / "drawn").glob("*.jpg"))
     assert names == ["RED-2.jpg", "red.jpg"]
     pixels = np.asarray(Image.open(tmp_path / "new" / "drawn" / "red.jpg").convert("RGB")).astype(int)
     height, width, _ = pixels.shape
@@ -47,8 +47,8 @@ def test_what_cannot_be_drawn_is_said_and_the_others_are(tmp_path: Path) -> None
         Classes(str(tmp_path / "broken.png"), error="cannot be read"),
         Classes(str(tmp_path / "fine.png"), (("a", 1.0),)),
     ]
-    (line,) = draw_predictions(TASKS["classification"], found, tmp_path / "drawn")
+    (line,) = draw_predictions(TASKS["classification"], found, tmp_path / "drawn").failed
     assert "gone.jpg: " in line
-    assert [path.name for path in (tmp_path / "drawn").iterdir()] == ["fine.jpg"]
-    (line,) = draw_predictions(TASKS["classification"], found, tmp_path / "fine.png" / "below")
+    assert [path.name for path in (tmp_path / "drawn").glob("*.jpg")] == ["fine.jpg"]
+    (line,) = draw_predictions(TASKS["classification"], found, tmp_path / "fine.png" / "below").failed
     assert "Not a directory" in line

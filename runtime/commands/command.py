@@ -134,7 +134,9 @@ def tell(line: object) -> None:
 
 def echo(line: object) -> None:
     """Print a line on standard output, broken between words where the page is too narrow for it."""
-    click.echo(wrapped(printable(line), page_width(sys.stdout)))
+    columns = page_width(sys.stdout)
+    for each in str(line).splitlines():
+        click.echo(wrapped(printable(each), columns))
 
 
 def console() -> Console:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]
 
 _EXAMPLES = 3
+_LONGEST = 40  # characters of a target, as text, that a line has room for
 
 
 @click.group()
@@ -162,6 +163,7 @@ def _show(report: DataReport, has_page: bool) -> None:
 
     from runtime.data.sources.skipped import by_kind, passed_line
     from runtime.reporting.console import say
+    from runtime.system.files import from_here
     from runtime.workflows.data_check.check import KINDS
 
     screen = console()
@@ -182,7 +184,7 @@ def _show(report: DataReport, has_page: bool) -> None:
     if line := passed_line(report.passed):
         table.add_row("", Text(line, "bold red" if any(each.is_image for each in report.passed) else ""))
         for (what, why), _ in by_kind(report.passed):
-            paths = [each.path for each in report.passed if (each.what, each.why) == (what, why)]
+            paths = [from_here(each.path) for each in report.passed if (each.what, each.why) == (what, why)]
             more = f" and {len(paths) - _EXAMPLES:,} more" if len(paths) > _EXAMPLES else ""
             table.add_row("", printable(", ".join(map(str, paths[:_EXAMPLES])) + more))
     screen.print(table)
@@ -191,7 +193,10 @@ def _show(report: DataReport, has_page: bool) -> None:
 
 
 def _line(group: Group) -> str:
-    names = [f"{image.set} {image.id} ({image.target})" for image in group.images[:_EXAMPLES]]
+    names = [
+        f"{image.set} {image.id}" + (f" ({image.target})" if len(image.target) <= _LONGEST else "")
+        for image in group.images[:_EXAMPLES]
+    ]
     more = f" and {len(group.images) - _EXAMPLES} more" if len(group.images) > _EXAMPLES else ""
     return printable(": ".join(part for part in (", ".join(names) + more, group.note) if part))
 

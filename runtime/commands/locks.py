@@ -88,8 +88,7 @@ def lock(
         with Display(console(), time.monotonic, prepared.plan) as display:
             facts, _ = lock_facts(prepared, RunContext(RunSettings(device, workers, fuse=fuse), (display,)))
         with writing(lock_of(recipe)):
-            for line in renew_lock(recipe, facts).splitlines():
-                echo(line)
+            echo(renew_lock(recipe, facts))
     return FINE
 
 

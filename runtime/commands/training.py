@@ -40,6 +40,7 @@ from runtime.commands.command import (
     tell,
     was_given,
 )
+from runtime.system.files import from_here
 from runtime.system.streams import surviving
 from runtime.training.settings import Interval, RunSettings
 
@@ -252,7 +253,7 @@ def run(
             return 128 + int(result["signal"])
         with surviving(sys.stdout):
             plan = prepared.plan
-            summary(screen, result, folder, TASKS[plan.task].telling(plan.data.target))
+            summary(screen, result, from_here(folder), TASKS[plan.task].telling(plan.data.target))
             if not where.settings:
                 _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
@@ -285,7 +286,7 @@ def _tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
 
     with surviving(sys.stderr):
         for name, reason in result["skipped_images"]:
-            tell(f"skipped {name}: {reason}")
+            tell(f"skipped {from_here(name)}: {reason}")
         for name, reason in result["missing"]:
             tell(f"could not write {name}: {reason}")
         if result["status"] == "interrupted":
@@ -347,7 +348,7 @@ class _Where:
         began = read_manifest(folder)
         old = {name: getattr(began, name) for name in ("device", "workers", "cache", "fuse")}
         given = {name: getattr(self.runs, name) for name in old if was_given(context, name)}
-        recipe = Path(began.recipe)
+        recipe = from_here(began.recipe)
         if self.recipe is not None or not recipe.is_file():
             recipe, settings = self.recipe or folder / "resolved.ftr", self.settings
         else:

@@ -254,7 +254,7 @@ def evaluate(
     if not samples:
         raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))
     if broken := len(listing.samples) - len(samples):
-        tell(f"left out {broken:,} of {counted(len(listing.samples), 'image')} that cannot be read")
+        tell(f"{broken:,} of {counted(len(listing.samples), 'image')} cannot be read: left out")
     known = None
     if data is not None or name == "test":
         known = seen(run.path, samples, workers, user_cache() if cache else None)

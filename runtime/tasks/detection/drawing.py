@@ -24,6 +24,7 @@ def draw_objects(picture: Image.Image, prediction: Prediction) -> None:
         box = [side * factor for side in each.box]
         draw.rectangle(box, outline=color, width=width)
         text = f"{printable(each.name)} {each.score:.2f}"
-        corner = (box[0], max(0.0, box[1] - font.getbbox(text)[3]))
+        wide, high = font.getbbox(text)[2:]
+        corner = (max(0.0, min(box[0], picture.width - wide)), max(0.0, box[1] - high))
         draw.rectangle(draw.textbbox(corner, text, font=font), fill=color)
         draw.text(corner, text, fill="white", font=font)

@@ -29,10 +29,12 @@ def overlay(picture: Image.Image, prediction: Prediction) -> None:
     if prediction.classes is None:
         return
     mask = Image.fromarray(prediction.classes).resize(picture.size, Image.Resampling.NEAREST)
-    colors = np.array(palette(len(prediction.names)), np.uint8)[np.asarray(mask)]
+    tones = dict(zip(prediction.names, palette(len(prediction.names)), strict=True))
+    colors = np.array([*tones.values()], np.uint8)[np.asarray(mask)]
     shown = Image.blend(picture.convert("RGB"), Image.fromarray(colors), _STRENGTH)
     where = mask.point([0, *[255] * 255])
     picture.paste(shown, (0, 0), where)
     edges = mask.filter(ImageFilter.FIND_EDGES).point([0, *[255] * 255])
     picture.paste((255, 255, 255), (0, 0), edges)
-    caption(picture, [f"{printable(name)} {share:.1%}" for name, share in prediction.shares()])
+    shares = prediction.shares()
+    caption(picture, [f"{printable(name)} {share:.1%}" for name, share in shares], [tones[name] for name, _ in shares])

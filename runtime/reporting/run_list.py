@@ -114,17 +114,14 @@ def show_runs(console: Console, found: Sequence[dict[str, Any]], folder: Path) -
         return
     rows = [_row(result) for result in found]
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    widths = {name: max(len(row[name]) for row in rows) for name in rows[0]}
-    columns = [name for name in rows[0] if widths[name]]
-    for name in _DISPENSABLE:
-        if sum(max(widths[each], len(each)) + 2 for each in columns) - 2 > console.width and name in columns:
-            columns.remove(name)
+    rows, columns = _fitting(rows, console.width)
     for name in columns:
-        if name in ("run", "recipe", "params"):
-            table.add_column(name, overflow="fold")
+        if name in ("run", "recipe", "params", "metric"):
+            table.add_column(name, overflow="fold", min_width=8)
         else:
             side = "right" if name in ("valid", "test", "time") else "left"
-            table.add_column(name, justify=side, no_wrap=True, min_width=widths[name])  # type: ignore[arg-type]
+            width = max(len(row[name]) for row in rows)
+            table.add_column(name, justify=side, no_wrap=True, min_width=width)  # type: ignore[arg-type]
     for row in rows:
         table.add_row(*(row[name] for name in columns))
     console.print(table)
@@ -135,9 +132,23 @@ def show_runs(console: Console, found: Sequence[dict[str, Any]], folder: Path) -
         say(console, f"  {line}")
 
 
-_DISPENSABLE = ("hash", "recipe", "task", "time", "started")
-"""The columns that a narrow page goes without, in this order; most runs are called as their recipe."""
+_DISPENSABLE = ("hash", "recipe", "task", "time", "params", "", "started", "test")
+"""The columns that a narrow page goes without, in this order, where dates before they go lose their time of day; most
+runs are called as their recipe.
+"""
 _CHANGES = 4  # that are shown of a run
+
+
+def _fitting(rows: list[dict[str, str]], width: int) -> tuple[list[dict[str, str]], list[str]]:
+    """Return the rows and the columns that hold something and fit, as far as they can."""
+    columns = [name for name in rows[0] if any(row[name] for row in rows)]
+    for name in _DISPENSABLE:
+        if sum(max(len(name), *(len(row[name]) for row in rows)) + 2 for name in columns) - 2 <= width:
+            break
+        if not name:
+            rows = [{**row, "started": row["started"][:10]} for row in rows]
+        columns = [each for each in columns if each != name]
+    return rows, columns
 
 
 def _row(result: dict[str, Any]) -> dict[str, str]:

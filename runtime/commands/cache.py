@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @JSON
 @command
 def cache(action: str, machine: bool) -> int:
-    """List the cached frozen features and what else is kept of images, or CLEAR it.
+    """List what is cached about images (frozen features, hashes), or CLEAR it.
 
     The cache is in $FTR_CACHE, else below $XDG_CACHE_HOME or ~/.cache. Clearing it costs only time.
     """

@@ -191,7 +191,7 @@ RECIPE = click.argument("recipe", type=RECIPE_PATH)
 RUN = click.argument("run", type=RUN_PATH)
 FORCE = click.option("--force", is_flag=True, help="Overwrite an existing file.")
 STAGE = click.option(
-    "--stage", metavar="TITLE|N", help="The weights that this stage handed on; the final ones by default."
+    "--stage", metavar="TITLE|N", help="The weights that this stage ended with; the final ones by default."
 )
 SET = click.option(
     "--set",
@@ -205,7 +205,7 @@ DENY = click.option("--deny-warnings", "deny", is_flag=True, help="Exit with 1 i
 DATA_ROOT = click.option(
     "--data-root",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder that relative data paths are relative to.",
+    help="Folder that relative data paths start from.",
 )
 JSON = click.option("--json", "machine", is_flag=True, help="Print JSON.")
 DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu(N).")

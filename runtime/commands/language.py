@@ -138,7 +138,7 @@ def _format(path: Path, checking: bool, showing: bool) -> bool:
 @click.argument("place", metavar="PATH")
 @click.option("--out", type=click.Path(dir_okay=False, allow_dash=True), help="The recipe; NAME.ftr by default.")
 @click.option("--force", is_flag=True, help="Overwrite an existing recipe.")
-@click.option("--task", type=click.Choice(tuple(TASKS)), help="What to learn, where what is there leaves it open.")
+@click.option("--task", type=click.Choice(tuple(TASKS)), help="The task, where the data could be for several.")
 @command
 def new(place: str, out: str | None, force: bool, task: str | None) -> int:
     """Write a recipe for a folder of images, a CSV file, or a packaged set such as `digits`.
@@ -280,7 +280,7 @@ def _print_recipe(text: str, path: Path | None = None, is_json: bool = False) ->
 @OUTSIDE
 @command
 def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
-    """Apply the safe fixes of the problems in recipes: show them as a diff, or write them.
+    """Fix what is safe to fix in recipes: show the changes as a diff, or write them.
 
     `-` reads standard input; with --write the fixed text is printed.
     """

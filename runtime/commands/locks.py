@@ -67,7 +67,8 @@ def lock(
 ) -> int:
     """Write RECIPE.lock: hashes of the recipe, its parents, weights and images, and the versions, without training.
 
-    A result in it stays when nothing else has changed; else the next run adds one.
+    `ftr run --locked` and `ftr verify` reproduce what it records. The first run writes one by itself. A result in it
+    stays when nothing else has changed; otherwise the next run adds one.
     """
     from runtime.runs.pack.file import refuse_pack
 
@@ -94,12 +95,12 @@ def lock(
 
 @click.command()
 @click.argument("path", metavar="RECIPE|RUN|PACK|FILE", type=PATH)
-@click.option("--run", "origin", type=RUN_PATH, help="Of an exported FILE: the run that it is to be from.")
+@click.option("--run", "origin", type=RUN_PATH, help="For an exported FILE: the run that it should come from.")
 @OUTSIDE
 @click.option("--out", type=click.Path(path_type=Path), help="Keep the new run in this folder.")
 @DATA_ROOT
-@click.option("--device", help="A device other than the lock's.")
-@click.option("--threads", type=COUNT, help="A number of threads other than the lock's.")
+@click.option("--device", help="Another device than the lock records.")
+@click.option("--threads", type=COUNT, help="Another number of threads than the lock records.")
 @WORKERS
 @JSON
 @QUIET
@@ -118,10 +119,10 @@ def verify(
     quiet: bool,
     debug: bool,
 ) -> int:
-    """Train again what a lock records, and compare: the weights bit for bit, and all metrics.
+    """Retrain what a lock records, and compare: the weights bit for bit, and all metrics.
 
     Exits with 0 when the result is identical, or when versions, threads or the processor differ and all claims hold.
-    Of a FILE that `ftr export` wrote it says whether it is the one that was exported from --run; nothing is trained.
+    For a FILE that `ftr export` wrote it says whether it was exported from --run; nothing is trained.
     """
     if origin is not None or path.name.endswith(EXPORTED):
         return _verify_exported(path, origin)

@@ -35,7 +35,7 @@ from runtime.commands.command import (
 @click.command()
 @RUN
 @click.option("--data", metavar="SOURCE", help="Other data: a folder, or a source such as 'csv(\"f.csv\", …)'.")
-@click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="Which of the run's own sets.")
+@click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="One of the run's own sets.")
 @STAGE
 @click.option("--strict", is_flag=True, help="Refuse images that the run has seen in training.")
 @DATA_ROOT
@@ -103,14 +103,14 @@ def evaluate(
 @RUN
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes to show of an image."
+    "--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes to show for each image."
 )
 @STAGE
 @DEVICE
 @THREADS
 @JSON
 @click.option("--csv", "table", is_flag=True, help="Print CSV.")
-@click.option("--coco", is_flag=True, help="Print objects as COCO's results.")
+@click.option("--coco", is_flag=True, help="Print objects in COCO's format of results.")
 @click.option(
     "--draw",
     metavar="FOLDER",
@@ -134,7 +134,7 @@ def predict(
     draw: Path | None,
     debug: bool,
 ) -> int:
-    """Predict with a run: classes, numbers, masks or objects of images or of all images in folders."""
+    """Predict classes, numbers, masks or objects for images, or for all images in folders."""
     failed = False
     asked = [name for name, given in (("--csv", table), ("--json", machine), ("--coco", coco)) if given]
     if len(asked) > 1:
@@ -247,7 +247,7 @@ def export(
 @click.pass_context
 @command
 def runs(context: click.Context, folder: Path, machine: bool) -> int:
-    """List and compare the runs in a FOLDER (runs by default)."""
+    """List the runs in a FOLDER (runs by default), and what changed from one to the next."""
     from runtime.reporting.run_list import read_results, show_runs
 
     if was_given(context, "folder") and not os.path.exists(folder):

@@ -33,7 +33,7 @@ def pack(run: Path, out: Path | None, weights: bool, licence: str, force: bool) 
     from runtime.runs.pack.file import refuse_pack
     from runtime.runs.pack.pack import pack_run
 
-    refuse_pack(run, "nothing is left to be packed", "copy it, or make a run folder of it with `ftr unpack {}`")
+    refuse_pack(run, "it is packed already", "copy it, or make a run folder of it with `ftr unpack {}`")
     path, notes = pack_run(run, out, weights=weights, licence=licence, force=force, card_text=card_text)
     echo(f"{path}: {path.stat().st_size:,} bytes")
     for note in notes:
@@ -46,7 +46,7 @@ def pack(run: Path, out: Path | None, weights: bool, licence: str, force: bool) 
 @_out("The folder; named after the pack by default.")
 @command
 def unpack(pack: Path, out: Path | None) -> int:
-    """Write the content of a pack into a new folder, which is then that of a run."""
+    """Unpack a pack into a new run folder."""
     from runtime.runs.pack.pack import unpack as unpack_file
 
     click.echo(unpack_file(pack, out))
@@ -60,7 +60,7 @@ def unpack(pack: Path, out: Path | None) -> int:
 @LICENCE
 @command
 def push(what: Path, repository: str, private: bool, licence: str) -> int:
-    """Put a run or a pack into a repository of the Hugging Face hub, creating it if needed.
+    """Upload a run or a pack to a repository of the Hugging Face hub, creating it if needed.
 
     Needs the extra `hub` and a token: `hf auth login`, or the variable HF_TOKEN.
     """
@@ -71,7 +71,7 @@ def push(what: Path, repository: str, private: bool, licence: str) -> int:
     from runtime.runs.pack.signature import is_pack
 
     if is_pack(what) and licence:
-        raise click.UsageError("--license goes with the folder of a run: a pack has its card")
+        raise click.UsageError("--license is for a run folder: a pack has its model card already")
     if not _has_hub():
         return INVALID
     from runtime.workflows.hub import push_pack
@@ -92,7 +92,7 @@ def push(what: Path, repository: str, private: bool, licence: str) -> int:
 @FORCE
 @command
 def pull(repository: str, out: Path | None, force: bool) -> int:
-    """Get a pack from a repository of the Hugging Face hub. It is checked before it is kept."""
+    """Download a pack from the Hugging Face hub. It is checked before it is kept."""
     if not _has_hub():
         return INVALID
     from runtime.workflows.hub import pull_pack

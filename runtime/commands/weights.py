@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def weights() -> None:
-    """Look into files of weights and convert them."""
+    """Inspect, convert, fetch, list and remove files of weights."""
 
 
 @weights.command()
@@ -115,7 +115,7 @@ def _show(found: Inspection) -> None:
     for note in found.notes:
         say(screen, note)
     if not found.bases:
-        screen.print("it fits no base of torchvision's or timm's networks here")
+        screen.print("it fits no base that ftr has from torchvision or timm")
     for base in found.bases:
         mean, std = (" ".join(f"{number:.3f}" for number in numbers) for numbers in base.normalization)
         classes = "" if base.classes is None else f", a classifier of {_classes(base.classes)}"
@@ -173,7 +173,7 @@ def list_(machine: bool) -> int:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @command
 def remove(names: tuple[str, ...]) -> int:
-    """Remove kept weights by the NAMEs that `ftr weights list` shows. They are fetched again when they are wanted."""
+    """Remove kept weights by the NAMEs that `ftr weights list` shows. They are fetched again when needed."""
     from runtime.workflows.kept_weights import remove_weights
 
     for each in remove_weights(names):

@@ -98,7 +98,7 @@ def canned(plan: Plan) -> list[tuple[float, events.Event]]:
             )
             found.append((2.0, evaluated))
         reason = "stopped early" if at else "done"
-        kept, epoch = ("the best, of epoch 1", 1) if at else ("the last, of epoch 2", 2)
+        kept, epoch = ("the best weights, from epoch 1", 1) if at else ("the last weights, from epoch 2", 2)
         best, gained = (0.59, True) if at else (None, None)
         found.append((0.0, events.StageFinished(at, epochs, step, reason, kept, best, Origin(at, epoch), gained)))
     found += [(0.0, events.EvaluationStarted(1, 2, 6, "test")), (60.0, events.Tested(1, 2, 6, "test", REPORT))]

@@ -193,8 +193,8 @@ def run(
     With --resume RUN, a run that was interrupted or killed continues with the options that it began with; its weights
     are those of a run that never stopped. Its recipe, or RECIPE if given, must mean the same as before.
 
-    The first run that finishes writes RECIPE.lock, from which it can be reproduced. With --locked, the number of threads
-    and the processor's instruction set are those of the lock.
+    The first run that finishes writes RECIPE.lock, from which it can be reproduced. With --locked, the number of
+    threads and the processor's instruction set are those of the lock.
     """
     from runtime.runs.lock.file import existing_lock
 

@@ -294,9 +294,9 @@ def _keep(session: Session, stage: StagePlan, net: StageNet) -> tuple[Origin, st
     best = kept_best(session.state, stage)
     origin = session.state.origin(best.epoch if best else session.state.epoch)
     if best is None:
-        return origin, f"the last weights, from epoch {origin.epoch}"
+        return origin, f"the last (epoch {origin.epoch})"
     for name, copy in best.weights.items():
         net.changing[name].set_data(copy)
     if best.epoch:
-        return origin, f"the best weights, from epoch {best.epoch}"
+        return origin, f"the best (epoch {best.epoch})"
     return origin, f"what it began with: {origin.named(session.plan)}"

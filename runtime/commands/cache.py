@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 @JSON
 @command
 def cache(action: str, machine: bool) -> int:
-    """List what is cached about images (frozen features, hashes), or CLEAR it.
+    """List what is cached about images, or CLEAR it.
 
+    These are frozen features, and hashes of files.
     The cache is in $FTR_CACHE, else below $XDG_CACHE_HOME or ~/.cache. Clearing it costs only time.
     """
     from runtime.plan.types import as_json

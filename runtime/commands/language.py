@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 @JSON
 @command
 def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, deny: bool, machine: bool) -> int:
-    """Check recipes, and all in folders, and show what is wrong with them. Needs no data and no network.
+    """Check recipes without data or network, and show what is wrong.
 
-    `-` reads standard input.
+    Folders stand for all recipes in them; `-` reads standard input.
     """
     from recipe_lang.check.checker import check as check_recipe
     from recipe_lang.output.identity import recipe_hash
@@ -141,10 +141,11 @@ def _format(path: Path, checking: bool, showing: bool) -> bool:
 @click.option("--task", type=click.Choice(tuple(TASKS)), help="The task, where the data could be for several.")
 @command
 def new(place: str, out: str | None, force: bool, task: str | None) -> int:
-    """Write a recipe for a folder of images, a CSV file, or a packaged set such as `digits`.
+    """Write a recipe for a folder, a table or a packaged set.
 
-    The images are counted and some of them opened; what is seen decides, and comments say why. A table whose only
-    target is a column of numbers gets `task = regression`. `--out -` prints the recipe.
+    A packaged set is given by its name, such as `digits`. The images are counted and some of them opened; what is seen
+    decides, and comments say why. A table whose only target is a column of numbers gets `task = regression`. `--out -`
+    prints the recipe.
     """
     keep_to_threads()
     from runtime.runs.pack.file import refuse_pack
@@ -187,7 +188,7 @@ def _create(path: Path, text: str, force: bool) -> None:
 @click.argument("words", nargs=-1)
 @command
 def explain(words: tuple[str, ...]) -> int:
-    """Explain names of the vocabulary, words of the language or codes of errors; without WORDS, list them."""
+    """Explain names, words of the language or codes of errors. Without WORDS, list them."""
     from shutil import get_terminal_size
 
     from runtime.help.explain import explain_word, list_words
@@ -280,9 +281,9 @@ def _print_recipe(text: str, path: Path | None = None, is_json: bool = False) ->
 @OUTSIDE
 @command
 def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
-    """Fix what is safe to fix in recipes: show the changes as a diff, or write them.
+    """Fix what is safe to fix in recipes.
 
-    `-` reads standard input; with --write the fixed text is printed.
+    The changes are shown as a diff, or written. `-` reads standard input; with --write the fixed text is printed.
     """
     from runtime.runs.recipe_files import STANDARD_INPUT, read_recipe, recipe_files
 
@@ -341,7 +342,7 @@ def _problems(source: Source, outside: bool) -> tuple[Problem, ...]:
 @click.option("--stdio", is_flag=True, expose_value=False, help="No effect; some editors pass it.")
 @command
 def lsp() -> int:
-    """Serve editors: the Language Server Protocol over standard input and output."""
+    """Serve editors, by the Language Server Protocol."""
     try:
         from runtime.lsp.server import serve
     except ModuleNotFoundError as error:

@@ -65,10 +65,11 @@ def lock(
     fuse: bool,
     debug: bool,
 ) -> int:
-    """Write RECIPE.lock: hashes of the recipe, its parents, weights and images, and the versions, without training.
+    """Write RECIPE.lock, which records what a run depends on.
 
-    `ftr run --locked` and `ftr verify` reproduce what it records. The first run writes one by itself. A result in it
-    stays when nothing else has changed; otherwise the next run adds one.
+    It has hashes of the recipe, its parents, weights and images, and the versions; nothing is trained. `ftr run
+    --locked` and `ftr verify` reproduce what it records. The first run writes one by itself. A result in it stays when
+    nothing else has changed; otherwise the next run adds one.
     """
     from runtime.runs.pack.file import refuse_pack
 
@@ -119,7 +120,9 @@ def verify(
     quiet: bool,
     debug: bool,
 ) -> int:
-    """Retrain what a lock records, and compare: the weights bit for bit, and all metrics.
+    """Retrain what a lock records, and compare the results.
+
+    The weights are compared bit for bit, and so are all metrics.
 
     Exits with 0 when the result is identical, or when versions, threads or the processor differ and all claims hold.
     For a FILE that `ftr export` wrote it says whether it was exported from --run; nothing is trained.

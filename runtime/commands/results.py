@@ -134,7 +134,10 @@ def predict(
     draw: Path | None,
     debug: bool,
 ) -> int:
-    """Predict classes, numbers, masks or objects for images, or for all images in folders."""
+    """Predict classes, numbers, masks or objects for images.
+
+    A folder stands for all images in it.
+    """
     failed = False
     asked = [name for name, given in (("--csv", table), ("--json", machine), ("--coco", coco)) if given]
     if len(asked) > 1:
@@ -247,7 +250,10 @@ def export(
 @click.pass_context
 @command
 def runs(context: click.Context, folder: Path, machine: bool) -> int:
-    """List the runs in a FOLDER (runs by default), and what changed from one to the next."""
+    """List runs, and what changed from one to the next.
+
+    They are those in FOLDER, `runs` by default.
+    """
     from runtime.reporting.run_list import read_results, show_runs
 
     if was_given(context, "folder") and not os.path.exists(folder):

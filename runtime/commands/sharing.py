@@ -28,7 +28,10 @@ def _out(text: str) -> Callable[[F], F]:
 @FORCE
 @command
 def pack(run: Path, out: Path | None, weights: bool, licence: str, force: bool) -> int:
-    """Pack a run into one file: its recipe, classes, metrics, weights and a model card, never its data."""
+    """Pack a run into one file, without its data.
+
+    It holds the recipe, classes, metrics, weights and a model card.
+    """
     from runtime.reporting.model_card import card_text
     from runtime.runs.pack.file import refuse_pack
     from runtime.runs.pack.pack import pack_run
@@ -60,9 +63,9 @@ def unpack(pack: Path, out: Path | None) -> int:
 @LICENCE
 @command
 def push(what: Path, repository: str, private: bool, licence: str) -> int:
-    """Upload a run or a pack to a repository of the Hugging Face hub, creating it if needed.
+    """Upload a run or a pack to the Hugging Face hub.
 
-    Needs the extra `hub` and a token: `hf auth login`, or the variable HF_TOKEN.
+    The repository is created if needed. Needs the extra `hub` and a token: `hf auth login`, or the variable HF_TOKEN.
     """
     import tempfile
 

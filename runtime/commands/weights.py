@@ -42,7 +42,7 @@ def weights() -> None:
 @JSON
 @command
 def inspect(file: Path, machine: bool) -> int:
-    """Show what a FILE holds, which bases it fits, and what these normalize images with.
+    """Show what a FILE of weights holds, and which bases it fits.
 
     It may be a .pth, .safetensors or .params file, or the index of a model in several .safetensors files. Nothing of
     it is run.
@@ -67,7 +67,9 @@ def inspect(file: Path, machine: bool) -> int:
 @FORCE
 @command
 def convert(file: Path, base: str, out: Path, force: bool) -> int:
-    """Write the weights of a .pth or .safetensors FILE as a .params file of Gluon's, or as .safetensors.
+    """Write weights of PyTorch as .params of Gluon or .safetensors.
+
+    FILE is a .pth or .safetensors file.
 
     The names are those of the base in Gluon, and those of torchvision or timm. The classifier is left out.
     """
@@ -133,10 +135,10 @@ def _classes(count: int) -> str:
 @OUTSIDE
 @command
 def fetch(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool) -> int:
-    """Fetch the weights that RECIPES start from, for a machine without a network. Needs no data.
+    """Fetch the weights that RECIPES start from.
 
-    Copy the files that it names to the same folders there: those of a hub are below $HF_HOME, the others below
-    $TORCH_HOME, or both in ~/.cache.
+    It needs no data. For a machine without a network, copy the files that it names to the same folders on it: those of
+    a hub are below $HF_HOME, the others below $TORCH_HOME, or both in ~/.cache.
     """
     with mxnet():
         from runtime.workflows.weights import fetch_for
@@ -151,7 +153,7 @@ def fetch(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool) -
 @JSON
 @command
 def list_(machine: bool) -> int:
-    """List the weights that are kept here for bases: where they are, their size, who published them."""
+    """List the weights that are kept here: where, and how large."""
     from runtime.plan.types import as_json
     from runtime.reporting.console import say
     from runtime.workflows.kept_weights import kept_weights
@@ -173,7 +175,10 @@ def list_(machine: bool) -> int:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @command
 def remove(names: tuple[str, ...]) -> int:
-    """Remove kept weights by the NAMEs that `ftr weights list` shows. They are fetched again when needed."""
+    """Remove kept weights, by the NAMEs of `ftr weights list`.
+
+    They are fetched again when needed.
+    """
     from runtime.workflows.kept_weights import remove_weights
 
     for each in remove_weights(names):

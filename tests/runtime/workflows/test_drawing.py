@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from runtime.system import fonts
 from runtime.tasks.catalog import TASKS
 from runtime.tasks.classification.network import Prediction as Classes
 from runtime.tasks.regression.network import Prediction as Numbers
@@ -52,3 +53,18 @@ def test_what_cannot_be_drawn_is_said_and_the_others_are(tmp_path: Path) -> None
     assert [path.name for path in (tmp_path / "drawn").glob("*.jpg")] == ["fine.jpg"]
     (line,) = draw_predictions(TASKS["classification"], found, tmp_path / "fine.png" / "below").failed
     assert "Not a directory" in line
+
+
+def test_names_of_other_scripts_are_drawn_with_their_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (400, 300)).save(tmp_path / "x.png")
+    pictures = []
+    for name in ("кошка", "мошка", "σκύλος"):
+        found = [Classes(str(tmp_path / "x.png"), ((name, 1.0),))]
+        assert draw_predictions(TASKS["classification"], found, tmp_path / "drawn") == Drawn(1)
+        pictures.append((tmp_path / "drawn" / "x.jpg").read_bytes())
+    assert len(set(pictures)) == 3
+    monkeypatch.setattr(fonts, "_FOLDERS", ())
+    fonts.font_file.cache_clear()
+    unseen = [Classes(str(tmp_path / "x.png"), (("a猫", 1.0),))]
+    assert draw_predictions(TASKS["classification"], unseen, tmp_path / "drawn") == Drawn(1, letters="猫")
+    fonts.font_file.cache_clear()

@@ -30,8 +30,9 @@ class ClassSuggestion:
 
     @property
     def summary(self) -> str:
-        times = f"the largest {_inequality(self.train):.1f} times the smallest"
-        return f"{len(self.train.names):,} classes, {times}"
+        ratio = f"{_inequality(self.train):.1f}"
+        times = f", the largest {ratio} times the smallest" if ratio != "1.0" else " of about the same size"
+        return f"{len(self.train.names):,} classes{times}"
 
     @property
     def detail(self) -> str:

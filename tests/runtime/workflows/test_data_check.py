@@ -154,9 +154,7 @@ def test_what_takes_no_part_is_listed(photos: Path, recipe: Path) -> None:
     shown = ftr("data", "check", recipe, "--strict", "--html", photos.parent / "page.html")
     assert shown.exit_code == 1
     assert "nothing was found" not in shown.stdout
-    line = (
-        "assed over 4 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 .png (beside the class folders), 1 dangling"
-    )
+    line = "ignored 4 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 .png (beside the class folders), 1 dangling"
     assert line in " ".join(shown.stdout.split())
     assert "gone.jpg" in shown.stdout
     assert line.lower() in (photos.parent / "page.html").read_text(encoding="utf-8").lower()

@@ -367,6 +367,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W744": _advised((50, 50)),
     "W745": _advised((500, 500)),
     "W746": _advised((250, 250)),
+    "W749": lambda text: _advised((400, 400), (60, 0) if "5%" in text else (80, 80))(text),
     "W750": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
     "W775": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
     "W760": _read,
@@ -608,8 +609,8 @@ def _new_photos(right: bool) -> None:
 
 
 def _left(right: bool) -> None:
-    """Leave a run of flowers.ftr, as if it had run here."""
-    _finished(right)
+    """Leave a run of flowers.ftr, as if it had run here and had been interrupted."""
+    _interrupted(right)
     path = Path("runs/flowers-1/run.json")
     began = json.loads(path.read_text())
     path.write_text(json.dumps({**began, "recipe": str(Path("flowers.ftr").absolute())}))
@@ -626,8 +627,8 @@ def _exported(right: bool) -> None:
     Path("found.onnx").write_bytes(b"found")
 
 
-def _interrupted(right: bool) -> None:
-    _finished(right)
+def _interrupted(right: bool, leave: Callable[[bool], None] = _finished) -> None:
+    leave(right)
     path = Path("runs/flowers-1/result.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "status": "interrupted"}))
 
@@ -822,7 +823,8 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E560", "E563"), _never_run),
     "E561": _locked_recipe,
     "E562": _merged,
-    **dict.fromkeys(("E570", "E571", "E572", "E575"), _packed),
+    **dict.fromkeys(("E570", "E571", "E572"), _packed),
+    "E575": lambda right: _interrupted(right, _packed),
     "E576": lambda right: _tables(
         lambda _, row: [f"{row},yes,{row.partition(',')[2]}"], "right.csv", "file,kind,kind,kind of flower"
     ),

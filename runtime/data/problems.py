@@ -187,7 +187,8 @@ def _repeated_rows_message(p: Problem) -> str:
     if p.unlike:
         (line, label), (other, another) = p.lines[0], next(e for e in p.lines if e[1] != p.lines[0][1])
         labels = f"is {quoted(label)} in line {line} and {quoted(another)} in line {other}"
-        return f"{start} {labels}; {p.unlike:,} of them {'has' if p.unlike == 1 else 'have'} several labels"
+        has = "has" if p.unlike == 1 else "have"
+        return f"{start} {labels}; {p.unlike:,} of them {has} rows that contradict each other"
     shown = [f"{line}" for line, _ in p.lines[:_SHOWN]]
     more = f" and {len(p.lines) - _SHOWN} more" if len(p.lines) > _SHOWN else ""
     return f"{start} in lines {', '.join(shown)}{more}"
@@ -195,7 +196,7 @@ def _repeated_rows_message(p: Problem) -> str:
 
 def _repeated_rows_help(p: Problem) -> str:
     if p.unlike:
-        return "give each image one row: a classifier learns one class of each"
+        return "give each image one row: one target is learned of each"
     return (
         "give each image one row: of rows that are repeated for balance (oversampling) a holdout would put copies"
         " into both `train` and `valid`; `monitor = valid.balanced_accuracy` weighs them equally"
@@ -209,7 +210,7 @@ RepeatedRows = Kind(
 
     Rows that are repeated so that a rare class weighs more (oversampling) are copies to a holdout, which puts some
     of them into `train` and others into `valid` or `test`: what is measured there was trained on. Rows with
-    different labels contradict each other, since an image has one class.""",
+    different targets contradict each other, since one is learned of each image.""",
     fields="path images rows unlike name lines",
     message=_repeated_rows_message,
     help=_repeated_rows_help,

@@ -194,6 +194,21 @@ def read_json(folder: Path, name: str) -> Any:
         raise RecipeError(NotARun(path=str(folder), reason=reason)) from error
 
 
+LATER = "it is written after the result"
+"""Why a file is missing from the result while the run is still to write it."""
+
+
+def has_ended(folder: Path) -> bool:
+    """Whether a run has trained to its end, and has written all that comes behind its result, or has said why not."""
+    if not (folder / "result.json").is_file():
+        return False
+    result = read_json(folder, "result.json")
+    if not isinstance(result, dict) or result.get("status") != "finished":
+        return False
+    missing = result.get("missing")
+    return not isinstance(missing, list) or all(LATER not in each for each in missing if isinstance(each, list))
+
+
 def _whole(digits: str) -> int | float:
     """Return a whole number; one that is larger than any of ours as a float, since not every `int` can become one."""
     return int(digits) if len(digits) < 20 else float(digits)

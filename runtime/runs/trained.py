@@ -148,13 +148,23 @@ def predict(
 ) -> Iterator[Prediction]:
     """Predict of image files, and of all images in folders, in order; one that cannot be read is reported.
 
-    `tell` is told what is ignored in the folders, if anything that the run has not said of its own images.
+    So is one of several paths that is not there, or is a folder without an image. `tell` is told what is ignored in the
+    folders, if anything that the run has not said of its own images.
 
     Raises:
-        RecipeError: a path is not there, or a folder holds no image.
+        RecipeError: there is no image in any of the paths.
     """
     passed: list[PassedOver] = []
-    files = [file for path in paths for file in _files(path, passed)]
+    files: list[Path] = []
+    wrong: dict[Path, RecipeError] = {}
+    for path in paths:
+        try:
+            files += _files(path, passed)
+        except RecipeError as error:
+            wrong[path] = error
+            files.append(path)
+    if wrong and len(wrong) == len(files):
+        raise RecipeError([problem for error in wrong.values() for problem in error.problems])
     _tell_ignored(run, passed, tell)
     net = _net(run, context)
     opened = opening(run.data.prepare, None, again=False)
@@ -163,6 +173,9 @@ def predict(
         pixels: list[Any] = []
         errors: dict[Path, str] = {}
         for file in chunk:
+            if file in wrong:
+                errors[file] = wrong[file].problems[0].message()
+                continue
             try:
                 pixels.append(np.asarray(opened(file)))
             except ImageError as error:

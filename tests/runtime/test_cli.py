@@ -349,9 +349,11 @@ def test_a_bad_image_among_good_ones(ftr: Ftr, trained: Path, photos: Path, tmp_
     ]
     shown = ftr("predict", trained, folder / "0.jpg").out
     assert "[red]" in shown.replace("\n", "")
-    code, _, err = ftr("predict", trained, folder / "0.jpg", tmp_path / "missing.jpg")
-    assert code == 2
-    assert "missing.jpg" in err
+    code, out, err = ftr("predict", trained, tmp_path / "missing.jpg", folder / "0.jpg", "--csv")
+    assert (code, "missing.jpg: " in err) == (1, True)
+    assert [row["class"] for row in csv.DictReader(io.StringIO(out))] == ["", rows[0]["classes"][0]["name"]]
+    code, _, err = ftr("predict", trained, tmp_path / "missing.jpg", tmp_path / "too.jpg")
+    assert (code, "missing.jpg" in err, "too.jpg" in err) == (2, True, True)
 
 
 def test_predictions_are_drawn(ftr: Ftr, trained: Path, photos: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from runtime.data.sources import packaged as packaged_sets
 from runtime.data.sources.files import folder, images_below
 from runtime.data.sources.packaged import digits, fashion_mnist, solar_cells
 from runtime.data.sources.skipped import by_kind, passed_line
-from runtime.data.sources.tables import csv_classes
+from runtime.data.sources.tables import csv_classes, csv_numbers
 from runtime.tasks.classification.targets import class_counts
 
 
@@ -480,6 +480,16 @@ def test_what_a_path_was_meant_as_is_said(tmp_path: Path, wanted: str, words: st
     problem = problem_of(folder, tmp_path / wanted)
     assert problem.code == "E501"
     assert words.format(root=tmp_path) in problem.help()
+
+
+def test_all_kinds_of_mistakes_in_a_table_come_at_once(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"{number}.jpg").touch()
+    path = tmp_path / "table.csv"
+    path.write_text("file,kind,width\n1.jpg,,1\n2.jpg,caf\u00e9,x\n2.jpg,b,2\n3.jpg,cafe\u0301,3\n")
+    classes = [problem.code for problem in problems_of(csv_classes, path, "file", "kind")]
+    numbers = [problem.code for problem in problems_of(csv_numbers, path, "file", ["width"])]
+    assert (classes, numbers) == (["E509", "E508", "E577", "E578"], ["E509", "E508", "E577"])
 
 
 def test_of_many_bad_rows_five_are_shown(tmp_path: Path) -> None:

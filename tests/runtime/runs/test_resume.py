@@ -377,6 +377,17 @@ def test_longer_stages_take_their_own_word(
     assert "for           = 15 steps" in (half / "resolved.ftr").read_text()
 
 
+def test_a_run_that_has_ended_does_not_resume(photos: Path, tmp_path: Path) -> None:
+    """It is not measured anew, and no claim that was written since becomes its own."""
+    recipe, out = write_recipe(tmp_path / "r.ftr", photos, STAGE), tmp_path / "run"
+    run(prepare(recipe), RunSettings(workers=0), out)
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    recipe.write_text(f"{recipe.read_text()}\nexpect {{\n  valid.accuracy >= 99%\n}}\n")
+    problem = _problem(recipe, out)
+    assert (problem.code, "it has ended" in str(problem.message)) == ("E644", True)
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+
+
 def test_a_finished_run_can_be_extended(photos: Path, tmp_path: Path) -> None:
     stage = '\nstage "head" {\n  train = head\n  for = 2 epochs\n  schedule = constant\n}\n'
     recipe = write_recipe(tmp_path / "r.ftr", photos, stage)

@@ -315,6 +315,14 @@ def test_the_list_is_not_part_of_the_recipe_s_identity(recipe: Path) -> None:
 # --- what a run says -----------------------------------------------------------------------------
 
 
+def test_a_plan_warns_of_copies_across_sets(photos: Path, recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert ftr("plan", recipe).exit_code == 0
+    assert "W760" not in capfd.readouterr().err
+    leak(photos)
+    assert ftr("plan", recipe).exit_code == 0
+    assert "advice[W760]: 1 image of `test` is in `" in capfd.readouterr().err
+
+
 def test_a_run_warns_of_copies_across_sets(photos: Path, recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:
     leak(photos)
     result = ftr("run", recipe, "--out", photos.parent / "run")

@@ -7,15 +7,30 @@ import os
 import re
 import sys
 import warnings
+from importlib import import_module
 from typing import Any
 
 import click
 
-from runtime.commands import cache, data, language, locks, results, sharing, training, weights
-from runtime.commands.command import without_output
 from runtime.commands.supervisor import guarded
 
 _NARROWEST = 20  # columns in which anything can be read
+
+COMMANDS = {
+    name: module
+    for module, names in {
+        "language": ("check", "explain", "fix", "fmt", "lsp", "new", "show"),
+        "training": ("plan", "run"),
+        "locks": ("lock", "verify"),
+        "results": ("evaluate", "predict", "export", "runs"),
+        "sharing": ("pack", "unpack", "push", "pull"),
+        "data": ("data",),
+        "cache": ("cache",),
+        "weights": ("weights",),
+    }.items()
+    for name in names
+}
+"""The module of `runtime/commands/` that has each command: only that of the command that is asked for is loaded."""
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -34,10 +49,21 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 class _Program(click.Group):
     """The group of all commands. What it does not understand is answered from the tables of habits."""
 
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Load a command."""
+        if name not in COMMANDS:
+            return None
+        found: click.Command = getattr(import_module(f"runtime.commands.{COMMANDS[name]}"), name)
+        return found
+
     def parse_args(self, context: click.Context, words: list[str]) -> list[str]:
         """Take `ftr help run` and `ftr --help run` for `ftr run --help`."""
         if words[:1] in (["help"], ["--help"], ["-h"]):
-            words = [*words[1:2], "--help"] if words[1:2] and words[1] in self.commands else ["--help"]
+            words = [*words[1:2], "--help"] if words[1:2] and words[1] in COMMANDS else ["--help"]
         context.meta[_WORDS] = list(words)
         return super().parse_args(context, words)
 
@@ -45,10 +71,10 @@ class _Program(click.Group):
         self, context: click.Context, words: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; say what to type where there is none."""
-        if words[0] not in self.commands and not words[0].startswith("-"):
+        if words[0] not in COMMANDS and not words[0].startswith("-"):
             from runtime.commands.suggestions import instead_of_command
 
-            raise click.UsageError(instead_of_command(words, self.commands), context)
+            raise click.UsageError(instead_of_command(words, COMMANDS), context)
         return super().resolve_command(context, words)
 
     def invoke(self, context: click.Context) -> Any:
@@ -83,33 +109,6 @@ def app() -> None:
     """Check, plan and run `.ftr` recipes, which describe how to fine-tune image models."""
 
 
-for _each in (
-    language.check,
-    language.explain,
-    language.fix,
-    language.fmt,
-    language.lsp,
-    language.new,
-    language.show,
-    training.plan,
-    training.run,
-    locks.lock,
-    locks.verify,
-    results.evaluate,
-    results.predict,
-    results.export,
-    results.runs,
-    sharing.pack,
-    sharing.unpack,
-    sharing.push,
-    sharing.pull,
-    data.data,
-    cache.cache,
-    weights.weights,
-):
-    app.add_command(_each)
-
-
 def _open_closed_streams() -> None:
     """Lead streams that are closed nowhere: else the next file that opens would take their place, and their text."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
@@ -138,7 +137,9 @@ def main() -> None:
     try:
         app()
     except OSError as error:  # the commands see to their own: this is the help
+        from runtime.commands.command import without_output
+
         sys.exit(without_output(error))
 
 
-__all__: list[Any] = ["app", "main"]
+__all__: list[Any] = ["COMMANDS", "app", "main"]

@@ -12,7 +12,6 @@ from recipe_lang.check.vocabulary import (
     HexDigits,
     NothingType,
 )
-from runtime.models.torch_names import PAIRS, normalization_in_torch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,6 +103,8 @@ GLUON_PARAMS = WeightsSource(
 
 
 def _check_torch(base: Component) -> None:
+    from runtime.models.torch_names import PAIRS
+
     _check_file(base)
     if base.name != "timm" and base.args["name"] not in PAIRS:
         from runtime.models.pytorch import refuse
@@ -133,6 +134,8 @@ def _torch_fits(base: Component, cut: Base, whole: Any) -> None:
 
 
 def _torch_normalization(base: Component) -> Normalization:
+    from runtime.models.torch_names import normalization_in_torch
+
     return normalization_in_torch(base.args["name"], base_normalization(base))
 
 

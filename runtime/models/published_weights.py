@@ -16,7 +16,6 @@ from recipe_lang.check.vocabulary import (
 from recipe_lang.problem import RecipeError
 from runtime.models.catalog import BASES
 from runtime.models.published import checkpoint, hub_file
-from runtime.models.torch_names import PAIRS
 from runtime.weights.hub_config import HubConfig, read_config
 from runtime.weights.problems import OtherArchitecture
 from runtime.weights.published import PublishedFile, commit_of, local_config, local_file
@@ -177,6 +176,8 @@ def _check_hub(base: Component) -> None:
 
 def _check_architecture(base: Component, published: PublishedFile, architecture: str) -> None:
     """Refuse weights that say that they are of another network, and any for a base that PyTorch does not have."""
+    from runtime.models.torch_names import PAIRS
+
     kind, name = base.name, base.args["name"]
     fits = name.partition(".")[0] == architecture if kind == "timm" else _is_pair(name, architecture)
     if fits or not architecture and (kind == "timm" or name in PAIRS):
@@ -195,6 +196,8 @@ def _check_architecture(base: Component, published: PublishedFile, architecture:
 
 
 def _is_pair(name: str, architecture: str) -> bool:
+    from runtime.models.torch_names import PAIRS
+
     return name in PAIRS and f"timm/{architecture}" in PAIRS[name].networks
 
 

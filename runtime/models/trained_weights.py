@@ -16,10 +16,9 @@ from recipe_lang.check.vocabulary import (
     Word,
 )
 from runtime.models import run_weights
-from runtime.models.exported import exported_row
 
 if TYPE_CHECKING:
-    from runtime.models.base import Base
+    from runtime.models.base import Base, Normalization
     from runtime.plan.types import Component
 
 
@@ -28,6 +27,7 @@ from runtime.models.weights_source import WeightsSource, base_normalization
 
 
 def _check_exported(base: Component) -> None:
+    from runtime.models.exported import exported_row
     from runtime.weights.bounded import open_bounded
     from runtime.weights.params_file import check_sha256
 
@@ -60,6 +60,13 @@ def _exported_facts(base: Component) -> dict[str, str | int]:
 
 _STATISTIC = Either((NothingType(), ListOf(Number(), 3)))
 
+
+def _exported_normalization(base: Component) -> Normalization:
+    from runtime.models.exported import exported_row
+
+    return exported_row(base.args).normalization
+
+
 EXPORTED = WeightsSource(
     Entry(
         "symbol",
@@ -89,7 +96,7 @@ EXPORTED = WeightsSource(
     check=_check_exported,
     load=_load_exported,
     fits=_exported_fits,
-    normalization=lambda base: exported_row(base.args).normalization,
+    normalization=_exported_normalization,
     facts=_exported_facts,
     of_zoos=False,
 )

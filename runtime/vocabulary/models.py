@@ -6,7 +6,7 @@ The rows of the weights stand in `runtime/models/weights_sources.py`, beside wha
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.checked import CallValue
 from recipe_lang.check.vocabulary import (
@@ -23,7 +23,6 @@ from recipe_lang.check.vocabulary import (
 from recipe_lang.problem import Problem, RecipeError
 from runtime.models.base import Normalization
 from runtime.models.catalog import BASES, ZOOS, ZooRow
-from runtime.models.exported import ExportedRow, exported_row
 from runtime.models.packaged import PACKAGED, PackagedBase
 from runtime.models.timm.catalog import TIMM, TimmRow
 from runtime.models.weights_sources import (
@@ -36,6 +35,9 @@ from runtime.models.weights_sources import (
     WeightsSource,
     source_for,
 )
+
+if TYPE_CHECKING:
+    from runtime.models.exported import ExportedRow
 
 _WEIGHTS = Arg(
     "weights",
@@ -133,6 +135,8 @@ def base_problems(base: CallValue) -> tuple[Problem, ...]:
     """Return what is wrong with the file that a base is; that it is not there, `ftr plan` says."""
     if base.name != EXPORTED.entry.name or not os.path.isfile(base["file"]):
         return ()
+    from runtime.models.exported import exported_row
+
     try:
         exported_row(plain_args(base))
     except RecipeError as error:
@@ -156,6 +160,8 @@ def plain_args(base: CallValue) -> dict[str, Any]:
 def row_of(base: CallValue) -> PackagedBase | TimmRow | ZooRow | ExportedRow:
     """Return what is known about a base."""
     if base.name == EXPORTED.entry.name:
+        from runtime.models.exported import exported_row
+
         try:
             return exported_row(plain_args(base))
         except RecipeError:

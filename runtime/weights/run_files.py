@@ -11,14 +11,16 @@ import json
 import os
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from recipe_lang.problem import RecipeError
 from runtime.weights.problems import NotABase
+
+if TYPE_CHECKING:
+    import zipfile
 
 RESOLVED, PLAN, PARAMS = "resolved.ftr", "plan.json", "model.params"
 _MOST_TEXT = 64_000_000
@@ -79,6 +81,8 @@ def not_a_base(path: Path, reason: str) -> RecipeError:
 
 @contextmanager
 def _open(path: Path, name: str, most: int) -> Iterator[IO[bytes]]:
+    import zipfile
+
     try:
         if os.path.isdir(path):
             if not os.path.isfile(path / name):
@@ -98,6 +102,8 @@ def _open(path: Path, name: str, most: int) -> Iterator[IO[bytes]]:
 
 
 def _entry(path: Path, archive: zipfile.ZipFile, name: str, most: int) -> zipfile.ZipInfo:
+    import zipfile
+
     entries = [entry for entry in archive.infolist() if entry.filename == name]
     if len(entries) != 1:
         without = "; was it packed with `--no-weights`?" if name == PARAMS else ""

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
 from recipe_lang.source import Source
-from runtime.cli import app
+from runtime.cli import COMMANDS, app
 from runtime.commands.suggestions import _COMMANDS, _IN_RECIPE, _OPTIONS, instead_of_command
 from runtime.vocabulary import VOCABULARY
 
@@ -154,11 +154,13 @@ def test_the_runs_of_a_folder_that_is_not_asked_for_may_be_none(
 
 
 def test_the_answers_name_commands_and_options_that_there_are() -> None:
-    options = {name for command in app.commands.values() for each in command.params for name in each.opts}
+    context = click.Context(app)
+    commands = [app.get_command(context, name) for name in COMMANDS]
+    options = {name for command in commands if command for each in command.params for name in each.opts}
     for word, forms in _COMMANDS.items():
-        assert word not in app.commands
+        assert word not in COMMANDS
         for name in (found for form in forms for found in re.findall(r"\bftr (\w[\w-]*)", form)):
-            assert name in app.commands, word
+            assert name in COMMANDS, word
     for word, ours in _OPTIONS.items():
         assert ours.split()[0] in options or ours == "--{}", word
         assert f"--{word}" not in options or len(word) == 1 or f"--{word}" in ("--force", "--strict"), word
@@ -166,8 +168,8 @@ def test_the_answers_name_commands_and_options_that_there_are() -> None:
 
 def test_what_is_to_be_typed_is_a_command() -> None:
     for word in _COMMANDS:
-        for command in re.findall(r"write `ftr ([^\s`]+)", instead_of_command([word], app.commands)):
-            assert command in app.commands or command.startswith("--"), word
+        for command in re.findall(r"write `ftr ([^\s`]+)", instead_of_command([word], COMMANDS)):
+            assert command in COMMANDS or command.startswith("--"), word
 
 
 def test_what_is_to_be_written_checks() -> None:

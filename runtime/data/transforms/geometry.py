@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from recipe_lang.check.vocabulary import Arg, Either, Entry, NothingType, Number, RangeOf, Word
@@ -24,6 +23,8 @@ _OWN_SIZE = Either((NothingType(), _SIZE))
 
 def _enlarged(least: Size, size: Size) -> Iterator[Change]:
     """Enlarge an image with a side that is too short, until both fit."""
+    from fractions import Fraction
+
     if size.height < least.height or size.width < least.width:
         scale = max(Fraction(least.height, size.height), Fraction(least.width, size.width))
         yield Resize(Size(*(max(each, int(side * scale)) for each, side in zip(least, size, strict=True))))
@@ -119,6 +120,8 @@ def _stretch(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Chang
 
 def _letterbox(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:  # noqa: ARG001
     """Make the whole image fit, its proportions kept, in the middle of a canvas of the mean colour."""
+    from fractions import Fraction
+
     to = Size.of(args["size"])
     scale = min(Fraction(there, here) for there, here in zip(to, size, strict=True))
     shown = Size(*(max(1, round(side * scale)) for side in size))

@@ -43,6 +43,8 @@ _NAMES = (
     ("nesterov", "the optimizer with Nesterov momentum is `nag`"),
     ("scheduler lrscheduler", "schedule"),
     ("criterion", "loss"),
+    ("mixup mixupalpha", "mixup|write `augment = [flip, mixup(0.2)]`"),
+    ("cutmix cutmixalpha", "cutmix|write `augment = [flip, cutmix]`"),
     ("ema", "ema|write `average = ema(0.999)` in a stage"),
     ("swa", "swa|write `average = swa(start = 75%)` in a stage"),
     ("optim opt", "optimizer"),
@@ -156,8 +158,8 @@ _FRACTION = "`valid = holdout(20%)` holds out a fraction of the training images"
 
 _OTHER_TOOLS = (
     (
-        "mixup cutmix mosaic copypaste mixupalpha cutmixalpha closemosaic",
-        f"{_ABSENT}: `augment` changes each image by itself",
+        "mosaic copypaste closemosaic",
+        f"{_ABSENT}: `mixup` and `cutmix` mix images of a batch",
     ),
     ("shear translate zoom zoomrange", "write `augment = [affine(degrees = 10, translate = 10%, scale = 0.8 .. 1.2)]`"),
     ("degrees rotationrange", "write `augment = [rotation(15)]`"),

@@ -165,7 +165,7 @@ def test_a_near_miss_is_asked_about(explain: Explain, word: str, meant: str) -> 
         ("NLLLoss", "`NLLLoss` is called `cross_entropy` here.", "cross_entropy: a loss"),
         ("LearningRate", "`LearningRate` is called `lr` here", "lr: an argument of"),
         ("batch-size", "`batch-size` is called `batch` here.", "batch: a field of `data`"),
-        ("MixUp", "`MixUp` is a word of other tools: not in this release", ""),
+        ("Mosaic", "`Mosaic` is a word of other tools: not in this release", ""),
         ("focal_loss", "`focal_loss` is a word of other tools: not in this release", ""),
         ("ReduceLROnPlateau", "`ReduceLROnPlateau` is a word of other tools: not in this release", ""),
         ("validation_split", "`validation_split` is a word of other tools", "valid = holdout(20%)"),

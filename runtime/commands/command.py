@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
@@ -36,6 +36,7 @@ _NO_THREAD = "the system refuses another thread (`ulimit -u`, or a container's l
 _SHOWN = 100  # problems on the screen
 _PIPED = 120  # columns where nobody says how wide the page is
 P = ParamSpec("P")
+C = TypeVar("C", bound=Callable[..., Any])
 
 
 def command(function: Callable[P, int]) -> Callable[P, None]:
@@ -137,6 +138,15 @@ class _Path(click.Path):
         return super().convert(value, param, context)
 
 
+class _File(_Path):
+    """The path of a file to write, or of a folder for it, which has to be there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        if str(value).endswith("/") and not os.path.isdir(value):
+            self.fail(f"there is no folder {value}", param, context)
+        return super().convert(value, param, context)
+
+
 class _Recipe(_Path):
     """The path of a recipe, where a folder is none."""
 
@@ -166,6 +176,7 @@ class _Run(_Path):
 PATH = _Path(path_type=Path)
 RUN_PATH = _Run(path_type=Path)
 RECIPE_PATH = _Recipe(path_type=Path)
+FILE_PATH = _File(path_type=Path)
 RECIPE = click.argument("recipe", type=RECIPE_PATH)
 RUN = click.argument("run", type=RUN_PATH)
 FORCE = click.option("--force", is_flag=True, help="Overwrite an existing file.")
@@ -197,6 +208,11 @@ CACHE = click.option("--cache/--no-cache", default=True, help="Cache frozen feat
 FUSE = click.option("--fuse/--no-fuse", default=True, help="Fuse layers where that is faster (the default).")
 QUIET = click.option("--quiet", is_flag=True, help="Print only the summary.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")
+
+
+def out_option(told: str, kind: click.Path = PATH, **more: Any) -> Callable[[C], C]:
+    """Return the option for where a command writes, which is the same for all: `--out`, or `-o`."""
+    return click.option("--out", "-o", type=kind, help=told, **more)
 
 
 def was_given(context: click.Context, name: str) -> bool:

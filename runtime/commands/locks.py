@@ -31,6 +31,7 @@ from runtime.commands.command import (
     console,
     first_words,
     mxnet,
+    out_option,
     tell,
 )
 
@@ -95,7 +96,7 @@ def lock(
 @click.argument("path", metavar="RECIPE|RUN|PACK|FILE", type=PATH)
 @click.option("--run", "origin", type=RUN_PATH, help="Of an exported FILE: the run that it is to be from.")
 @OUTSIDE
-@click.option("--out", type=click.Path(path_type=Path), help="Keep the new run in this folder.")
+@out_option("Keep the new run in this folder.")
 @DATA_ROOT
 @click.option("--device", help="A device other than the lock's.")
 @click.option("--threads", type=COUNT, help="A number of threads other than the lock's.")

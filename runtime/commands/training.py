@@ -37,6 +37,7 @@ from runtime.commands.command import (
     console,
     first_words,
     mxnet,
+    out_option,
     show_problems,
     tell,
     was_given,
@@ -144,7 +145,7 @@ class _Interval(click.ParamType[Interval]):
 @click.argument("recipe", type=RECIPE_PATH, required=False)
 @SET
 @OUTSIDE
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/NAME-N by default.")
+@out_option("Run folder; runs/NAME-N by default.")
 @DATA_ROOT
 @DEVICE
 @THREADS

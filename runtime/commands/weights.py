@@ -12,6 +12,7 @@ import click
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import counted, printable
 from runtime.commands.command import (
+    FILE_PATH,
     FINE,
     FORCE,
     JSON,
@@ -23,8 +24,10 @@ from runtime.commands.command import (
     console,
     first_words,
     mxnet,
+    out_option,
     tell,
 )
+from runtime.system.files import placed
 
 if TYPE_CHECKING:
     from runtime.plan.types import Component
@@ -62,7 +65,7 @@ def inspect(file: Path, machine: bool) -> int:
 @weights.command()
 @click.argument("file", type=PATH)
 @click.option("--base", required=True, metavar="BASE", help="The base, by its name: resnet50_v1b.")
-@click.option("-o", "--out", required=True, type=PATH, metavar="FILE", help="A .params or .safetensors file.")
+@out_option("A .params or .safetensors file, or a folder for a .params file.", FILE_PATH, required=True)
 @FORCE
 @command
 def convert(file: Path, base: str, out: Path, force: bool) -> int:
@@ -71,6 +74,7 @@ def convert(file: Path, base: str, out: Path, force: bool) -> int:
     The names are those of the base in Gluon, and those of torchvision or timm. The classifier is left out.
     """
     component = _base(base)
+    out = placed(out, f"{file.stem}.params")
     if out.suffix not in (".params", ".safetensors"):
         raise click.UsageError("--out takes a name that ends in .params or .safetensors")
     with mxnet(), first_words(file) as say:

@@ -21,6 +21,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def placed(out: Path | None, name: str) -> Path:
+    """Return where a new file goes: `out`, or `name` in it where it is a folder, or in the current one without it."""
+    return out / name if out is not None and out.is_dir() else out or Path(name)
+
+
 def replace_file(path: Path, chunks: Iterable[bytes | memoryview]) -> str:
     """Write a file whole or not at all; return its SHA-256 sum in hexadecimal digits.
 

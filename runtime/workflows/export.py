@@ -28,6 +28,7 @@ from runtime.data.problems import UnreadableImages
 from runtime.data.sets import list_sets, to_input
 from runtime.data.transforms.changes import changed
 from runtime.export.description import described, image_input, tensor_input
+from runtime.export.formats import FORMATS
 from runtime.export.onnx_file import onnx_model, require_onnx
 from runtime.export.operators import UntranslatableError
 from runtime.export.problems import ExportDiffers, NotTranslatable
@@ -41,13 +42,6 @@ from runtime.runs.pack.signature import is_pack
 from runtime.runs.trained import TrainedRun, export_model, moved_recipe
 from runtime.training.stage import whole_net
 from runtime.weights.params_file import sha256_of
-
-FORMATS: Mapping[str, tuple[str, ...]] = {
-    "symbol": ("-symbol.json", "-0000.params"),
-    "onnx": (".onnx",),
-    "safetensors": (".safetensors",),
-}
-"""What the files of each format are called behind the prefix; beside the last one lies its description."""
 
 TOLERANCE = 1e-3  # of a probability, or of a standard deviation of numbers
 _MOST_IMAGES = 200

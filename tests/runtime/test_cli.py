@@ -407,13 +407,6 @@ def test_the_exported_numbers_are_those_of_the_run(trained: Path) -> None:
     assert sorted(array.tobytes() for array in read_params(trained / "model-0000.params").values()) == mine
 
 
-@pytest.mark.parametrize("out", [".", "..", "/"])
-def test_an_export_needs_a_name(ftr: Ftr, trained: Path, out: str) -> None:
-    code, _, err = ftr("export", trained, "--out", out)
-    assert code == 2
-    assert "--out takes the prefix of the files' names" in err
-
-
 def test_runs_are_listed(ftr: Ftr, trained: Path, tmp_path: Path) -> None:
     for name in ("a-1", "a-2", "a-3", "a-4", "a-5"):
         shutil.copytree(trained, tmp_path / name)

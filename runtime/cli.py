@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import sys
 import warnings
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import click
 
 from runtime.commands import cache, data, language, locks, results, sharing, training, weights
-from runtime.commands.command import without_output
+from runtime.commands.command import WORDS, without_output
 from runtime.commands.supervisor import guarded
+from runtime.system.streams import surviving
 
 _NARROWEST = 20  # columns in which anything can be read
 
@@ -38,7 +40,7 @@ class _Program(click.Group):
         """Take `ftr help run` and `ftr --help run` for `ftr run --help`."""
         if words[:1] in (["help"], ["--help"], ["-h"]):
             words = [*words[1:2], "--help"] if words[1:2] and words[1] in self.commands else ["--help"]
-        context.meta[_WORDS] = list(words)
+        context.meta[WORDS] = list(words)
         return super().parse_args(context, words)
 
     def resolve_command(
@@ -56,13 +58,10 @@ class _Program(click.Group):
         try:
             return super().invoke(context)
         except click.UsageError as error:
-            told = _instead(error, context.meta[_WORDS])
+            told = _instead(error, context.meta[WORDS])
             if told:
                 raise click.UsageError(told, error.ctx) from error
             raise
-
-
-_WORDS = "ftr.words"  # of the command line
 
 
 def _instead(error: click.UsageError, words: list[str]) -> str:
@@ -137,7 +136,11 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         app()
-    except OSError as error:  # the commands see to their own: this is the help
+    except KeyboardInterrupt:  # the commands see to their own: this is before them
+        with surviving(sys.stderr):
+            click.echo("interrupted before anything was done", err=True)
+        sys.exit(128 + signal.SIGINT)
+    except OSError as error:  # the same, of the help
         sys.exit(without_output(error))
 
 

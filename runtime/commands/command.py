@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
+WORDS = "ftr.words"
+"""Where the context of all commands has the words of the command line."""
 # The loss, the lock, the disk, the memory, a check: neither the recipe's nor the command's fault.
 _FAILURES = ("E561", "E601", "E603", "E607", "E648", "E649", "E695", "E696")
 _BUG = "\nThis is a bug in ftr, not in your recipe. Please report it with the lines above."
@@ -56,9 +58,9 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
                     click.echo(printable(error.note, kept="\n"), err=True)
             failed = any(problem.code in _FAILURES or not problem.is_error for problem in error.problems)
             code = FAILED if failed else INVALID
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:  # whoever raises it again may say what is left
             with surviving(sys.stderr):
-                click.echo("interrupted", err=True)
+                click.echo(printable(f"interrupted{stopped}", kept="\n"), err=True)
             code = 128 + signal.SIGINT
         except (BrokenPipeError, SystemExit):  # the second is how rich says it
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

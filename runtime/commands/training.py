@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +34,7 @@ from runtime.commands.command import (
     RUN_PATH,
     SET,
     THREADS,
+    WORDS,
     WORKERS,
     command,
     console,
@@ -214,7 +217,8 @@ def run(
     assert where.recipe is not None
     lock = existing_lock(where.recipe) if locked else None
     threads = where.threads or (lock.threads() if lock else None)
-    with mxnet(threads, debug, lock.instructions if lock else where.instructions):
+    left = _Left(shlex.join(["ftr", *context.find_root().meta[WORDS]]), resumed)
+    with left.said(), mxnet(threads, debug, lock.instructions if lock else where.instructions):
         with first_words(where.recipe, quiet) as say:
             say("loading MXNet")
             from runtime.backend.device import device_context
@@ -245,13 +249,13 @@ def run(
                     where.runs,
                     out,
                     resume=Resume(resumed, extend) if resumed is not None else None,
-                    observers=(display, partial(_tell_event, deny, quiet)),
+                    observers=(display, left, partial(_tell_event, deny, quiet)),
                     approve=lock_check(lock),
                     extras=(CURVES,),
                 )
         except Interrupted as stopped:
             with surviving(sys.stderr):
-                click.echo("interrupted before training began; there is no run folder", err=True)
+                click.echo(printable(f"interrupted{left}", kept="\n"), err=True)
             return 128 + int(stopped.args[0])
         _tell_ending(folder, result)
         if result["status"] == "interrupted":
@@ -262,6 +266,44 @@ def run(
             if not where.settings:
                 _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+@dataclass(slots=True)
+class _Left:
+    """What an interruption leaves before a run can end in order; an observer, which hears of the run's folder."""
+
+    words: str
+    folder: Path | None
+
+    def __call__(self, event: Preliminary | Event) -> None:
+        from runtime.training.events import FolderOpened
+
+        if isinstance(event, FolderOpened):
+            self.folder = event.folder
+
+    def __str__(self) -> str:
+        if self.folder is None:
+            return f" before training began: nothing was kept\nto begin again: {self.words}"
+        from runtime.runs.folder import has_ended
+        from runtime.runs.writer import how_to_resume
+
+        if has_ended(self.folder):
+            return f"; the run in {self.folder} has ended, and its result is written"
+        saved = any((self.folder / "checkpoints").glob("[!.]*"))
+        kept = "keeps the run up to its last checkpoint" if saved else "has no checkpoint yet: training begins again"
+        return f"; {self.folder} {kept}\n{how_to_resume(self.folder)}"
+
+    @contextmanager
+    def said(self) -> Iterator[None]:
+        """Have an interruption say it.
+
+        Raises:
+            KeyboardInterrupt: there was one.
+        """
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(str(self)) from None
 
 
 def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:

@@ -548,6 +548,7 @@ def start(*args: object, cwd: Path, env: Mapping[str, str] = {}, **options: Any)
 def test_a_terminal_is_told_what_goes_on_before_mxnet_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "mxnet.py").write_text("raise KeyboardInterrupt")
     (tmp_path / "r.ftr").write_text("ftr 1\n")
+    left = "interrupted before training began: nothing was kept\r\nto begin again: ftr run r.ftr\r\n"
     ours, its = pty.openpty()
     own = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import runtime.cli as c; c.main()"
     said = {}
@@ -561,8 +562,8 @@ def test_a_terminal_is_told_what_goes_on_before_mxnet_is_loaded(tmp_path: Path) 
         )
         assert (process.returncode, process.stdout) == (130, b"")
         said[term] = os.read(ours, 1 << 16).decode()
-    assert said["xterm"] == "\r\x1b[2Kr.ftr: loading MXNet\r\x1b[2Kinterrupted\r\n"
-    assert said["dumb"] == "r.ftr: loading MXNet\r\ninterrupted\r\n"
+    assert said["xterm"] == f"\r\x1b[2Kr.ftr: loading MXNet\r\x1b[2K{left}"
+    assert said["dumb"] == f"r.ftr: loading MXNet\r\n{left}"
 
 
 LONG = """

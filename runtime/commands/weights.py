@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipe_lang.problem import RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.words import counted, printable
 from runtime.commands.command import (
     FILE_PATH,
@@ -142,9 +142,15 @@ def fetch(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool) -
     with mxnet():
         from runtime.workflows.weights import fetch_for
 
+        problems: list[Problem] = []
         for recipe in recipes:
-            for line in fetch_for(recipe, settings, outside):
-                click.echo(printable(line))
+            try:
+                for line in fetch_for(recipe, settings, outside):
+                    click.echo(printable(line))
+            except RecipeError as fault:
+                problems += fault.problems
+        if problems:
+            raise RecipeError(problems)
     return FINE
 
 

@@ -146,15 +146,26 @@ def _handed_on(path: Path, folder: Path, result: dict[str, Any], position: int) 
 def predict(
     run: TrainedRun, paths: Sequence[Path], context: Any, top: int = 5, tell: Callable[[str], None] = _say_nothing
 ) -> Iterator[Prediction]:
-    """Predict of image files, and of all images in folders, in order; one that cannot be read is reported.
+    """Predict of image files, and of all images in folders, in order.
+
+    What cannot be read, a path that is not there, and a folder without an image each give a prediction with an error.
 
     `tell` is told what is passed over in the folders, if anything.
 
     Raises:
-        RecipeError: a path is not there, or a folder holds no image.
+        RecipeError: nothing of all that is an image.
     """
     passed: list[PassedOver] = []
-    files = [file for path in paths for file in _files(path, passed)]
+    files: list[Path] = []
+    faults: dict[Path, RecipeError] = {}
+    for path in paths:
+        try:
+            files += _files(path, passed)
+        except RecipeError as fault:
+            faults[path] = fault
+            files.append(path)
+    if faults and len(files) == len(faults):
+        raise RecipeError([problem for fault in faults.values() for problem in fault.problems])
     if passed:
         tell(passed_line(passed))
     net = _net(run, context)
@@ -164,6 +175,9 @@ def predict(
         pixels: list[Any] = []
         errors: dict[Path, str] = {}
         for file in chunk:
+            if file in faults:
+                errors[file] = faults[file].problems[0].message()
+                continue
             try:
                 pixels.append(np.asarray(opened(file)))
             except ImageError as error:

@@ -6,17 +6,9 @@ from pathlib import Path
 
 import pytest
 from command import Ftr
-from toy import train, write_recipe
+from toy import write_recipe
 
 from runtime.cli import app
-
-
-@pytest.fixture(scope="module")
-def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run."""
-    root = tmp_path_factory.mktemp("trained")
-    train(write_recipe(root / "r.ftr", photos), root / "run")
-    return root / "run"
 
 
 def test_the_option_is_the_same_for_all_commands() -> None:

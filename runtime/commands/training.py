@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recipe_lang.problem import Problem, RecipeError, ordered
-from recipe_lang.words import printable
+from recipe_lang.words import counted, printable
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -306,6 +306,9 @@ class _Left:
             raise KeyboardInterrupt(str(self)) from None
 
 
+_SHOWN = 5  # of the images that are skipped
+
+
 def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
     """Say on standard error what is known before a run trains; with `deny`, refuse it where there is advice.
 
@@ -313,11 +316,16 @@ def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
         RecipeError: with the advice.
     """
     from runtime.commands.supervisor import note
-    from runtime.training.events import Advised, FolderOpened, ImagesConverted
+    from runtime.training.events import Advised, FolderOpened, ImagesConverted, ImagesSkipped
 
     match event:
         case FolderOpened():
             note(run=str(event.folder))
+        case ImagesSkipped():
+            for name, reason in event.images[:_SHOWN]:
+                tell(f"skipped {name}: {reason}")
+            if len(event.images) > _SHOWN:
+                tell(f"skipped {counted(len(event.images) - _SHOWN, 'more image')}: `skipped_images` in result.json")
         case Advised() if deny:
             raise RecipeError(event.problems)
         case Advised() if not quiet:
@@ -328,12 +336,10 @@ def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
 
 
 def _tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
-    """Say on standard error what was skipped, what could not be written, and how an interrupted run resumes."""
+    """Say on standard error what could not be written, and how an interrupted run resumes."""
     from runtime.runs.writer import how_to_resume, weights_left
 
     with surviving(sys.stderr):
-        for name, reason in result["skipped_images"]:
-            click.echo(printable(f"skipped {name}: {reason}"), err=True)
         for name, reason in result["missing"]:
             click.echo(printable(f"could not write {name}: {reason}"), err=True)
         if result["status"] == "interrupted":

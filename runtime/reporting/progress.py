@@ -34,6 +34,7 @@ from runtime.training.events import (
     FolderOpened,
     ImagesChecked,
     ImagesConverted,
+    ImagesSkipped,
     Preliminary,
     Resumed,
     RolledBack,
@@ -126,7 +127,7 @@ class Display:
                 self._check(event.done, event.total)
             case FolderOpened():  # images that were skipped make another plan
                 self._plan, self._left = event.plan, TimeLeft(event.plan)
-            case ImagesConverted() | Advised():  # lines and problems for standard error
+            case ImagesConverted() | ImagesSkipped() | Advised():  # lines and problems for standard error
                 pass
             case _:
                 self._trained(event)

@@ -146,26 +146,25 @@ def _handed_on(path: Path, folder: Path, result: dict[str, Any], position: int) 
 def predict(
     run: TrainedRun, paths: Sequence[Path], context: Any, top: int = 5, tell: Callable[[str], None] = _say_nothing
 ) -> Iterator[Prediction]:
-    """Predict of image files, and of all images in folders, in order.
+    """Predict of image files, and of all images in folders, in order; one that cannot be read is reported.
 
-    What cannot be read, a path that is not there, and a folder without an image each give a prediction with an error.
-
-    `tell` is told what is passed over in the folders, if anything.
+    So is one of several paths that is not there, or is a folder without an image. `tell` is told what is passed over
+    in the folders, if anything.
 
     Raises:
-        RecipeError: nothing of all that is an image.
+        RecipeError: there is no image in any of the paths.
     """
     passed: list[PassedOver] = []
     files: list[Path] = []
-    faults: dict[Path, RecipeError] = {}
+    wrong: dict[Path, RecipeError] = {}
     for path in paths:
         try:
             files += _files(path, passed)
-        except RecipeError as fault:
-            faults[path] = fault
+        except RecipeError as error:
+            wrong[path] = error
             files.append(path)
-    if faults and len(files) == len(faults):
-        raise RecipeError([problem for fault in faults.values() for problem in fault.problems])
+    if wrong and len(wrong) == len(files):
+        raise RecipeError([problem for error in wrong.values() for problem in error.problems])
     if passed:
         tell(passed_line(passed))
     net = _net(run, context)
@@ -175,8 +174,8 @@ def predict(
         pixels: list[Any] = []
         errors: dict[Path, str] = {}
         for file in chunk:
-            if file in faults:
-                errors[file] = faults[file].problems[0].message()
+            if file in wrong:
+                errors[file] = wrong[file].problems[0].message()
                 continue
             try:
                 pixels.append(np.asarray(opened(file)))

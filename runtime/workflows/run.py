@@ -50,6 +50,7 @@ from runtime.training.events import (
     FolderOpened,
     ImagesChecked,
     ImagesConverted,
+    ImagesSkipped,
     Observer,
     Preliminary,
 )
@@ -167,6 +168,8 @@ def validate_images(prepared: Prepared, context: RunContext) -> ValidatedImages:
         listings, skipped = check_images(recipe, prepared.listings, task_of(recipe), *looking)
         advice = image_advice(recipe, prepared.listings, listings, workers, cache, context.should_stop)
     context.stop_here()
+    if skipped:
+        context.tell(ImagesSkipped(skipped))
     if notes := tuple(tally.notes(prepared.plan.data.prepare)):
         context.tell(ImagesConverted(notes))
     if advice:
@@ -183,7 +186,7 @@ def compile_for(prepared: Prepared, images: ValidatedImages) -> Prepared:
     if not images.skipped:
         return prepared
     facts = data_facts(images.listings, prepared.recipe)
-    return replace(prepared, plan=compile_plan(prepared.recipe, facts, prepared.model.facts()))
+    return replace(prepared, plan=compile_plan(prepared.recipe, facts, prepared.model.facts(), prepared.plan.base))
 
 
 def lock_facts(prepared: Prepared, context: RunContext) -> tuple[Facts, Hashes]:

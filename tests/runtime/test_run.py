@@ -37,6 +37,7 @@ from runtime.training.events import (
     Evaluated,
     FolderOpened,
     ImagesChecked,
+    ImagesSkipped,
     Observer,
     StageFinished,
     StageStarted,
@@ -515,8 +516,12 @@ def test_skipped_images_leave_the_others_as_they_are(photos: Path, tmp_path: Pat
     (without / "train/green/7.jpg").unlink()
     data = AUGMENTED + "\n  on_error = skip"
     plans: list[Plan] = []
+    named: list[str] = []
 
     def opened(event: object) -> None:
+        if isinstance(event, ImagesSkipped):  # before anything is trained
+            assert len(plans) < 1
+            named.extend(name for name, _ in event.images)
         if isinstance(event, FolderOpened):
             plans.append(event.plan)
 
@@ -525,7 +530,7 @@ def test_skipped_images_leave_the_others_as_they_are(photos: Path, tmp_path: Pat
         for root in (with_broken, without)
     ]
     assert [plan.data.images("train") for plan in plans] == [71, 71]
-    assert [name for name, _ in results[0]["skipped_images"]] == [str(with_broken / "train/green/7.jpg")]
+    assert [name for name, _ in results[0]["skipped_images"]] == named == [str(with_broken / "train/green/7.jpg")]
     assert results[0]["images"]["train"] == 71
     one, two = (tmp_path / f"run-{root.name}/model.params" for root in (with_broken, without))
     assert one.read_bytes() == two.read_bytes()

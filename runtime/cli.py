@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import warnings
-from typing import Any
+from typing import Any, TypeGuard
 
 import click
 
@@ -64,14 +64,21 @@ class _Program(click.Group):
             raise
 
 
+def _is_flag(parameter: click.Parameter) -> TypeGuard[click.Option]:
+    return isinstance(parameter, click.Option) and parameter.is_flag
+
+
 def _instead(error: click.UsageError, words: list[str]) -> str:
     wrong = [error.option_name] if isinstance(error, click.NoSuchOption) else []
     if error.message.startswith("Got unexpected extra argument"):
         wrong = [word for word in words if re.fullmatch(r"[A-Za-z]\w*=.*", word)][:1]
-    if not wrong or error.ctx is None:
+    if error.ctx is None:
         return ""
-    from runtime.commands.suggestions import instead_of_option
+    from runtime.commands.suggestions import instead_of_option, without_value
 
+    if not wrong:
+        flags = {name: each.help for each in error.ctx.command.params if _is_flag(each) for name in each.opts}
+        return without_value(flags, words) if "unexpected extra argument" in error.message else ""
     options = [name for parameter in error.ctx.command.params for name in parameter.opts]
     return instead_of_option(error.ctx.info_name or "", options, wrong[0], words)
 

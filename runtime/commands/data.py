@@ -52,7 +52,9 @@ def data() -> None:
 @DATA_ROOT
 @click.option("--labels", is_flag=True, help="Also find labels that may be wrong; runs the base on each image once.")
 @click.option("--html", "page", type=PATH, metavar="FILE", help="Write a page with pictures of what is found.")
-@click.option("--fix", is_flag=True, help="Write the images to leave out into the list of `exclude`, or a new one.")
+@click.option(
+    "--fix", is_flag=True, help="Write all images to leave out into the list of `exclude`, or a new one."
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 where a finding is serious.")
 @THREADS
 @WORKERS
@@ -134,7 +136,8 @@ def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any
     from runtime.workflows.data_check.exclusions import addition, extended
 
     named = recipe.block("data")["exclude"]
-    target = named or path.with_name(f"{path.name.partition('.')[0] or 'images'}.exclude.txt")
+    beside = Path(path.parent.resolve().name) if is_run(path.parent) else path  # what a run has left stays as it is
+    target = named or beside.with_name(f"{beside.name.partition('.')[0] or 'images'}.exclude.txt")
     more = addition(report, read_excluded(target) if target.exists() else ())
     with writing(target):
         before = target.read_bytes() if target.exists() else b""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from glob import escape
 from pathlib import Path
 from shlex import quote
@@ -150,6 +150,16 @@ def instead_of_option(command: str, options: Iterable[str], option: str, words: 
     recipe = next((word for word in words[1:] if _kind(word) == "recipe" and os.path.isfile(word)), "")
     told = _in_recipe(name.lower(), value, recipe, command) if "--set" in options else ""
     return f"`ftr {command}` takes no `{_shown(option)}`: {told}" if told else ""
+
+
+def without_value(flags: Mapping[str, str | None], words: Sequence[str]) -> str:
+    """Say of a word behind an option that takes none what the option does; empty where there is no such word."""
+    pairs = [(flag, word) for flag, word in zip(words, words[1:], strict=False) if flag in flags and word[:1] != "-"]
+    odd = [pair for pair in pairs if not os.path.lexists(pair[1])] or pairs  # rather no path, which has its own place
+    if not odd:
+        return ""
+    flag, word = odd[0]
+    return f"`{flag}` takes no value, such as `{word}`. {flags[flag] or ''}"
 
 
 def _shown(option: str) -> str:

@@ -31,6 +31,7 @@ from recipe_lang.compose.load import parse
 from runtime.data.exclude import read_excluded
 from runtime.data.sources.annotations import AnnotationError, bad_annotation
 from runtime.data.sources.coco import read_coco
+from runtime.data.sources.records import read_rec
 from runtime.data.sources.table_boxes import csv_boxes
 from runtime.data.sources.voc import read_voc
 from runtime.data.sources.yolo import read_data_yaml, read_yolo
@@ -318,6 +319,18 @@ _BOXES = [
 ]
 
 
+def _rec(_: Path) -> list[bytes]:
+    label = struct.pack("<12f", 2, 5, 0, 0.1, 0.1, 0.5, 0.6, 1, 0, 0, 1, 1)
+    one = struct.pack("<IfQQ", 12, 0, 7, 0) + label + b"\xff\xd8\xff" + bytes(range(90))
+    parts = [(0, one), (1, one[:-20]), (3, one[-20:])]  # the second has the magic number within its image
+    return [
+        b"".join(
+            struct.pack("<II", 0xCED7230A, kind << 29 | len(part)) + part + bytes(-len(part) % 4)
+            for kind, part in parts
+        )
+    ]
+
+
 def _refused(read: Callable[[Path], object]) -> Callable[[Path, Path], object]:
     """Return what reads an annotation; what is wrong with it becomes a `RecipeError`, as a source makes it one."""
 
@@ -352,6 +365,7 @@ FORMATS: Mapping[str, Format] = {
     "voc": Format(_voc, _refused(read_voc)),
     "coco": Format(_coco, _refused(lambda path: read_coco(path, path.parent)), strange_json),
     "yolo": Format(lambda _: _YOLO, _refused(lambda path: read_yolo(path, ("a", "b")))),
+    "rec": Format(_rec, _refused(lambda path: list(read_rec(path, ("a", "b"))))),
     "data.yaml": Format(lambda _: _DATA_YAML, _refused(read_data_yaml)),
     "boxes": Format(lambda _: _BOXES, _read_boxes),
     "recipe": Format(lambda _: [RECIPE.encode()], _read_recipe, _damaged_recipe),

@@ -40,6 +40,7 @@ from recipe_lang.output.render import render
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.compile.weights_advice import with_weights_advice
+from runtime.data.images import ImageError
 from runtime.help.examples import Example
 from runtime.models.heads import head_block
 from runtime.runs.lineage import load_recipe
@@ -599,6 +600,12 @@ def _finished(right: bool) -> None:
     shutil.copytree(_TRAINED[0], "runs/flowers-1")
 
 
+def _skipping(right: bool) -> None:
+    _finished(right)
+    path = Path("runs/flowers-1/resolved.ftr")
+    path.write_text(path.read_text().replace("on_error = stop", "on_error = skip"))
+
+
 def _new_photos(right: bool) -> None:
     """Leave a run, its pack, and photos that it has not seen."""
     _finished(right)
@@ -843,7 +850,8 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E641": _foreign_checkpoint,
     "E642": _edited,
     **dict.fromkeys(("E643", "E644", "E645"), _left),
-    **dict.fromkeys(("E646", "E647", "E648"), _finished),
+    **dict.fromkeys(("E646", "E647", "E648", "E651", "E652"), _finished),
+    "E653": _skipping,
     "E649": _exported,
 }
 
@@ -889,7 +897,26 @@ def _without_rows(patch: pytest.MonkeyPatch) -> None:
 
 
 def _faulty_runtime(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("runtime.workflows.export.session", lambda content: lambda given: np.array([[0.5, 0.5]]))
+    patch.setattr("runtime.workflows.export_check.session", lambda content: lambda given: np.array([[0.5, 0.5]]))
+
+
+def _few_bits(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("runtime.workflows.export.reduced", lambda model, *_: model)
+    patch.setattr("runtime.workflows.export_check.session", lambda content: lambda given: np.array([[0.0, 1.0]]))
+
+
+def _other_runtime(patch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : Opset 18 is under development")
+
+    patch.setattr("onnxruntime.InferenceSession", refuse)
+
+
+def _gone(patch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ImageError("No such file or directory")
+
+    patch.setattr("runtime.workflows.export_check.open_rgb", refuse)
 
 
 PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
@@ -901,6 +928,9 @@ PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E646": _without_onnx,
     "E647": _without_rows,
     "E648": _faulty_runtime,
+    "E651": _few_bits,
+    "E652": _other_runtime,
+    "E653": _gone,
     **dict.fromkeys(("E573", "E574"), _hub),
     **dict.fromkeys(("E554", "E555", "E557", "E558", "E559", "W775"), _hub_of_weights),
 }

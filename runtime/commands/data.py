@@ -42,7 +42,7 @@ _EXAMPLES = 3
 
 @click.group()
 def data() -> None:
-    """Check the images of a recipe."""
+    """Check or show the images of a recipe."""
 
 
 @data.command()
@@ -52,9 +52,7 @@ def data() -> None:
 @DATA_ROOT
 @click.option("--labels", is_flag=True, help="Also find labels that may be wrong; runs the base on each image once.")
 @click.option("--html", "page", type=PATH, metavar="FILE", help="Write a page with pictures of what is found.")
-@click.option(
-    "--fix", is_flag=True, help="Write all images to leave out into the list of `exclude`, or a new one."
-)
+@click.option("--fix", is_flag=True, help="Write all images to leave out into the list of `exclude`, or a new one.")
 @click.option("--strict", is_flag=True, help="Exit with 1 where a finding is serious.")
 @THREADS
 @WORKERS
@@ -122,11 +120,61 @@ def check(
             from runtime.system.best_effort import attempt
             from runtime.training.problems import NotWritable
 
-            if reason := attempt(lambda: page.write_text(data_page(report, path.stem, workers), encoding="utf-8")):
+            if reason := attempt(
+                lambda: page.write_text(data_page(report, path.stem, workers, task), encoding="utf-8")
+            ):
                 raise RecipeError(NotWritable(path=str(page), reason=reason))
             if not machine:
                 console().print(f"with pictures: {page}", soft_wrap=True)
     return FAILED if strict and report.serious else FINE
+
+
+@data.command()
+@click.argument("recipe", type=PATH)
+@click.option("-o", "--out", type=PATH, metavar="FILE", help="The picture; NAME-sheet.png by default.")
+@click.option("--stage", metavar="STAGE", help="The stage, by its title or its number; the first by default.")
+@click.option("--images", "count", type=click.IntRange(1, 200), default=12, show_default=True, help="How many images.")
+@SET
+@OUTSIDE
+@DATA_ROOT
+@DEBUG
+@command
+def show(
+    recipe: Path,
+    out: Path | None,
+    stage: str | None,
+    count: int,
+    settings: tuple[str, ...],
+    outside: bool,
+    data_root: Path | None,
+    debug: bool,
+) -> int:
+    """Draw what training with a RECIPE, or of a run folder, sees: images after all transforms, with their targets.
+
+    Classes and numbers are written below; boxes and masks are drawn. Where augmentation makes other images each epoch,
+    the first epochs stand side by side.
+    """
+    if recipe.is_dir() and not is_run(recipe):
+        raise click.UsageError(instead_of_folder("data show", recipe))
+    with mxnet(None, debug):
+        from runtime.system.best_effort import attempt
+        from runtime.training.problems import NotWritable
+        from runtime.workflows.contact_sheet import sheet_of
+        from runtime.workflows.preparation import prepare
+
+        path = recipe / "resolved.ftr" if recipe.is_dir() else recipe
+        prepared = prepare(path, settings, data_root, outside)
+        stages = prepared.plan.stages
+        found = [each for each in stages if stage in (None, each.title, str(each.position + 1))]
+        if not found:
+            names = ", ".join(each.name for each in stages)
+            raise click.UsageError(f"there is no stage `{stage}`; there are {names}")
+        sheet, says = sheet_of(prepared, found[0], count)
+        place = out or Path(f"{prepared.plan.name}-sheet.png")
+        if reason := attempt(lambda: sheet.save(place, None if place.suffix else "PNG")):
+            raise RecipeError(NotWritable(path=str(place), reason=reason))
+        click.echo(f"{printable(says)}: {place}")
+    return FINE
 
 
 def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any]:

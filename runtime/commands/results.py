@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from recipe_lang.problem import RecipeError
 from recipe_lang.words import printable
 from runtime.commands.command import (
     CACHE,
@@ -20,6 +23,7 @@ from runtime.commands.command import (
     FINE,
     FORCE,
     JSON,
+    PATH,
     RUN,
     STAGE,
     THREADS,
@@ -40,6 +44,8 @@ from runtime.system.files import placed
 @click.option("--data", metavar="SOURCE", help="Other data: a folder, or a source such as 'csv(\"f.csv\", …)'.")
 @click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="Which of the run's own sets.")
 @STAGE
+@click.option("--html", "page", type=PATH, metavar="FILE", help="Write a page with the worst images, truth beside it.")
+@click.option("--worst", type=click.IntRange(1, 500), default=24, show_default=True, help="How many images on it.")
 @click.option("--strict", is_flag=True, help="Refuse images that the run has seen in training.")
 @DATA_ROOT
 @DEVICE
@@ -54,6 +60,8 @@ def evaluate(
     data: str | None,
     set_name: str | None,
     stage: str | None,
+    page: Path | None,
+    worst: int,
     strict: bool,
     data_root: Path | None,
     device: str,
@@ -80,7 +88,7 @@ def evaluate(
 
         context = device_context(device)
         loaded = finished.load(run, stage)
-        name, report, seen = finished.evaluate(
+        name, report, seen, hardest = finished.evaluate(
             loaded,
             context,
             workers,
@@ -89,6 +97,7 @@ def evaluate(
             data_root=data_root,
             cache=cache,
             strict=strict,
+            worst=worst if page else 0,
             tell=tell,
         )
         if machine:
@@ -99,6 +108,16 @@ def evaluate(
         else:
             shown = loaded.task.telling(loaded.data.target)
             show_report(console(), f"{name}, weights of {loaded.stage}" if loaded.stage else name, report, shown)
+        if page is not None:
+            from runtime.reporting.worst_page import worst_page
+            from runtime.system.best_effort import attempt
+            from runtime.training.problems import NotWritable
+
+            made = worst_page(loaded, hardest, name, context)
+            if reason := attempt(lambda: page.write_text(made, encoding="utf-8")):
+                raise RecipeError(NotWritable(path=str(page), reason=reason))
+            if not machine:
+                console().print(f"the worst images: {page}", soft_wrap=True)
     return FINE
 
 
@@ -114,6 +133,7 @@ def evaluate(
 @JSON
 @click.option("--csv", "table", is_flag=True, help="Print CSV.")
 @click.option("--coco", is_flag=True, help="Print objects as COCO's results.")
+@click.option("--yolo", type=click.Path(path_type=Path), help="Folder for files of YOLO's text, one for each image.")
 @click.option("--draw", type=click.Path(path_type=Path), help="Folder for pictures with the predictions on them.")
 @DEBUG
 @click.pass_context
@@ -129,6 +149,7 @@ def predict(
     machine: bool,
     table: bool,
     coco: bool,
+    yolo: Path | None,
     draw: Path | None,
     debug: bool,
 ) -> int:
@@ -136,8 +157,9 @@ def predict(
     asked = [name for name, given in (("--csv", table), ("--json", machine), ("--coco", coco)) if given]
     if len(asked) > 1:
         raise click.UsageError(f"{' and '.join(asked)} exclude each other")
-    if draw is not None and os.path.lexists(draw) and not (draw.is_dir() and not any(draw.iterdir())):
-        raise click.UsageError(f"--draw writes to a new or empty folder, and {draw} has something in it")
+    for name, folder in (("--draw", draw), ("--yolo", yolo)):
+        if folder is not None and os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+            raise click.UsageError(f"{name} writes to a new or empty folder, and {folder} has something in it")
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.report import predictions_coco, predictions_csv, predictions_json, show_predictions
@@ -147,8 +169,9 @@ def predict(
         loaded = finished.load(run, stage)
         if was_given(context, "top") and not loaded.task.has_top:
             raise click.UsageError(f"--top is for several answers to an image; {loaded.task.name} gives one")
-        if coco and not loaded.task.has_boxes:
-            raise click.UsageError(f"--coco is for objects; the task of this run is {loaded.task.name}")
+        if (coco or yolo) and not loaded.task.has_boxes:
+            name = "--coco" if coco else "--yolo"
+            raise click.UsageError(f"{name} is for objects; the task of this run is {loaded.task.name}")
         found = list(finished.predict(loaded, images, device_context(device), top, tell))
         if machine:
             click.echo(predictions_json(found))
@@ -161,10 +184,27 @@ def predict(
             show_predictions(console(), found, loaded.task.answers)
         for bad in (each for each in found if each.error):
             click.echo(printable(f"{bad.image}: {bad.error}"), err=True)
+        if yolo is not None:
+            _write_yolo(yolo, found)
         undrawn = draw_predictions(loaded.task, found, draw) if draw is not None else []
         for line in undrawn:
             click.echo(printable(f"not drawn: {line}"), err=True)
     return FAILED if undrawn or any(each.error for each in found) else FINE
+
+
+def _write_yolo(folder: Path, found: Sequence[Any]) -> None:
+    """Write a file of text for each image, and the classes in order, as YOLO's tools take them."""
+    from runtime.reporting.report import predictions_yolo
+    from runtime.runs.folder import writing
+
+    try:
+        texts = predictions_yolo(found)
+    except ValueError as fault:
+        raise click.UsageError(f"--yolo: {fault}") from None
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / f"{name}.txt").write_text(text, encoding="utf-8")
 
 
 @click.command()
@@ -177,6 +217,13 @@ def predict(
     help="MXNet's symbol and params (the default), a graph that prepares images itself, or the weights alone.",
 )
 @click.option("--raw", is_flag=True, help="Of onnx: the network alone, which takes prepared tensors.")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "float16", "int8"]),
+    default="float32",
+    show_default=True,
+    help="Of onnx: the numbers that the network counts in; int8 is calibrated with training images.",
+)
 @click.option("--unchecked", is_flag=True, help="Of onnx: do not compare it with `ftr predict` on the run's images.")
 @FORCE
 @STAGE
@@ -189,6 +236,7 @@ def export(
     out: Path | None,
     form: str | None,
     raw: bool,
+    precision: str,
     unchecked: bool,
     force: bool,
     stage: str | None,
@@ -204,25 +252,18 @@ def export(
     if form and named not in ("", form):
         raise click.UsageError(f"{out} is the name of a file of {named}, not of {form}")
     form = form or named or "symbol"
-    if form != "onnx" and (raw or unchecked):
-        raise click.UsageError("--raw and --unchecked are for --format onnx")
+    if form != "onnx" and (raw or unchecked or precision != "float32"):
+        raise click.UsageError("--raw, --precision and --unchecked are for --format onnx")
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.exported import export_lines
         from runtime.runs import trained as finished
+        from runtime.workflows.export import Options
         from runtime.workflows.export import export as write
 
         loaded = finished.load(run, stage)
-        made = write(
-            loaded,
-            form,
-            prefix,
-            device_context("cpu"),
-            raw=raw,
-            checked=not unchecked,
-            data_root=data_root,
-            force=force,
-        )
+        options = Options(raw, precision, not unchecked, data_root)
+        made = write(loaded, form, prefix, device_context("cpu"), options, force=force)
     for line in export_lines(made, loaded.data):
         click.echo(line)
     return FINE

@@ -13,6 +13,7 @@ from glob import escape
 from pathlib import Path
 from shlex import quote
 
+from recipe_lang.problem import RecipeError
 from recipe_lang.suggest import suggest
 
 _TRAINS = ("ftr run {recipe}", "ftr run --resume {run}", "ftr new {folder}")
@@ -179,7 +180,6 @@ def _in_recipe(word: str, value: str, path: str, command: str) -> str:
     """Say which setting or which line of the recipe is what an option stands for."""
     from recipe_lang.check.locations import how_to_write, parameter_of
     from recipe_lang.compose.load import load
-    from recipe_lang.problem import RecipeError
     from recipe_lang.source import Source
     from recipe_lang.suggest import habit_of
     from recipe_lang.syntax.nodes import Recipe
@@ -222,7 +222,11 @@ def instead_of_folder(command: str, folder: Path) -> str:
             return f"{folder} is the folder of a run: write `ftr {command} {recipe}` for its recipe"
         from runtime.runs.folder import has_ended
 
-        if has_ended(folder):
+        try:
+            ended = has_ended(folder)
+        except RecipeError:  # its result is damaged: there is one
+            ended = True
+        if ended:
             return f"{folder} is a run that has ended: `ftr verify {shown}` trains it again and compares"
         return f"{folder} is a run that has not ended: `ftr run --resume {shown}` resumes it"
     recipes = sorted(folder.glob("*.ftr"))

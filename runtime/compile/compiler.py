@@ -213,7 +213,7 @@ class _Stage:
         self.sides = sides
         self.net = net
         self.problems = problems
-        self.per_epoch = max(1, data.images("train") // data.batch)
+        self.per_epoch = max(1, data.images("train") // (data.batch * block["accumulate"]))
         self.total = Length(block["for"].steps(self.per_epoch), str(block["for"]))
 
     def steps(self, length: Quantity) -> Length:
@@ -251,6 +251,10 @@ class _Stage:
             stop=stop,
             monitor=monitor,
             keep=keep,
+            accumulate=block["accumulate"],
+            average=self._average(),
+            l2_sp=block["l2_sp"],
+            sam=block["sam"],
             span=block.head_span,
         )
 
@@ -294,6 +298,12 @@ class _Stage:
         if warmup and warmup >= self.total:
             self._too_short("the warm-up", call.args["warmup"], warmup)
         return Component(call.name, args, call.span or value.span), warmup
+
+    def _average(self) -> Component | None:
+        call: CallValue | None = self.block["average"]
+        if call is None:
+            return None
+        return Component(call.name, {name: self._in_steps(arg.value) for name, arg in call.args.items()}, call.span)
 
     def _in_steps(self, value: Any) -> Any:
         """Return the lengths of a schedule in steps, and all else as it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,14 +33,31 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class DroppedObject:
+    """An object that takes no part: the id of its image, why, its class, and its corners as they are written."""
+
+    id: str
+    why: str
+    name: str
+    corners: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """Images with their targets, and the names of what these are: the classes, of which some may have no sample here.
 
-    `passed` is what lies among the images and is none of them; `dropped` are objects of the images that are left out:
-    how many, by reason.
+    `passed` is what lies among the images and is none of them; `left_out` are objects of the images that take no
+    part. `unused` are classes that annotations declare and no object has: they are no classes here.
     """
 
     samples: tuple[Sample, ...]
     names: tuple[str, ...]
     passed: tuple[PassedOver, ...] = field(default=(), compare=False)
-    dropped: Mapping[str, int] = field(default_factory=dict, compare=False)
+    left_out: tuple[DroppedObject, ...] = field(default=(), compare=False)
+    unused: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many objects of the images are left out, by reason."""
+        here = {sample.id for sample in self.samples} if self.left_out else ()
+        return dict(sorted(Counter(each.why for each in self.left_out if each.id in here).items()))

@@ -82,7 +82,7 @@ def batches(
     """
 
     def prepare(together: Sequence[Sample]) -> list[tuple[Pixels, Any]]:
-        return [_prepared(sample, open_image, steps, sample_rng) for sample in together]
+        return [prepared_sample(sample, open_image, steps, sample_rng) for sample in together]
 
     indices = [int(index) for index in order]
     if drop_last:
@@ -104,13 +104,17 @@ def batches(
         prepared.close()
 
 
-def _prepared(
+def prepared_sample(
     sample: Sample,
     open_image: Opening,
     steps: Pipeline,
     sample_rng: Callable[[Sample], np.random.Generator],
 ) -> tuple[Pixels, Any]:
-    """Return an image's pixels and its target, both after the same changes."""
+    """Return an image's pixels and its target, both after the same changes.
+
+    Raises:
+        RecipeError: it cannot be read.
+    """
     try:
         image = open_image(sample.image)
         seen = target_after(sample, open_image.changes) if steps.sees else None

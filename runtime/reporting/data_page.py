@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from recipe_lang.words import printable
-from runtime.data.images import ImageError, Reading, as_rgb, open_small
-from runtime.data.listing import ImageRef
+from runtime.data.images import ImageError, Reading, as_rgb, open_small, upright_size
 from runtime.data.sources.skipped import passed_line
 from runtime.system.prefetch import in_order
+from runtime.tasks.protocol import Task
 from runtime.workflows.data_check.check import KINDS, CheckedImage, DataReport, Group, Kind
 
 _GROUPS = 60  # of a kind
@@ -31,6 +31,7 @@ _SMALL = 56  # sides up to which pixels are shown as squares
 @dataclass(frozen=True, slots=True)
 class _Picture:
     image: CheckedImage
+    caption: str
     data: str
     small: bool
 
@@ -50,14 +51,14 @@ class _Section:
     count: int
 
 
-def data_page(report: DataReport, title: str, threads: int) -> str:
+def data_page(report: DataReport, title: str, threads: int, task: Task) -> str:
     """Return the page; its pictures are read with `threads` threads."""
     from jinja2 import Environment, StrictUndefined
 
     template = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_text)
     sections = [
-        _Section(name, KINDS[name], tuple(_shown(groups[:_GROUPS], threads, report.reading)), len(groups))
+        _Section(name, KINDS[name], tuple(_shown(groups[:_GROUPS], threads, report.reading, task)), len(groups))
         for name, groups in report.found.items()
     ]
     sizes = list(report.sizes.items())[:_SIZES]
@@ -71,9 +72,9 @@ def _text(value: object) -> object:
     return printable(value) if isinstance(value, str) and not value.startswith("data:image/") else value
 
 
-def _shown(groups: Sequence[Group], threads: int, reading: Reading) -> list[_Shown]:
+def _shown(groups: Sequence[Group], threads: int, reading: Reading, task: Task) -> list[_Shown]:
     images = [image for group in groups for image in group.images[:_IMAGES]]
-    pictures = iter(list(in_order(partial(_picture, reading=reading), images, threads, 8 * threads)))
+    pictures = iter(list(in_order(partial(_picture, reading=reading, task=task), images, threads, 8 * threads)))
     return [
         _Shown(
             group.note,
@@ -84,20 +85,34 @@ def _shown(groups: Sequence[Group], threads: int, reading: Reading) -> list[_Sho
     ]
 
 
-def _picture(image: CheckedImage, reading: Reading) -> _Picture:
-    data, small = _data(image.image, reading)
-    return _Picture(image, data, small)
-
-
-def _data(ref: ImageRef, reading: Reading) -> tuple[str, bool]:
-    """Return a small picture as a data URI, and whether it has few pixels; an empty text where it cannot be read."""
+def _picture(image: CheckedImage, reading: Reading, task: Task) -> _Picture:
+    caption = task.caption(image.value, image.names)
     try:
-        image, _ = open_small(ref, _SIDE, reading)
+        picture, _ = open_small(image.image, _SIDE, reading)
     except ImageError:
-        return "", False
-    small = max(image.size) <= _SMALL
-    image = as_rgb(image)
-    image.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
+        return _Picture(image, caption, "", False)
+    small = max(picture.size) <= _SMALL
+    picture = as_rgb(picture)
+    picture.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
+    _mark(picture, image, task)
+    return _Picture(image, caption, data_uri(picture, small), small)
+
+
+def _mark(picture: Image.Image, image: CheckedImage, task: Task) -> None:
+    """Draw the target, and in red what takes no part, as far as it lies in the picture."""
+    try:
+        size = upright_size(image.image)
+    except ImageError:
+        return
+    task.mark(picture, image.value, image.names, size)
+    factors = picture.width / size.width, picture.height / size.height
+    for each in image.left_out:
+        x, y = (sorted(side * factors[axis] for side in each.corners[axis::2]) for axis in (0, 1))
+        ImageDraw.Draw(picture).rectangle((x[0], y[0], x[1], y[1]), outline="red", width=2)
+
+
+def data_uri(image: Image.Image, small: bool) -> str:
+    """Return a picture as a data URI; `small` ones keep each pixel as it is."""
     file = io.BytesIO()
     image.save(file, "PNG" if small else "JPEG", quality=80)
-    return f"data:image/{'png' if small else 'jpeg'};base64,{base64.b64encode(file.getvalue()).decode()}", small
+    return f"data:image/{'png' if small else 'jpeg'};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -27,6 +27,8 @@ def export_lines(made: Exported, data: DataPlan) -> Iterator[str]:
     if made.check is not None:
         yield f"checked: {made.check.text}"
         yield f"  {made.check.speed}"
+        if not made.check.pays:
+            yield f"  {made.check.precision} saves space alone: on this machine it is no faster than float32"
     elif made.description["format"] == "onnx":
         yield "not checked, as asked"
     if not made.noted:

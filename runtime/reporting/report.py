@@ -70,6 +70,30 @@ def predictions_coco(found: Sequence[Any]) -> str:
     return json.dumps(rows)
 
 
+def predictions_yolo(found: Sequence[Any]) -> dict[str, str]:
+    """Return objects as YOLO's text, by the name of each image's file without its ending; empty without objects.
+
+    A line is a class's place, the middle of the box, its width and height as fractions of the image, and the score.
+
+    Raises:
+        ValueError: two images have one name.
+    """
+    texts: dict[str, str] = {}
+    for each in (one for one in found if not one.error):
+        name = Path(each.image).stem
+        if name in texts:
+            raise ValueError(f"two images are called {name}: their files would have one name")
+        lines = []
+        for item in each.objects:
+            x0, y0, x1, y1 = item.box
+            sides = (each.size.width, each.size.height) * 2
+            box = ((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0)
+            shares = " ".join(f"{value / side:.6f}" for value, side in zip(box, sides, strict=True))
+            lines.append(f"{each.names.index(item.name)} {shares} {item.score:.6f}\n")
+        texts[name] = "".join(lines)
+    return texts
+
+
 def predictions_csv(found: Sequence[Prediction], columns: Sequence[str]) -> str:
     """Return predictions as CSV text: image, the columns of the task, error; an image may have several rows."""
     text = io.StringIO()

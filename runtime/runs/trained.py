@@ -74,11 +74,15 @@ class TrainedRun:
 
 
 class Evaluation(NamedTuple):
-    """The set that a run was measured on, and the numbers; of other data, how many images the run has seen."""
+    """The set that a run was measured on, and the numbers; of other data, how many images the run has seen.
+
+    `worst` are the images that it is worst at, the worst first, as many as were asked for.
+    """
 
     name: str
     report: Report
     seen: ImageOverlap | Problem | None
+    worst: tuple[Sample, ...] = ()
 
 
 def load(path: Path, stage: str | None = None) -> TrainedRun:
@@ -232,6 +236,7 @@ def evaluate(
     data_root: Path | None = None,
     cache: bool = True,
     strict: bool = False,
+    worst: int = 0,
     tell: Callable[[str], None] = _say_nothing,
 ) -> Evaluation:
     """Measure a run on one of its own sets, or on other data.
@@ -273,10 +278,12 @@ def evaluate(
         tell(line)
     collate = partial(run.task.collate, facts=run.data.target)
     sets = Sets(run.data, run.recipe["seed"], {"these": samples}, workers, collate)
-    return Evaluation(name, _measured(run, sets, context, cache), known)
+    report, badness = _measured(run, sets, context, cache)
+    order = sorted(range(len(samples)), key=lambda place: -badness[place])
+    return Evaluation(name, report, known, tuple(samples[place] for place in order[:worst]))
 
 
-def _measured(run: TrainedRun, sets: Sets, context: Any, cache: bool) -> Report:
+def _measured(run: TrainedRun, sets: Sets, context: Any, cache: bool) -> tuple[Report, Sequence[float]]:
     """Measure on the set `these` as the run did: behind the frozen part of its last stage."""
     _move(run, context)
     base = component(run.recipe.fields["base"])
@@ -287,7 +294,7 @@ def _measured(run: TrainedRun, sets: Sets, context: Any, cache: bool) -> Report:
         for _ in inputs.fill_evaluation("these"):
             pass
         evaluator = run.task.evaluator(run.data.target, run.loss)
-        return measure(features.predicting(cut), inputs, "these", evaluator)
+        return measure(features.predicting(cut), inputs, "these", evaluator), evaluator.badness()
     finally:
         features.close()
 
@@ -325,11 +332,11 @@ def _source(text: str, data_root: Path | None, task: Task) -> Listing:
     return load_source(source, training=False)
 
 
-def export_model(model: Model, task: Task, targets: TargetFacts, prefix: Path) -> None:
+def export_model(model: Model, task: Task, targets: TargetFacts, prefix: Path) -> tuple[int | str, ...]:
     """Write `<prefix>-symbol.json` and `<prefix>-0000.params`, which `SymbolBlock.imports` reads.
 
     The input is named `data`: float32 (batch, 3, height, width), normalized as `plan.json` says. The outputs are in the
-    units of the data.
+    units of the data. Returns their sides.
 
     Raises:
         OSError: a file cannot be written.
@@ -338,3 +345,4 @@ def export_model(model: Model, task: Task, targets: TargetFacts, prefix: Path) -
     arrays = {f"{'aux' if name in made.statistics else 'arg'}:{name}": values for name, values in made.arrays.items()}
     write_text(prefix.with_name(f"{prefix.name}-symbol.json"), made.symbol.tojson())
     write_params(prefix.with_name(f"{prefix.name}-0000.params"), arrays)
+    return "batch", *made.symbol.infer_shape(data=(2, 3, *model.size))[1][0][1:]

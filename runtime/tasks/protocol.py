@@ -127,6 +127,9 @@ class Evaluator(Protocol):
             ValueError: there were none.
         """
 
+    def badness(self) -> Sequence[float]:
+        """Return how bad each image is, in the order in which they came: the larger the worse."""
+
 
 class Prediction(Protocol):
     """What a network says of an image, or why it could not be read."""
@@ -167,17 +170,39 @@ class CardWords:
     data: str  # what `--data` of the example names
 
 
+@dataclass(frozen=True, slots=True)
+class PixelClasses:
+    """Answers that are a class for each pixel: of scores (batch, classes, h, w), the best at the network's size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Answers that are objects, the surest first: of points (batch, points, classes + 4), scores before the sigmoid.
+
+    Of the `candidates` largest scores, none below `least`, a box is left out that overlaps a surer one of its class by
+    more than `overlap`; of the first `kept` those are shown that reach the threshold of their class.
+    """
+
+    thresholds: tuple[float, ...]
+    least: float
+    candidates: int
+    kept: int
+    overlap: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """Answers as a symbol, the arrays that it needs besides the network's, and the name of the answers.
+    """What a network says as a symbol, the arrays that it needs besides the network's, and the name of the answers.
 
-    `says` tells in words what they are.
+    `says` tells in words what the answers are, `form` what makes them of the symbol's output where that is more than
+    operators of MXNet do.
     """
 
     name: str
     says: str
     symbol: Any
     arrays: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    form: PixelClasses | Objects | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +351,23 @@ class Task(SetRules, Protocol):
     def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
         """Yield what `ftr data check` finds in the targets alone: its kind and a note."""
 
+    def image_findings(
+        self, target: Any, size: Size, learned: Size, names: tuple[str, ...]
+    ) -> Iterator[tuple[str, str]]:
+        """Yield what `ftr data check` finds in a target, beside the upright size of its image: its kind and a note.
+
+        `learned` is the size of the network's input.
+        """
+
+    def compared(self, one: Any, other: Any) -> str:
+        """Say how far the targets of two images agree that are the same, or nearly so; empty where nothing is to be."""
+
+    def caption(self, target: Any, names: tuple[str, ...]) -> str:
+        """Return a target in a few words; one that has gone through transforms too."""
+
+    def mark(self, picture: Image.Image, target: Any, names: tuple[str, ...], size: Size) -> None:
+        """Draw a target on a picture of its image, whose upright size is `size`; nothing where it has no place."""
+
     # Training and answers
 
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[Any]:
@@ -339,6 +381,9 @@ class Task(SetRules, Protocol):
 
     def evaluator(self, facts: TargetFacts, loss: Component) -> Evaluator:
         """Return what measures a network; `loss` is the stage's own."""
+
+    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
+        """Return the facts with what validation chooses, such as thresholds; `valid` is its `Report`, or None."""
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
@@ -364,10 +409,15 @@ class Task(SetRules, Protocol):
         """
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
-        """Return what `ftr predict` shows of each image, as a symbol: what an exported graph gives."""
+        """Return what `ftr predict` shows of each image: what an exported graph gives."""
 
-    def agreement(self, prediction: Prediction, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
-        """Compare a prediction of all outputs with what an exported graph gives of the same image."""
+    def agreement(
+        self, prediction: Prediction, served: NDArray[Any], facts: TargetFacts, tolerance: float
+    ) -> Agreement:
+        """Compare a prediction of all outputs with what an exported graph gives of the same image.
+
+        Numbers mean the same that are no further apart than `tolerance`.
+        """
 
     # Words
 

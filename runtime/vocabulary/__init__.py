@@ -37,6 +37,7 @@ VOCABULARY = Vocabulary(
             training.OPTIMIZER,
             training.SCHEDULE,
             training.CLIP,
+            training.AVERAGE,
             training.STOP,
             training.RECOVERY,
             training.RATE_RULE,

@@ -17,13 +17,16 @@ from pathlib import Path
 from recipe_lang.problem import RecipeError
 from recipe_lang.suggest import suggest
 from runtime.data.boxes import Boxes
-from runtime.data.listing import Listing, Sample
+from runtime.data.listing import DroppedObject, Listing, Sample
 from runtime.data.problems import BackgroundClass, BadAnnotation, ClassesWithoutObjects, ImagesNotThere, NoObjects
 from runtime.data.similar_labels import meant
 from runtime.plan.size import Size
 
 _SHOWN = 5
 _LARGEST = 1e7  # pixels of a side: what is beyond is no place in an image
+OTHER_CLASS, INVERTED = "of classes that `classes` does not name", "inverted"
+NO_AREA, OUTSIDE = "without an area", "outside of their image"
+"""Why an object takes no part."""
 _BACKGROUND = frozenset(("background", "void", "unlabeled", "unlabelled", "ignore"))
 
 
@@ -76,8 +79,16 @@ def number(text: str, what: str, line: int) -> float:
     return found
 
 
-def listing(path: Path, found: Sequence[Annotated], classes: Sequence[str] | None, training: bool) -> Listing:
+def listing(
+    path: Path,
+    found: Sequence[Annotated],
+    classes: Sequence[str] | None,
+    training: bool,
+    declared: Sequence[str] = (),
+) -> Listing:
     """Return images with their boxes. Classes are those that the recipe names, else all that objects have, sorted.
+
+    `declared` are those that the annotation lists, with objects or without.
 
     Raises:
         RecipeError: an image is not there, nothing can be learned, or a class cannot be one.
@@ -89,9 +100,10 @@ def listing(path: Path, found: Sequence[Annotated], classes: Sequence[str] | Non
     counts = Counter(item.name for each in found for item in each.objects)
     names = tuple(classes) if classes is not None else tuple(sorted(counts))
     _check_classes(path, names, counts, classes is not None, training)
-    dropped: Counter[str] = Counter()
+    dropped: list[DroppedObject] = []
     samples = tuple(Sample(each.id, _boxes(each, names, dropped), each.image) for each in found)
-    return Listing(samples, names, dropped=dict(sorted(dropped.items())))
+    unused = tuple(dict.fromkeys(name for name in declared if not counts[name]))
+    return Listing(samples, names, left_out=tuple(dropped), unused=unused)
 
 
 def _check_classes(path: Path, names: Sequence[str], counts: Counter[str], fixed: bool, training: bool) -> None:
@@ -108,13 +120,13 @@ def _check_classes(path: Path, names: Sequence[str], counts: Counter[str], fixed
         )
 
 
-def _boxes(each: Annotated, names: Sequence[str], dropped: Counter[str]) -> Boxes:
+def _boxes(each: Annotated, names: Sequence[str], dropped: list[DroppedObject]) -> Boxes:
     place = {name: number for number, name in enumerate(names)}
     kept = []
     for item in each.objects:
         why = _no_use(item, place, each.frame)
         if why:
-            dropped[why] += 1
+            dropped.append(DroppedObject(each.id, why, item.name, item.corners))
         else:
             kept.append(item)
     return Boxes.of(
@@ -131,14 +143,14 @@ def _no_use(item: Object, names: Iterable[str], frame: Size | None) -> str:
     """Return why an object is left out; nothing where it is not."""
     x0, y0, x1, y1 = item.corners
     if item.name not in names:
-        return "of classes that `classes` does not name"
+        return OTHER_CLASS
     if x1 < x0 or y1 < y0:
-        return "inverted"
+        return INVERTED
     if x1 == x0 or y1 == y0:
-        return "without an area"
+        return NO_AREA
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
     if frame is not None and not (0 <= x < frame.width and 0 <= y < frame.height):
-        return "outside of their image"
+        return OUTSIDE
     return ""
 
 

@@ -103,6 +103,12 @@ def _voc(args: Args, training: bool) -> Listing:
     return voc(args["path"], args["split"], _classes(args), training)
 
 
+def _rec(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.records import rec
+
+    return rec(args["path"], tuple(each.value for each in args["names"]), training)
+
+
 def _coco(args: Args, training: bool) -> Listing:
     from runtime.data.sources.coco import coco
 
@@ -268,6 +274,23 @@ _SOURCES = (
             ),
         ),
         _yolo,
+        lambda args: frozenset((BOXES,)),
+    ),
+    Source(
+        Entry(
+            "rec",
+            "Images with boxes of objects in a record file of MXNet, as GluonCV reads them for detection.",
+            (
+                Arg("path", FilePath(), "The `.rec` file; its images are unpacked once, into the cache."),
+                Arg("names", ListOf(Text()), "The classes in the order of their numbers, from 0."),
+            ),
+            source="gluoncv.data.RecordFileDetection",
+            examples=(
+                'train = rec("train.rec", names = ["cat", "dog"])',
+                'train = rec(path = "train.rec", names = ["cat"])\nvalid = rec("val.rec", names = ["cat"])',
+            ),
+        ),
+        _rec,
         lambda args: frozenset((BOXES,)),
     ),
     Source(

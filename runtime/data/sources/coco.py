@@ -30,18 +30,18 @@ def coco(images: Path, annotations: Path, classes: Sequence[str] | None, trainin
     """
     root, path = existing(images, "folder"), existing(annotations, "file")
     try:
-        found = read_coco(path, root)
+        found, declared = read_coco(path, root)
     except AnnotationError as fault:
         raise bad_annotation(path, fault) from fault
     except OSError as fault:
         raise RecipeError(UnreadableData(path=str(path), reason=fault.strerror or str(fault))) from fault
     if not found:
         raise RecipeError(NoAnnotations(path=str(path), wanted="images"))
-    return listing(path, found, classes, training)
+    return listing(path, found, classes, training, declared)
 
 
-def read_coco(path: Path, root: Path) -> list[Annotated]:
-    """Read a file of annotations; images lie below `root`.
+def read_coco(path: Path, root: Path) -> tuple[list[Annotated], tuple[str, ...]]:
+    """Read a file of annotations: the images, which lie below `root`, and the names of the categories.
 
     Raises:
         AnnotationError: it is not JSON, or no annotations of COCO.
@@ -74,7 +74,7 @@ def read_coco(path: Path, root: Path) -> list[Annotated]:
     ]
     if len({each.id for each in found}) < len(found):
         raise AnnotationError("several of its images have one `file_name`")
-    return sorted(found, key=lambda each: each.id)
+    return sorted(found, key=lambda each: each.id), tuple(names.values())
 
 
 _PARTS = ("images", "annotations", "categories")

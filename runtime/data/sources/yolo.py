@@ -49,7 +49,7 @@ def yolo(path: Path, split: str, classes: Sequence[str] | None, training: bool =
         raise bad_annotation(file, fault) from fault
     if not found:
         raise RecipeError(NoAnnotations(path=str(places[0]), wanted="images"))
-    return listing(file, sorted(found, key=lambda each: each.id), classes, training)
+    return listing(file, sorted(found, key=lambda each: each.id), classes, training, names)
 
 
 def _sets(file: Path, split: str) -> tuple[tuple[str, ...], list[Path]]:

@@ -155,9 +155,11 @@ class Difference:
 def differences(locked: Facts, now: Facts, sections: Sequence[str]) -> list[Difference]:
     """Return what differs in some sections (`data` stands for `data.train` too), in the lock's order.
 
-    The fingerprint of all images is left out where it is said in which class of which set they differ.
+    The fingerprint of all images is left out where it is said in which class of which set they differ, and a metric
+    that the lock does not have: its ftr did not measure it.
     """
     keys = {key for key in {*locked, *now} if key[0].partition(".")[0] in sections}
+    keys -= {key for key in keys if key[0] in ("result.valid", "result.test") and key not in locked}
     keys = {key for key in keys if locked.get(key) != now.get(key)}
     if any(section.startswith("data.") for section, _ in keys):
         keys.discard(("data", "fingerprint"))

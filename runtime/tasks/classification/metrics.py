@@ -174,6 +174,13 @@ class ClassEvaluator:
         self._top.append(_among_top(outputs, labels, _TOP))
         self._losses.append(self._loss(outputs, labels))
 
+    def badness(self) -> Sequence[float]:
+        """Return the loss of each image."""
+        import numpy as np
+
+        found: list[float] = np.concatenate(self._losses).tolist()
+        return found
+
     def report(self) -> Report:
         """Return the report; equal scores count as the first of them.
 

@@ -128,6 +128,20 @@ class Classification:
             for each in suspects(rows, np.array(targets, np.int64), together, seed)
         ]
 
+    def image_findings(
+        self, target: Any, size: Size, learned: Size, names: tuple[str, ...]
+    ) -> Iterator[tuple[str, str]]:
+        return iter(())
+
+    def compared(self, one: Any, other: Any) -> str:
+        return ""
+
+    def caption(self, target: int, names: tuple[str, ...]) -> str:
+        return names[target]
+
+    def mark(self, picture: Image.Image, target: Any, names: tuple[str, ...], size: Size) -> None:
+        """A class has no place."""
+
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.int32]:
         import numpy as np
 
@@ -143,6 +157,9 @@ class Classification:
 
     def evaluator(self, facts: TargetFacts, loss: Component) -> ClassEvaluator:
         return ClassEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
+
+    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
+        return facts
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
@@ -172,7 +189,9 @@ class Classification:
 
         return Served("probabilities", "probabilities of the classes", mx.sym.softmax(symbol))
 
-    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
+    def agreement(
+        self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
+    ) -> Agreement:
         ours = dict(prediction.classes)
         return Agreement(
             max(abs(ours[name] - float(share)) for name, share in zip(facts.names, served, strict=True)),

@@ -26,7 +26,7 @@ NOTHING, IGNORED = -1, -2
 
 _NEAREST = 9
 _SQUARE = 5  # strides
-_LEAST = 2.0  # pixels of a side: a smaller object is none that could be learned
+LEAST_SIDE = 2.0  # pixels of a side: a smaller object is none that could be learned
 
 
 def collated(targets: Sequence[Boxes]) -> Floats:
@@ -80,7 +80,7 @@ def _assigned(boxes: Boxes) -> tuple[npt.NDArray[np.int64], Floats]:
     rows = np.zeros((len(points), 5))
     rows[:, 0] = NOTHING
     sides = boxes.corners[:, 2:] - boxes.corners[:, :2]
-    learned = boxes.counts & (sides >= _LEAST).all(axis=1)
+    learned = boxes.counts & (sides >= LEAST_SIDE).all(axis=1)
     for corners in boxes.corners[~learned]:
         rows[_inside(points, corners), 0] = IGNORED
     chosen = boxes.chosen(learned)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -115,16 +115,45 @@ def _in_image(corners: npt.NDArray[np.float64], size: Size, prepare: Sequence[Co
     return clipped((corners - np.tile(after[0], 2)) / np.tile(scale, 2), size)
 
 
-def score_difference(
-    prediction: Prediction, points: npt.NDArray[np.float32], names: Sequence[str], thresholds: Sequence[float]
+def difference(
+    prediction: Prediction, rows: npt.NDArray[np.float32], thresholds: Sequence[float], tolerance: float
 ) -> float:
-    """Return how far the scores of an image's objects are from those in other outputs; 1 where classes differ."""
-    whole = detections(points, Size(1 << 20, 1 << 20))
-    shown = whole.chosen(whole.scores >= np.array(thresholds)[whole.classes])
-    if [each.name for each in prediction.objects] != [names[label] for label in shown.classes]:
-        return 1.0
-    scores = np.array([each.score for each in prediction.objects])
-    return float(np.abs(scores - shown.scores).max(initial=0.0))
+    """Return how far the objects of an image are from those of a graph, rows of class, score and corners; 1 of others.
+
+    An object may be missing on one side whose score is the threshold, but for rounding.
+    """
+    size = prediction.size
+    assert size is not None
+    theirs = [_Row(int(row[0]), float(row[1]), row[2:].tolist()) for row in rows if row[0] >= 0]
+    apart = 0.0
+    for each in prediction.objects:
+        own = _Row(prediction.names.index(each.name), each.score, each.box)
+        far = {place: own.apart(other, size) for place, other in enumerate(theirs) if other.label == own.label}
+        nearest = min(far, key=far.__getitem__, default=None)
+        if nearest is None or far[nearest] > max(_SAME_OBJECT, tolerance):
+            apart = max(apart, _missing(own.score - thresholds[own.label], tolerance))
+        else:
+            apart = max(apart, far[nearest])
+            del theirs[nearest]
+    return max([apart, *(_missing(each.score - thresholds[each.label], tolerance) for each in theirs)])
+
+
+_SAME_OBJECT = 0.01  # scores, or corners by the longer side, that are further apart are of another object
+
+
+class _Row(NamedTuple):
+    label: int
+    score: float
+    corners: Sequence[float]
+
+    def apart(self, other: _Row, size: Size) -> float:
+        """Return how far two objects are from each other, by their scores or by their corners."""
+        far = max(abs(one - two) for one, two in zip(self.corners, other.corners, strict=True))
+        return max(abs(self.score - other.score), far / max(size))
+
+
+def _missing(above: float, tolerance: float) -> float:
+    return abs(above) if above <= tolerance else 1.0
 
 
 def exported(symbol: Any, count: int, size: Size) -> Any:

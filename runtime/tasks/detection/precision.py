@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +35,8 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def chosen(self, which: npt.NDArray[np.bool_]) -> Detections:
-        """Return some of them."""
+    def chosen(self, which: npt.NDArray[Any]) -> Detections:
+        """Return some of them, by a mask or by their places."""
         return Detections(self.corners[which], self.classes[which], self.scores[which])
 
 
@@ -53,10 +54,11 @@ class _Matched:
 
 @dataclass(frozen=True, slots=True)
 class ClassAverages:
-    """The numbers of one class: AP by name of area, at an overlap of .5 and .75, and the best threshold.
+    """The numbers of one class: AP by name of area, at an overlap of .5 and .75, and a threshold.
 
-    `objects` are those that count. `threshold` is the score at which F1 at an overlap of .5 is largest; there it is
-    `f1`, with `precision` and `recall`. What is not defined is NaN.
+    `objects` are those that count. `threshold` is the score from which on the class is shown, if none is given that at
+    which F1 at an overlap of .5 is largest; there it is `f1`, with `precision` and `recall`. What is not defined is
+    NaN.
     """
 
     objects: int
@@ -92,17 +94,18 @@ class Matches:
         if not len(scores):
             return
         areas = area(corners) * unit
-        right, passed = matched(_overlaps(corners, truth), truth.crowd, ignored)
+        right, passed = matched(shares(corners, truth), truth.crowd, ignored)
         unmatched = ~right & ((areas < low) | (areas > high))[:, None]
         self._matched[label].append(_Matched(scores, right & ~passed, passed | unmatched))
 
-    def averages(self) -> list[ClassAverages]:
-        """Return the numbers of each class."""
-        return [_class_averages(each, objects) for each, objects in zip(self._matched, self._objects, strict=True)]
+    def averages(self, thresholds: Sequence[float] = ()) -> list[ClassAverages]:
+        """Return the numbers of each class; F1, precision and recall at its threshold where there are such."""
+        own = thresholds or (None,) * len(self._matched)
+        return [_class_averages(*each) for each in zip(self._matched, self._objects, own, strict=True)]
 
 
-def _overlaps(corners: Corners, truth: Boxes) -> npt.NDArray[np.float64]:
-    """Return overlaps (detections, objects): with a crowd, the share of the detection inside of it."""
+def shares(corners: Corners, truth: Boxes) -> npt.NDArray[np.float64]:
+    """Return the overlaps (detections, objects): with a crowd, the share of the detection inside of it."""
     low = np.maximum(corners[:, None, :2], truth.corners[None, :, :2])
     sides = np.maximum(np.minimum(corners[:, None, 2:], truth.corners[None, :, 2:]) - low, 0)
     common = sides[..., 0] * sides[..., 1]
@@ -144,7 +147,9 @@ def matched(
     return right, passed
 
 
-def _class_averages(found: Sequence[_Matched], objects: npt.NDArray[np.int64]) -> ClassAverages:
+def _class_averages(
+    found: Sequence[_Matched], objects: npt.NDArray[np.int64], threshold: float | None
+) -> ClassAverages:
     names = list(AREAS)
     scores = np.concatenate([each.scores for each in found]) if found else np.zeros(0)
     order = np.argsort(-scores, kind="mergesort")
@@ -157,7 +162,7 @@ def _class_averages(found: Sequence[_Matched], objects: npt.NDArray[np.int64]) -
     whole, reached = curves[0]
     ap = {name: float(curve.mean()) for name, (curve, _) in zip(names, curves, strict=True)}
     ap50, ap75 = (float(whole[place].mean()) for place in (0, 5))
-    best = _best_threshold(scores[order], right[0, 0], ignored[0, 0], int(objects[0]))
+    best = _at_threshold(scores[order], right[0, 0], ignored[0, 0], int(objects[0]), threshold)
     return ClassAverages(int(objects[0]), ap, ap50, ap75, float(reached.mean()), *best)
 
 
@@ -181,19 +186,29 @@ def _precisions(
     return found, reached
 
 
-def _best_threshold(
-    scores: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], ignored: npt.NDArray[np.bool_], objects: int
+def _at_threshold(
+    scores: npt.NDArray[np.float64],
+    right: npt.NDArray[np.bool_],
+    ignored: npt.NDArray[np.bool_],
+    objects: int,
+    threshold: float | None,
 ) -> tuple[float, float, float, float]:
-    """Return the score at which F1 is largest, of equal ones the highest, and F1, precision and recall there."""
+    """Return a threshold, and F1, precision and recall there.
+
+    Where none is given it is the score at which F1 is largest, of equal ones the highest; NaN where nothing is right.
+    """
     counts = ~ignored
     last = np.append(scores[1:] != scores[:-1], True) if len(scores) else np.zeros(0, bool)  # equal scores go together
-    hits, shown = np.cumsum(right & counts)[last], np.cumsum(counts)[last]
-    if not objects or not len(hits) or not hits[-1]:
-        return np.nan, 0.0 if objects else np.nan, np.nan, 0.0 if objects else np.nan
-    f1 = 2 * hits / (shown + objects)
-    at = int(np.argmax(f1))
-    precision, recall = hits[at] / shown[at], hits[at] / objects
-    return float(scores[last][at]), float(f1[at]), float(precision), float(recall)
+    hits, shown, reached = np.cumsum(right & counts)[last], np.cumsum(counts)[last], scores[last]
+    if threshold is None:
+        at = int(np.argmax(2 * hits / (shown + objects))) if objects and len(hits) and hits[-1] else -1
+        threshold = float(reached[at]) if at >= 0 else np.nan
+    else:
+        at = int((reached >= threshold).sum()) - 1
+    hit, seen = (int(hits[at]), int(shown[at])) if at >= 0 else (0, 0)
+    if not objects:
+        return threshold, np.nan, np.nan, np.nan
+    return threshold, 2 * hit / (seen + objects), hit / seen if seen else np.nan, hit / objects
 
 
 def mean(values: Sequence[float]) -> float:

@@ -137,6 +137,14 @@ def text(boxes: Boxes, names: tuple[str, ...]) -> str:
     return "; ".join([*rows, f"of {boxes.frame}" if boxes.frame is not None else "of any size"])
 
 
+def caption(boxes: Boxes, names: Sequence[str]) -> str:
+    """Return how many objects of each class there are."""
+    each = np.bincount(boxes.classes, minlength=len(names)).tolist()
+    return (
+        ", ".join(f"{count} x {printable(name)}" for name, count in zip(names, each, strict=True) if count) or "nothing"
+    )
+
+
 SHOWN = 0.4
 """The score from which on an object is shown where validation has not said which."""
 

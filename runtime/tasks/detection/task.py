@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runtime.data.targets import BOXES
 from runtime.tasks.detection.losses import LOSSES
 from runtime.tasks.detection.metrics import METRICS, BoxEvaluator
-from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, Served, loss_of
+from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, Objects, Served, loss_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,7 +119,31 @@ class Detection:
         return iter(())
 
     def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
-        return iter(())
+        from runtime.tasks.detection.findings import of_sets
+
+        return of_sets(sets)
+
+    def image_findings(
+        self, target: Boxes, size: Size, learned: Size, names: tuple[str, ...]
+    ) -> Iterator[tuple[str, str]]:
+        from runtime.tasks.detection.findings import of_image
+
+        return of_image(target, size, learned, names)
+
+    def compared(self, one: Boxes, other: Boxes) -> str:
+        from runtime.tasks.detection.findings import compared
+
+        return compared(one, other)
+
+    def caption(self, target: Boxes, names: tuple[str, ...]) -> str:
+        from runtime.tasks.detection.targets import caption
+
+        return caption(target, names)
+
+    def mark(self, picture: Image.Image, target: Boxes, names: tuple[str, ...], size: Size) -> None:
+        from runtime.tasks.detection.drawing import draw_truth
+
+        draw_truth(picture, target, names, size)
 
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.float32]:
         from runtime.tasks.detection.assignment import collated
@@ -134,7 +159,14 @@ class Detection:
         return head_block(base, layers, {self.outputs: len(facts.names)})
 
     def evaluator(self, facts: TargetFacts, loss: Component) -> BoxEvaluator:
-        return BoxEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
+        measured = partial(loss_of(self, loss).measure, loss.args)
+        return BoxEvaluator(facts.names, measured, _boxes(facts).thresholds)
+
+    def chosen(self, facts: TargetFacts, valid: Any) -> BoxFacts:
+        from runtime.tasks.detection.targets import thresholds
+
+        result = {} if valid is None else {"valid": valid.in_result()}
+        return replace(_boxes(facts), thresholds=thresholds(result, facts.names))
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
@@ -157,15 +189,22 @@ class Detection:
         return exported(symbol, len(facts.names), size), {}
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
-        says = "scores of the classes before the sigmoid, then a box, at each point; overlapping boxes are all there"
-        return Served("points", says, symbol)
+        from runtime.tasks.detection import network
 
-    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
-        """Objects are apart by the largest difference of their scores; the same have the same classes in order."""
-        from runtime.tasks.detection.network import score_difference
+        says = (
+            "objects, the surest first: class, score, x0, y0, x1, y1 in pixels of the input, -1 in rows beyond the last"
+        )
+        form = Objects(_boxes(facts).thresholds, network.LEAST, network.CANDIDATES, network.KEPT, network.SAME)
+        return Served("objects", says, symbol, form=form)
 
-        apart = score_difference(prediction, served, facts.names, _boxes(facts).thresholds)
-        return Agreement(apart, same=apart <= 1e-2)
+    def agreement(
+        self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
+    ) -> Agreement:
+        """Objects are apart by their scores, and by their corners as a share of the image's longer side."""
+        from runtime.tasks.detection.network import difference
+
+        apart = difference(prediction, served, _boxes(facts).thresholds, tolerance)
+        return Agreement(apart, same=apart <= tolerance)
 
     def draw(self, picture: Image.Image, prediction: Any) -> None:
         from runtime.tasks.detection.drawing import draw_objects
@@ -181,7 +220,7 @@ class Detection:
         return CardWords(
             pipeline="object-detection",
             tag="object-detection",
-            metrics=("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar", "loss"),
+            metrics=("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar", "voc07", "box_f1", "loss"),
             headline="ap",
             sentence=f"Finds objects of {len(facts.names)} classes in images.",
             warning="it looks for its classes alone, and may find them where there is nothing.",

@@ -6,7 +6,7 @@ In go standardized outputs and targets, batch by batch; out comes a `Report` in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, fsum, isnan, log10, nan, sqrt
 from typing import TYPE_CHECKING, Any
@@ -149,6 +149,13 @@ class NumberEvaluator:
         self._outputs.append(outputs)
         self._targets.append(targets)
         self._losses.append(self._loss(outputs, targets))
+
+    def badness(self) -> Sequence[float]:
+        """Return the loss of each image."""
+        import numpy as np
+
+        found: list[float] = np.concatenate(self._losses).tolist()
+        return found
 
     def report(self) -> Report:
         """Return the report; a metric that is not defined, as R2 where all truths are equal, is NaN.

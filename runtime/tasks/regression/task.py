@@ -116,6 +116,20 @@ class Regression:
     def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
         return iter(())
 
+    def image_findings(
+        self, target: Any, size: Size, learned: Size, names: tuple[str, ...]
+    ) -> Iterator[tuple[str, str]]:
+        return iter(())
+
+    def compared(self, one: Any, other: Any) -> str:
+        return ""
+
+    def caption(self, target: Any, names: tuple[str, ...]) -> str:
+        return ", ".join(f"{printable(name)} {value:.4g}" for name, value in zip(names, target, strict=True))
+
+    def mark(self, picture: Image.Image, target: Any, names: tuple[str, ...], size: Size) -> None:
+        """Numbers have no place."""
+
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.float64]:
         from runtime.tasks.regression.network import standardized
 
@@ -131,6 +145,9 @@ class Regression:
 
     def evaluator(self, facts: TargetFacts, loss: Component) -> NumberEvaluator:
         return NumberEvaluator(_numbers(facts), partial(loss_of(self, loss).measure, loss.args))
+
+    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
+        return facts
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
@@ -162,11 +179,13 @@ class Regression:
 
         return Served("values", "numbers in the units of the data", *exported(symbol, _numbers(facts)))
 
-    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
-        """Numbers are apart in standard deviations of the training targets; the same are so to a thousandth."""
+    def agreement(
+        self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
+    ) -> Agreement:
+        """Numbers are apart in standard deviations of the training targets; the same are within the tolerance."""
         pairs = zip(prediction.values, served, _numbers(facts).target_std, strict=True)
         apart = max(abs(ours - float(theirs)) / std for (_, ours), theirs, std in pairs)
-        return Agreement(apart, same=apart <= 1e-3)
+        return Agreement(apart, same=apart <= tolerance)
 
     def suggest(self, train: Listing) -> NumberSuggestion:
         from runtime.tasks.regression.suggestion import NumberSuggestion

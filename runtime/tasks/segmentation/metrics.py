@@ -7,7 +7,7 @@ counts over the set: a class that neither occurs nor is predicted has no IoU, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum, isnan, nan
 from typing import TYPE_CHECKING, Any
@@ -94,6 +94,10 @@ class MaskEvaluator:
             known = truth < count
             pairs = truth[known].astype(np.int64) * count + best[known]
             self._counts = self._counts + np.bincount(pairs, minlength=count * count).reshape(count, count)
+
+    def badness(self) -> Sequence[float]:
+        """Return the loss of each image."""
+        return self._losses
 
     def report(self) -> Report:
         """Return the report; a metric that is not defined is NaN.

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runtime.data.targets import MASK
-from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, Served, loss_of
+from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, PixelClasses, Served, loss_of
 from runtime.tasks.segmentation.losses import LOSSES
 from runtime.tasks.segmentation.metrics import METRICS, MaskEvaluator
 
@@ -105,6 +105,22 @@ class Segmentation:
     def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
         return iter(())
 
+    def image_findings(
+        self, target: Any, size: Size, learned: Size, names: tuple[str, ...]
+    ) -> Iterator[tuple[str, str]]:
+        return iter(())
+
+    def compared(self, one: Any, other: Any) -> str:
+        return ""
+
+    def caption(self, target: Any, names: tuple[str, ...]) -> str:
+        return ""
+
+    def mark(self, picture: Image.Image, target: Any, names: tuple[str, ...], size: Size) -> None:
+        from runtime.tasks.segmentation.drawing import lay_over
+
+        lay_over(picture, target, len(names), size)
+
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.uint8]:
         import numpy as np
 
@@ -122,6 +138,9 @@ class Segmentation:
 
     def evaluator(self, facts: TargetFacts, loss: Component) -> MaskEvaluator:
         return MaskEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
+
+    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
+        return facts
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
@@ -147,14 +166,14 @@ class Segmentation:
         return symbol, {}
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
-        return Served("scores", "scores of the classes for each cell, to be enlarged before the best is taken", symbol)
+        listed = ", ".join(f"{place} {name}" for place, name in enumerate(facts.names))
+        says = f"the class of each pixel at the size that the network sees: {listed}"
+        return Served("classes", says, symbol, form=PixelClasses())
 
-    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
-        """Masks are apart by the fraction of their pixels; the same are so in all but a thousandth."""
-        from runtime.tasks.segmentation.network import best_classes
-
-        apart = float((best_classes(served, prediction.classes.shape) != prediction.classes).mean())
-        return Agreement(apart, same=apart <= 1e-3)
+    def agreement(self, prediction: Any, served: NDArray[np.uint8], facts: TargetFacts, tolerance: float) -> Agreement:
+        """Masks are apart by the fraction of their pixels; the same are so but for the tolerance."""
+        apart = float((served != prediction.classes).mean())
+        return Agreement(apart, same=apart <= tolerance)
 
     def suggest(self, train: Listing) -> MaskSuggestion:
         from runtime.tasks.segmentation.suggestion import MaskSuggestion

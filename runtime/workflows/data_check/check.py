@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from runtime.data.content_hashes import content_hashes
 from runtime.data.images import USUAL, Reading
-from runtime.data.listing import ImageRef, Listing, Sample
+from runtime.data.listing import DroppedObject, ImageRef, Listing, Sample
+from runtime.data.sources.annotations import INVERTED, NO_AREA, OUTSIDE
 from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import PassedOver
 from runtime.data.tally import Tally, dark
@@ -69,6 +71,40 @@ KINDS: Mapping[str, Kind] = {
         "the same image twice in a set", "Duplicates count several times and teach nothing new.", False, "copies"
     ),
     "near_copies": Kind("nearly the same image in a set", "They may be duplicates, or shots in a row of one thing."),
+    "frame": Kind(
+        "annotation of another image",
+        "The size in the annotation has other proportions: boxes are in other places than where they were drawn. Of an"
+        " image that EXIF turns, the annotation may be of the picture as it is stored.",
+        True,
+        "all",
+    ),
+    "scaled": Kind(
+        "annotation of another size", "The boxes are scaled to the image; look whether they lie where they should."
+    ),
+    "box_inverted": Kind(
+        "boxes that end before they begin",
+        "They are left out. A tool may have swapped corners, or written width and height for them.",
+        True,
+    ),
+    "box_outside": Kind(
+        "boxes outside of their image", "They are left out. The image may have been cropped or resized.", True
+    ),
+    "box_empty": Kind("boxes without an area", "They are left out: clicks, mostly.", True),
+    "box_classes": Kind(
+        "one box, several classes", "A network is to answer both, and can keep one: at most one is right, mostly.", True
+    ),
+    "box_twice": Kind("the same box twice", "One of the two can be found, the other counts as missed."),
+    "tiny": Kind(
+        "objects too small to learn",
+        "A side has less than two pixels in the network's input: they are not learned, and count as missed. A larger"
+        " `size` shows more of them.",
+    ),
+    "empty": Kind(
+        "images without objects", "Fine where there is nothing; where objects were forgotten they teach to find none."
+    ),
+    "one_set": Kind(
+        "classes that a set lacks", "What is not in training is not learned; what is in it alone is not measured."
+    ),
     "blank": Kind("nearly blank", f"The standard deviation of the brightness is below {FLAT:g} of 255."),
     "transparent": Kind(
         "transparent",
@@ -102,13 +138,19 @@ KINDS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class CheckedImage:
-    """An image of a set, with its target as text and the name of the source's field that it comes from."""
+    """An image of a set, with its target as text and the name of the source's field that it comes from.
+
+    `value` is the target itself, of what `names` name; `left_out` are objects that take no part.
+    """
 
     set: str
     id: str
     target: str
     source: str
     image: ImageRef
+    value: Any = field(compare=False)
+    names: tuple[str, ...]
+    left_out: tuple[DroppedObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +197,12 @@ def checked_images(
     seen, samples = [], []
     for name, listing in listings.items():
         source = "train" if name in parts else name
+        left_out: dict[str, list[DroppedObject]] = defaultdict(list)
+        for each in listing.left_out:
+            left_out[each.id].append(each)
         for sample in listing.samples:
-            target = task.text(sample.target, listing.names)
-            seen.append(CheckedImage(name, sample.id, target, source, sample.image))
+            target, more = task.text(sample.target, listing.names), tuple(left_out.get(sample.id, ()))
+            seen.append(CheckedImage(name, sample.id, target, source, sample.image, sample.target, listing.names, more))
             samples.append(sample)
     return seen, samples
 
@@ -194,6 +239,8 @@ def check_data(
     readable = [look for look in found if not look.fault]
     sizes = Counter(str(look.size) for look in readable)
     modes = Counter(look.mode for look in readable)
+    for kind, index, note in _of_targets(seen, found, task, size):
+        groups[kind].append(Group((seen[index],), note))
     for kind, note in task.findings(listings):
         groups[kind].append(Group((), note))
     by_kind = {kind: tuple(made) for kind in KINDS if (made := groups.get(kind))}
@@ -239,11 +286,11 @@ def _groups(
     for indices in same:
         if not found[indices[0]].fault:
             images = [seen[index] for index in indices]
-            groups[_kind_of_copies(images, task, nearly=False)].append(_ordered(images))
+            groups[_kind_of_copies(images, task, nearly=False)].append(_ordered(images, task))
     for indices in near:
         images = [seen[index] for index in indices]
         kind = _kind_of_copies(images, task, nearly=True)
-        groups[kind if kind == "labels" else f"near_{kind}"].append(_ordered(images))
+        groups[kind if kind == "labels" else f"near_{kind}"].append(_ordered(images, task))
     return groups
 
 
@@ -253,8 +300,27 @@ def _kind_of_copies(images: Sequence[CheckedImage], task: Task, *, nearly: bool)
     return "leaks" if len({image.set for image in images}) > 1 else "copies"
 
 
-def _ordered(images: Iterable[CheckedImage]) -> Group:
-    return Group(tuple(sorted(images, key=lambda image: (_RANK[image.set], image.id))))
+def _ordered(images: Iterable[CheckedImage], task: Task) -> Group:
+    first, *others = sorted(images, key=lambda image: (_RANK[image.set], image.id))
+    notes = dict.fromkeys(task.compared(first.value, each.value) for each in others)
+    return Group((first, *others), ", ".join(filter(None, notes)))
+
+
+_LEFT_OUT = {INVERTED: "box_inverted", NO_AREA: "box_empty", OUTSIDE: "box_outside"}
+
+
+def _of_targets(
+    seen: Sequence[CheckedImage], found: Sequence[Thumbnail], task: Task, size: Size
+) -> Iterator[tuple[str, int, str]]:
+    """Yield kind, position and note of what concerns the target of an image that can be read."""
+    for index, (image, look) in enumerate(zip(seen, found, strict=True)):
+        for each in image.left_out:
+            if each.why in _LEFT_OUT:
+                corners = ", ".join(f"{side:g}" for side in each.corners)
+                yield _LEFT_OUT[each.why], index, f"{each.name}: {corners}"
+        if not look.fault:
+            for kind, note in task.image_findings(image.value, look.upright, size, image.names):
+                yield kind, index, note
 
 
 def _joined(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:

@@ -25,10 +25,10 @@ _COLOURS = 4  # side of the grid of mean colours
 class Thumbnail:
     """What an image is. `fault` is why it cannot be read; all else is then empty.
 
-    `size` is that of the stored image; `mode` is Pillow's name of the kind of pixels; `turned` says that EXIF
-    turns it; `several` that the file holds more pictures; `traits` are what a recipe may choose about. `grey` is uint8
-    (SIDE, SIDE), `colour` uint8 (4, 4, 3); `spread` is the standard deviation of the brightness of the small picture,
-    from 0 to 127.
+    `size` is that of the stored image, `upright` that of the upright one; `mode` is Pillow's name of the kind of
+    pixels; `turned` says that EXIF turns it; `several` that the file holds more pictures; `traits` are what a recipe
+    may choose about. `grey` is uint8 (SIDE, SIDE), `colour` uint8 (4, 4, 3); `spread` is the standard deviation
+    of the brightness of the small picture, from 0 to 127.
     """
 
     fault: str = ""
@@ -40,6 +40,7 @@ class Thumbnail:
     spread: float = 0.0
     grey: Pixels | None = None
     colour: Pixels | None = None
+    upright: Size = Size(0, 0)
 
 
 def thumbnail_of(image: ImageRef, reading: Reading = USUAL) -> Thumbnail:
@@ -51,9 +52,10 @@ def thumbnail_of(image: ImageRef, reading: Reading = USUAL) -> Thumbnail:
     # A box would take whole pixels only, so that pictures of other sizes, as a JPEG half decoded, would not fit.
     grey = np.asarray(small.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
     colour = np.asarray(small.convert("RGB").resize((_COLOURS, _COLOURS), Image.Resampling.BOX))
-    return Thumbnail(
-        "", facts.size, facts.mode, facts.turned, facts.several, facts.traits, float(grey.std()), grey, colour
-    )
+    lies = facts.turned and (small.width > small.height) != (facts.size.width > facts.size.height)
+    upright = Size(facts.size.width, facts.size.height) if lies else facts.size
+    told = (facts.size, facts.mode, facts.turned, facts.several, facts.traits)
+    return Thumbnail("", *told, float(grey.std()), grey, colour, upright)
 
 
 def thumbnails(

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from recipe_lang.problem import RecipeError
-from recipe_lang.words import counted
+from recipe_lang.words import a_few, counted
 from runtime.data.listing import Listing
 from runtime.data.problems import quoted
 from runtime.data.sources.annotations import AnnotationError, bad_annotation
@@ -183,7 +183,9 @@ def _folder_of(root: Path, path: Path, image: str) -> Path | None:
 
 
 def left_out(sets: Mapping[str, Found]) -> Iterator[str]:
-    """Say which objects are left out."""
+    """Say which objects are left out, and which classes have none."""
+    if unused := sets["train"].listing.unused:
+        yield f"No classes, since no object has them: {a_few(unused)}."
     for name, each in sets.items():
         for why, count in each.listing.dropped.items():
             yield f"Left out of {quoted(name)}: {counted(count, 'object')} {why}."

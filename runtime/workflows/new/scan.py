@@ -23,6 +23,7 @@ from runtime.data.similar_labels import alike, meant
 from runtime.data.sources import files as sources
 from runtime.data.sources import packaged as packaged_sets
 from runtime.data.sources.files import TABLE_ENDINGS, folders_in, innermost, is_folder, passed_over
+from runtime.data.sources.scenes import scenes
 from runtime.data.sources.set_names import ROLES, classes_within, folders_within, role_of, sets_among, sets_within
 from runtime.data.sources.skipped import ending_of, passed_line
 from runtime.data.tally import Tally
@@ -100,7 +101,9 @@ _PACKAGED: Mapping[str, Mapping[str, tuple[str, Callable[[], Listing]]]] = {
         "train": ("fashion_mnist", packaged_sets.fashion_mnist),
         "test": ("fashion_mnist(test)", lambda: packaged_sets.fashion_mnist(part="test")),
     },
+    "scenes": {"train": ("scenes", lambda: scenes("train")), "test": ("scenes(test)", lambda: scenes("test"))},
 }
+_OF_OBJECTS = ("scenes",)
 _OF_NUMBERS: Mapping[str, tuple[str, Callable[[], Listing]]] = {
     "solar_cells": ("solar_cells(probability)", lambda: packaged_sets.solar_cells("probability"))
 }
@@ -134,11 +137,12 @@ def survey(place: str, task: str = "") -> Survey:
 
 def _packaged(place: str, task: str) -> dict[str, Found]:
     sets = _PACKAGED[place]
-    if task and TASKS[task].target == NUMBERS:
-        if place not in _OF_NUMBERS:
-            raise RecipeError(OtherTask(path=place, task=task, other=_CLASSES))
-        sets = {"train": _OF_NUMBERS[place]}
-    return {role: Found(call, {}, load(), task or _CLASSES) for role, (call, load) in sets.items()}
+    own = next(name for name, each in TASKS.items() if each.has_boxes == (place in _OF_OBJECTS))
+    if task and TASKS[task].target == NUMBERS and place in _OF_NUMBERS:
+        sets, own = {"train": _OF_NUMBERS[place]}, task
+    if task not in ("", own):
+        raise RecipeError(OtherTask(path=place, task=task, other=own))
+    return {role: Found(call, {}, load(), own) for role, (call, load) in sets.items()}
 
 
 def _said(found: Mapping[str, Found], sampled: Sampled) -> Iterator[str]:

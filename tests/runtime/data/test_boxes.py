@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import pytest
 from PIL import Image
+from steps import Made, step
 
 from runtime.data.boxes import FRACTIONS, Boxes, overlaps
 from runtime.data.images import ImageError
@@ -110,3 +113,20 @@ def test_zoom_out_keeps_the_size_and_all_objects() -> None:
         shares.append(found.corners[0, 2] - found.corners[0, 0])
     assert 15 < sum(share == 80 for share in shares) < 45
     assert min(shares) >= 80 / 2.5 - 1
+
+
+@pytest.mark.parametrize("name", ["flip", "rotation", "affine", "perspective", "random_resized_crop", "zoom_out"])
+def test_a_box_is_around_what_becomes_of_its_mask(name: str) -> None:
+    mask = Image.new("L", (SIZE.width, SIZE.height))
+    mask.paste(1, (20, 15, 45, 40))
+    given = {"degrees": 40, "translate": 0.1, "scale": (0.8, 1.2), "shear": 20} if name == "affine" else {}
+    for seed in range(30):
+        changes = Made(step(name, **given | ({"size": 32} if "crop" in name else {}))).pipeline.draw(
+            SIZE, np.random.default_rng(seed)
+        )
+        boxes = Boxes.of([[20, 15, 45, 40]], [0]).moved(SIZE, changes)
+        shown = reduce(lambda labels, change: change.labels(labels, 0), changes, mask).getbbox()
+        for corners in boxes.corners:
+            assert shown is not None
+            assert np.abs(np.array(shown) - corners).max() < 2
+        assert len(boxes) or name in ("affine", "perspective", "random_resized_crop")

@@ -89,6 +89,28 @@ stage "top" {
   monitor       = valid.loss
 }
 """
+AVERAGED = """
+stage "head" {
+  train      = head
+  for        = 3 epochs
+  accumulate = 2
+  average    = ema(decay = 0.9)
+}
+stage "most" {
+  train     = base.block2 .. head
+  for       = 2 epochs
+  sam       = 0.05
+  average   = ema(decay = 0.9)
+}
+stage "top" {
+  train     = base.block3 .. head
+  for       = 4 epochs
+  optimizer = sgd(lr = 1e-2, momentum = 0.9)
+  l2_sp     = 0.1
+  average   = swa(start = 1 epoch)
+  monitor   = valid.loss
+}
+"""
 QUICK = {"quick": True}
 RANDOM = "  augment = [random_crop(32px), flip(horizontal)]"
 RECIPES = {
@@ -103,6 +125,7 @@ RECIPES = {
     "no cache, not joined": (KEPT, "", "", {"cache": False, "fuse": False, **QUICK}),
     "stopping early": (STOPPING, "  augment = [flip(horizontal)]", "", QUICK),
     "going back": (DIVERGING, "", "", QUICK),
+    "averages": (AVERAGED, "  augment = [flip(horizontal)]", "[dropout(0.3), dense(classes)]", QUICK),
 }
 
 

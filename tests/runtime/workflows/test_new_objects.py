@@ -13,9 +13,11 @@ from PIL import Image
 
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
+from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.data.sources.scenes import scenes
 from runtime.plan.size import Size
+from runtime.tasks.detection import findings
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.new.recipe import starter, summary
 from runtime.workflows.new.scan import survey
@@ -138,3 +140,24 @@ def test_what_is_held_out_and_what_is_said(tmp_path: Path) -> None:
     text = starter(survey(str(tmp_path / "both/train")), tmp_path)
     assert "holdout(15%)" in text
     assert "rarest class that they show" in text
+
+
+def test_classes_that_no_object_has_are_said(tmp_path: Path) -> None:
+    coco(tmp_path / "gaps")
+    for path in (tmp_path / "gaps/annotations").iterdir():
+        plain = json.loads(path.read_text())
+        plain["categories"].insert(0, {"id": 0, "name": "background"})  # as exporting tools write it
+        path.write_text(json.dumps(plain))
+    found = survey(str(tmp_path / "gaps"))
+    assert found.train.names == NAMES
+    assert "No classes, since no object has them: `background`." in found.notes
+    told = list(findings.of_sets({role: each.listing for role, each in found.sets.items()}))
+    assert ("one_set", "background: the annotation lists it, and no object has it") in told
+
+
+def test_made_scenes_are_a_set_of_objects() -> None:
+    found = survey("scenes")
+    assert (found.task, set(found.sets)) == ("detection", {"train", "test"})
+    with pytest.raises(RecipeError) as caught:
+        survey("digits", "detection")
+    assert caught.value.problems[0].code == "E556"

@@ -238,10 +238,12 @@ def test_a_run_learns_and_says_how_well(trained: tuple[Path, dict[str, Any]], ft
     plan = json.loads((folder / "plan.json").read_text())
     assert sum(plan["data"]["objects"]["train"]) > 30
     found = json.loads(ftr("evaluate", folder, "--json").out)
-    assert {name: found[name] for name in ("ap", "ap50", "loss")} == {
-        name: result["test"][name] for name in ("ap", "ap50", "loss")
-    }
-    assert "best F1" in ftr("evaluate", folder).out
+    names = ("ap", "ap50", "loss", "box_f1", "by_class")  # the last two: at the thresholds of validation, in both
+    assert {name: found[name] for name in names} == {name: result["test"][name] for name in names}
+    kept = [row["threshold"] or 0.4 for row in result["valid"]["by_class"]]
+    assert [row["threshold"] for row in found["by_class"]] == kept
+    assert sum(map(sum, found["confusion"]["matrix"])) >= sum(row["objects"] for row in found["by_class"])
+    assert "that `predict` goes by" in ftr("evaluate", folder).out
 
 
 @pytest.fixture
@@ -267,6 +269,19 @@ def test_predict_gives_boxes_in_pixels_of_the_image(low: Path, recipe: Path, ftr
     assert told[0]["image_id"] == 0
     assert told[0]["category_id"] == int(first["class"]) + 1
     assert told[0]["bbox"][2] == pytest.approx(first["box"][2] - first["box"][0])
+    labels = recipe.parent / "labels"
+    assert ftr("predict", low, *files, "--yolo", labels).code == 0
+    lines = (labels / "0.txt").read_text().splitlines()
+    assert len(lines) == len(rows[0]["objects"])
+    label, *shares, score = map(float, lines[0].split())
+    (x0, y0, x1, y1) = first["box"]
+    assert str(int(label)) == first["class"]
+    assert shares == pytest.approx([(x0 + x1) / 384, (y0 + y1) / 192, (x1 - x0) / 192, (y1 - y0) / 96], abs=1e-6)
+    assert score == pytest.approx(first["score"], abs=1e-6)
+    assert ftr("predict", low, *files, "--yolo", labels).code == 2  # it is not empty
+    (labels / "sub").mkdir()
+    Image.open(files[0]).save(labels / "sub" / files[0].name)
+    assert "one name" in ftr("predict", low, files[0], labels / "sub", "--yolo", recipe.parent / "more").err
     pictures = recipe.parent / "pictures"
     ftr("predict", low, *files, "--draw", pictures)
     before, after = (np.asarray(Image.open(path)) for path in (files[0], pictures / "0.jpg"))

@@ -13,7 +13,7 @@ from runtime.data.boxes import Boxes
 from runtime.tasks.detection.precision import ClassAverages, Detections, Matches, mean
 
 sys.path.append(str(TESTS / "fixtures"))
-from coco_cases import COUNT, Case, case  # noqa: E402
+from coco_cases import COUNT, Case, case, real_case  # noqa: E402
 
 
 def averages(each: Case) -> list[ClassAverages]:
@@ -36,6 +36,14 @@ def test_numbers_are_those_of_pycocotools() -> None:
     assert expected.shape == (COUNT, 7)
     assert 0.2 < np.nanmean(expected[:, 0]) < 0.8
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_numbers_of_real_detections_are_those_of_pycocotools() -> None:
+    recorded = json.loads((TESTS / "fixtures/coco_detections.json").read_text())
+    expected = [np.nan if value is None else value for value in recorded["pycocotools"]]
+    each = real_case(recorded["images"])
+    assert sum(map(len, each.found)) > 800
+    np.testing.assert_allclose(summary(averages(each)), expected, rtol=0, atol=1e-12)
 
 
 def one(boxes: Boxes, found: list[tuple[list[float], float]]) -> ClassAverages:

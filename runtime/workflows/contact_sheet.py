@@ -1,0 +1,138 @@
+"""What training sees, as one picture: `ftr data show`.
+
+In go a prepared recipe and one of its stages; out come the images of its first epochs as the network gets them, with
+their targets drawn, and a sheet of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from recipe_lang.words import printable
+from runtime.data.decoded import Opening
+from runtime.data.listing import Pixels, Sample
+from runtime.data.loader import prepared_sample
+from runtime.data.sets import Sets
+from runtime.data.transforms.catalog import Pipeline
+from runtime.data.transforms.views import chosen, draw_view, is_fixed, version
+from runtime.plan.size import Size
+from runtime.plan.types import StagePlan
+from runtime.system.random import derive
+from runtime.tasks.catalog import task_of
+from runtime.tasks.protocol import Task
+from runtime.workflows.preparation import Prepared
+
+_EPOCHS = 4  # of an image, side by side, where each shows it otherwise
+_COLUMNS = 6  # of different images
+_SIDES = (192, 320)  # px, between which the longer side of a picture is brought
+_GAP, _LINE = 8, 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """A training image as the network gets it in an epoch, from 0; its target has gone through the same changes."""
+
+    id: str
+    epoch: int
+    pixels: Pixels
+    target: Any
+
+
+def seen_in_training(prepared: Prepared, stage: StagePlan, count: int) -> list[Seen]:
+    """Return images in the order of the first epoch of a stage, each as its first epochs show it.
+
+    There is one epoch where all show the same.
+
+    Raises:
+        RecipeError: an image cannot be read.
+    """
+    plan = prepared.plan
+    samples = {name: each.samples for name, each in prepared.listings.items()}
+    sets = Sets(plan.data, plan.seed, samples, 0, lambda targets: np.zeros(len(targets)))
+    epochs = 1 if stage.views == 1 else min(_EPOCHS, stage.epochs)
+    pipeline, opening = Pipeline(stage.augment), Opening()
+    return [
+        Seen(sample.id, epoch, *prepared_sample(sample, opening, pipeline, partial(_randomness, sets, stage, epoch)))
+        for sample in sets.order(stage, 0)[:count]
+        for epoch in range(epochs)
+    ]
+
+
+def _randomness(sets: Sets, stage: StagePlan, epoch: int, sample: Sample) -> Any:
+    """Return what gives a sample its view in an epoch, as training does (`runtime/features/inputs.py`)."""
+    if stage.views is not None and is_fixed(stage.augment, stage.views):
+        return chosen(version(stage.augment, derive(sets.seed, "version", sample.id, epoch % stage.views)))
+    drawn = sets.randomness(stage, epoch, sample)
+    return drawn if stage.views is None else chosen(draw_view(stage.augment, drawn))
+
+
+def contact_sheet(seen: Sequence[Seen], task: Task, names: tuple[str, ...], title: str) -> Image.Image:
+    """Draw images in rows, each with its target and its id; the epochs of an image stand side by side."""
+    epochs = max(each.epoch for each in seen) + 1
+    columns = epochs if epochs > 1 else min(_COLUMNS, len(seen))
+    pictures = [_picture(each, task, names) for each in seen]
+    width, height = (max(sides) for sides in zip(*(picture.size for picture in pictures), strict=True))
+    rows = -(-len(seen) // columns)
+    step = width + _GAP, height + 2 * _LINE + _GAP
+    sheet = Image.new("RGB", (_GAP + columns * step[0], _LINE + 2 * _GAP + rows * step[1]), "white")
+    write = _writer(sheet)
+    write(_GAP, _GAP, title, columns * step[0])
+    for number, (each, picture) in enumerate(zip(seen, pictures, strict=True)):
+        x, y = _GAP + number % columns * step[0], _LINE + 2 * _GAP + number // columns * step[1]
+        sheet.paste(picture, (x, y))
+        for line, text in enumerate(_lines(each, task, names, epochs)):
+            write(x, y + height + line * _LINE, text, width)
+    return sheet
+
+
+def _picture(seen: Seen, task: Task, names: tuple[str, ...]) -> Image.Image:
+    picture = Image.fromarray(seen.pixels)
+    longer = max(picture.size)
+    factor = min(_SIDES[1], max(_SIDES[0], longer)) / longer
+    if factor != 1:
+        kind = Image.Resampling.NEAREST if factor > 2 else Image.Resampling.BICUBIC
+        picture = picture.resize((round(picture.width * factor), round(picture.height * factor)), kind)
+    task.mark(picture, seen.target, names, Size(*seen.pixels.shape[:2]))
+    return picture
+
+
+def _lines(seen: Seen, task: Task, names: tuple[str, ...], epochs: int) -> Iterator[str]:
+    yield f"epoch {seen.epoch + 1}" if epochs > 1 and seen.epoch else printable(seen.id)
+    yield task.caption(seen.target, names)
+
+
+def _writer(sheet: Image.Image) -> Callable[[int, int, str, int], None]:
+    """Return what writes a text at a place; its end is left out where it is too long for a width."""
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_LINE - 4)
+
+    def write(x: int, y: int, text: str, width: int) -> None:
+        shown = printable(text)
+        while shown and draw.textlength(shown, font) > width:
+            shown = shown[: -2 if shown.endswith("…") else -1] + "…"
+        draw.text((x, y), shown, fill="black", font=font)
+
+    return write
+
+
+def sheet_title(prepared: Prepared, stage: StagePlan, seen: Sequence[Seen]) -> str:
+    """Say what a sheet shows: how many images, of which stage and epochs."""
+    images, epochs = len({each.id for each in seen}), max(each.epoch for each in seen) + 1
+    when = f"epochs 1 to {epochs}" if epochs > 1 else "each epoch"
+    return f"{prepared.plan.name}: {images} training images as {stage.name} sees them in {when}"
+
+
+def sheet_of(prepared: Prepared, stage: StagePlan, count: int) -> tuple[Image.Image, str]:
+    """Return the sheet of a stage, and what it shows in a sentence.
+
+    Raises:
+        RecipeError: an image cannot be read.
+    """
+    seen = seen_in_training(prepared, stage, count)
+    title = sheet_title(prepared, stage, seen)
+    return contact_sheet(seen, task_of(prepared.recipe), prepared.listings["train"].names, title), title

@@ -343,7 +343,8 @@ USES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys([f"E{number}" for number in range(501, 520)], _list),
     "E512": _open,
     "E513": _batch,
-    **dict.fromkeys([f"E{number}" for number in (*range(520, 529), 541)], _build),
+    **dict.fromkeys([f"E{number}" for number in (*range(520, 529), 541, 544, 547)], _build),
+    "E546": _weights_here,
     "E523": _read_params,
     "E524": _read_torch,
     "E525": _check_sum,
@@ -775,6 +776,19 @@ def _squeezenet() -> None:
     write_safetensors(Path("net.safetensors"), arrays)
 
 
+def _exported_net() -> None:
+    """Leave a network of Gluon's, exported: a convolution, and a dense layer for images of 64 x 64 pixels."""
+    from runtime.backend.mx import mx, nn
+
+    net = nn.HybridSequential(prefix="net_")
+    with net.name_scope():
+        net.add(nn.Conv2D(4, 3, strides=2, padding=1), nn.Flatten(), nn.Dense(8), nn.Dense(2))
+    net.initialize()
+    net.hybridize()
+    net(mx.nd.zeros((1, 3, 64, 64)))
+    net.export("net")
+
+
 GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E114", "E115", "E116", "E117", "E211", "E313"), _parents),
     "E108": lambda right: _recipe(right, "utf-16"),
@@ -817,6 +831,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E556": lambda right: (_photos(), _leaves())[0],
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
     **dict.fromkeys(("E541", "E542", "E543"), lambda right: _squeezenet()),
+    **dict.fromkeys(("E544", "E545", "E546", "E547"), lambda right: _exported_net()),
     "W760": lambda right: _copies(),
     "W761": lambda right: _one_in_the_holdout(),
     "W790": lambda right: _some_heic(),

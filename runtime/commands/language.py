@@ -57,7 +57,7 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
     from recipe_lang.check.checker import check as check_recipe
     from recipe_lang.output.identity import recipe_hash
     from runtime.compile.weights_advice import weights_here, with_weights_advice
-    from runtime.runs.lineage import load_recipe
+    from runtime.runs.lineage import load_recipe, refuse_unread
     from runtime.runs.recipe_files import read_recipe, recipe_files
     from runtime.vocabulary import VOCABULARY
 
@@ -70,6 +70,7 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
         identity, where = None, None
         try:
             checked = check_recipe(load_recipe(read_recipe(path), outside=outside), VOCABULARY, settings)
+            refuse_unread(checked["base"], checked.fields["base"].span)
             identity, problems = recipe_hash(checked, VOCABULARY), with_weights_advice(checked)
             where = weights_here(checked)
             code = max(code, FAILED if deny and problems else FINE)

@@ -35,7 +35,7 @@ from runtime.commands.command import (
     tell,
     was_given,
 )
-from runtime.export.formats import split_ending
+from runtime.export.formats import FORMATS, split_ending
 from runtime.system.files import placed
 
 
@@ -213,7 +213,7 @@ def _write_yolo(folder: Path, found: Sequence[Any]) -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["symbol", "onnx", "safetensors"]),
+    type=click.Choice(tuple(FORMATS)),
     help="MXNet's symbol and params (the default), a graph that prepares images itself, or the weights alone.",
 )
 @click.option("--raw", is_flag=True, help="Of onnx: the network alone, which takes prepared tensors.")

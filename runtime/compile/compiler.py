@@ -20,7 +20,7 @@ from runtime.data.transforms.row import Sides
 from runtime.data.transforms.views import is_idle, view_count
 from runtime.models.base import Normalization
 from runtime.models.catalog import crop_share
-from runtime.models.weights_sources import TRAINED, source_of
+from runtime.models.weights_sources import TRAINED, source_for
 from runtime.plan.size import Size
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.types import (
@@ -101,7 +101,7 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts, expected: Normalization |
     size, _ = image_size(recipe)
     base = component(recipe.fields["base"])
     prepare, normalize = prepare_steps(block, size, crop_share(base))
-    mean, std = expected or source_of(base.args["weights"]).normalization(base)
+    mean, std = expected or source_for(base).normalization(base)
     if normalize is not None:
         mean, std = normalize.args["mean"], normalize.args["std"]
     return DataPlan(
@@ -344,7 +344,7 @@ def _norms(owned: tuple[Any, ...], names: frozenset[str]) -> str:
 
 def _origin(before: StagePlan | None, base: Component) -> str:
     if before is None:
-        source = source_of(base.args["weights"])
+        source = source_for(base)
         if source in TRAINED:
             args = base.args["weights"].args
             head = "its head as well" if args["head"] == "kept" else "a new head"

@@ -21,7 +21,7 @@ from runtime.runs.folder import read_json
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
 from runtime.tasks import protocol as tasks
-from runtime.tasks.catalog import TASKS
+from runtime.tasks.catalog import TASKS, USUAL
 
 if TYPE_CHECKING:
     from runtime.tasks.protocol import Prediction, Report
@@ -213,7 +213,7 @@ def _run_row(result: dict[str, Any]) -> dict[str, str]:
 
 def _quality(result: dict[str, Any], name: str) -> str:
     """Return the metric of a run that its task is judged by; its name too, unless it is the accuracy."""
-    task = TASKS.get(str(result.get("task", "classification")))
+    task = TASKS.get(str(result.get("task", USUAL.name)))
     value = (result.get(name) or {}).get(task.monitor) if task else None
     if task is None or not isinstance(value, int | float):
         return ""

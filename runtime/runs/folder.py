@@ -28,7 +28,6 @@ import json
 import math
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,8 +40,8 @@ from recipe_lang.compose.load import parse
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.plan.types import Plan, TargetFacts, as_json
-from runtime.system.files import sync_folder
-from runtime.tasks.catalog import TASKS
+from runtime.system.files import sync_folder, whole_file
+from runtime.tasks.catalog import TASKS, USUAL
 from runtime.tasks.protocol import Task
 from runtime.training.events import Evaluated, Event, RolledBack, StageFinished, StageStarted, StepFinished, Tested
 from runtime.training.problems import FolderBusy, FolderTaken, NotARun, NotResumable, NotWritable
@@ -155,18 +154,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    with whole_file(path) as file:
+        file.write(content)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -431,6 +420,7 @@ def result_of(
         "weights_from": weights_from,
         "seed": plan.seed,
         "params": dict(plan.params),
+        **({} if plan.task == USUAL.name else {"task": plan.task}),
         **plan.data.target.in_result(),
         "images": {name: plan.data.images(name) for name in plan.data.target.counts},
         "stages": record.stages,

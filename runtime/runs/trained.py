@@ -39,13 +39,14 @@ from runtime.models.network import Model, build_model, frozen_units
 from runtime.plan.types import Component, DataFacts, DataPlan, TargetFacts, stage_name
 from runtime.runs.base_weights import recorded_weights
 from runtime.runs.folder import read_json, read_targets, stage_weights, write_text, written_recipe
+from runtime.runs.own_graph import with_own_graph
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
 from runtime.runs.recipe_files import read_recipe
 from runtime.runs.training_images import ImageOverlap, refuse_overlap, seen, told
 from runtime.system.cache.disk import user_cache
 from runtime.tasks.catalog import task_of
-from runtime.tasks.protocol import Prediction, Report, Task
+from runtime.tasks.protocol import Prediction, Report, Task, evaluator_of, head_builder
 from runtime.training.loop import measure
 from runtime.training.problems import NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
 from runtime.training.stage import features_of, whole_net
@@ -97,6 +98,7 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
             raise RecipeError(NotARun(path=str(folder), reason=reason))
         name = str(folder / "resolved.ftr") if folder == path else str(path)
         recipe = check(parse(read_source(folder / "resolved.ftr", name)), VOCABULARY)
+        recipe = with_own_graph(recipe, folder)
         task = task_of(recipe)
         result = read_json(folder, "result.json")
         if not isinstance(result, dict) or not isinstance(result.get("params"), dict):
@@ -105,7 +107,7 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
         base, head = component(recipe.fields["base"]), [component(layer) for layer in recipe["head"]]
         used = recorded_weights(base, result)
         data = data_plan(recipe, DataFacts(targets), used.normalization)
-        model = build_model(base, head, data.size, partial(task.head_block, facts=targets), used.as_torch)
+        model = build_model(base, head, data.size, head_builder(task, targets), used.as_torch)
         stages = tuple(recipe.all("stage"))
         titles = tuple(block.title for block in stages)
         position = None if stage is None else _position(path, titles, stage)
@@ -293,7 +295,7 @@ def _measured(run: TrainedRun, sets: Sets, context: Any, cache: bool) -> tuple[R
         inputs = SetInputs(sets, features.prefix(cut, (), len(sets.samples["these"])))
         for _ in inputs.fill_evaluation("these"):
             pass
-        evaluator = run.task.evaluator(run.data.target, run.loss)
+        evaluator = evaluator_of(run.task, run.data.target, run.loss)
         return measure(features.predicting(cut), inputs, "these", evaluator), evaluator.badness()
     finally:
         features.close()

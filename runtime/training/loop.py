@@ -17,7 +17,7 @@ from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
 from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import StagePlan, TargetFacts
-from runtime.tasks.protocol import Evaluator, Report, Task
+from runtime.tasks.protocol import Evaluator, Report, Task, evaluator_of
 from runtime.training.events import (
     CheckpointDue,
     Evaluated,
@@ -114,7 +114,7 @@ def _measure(
     `facts` are those of the plan unless they are given.
     """
     yield from _filling(session, net.inputs.each.fill_evaluation(name))
-    evaluator = session.task.evaluator(facts or session.plan.data.target, stage.loss)
+    evaluator = evaluator_of(session.task, facts or session.plan.data.target, stage.loss)
     return measure(net.predicting(), net.inputs.each, name, evaluator, session.should_stop)
 
 

@@ -13,6 +13,7 @@ from runtime.backend.mx import array, autograd, mx, nd
 from runtime.data.sets import Sets
 from runtime.features.inputs import SetInputs, StageInputs, StepInputs, kept_rows
 from runtime.features.prefix import Features
+from runtime.models.catalog import name_of
 from runtime.models.network import Model, frozen_units
 from runtime.plan import schedules
 from runtime.plan.stage_rules import RECOVERIES
@@ -91,7 +92,7 @@ def features_of(
         precision=data.features,
         cache=cache,
         identity={"mean": data.mean, "std": data.std},
-        about={"base": base.args["name"]},
+        about={"base": name_of(base)},
     )
 
 
@@ -152,7 +153,9 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainSte
     It gives the mean loss, not waited for, and the rate. Gradients are sums over the images of all batches, added up
     in their order.
     """
-    criterion = LossBlock(loss_of(session.task, stage.loss).build(stage.loss.args))
+    row = loss_of(session.task, stage.loss)
+    criterion = LossBlock(row.build(stage.loss.args))
+    as_labels = row.labels or session.task.as_labels
     criterion.hybridize()
     args = stage.optimizer.args
     params = list(net.trained.values())
@@ -169,7 +172,7 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainSte
                 mx.random.seed(derive(session.plan.seed, "dropout", *path) % (2**31 - 1))
             with autograd.record():
                 outputs = net.suffix(*features)
-                labels = session.task.as_labels(targets, outputs.shape)
+                labels = as_labels(targets, outputs.shape)
                 loss = criterion(outputs, array(labels, ctx=session.context))
             loss.backward()
             found.append(loss)

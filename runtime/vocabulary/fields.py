@@ -20,9 +20,9 @@ from recipe_lang.check.vocabulary import (
     Word,
     table,
 )
-from runtime.tasks.catalog import TASKS
+from runtime.tasks.catalog import TASKS, USUAL
 from runtime.training.gradients import L1, L2_SP
-from runtime.vocabulary.tasks import USUAL, by_task
+from runtime.vocabulary.tasks import by_task
 
 _NONE = NothingType()
 _COUNT = Number(1, 1e9, whole=True, unit="images", unit_optional=True)

@@ -30,7 +30,7 @@ from runtime.data.tally import Tally
 from runtime.data.verified import verified_images
 from runtime.models.network import start_weights
 from runtime.models.norm_statistics import norm_advice
-from runtime.models.weights_sources import source_of
+from runtime.models.weights_sources import source_for
 from runtime.runs.base_weights import weights_used
 from runtime.runs.folder import create_folder, locked, writing
 from runtime.runs.lock.facts import inputs
@@ -207,7 +207,7 @@ def lock_facts(prepared: Prepared, context: RunContext) -> tuple[Facts, Hashes]:
 def look_at_norms(prepared: Prepared, images: ValidatedImages, context: RunContext) -> None:
     """Tell where weights of another framework do not expect what the training images give."""
     plan = prepared.plan
-    source = source_of(plan.base.args["weights"])
+    source = source_for(plan.base)
     if not source.as_in_torch(plan.base):
         return
     samples = images.listings["train"].samples

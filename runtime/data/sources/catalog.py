@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import REQUIRED, Arg, Either, Entry, FilePath, ListOf, NothingType, Number, Text, Word
-from runtime.data.targets import BOXES, CLASS, MASK, NUMBERS
+from runtime.data.targets import BOXES, CLASS, MASK, NUMBERS, TargetKind
 
 if TYPE_CHECKING:
     from runtime.data.listing import Listing
@@ -27,8 +27,8 @@ class Source:
 
     entry: Entry
     load: Callable[[Args, bool], Listing]
-    gives: Callable[[Args], frozenset[str]] = lambda args: frozenset((CLASS,))
-    by_kind: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    gives: Callable[[Args], frozenset[TargetKind]] = lambda args: frozenset((CLASS,))
+    by_kind: Mapping[str, Mapping[TargetKind, Any]] = field(default_factory=dict)
     licence: str = ""
     shows_characters: bool = False
 
@@ -53,7 +53,7 @@ def _csv(args: Args, training: bool) -> Listing:
     return csv_numbers(args["file"], args["image"], columns, args["root"])
 
 
-def _csv_gives(args: Args) -> frozenset[str]:
+def _csv_gives(args: Args) -> frozenset[TargetKind]:
     if args["boxes"] is not None:
         return frozenset((BOXES,))
     given = {CLASS: args["label"], NUMBERS: args["target"]}

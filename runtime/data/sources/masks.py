@@ -12,6 +12,7 @@ from runtime.data import problems
 from runtime.data.listing import Listing, Sample
 from runtime.data.masks import Mask
 from runtime.data.sources.files import existing, images_below
+from runtime.data.sources.problems import MaskValues, NoColor, NoMask
 from runtime.data.sources.skipped import passed_line
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -37,10 +38,10 @@ def masks(
     roots = existing(images, "folder"), existing(folder, "folder")
     if len(values or colors or classes) != len(classes):
         said = "values" if values else "colors"
-        raise RecipeError(problems.MaskValues(said=said, count=len(values or colors or ()), classes=len(classes)))
+        raise RecipeError(MaskValues(said=said, count=len(values or colors or ()), classes=len(classes)))
     for color in colors or ():
         if not _COLOR.fullmatch(color):
-            raise RecipeError(problems.NoColor(text=color))
+            raise RecipeError(NoColor(text=color))
     try:
         (found, passed), (others, _) = map(images_below, roots)
     except OSError as fault:
@@ -54,7 +55,7 @@ def masks(
     without = [name for path, name in ids.items() if _stem(path.relative_to(roots[0])) not in mask_of]
     if without:
         nearest = suggest(without[0], [path.name for path in others])
-        raise RecipeError(problems.NoMask(path=str(folder), names=tuple(without), nearest=nearest))
+        raise RecipeError(NoMask(path=str(folder), names=tuple(without), nearest=nearest))
     meaning = _meaning(classes, values, colors)
     samples = (
         Sample(name, Mask(mask_of[_stem(path.relative_to(roots[0]))], meaning, None if colors else ignore), path)

@@ -20,9 +20,10 @@ from typing import BinaryIO
 from recipe_lang.problem import RecipeError
 from runtime.data.boxes import FRACTIONS
 from runtime.data.listing import Listing
-from runtime.data.problems import NoAnnotations, UnreadableData
+from runtime.data.problems import UnreadableData
 from runtime.data.sources.annotations import Annotated, AnnotationError, Object, bad_annotation, listing
 from runtime.data.sources.files import existing
+from runtime.data.sources.problems import NoAnnotations
 from runtime.system.cache.disk import cache_folder
 
 _MAGIC = 0xCED7230A

@@ -22,6 +22,7 @@ _ROWS = (
     geometry.RESIZE,
     geometry.CENTER_CROP,
     geometry.STRETCH,
+    geometry.LETTERBOX,
     reading.NORMALIZE,
     geometry.RANDOM_CROP,
     geometry.RANDOM_RESIZED_CROP,

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from recipe_lang.check.vocabulary import Arg, Either, Entry, NothingType, Number, RangeOf, Word
-from runtime.data.transforms.changes import Change, Crop, Mirror, Pad, Resize
+from runtime.data.transforms.changes import Change, Crop, Mirror, Pad, Place, Resize
 from runtime.data.transforms.row import Args, Sides, Transform
 from runtime.plan.size import Size
 
@@ -117,6 +117,17 @@ def _stretch(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Chang
         yield Resize(to)
 
 
+def _letterbox(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:  # noqa: ARG001
+    """Make the whole image fit, its proportions kept, in the middle of a canvas of the mean colour."""
+    to = Size.of(args["size"])
+    scale = min(Fraction(there, here) for there, here in zip(to, size, strict=True))
+    shown = Size(*(max(1, round(side * scale)) for side in size))
+    if shown != size:
+        yield Resize(shown)
+    if shown != to:
+        yield Place((to.width - shown.width) // 2, (to.height - shown.height) // 2, to)
+
+
 RESIZE = Transform(
     Entry(
         "resize",
@@ -139,6 +150,20 @@ STRETCH = Transform(
         examples=("prepare = [stretch]", "prepare = [stretch(size = 256px)]"),
     ),
     _stretch,
+    crops=True,
+    resizes=True,
+)
+
+LETTERBOX = Transform(
+    Entry(
+        "letterbox",
+        "Resizes until the whole image fits, and fills what is left of this size with the mean colour.",
+        (Arg("size", _OWN_SIZE, "Size; `size` of the data block by default.", None),),
+        source="YOLO: Redmon et al., github.com/pjreddie/darknet",
+        examples=("prepare = [letterbox]", "prepare = [letterbox(size = 256px)]"),
+        only=frozenset((("task", "detection"),)),
+    ),
+    _letterbox,
     crops=True,
     resizes=True,
 )

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from recipe_lang.check.vocabulary import Arg, Entry, Number
+from runtime.data.targets import CLASS, NUMBERS, TargetKind
 from runtime.data.transforms.changes import Change, Points, changed, enhanced
 from runtime.data.transforms.filters import autocontrasted, equalized, inverted, posterized, solarized
-from runtime.data.transforms.row import Args, Transform
+from runtime.data.transforms.row import Args, Draw, Transform
 from runtime.data.transforms.warps import sheared, shifted, turned
 from runtime.plan.size import Size
 
@@ -196,8 +197,8 @@ class Mixture:
         return labels
 
 
-def _row(entry: Entry, draw: Callable[[Args, Size, np.random.Generator], Iterator[Change]]) -> Transform:
-    return Transform(entry, draw, augments=True, outcomes=None, example=entry.name)
+def _row(entry: Entry, draw: Draw, targets: tuple[TargetKind, ...] = ()) -> Transform:
+    return Transform(entry, draw, augments=True, outcomes=None, example=entry.name, targets=targets)
 
 
 POLICIES = (
@@ -249,8 +250,8 @@ POLICIES = (
                 "augment = [random_resized_crop, flip, aug_mix]",
                 "augment = [aug_mix(severity = 2, width = 2, alpha = 0.5)]",
             ),
-            only=frozenset((("task", "classification"), ("task", "regression"))),
         ),
         _aug_mix,
+        (CLASS, NUMBERS),
     ),
 )

@@ -45,7 +45,7 @@ class BoxFacts:
 
     def in_result(self) -> dict[str, Any]:
         """Return what `result.json` has of them."""
-        return {"task": "detection", "classes": list(self.classes)}
+        return {"classes": list(self.classes)}
 
     def row(self) -> tuple[str, str]:
         """Return the row of `ftr plan --all`."""

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtime.data.targets import MASK
-from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, PixelClasses, Served, loss_of
+from runtime.tasks.class_names import class_names
+from runtime.tasks.protocol import (
+    Agreement,
+    CardWords,
+    Loss,
+    Measure,
+    Metric,
+    PixelClasses,
+    Served,
+    Suggestion,
+    Task,
+)
 from runtime.tasks.segmentation.losses import LOSSES
 from runtime.tasks.segmentation.metrics import METRICS, MaskEvaluator
 
@@ -16,21 +26,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from recipe_lang.check.checked import CheckedRecipe
-    from recipe_lang.problem import Problem
     from runtime.data.listing import Listing
     from runtime.data.masks import Mask
     from runtime.plan.size import Size
-    from runtime.plan.types import Component, DataPlan, Plan, TargetFacts
+    from runtime.plan.types import DataPlan, TargetFacts
     from runtime.tasks.segmentation.network import Prediction
-    from runtime.tasks.segmentation.suggestion import MaskSuggestion
     from runtime.tasks.segmentation.targets import MaskFacts
 
-_ALL = "all"
 
-
-class Segmentation:
-    """The task's row and its functions, as `runtime/tasks/protocol.py` asks for them."""
+class Segmentation(Task):
+    """The task's row, and what is its own of what `Task` asks for."""
 
     name = "segmentation"
     doc = "One class for each pixel."
@@ -46,14 +51,9 @@ class Segmentation:
     shown: tuple[str, ...] = ("miou", "pixel_accuracy")
     curves: tuple[str, ...] = ("miou", "pixel_accuracy")
     file = "classes.json"
-    has_boxes = False
-    has_top = False
     answers = "classes"
     key = "mask"
-
-    @property
-    def suspects(self) -> None:
-        return None
+    all_images = "all"
 
     def strata(self, listing: Listing) -> Mapping[str, int]:
         return {sample.id: 0 for sample in listing.samples}
@@ -63,9 +63,6 @@ class Segmentation:
 
         return align(listing, names, set_name)
 
-    def problems(self, sets: Mapping[str, Listing]) -> list[Problem]:
-        return []
-
     def facts(self, sets: Mapping[str, Listing]) -> MaskFacts:
         from runtime.tasks.segmentation.targets import MaskFacts
 
@@ -74,47 +71,13 @@ class Segmentation:
     def read(self, plain: Any, result: Mapping[str, Any]) -> MaskFacts:
         from runtime.tasks.segmentation.targets import MaskFacts
 
-        if not isinstance(plain, list) or not plain or not all(isinstance(name, str) for name in plain):
-            raise ValueError("`classes.json` is not a list of names")
-        return MaskFacts(tuple(plain), {})
-
-    def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        return (_ALL,)
-
-    def group(self, target: Mask, names: tuple[str, ...]) -> str:
-        return _ALL
+        return MaskFacts(class_names(plain), {})
 
     def text(self, target: Mask, names: tuple[str, ...]) -> str:
         return target.digest()
 
     def counted(self, names: tuple[str, ...]) -> str:
         return f"with masks of {len(names):,} classes"
-
-    def contradict(self, one: str, other: str, *, nearly: bool) -> bool:
-        return not nearly and one != other
-
-    def telling(self, facts: TargetFacts) -> tuple[str, ...]:
-        return tuple(METRICS)
-
-    def advice(self, recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-        return iter(())
-
-    def lost(self, recipe: CheckedRecipe, name: str, before: Listing, after: Listing) -> Iterator[Problem]:
-        return iter(())
-
-    def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
-        return iter(())
-
-    def image_findings(
-        self, target: Any, size: Size, learned: Size, names: tuple[str, ...]
-    ) -> Iterator[tuple[str, str]]:
-        return iter(())
-
-    def compared(self, one: Any, other: Any) -> str:
-        return ""
-
-    def caption(self, target: Any, names: tuple[str, ...]) -> str:
-        return ""
 
     def mark(self, picture: Image.Image, target: Any, names: tuple[str, ...], size: Size) -> None:
         from runtime.tasks.segmentation.drawing import lay_over
@@ -131,16 +94,8 @@ class Segmentation:
 
         return at_cells(targets, outputs)
 
-    def head_block(self, base: Any, layers: Sequence[Component], facts: TargetFacts) -> Any:
-        from runtime.models.heads import head_block
-
-        return head_block(base, layers, {self.outputs: len(facts.names)})
-
-    def evaluator(self, facts: TargetFacts, loss: Component) -> MaskEvaluator:
-        return MaskEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
-
-    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
-        return facts
+    def evaluator(self, facts: TargetFacts, measure: Measure) -> MaskEvaluator:
+        return MaskEvaluator(facts.names, measure)
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
@@ -162,9 +117,6 @@ class Segmentation:
     def columns(self, facts: TargetFacts) -> tuple[str, ...]:
         return tuple(f"share of {name}" for name in facts.names)
 
-    def exported(self, symbol: Any, facts: TargetFacts, size: Size) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
-        return symbol, {}
-
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
         listed = ", ".join(f"{place} {name}" for place, name in enumerate(facts.names))
         says = f"the class of each pixel at the size that the network sees: {listed}"
@@ -175,10 +127,10 @@ class Segmentation:
         apart = float((served != prediction.classes).mean())
         return Agreement(apart, same=apart <= tolerance)
 
-    def suggest(self, train: Listing) -> MaskSuggestion:
-        from runtime.tasks.segmentation.suggestion import MaskSuggestion
+    def suggest(self, train: Listing) -> Suggestion:
+        from runtime.tasks.segmentation.suggestion import suggested
 
-        return MaskSuggestion(train)
+        return suggested(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
         return CardWords(

@@ -33,7 +33,7 @@ from runtime.models.network import start_weights
 from runtime.plan.types import Plan, StagePlan
 from runtime.system.spill import Budget
 from runtime.tasks.catalog import TASKS
-from runtime.tasks.protocol import Evaluator
+from runtime.tasks.protocol import Evaluator, evaluator_of
 from runtime.training.loop import measure
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Session, StageNet, TrainStep, stage_net, training_step
@@ -204,7 +204,7 @@ def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> R
         net.inputs, {name: chosen[batch:] if len(chosen) >= 2 * batch else chosen for name, chosen in samples.items()}
     )
     step = training_step(session, stage, net)
-    evaluator = partial(session.task.evaluator, session.plan.data.target, stage.loss)
+    evaluator = partial(evaluator_of, session.task, session.plan.data.target, stage.loss)
     _evaluate(net.predicting(), first, "valid", evaluator())
     _fill(first.fill_training(0))
     _train(step, first)

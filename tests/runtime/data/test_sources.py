@@ -17,10 +17,10 @@ from PIL import Image
 from recipe_lang.problem import Problem, RecipeError
 from runtime.data.exclude import without
 from runtime.data.images import open_rgb
-from runtime.data.problems import SetsAsClasses
 from runtime.data.sources import packaged as packaged_sets
 from runtime.data.sources.files import folder, images_below
 from runtime.data.sources.packaged import digits, fashion_mnist, solar_cells
+from runtime.data.sources.problems import SetsAsClasses
 from runtime.data.sources.skipped import by_kind, passed_line
 from runtime.data.sources.tables import csv_classes, csv_numbers
 from runtime.tasks.classification.targets import class_counts

@@ -44,6 +44,7 @@ ALL: dict[str, Callable[[], Made]] = {
     "resize": lambda: made("resize", 32),
     "center_crop": lambda: made("center_crop", 32),
     "stretch": lambda: made("stretch", 32),
+    "letterbox": lambda: made("letterbox", 32),
     "random_crop": lambda: made("random_crop", 32, 4),
     "random_resized_crop": lambda: made("random_resized_crop", 32),
     "flip": lambda: made("flip", "horizontal"),

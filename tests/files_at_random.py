@@ -40,7 +40,7 @@ from runtime.models.exported import exported_row
 from runtime.models.graph_blocks import build
 from runtime.plan.size import Size
 from runtime.reporting.console import SafeConsole
-from runtime.reporting.report import read_results, show_runs
+from runtime.reporting.run_list import read_results, show_runs
 from runtime.runs.checkpoints import Checkpoints, digest_of, newest
 from runtime.runs.lineage import load_recipe
 from runtime.runs.lock.file import lock_text, read_lock

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from recipe_lang.problem import RecipeError
-from recipe_lang.words import printable
+from recipe_lang.words import counted, printable
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -30,6 +30,7 @@ from runtime.commands.command import (
     WORKERS,
     command,
     console,
+    echo,
     mxnet,
     out_option,
     tell,
@@ -42,7 +43,7 @@ from runtime.system.files import placed
 @click.command()
 @RUN
 @click.option("--data", metavar="SOURCE", help="Other data: a folder, or a source such as 'csv(\"f.csv\", …)'.")
-@click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="Which of the run's own sets.")
+@click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="One of the run's own sets.")
 @STAGE
 @click.option("--html", "page", type=PATH, metavar="FILE", help="Write a page with the worst images, truth beside it.")
 @click.option("--worst", type=click.IntRange(1, 500), default=24, show_default=True, help="How many images on it.")
@@ -125,16 +126,21 @@ def evaluate(
 @RUN
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes to show of an image."
+    "--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes to show for each image."
 )
 @STAGE
 @DEVICE
 @THREADS
 @JSON
 @click.option("--csv", "table", is_flag=True, help="Print CSV.")
-@click.option("--coco", is_flag=True, help="Print objects as COCO's results.")
+@click.option("--coco", is_flag=True, help="Print objects in COCO's format of results.")
 @click.option("--yolo", type=click.Path(path_type=Path), help="Folder for files of YOLO's text, one for each image.")
-@click.option("--draw", type=click.Path(path_type=Path), help="Folder for pictures with the predictions on them.")
+@click.option(
+    "--draw",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Write pictures with the predictions on them to a new or empty folder, or replace those of an earlier --draw.",
+)
 @DEBUG
 @click.pass_context
 @command
@@ -153,18 +159,25 @@ def predict(
     draw: Path | None,
     debug: bool,
 ) -> int:
-    """Predict with a run: classes, numbers, masks or objects of images or of all images in folders."""
+    """Predict classes, numbers, masks or objects for images.
+
+    A folder stands for all images in it.
+    """
+    failed = False
     asked = [name for name, given in (("--csv", table), ("--json", machine), ("--coco", coco)) if given]
     if len(asked) > 1:
         raise click.UsageError(f"{' and '.join(asked)} exclude each other")
-    for name, folder in (("--draw", draw), ("--yolo", yolo)):
-        if folder is not None and os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-            raise click.UsageError(f"{name} writes to a new or empty folder, and {folder} has something in it")
+    from runtime.workflows.drawing import draw_predictions, in_the_way
+
+    if draw is not None and (other := in_the_way(draw)):
+        what = f"{draw} holds {other}" if draw.is_dir() else f"{draw} is a file"
+        raise click.UsageError(printable(f"--draw takes a new or empty folder, or one that it filled before; {what}"))
+    if yolo is not None and os.path.lexists(yolo) and not (yolo.is_dir() and not any(yolo.iterdir())):
+        raise click.UsageError(f"--yolo writes to a new or empty folder, and {yolo} has something in it")
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.report import predictions_coco, predictions_csv, predictions_json, show_predictions
         from runtime.runs import trained as finished
-        from runtime.workflows.drawing import draw_predictions
 
         loaded = finished.load(run, stage)
         if was_given(context, "top") and not loaded.task.has_top:
@@ -183,13 +196,19 @@ def predict(
         else:
             show_predictions(console(), found, loaded.task.answers)
         for bad in (each for each in found if each.error):
-            click.echo(printable(f"{bad.image}: {bad.error}"), err=True)
+            tell(f"{bad.image}: {bad.error}")
         if yolo is not None:
             _write_yolo(yolo, found)
-        undrawn = draw_predictions(loaded.task, found, draw) if draw is not None else []
-        for line in undrawn:
-            click.echo(printable(f"not drawn: {line}"), err=True)
-    return FAILED if undrawn or any(each.error for each in found) else FINE
+        if draw is not None:
+            drawn = draw_predictions(loaded.task, found, draw)
+            failed = bool(drawn.failed)
+            for line in drawn.failed:
+                tell(f"not drawn: {line}")
+            if drawn.letters:
+                tell(f"no font here has the letters {drawn.letters}: boxes stand for them on the pictures")
+            if drawn.count:
+                tell(f"drew {counted(drawn.count, 'picture')} in {draw}")
+    return FAILED if failed or any(each.error for each in found) else FINE
 
 
 def _write_yolo(folder: Path, found: Sequence[Any]) -> None:
@@ -265,7 +284,7 @@ def export(
         options = Options(raw, precision, not unchecked, data_root)
         made = write(loaded, form, prefix, device_context("cpu"), options, force=force)
     for line in export_lines(made, loaded.data):
-        click.echo(line)
+        echo(line)
     return FINE
 
 
@@ -275,8 +294,11 @@ def export(
 @click.pass_context
 @command
 def runs(context: click.Context, folder: Path, machine: bool) -> int:
-    """List and compare the runs in a FOLDER (runs by default)."""
-    from runtime.reporting.report import read_results, show_runs
+    """List runs, and what changed from one to the next.
+
+    They are those in FOLDER, `runs` by default.
+    """
+    from runtime.reporting.run_list import read_results, show_runs
 
     if was_given(context, "folder") and not os.path.exists(folder):
         raise click.UsageError(f"there is no folder {folder}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recipe_lang.problem import Problem, RecipeError, ordered
-from recipe_lang.words import counted, printable
+from recipe_lang.words import counted
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -45,6 +45,7 @@ from runtime.commands.command import (
     tell,
     was_given,
 )
+from runtime.system.files import from_here
 from runtime.system.streams import surviving
 from runtime.training.settings import Interval, RunSettings
 
@@ -201,7 +202,8 @@ def run(
     With --resume RUN, a run that was interrupted or killed continues with the options that it began with; its weights
     are those of a run that never stopped. Its recipe, or RECIPE if given, must mean the same as before.
 
-    The first run that ends well writes RECIPE.lock. With --locked threads and instructions are the lock's.
+    The first run that finishes writes RECIPE.lock, from which it can be reproduced. With --locked, the number of
+    threads and the processor's instruction set are those of the lock.
     """
     from runtime.runs.lock.file import existing_lock
 
@@ -255,14 +257,15 @@ def run(
                 )
         except Interrupted as stopped:
             with surviving(sys.stderr):
-                click.echo(printable(f"interrupted{left}", kept="\n"), err=True)
+                for line in f"interrupted{left}".splitlines():
+                    tell(line)
             return 128 + int(stopped.args[0])
         _tell_ending(folder, result)
         if result["status"] == "interrupted":
             return 128 + int(result["signal"])
         with surviving(sys.stdout):
             plan = prepared.plan
-            summary(screen, result, folder, TASKS[plan.task].telling(plan.data.target))
+            summary(screen, result, from_here(folder), TASKS[plan.task].telling(plan.data.target))
             if not where.settings:
                 _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
@@ -323,7 +326,7 @@ def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
             note(run=str(event.folder))
         case ImagesSkipped():
             for name, reason in event.images[:_SHOWN]:
-                tell(f"skipped {name}: {reason}")
+                tell(f"skipped {from_here(name)}: {reason}")
             if len(event.images) > _SHOWN:
                 tell(f"skipped {counted(len(event.images) - _SHOWN, 'more image')}: `skipped_images` in result.json")
         case Advised() if deny:
@@ -341,10 +344,10 @@ def _tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
 
     with surviving(sys.stderr):
         for name, reason in result["missing"]:
-            click.echo(printable(f"could not write {name}: {reason}"), err=True)
+            tell(f"could not write {name}: {reason}")
         if result["status"] == "interrupted":
-            click.echo(printable(f"interrupted; {weights_left(folder, result)}"), err=True)
-            click.echo(how_to_resume(folder), err=True)
+            tell(f"interrupted; {weights_left(folder, result)}")
+            tell(how_to_resume(folder))
 
 
 def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
@@ -354,15 +357,16 @@ def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
 
 
 def _keep_lock(screen: Console, recipe: Path, folder: Path, quiet: bool) -> None:
+    from runtime.reporting.console import say
     from runtime.runs.lock.facts import keep_lock
 
     try:
         note = keep_lock(recipe, folder)
     except RecipeError as fault:  # the run itself has ended well
-        click.echo(printable(fault), err=True)
+        tell(fault)
     else:
         if note and not quiet:
-            screen.print(note, soft_wrap=True)
+            say(screen, note)
 
 
 def _note_memory(problem: Problem) -> None:
@@ -402,7 +406,7 @@ class _Where:
         began = read_manifest(folder)
         old = {name: getattr(began, name) for name in ("device", "workers", "cache", "fuse")}
         given = {name: getattr(self.runs, name) for name in old if was_given(context, name)}
-        recipe = Path(began.recipe)
+        recipe = from_here(began.recipe)
         if self.recipe is not None or not recipe.is_file():
             recipe, settings = self.recipe or folder / "resolved.ftr", self.settings
         else:

@@ -98,12 +98,17 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of a report. Columns in `left` are aligned to the left, the others to the right."""
+    """A table of a report. Columns in `left` are aligned to the left, the others to the right.
+
+    In a square one, rows and columns have the same names: where those above the columns do not fit they are shortened,
+    and where that leaves nothing of them they are numbers.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str | Cell, ...], ...]
     left: tuple[int, ...] = (0,)
+    square: bool = False
 
 
 class Report(Protocol):

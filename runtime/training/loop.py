@@ -303,9 +303,9 @@ def _keep(session: Session, stage: StagePlan, net: StageNet) -> tuple[Origin, st
     origin = session.state.origin(best.epoch if best else session.state.epoch)
     if best is None:
         net.average.put(net.average.arrays)
-        return origin, f"the {'average' if net.average.arrays else 'last'}, of epoch {origin.epoch}"
+        return origin, f"the {'average' if net.average.arrays else 'last'} (epoch {origin.epoch})"
     for name, copy in best.weights.items():
         net.changing[name].set_data(copy)
     if best.epoch:
-        return origin, f"the best, of epoch {best.epoch}"
+        return origin, f"the best (epoch {best.epoch})"
     return origin, f"what it began with: {origin.named(session.plan)}"

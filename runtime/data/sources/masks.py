@@ -28,7 +28,7 @@ def masks(
 ) -> Listing:
     """List the images of a folder, each with the mask of the same name in another one.
 
-    An ending such as `_mask`, `-mask`, `_label` or `_L` behind the name of a mask is passed over, and so is the kind of
+    An ending such as `_mask`, `-mask`, `_label` or `_L` behind the name of a mask is ignored, and so is the kind of
     file. `values` are what stands for the classes in masks of one channel, 0, 1, … without them; `colors` are those of
     masks in colours.
 

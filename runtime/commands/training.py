@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recipe_lang.problem import Problem, RecipeError, ordered
-from recipe_lang.words import counted
+from recipe_lang.words import counted, printable
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -257,8 +257,7 @@ def run(
                 )
         except Interrupted as stopped:
             with surviving(sys.stderr):
-                for line in f"interrupted{left}".splitlines():
-                    tell(line)
+                click.echo(printable(f"interrupted{left}", kept="\n"), err=True)  # unwrapped, with a command to copy
             return 128 + int(stopped.args[0])
         _tell_ending(folder, result)
         if result["status"] == "interrupted":

@@ -32,7 +32,7 @@ def test_predict_does_what_is_there(ftr: Ftr, trained: Path, photos: Path, tmp_p
 def test_predict_draws_what_is_there(ftr: Ftr, trained: Path, photos: Path, tmp_path: Path) -> None:
     told = ftr("predict", trained, tmp_path / "missing.jpg", photos / "test/red/0.jpg", "--draw", tmp_path / "drawn")
     assert told.code == 1
-    assert len(list((tmp_path / "drawn").iterdir())) == 1
+    assert len(list((tmp_path / "drawn").glob("[!.]*"))) == 1
 
 
 def test_predict_refuses_where_nothing_is_there(ftr: Ftr, trained: Path, tmp_path: Path) -> None:

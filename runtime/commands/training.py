@@ -98,7 +98,7 @@ def plan(
         with first_words(recipe) as say:
             say("loading MXNet")
             from recipe_lang.output.resolved import values_with_places
-            from runtime.compile.image_advice import copies_advice
+            from runtime.compile.image_advice import files_advice
             from runtime.plan.types import as_json
             from runtime.reporting.plan import show_plan, show_values
             from runtime.reporting.plan_summary import show_summary
@@ -107,9 +107,9 @@ def plan(
 
             say("listing the images")
             prepared = prepare(recipe, settings, data_root, outside)
-            say("looking for copies of images in two sets")
-            copies = copies_advice(prepared.recipe, prepared.listings, max(1, workers))
-            prepared = replace(prepared, advice=tuple(ordered((*prepared.advice, *copies))))
+            say("looking for files without an image, and for copies in two sets")
+            told = files_advice(prepared.recipe, prepared.listings, max(1, workers))
+            prepared = replace(prepared, advice=tuple(ordered((*prepared.advice, *told))))
         if prepared.advice and (deny or not machine):
             show_problems(prepared.advice)
         _tell_passed_over(prepared, is_advised=deny or not machine)

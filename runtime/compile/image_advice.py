@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, combinations, compress
+from itertools import chain, combinations
 from pathlib import Path
 
 from recipe_lang.check.checked import CheckedRecipe
@@ -74,10 +74,11 @@ def files_advice(recipe: CheckedRecipe, listings: Mapping[str, Listing], threads
     sets: dict[str, Listing] = {}
     found: list[Problem] = []
     for name, listing in listings.items():
-        there = [sample for sample in listing.samples if isinstance(sample.image, Path)]
-        begins = [starts_as_image(sample.image) for sample in there]
-        sets[name] = replace(listing, samples=tuple(compress(there, begins)))
-        if bad := [sample.id for sample, good in zip(there, begins, strict=True) if not good]:
+        bad = [s.id for s in listing.samples if isinstance(s.image, Path) and not starts_as_image(s.image)]
+        skipped = set(bad)
+        there = (s for s in listing.samples if isinstance(s.image, Path) and s.id not in skipped)
+        sets[name] = replace(listing, samples=tuple(there))
+        if bad:
             found.append(_unreadable(recipe, name, bad))
     for key in (_size, _middle):
         sets = _shared(sets, key)

@@ -62,6 +62,10 @@ class _Program(click.Group):
             if told:
                 raise click.UsageError(told, error.ctx) from error
             raise
+        except KeyboardInterrupt:  # the commands see to their own: this is before them, and click would exit with 1
+            with surviving(sys.stderr):
+                click.echo("interrupted before anything was done", err=True)
+            sys.exit(128 + signal.SIGINT)
 
 
 def _is_flag(parameter: click.Parameter) -> TypeGuard[click.Option]:
@@ -143,11 +147,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         app()
-    except KeyboardInterrupt:  # the commands see to their own: this is before them
-        with surviving(sys.stderr):
-            click.echo("interrupted before anything was done", err=True)
-        sys.exit(128 + signal.SIGINT)
-    except OSError as error:  # the same, of the help
+    except OSError as error:  # the commands see to their own: this is the help
         sys.exit(without_output(error))
 
 

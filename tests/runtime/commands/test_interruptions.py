@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command import Ftr
+from paths import ROOT
 from toy import write_recipe
 
 import runtime
@@ -20,6 +23,25 @@ from runtime.workflows.run import train
 def recipe(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return write_recipe(Path("r.ftr"), photos)
+
+
+@pytest.mark.parametrize("module", ["click", "runtime.commands.suggestions"])
+def test_before_a_command_is_read_nothing_was_done(tmp_path: Path, module: str) -> None:
+    """Of click, which the program imports first, and of what answers a command line that is wrong."""
+    path = tmp_path.joinpath(*module.split(".")).with_suffix(".py")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("raise KeyboardInterrupt\n")
+    program = f"""
+import sys, runtime.__main__ as program
+sys.path.insert(0, {str(tmp_path)!r})
+if {module!r} != "click":
+    import runtime.commands as package
+    package.__path__.insert(0, {str(path.parent)!r})
+sys.argv = ["ftr", "run", "."]
+program.main()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert (ended.returncode, ended.stderr) == (130, "interrupted before anything was done\n")
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt(), Interrupted(signal.SIGINT)])

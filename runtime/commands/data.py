@@ -18,6 +18,7 @@ from runtime.commands.command import (
     DATA_ROOT,
     DEBUG,
     FAILED,
+    FILE_PATH,
     FINE,
     JSON,
     OUTSIDE,
@@ -29,8 +30,10 @@ from runtime.commands.command import (
     console,
     echo,
     mxnet,
+    out_option,
 )
 from runtime.commands.suggestions import instead_of_folder, is_run
+from runtime.system.files import placed
 
 if TYPE_CHECKING:
     from recipe_lang.check.checked import CheckedRecipe
@@ -134,7 +137,7 @@ def check(
 
 @data.command()
 @click.argument("recipe", type=PATH)
-@click.option("-o", "--out", type=PATH, metavar="FILE", help="The picture; NAME-sheet.png by default.")
+@out_option("The picture, or a folder for it; NAME-sheet.png by default.", FILE_PATH)
 @click.option("--stage", metavar="STAGE", help="The stage, by its title or its number; the first by default.")
 @click.option("--images", "count", type=click.IntRange(1, 200), default=12, show_default=True, help="How many images.")
 @SET
@@ -173,7 +176,7 @@ def show(
             names = ", ".join(each.name for each in stages)
             raise click.UsageError(f"there is no stage `{stage}`; there are {names}")
         sheet, says = sheet_of(prepared, found[0], count)
-        place = out or Path(f"{prepared.plan.name}-sheet.png")
+        place = placed(out, f"{prepared.plan.name}-sheet.png")
         if reason := attempt(lambda: sheet.save(place, None if place.suffix else "PNG")):
             raise RecipeError(NotWritable(path=str(place), reason=reason))
         click.echo(f"{printable(says)}: {place}")

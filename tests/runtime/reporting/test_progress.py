@@ -1,4 +1,4 @@
-"""What a run looks like: canned events, a fake clock, a console into a text."""
+"""The display of a run that trains."""
 
 from __future__ import annotations
 
@@ -7,75 +7,26 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
+from displayed import RECIPE, REPORT, console_of, values
 from golden_files import assert_golden
 from planned import class_facts, facts, plan_of
 from rich.console import Console
 
-from recipe_lang.check.checker import check
-from recipe_lang.compose.load import parse
-from recipe_lang.source import Source
 from runtime.plan.types import Plan
 from runtime.reporting.epoch_line import EpochLine
-from runtime.reporting.plan import show_plan
-from runtime.reporting.plan_summary import show_summary
-from runtime.reporting.progress import Display, summary, worse_since
-from runtime.reporting.report import show_report
-from runtime.tasks.classification.metrics import METRICS, ClassRow, Report, telling
+from runtime.reporting.progress import Display, worse_since
+from runtime.tasks.classification.metrics import METRICS
 from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.training import events
 from runtime.training.state import Origin
-from runtime.vocabulary import VOCABULARY
-
-RECIPE = """ftr 1
-name = "canned"
-data {
-  train = folder("photos")
-  test  = folder("more")
-  size  = 64px
-  batch = 25
-}
-base = gluon("resnet18_v2", weights = none)
-stage "head" {
-  train = head
-  for   = 2 epochs
-}
-stage "a title that is so long that it takes more than a line of a narrow terminal" {
-  train     = base.block4 .. head
-  for       = 6 steps
-  optimizer = sgd(lr = 0.01)
-  schedule  = cosine(warmup = 2 steps)
-  monitor   = valid.balanced_accuracy
-  stop      = early(valid.balanced_accuracy, patience = 1 epoch)
-  clip      = global_norm(1.0)
-}
-expect { test.accuracy >= 90% }
-"""
 
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
     data = class_facts(("cat", "dog"), {"train": (50, 50), "valid": (10, 10), "test": (12, 12)})
     return plan_of(RECIPE, data=data)
-
-
-def values(accuracy: float) -> dict[str, float]:
-    return {
-        "loss": 1 - accuracy,
-        "accuracy": accuracy,
-        "top5": 1.0,
-        "balanced_accuracy": accuracy - 0.01,
-    } | dict.fromkeys(("precision", "recall", "f1"), accuracy)
-
-
-REPORT = Report(
-    values(0.875),
-    (ClassRow("cat [red]", 0.9, 0.8, 0.85, 12), ClassRow("dog :smile:", 0.8, 0.9, 0.85, 12)),
-    np.array([[0, 0, 10], [0, 1, 2], [1, 0, 1], [1, 1, 11]]),
-)
 
 
 def canned(plan: Plan) -> list[tuple[float, events.Event]]:
@@ -103,23 +54,6 @@ def canned(plan: Plan) -> list[tuple[float, events.Event]]:
         found.append((0.0, events.StageFinished(at, epochs, step, reason, kept, best, Origin(at, epoch), gained)))
     found += [(0.0, events.EvaluationStarted(1, 2, 6, "test")), (60.0, events.Tested(1, 2, 6, "test", REPORT))]
     return found
-
-
-def console_of(width: int, terminal: bool) -> tuple[Console, io.StringIO]:
-    text = io.StringIO()
-    console = Console(
-        file=text,
-        width=width,
-        height=30,
-        force_terminal=terminal,
-        color_system=None,
-        legacy_windows=False,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        _environ={},
-    )
-    return console, text
 
 
 def show(plan: Plan, width: int, terminal: bool, quiet: bool = False) -> str:
@@ -389,75 +323,3 @@ def test_images_per_second_leave_out_evaluation(plan: Plan) -> None:
     lines = [line for line in show(plan, 100, terminal=False).splitlines() if "images/s" in line]
     # 100 images in a second, in each full epoch; two seconds of evaluation do not count
     assert [re.findall(r"(\d+) images/s", line) for line in lines] == [["100"]] * 4
-
-
-RESULT: dict[str, Any] = {
-    "recipe": "canned [x]",
-    "classes": ["cat", "dog"],
-    "images": {"train": 100, "valid": 20, "test": 24},
-    "valid": values(0.9) | {"classes": []},
-    "test": values(0.875) | {"classes": []},
-    "weights_from": {"stage": 2, "title": "top [x]", "epoch": 5, "metric": "valid.loss", "value": 0.1},
-    "expect": [
-        {"claim": "test.accuracy >= 0.9", "value": 0.875, "holds": False},
-        {"claim": "test.loss < 0.5", "value": 0.125, "holds": True},
-    ],
-    "wall_s": 3725.0,
-}
-
-
-def test_the_summary() -> None:
-    console, text = console_of(60, terminal=False)
-    summary(console, RESULT, "runs/canned-1", telling(2))
-    assert_golden("summary.txt", text.getvalue())
-
-
-@pytest.mark.parametrize("classes", [5, 6])
-def test_top5_is_shown_where_there_are_more_than_five_classes(classes: int) -> None:
-    console, text = console_of(60, terminal=False)
-    summary(console, RESULT, "runs/canned-1", telling(classes))
-    rows = tuple(ClassRow(name, 0.9, 0.8, 0.85, 12) for name in "abcdef"[:classes])
-    show_report(console, "folder", replace(REPORT, classes=rows), telling(len(rows)))
-    assert text.getvalue().count("top5") == (2 if classes > 5 else 0)
-
-
-@pytest.mark.parametrize("width", [60, 100])
-def test_all_of_a_plan_on_paper(plan: Plan, width: int) -> None:
-    console, text = console_of(width, terminal=False)
-    show_plan(console, plan)
-    assert_golden(f"plan-{width}.txt", text.getvalue())
-
-
-@pytest.mark.parametrize("width", [40, 80])
-def test_a_plan_on_one_screen(plan: Plan, width: int) -> None:
-    console, text = console_of(width, terminal=False)
-    show_summary(console, plan, check(parse(Source("recipes/r.ftr", RECIPE)), VOCABULARY))
-    lines = text.getvalue().splitlines()
-    assert all(len(line) <= width for line in lines)
-    assert len(lines) <= 23 or width < 80
-    assert_golden(f"plan-summary-{width}.txt", text.getvalue())
-
-
-def test_a_report_on_paper() -> None:
-    console, text = console_of(60, terminal=False)
-    show_report(console, "folder [bold]x", REPORT, telling(len(REPORT.classes)))
-    assert_golden("report.txt", text.getvalue())
-
-
-@pytest.mark.parametrize(
-    ("filling", "said"),
-    [(0.5, "~0:02 left in this stage, ~10 s in all"), (60.0, "~0:49 left in this stage, ~10 min in all")],
-)
-def test_what_is_guessed_of_later_stages_is_told_from_what_is_measured(plan: Plan, filling: float, said: str) -> None:
-    console, text = console_of(80, terminal=True)
-    time = 0.0
-    stages = (plan.stages[0], replace(plan.stages[1], stop=None))
-    with Display(console, lambda: time, replace(plan, stages=stages)) as display:
-        display(events.StageStarted(plan.stages[0], 0))
-        for passed, event in (
-            *((filling, events.FeaturesComputed(0, 0, 0, done, 100)) for done in (25, 50, 75, 100)),
-            *((0.25, events.StepFinished(0, 1, step, 1.0, 1e-3, 25)) for step in range(1, 5)),
-        ):
-            time += passed
-            display(event)
-    assert said in text.getvalue(), text.getvalue()[-300:]

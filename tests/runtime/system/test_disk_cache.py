@@ -1,31 +1,27 @@
-"""What frozen parts give is kept on the disk: the same bits, for later runs, and never anything that is not true."""
+"""The cache on disk: what whole runs take from it, faults of the disk, several processes."""
 
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from cached import key, row
 from paths import ROOT
 from PIL import Image
 from toy import make_images, write_recipe
 
 from runtime.backend.device import device_context
-from runtime.cli import app
 from runtime.data import fingerprints as origins
 from runtime.runs.trained import evaluate, load
-from runtime.system.cache import disk as feature_cache
 from runtime.system.cache import rows as row_file
-from runtime.system.cache.disk import CachedRows, FeatureCache, cache_folder
+from runtime.system.cache.disk import FeatureCache, cache_folder
 from runtime.system.cache.rows import RECORD_BYTES, RowFile
 from runtime.training.events import Event, FeaturesComputed, ImagesChecked, Preliminary
 from runtime.training.settings import RunSettings
@@ -42,6 +38,7 @@ stage "top" {
   for   = 1 epoch
 }
 """
+
 HEAD = 'stage "head" {\n  train = head\n  for = 1 epoch\n}\n'
 FLIPS = "  augment = [flip(horizontal), flip(vertical)]\n"
 TRAIN, VALID, TEST = 42, 18, 10
@@ -250,14 +247,6 @@ def test_a_disk_that_fills_up_leaves_what_was_there(tmp_path: Path, monkeypatch:
     assert RowFile(tmp_path, 64).load(key(3)) == row(3)
 
 
-def key(number: int) -> bytes:
-    return number.to_bytes(16, "big")
-
-
-def row(number: int) -> bytes:
-    return bytes([number % 256]) * 64
-
-
 def filled(folder: Path) -> Path:
     folder.mkdir()
     rows = RowFile(folder, 64)
@@ -314,8 +303,6 @@ def test_a_damaged_row_is_written_anew(tmp_path: Path) -> None:
     assert RowFile(folder, 64).load(key(1)) == row(1)
 
 
-# --- several processes -----------------------------------------------------------------------
-
 _WRITER = """
 import sys
 from pathlib import Path
@@ -324,6 +311,9 @@ rows = RowFile(Path(sys.argv[1]), 64)
 for number in range(int(sys.argv[2]), 400, int(sys.argv[3])):
     rows.append([((number.to_bytes(16, "big"),), bytes([number % 256]) * 64)])
 """
+
+
+# --- several processes -----------------------------------------------------------------------
 
 
 def test_two_processes_write_at_once_and_no_row_is_lost_or_doubled(tmp_path: Path) -> None:
@@ -361,99 +351,3 @@ def test_two_runs_at_once_give_what_one_gives(photos: Path, tmp_path: Path) -> N
     assert tables
     for entry in tables:
         assert entry.rows <= 4 * TRAIN + VALID + TEST
-
-
-# --- the bound -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small(tmp_path: Path) -> FeatureCache:
-    return FeatureCache(tmp_path / "small", limit=1000)
-
-
-def table_of(cache: FeatureCache, name: str, count: int = 3) -> CachedRows:
-    found = cache.open({"name": name}, {"base": name}, 64, count)
-    assert found is not None
-    found.add([((key(number),), row(number)) for number in range(count)])
-    return found
-
-
-def age(cache: FeatureCache, name: str, seconds: float) -> None:
-    entry = next(entry for entry in cache.entries() if entry.about["base"] == name)
-    moment = time.time() - seconds
-    os.utime(cache.folder / entry.name / "lock", (moment, moment))
-
-
-def names(cache: FeatureCache) -> list[str]:
-    return [entry.about["base"] for entry in cache.entries()]
-
-
-def test_the_table_unused_for_longest_goes_and_one_in_use_never(small: FeatureCache) -> None:
-    for place, name in enumerate(("oldest", "old", "new")):
-        table_of(small, name).close()
-        age(small, name, 100 - place)
-    held = small.open({"name": "oldest"}, {}, 64, 3)
-    assert held is not None
-    age(small, "oldest", 500)
-    table_of(small, "wanted", 3).close()
-    assert names(small) == ["wanted", "new", "oldest"]
-    assert held.load(key(1)) == row(1)
-    held.close()
-
-
-def test_what_would_exceed_the_bound_is_not_written(small: FeatureCache) -> None:
-    found = small.open({"name": "huge"}, {"base": "huge"}, 64, 1000)
-    assert found is not None
-    found.add([((key(1),), row(1))])
-    assert found.load(key(1)) is None
-
-
-def test_a_table_never_grows_beyond_the_bound(small: FeatureCache) -> None:
-    found = table_of(small, "grows", 3)
-    for number in range(100):
-        found.add([((key(number),), row(number))])
-    assert sum(entry.size for entry in small.entries()) <= 1000
-    assert found.load(key(2)) == row(2)
-
-
-def test_the_disk_is_not_filled_to_the_brim(small: FeatureCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feature_cache, "SPARE_BYTES", 2**62)
-    assert table_of(small, "none").load(key(1)) is None
-
-
-@pytest.mark.parametrize(
-    ("own", "shared", "wanted"),
-    [("/a", "/b", "/a"), ("", "/b", "/b/ftr"), ("", "", "/home/x/.cache/ftr"), ("", "relative", "/home/x/.cache/ftr")],
-)
-def test_where_it_lies(own: str, shared: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FTR_CACHE", own)
-    monkeypatch.setenv("XDG_CACHE_HOME", shared)
-    monkeypatch.setenv("HOME", "/home/x")
-    assert cache_folder() == Path(wanted)
-
-
-# --- the command -----------------------------------------------------------------------------
-
-
-def ftr(*arguments: str) -> str:
-    result = CliRunner().invoke(app, list(arguments))
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def test_the_command_lists_and_clears() -> None:
-    cache = FeatureCache(cache_folder())
-    assert "0 tables" in ftr("cache")
-    table_of(cache, "resnet").close()
-    held = table_of(cache, "held")
-    (cache.folder / cache.entries()[0].name / "about.json").write_text("[")
-    assert "resnet" in ftr("cache") or "held" in ftr("cache")
-    assert "damaged" in ftr("cache")
-    listed = json.loads(ftr("cache", "--json"))
-    assert listed["folder"] == str(cache_folder())
-    assert {table["size"] for table in listed["tables"]} == {3 * (64 + RECORD_BYTES)}
-    assert "removed 1 table" in ftr("cache", "clear")
-    assert len(cache.entries()) == 1
-    held.close()
-    assert json.loads(ftr("cache", "clear", "--json"))["tables"] == []
-    assert list(cache.folder.iterdir()) == []

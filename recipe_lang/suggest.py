@@ -41,12 +41,14 @@ def near(word: str, names: Iterable[str], least: float = _LIKE) -> list[str]:
     if longer:
         return longer
     matcher = SequenceMatcher(None, "", asked)
-    alike: list[tuple[float, int, str]] = []  # of two that are as near, the one whose beginning is right
+    # The same letters in another order; of two that are as near, the one whose beginning is right.
+    alike: list[tuple[bool, float, int, str]] = []
     for name in known:
         matcher.set_seq1(name.lower())
         if matcher.real_quick_ratio() >= least and matcher.quick_ratio() >= least and matcher.ratio() >= least:
-            alike.append((matcher.ratio(), len(commonprefix([asked, name.lower()])), name))
-    return [max(alike)[2]] if alike else []
+            swapped = sorted(name.lower()) == sorted(asked)
+            alike.append((swapped, matcher.ratio(), len(commonprefix([asked, name.lower()])), name))
+    return [max(alike)[-1]] if alike else []
 
 
 def suggest(word: str, options: Iterable[str], habits: Mapping[str, str] | None = None) -> str:

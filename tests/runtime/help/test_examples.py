@@ -13,7 +13,8 @@ import pytest
 from golden_files import assert_golden
 from hosted import hosted, where
 from paths import ROOT
-from scenarios import _parents, codes_in, outcome
+from scenario_images import make_parents
+from scenarios import codes_in, outcome
 
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import load_source
@@ -111,7 +112,7 @@ def test_each_example_of_the_vocabulary_checks(
     folder = tmp_path / "recipes"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    _parents(right=True)
+    make_parents(right=True)
     found = []
     for task in TASKS:  # an example is right for one of them
         try:

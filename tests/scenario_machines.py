@@ -1,0 +1,143 @@
+"""What the machine of an example lacks: packages, a network, room; `PATCHES` by code."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from scenario_runs import packed_run
+
+from runtime.data.images import ImageError
+
+
+def with_hub(patch: pytest.MonkeyPatch) -> None:
+    """Put a hub in place that has the repository me/flowers."""
+    import httpx2
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    from runtime.workflows import hub
+
+    def sent(url: str) -> Any:
+        if "me/flowers/" not in url:
+            raise RepositoryNotFoundError("404", response=httpx2.Response(404, request=httpx2.Request("HEAD", url)))
+        return SimpleNamespace(size=1, commit_hash=None)
+
+    def download(*_: object, local_dir: str, **__: object) -> str:
+        return str(shutil.copy(pack, local_dir))
+
+    packed_run(right=True)
+    pack = Path("flowers.ftrpack").rename("packed").absolute()
+    patch.setattr(hub, "get_hf_file_metadata", sent)
+    patch.setattr(hub, "hf_hub_download", download)
+
+
+COMMIT = "8c8160af334519b13c56546bfaf1b70e3b86444b"
+
+
+def with_hub_of_weights(patch: pytest.MonkeyPatch) -> None:
+    """Put a hub in place that has nothing but what is here: me/resnet50d and me/broken."""
+    import httpx2
+    import huggingface_hub
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    def sent(url: str) -> Any:
+        raise RepositoryNotFoundError("404", response=httpx2.Response(404, request=httpx2.Request("HEAD", url)))
+
+    for name, mean in {"resnet50d": [0.5, 0.5, 0.5], "broken": [0.5, 0.5]}.items():
+        repository = Path("hub", f"models--me--{name}")
+        snapshot = repository / "snapshots" / COMMIT
+        snapshot.mkdir(parents=True)
+        (repository / "refs").mkdir()
+        (repository / "refs" / "main").write_text(COMMIT)
+        (snapshot / "model.safetensors").write_bytes(b"weights")
+        config = {"architecture": "resnet50d", "pretrained_cfg": {"mean": mean, "std": [0.5, 0.5, 0.5]}}
+        (snapshot / "config.json").write_text(json.dumps(config))
+    patch.setenv("HF_HUB_CACHE", "hub")
+    patch.setattr(huggingface_hub, "get_hf_file_metadata", sent, raising=False)
+
+
+def _without_packages(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("runtime.data.sources.packaged.find_spec", lambda name: None)
+    patch.setattr("runtime.models.packaged.find_spec", lambda name: None)
+    patch.setattr("runtime.system.installation._checkout", lambda: (None, False))
+
+
+def _offline(patch: pytest.MonkeyPatch) -> None:
+    import requests
+
+    def refuse(*_: object, **__: object) -> None:
+        raise requests.ConnectionError("no route to host")
+
+    patch.setattr(requests, "get", refuse)
+    patch.setattr(requests, "head", refuse)
+    patch.setenv("MXNET_HOME", "cache")
+
+
+def _read_only(patch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    patch.setattr("tempfile.mkstemp", refuse)
+
+
+def _locked(patch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise BlockingIOError
+
+    patch.setattr("fcntl.flock", refuse)
+
+
+def _without_onnx(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(sys.modules, "onnx", None)
+    patch.setattr("runtime.system.installation._checkout", lambda: (None, False))
+
+
+def _without_rows(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("runtime.export.network.OPERATORS", {})
+
+
+def _faulty_runtime(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("runtime.workflows.export_check.session", lambda content: lambda given: np.array([[0.5, 0.5]]))
+
+
+def _few_bits(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("runtime.workflows.export.reduced", lambda model, *_: model)
+    patch.setattr("runtime.workflows.export_check.session", lambda content: lambda given: np.array([[0.0, 1.0]]))
+
+
+def _other_runtime(patch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : Opset 18 is under development")
+
+    patch.setattr("onnxruntime.InferenceSession", refuse)
+
+
+def _gone(patch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ImageError("No such file or directory")
+
+    patch.setattr("runtime.workflows.export_check.open_rgb", refuse)
+
+
+PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "E118": _read_only,
+    "E510": _without_packages,
+    "E528": _without_packages,
+    **dict.fromkeys(("E540", "W750"), _offline),
+    "E643": _locked,
+    "E646": _without_onnx,
+    "E647": _without_rows,
+    "E648": _faulty_runtime,
+    "E651": _few_bits,
+    "E652": _other_runtime,
+    "E653": _gone,
+    **dict.fromkeys(("E573", "E574"), with_hub),
+    **dict.fromkeys(("E554", "E555", "E557", "E558", "E559", "W775"), with_hub_of_weights),
+}

@@ -21,6 +21,7 @@ from recipe_lang.check.problems.types import (
     BadHash,
     PositionalAfterNamed,
     TooFew,
+    TooMany,
     TooManyArguments,
     WrongType,
     WrongUnit,
@@ -172,6 +173,8 @@ class Values:
     def _list(self, node: nodes.List, type_: v.ListOf, what: str) -> Value | None:
         if len(node.items) < type_.least:
             return self._made(TooFew(span=node.span, what=what, least=type_.least), node)
+        if type_.most is not None and len(node.items) > type_.most:
+            return self._made(TooMany(span=node.span, what=what, most=type_.most), node)
         values = [self.value(item, type_.item, what) for item in node.items]
         return None if None in values else self._placed(tuple(values), node)
 

@@ -56,11 +56,21 @@ class Mask:
         Raises:
             ImageError: as `moved` does.
         """
-        image = opened_mask(self.path)
-        if abs(image.width * size.height / (image.height * size.width) - 1) > _ASPECT:
-            shown = f"{image.width} x {image.height}, its image {size}"
-            raise ImageError(f"its mask `{self.path.name}` has other proportions: it is {shown}")
-        return self._positions(np.asarray(image))
+        found = self.stored()
+        height, width = found.shape
+        if not _alike(Size(height, width), size):
+            shown = f"{width} x {height}, its image {size}"
+            turned = ": it fits the photo as stored, which EXIF turns" if _alike(Size(width, height), size) else ""
+            raise ImageError(f"its mask `{self.path.name}` has other proportions: it is {shown}{turned}")
+        return found
+
+    def stored(self) -> Pixels:
+        """Return the class position of each pixel as stored, whatever the size of the image.
+
+        Raises:
+            ImageError: the mask cannot be read, or has a value of no class.
+        """
+        return self._positions(np.asarray(opened_mask(self.path)))
 
     def _positions(self, stored: Pixels) -> Pixels:
         key = _keys(stored)
@@ -85,6 +95,10 @@ class Mask:
 
 
 _UNKNOWN = -1
+
+
+def _alike(one: Size, other: Size) -> bool:
+    return abs(one.width * other.height / (one.height * other.width) - 1) <= _ASPECT
 
 
 def _keys(stored: Pixels) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:

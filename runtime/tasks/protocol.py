@@ -68,11 +68,15 @@ class Loss:
     `build` takes the recipe's arguments and returns a function of (F, outputs, targets), MXNet's operators and NDArrays
     or symbols, which gives float32 (N,). `measure` takes them and NumPy arrays, (N, …) float32 and the collated
     targets, and returns float64 (N,), the same on every processor; smoothing and the like play no part.
+    Where arguments depend on the targets of training, `known` adds to the facts what they need of these, and `settled`
+    puts it into the arguments: both other functions get what it returns.
     """
 
     entry: Entry
     build: Callable[[Mapping[str, Any]], Callable[[Any, Any, Any], Any]]
     measure: Callable[[Mapping[str, Any], NDArray[np.float32], NDArray[Any]], NDArray[np.float64]]
+    known: Callable[[Mapping[str, Any], TargetFacts, Listing], TargetFacts] = lambda args, facts, train: facts
+    settled: Callable[[Mapping[str, Any], TargetFacts], Mapping[str, Any]] = lambda args, facts: args
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,11 +72,11 @@ class Segmentation:
         return MaskFacts(sets["train"].names, {name: (len(each.samples),) for name, each in sets.items()})
 
     def read(self, plain: Any, result: Mapping[str, Any]) -> MaskFacts:
-        from runtime.tasks.segmentation.targets import MaskFacts
+        from runtime.tasks.segmentation.targets import MaskFacts, shares
 
         if not isinstance(plain, list) or not plain or not all(isinstance(name, str) for name in plain):
             raise ValueError("`classes.json` is not a list of names")
-        return MaskFacts(tuple(plain), {})
+        return MaskFacts(tuple(plain), {}, shares(result, len(plain)))
 
     def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return (_ALL,)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from runtime.data.images import ImageError, opened_mask
-from runtime.data.listing import Pixels
-from runtime.data.transforms.changes import Change
+from runtime.data.fingerprints import origin_of
+from runtime.data.images import ImageError, opened_mask, upright_size
+from runtime.data.listing import ImageRef, Pixels
+from runtime.data.transforms.changes import Change, Resize
 from runtime.plan.size import Size
 
 IGNORED = 255
@@ -30,12 +31,19 @@ class Mask:
     """The mask of an image.
 
     `values` are what stands for each class, in order: numbers of one channel, or (red, green, blue). `ignore` is the
-    value of pixels that count for nothing; None where there is none.
+    value of pixels that count for nothing; None where there is none. One that is `measured` keeps its own size, as far
+    as images are only resized.
     """
 
     path: Path
     values: tuple[int | tuple[int, int, int], ...]
     ignore: int | tuple[int, int, int] | None
+    is_measured: bool = False
+
+    @property
+    def measured(self) -> Mask:
+        """The mask as predictions are compared with it."""
+        return replace(self, is_measured=True)
 
     def moved(self, size: Size, changes: Sequence[Change]) -> Pixels:
         """Return the class position of each pixel, uint8 (H, W), after the changes of an image of a size.
@@ -43,7 +51,10 @@ class Mask:
         Raises:
             ImageError: the mask cannot be read, has other proportions than its image, or a value of no class.
         """
-        labels = Image.fromarray(self.read(size))
+        stored = self.read(size)
+        if self.is_measured and all(isinstance(change, Resize) for change in changes):
+            return stored
+        labels = Image.fromarray(stored)
         if labels.size != (size.width, size.height):
             labels = labels.resize((size.width, size.height), Image.Resampling.NEAREST)
         for change in changes:
@@ -84,6 +95,20 @@ class Mask:
             shown = f"#{first:06x}" if stored.ndim == 3 else str(first)
             raise ImageError(f"its mask `{self.path.name}` has the value {shown}, which is that of no class")
         return found.astype(np.uint8)
+
+    def fault(self, image: ImageRef) -> str:
+        """Return why the mask cannot be used for an image that can be read; empty where it can."""
+        try:
+            self.read(upright_size(image))
+        except ImageError as fault:
+            return str(fault)
+        return ""
+
+    @property
+    def origin(self) -> bytes | None:
+        """What its content and meaning are known by without reading it; None where they cannot be known."""
+        found = origin_of(self.path)
+        return None if found is None else found + repr((self.values, self.ignore)).encode()
 
     def digest(self) -> str:
         """Return the SHA-256 of the file, and what its values mean, as text; of one that cannot be read, that."""

@@ -42,7 +42,7 @@ class SetInputs:
     def evaluation(self, name: str) -> Inputs:
         """Yield the batches of a set, the last one filled up."""
         if self.prefix.keeps:
-            samples = self.sets.samples[name]
+            samples = self.sets.measured(name)
             yield from self.kept(name, samples, self.sets.plan.prepare, [()] * len(samples))
             return
         for batch in self.sets.evaluation(name):

@@ -84,7 +84,7 @@ def _masks(args: Args, training: bool) -> Listing:
     classes, values, colors = (
         None if args[name] is None else [each.value for each in args[name]] for name in ("classes", "values", "colors")
     )
-    return masks(args["images"], args["masks"], classes or (), values, colors, args["ignore"])
+    return masks(args["images"], args["masks"], classes or (), values, colors, args["ignore"], args["split"])
 
 
 def _scenes(args: Args, training: bool) -> Listing:  # noqa: ARG001
@@ -178,7 +178,7 @@ _SOURCES = (
             "Images with a mask each, which says of every pixel which class it shows.",
             (
                 Arg("images", FilePath(), "The folder of images."),
-                Arg("masks", FilePath(), "The folder of masks, PNG files that bear the names of the images."),
+                Arg("masks", FilePath(), "The folder of masks, PNG files that bear the names of the images; maybe behind them `_mask` or the like."),
                 Arg("classes", ListOf(Text()), "The names of the classes, the background among them, in order."),
                 Arg(
                     "values",
@@ -198,6 +198,13 @@ _SOURCES = (
                     "The value of pixels that count for nothing.",
                     255,
                 ),
+                Arg(
+                    "split",
+                    Either((NothingType(), FilePath())),
+                    "A text file with the names of the images that count, one a line; all by default.",
+                    None,
+                    since="0.2",
+                ),
             ),
             positional=2,
             examples=(
@@ -205,6 +212,8 @@ _SOURCES = (
                 'train = masks(images = "cells", masks = "cells", classes = ["cell", "membrane"],'
                 " values = [0, 255], ignore = none)",
                 'train = masks("photos", "masks", classes = ["road", "sky"], colors = ["#804080", "#808080"])',
+                'train = masks("JPEGImages", "SegmentationClass", classes = ["ground", "cat"],'
+                ' split = "ImageSets/Segmentation/train.txt")',
             ),
         ),
         _masks,

@@ -32,7 +32,8 @@ def overlay(picture: Image.Image, prediction: Prediction) -> None:
     """Lay the colours of the classes over a picture, the first class's left out, and say which they are."""
     if prediction.classes is None:
         return
-    _lay(picture, prediction.classes, len(prediction.names))
+    classes = prediction.at((picture.height, picture.width)) if prediction.whole else prediction.classes
+    _lay(picture, classes, len(prediction.names))
     caption(picture, [f"{printable(name)} {share:.1%}" for name, share in prediction.shares()])
 
 

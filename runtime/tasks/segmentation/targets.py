@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import printable
 from runtime.data.images import ImageError
-from runtime.data.listing import Listing
+from runtime.data.listing import Listing, Pixels
 from runtime.data.masks import IGNORED
 from runtime.tasks.segmentation.problems import OtherClasses
 
@@ -72,6 +72,15 @@ def with_shares(facts: TargetFacts, train: Listing) -> TargetFacts:
             counts = np.bincount(sample.target.stored().ravel(), minlength=IGNORED + 1)[: len(found)]
             found += counts / max(1, counts.sum())
     return replace(facts, shares=tuple((found / max(1.0, found.sum())).tolist()))
+
+
+def collated(targets: Sequence[Pixels]) -> Pixels:
+    """Return masks as one array, uint8 (N, H, W); of different sizes, which only measuring gets, an array of N arrays."""
+    if len({each.shape for each in targets}) == 1:
+        return np.stack(targets)
+    found = np.empty(len(targets), object)
+    found[:] = targets
+    return found
 
 
 def shares(result: Mapping[str, Any], count: int) -> tuple[float, ...]:

@@ -103,18 +103,26 @@ class Segmentation:
         return iter(())
 
     def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
-        return iter(())
+        from runtime.tasks.segmentation.findings import of_sets
+
+        return of_sets(sets)
 
     def image_findings(
-        self, target: Any, size: Size, learned: Size, names: tuple[str, ...]
+        self, target: Mask, size: Size, learned: Size, names: tuple[str, ...]
     ) -> Iterator[tuple[str, str]]:
-        return iter(())
+        from runtime.tasks.segmentation.findings import of_image
 
-    def compared(self, one: Any, other: Any) -> str:
-        return ""
+        return of_image(target, size, names)
+
+    def compared(self, one: Mask, other: Mask) -> str:
+        from runtime.tasks.segmentation.findings import compared
+
+        return compared(one, other)
 
     def caption(self, target: Any, names: tuple[str, ...]) -> str:
-        return ""
+        from runtime.tasks.segmentation.findings import caption
+
+        return caption(target, names)
 
     def mark(self, picture: Image.Image, target: Any, names: tuple[str, ...], size: Size) -> None:
         from runtime.tasks.segmentation.drawing import lay_over
@@ -122,9 +130,9 @@ class Segmentation:
         lay_over(picture, target, len(names), size)
 
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.uint8]:
-        import numpy as np
+        from runtime.tasks.segmentation.targets import collated
 
-        return np.stack(targets)
+        return collated(targets)
 
     def as_labels(self, targets: NDArray[Any], outputs: Sequence[int]) -> NDArray[Any]:
         from runtime.tasks.segmentation.network import at_cells
@@ -147,7 +155,7 @@ class Segmentation:
     ) -> list[Prediction]:
         from runtime.tasks.segmentation.network import predictions
 
-        return predictions(outputs, images, facts.names, plan.size)
+        return predictions(outputs, images, facts.names, plan)
 
     def draw(self, picture: Image.Image, prediction: Prediction) -> None:
         from runtime.tasks.segmentation.drawing import overlay
@@ -184,7 +192,7 @@ class Segmentation:
         return CardWords(
             pipeline="image-segmentation",
             tag="image-segmentation",
-            metrics=("miou", "pixel_accuracy", "mean_recall", "loss"),
+            metrics=("miou", "dice", "pixel_accuracy", "mean_recall", "boundary_f1", "loss"),
             headline="miou",
             sentence=f"Says of each pixel which of {len(facts.names)} classes it shows.",
             warning="it gives every pixel one of its classes, even where an image shows none of them.",

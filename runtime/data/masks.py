@@ -1,6 +1,6 @@
 """Masks as targets: which class each pixel of an image shows.
 
-A `Mask` names a file and says which values, or colours, stand for which class. It is read when its image is: `moved`
+A `Mask` names a file, or what is painted in place of one (`painted.py`), and says which values, or colours, stand for which class. It is read when its image is: `moved`
 makes it go through the changes that its image went through, always by the nearest pixel, and gives class positions.
 """
 
@@ -17,6 +17,7 @@ from PIL import Image
 from runtime.data.fingerprints import origin_of
 from runtime.data.images import ImageError, opened_mask, upright_size
 from runtime.data.listing import ImageRef, Pixels
+from runtime.data.painted import Painted
 from runtime.data.transforms.changes import Change, Resize
 from runtime.plan.size import Size
 
@@ -35,7 +36,7 @@ class Mask:
     as images are only resized.
     """
 
-    path: Path
+    path: Path | Painted
     values: tuple[int | tuple[int, int, int], ...]
     ignore: int | tuple[int, int, int] | None
     is_measured: bool = False
@@ -81,6 +82,8 @@ class Mask:
         Raises:
             ImageError: the mask cannot be read, or has a value of no class.
         """
+        if isinstance(self.path, Painted):
+            return self.path.positions()
         return self._positions(np.asarray(opened_mask(self.path)))
 
     def _positions(self, stored: Pixels) -> Pixels:
@@ -107,11 +110,13 @@ class Mask:
     @property
     def origin(self) -> bytes | None:
         """What its content and meaning are known by without reading it; None where they cannot be known."""
-        found = origin_of(self.path)
+        found = self.path.digest().encode() if isinstance(self.path, Painted) else origin_of(self.path)
         return None if found is None else found + repr((self.values, self.ignore)).encode()
 
     def digest(self) -> str:
         """Return the SHA-256 of the file, and what its values mean, as text; of one that cannot be read, that."""
+        if isinstance(self.path, Painted):
+            return self.path.digest()
         try:
             content = hashlib.sha256(self.path.read_bytes()).hexdigest()
         except OSError as fault:

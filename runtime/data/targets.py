@@ -21,8 +21,8 @@ CLASS, NUMBERS, MASK, BOXES = "class", "numbers", "mask", "boxes"
 class SetRules(Protocol):
     """What a task asks of the targets of sets."""
 
-    def strata(self, listing: Listing) -> Mapping[str, int]:
-        """Return the stratum of each sample by its id: parts are drawn from each stratum alike."""
+    def strata(self, listing: Listing) -> Mapping[str, int | tuple[int, ...]]:
+        """Return the stratum of each sample by its id, or the labels that it has: parts are drawn from each alike."""
 
     def align(self, listing: Listing, names: tuple[str, ...], set_name: str) -> Listing:
         """Return a listing with its targets as those of training, whose names these are.

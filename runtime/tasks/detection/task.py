@@ -63,7 +63,7 @@ class Detection:
     def suspects(self) -> None:
         return None
 
-    def strata(self, listing: Listing) -> Mapping[str, int]:
+    def strata(self, listing: Listing) -> Mapping[str, tuple[int, ...]]:
         from runtime.tasks.detection.targets import strata
 
         return strata(listing)

@@ -11,11 +11,12 @@ from runtime.data.images import ImageError
 from runtime.data.listing import Listing, Pixels
 from runtime.data.masks import IGNORED, Mask
 from runtime.plan.size import Size
+from runtime.tasks.segmentation.contents import contents
 
 
 def of_sets(sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
     """Yield the classes that not all sets show."""
-    shown = {name: _classes(listing) for name, listing in sets.items()}
+    shown = {name: set(np.flatnonzero((contents(listing) > 0).any(axis=0)).tolist()) for name, listing in sets.items()}
     for position, label in enumerate(next(iter(sets.values())).names):
         having = [name for name, found in shown.items() if position in found]
         if not having:
@@ -23,16 +24,6 @@ def of_sets(sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
         elif len(having) < len(sets):
             lacking = ", ".join(name for name in sets if name not in having)
             yield "one_set", f"{printable(label)}: in {', '.join(having)}, not in {lacking}"
-
-
-def _classes(listing: Listing) -> set[int]:
-    found: set[int] = set()
-    for sample in listing.samples:
-        try:
-            found.update(np.unique(sample.target.stored()).tolist())
-        except ImageError:  # said of its image
-            continue
-    return found
 
 
 def of_image(mask: Mask, size: Size, names: Sequence[str]) -> Iterator[tuple[str, str]]:

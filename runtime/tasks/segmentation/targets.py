@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +10,8 @@ import numpy as np
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import printable
-from runtime.data.images import ImageError
 from runtime.data.listing import Listing, Pixels
-from runtime.data.masks import IGNORED
+from runtime.tasks.segmentation.contents import contents
 from runtime.tasks.segmentation.problems import OtherClasses
 
 if TYPE_CHECKING:
@@ -66,11 +64,8 @@ def with_shares(facts: TargetFacts, train: Listing) -> TargetFacts:
     Masks that cannot be read are left out here: reading the images of a run says which these are.
     """
     assert isinstance(facts, MaskFacts)
-    found = np.zeros(len(train.names))
-    for sample in train.samples:
-        with suppress(ImageError):
-            counts = np.bincount(sample.target.stored().ravel(), minlength=IGNORED + 1)[: len(found)]
-            found += counts / max(1, counts.sum())
+    rows = np.nan_to_num(contents(train).astype(np.float64))
+    found = (rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-9)).sum(axis=0)
     return replace(facts, shares=tuple((found / max(1.0, found.sum())).tolist()))
 
 

@@ -55,8 +55,10 @@ class Segmentation:
     def suspects(self) -> None:
         return None
 
-    def strata(self, listing: Listing) -> Mapping[str, int]:
-        return {sample.id: 0 for sample in listing.samples}
+    def strata(self, listing: Listing) -> Mapping[str, tuple[int, ...]]:
+        from runtime.tasks.segmentation.contents import shown
+
+        return shown(listing)
 
     def align(self, listing: Listing, names: tuple[str, ...], set_name: str) -> Listing:
         from runtime.tasks.segmentation.targets import align

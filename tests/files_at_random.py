@@ -28,15 +28,21 @@ from torch_files import SIX, state, storage, tensor, text, whole_file, zip_file
 
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
+from recipe_lang.source import Source
 from runtime.data.exclude import read_excluded
 from runtime.data.sources.annotations import AnnotationError, bad_annotation
 from runtime.data.sources.coco import read_coco
+from runtime.data.sources.records import read_rec
 from runtime.data.sources.table_boxes import csv_boxes
 from runtime.data.sources.voc import read_voc
 from runtime.data.sources.yolo import read_data_yaml, read_yolo
+from runtime.models.exported import exported_row
+from runtime.models.graph_blocks import build
+from runtime.plan.size import Size
 from runtime.reporting.console import SafeConsole
-from runtime.reporting.report import read_results, show_runs
+from runtime.reporting.run_list import read_results, show_runs
 from runtime.runs.checkpoints import Checkpoints, digest_of, newest
+from runtime.runs.lineage import load_recipe
 from runtime.runs.lock.file import lock_text, read_lock
 from runtime.runs.manifest import RunManifest, read_manifest
 from runtime.runs.pack.file import MEMBERS
@@ -197,6 +203,37 @@ def _read_index(path: Path, target: Path) -> object:
     return read_safetensors(path.replace(target / "model.safetensors.index.json"))
 
 
+def _symbol(_: Path) -> list[bytes]:
+    def node(op: str, name: str, *inputs: int, **attrs: str) -> dict[str, Any]:
+        return {"op": op, "name": name, "attrs": attrs, "inputs": [[each, 0, 0] for each in inputs]}
+
+    nodes = [node("null", name) for name in ("data", "w", "b")]
+    nodes += [node("Convolution", "conv", 0, 1, 2, kernel="(3, 3)", num_filter="4", stride="(2, 2)")]
+    nodes += [node("Activation", "relu", 3, act_type="relu"), node("elemwise_add", "sum", 3, 4)]
+    nodes += [node("Pooling", "pool", 5, global_pool="True", pool_type="avg", kernel="(1, 1)")]
+    return [json.dumps({"nodes": nodes, "arg_nodes": [0, 1, 2], "heads": [[6, 0, 0]]}).encode()]
+
+
+def _read_symbol(path: Path, _: Path) -> object:
+    statistics = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+    return build(exported_row({"file": path, "cut": "pool", **statistics}), Size.square(32))
+
+
+def _as_base(name: str) -> Callable[[Path, Path], object]:
+    """Return what checks a recipe whose base is a run in which one file is somebody else's."""
+
+    def read(path: Path, target: Path) -> object:
+        run = target / "run"
+        run.mkdir()
+        for each, content in _run().items():
+            (run / each).write_bytes(content)
+        path.replace(run / name)
+        text = RECIPE.replace('gluoncv("cifar_resnet20_v1", weights = none)', 'run("run")')
+        return check(load_recipe(Source(str(target / "r.ftr"), text)), VOCABULARY)
+
+    return read
+
+
 def _torch_zip(_: Path) -> list[bytes]:
     six = struct.pack("<6f", *range(6))
     plain = zip_file(state(a=tensor((2, 3), (3, 1)), b=tensor((), (), 5)), {"0": six})
@@ -318,6 +355,18 @@ _BOXES = [
 ]
 
 
+def _rec(_: Path) -> list[bytes]:
+    label = struct.pack("<12f", 2, 5, 0, 0.1, 0.1, 0.5, 0.6, 1, 0, 0, 1, 1)
+    one = struct.pack("<IfQQ", 12, 0, 7, 0) + label + b"\xff\xd8\xff" + bytes(range(90))
+    parts = [(0, one), (1, one[:-20]), (3, one[-20:])]  # the second has the magic number within its image
+    return [
+        b"".join(
+            struct.pack("<II", 0xCED7230A, kind << 29 | len(part)) + part + bytes(-len(part) % 4)
+            for kind, part in parts
+        )
+    ]
+
+
 def _refused(read: Callable[[Path], object]) -> Callable[[Path, Path], object]:
     """Return what reads an annotation; what is wrong with it becomes a `RecipeError`, as a source makes it one."""
 
@@ -342,6 +391,9 @@ FORMATS: Mapping[str, Format] = {
     "torch": Format(_torch, lambda path, _: read_torch_file(path)),
     "torch zip": Format(_torch_zip, lambda path, _: read_torch_file(path), strange_zip),
     "safetensors": Format(_safetensors, lambda path, _: read_safetensors(path), _strange_header),
+    "symbol": Format(_symbol, _read_symbol, strange_json),
+    "run as a base": Format(lambda _: [_run()["resolved.ftr"]], _as_base("resolved.ftr"), _damaged_recipe),
+    "plan of a base": Format(lambda _: [_run()["plan.json"]], _as_base("plan.json"), strange_json),
     "safetensors index": Format(_index, _read_index, strange_json),
     "result.json": Format(lambda _: [_run()["result.json"]], _run_with("result.json"), strange_json),
     "plan.json": Format(lambda _: [_run()["plan.json"]], _run_with("plan.json"), strange_json),
@@ -352,6 +404,7 @@ FORMATS: Mapping[str, Format] = {
     "voc": Format(_voc, _refused(read_voc)),
     "coco": Format(_coco, _refused(lambda path: read_coco(path, path.parent)), strange_json),
     "yolo": Format(lambda _: _YOLO, _refused(lambda path: read_yolo(path, ("a", "b")))),
+    "rec": Format(_rec, _refused(lambda path: list(read_rec(path, ("a", "b"))))),
     "data.yaml": Format(lambda _: _DATA_YAML, _refused(read_data_yaml)),
     "boxes": Format(lambda _: _BOXES, _read_boxes),
     "recipe": Format(lambda _: [RECIPE.encode()], _read_recipe, _damaged_recipe),

@@ -24,6 +24,7 @@ class Hub(ThreadingHTTPServer):
         self.repositories: dict[str, dict[str, dict[str, bytes]]] = {}
         self.objects: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.breaks = 0  # after how many bytes it breaks off once, where it is told to
         self.announced: int | None = None  # a size that it says instead of the right one
 
     @property
@@ -129,7 +130,15 @@ class _Answers(BaseHTTPRequestHandler):
             headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X_Repo_Commit": oid}
             if self.server.announced is not None:
                 headers["X_Linked_Size"] = str(self.server.announced)
-            self._answer(200, content, **headers)
+            wanted = self.headers.get("Range", "")
+            begin = int(wanted.removeprefix("bytes=").split("-")[0] or 0) if wanted else 0
+            if wanted:
+                headers["Content-Range"] = f"bytes {begin}-{len(content) - 1}/{len(content)}"
+            if self.command == "GET" and self.server.breaks and len(content) > self.server.breaks:
+                headers["Content-Length"] = str(len(content) - begin)
+                content, self.server.breaks = content[: begin + self.server.breaks], 0
+                self.close_connection = True
+            self._answer(206 if wanted else 200, content[begin:], **headers)
 
 
 @contextmanager

@@ -52,6 +52,7 @@ def _run(
 ) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     from runtime.runs import writer
+    from runtime.runs.folder import has_ended
     from runtime.runs.resume import Resume
     from runtime.training.events import Preliminary
     from runtime.training.settings import Interval, RunSettings
@@ -75,7 +76,9 @@ def _run(
     for owner, name in ((os, "fsync"), (os, "unlink"), (Path, "replace"), (Path, "unlink")):
         setattr(owner, name, _before(point, getattr(owner, name)))
     where = RunSettings(workers=1, interval=Interval.of(interval), **settings)
-    run(prepare(recipe), where, out, observers=(step,), resume=Resume(out) if (out / "run.json").exists() else None)
+    if not has_ended(out):  # it was killed behind its last word
+        resume = Resume(out) if (out / "run.json").exists() else None
+        run(prepare(recipe), where, out, observers=(step,), resume=resume)
     if told is not None:
         told.send(passed)
 

@@ -40,6 +40,7 @@ from recipe_lang.output.render import render
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.compile.weights_advice import with_weights_advice
+from runtime.data.images import ImageError
 from runtime.help.examples import Example
 from runtime.models.heads import head_block
 from runtime.runs.lineage import load_recipe
@@ -342,7 +343,8 @@ USES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys([f"E{number}" for number in range(501, 520)], _list),
     "E512": _open,
     "E513": _batch,
-    **dict.fromkeys([f"E{number}" for number in (*range(520, 529), 541)], _build),
+    **dict.fromkeys([f"E{number}" for number in (*range(520, 529), 541, 544, 547)], _build),
+    "E546": _weights_here,
     "E523": _read_params,
     "E524": _read_torch,
     "E525": _check_sum,
@@ -367,6 +369,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W744": _advised((50, 50)),
     "W745": _advised((500, 500)),
     "W746": _advised((250, 250)),
+    "W749": lambda text: _advised((400, 400), (60, 0) if "5%" in text else (80, 80))(text),
     "W750": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
     "W775": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
     "W760": _read,
@@ -598,6 +601,12 @@ def _finished(right: bool) -> None:
     shutil.copytree(_TRAINED[0], "runs/flowers-1")
 
 
+def _skipping(right: bool) -> None:
+    _finished(right)
+    path = Path("runs/flowers-1/resolved.ftr")
+    path.write_text(path.read_text().replace("on_error = stop", "on_error = skip"))
+
+
 def _new_photos(right: bool) -> None:
     """Leave a run, its pack, and photos that it has not seen."""
     _finished(right)
@@ -608,8 +617,8 @@ def _new_photos(right: bool) -> None:
 
 
 def _left(right: bool) -> None:
-    """Leave a run of flowers.ftr, as if it had run here."""
-    _finished(right)
+    """Leave a run of flowers.ftr, as if it had run here and had been interrupted."""
+    _interrupted(right)
     path = Path("runs/flowers-1/run.json")
     began = json.loads(path.read_text())
     path.write_text(json.dumps({**began, "recipe": str(Path("flowers.ftr").absolute())}))
@@ -626,8 +635,8 @@ def _exported(right: bool) -> None:
     Path("found.onnx").write_bytes(b"found")
 
 
-def _interrupted(right: bool) -> None:
-    _finished(right)
+def _interrupted(right: bool, leave: Callable[[bool], None] = _finished) -> None:
+    leave(right)
     path = Path("runs/flowers-1/result.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "status": "interrupted"}))
 
@@ -767,6 +776,19 @@ def _squeezenet() -> None:
     write_safetensors(Path("net.safetensors"), arrays)
 
 
+def _exported_net() -> None:
+    """Leave a network of Gluon's, exported: a convolution, and a dense layer for images of 64 x 64 pixels."""
+    from runtime.backend.mx import mx, nn
+
+    net = nn.HybridSequential(prefix="net_")
+    with net.name_scope():
+        net.add(nn.Conv2D(4, 3, strides=2, padding=1), nn.Flatten(), nn.Dense(8), nn.Dense(2))
+    net.initialize()
+    net.hybridize()
+    net(mx.nd.zeros((1, 3, 64, 64)))
+    net.export("net")
+
+
 GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E114", "E115", "E116", "E117", "E211", "E313"), _parents),
     "E108": lambda right: _recipe(right, "utf-16"),
@@ -809,6 +831,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E556": lambda right: (_photos(), _leaves())[0],
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
     **dict.fromkeys(("E541", "E542", "E543"), lambda right: _squeezenet()),
+    **dict.fromkeys(("E544", "E545", "E546", "E547"), lambda right: _exported_net()),
     "W760": lambda right: _copies(),
     "W761": lambda right: _one_in_the_holdout(),
     "W790": lambda right: _some_heic(),
@@ -822,7 +845,8 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E560", "E563"), _never_run),
     "E561": _locked_recipe,
     "E562": _merged,
-    **dict.fromkeys(("E570", "E571", "E572", "E575"), _packed),
+    **dict.fromkeys(("E570", "E571", "E572"), _packed),
+    "E575": lambda right: _interrupted(right, _packed),
     "E576": lambda right: _tables(
         lambda _, row: [f"{row},yes,{row.partition(',')[2]}"], "right.csv", "file,kind,kind,kind of flower"
     ),
@@ -841,7 +865,8 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     "E641": _foreign_checkpoint,
     "E642": _edited,
     **dict.fromkeys(("E643", "E644", "E645"), _left),
-    **dict.fromkeys(("E646", "E647", "E648"), _finished),
+    **dict.fromkeys(("E646", "E647", "E648", "E651", "E652"), _finished),
+    "E653": _skipping,
     "E649": _exported,
 }
 
@@ -887,7 +912,26 @@ def _without_rows(patch: pytest.MonkeyPatch) -> None:
 
 
 def _faulty_runtime(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("runtime.workflows.export.session", lambda content: lambda given: np.array([[0.5, 0.5]]))
+    patch.setattr("runtime.workflows.export_check.session", lambda content: lambda given: np.array([[0.5, 0.5]]))
+
+
+def _few_bits(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("runtime.workflows.export.reduced", lambda model, *_: model)
+    patch.setattr("runtime.workflows.export_check.session", lambda content: lambda given: np.array([[0.0, 1.0]]))
+
+
+def _other_runtime(patch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : Opset 18 is under development")
+
+    patch.setattr("onnxruntime.InferenceSession", refuse)
+
+
+def _gone(patch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ImageError("No such file or directory")
+
+    patch.setattr("runtime.workflows.export_check.open_rgb", refuse)
 
 
 PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
@@ -899,6 +943,9 @@ PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E646": _without_onnx,
     "E647": _without_rows,
     "E648": _faulty_runtime,
+    "E651": _few_bits,
+    "E652": _other_runtime,
+    "E653": _gone,
     **dict.fromkeys(("E573", "E574"), _hub),
     **dict.fromkeys(("E554", "E555", "E557", "E558", "E559", "W775"), _hub_of_weights),
 }

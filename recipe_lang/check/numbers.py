@@ -35,7 +35,8 @@ def number(node: nodes.Number, type_: v.Number, what: str) -> float | Problem:
     if too_low or too_high:
         is_share = type_.high == 1 and type_.unit is None and 2 <= value <= 100
         is_share = is_share and not isinstance(number(replace(node, value=value / 100), type_, what), Problem)
-        hint = f"a share is written `{value:g}%` or `{value / 100:g}`" if is_share else ""
+        tenth = f"`{value / 10:g}`, or " if is_share and value < 10 else ""  # 9 may stand for .9 as well as for 9%
+        hint = f"a fraction is written {tenth}`{value:g}%` or `{value / 100:g}`" if is_share else ""
         return OutOfRange(span=node.span, what=what, found=shown, allowed=range_text(type_), hint=hint)
     return int(value) if type_.whole else value
 

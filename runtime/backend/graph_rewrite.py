@@ -11,6 +11,9 @@ which of these rules a graph is written depends on the level of the processor's 
   fast form there (kernels of 3 x 3 have one): 10 to 40 times slower than the forward pass.
 * a LayerNorm over the last axis as products with vectors: of MXNet's own the gradient, with its sums over rows and
   columns, takes 16 times as long as the forward pass; written so, the two together take half.
+* a convolution of channels that fill no blocks of oneDNN's, in front of a norm with the batch's statistics, with zeros
+  beside them, for heads over several maps: the gradient of a norm in another layout took a quarter of a detector's
+  step. Other networks keep it, and with it the bits that their locks record.
 * what is cut out of a convolution's result is cut out behind its norm, where that takes no statistics of the batch.
 * channels that squeeze and excite scales as a product of matrices: a step through them takes less than half the time.
 
@@ -22,7 +25,7 @@ node it adds the node as it was, or what a rule puts in its place, and notes und
 inputs and heads are looked up there. A rule may look at what reads a node (`readers`, heads among them): a result that
 something else reads is never joined away. The new graph keeps the names of parameters, so that a SymbolBlock over it
 shares them. Before it is used, its gradients on noise are compared with those of the graph as it was, with dropout left
-out of both; where they differ, the rule that joins layers is dropped, then all rules.
+out of both; where they differ, the rule that adds zeros is dropped, then the one that joins layers, then all rules.
 """
 
 from __future__ import annotations
@@ -54,30 +57,37 @@ _RULES = {  # by level of instructions, never by a timing: the same everywhere a
     "avx2": _ELSEWHERE | {"minimum"},
     "avx512_core": _ELSEWHERE,  # behind a norm of odd channels the minimum's gradient comes in a layout that is refused
 }
+_OF_SEVERAL_MAPS = {"avx512_core": frozenset({"pad"})}  # and these where a network takes several maps
 _BLOCK = 8  # channels
+_WIDE_BLOCK = 16  # of AVX-512
 _BOUND = 3e-2  # of the gradient's norm: rounding is far smaller, a layout mixed up far larger
 
 
-def fast_graph(net: Any, shapes: Shapes, context: Any) -> Any:
+def fast_graph(net: Any, shapes: Shapes, context: Any, *, joins_maps: bool = False) -> Any:
     """Return a network hybridized for training on inputs of these shapes (batch, channels, …).
 
-    It predicts too. Parameters are shared; what its blocks are set to train, and how their norms behave, is fixed here.
-    When its gradients, tried on noise, are not those of the network, it is the network as it is: which memory layouts
-    meet, and whether MXNet handles them, depends on the processor.
+    `joins_maps` is whether its head takes several maps of its base. It predicts too. Parameters are shared; what its
+    blocks are set to train, and how their norms behave, is fixed here. When its gradients, tried on noise, are not
+    those of the network, it is the network as it is: which memory layouts meet, and whether MXNet handles them, depends
+    on the processor.
     """
     symbol = _symbol(net, shapes)
-    rules = _rules_that_train_alike(net, symbol, [(min(each[0], _TRIED), *each[1:]) for each in shapes], context)
+    level = instructions()
+    every = _RULES.get(level, _ELSEWHERE) | (_OF_SEVERAL_MAPS.get(level, frozenset()) if joins_maps else frozenset())
+    tried = [(min(each[0], _TRIED), *each[1:]) for each in shapes]
+    rules = _rules_that_train_alike(net, symbol, tried, context, every)
     if rules:
         net = _block(_Graph(symbol, shapes, rules=rules), net.collect_params(), context)
     net.hybridize(static_alloc=True, static_shape=not rules)  # as fast; less memory with this graph, more without
     return net
 
 
-def _rules_that_train_alike(net: Any, symbol: Any, shapes: Shapes, context: Any) -> frozenset[str]:
+def _rules_that_train_alike(
+    net: Any, symbol: Any, shapes: Shapes, context: Any, every: frozenset[str]
+) -> frozenset[str]:
     """Return the rules whose graph of a network that trains gives the same gradients; none where there are none."""
     parameters = net.collect_params()
     trained = [parameter for parameter in parameters.values() if parameter.grad_req != "null"]
-    every = _RULES.get(instructions(), _ELSEWHERE)
     plain = _Graph(symbol, shapes, drops=False)
     if not trained or _Graph(symbol, shapes, drops=False, rules=every).operators() == plain.operators():
         return frozenset()
@@ -86,7 +96,7 @@ def _rules_that_train_alike(net: Any, symbol: Any, shapes: Shapes, context: Any)
     try:
         _take_step(_block(plain, parameters, context), shapes, context)
         expected = [parameter.grad().asnumpy() for parameter in trained]
-        for rules in (every, every - {"join"}):
+        for rules in dict.fromkeys((every, every - {"pad"}, every - {"pad", "join"})):
             with suppress(mx.MXNetError):
                 graph = _Graph(symbol, shapes, drops=False, rules=rules)
                 _take_step(_block(graph, parameters, context), shapes, context)
@@ -185,6 +195,7 @@ class _Graph:
         self.readers = Counter(entry[0] for node in self.old for entry in node["inputs"])
         self.readers.update(entry[0] for entry in graph["heads"])
         self.before_depthwise = {self.old[node["inputs"][0][0]]["name"] for node in self.old if _is_depthwise(node)}
+        self.before_norm = {self.old[node["inputs"][0][0]]["name"] for node in self.old if _takes_statistics(node)}
         self.drops, self.predicts, self.rules = drops, predicts, rules
         self.gates = Gates.of(self.old if predicts else (), graph["heads"])
         self.nodes: list[Node] = []
@@ -290,6 +301,8 @@ class _Graph:
             return self._scale(node, inputs)
         if "product" in self.rules and node["op"] == "Convolution" and self._is_slow(node):
             return self._product(node, inputs)
+        if "pad" in self.rules and node["op"] == "Convolution" and self._fills_no_blocks(node):
+            return self._pad(node, inputs)
         if "vectors" in self.rules and node["op"] == "LayerNorm" and node["attrs"].get("axis", "-1") == "-1":
             return self._layer_norm(node, inputs)
         return self._add(node["op"], node["name"], inputs, **node.get("attrs", {}))
@@ -356,6 +369,28 @@ class _Graph:
         found = step("SwapAxis", "back", found, dim1=0, dim2=1)
         return step("Reshape", "result", found, shape=(0, 0, *out))
 
+    def _fills_no_blocks(self, node: Node) -> bool:
+        """Whether a convolution of single cells, in front of a norm of the batch, has channels left over."""
+        attributes = node["attrs"]
+        plain = attributes.get("num_group", "1") == "1" and ast.literal_eval(attributes["kernel"]) == (1, 1)
+        channels = self.shapes[self._output_name(node["inputs"][0])][1]
+        return plain and channels % _WIDE_BLOCK != 0 and node["name"] in self.before_norm
+
+    def _pad(self, node: Node, inputs: Sequence[Entry]) -> int:
+        """Write a convolution of single cells with zeros beside its channels, in the map and in the weights."""
+        channels, *side = self.shapes[self._output_name(node["inputs"][0])][1:]
+        count = int(node["attrs"]["num_filter"])
+        width = -(-channels // _WIDE_BLOCK) * _WIDE_BLOCK
+        step = partial(self._step, node["name"])
+        widen = {"mode": "constant", "pad_width": (0, 0, 0, 0, 0, width - channels, 0, 0)}
+        cells = step("Reshape", "cells", inputs[0][0], shape=(0, 1, channels, -1))
+        cells = step("Reshape", "map", step("Pad", "filled", cells, **widen), shape=(0, width, *side))
+        plain = step("_mul_scalar", "plain", inputs[1][0], scalar=1.0)  # as in `_product`
+        weights = step("Reshape", "rows", plain, shape=(1, count, channels, 1))
+        weights = step("Reshape", "weights", step("Pad", "widened", weights, **widen), shape=(count, width, 1, 1))
+        entries = [[cells, 0, 0], [weights, 0, 0], *inputs[2:]]
+        return self._add("Convolution", node["name"], entries, **node["attrs"])
+
     def _layer_norm(self, node: Node, inputs: Sequence[Entry]) -> int:
         """Write a LayerNorm with its means, and what is the same for all channels or all rows, as products."""
         shape = self.shapes[self._output_name(node["inputs"][0])]
@@ -402,6 +437,11 @@ def _is_depthwise(node: Node) -> bool:
         return False
     groups: str = node["attrs"].get("num_group", "1")
     return groups != "1" and groups == node["attrs"]["num_filter"]
+
+
+def _takes_statistics(node: Node) -> bool:
+    """Whether a node is a norm with the statistics of the batch."""
+    return bool(node["op"] == "BatchNorm" and node["attrs"].get("use_global_stats") != "True")
 
 
 def _relu(node: Node) -> float:

@@ -15,7 +15,6 @@ import click
 
 from recipe_lang.output.render import as_json
 from recipe_lang.problem import Problem, RecipeError, ordered
-from recipe_lang.words import printable
 from runtime.commands.command import (
     DENY,
     FAILED,
@@ -28,6 +27,7 @@ from runtime.commands.command import (
     SET,
     command,
     console,
+    echo,
     keep_to_threads,
     show_problems,
     tell,
@@ -47,14 +47,14 @@ if TYPE_CHECKING:
 @JSON
 @command
 def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, deny: bool, machine: bool) -> int:
-    """Check recipes, and all in folders, and show what is wrong with them. Needs no data and no network.
+    """Check recipes without data or network, and show what is wrong.
 
-    `-` reads standard input.
+    Folders stand for all recipes in them; `-` reads standard input.
     """
     from recipe_lang.check.checker import check as check_recipe
     from recipe_lang.output.identity import recipe_hash
     from runtime.compile.weights_advice import weights_here, with_weights_advice
-    from runtime.runs.lineage import load_recipe
+    from runtime.runs.lineage import load_recipe, refuse_unread
     from runtime.runs.recipe_files import read_recipe, recipe_files
     from runtime.vocabulary import VOCABULARY
 
@@ -67,6 +67,7 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
         identity, where = None, None
         try:
             checked = check_recipe(load_recipe(read_recipe(path), outside=outside), VOCABULARY, settings)
+            refuse_unread(checked["base"], checked.fields["base"].span)
             identity, problems = recipe_hash(checked, VOCABULARY), with_weights_advice(checked)
             where = weights_here(checked)
             code = max(code, FAILED if deny and problems else FINE)
@@ -78,9 +79,9 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
         if not machine:
             show_problems(problems, "; --json lists all")
             if identity is not None:
-                click.echo(_verdict(path, identity, len(problems), deny))
+                echo(_verdict(path, identity, len(problems), deny))
                 if where is not None and (text := where.text()):
-                    click.echo(f"  weights: {printable(text)}")
+                    echo(f"  weights: {text}")
     if machine:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     return code
@@ -138,13 +139,14 @@ def _format(path: Path, checking: bool, showing: bool) -> bool:
 @click.argument("place", metavar="PATH")
 @click.option("--out", type=click.Path(dir_okay=False, allow_dash=True), help="The recipe; NAME.ftr by default.")
 @click.option("--force", is_flag=True, help="Overwrite an existing recipe.")
-@click.option("--task", type=click.Choice(tuple(TASKS)), help="What to learn, where what is there leaves it open.")
+@click.option("--task", type=click.Choice(tuple(TASKS)), help="The task, where the data could be for several.")
 @command
 def new(place: str, out: str | None, force: bool, task: str | None) -> int:
-    """Write a recipe for a folder of images, a CSV file, or a packaged set such as `digits`.
+    """Write a recipe for a folder, a table or a packaged set.
 
-    The images are counted and some of them opened; what is seen decides, and comments say why. A table whose only
-    target is a column of numbers gets `task = regression`. `--out -` prints the recipe.
+    A packaged set is given by its name, such as `digits`. The images are counted and some of them opened; what is seen
+    decides, and comments say why. A table whose only target is a column of numbers gets `task = regression`. `--out -`
+    prints the recipe.
     """
     keep_to_threads()
     from runtime.runs.pack.file import refuse_pack
@@ -161,7 +163,8 @@ def new(place: str, out: str | None, force: bool, task: str | None) -> int:
     _create(path, text, force)
     for note in found.notes:
         tell(note)
-    click.echo(f"{path}: {summary(found)}\nnext: ftr plan {quote(str(path))}, then ftr run {quote(str(path))}")
+    echo(f"{path}: {summary(found)}")
+    echo(f"next: ftr plan {quote(str(path))}, then ftr run {quote(str(path))}")
     return FINE
 
 
@@ -186,7 +189,7 @@ def _create(path: Path, text: str, force: bool) -> None:
 @click.argument("words", nargs=-1)
 @command
 def explain(words: tuple[str, ...]) -> int:
-    """Explain names of the vocabulary, words of the language or codes of errors; without WORDS, list them."""
+    """Explain names, words of the language or codes of errors. Without WORDS, list them."""
     from shutil import get_terminal_size
 
     from runtime.help.explain import explain_word, list_words
@@ -279,9 +282,9 @@ def _print_recipe(text: str, path: Path | None = None, is_json: bool = False) ->
 @OUTSIDE
 @command
 def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
-    """Apply the safe fixes of the problems in recipes: show them as a diff, or write them.
+    """Fix what is safe to fix in recipes.
 
-    `-` reads standard input; with --write the fixed text is printed.
+    The changes are shown as a diff, or written. `-` reads standard input; with --write the fixed text is printed.
     """
     from runtime.runs.recipe_files import STANDARD_INPUT, read_recipe, recipe_files
 
@@ -300,7 +303,7 @@ def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
     show_problems(tuple(problems))
     parents = {edit.span.source.name for problem in left for edit in problem.edits()} - {str(path) for path in paths}
     for name in sorted(parents):
-        click.echo(f"{name} is left as it is; to fix it: ftr fix {quote(name)}", err=True)
+        tell(f"{name} is left as it is; to fix it: ftr fix {quote(name)}")
     if problems:
         return INVALID
     return FAILED if changed and not write else FINE
@@ -340,7 +343,7 @@ def _problems(source: Source, outside: bool) -> tuple[Problem, ...]:
 @click.option("--stdio", is_flag=True, expose_value=False, help="No effect; some editors pass it.")
 @command
 def lsp() -> int:
-    """Serve editors: the Language Server Protocol over standard input and output."""
+    """Serve editors, by the Language Server Protocol."""
     try:
         from runtime.lsp.server import serve
     except ModuleNotFoundError as error:
@@ -348,7 +351,7 @@ def lsp() -> int:
             raise
         from runtime.system.installation import install_command
 
-        click.echo(f"the language server needs {error.name}: {install_command('lsp')}", err=True)
+        tell(f"the language server needs {error.name}: {install_command('lsp')}")
         return INVALID
     serve()
     return FINE

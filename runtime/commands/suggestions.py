@@ -210,7 +210,9 @@ def instead_of_folder(command: str, folder: Path) -> str:
         if command != "run":
             recipe = quote(str(folder / "resolved.ftr"))
             return f"{folder} is the folder of a run: write `ftr {command} {recipe}` for its recipe"
-        if os.path.isfile(folder / "result.json"):
+        from runtime.runs.folder import has_ended
+
+        if has_ended(folder):
             return f"{folder} is a run that has ended: `ftr verify {shown}` trains it again and compares"
         return f"{folder} is a run that has not ended: `ftr run --resume {shown}` resumes it"
     recipes = sorted(folder.glob("*.ftr"))

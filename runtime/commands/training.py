@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recipe_lang.problem import Problem, RecipeError
-from recipe_lang.words import printable
+from recipe_lang.problem import Problem, RecipeError, ordered
+from recipe_lang.words import counted
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -41,6 +41,7 @@ from runtime.commands.command import (
     tell,
     was_given,
 )
+from runtime.system.files import from_here
 from runtime.system.streams import surviving
 from runtime.training.settings import Interval, RunSettings
 
@@ -93,6 +94,7 @@ def plan(
         with first_words(recipe) as say:
             say("loading MXNet")
             from recipe_lang.output.resolved import values_with_places
+            from runtime.compile.image_advice import copies_advice
             from runtime.plan.types import as_json
             from runtime.reporting.plan import show_plan, show_values
             from runtime.reporting.plan_summary import show_summary
@@ -101,6 +103,9 @@ def plan(
 
             say("listing the images")
             prepared = prepare(recipe, settings, data_root, outside)
+            say("looking for copies of images in two sets")
+            copies = copies_advice(prepared.recipe, prepared.listings, max(1, workers))
+            prepared = replace(prepared, advice=tuple(ordered((*prepared.advice, *copies))))
         if prepared.advice and (deny or not machine):
             show_problems(prepared.advice)
         _tell_passed_over(prepared, is_advised=deny or not machine)
@@ -193,7 +198,8 @@ def run(
     With --resume RUN, a run that was interrupted or killed continues with the options that it began with; its weights
     are those of a run that never stopped. Its recipe, or RECIPE if given, must mean the same as before.
 
-    The first run that ends well writes RECIPE.lock. With --locked threads and instructions are the lock's.
+    The first run that finishes writes RECIPE.lock, from which it can be reproduced. With --locked, the number of
+    threads and the processor's instruction set are those of the lock.
     """
     from runtime.runs.lock.file import existing_lock
 
@@ -201,7 +207,7 @@ def run(
     if resumed is not None:
         if out is not None:
             raise click.UsageError("--out and --resume exclude each other: the run resumes in its own folder")
-        where = where.as_it_began(resumed, context)
+        where = where.as_it_began(resumed, extend, context)
     elif recipe is None:
         raise click.UsageError("Missing argument 'RECIPE'.")
     elif extend:
@@ -246,17 +252,20 @@ def run(
                 )
         except Interrupted as stopped:
             with surviving(sys.stderr):
-                click.echo("interrupted before training began; there is no run folder", err=True)
+                tell("interrupted before training began; there is no run folder")
             return 128 + int(stopped.args[0])
         _tell_ending(folder, result)
         if result["status"] == "interrupted":
             return 128 + int(result["signal"])
         with surviving(sys.stdout):
             plan = prepared.plan
-            summary(screen, result, folder, TASKS[plan.task].telling(plan.data.target))
+            summary(screen, result, from_here(folder), TASKS[plan.task].telling(plan.data.target))
             if not where.settings:
                 _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+_SHOWN = 5  # of the images that are skipped
 
 
 def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
@@ -266,11 +275,16 @@ def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
         RecipeError: with the advice.
     """
     from runtime.commands.supervisor import note
-    from runtime.training.events import Advised, FolderOpened, ImagesConverted
+    from runtime.training.events import Advised, FolderOpened, ImagesConverted, ImagesSkipped
 
     match event:
         case FolderOpened():
             note(run=str(event.folder))
+        case ImagesSkipped():
+            for name, reason in event.images[:_SHOWN]:
+                tell(f"skipped {from_here(name)}: {reason}")
+            if len(event.images) > _SHOWN:
+                tell(f"skipped {counted(len(event.images) - _SHOWN, 'more image')}: `skipped_images` in result.json")
         case Advised() if deny:
             raise RecipeError(event.problems)
         case Advised() if not quiet:
@@ -281,17 +295,15 @@ def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
 
 
 def _tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
-    """Say on standard error what was skipped, what could not be written, and how an interrupted run resumes."""
+    """Say on standard error what could not be written, and how an interrupted run resumes."""
     from runtime.runs.writer import how_to_resume, weights_left
 
     with surviving(sys.stderr):
-        for name, reason in result["skipped_images"]:
-            click.echo(printable(f"skipped {name}: {reason}"), err=True)
         for name, reason in result["missing"]:
-            click.echo(printable(f"could not write {name}: {reason}"), err=True)
+            tell(f"could not write {name}: {reason}")
         if result["status"] == "interrupted":
-            click.echo(printable(f"interrupted; {weights_left(folder, result)}"), err=True)
-            click.echo(how_to_resume(folder), err=True)
+            tell(f"interrupted; {weights_left(folder, result)}")
+            tell(how_to_resume(folder))
 
 
 def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
@@ -301,15 +313,16 @@ def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
 
 
 def _keep_lock(screen: Console, recipe: Path, folder: Path, quiet: bool) -> None:
+    from runtime.reporting.console import say
     from runtime.runs.lock.facts import keep_lock
 
     try:
         note = keep_lock(recipe, folder)
     except RecipeError as fault:  # the run itself has ended well
-        click.echo(printable(fault), err=True)
+        tell(fault)
     else:
         if note and not quiet:
-            screen.print(note, soft_wrap=True)
+            say(screen, note)
 
 
 def _note_memory(problem: Problem) -> None:
@@ -334,7 +347,7 @@ class _Where:
     threads: int | None
     instructions: str = ""
 
-    def as_it_began(self, folder: Path, context: click.Context) -> _Where:
+    def as_it_began(self, folder: Path, extend: bool, context: click.Context) -> _Where:
         """Return what a run began with, but for what the command line says.
 
         Without a recipe on the command line it is the file that the run began with, whose meaning must be the same;
@@ -342,12 +355,14 @@ class _Where:
         """
         from runtime.runs.manifest import read_manifest
         from runtime.runs.pack.file import refuse_pack
+        from runtime.runs.resume import Resume, refuse_ended
 
         refuse_pack(folder, "it has no checkpoints to resume from", "`ftr run {}` trains its recipe anew")
+        refuse_ended(Resume(folder, extend))
         began = read_manifest(folder)
         old = {name: getattr(began, name) for name in ("device", "workers", "cache", "fuse")}
         given = {name: getattr(self.runs, name) for name in old if was_given(context, name)}
-        recipe = Path(began.recipe)
+        recipe = from_here(began.recipe)
         if self.recipe is not None or not recipe.is_file():
             recipe, settings = self.recipe or folder / "resolved.ftr", self.settings
         else:

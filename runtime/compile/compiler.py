@@ -21,7 +21,7 @@ from runtime.data.transforms.row import Sides
 from runtime.data.transforms.views import is_idle, view_count
 from runtime.models.base import Normalization
 from runtime.models.catalog import crop_share
-from runtime.models.weights_sources import TRAINED, source_of
+from runtime.models.weights_sources import TRAINED, source_for
 from runtime.plan.size import Size
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.types import (
@@ -105,7 +105,7 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts, expected: Normalization |
     size, _ = image_size(recipe)
     base = component(recipe.fields["base"])
     prepare, normalize = prepare_steps(block, size, crop_share(base))
-    mean, std = expected or source_of(base.args["weights"]).normalization(base)
+    mean, std = expected or source_for(base).normalization(base)
     if normalize is not None:
         mean, std = normalize.args["mean"], normalize.args["std"]
     return DataPlan(
@@ -224,7 +224,7 @@ class _Stage:
         self.sides = sides
         self.net = net
         self.problems = problems
-        self.per_epoch = max(1, data.images("train") // data.batch)
+        self.per_epoch = max(1, data.images("train") // (data.batch * block["accumulate"]))
         self.total = Length(block["for"].steps(self.per_epoch), str(block["for"]))
 
     def steps(self, length: Quantity) -> Length:
@@ -262,6 +262,10 @@ class _Stage:
             stop=stop,
             monitor=monitor,
             keep=keep,
+            accumulate=block["accumulate"],
+            average=self._average(),
+            l2_sp=block["l2_sp"],
+            sam=block["sam"],
             span=block.head_span,
         )
 
@@ -306,6 +310,12 @@ class _Stage:
             self._too_short("the warm-up", call.args["warmup"], warmup)
         return Component(call.name, args, call.span or value.span), warmup
 
+    def _average(self) -> Component | None:
+        call: CallValue | None = self.block["average"]
+        if call is None:
+            return None
+        return Component(call.name, {name: self._in_steps(arg.value) for name, arg in call.args.items()}, call.span)
+
     def _in_steps(self, value: Any) -> Any:
         """Return the lengths of a schedule in steps, and all else as it is."""
         if isinstance(value, tuple):
@@ -345,7 +355,7 @@ def _norms(owned: tuple[Any, ...], names: frozenset[str]) -> str:
 
 def _origin(before: StagePlan | None, base: Component) -> str:
     if before is None:
-        source = source_of(base.args["weights"])
+        source = source_for(base)
         if source in TRAINED:
             args = base.args["weights"].args
             head = "its head as well" if args["head"] == "kept" else "a new head"

@@ -18,10 +18,11 @@ from recipe_lang.source import Span
 from runtime.compile.compiler import augmentation
 from runtime.data.sources.set_names import classes_within, folders_within, sets_within
 from runtime.data.sources.skipped import passed_line
-from runtime.models.weights_sources import source_of
+from runtime.models.weights_sources import source_for
 from runtime.plan.types import Plan
 from runtime.system.memory import room
 from runtime.tasks.catalog import task_of
+from runtime.vocabulary.advice.catalog import BY_DATA
 
 if TYPE_CHECKING:
     from runtime.compile.memory import MemoryEstimate
@@ -102,7 +103,7 @@ SharedFiles = Kind(
 
 ImagesPassedOver = Kind(
     "W790",
-    "images passed over",
+    "images ignored",
     reason="""Files among the images look like images but are not used: unsupported formats, broken links, loose files.
 
     A class can lose half of its images so, and nothing else would show it.""",
@@ -177,7 +178,7 @@ def plan_advice(
     found += _memory_short(recipe, plan, need) if need is not None else ()
     was_set = any(param.was_set for param in recipe.params)
     sources = [file.source for file in files(recipe.written)]
-    return tuple(ordered(apply_suppressions(found, sources, lambda code: code in _HERE and not was_set)))
+    return tuple(ordered(apply_suppressions(found, sources, lambda code: code in BY_DATA and not was_set)))
 
 
 def _small_validation(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
@@ -213,7 +214,7 @@ def _crops(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
 
 def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images = plan.data.images("train")
-    if images >= _FEW_IMAGES or not source_of(recipe["base"]["weights"]).is_pretrained:
+    if images >= _FEW_IMAGES or not source_for(recipe["base"]).is_pretrained:
         return
     for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
         base = [part for part in stage.parts if part.name != "head"]
@@ -264,7 +265,6 @@ def _memory_short(recipe: CheckedRecipe, plan: Plan, need: MemoryEstimate) -> It
         yield MemoryShort(span=span, needed=need.of(batch), room=most, fits=fits)
 
 
-_HERE = frozenset(f"W{number}" for number in (*range(740, 760), 785, 786, 787, 790, 791, 792, 794, 795, 797))
 _SMALL_VALIDATION = 50
 _FEW_STEPS = 20
 _FEW_IMAGES = 1000

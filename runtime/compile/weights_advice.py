@@ -51,6 +51,8 @@ MovingRevision = Kind(
 def weights_here(recipe: CheckedRecipe) -> Availability:
     """Return where the weights of a recipe's base are."""
     base: CallValue = recipe["base"]
+    if "weights" not in base.args:
+        return Availability("here")  # it is a file itself, or a run
     return availability(base.name, base["name"], base["weights"])
 
 

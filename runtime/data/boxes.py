@@ -97,8 +97,8 @@ class Boxes:
     def moved(self, size: Size, changes: Iterable[Change]) -> Boxes:
         """Return them as they are after changes of an image of a size.
 
-        Behind each change they are clipped to the image; one whose centre is outside of it is dropped (the rule of
-        SSD, Liu et al. 2016).
+        A box that turns becomes the box around its four corners. Behind each change they are clipped to the image; one
+        whose centre is outside of it is dropped (the rule of SSD, Liu et al. 2016).
 
         Raises:
             ImageError: the annotation is of an image of other proportions.
@@ -106,10 +106,12 @@ class Boxes:
         found = self.at(size)
         for change in changes:
             before, size = size, change.size(size)
-            points = change.points(found.corners.reshape(-1, 2), before).reshape(-1, 4)
-            ends = change.points(np.array([[0.0, 0.0], [before.width, before.height]]), before)
-            shown = abs(np.prod(ends[1] - ends[0])) / before.pixels
-            found = replace(found, corners=_sorted(points), frame=size, unit=found.unit / shown)._inside(size)
+            points = change.points(_four(found.corners), before).reshape(-1, 4, 2)
+            origin, right, down = change.points(np.array([[0, 0], [before.width, 0], [0, before.height]]) * 1.0, before)
+            (a, b), (c, d) = right - origin, down - origin
+            shown = abs(a * d - b * c) / before.pixels
+            around = np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
+            found = replace(found, corners=around, frame=size, unit=found.unit / shown)._inside(size)
         return found
 
     def at(self, size: Size) -> Boxes:
@@ -141,10 +143,9 @@ class Boxes:
 _PROPORTIONS = 0.02
 
 
-def _sorted(points: Corners) -> Corners:
-    """Return boxes whose corners a mirror has exchanged with the lesser ones first."""
-    one, other = points[:, :2], points[:, 2:]
-    return np.concatenate([np.minimum(one, other), np.maximum(one, other)], axis=1)
+def _four(corners: Corners) -> Corners:
+    """Return all four corners of each box, (4n, 2): a box that turns becomes the box around these."""
+    return corners[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 2)
 
 
 def area(corners: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:

@@ -1,7 +1,8 @@
 """Masks as targets: which class each pixel of an image shows.
 
-A `Mask` names a file, or what is painted in place of one (`painted.py`), and says which values, or colours, stand for which class. It is read when its image is: `moved`
-makes it go through the changes that its image went through, always by the nearest pixel, and gives class positions.
+A `Mask` names a file, or what is painted in place of one (`painted.py`), and says which values, or colours, stand for
+which class. It is read when its image is: `moved` makes it go through the changes that its image went through, by the
+nearest pixel, and gives class positions.
 """
 
 from __future__ import annotations

@@ -1,12 +1,9 @@
-"""What can be wrong with the images and tables that a recipe names (E501 to E519, E553, E576 to E586, E590 to E592).
+"""What can be wrong with the images and tables that a recipe names (E501, E505 to E519, E553, E576 to E578).
 
 Each problem carries plain values (paths as text, names, counts); the caller adds the place in the recipe.
 """
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.words import a_few, counted, listed, printable
@@ -36,61 +33,6 @@ MissingPath = Kind(
     optional={"found": "", "nearest": "", "hint": ""},
     message=("`{path:printable}` is a {found}, and a {wanted} is expected", "there is no {wanted} `{path:printable}`"),
     help=_missing_path_help,
-)
-
-NoClassFolders = Kind(
-    "E502",
-    "no class folders",
-    reason="""A folder of training images must hold one subfolder for each class, and the class's images inside it.
-
-    Images that lie directly in the folder have no class. Hidden folders do not count.""",
-    fields="path loose",
-    optional={"passed": ""},
-    message=(
-        "`{path:printable}` has no class folders: it has {loose:counted image} directly inside{passed:if ; {passed}}",
-        "`{path:printable}` has no class folders: it has nothing to read{passed:if ; {passed}}",
-    ),
-    help="make one subfolder per class (roses/1.jpg, tulips/1.jpg), or use csv for a table of labels",
-)
-
-
-def _sets_as_classes_help(p: Problem) -> str:
-    folder = Path() if p.span is None else p.span.source.folder
-    lines = [f"{field} = folder({json.dumps(_below(path, folder), ensure_ascii=False)})" for field, path in p.sets]
-    if not lines:
-        return f"give each set its own folder, such as {quoted(f'{p.path}/{p.names[0]}')}"
-    return "\n".join(["give each set its own folder:", *map(printable, lines)])
-
-
-SetsAsClasses = Kind(
-    "E503",
-    "sets as classes",
-    reason="""The subfolders of this folder are data sets (train, valid, test) and not classes.
-
-    Name each of them as a source of its own. Otherwise the model would learn to tell the training set from the test
-    set. `sets` are those that have class folders, as (field of the data block, path).""",
-    fields="path names",
-    optional={"sets": ()},
-    message="the folders in `{path:printable}` are sets, not classes: {names:few}",
-    help=_sets_as_classes_help,
-)
-
-
-def _below(path: str, folder: Path) -> str:
-    return Path(path).relative_to(folder).as_posix() if Path(path).is_relative_to(folder) else path
-
-
-EmptyClass = Kind(
-    "E504",
-    "empty class",
-    reason="""A class folder holds no image that can be read, so the model could never learn this class.
-
-    JPEG, PNG, WebP, GIF, BMP, TIFF and the like are read, also under other names. Others, such as HEIC or camera
-    raw, must be converted first; a link counts if its target exists.""",
-    fields="path names",
-    optional={"passed": ""},
-    message="{names:plural class|classes} {names:few} in `{path:printable}` {names:plural has|have} no image",
-    help=("{passed}", "add images, or remove the folder"),
 )
 
 OneClass = Kind(
@@ -187,7 +129,8 @@ def _repeated_rows_message(p: Problem) -> str:
     if p.unlike:
         (line, label), (other, another) = p.lines[0], next(e for e in p.lines if e[1] != p.lines[0][1])
         labels = f"is {quoted(label)} in line {line} and {quoted(another)} in line {other}"
-        return f"{start} {labels}; {p.unlike:,} of them {'has' if p.unlike == 1 else 'have'} several labels"
+        has = "has" if p.unlike == 1 else "have"
+        return f"{start} {labels}; {p.unlike:,} of them {has} rows that contradict each other"
     shown = [f"{line}" for line, _ in p.lines[:_SHOWN]]
     more = f" and {len(p.lines) - _SHOWN} more" if len(p.lines) > _SHOWN else ""
     return f"{start} in lines {', '.join(shown)}{more}"
@@ -195,7 +138,7 @@ def _repeated_rows_message(p: Problem) -> str:
 
 def _repeated_rows_help(p: Problem) -> str:
     if p.unlike:
-        return "give each image one row: a classifier learns one class of each"
+        return "give each image one row: one target is learned of each"
     return (
         "give each image one row: of rows that are repeated for balance (oversampling) a holdout would put copies"
         " into both `train` and `valid`; `monitor = valid.balanced_accuracy` weighs them equally"
@@ -209,7 +152,7 @@ RepeatedRows = Kind(
 
     Rows that are repeated so that a rare class weighs more (oversampling) are copies to a holdout, which puts some
     of them into `train` and others into `valid` or `test`: what is measured there was trained on. Rows with
-    different labels contradict each other, since an image has one class.""",
+    different targets contradict each other, since one is learned of each image.""",
     fields="path images rows unlike name lines",
     message=_repeated_rows_message,
     help=_repeated_rows_help,
@@ -343,110 +286,4 @@ ExcludesNothing = Kind(
         "did you mean `{nearest:printable}`?",
         "write paths relative to the source; remove lines of images that are gone",
     ),
-)
-
-BadAnnotation = Kind(
-    "E579",
-    "bad annotation",
-    reason="""A file with annotations of objects cannot be used: it is damaged, or a value in it makes no sense.
-
-    VOC has a file of XML for each image, COCO one of JSON for all, YOLO a file of numbers for each image.""",
-    fields="path line reason",
-    optional={"hint": ""},
-    message=("`{path:printable}`, line {line}: {reason:printable}", "`{path:printable}`: {reason:printable}"),
-    help=("{hint}", "put it right, or leave out its image (`exclude`)"),
-)
-
-BackgroundClass = Kind(
-    "E580",
-    "background class",
-    reason="""The background is no class of objects: it is what is left where no object is found.
-
-    Files that other tools write may list it, because their networks have an output for it.""",
-    fields="path names",
-    message="`{path:printable}` has objects of the class {names:few}: the background is no object",
-    help='name the classes that are objects: `classes = ["…"]`',
-)
-
-NoSuchSplit = Kind(
-    "E582",
-    "no such split",
-    reason="A data set with parts of its own says which images belong to which: `split` is one of them.",
-    fields="path split there",
-    optional={"nearest": ""},
-    message="`{path:printable}` has no split `{split:printable}`",
-    help=("did you mean `{nearest:printable}`?", "its splits are {there:few}", "it has none: leave out `split`"),
-)
-
-NoAnnotations = Kind(
-    "E583",
-    "no annotations",
-    reason="""A source of objects finds no annotations where it looks for them.
-
-    `voc` reads XML files in `Annotations`, or beside the images; `coco` one JSON file; `yolo` what a `data.yaml`
-    names.""",
-    fields="path wanted",
-    message="`{path:printable}` has no {wanted}",
-    help="is this the folder that you mean? `voc`, `coco`, `yolo` and `csv` read annotations of objects",
-)
-
-ClassesWithoutObjects = Kind(
-    "E584",
-    "class without objects",
-    reason="A class of which the training images show no object cannot be learned.",
-    fields="path names there",
-    optional={"nearest": ""},
-    message="`{path:printable}` has no object of the {names:plural class|classes} {names:few}",
-    help=("did you mean `{nearest:printable}`? its objects are {there:few}", "its objects are {there:few}"),
-)
-
-ImagesNotThere = Kind(
-    "E585",
-    "images not there",
-    reason="Annotations are of images that are not there.",
-    fields="path names total",
-    message=lambda p: (
-        f"{quoted(p.path)} has annotations of {counted(p.total, 'image')} not there: {a_few(p.names, p.total)}"
-    ),
-    help="is the folder of the images the right one?",
-)
-
-NoObjects = Kind(
-    "E586",
-    "no objects",
-    reason="None of the training images shows an object, so that nothing can be learned.",
-    fields="path",
-    message="`{path:printable}` has no object",
-    help="is this the right split, and do its annotations lie where the source looks for them?",
-)
-
-NoMask = Kind(
-    "E590",
-    "no mask",
-    reason="""An image has no mask of its name in the folder of masks.
-
-    `cells/7.jpg` has the mask `7.png`, or `7_mask.png`; folders inside both are alike. An image that shows none of the
-    classes has a mask all the same, of the background alone.""",
-    fields="path names",
-    optional={"nearest": ""},
-    message=lambda p: f"{a_few(p.names)} {'has' if len(p.names) == 1 else 'have'} no mask in {quoted(p.path)}",
-    help=("a mask of another name is `{nearest:printable}`", "masks bear the names of their images"),
-)
-
-MaskValues = Kind(
-    "E591",
-    "mask values",
-    reason="Each class of a mask has one value, or one colour, in the order of the classes.",
-    fields="said count classes",
-    message="`{said}` has {count:,} entries for {classes:counted class|classes}",
-    help="give one for each class, the background among them",
-)
-
-NoColor = Kind(
-    "E592",
-    "no color",
-    reason="A colour of a mask is written as in HTML: `#`, then two hex digits each of red, green and blue.",
-    fields="text",
-    message="`{text:printable}` is not a colour",
-    help='write for example `"#8000ff"`',
 )

@@ -21,9 +21,7 @@ from runtime.data.multi_label import Strata
 from runtime.system.random import derive_each
 
 
-def holdouts(
-    listing: Listing, fractions: Mapping[str, float], seed: int, strata: Strata
-) -> dict[str, Listing]:
+def holdouts(listing: Listing, fractions: Mapping[str, float], seed: int, strata: Strata) -> dict[str, Listing]:
     """Split off disjoint parts, each a fraction of every stratum; the rest is named `train`.
 
     `fractions` maps each part's name to its fraction of the whole, `strata` each sample's id to its stratum. Of a
@@ -44,11 +42,7 @@ def holdouts(
     for name, fraction in fractions.items():
         ranks = _ranked(rest, seed, name, strata if drawn is None else dict.fromkeys(strata, 0))
         held = (
-            {
-                sample.id
-                for stratum, ranked in ranks.items()
-                for sample in ranked[: _share(fraction, sizes[stratum])]
-            }
+            {sample.id for stratum, ranked in ranks.items() for sample in ranked[: _share(fraction, sizes[stratum])]}
             if drawn is None
             else drawn([sample.id for ranked in ranks.values() for sample in ranked], fraction)
         )

@@ -37,12 +37,11 @@ def described(
     task: Task, data: DataPlan, form: str, given: Mapping[str, Any], taken: Mapping[str, Any], result: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the description of a model in a format, of its input and its output; `result` is that of its run."""
-    names = list(data.target.names)
     return {
         "format": form,
         "task": task.name,
         "input": dict(given),
-        "output": {**taken, "shape": ["batch", len(names)], "names": names},
+        "output": {**taken, "names": list(data.target.names)},
         "run": {name: result.get(name) for name in ("recipe", "hash", "weights_from")},
         "ftr": own_version(),
     }

@@ -1,8 +1,8 @@
 """A network of MXNet as nodes of an ONNX graph.
 
-In go a symbol and its arrays; out comes the name of the output. Each node is translated by its row in
-`runtime/export/operators.py`; shapes are inferred by MXNet for two numbers of images, which tells what depends on that
-number.
+In go a symbol and its arrays; out comes the name of the output. Each node is translated by its row
+(`runtime/export/operators/catalog.py`); shapes are inferred by MXNet for two numbers of images, which tells what
+depends on that number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime.export.graph import OnnxGraph
-from runtime.export.operators import OPERATORS, Call, Shape, UntranslatableError
+from runtime.export.operators.call import Call, Shape, UntranslatableError
+from runtime.export.operators.catalog import OPERATORS
 from runtime.export.symbol import Network
 from runtime.plan.size import Size
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
 from recipe_lang.problem import RecipeError
+from runtime.export.answers import FLOAT, UINT8, answers
 from runtime.export.graph import OnnxGraph
 from runtime.export.network import translate
 from runtime.export.preprocessing import preprocess
@@ -17,8 +19,6 @@ from runtime.models.network import Model
 from runtime.plan.types import DataPlan
 from runtime.system.installation import install_command, own_version
 from runtime.tasks.protocol import Served, Task
-
-FLOAT, UINT8 = 1, 2  # ONNX's numbers of types
 
 
 def require_onnx() -> None:
@@ -34,10 +34,24 @@ def require_onnx() -> None:
             raise RecipeError(ExtraMissing(package=package, command=install_command("onnx"))) from None
 
 
-def onnx_model(
-    model: Model, task: Task, data: DataPlan, described: Mapping[str, Any], *, raw: bool
-) -> tuple[Any, Served]:
-    """Return a model as an `onnx.ModelProto`, and what it serves.
+@dataclass(frozen=True, slots=True)
+class OnnxFile:
+    """A graph: the content of its file, what comes out, and the names of the nodes that are the network's."""
+
+    content: bytes
+    taken: Mapping[str, Any]
+    network: frozenset[str]
+
+    def changed(self, change: Callable[[Any, frozenset[str]], Any]) -> OnnxFile:
+        """Return the graph that a function of an `onnx.ModelProto` and the network's nodes makes of this one."""
+        import onnx
+
+        model = change(onnx.load_from_string(self.content), self.network)
+        return replace(self, content=model.SerializeToString())
+
+
+def onnx_file(model: Model, task: Task, data: DataPlan, described: Mapping[str, Any], *, raw: bool) -> OnnxFile:
+    """Return a model as a graph of ONNX.
 
     Its input is `image`, uint8 (batch, height, width, 3), images of one size as they were decoded; with `raw` it is
     `data`, float32 (batch, 3, height, width), prepared and normalized. Its output is what the task serves. What
@@ -50,21 +64,30 @@ def onnx_model(
 
     served: list[Served] = []
 
-    def answers(symbol: Any) -> tuple[Any, Mapping[str, Any]]:
+    def serve(symbol: Any) -> tuple[Any, Mapping[str, Any]]:
         served.append(task.served(symbol, data.target))
         return served[0].symbol, served[0].arrays
 
-    made = network(model, answers)
+    made = network(model, serve)
     graph = OnnxGraph()
+    prepared = None
     if raw:
         given = helper.make_tensor_value_info("data", FLOAT, ["batch", 3, *data.size])
         entry = "data"
     else:
         given = helper.make_tensor_value_info("image", UINT8, ["batch", "height", "width", 3])
-        entry = preprocess(graph, "image", data.prepare, data.mean, data.std)
+        prepared = preprocess(graph, "image", data.prepare, data.mean, data.std)
+        entry = prepared.name
+    begin = len(graph.nodes)
     output, shape = translate(graph, made, entry, data.size)
-    graph.add("Identity", output, name=served[0].name)
-    sides = ["batch" if side is None else side for side in shape]
-    taken = helper.make_tensor_value_info(served[0].name, FLOAT, sides)
+    inside = frozenset(node.name for node in graph.nodes[begin:])
+    found = answers(graph, output, shape, served[0].form, data.size, prepared)
+    graph.add("Identity", found.name, name=served[0].name)
+    taken = helper.make_tensor_value_info(served[0].name, found.dtype, found.sides)
     metadata = {"ftr": json.dumps(described, ensure_ascii=False), "names": json.dumps(data.target.names)}
-    return graph.model([given], [taken], metadata, f"ftr {own_version()}"), served[0]
+    content = graph.model([given], [taken], metadata, f"ftr {own_version()}").SerializeToString()
+    says = {"name": served[0].name, "content": served[0].says, "dtype": _DTYPES[found.dtype], "shape": [*found.sides]}
+    return OnnxFile(content, says, inside)
+
+
+_DTYPES = {FLOAT: "float32", UINT8: "uint8"}

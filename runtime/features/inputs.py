@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy.typing as npt
@@ -24,6 +25,8 @@ from runtime.plan.types import Component, Plan, StagePlan
 from runtime.system.random import derive
 
 Inputs = Generator[tuple[Values, "npt.NDArray[Any]"], None, None]
+StepInputs = Sequence[tuple[Values, "npt.NDArray[Any]"]]
+"""The batches of one step: several where their gradients are summed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,8 +105,19 @@ class StageInputs:
             samples, views = self._epoch(epoch)
             yield from self.each.fill("train", samples, self.stage.augment, views)
 
-    def training(self, epoch: int, done: int = 0) -> Inputs:
-        """Yield the batches of an epoch behind the first `done`. Closing the iterator ends the threads that read."""
+    def training(self, epoch: int, done: int = 0) -> Generator[StepInputs, None, None]:
+        """Yield the batches of each step of an epoch behind the first `done` steps.
+
+        Closing the iterator ends the threads that read.
+        """
+        batches = self._batches(epoch, done * self.stage.accumulate)
+        try:
+            while len(step := tuple(islice(batches, self.stage.accumulate))) == self.stage.accumulate:
+                yield step
+        finally:
+            batches.close()
+
+    def _batches(self, epoch: int, done: int) -> Inputs:
         if self.keeps_training:
             samples, views = self._whole_batches(epoch, done)
             yield from self.each.kept("train", samples, self.stage.augment, views)

@@ -245,7 +245,9 @@ class Features:
         """
         self._unjoined(cut)  # tried with the weights of now: those of a later time may be no numbers
         net = self.chain.net(cut, self._end)
-        return fast_graph(net, self._batches(cut, self._end), self.context) if self.fuse else one_by_one(net)
+        if not self.fuse:
+            return one_by_one(net)
+        return fast_graph(net, self._batches(cut, self._end), self.context, joins_maps=bool(self.chain.taps))
 
     def predicting(self, cut: int) -> Any:
         """Return the network behind its first `cut` blocks for prediction, with the weights that it has now."""

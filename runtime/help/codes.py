@@ -6,11 +6,13 @@ In goes a family (`E5`) or nothing, out come the kinds by code. Only the modules
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 from recipe_lang.problem import Kind
+from runtime import tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,13 @@ class CodeFamily:
     title: str
     modules: tuple[str, ...]
     examples: str
+
+
+def _of_tasks(module: str) -> Iterator[str]:
+    """Yield the modules of that name which tasks have."""
+    for folder in Path(tasks.__path__[0]).iterdir():
+        if (folder / f"{module}.py").is_file():
+            yield f"{tasks.__name__}.{folder.name}.{module}"
 
 
 FAMILIES: Mapping[str, CodeFamily] = {
@@ -48,14 +57,15 @@ FAMILIES: Mapping[str, CodeFamily] = {
         "data and weights",
         (
             "runtime.data.problems",
+            "runtime.data.sources.problems",
             "runtime.weights.problems",
             "runtime.workflows.new.problems",
             "runtime.compile.problems",
             "runtime.models.problems",
-            "runtime.tasks.classification.problems",
-            "runtime.tasks.regression.problems",
-            "runtime.tasks.segmentation.problems",
-            "runtime.tasks.detection.problems",
+            "runtime.weights.symbol_file",
+            "runtime.models.exported",
+            "runtime.models.graph_blocks",
+            *_of_tasks("problems"),
             "runtime.runs.lock.problems",
             "runtime.runs.pack.problems",
         ),
@@ -78,9 +88,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.compile.image_advice",
             "runtime.models.run_weights",
             "runtime.weights.backbone",
-            "runtime.tasks.classification.advice",
-            "runtime.tasks.regression.advice",
-            "runtime.tasks.detection.advice",
+            *_of_tasks("advice"),
         ),
         "advice",
     ),

@@ -8,10 +8,12 @@ for each cell of each map, the finest first and row by row, the score of every c
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.backend.mx import mx, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 STRIDES = (8, 16, 32)
 _RARE = math.log(99)  # a network that knows nothing gives each class at each point 1%

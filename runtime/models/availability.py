@@ -5,12 +5,14 @@ In go a base's kind, name and weights, of a checked recipe or of a plan; out com
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from runtime.models.weights_sources import source_of
 from runtime.weights.published import PublishedFile, local_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)

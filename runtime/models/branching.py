@@ -8,10 +8,12 @@ branches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.backend.mx import gluon, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Block = Any
 Value = Any  # an NDArray or a Symbol of shape (batch, channels, height, width)

@@ -11,16 +11,18 @@ detection, segmentation, pose, depth, tracking and video models.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from runtime.models.base import Normalization
 from runtime.models.packaged import PACKAGED, PackagedBase
 from runtime.models.timm.catalog import TIMM, TimmRow
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runtime.models.base import Normalization
     from runtime.plan.types import Component
 
 _IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -150,6 +152,12 @@ BASES: Final[Mapping[str, Mapping[str, PackagedBase | TimmRow | ZooRow]]] = Mapp
     {"packaged": PACKAGED, "timm": TIMM, **ZOOS}
 )
 """All bases, by the word of a recipe for their kind and by name."""
+
+
+def name_of(base: Component) -> str:
+    """Return the name of a base's network; of one that is exported, that of its file."""
+    name = base.args["name"] if "name" in base.args else base.args["file"]
+    return name.name if isinstance(name, Path) else str(name)
 
 
 def crop_share(base: Component) -> float:

@@ -13,20 +13,23 @@ which depends on whether a side is even, so a network is built for one size.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recipe_lang.problem import RecipeError
 from runtime.backend.mx import nn
 from runtime.models.base import Base
 from runtime.models.mobile_layers import SameConv, divided, to_eighths
 from runtime.models.packaged import PACKAGED, packaged_file
-from runtime.plan.size import Size
 from runtime.weights.assign import Parameter, fill, fits
 from runtime.weights.params_file import check_sha256
 from runtime.weights.problems import WeightsDoNotFit
 from runtime.weights.torch_file import read_torch_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runtime.plan.size import Size
 
 _STEM_CHANNELS = 32
 

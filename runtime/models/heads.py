@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import Arg, Either, Entry, Number, Word
-from runtime.data.targets import BOXES, MASK
+from runtime.data.targets import BOXES, MASK, TargetKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from runtime.plan.types import Component
 
 
@@ -28,7 +29,7 @@ class Layer:
     pools: bool = False
     finest: Callable[[Mapping[str, Any]], int] | None = None
     outputs: str = ""
-    gives: str = ""
+    gives: TargetKind | None = None
 
 
 def _nn() -> Any:
@@ -53,6 +54,16 @@ def _anchor_free(args: Mapping[str, Any]) -> Any:
     from runtime.models.anchor_free import AnchorFree
 
     return AnchorFree(args["maps"], args["channels"], args["outputs"])
+
+
+def _centernet(args: Mapping[str, Any]) -> Any:
+    from runtime.models.center_net import CenterNet
+
+    return CenterNet(args["maps"], args["channels"], args["outputs"], _finest(args))
+
+
+def _finest(args: Mapping[str, Any]) -> int:
+    return int(args["finest"].removeprefix("stride"))
 
 
 _COUNTS = {"classes": "The number of classes in the data.", "targets": "The number of targets in the data."}
@@ -137,7 +148,7 @@ _LAYERS = (
             ),
         ),
         lambda args: [_fpn(args)],
-        finest=lambda args: int(args["finest"].removeprefix("stride")),
+        finest=_finest,
         outputs="outputs",
         gives=MASK,
     ),
@@ -183,6 +194,32 @@ _LAYERS = (
         ),
         lambda args: [_anchor_free(args)],
         finest=lambda args: 8,
+        outputs="outputs",
+        gives=BOXES,
+    ),
+    Layer(
+        Entry(
+            "centernet",
+            "A score of each class and a box at each cell of the finest map, behind a small feature pyramid.",
+            (
+                Arg("outputs", Either((Word(_COUNTS), Number(1, 65536, whole=True))), "Number of classes.", "classes"),
+                Arg("channels", Number(8, 1024, whole=True), "Width of the pyramid and behind it.", 64),
+                Arg(
+                    "finest",
+                    Word({f"stride{n}": f"One cell for {n} x {n} pixels." for n in (4, 8)}),
+                    "Map whose cells hold the centres.",
+                    "stride4",
+                ),
+            ),
+            source="Objects as Points: Zhou et al., arXiv 1904.07850",
+            examples=(
+                "task = detection\nhead = [centernet]\nloss = center_focal",
+                "task = detection\nhead = [centernet(outputs = classes, channels = 96, finest = stride8)]"
+                "\nloss = center_focal",
+            ),
+        ),
+        lambda args: [_centernet(args)],
+        finest=_finest,
         outputs="outputs",
         gives=BOXES,
     ),

@@ -8,9 +8,8 @@ that the recipe names; whatever has none starts from the recipe's seed, each par
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,21 +17,26 @@ from recipe_lang.problem import RecipeError
 from runtime.backend.blocks import sequence
 from runtime.backend.freezing import dropouts
 from runtime.backend.mx import array, mx, nd
-from runtime.models import efficientnet_lite, zoo
-from runtime.models.base import Base
+from runtime.models import efficientnet_lite, graph_blocks, zoo
 from runtime.models.catalog import ZOOS
 from runtime.models.chain import Chain
+from runtime.models.exported import exported_row
 from runtime.models.heads import LAYERS
 from runtime.models.problems import HeadDoesNotFit
 from runtime.models.pytorch import as_in_torch
 from runtime.models.taps import pyramid
 from runtime.models.timm import network as timm
-from runtime.models.weights_sources import source_of
-from runtime.plan.size import Size
+from runtime.models.weights_sources import source_for
 from runtime.plan.types import Component, NetFacts, Parameter
 from runtime.system.random import generator
 from runtime.weights.assign import fill, fits
 from runtime.weights.problems import WeightsDoNotFit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from runtime.models.base import Base
+    from runtime.plan.size import Size
 
 Array = np.ndarray[Any, Any]
 
@@ -117,7 +121,7 @@ def build_model(
     Raises:
         RecipeError: the head does not fit the base.
     """
-    source = source_of(base.args["weights"])
+    source = source_for(base)
     cut, whole = _BUILDERS[base.name](base, size, source.as_in_torch(base) if as_torch is None else as_torch)
     finest = LAYERS[layers[0].name].finest
     taps: tuple[int, ...] = ()
@@ -155,9 +159,14 @@ def _zoo(base: Component, size: Size, as_torch: bool) -> tuple[Base, Any]:  # no
     return zoo.split(whole, base.name, base.args["name"]), whole
 
 
+def _exported(base: Component, size: Size, as_torch: bool) -> tuple[Base, Any]:  # noqa: ARG001
+    return graph_blocks.build(exported_row(base.args), size)
+
+
 _BUILDERS: Mapping[str, Callable[[Component, Size, bool], tuple[Base, Any]]] = {
     "packaged": _packaged,
     "timm": _timm,
+    "symbol": _exported,
     **dict.fromkeys(ZOOS, _zoo),
 }
 """What builds the base of each kind, and the whole network that it was cut from, where there is one."""
@@ -169,7 +178,7 @@ def check_weights(base: Component) -> None:
     Raises:
         RecipeError: the file, the package or the hosted file is not there, or is another one than the recipe says.
     """
-    source_of(base.args["weights"]).check(base)
+    source_for(base).check(base)
 
 
 def start_weights(model: Model, base: Component, seed: int, context: Any) -> None:
@@ -181,7 +190,7 @@ def start_weights(model: Model, base: Component, seed: int, context: Any) -> Non
     for name, parameter in model.parameters.items():
         parameter.initialize(init=mx.init.Zero(), ctx=context, force_reinit=True)
         parameter.set_data(array(_first_value(name, parameter, seed)))
-    source = source_of(base.args["weights"])
+    source = source_for(base)
     source.load(base, model.base, model.whole)
     source.load_head(base, {name: each for name, each in model.parameters.items() if name.startswith("head.")})
 

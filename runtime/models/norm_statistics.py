@@ -7,15 +7,18 @@ wrong ones, which shows here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recipe_lang.problem import Problem
 from runtime.backend.mx import autograd, nd, nn
-from runtime.models.base import Base
 from runtime.models.problems import NormsDisagree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from recipe_lang.problem import Problem
+    from runtime.models.base import Base
 
 MOST = 1.2
 """Standard deviations. Photos give 0.5, digits of 64 pixels 1.06; of two norms swapped, 1.31 is the least."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recipe_lang.problem import RecipeError
-from runtime.models.base import Normalization
 from runtime.weights.problems import PackageNotInstalled
+
+if TYPE_CHECKING:
+    from runtime.models.base import Normalization
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,13 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runtime.models.base import Normalization
 from runtime.models.timm.catalog import TIMM
 from runtime.weights.published import PublishedFile
+
+if TYPE_CHECKING:
+    from runtime.models.base import Normalization
 
 
 @dataclass(frozen=True, slots=True)

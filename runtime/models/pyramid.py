@@ -7,16 +7,21 @@ the lateral convolutions: without a ReLU after it, it would take three times as 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runtime.backend.mx import gluon, nn
+from runtime.backend.mx import gluon, mx, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class FeaturePyramid(gluon.HybridBlock):  # type: ignore[misc]
-    """Scores (batch, outputs, h, w) of maps (batch, channels, h, w), (batch, …, h / 2, w / 2), …, the finest first."""
+    """Scores (batch, outputs, h, w) of maps (batch, channels, h, w), (batch, …, h / 2, w / 2), …, the finest first.
 
-    def __init__(self, maps: Sequence[int], channels: int, outputs: int) -> None:
+    Without `outputs` it gives its finest map, (batch, channels, h, w).
+    """
+
+    def __init__(self, maps: Sequence[int], channels: int, outputs: int | None) -> None:
         super().__init__(prefix="head_")
         self._channels = channels
         with self.name_scope():
@@ -31,7 +36,7 @@ class FeaturePyramid(gluon.HybridBlock):  # type: ignore[misc]
                     nn.Activation("relu"),
                 )
                 self.smooth.add(smooth)
-            self.scores = nn.Conv2D(outputs, 1, in_channels=channels)
+            self.scores = None if outputs is None else nn.Conv2D(outputs, 1, in_channels=channels)
 
     def hybrid_forward(self, F: Any, *maps: Any) -> Any:  # noqa: N803
         """Return the scores; Gluon calls this."""
@@ -40,7 +45,7 @@ class FeaturePyramid(gluon.HybridBlock):  # type: ignore[misc]
         for level, lateral, smooth in reversed(levels):
             own = lateral(level)
             value = smooth(own if value is None else own + doubled(F, value, self._channels))
-        return self.scores(value)
+        return value if self.scores is None else self.scores(value)
 
 
 class FullyConvolutional(gluon.HybridBlock):  # type: ignore[misc]
@@ -55,7 +60,7 @@ class FullyConvolutional(gluon.HybridBlock):  # type: ignore[misc]
         with self.name_scope():
             self.scores = nn.HybridSequential()
             for each in maps:
-                self.scores.add(nn.Conv2D(outputs, 1, in_channels=each, weight_initializer="zeros"))
+                self.scores.add(nn.Conv2D(outputs, 1, in_channels=each, weight_initializer=mx.init.Constant(0.0)))
 
     def hybrid_forward(self, F: Any, *maps: Any) -> Any:  # noqa: N803
         """Return the scores; Gluon calls this."""

@@ -7,29 +7,32 @@ networks, timm's own for `timm` bases.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from recipe_lang.problem import RecipeError
 from runtime.backend.mx import nd, nn
 from runtime.models import zoo
-from runtime.models.base import Base
 from runtime.models.catalog import BASES, ZOOS
 from runtime.models.timm import network as timm
 from runtime.models.timm.catalog import TIMM
 from runtime.models.torch_names import PAIRS, as_named_now, torch_names
 from runtime.plan.size import Size
-from runtime.plan.types import Component
 from runtime.weights.assign import fill
 from runtime.weights.bounded import open_bounded
 from runtime.weights.problems import LayerDoesNotFit, NoSuchLayers
 from runtime.weights.safetensors_file import read_safetensors
-from runtime.weights.state_dict import StateDict
 from runtime.weights.torch_file import read_torch_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from runtime.models.base import Base
+    from runtime.plan.types import Component
+    from runtime.weights.state_dict import StateDict
 
 Array = np.ndarray[Any, Any]
 Block = Any
@@ -78,6 +81,16 @@ def _with_their_epsilon(block: Block) -> None:
 def load_state(state: StateDict, base: Component, cut: Base, whole: Block) -> None:
     """Put a state dict into the base's parts, all of them or nothing; its classifier is left out.
 
+    Raises:
+        RecipeError: the two do not fit, or no file of PyTorch fits this base.
+    """
+    for parameter, array in matched(state, base, cut, whole):
+        fill(parameter, array.reshape(parameter.shape))
+
+
+def matched(state: StateDict, base: Component, cut: Base, whole: Block) -> list[tuple[Parameter, Array]]:
+    """Return the parameters of a base's parts with what a state dict has for them; its classifier is left out.
+
     Counters of batches and auxiliary classifiers are not needed.
 
     Raises:
@@ -86,7 +99,7 @@ def load_state(state: StateDict, base: Component, cut: Base, whole: Block) -> No
     name = base.args["name"]
     call = _call(base.name, name)
     wanted, heads = _wanted(whole, cut, base.name, name)
-    arrays = _arrays(state, base.name)
+    arrays = _arrays(state, base.name, whole)
     different = next(_differences(wanted, arrays, heads), None)
     if different is not None:
         problem = LayerDoesNotFit(
@@ -99,8 +112,7 @@ def load_state(state: StateDict, base: Component, cut: Base, whole: Block) -> No
             searched=True,
         )
         raise RecipeError(problem)
-    for torch, parameter in wanted.items():
-        fill(parameter, arrays[torch].reshape(parameter.shape))
+    return [(parameter, arrays[torch]) for torch, parameter in wanted.items()]
 
 
 def refuse(base: Component) -> NoReturn:
@@ -153,9 +165,10 @@ def _wanted(whole: Block, cut: Base, kind: str, name: str) -> tuple[dict[str, Pa
     return wanted, [torch.rpartition(".")[0] + "." for torch in named if torch not in wanted]
 
 
-def _arrays(state: StateDict, kind: str) -> Mapping[str, Array]:
+def _arrays(state: StateDict, kind: str, whole: Block) -> Mapping[str, Array]:
+    """Return a file's arrays by today's names; a position embedding for the size that the network was built for."""
     if kind == "timm":
-        return state.arrays
+        return timm.fitted(whole, state.arrays)
     return {as_named_now(name): array for name, array in state.arrays.items()}
 
 
@@ -215,7 +228,7 @@ def _fit(state: StateDict, kind: str, name: str) -> Fit | None:
     size = Size.square(BASES[kind][name].native)
     whole, cut = built(kind, name, size)
     wanted, heads = _wanted(whole, cut, kind, name)
-    arrays = _arrays(state, kind)
+    arrays = _arrays(state, kind, whole)
     if not wanted.keys() <= arrays.keys():
         return None
     infer(cut, size)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.problem import Kind, Problem, RecipeError
-from runtime.models.base import Base, Normalization
 from runtime.weights import run_files
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from runtime.models.base import Base, Normalization
     from runtime.plan.types import Component
 
 HeadNotKept = Kind(
@@ -131,7 +132,7 @@ def settled(base: Component, file: str, targets: Any) -> tuple[Component, tuple[
     Raises:
         RecipeError: the parent's plan cannot be read.
     """
-    weights = base.args["weights"]
+    weights: Any = base.args.get("weights")
     if getattr(weights, "name", "") not in ("run", "pack"):
         return base, ()
     path, _ = _where(base)

@@ -8,15 +8,18 @@ Strides and channels are read from the network itself, so that a new family need
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.backend.blocks import sequence
 from runtime.backend.mx import gluon, mx
-from runtime.models.base import Base
 from runtime.models.chain import Chain
-from runtime.plan.size import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runtime.models.base import Base
+    from runtime.plan.size import Size
 
 
 @dataclass(frozen=True, slots=True)

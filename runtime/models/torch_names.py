@@ -10,12 +10,14 @@ whose blocks stride elsewhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from runtime.models.base import Normalization
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from runtime.models.base import Normalization
 
 Block = Any
 

@@ -12,16 +12,18 @@ follows (pooling, dropout) is the tail.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from runtime.backend.mx import gluoncv, mx, nn
 from runtime.models.base import Base
 from runtime.models.branching import dla_parts, hrnet_parts
 from runtime.models.catalog import ZOOS
 from runtime.weights.hosted import hosted_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 Block = Any
 Groups = list[list[Block]]

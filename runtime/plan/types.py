@@ -174,6 +174,10 @@ class StagePlan:
     stop: StopPlan | None
     monitor: Metric | None
     keep: str
+    accumulate: int = 1  # batches of a step
+    average: Component | None = None
+    l2_sp: float = 0.0
+    sam: float = 0.0
     span: Span | None = _written_at()
 
     @property

@@ -237,7 +237,14 @@ def _bytes(count: int) -> str:
 def _options(stage: StagePlan) -> Iterator[tuple[str, str]]:
     if is_fixed(stage.augment, stage.views):
         yield "versions", f"{stage.views} of each image, drawn once; each epoch takes the next"
+    yield "l2_sp", f"{stage.l2_sp:g} towards the weights that the stage begins with" if stage.l2_sp else ""
+    yield "sam", f"{stage.sam:g}: two gradients for each step" if stage.sam else ""
     yield "clip", call_text(stage.clip) if stage.clip else ""
+    yield (
+        "accumulate",
+        f"{stage.accumulate} batches for each step, gradients summed" if stage.accumulate > 1 else "",
+    )
+    yield "average", call_text(stage.average) if stage.average else ""
     yield "on divergence", call_text(stage.recovery) if stage.recovery else ""
     yield "l1", f"{stage.l1:g}" if stage.l1 else ""
     yield "stops", stops(stage)

@@ -13,6 +13,7 @@ from recipe_lang.check.checked import CheckedBlock, CheckedRecipe
 from recipe_lang.output.resolved import changed_values
 from recipe_lang.words import counted
 from runtime.data.transforms.views import is_fixed
+from runtime.models.catalog import name_of
 from runtime.plan.types import Component, PartPlan, Plan, StagePlan
 from runtime.reporting.plan import (
     call_text,
@@ -81,10 +82,10 @@ _Changed = list[tuple[CheckedBlock | None, str, str]]
 
 def _head(plan: Plan, changed: _Changed) -> Iterator[tuple[str, str]]:
     data = plan.data
-    weights = plan.base.args.get("weights") or "random"
+    weights = plan.base.args.get("weights", "its own") or "random"
     origin = weights.name if isinstance(weights, Component) else weights
     published = f" ({text})" if (text := weights_text(plan.base)) else ""
-    yield "base", f"{plan.base.args['name']}, {origin} weights{published}; {plan.stages[0].numbers:,} parameters"
+    yield "base", f"{name_of(plan.base)}, {origin} weights{published}; {plan.stages[0].numbers:,} parameters"
     if isinstance(weights, Component) and "recipe" in weights.args:
         yield "parent", f"{plan.stages[0].starts_from} (recipe {weights.args['recipe'][:12]})"
     targets = data.target.brief()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.models.base import Normalization
-from runtime.models.weights_sources import base_normalization, published_file, source_of
+from runtime.models.weights_sources import base_normalization, published_file, source_for
 from runtime.plan.types import Component, Plan
 
 
@@ -29,7 +29,7 @@ class WeightsUsed:
 
 def weights_used(plan: Plan) -> dict[str, Any]:
     """Return what a result says of the base's weights, which are on this machine."""
-    source, published = source_of(plan.base.args["weights"]), published_file(plan.base)
+    source, published = source_for(plan.base), published_file(plan.base)
     return {
         "weights": source.provenance(plan.base)[0],
         "licence": published.licence if published is not None else "",
@@ -45,7 +45,7 @@ def recorded_weights(base: Component, result: Mapping[str, Any]) -> WeightsUsed:
         case {"as_torch": bool() as as_torch, "mean": [_, _, _] as mean, "std": [_, _, _] as std}:
             if all(_is_number(each) for each in (*mean, *std)) and all(each > 0 for each in std):
                 return WeightsUsed(as_torch, (tuple(mean), tuple(std)))
-    if source_of(base.args["weights"]).entry.name == "imagenet" and base.name != "timm":
+    if source_for(base).entry.name == "imagenet" and base.name != "timm":
         return WeightsUsed(False, base_normalization(base))
     return WeightsUsed(None, None)
 

@@ -28,7 +28,6 @@ import json
 import math
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,8 +40,8 @@ from recipe_lang.compose.load import parse
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.plan.types import Plan, TargetFacts, as_json
-from runtime.system.files import sync_folder
-from runtime.tasks.catalog import TASKS
+from runtime.system.files import sync_folder, whole_file
+from runtime.tasks.catalog import TASKS, USUAL
 from runtime.tasks.protocol import Task
 from runtime.training.events import Evaluated, Event, RolledBack, StageFinished, StageStarted, StepFinished, Tested
 from runtime.training.problems import FolderBusy, FolderTaken, NotARun, NotResumable, NotWritable
@@ -155,18 +154,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    with whole_file(path) as file:
+        file.write(content)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -192,6 +181,21 @@ def read_json(folder: Path, name: str) -> Any:
     except (OSError, ValueError, RecursionError) as error:
         reason = f"`{name}` cannot be read ({getattr(error, 'strerror', None) or error})"
         raise RecipeError(NotARun(path=str(folder), reason=reason)) from error
+
+
+LATER = "it is written after the result"
+"""Why a file is missing from the result while the run is still to write it."""
+
+
+def has_ended(folder: Path) -> bool:
+    """Whether a run has trained to its end, and has written all that comes behind its result, or has said why not."""
+    if not (folder / "result.json").is_file():
+        return False
+    result = read_json(folder, "result.json")
+    if not isinstance(result, dict) or result.get("status") != "finished":
+        return False
+    missing = result.get("missing")
+    return not isinstance(missing, list) or all(LATER not in each for each in missing if isinstance(each, list))
 
 
 def _whole(digits: str) -> int | float:
@@ -416,6 +420,7 @@ def result_of(
         "weights_from": weights_from,
         "seed": plan.seed,
         "params": dict(plan.params),
+        **({} if plan.task == USUAL.name else {"task": plan.task}),
         **plan.data.target.in_result(),
         "images": {name: plan.data.images(name) for name in plan.data.target.counts},
         "stages": record.stages,

@@ -9,7 +9,6 @@ Of the parent its resolved recipe is parsed and its plan read as JSON; neither i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -171,10 +170,15 @@ def _normalization(path: Path, base: nodes.Call) -> Normalization | None:
 
 
 def _three(plain: Any) -> tuple[float, float, float] | None:
-    if not isinstance(plain, list) or len(plain) != 3 or not all(type(each) in (int, float) for each in plain):
+    if not isinstance(plain, list) or len(plain) != 3:
+        return None
+    if not all(type(each) in (int, float) and abs(each) < _LARGEST for each in plain):  # NaN is not less
         return None
     first, second, third = map(float, plain)
-    return (first, second, third) if all(map(math.isfinite, plain)) else None
+    return first, second, third
+
+
+_LARGEST = 1e9  # a whole number beyond 1e308 is no float
 
 
 def _field(recipe: nodes.Recipe, name: str) -> nodes.Field | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any
 from recipe_lang.problem import RecipeError
 from runtime.plan.types import Plan, as_json
 from runtime.runs.checkpoints import newest
-from runtime.runs.folder import read_json
+from runtime.runs.folder import has_ended, read_json
 from runtime.runs.lock.facts import refuse
 from runtime.runs.lock.file import Facts, existing_lock
 from runtime.training.problems import CheckpointDoesNotFit, NothingToExtend, NotResumable, RecipeChanged
@@ -45,6 +46,21 @@ class Resume:
     extend: bool = False
 
 
+def refuse_ended(resume: Resume) -> None:
+    """Refuse to resume a run that has ended, with all that it leaves: there is nothing to train but longer stages.
+
+    Raises:
+        RecipeError: it has.
+    """
+    if not resume.extend and has_ended(resume.folder):
+        shown = shlex.quote(str(resume.folder))
+        reason = (
+            f"it has ended. `ftr evaluate {shown}` measures it, `ftr verify {shown}` trains it again and compares; "
+            f"`ftr run --resume {shown} --extend` goes on with longer stages"
+        )
+        raise RecipeError(NotResumable(path=str(resume.folder), reason=reason))
+
+
 def last_checkpoint(resume: Resume, plan: Plan, facts: Facts) -> Checkpoint | None:
     """Return where a run resumes; None where it begins again.
 
@@ -53,6 +69,7 @@ def last_checkpoint(resume: Resume, plan: Plan, facts: Facts) -> Checkpoint | No
     Raises:
         RecipeError: the recipe, the images or the base's weights are others, or all checkpoints are damaged.
     """
+    refuse_ended(resume)
     checkpoint = newest(resume.folder)
     lock = existing_lock(resume.folder) if (resume.folder / "plan.json").exists() else None
     is_same_recipe = lock is not None and lock.facts.get(("recipe", "hash")) == facts["recipe", "hash"]

@@ -22,6 +22,7 @@ from runtime.runs.folder import read_json, remove_leftovers, write_json, write_t
 from runtime.runs.lock.facts import SURROUNDINGS, changed_since, differences
 from runtime.runs.lock.file import LOCK, Facts, Lock, existing_lock, lock_text
 from runtime.runs.manifest import RunManifest, read_manifest
+from runtime.runs.own_graph import keep_graph
 from runtime.runs.resume import Resume
 from runtime.tasks.catalog import TASKS
 from runtime.training.events import Resumed
@@ -53,6 +54,7 @@ def write_start(folder: Path, recipe: CheckedRecipe, plan: Plan, began: RunManif
     began.write(folder)
     write_text(folder / "recipe.ftr", _as_written(recipe))
     write_text(folder / "resolved.ftr", print_recipe(recipe, VOCABULARY))
+    keep_graph(folder, plan)
     write_json(folder / TASKS[plan.task].file, plan.data.target.as_file())
     write_text(folder / LOCK, lock_text(facts))
     write_json(folder / "plan.json", plan)

@@ -39,13 +39,14 @@ from runtime.models.network import Model, build_model, frozen_units
 from runtime.plan.types import Component, DataFacts, DataPlan, TargetFacts, stage_name
 from runtime.runs.base_weights import recorded_weights
 from runtime.runs.folder import read_json, read_targets, stage_weights, write_text, written_recipe
+from runtime.runs.own_graph import with_own_graph
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
 from runtime.runs.recipe_files import read_recipe
 from runtime.runs.training_images import ImageOverlap, refuse_overlap, seen, told
 from runtime.system.cache.disk import user_cache
 from runtime.tasks.catalog import task_of
-from runtime.tasks.protocol import Prediction, Report, Task
+from runtime.tasks.protocol import Prediction, Report, Task, evaluator_of, head_builder
 from runtime.training.loop import measure
 from runtime.training.problems import NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
 from runtime.training.stage import features_of, whole_net
@@ -97,6 +98,7 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
             raise RecipeError(NotARun(path=str(folder), reason=reason))
         name = str(folder / "resolved.ftr") if folder == path else str(path)
         recipe = check(parse(read_source(folder / "resolved.ftr", name)), VOCABULARY)
+        recipe = with_own_graph(recipe, folder)
         task = task_of(recipe)
         result = read_json(folder, "result.json")
         if not isinstance(result, dict) or not isinstance(result.get("params"), dict):
@@ -105,7 +107,7 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
         base, head = component(recipe.fields["base"]), [component(layer) for layer in recipe["head"]]
         used = recorded_weights(base, result)
         data = data_plan(recipe, DataFacts(targets), used.normalization)
-        model = build_model(base, head, data.size, partial(task.head_block, facts=targets), used.as_torch)
+        model = build_model(base, head, data.size, head_builder(task, targets), used.as_torch)
         stages = tuple(recipe.all("stage"))
         titles = tuple(block.title for block in stages)
         position = None if stage is None else _position(path, titles, stage)
@@ -152,15 +154,24 @@ def predict(
 ) -> Iterator[Prediction]:
     """Predict of image files, and of all images in folders, in order; one that cannot be read is reported.
 
-    `tell` is told what is passed over in the folders, if anything.
+    So is one of several paths that is not there, or is a folder without an image. `tell` is told what is ignored in the
+    folders, if anything that the run has not said of its own images.
 
     Raises:
-        RecipeError: a path is not there, or a folder holds no image.
+        RecipeError: there is no image in any of the paths.
     """
     passed: list[PassedOver] = []
-    files = [file for path in paths for file in _files(path, passed)]
-    if passed:
-        tell(passed_line(passed))
+    files: list[Path] = []
+    wrong: dict[Path, RecipeError] = {}
+    for path in paths:
+        try:
+            files += _files(path, passed)
+        except RecipeError as error:
+            wrong[path] = error
+            files.append(path)
+    if wrong and len(wrong) == len(files):
+        raise RecipeError([problem for error in wrong.values() for problem in error.problems])
+    _tell_ignored(run, passed, tell)
     net = _net(run, context)
     opened = opening(run.data.prepare, None, again=False)
     queue, size = iter(files), min(len(files), run.data.batch)
@@ -168,6 +179,9 @@ def predict(
         pixels: list[Any] = []
         errors: dict[Path, str] = {}
         for file in chunk:
+            if file in wrong:
+                errors[file] = wrong[file].problems[0].message()
+                continue
             try:
                 pixels.append(np.asarray(opened(file)))
             except ImageError as error:
@@ -176,6 +190,13 @@ def predict(
         found = iter(_predictions(net, run, pixels, read, size, context, top))
         for file in chunk:
             yield run.task.unreadable(str(file), errors[file]) if file in errors else next(found)
+
+
+def _tell_ignored(run: TrainedRun, passed: Sequence[PassedOver], tell: Callable[[str], None]) -> None:
+    """Tell what is ignored, unless the run has said the same of its images."""
+    line = passed_line(passed)
+    if line and line != run.result.get("passed_over"):
+        tell(line)
 
 
 def _net(run: TrainedRun, context: Any) -> Callable[[Any], Any]:
@@ -232,7 +253,7 @@ def evaluate(
     With `cache`, what the frozen part gives of an image is taken from the disk, and kept there.
 
     `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`). Images that
-    cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is passed over,
+    cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is ignored in other data,
     and how many of the images the run has seen, if any.
 
     Raises:
@@ -247,13 +268,13 @@ def evaluate(
         if name not in listings:
             raise RecipeError(NoSuchSet(path=str(run.path), set_name=name))
         listing = run.task.align(listings[name], run.data.target.names, name)
-    if listing.passed:
-        tell(passed_line(listing.passed))
+    if data is not None:  # of its own images the run has said it
+        _tell_ignored(run, listing.passed, tell)
     samples = _readable(run, listing, workers)
     if not samples:
         raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))
     if broken := len(listing.samples) - len(samples):
-        tell(f"left out {broken:,} of {counted(len(listing.samples), 'image')} that cannot be read")
+        tell(f"{broken:,} of {counted(len(listing.samples), 'image')} cannot be read: left out")
     known = None
     if data is not None or name == "test":
         known = seen(run.path, samples, workers, user_cache() if cache else None)
@@ -280,7 +301,7 @@ def _measured(run: TrainedRun, sets: Sets, context: Any, cache: bool) -> tuple[R
         inputs = SetInputs(sets, features.prefix(cut, (), len(sets.samples["these"])))
         for _ in inputs.fill_evaluation("these"):
             pass
-        evaluator = run.task.evaluator(run.data.target, run.loss)
+        evaluator = evaluator_of(run.task, run.data.target, run.loss)
         return measure(features.predicting(cut), inputs, "these", evaluator), evaluator.badness()
     finally:
         features.close()
@@ -319,11 +340,11 @@ def _source(text: str, data_root: Path | None, task: Task) -> Listing:
     return load_source(source, training=False)
 
 
-def export_model(model: Model, task: Task, targets: TargetFacts, prefix: Path) -> None:
+def export_model(model: Model, task: Task, targets: TargetFacts, prefix: Path) -> tuple[int | str, ...]:
     """Write `<prefix>-symbol.json` and `<prefix>-0000.params`, which `SymbolBlock.imports` reads.
 
     The input is named `data`: float32 (batch, 3, height, width), normalized as `plan.json` says. The outputs are in the
-    units of the data.
+    units of the data. Returns their sides.
 
     Raises:
         OSError: a file cannot be written.
@@ -332,3 +353,4 @@ def export_model(model: Model, task: Task, targets: TargetFacts, prefix: Path) -
     arrays = {f"{'aux' if name in made.statistics else 'arg'}:{name}": values for name, values in made.arrays.items()}
     write_text(prefix.with_name(f"{prefix.name}-symbol.json"), made.symbol.tojson())
     write_params(prefix.with_name(f"{prefix.name}-0000.params"), arrays)
+    return "batch", *made.symbol.infer_shape(data=(2, 3, *model.size))[1][0][1:]

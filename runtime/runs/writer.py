@@ -22,7 +22,16 @@ from typing import Any, TypeAlias
 
 from recipe_lang.problem import InternalError, Kind, Problem, RecipeError
 from runtime.runs.checkpoints import Checkpoints
-from runtime.runs.folder import Record, recording, result_of, stage_weights, write_json, write_text, writing
+from runtime.runs.folder import (
+    LATER,
+    Record,
+    recording,
+    result_of,
+    stage_weights,
+    write_json,
+    write_text,
+    writing,
+)
 from runtime.runs.lock.facts import outcome
 from runtime.runs.lock.file import LOCK, Facts, lock_text
 from runtime.runs.trained import export_model
@@ -170,7 +179,7 @@ class RunWriter:
             if status == "finished":
                 write_text(folder / LOCK, lock_text({**self.facts, **outcome(result, folder / "model.params")}))
             result |= {**self.said, "wall_s": round(time.monotonic() - self.since, 2)}
-            result["missing"] = [[name, "it is written after the result"] for name in later if status == "finished"]
+            result["missing"] = [[name, LATER] for name in later if status == "finished"]
             write_json(folder / "result.json", result)
         return result
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 TASKS: Mapping[str, Task] = {task.name: task for task in (CLASSIFICATION, REGRESSION, SEGMENTATION, DETECTION)}
 
+USUAL = CLASSIFICATION
+"""The task of a recipe that names none."""
+
 METRICS: Mapping[str, Metric] = {name: metric for task in TASKS.values() for name, metric in task.metrics.items()}
 """The metrics of all tasks; one that two tasks have is the same in both, but for its words."""
 

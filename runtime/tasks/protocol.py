@@ -3,18 +3,23 @@
 The language, the compiler, the loop, the run folder and the reports ask a `Task`; the sets of images, the network and
 the cached features get plain values of it (`runtime/data/targets.py`, a function that collates targets, one that builds
 a head). Importing a task loads neither NumPy nor MXNet: the methods that need them import them.
+
+What most tasks share stands in the protocol as a default: a task names `Task` as its base and says what is its own. So
+a property that is new is added here and where it matters, and in no other task.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import isnan
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from recipe_lang.check.vocabulary import Entry
 from recipe_lang.problem import Problem
-from runtime.data.targets import SetRules
+from runtime.data.targets import SetRules, TargetKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,20 +66,28 @@ LOSS = Metric(
 """The metric that every task has."""
 
 
+Measure: TypeAlias = "Callable[[NDArray[np.float32], NDArray[Any]], NDArray[np.float64]]"
+"""Outputs and collated targets of a batch to the loss of each image, (N,)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """A loss: its row, what training makes small, and how large it is of images that are measured.
 
     `build` takes the recipe's arguments and returns a function of (F, outputs, targets), MXNet's operators and NDArrays
     or symbols, which gives float32 (N,). `measure` takes them and NumPy arrays, (N, …) float32 and the collated
-    targets, and returns float64 (N,), the same on every processor; smoothing and the like play no part.
+    targets, and returns float64 (N,), the same on every processor; smoothing and the like play no part. `labels` makes
+    what `build` takes of collated targets and the shape of the outputs, where that is not the task's `as_labels`;
+    `heads` are the layers whose outputs it is for, where it is not for all of the task's.
     Where arguments depend on the targets of training, `known` adds to the facts what they need of these, and `settled`
-    puts it into the arguments: both other functions get what it returns.
+    puts it into the arguments: the other functions get what it returns.
     """
 
     entry: Entry
     build: Callable[[Mapping[str, Any]], Callable[[Any, Any, Any], Any]]
     measure: Callable[[Mapping[str, Any], NDArray[np.float32], NDArray[Any]], NDArray[np.float64]]
+    labels: Callable[[NDArray[Any], Sequence[int]], NDArray[Any]] | None = None
+    heads: tuple[str, ...] = ()
     known: Callable[[Mapping[str, Any], TargetFacts, Listing], TargetFacts] = lambda args, facts, train: facts
     settled: Callable[[Mapping[str, Any], TargetFacts], Mapping[str, Any]] = lambda args, facts: args
 
@@ -89,12 +102,17 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of a report. Columns in `left` are aligned to the left, the others to the right."""
+    """A table of a report. Columns in `left` are aligned to the left, the others to the right.
+
+    In a square one, rows and columns have the same names: where those above the columns do not fit they are shortened,
+    and where that leaves nothing of them they are numbers.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str | Cell, ...], ...]
     left: tuple[int, ...] = (0,)
+    square: bool = False
 
 
 class Report(Protocol):
@@ -174,17 +192,39 @@ class CardWords:
     data: str  # what `--data` of the example names
 
 
+@dataclass(frozen=True, slots=True)
+class PixelClasses:
+    """Answers that are a class for each pixel: of scores (batch, classes, h, w), the best at the network's size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Answers that are objects, the surest first: of points (batch, points, classes + 4), scores before the sigmoid.
+
+    Of the `candidates` largest scores, none below `least`, a box is left out that overlaps a surer one of its class by
+    more than `overlap`; of the first `kept` those are shown that reach the threshold of their class.
+    """
+
+    thresholds: tuple[float, ...]
+    least: float
+    candidates: int
+    kept: int
+    overlap: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """Answers as a symbol, the arrays that it needs besides the network's, and the name of the answers.
+    """What a network says as a symbol, the arrays that it needs besides the network's, and the name of the answers.
 
-    `says` tells in words what they are.
+    `says` tells in words what the answers are, `form` what makes them of the symbol's output where that is more than
+    operators of MXNet do.
     """
 
     name: str
     says: str
     symbol: Any
     arrays: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    form: PixelClasses | Objects | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,50 +235,39 @@ class Agreement:
     same: bool
 
 
-class Suggestion(Protocol):
-    """What `ftr new` says of the targets of a training set, and chooses by them."""
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What `ftr new` says of the targets of a training set, before anything is held out, and chooses by them.
 
-    @property
-    def summary(self) -> str:
-        """What there is, behind a number of images: `3 classes, the largest 1.3 times the smallest`."""
+    `summary` is what there is, behind a number of images (`3 classes, the largest 1.3 times the smallest`), and
+    `detail` what stands behind it in the recipe, from its punctuation on. `metric` chooses an epoch and is claimed;
+    `why_metric` may be empty. `held` tells how images are held out (`stratified by class`), and `can_be_tested` whether
+    a part of the images can tell how good a network is, if there are enough altogether.
 
-    @property
-    def detail(self) -> str:
-        """What stands behind the summary in the recipe, from its punctuation on."""
+    `too_few` says how many images there are, where these are too few to train more than the head, and `enough` that
+    there are enough otherwise (`60 images a class suffice`). `unmonitored` takes the images that are left for training
+    and returns a comment that allows advice on a run that no metric chooses an epoch of, and its reason. `uncropped` is
+    why a part of an image may have another target, as a sentence, and `sided` why a mirror image may; it is asked
+    whether the images are drawn: small and grey. Both are empty where the target is the same.
+    """
 
-    @property
-    def metric(self) -> str:
-        """The metric that chooses an epoch, and that is claimed."""
+    summary: str
+    metric: str
+    held: str
+    detail: str = "."
+    why_metric: str = ""
+    can_be_tested: bool = True
+    too_few: str = ""
+    enough: str = ""
+    unmonitored: Callable[[Listing], tuple[str, str]] = lambda training: ("", "")
+    uncropped: str = ""
+    sided: Callable[[bool], str] = lambda drawn: ""
 
-    @property
-    def why_metric(self) -> str:
-        """Why this one; may be empty."""
 
-    @property
-    def held(self) -> str:
-        """How images are held out: `stratified by class`."""
-
-    @property
-    def can_be_tested(self) -> bool:
-        """Whether a part of the images can tell how good a network is, if there are enough altogether."""
-
-    @property
-    def too_few(self) -> str:
-        """How many images there are, where these are too few to train more than the head; else empty."""
-
-    @property
-    def enough(self) -> str:
-        """That there are enough otherwise: `60 images a class suffice`."""
-
-    def unmonitored(self, training: Listing) -> tuple[str, str]:
-        """Return a comment that allows advice on a run that no metric chooses an epoch of, and its reason."""
-
-    @property
-    def uncropped(self) -> str:
-        """Why a part of an image may have another target, as a sentence. Empty: it has the same."""
-
-    def sided(self, drawn: bool) -> str:
-        """Return why a mirror image may have another target; `drawn` images are small and grey. Empty: it has not."""
+def enough_images(train: Listing, least: int) -> tuple[str, str]:
+    """Return a suggestion's `too_few` and `enough`, where `least` images suffice to train more than the head."""
+    count = len(train.samples)
+    return f"{count} images" if count < least else "", f"{count:,} images suffice"
 
 
 class Suspects(Protocol):
@@ -267,36 +296,41 @@ class Task(SetRules, Protocol):
     empty `prepare` is the shorter side to the network's size, then the centre. `takes_maps` is whether the head gives
     scores for each cell of an image: it is one layer over maps. `shown` are the metrics of an epoch's line beside the
     monitored one, `curves` those that are drawn. `file` is the file of the run folder that says what the outputs are.
+    `answers` is what predictions are called, above their column, and `key` what a target is called in JSON.
     """
 
     name: str
     doc: str
-    target: str
+    target: TargetKind
     outputs: str
     head: str
     loss: str
-    prepare: str
-    takes_maps: bool
+    prepare: str = ""
+    takes_maps: bool = False
     monitor: str
     losses: tuple[Loss, ...]
     metrics: Mapping[str, Metric]
     shown: tuple[str, ...]
     curves: tuple[str, ...]
     file: str
-    has_boxes: bool  # whether an image gets objects with boxes, which are drawn and written as COCO has them
-    has_top: bool  # whether an image gets several answers, of which `predict --top` shows some
-    answers: str  # what predictions are called, above their column
-    key: str  # what a target is called in JSON
+    has_boxes: bool = False  # whether an image gets objects with boxes, which are drawn and written as COCO has them
+    has_top: bool = False  # whether an image gets several answers, of which `predict --top` shows some
+    answers: str
+    key: str
+    all_images: str = "images"  # what the one group is called, in locks too, where images are not counted by class
 
     @property
     def suspects(self) -> Suspects | None:
         """What finds targets that may be wrong, where there is a way to."""
+        return None
 
     # What is known of the targets
 
+    @abstractmethod
     def facts(self, sets: Mapping[str, Listing]) -> TargetFacts:
         """Return what is known of the targets; `train` among the sets is the training set."""
 
+    @abstractmethod
     def read(self, plain: Any, result: Mapping[str, Any]) -> TargetFacts:
         """Return what the content of `file` says, and `result.json` adds to it; they may come from somebody else.
 
@@ -306,32 +340,41 @@ class Task(SetRules, Protocol):
 
     def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return the names of the groups in which images are counted: the classes, or one for all."""
+        return (self.all_images,)
 
     def group(self, target: Any, names: tuple[str, ...]) -> str:
         """Return the group of a target."""
+        return self.all_images
 
+    @abstractmethod
     def text(self, target: Any, names: tuple[str, ...]) -> str:
         """Return a target as text, from which it could be had again."""
 
+    @abstractmethod
     def counted(self, names: tuple[str, ...]) -> str:
         """Return how many there are, behind a number of images: `of 3 classes`."""
 
     def contradict(self, one: str, other: str, *, nearly: bool) -> bool:
         """Whether two targets of an image, as text, cannot both be right; `nearly`, if the images are only alike."""
+        return not nearly and one != other  # pictures in a row may have other numbers, masks or boxes
 
     def telling(self, facts: TargetFacts) -> tuple[str, ...]:
         """Return the metrics that tell something, given the targets."""
+        return tuple(self.metrics)
 
     # Advice
 
     def advice(self, recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
         """Yield advice on the targets of a plan."""
+        return iter(())
 
     def lost(self, recipe: CheckedRecipe, name: str, before: Listing, after: Listing) -> Iterator[Problem]:
         """Yield advice on a set that has lost images."""
+        return iter(())
 
     def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
         """Yield what `ftr data check` finds in the targets alone: its kind and a note."""
+        return iter(())
 
     def image_findings(
         self, target: Any, size: Size, learned: Size, names: tuple[str, ...]
@@ -340,33 +383,39 @@ class Task(SetRules, Protocol):
 
         `learned` is the size of the network's input.
         """
+        return iter(())
 
     def compared(self, one: Any, other: Any) -> str:
         """Say how far the targets of two images agree that are the same, or nearly so; empty where nothing is to be."""
+        return ""
 
     def caption(self, target: Any, names: tuple[str, ...]) -> str:
         """Return a target in a few words; one that has gone through transforms too."""
+        return ""
 
     def mark(self, picture: Image.Image, target: Any, names: tuple[str, ...], size: Size) -> None:
         """Draw a target on a picture of its image, whose upright size is `size`; nothing where it has no place."""
+        return
 
     # Training and answers
 
+    @abstractmethod
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[Any]:
         """Return one array of targets, as losses and evaluators take them."""
 
     def as_labels(self, targets: NDArray[Any], outputs: Sequence[int]) -> NDArray[Any]:
         """Return collated targets as a loss takes them beside outputs of that shape."""
+        return targets
 
-    def head_block(self, base: Any, layers: Sequence[Component], facts: TargetFacts) -> Any:
-        """Return the Gluon block behind the base."""
-
-    def evaluator(self, facts: TargetFacts, loss: Component) -> Evaluator:
-        """Return what measures a network; `loss` is the stage's own."""
+    @abstractmethod
+    def evaluator(self, facts: TargetFacts, measure: Measure) -> Evaluator:
+        """Return what measures a network; `measure` is the stage's own loss."""
 
     def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
         """Return the facts with what validation chooses, such as thresholds; `valid` is its `Report`, or None."""
+        return facts
 
+    @abstractmethod
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
     ) -> Sequence[Prediction]:
@@ -375,12 +424,15 @@ class Task(SetRules, Protocol):
         `plan` says how the images were prepared.
         """
 
+    @abstractmethod
     def draw(self, picture: Image.Image, prediction: Any) -> None:
         """Draw one of its predictions on the picture of its image."""
 
+    @abstractmethod
     def unreadable(self, image: str, error: str) -> Prediction:
         """Return the prediction of an image that cannot be read."""
 
+    @abstractmethod
     def columns(self, facts: TargetFacts) -> tuple[str, ...]:
         """Return the columns of predictions as CSV, between image and error."""
 
@@ -389,18 +441,26 @@ class Task(SetRules, Protocol):
 
         `size` is that of the input.
         """
+        return symbol, {}
 
+    @abstractmethod
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
-        """Return what `ftr predict` shows of each image, as a symbol: what an exported graph gives."""
+        """Return what `ftr predict` shows of each image: what an exported graph gives."""
 
-    def agreement(self, prediction: Prediction, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
-        """Compare a prediction of all outputs with what an exported graph gives of the same image."""
+    @abstractmethod
+    def agreement(self, prediction: Any, served: NDArray[Any], facts: TargetFacts, tolerance: float) -> Agreement:
+        """Compare a prediction of all outputs with what an exported graph gives of the same image.
+
+        Numbers mean the same that are no further apart than `tolerance`.
+        """
 
     # Words
 
+    @abstractmethod
     def suggest(self, train: Listing) -> Suggestion:
         """Return what `ftr new` says of a training set, before anything is held out."""
 
+    @abstractmethod
     def card(self, facts: TargetFacts) -> CardWords:
         """Return what a model card says of it."""
 
@@ -408,6 +468,18 @@ class Task(SetRules, Protocol):
 def loss_of(task: Task, loss: Component) -> Loss:
     """Return the row of a plan's loss."""
     return next(each for each in task.losses if each.entry.name == loss.name)
+
+
+def evaluator_of(task: Task, facts: TargetFacts, loss: Component) -> Evaluator:
+    """Return what measures a network, among others by a plan's loss."""
+    return task.evaluator(facts, partial(loss_of(task, loss).measure, loss.args))
+
+
+def head_builder(task: Task, facts: TargetFacts) -> Callable[[Any, Sequence[Component]], Any]:
+    """Return what builds the Gluon block behind a base from the layers of a head."""
+    from runtime.models.heads import head_block
+
+    return partial(head_block, outputs={task.outputs: len(facts.names)})
 
 
 def counts(task: Task, listing: Listing) -> tuple[int, ...]:

@@ -36,6 +36,13 @@ class ImagesConverted:
 
 
 @dataclass(frozen=True, slots=True)
+class ImagesSkipped:
+    """The images that the run goes without, each with the reason why it cannot be read."""
+
+    images: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Advised:
     """What the images advise, now that they have been read."""
 
@@ -188,7 +195,7 @@ Event = (
     | Tested
 )
 
-Preliminary = ImagesChecked | ImagesConverted | Advised | FolderOpened
+Preliminary = ImagesChecked | ImagesConverted | ImagesSkipped | Advised | FolderOpened
 """What comes before the training."""
 
 

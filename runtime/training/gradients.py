@@ -6,7 +6,8 @@ for a result. The vocabulary reads the rows, so that nothing here imports MXNet 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,27 @@ L1 = Arg(
 )
 
 
+L2_SP = Arg(
+    "l2_sp",
+    Number(0, 10),
+    "Strength of the L2 penalty towards the weights that the stage begins with: what a pretrained base knew is kept.",
+    0.0,
+    since="0.2",
+    examples=("l2_sp = 1e-2",),
+)
+
+
+def add_l2_sp(params: Iterable[tuple[Any, Any]], strength: float, batch: int) -> None:
+    """Add the gradient of `strength / 2 * sum((w - w0)^2)` to the summed gradients, in place.
+
+    `params` are Parameters with the weights w0 of the stage's beginning (L2-SP, Li et al., arXiv 1802.01483, its
+    alpha): those of the base, since those of a new head were random.
+    """
+    for param, start in params:
+        gradient = param.grad()
+        gradient += (param.data() - start) * (strength * batch)
+
+
 def add_l1(params: Iterable[Any], strength: float, batch: int, *, decay_norms: bool = False) -> None:
     """Add the gradient of `strength * sum(|w|)` to the summed gradients of `params`, in place.
 
@@ -43,6 +65,39 @@ def add_l1(params: Iterable[Any], strength: float, batch: int, *, decay_norms: b
         if decay_norms or is_weight(param):
             gradient = param.grad()
             gradient += param.data().sign() * (strength * batch)
+
+
+# --- sums and detours ------------------------------------------------------------------------
+
+
+def add_up(params: Sequence[Any], sums: list[Any]) -> list[Any]:
+    """Add the gradients of now to sums of them, one for each parameter, in place; return the sums."""
+    if not sums:
+        return [param.grad().copy() for param in params]
+    for param, total in zip(params, sums, strict=True):
+        total += param.grad()
+    return sums
+
+
+@contextmanager
+def ascended(params: Sequence[Any], distance: float) -> Iterator[None]:
+    """Move all of `params` uphill by `distance` along their gradients, for a while.
+
+    SAM: Foret et al., arXiv 2010.01412. The direction is that of the gradients of all together, by their Euclidean
+    norm. Nothing is waited for.
+    """
+    from runtime.backend.mx import nd
+
+    own = [param.data().copy() for param in params]
+    squares = nd.add_n(*((param.grad() ** 2).sum() for param in params))
+    factor = distance / (squares.sqrt() + 1e-12)
+    for param in params:
+        param.set_data(param.data() + nd.broadcast_mul(param.grad(), factor.reshape((1,) * param.grad().ndim)))
+    try:
+        yield
+    finally:
+        for param, weight in zip(params, own, strict=True):
+            param.set_data(weight)
 
 
 # --- clips -----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
 from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import StagePlan, TargetFacts
-from runtime.tasks.protocol import Evaluator, Report, Task
+from runtime.tasks.protocol import Evaluator, Report, Task, evaluator_of
 from runtime.training.events import (
     CheckpointDue,
     Evaluated,
@@ -36,7 +36,7 @@ from runtime.training.stage import (
     Interrupted,
     Session,
     StageNet,
-    TrainBatch,
+    TrainStep,
     rate_factor,
     slowdown,
     stage_net,
@@ -114,7 +114,7 @@ def _measure(
     `facts` are those of the plan unless they are given.
     """
     yield from _filling(session, net.inputs.each.fill_evaluation(name))
-    evaluator = session.task.evaluator(facts or session.plan.data.target, stage.loss)
+    evaluator = evaluator_of(session.task, facts or session.plan.data.target, stage.loss)
     return measure(net.predicting(), net.inputs.each, name, evaluator, session.should_stop)
 
 
@@ -137,10 +137,10 @@ def _run_stage(
         restore_stage(state, net, checkpoint)
     if stage.measures_beginning and not state.step and state.best is None:
         yield from _measure_beginning(session, stage, net)
-    train_batch = training_step(session, stage, net)
+    train_step = training_step(session, stage, net)
     while not state.ended:
         try:
-            yield from _run_epoch(session, stage, net, train_batch)
+            yield from _run_epoch(session, stage, net, train_step)
         except _Diverged as fault:
             yield _roll_back(state, stage, net, fault)
         else:
@@ -162,7 +162,7 @@ def _measure_beginning(session: Session, stage: StagePlan, net: StageNet) -> Ite
     yield Evaluated(stage.position, 0, 0, "valid", values, math.nan, is_best)
 
 
-def _run_epoch(session: Session, stage: StagePlan, net: StageNet, train_batch: TrainBatch) -> Iterator[Event]:
+def _run_epoch(session: Session, stage: StagePlan, net: StageNet, train_step: TrainStep) -> Iterator[Event]:
     """Run what is left of an epoch, and evaluate. A checkpoint may have been taken anywhere between the steps."""
     state = session.state
     done = state.step - state.epoch * stage.steps_per_epoch
@@ -170,13 +170,14 @@ def _run_epoch(session: Session, stage: StagePlan, net: StageNet, train_batch: T
         state.epoch_began_with = arrays_of(net)
     if min(stage.steps_per_epoch, stage.steps - state.step + done) > done:
         yield from _filling(session, net.inputs.fill_training(state.epoch))
-        yield from _run_steps(session, stage, net, train_batch, done)
+        yield from _run_steps(session, stage, net, train_step, done)
     epoch = state.epoch + 1
     yield EvaluationStarted(stage.position, epoch, state.step, "valid")
-    values = (yield from _measure(session, stage, net, "valid")).values
-    if not math.isfinite(values["loss"]):
-        raise _Diverged("validation loss", state.step, values["loss"])
-    is_best = _note_best(session, stage, net, values, epoch)
+    with net.average.in_place():
+        values = (yield from _measure(session, stage, net, "valid")).values
+        if not math.isfinite(values["loss"]):
+            raise _Diverged("validation loss", state.step, values["loss"])
+        is_best = _note_best(session, stage, net, values, epoch)
     loss = sum(state.losses) / max(1, len(state.losses))
     yield Evaluated(stage.position, epoch, state.step, "valid", values, loss, is_best)
     state.epoch, state.losses, state.epoch_began_with = epoch, [], {}
@@ -218,9 +219,7 @@ def _roll_back(state: TrainState, stage: StagePlan, net: StageNet, fault: _Diver
     return RolledBack(stage.position, state.epoch, state.step, step, what, loss, slowdown(state, stage))
 
 
-def _run_steps(
-    session: Session, stage: StagePlan, net: StageNet, train_batch: TrainBatch, done: int
-) -> Iterator[Event]:
+def _run_steps(session: Session, stage: StagePlan, net: StageNet, train_step: TrainStep, done: int) -> Iterator[Event]:
     """Run the steps of an epoch behind the first `done`.
 
     Raises:
@@ -233,13 +232,14 @@ def _run_steps(
     last = min((state.epoch + 1) * stage.steps_per_epoch, stage.steps)
     stopped = False
     try:
-        for features, labels in batches:
+        for parts in batches:
             stopped = session.should_stop()
             if stopped:
                 break
-            loss, rate = train_batch(features, labels, state.step)
+            loss, rate = train_step(parts, state.step)
             state.step += 1
-            pending.append((state.step, loss, rate, len(labels)))
+            net.average.update(state.step)
+            pending.append((state.step, loss, rate, sum(len(targets) for _, targets in parts)))
             is_due = session.is_due(state)
             while len(pending) > (0 if is_due else _STEPS_BEHIND):
                 yield _finished(state, pending.popleft())
@@ -302,9 +302,10 @@ def _keep(session: Session, stage: StagePlan, net: StageNet) -> tuple[Origin, st
     best = kept_best(session.state, stage)
     origin = session.state.origin(best.epoch if best else session.state.epoch)
     if best is None:
-        return origin, f"the last, of epoch {origin.epoch}"
+        net.average.put(net.average.arrays)
+        return origin, f"the {'average' if net.average.arrays else 'last'} (epoch {origin.epoch})"
     for name, copy in best.weights.items():
         net.changing[name].set_data(copy)
     if best.epoch:
-        return origin, f"the best, of epoch {best.epoch}"
+        return origin, f"the best (epoch {best.epoch})"
     return origin, f"what it began with: {origin.named(session.plan)}"

@@ -1,7 +1,8 @@
 """The arrays that a running stage changes: from the network to a checkpoint, and back.
 
 In go the network as a stage runs it and the state; out comes a `Snapshot`, or a network that stands where the
-checkpoint was taken. Arrays are named `model/<parameter>` and `optimizer/<number of the parameter>/<number>`.
+checkpoint was taken. Arrays are named `model/<parameter>`, `average/<parameter>` and
+`optimizer/<number of the parameter>/<number>`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def weights_of(net: StageNet) -> dict[str, Any]:
 def arrays_of(net: StageNet) -> dict[str, Any]:
     """Copy all that a step of the stage changes: the weights and the optimizer's arrays."""
     weights = {f"model/{name}": copy for name, copy in weights_of(net).items()}
-    return weights | {name: each.copy() for name, each in _optimizer_arrays(net.update)}
+    averaged = {f"average/{name}": values.copy() for name, values in net.average.arrays.items()}
+    return weights | averaged | {name: each.copy() for name, each in _optimizer_arrays(net.update)}
 
 
 def _optimizer_arrays(update: Any) -> Iterator[tuple[str, Any]]:
@@ -49,6 +51,12 @@ def restore_arrays(net: StageNet, arrays: Mapping[str, Any], step: int) -> None:
     left = dict(arrays)
     for name, parameter in net.changing.items():
         _set(parameter.data(), left.pop(f"model/{name}"), parameter.set_data)
+    net.average.arrays.clear()
+    for name in [name for name in left if name.startswith("average/")]:
+        parameter = net.average.averaged[name.removeprefix("average/")]
+        copy = parameter.data().copy()
+        _set(copy, left.pop(name), partial(copy.__setitem__, slice(None)))
+        net.average.arrays[name.removeprefix("average/")] = copy
     update = net.update
     update._init_kvstore()
     updater, optimizer = update._updaters[0], update._optimizer

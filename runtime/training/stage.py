@@ -9,10 +9,11 @@ from typing import Any
 
 from runtime.backend.blocks import LossBlock
 from runtime.backend.freezing import drops, prepare_stage
-from runtime.backend.mx import array, autograd, mx
+from runtime.backend.mx import array, autograd, mx, nd
 from runtime.data.sets import Sets
-from runtime.features.inputs import SetInputs, StageInputs, kept_rows
-from runtime.features.prefix import Features, Values
+from runtime.features.inputs import SetInputs, StageInputs, StepInputs, kept_rows
+from runtime.features.prefix import Features
+from runtime.models.catalog import name_of
 from runtime.models.network import Model, frozen_units
 from runtime.plan import schedules
 from runtime.plan.stage_rules import RECOVERIES
@@ -20,11 +21,12 @@ from runtime.plan.types import Component, Plan, StagePlan, trained_names
 from runtime.system.cache.disk import FeatureCache
 from runtime.system.random import derive
 from runtime.tasks.protocol import Task, loss_of
-from runtime.training.gradients import CLIPS, add_l1
+from runtime.training.averages import Average
+from runtime.training.gradients import CLIPS, add_l1, add_l2_sp, add_up, ascended
 from runtime.training.optimizers import trainer
 from runtime.training.state import Checkpoint, TrainState
 
-TrainBatch = Callable[[Any, Any, int], tuple[Any, float]]
+TrainStep = Callable[[StepInputs, int], tuple[Any, float]]
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
@@ -69,6 +71,8 @@ class StageNet:
     trained: Mapping[str, Any]  # parameters by structural name
     changing: Mapping[str, Any]  # all parameters and statistics behind the cut
     update: Any  # gluon's Trainer
+    average: Average
+    began_with: Mapping[str, Any]  # weights that those of now are pulled towards
     has_dropout: bool
 
 
@@ -88,7 +92,7 @@ def features_of(
         precision=data.features,
         cache=cache,
         identity={"mean": data.mean, "std": data.std},
-        about={"base": base.args["name"]},
+        about={"base": name_of(base)},
     )
 
 
@@ -117,7 +121,19 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
     inputs = StageInputs(SetInputs(session.sets, prefix), stage)
     has_dropout = any(drops(block) for block in features.chain.blocks[cut:])
-    return StageNet(inputs, suffix, partial(features.predicting, cut), trained, changing, update, has_dropout)
+    statistics = {name: p for name, p in changing.items() if name.endswith(("running_mean", "running_var"))}
+    pulled = [name for name in trained if stage.l2_sp and not name.startswith("head.")]
+    return StageNet(
+        inputs,
+        suffix,
+        partial(features.predicting, cut),
+        trained,
+        changing,
+        update,
+        Average(stage, trained, statistics),
+        {name: trained[name].data().copy() for name in pulled},
+        has_dropout,
+    )
 
 
 def rate_factor(stage: StagePlan) -> Callable[[int], float]:
@@ -131,25 +147,51 @@ def rate_factor(stage: StagePlan) -> Callable[[int], float]:
     )
 
 
-def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBatch:
-    """Return the function that trains one batch; it gives the batch's loss, not waited for, and the rate."""
-    criterion = LossBlock(loss_of(session.task, stage.loss).build(stage.loss.args))
+def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainStep:
+    """Return the function that makes one step, of one batch or more.
+
+    It gives the mean loss, not waited for, and the rate. Gradients are sums over the images of all batches, added up
+    in their order.
+    """
+    row = loss_of(session.task, stage.loss)
+    criterion = LossBlock(row.build(stage.loss.args))
+    as_labels = row.labels or session.task.as_labels
     criterion.hybridize()
     args = stage.optimizer.args
     params = list(net.trained.values())
+    pulled = [(net.trained[name], start) for name, start in net.began_with.items()]
     factor = rate_factor(stage)
 
-    def train_batch(features: Values, targets: Any, step: int) -> tuple[Any, float]:
-        count = len(targets)
-        if net.has_dropout:
-            mx.random.seed(derive(session.plan.seed, "dropout", stage.position, step) % (2**31 - 1))
-        with autograd.record():
-            outputs = net.suffix(*features)
-            labels = session.task.as_labels(targets, outputs.shape)
-            loss = criterion(outputs, array(labels, ctx=session.context))
-        loss.backward()
+    def losses(parts: StepInputs, step: int) -> Any:
+        """Compute the gradients of a step; return the loss of each image."""
+        sums: list[Any] = []
+        found = []
+        for number, (features, targets) in enumerate(parts):
+            if net.has_dropout:
+                path = (stage.position, step, *((number,) if number else ()))
+                mx.random.seed(derive(session.plan.seed, "dropout", *path) % (2**31 - 1))
+            with autograd.record():
+                outputs = net.suffix(*features)
+                labels = as_labels(targets, outputs.shape)
+                loss = criterion(outputs, array(labels, ctx=session.context))
+            loss.backward()
+            found.append(loss)
+            if len(parts) > 1:
+                sums = add_up(params, sums)
+        for param, total in zip(params, sums, strict=False):
+            total.copyto(param.grad())
+        return found[0] if len(found) == 1 else nd.concat(*found, dim=0)
+
+    def train_step(parts: StepInputs, step: int) -> tuple[Any, float]:
+        count = sum(len(targets) for _, targets in parts)
+        loss = losses(parts, step)
+        if stage.sam:
+            with ascended(params, stage.sam):
+                losses(parts, step)
         if stage.l1:
             add_l1(params, stage.l1, count, decay_norms=args["decay_norms"])
+        if stage.l2_sp:
+            add_l2_sp(pulled, stage.l2_sp, count)
         if stage.clip is not None:
             CLIPS[stage.clip.name].apply(params, count, **stage.clip.args)
         rate = args["lr"] * factor(step) * slowdown(session.state, stage)
@@ -157,7 +199,7 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainBat
         net.update.step(count)
         return loss.mean(), rate
 
-    return train_batch
+    return train_step
 
 
 def slowdown(state: TrainState, stage: StagePlan) -> float:

@@ -10,7 +10,7 @@ from recipe_lang.check.vocabulary import MetricWord, Vocabulary
 from runtime.tasks.catalog import METRICS, TASKS
 from runtime.vocabulary import data, training
 from runtime.vocabulary import models as bases
-from runtime.vocabulary.advice.catalog import ADVICE
+from runtime.vocabulary.advice.catalog import ADVICE, LATER
 from runtime.vocabulary.aliases import HABITS, RENAMINGS
 from runtime.vocabulary.fields import BLOCKS, FIELDS
 from runtime.vocabulary.rules import CLAIM_RULES, RULES
@@ -37,6 +37,7 @@ VOCABULARY = Vocabulary(
             training.OPTIMIZER,
             training.SCHEDULE,
             training.CLIP,
+            training.AVERAGE,
             training.STOP,
             training.RECOVERY,
             training.RATE_RULE,
@@ -49,9 +50,7 @@ VOCABULARY = Vocabulary(
     sets=("valid", "test"),
     parts=bases.parts_of,
     rules=(*RULES, *ADVICE),
-    later=frozenset(
-        f"W{number}" for number in (*range(740, 780), 781, 782, *range(785, 788), 790, 791, 792, 794, 795, 797)
-    ),
+    later=LATER,
     claim_rules=CLAIM_RULES,
     habits=HABITS,
     renamings=RENAMINGS,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from recipe_lang.check.vocabulary import Arg, Entry, Number, family
 from runtime.data.sources.catalog import SOURCES, Source
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.tasks.catalog import TASKS
+from runtime.vocabulary.tasks import learning
 
 
 def _by_task(source: Source) -> Entry:
@@ -33,10 +35,12 @@ SPLIT = family(
     ),
 )
 
-PREPARE = family(
-    "prepare",
-    "a preparation step",
-    *(row.entry for row in TRANSFORMS.values() if not row.augments),
-)
 
-AUGMENT = family("augment", "an augmentation", *(row.entry for row in TRANSFORMS.values() if row.augments))
+def _steps(*, augments: bool) -> Iterator[Entry]:
+    for row in TRANSFORMS.values():
+        if row.augments == augments:
+            yield replace(row.entry, only=learning(*row.targets))
+
+
+PREPARE = family("prepare", "a preparation step", *_steps(augments=False))
+AUGMENT = family("augment", "an augmentation", *_steps(augments=True))

@@ -20,9 +20,9 @@ from recipe_lang.check.vocabulary import (
     Word,
     table,
 )
-from runtime.tasks.catalog import TASKS
-from runtime.training.gradients import L1
-from runtime.vocabulary.tasks import USUAL, by_task
+from runtime.tasks.catalog import TASKS, USUAL
+from runtime.training.gradients import L1, L2_SP
+from runtime.vocabulary.tasks import by_task
 
 _NONE = NothingType()
 _COUNT = Number(1, 1e9, whole=True, unit="images", unit_optional=True)
@@ -233,6 +233,31 @@ STAGE = BlockType(
             examples=("clip = global_norm(1.0)",),
         ),
         L1,
+        L2_SP,
+        Arg(
+            "sam",
+            Number(0, 10),
+            "Sharpness-aware minimization: the gradient is taken where the loss is highest within this distance.",
+            0.0,
+            since="0.2",
+            examples=("sam = 0.05",),
+        ),
+        Arg(
+            "accumulate",
+            Number(1, 1024, whole=True),
+            "Batches of a step: their gradients are summed before the weights are updated.",
+            1,
+            since="0.2",
+            examples=("accumulate = 4",),
+        ),
+        Arg(
+            "average",
+            Either((_NONE, CallOf(("average",)))),
+            "An average of the weights over the steps, which is validated and handed on in place of the last weights.",
+            None,
+            since="0.2",
+            examples=("average = ema(0.999)", "average = swa(start = 75%)"),
+        ),
         Arg(
             "loss",
             Either((_shared("recipe"), CallOf(("loss",)))),

@@ -5,6 +5,9 @@ The rows of the weights stand in `runtime/models/weights_sources.py`, beside wha
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 from recipe_lang.check.checked import CallValue
 from recipe_lang.check.vocabulary import (
     Arg,
@@ -17,18 +20,21 @@ from recipe_lang.check.vocabulary import (
     Word,
     family,
 )
+from recipe_lang.problem import Problem, RecipeError
 from runtime.models.base import Normalization
 from runtime.models.catalog import BASES, ZOOS, ZooRow
+from runtime.models.exported import ExportedRow, exported_row
 from runtime.models.packaged import PACKAGED, PackagedBase
 from runtime.models.timm.catalog import TIMM, TimmRow
 from runtime.models.weights_sources import (
+    EXPORTED,
     PACK_ARGS,
     PACKAGE,
     RUN_ARGS,
     SOURCES,
     TRAINED,
     WeightsSource,
-    source_of,
+    source_for,
 )
 
 _WEIGHTS = Arg(
@@ -97,6 +103,7 @@ BASE = family(
         source="mxnet.gluon.model_zoo.vision.get_model",
         examples=('base = gluon("mobilenetv2_1.0")', 'base = gluon(name = "resnet18_v2", weights = imagenet)'),
     ),
+    EXPORTED.entry,
     Entry(
         "run",
         "The network of an earlier run, with what it has learned.",
@@ -119,22 +126,52 @@ WEIGHTS = family("weights", "a source of weights", *(source.entry for source in 
 TRAINED_WEIGHTS = family("trained", "a run or a pack", *(source.entry for source in TRAINED))
 
 _IMAGENET: Normalization = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_UNREAD = ZooRow("", 0, 1, 224, 1, _IMAGENET)  # a run that nobody has looked into (`runtime/runs/lineage.py`)
+_UNREAD = ZooRow("", 0, 1, 224, 1, _IMAGENET)  # a run that nobody has looked into, or a graph that cannot be read
 
 
-def row_of(base: CallValue) -> PackagedBase | TimmRow | ZooRow:
+def base_problems(base: CallValue) -> tuple[Problem, ...]:
+    """Return what is wrong with the file that a base is; that it is not there, `ftr plan` says."""
+    if base.name != EXPORTED.entry.name or not os.path.isfile(base["file"]):
+        return ()
+    try:
+        exported_row(plain_args(base))
+    except RecipeError as error:
+        return tuple(error.problems)
+    return ()
+
+
+def base_name(base: CallValue) -> str:
+    """Return the name of a base's network; of one that is exported, that of its file."""
+    return str(base["name"]) if "name" in base.args else str(base["file"].name)
+
+
+def plain_args(base: CallValue) -> dict[str, Any]:
+    """Return the arguments of a call without their places."""
+    return {
+        name: tuple(item.value for item in arg.value) if isinstance(arg.value, tuple) else arg.value
+        for name, arg in base.args.items()
+    }
+
+
+def row_of(base: CallValue) -> PackagedBase | TimmRow | ZooRow | ExportedRow:
     """Return what is known about a base."""
+    if base.name == EXPORTED.entry.name:
+        try:
+            return exported_row(plain_args(base))
+        except RecipeError:
+            return _UNREAD
     return BASES[base.name][base["name"]] if base.name in BASES else _UNREAD
 
 
 def weights_of(base: CallValue) -> WeightsSource:
     """Return where the weights of a base come from: of a run that nobody has looked into, from there."""
-    return source_of(base["weights"] if "weights" in base.args else base)
+    return source_for(base)
 
 
 def parts_of(base: CallValue) -> tuple[tuple[str, ...], str] | None:
     """Return a base's parts in order and the name that messages use for it."""
-    return (row_of(base).parts, base["name"]) if base.name in BASES else None
+    row = row_of(base)
+    return None if row is _UNREAD else (row.parts, base_name(base))
 
 
 def native_size(base: CallValue) -> int:

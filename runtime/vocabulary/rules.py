@@ -13,14 +13,14 @@ from recipe_lang.compose.problems import GivenTwice
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
 from runtime.data.sources.catalog import SOURCES
-from runtime.data.targets import BOXES, CLASS, MASK, NUMBERS
+from runtime.data.targets import NUMBERS
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.models.heads import LAYERS
 from runtime.plan.schedules import SCHEDULES
 from runtime.plan.size import Size
 from runtime.tasks.catalog import METRICS, TASKS, task_of
 from runtime.tasks.protocol import Task
-from runtime.vocabulary.models import accepts, native_size, size_text
+from runtime.vocabulary.models import accepts, base_name, base_problems, native_size, size_text
 
 HeadWithoutOutputs = Kind(
     "E420",
@@ -31,10 +31,19 @@ HeadWithoutOutputs = Kind(
     help="write for example `head = {example}`",
 )
 
+LossOfOtherHead = Kind(
+    "E445",
+    "loss of another head",
+    reason="What a detection head gives is trained by its own loss: each says in its way which points learn an object.",
+    fields="head loss own",
+    message="`{loss}` is not the loss of `{head}`",
+    help="write `loss = {own}`",
+)
+
 OtherKindOfTarget = Kind(
     "E433",
     "other kind of target",
-    reason="A source gives classes or numbers, and the task learns one of the two.",
+    reason="A source gives targets of one kind, such as classes or masks, and a task learns targets of one kind.",
     fields="source task takes gives other_task both extra column",
     message=(
         "`{source}` names {both}, and `task = {task}` learns one of them",
@@ -189,7 +198,7 @@ def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
     fits = (
         row.outputs
         and last[row.outputs] == task.outputs
-        and row.gives in ("", task.target)
+        and row.gives in (None, task.target)
         and (row.finest is not None) == task.takes_maps
     )
     if not fits or (task.takes_maps and len(recipe["head"]) > 1):
@@ -197,6 +206,16 @@ def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
         if not task.takes_maps:
             example = f"[dropout(0.2), {ending}]"
         yield HeadWithoutOutputs(span=last.span or recipe.fields["head"].span, ending=ending, example=example)
+
+
+def _losses(recipe: CheckedRecipe) -> Iterator[Problem]:
+    task, head = task_of(recipe), recipe["head"][-1].value
+    losses = {each.entry.name: each for each in task.losses}
+    own = next((name for name, each in losses.items() if head.name in each.heads), None)
+    for loss in (recipe["loss"], *(stage["loss"] for stage in recipe.all("stage"))):
+        if isinstance(loss, CallValue) and own is not None and head.name not in losses[loss.name].heads:
+            span = loss.span or recipe.fields["head"].span
+            yield LossOfOtherHead(span=span, head=head.name, loss=loss.name, own=own)
 
 
 def _kinds(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -216,12 +235,12 @@ def source_problems(source: CallValue, task: Task, span: Span | None = None) -> 
             span=source.span or span,
             source=source.name,
             task=task.name,
-            takes=_KINDS[task.target],
-            gives=" and ".join(_KINDS[kind] for kind in sorted(gives)),
+            takes=task.target.plural,
+            gives=" and ".join(sorted(kind.plural for kind in gives)),
             other_task=next((each.name for each in TASKS.values() if gives == {each.target}), ""),
             both="classes and numbers" if is_both else "",
             extra=("label" if task.target == NUMBERS else "target") if is_both else "",
-            column=_EXAMPLES.get(task.target, ""),
+            column=task.target.source,
         )
     if isinstance(args.get("boxes"), tuple) and len(args["boxes"]) > 4:
         found = f"{len(args['boxes'])} names"
@@ -231,14 +250,6 @@ def source_problems(source: CallValue, task: Task, span: Span | None = None) -> 
         if each.value in first:
             yield GivenTwice(span=each.span, what=f'target "{each.value}"', first=first[each.value])
         first.setdefault(each.value, each.span)
-
-
-_KINDS = {CLASS: "classes", NUMBERS: "numbers", MASK: "masks", BOXES: "boxes of objects"}
-_EXAMPLES = {
-    NUMBERS: 'csv("…", image = "file", target = "column")',
-    MASK: 'masks("images", "masks", classes = ["…", "…"])',
-    BOXES: 'voc("…")',
-}
 
 
 def _warmup(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -289,8 +300,9 @@ def _sizes(recipe: CheckedRecipe) -> Iterator[Problem]:
     if task_of(recipe).takes_maps and any(side % _COARSEST for side in size):
         yield CellsCut(span=size_span, size=size.short, step=_COARSEST)
     base: CallValue = recipe["base"]
+    yield from (problem.replace(span=recipe.fields["base"].span) for problem in base_problems(base))
     if not all(accepts(base, side) for side in size):
-        yield SizeNotTaken(span=size_span, base=base["name"], size=size.short, takes=size_text(base))
+        yield SizeNotTaken(span=size_span, base=base_name(base), size=size.short, takes=size_text(base))
 
 
 def _uncropped(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -365,6 +377,7 @@ def _bounds(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _head,
+    _losses,
     _kinds,
     _warmup,
     _multistep,

@@ -6,16 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from recipe_lang.check.vocabulary import Condition
-from runtime.tasks.catalog import TASKS
+from runtime.data.targets import TargetKind
+from runtime.tasks.catalog import TASKS, USUAL
 from runtime.tasks.protocol import Task
-
-USUAL = next(iter(TASKS.values()))
-"""The task of a recipe that names none."""
 
 
 def by_task(default: Callable[[Task], Any]) -> dict[Condition, Any]:
     """Return the defaults of the other tasks, for `Arg.by`."""
     return {("task", task.name): default(task) for task in TASKS.values() if task is not USUAL}
+
+
+def learning(*kinds: TargetKind) -> frozenset[Condition]:
+    """Return the condition of a name that is for targets of some kinds, or without any for all, for `Entry.only`."""
+    return only_of(*(task for task in TASKS.values() if not kinds or task.target in kinds))
 
 
 def only_of(*tasks: Task) -> frozenset[Condition]:

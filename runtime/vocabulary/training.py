@@ -12,10 +12,11 @@ from recipe_lang.check.vocabulary import Default, Entry, MetricOf, family
 from runtime.models.heads import LAYERS
 from runtime.plan.schedules import SCHEDULES
 from runtime.plan.stage_rules import RATE_RULES, RECOVERIES, STOP_RULES
-from runtime.tasks.catalog import TASKS
+from runtime.tasks.catalog import TASKS, USUAL
+from runtime.training.averages import AVERAGES
 from runtime.training.gradients import CLIPS
 from runtime.training.optimizers import OPTIMIZERS
-from runtime.vocabulary.tasks import USUAL, by_task, only_of
+from runtime.vocabulary.tasks import by_task, learning, only_of
 
 
 def _monitoring(entry: Entry) -> Entry:
@@ -38,12 +39,10 @@ LOSS = family(
 LAYER = family(
     "layer",
     "a layer",
-    *(
-        replace(row.entry, only=only_of(*(task for task in TASKS.values() if row.gives in ("", task.target))))
-        for row in LAYERS.values()
-    ),
+    *(replace(row.entry, only=learning(*filter(None, [row.gives]))) for row in LAYERS.values()),
 )
 CLIP = family("clip", "a way to clip gradients", *(row.entry for row in CLIPS.values()))
+AVERAGE = family("average", "an average of the weights", *(row.entry for row in AVERAGES.values()))
 STOP = family("stop", "a stop rule", *(_monitoring(row.entry) for row in STOP_RULES.values()))
 RECOVERY = family("recovery", "a way to continue after the loss diverges", *(row.entry for row in RECOVERIES.values()))
 RATE_RULE = family("rate rule", "a rule for the learning rates of parts", *(row.entry for row in RATE_RULES.values()))

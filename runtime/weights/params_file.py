@@ -27,6 +27,7 @@ from recipe_lang.problem import RecipeError
 from runtime.system.files import replace_file
 from runtime.weights.bounded import HIGHEST_RANK, MOST_ARRAYS, BoundedFile, open_bounded
 from runtime.weights.problems import BadChecksum, WrongChecksum
+from runtime.weights.safetensors_file import files_of
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -90,14 +91,22 @@ def write_params(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
 def sha256_of(path: Path) -> str:
     """Return a file's SHA-256 sum as 64 lower-case hexadecimal digits.
 
+    That of an index of `.safetensors` files is the sum over its own bytes and, in order of their names, those of the
+    files that it names, as `cat` would join them.
+
     Raises:
         RecipeError: the file cannot be read.
     """
     digest = hashlib.sha256()
+    for each in files_of(path) if path.name.endswith(".index.json") else (path,):
+        _update(digest, each)
+    return digest.hexdigest()
+
+
+def _update(digest: Any, path: Path) -> None:
     with open_bounded(path) as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
-    return digest.hexdigest()
 
 
 def check_sha256(path: Path, prefix_hex: str) -> None:

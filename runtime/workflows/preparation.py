@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from recipe_lang.check.checked import CheckedRecipe
@@ -21,12 +20,13 @@ from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import passed_line
 from runtime.models import run_weights
 from runtime.models.network import Model, build_model, check_weights
-from runtime.models.weights_sources import source_of
+from runtime.models.weights_sources import source_for
 from runtime.plan.types import Plan
 from runtime.runs.lineage import load_recipe, refuse_unread
 from runtime.runs.recipe_files import read_recipe
 from runtime.system.memory import room
 from runtime.tasks.catalog import task_of
+from runtime.tasks.protocol import head_builder
 from runtime.training.problems import OutOfMemory
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules import image_size
@@ -81,11 +81,12 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     with located(base.span):
         check_weights(base)
         base, told = run_weights.settled(base, task_of(recipe).file, facts.target.as_file())
-    model = build_model(base, head, size, partial(task_of(recipe).head_block, facts=facts.target))
+    model = build_model(base, head, size, head_builder(task_of(recipe), facts.target))
     plan = compile_plan(recipe, facts, model.facts(), base)
     need = estimate_memory(model, plan)
     with located(base.span):
-        told += source_of(base.args["weights"]).advice(base, model.base, model.whole)
+        source_for(base).fits(base, model.base, model.whole)
+        told += source_for(base).advice(base, model.base, model.whole)
     lost = [problem.replace(span=base.span) for problem in told]
     advice = ordered((*recipe.advice, *lost, *plan_advice(recipe, plan, listings, need)))
     given = PrepareArguments(path.absolute(), tuple(settings), data_root and data_root.absolute(), outside)

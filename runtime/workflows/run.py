@@ -30,7 +30,7 @@ from runtime.data.tally import Tally
 from runtime.data.verified import verified_images
 from runtime.models.network import start_weights
 from runtime.models.norm_statistics import norm_advice
-from runtime.models.weights_sources import source_of
+from runtime.models.weights_sources import source_for
 from runtime.runs.base_weights import weights_used
 from runtime.runs.folder import create_folder, locked, writing
 from runtime.runs.lock.facts import inputs
@@ -50,6 +50,7 @@ from runtime.training.events import (
     FolderOpened,
     ImagesChecked,
     ImagesConverted,
+    ImagesSkipped,
     Observer,
     Preliminary,
 )
@@ -167,6 +168,8 @@ def validate_images(prepared: Prepared, context: RunContext) -> ValidatedImages:
         listings, skipped = check_images(recipe, prepared.listings, task_of(recipe), *looking)
         advice = image_advice(recipe, prepared.listings, listings, workers, cache, context.should_stop)
     context.stop_here()
+    if skipped:
+        context.tell(ImagesSkipped(skipped))
     if notes := tuple(tally.notes(prepared.plan.data.prepare)):
         context.tell(ImagesConverted(notes))
     if advice:
@@ -183,7 +186,7 @@ def compile_for(prepared: Prepared, images: ValidatedImages) -> Prepared:
     if not images.skipped:
         return prepared
     facts = data_facts(images.listings, prepared.recipe)
-    return replace(prepared, plan=compile_plan(prepared.recipe, facts, prepared.model.facts()))
+    return replace(prepared, plan=compile_plan(prepared.recipe, facts, prepared.model.facts(), prepared.plan.base))
 
 
 def lock_facts(prepared: Prepared, context: RunContext) -> tuple[Facts, Hashes]:
@@ -204,7 +207,7 @@ def lock_facts(prepared: Prepared, context: RunContext) -> tuple[Facts, Hashes]:
 def look_at_norms(prepared: Prepared, images: ValidatedImages, context: RunContext) -> None:
     """Tell where weights of another framework do not expect what the training images give."""
     plan = prepared.plan
-    source = source_of(plan.base.args["weights"])
+    source = source_for(plan.base)
     if not source.as_in_torch(plan.base):
         return
     samples = images.listings["train"].samples

@@ -34,7 +34,7 @@ from runtime.models.pytorch import (
     read_state,
 )
 from runtime.models.torch_names import normalization_in_torch
-from runtime.models.weights_sources import fetch_weights, source_of
+from runtime.models.weights_sources import fetch_weights, source_for
 from runtime.plan.size import Size
 from runtime.plan.types import Component
 from runtime.runs.folder import writing
@@ -158,5 +158,5 @@ def fetch_for(recipe: Path, settings: Sequence[str], outside: bool) -> Iterator[
     base = component(checked.fields["base"])
     with located(base.span):
         path = fetch_weights(base)
-        origin, _ = source_of(base.args["weights"]).provenance(base)
+        origin, _ = source_for(base).provenance(base)
     yield f"{origin}: nothing to fetch" if path is None else f"{origin}, {path.stat().st_size / 1e6:,.1f} MB: {path}"

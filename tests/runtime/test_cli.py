@@ -43,16 +43,16 @@ def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "run"
 
 
-def test_what_is_passed_over_is_said_once(ftr: Ftr, photos: Path, trained: Path, tmp_path: Path) -> None:
+def test_what_is_ignored_is_said_once(ftr: Ftr, photos: Path, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(photos, tmp_path / "photos")
     recipe = write_recipe(tmp_path / "colours.ftr", tmp_path / "photos", sources=("train", "test"))
     (tmp_path / "photos/train/red/notes.txt").touch()
-    line = "passed over 1 file: 1 .txt\n"
+    line = "ignored notes.txt: not an image\n"
     assert ftr("plan", recipe).err == line
     seen = "72 of these 72 images were trained on, none were in the run's validation set\n"
     assert ftr("evaluate", trained, "--data", tmp_path / "photos/train", "--json").err == line + seen
     (tmp_path / "photos/train/red/gone.jpg").symlink_to("/nowhere/gone.jpg")
-    line = "passed over 2 files: 1 dangling link, 1 .txt\n"
+    line = "ignored 2 files: 1 dangling link, 1 .txt\n"
     assert ftr("plan", recipe).err == ""  # advice says it
     shown = ftr("plan", recipe, "--json")
     assert (json.loads(shown.out)["passed_over"], shown.err) == (line.strip(), line)
@@ -327,7 +327,7 @@ def test_a_bad_image_among_good_ones(ftr: Ftr, trained: Path, photos: Path, tmp_
     folder = tmp_path / "[red]"
     shutil.copytree(photos / "test/red", folder)
     bad = truncate(folder / "3.jpg")
-    (folder / "._0.jpg").write_bytes(b"hidden files are passed over, as in training")
+    (folder / "._0.jpg").write_bytes(b"hidden files are ignored, as in training")
     code, out, err = ftr("predict", trained, folder, photos / "test/blue/0.jpg", "--json", "--top", 2)
     rows = json.loads(out)
     assert code == 1
@@ -337,7 +337,7 @@ def test_a_bad_image_among_good_ones(ftr: Ftr, trained: Path, photos: Path, tmp_
     ]
     assert [row["error"] is None for row in rows] == [number != 3 for number in range(9)]
     assert "truncated" in rows[3]["error"]
-    assert err == f"passed over 1 file: 1 file (hidden)\n{bad}: {rows[3]['error']}\n"
+    assert err == f"ignored ._0.jpg: hidden\n{bad}: {rows[3]['error']}\n"
     assert all(len(row["classes"]) == 2 for row in rows if row["error"] is None)
     both = ftr("predict", trained, folder, "--csv", "--json")
     assert (both.code, both.out, "--csv and --json exclude each other" in both.err) == (2, "", True)
@@ -349,9 +349,11 @@ def test_a_bad_image_among_good_ones(ftr: Ftr, trained: Path, photos: Path, tmp_
     ]
     shown = ftr("predict", trained, folder / "0.jpg").out
     assert "[red]" in shown.replace("\n", "")
-    code, _, err = ftr("predict", trained, folder / "0.jpg", tmp_path / "missing.jpg")
-    assert code == 2
-    assert "missing.jpg" in err
+    code, out, err = ftr("predict", trained, tmp_path / "missing.jpg", folder / "0.jpg", "--csv")
+    assert (code, "missing.jpg: " in err) == (1, True)
+    assert [row["class"] for row in csv.DictReader(io.StringIO(out))] == ["", rows[0]["classes"][0]["name"]]
+    code, _, err = ftr("predict", trained, tmp_path / "missing.jpg", tmp_path / "too.jpg")
+    assert (code, "missing.jpg" in err, "too.jpg" in err) == (2, True, True)
 
 
 def test_predictions_are_drawn(ftr: Ftr, trained: Path, photos: Path, tmp_path: Path) -> None:
@@ -359,9 +361,14 @@ def test_predictions_are_drawn(ftr: Ftr, trained: Path, photos: Path, tmp_path: 
     plain = ftr("predict", trained, image)
     drawn = ftr("predict", trained, image, "--draw", tmp_path / "drawn")
     assert (drawn.code, drawn.out) == (0, plain.out)
-    assert [path.name for path in (tmp_path / "drawn").iterdir()] == ["0.jpg"]
-    code, _, err = ftr("predict", trained, image, "--draw", photos / "test/blue")  # never over the images
-    assert (code, "a new or empty folder" in err) == (2, True)
+    assert f"drew 1 picture in {tmp_path / 'drawn'}\n" in drawn.err
+    assert [path.name for path in (tmp_path / "drawn").glob("*.jpg")] == ["0.jpg"]
+    ftr("predict", trained, photos / "test/blue/1.jpg", "--draw", tmp_path / "drawn")  # in place of the first
+    assert [path.name for path in (tmp_path / "drawn").glob("*.jpg")] == ["1.jpg"]
+    (tmp_path / "drawn/mine.jpg").touch()
+    for folder, name in ((photos / "test/blue", "0.jpg"), (tmp_path / "drawn", "mine.jpg")):  # never over others
+        code, _, err = ftr("predict", trained, image, "--draw", folder)
+        assert (code, name in err, "a new or empty folder" in err) == (2, True, True)
     blocked = ftr("predict", trained, image, "--draw", "/proc/nowhere/drawn")
     assert (blocked.code, blocked.out) == (1, plain.out)
     assert "not drawn: /proc/nowhere/drawn: " in blocked.err

@@ -41,6 +41,7 @@ from runtime.system import memory
 from runtime.tasks.classification.metrics import METRICS
 from runtime.tasks.classification.targets import ClassFacts
 from runtime.tasks.classification.task import CLASSIFICATION
+from runtime.tasks.protocol import evaluator_of
 from runtime.training.events import Evaluated, Event, StageFinished, StepFinished
 from runtime.training.problems import OutOfMemory
 from runtime.training.settings import RunSettings
@@ -453,7 +454,7 @@ def test_ten_thousand_classes_take_no_matrix() -> None:
     scores = np.zeros((len(labels), count), np.float32)
     scores[np.arange(len(labels)), labels // 2] = 1
     tracemalloc.start()
-    evaluator = CLASSIFICATION.evaluator(ClassFacts(tuple(names), {}), Component("cross_entropy", {}))
+    evaluator = evaluator_of(CLASSIFICATION, ClassFacts(tuple(names), {}), Component("cross_entropy", {}))
     evaluator.update(scores, labels)
     found = evaluator.report()
     _, peak = tracemalloc.get_traced_memory()

@@ -24,6 +24,7 @@ from recipe_lang.source import Source
 from runtime.backend.mx import mx
 from runtime.compile.weights_advice import with_weights_advice
 from runtime.data.sets import Sets, list_sets
+from runtime.data.targets import CLASS
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.models import zoo as families
 from runtime.models.weights_sources import source_of
@@ -37,6 +38,7 @@ from runtime.training.events import (
     Evaluated,
     FolderOpened,
     ImagesChecked,
+    ImagesSkipped,
     Observer,
     StageFinished,
     StageStarted,
@@ -210,10 +212,9 @@ stage "all" {{
 
 
 def test_each_augmentation_trains(photos: Path, tmp_path: Path) -> None:
-    other = "  augment = [random_crop(padding = 4px), flip]"
-    own = [name for name, row in TRANSFORMS.items() if row.augments and not row.entry.only]  # others are for boxes
-    assert all(name in AUGMENTED + other for name in own)
-    for number, data in enumerate((AUGMENTED, other)):
+    own = {name: row for name, row in TRANSFORMS.items() if row.augments and (not row.targets or CLASS in row.targets)}
+    others = [row.example or name for name, row in own.items() if name not in AUGMENTED]
+    for number, data in enumerate((AUGMENTED, f"  augment = [{', '.join(others)}]")):
         result = train(write_recipe(tmp_path / "r.ftr", photos, data=data), tmp_path / str(number))
         assert result["status"] == "finished"
 
@@ -307,7 +308,7 @@ def test_early_stop_stops(photos: Path, tmp_path: Path) -> None:
     result = train(recipe, tmp_path / "run")
     (stage,) = result["stages"]
     assert (stage["epochs_done"], stage["ended"]) == (3, "stopped early")
-    assert stage["kept"] == "the last, of epoch 3"
+    assert stage["kept"] == "the last (epoch 3)"
 
 
 def test_the_best_is_kept_and_not_the_last(photos: Path, tmp_path: Path) -> None:
@@ -515,8 +516,12 @@ def test_skipped_images_leave_the_others_as_they_are(photos: Path, tmp_path: Pat
     (without / "train/green/7.jpg").unlink()
     data = AUGMENTED + "\n  on_error = skip"
     plans: list[Plan] = []
+    named: list[str] = []
 
     def opened(event: object) -> None:
+        if isinstance(event, ImagesSkipped):  # before anything is trained
+            assert len(plans) < 1
+            named.extend(name for name, _ in event.images)
         if isinstance(event, FolderOpened):
             plans.append(event.plan)
 
@@ -525,7 +530,7 @@ def test_skipped_images_leave_the_others_as_they_are(photos: Path, tmp_path: Pat
         for root in (with_broken, without)
     ]
     assert [plan.data.images("train") for plan in plans] == [71, 71]
-    assert [name for name, _ in results[0]["skipped_images"]] == [str(with_broken / "train/green/7.jpg")]
+    assert [name for name, _ in results[0]["skipped_images"]] == named == [str(with_broken / "train/green/7.jpg")]
     assert results[0]["images"]["train"] == 71
     one, two = (tmp_path / f"run-{root.name}/model.params" for root in (with_broken, without))
     assert one.read_bytes() == two.read_bytes()

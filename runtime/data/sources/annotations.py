@@ -18,8 +18,14 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.suggest import suggest
 from runtime.data.boxes import Boxes
 from runtime.data.listing import DroppedObject, Listing, Sample
-from runtime.data.problems import BackgroundClass, BadAnnotation, ClassesWithoutObjects, ImagesNotThere, NoObjects
 from runtime.data.similar_labels import meant
+from runtime.data.sources.problems import (
+    BackgroundClass,
+    BadAnnotation,
+    ClassesWithoutObjects,
+    ImagesNotThere,
+    NoObjects,
+)
 from runtime.plan.size import Size
 
 _SHOWN = 5

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import REQUIRED, Arg, Either, Entry, FilePath, ListOf, NothingType, Number, Text, Word
-from runtime.data.targets import BOXES, CLASS, MASK, NUMBERS
+from runtime.data.targets import BOXES, CLASS, MASK, NUMBERS, TargetKind
 
 if TYPE_CHECKING:
     from runtime.data.listing import Listing
@@ -27,8 +27,8 @@ class Source:
 
     entry: Entry
     load: Callable[[Args, bool], Listing]
-    gives: Callable[[Args], frozenset[str]] = lambda args: frozenset((CLASS,))
-    by_kind: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    gives: Callable[[Args], frozenset[TargetKind]] = lambda args: frozenset((CLASS,))
+    by_kind: Mapping[str, Mapping[TargetKind, Any]] = field(default_factory=dict)
     licence: str = ""
     shows_characters: bool = False
 
@@ -53,7 +53,7 @@ def _csv(args: Args, training: bool) -> Listing:
     return csv_numbers(args["file"], args["image"], columns, args["root"])
 
 
-def _csv_gives(args: Args) -> frozenset[str]:
+def _csv_gives(args: Args) -> frozenset[TargetKind]:
     if args["boxes"] is not None:
         return frozenset((BOXES,))
     given = {CLASS: args["label"], NUMBERS: args["target"]}
@@ -103,6 +103,12 @@ def _voc(args: Args, training: bool) -> Listing:
     return voc(args["path"], args["split"], _classes(args), training)
 
 
+def _rec(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.records import rec
+
+    return rec(args["path"], tuple(each.value for each in args["names"]), training)
+
+
 def _coco(args: Args, training: bool) -> Listing:
     from runtime.data.sources.coco import coco
 
@@ -119,7 +125,7 @@ def _labelme(args: Args, training: bool) -> Listing:
     return labelme(args["path"], _classes(args), training)
 
 
-def _either(args: Args) -> frozenset[str]:
+def _either(args: Args) -> frozenset[TargetKind]:
     return frozenset((MASK if args["targets"] == "masks" else BOXES,))
 
 
@@ -200,7 +206,11 @@ _SOURCES = (
             "Images with a mask each, which says of every pixel which class it shows.",
             (
                 Arg("images", FilePath(), "The folder of images."),
-                Arg("masks", FilePath(), "The folder of masks, PNG files that bear the names of the images; maybe behind them `_mask` or the like."),
+                Arg(
+                    "masks",
+                    FilePath(),
+                    "The folder of masks: PNG files named as the images, maybe with `_mask` behind.",
+                ),
                 Arg("classes", ListOf(Text()), "The names of the classes, the background among them, in order."),
                 Arg(
                     "values",
@@ -295,7 +305,7 @@ _SOURCES = (
                 Arg(
                     "classes",
                     Either((NothingType(), ListOf(Text()))),
-                    "The classes in order, behind `background`; areas of others are background. By default all, sorted.",
+                    "The classes in order, behind `background`; areas of others are background. All by default.",
                     None,
                 ),
             ),
@@ -324,6 +334,23 @@ _SOURCES = (
             ),
         ),
         _yolo,
+        lambda args: frozenset((BOXES,)),
+    ),
+    Source(
+        Entry(
+            "rec",
+            "Images with boxes of objects in a record file of MXNet, as GluonCV reads them for detection.",
+            (
+                Arg("path", FilePath(), "The `.rec` file; its images are unpacked once, into the cache."),
+                Arg("names", ListOf(Text()), "The classes in the order of their numbers, from 0."),
+            ),
+            source="gluoncv.data.RecordFileDetection",
+            examples=(
+                'train = rec("train.rec", names = ["cat", "dog"])',
+                'train = rec(path = "train.rec", names = ["cat"])\nvalid = rec("val.rec", names = ["cat"])',
+            ),
+        ),
+        _rec,
         lambda args: frozenset((BOXES,)),
     ),
     Source(

@@ -13,9 +13,10 @@ from typing import Any
 
 from recipe_lang.problem import RecipeError
 from runtime.data.listing import Listing
-from runtime.data.problems import NoAnnotations, UnreadableData
+from runtime.data.problems import UnreadableData
 from runtime.data.sources.annotations import Annotated, AnnotationError, Object, bad_annotation, listing
 from runtime.data.sources.files import existing
+from runtime.data.sources.problems import NoAnnotations
 from runtime.plan.size import Size
 
 _LARGEST_FILE = 2_000_000_000

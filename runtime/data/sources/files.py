@@ -18,6 +18,7 @@ from runtime.data.formats import why_no_image
 from runtime.data.listing import Listing, Sample
 from runtime.data.problems import quoted
 from runtime.data.similar_labels import alike, seen
+from runtime.data.sources.problems import EmptyClass, NoClassFolders, SetsAsClasses
 from runtime.data.sources.set_names import sets_among
 from runtime.data.sources.skipped import LITTER, PassedOver, ending_of, file_of, passed_line
 
@@ -49,7 +50,7 @@ def folder(path: Path, training: bool = True) -> Listing:
     if not classes:
         loose = sum(each.why == _LOOSE for each in passed)
         others = [each for each in passed if each.why != _LOOSE]
-        raise RecipeError(problems.NoClassFolders(path=str(root), loose=loose, passed=passed_line(others)))
+        raise RecipeError(NoClassFolders(path=str(root), loose=loose, passed=passed_line(others)))
     if groups := alike(classes, seen):
         raise RecipeError([problems.LabelsAlike(path=str(root), names=group) for group in groups])
     samples = (Sample(name, label, path) for label, images in enumerate(found.values()) for name, path in images)
@@ -137,7 +138,7 @@ def _sets_as_classes(root: Path, sets: Mapping[str, str], folders: Sequence[str]
     classes = set(folders_in(places["train"])) if "train" in places else set()
     usable = ((role, places[role]) for role in ("train", "valid", "test") if role in places)
     lines = tuple((role, str(place)) for role, place in usable if classes & set(folders_in(place)))
-    return problems.SetsAsClasses(path=str(root), names=names, sets=lines)
+    return SetsAsClasses(path=str(root), names=names, sets=lines)
 
 
 def _images(
@@ -191,7 +192,7 @@ def _check_folder(root: Path, found: dict[str, list[tuple[str, Path]]], passed: 
     if empty:
         places = [root / name for name in empty]
         there = [each for each in passed if any(each.path.is_relative_to(place) for place in places)]
-        raise RecipeError(problems.EmptyClass(path=str(root), names=empty, passed=passed_line(there)))
+        raise RecipeError(EmptyClass(path=str(root), names=empty, passed=passed_line(there)))
 
 
 def existing(path: Path, wanted: str) -> Path:

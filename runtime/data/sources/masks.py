@@ -14,6 +14,7 @@ from runtime.data import problems
 from runtime.data.listing import Listing, Sample
 from runtime.data.masks import Mask
 from runtime.data.sources.files import existing, images_below
+from runtime.data.sources.problems import MaskValues, NoColor, NoMask
 from runtime.data.sources.skipped import passed_line
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -30,7 +31,7 @@ def masks(
 ) -> Listing:
     """List the images of a folder, each with the mask of the same name in another one, or in the same.
 
-    An ending such as `_mask`, `-mask`, `_label` or `_L` behind the name of a mask is passed over, and so is the kind of
+    An ending such as `_mask`, `-mask`, `_label` or `_L` behind the name of a mask is ignored, and so is the kind of
     file. `values` are what stands for the classes in masks of one channel, 0, 1, … without them; `colors` are those of
     masks in colours. `split` is a text file with the names of the images that count, one a line; all without it.
 
@@ -40,10 +41,10 @@ def masks(
     roots = existing(images, "folder"), existing(folder, "folder")
     if len(values or colors or classes) != len(classes):
         said = "values" if values else "colors"
-        raise RecipeError(problems.MaskValues(said=said, count=len(values or colors or ()), classes=len(classes)))
+        raise RecipeError(MaskValues(said=said, count=len(values or colors or ()), classes=len(classes)))
     for color in colors or ():
         if not _COLOR.fullmatch(color):
-            raise RecipeError(problems.NoColor(text=color))
+            raise RecipeError(NoColor(text=color))
     try:
         (found, passed), (others, _) = map(images_below, roots)
     except OSError as fault:
@@ -61,7 +62,7 @@ def masks(
     without = [name for path, name in ids.items() if stem_of(path.relative_to(roots[0])) not in mask_of]
     if without:
         nearest = suggest(without[0], [path.name for path in others])
-        raise RecipeError(problems.NoMask(path=str(folder), names=tuple(without), nearest=nearest))
+        raise RecipeError(NoMask(path=str(folder), names=tuple(without), nearest=nearest))
     meaning = _meaning(classes, values, colors)
     samples = (
         Sample(name, Mask(mask_of[stem_of(path.relative_to(roots[0]))], meaning, None if colors else ignore), path)
@@ -71,7 +72,8 @@ def masks(
 
 
 _ENDINGS = re.compile(
-    r"[_-](mask|masks|label|labels|seg|segmentation|annotation|gt|L|(gtFine_|gtCoarse_)?label(Train)?Ids)$", re.IGNORECASE
+    r"[_-](mask|masks|label|labels|seg|segmentation|annotation|gt|L|(gtFine_|gtCoarse_)?label(Train)?Ids)$",
+    re.IGNORECASE,
 )
 _OF_IMAGES = re.compile(r"[_-](leftImg8bit|sat|image|img)$", re.IGNORECASE)
 _LONGEST_LIST = 100_000_000  # bytes
@@ -92,7 +94,9 @@ def _chosen(found: Sequence[Path], root: Path, split: Path) -> list[Path]:
     path = existing(split, "file")
     try:
         if path.stat().st_size > _LONGEST_LIST:
-            raise RecipeError(problems.UnreadableData(path=str(path), reason=f"it has more than {_LONGEST_LIST:,} bytes"))
+            raise RecipeError(
+                problems.UnreadableData(path=str(path), reason=f"it has more than {_LONGEST_LIST:,} bytes")
+            )
         lines = path.read_bytes().decode().splitlines()
     except (OSError, UnicodeDecodeError) as fault:
         reason = getattr(fault, "strerror", None) or "it is no text in UTF-8"

@@ -16,10 +16,11 @@ from runtime.data.images import ImageError, upright_size
 from runtime.data.listing import Listing, Sample
 from runtime.data.masks import Mask
 from runtime.data.painted import Area, Painted, rings_of
-from runtime.data.problems import ClassesWithoutObjects, ImagesNotThere, NoAnnotations, NoObjects, UnreadableData
+from runtime.data.problems import UnreadableData
 from runtime.data.sources.annotations import AnnotationError, bad_annotation
 from runtime.data.sources.coco import grouped, number_of, read_json
 from runtime.data.sources.files import existing
+from runtime.data.sources.problems import ClassesWithoutObjects, ImagesNotThere, NoAnnotations, NoObjects
 from runtime.plan.size import Size
 
 BACKGROUND = "background"

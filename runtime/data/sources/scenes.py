@@ -48,7 +48,9 @@ def scenes(part: str, with_masks: bool = False) -> Listing:
         painted = [Painted(name, Size(SIDE, SIDE), pixels=mask) for name, (_, _, mask) in zip(ids, rows, strict=True)]
         targets: list[Any] = [Mask(each, tuple(range(len(names))), None) for each in painted]
         return Listing(tuple(map(Sample, ids, targets, [pixels for pixels, _, _ in rows])), names)
-    return Listing(tuple(Sample(name, boxes, pixels) for name, (pixels, boxes, _) in zip(ids, rows, strict=True)), _NAMES)
+    return Listing(
+        tuple(Sample(name, boxes, pixels) for name, (pixels, boxes, _) in zip(ids, rows, strict=True)), _NAMES
+    )
 
 
 def _photos() -> list[Pixels]:

@@ -156,10 +156,10 @@ def csv_classes(path: Path, image: str, label: str, root: Path | None = None, tr
     Classes are the labels as text, sorted by value where all are numbers, else by code points. For a set that only
     evaluates (`training` false) one class is enough. Paths and ids are as `_images` has them.
     """
-    table, base, named = _images(path, image, {"label": label}, root)
+    table, base, named, bad = _images(path, image, {"label": label}, root)
     labels = list(dict.fromkeys(each.label for each in named))
     classes = tuple(sorted(labels, key=_by_value if all(map(NUMBER.fullmatch, labels)) else None))
-    _check_labels(table, named)
+    _raise_all([*bad, *_unlike_labels(table, named)])
     if training and len(classes) == 1:
         raise RecipeError(problems.OneClass(path=str(path), name=classes[0]))
     position = {name: index for index, name in enumerate(classes)}
@@ -168,8 +168,8 @@ def csv_classes(path: Path, image: str, label: str, root: Path | None = None, tr
 
 def csv_numbers(path: Path, image: str, columns: Sequence[str], root: Path | None = None) -> Listing:
     """List the images that a table names, with the numbers in some of its columns. Paths and ids are as for classes."""
-    table, base, named = _images(path, image, {quoted(name): name for name in columns}, root)
-    bad = [
+    table, base, named, bad = _images(path, image, {quoted(name): name for name in columns}, root)
+    bad += [
         problems.BadRow(
             path=str(path), line=each.line, reason=f"{quoted(name)} is {quoted(cell)}, no number", hint=hint
         )
@@ -203,8 +203,12 @@ def _listing(base: Path, named: Sequence[_Named], targets: Sequence[Any], names:
     return Listing(tuple(Sample(id, target, base / each.image) for id, target, each in rows), names)
 
 
-def _images(path: Path, image: str, columns: Mapping[str, str], root: Path | None) -> tuple[Table, Path, list[_Named]]:
-    """Read a table; return it, the folder of its images, and what its rows say in some columns, called as in messages.
+def _images(
+    path: Path, image: str, columns: Mapping[str, str], root: Path | None
+) -> tuple[Table, Path, list[_Named], list[Problem]]:
+    """Read a table; return it, the folder of its images, what its rows say in some columns, and what is wrong with it.
+
+    The columns are called as in messages.
 
     Image paths are relative to `root`, by default the table's own folder. Where one is absolute, ids are relative to
     the folder that all images have in common, so that they are the same wherever it lies.
@@ -212,10 +216,8 @@ def _images(path: Path, image: str, columns: Mapping[str, str], root: Path | Non
     table = read_table(path, (image, *columns.values()))
     base = path.parent if root is None else existing(root, "folder")
     indices = {what: column_of(table, column) for what, column in columns.items()}
-    named = _named(table, column_of(table, image), indices)
-    _check_there(table, base, named)
-    _check_repeats(table, base, named)
-    return table, base, named
+    named, bad = _named(table, column_of(table, image), indices)
+    return table, base, named, [*bad, *_missing(table, base, named), *_repeated(table, base, named)]
 
 
 def _by_value(text: str) -> tuple[float, str]:
@@ -234,35 +236,26 @@ def column_of(table: Table, name: str) -> int:
     raise RecipeError(problems.MissingColumn(path=path, column=name, columns=columns, nearest=near))
 
 
-def _named(table: Table, image: int, indices: Mapping[str, int]) -> list[_Named]:
-    """Return what each row says.
-
-    Raises:
-        RecipeError: rows are not as the first line says, or lack an image or what is said of it.
-    """
-    faults = ((row.line, _fault(table, row.cells, {"image": image, **indices})) for row in table.rows)
-    _raise_all(
-        [
-            problems.BadRow(path=str(table.path), line=line, reason=found[0], hint=found[1])
-            for line, found in faults
-            if found
-        ]
-    )
-    return [
-        _Named(
-            row.line,
-            Path(os.path.normpath(row.cells[image])).as_posix(),
-            tuple(row.cells[column] for column in indices.values()),
-        )
-        for row in table.rows
-    ]
+def _named(table: Table, image: int, indices: Mapping[str, int]) -> tuple[list[_Named], list[Problem]]:
+    """Return what each row says, and problems with those that are not as the first line says, or lack something."""
+    named, bad = [], []
+    for row in table.rows:
+        fault = _fault(table, row.cells, {"image": image, **indices})
+        if fault:
+            bad.append(problems.BadRow(path=str(table.path), line=row.line, reason=fault[0], hint=fault[1]))
+        else:
+            said = tuple(row.cells[column] for column in indices.values())
+            named.append(_Named(row.line, Path(os.path.normpath(row.cells[image])).as_posix(), said))
+    return named, bad
 
 
-def _raise_all(bad: list[Problem]) -> None:
-    if len(bad) > _SHOWN:
-        bad[_SHOWN - 1 :] = [bad[_SHOWN - 1].replace(more=len(bad) - _SHOWN)]
-    if bad:
-        raise RecipeError(bad)
+def _raise_all(found: Sequence[Problem]) -> None:
+    """Raise problems, of bad rows the first few and how many more there are."""
+    rows = [problem for problem in found if problem.kind is problems.BadRow]
+    if len(rows) > _SHOWN:
+        rows[_SHOWN - 1 :] = [rows[_SHOWN - 1].replace(more=len(rows) - _SHOWN)]
+    if found:
+        raise RecipeError([*rows, *(problem for problem in found if problem.kind is not problems.BadRow)])
 
 
 _SHOWN = 5
@@ -283,24 +276,22 @@ def _fault(table: Table, cells: Sequence[str], indices: Mapping[str, int]) -> tu
     return None
 
 
-def _check_there(table: Table, base: Path, named: Sequence[_Named]) -> None:
+def _missing(table: Table, base: Path, named: Sequence[_Named]) -> Iterator[Problem]:
     missing = [each for each in named if not os.path.isfile(base / each.image)]
     if missing:
         first = missing[0]
-        raise RecipeError(
-            problems.MissingImages(
-                path=str(table.path),
-                root=str(base),
-                names=tuple(each.image for each in missing[:_SHOWN]),
-                line=first.line,
-                total=len(missing),
-                nearest=nearest(base / first.image),
-                hint=meant_path(Path(first.image), base),
-            )
+        yield problems.MissingImages(
+            path=str(table.path),
+            root=str(base),
+            names=tuple(each.image for each in missing[:_SHOWN]),
+            line=first.line,
+            total=len(missing),
+            nearest=nearest(base / first.image),
+            hint=meant_path(Path(first.image), base),
         )
 
 
-def _check_repeats(table: Table, base: Path, named: Sequence[_Named]) -> None:
+def _repeated(table: Table, base: Path, named: Sequence[_Named]) -> Iterator[Problem]:
     rows: dict[str, list[_Named]] = {}
     for each in named:
         rows.setdefault(os.path.abspath(base / each.image), []).append(each)
@@ -308,33 +299,24 @@ def _check_repeats(table: Table, base: Path, named: Sequence[_Named]) -> None:
     if repeated:
         unlike = [group for group in repeated if len({each.label for each in group}) > 1]
         example = (unlike or repeated)[0]
-        raise RecipeError(
-            problems.RepeatedRows(
-                path=str(table.path),
-                images=len(repeated),
-                rows=sum(map(len, repeated)) - len(repeated),
-                unlike=len(unlike),
-                name=example[0].image,
-                lines=tuple((each.line, each.label) for each in example),
-            )
+        yield problems.RepeatedRows(
+            path=str(table.path),
+            images=len(repeated),
+            rows=sum(map(len, repeated)) - len(repeated),
+            unlike=len(unlike),
+            name=example[0].image,
+            lines=tuple((each.line, each.label) for each in example),
         )
 
 
-def _check_labels(table: Table, named: Sequence[_Named]) -> None:
+def _unlike_labels(table: Table, named: Sequence[_Named]) -> Iterator[Problem]:
     lines: dict[str, int] = {}
     for each in named:
         lines.setdefault(each.label, each.line)
     counts = Counter(each.label for each in named)
-    found = [
-        problems.LabelsAlike(
-            path=str(table.path),
-            names=group,
-            where=tuple(f"in {counted(counts[name], 'row')} from line {lines[name]}" for name in group),
-        )
-        for group in alike(lines, seen)
-    ]
-    if found:
-        raise RecipeError(found)
+    for group in alike(lines, seen):
+        where = tuple(f"in {counted(counts[name], 'row')} from line {lines[name]}" for name in group)
+        yield problems.LabelsAlike(path=str(table.path), names=group, where=where)
 
 
 def ids_of(base: Path, names: Sequence[str]) -> Sequence[str]:

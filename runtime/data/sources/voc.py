@@ -16,9 +16,10 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.suggest import suggest
 from runtime.data.formats import why_no_image
 from runtime.data.listing import Listing
-from runtime.data.problems import NoAnnotations, NoSuchSplit, UnreadableData
+from runtime.data.problems import UnreadableData
 from runtime.data.sources.annotations import Annotated, AnnotationError, Object, bad_annotation, listing, number
 from runtime.data.sources.files import existing, images_below
+from runtime.data.sources.problems import NoAnnotations, NoSuchSplit
 from runtime.plan.size import Size
 
 _LARGEST_FILE = 16_000_000

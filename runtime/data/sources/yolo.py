@@ -16,9 +16,10 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.suggest import suggest
 from runtime.data.boxes import FRACTIONS
 from runtime.data.listing import Listing
-from runtime.data.problems import NoAnnotations, NoSuchSplit, UnreadableData
+from runtime.data.problems import UnreadableData
 from runtime.data.sources.annotations import Annotated, AnnotationError, Object, bad_annotation, listing, number
 from runtime.data.sources.files import existing, images_below
+from runtime.data.sources.problems import NoAnnotations, NoSuchSplit
 
 _LARGEST_FILE = 16_000_000
 _NAMES = ("data.yaml", "data.yml", "dataset.yaml")

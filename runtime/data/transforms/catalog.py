@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runtime.data.transforms import color, geometry, objects, reading
+from runtime.data.transforms import color, filters, geometry, objects, policies, reading, warps
 from runtime.data.transforms.changes import Change
 from runtime.data.transforms.row import Transform
 from runtime.plan.size import Size
@@ -22,6 +22,7 @@ _ROWS = (
     geometry.RESIZE,
     geometry.CENTER_CROP,
     geometry.STRETCH,
+    geometry.LETTERBOX,
     reading.NORMALIZE,
     geometry.RANDOM_CROP,
     geometry.RANDOM_RESIZED_CROP,
@@ -30,6 +31,11 @@ _ROWS = (
     objects.ZOOM_OUT,
     color.COLOR_JITTER,
     color.LIGHTING,
+    warps.ROTATION,
+    warps.AFFINE,
+    warps.PERSPECTIVE,
+    *filters.FILTERS,
+    *policies.POLICIES,
 )
 TRANSFORMS: Mapping[str, Transform] = {row.entry.name: row for row in _ROWS}
 

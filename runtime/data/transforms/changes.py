@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # a recipe is checked without Pillow and NumPy
     import numpy.typing as npt
     from PIL import Image
 
-Enhancement: TypeAlias = Literal["Brightness", "Contrast", "Color"]
+Enhancement: TypeAlias = Literal["Brightness", "Contrast", "Color", "Sharpness"]
 Points: TypeAlias = "npt.NDArray[np.float64]"
 
 
@@ -171,6 +171,65 @@ class Mirror:
 
     def labels(self, labels: Image.Image, outside: int) -> Image.Image:  # noqa: ARG002, D102
         return self.pixels(labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Warp:
+    """Moves each pixel by a projective map, bilinear; what comes from outside of the image is black.
+
+    `origins` are the numbers a to h that say where the point (x, y) of the changed image comes from:
+    ((ax + by + c) / (gx + hy + 1), (dx + ey + f) / (gx + hy + 1)).
+    """
+
+    origins: tuple[float, ...]
+
+    @classmethod
+    def by(cls, *matrix: float) -> Warp:
+        """Return the change that moves points by a homogeneous matrix, its six (affine) or nine numbers row by row."""
+        a, b, c, d, e, f, g, h, i = _inverse(matrix if len(matrix) == 9 else (*matrix, 0.0, 0.0, 1.0))
+        return cls(tuple(each / i for each in (a, b, c, d, e, f, g, h)))
+
+    def size(self, before: Size) -> Size:  # noqa: D102
+        return before
+
+    def pixels(self, image: Image.Image) -> Image.Image:  # noqa: D102
+        from PIL import Image
+
+        return self._transformed(image, Image.Resampling.BILINEAR, 0)
+
+    def points(self, points: Points, size: Size) -> Points:  # noqa: ARG002, D102
+        a, b, c, d, e, f, g, h, i = _inverse((*self.origins, 1.0))
+        x, y = points[:, :1], points[:, 1:]
+        depth = g * x + h * y + i
+        return _columns((a * x + b * y + c) / depth, (d * x + e * y + f) / depth)
+
+    def labels(self, labels: Image.Image, outside: int) -> Image.Image:  # noqa: D102
+        from PIL import Image
+
+        return self._transformed(labels, Image.Resampling.NEAREST, outside)
+
+    def _transformed(self, image: Image.Image, resampling: Image.Resampling, ground: int) -> Image.Image:
+        from PIL import Image
+
+        is_affine = not any(self.origins[6:])
+        method, numbers = (
+            (Image.Transform.AFFINE, self.origins[:6]) if is_affine else (Image.Transform.PERSPECTIVE, self.origins)
+        )
+        fill = (ground,) * 3 if image.mode == "RGB" else ground
+        return image.transform(image.size, method, numbers, resampling, fillcolor=fill)
+
+
+def _inverse(matrix: tuple[float, ...]) -> tuple[float, ...]:  # by hand: LAPACK's last bits depend on the processor
+    """Return the inverse of a matrix (3, 3) up to a factor: its adjugate."""
+    a, b, c, d, e, f, g, h, i = matrix
+    first = (e * i - f * h, c * h - b * i, b * f - c * e)
+    return (*first, f * g - d * i, a * i - c * g, c * d - a * f, d * h - e * g, b * g - a * h, a * e - b * d)
+
+
+def _columns(x: Points, y: Points) -> Points:
+    import numpy as np
+
+    return np.concatenate([x, y], axis=1)
 
 
 @dataclass(frozen=True, slots=True)

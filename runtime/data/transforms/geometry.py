@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from recipe_lang.check.vocabulary import Arg, Either, Entry, ListOf, NothingType, Number, RangeOf, Word
-from runtime.data.transforms.changes import Change, Crop, Mirror, Pad, Resize
+from runtime.data.transforms.changes import Change, Crop, Mirror, Pad, Place, Resize
 from runtime.data.transforms.row import Args, Sides, Transform
 from runtime.plan.size import Size
 
@@ -116,6 +116,17 @@ def _stretch(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Chang
         yield Resize(to)
 
 
+def _letterbox(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:  # noqa: ARG001
+    """Make the whole image fit, its proportions kept, in the middle of a canvas of the mean colour."""
+    to = Size.of(args["size"])
+    scale = min(Fraction(there, here) for there, here in zip(to, size, strict=True))
+    shown = Size(*(max(1, round(side * scale)) for side in size))
+    if shown != size:
+        yield Resize(shown)
+    if shown != to:
+        yield Place((to.width - shown.width) // 2, (to.height - shown.height) // 2, to)
+
+
 RESIZE = Transform(
     Entry(
         "resize",
@@ -142,11 +153,32 @@ STRETCH = Transform(
     resizes=True,
 )
 
+LETTERBOX = Transform(
+    Entry(
+        "letterbox",
+        "Resizes until the whole image fits, and fills what is left of this size with the mean colour.",
+        (Arg("size", _OWN_SIZE, "Size; `size` of the data block by default.", None),),
+        source="YOLO: Redmon et al., github.com/pjreddie/darknet",
+        examples=("prepare = [letterbox]", "prepare = [letterbox(size = 256px)]"),
+        only=frozenset((("task", "detection"),)),
+    ),
+    _letterbox,
+    crops=True,
+    resizes=True,
+)
+
 CENTER_CROP = Transform(
     Entry(
         "center_crop",
         "Crops a square from the centre.",
-        (Arg("size", _OWN_SIZE, "Side of the square, or `[height, width]`; `size` of the data block by default.", None),),
+        (
+            Arg(
+                "size",
+                _OWN_SIZE,
+                "Side of the square, or `[height, width]`; `size` of the data block by default.",
+                None,
+            ),
+        ),
         examples=("prepare = [resize(256px), center_crop]",),
     ),
     _center_crop,
@@ -158,7 +190,12 @@ RANDOM_CROP = Transform(
         "random_crop",
         "Crops a square at a random position.",
         (
-            Arg("size", _OWN_SIZE, "Side of the square, or `[height, width]`; `size` of the data block by default.", None),
+            Arg(
+                "size",
+                _OWN_SIZE,
+                "Side of the square, or `[height, width]`; `size` of the data block by default.",
+                None,
+            ),
             Arg("padding", Number(0, 1024, whole=True, unit="px"), "Black padding added first.", 0),
         ),
         examples=("augment = [random_crop(padding = 4px)]", "size = 64px\naugment = [random_crop(size = 64px)]"),
@@ -175,7 +212,12 @@ RANDOM_RESIZED_CROP = Transform(
         "random_resized_crop",
         "Crops a random fraction of the area at a random aspect ratio and resizes it to the square.",
         (
-            Arg("size", _OWN_SIZE, "Side of the square, or `[height, width]`; `size` of the data block by default.", None),
+            Arg(
+                "size",
+                _OWN_SIZE,
+                "Side of the square, or `[height, width]`; `size` of the data block by default.",
+                None,
+            ),
             Arg("scale", RangeOf(Number(0, 1, above=True)), "Range of fractions of the area.", (0.08, 1.0)),
             Arg("ratio", RangeOf(Number(0, 10, above=True)), "Aspect ratios, width / height.", (3 / 4, 4 / 3)),
         ),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from recipe_lang.check.vocabulary import Arg, Either, Entry, ListOf, NothingType, Number, RangeOf
+from runtime.data.targets import BOXES
 from runtime.data.transforms.changes import Change, Crop, Place, Resize
 from runtime.data.transforms.row import Args, Transform
 from runtime.plan.size import Size
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 _TRIALS = 40
 _LEAST_OVERLAPS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
 _SIZE = Number(1, 4096, whole=True, unit="px")
-_DETECTION = frozenset((("task", "detection"),))
 
 
 def _crop(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:
@@ -86,7 +86,12 @@ IOU_CROP = Transform(
         "iou_crop",
         "Crops a random part around some of the objects and resizes it to the size of the network.",
         (
-            Arg("size", Either((NothingType(), _SIZE, ListOf(_SIZE, 2, 2))), "Size; `size` of the data block by default.", None),
+            Arg(
+                "size",
+                Either((NothingType(), _SIZE, ListOf(_SIZE, 2, 2))),
+                "Size; `size` of the data block by default.",
+                None,
+            ),
             Arg("scale", RangeOf(Number(0, 1, above=True)), "Range of fractions of each side.", (0.3, 1.0)),
             Arg("ratio", RangeOf(Number(0, 10, above=True)), "Aspect ratios, width / height.", (0.5, 2.0)),
         ),
@@ -95,7 +100,6 @@ IOU_CROP = Transform(
             "augment = [zoom_out, iou_crop, flip]",
             "augment = [iou_crop(size = 224px, scale = 0.5 .. 1.0, ratio = 0.5 .. 2.0)]",
         ),
-        only=_DETECTION,
     ),
     _crop,
     augments=True,
@@ -103,6 +107,7 @@ IOU_CROP = Transform(
     crops=True,
     resizes=True,
     sees=_iou_crop,
+    targets=(BOXES,),
 )
 
 ZOOM_OUT = Transform(
@@ -112,9 +117,9 @@ ZOOM_OUT = Transform(
         (Arg("scale", RangeOf(Number(1, 10)), "By what its sides are divided.", (1.0, 2.5)),),
         source="SSD: Liu et al., arXiv 1512.02325; torchvision RandomZoomOut",
         examples=("augment = [zoom_out(scale = 1 .. 4), iou_crop]",),
-        only=_DETECTION,
     ),
     _zoom_out,
     augments=True,
     outcomes=None,
+    targets=(BOXES,),
 )

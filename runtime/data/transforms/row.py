@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from recipe_lang.check.vocabulary import Entry
+from runtime.data.targets import TargetKind
 from runtime.data.transforms.changes import Change
 from runtime.plan.size import Size
 
@@ -37,6 +38,7 @@ class Transform:
     it shows mirror images. `sees` draws in place of `draw` where the targets are boxes, float64 (n, 4), which it gets
     as they are before the step. `is_idle` tells arguments with which it changes nothing, and `example` some that do.
     `fixed` gives the name of the step without randomness that it is for images of such sides, if there is one.
+    `targets` are the kinds of targets that it is for, if it is not for all.
     """
 
     entry: Entry
@@ -50,4 +52,5 @@ class Transform:
     sees: SeeingDraw | None = None
     is_idle: Callable[[Args], bool] = lambda args: False
     example: str = ""
+    targets: tuple[TargetKind, ...] = ()
     fixed: Callable[[Args, Sides], str | None] = lambda args, sides: None

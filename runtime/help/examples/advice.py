@@ -190,6 +190,12 @@ EXAMPLES: Mapping[str, Example] = {
         "file",
         given="The widths differ by millimetres, the weights by hundreds of grams.",
     ),
+    "W749": Example(
+        'train = folder("photos")\nvalid = holdout(5%)',
+        'train = folder("photos")\nvalid = holdout(20%)',
+        "data",
+        "Of 10 photos of roses none is held out.",
+    ),
     "W750": Example(
         'base = gluon("resnet18_v2", weights = imagenet)',
         'base = gluon("resnet18_v2", weights = gluon_params("resnet18_v2.params"))',

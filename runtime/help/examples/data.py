@@ -13,6 +13,13 @@ def _net(weights: str) -> str:
     return f'base = gluoncv("cifar_resnet20_v1", weights = {weights})'
 
 
+_NORMALIZED = ", mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225]"
+
+
+def _graph(file: str = "net-symbol.json", cut: str = "net_flatten0_flatten0", more: str = _NORMALIZED) -> str:
+    return f'base = symbol("{file}", params = "net-0000.params", cut = "{cut}"{more})'
+
+
 def _pretrained(repository: str, name: str = "resnet50_v1d") -> str:
     return f'base = gluoncv("{name}", weights = hub("{repository}"))'
 
@@ -282,6 +289,16 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr weights convert net.safetensors --base squeezenet1.1 -o net.params",
         "shell",
         "net.safetensors holds torchvision's squeezenet1_1.",
+    ),
+    "E544": Example(_graph("net-symbols.json"), _graph("net-symbol.json"), given="net.export wrote net-symbol.json."),
+    "E545": Example(
+        _graph(cut="pool"), _graph(), given="The last layer before the classifier is net_flatten0_flatten0."
+    ),
+    "E546": Example(_graph(more=""), _graph(), given="No JSON of ftr's lies beside net-symbol.json."),
+    "E547": Example(
+        f'{_graph(cut="net_dense0_fwd")}\ndata {{\n  train = folder("photos")\n  size = 128px\n}}',
+        f'{_graph(cut="net_dense0_fwd")}\ndata {{\n  train = folder("photos")\n  size = 64px\n}}',
+        given="The layer net_dense0_fwd takes the flattened maps of images of 64 x 64 pixels.",
     ),
     "E550": Example('train = matching("*gama")', 'train = matching("*gamma")', "stage"),
     "E551": Example(

@@ -31,6 +31,13 @@ EXAMPLES: Mapping[str, Example] = {
         "size = 224px\nprepare = [resize(256px), center_crop(224px)]",
         "data",
     ),
+    "E445": Example(
+        'ftr 1\n\ntask = detection\nhead = [centernet]\n\ndata {\n  train = voc("photos")\n}\n\n'
+        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
+        'ftr 1\n\ntask = detection\nhead = [centernet]\nloss = center_focal\n\ndata {\n  train = voc("photos")\n}\n\n'
+        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
+        "file",
+    ),
     "E434": Example(
         'ftr 1\n\ntask = segmentation\n\ndata {\n  train = masks("photos", "masks", classes = ["wall", "door"])\n'
         '  size = 300px\n}\n\nstage "head" {\n  train = head\n  for = 3 epochs\n}',

@@ -116,6 +116,24 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The scheduler gives a job 4 GB of memory, and kills it when it takes more.",
     ),
+    "E651": Example(
+        "ftr export runs/flowers-1 --format onnx --precision int8",
+        "ftr export runs/flowers-1 --format onnx",
+        "shell",
+        "In eight bits the network takes other classes for the best.",
+    ),
+    "E652": Example(
+        "ftr export runs/flowers-1 --format onnx",
+        "ftr export runs/flowers-1",
+        "shell",
+        "Another onnxruntime is installed than the extra `onnx` asks for.",
+    ),
+    "E653": Example(
+        "ftr export runs/flowers-1 --format onnx",
+        "ftr export runs/flowers-1 --format onnx --unchecked",
+        "shell",
+        "The recipe says `on_error = skip`, and the disk with the photos is gone.",
+    ),
     "E695": Example(
         "ftr evaluate runs/flowers-1 --data photos --strict",
         "ftr evaluate runs/flowers-1 --data photos-of-2026 --strict",

@@ -6,11 +6,13 @@ Liu et al. (arXiv 2201.03545), Woo et al. (arXiv 2301.00808). Names of parameter
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.backend.mx import gluon, mx, nn
 from runtime.models.timm.transformer import Mlp, layer_norm
-from runtime.plan.size import Size
+
+if TYPE_CHECKING:
+    from runtime.plan.size import Size
 
 _SCALE = 1e-6  # of a block at the start
 

@@ -5,14 +5,17 @@ In goes a `Stage`, a row of an architecture's table; out comes a block for one s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.backend.mx import gluon, nn
 from runtime.models.mobile_layers import SameConv, divided, to_eighths
 from runtime.models.timm.layers import Act, ConvNormAct, SqueezeExcite
-from runtime.plan.size import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runtime.plan.size import Size
 
 Layers = dict[str, Any]
 

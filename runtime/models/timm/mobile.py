@@ -7,15 +7,18 @@ are those of timm's `efficientnet.py` and `mobilenetv3.py`: `conv_stem`, `blocks
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.backend.mx import gluon, nn
 from runtime.models.mobile_layers import divided, to_eighths
 from runtime.models.timm.inverted_residuals import Stage, Style, block
 from runtime.models.timm.layers import Act
-from runtime.plan.size import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from runtime.plan.size import Size
 
 
 @dataclass(frozen=True, slots=True)

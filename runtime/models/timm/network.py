@@ -11,16 +11,19 @@ takes. Where what its parts give are no maps, it has `cells` (`Base`); where a f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
 from runtime.backend.mx import nn
 from runtime.models.base import Base
 from runtime.models.timm.catalog import TIMM
-from runtime.plan.size import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runtime.plan.size import Size
 
 Block = Any
 Array = npt.NDArray[Any]

@@ -6,12 +6,14 @@ Radosavovic et al., Designing Network Design Spaces (arXiv 2003.13678). Names of
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.backend.blocks import sequence
 from runtime.backend.mx import gluon, nn
 from runtime.models.timm.layers import ConvNormAct, SqueezeExcite
-from runtime.plan.size import Size
+
+if TYPE_CHECKING:
+    from runtime.plan.size import Size
 
 _STEM = 32
 

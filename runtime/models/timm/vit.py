@@ -8,8 +8,7 @@ parameters are those of timm's `vision_transformer.py`: `cls_token`, `pos_embed`
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,9 @@ import numpy.typing as npt
 from runtime.backend.mx import gluon, mx, nn
 from runtime.models.timm.transformer import Attention, Mlp, Scale, layer_norm
 from runtime.plan.size import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Array = npt.NDArray[Any]
 

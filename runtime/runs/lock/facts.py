@@ -21,7 +21,8 @@ from recipe_lang.words import counted
 from runtime.backend.fingerprint import kind, library_versions, thread_count
 from runtime.data.content_hashes import Hashes
 from runtime.data.listing import Listing
-from runtime.models.weights_sources import published_file, source_of
+from runtime.models.catalog import name_of
+from runtime.models.weights_sources import published_file, source_for
 from runtime.plan.types import Component, Plan
 from runtime.runs.folder import write_text, writing
 from runtime.runs.lock.file import LOCK, Fact, Facts, Key, Lock, lock_of, lock_text, read_lock
@@ -32,6 +33,7 @@ from runtime.tasks.protocol import Task
 from runtime.training.settings import RunSettings
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import sha256_of
+from runtime.weights.safetensors_file import files_of
 
 SUBJECT = ("recipe", "parents", "weights", "data")
 """The sections that say what is trained, on what, from what."""
@@ -107,11 +109,15 @@ def _digest(rows: list[str]) -> str:
 
 
 def _weights(base: Component) -> dict[str, Fact]:
-    row = source_of(base.args["weights"])
+    row = source_for(base)
     source, path = row.provenance(base)
-    facts: dict[str, Fact] = {"name": f"{base.name} {base.args['name']}", "source": source, **row.facts(base)}
+    facts: dict[str, Fact] = {"name": f"{base.name} {name_of(base)}", "source": source, **row.facts(base)}
     if path is not None and os.path.isfile(path):
-        facts |= {"file": path.name, "sha256": sha256_of(path), "size": path.stat().st_size}
+        facts |= {
+            "file": path.name,
+            "sha256": sha256_of(path),
+            "size": sum(each.stat().st_size for each in files_of(path)),
+        }
     published = published_file(base)
     if published is not None and published.licence:
         facts["licence"] = published.licence
@@ -218,7 +224,7 @@ def keep_lock(recipe: Path, folder: Path) -> str:
     old = read_lock(path) if os.path.lexists(path) else None
     changed = differences(old.facts, new.facts, INPUTS) if old else []
     if changed:
-        return f"{path} was written with other facts ({_named(changed)}); `ftr lock` renews it"
+        return f"{path} records an earlier state ({_named(changed)} changed since): to verify this one, run `ftr lock`"
     if old and old.has_result:
         differs = differences(old.facts, new.facts, ("result",))
         return f"{'a different result than' if differs else 'the same result, bit for bit, as'} in {path}"
@@ -226,7 +232,7 @@ def keep_lock(recipe: Path, folder: Path) -> str:
         return ""
     with writing(path):
         write_text(path, lock_text(new.facts))
-    return f"wrote {path}"
+    return f"wrote {path}: with it, `ftr verify` and `ftr run --locked` reproduce this run"
 
 
 def renew_lock(recipe: Path, facts: Facts) -> str:

@@ -23,9 +23,12 @@ from typing import BinaryIO
 
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import MAX_BYTES
+from runtime.runs.own_graph import BASE_GRAPH
 from runtime.runs.pack.problems import NotAPack, PackGiven, PackRefused
 from runtime.runs.pack.signature import is_pack
+from runtime.system.files import whole_file
 from runtime.tasks.catalog import TASKS
+from runtime.weights.symbol_file import LARGEST_GRAPH
 
 _CHUNK = 1 << 20
 _MOST_ENTRIES = 64  # more than a pack holds, so that the first that has no place in it can be named
@@ -42,6 +45,7 @@ class Member:
 
 MEMBERS: Mapping[str, Member] = {
     "README.md": Member(4_000_000),
+    BASE_GRAPH: Member(LARGEST_GRAPH),
     **{task.file: Member(16_000_000) for task in TASKS.values()},
     "curves.png": Member(64_000_000, begins=b"\x89PNG\r\n\x1a\n"),
     "metrics.jsonl": Member(512_000_000),
@@ -71,19 +75,9 @@ def write_pack(path: Path, members: Mapping[str, Path | bytes]) -> None:
         RecipeError: a member is larger than a pack takes.
         OSError: a file cannot be read, or the pack not be written.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            with zipfile.ZipFile(file, "w") as archive:
-                for name in sorted(members):
-                    _add(archive, path, name, members[name])
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name in sorted(members):
+            _add(archive, path, name, members[name])
 
 
 def _add(archive: zipfile.ZipFile, path: Path, name: str, content: Path | bytes) -> None:

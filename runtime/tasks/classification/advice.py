@@ -1,4 +1,4 @@
-"""Advice on classes (W740, W741, W743, W761, W785, W794, W795): that only the data shows.
+"""Advice on classes (W740, W741, W743, W749, W761, W785, W794, W795): that only the data shows.
 
 Each kind with the rule that gives it below.
 """
@@ -74,6 +74,22 @@ RoughClaim = Kind(
     fields="claim images error",
     message=lambda p: f"`{p.claim}` on {p.images:,} images has a standard error of {100 * p.error:.1f} points",
     help="hold out more images for it, or read the claim as that rough",
+)
+
+
+ClassAbsent = Kind(
+    "W749",
+    "class absent",
+    reason="""A set without an image of a class measures nothing of it: the class may be confused with any other.
+
+    Metrics over classes are then the mean of those that there are.""",
+    source="how `balanced_accuracy` and the like are defined: the mean of the classes that there are",
+    fields="set_name classes",
+    message=lambda p: (
+        f"{_some(p.classes)} {'have' if len(p.classes) > 1 else 'has'} no image in `{p.set_name}`, and"
+        f" {'are' if len(p.classes) > 1 else 'is'} learned"
+    ),
+    help="add images of it, hold out more, or take the class out of `train`",
 )
 
 
@@ -175,6 +191,14 @@ def _standard_error(claim: ClaimPlan, counts: list[int]) -> float:
     return 0
 
 
+def _absent(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Iterator[Problem]:
+    for name in ("valid", "test"):
+        counts = facts.counts.get(name, ())
+        absent = tuple(label for label, count in zip(facts.classes, counts, strict=False) if not count)
+        if absent and plan.data.images(name):
+            yield ClassAbsent(span=recipe.block("data").span_of(name), set_name=name, classes=absent)
+
+
 def _certain_metric(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Iterator[Problem]:
     count = len(facts.classes)
     stages = zip(plan.stages, recipe.all("stage"), strict=True)
@@ -212,6 +236,7 @@ RULES: tuple[Callable[[CheckedRecipe, Plan, ClassFacts], Iterator[Problem]], ...
     _imbalance,
     _few_of_class,
     _rough_claims,
+    _absent,
     _certain_metric,
     _classes_alike,
     _no_label_as_class,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from runtime.data.listing import Listing
 from runtime.tasks.classification.targets import UNEQUAL, class_counts
+from runtime.tasks.protocol import Suggestion
 
 _UNEQUAL = 1.5  # largest class to smallest, from which on accuracy hides the smaller one
 _FEW = 10  # images of a class, below which it is named
@@ -19,70 +19,49 @@ _CHARACTER = re.compile(r"[^\W_]|zero|one|two|three|four|five|six|seven|eight|ni
 _SIDED = re.compile(r"(?<![a-z])(left|right|(counter|anti)?clockwise)(?![a-z])", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class ClassSuggestion:
-    """What the protocol's `Suggestion` asks for; `train` are the images before anything is held out."""
+def suggested(train: Listing) -> Suggestion:
+    """Return what `ftr new` says of the classes."""
+    counts, each = class_counts(train), len(train.samples) // len(train.names)
+    metric = "balanced_accuracy" if _inequality(train) >= _UNEQUAL else "accuracy"
+    few = f"{each} images a class" + ("" if min(counts) == each else f", {min(counts)} in the smallest,")
+    ratio = f"{_inequality(train):.1f}"
+    sizes = f", the largest {ratio} times the smallest" if ratio != "1.0" else " of about the same size"
+    return Suggestion(
+        summary=f"{len(train.names):,} classes{sizes}",
+        detail=_by_size(train),
+        metric=metric,
+        why_metric="The classes are imbalanced; here each has equal weight." if metric != "accuracy" else "",
+        held="stratified by class",
+        can_be_tested=min(counts) >= _FEW,
+        too_few=few if each < _ENOUGH_TO_OPEN else "",
+        enough=f"{each:,} images a class suffice",
+        unmonitored=_unmonitored,
+        sided=lambda drawn: _sided(train.names, drawn),
+    )
 
-    train: Listing
 
-    held = "stratified by class"
-    uncropped = ""
+def _by_size(train: Listing) -> str:
+    """Return the classes by size, the middle ones left out, and those with few images."""
+    counts = sorted(zip(class_counts(train), train.names, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    shown = [f"{name[:40]} {count:,}" for count, name in counts]
+    if len(shown) > 6:
+        shown[3:-2] = ["…"]
+    few = sum(count < _FEW for count, _ in counts)
+    have, them = ("has", "it") if few == 1 else ("have", "them")
+    named = f" {few} of the classes {have} fewer than {_FEW} images, too few to judge {them} by." if few else ""
+    return f" ({', '.join(shown)}).{named}"
 
-    @property
-    def summary(self) -> str:
-        times = f"the largest {_inequality(self.train):.1f} times the smallest"
-        return f"{len(self.train.names):,} classes, {times}"
 
-    @property
-    def detail(self) -> str:
-        """The classes by size, the middle ones left out, and those with few images."""
-        counts = sorted(
-            zip(class_counts(self.train), self.train.names, strict=True), key=lambda pair: (-pair[0], pair[1])
-        )
-        shown = [f"{name[:40]} {count:,}" for count, name in counts]
-        if len(shown) > 6:
-            shown[3:-2] = ["…"]
-        few = sum(count < _FEW for count, _ in counts)
-        have, them = ("has", "it") if few == 1 else ("have", "them")
-        named = f" {few} of the classes {have} fewer than {_FEW} images, too few to judge {them} by." if few else ""
-        return f" ({', '.join(shown)}).{named}"
+def _unmonitored(training: Listing) -> tuple[str, str]:
+    if _inequality(training) <= UNEQUAL:
+        return "", ""
+    return "  # allow: W740", "Very imbalanced: claim the metric at the end, and this comment can go."
 
-    @property
-    def metric(self) -> str:
-        return "balanced_accuracy" if _inequality(self.train) >= _UNEQUAL else "accuracy"
 
-    @property
-    def why_metric(self) -> str:
-        return "The classes are imbalanced; here each has equal weight." if self.metric != "accuracy" else ""
-
-    @property
-    def can_be_tested(self) -> bool:
-        return min(class_counts(self.train)) >= _FEW
-
-    @property
-    def too_few(self) -> str:
-        each, smallest = self._each, min(class_counts(self.train))
-        if each >= _ENOUGH_TO_OPEN:
-            return ""
-        return f"{each} images a class" if smallest == each else f"{each} images a class, {smallest} in the smallest,"
-
-    @property
-    def enough(self) -> str:
-        return f"{self._each:,} images a class suffice"
-
-    @property
-    def _each(self) -> int:
-        return len(self.train.samples) // len(self.train.names)
-
-    def unmonitored(self, training: Listing) -> tuple[str, str]:
-        if _inequality(training) <= UNEQUAL:
-            return "", ""
-        return "  # allow: W740", "Very imbalanced: claim the metric at the end, and this comment can go."
-
-    def sided(self, drawn: bool) -> str:
-        if _are_characters(self.train.names, surely=drawn):
-            return "the classes look like characters"
-        return "a class is called left or right" if any(map(_SIDED.search, self.train.names)) else ""
+def _sided(names: Sequence[str], drawn: bool) -> str:
+    if _are_characters(names, surely=drawn):
+        return "the classes look like characters"
+    return "a class is called left or right" if any(map(_SIDED.search, names)) else ""
 
 
 def _inequality(listing: Listing) -> float:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from runtime.plan.types import TargetFacts
 from runtime.system.random import generator
 
 Floats = npt.NDArray[Any]
@@ -38,6 +39,16 @@ class Suspect:
     likely: int
     probability: float
     own: float
+
+
+def noted_suspects(
+    rows: Floats, targets: Sequence[Any], together: Iterable[Sequence[int]], seed: int, facts: TargetFacts
+) -> list[tuple[int, str]]:
+    """Return the suspects as the protocol's `Suspects` asks for them."""
+    return [
+        (each.index, f"looks like {facts.names[each.likely]} ({each.probability:.0%}; as labelled {each.own:.0%})")
+        for each in suspects(rows, np.array(targets, np.int64), together, seed)
+    ]
 
 
 def suspects(rows: Floats, labels: Labels, together: Iterable[Sequence[int]], seed: int) -> list[Suspect]:

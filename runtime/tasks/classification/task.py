@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
 from runtime.data.targets import CLASS
+from runtime.tasks.class_names import class_names
 from runtime.tasks.classification.losses import LOSSES
 from runtime.tasks.classification.metrics import METRICS, ClassEvaluator, telling
-from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, Served, loss_of
+from runtime.tasks.protocol import Agreement, CardWords, Loss, Measure, Metric, Served, Suggestion, Suspects, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,15 +20,13 @@ if TYPE_CHECKING:
     from recipe_lang.check.checked import CheckedRecipe
     from recipe_lang.problem import Problem
     from runtime.data.listing import Listing
-    from runtime.plan.size import Size
-    from runtime.plan.types import Component, DataPlan, Plan, TargetFacts
+    from runtime.plan.types import DataPlan, Plan, TargetFacts
     from runtime.tasks.classification.network import Prediction
-    from runtime.tasks.classification.suggestion import ClassSuggestion
     from runtime.tasks.classification.targets import ClassFacts
 
 
-class Classification:
-    """The task's row and its functions, as `runtime/tasks/protocol.py` asks for them."""
+class Classification(Task):
+    """The task's row, and what is its own of what `Task` asks for."""
 
     name = "classification"
     doc = "One class for each image."
@@ -36,15 +34,12 @@ class Classification:
     outputs = "classes"
     head = "[dense(classes)]"
     loss = "cross_entropy"
-    prepare = ""
-    takes_maps = False
     monitor = "accuracy"
     losses: tuple[Loss, ...] = LOSSES
     metrics: Mapping[str, Metric] = METRICS
     shown: tuple[str, ...] = ("accuracy", "balanced_accuracy")
     curves: tuple[str, ...] = ("accuracy", "balanced_accuracy", "f1")
     file = "classes.json"
-    has_boxes = False
     has_top = True
     answers = "classes"
     key = "class"
@@ -70,9 +65,7 @@ class Classification:
     def read(self, plain: Any, result: Mapping[str, Any]) -> ClassFacts:
         from runtime.tasks.classification.targets import ClassFacts
 
-        if not isinstance(plain, list) or not plain or not all(isinstance(name, str) for name in plain):
-            raise ValueError("`classes.json` is not a list of names")
-        return ClassFacts(tuple(plain), {})
+        return ClassFacts(class_names(plain), {})
 
     def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return names
@@ -111,55 +104,22 @@ class Classification:
 
         return findings(sets["train"])
 
-    @staticmethod
-    def suspects(
-        rows: NDArray[Any],
-        targets: Sequence[Any],
-        together: Iterable[Sequence[int]],
-        seed: int,
-        facts: TargetFacts,
-    ) -> list[tuple[int, str]]:
-        import numpy as np
+    @property
+    def suspects(self) -> Suspects:
+        from runtime.tasks.classification.suspects import noted_suspects
 
-        from runtime.tasks.classification.suspects import suspects
-
-        return [
-            (each.index, f"looks like {facts.names[each.likely]} ({each.probability:.0%}; as labelled {each.own:.0%})")
-            for each in suspects(rows, np.array(targets, np.int64), together, seed)
-        ]
-
-    def image_findings(
-        self, target: Any, size: Size, learned: Size, names: tuple[str, ...]
-    ) -> Iterator[tuple[str, str]]:
-        return iter(())
-
-    def compared(self, one: Any, other: Any) -> str:
-        return ""
+        return noted_suspects
 
     def caption(self, target: int, names: tuple[str, ...]) -> str:
         return names[target]
-
-    def mark(self, picture: Image.Image, target: Any, names: tuple[str, ...], size: Size) -> None:
-        """A class has no place."""
 
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.int32]:
         import numpy as np
 
         return np.array(targets, np.int32)
 
-    def as_labels(self, targets: NDArray[Any], outputs: Sequence[int]) -> NDArray[Any]:
-        return targets
-
-    def head_block(self, base: Any, layers: Sequence[Component], facts: TargetFacts) -> Any:
-        from runtime.models.heads import head_block
-
-        return head_block(base, layers, {self.outputs: len(facts.names)})
-
-    def evaluator(self, facts: TargetFacts, loss: Component) -> ClassEvaluator:
-        return ClassEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
-
-    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
-        return facts
+    def evaluator(self, facts: TargetFacts, measure: Measure) -> ClassEvaluator:
+        return ClassEvaluator(facts.names, measure)
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
@@ -181,25 +141,24 @@ class Classification:
     def columns(self, facts: TargetFacts) -> tuple[str, ...]:
         return ("class", "probability")
 
-    def exported(self, symbol: Any, facts: TargetFacts, size: Size) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
-        return symbol, {}
-
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
         from runtime.backend.mx import mx
 
         return Served("probabilities", "probabilities of the classes", mx.sym.softmax(symbol))
 
-    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
+    def agreement(
+        self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
+    ) -> Agreement:
         ours = dict(prediction.classes)
         return Agreement(
             max(abs(ours[name] - float(share)) for name, share in zip(facts.names, served, strict=True)),
             same=prediction.classes[0][0] == facts.names[int(served.argmax())],
         )
 
-    def suggest(self, train: Listing) -> ClassSuggestion:
-        from runtime.tasks.classification.suggestion import ClassSuggestion
+    def suggest(self, train: Listing) -> Suggestion:
+        from runtime.tasks.classification.suggestion import suggested
 
-        return ClassSuggestion(train)
+        return suggested(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
         return CardWords(

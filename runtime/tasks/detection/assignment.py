@@ -33,8 +33,8 @@ def collated(targets: Sequence[Boxes]) -> Floats:
     """Return the targets of a batch: float32 (N, points + 1 + objects, 8).
 
     A row of a point is its class and the box that it learns. The next row is how many pixels of the stored image a
-    pixel is worth, then width and height. A row of an object is its class, box, 1 where it is difficult, 2 a crowd,
-    and its area in the stored image; rows that fill up have the class -1.
+    pixel is worth, then width and height, and 1 in the last column. A row of an object is its class, box, 1 where it is
+    difficult, 2 a crowd, and its area in the stored image; rows that fill up have the class -1.
     """
     objects = -(-max(len(each) for each in targets) // _FILLED) * _FILLED  # few different shapes
     frames = {each.frame for each in targets}
@@ -47,7 +47,7 @@ def collated(targets: Sequence[Boxes]) -> Floats:
     for row, each in zip(found, targets, strict=True):
         places, values = _assigned(each)
         row[places, :5] = values
-        row[points, :3] = each.unit, frame.width, frame.height
+        row[points, [0, 1, 2, -1]] = each.unit, frame.width, frame.height, 1
         own = row[points + 1 : points + 1 + len(each)]
         own[:, 0], own[:, 1:5], own[:, 6] = each.classes, each.corners, each.areas
         own[:, 5] = np.where(each.crowd, 2, each.difficult)
@@ -125,8 +125,9 @@ def _inside(points: Corners, box: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     return found
 
 
-def truth_of(rows: Floats, points: int) -> Boxes:
+def truth_of(rows: Floats) -> Boxes:
     """Return the objects of an image of its collated targets."""
+    points = int(rows[:, -1].argmax())
     unit, width, height = rows[points, :3].tolist()
     own = rows[points + 1 :][rows[points + 1 :, 0] != NOTHING].astype(np.float64)
     return Boxes(

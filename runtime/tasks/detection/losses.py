@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import Arg, Entry, Number
+from runtime.tasks.detection import centers
 from runtime.tasks.protocol import Loss
 
 if TYPE_CHECKING:
@@ -98,5 +99,30 @@ LOSSES = (
         ),
         _built,
         _measured,
+        heads=("anchor_free",),
+    ),
+    Loss(
+        Entry(
+            "center_focal",
+            "Focal loss of the centres, L1 of the boxes' sizes and of their centres' places.",
+            (
+                Arg("sizes", Number(0, 100), "Weight of the sizes.", 0.1),
+                Arg("offsets", Number(0, 100), "Weight of the places.", 1.0),
+            ),
+            source="Objects as Points: Zhou et al., arXiv 1904.07850",
+            formula=(
+                "p the probability of a class at a cell, y a Gaussian around its centres, 1 there; lengths in cells\n"
+                "loss = -(sum (1 - p)^2 log p at centres + sum (1 - y)^4 p^2 log(1 - p) elsewhere"
+                " + sizes |size - true| + offsets |centre - true|) / objects of the batch"
+            ),
+            examples=(
+                "task = detection\nhead = [centernet]\nloss = center_focal(sizes = 0.1, offsets = 1)",
+                "task = detection\nhead = [centernet]\nloss = center_focal",
+            ),
+        ),
+        centers.built,
+        centers.measured,
+        labels=centers.labels,
+        heads=("centernet",),
     ),
 )

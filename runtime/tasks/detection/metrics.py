@@ -177,7 +177,7 @@ class BoxEvaluator:
 
         self._losses += self._loss(outputs, targets).tolist()
         for each, rows in zip(outputs, targets, strict=True):
-            truth = truth_of(rows, len(each))
+            truth = truth_of(rows)
             assert truth.frame is not None
             found = detections(each, truth.frame)
             self._matches.update(found, truth, truth.unit)

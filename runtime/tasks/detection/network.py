@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from runtime.data.transforms.catalog import Pipeline
 from runtime.data.transforms.changes import moved
 from runtime.plan.size import Size
 from runtime.plan.types import Component, DataPlan
+from runtime.tasks.detection.centers import cells_of, peaks
 from runtime.tasks.detection.precision import Detections
 
 LEAST, CANDIDATES, KEPT, SAME = 0.05, 300, 100, 0.6
@@ -29,11 +30,15 @@ LEAST, CANDIDATES, KEPT, SAME = 0.05, 300, 100, 0.6
 def detections(outputs: npt.NDArray[np.float32], size: Size) -> Detections:
     """Return the objects of an image of a size; `outputs` are (points, classes + 4) as the head gives them.
 
-    Of the largest scores of a class at a point, each box is left out that overlaps a surer one of its class.
+    Where they are of one map, the scores that are looked at are its peaks. Of the largest scores of a class at a point,
+    each box is left out that overlaps a surer one of its class.
     """
     count = outputs.shape[1] - 4
     logits = outputs[:, :count].ravel()
-    places = np.flatnonzero(logits > log(LEAST / (1 - LEAST)))
+    counted = logits > log(LEAST / (1 - LEAST))
+    if cells := cells_of(len(outputs), size):
+        counted &= peaks(outputs[:, :count], cells).ravel()
+    places = np.flatnonzero(counted)
     places = places[np.argsort(-logits[places], kind="stable")][:CANDIDATES]
     labels, corners = places % count, outputs[places // count, count:].astype(np.float64)
     kept = _distinct(corners, labels)[:KEPT]
@@ -63,7 +68,7 @@ class Found:
 class Prediction:
     """The objects of an image, the surest first, or why it could not be read.
 
-    `names` are those of all classes, `size` is the image's, upright.
+    `names` are those of all classes, `size` is the image's, upright, `seen` that of what the network saw.
     """
 
     image: str
@@ -71,6 +76,7 @@ class Prediction:
     objects: tuple[Found, ...] = ()
     size: Size | None = None
     error: str = ""
+    seen: Size | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values, without image and error."""
@@ -84,7 +90,7 @@ class Prediction:
     def text(self) -> str:
         """Return it in one line."""
         counts = Counter(each.name for each in self.objects)
-        return ", ".join(f"{count:,} {printable(name)}" for name, count in counts.most_common()) or "nothing"
+        return ", ".join(f"{count:,} × {printable(name)}" for name, count in counts.most_common()) or "nothing"
 
 
 def predictions(
@@ -103,7 +109,7 @@ def predictions(
         corners = _in_image(shown.corners, own, plan.prepare)
         rows = zip(shown.classes.tolist(), shown.scores.tolist(), corners.tolist(), strict=True)
         objects = tuple(Found(names[label], score, tuple(box)) for label, score, box in rows)
-        found.append(Prediction(image, tuple(names), objects, own))
+        found.append(Prediction(image, tuple(names), objects, own, seen=plan.size))
     return found
 
 
@@ -115,16 +121,45 @@ def _in_image(corners: npt.NDArray[np.float64], size: Size, prepare: Sequence[Co
     return clipped((corners - np.tile(after[0], 2)) / np.tile(scale, 2), size)
 
 
-def score_difference(
-    prediction: Prediction, points: npt.NDArray[np.float32], names: Sequence[str], thresholds: Sequence[float]
+def difference(
+    prediction: Prediction, rows: npt.NDArray[np.float32], thresholds: Sequence[float], tolerance: float
 ) -> float:
-    """Return how far the scores of an image's objects are from those in other outputs; 1 where classes differ."""
-    whole = detections(points, Size(1 << 20, 1 << 20))
-    shown = whole.chosen(whole.scores >= np.array(thresholds)[whole.classes])
-    if [each.name for each in prediction.objects] != [names[label] for label in shown.classes]:
-        return 1.0
-    scores = np.array([each.score for each in prediction.objects])
-    return float(np.abs(scores - shown.scores).max(initial=0.0))
+    """Return how far the objects of an image are from those of a graph, rows of class, score and corners; 1 of others.
+
+    An object may be missing on one side whose score is the threshold, but for rounding.
+    """
+    size = prediction.size
+    assert size is not None
+    theirs = [_Row(int(row[0]), float(row[1]), row[2:].tolist()) for row in rows if row[0] >= 0]
+    apart = 0.0
+    for each in prediction.objects:
+        own = _Row(prediction.names.index(each.name), each.score, each.box)
+        far = {place: own.apart(other, size) for place, other in enumerate(theirs) if other.label == own.label}
+        nearest = min(far, key=far.__getitem__, default=None)
+        if nearest is None or far[nearest] > max(_SAME_OBJECT, tolerance):
+            apart = max(apart, _missing(own.score - thresholds[own.label], tolerance))
+        else:
+            apart = max(apart, far[nearest])
+            del theirs[nearest]
+    return max([apart, *(_missing(each.score - thresholds[each.label], tolerance) for each in theirs)])
+
+
+_SAME_OBJECT = 0.01  # scores, or corners by the longer side, that are further apart are of another object
+
+
+class _Row(NamedTuple):
+    label: int
+    score: float
+    corners: Sequence[float]
+
+    def apart(self, other: _Row, size: Size) -> float:
+        """Return how far two objects are from each other, by their scores or by their corners."""
+        far = max(abs(one - two) for one, two in zip(self.corners, other.corners, strict=True))
+        return max(abs(self.score - other.score), far / max(size))
+
+
+def _missing(above: float, tolerance: float) -> float:
+    return abs(above) if above <= tolerance else 1.0
 
 
 def exported(symbol: Any, count: int, size: Size) -> Any:
@@ -132,7 +167,7 @@ def exported(symbol: Any, count: int, size: Size) -> Any:
 
     They are those of `detections`, surest first; rows beyond the last have -1 everywhere.
     """
-    scores = mx.sym.sigmoid(mx.sym.slice_axis(symbol, axis=2, begin=0, end=count)).expand_dims(3)
+    scores = mx.sym.sigmoid(_of_peaks(symbol, count, size)).expand_dims(3)
     corners = mx.sym.slice_axis(symbol, axis=2, begin=count, end=None).expand_dims(2)
     labels = mx.sym.broadcast_add(mx.sym.zeros_like(scores), mx.sym.arange(count).reshape((1, 1, -1, 1)))
     rows = mx.sym.concat(labels, scores, mx.sym.broadcast_axis(corners, axis=2, size=count), dim=3)
@@ -151,3 +186,19 @@ def exported(symbol: Any, count: int, size: Size) -> Any:
     inside = [mx.sym.clip(part, 0, bounds[place % 2]) for place, part in enumerate(parts[2:])]
     is_object = parts[0] >= 0
     return mx.sym.concat(*parts[:2], *(mx.sym.where(is_object, one, -mx.sym.ones_like(one)) for one in inside), dim=2)
+
+
+def _of_peaks(symbol: Any, count: int, size: Size) -> Any:
+    """Return the scores of all points, very low where these are the cells of one map and no peak is there."""
+    scores = mx.sym.slice_axis(symbol, axis=2, begin=0, end=count)
+    _, ((_, points, _),), _ = symbol.infer_shape(data=(1, 3, *size))
+    cells = cells_of(points, size)
+    if cells is None:
+        return scores
+    grid = scores.transpose((0, 2, 1)).reshape((0, 0, *cells))
+    around = mx.sym.Pooling(grid, kernel=(3, 3), pad=(1, 1), pool_type="max")
+    kept = mx.sym.where(grid == around, grid, grid * 0 - _NEVER)
+    return kept.reshape((0, 0, -1)).transpose((0, 2, 1))
+
+
+_NEVER = 50.0  # before the sigmoid

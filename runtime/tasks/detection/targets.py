@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -45,7 +44,7 @@ class BoxFacts:
 
     def in_result(self) -> dict[str, Any]:
         """Return what `result.json` has of them."""
-        return {"task": "detection", "classes": list(self.classes)}
+        return {"classes": list(self.classes)}
 
     def row(self) -> tuple[str, str]:
         """Return the row of `ftr plan --all`."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runtime.data.targets import BOXES
+from runtime.tasks.class_names import class_names
 from runtime.tasks.detection.losses import LOSSES
 from runtime.tasks.detection.metrics import METRICS, BoxEvaluator
-from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, Served, loss_of
+from runtime.tasks.protocol import Agreement, CardWords, Loss, Measure, Metric, Objects, Served, Suggestion, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,12 +22,9 @@ if TYPE_CHECKING:
     from runtime.data.boxes import Boxes
     from runtime.data.listing import Listing
     from runtime.plan.size import Size
-    from runtime.plan.types import Component, DataPlan, Plan, TargetFacts
+    from runtime.plan.types import DataPlan, Plan, TargetFacts
     from runtime.tasks.detection.network import Prediction
-    from runtime.tasks.detection.suggestion import BoxSuggestion
     from runtime.tasks.detection.targets import BoxFacts
-
-_ALL = "images"
 
 
 def _boxes(facts: TargetFacts) -> BoxFacts:
@@ -37,8 +34,8 @@ def _boxes(facts: TargetFacts) -> BoxFacts:
     return facts
 
 
-class Detection:
-    """The task's row and its functions, as `runtime/tasks/protocol.py` asks for them."""
+class Detection(Task):
+    """The task's row, and what is its own of what `Task` asks for."""
 
     name = "detection"
     doc = "The objects of each image: their classes and boxes."
@@ -55,13 +52,8 @@ class Detection:
     curves: tuple[str, ...] = ("ap", "ap50", "ap75")
     file = "classes.json"
     has_boxes = True
-    has_top = False
     answers = "objects"
     key = "objects"
-
-    @property
-    def suspects(self) -> None:
-        return None
 
     def strata(self, listing: Listing) -> Mapping[str, tuple[int, ...]]:
         from runtime.tasks.detection.targets import strata
@@ -86,15 +78,8 @@ class Detection:
     def read(self, plain: Any, result: Mapping[str, Any]) -> BoxFacts:
         from runtime.tasks.detection.targets import BoxFacts, thresholds
 
-        if not isinstance(plain, list) or not plain or not all(isinstance(name, str) for name in plain):
-            raise ValueError("`classes.json` is not a list of names")
-        return BoxFacts(tuple(plain), thresholds=thresholds(result, plain))
-
-    def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        return (_ALL,)
-
-    def group(self, target: Boxes, names: tuple[str, ...]) -> str:
-        return _ALL
+        names = class_names(plain)
+        return BoxFacts(names, thresholds=thresholds(result, names))
 
     def text(self, target: Boxes, names: tuple[str, ...]) -> str:
         from runtime.tasks.detection.targets import text
@@ -104,19 +89,10 @@ class Detection:
     def counted(self, names: tuple[str, ...]) -> str:
         return f"with objects of {len(names):,} classes"
 
-    def contradict(self, one: str, other: str, *, nearly: bool) -> bool:
-        return not nearly and one != other
-
-    def telling(self, facts: TargetFacts) -> tuple[str, ...]:
-        return tuple(METRICS)
-
     def advice(self, recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
         from runtime.tasks.detection.advice import advice
 
         return advice(recipe, _boxes(plan.data.target))
-
-    def lost(self, recipe: CheckedRecipe, name: str, before: Listing, after: Listing) -> Iterator[Problem]:
-        return iter(())
 
     def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
         from runtime.tasks.detection.findings import of_sets
@@ -153,14 +129,8 @@ class Detection:
     def as_labels(self, targets: NDArray[Any], outputs: Sequence[int]) -> NDArray[Any]:
         return targets[:, : outputs[1], :5]
 
-    def head_block(self, base: Any, layers: Sequence[Component], facts: TargetFacts) -> Any:
-        from runtime.models.heads import head_block
-
-        return head_block(base, layers, {self.outputs: len(facts.names)})
-
-    def evaluator(self, facts: TargetFacts, loss: Component) -> BoxEvaluator:
-        measured = partial(loss_of(self, loss).measure, loss.args)
-        return BoxEvaluator(facts.names, measured, _boxes(facts).thresholds)
+    def evaluator(self, facts: TargetFacts, measure: Measure) -> BoxEvaluator:
+        return BoxEvaluator(facts.names, measure, _boxes(facts).thresholds)
 
     def chosen(self, facts: TargetFacts, valid: Any) -> BoxFacts:
         from runtime.tasks.detection.targets import thresholds
@@ -189,25 +159,32 @@ class Detection:
         return exported(symbol, len(facts.names), size), {}
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
-        says = "scores of the classes before the sigmoid, then a box, at each point; overlapping boxes are all there"
-        return Served("points", says, symbol)
+        from runtime.tasks.detection import network
 
-    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
-        """Objects are apart by the largest difference of their scores; the same have the same classes in order."""
-        from runtime.tasks.detection.network import score_difference
+        says = (
+            "objects, the surest first: class, score, x0, y0, x1, y1 in pixels of the input, -1 in rows beyond the last"
+        )
+        form = Objects(_boxes(facts).thresholds, network.LEAST, network.CANDIDATES, network.KEPT, network.SAME)
+        return Served("objects", says, symbol, form=form)
 
-        apart = score_difference(prediction, served, facts.names, _boxes(facts).thresholds)
-        return Agreement(apart, same=apart <= 1e-2)
+    def agreement(
+        self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
+    ) -> Agreement:
+        """Objects are apart by their scores, and by their corners as a share of the image's longer side."""
+        from runtime.tasks.detection.network import difference
+
+        apart = difference(prediction, served, _boxes(facts).thresholds, tolerance)
+        return Agreement(apart, same=apart <= tolerance)
 
     def draw(self, picture: Image.Image, prediction: Any) -> None:
         from runtime.tasks.detection.drawing import draw_objects
 
         draw_objects(picture, prediction)
 
-    def suggest(self, train: Listing) -> BoxSuggestion:
-        from runtime.tasks.detection.suggestion import BoxSuggestion
+    def suggest(self, train: Listing) -> Suggestion:
+        from runtime.tasks.detection.suggestion import suggested
 
-        return BoxSuggestion(train)
+        return suggested(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
         return CardWords(

@@ -45,7 +45,7 @@ class NumberFacts:
 
     def in_result(self) -> dict[str, Any]:
         """Return what `result.json` has of them."""
-        return {"task": "regression", "targets": list(self.targets)}
+        return {"targets": list(self.targets)}
 
     def row(self) -> tuple[str, str]:
         """Return the row of `ftr plan --all`."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import counted, printable
 from runtime.data.targets import NUMBERS
-from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, Served, loss_of
+from runtime.tasks.protocol import Agreement, CardWords, Loss, Measure, Metric, Served, Suggestion, Task
 from runtime.tasks.regression.losses import LOSSES
 from runtime.tasks.regression.metrics import METRICS, NumberEvaluator
 
@@ -21,12 +20,9 @@ if TYPE_CHECKING:
     from recipe_lang.problem import Problem
     from runtime.data.listing import Listing
     from runtime.plan.size import Size
-    from runtime.plan.types import Component, DataPlan, Plan, TargetFacts
+    from runtime.plan.types import DataPlan, Plan, TargetFacts
     from runtime.tasks.regression.network import Prediction
-    from runtime.tasks.regression.suggestion import NumberSuggestion
     from runtime.tasks.regression.targets import NumberFacts
-
-_ALL = "images"
 
 
 def _numbers(facts: TargetFacts) -> NumberFacts:
@@ -36,8 +32,8 @@ def _numbers(facts: TargetFacts) -> NumberFacts:
     return facts
 
 
-class Regression:
-    """The task's row and its functions, as `runtime/tasks/protocol.py` asks for them."""
+class Regression(Task):
+    """The task's row, and what is its own of what `Task` asks for."""
 
     name = "regression"
     doc = "One number for each image, or several."
@@ -45,22 +41,14 @@ class Regression:
     outputs = "targets"
     head = "[dense(targets)]"
     loss = "huber"
-    prepare = ""
-    takes_maps = False
     monitor = "mae"
     losses: tuple[Loss, ...] = LOSSES
     metrics: Mapping[str, Metric] = METRICS
     shown: tuple[str, ...] = ("mae", "r2")
     curves: tuple[str, ...] = ("r2", "spearman")
     file = "targets.json"
-    has_boxes = False
-    has_top = False
     answers = "values"
     key = "target"
-
-    @property
-    def suspects(self) -> None:
-        return None
 
     def strata(self, listing: Listing) -> Mapping[str, int]:
         from runtime.tasks.regression.targets import strata
@@ -87,67 +75,27 @@ class Regression:
 
         return read(plain)
 
-    def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        return (_ALL,)
-
-    def group(self, target: tuple[float, ...], names: tuple[str, ...]) -> str:
-        return _ALL
-
     def text(self, target: tuple[float, ...], names: tuple[str, ...]) -> str:
         return ", ".join(map(repr, target))
 
     def counted(self, names: tuple[str, ...]) -> str:
         return f"with {counted(len(names), 'target')}"
 
-    def contradict(self, one: str, other: str, *, nearly: bool) -> bool:
-        return not nearly and one != other  # pictures in a row may have other numbers
-
-    def telling(self, facts: TargetFacts) -> tuple[str, ...]:
-        return tuple(METRICS)
-
     def advice(self, recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
         from runtime.tasks.regression.advice import mixed_scales
 
         return mixed_scales(recipe, plan, _numbers(plan.data.target))
 
-    def lost(self, recipe: CheckedRecipe, name: str, before: Listing, after: Listing) -> Iterator[Problem]:
-        return iter(())
-
-    def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
-        return iter(())
-
-    def image_findings(
-        self, target: Any, size: Size, learned: Size, names: tuple[str, ...]
-    ) -> Iterator[tuple[str, str]]:
-        return iter(())
-
-    def compared(self, one: Any, other: Any) -> str:
-        return ""
-
     def caption(self, target: Any, names: tuple[str, ...]) -> str:
         return ", ".join(f"{printable(name)} {value:.4g}" for name, value in zip(names, target, strict=True))
-
-    def mark(self, picture: Image.Image, target: Any, names: tuple[str, ...], size: Size) -> None:
-        """Numbers have no place."""
 
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.float64]:
         from runtime.tasks.regression.network import standardized
 
         return standardized(targets, _numbers(facts))
 
-    def as_labels(self, targets: NDArray[Any], outputs: Sequence[int]) -> NDArray[Any]:
-        return targets
-
-    def head_block(self, base: Any, layers: Sequence[Component], facts: TargetFacts) -> Any:
-        from runtime.models.heads import head_block
-
-        return head_block(base, layers, {self.outputs: len(facts.names)})
-
-    def evaluator(self, facts: TargetFacts, loss: Component) -> NumberEvaluator:
-        return NumberEvaluator(_numbers(facts), partial(loss_of(self, loss).measure, loss.args))
-
-    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
-        return facts
+    def evaluator(self, facts: TargetFacts, measure: Measure) -> NumberEvaluator:
+        return NumberEvaluator(_numbers(facts), measure)
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
@@ -179,16 +127,18 @@ class Regression:
 
         return Served("values", "numbers in the units of the data", *exported(symbol, _numbers(facts)))
 
-    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
-        """Numbers are apart in standard deviations of the training targets; the same are so to a thousandth."""
+    def agreement(
+        self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
+    ) -> Agreement:
+        """Numbers are apart in standard deviations of the training targets; the same are within the tolerance."""
         pairs = zip(prediction.values, served, _numbers(facts).target_std, strict=True)
         apart = max(abs(ours - float(theirs)) / std for (_, ours), theirs, std in pairs)
-        return Agreement(apart, same=apart <= 1e-3)
+        return Agreement(apart, same=apart <= tolerance)
 
-    def suggest(self, train: Listing) -> NumberSuggestion:
-        from runtime.tasks.regression.suggestion import NumberSuggestion
+    def suggest(self, train: Listing) -> Suggestion:
+        from runtime.tasks.regression.suggestion import suggested
 
-        return NumberSuggestion(train)
+        return suggested(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
         count = len(facts.names)

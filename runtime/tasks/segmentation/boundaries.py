@@ -23,7 +23,7 @@ def boundary_f1(truth: NDArray[np.uint8], found: NDArray[np.uint8], classes: int
     Pixels whose true class is none of `classes` count for nothing.
     """
     known = truth < classes
-    radius = max(1, round(_TOLERANCE * float(np.hypot(*truth.shape))))
+    radius = max(1, round(_TOLERANCE * float(np.hypot(truth.shape[0], truth.shape[1]))))
     edges = [_on_boundary(each, known) for each in (truth, found)]
     scores = np.full(classes, np.nan)
     kind = np.uint8 if classes <= 8 else np.uint64

@@ -22,9 +22,9 @@ Shares = npt.NDArray[np.float32]
 
 
 def contents(listing: Listing) -> Shares:
-    """Return the fraction of the pixels of each class in each mask, float32 (samples, classes); NaN of an unreadable one.
+    """Return the fraction of the pixels of each class in each mask, float32 (samples, classes).
 
-    Pixels that count for nothing belong to no class.
+    Pixels that count for nothing belong to no class. What cannot be read has NaN.
     """
     count = len(listing.names)
     masks = [sample.target for sample in listing.samples]
@@ -44,8 +44,8 @@ def contents(listing: Listing) -> Shares:
         for place, shares in zip(unknown, read, strict=True):
             found[place] = shares
         if table is not None:
-            sound = [place for place in unknown if keys[place] is not None and not np.isnan(found[place]).any()]
-            table.add([((keys[place],), found[place].tobytes()) for place in sound])  # type: ignore[arg-type]
+            sound = [place for place in unknown if not np.isnan(found[place]).any()]
+            table.add([((key,), found[place].tobytes()) for place in sound if (key := keys[place]) is not None])
     finally:
         if table is not None:
             table.close()

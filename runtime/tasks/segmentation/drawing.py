@@ -34,7 +34,9 @@ def overlay(picture: Image.Image, prediction: Prediction) -> None:
         return
     classes = prediction.at((picture.height, picture.width)) if prediction.whole else prediction.classes
     _lay(picture, classes, len(prediction.names))
-    caption(picture, [f"{printable(name)} {share:.1%}" for name, share in prediction.shares()])
+    tones = dict(zip(prediction.names, palette(len(prediction.names)), strict=True))
+    shares = prediction.shares()
+    caption(picture, [f"{printable(name)} {share:.1%}" for name, share in shares], [tones[name] for name, _ in shares])
 
 
 def lay_over(picture: Image.Image, target: Mask | Pixels, count: int, size: Size) -> None:

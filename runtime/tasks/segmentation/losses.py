@@ -114,7 +114,7 @@ LOSSES = (
                             ListOf(Number(0, 1e6)),
                         )
                     ),
-                    "By what the loss of pixels of each class is multiplied: in the order of the classes, or by how rare"
+                    "By what the loss of a class's pixels is multiplied: in the order of the classes, or by how rare"
                     " they are.",
                     None,
                     since="0.2",
@@ -129,8 +129,8 @@ LOSSES = (
             ),
             source="Long et al., arXiv 1411.4038; weights as in Eigen and Fergus, arXiv 1411.4734; Dice: Milletari et"
             " al., arXiv 1606.04797",
-            formula="p the softmax of a cell's scores, w the weight of its class, whose mean over the pixels of training"
-            " is 1 where words choose it\n"
+            formula="p the softmax of a cell's scores, w the weight of its class; words choose weights that have a mean"
+            " of 1 over the pixels of training\n"
             "loss = mean over cells of -w log p(class) + dice (1 - mean over classes of 2 sum p t / (sum p + sum t))\n"
             "t is 1 in the cells of a class and 0 elsewhere; classes that an image does not show do not count",
             examples=(
@@ -142,7 +142,7 @@ LOSSES = (
         ),
         _pixel_cross_entropy,
         _measured,
-        _known,
-        _settled,
+        known=_known,
+        settled=_settled,
     ),
 )

@@ -20,7 +20,8 @@ Classes = NDArray[np.uint8]
 def at_cells(labels: NDArray[Any], scores: Sequence[int]) -> NDArray[Any]:
     """Return the class in the middle of each cell, (N, h, w), of those of pixels, (N, H, W); `scores` is a shape."""
     rows, columns = (
-        (2 * np.arange(cells) + 1) * side // (2 * cells) for cells, side in zip(scores[2:], labels.shape[1:], strict=True)
+        (2 * np.arange(cells) + 1) * side // (2 * cells)
+        for cells, side in zip(scores[2:], labels.shape[1:], strict=True)
     )
     return labels[:, rows[:, None], columns]
 
@@ -39,7 +40,7 @@ def best_classes(scores: NDArray[np.float32], size: Sequence[int]) -> Classes:
 class Prediction:
     """The classes of an image's pixels, (H, W) at the size that the network sees, or why it could not be read.
 
-    `scores` are those of cells, (C, h, w); `whole` is whether they show the whole image, though its sides may be scaled.
+    `scores` are those of cells, (C, h, w); `whole` is whether they show the whole image, its sides scaled.
     """
 
     image: str

@@ -70,7 +70,7 @@ def with_shares(facts: TargetFacts, train: Listing) -> TargetFacts:
 
 
 def collated(targets: Sequence[Pixels]) -> Pixels:
-    """Return masks as one array, uint8 (N, H, W); of different sizes, which only measuring gets, an array of N arrays."""
+    """Return masks as one array, uint8 (N, H, W); of different sizes, which measuring alone gets, N arrays in one."""
     if len({each.shape for each in targets}) == 1:
         return np.stack(targets)
     found = np.empty(len(targets), object)

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runtime.data.targets import MASK
-from runtime.tasks.protocol import Agreement, CardWords, Loss, Metric, Served, loss_of
+from runtime.tasks.class_names import class_names
+from runtime.tasks.protocol import (
+    Agreement,
+    CardWords,
+    Loss,
+    Measure,
+    Metric,
+    PixelClasses,
+    Served,
+    Suggestion,
+    Task,
+)
 from runtime.tasks.segmentation.losses import LOSSES
 from runtime.tasks.segmentation.metrics import METRICS, MaskEvaluator
 
@@ -16,21 +26,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from recipe_lang.check.checked import CheckedRecipe
-    from recipe_lang.problem import Problem
     from runtime.data.listing import Listing
     from runtime.data.masks import Mask
     from runtime.plan.size import Size
-    from runtime.plan.types import Component, DataPlan, Plan, TargetFacts
+    from runtime.plan.types import DataPlan, TargetFacts
     from runtime.tasks.segmentation.network import Prediction
-    from runtime.tasks.segmentation.suggestion import MaskSuggestion
     from runtime.tasks.segmentation.targets import MaskFacts
 
-_ALL = "all"
 
-
-class Segmentation:
-    """The task's row and its functions, as `runtime/tasks/protocol.py` asks for them."""
+class Segmentation(Task):
+    """The task's row, and what is its own of what `Task` asks for."""
 
     name = "segmentation"
     doc = "One class for each pixel."
@@ -46,14 +51,9 @@ class Segmentation:
     shown: tuple[str, ...] = ("miou", "pixel_accuracy")
     curves: tuple[str, ...] = ("miou", "pixel_accuracy")
     file = "classes.json"
-    has_boxes = False
-    has_top = False
     answers = "classes"
     key = "mask"
-
-    @property
-    def suspects(self) -> None:
-        return None
+    all_images = "all"
 
     def strata(self, listing: Listing) -> Mapping[str, tuple[int, ...]]:
         from runtime.tasks.segmentation.contents import shown
@@ -65,9 +65,6 @@ class Segmentation:
 
         return align(listing, names, set_name)
 
-    def problems(self, sets: Mapping[str, Listing]) -> list[Problem]:
-        return []
-
     def facts(self, sets: Mapping[str, Listing]) -> MaskFacts:
         from runtime.tasks.segmentation.targets import MaskFacts
 
@@ -76,33 +73,13 @@ class Segmentation:
     def read(self, plain: Any, result: Mapping[str, Any]) -> MaskFacts:
         from runtime.tasks.segmentation.targets import MaskFacts, shares
 
-        if not isinstance(plain, list) or not plain or not all(isinstance(name, str) for name in plain):
-            raise ValueError("`classes.json` is not a list of names")
-        return MaskFacts(tuple(plain), {}, shares(result, len(plain)))
-
-    def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        return (_ALL,)
-
-    def group(self, target: Mask, names: tuple[str, ...]) -> str:
-        return _ALL
+        return MaskFacts(class_names(plain), {}, shares(result, len(plain)))
 
     def text(self, target: Mask, names: tuple[str, ...]) -> str:
         return target.digest()
 
     def counted(self, names: tuple[str, ...]) -> str:
         return f"with masks of {len(names):,} classes"
-
-    def contradict(self, one: str, other: str, *, nearly: bool) -> bool:
-        return not nearly and one != other
-
-    def telling(self, facts: TargetFacts) -> tuple[str, ...]:
-        return tuple(METRICS)
-
-    def advice(self, recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-        return iter(())
-
-    def lost(self, recipe: CheckedRecipe, name: str, before: Listing, after: Listing) -> Iterator[Problem]:
-        return iter(())
 
     def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
         from runtime.tasks.segmentation.findings import of_sets
@@ -141,16 +118,8 @@ class Segmentation:
 
         return at_cells(targets, outputs)
 
-    def head_block(self, base: Any, layers: Sequence[Component], facts: TargetFacts) -> Any:
-        from runtime.models.heads import head_block
-
-        return head_block(base, layers, {self.outputs: len(facts.names)})
-
-    def evaluator(self, facts: TargetFacts, loss: Component) -> MaskEvaluator:
-        return MaskEvaluator(facts.names, partial(loss_of(self, loss).measure, loss.args))
-
-    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
-        return facts
+    def evaluator(self, facts: TargetFacts, measure: Measure) -> MaskEvaluator:
+        return MaskEvaluator(facts.names, measure)
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
@@ -172,23 +141,20 @@ class Segmentation:
     def columns(self, facts: TargetFacts) -> tuple[str, ...]:
         return tuple(f"share of {name}" for name in facts.names)
 
-    def exported(self, symbol: Any, facts: TargetFacts, size: Size) -> tuple[Any, Mapping[str, NDArray[np.float32]]]:
-        return symbol, {}
-
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
-        return Served("scores", "scores of the classes for each cell, to be enlarged before the best is taken", symbol)
+        listed = ", ".join(f"{place} {name}" for place, name in enumerate(facts.names))
+        says = f"the class of each pixel at the size that the network sees: {listed}"
+        return Served("classes", says, symbol, form=PixelClasses())
 
-    def agreement(self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts) -> Agreement:
-        """Masks are apart by the fraction of their pixels; the same are so in all but a thousandth."""
-        from runtime.tasks.segmentation.network import best_classes
+    def agreement(self, prediction: Any, served: NDArray[np.uint8], facts: TargetFacts, tolerance: float) -> Agreement:
+        """Masks are apart by the fraction of their pixels; the same are so but for the tolerance."""
+        apart = float((served != prediction.classes).mean())
+        return Agreement(apart, same=apart <= tolerance)
 
-        apart = float((best_classes(served, prediction.classes.shape) != prediction.classes).mean())
-        return Agreement(apart, same=apart <= 1e-3)
+    def suggest(self, train: Listing) -> Suggestion:
+        from runtime.tasks.segmentation.suggestion import suggested
 
-    def suggest(self, train: Listing) -> MaskSuggestion:
-        from runtime.tasks.segmentation.suggestion import MaskSuggestion
-
-        return MaskSuggestion(train)
+        return suggested(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
         return CardWords(

@@ -33,10 +33,10 @@ from runtime.models.network import start_weights
 from runtime.plan.types import Plan, StagePlan
 from runtime.system.spill import Budget
 from runtime.tasks.catalog import TASKS
-from runtime.tasks.protocol import Evaluator
+from runtime.tasks.protocol import Evaluator, evaluator_of
 from runtime.training.loop import measure
 from runtime.training.settings import RunSettings
-from runtime.training.stage import Session, StageNet, TrainBatch, stage_net, training_step
+from runtime.training.stage import Session, StageNet, TrainStep, stage_net, training_step
 from runtime.workflows.cost.duration import KeptRows, Pace, RunTimes, StageClock, spread, with_samples
 from runtime.workflows.preparation import Prepared
 
@@ -139,7 +139,8 @@ def _room(plan: Plan, samples: Mapping[str, Sequence[Sample]]) -> tuple[Budget, 
 
 def _sound(prepared: Prepared, workers: int) -> tuple[dict[str, Sequence[Sample]], float]:
     """Return the images to measure on, and in how many seconds a run checks all of its images."""
-    count = (1 + _BATCHES) * prepared.plan.data.batch
+    step = prepared.plan.data.batch * max(stage.accumulate for stage in prepared.plan.stages)
+    count = (1 + _BATCHES) * step
     samples = {name: spread(listing.samples, count) for name, listing in prepared.listings.items()}
     every = [sample for chosen in samples.values() for sample in chosen]
     began = time.monotonic()
@@ -149,12 +150,12 @@ def _sound(prepared: Prepared, workers: int) -> tuple[dict[str, Sequence[Sample]
     if broken and (prepared.plan.data.on_error == "stop" or not all(sound.values())):
         raise RecipeError(UnreadableImages(images=tuple(broken.items())))
     total = sum(len(listing.samples) for listing in prepared.listings.values())
-    return {**sound, "train": _whole(sound["train"], prepared.plan.data.batch)}, seconds * total / len(every)
+    return {**sound, "train": _whole(sound["train"], step)}, seconds * total / len(every)
 
 
-def _whole(samples: Sequence[Sample], batch: int) -> Sequence[Sample]:
-    """Return at least one batch: broken images may have left less."""
-    return list(islice(cycle(samples), max(batch, len(samples))))
+def _whole(samples: Sequence[Sample], step: int) -> Sequence[Sample]:
+    """Return the images of at least one step: broken images may have left less."""
+    return list(islice(cycle(samples), max(step, len(samples))))
 
 
 def _stage(session: Session, stage: StagePlan, known: KeptRows) -> tuple[StageProbe, float]:
@@ -170,7 +171,7 @@ def _stage(session: Session, stage: StagePlan, known: KeptRows) -> tuple[StagePr
         epochs = [clock.epoch(number) for number in range(stage.epochs)]
         measured = StageProbe(
             step_ms=1e3 * paces.step.later,
-            images_per_s=session.plan.data.batch / paces.step.later,
+            images_per_s=session.plan.data.batch * stage.accumulate / paces.step.later,
             reading_ms=1e3 * paces.reading,
             frozen_ms=1e3 * sum(paces.frozen),
             trained_ms=1e3 * paces.trained,
@@ -197,13 +198,13 @@ def _copies_bytes(stage: StagePlan, net: StageNet) -> int:
 
 def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> RunTimes:
     """Measure how long batches of a stage take. `began` is when the stage did."""
-    batch, samples = session.plan.data.batch, session.sets.samples
+    batch, samples = session.plan.data.batch * stage.accumulate, session.sets.samples
     first = with_samples(net.inputs, {name: chosen[:batch] for name, chosen in samples.items()})
     rest = with_samples(
         net.inputs, {name: chosen[batch:] if len(chosen) >= 2 * batch else chosen for name, chosen in samples.items()}
     )
     step = training_step(session, stage, net)
-    evaluator = partial(session.task.evaluator, session.plan.data.target, stage.loss)
+    evaluator = partial(evaluator_of, session.task, session.plan.data.target, stage.loss)
     _evaluate(net.predicting(), first, "valid", evaluator())
     _fill(first.fill_training(0))
     _train(step, first)
@@ -266,12 +267,12 @@ def _fill(progress: Iterable[tuple[int, int]]) -> float | None:
     return (time.monotonic() - began) / batches if batches else None
 
 
-def _train(step: TrainBatch, inputs: StageInputs) -> int:
+def _train(step: TrainStep, inputs: StageInputs) -> int:
     """Train on the batches of an epoch, as the loop does; return how many."""
     pending: deque[Any] = deque()
     count = 0
-    for features, targets in inputs.training(0):
-        pending.append(step(features, targets, count % inputs.stage.steps)[0])
+    for parts in inputs.training(0):
+        pending.append(step(parts, count % inputs.stage.steps)[0])
         count += 1
         if len(pending) > _STEPS_BEHIND:
             pending.popleft().wait_to_read()
@@ -286,8 +287,11 @@ def _evaluate(predict: Callable[[Any], Any], inputs: StageInputs, name: str, eva
     return math.ceil(len(inputs.each.sets.samples[name]) / inputs.each.sets.plan.batch)
 
 
-def _alone(step: TrainBatch, inputs: StageInputs) -> tuple[float, tuple[float, ...], float]:
-    """Return the seconds of a batch, each alone: opening images, each piece of the frozen prefix, a step behind it."""
+def _alone(step: TrainStep, inputs: StageInputs) -> tuple[float, tuple[float, ...], float]:
+    """Return the seconds of a batch, each alone: opening images, each piece of the frozen prefix, a step behind it.
+
+    The step has all of its batches.
+    """
     sets = replace(inputs.each.sets, decoded=None)
     reading = _per_batch(lambda: sum(1 for _ in sets.training(inputs.stage, 0)))
     with closing(sets.training(inputs.stage, 0)) as batches:
@@ -298,7 +302,11 @@ def _alone(step: TrainBatch, inputs: StageInputs) -> tuple[float, tuple[float, .
         given, values = values, level.run(values)  # the first time makes it ready
         nd.waitall()
         frozen.append(_per_batch(partial(_finished, level.run, given)))
-    return reading, tuple(frozen), _per_batch(partial(_finished, step, values, batch.targets, 0))
+    return (
+        reading,
+        tuple(frozen),
+        _per_batch(partial(_finished, step, [(values, batch.targets)] * inputs.stage.accumulate, 0)),
+    )
 
 
 def _finished(work: Callable[..., Any], *given: Any) -> int:

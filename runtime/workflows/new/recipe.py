@@ -20,7 +20,7 @@ from runtime.data import splits
 from runtime.data.listing import Listing
 from runtime.data.targets import BOXES, MASK
 from runtime.models.packaged import PACKAGED
-from runtime.tasks.catalog import TASKS
+from runtime.tasks.catalog import TASKS, USUAL
 from runtime.tasks.protocol import Suggestion
 from runtime.workflows.new import detection, segmentation
 from runtime.workflows.new.lines import Field, block, comment, source_text, string
@@ -175,7 +175,7 @@ def _head(survey: Survey) -> Iterator[str]:
     yield "ftr 1"
     yield ""
     yield f"name = {string(file_stem(survey.name))}"
-    if survey.task != next(iter(TASKS)):
+    if survey.task != USUAL.name:
         yield f"task = {survey.task}"
     yield f"seed = {_SEED}"
     yield ""

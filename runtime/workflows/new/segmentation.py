@@ -19,6 +19,7 @@ from runtime.data.images import ImageError
 from runtime.data.listing import Listing
 from runtime.data.masks import IGNORED
 from runtime.plan.size import Size
+from runtime.tasks.segmentation.network import best_classes
 from runtime.tasks.segmentation.task import SEGMENTATION
 from runtime.workflows.new.lines import Field, block, comment, source_text
 from runtime.workflows.new.scan import Survey
@@ -76,8 +77,10 @@ def body(survey: Survey, folder: Path, size: int | None, seed: int) -> Iterator[
     yield ""
     yield "# ImageNet weights that come as a Python package: no download."
     yield 'base = packaged("efficientnet_lite0")'
-    cells = f"one cell for {chosen.stride} x {chosen.stride} pixels"
-    yield from comment(f"Scores at {cells}: so coarse, masks would still have an IoU of {chosen.fits:.2f} with themselves.")
+    side = chosen.stride
+    yield from comment(
+        f"Masks in cells of {side} x {side} pixels have an IoU of {chosen.fits:.2f} with those as they are."
+    )
     yield f"head = [fpn(channels = {_FINEST[chosen.stride]}, finest = stride{chosen.stride})]"
     yield ""
     epochs = _within(_EPOCHS, _WORK / (work * _COSTS[chosen.stride]))
@@ -87,7 +90,7 @@ def body(survey: Survey, folder: Path, size: int | None, seed: int) -> Iterator[
     fields = [
         Field("train", "head"),
         Field("for", f"{epochs} epochs"),
-        Field("optimizer", "adam(lr = 5e-3, weight_decay = 1e-4)"),
+        Field("optimizer", "adam(lr = 5e-3)"),
         Field("schedule", f"cosine(warmup = {warmup} step{'s' * (warmup > 1)})"),
         Field("keep", "last"),
     ]
@@ -100,7 +103,8 @@ def body(survey: Survey, folder: Path, size: int | None, seed: int) -> Iterator[
 
 def _top_stage(training: int, work: float, stride: int) -> Iterator[str]:
     if training < _ENOUGH_TO_OPEN or stride < 8:
-        why = f"{training} images are too few to train more of it" if training < _ENOUGH_TO_OPEN else "so fine, it is slow"
+        few = f"{training} images are too few to train more of it"
+        why = few if training < _ENOUGH_TO_OPEN else "with so many cells more of it would train slowly"
         yield from comment(f"The base stays as it is: {why}.")
         yield ""
         return
@@ -109,7 +113,7 @@ def _top_stage(training: int, work: float, stride: int) -> Iterator[str]:
     fields = (
         Field("train", "base.block4 .. head"),
         Field("for", f"{epochs} epochs"),
-        Field("optimizer", "adam(lr = 1e-3, weight_decay = 1e-4)"),
+        Field("optimizer", "adam(lr = 1e-3)"),
         Field("lr_scale", "{ base.block4 .. base.block7 = 0.5 }"),
         Field("norm", "frozen"),
         Field("schedule", "cosine(warmup = 1 epoch)"),
@@ -173,7 +177,7 @@ def _size(sizes: tuple[Size, ...], most: int) -> Size:
 def _why_size(survey: Survey, size: Size) -> str:
     sizes = sorted(survey.sampled.sizes, key=lambda each: each.pixels)
     own = sizes[len(sizes) // 2]
-    return f"Height and width; images of {own} pixels are usual." if size.height != size.width else f"Usual: {own} pixels."
+    return f"{'Height and width; half' if size.height != size.width else 'Half'} the images have up to {own} pixels."
 
 
 def _self_iou(listing: Listing, size: Size, stride: int) -> float:
@@ -192,13 +196,10 @@ def _self_iou(listing: Listing, size: Size, stride: int) -> float:
             continue
         truth = np.asarray(Image.fromarray(stored).resize((size.width, size.height), Image.Resampling.NEAREST))
         middles = truth[stride // 2 :: stride, stride // 2 :: stride][: cells.height, : cells.width]
-        planes = [
-            Image.fromarray((middles == each).astype(np.float32)).resize((size.width, size.height), Image.Resampling.BILINEAR)
-            for each in range(count)
-        ]
-        best = np.stack([np.asarray(plane) for plane in planes]).argmax(axis=0)
+        best = best_classes((middles == np.arange(count)[:, None, None]).astype(np.float32), size)
         known = truth != IGNORED
-        matrix += np.bincount(truth[known].astype(np.int64) * count + best[known], minlength=count**2).reshape(count, count)
+        pairs = truth[known].astype(np.int64) * count + best[known]
+        matrix += np.bincount(pairs, minlength=count**2).reshape(count, count)
     right = np.diag(matrix)
     union = matrix.sum(axis=0) + matrix.sum(axis=1) - right
     return float((right[union > 0] / union[union > 0]).mean()) if union.any() else 1.0

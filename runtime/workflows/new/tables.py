@@ -20,7 +20,7 @@ from runtime.data.sources.files import folders_in
 from runtime.data.sources.set_names import ROLES
 from runtime.data.sources.skipped import ending_of
 from runtime.data.sources.tables import Table, is_number, read_table
-from runtime.data.targets import CLASS, NUMBERS
+from runtime.data.targets import CLASS, NUMBERS, TargetKind
 from runtime.tasks.catalog import TASKS
 from runtime.workflows.new.problems import NoImageColumn, NoLabelColumn
 
@@ -64,8 +64,8 @@ def survey_table(path: Path, roots: Sequence[Path] = (), task: str = "") -> tupl
     args: dict[str, Path | str] = {"file": path, "image": table.columns[image], argument: table.columns[target]}
     if root != path.parent:
         args["root"] = root
-    found = Found("csv", args, listing_of(args), next(name for name, each in TASKS.items() if each.target == kind))
-    return found, tuple(_notes(columns, kind, target, others))
+    task = task or next(name for name, each in TASKS.items() if each.target == kind)
+    return Found("csv", args, listing_of(args), task), tuple(_notes(columns, kind, target, others))
 
 
 def listing_of(args: Mapping[str, Path | str], training: bool = True) -> Listing:
@@ -131,11 +131,11 @@ class _Columns:
         self.classes = sorted(filter(self._holds_classes, self.others), key=self._class_rank)
 
     @property
-    def likely(self) -> str:
+    def likely(self) -> TargetKind:
         """The kind of targets that the table has, if it has any: classes where both are there."""
         return NUMBERS if self.numbers and not self.classes and not self._one_hot() else CLASS
 
-    def chosen(self, kind: str) -> tuple[int, list[int]]:
+    def chosen(self, kind: TargetKind) -> tuple[int, list[int]]:
         """Return the column of the targets, and others that might be meant.
 
         Raises:
@@ -230,11 +230,10 @@ def _is_split(values: set[str]) -> bool:
     return {value.lower() for value in values} <= set(ROLES)
 
 
-def _notes(columns: _Columns, kind: str, target: int, others: Sequence[int]) -> Iterator[str]:
+def _notes(columns: _Columns, kind: TargetKind, target: int, others: Sequence[int]) -> Iterator[str]:
     if others:
         names = ", ".join(map(columns.name, others[:5]))
-        what = {CLASS: "classes", NUMBERS: "numbers"}[kind]
-        yield f"The {what} are those of column {columns.name(target)}; other columns could be meant: {names}."
+        yield f"The {kind.plural} are those of column {columns.name(target)}; other columns could be meant: {names}."
     if kind == CLASS and columns.numbers:
         yield f"Column {columns.name(columns.numbers[0])} holds numbers: `ftr new … --task regression` learns them."
     if kind == NUMBERS and (

@@ -166,6 +166,29 @@ def relu6(F: Any, values: Any) -> Any:  # noqa: N803
     return F.clip(values, 0, 6)
 
 
+def test_zeros_beside_channels_that_fill_no_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They train alike, before a prediction and behind one; a head over one map and a lower level do without."""
+    net = nn.HybridSequential(prefix="")
+    net.add(nn.Conv2D(16, 1, in_channels=10), nn.BatchNorm(in_channels=16), nn.Activation("relu"))
+    net.add(nn.Conv2D(16, 3, padding=1, in_channels=16))
+    net.initialize(mx.init.Normal(1.0))
+    values = nd.array(np.random.default_rng(0).normal(size=(3, 10, 7, 5)))
+    parameters = {name: p for name, p in net.collect_params().items() if "running" not in name}
+    expected = one_step(net, parameters, values)
+    monkeypatch.setattr("runtime.backend.graph_rewrite.instructions", lambda: "avx512_core")
+    fast = fast_graph(net, [values.shape], mx.cpu(), joins_maps=True)
+    assert operators(fast).count("Pad") == 2
+    before = one_step(fast, parameters, values)
+    for one, other in zip(expected, before, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-3 * max(1, np.abs(one).max()))
+    joined(net, [values.shape], mx.cpu())(values).wait_to_read()
+    for one, other in zip(before, one_step(fast, parameters, values), strict=True):
+        np.testing.assert_array_equal(other, one)
+    assert "Pad" not in operators(fast_graph(net, [values.shape], mx.cpu()))
+    monkeypatch.setattr("runtime.backend.graph_rewrite.instructions", lambda: "avx2")
+    assert "Pad" not in operators(fast_graph(net, [values.shape], mx.cpu(), joins_maps=True))
+
+
 def test_a_step_after_a_prediction_is_the_same() -> None:
     """Predicting puts weights into layouts of oneDNN, joined layers too."""
     model = zoo_model("packaged", "efficientnet_lite0", 64)

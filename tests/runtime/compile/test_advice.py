@@ -1,35 +1,27 @@
-"""Advice (W7): each kind where it is due and where it is not, its suppressions, and what the commands make of it."""
+"""Advice (W7) on the text of a recipe, where it is due and where it is not, and what the commands make of it."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from advised import advised, checked, facts, given, recipe
 from golden_files import assert_golden
 from hosted import hosted
 from kinds import modules_of_kinds
 from paths import ROOT
-from planned import class_facts, net_facts
 from toy import make_images
 
-from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.check.checker import check
-from recipe_lang.compose.load import load, parse
-from recipe_lang.output.formatter import format_text
+from recipe_lang.compose.load import load
 from recipe_lang.output.render import render
-from recipe_lang.problem import Problem
-from recipe_lang.source import Source
 from runtime.cli import app
-from runtime.compile.compiler import compile_plan
-from runtime.compile.data_advice import plan_advice
 from runtime.compile.memory import MemoryEstimate
 from runtime.data.listing import Listing, Sample
 from runtime.help.codes import codes
 from runtime.help.examples.advice import EXAMPLES
-from runtime.plan.types import DataFacts
 from runtime.vocabulary import VOCABULARY
 
 OF_TEXT = sorted(set(codes("W7")) - VOCABULARY.later)
@@ -38,34 +30,6 @@ OF_DATA = sorted(
     & VOCABULARY.later
     - {"W748", "W750", "W760", "W761", "W771", "W775", "W781", "W782", "W786", "W787", "W790", "W791", "W792"}
 )  # these take numbers, a cache, the files or the network
-
-
-def checked(text: str, settings: Sequence[str] = ()) -> CheckedRecipe:
-    return check(parse(Source("recipe.ftr", text)), VOCABULARY, settings)
-
-
-def given(text: str, settings: Sequence[str] = ()) -> list[str]:
-    return [problem.code for problem in checked(text, settings).advice]
-
-
-def recipe(
-    *fields: str,
-    data: str = 'train = folder("photos")',
-    base: str = 'packaged("efficientnet_lite0")',
-    more: str = "",
-    train: str = "base.block6 .. head",
-) -> str:
-    """Return a recipe with a stage for the head and one with these fields, which gets no advice by itself."""
-    if not any(field.startswith("optimizer") for field in fields):
-        fields = ("optimizer = adamw(lr = 1e-4)", *fields)
-    if not any(field.startswith(("monitor", "stop", "keep")) for field in fields):
-        fields = (*fields, "keep = last")
-    lines = [f"train = {train}", *(() if any(f.startswith("for ") for f in fields) else ("for = 4 epochs",)), *fields]
-    stage = "\n".join(f"  {line}" for line in lines)
-    return (
-        f'ftr 1\ndata {{\n{data}\n}}\nbase = {base}\nstage "head" {{\n  train = head\n  for = 3 epochs\n}}\n'
-        f'stage "top" {{\n{stage}\n}}\n{more}'
-    )
 
 
 # --- where advice is due, and where it is not --------------------------------------------------
@@ -301,236 +265,6 @@ def test_errors_come_without_advice() -> None:
     assert [problem.code for problem in caught.value.problems] == ["E421"]  # type: ignore[attr-defined]
 
 
-# --- what the data shows -----------------------------------------------------------------------
-
-
-def facts(
-    train: Sequence[int],
-    valid: Sequence[int] = (40, 40),
-    test: Sequence[int] = (),
-    sides: tuple[int, int] | None = None,
-) -> DataFacts:
-    counts = {"train": tuple(train), "valid": tuple(valid), **({"test": tuple(test)} if test else {})}
-    return class_facts(("a", "b", "A b", "a_b", "nan", "c")[: len(train)], counts, sides)
-
-
-ENOUGH = facts((600, 600))
-
-
-def advised(
-    text: str, data: DataFacts, listings: dict[str, Listing] | None = None, need: MemoryEstimate | None = None
-) -> tuple[Problem, ...]:
-    found = checked(text)
-    return plan_advice(found, compile_plan(found, data, net_facts(4)), listings or {}, need)
-
-
-def on_data(*fields: str, train: str = "head", data: str = "", more: str = "", facts: DataFacts = ENOUGH) -> list[str]:
-    lines = "\n".join(fields if any(f.startswith("for ") for f in fields) else ("for = 3 epochs", *fields))
-    text = (
-        f'ftr 1\ndata {{\ntrain = folder("photos")\n{data}\n}}\nbase = gluon("resnet18_v2")\n'
-        f'stage "one" {{\ntrain = {train}\n{lines}\n}}\n{more}'
-    )
-    return [problem.code for problem in advised(text, facts)]
-
-
-def test_the_data_that_the_cases_change_give_no_advice() -> None:
-    assert on_data() == []
-
-
-def test_classes_of_very_different_size() -> None:
-    assert on_data(facts=facts((600, 119))) == ["W740"]
-    assert on_data(facts=facts((600, 120))) == []
-    assert on_data("monitor = valid.balanced_accuracy", facts=facts((900, 100))) == []
-    assert on_data("monitor = valid.accuracy", facts=facts((900, 100))) == ["W740"]
-    assert on_data(more="expect { valid.f1 >= 50% }", facts=facts((900, 100))) == []
-
-
-def test_classes_of_few_images() -> None:
-    assert on_data(facts=facts((9, 40, 600))) == ["W740", "W741"]
-    assert on_data("for = 20 epochs", data="batch = 16", facts=facts((10, 40))) == []
-    assert on_data("for = 20 epochs", data="batch = 16", facts=facts((9, 40))) == ["W741"]
-
-
-def test_top5_of_few_classes() -> None:
-    def asking(classes: int, stage: str = "", more: str = "") -> list[str]:
-        return on_data(stage, more=more, facts=facts((600,) * classes, (50,) * classes))
-
-    for more in ({"stage": "monitor = valid.top5"}, {"more": "expect { valid.top5 >= 90% }"}):
-        assert [code for code in asking(5, **more) if code == "W785"] == ["W785"]
-        assert "W785" not in asking(6, **more)
-    assert "W785" not in asking(5, stage="monitor = valid.accuracy")
-
-
-def test_few_images_that_choose() -> None:
-    assert on_data("monitor = valid.loss", facts=facts((600, 600), (24, 25))) == ["W742"]
-    assert on_data("monitor = valid.loss", facts=facts((600, 600), (25, 25))) == []
-    assert on_data(facts=facts((600, 600), (24, 25))) == []
-
-
-def test_claims_on_few_images() -> None:
-    def claiming(claim: str, test: Sequence[int]) -> list[str]:
-        return on_data(data="test = holdout(10%)", more=f"expect {{ {claim} }}", facts=facts((600, 600), test=test))
-
-    assert claiming("test.accuracy >= 90%", (112, 112)) == ["W743"]  # 2.004 points
-    assert claiming("test.accuracy >= 90%", (113, 113)) == []
-    assert claiming("test.accuracy >= 99%", (50, 50)) == []
-    assert claiming("test.balanced_accuracy >= 90%", (400, 60)) == ["W743"]  # accuracy: 1.4 points
-    assert claiming("test.loss < 0.3", (10, 10)) == []
-
-
-def test_an_epoch_that_leaves_images_out() -> None:
-    assert on_data("for = 9 epochs", data="batch = 100", facts=facts((70, 56))) == ["W744", "W745"]
-    assert on_data("for = 9 epochs", data="batch = 100", facts=facts((70, 55))) == ["W745"]
-    (lost, *_) = advised(
-        'ftr 1\ndata {\ntrain = folder("photos")\nbatch = 64\n}\nbase = gluon("resnet18_v2")\n'
-        'stage "one" {\ntrain = head\nfor = 30 epochs\n}\n',
-        facts((60, 60)),
-    )
-    assert lost.help() == "`batch = 60` drops 0"
-
-
-def test_stages_of_few_steps() -> None:
-    assert on_data("for = 19 steps") == ["W745"]
-    assert on_data("for = 20 steps") == []
-
-
-def test_many_numbers_on_few_images() -> None:
-    low = ("for = 9 epochs", "optimizer = adam(lr = 1e-4)", "schedule = cosine(warmup = 5 steps)")
-    assert on_data(*low, train="all", facts=facts((500, 499))) == ["W746"]
-    assert on_data(*low, train="all", facts=facts((500, 500))) == []
-    assert on_data(*low, train="base.block1 .. head", facts=facts((500, 499))) == ["W746"]
-    assert on_data(*low, train="base.stem .. base.block2", facts=facts((500, 499))) == []  # less than half of all
-
-
-@pytest.mark.parametrize(
-    ("names", "said"),
-    [
-        (("Dog", "cat", "dog"), "`Dog` (600) and `dog` (600)"),
-        (("1", "01", "1.0", "2"), "`1` (600), `01` (600) and `1.0` (600)"),
-        (("90071992547409931", "90071992547409932"), ""),  # one number to a float
-        (("big_cat", "Big Cat", "big-cat", "bigcat"), "`big_cat` (600), `Big Cat` (600) and `big-cat` (600)"),
-        (("STRASSE", "straße", "-1", "1"), "`STRASSE` (600) and `straße` (600)"),
-        (("a", "A", "β", "Β", "cafe", "café", "1a", "01a"), ""),
-    ],
-)
-def test_classes_that_may_be_one(names: tuple[str, ...], said: str) -> None:
-    found = advised(recipe(), class_facts(names, {"train": (600,) * len(names)}))
-    assert [problem.message().partition(": ")[2] for problem in found if problem.code == "W794"] == [said] * bool(said)
-
-
-def test_a_missing_label_as_a_class() -> None:
-    found = advised(recipe(), class_facts(("NaN", "cat", "none"), {"train": (600, 600, 600)}))
-    (problem,) = (problem for problem in found if problem.code == "W795")
-    assert problem.message() == "`NaN` (600 training images) is a class, and may stand for a missing label"
-
-
-@pytest.mark.parametrize(
-    ("augment", "sides", "has_choice"),
-    [
-        ("random_crop", (64, 64), False),
-        ("random_crop", (8, 500), False),  # `prepare` makes them all 64
-        ("random_crop", None, True),
-        ("random_crop(padding = 4px)", (64, 64), True),
-        ("resize(72px), random_crop", (64, 64), True),
-        ("resize(64px), center_crop, random_crop", None, False),
-        ("random_resized_crop", (64, 64), True),
-        ("random_resized_crop(scale = 1.0 .. 1.0, ratio = 1.0 .. 1.0)", (64, 64), False),
-        ("random_resized_crop(scale = 1.0 .. 1.0, ratio = 1.0 .. 1.0)", None, True),
-        ("random_resized_crop(scale = 1.0 .. 1.0)", (64, 64), True),
-    ],
-)
-def test_crops_that_have_no_choice(augment: str, sides: tuple[int, int] | None, has_choice: bool) -> None:
-    data = f"size = 64px\naugment = [{augment}, flip]"
-    assert on_data(data=data, facts=facts((600, 600), sides=sides)) == ([] if has_choice else ["W797"])
-
-
-def test_files_that_stand_in_two_sets() -> None:
-    def listing(*names: str) -> Listing:
-        return Listing(tuple(Sample(name, 0, Path("photos", name)) for name in names), ("a", "b"))
-
-    text = recipe(data='train = csv("a.csv", image = "i", label = "l")\nvalid = csv("b.csv", image = "i", label = "l")')
-    text = (
-        text.replace('packaged("efficientnet_lite0")', 'gluon("resnet18_v2")')
-        .replace("block6", "block4")
-        .replace("for = 4", "for = 9")
-    )
-    (problem,) = advised(text, facts((600, 600)), {"train": listing("1", "2", "3"), "valid": listing("3", "4")})
-    assert problem.code == "W747"
-    assert problem.message() == "1 file of `valid` is in `train` as well, such as `photos/3`"
-    assert advised(text, facts((600, 600)), {"train": listing("1"), "valid": listing("2")}) == ()
-
-
-# --- suppressions -----------------------------------------------------------------------------------
-
-FAST = "optimizer = adam(lr = 0.01, weight_decay = 1e-4)"
-
-
-@pytest.mark.parametrize(
-    ("comment", "left"),
-    [
-        ("", ["W710", "W721"]),
-        ("# allow: W710", ["W721"]),
-        ("# allow: W710, W721", []),
-        ("#allow:w710,W721: a trial of what happens", []),
-        ("# a trial # allow: W721", ["W710"]),
-        ("# we allow: W710", ["W710", "W721"]),
-        ("# allow everything", ["W710", "W721"]),
-        ("# allow W710", ["W710", "W721", "W702"]),
-        ("# noqa: W710", ["W710", "W721", "W702"]),
-        ("# as W710 says", ["W710", "W721"]),
-        ("# allow: W722", ["W710", "W721", "W702"]),
-        ("# allow: W721, W999", ["W710", "W702"]),
-        ("# allow: W740", ["W710", "W721"]),  # the data will tell
-    ],
-)
-def test_a_comment_excuses_the_advice_on_its_line(comment: str, left: list[str]) -> None:
-    assert given(recipe(f"{FAST}  {comment}")) == left
-
-
-def test_an_excuse_on_another_line_excuses_nothing() -> None:
-    text = recipe("optimizer = adam(lr = 0.01)").replace("for = 4 epochs", "for = 4 epochs  # allow: W710")
-    assert given(text) == ["W702", "W710"]
-
-
-def test_a_string_holds_no_excuse() -> None:
-    assert given(recipe(more='about = "# allow: W701"\n')) == []
-    assert given(recipe(more='about = "\\"# allow: W701"  # allow: W702\n')) == ["W702"]
-
-
-def test_errors_cannot_be_excused() -> None:
-    assert given(recipe(more="seed = 1  # allow: E421\n")) == ["W702"]
-    with pytest.raises(Exception, match="warm-up"):
-        checked(recipe("schedule = cosine(warmup = 4 epochs)  # allow: E421"))
-
-
-def test_excuses_are_not_judged_with_other_values() -> None:
-    text = "ftr 1\nparam lr = 0.5\n" + recipe("optimizer = sgd(lr = $lr)  # allow: W710").removeprefix("ftr 1\n")
-    assert given(text) == []
-    assert given(text, ["lr=0.001"]) == []
-    assert given(text.replace("0.5", "0.001")) == ["W702"]
-
-
-def test_a_parent_may_excuse_and_is_not_judged_for_what_its_child_changes(tmp_path: Path) -> None:
-    (tmp_path / "parent.ftr").write_text(recipe("optimizer = adam(lr = 0.01)  # allow: W710"))
-    child = tmp_path / "child.ftr"
-    child.write_text('ftr 1\nextends "parent.ftr"\nseed = 3\n')
-    assert check(load(child), VOCABULARY).advice == ()
-    child.write_text('ftr 1\nextends "parent.ftr"\nstage "top" {\n  optimizer = adam(lr = 1e-4)\n}\n')
-    assert check(load(child), VOCABULARY).advice == ()
-    child.write_text('ftr 1\nextends "parent.ftr"\nstage "top" {\n  optimizer = adam(lr = 0.02)\n}\n')
-    assert [problem.code for problem in check(load(child), VOCABULARY).advice] == ["W710"]
-
-
-def test_excuses_of_what_the_data_shows() -> None:
-    text = recipe(base='gluon("resnet18_v2")', train="base.block4 .. head")
-    text = text.replace("for = 4 epochs", "for = 9 epochs")
-    few = text.replace("for = 3 epochs", "for = 3 steps  # allow: W745")
-    assert advised(few, facts((600, 600))) == ()
-    many = text.replace("for = 3 epochs", "for = 3 epochs  # allow: W745")
-    assert [problem.code for problem in advised(many, facts((600, 600)))] == ["W702"]
-    assert given(many) == []
-
-
 # --- all of them -------------------------------------------------------------------------------
 
 
@@ -645,17 +379,6 @@ def test_plan_and_run_tell_what_the_data_shows(tmp_path: Path, capfd: pytest.Cap
     few.write_text(few.read_text().replace('folder("photos")', 'folder("photos")  # allow: W740, W741'))
     assert ftr("plan", "--deny-warnings", few) == 0
     assert capfd.readouterr().err == ""
-
-
-def test_an_excuse_at_the_end_of_a_statement_holds_for_all_of_it() -> None:
-    call = "optimizer = adam(\n    lr = 0.01,\n    beta1 = 0.9,\n  )"
-    assert given(recipe(call)) == ["W710"]
-    assert given(recipe(f"{call}  # allow: W710")) == []
-    assert sorted(given(recipe(call.replace("0.9,", "0.9,  # allow: W710")))) == ["W702", "W710"]
-    flat = recipe(
-        "optimizer = adam(lr = 0.01, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, decay_norms = false)  # allow: W710"
-    )
-    assert given(format_text(Source("r.ftr", flat))) == []  # over several lines now
 
 
 def test_a_claim_that_is_made_of_the_test_set_too_needs_no_advice() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import pytest
 from PIL import Image
+from steps import Made, step
 
 from runtime.data.boxes import FRACTIONS, Boxes, overlaps
 from runtime.data.images import ImageError
@@ -84,6 +87,30 @@ def test_overlaps() -> None:
     assert overlaps(np.zeros((1, 4)), np.zeros((1, 4))).tolist() == [[0]]
 
 
+@pytest.mark.parametrize("size", [SIZE, Size(80, 60), Size(7, 90), Size(64, 64), Size(200, 333)])
+def test_a_letterbox_shows_the_whole_image_in_its_proportions(size: Size) -> None:
+    """The pixels of a box are where the box is; what is around the image is the mean colour."""
+    (*_, last) = changes = Pipeline([Component("letterbox", {"size": 64})]).draw(size, np.random.default_rng(0)) or [
+        Resize(size)
+    ]
+    assert last.size(size) == (64, 64)
+    (x0, y0, x1, y1) = box = [size.width // 4, size.height // 7, size.width // 2, size.height - 1]
+    pixels = np.zeros((size.height, size.width), np.uint8)
+    pixels[y0:y1, x0:x1] = 255
+    mask, whole = Image.fromarray(pixels), Image.new("L", (size.width, size.height))
+    for change in changes:
+        mask, whole = change.labels(mask, 0), change.pixels(whole)
+    (moved,) = Boxes.of([box], [0]).moved(size, changes).corners
+    np.testing.assert_allclose(moved, around(np.asarray(mask)), atol=1)
+    shown = around(np.asarray(whole) == 0)
+    sides = shown[2] - shown[0], shown[3] - shown[1]
+    assert max(sides) == 64
+    assert min(sides) == round(64 * min(size) / max(size))
+    assert set(np.unique(np.asarray(whole))) <= {0, 117}
+    assert abs(shown[0] - (64 - shown[2])) <= 1
+    assert abs(shown[1] - (64 - shown[3])) <= 1
+
+
 def drawn(name: str, boxes: Boxes, count: int = 60) -> list[tuple[Change, ...]]:
     args = {arg.name: arg.default for arg in TRANSFORMS[name].entry.args}
     steps = Pipeline([Component(name, args | ({"size": 32} if "size" in args else {}))])
@@ -110,3 +137,20 @@ def test_zoom_out_keeps_the_size_and_all_objects() -> None:
         shares.append(found.corners[0, 2] - found.corners[0, 0])
     assert 15 < sum(share == 80 for share in shares) < 45
     assert min(shares) >= 80 / 2.5 - 1
+
+
+@pytest.mark.parametrize("name", ["flip", "rotation", "affine", "perspective", "random_resized_crop", "zoom_out"])
+def test_a_box_is_around_what_becomes_of_its_mask(name: str) -> None:
+    mask = Image.new("L", (SIZE.width, SIZE.height))
+    mask.paste(1, (20, 15, 45, 40))
+    given = {"degrees": 40, "translate": 0.1, "scale": (0.8, 1.2), "shear": 20} if name == "affine" else {}
+    for seed in range(30):
+        changes = Made(step(name, **given | ({"size": 32} if "crop" in name else {}))).pipeline.draw(
+            SIZE, np.random.default_rng(seed)
+        )
+        boxes = Boxes.of([[20, 15, 45, 40]], [0]).moved(SIZE, changes)
+        shown = reduce(lambda labels, change: change.labels(labels, 0), changes, mask).getbbox()
+        for corners in boxes.corners:
+            assert shown is not None
+            assert np.abs(np.array(shown) - corners).max() < 2
+        assert len(boxes) or name in ("affine", "perspective", "random_resized_crop")

@@ -17,12 +17,12 @@ from PIL import Image
 from recipe_lang.problem import Problem, RecipeError
 from runtime.data.exclude import without
 from runtime.data.images import open_rgb
-from runtime.data.problems import SetsAsClasses
 from runtime.data.sources import packaged as packaged_sets
 from runtime.data.sources.files import folder, images_below
 from runtime.data.sources.packaged import digits, fashion_mnist, solar_cells
+from runtime.data.sources.problems import SetsAsClasses
 from runtime.data.sources.skipped import by_kind, passed_line
-from runtime.data.sources.tables import csv_classes
+from runtime.data.sources.tables import csv_classes, csv_numbers
 from runtime.tasks.classification.targets import class_counts
 
 
@@ -125,7 +125,7 @@ def test_a_file_is_no_folder_and_a_folder_no_table(tmp_path: Path) -> None:
         (
             ["a/1.jpg", "b/1.heic", "b/2.heic", "b/x.txt"],
             "E504",
-            "passed over 3 files: 2 .heic (HEIC: convert it to JPEG or PNG), 1 .txt",
+            "ignored 3 files: 2 .heic (HEIC: convert it to JPEG or PNG), 1 .txt",
         ),
         (["only/1.jpg"], "E505", "only one class: `only`"),
         (["flowers/a/1.jpg", "flowers/b/1.jpg"], "E505", "flowers` has subfolders"),
@@ -176,7 +176,7 @@ def test_what_is_passed_over_is_counted_by_kind(tmp_path: Path) -> None:
         (".txt", ""): 1,
     }
     assert passed_line(listing.passed) == (
-        "passed over 13 files and 4 folders: 3 dangling links, 2 .heic (HEIC: convert it to JPEG or PNG),"
+        "ignored 13 files and 4 folders: 3 dangling links, 2 .heic (HEIC: convert it to JPEG or PNG),"
         " 1 .jpg (beside the class folders), 1 .nef (camera raw: convert it to JPEG or PNG),"
         " 2 folders (@eaDir: thumbnails of Synology), 8 other kinds"
     )
@@ -243,7 +243,7 @@ def test_linked_class_folders_are_classes(tmp_path: Path) -> None:
 def test_a_class_of_dead_links_says_so(tmp_path: Path) -> None:
     root = touch(tmp_path, "a/1.jpg", "b/notes.txt")
     (root / "b" / "1.jpg").symlink_to("/nowhere/1.jpg")
-    assert problem_of(folder, root).help() == "passed over 2 files: 1 dangling link, 1 .txt"
+    assert problem_of(folder, root).help() == "ignored 2 files: 1 dangling link, 1 .txt"
 
 
 SETS = {
@@ -480,6 +480,16 @@ def test_what_a_path_was_meant_as_is_said(tmp_path: Path, wanted: str, words: st
     problem = problem_of(folder, tmp_path / wanted)
     assert problem.code == "E501"
     assert words.format(root=tmp_path) in problem.help()
+
+
+def test_all_kinds_of_mistakes_in_a_table_come_at_once(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"{number}.jpg").touch()
+    path = tmp_path / "table.csv"
+    path.write_text("file,kind,width\n1.jpg,,1\n2.jpg,caf\u00e9,x\n2.jpg,b,2\n3.jpg,cafe\u0301,3\n")
+    classes = [problem.code for problem in problems_of(csv_classes, path, "file", "kind")]
+    numbers = [problem.code for problem in problems_of(csv_numbers, path, "file", ["width"])]
+    assert (classes, numbers) == (["E509", "E508", "E577", "E578"], ["E509", "E508", "E577"])
 
 
 def test_of_many_bad_rows_five_are_shown(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from onnx import helper
 from runtime.backend.mx import mx, nd
 from runtime.export.graph import OnnxGraph
 from runtime.export.network import translate
-from runtime.export.operators import OPERATORS, UntranslatableError
+from runtime.export.operators.call import UntranslatableError
+from runtime.export.operators.catalog import OPERATORS
+from runtime.export.session import session
 from runtime.export.symbol import Network
 from runtime.plan.size import Size
-from runtime.workflows.export import session
 
 SIDE = 12
 Make = Callable[[Any], Any]
@@ -44,6 +45,10 @@ CASES: dict[str, Make] = {
         x, num_filter=4, kernel=(3, 2), pad=(2, 1), dilate=(2, 1), stride=(2, 1)
     ),
     "Convolution grouped": lambda x: mx.sym.Convolution(x, num_filter=6, kernel=(3, 3), num_group=3, no_bias=True),
+    "Deconvolution": lambda x: mx.sym.Deconvolution(x, num_filter=4, kernel=(4, 3), stride=(2, 1), pad=(1, 0)),
+    "Deconvolution grouped": lambda x: mx.sym.Deconvolution(
+        x, num_filter=3, kernel=(3, 3), stride=(2, 2), pad=(1, 1), adj=(1, 1), num_group=3, no_bias=False
+    ),
     "Dropout": lambda x: mx.sym.Dropout(x, p=0.5),
     "Flatten": lambda x: mx.sym.Flatten(x),
     "FullyConnected": lambda x: mx.sym.FullyConnected(x, num_hidden=5),
@@ -70,6 +75,9 @@ CASES: dict[str, Make] = {
     "_contrib_AdaptiveAvgPooling2D": lambda x: mx.sym.contrib.AdaptiveAvgPooling2D(x, output_size=1),
     "_contrib_AdaptiveAvgPooling2D several": lambda x: mx.sym.contrib.AdaptiveAvgPooling2D(x, output_size=(3, 4)),
     "_contrib_BilinearResize2D": lambda x: mx.sym.contrib.BilinearResize2D(x, height=20, width=7),
+    "_arange": lambda x: mx.sym.broadcast_add(x, mx.sym.arange(2, 8, 0.5)),
+    "_arange to": lambda x: mx.sym.broadcast_add(x, mx.sym.arange(SIDE)),
+    "_contrib_arange_like": lambda x: mx.sym.broadcast_add(x, mx.sym.contrib.arange_like(x, axis=3)),
     "_contrib_interleaved_matmul_selfatt_qk": lambda x: mx.sym.contrib.interleaved_matmul_selfatt_qk(heads(x), heads=2),
     "_contrib_interleaved_matmul_selfatt_valatt": lambda x: mx.sym.contrib.interleaved_matmul_selfatt_valatt(
         heads(x), mx.sym.softmax(mx.sym.contrib.interleaved_matmul_selfatt_qk(heads(x), heads=2)), heads=2
@@ -88,11 +96,13 @@ CASES: dict[str, Make] = {
     "batch_dot": lambda x: mx.sym.batch_dot(flat(x), flat(x), transpose_b=True),
     "batch_dot a": lambda x: mx.sym.batch_dot(flat(x), flat(x), transpose_a=True),
     "broadcast_add": lambda x: mx.sym.broadcast_add(x, var("w", 1, 3, 1, 1)),
+    "broadcast_axis": lambda x: mx.sym.broadcast_axis(mx.sym.mean(x, axis=1, keepdims=True), axis=1, size=5),
     "broadcast_div": lambda x: mx.sym.broadcast_div(x, var("w", 1, 3, 1, 1)),
     "broadcast_like": lambda x: mx.sym.broadcast_like(var("w", 1, 3, 1, 1), x),
     "broadcast_like axes": lambda x: mx.sym.broadcast_like(var("w", 1, 5, 2), flat(x), lhs_axes=(0,), rhs_axes=(0,)),
     "broadcast_mul": lambda x: mx.sym.broadcast_mul(x, var("w", 1, 3, 1, 1)),
     "broadcast_sub": lambda x: mx.sym.broadcast_sub(x, var("w", 1, 3, 1, 1)),
+    "broadcast_to": lambda x: mx.sym.broadcast_add(x, mx.sym.broadcast_to(var("w", 1, 3, 1, 1), (0, 0, SIDE, SIDE))),
     "clip": lambda x: mx.sym.clip(x, a_min=-0.2, a_max=0.4),
     "elemwise_add": lambda x: x + mx.sym.relu(x),
     "elemwise_div": lambda x: x / (mx.sym.abs(x) + 1),

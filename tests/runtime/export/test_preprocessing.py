@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from onnx import helper
 from PIL import Image
@@ -13,25 +14,41 @@ from runtime.backend.mx import mx
 from runtime.data.decoded import opening
 from runtime.data.sets import to_input
 from runtime.export.graph import OnnxGraph
-from runtime.export.operators import UntranslatableError
-from runtime.export.preprocessing import preprocess
+from runtime.export.operators.call import UntranslatableError
+from runtime.export.preprocessing import in_image, preprocess
+from runtime.export.session import session
+from runtime.plan.size import Size
 from runtime.plan.types import Component
-from runtime.workflows.export import session
+from runtime.tasks.detection.network import _in_image
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RESIZE, CROP = Component("resize", {"size": 36}), Component("center_crop", {"size": 32})
-SIZES = [(32, 32), (36, 36), (37, 36), (50, 41), (7, 9), (1, 1), (2, 300), (200, 33), (1000, 1500), (33, 64), (35, 47)]
+STRETCH, OBLONG = Component("stretch", {"size": (24, 40)}), Component("center_crop", {"size": (32, 20)})
+SIZES = [
+    *[(32, 32), (36, 36), (37, 36), (50, 41), (7, 9), (1, 1), (2, 300), (200, 33)],
+    *[(1000, 1500), (33, 64), (35, 47), (90, 20)],
+]
 
 
 def graph_of(*steps: Component) -> Any:
     graph = OnnxGraph()
-    graph.add("Identity", preprocess(graph, "image", steps, MEAN, STD), name="found")
+    graph.add("Identity", preprocess(graph, "image", steps, MEAN, STD).name, name="found")
     given = helper.make_tensor_value_info("image", 2, ["batch", "height", "width", 3])
     model = graph.model([given], [helper.make_tensor_value_info("found", 1, [None] * 4)], {}, "test")
     return session(model.SerializeToString())
 
 
-@pytest.mark.parametrize("steps", [(RESIZE, CROP), (CROP,), (CROP, RESIZE, CROP)], ids=["both", "crop", "three"])
+LISTS = {
+    "both": (RESIZE, CROP),
+    "crop": (CROP,),
+    "three": (CROP, RESIZE, CROP),
+    "stretch": (STRETCH,),
+    "stretch and crop": (STRETCH, CROP),
+    "oblong": (OBLONG,),
+}
+
+
+@pytest.mark.parametrize("steps", LISTS.values(), ids=LISTS)
 def test_an_image_of_any_size_is_prepared_as_by_predict(steps: tuple[Component, ...]) -> None:
     answer = graph_of(*steps, Component("normalize", {}), Component("levels", {"white": 4095}))
     rng = np.random.default_rng(0)
@@ -43,6 +60,27 @@ def test_an_image_of_any_size_is_prepared_as_by_predict(steps: tuple[Component, 
         apart = np.abs(found - expected)
         assert apart.max() <= 1.001 * level
         assert (apart > 1e-5).mean() < 1e-2, (height, width)
+
+
+@pytest.mark.parametrize("steps", LISTS.values(), ids=LISTS)
+def test_boxes_go_back_to_where_they_are_in_the_image(steps: tuple[Component, ...]) -> None:
+    graph = OnnxGraph()
+    prepared = preprocess(graph, "image", steps, MEAN, STD)
+    graph.add("Identity", in_image(graph, "corners", prepared), name="found")
+    given = [helper.make_tensor_value_info("image", 2, ["batch", "height", "width", 3])]
+    given.append(helper.make_tensor_value_info("corners", 1, [None, 4]))
+    found = helper.make_tensor_value_info("found", 1, [None, 4])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    model = graph.model(given, [found], {}, "test").SerializeToString()
+    loaded = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    corners = np.array([[2, 3, 9, 17], [0, 0, 20, 24]], np.float32)
+    for height, width in SIZES:
+        image = np.zeros((1, height, width, 3), np.uint8)
+        expected = _in_image(corners.astype(float), Size(height, width), steps)
+        np.testing.assert_allclose(
+            loaded.run(None, {"image": image, "corners": corners})[0], expected, rtol=1e-5, atol=1e-3
+        )
 
 
 def test_a_batch_of_images_of_one_size_is_prepared_image_by_image() -> None:

@@ -89,6 +89,28 @@ stage "top" {
   monitor       = valid.loss
 }
 """
+AVERAGED = """
+stage "head" {
+  train      = head
+  for        = 3 epochs
+  accumulate = 2
+  average    = ema(decay = 0.9)
+}
+stage "most" {
+  train     = base.block2 .. head
+  for       = 2 epochs
+  sam       = 0.05
+  average   = ema(decay = 0.9)
+}
+stage "top" {
+  train     = base.block3 .. head
+  for       = 4 epochs
+  optimizer = sgd(lr = 1e-2, momentum = 0.9)
+  l2_sp     = 0.1
+  average   = swa(start = 1 epoch)
+  monitor   = valid.loss
+}
+"""
 QUICK = {"quick": True}
 RANDOM = "  augment = [random_crop(32px), flip(horizontal)]"
 RECIPES = {
@@ -103,6 +125,7 @@ RECIPES = {
     "no cache, not joined": (KEPT, "", "", {"cache": False, "fuse": False, **QUICK}),
     "stopping early": (STOPPING, "  augment = [flip(horizontal)]", "", QUICK),
     "going back": (DIVERGING, "", "", QUICK),
+    "averages": (AVERAGED, "  augment = [flip(horizontal)]", "[dropout(0.3), dense(classes)]", QUICK),
 }
 
 
@@ -375,6 +398,17 @@ def test_longer_stages_take_their_own_word(
     result = _go_on(longer, half, extend=True)
     assert [stage["steps_done"] for stage in result["stages"]] == [15, 15]
     assert "for           = 15 steps" in (half / "resolved.ftr").read_text()
+
+
+def test_a_run_that_has_ended_does_not_resume(photos: Path, tmp_path: Path) -> None:
+    """It is not measured anew, and no claim that was written since becomes its own."""
+    recipe, out = write_recipe(tmp_path / "r.ftr", photos, STAGE), tmp_path / "run"
+    run(prepare(recipe), RunSettings(workers=0), out)
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    recipe.write_text(f"{recipe.read_text()}\nexpect {{\n  valid.accuracy >= 99%\n}}\n")
+    problem = _problem(recipe, out)
+    assert (problem.code, "it has ended" in str(problem.message)) == ("E644", True)
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
 
 
 def test_a_finished_run_can_be_extended(photos: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from recipe_lang.problem import Problem, RecipeError
+from runtime.weights.params_file import check_sha256, sha256_of
 from runtime.weights.safetensors_file import files_of, read_safetensors, write_safetensors
 
 
@@ -63,6 +64,11 @@ def test_several_files_with_an_index(tmp_path: Path) -> None:
     index.write_text(json.dumps({"weight_map": {"a": "a.safetensors", "b": "b.safetensors"}}))
     assert set(read_safetensors(index).arrays) == {"a", "b"}
     assert [path.name for path in files_of(index)] == [index.name, "a.safetensors", "b.safetensors"]
+    before = sha256_of(index)
+    write_safetensors(tmp_path / "b.safetensors", {"b": np.zeros(3, "f4")})
+    assert sha256_of(index) != before  # the sum is over all files
+    with pytest.raises(RecipeError):
+        check_sha256(index, before)
     index.write_text(json.dumps({"weight_map": {"a": "a.safetensors", "c": "b.safetensors"}}))
     assert refused(index).code == "E522"
     for other in ("../a.safetensors", "/etc/passwd", "..", "", "a\0", 3):

@@ -147,16 +147,14 @@ def test_what_takes_no_part_is_listed(photos: Path, recipe: Path) -> None:
     shown = ftr("data", "check", recipe, "--strict")
     assert shown.exit_code == 0
     assert "nothing was found" in shown.stdout
-    assert "passed over 1 file: 1 .txt" in shown.stdout
+    assert "ignored notes.txt: not an image" in shown.stdout
     (photos / "train/#1/0.heic").touch()
     (photos / "test/#1/gone.jpg").symlink_to("/nowhere/gone.jpg")
     Image.new("RGB", (140, 120)).save(photos / "train" / "loose.png")
     shown = ftr("data", "check", recipe, "--strict", "--html", photos.parent / "page.html")
     assert shown.exit_code == 1
     assert "nothing was found" not in shown.stdout
-    line = (
-        "assed over 4 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 .png (beside the class folders), 1 dangling"
-    )
+    line = "ignored 4 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 .png (beside the class folders), 1 dangling"
     assert line in " ".join(shown.stdout.split())
     assert "gone.jpg" in shown.stdout
     assert line.lower() in (photos.parent / "page.html").read_text(encoding="utf-8").lower()
@@ -315,6 +313,14 @@ def test_the_list_is_not_part_of_the_recipe_s_identity(recipe: Path) -> None:
 
 
 # --- what a run says -----------------------------------------------------------------------------
+
+
+def test_a_plan_warns_of_copies_across_sets(photos: Path, recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert ftr("plan", recipe).exit_code == 0
+    assert "W760" not in capfd.readouterr().err
+    leak(photos)
+    assert ftr("plan", recipe).exit_code == 0
+    assert "advice[W760]: 1 image of `test` is in `" in capfd.readouterr().err
 
 
 def test_a_run_warns_of_copies_across_sets(photos: Path, recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:

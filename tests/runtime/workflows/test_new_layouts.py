@@ -73,7 +73,7 @@ def test_sets_in_classes_and_classes_in_sets_are_said(new: New, tmp_path: Path) 
     assert "All class folders have folders `cat`, `dog`: are those the classes?" in text()
 
 
-def test_what_is_passed_over_is_said(new: New, tmp_path: Path) -> None:
+def test_what_is_ignored_is_said(new: New, tmp_path: Path) -> None:
     root = photos(tmp_path / "pets", {"cat": 20, "dog": 20})
     (root / "cat" / "0.png").rename(root / "cat" / "0.png?w=640")
     (root / "cat" / "1.png").unlink()
@@ -83,7 +83,7 @@ def test_what_is_passed_over_is_said(new: New, tmp_path: Path) -> None:
     (root / "dog" / "self").symlink_to("self")
     assert images(new(root)) == {"train": 32, "valid": 8}
     said = text().replace("\n# ", " ")
-    assert "Passed over 2 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 dangling link." in said
+    assert "Ignored 2 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 dangling link." in said
     assert "Of files with several images, such as animations, the first is used: 1 of 40 image files looked at." in said
 
 

@@ -166,7 +166,7 @@ def images(inputs: StageInputs, epoch: int) -> dict[bytes, int]:
     """Return the images of an epoch and their labels."""
     return {
         pixels.tobytes(): int(label)
-        for (batch,), labels in inputs.training(epoch)
+        for (((batch,), labels),) in inputs.training(epoch)
         for pixels, label in zip(batch, labels, strict=True)
     }
 

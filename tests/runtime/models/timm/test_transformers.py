@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from paths import TESTS
-from random_weights import random_images
+from random_weights import random_images, random_weights
 
 from recipe_lang.problem import RecipeError
 from runtime.backend.blocks import sequence
@@ -15,13 +16,15 @@ from runtime.backend.mx import mx, nd
 from runtime.features.prefix import can_be_joined
 from runtime.models.heads import head_block
 from runtime.models.network import Model, build_model, start_weights, units
+from runtime.models.pytorch import load_state
 from runtime.models.taps import tapped, taps
 from runtime.models.timm.catalog import TIMM
-from runtime.models.timm.network import build, fitted
+from runtime.models.timm.network import build, fitted, split, timm_names
 from runtime.models.timm.vit import resampled
 from runtime.plan.size import Size
 from runtime.plan.types import Component
 from runtime.training.gradients import is_weight
+from runtime.weights.state_dict import StateDict
 
 TINY = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
 ATTO = "convnext_atto.d2_in1k"
@@ -53,6 +56,25 @@ def test_a_file_is_fit_to_the_size_of_images() -> None:
     assert found["cls_token"] is arrays["cls_token"]
     assert fitted(build(TINY, Size(224, 224)), arrays) is arrays
     assert fitted(build(ATTO, SIZE), arrays) is arrays
+
+
+@pytest.mark.parametrize("side", [64, 80])
+def test_weights_that_were_trained_at_another_size_fit(side: int) -> None:
+    """The embedding is resampled, as timm does (`timm_embeddings.npz`), and all else is as in the file."""
+    size = Size.square(side)
+    base = Component("timm", {"name": TINY, "weights": None})
+    whole, other = build(TINY, size), build(TINY, Size.square(224))
+    named = timm_names(other)
+    x = nd.array(random_images(1, *size))
+    for net, at in ((whole, size), (other, Size.square(224))):
+        net.initialize()
+        net(nd.zeros((1, 3, *at)))
+    arrays = random_weights({name: each.shape for name, each in named.items()})
+    load_state(StateDict(Path("net.safetensors"), arrays), base, split(whole, TINY), whole)
+    cells = resampled(arrays["pos_embed"], Size.square(14), Size.square(side // 16))
+    assert np.array_equal(timm_names(whole)["pos_embed"].data().asnumpy(), cells)
+    assert np.array_equal(timm_names(whole)["norm.weight"].data().asnumpy(), arrays["norm.weight"])
+    assert np.isfinite(whole(x).asnumpy()).all()
 
 
 def test_a_head_that_pools_takes_the_tokens_of_the_patches() -> None:

@@ -19,14 +19,15 @@ from runtime.plan.types import Component
 from runtime.tasks.classification import metrics
 from runtime.tasks.classification.targets import ClassFacts
 from runtime.tasks.classification.task import CLASSIFICATION
+from runtime.tasks.protocol import evaluator_of
 
 CLASSES = tuple("abcdefg")
 HERE = Path(__file__).parent
 
 
 def report(scores: Any, labels: Any, classes: Sequence[str]) -> metrics.Report:
-    evaluator = CLASSIFICATION.evaluator(
-        ClassFacts(tuple(classes), {}), Component("cross_entropy", {"label_smoothing": 0.1})
+    evaluator = evaluator_of(
+        CLASSIFICATION, ClassFacts(tuple(classes), {}), Component("cross_entropy", {"label_smoothing": 0.1})
     )
     evaluator.update(scores, labels)
     return evaluator.report()

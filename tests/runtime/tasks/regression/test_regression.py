@@ -31,6 +31,7 @@ from runtime.compile.compiler import compile_plan
 from runtime.compile.facts import DataFacts
 from runtime.data.listing import Listing, Sample
 from runtime.plan.types import Component
+from runtime.tasks.protocol import evaluator_of
 from runtime.tasks.regression import targets
 from runtime.tasks.regression.losses import LOSSES
 from runtime.tasks.regression.targets import NumberFacts
@@ -56,7 +57,7 @@ def test_metrics_agree_with_scikit_learn_and_scipy() -> None:
     random = np.random.default_rng(0)
     truth = random.normal(FACTS.target_mean, FACTS.target_std, (200, 2)).round(1)
     outputs = REGRESSION.collate(truth.tolist(), FACTS) + random.normal(0, 0.5, (200, 2))
-    evaluator = REGRESSION.evaluator(FACTS, HUBER)
+    evaluator = evaluator_of(REGRESSION, FACTS, HUBER)
     for start in range(0, 200, 64):
         evaluator.update(
             outputs[start : start + 64].astype(np.float32),
@@ -77,7 +78,7 @@ def test_metrics_agree_with_scikit_learn_and_scipy() -> None:
 
 def test_what_is_not_defined_is_nan_and_values_come_back_as_they_were() -> None:
     facts = NumberFacts(("p",), (1 / 3,), (0.47,))
-    evaluator = REGRESSION.evaluator(facts, HUBER)
+    evaluator = evaluator_of(REGRESSION, facts, HUBER)
     evaluator.update(np.zeros((3, 1), np.float32), REGRESSION.collate([(0.0,)] * 3, facts))
     report = evaluator.report()
     assert math.isnan(report.values["r2"])

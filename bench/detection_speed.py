@@ -1,0 +1,261 @@
+"""How fast detectors train: `python bench/detection_speed.py [RECIPE] [--data-root FOLDER] [--torch-python PYTHON]`.
+
+The first stage of a recipe is taken twice, with the head alone and as it is; the default is `recipes/scenes.ftr`. Each
+case runs in a process of its own, and is measured RUNS times in turn with the others; a figure is the least of them:
+
+* `cached`: ftr, what the frozen part gives is kept, in an epoch that finds all of it there;
+* `no cache`: the same with `--no-cache`; images are decoded, and run through the fused frozen part, in each epoch;
+* `gluon`: a plain loop, the whole network recorded and hybridized, frozen parts frozen by `grad_req` and by the
+  statistics of their norms. Images and targets come to it from ftr's own threads, which flatters it;
+* `torch`: with `--torch-python` a step in PyTorch (`bench/detection_torch.py`) beside one of ftr, both on the same
+  batches behind the same cut, with the same weights, and the losses of the first and the last step of both.
+
+Rows are appended to WORK; what is there is not measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+Row = dict[str, Any]
+CASES = ("cached", "no cache", "gluon")
+TRAINED = ("head", "as written")
+
+
+def recipe_of(given: Path, trained: str, folder: str) -> Path:
+    """Return a copy of a recipe, whose stage trains what is to be measured."""
+    text = given.read_text(encoding="utf-8")
+    if trained == "head":
+        text = re.sub(r"(?m)^(\s*train\s*=\s*)base\..*", r"\1head", text)
+        text = re.sub(r"(?m)^\s*(lr_scale|norm)\s*=.*\n", "", text)
+    path = Path(folder) / given.name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def session_of(recipe: Path, root: Path, keeps: bool) -> Any:
+    """Return a recipe ready to train."""
+    from runtime.backend.mx import mx
+    from runtime.data.decoded import Decoded
+    from runtime.data.sets import Sets
+    from runtime.models.network import start_weights
+    from runtime.tasks.catalog import TASKS
+    from runtime.training.stage import Session
+    from runtime.workflows.preparation import prepare
+    from runtime.workflows.run import read_again
+
+    prepared = prepare(recipe, data_root=root)
+    plan, task = prepared.plan, TASKS["detection"]
+    start_weights(prepared.model, plan.base, plan.seed, mx.cpu())
+    samples = {name: each.samples for name, each in prepared.listings.items()}
+    decoded = Decoded(read_again(plan)) if keeps else None
+    sets = Sets(plan.data, plan.seed, samples, 2, partial(task.collate, facts=plan.data.target), decoded)
+    return Session(plan=plan, task=task, model=prepared.model, sets=sets, context=mx.cpu(), keep=keeps)
+
+
+def epochs(session: Any, plain: bool, count: int) -> Row:
+    """Return the seconds of the fastest of some epochs, of the clock and of the processor, and the images of one."""
+    from runtime.backend.freezing import prepare_stage
+    from runtime.backend.mx import nd
+    from runtime.training.stage import stage_net, training_step
+
+    stage, features = session.plan.stages[0], session.features()
+    net = stage_net(session, stage, features)
+    step = training_step(session, stage, net)
+    if plain:
+        step = plain_step(session, stage, prepare_stage)
+    found, images = [], 0
+    for epoch in range(count):
+        for _ in net.inputs.fill_training(epoch):
+            pass
+        if plain:
+            batches = ((b.images, b.targets) for b in session.sets.training(stage, epoch))
+        else:
+            batches = net.inputs.training(epoch)
+        begin, cpu, images = time.perf_counter(), time.process_time(), 0
+        for number, (inputs, targets) in enumerate(batches):
+            step(inputs, targets, number)
+            images += len(targets)
+        nd.waitall()
+        found.append((time.perf_counter() - begin, time.process_time() - cpu))
+    features.close()
+    return {"seconds": min(found)[0], "cpu": min(each[1] for each in found), "images": images}
+
+
+def plain_step(session: Any, stage: Any, prepare_stage: Any) -> Any:
+    """Return what trains a batch of images as a Gluon program would."""
+    from runtime.backend.blocks import LossBlock
+    from runtime.backend.mx import array, autograd, gluon
+    from runtime.plan.types import trained_names
+    from runtime.tasks.protocol import loss_of
+
+    model = session.model
+    names = trained_names(model.facts().parts, stage.train, stage.norm_frozen)
+    wanted = {model.parameters[name] for name in names}
+    for name, block in model.parts.items():
+        prepare_stage([(name, block)], wanted, norm_frozen=stage.norm_frozen and name != "head")
+    net = model.net
+    net.hybridize(static_alloc=True, static_shape=True)
+    criterion = LossBlock(loss_of(session.task, stage.loss).build(stage.loss.args))
+    criterion.hybridize()
+    trained = {name: p for name, p in model.parameters.items() if p in wanted and p.grad_req != "null"}
+    trainer = gluon.Trainer(trained, "adam", {"learning_rate": 1e-3})
+
+    def step(images: Any, targets: Any, number: int) -> None:  # noqa: ARG001
+        with autograd.record():
+            outputs = net(session.sets.inputs(images, session.context))
+            loss = criterion(outputs, array(session.task.as_labels(targets, outputs.shape)))
+        loss.backward()
+        trainer.step(len(targets))
+
+    return step
+
+
+def beside_torch(session: Any, python: str, steps: int, threads: int) -> Row:
+    """Return the seconds of a step here and in PyTorch, on the same batches, and the first and last losses of both."""
+    import numpy as np
+
+    from runtime.backend.mx import nd
+    from runtime.training.stage import rate_factor, stage_net, training_step
+
+    stage, features = session.plan.stages[0], session.features()
+    net = stage_net(session, stage, features)
+    factor, rate = rate_factor(stage), stage.optimizer.args["lr"]
+    for _ in net.inputs.fill_training(0):
+        pass
+    batches = [each for _, each in zip(range(4), net.inputs.training(0), strict=False)]
+    trained = list(net.changing)
+    arrays = session.model.arrays()
+    base = [name for name in trained if name.startswith("base.")]
+    head = [name for name in trained if name.startswith("head.") and name != "head.scales"]
+    units = len({name.rsplit(".", 1)[0].split(".")[1] + name.split(".")[2] for name in base})
+    maps = [arrays[f"head.lateral.{place}.0.weight"].shape for place in range(3)]
+    facts = {
+        "units": units,
+        "maps": [shape[1] for shape in maps],
+        "channels": maps[0][0],
+        "classes": len(session.plan.data.target.names),
+        "taps": len(batches[0][0]),
+        "batches": len(batches),
+        "rates": [rate * factor(number) for number in range(steps)],
+        "scale": next((part.lr_scale for part in stage.parts if part.name.startswith("base.")), 1.0),
+    }
+    held = {f"weight{number}": arrays[name] for number, name in enumerate([*base, "head.scales", *head])}
+    for number, (values, targets) in enumerate(batches):
+        held |= {f"map{number}_{place}": value.asnumpy() for place, value in enumerate(values)}
+        held[f"labels{number}"] = session.task.as_labels(targets, (0, _points(session), 0))
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/batches.npz"
+        np.savez(path, facts=json.dumps(facts), **held)
+        program = str(ROOT / "bench" / "detection_torch.py")
+        done = subprocess.run(
+            [python, program, path, str(steps), str(threads)], capture_output=True, text=True, check=True
+        )
+    other = json.loads(done.stdout.splitlines()[-1])
+    step = training_step(session, stage, net)
+    losses, times = [], []
+    for number in range(steps):
+        begin = time.perf_counter()
+        loss, _ = step(*batches[number % len(batches)], number)
+        nd.waitall()
+        times.append(time.perf_counter() - begin)
+        losses.append(float(loss.asscalar()))
+    return {
+        "seconds": min(times),
+        "torch_seconds": other["seconds"],
+        "losses": (losses[0], losses[-1]),
+        "torch_losses": (other["losses"][0], other["losses"][-1]),
+    }
+
+
+def _points(session: Any) -> int:
+    from runtime.tasks.detection.assignment import points_of
+
+    return len(points_of(session.plan.data.size)[0])
+
+
+def one(given: Any) -> Row:
+    """Measure one case in this process."""
+    case, trained = given.one
+    with tempfile.TemporaryDirectory() as folder:
+        session = session_of(recipe_of(given.recipe, trained, folder), given.data_root, case in ("cached", "torch"))
+        if case == "torch":
+            return beside_torch(session, given.torch_python, given.steps, given.threads)
+        return epochs(session, case == "gluon", given.epochs)
+
+
+def main() -> None:
+    """Measure what WORK lacks, and print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", type=Path, nargs="?", default=ROOT / "recipes" / "scenes.ftr")
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--torch-python", default="")
+    parser.add_argument("--work", type=Path, default=Path("detection_speed.jsonl"))
+    parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    given.data_root = given.data_root or given.recipe.resolve().parent
+    if given.one:
+        print(json.dumps(one(given)))
+        return
+    rows = [json.loads(each) for each in given.work.read_text().splitlines()] if given.work.exists() else []
+    done = {(row["case"], row["trained"], row["run"]) for row in rows}
+    cases = [*CASES, *(["torch"] if given.torch_python else [])]
+    for key in ((case, trained, run) for run in range(given.runs) for trained in TRAINED for case in cases):
+        if key in done:
+            continue
+        case, trained, run = key
+        command = [sys.executable, __file__, *sys.argv[1:], "--one", case, trained]
+        out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        rows.append({"case": case, "trained": trained, "run": run, **json.loads(out.splitlines()[-1])})
+        with given.work.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(rows[-1]) + "\n")
+    report(rows)
+
+
+def report(rows: list[Row]) -> None:
+    """Print what each case takes, and the ratios."""
+    for trained in TRAINED:
+        least = {
+            case: {key: min(row[key] for row in own) for key in ("seconds", "cpu", "torch_seconds") if key in own[0]}
+            for case in (*CASES, "torch")
+            if (own := [row for row in rows if (row["case"], row["trained"]) == (case, trained)])
+        }
+        print(f"{trained}:")
+        for case in CASES:
+            ratio = least[case]["seconds"] / least["cached"]["seconds"]
+            of_cpu = least[case]["cpu"] / least["cached"]["cpu"]
+            print(
+                f"  {case:9}{least[case]['seconds']:8.2f} s an epoch, {least[case]['cpu']:7.2f} of the processor:"
+                f" {ratio:.1f} and {of_cpu:.1f} times the cached"
+            )
+        if "torch" in least:
+            here, there = least["torch"]["seconds"], least["torch"]["torch_seconds"]
+            first = next(row for row in rows if (row["case"], row["trained"]) == ("torch", trained))
+            print(
+                f"  a step behind the cut: {here * 1e3:.1f} ms, in PyTorch {there * 1e3:.1f}: {here / there:.2f} times;"
+                f" losses first and last {_losses(first['losses'])}, there {_losses(first['torch_losses'])}"
+            )
+
+
+def _losses(pair: list[float]) -> str:
+    return f"{pair[0]:.5f} and {pair[1]:.5f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""The graph of a base that is an exported network, in the folder of its run: so that the run can be loaded anywhere.
+
+In goes a plan, or a recipe that was trained; out comes a copy of the file, or the recipe that names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from recipe_lang.check.checked import CallValue, CheckedRecipe
+from runtime.models.weights_sources import EXPORTED
+from runtime.plan.types import Plan
+from runtime.runs.folder import write_text
+from runtime.weights.symbol_file import read_graph
+
+BASE_GRAPH = "base-symbol.json"
+
+
+def keep_graph(folder: Path, plan: Plan) -> None:
+    """Copy the graph of a plan's base into its run folder, where the base is one.
+
+    Raises:
+        RecipeError: it cannot be read.
+        OSError: it cannot be written.
+    """
+    if plan.base.name == EXPORTED.entry.name:
+        read_graph(plan.base.args["file"])
+        write_text(folder / BASE_GRAPH, plan.base.args["file"].read_text(encoding="utf-8"))
+
+
+def with_own_graph(recipe: CheckedRecipe, folder: Path) -> CheckedRecipe:
+    """Return the recipe of a run with the graph in its folder as that of its base, where the base is one."""
+    field = recipe.fields["base"]
+    call = field.value
+    if not isinstance(call, CallValue) or call.name != EXPORTED.entry.name:
+        return recipe
+    file = replace(call.args["file"], value=folder / BASE_GRAPH)
+    return replace(
+        recipe, fields={**recipe.fields, "base": replace(field, value=replace(call, args={**call.args, "file": file}))}
+    )

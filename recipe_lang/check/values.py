@@ -15,13 +15,12 @@ from recipe_lang.check.hints import Hint, hint_for, literal
 from recipe_lang.check.names import Names
 from recipe_lang.check.numbers import length, number
 from recipe_lang.check.params import Params
-from recipe_lang.check.problems.placement import MissingArgument
+from recipe_lang.check.problems.placement import MissingArgument, TooMany
 from recipe_lang.check.problems.types import (
     BackwardRange,
     BadHash,
     PositionalAfterNamed,
     TooFew,
-    TooMany,
     TooManyArguments,
     WrongType,
     WrongUnit,

@@ -92,14 +92,6 @@ TooFew = Kind(
     message="{what} needs at least {least} value{least:plural |s}",
 )
 
-TooMany = Kind(
-    "E435",
-    "too many",
-    reason="A list has more values than this place takes.",
-    fields="what most",
-    message="{what} takes at most {most} value{most:plural |s}",
-)
-
 NotWhole = Kind(
     "E309",
     "not whole",

@@ -17,7 +17,6 @@ EXAMPLES: Mapping[str, Example] = {
     "E306": Example("param n = 20 in 1 .. 10\nseed = $n", "param n = 10 in 1 .. 10\nseed = $n"),
     "E307": Example("for = 3 epochs + 100 steps", "for = 400 steps", "stage"),
     "E308": Example("head = []", "head = [dense(classes)]"),
-    "E435": Example("size = [96px, 128px, 3px]", "size = [96px, 128px]", "data"),
     "E309": Example("for = 2.5 epochs", "for = 250 steps", "stage"),
     "E310": Example("train = head .. base.block6", "train = base.block6 .. head", "stage"),
     "E311": Example(

@@ -55,6 +55,18 @@ class Prediction:
         assert self.scores is not None
         return best_classes(self.scores, size)
 
+    def mask(self, size: Sequence[int]) -> Image.Image:
+        """Return a picture with a palette of the classes at the size of the image.
+
+        Where a part of the image was cut out for the network, it is the mask of that part, at the size that was seen.
+        """
+        from runtime.tasks.segmentation.drawing import palette
+
+        assert self.classes is not None
+        image = Image.fromarray(self.at(size) if self.whole else self.classes, "P")
+        image.putpalette([side for color in palette(256) for side in color])
+        return image
+
     def shares(self) -> list[tuple[str, float]]:
         """Return the classes that occur with their fractions of the pixels, the largest first."""
         if self.classes is None:

@@ -40,7 +40,7 @@ def coco_masks(images: Path, annotations: Path, classes: Sequence[str] | None, t
     """
     root, path = existing(images, "folder"), existing(annotations, "file")
     try:
-        found = _coco(path, root)
+        found = read_outlines(path, root)
     except AnnotationError as fault:
         raise bad_annotation(path, fault) from fault
     except OSError as fault:
@@ -48,7 +48,13 @@ def coco_masks(images: Path, annotations: Path, classes: Sequence[str] | None, t
     return _listing(path, found, classes, training)
 
 
-def _coco(path: Path, root: Path) -> list[_Read]:
+def read_outlines(path: Path, root: Path) -> list[_Read]:
+    """Read a file of COCO: each image with its outlines.
+
+    Raises:
+        AnnotationError: it is not JSON, or no annotations of COCO with outlines.
+        OSError: it cannot be read.
+    """
     images, rows = grouped(read_json(path), root)
     return [
         (name, root / name, size, [_of_coco(each, label, what) for each, label, what in rows[id]])
@@ -104,7 +110,7 @@ def labelme(path: Path, classes: Sequence[str] | None, training: bool = True) ->
     try:
         for file in sorted(root.rglob("*.json")):
             try:
-                found.append(_labelme(file, root))
+                found.append(read_labelme(file, root))
             except AnnotationError as fault:
                 raise bad_annotation(file, fault) from fault
     except OSError as fault:
@@ -115,7 +121,13 @@ def labelme(path: Path, classes: Sequence[str] | None, training: bool = True) ->
     return _listing(root, found, classes, training)
 
 
-def _labelme(file: Path, root: Path) -> _Read:
+def read_labelme(file: Path, root: Path) -> _Read:
+    """Read a file of LabelMe: its image, which lies beside it, with its outlines.
+
+    Raises:
+        AnnotationError: it is not JSON, or no file of LabelMe.
+        OSError: it cannot be read.
+    """
     plain = read_json(file)
     if not isinstance(plain, dict) or not isinstance(plain.get("shapes"), list):
         raise AnnotationError("it has no list `shapes`: it is no file of LabelMe")

@@ -13,6 +13,7 @@ from PIL import Image
 from recipe_lang.words import printable
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.plan.types import DataPlan
+from runtime.tasks.segmentation.palette import palette
 
 Classes = NDArray[np.uint8]
 
@@ -60,8 +61,6 @@ class Prediction:
 
         Where a part of the image was cut out for the network, it is the mask of that part, at the size that was seen.
         """
-        from runtime.tasks.segmentation.drawing import palette
-
         assert self.classes is not None
         image = Image.fromarray(self.at(size) if self.whole else self.classes, "P")
         image.putpalette([side for color in palette(256) for side in color])

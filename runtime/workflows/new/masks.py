@@ -25,7 +25,7 @@ from runtime.data.sources.masks import is_mask, masks, stem_of
 from runtime.data.sources.set_names import role_of
 from runtime.data.targets import MASK
 from runtime.tasks.catalog import TASKS
-from runtime.tasks.segmentation.drawing import palette
+from runtime.tasks.segmentation.palette import palette
 from runtime.workflows.new.tables import Found
 
 _TASK = next(name for name, task in TASKS.items() if task.target == MASK)

@@ -14,7 +14,7 @@ from PIL import Image
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
 from recipe_lang.source import Source
-from runtime.tasks.segmentation.drawing import palette
+from runtime.tasks.segmentation.palette import palette
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.new.recipe import starter
 from runtime.workflows.new.scan import survey

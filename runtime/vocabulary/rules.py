@@ -56,6 +56,18 @@ OtherKindOfTarget = Kind(
     ),
 )
 
+MixedVersions = Kind(
+    "E411",
+    "mixed versions",
+    reason="""A step that mixes images pairs each with another one of its batch, a new one each time.
+
+    Versions that are drawn once, with `views`, are of single images: frozen features of them are cached.""",
+    fields="name views_span",
+    message="`{name}` mixes each image with others, and cannot have versions that are drawn once",
+    help="leave out `views`, or `{name}`",
+    related={"views_span": "the versions"},
+)
+
 WarmupTooLong = Kind(
     "E421",
     "warmup too long",
@@ -320,7 +332,7 @@ def _uncropped(recipe: CheckedRecipe) -> Iterator[Problem]:
 def _once(recipe: CheckedRecipe) -> Iterator[Problem]:
     """Find misuse of what holds for all images."""
     data = recipe.block("data")
-    names = {name for name, row in TRANSFORMS.items() if row.draw is None}
+    names = {name for name, row in TRANSFORMS.items() if not row.augments and row.draw is None}
     seen: set[str] = set()
     for step in data["prepare"] or ():
         if step.value.name in names and step.value.name in seen:
@@ -331,6 +343,17 @@ def _once(recipe: CheckedRecipe) -> Iterator[Problem]:
         for step in augment if isinstance(augment, tuple) else ():
             if step.value.name in names:
                 yield StepMisused(span=step.span, name=step.value.name, where="is not an augmentation")
+
+
+def _mixes(recipe: CheckedRecipe) -> Iterator[Problem]:
+    """Find fixed versions of images that are mixed with others."""
+    data = recipe.block("data")
+    for stage in recipe.all("stage"):
+        shared = stage["augment"] == "shared"
+        views = data if stage["views"] == "shared" else stage
+        for step in (data if shared else stage)["augment"] or ():
+            if TRANSFORMS[step.value.name].mix and views["views"] is not None:
+                yield MixedVersions(span=step.span, name=step.value.name, views_span=views.span_of("views"))
 
 
 def _scales(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -385,6 +408,7 @@ RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _sizes,
     _uncropped,
     _once,
+    _mixes,
     _scales,
     _holdouts,
     _claims,

@@ -19,6 +19,7 @@ EXAMPLES: Mapping[str, Example] = {
         "stage {\n  train = head\n  for = 3 epochs\n}", 'stage "head" {\n  train = head\n  for = 3 epochs\n}'
     ),
     "E406": Example("valid.accuracy >= 90%", "expect {\n  valid.accuracy >= 90%\n}"),
+    "E411": Example("augment = [flip, mixup]\nviews = 4", "augment = [flip, mixup]\nviews = none", "stage"),
     "E420": Example("head = [dropout(0.2), dense(10)]", "head = [dropout(0.2), dense(classes)]"),
     "E421": Example(
         "for = 3 epochs\nschedule = cosine(warmup = 3 epochs)",

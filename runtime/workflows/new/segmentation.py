@@ -30,7 +30,7 @@ _FINE = 512**2  # the same where masks are fine
 _FINEST = {8: 64, 4: 32, 2: 24}  # channels of the pyramid at each stride that it may end at
 _FITS = 0.93  # mean IoU that masks have with themselves at a stride, from which on it is fine enough
 _LOOKED = 30  # masks
-_WORK = 4_500  # images of 256 px at stride 8 through the head
+_WORK = 9_000  # images of 256 px at stride 8 through the head
 _TOP_WORK = 1_500  # the same through the upper half of the base as well
 _COSTS = {8: 1.0, 4: 2.0, 2: 4.0}  # of an image's pixel through the head, by stride
 _EPOCHS, _TOP_EPOCHS = (10, 24), (4, 8)
@@ -82,6 +82,8 @@ def body(survey: Survey, folder: Path, size: int | None, seed: int) -> Iterator[
         f"Masks in cells of {side} x {side} pixels have an IoU of {chosen.fits:.2f} with those as they are."
     )
     yield f"head = [fpn(channels = {_FINEST[chosen.stride]}, finest = stride{chosen.stride})]"
+    yield "# Rare classes and small areas count more than their pixels alone would."
+    yield "loss = pixel_cross_entropy(weights = sqrt, dice = 1)"
     yield ""
     epochs = _within(_EPOCHS, _WORK / (work * _COSTS[chosen.stride]))
     yield from comment(f"The new head alone, on a frozen base: {epochs} times {training:,} images.")

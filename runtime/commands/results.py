@@ -19,6 +19,7 @@ from runtime.commands.command import (
     DEBUG,
     DEVICE,
     FAILED,
+    FILE_PATH,
     FINE,
     FORCE,
     JSON,
@@ -31,9 +32,12 @@ from runtime.commands.command import (
     console,
     echo,
     mxnet,
+    out_option,
     tell,
     was_given,
 )
+from runtime.export.formats import FORMATS, split_ending
+from runtime.system.files import placed
 
 
 @click.command()
@@ -235,14 +239,12 @@ def _write_yolo(folder: Path, found: Sequence[Any]) -> None:
 
 @click.command()
 @RUN
-@click.option("--out", type=click.Path(path_type=Path), default="model", show_default=True, help="Prefix of the files.")
+@out_option("Prefix of the files, whose ending chooses the format, or a folder for them; model by default.", FILE_PATH)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["symbol", "onnx", "safetensors"]),
-    default="symbol",
-    show_default=True,
-    help="MXNet's symbol and params, a graph that prepares images itself, or the weights alone.",
+    type=click.Choice(tuple(FORMATS)),
+    help="MXNet's symbol and params (the default), a graph that prepares images itself, or the weights alone.",
 )
 @click.option("--raw", is_flag=True, help="Of onnx: the network alone, which takes prepared tensors.")
 @click.option(
@@ -261,8 +263,8 @@ def _write_yolo(folder: Path, found: Sequence[Any]) -> None:
 @command
 def export(
     run: Path,
-    out: Path,
-    form: str,
+    out: Path | None,
+    form: str | None,
     raw: bool,
     precision: str,
     unchecked: bool,
@@ -276,18 +278,19 @@ def export(
 
     A graph of ONNX answers images of the run's test set before it is written, and fails where it differs.
     """
-    if out.name in ("", ".."):
-        raise click.UsageError(f"--out takes the prefix of the files' names, as in {out / 'model'}")
+    named, prefix = split_ending(placed(out, "model"))
+    if form and named not in ("", form):
+        raise click.UsageError(f"{out} is the name of a file of {named}, not of {form}")
+    form = form or named or "symbol"
     if form != "onnx" and (raw or unchecked or precision != "float32"):
         raise click.UsageError("--raw, --precision and --unchecked are for --format onnx")
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.exported import export_lines
         from runtime.runs import trained as finished
-        from runtime.workflows.export import FORMATS, Options
+        from runtime.workflows.export import Options
         from runtime.workflows.export import export as write
 
-        prefix = out.with_name(out.name.removesuffix(FORMATS[form][-1]) or out.name)
         loaded = finished.load(run, stage)
         options = Options(raw, precision, not unchecked, data_root)
         made = write(loaded, form, prefix, device_context("cpu"), options, force=force)

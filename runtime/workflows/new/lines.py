@@ -44,6 +44,14 @@ def comment(text: str, indent: str = "") -> list[str]:
     return wrap(printable(text), WIDTH, initial_indent="# ", subsequent_indent=f"# {indent}", break_on_hyphens=False)
 
 
+def untested(images: int, enough: int) -> str:
+    """Say why there is no test set, and how to have one."""
+    why = f"15% of {images:,} images are too few to judge by"
+    if images >= enough:
+        why = "it would have an image or two of the rarest class"
+    return f"No test set: {why}. `test = holdout(15%)` holds one out all the same"
+
+
 def source_text(found: Found, folder: Path) -> str:
     """Return a source as a recipe in a folder writes it."""
     if not found.args:

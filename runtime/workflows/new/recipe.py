@@ -22,8 +22,13 @@ from runtime.data.targets import BOXES, MASK
 from runtime.models.packaged import PACKAGED
 from runtime.tasks.catalog import TASKS, USUAL
 from runtime.tasks.protocol import Suggestion
+<<<<<<< HEAD
 from runtime.workflows.new import detection, segmentation
 from runtime.workflows.new.lines import Field, block, comment, source_text, string
+=======
+from runtime.workflows.new import detection
+from runtime.workflows.new.lines import Field, block, comment, source_text, string, untested
+>>>>>>> main
 from runtime.workflows.new.scan import Survey
 
 _BASE = "efficientnet_lite0"
@@ -216,6 +221,8 @@ def _evaluation(choices: _Choices, folder: Path) -> Iterator[Field]:
             reason += ": too few to choose an epoch by, so stages keep their last"
         elif name == "valid" and "test" not in sets:
             reason += ". They choose the epoch, so they flatter it"
+        if name == "valid" and "test" not in sets:
+            reason += f". {untested(len(choices.survey.train.samples), _ENOUGH_FOR_TEST)}"
         yield Field(name, value, f"{reason}.")
 
 

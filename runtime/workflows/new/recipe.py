@@ -22,13 +22,8 @@ from runtime.data.targets import BOXES, MASK
 from runtime.models.packaged import PACKAGED
 from runtime.tasks.catalog import TASKS, USUAL
 from runtime.tasks.protocol import Suggestion
-<<<<<<< HEAD
 from runtime.workflows.new import detection, segmentation
-from runtime.workflows.new.lines import Field, block, comment, source_text, string
-=======
-from runtime.workflows.new import detection
 from runtime.workflows.new.lines import Field, block, comment, source_text, string, untested
->>>>>>> main
 from runtime.workflows.new.scan import Survey
 
 _BASE = "efficientnet_lite0"

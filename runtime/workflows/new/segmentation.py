@@ -21,7 +21,7 @@ from runtime.data.masks import IGNORED
 from runtime.plan.size import Size
 from runtime.tasks.segmentation.network import best_classes
 from runtime.tasks.segmentation.task import SEGMENTATION
-from runtime.workflows.new.lines import Field, block, comment, source_text
+from runtime.workflows.new.lines import Field, block, comment, source_text, untested
 from runtime.workflows.new.scan import Survey
 
 _STEP = 32  # px; the base halves its input five times
@@ -148,7 +148,10 @@ def _others(survey: Survey, sets: Mapping[str, Listing], shares: Mapping[str, fl
             if share is None:
                 yield Field(name, source_text(survey.sets[name], folder), f"{reason}.")
             else:
-                yield Field(name, f"holdout({share:.0%})", f"{reason}, {SEGMENTATION.suggest(survey.train).held}.")
+                reason += f", {SEGMENTATION.suggest(survey.train).held}"
+                if "test" not in sets:
+                    reason += f". {untested(len(survey.train.samples), _ENOUGH_FOR_TEST)}"
+                yield Field(name, f"holdout({share:.0%})", f"{reason}.")
 
 
 def _augment(survey: Survey) -> str:

@@ -135,6 +135,7 @@ def evaluate(
 @click.option("--csv", "table", is_flag=True, help="Print CSV.")
 @click.option("--coco", is_flag=True, help="Print objects in COCO's format of results.")
 @click.option("--yolo", type=click.Path(path_type=Path), help="Folder for files of YOLO's text, one for each image.")
+@click.option("--masks", type=click.Path(path_type=Path), help="Folder for masks: PNG files with a palette.")
 @click.option(
     "--draw",
     metavar="FOLDER",
@@ -156,6 +157,7 @@ def predict(
     table: bool,
     coco: bool,
     yolo: Path | None,
+    masks: Path | None,
     draw: Path | None,
     debug: bool,
 ) -> int:
@@ -167,13 +169,15 @@ def predict(
     asked = [name for name, given in (("--csv", table), ("--json", machine), ("--coco", coco)) if given]
     if len(asked) > 1:
         raise click.UsageError(f"{' and '.join(asked)} exclude each other")
-    from runtime.workflows.drawing import draw_predictions, in_the_way
+    from runtime.data.targets import MASK
+    from runtime.workflows.drawing import draw_predictions, in_the_way, write_masks
 
     if draw is not None and (other := in_the_way(draw)):
         what = f"{draw} holds {other}" if draw.is_dir() else f"{draw} is a file"
         raise click.UsageError(printable(f"--draw takes a new or empty folder, or one that it filled before; {what}"))
-    if yolo is not None and os.path.lexists(yolo) and not (yolo.is_dir() and not any(yolo.iterdir())):
-        raise click.UsageError(f"--yolo writes to a new or empty folder, and {yolo} has something in it")
+    for option, folder in (("--yolo", yolo), ("--masks", masks)):
+        if folder is not None and os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+            raise click.UsageError(printable(f"{option} takes a new or empty folder, and {folder} has something in it"))
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.report import predictions_coco, predictions_csv, predictions_json, show_predictions
@@ -185,6 +189,8 @@ def predict(
         if (coco or yolo) and not loaded.task.has_boxes:
             name = "--coco" if coco else "--yolo"
             raise click.UsageError(f"{name} is for objects; the task of this run is {loaded.task.name}")
+        if masks is not None and loaded.task.target is not MASK:
+            raise click.UsageError(f"--masks is for masks; the task of this run is {loaded.task.name}")
         found = list(finished.predict(loaded, images, device_context(device), top, tell))
         if machine:
             click.echo(predictions_json(found))
@@ -199,6 +205,11 @@ def predict(
             tell(f"{bad.image}: {bad.error}")
         if yolo is not None:
             _write_yolo(yolo, found)
+        if masks is not None:
+            from runtime.runs.folder import writing
+
+            with writing(masks):
+                write_masks(found, masks)
         if draw is not None:
             drawn = draw_predictions(loaded.task, found, draw)
             failed = bool(drawn.failed)

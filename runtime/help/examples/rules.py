@@ -32,6 +32,7 @@ EXAMPLES: Mapping[str, Example] = {
         "size = 224px\nprepare = [resize(256px), center_crop(224px)]",
         "data",
     ),
+    "E435": Example("size = [96px, 128px, 3px]", "size = [96px, 128px]", "data"),
     "E445": Example(
         'ftr 1\n\ntask = detection\nhead = [centernet]\n\ndata {\n  train = voc("photos")\n}\n\n'
         'stage "head" {\n  train = head\n  for = 3 epochs\n}',

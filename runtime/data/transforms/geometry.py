@@ -23,14 +23,14 @@ _OWN_SIZE = Either((NothingType(), _SIZE, ListOf(_SIZE, 2, 2)))
 
 def _enlarged(least: Size, size: Size) -> Iterator[Change]:
     """Enlarge an image with a side that is too short, until both fit."""
-    from fractions import Fraction
-
     if size.height < least.height or size.width < least.width:
         yield from _resized(least, size)
 
 
 def _resized(least: Size, size: Size) -> Iterator[Change]:
     """Make an image as small as both sides allow, and keep the proportions; the longer side is rounded down."""
+    from fractions import Fraction
+
     scale = max(Fraction(least.height, size.height), Fraction(least.width, size.width))
     if scale != 1:
         yield Resize(Size(*(max(each, int(side * scale)) for each, side in zip(least, size, strict=True))))

@@ -64,7 +64,7 @@ def file_head(base: Component, cut: Base, whole: Block, head: Block) -> list[tup
 def unnamed(base: Component, targets: object) -> tuple[Problem, ...]:
     """Return advice where a head is kept whose classes the file does not name, and the recipe's are not ImageNet's."""
     path = _kept(base)
-    if path is None or not isinstance(targets, list) or not targets or _are_imagenet(targets):
+    if path is None or not isinstance(targets, tuple | list) or not targets or _are_imagenet(targets):
         return ()
     first, last = str(targets[0]), str(targets[-1])
     return (ClassesUnnamed(path=str(path), count=len(targets), first=first, last=last),)

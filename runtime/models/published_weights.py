@@ -224,7 +224,7 @@ HUB = WeightsSource(
             Arg(
                 "file",
                 Either((NothingType(), Text())),
-                "The file in it; `none` is `model.safetensors`, else `pytorch_model.bin`.",
+                "The file in it; `none` is `model.safetensors` (or its index), else `pytorch_model.bin`.",
                 None,
             ),
             SHA256,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from string import Formatter
 from typing import Any
@@ -39,6 +40,26 @@ def printable(text: object, kept: str = "") -> str:
     return "".join(
         char if char.isprintable() or char in kept or "\ud800" <= char <= "\udfff" else "\N{REPLACEMENT CHARACTER}"
         for char in str(text)
+    )
+
+
+def wrapped(text: str, columns: int | None, indent: str = "  ") -> str:
+    """Break a line between words so that it fits, later lines indented; a longer word, such as a path, stays whole.
+
+    Without `columns` it stays one line.
+    """
+    if columns is None or len(text) <= columns:
+        return text
+    first = text[: len(text) - len(text.lstrip())]
+    return "\n".join(
+        textwrap.wrap(
+            text.lstrip(),
+            columns,
+            initial_indent=first,
+            subsequent_indent=first + indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     )
 
 

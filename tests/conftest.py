@@ -19,6 +19,8 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Threads that wait for work in a loop, as OpenMP's do, make tests several times slower where other programs run too.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# pytest-xdist sets it in its workers; messages would then be wrapped there and not elsewhere.
+os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from recipe_lang.words import counted
-from runtime.commands.command import FINE, JSON, command, console
+from runtime.commands.command import FINE, JSON, command, console, echo
 
 if TYPE_CHECKING:
     from runtime.system.cache.disk import Entry
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 @JSON
 @command
 def cache(action: str, machine: bool) -> int:
-    """List the cached frozen features (base, cut, rows, size, last use), or CLEAR them.
+    """List what is cached about images, or CLEAR it.
 
+    These are frozen features, and hashes of files.
     The cache is in $FTR_CACHE, else below $XDG_CACHE_HOME or ~/.cache. Clearing it costs only time.
     """
     from runtime.plan.types import as_json
@@ -38,9 +39,9 @@ def cache(action: str, machine: bool) -> int:
         click.echo(json.dumps({"folder": str(found.folder), **as_json(lists)}, indent=2, ensure_ascii=False))
     elif action == "clear":
         size = sum(entry.size for entry in removed)
-        click.echo(f"removed {_tables(removed)}, {_megabytes(size)}, from {found.folder}")
+        echo(f"removed {_tables(removed)}, {_megabytes(size)}, from {found.folder}")
         if kept:
-            click.echo(f"kept {_tables(kept)}: in use, or not yours to remove")
+            echo(f"kept {_tables(kept)}: in use, or not yours to remove")
     else:
         _show(kept, found.folder)
     return FINE
@@ -49,26 +50,31 @@ def cache(action: str, machine: bool) -> int:
 def _show(entries: Sequence[Entry], folder: Path) -> None:
     from rich.table import Table
 
+    from runtime.reporting.console import say
+
     screen = console()
-    screen.print(f"{_tables(entries)}, {_megabytes(sum(e.size for e in entries))}, in {folder}", soft_wrap=True)
+    say(screen, f"{_tables(entries)}, {_megabytes(sum(e.size for e in entries))}, in {folder}")
     if not entries:
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for name in ("base", "image", "cut", "row", "rows", "size", "last used"):
-        table.add_column(name, justify="right" if name in ("rows", "size") else "left", no_wrap=name != "base")
+    for name in ("size", "images", "last used"):
+        table.add_column(name, justify="left" if name == "last used" else "right", no_wrap=True)
+    table.add_column("what", overflow="fold")
     for entry in entries:
-        about = entry.about
-        shape = about.get("shape")
-        table.add_row(
-            str(about.get("base", "damaged")),
-            f"{about['size']}px" if "size" in about else "",
-            str(about.get("cut", "")),
-            " x ".join(map(str, shape)) if isinstance(shape, list) else "",
-            f"{entry.rows:,}",
-            _megabytes(entry.size),
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used)),
-        )
+        used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
+        table.add_row(_megabytes(entry.size), f"{entry.rows:,}", used, _what(entry.about))
     screen.print(table)
+
+
+def _what(about: Mapping[str, Any]) -> str:
+    """Say what a table holds: of features the base, the images' size, where it is cut, and the shapes of an image."""
+    text = str(about.get("base", "damaged"))
+    if "cut" not in about:
+        return text
+    shape = about.get("shape")
+    shapes = shape if isinstance(shape, list) and shape and isinstance(shape[0], list) else [shape]
+    each = ", ".join("x".join(map(str, shape)) for shape in shapes if isinstance(shape, list))
+    return f"{text} at {about.get('size')}px, cut {about['cut']}: {each}"
 
 
 def _tables(entries: Sequence[Entry]) -> str:
@@ -76,4 +82,4 @@ def _tables(entries: Sequence[Entry]) -> str:
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 or not size else f"{size / 1e3:.1f} KB"

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import IO, TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
 from recipe_lang.output.render import render
 from recipe_lang.problem import Problem, RecipeError
-from recipe_lang.words import printable
+from recipe_lang.words import printable, wrapped
 from runtime.system.streams import surviving, unread
 from runtime.training.settings import MOST_THREADS
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
+WORDS = "ftr.words"
+"""Where the context of all commands has the words of the command line."""
 # The loss, the lock, the disk, the memory, a check: neither the recipe's nor the command's fault.
 _FAILURES = ("E561", "E601", "E603", "E607", "E648", "E649", "E651", "E652", "E695", "E696")
 _BUG = "\nThis is a bug in ftr, not in your recipe. Please report it with the lines above."
@@ -36,6 +38,7 @@ _NO_THREAD = "the system refuses another thread (`ulimit -u`, or a container's l
 _SHOWN = 100  # problems on the screen
 _PIPED = 120  # columns where nobody says how wide the page is
 P = ParamSpec("P")
+C = TypeVar("C", bound=Callable[..., Any])
 
 
 def command(function: Callable[P, int]) -> Callable[P, None]:
@@ -55,9 +58,9 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
                     click.echo(printable(error.note, kept="\n"), err=True)
             failed = any(problem.code in _FAILURES or not problem.is_error for problem in error.problems)
             code = FAILED if failed else INVALID
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:  # whoever raises it again may say what is left
             with surviving(sys.stderr):
-                click.echo("interrupted", err=True)
+                click.echo(printable(f"interrupted{stopped}", kept="\n"), err=True)
             code = 128 + signal.SIGINT
         except (BrokenPipeError, SystemExit):  # the second is how rich says it
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -97,12 +100,13 @@ def show_problems(problems: tuple[Problem, ...], for_all: str = "") -> None:
     from runtime.reporting.console import SafeConsole
 
     out = SafeConsole(stderr=True, soft_wrap=True, highlight=False)
+    columns = page_width(sys.stderr)
     for problem in problems[:_SHOWN]:
-        head, _, rest = render(problem).partition("\n")
+        head, *rest = render(problem).splitlines()
         style = "bold red" if problem.is_error else "bold yellow"
-        out.print(head, style=style, markup=False)
-        if rest:
-            out.print(rest, markup=False)
+        out.print(wrapped(head, columns), style=style, markup=False)
+        for line in rest:
+            out.print(_wrapped_help(line, columns), markup=False)
         out.print()
     if len(problems) > _SHOWN:
         out.print(f"… and {len(problems) - _SHOWN:,} more{for_all}", markup=False)
@@ -111,11 +115,31 @@ def show_problems(problems: tuple[Problem, ...], for_all: str = "") -> None:
         out.print(f"{errors} errors")
 
 
-def tell(line: str) -> None:
+def _wrapped_help(line: str, columns: int | None) -> str:
+    """Break a line of a problem's help between words; places, excerpts and carets stay as they are."""
+    is_help = line.lstrip().startswith("= help: ") or line.startswith(" " * 10)
+    return wrapped(line, columns, " " * len("= help: ") if "= help: " in line else "") if is_help else line
+
+
+def page_width(stream: IO[str]) -> int | None:
+    """Return how many columns the page has that a stream is shown on; None where it is none, such as a file."""
+    if os.environ.get("COLUMNS", "").isdecimal():
+        return int(os.environ["COLUMNS"])
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def tell(line: object) -> None:
     """Print a line on standard error that is no problem but must not go unsaid; an empty one says nothing."""
-    if line:
+    if text := printable(line):
         with surviving(sys.stderr):
-            click.echo(printable(line), err=True)
+            click.echo(wrapped(text, page_width(sys.stderr)), err=True)
+
+
+def echo(line: object) -> None:
+    """Print a line on standard output, broken between words where the page is too narrow for it."""
+    columns = page_width(sys.stdout)
+    for each in str(line).splitlines():
+        click.echo(wrapped(printable(each), columns))
 
 
 def console() -> Console:
@@ -134,6 +158,15 @@ class _Path(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
         if value == "":
             self.fail("the path is empty", param, context)
+        return super().convert(value, param, context)
+
+
+class _File(_Path):
+    """The path of a file to write, or of a folder for it, which has to be there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        if str(value).endswith("/") and not os.path.isdir(value):
+            self.fail(f"there is no folder {value}", param, context)
         return super().convert(value, param, context)
 
 
@@ -166,11 +199,12 @@ class _Run(_Path):
 PATH = _Path(path_type=Path)
 RUN_PATH = _Run(path_type=Path)
 RECIPE_PATH = _Recipe(path_type=Path)
+FILE_PATH = _File(path_type=Path)
 RECIPE = click.argument("recipe", type=RECIPE_PATH)
 RUN = click.argument("run", type=RUN_PATH)
 FORCE = click.option("--force", is_flag=True, help="Overwrite an existing file.")
 STAGE = click.option(
-    "--stage", metavar="TITLE|N", help="The weights that this stage handed on; the final ones by default."
+    "--stage", metavar="TITLE|N", help="The weights that this stage ended with; the final ones by default."
 )
 SET = click.option(
     "--set",
@@ -184,7 +218,7 @@ DENY = click.option("--deny-warnings", "deny", is_flag=True, help="Exit with 1 i
 DATA_ROOT = click.option(
     "--data-root",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder that relative data paths are relative to.",
+    help="Folder that relative data paths start from.",
 )
 JSON = click.option("--json", "machine", is_flag=True, help="Print JSON.")
 DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu(N).")
@@ -197,6 +231,11 @@ CACHE = click.option("--cache/--no-cache", default=True, help="Cache frozen feat
 FUSE = click.option("--fuse/--no-fuse", default=True, help="Fuse layers where that is faster (the default).")
 QUIET = click.option("--quiet", is_flag=True, help="Print only the summary.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")
+
+
+def out_option(told: str, kind: click.Path = PATH, **more: Any) -> Callable[[C], C]:
+    """Return the option for where a command writes, which is the same for all: `--out`, or `-o`."""
+    return click.option("--out", "-o", type=kind, help=told, **more)
 
 
 def was_given(context: click.Context, name: str) -> bool:

@@ -18,6 +18,7 @@ from runtime.commands.command import (
     DATA_ROOT,
     DEBUG,
     FAILED,
+    FILE_PATH,
     FINE,
     JSON,
     OUTSIDE,
@@ -27,9 +28,12 @@ from runtime.commands.command import (
     WORKERS,
     command,
     console,
+    echo,
     mxnet,
+    out_option,
 )
 from runtime.commands.suggestions import instead_of_folder, is_run
+from runtime.system.files import placed
 
 if TYPE_CHECKING:
     from recipe_lang.check.checked import CheckedRecipe
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]
 
 _EXAMPLES = 3
+_LONGEST = 40  # characters of a target, as text, that a line has room for
 
 
 @click.group()
@@ -52,7 +57,7 @@ def data() -> None:
 @DATA_ROOT
 @click.option("--labels", is_flag=True, help="Also find labels that may be wrong; runs the base on each image once.")
 @click.option("--html", "page", type=PATH, metavar="FILE", help="Write a page with pictures of what is found.")
-@click.option("--fix", is_flag=True, help="Write the images to leave out into the list of `exclude`, or a new one.")
+@click.option("--fix", is_flag=True, help="Write all images to leave out into the list of `exclude`, or a new one.")
 @click.option("--strict", is_flag=True, help="Exit with 1 where a finding is serious.")
 @THREADS
 @WORKERS
@@ -116,6 +121,7 @@ def check(
             if fixed is not None:
                 _show_fix(fixed)
         if page is not None:  # behind the report, which it must not cost
+            from runtime.reporting.console import say
             from runtime.reporting.data_page import data_page
             from runtime.system.best_effort import attempt
             from runtime.training.problems import NotWritable
@@ -125,13 +131,13 @@ def check(
             ):
                 raise RecipeError(NotWritable(path=str(page), reason=reason))
             if not machine:
-                console().print(f"with pictures: {page}", soft_wrap=True)
+                say(console(), f"with pictures: {page}")
     return FAILED if strict and report.serious else FINE
 
 
 @data.command()
 @click.argument("recipe", type=PATH)
-@click.option("-o", "--out", type=PATH, metavar="FILE", help="The picture; NAME-sheet.png by default.")
+@out_option("The picture, or a folder for it; NAME-sheet.png by default.", FILE_PATH)
 @click.option("--stage", metavar="STAGE", help="The stage, by its title or its number; the first by default.")
 @click.option("--images", "count", type=click.IntRange(1, 200), default=12, show_default=True, help="How many images.")
 @SET
@@ -170,7 +176,7 @@ def show(
             names = ", ".join(each.name for each in stages)
             raise click.UsageError(f"there is no stage `{stage}`; there are {names}")
         sheet, says = sheet_of(prepared, found[0], count)
-        place = out or Path(f"{prepared.plan.name}-sheet.png")
+        place = placed(out, f"{prepared.plan.name}-sheet.png")
         if reason := attempt(lambda: sheet.save(place, None if place.suffix else "PNG")):
             raise RecipeError(NotWritable(path=str(place), reason=reason))
         click.echo(f"{printable(says)}: {place}")
@@ -184,7 +190,8 @@ def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any
     from runtime.workflows.data_check.exclusions import addition, extended
 
     named = recipe.block("data")["exclude"]
-    target = named or path.with_name(f"{path.name.partition('.')[0] or 'images'}.exclude.txt")
+    beside = Path(path.parent.resolve().name) if is_run(path.parent) else path  # what a run has left stays as it is
+    target = named or beside.with_name(f"{beside.name.partition('.')[0] or 'images'}.exclude.txt")
     more = addition(report, read_excluded(target) if target.exists() else ())
     with writing(target):
         before = target.read_bytes() if target.exists() else b""
@@ -197,11 +204,11 @@ def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any
 def _show_fix(fixed: dict[str, Any]) -> None:
     name = Path(fixed["path"]).name
     if fixed["written"]:
-        click.echo(f"{counted(fixed['added'], 'image')} to leave out: {fixed['path']}")
+        echo(f"{counted(fixed['added'], 'image')} to leave out: {fixed['path']}")
     else:
         click.echo("nothing more to leave out")
     if not fixed["named"] and Path(fixed["path"]).exists():
-        click.echo(f'read it, then write into the data block: exclude = "{name}"')
+        echo(f'read it, then write into the data block: exclude = "{name}"')
 
 
 def _show(report: DataReport, has_page: bool) -> None:
@@ -209,11 +216,13 @@ def _show(report: DataReport, has_page: bool) -> None:
     from rich.text import Text
 
     from runtime.data.sources.skipped import by_kind, passed_line
+    from runtime.reporting.console import say
+    from runtime.system.files import from_here
     from runtime.workflows.data_check.check import KINDS
 
     screen = console()
     sets = ", ".join(f"{name} {sum(counts):,}" for name, counts in report.counts.items())
-    screen.print(f"{len(report.seen):,} images {report.targets}: {sets}", soft_wrap=True)
+    say(screen, f"{len(report.seen):,} images {report.targets}: {sets}")
     if not report.found and not any(each.is_image for each in report.passed):
         screen.print("nothing was found")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
@@ -229,18 +238,19 @@ def _show(report: DataReport, has_page: bool) -> None:
     if line := passed_line(report.passed):
         table.add_row("", Text(line, "bold red" if any(each.is_image for each in report.passed) else ""))
         for (what, why), _ in by_kind(report.passed):
-            paths = [each.path for each in report.passed if (each.what, each.why) == (what, why)]
+            paths = [from_here(each.path) for each in report.passed if (each.what, each.why) == (what, why)]
             more = f" and {len(paths) - _EXAMPLES:,} more" if len(paths) > _EXAMPLES else ""
             table.add_row("", printable(", ".join(map(str, paths[:_EXAMPLES])) + more))
     screen.print(table)
     if (report.found or report.passed) and not has_page:
-        screen.print(
-            "--html FILE shows the images, --json lists all, --fix writes a list for `exclude`", soft_wrap=True
-        )
+        say(screen, "--html FILE shows the images, --json lists all, --fix writes a list for `exclude`")
 
 
 def _line(group: Group) -> str:
-    names = [f"{image.set} {image.id} ({image.target})" for image in group.images[:_EXAMPLES]]
+    names = [
+        f"{image.set} {image.id}" + (f" ({image.target})" if len(image.target) <= _LONGEST else "")
+        for image in group.images[:_EXAMPLES]
+    ]
     more = f" and {len(group.images) - _EXAMPLES} more" if len(group.images) > _EXAMPLES else ""
     return printable(": ".join(part for part in (", ".join(names) + more, group.note) if part))
 

@@ -15,10 +15,10 @@ import click
 
 from recipe_lang.output.render import as_json
 from recipe_lang.problem import Problem, RecipeError, ordered
-from recipe_lang.words import printable
 from runtime.commands.command import (
     DENY,
     FAILED,
+    FILE_PATH,
     FINE,
     INVALID,
     JSON,
@@ -28,10 +28,13 @@ from runtime.commands.command import (
     SET,
     command,
     console,
+    echo,
     keep_to_threads,
+    out_option,
     show_problems,
     tell,
 )
+from runtime.system.files import placed
 from runtime.tasks.catalog import TASKS
 
 if TYPE_CHECKING:
@@ -47,9 +50,9 @@ if TYPE_CHECKING:
 @JSON
 @command
 def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, deny: bool, machine: bool) -> int:
-    """Check recipes, and all in folders, and show what is wrong with them. Needs no data and no network.
+    """Check recipes without data or network, and show what is wrong.
 
-    `-` reads standard input.
+    Folders stand for all recipes in them; `-` reads standard input.
     """
     from recipe_lang.check.checker import check as check_recipe
     from recipe_lang.output.identity import recipe_hash
@@ -79,9 +82,9 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
         if not machine:
             show_problems(problems, "; --json lists all")
             if identity is not None:
-                click.echo(_verdict(path, identity, len(problems), deny))
+                echo(_verdict(path, identity, len(problems), deny))
                 if where is not None and (text := where.text()):
-                    click.echo(f"  weights: {printable(text)}")
+                    echo(f"  weights: {text}")
     if machine:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     return code
@@ -137,32 +140,35 @@ def _format(path: Path, checking: bool, showing: bool) -> bool:
 
 @click.command()
 @click.argument("place", metavar="PATH")
-@click.option("--out", type=click.Path(dir_okay=False, allow_dash=True), help="The recipe; NAME.ftr by default.")
+@out_option("The recipe, or a folder for it; NAME.ftr by default.", FILE_PATH)
 @click.option("--force", is_flag=True, help="Overwrite an existing recipe.")
-@click.option("--task", type=click.Choice(tuple(TASKS)), help="What to learn, where what is there leaves it open.")
+@click.option("--task", type=click.Choice(tuple(TASKS)), help="The task, where the data could be for several.")
 @command
-def new(place: str, out: str | None, force: bool, task: str | None) -> int:
-    """Write a recipe for a folder of images, a CSV file, or a packaged set such as `digits`.
+def new(place: str, out: Path | None, force: bool, task: str | None) -> int:
+    """Write a recipe for a folder, a table or a packaged set.
 
-    The images are counted and some of them opened; what is seen decides, and comments say why. A table whose only
-    target is a column of numbers gets `task = regression`. `--out -` prints the recipe.
+    A packaged set is given by its name, such as `digits`. The images are counted and some of them opened; what is seen
+    decides, and comments say why. A table whose only target is a column of numbers gets `task = regression`. `--out -`
+    prints the recipe.
     """
     keep_to_threads()
     from runtime.runs.pack.file import refuse_pack
+    from runtime.runs.recipe_files import STANDARD_INPUT
     from runtime.workflows.new.recipe import file_stem, starter, summary
     from runtime.workflows.new.scan import survey
 
     refuse_pack(Path(place), "it has a recipe, and no images", "`ftr run {}` trains it; `ftr new FOLDER` takes images")
     found = survey(place, task or "")
-    path = Path(out or f"{file_stem(found.name)}.ftr")
+    path = placed(out, f"{file_stem(found.name)}.ftr")
     text = starter(found, path.parent)
-    if out == "-":
+    if out == STANDARD_INPUT:
         click.echo(text.encode(), nl=False)
         return FINE
     _create(path, text, force)
     for note in found.notes:
         tell(note)
-    click.echo(f"{path}: {summary(found)}\nnext: ftr plan {quote(str(path))}, then ftr run {quote(str(path))}")
+    echo(f"{path}: {summary(found)}")
+    echo(f"next: ftr plan {quote(str(path))}, then ftr run {quote(str(path))}")
     return FINE
 
 
@@ -187,7 +193,7 @@ def _create(path: Path, text: str, force: bool) -> None:
 @click.argument("words", nargs=-1)
 @command
 def explain(words: tuple[str, ...]) -> int:
-    """Explain names of the vocabulary, words of the language or codes of errors; without WORDS, list them."""
+    """Explain names, words of the language or codes of errors. Without WORDS, list them."""
     from shutil import get_terminal_size
 
     from runtime.help.explain import explain_word, list_words
@@ -280,9 +286,9 @@ def _print_recipe(text: str, path: Path | None = None, is_json: bool = False) ->
 @OUTSIDE
 @command
 def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
-    """Apply the safe fixes of the problems in recipes: show them as a diff, or write them.
+    """Fix what is safe to fix in recipes.
 
-    `-` reads standard input; with --write the fixed text is printed.
+    The changes are shown as a diff, or written. `-` reads standard input; with --write the fixed text is printed.
     """
     from runtime.runs.recipe_files import STANDARD_INPUT, read_recipe, recipe_files
 
@@ -301,7 +307,7 @@ def fix(files: tuple[Path, ...], write: bool, outside: bool) -> int:
     show_problems(tuple(problems))
     parents = {edit.span.source.name for problem in left for edit in problem.edits()} - {str(path) for path in paths}
     for name in sorted(parents):
-        click.echo(f"{name} is left as it is; to fix it: ftr fix {quote(name)}", err=True)
+        tell(f"{name} is left as it is; to fix it: ftr fix {quote(name)}")
     if problems:
         return INVALID
     return FAILED if changed and not write else FINE
@@ -341,7 +347,7 @@ def _problems(source: Source, outside: bool) -> tuple[Problem, ...]:
 @click.option("--stdio", is_flag=True, expose_value=False, help="No effect; some editors pass it.")
 @command
 def lsp() -> int:
-    """Serve editors: the Language Server Protocol over standard input and output."""
+    """Serve editors, by the Language Server Protocol."""
     try:
         from runtime.lsp.server import serve
     except ModuleNotFoundError as error:
@@ -349,7 +355,7 @@ def lsp() -> int:
             raise
         from runtime.system.installation import install_command
 
-        click.echo(f"the language server needs {error.name}: {install_command('lsp')}", err=True)
+        tell(f"the language server needs {error.name}: {install_command('lsp')}")
         return INVALID
     serve()
     return FINE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipe_lang.words import counted, printable
+from recipe_lang.words import counted
 from runtime.commands.command import (
     COUNT,
     DATA_ROOT,
@@ -29,8 +29,10 @@ from runtime.commands.command import (
     WORKERS,
     command,
     console,
+    echo,
     first_words,
     mxnet,
+    out_option,
     tell,
 )
 
@@ -64,9 +66,11 @@ def lock(
     fuse: bool,
     debug: bool,
 ) -> int:
-    """Write RECIPE.lock: hashes of the recipe, its parents, weights and images, and the versions, without training.
+    """Write RECIPE.lock, which records what a run depends on.
 
-    A result in it stays when nothing else has changed; else the next run adds one.
+    It has hashes of the recipe, its parents, weights and images, and the versions; nothing is trained. `ftr run
+    --locked` and `ftr verify` reproduce what it records. The first run writes one by itself. A result in it stays when
+    nothing else has changed; otherwise the next run adds one.
     """
     from runtime.runs.pack.file import refuse_pack
 
@@ -87,18 +91,18 @@ def lock(
         with Display(console(), time.monotonic, prepared.plan) as display:
             facts, _ = lock_facts(prepared, RunContext(RunSettings(device, workers, fuse=fuse), (display,)))
         with writing(lock_of(recipe)):
-            click.echo(renew_lock(recipe, facts))
+            echo(renew_lock(recipe, facts))
     return FINE
 
 
 @click.command()
 @click.argument("path", metavar="RECIPE|RUN|PACK|FILE", type=PATH)
-@click.option("--run", "origin", type=RUN_PATH, help="Of an exported FILE: the run that it is to be from.")
+@click.option("--run", "origin", type=RUN_PATH, help="For an exported FILE: the run that it should come from.")
 @OUTSIDE
-@click.option("--out", type=click.Path(path_type=Path), help="Keep the new run in this folder.")
+@out_option("Keep the new run in this folder.")
 @DATA_ROOT
-@click.option("--device", help="A device other than the lock's.")
-@click.option("--threads", type=COUNT, help="A number of threads other than the lock's.")
+@click.option("--device", help="Another device than the lock records.")
+@click.option("--threads", type=COUNT, help="Another number of threads than the lock records.")
 @WORKERS
 @JSON
 @QUIET
@@ -117,10 +121,12 @@ def verify(
     quiet: bool,
     debug: bool,
 ) -> int:
-    """Train again what a lock records, and compare: the weights bit for bit, and all metrics.
+    """Retrain what a lock records, and compare the results.
+
+    The weights are compared bit for bit, and so are all metrics.
 
     Exits with 0 when the result is identical, or when versions, threads or the processor differ and all claims hold.
-    Of a FILE that `ftr export` wrote it says whether it is the one that was exported from --run; nothing is trained.
+    For a FILE that `ftr export` wrote it says whether it was exported from --run; nothing is trained.
     """
     if origin is not None or path.name.endswith(EXPORTED):
         return _verify_exported(path, origin)
@@ -152,7 +158,7 @@ def verify(
                 level = instructions()
                 how = f" and {level} instructions" if level and level == lock.instructions else ""
                 told = f"with {counted(lock.threads(), 'thread')}{how}, as {lock.source.name} says"
-                click.echo(printable(told), err=True)
+                tell(told)
 
         keeping = nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="ftr-verify-")
         with keeping as place:
@@ -166,7 +172,7 @@ def verify(
             except Interrupted as stopped:
                 result = {"status": "interrupted", "signal": stopped.args[0]}
             if result["status"] != "finished":
-                click.echo("interrupted", err=True)
+                tell("interrupted")
                 return 128 + int(result["signal"])
             verdict = compare(lock.facts, read_lock(folder / LOCK).facts)
     if machine:
@@ -189,14 +195,15 @@ def _verify_exported(file: Path, run: Path | None) -> int:
     note = exported_as(lock, file)
     if note is None:
         raise RecipeError(NotExported(path=str(file), run=str(run), known=", ".join(exports_of(lock))))
-    click.echo(printable(f"identical: {file} was exported from {run}: {note}"))
+    echo(f"identical: {file} was exported from {run}: {note}")
     return FINE
 
 
 def _show(screen: Console, verdict: Verdict) -> None:
     """Print the verdict; where the result differs, what differs in it, and what may be the reason."""
     from rich.table import Table
-    from rich.text import Text
+
+    from runtime.reporting.console import say
 
     style = "green" if verdict.fine else "bold red"
     if verdict.results:
@@ -206,4 +213,4 @@ def _show(screen: Console, verdict: Verdict) -> None:
         for row in (*verdict.results, *verdict.reasons):
             table.add_row(row.name, row.locked or "none", row.now or "none")
         screen.print(table)
-    screen.print(Text(verdict.text, style=style), soft_wrap=True)
+    say(screen, verdict.text, style)

@@ -12,13 +12,14 @@ from typing import Any
 import click
 
 from recipe_lang.problem import RecipeError
-from recipe_lang.words import printable
+from recipe_lang.words import counted, printable
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
     DEBUG,
     DEVICE,
     FAILED,
+    FILE_PATH,
     FINE,
     FORCE,
     JSON,
@@ -29,16 +30,20 @@ from runtime.commands.command import (
     WORKERS,
     command,
     console,
+    echo,
     mxnet,
+    out_option,
     tell,
     was_given,
 )
+from runtime.export.formats import FORMATS, split_ending
+from runtime.system.files import placed
 
 
 @click.command()
 @RUN
 @click.option("--data", metavar="SOURCE", help="Other data: a folder, or a source such as 'csv(\"f.csv\", …)'.")
-@click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="Which of the run's own sets.")
+@click.option("--on", "set_name", type=click.Choice(["train", "valid", "test"]), help="One of the run's own sets.")
 @STAGE
 @click.option("--html", "page", type=PATH, metavar="FILE", help="Write a page with the worst images, truth beside it.")
 @click.option("--worst", type=click.IntRange(1, 500), default=24, show_default=True, help="How many images on it.")
@@ -121,16 +126,22 @@ def evaluate(
 @RUN
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes to show of an image."
+    "--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes to show for each image."
 )
 @STAGE
 @DEVICE
 @THREADS
 @JSON
 @click.option("--csv", "table", is_flag=True, help="Print CSV.")
-@click.option("--coco", is_flag=True, help="Print objects as COCO's results.")
+@click.option("--coco", is_flag=True, help="Print objects in COCO's format of results.")
 @click.option("--yolo", type=click.Path(path_type=Path), help="Folder for files of YOLO's text, one for each image.")
-@click.option("--draw", type=click.Path(path_type=Path), help="Folder for pictures with the predictions on them.")
+@click.option("--masks", type=click.Path(path_type=Path), help="Folder for masks: PNG files with a palette.")
+@click.option(
+    "--draw",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Write pictures with the predictions on them to a new or empty folder, or replace those of an earlier --draw.",
+)
 @DEBUG
 @click.pass_context
 @command
@@ -146,21 +157,31 @@ def predict(
     table: bool,
     coco: bool,
     yolo: Path | None,
+    masks: Path | None,
     draw: Path | None,
     debug: bool,
 ) -> int:
-    """Predict with a run: classes, numbers, masks or objects of images or of all images in folders."""
+    """Predict classes, numbers, masks or objects for images.
+
+    A folder stands for all images in it.
+    """
+    failed = False
     asked = [name for name, given in (("--csv", table), ("--json", machine), ("--coco", coco)) if given]
     if len(asked) > 1:
         raise click.UsageError(f"{' and '.join(asked)} exclude each other")
-    for name, folder in (("--draw", draw), ("--yolo", yolo)):
+    from runtime.data.targets import MASK
+    from runtime.workflows.drawing import draw_predictions, in_the_way, write_masks
+
+    if draw is not None and (other := in_the_way(draw)):
+        what = f"{draw} holds {other}" if draw.is_dir() else f"{draw} is a file"
+        raise click.UsageError(printable(f"--draw takes a new or empty folder, or one that it filled before; {what}"))
+    for option, folder in (("--yolo", yolo), ("--masks", masks)):
         if folder is not None and os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-            raise click.UsageError(f"{name} writes to a new or empty folder, and {folder} has something in it")
+            raise click.UsageError(printable(f"{option} takes a new or empty folder, and {folder} has something in it"))
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.report import predictions_coco, predictions_csv, predictions_json, show_predictions
         from runtime.runs import trained as finished
-        from runtime.workflows.drawing import draw_predictions
 
         loaded = finished.load(run, stage)
         if was_given(context, "top") and not loaded.task.has_top:
@@ -168,6 +189,8 @@ def predict(
         if (coco or yolo) and not loaded.task.has_boxes:
             name = "--coco" if coco else "--yolo"
             raise click.UsageError(f"{name} is for objects; the task of this run is {loaded.task.name}")
+        if masks is not None and loaded.task.target is not MASK:
+            raise click.UsageError(f"--masks is for masks; the task of this run is {loaded.task.name}")
         found = list(finished.predict(loaded, images, device_context(device), top, tell))
         if machine:
             click.echo(predictions_json(found))
@@ -179,13 +202,24 @@ def predict(
         else:
             show_predictions(console(), found, loaded.task.answers)
         for bad in (each for each in found if each.error):
-            click.echo(printable(f"{bad.image}: {bad.error}"), err=True)
+            tell(f"{bad.image}: {bad.error}")
         if yolo is not None:
             _write_yolo(yolo, found)
-        undrawn = draw_predictions(loaded.task, found, draw) if draw is not None else []
-        for line in undrawn:
-            click.echo(printable(f"not drawn: {line}"), err=True)
-    return FAILED if undrawn or any(each.error for each in found) else FINE
+        if masks is not None:
+            from runtime.runs.folder import writing
+
+            with writing(masks):
+                write_masks(found, masks)
+        if draw is not None:
+            drawn = draw_predictions(loaded.task, found, draw)
+            failed = bool(drawn.failed)
+            for line in drawn.failed:
+                tell(f"not drawn: {line}")
+            if drawn.letters:
+                tell(f"no font here has the letters {drawn.letters}: boxes stand for them on the pictures")
+            if drawn.count:
+                tell(f"drew {counted(drawn.count, 'picture')} in {draw}")
+    return FAILED if failed or any(each.error for each in found) else FINE
 
 
 def _write_yolo(folder: Path, found: Sequence[Any]) -> None:
@@ -205,14 +239,12 @@ def _write_yolo(folder: Path, found: Sequence[Any]) -> None:
 
 @click.command()
 @RUN
-@click.option("--out", type=click.Path(path_type=Path), default="model", show_default=True, help="Prefix of the files.")
+@out_option("Prefix of the files, whose ending chooses the format, or a folder for them; model by default.", FILE_PATH)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["symbol", "onnx", "safetensors"]),
-    default="symbol",
-    show_default=True,
-    help="MXNet's symbol and params, a graph that prepares images itself, or the weights alone.",
+    type=click.Choice(tuple(FORMATS)),
+    help="MXNet's symbol and params (the default), a graph that prepares images itself, or the weights alone.",
 )
 @click.option("--raw", is_flag=True, help="Of onnx: the network alone, which takes prepared tensors.")
 @click.option(
@@ -231,8 +263,8 @@ def _write_yolo(folder: Path, found: Sequence[Any]) -> None:
 @command
 def export(
     run: Path,
-    out: Path,
-    form: str,
+    out: Path | None,
+    form: str | None,
     raw: bool,
     precision: str,
     unchecked: bool,
@@ -246,23 +278,24 @@ def export(
 
     A graph of ONNX answers images of the run's test set before it is written, and fails where it differs.
     """
-    if out.name in ("", ".."):
-        raise click.UsageError(f"--out takes the prefix of the files' names, as in {out / 'model'}")
+    named, prefix = split_ending(placed(out, "model"))
+    if form and named not in ("", form):
+        raise click.UsageError(f"{out} is the name of a file of {named}, not of {form}")
+    form = form or named or "symbol"
     if form != "onnx" and (raw or unchecked or precision != "float32"):
         raise click.UsageError("--raw, --precision and --unchecked are for --format onnx")
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.exported import export_lines
         from runtime.runs import trained as finished
-        from runtime.workflows.export import FORMATS, Options
+        from runtime.workflows.export import Options
         from runtime.workflows.export import export as write
 
-        prefix = out.with_name(out.name.removesuffix(FORMATS[form][-1]) or out.name)
         loaded = finished.load(run, stage)
         options = Options(raw, precision, not unchecked, data_root)
         made = write(loaded, form, prefix, device_context("cpu"), options, force=force)
     for line in export_lines(made, loaded.data):
-        click.echo(line)
+        echo(line)
     return FINE
 
 
@@ -272,8 +305,11 @@ def export(
 @click.pass_context
 @command
 def runs(context: click.Context, folder: Path, machine: bool) -> int:
-    """List and compare the runs in a FOLDER (runs by default)."""
-    from runtime.reporting.report import read_results, show_runs
+    """List runs, and what changed from one to the next.
+
+    They are those in FOLDER, `runs` by default.
+    """
+    from runtime.reporting.run_list import read_results, show_runs
 
     if was_given(context, "folder") and not os.path.exists(folder):
         raise click.UsageError(f"there is no folder {folder}")

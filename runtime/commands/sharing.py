@@ -2,51 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
-from typing import Any, TypeVar
 
 import click
 
-from recipe_lang.words import printable
-from runtime.commands.command import FINE, FORCE, INVALID, PATH, RUN, RUN_PATH, command
+from runtime.commands.command import (
+    FILE_PATH,
+    FINE,
+    FORCE,
+    INVALID,
+    PATH,
+    RUN,
+    RUN_PATH,
+    command,
+    echo,
+    out_option,
+    tell,
+)
 
 PACK = click.argument("pack", type=PATH)
 LICENCE = click.option("--license", "licence", default="", metavar="ID", help="The model's licence, e.g. apache-2.0.")
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _out(text: str) -> Callable[[F], F]:
-    return click.option("--out", "-o", type=click.Path(path_type=Path), help=text)
 
 
 @click.command()
 @RUN
-@_out("The pack; the run's name with .ftrpack, here, by default.")
+@out_option("The pack, or a folder for it; the run's name with .ftrpack, here, by default.", FILE_PATH)
 @click.option("--no-weights", "weights", is_flag=True, default=True, flag_value=False, help="Leave the weights out.")
 @LICENCE
 @FORCE
 @command
 def pack(run: Path, out: Path | None, weights: bool, licence: str, force: bool) -> int:
-    """Pack a run into one file: its recipe, classes, metrics, weights and a model card, never its data."""
+    """Pack a run into one file, without its data.
+
+    It holds the recipe, classes, metrics, weights and a model card.
+    """
     from runtime.reporting.model_card import card_text
     from runtime.runs.pack.file import refuse_pack
     from runtime.runs.pack.pack import pack_run
 
-    refuse_pack(run, "nothing is left to be packed", "copy it, or make a run folder of it with `ftr unpack {}`")
+    refuse_pack(run, "it is packed already", "copy it, or make a run folder of it with `ftr unpack {}`")
     path, notes = pack_run(run, out, weights=weights, licence=licence, force=force, card_text=card_text)
-    click.echo(f"{path}: {path.stat().st_size:,} bytes")
-    _tell(notes)
+    echo(f"{path}: {path.stat().st_size:,} bytes")
+    for note in notes:
+        tell(note)
     return FINE
 
 
 @click.command()
 @PACK
-@_out("The folder; named after the pack by default.")
+@out_option("The folder; named after the pack by default.")
 @command
 def unpack(pack: Path, out: Path | None) -> int:
-    """Write the content of a pack into a new folder, which is then that of a run."""
+    """Unpack a pack into a new run folder."""
     from runtime.runs.pack.pack import unpack as unpack_file
 
     click.echo(unpack_file(pack, out))
@@ -60,9 +68,9 @@ def unpack(pack: Path, out: Path | None) -> int:
 @LICENCE
 @command
 def push(what: Path, repository: str, private: bool, licence: str) -> int:
-    """Put a run or a pack into a repository of the Hugging Face hub, creating it if needed.
+    """Upload a run or a pack to the Hugging Face hub.
 
-    Needs the extra `hub` and a token: `hf auth login`, or the variable HF_TOKEN.
+    The repository is created if needed. Needs the extra `hub` and a token: `hf auth login`, or the variable HF_TOKEN.
     """
     import tempfile
 
@@ -71,7 +79,7 @@ def push(what: Path, repository: str, private: bool, licence: str) -> int:
     from runtime.runs.pack.signature import is_pack
 
     if is_pack(what) and licence:
-        raise click.UsageError("--license goes with the folder of a run: a pack has its card")
+        raise click.UsageError("--license is for a run folder: a pack has its model card already")
     if not _has_hub():
         return INVALID
     from runtime.workflows.hub import push_pack
@@ -80,30 +88,27 @@ def push(what: Path, repository: str, private: bool, licence: str) -> int:
         path = what
         if not is_pack(what):
             path, notes = pack_run(what, Path(folder, "model.ftrpack"), licence=licence, card_text=card_text)
-            _tell(notes)
-        click.echo(printable(push_pack(path, repository, private=private)))
+            for note in notes:
+                tell(note)
+        echo(push_pack(path, repository, private=private))
     return FINE
 
 
 @click.command()
 @click.argument("repository", metavar="OWNER/NAME[@REVISION]")
-@_out("The pack; NAME.ftrpack by default.")
+@out_option("The pack, or a folder for it; NAME.ftrpack by default.", FILE_PATH)
 @FORCE
 @command
 def pull(repository: str, out: Path | None, force: bool) -> int:
-    """Get a pack from a repository of the Hugging Face hub. It is checked before it is kept."""
+    """Download a pack from the Hugging Face hub. It is checked before it is kept."""
     if not _has_hub():
         return INVALID
     from runtime.workflows.hub import pull_pack
 
     path = pull_pack(repository, out, force=force)
-    click.echo(f"{path}\nnext: ftr show {quote(str(path))}, then ftr predict {quote(str(path))} PHOTO")
+    click.echo(path)
+    echo(f"next: ftr show {quote(str(path))}, then ftr predict {quote(str(path))} PHOTO")
     return FINE
-
-
-def _tell(notes: list[str]) -> None:
-    for note in notes:
-        click.echo(note, err=True)
 
 
 def _has_hub() -> bool:
@@ -112,6 +117,6 @@ def _has_hub() -> bool:
     if find_spec("huggingface_hub") is None:
         from runtime.system.installation import install_command
 
-        click.echo(f"push and pull need huggingface_hub: {install_command('hub')}", err=True)
+        tell(f"push and pull need huggingface_hub: {install_command('hub')}")
         return False
     return True

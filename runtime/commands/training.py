@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,15 +34,18 @@ from runtime.commands.command import (
     RUN_PATH,
     SET,
     THREADS,
+    WORDS,
     WORKERS,
     command,
     console,
     first_words,
     mxnet,
+    out_option,
     show_problems,
     tell,
     was_given,
 )
+from runtime.system.files import from_here
 from runtime.system.streams import surviving
 from runtime.training.settings import Interval, RunSettings
 
@@ -93,7 +98,7 @@ def plan(
         with first_words(recipe) as say:
             say("loading MXNet")
             from recipe_lang.output.resolved import values_with_places
-            from runtime.compile.image_advice import copies_advice
+            from runtime.compile.image_advice import files_advice
             from runtime.plan.types import as_json
             from runtime.reporting.plan import show_plan, show_values
             from runtime.reporting.plan_summary import show_summary
@@ -102,9 +107,9 @@ def plan(
 
             say("listing the images")
             prepared = prepare(recipe, settings, data_root, outside)
-            say("looking for copies of images in two sets")
-            copies = copies_advice(prepared.recipe, prepared.listings, max(1, workers))
-            prepared = replace(prepared, advice=tuple(ordered((*prepared.advice, *copies))))
+            say("looking for files without an image, and for copies in two sets")
+            told = files_advice(prepared.recipe, prepared.listings, max(1, workers))
+            prepared = replace(prepared, advice=tuple(ordered((*prepared.advice, *told))))
         if prepared.advice and (deny or not machine):
             show_problems(prepared.advice)
         _tell_passed_over(prepared, is_advised=deny or not machine)
@@ -144,7 +149,7 @@ class _Interval(click.ParamType[Interval]):
 @click.argument("recipe", type=RECIPE_PATH, required=False)
 @SET
 @OUTSIDE
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/NAME-N by default.")
+@out_option("Run folder; runs/NAME-N by default.")
 @DATA_ROOT
 @DEVICE
 @THREADS
@@ -197,7 +202,8 @@ def run(
     With --resume RUN, a run that was interrupted or killed continues with the options that it began with; its weights
     are those of a run that never stopped. Its recipe, or RECIPE if given, must mean the same as before.
 
-    The first run that ends well writes RECIPE.lock. With --locked threads and instructions are the lock's.
+    The first run that finishes writes RECIPE.lock, from which it can be reproduced. With --locked, the number of
+    threads and the processor's instruction set are those of the lock.
     """
     from runtime.runs.lock.file import existing_lock
 
@@ -213,7 +219,8 @@ def run(
     assert where.recipe is not None
     lock = existing_lock(where.recipe) if locked else None
     threads = where.threads or (lock.threads() if lock else None)
-    with mxnet(threads, debug, lock.instructions if lock else where.instructions):
+    left = _Left(shlex.join(["ftr", *context.find_root().meta[WORDS]]), resumed)
+    with left.said(), mxnet(threads, debug, lock.instructions if lock else where.instructions):
         with first_words(where.recipe, quiet) as say:
             say("loading MXNet")
             from runtime.backend.device import device_context
@@ -244,23 +251,61 @@ def run(
                     where.runs,
                     out,
                     resume=Resume(resumed, extend) if resumed is not None else None,
-                    observers=(display, partial(_tell_event, deny, quiet)),
+                    observers=(display, left, partial(_tell_event, deny, quiet)),
                     approve=lock_check(lock),
                     extras=(CURVES,),
                 )
         except Interrupted as stopped:
             with surviving(sys.stderr):
-                click.echo("interrupted before training began; there is no run folder", err=True)
+                click.echo(printable(f"interrupted{left}", kept="\n"), err=True)  # unwrapped, with a command to copy
             return 128 + int(stopped.args[0])
         _tell_ending(folder, result)
         if result["status"] == "interrupted":
             return 128 + int(result["signal"])
         with surviving(sys.stdout):
             plan = prepared.plan
-            summary(screen, result, folder, TASKS[plan.task].telling(plan.data.target))
+            summary(screen, result, from_here(folder), TASKS[plan.task].telling(plan.data.target))
             if not where.settings:
                 _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+@dataclass(slots=True)
+class _Left:
+    """What an interruption leaves before a run can end in order; an observer, which hears of the run's folder."""
+
+    words: str
+    folder: Path | None
+
+    def __call__(self, event: Preliminary | Event) -> None:
+        from runtime.training.events import FolderOpened
+
+        if isinstance(event, FolderOpened):
+            self.folder = event.folder
+
+    def __str__(self) -> str:
+        if self.folder is None:
+            return f" before training began: nothing was kept\nto begin again: {self.words}"
+        from runtime.runs.folder import has_ended
+        from runtime.runs.writer import how_to_resume
+
+        if has_ended(self.folder):
+            return f"; the run in {self.folder} has ended, and its result is written"
+        saved = any((self.folder / "checkpoints").glob("[!.]*"))
+        kept = "keeps the run up to its last checkpoint" if saved else "has no checkpoint yet: training begins again"
+        return f"; {self.folder} {kept}\n{how_to_resume(self.folder)}"
+
+    @contextmanager
+    def said(self) -> Iterator[None]:
+        """Have an interruption say it.
+
+        Raises:
+            KeyboardInterrupt: there was one.
+        """
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(str(self)) from None
 
 
 _SHOWN = 5  # of the images that are skipped
@@ -280,7 +325,7 @@ def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
             note(run=str(event.folder))
         case ImagesSkipped():
             for name, reason in event.images[:_SHOWN]:
-                tell(f"skipped {name}: {reason}")
+                tell(f"skipped {from_here(name)}: {reason}")
             if len(event.images) > _SHOWN:
                 tell(f"skipped {counted(len(event.images) - _SHOWN, 'more image')}: `skipped_images` in result.json")
         case Advised() if deny:
@@ -298,10 +343,10 @@ def _tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
 
     with surviving(sys.stderr):
         for name, reason in result["missing"]:
-            click.echo(printable(f"could not write {name}: {reason}"), err=True)
+            tell(f"could not write {name}: {reason}")
         if result["status"] == "interrupted":
-            click.echo(printable(f"interrupted; {weights_left(folder, result)}"), err=True)
-            click.echo(how_to_resume(folder), err=True)
+            tell(f"interrupted; {weights_left(folder, result)}")
+            tell(how_to_resume(folder))
 
 
 def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
@@ -311,15 +356,16 @@ def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
 
 
 def _keep_lock(screen: Console, recipe: Path, folder: Path, quiet: bool) -> None:
+    from runtime.reporting.console import say
     from runtime.runs.lock.facts import keep_lock
 
     try:
         note = keep_lock(recipe, folder)
     except RecipeError as fault:  # the run itself has ended well
-        click.echo(printable(fault), err=True)
+        tell(fault)
     else:
         if note and not quiet:
-            screen.print(note, soft_wrap=True)
+            say(screen, note)
 
 
 def _note_memory(problem: Problem) -> None:
@@ -359,7 +405,7 @@ class _Where:
         began = read_manifest(folder)
         old = {name: getattr(began, name) for name in ("device", "workers", "cache", "fuse")}
         given = {name: getattr(self.runs, name) for name in old if was_given(context, name)}
-        recipe = Path(began.recipe)
+        recipe = from_here(began.recipe)
         if self.recipe is not None or not recipe.is_file():
             recipe, settings = self.recipe or folder / "resolved.ftr", self.settings
         else:

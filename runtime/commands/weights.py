@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipe_lang.problem import RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.words import counted, printable
 from runtime.commands.command import (
+    FILE_PATH,
     FINE,
     FORCE,
     JSON,
@@ -21,10 +22,13 @@ from runtime.commands.command import (
     SET,
     command,
     console,
+    echo,
     first_words,
     mxnet,
+    out_option,
     tell,
 )
+from runtime.system.files import placed
 
 if TYPE_CHECKING:
     from runtime.plan.types import Component
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def weights() -> None:
-    """Look into files of weights and convert them."""
+    """Inspect, convert, fetch, list and remove files of weights."""
 
 
 @weights.command()
@@ -41,7 +45,7 @@ def weights() -> None:
 @JSON
 @command
 def inspect(file: Path, machine: bool) -> int:
-    """Show what a FILE holds, which bases it fits, and what these normalize images with.
+    """Show what a FILE of weights holds, and which bases it fits.
 
     It may be a .pth, .safetensors or .params file, or the index of a model in several .safetensors files. Nothing of
     it is run.
@@ -62,15 +66,18 @@ def inspect(file: Path, machine: bool) -> int:
 @weights.command()
 @click.argument("file", type=PATH)
 @click.option("--base", required=True, metavar="BASE", help="The base, by its name: resnet50_v1b.")
-@click.option("-o", "--out", required=True, type=PATH, metavar="FILE", help="A .params or .safetensors file.")
+@out_option("A .params or .safetensors file, or a folder for a .params file.", FILE_PATH, required=True)
 @FORCE
 @command
 def convert(file: Path, base: str, out: Path, force: bool) -> int:
-    """Write the weights of a .pth or .safetensors FILE as a .params file of Gluon's, or as .safetensors.
+    """Write weights of PyTorch as .params of Gluon or .safetensors.
+
+    FILE is a .pth or .safetensors file.
 
     The names are those of the base in Gluon, and those of torchvision or timm. The classifier is left out.
     """
     component = _base(base)
+    out = placed(out, f"{file.stem}.params")
     if out.suffix not in (".params", ".safetensors"):
         raise click.UsageError("--out takes a name that ends in .params or .safetensors")
     with mxnet(), first_words(file) as say:
@@ -104,20 +111,22 @@ def _base(text: str) -> Component:
 
 
 def _show(found: Inspection) -> None:
+    from runtime.reporting.console import say
+
     screen = console()
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.kinds.items())
-    screen.print(f"{found.path}: {found.format}, {found.size / 1e6:,.1f} MB", soft_wrap=True)
+    say(screen, f"{found.path}: {found.format}, {found.size / 1e6:,.1f} MB")
     screen.print(f"{counted(found.arrays, 'array')} ({kinds}), {found.numbers:,} numbers")
-    screen.print(f"sha256 {found.sha256}", soft_wrap=True)
+    say(screen, f"sha256 {found.sha256}")
     for note in found.notes:
-        screen.print(note, soft_wrap=True)
+        say(screen, note)
     if not found.bases:
-        screen.print("it fits no base of torchvision's or timm's networks here")
+        screen.print("it fits no base that ftr has from torchvision or timm")
     for base in found.bases:
         mean, std = (" ".join(f"{number:.3f}" for number in numbers) for numbers in base.normalization)
         classes = "" if base.classes is None else f", a classifier of {_classes(base.classes)}"
-        screen.print(f"fits {base.base}{classes}", soft_wrap=True)
-        screen.print(f"  images of {base.size}px, normalized with mean {mean} and std {std}", soft_wrap=True)
+        say(screen, f"fits {base.base}{classes}")
+        say(screen, f"  images of {base.size}px, normalized with mean {mean} and std {std}")
 
 
 def _classes(count: int) -> str:
@@ -136,17 +145,23 @@ def _classes(count: int) -> str:
 @OUTSIDE
 @command
 def fetch(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool) -> int:
-    """Fetch the weights that RECIPES start from, for a machine without a network. Needs no data.
+    """Fetch the weights that RECIPES start from.
 
-    Copy the files that it names to the same folders there: those of a hub are below $HF_HOME, the others below
-    $TORCH_HOME, or both in ~/.cache.
+    It needs no data. For a machine without a network, copy the files that it names to the same folders on it: those of
+    a hub are below $HF_HOME, the others below $TORCH_HOME, or both in ~/.cache.
     """
     with mxnet():
         from runtime.workflows.weights import fetch_for
 
+        problems: list[Problem] = []
         for recipe in recipes:
-            for line in fetch_for(recipe, settings, outside):
-                click.echo(printable(line))
+            try:
+                for line in fetch_for(recipe, settings, outside):
+                    echo(line)
+            except RecipeError as fault:
+                problems += fault.problems
+        if problems:
+            raise RecipeError(problems)
     return FINE
 
 
@@ -154,8 +169,9 @@ def fetch(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool) -
 @JSON
 @command
 def list_(machine: bool) -> int:
-    """List the weights that are kept here for bases: where they are, their size, who published them."""
+    """List the weights that are kept here: where, and how large."""
     from runtime.plan.types import as_json
+    from runtime.reporting.console import say
     from runtime.workflows.kept_weights import kept_weights
 
     found = kept_weights()
@@ -164,10 +180,10 @@ def list_(machine: bool) -> int:
         return FINE
     total = sum(each.size for each in found)
     screen = console()
-    screen.print(f"{counted(len(found), 'set')} of weights, {total / 1e6:,.1f} MB", soft_wrap=True)
+    say(screen, f"{counted(len(found), 'set')} of weights, {total / 1e6:,.1f} MB")
     for each in found:
         line = f"{each.size / 1e6:>9,.1f} MB  {each.name}  ({each.kind}: {each.path})"
-        screen.print(printable(line), soft_wrap=True, highlight=False)
+        say(screen, printable(line))
     return FINE
 
 
@@ -175,9 +191,12 @@ def list_(machine: bool) -> int:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @command
 def remove(names: tuple[str, ...]) -> int:
-    """Remove kept weights by the NAMEs that `ftr weights list` shows. They are fetched again when they are wanted."""
+    """Remove kept weights, by the NAMEs of `ftr weights list`.
+
+    They are fetched again when needed.
+    """
     from runtime.workflows.kept_weights import remove_weights
 
     for each in remove_weights(names):
-        click.echo(printable(f"removed {each.name}, {each.size / 1e6:,.1f} MB, from {each.path}"))
+        echo(f"removed {each.name}, {each.size / 1e6:,.1f} MB, from {each.path}")
     return FINE

@@ -103,7 +103,7 @@ SharedFiles = Kind(
 
 ImagesPassedOver = Kind(
     "W790",
-    "images passed over",
+    "images ignored",
     reason="""Files among the images look like images but are not used: unsupported formats, broken links, loose files.
 
     A class can lose half of its images so, and nothing else would show it.""",

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
@@ -18,14 +18,17 @@ from runtime.data.fingerprints import origin_of, view_key
 from runtime.data.listing import Sample
 from runtime.data.loader import Batch
 from runtime.data.sets import Sets
+from runtime.data.transforms.mixed import MixedTargets, mixed, mixes
 from runtime.data.transforms.views import View, draw_view, is_fixed, version, view_count
 from runtime.features.prefix import Pixels, Prefix, Values, padded
 from runtime.features.store import Key
 from runtime.plan.types import Component, Plan, StagePlan
-from runtime.system.random import derive
+from runtime.system.random import derive, generator
 
-Inputs = Generator[tuple[Values, "npt.NDArray[Any]"], None, None]
-StepInputs = Sequence[tuple[Values, "npt.NDArray[Any]"]]
+Kept = Generator[tuple[Values, "npt.NDArray[Any]"], None, None]
+Targets: TypeAlias = "npt.NDArray[Any] | MixedTargets"
+Inputs = Generator[tuple[Values, Targets], None, None]
+StepInputs = Sequence[tuple[Values, Targets]]
 """The batches of one step: several where their gradients are summed."""
 
 
@@ -42,10 +45,10 @@ class SetInputs:
             samples = self.sets.samples[name]
             yield from self.fill(name, samples, self.sets.plan.prepare, [()] * len(samples))
 
-    def evaluation(self, name: str) -> Inputs:
+    def evaluation(self, name: str) -> Kept:
         """Yield the batches of a set, the last one filled up."""
         if self.prefix.keeps:
-            samples = self.sets.samples[name]
+            samples = self.sets.measured(name)
             yield from self.kept(name, samples, self.sets.plan.prepare, [()] * len(samples))
             return
         for batch in self.sets.evaluation(name):
@@ -78,7 +81,7 @@ class SetInputs:
         finally:
             batches.close()
 
-    def kept(self, name: str, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]) -> Inputs:
+    def kept(self, name: str, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]) -> Kept:
         """Yield batches of samples of a set in views, all of which are kept."""
         keys = _keys(name, samples, steps, views)
         for first in range(0, len(keys), self.prefix.batch):
@@ -123,9 +126,12 @@ class StageInputs:
             yield from self.each.kept("train", samples, self.stage.augment, views)
             return
         batches = self._opened(epoch, done)
+        sets, place = self.each.sets, (self.stage.position, epoch)
         try:
-            for batch in batches:
-                yield self.each.prefix(batch.images), batch.targets
+            for number, batch in enumerate(batches, start=done):
+                randomness = generator(sets.seed, "mix", *place, number) if mixes(self.stage.augment) else None
+                images, targets = mixed(self.stage.augment, batch.images, batch.targets, randomness)
+                yield self.each.prefix(images), targets
         finally:
             batches.close()
 

@@ -52,7 +52,7 @@ def pages(word: str) -> Iterator[Page]:
 
 
 def list_words(width: int = 100) -> str:
-    """Return all names by family, without the arguments, and all codes with their titles."""
+    """Return all names by family, without the arguments, and the families of codes: an index of a screen or two."""
     families: dict[str, Iterable[str]] = {
         "language": (term.word for term in glossary.TERMS),
         "blocks": VOCABULARY.blocks,
@@ -63,9 +63,12 @@ def list_words(width: int = 100) -> str:
         "networks": ("`ftr explain gluoncv`, `gluon`, `timm` and `packaged` list them",),
     }
     rows = tuple((name, (", ".join(words),)) for name, words in families.items())
-    parts = [Page("Names: `ftr explain NAME` says more", (Terms(rows),))]
-    parts += (page for name in codes.FAMILIES for page in _code_lists(name))
-    return "\n\n".join(render_page(page, width) for page in parts)
+    numbers = tuple((f"{name}xx", (family.title,)) for name, family in codes.FAMILIES.items())
+    pages = (
+        Page("Names: `ftr explain NAME` says more", (Terms(rows),)),
+        Page("Codes of errors and advice: `ftr explain E5xx` lists those of a family", (Terms(numbers),)),
+    )
+    return "\n\n".join(render_page(page, width) for page in pages)
 
 
 def default_text(arg: v.Arg) -> str:

@@ -8,8 +8,8 @@ run, a plan's rate curve and the training itself read the same numbers.
 
 Steps count from 0 within the stage, and step `s` is the one that makes the update number `s + 1`.
 
-* Warm-up lasts `W` steps, inside the stage's length: step `s < W` has `s / W`, so step 0 has 0 and step `W`
-  is the first with the schedule's own value.
+* Warm-up lasts `W` steps, inside the stage's length: step `s < W` has `s / W` (but in `one_cycle`), so step 0 has 0
+  and step `W` is the first with the schedule's own value.
 * Lengths (`every`, the epochs of `exponential`, the whole decay of `polynomial` and `cosine`) count from
   the end of the warm-up: step `W` has the peak. Places (`at`) are places in the stage, warm-up included.
 * A decay that ends (`polynomial`, `cosine`) would have `final` at the step after the stage's last one, as in
@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from recipe_lang.check.vocabulary import Arg, Default, Duration, Entry, ListOf, Number
@@ -48,11 +48,12 @@ def build(
     """
     if total_steps < 1 or steps_per_epoch < 1 or warmup_steps < 0:
         raise ValueError(f"no such stage: {total_steps=}, {steps_per_epoch=}, {warmup_steps=}")
-    decay = SCHEDULES[name].decay(_Stage(total_steps, steps_per_epoch, warmup_steps), **args)
+    row = SCHEDULES[name]
+    decay = row.decay(_Stage(total_steps, steps_per_epoch, warmup_steps), **args)
 
     def factor(step: int) -> float:
         if step < warmup_steps:
-            return step / warmup_steps
+            return row.rise(step / warmup_steps, args)
         return decay(min(step, total_steps))
 
     return factor
@@ -83,13 +84,14 @@ class ScheduleKind:
 
     `decay` takes a `_Stage` and the row's arguments less `warmup`, lengths in steps. `period` names the argument after
     whose length the rate drops, again and again; `milestones` the one that lists lengths from the stage's beginning, in
-    ascending order.
+    ascending order. `rise` takes how much of the warm-up is done, 0 to 1, and the arguments.
     """
 
     entry: Entry
     decay: Callable[..., Schedule]
     period: str = ""
     milestones: str = ""
+    rise: Callable[[float, Mapping[str, Any]], float] = lambda done, args: done
 
 
 # --- arguments and letters that several have -------------------------------------------------
@@ -247,7 +249,123 @@ COSINE = ScheduleKind(
     _cosine,
 )
 
+# --- linear ----------------------------------------------------------------------------------
+
+
+def _linear(stage: _Stage, *, final: float) -> Schedule:
+    return _polynomial(stage, power=1.0, final=final)
+
+
+LINEAR = ScheduleKind(
+    Entry(
+        "linear",
+        "From the peak down to `final` in a straight line.",
+        (_FINAL, _WARMUP),
+        source="transformers.get_linear_schedule_with_warmup",
+        positional=0,
+        formula=f"{_DECAYING}\nf = final + (1 - final) (1 - t)",
+        examples=("schedule = linear(warmup = 10%)", "schedule = linear(final = 1%)"),
+    ),
+    _linear,
+)
+
+
+# --- one_cycle -------------------------------------------------------------------------------
+
+
+def _one_cycle(stage: _Stage, *, start: float, final: float) -> Schedule:  # noqa: ARG001
+    return _cosine(stage, final=final)
+
+
+ONE_CYCLE = ScheduleKind(
+    Entry(
+        "one_cycle",
+        "Up from `start` to the peak along half a cosine, and down to `final` along another.",
+        (
+            Arg("start", Number(0, 1), "Learning rate at the beginning, as a fraction of the peak.", 0.04),
+            Arg("final", Number(0, 1), "Learning rate at the end, as a fraction of the peak.", 4e-6),
+            replace(_WARMUP, doc="Length of the rise, inside the stage.", default=Default("30%")),
+        ),
+        source="Smith and Topin, arXiv 1708.07120; torch.optim.lr_scheduler.OneCycleLR, its rates",
+        positional=0,
+        formula=f"{_DECAYING}\nf = start + (1 - start) (1 - cos(pi s / W)) / 2 before step W\n"
+        "f = final + (1 - final) (1 + cos(pi t)) / 2 from there",
+        examples=("schedule = one_cycle", "schedule = one_cycle(start = 10%, final = 1%, warmup = 25%)"),
+    ),
+    _one_cycle,
+    rise=lambda done, args: args["start"] + (1 - args["start"]) * (1 - math.cos(math.pi * done)) / 2,
+)
+
+
+# --- cosine_restarts -------------------------------------------------------------------------
+
+
+def _cosine_restarts(stage: _Stage, *, every: int, growth: float, final: float) -> Schedule:
+    """Fall along half a cosine, again and again: section 3 of the paper."""
+    if every < 1:
+        raise ValueError(f"{every=} steps, at least 1 is needed")
+
+    def factor(step: int) -> float:
+        since, length = float(stage.after_warmup(step)), float(every)
+        while since >= length:
+            since, length = since - length, length * growth
+        return final + (1 - final) * (1 + math.cos(math.pi * since / length)) / 2
+
+    return factor
+
+
+COSINE_RESTARTS = ScheduleKind(
+    Entry(
+        "cosine_restarts",
+        "Falls along half a cosine and starts again at the peak, each time for a length that grows.",
+        (
+            Arg("every", Duration(), "Length of the first fall.", Default("10 epochs")),
+            Arg("growth", Number(1, 100), "What each fall's length multiplies that of the one before by.", 1.0),
+            _FINAL,
+            _WARMUP,
+        ),
+        source="SGDR: Loshchilov and Hutter, arXiv 1608.03983",
+        formula=f"{_LETTERS}\nt = (s - W - the steps before this fall) / (the steps of this fall)\n"
+        "f = final + (1 - final) (1 + cos(pi t)) / 2",
+        examples=("schedule = cosine_restarts(every = 2 epochs, growth = 2, final = 1%)",),
+    ),
+    _cosine_restarts,
+    period="every",
+)
+
+
+# --- inverse_sqrt ----------------------------------------------------------------------------
+
+
+def _inverse_sqrt(stage: _Stage, *, scale: int) -> Schedule:
+    return lambda step: math.sqrt(scale / (scale + stage.after_warmup(step)))
+
+
+INVERSE_SQRT = ScheduleKind(
+    Entry(
+        "inverse_sqrt",
+        "Falls with the inverse square root of the steps, and has no end.",
+        (Arg("scale", Duration(), "After three times this length the peak is halved.", Default("1 epoch")), _WARMUP),
+        source="Vaswani et al., arXiv 1706.03762, section 5.3; transformers.get_inverse_sqrt_schedule",
+        formula=f"{_LETTERS}\nf = sqrt(scale / (scale + s - W))",
+        examples=("schedule = inverse_sqrt(scale = 200 steps, warmup = 5%)",),
+    ),
+    _inverse_sqrt,
+)
+
 SCHEDULES: dict[str, ScheduleKind] = {
-    row.entry.name: row for row in (CONSTANT, STEP, MULTISTEP, EXPONENTIAL, POLYNOMIAL, COSINE)
+    row.entry.name: row
+    for row in (
+        CONSTANT,
+        STEP,
+        MULTISTEP,
+        EXPONENTIAL,
+        POLYNOMIAL,
+        LINEAR,
+        COSINE,
+        ONE_CYCLE,
+        COSINE_RESTARTS,
+        INVERSE_SQRT,
+    )
 }
 """The schedules by name, in the order in which they are shown."""

@@ -5,6 +5,7 @@ Text from files of others cannot steer the terminal.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from math import ceil
 
@@ -13,17 +14,45 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from recipe_lang.words import wrapped
+
 
 class SafeConsole(Console):
     """A console that shows no control characters but its own, whoever has put them into a name or a message."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Yield what is printed, as segments that hold printable characters and line feeds only."""
+        """Yield what is printed, as segments that hold printable characters and line feeds only.
+
+        Blanks that a line feed follows, with which tables fill their last column, are left out.
+        """
+        blanks: list[Segment] = []
         for segment in super().render(renderable, options):
-            if segment.control or segment.text.isprintable():
+            if segment.control:
                 yield segment
-            else:
-                yield Segment("".join(map(_shown, segment.text)), segment.style)
+                continue
+            shown = segment.text if segment.text.isprintable() else "".join(map(_shown, segment.text))
+            for line in shown.splitlines(keepends=True):
+                text = line.rstrip(" \n")
+                if text:
+                    yield from blanks
+                    yield Segment(text, segment.style)
+                    blanks = []
+                if line.endswith("\n"):
+                    yield Segment.line()
+                    blanks = []
+                elif line != text:
+                    blanks.append(Segment(line[len(text) :], segment.style))
+        yield from blanks
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print a line: for a page of known width broken between words only, so that a path in it can be copied whole."""
+    console.print(Text(wrapped(text, columns_of(console)), style), soft_wrap=True, highlight=False)
+
+
+def columns_of(console: Console) -> int | None:
+    """Return how wide the page is; None where nobody says so: a log has lines, not columns."""
+    return console.width if console.is_terminal or "COLUMNS" in os.environ else None
 
 
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"

@@ -23,6 +23,7 @@ from runtime.runs.folder import Record
 from runtime.runs.writer import Extra
 from runtime.tasks.catalog import TASKS
 
+_LETTERS = 100  # small ones, beside each other over the whole width
 _SETTINGS_FROM = ("MPLBACKEND", "MATPLOTLIBRC")
 
 
@@ -113,8 +114,9 @@ def _drawn(plan: Plan, record: Record) -> bytes:
     loss.plot(places, [e.train_loss for e in epochs], "o-", ms=3, label="train, mean of the epoch")
     loss.plot(places, [e.values["loss"] for e in epochs], "o-", ms=3, label="validation")
     rate.plot(steps, [event.rate for event in record.steps], color="tab:purple")
-    for name in TASKS[plan.task].curves:
-        metrics.plot(places, [e.values[name] for e in epochs], "o-", ms=3, label=f"valid.{name}")
+    for index, name in enumerate(TASKS[plan.task].curves):
+        width = max(1.0, 3.0 - index)  # of equal curves each is seen
+        metrics.plot(places, [e.values[name] for e in epochs], "o-", lw=width, ms=width + 2, label=f"valid.{name}")
     for axes, title in ((loss, "loss"), (rate, "learning rate"), (metrics, "metrics")):
         _finish(axes, title, plan, starts)
     metrics.set_xlabel("step")
@@ -129,11 +131,17 @@ def _finish(axes: Any, title: str, plan: Plan, starts: list[int]) -> None:
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize="small")
-    for start, stage in zip(starts, plan.stages, strict=False):
+    ends = [*starts[1:], starts[-1]]
+    for start, end, stage in zip(starts, ends, plan.stages, strict=False):
         axes.axvline(start, color="grey", lw=0.8, ls="--")
         if title == "loss":
+            shown = _shortened(stage.title, _LETTERS * (end - start) // max(1, starts[-1]))
             place = (start, 1.01)
-            axes.annotate(stage.title, place, xycoords=("data", "axes fraction"), fontsize="small", parse_math=False)
+            axes.annotate(shown, place, xycoords=("data", "axes fraction"), fontsize="small", parse_math=False)
+
+
+def _shortened(title: str, room: int) -> str:
+    return title if len(title) <= room else f"{title[: max(0, room - 1)]}…"
 
 
 CURVES = Extra(

@@ -10,6 +10,10 @@ from runtime.reporting.plan import steps_text
 from runtime.workflows.export import Exported
 
 
+def _numbers(values: tuple[float, ...]) -> str:
+    return f"({', '.join(f'{value:.4g}' for value in values)})"
+
+
 def export_lines(made: Exported, data: DataPlan) -> Iterator[str]:
     """Yield the lines about an export."""
     yield printable(" and ".join(map(str, made.files)))
@@ -20,7 +24,8 @@ def export_lines(made: Exported, data: DataPlan) -> Iterator[str]:
         height, width = data.size
         yield (
             f"input `data`: float32 (batch, 3, {height}, {width}), RGB, (value / 255 - mean) / std with\n"
-            f"  mean {data.mean}\n  std {data.std}\n  of images prepared by {steps_text(data.prepare)}"
+            f"  mean {_numbers(data.mean)} and std {_numbers(data.std)}\n"
+            f"  of images prepared by {steps_text(data.prepare)}"
         )
     name = f" `{taken['name']}`" if taken["name"] else ""
     yield printable(f"output{name}: {taken['content']}")

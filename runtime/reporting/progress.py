@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runtime.plan.types import Plan, StagePlan
-from runtime.reporting.console import LiveLines, bar, sparkline
+from runtime.reporting.console import LiveLines, bar, columns_of, say, sparkline
 from runtime.reporting.epoch_line import EpochLine, number, place
 from runtime.reporting.time_left import TimeLeft
 from runtime.system.best_effort import reason_of
@@ -193,13 +193,13 @@ class Display:
         return head, Text(whole if self._fits(len(whole)) else short)
 
     def _fits(self, columns: int) -> bool:
-        """Whether a line fits where it will stand; a log has lines, not columns."""
-        return not self._console.is_terminal or columns <= self._console.width
+        """Whether a line fits where it will stand."""
+        width = columns_of(self._console)
+        return width is None or columns <= width
 
     def _evaluated(self, now: _Now, event: Evaluated) -> None:
         speed = now.images / now.busy_s if now.busy_s > 0 else 0.0
-        columns = self._console.width if self._console.is_terminal else None
-        self._say(EpochLine.of(self._task, now.stage, event, speed).text(columns))
+        self._say(EpochLine.of(self._task, now.stage, event, speed).text(columns_of(self._console)))
         if event.epoch:  # not what the stage began with: no training loss goes with it
             now.evaluated.append(event)
         monitor = now.stage.monitor
@@ -333,7 +333,7 @@ def summary(console: Console, result: Mapping[str, Any], folder: object, metrics
     """Print what came out: the `metrics` of the sets, the verdict on each claim, where it is."""
     sets = [name for name in ("valid", "test") if name in result]
     if sets:
-        console.print(Text(f"{result['recipe']}: the final weights", style="italic"), soft_wrap=True)
+        say(console, f"{result['recipe']}: the final weights", "italic")
         table = Table()
         table.add_column("")
         for name in sets:
@@ -345,8 +345,8 @@ def summary(console: Console, result: Mapping[str, Any], folder: object, metrics
     for claim in result["expect"] or ():
         style, verdict = ("green", "holds") if claim["holds"] else ("bold red", "does not hold")
         console.print(Text.assemble("claim ", claim["claim"], ": ", (verdict, style), f" ({claim['value']:.4f})"))
-    console.print(Text(_from(result["weights_from"])), soft_wrap=True)
-    console.print(Text(f"{_duration(result['wall_s'])} in all; run folder: {folder}"), soft_wrap=True)
+    say(console, _from(result["weights_from"]))
+    say(console, f"{_duration(result['wall_s'])} in all; run folder: {folder}")
 
 
 def _from(origin: Mapping[str, Any]) -> str:

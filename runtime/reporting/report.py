@@ -1,27 +1,23 @@
-"""Reports, predictions and lists of runs, for people and for machines."""
+"""Reports and predictions, for people and for machines."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from recipe_lang.problem import RecipeError
 from recipe_lang.words import printable
 from runtime.reporting.epoch_line import number
-from runtime.runs.folder import read_json
-from runtime.runs.pack.file import opened
-from runtime.runs.pack.signature import is_pack
 from runtime.tasks import protocol as tasks
-from runtime.tasks.catalog import TASKS, USUAL
 
 if TYPE_CHECKING:
     from runtime.tasks.protocol import Prediction, Report
@@ -32,13 +28,58 @@ _STYLES = {"": "", "good": "bold green", "faint": "dim"}
 def show_report(console: Console, name: str, report: Report, metrics: Sequence[str]) -> None:
     """Print the `metrics` of a report, and its tables."""
     console.print(Text.assemble((name, "bold"), f": {report.images:,} images"))
-    console.print("  ".join(f"{metric.replace('_', ' ')} {number(report.values[metric], 4)}" for metric in metrics))
+    values = [f"{metric.replace('_', ' ')} {number(report.values[metric], 4).strip()}" for metric in metrics]
+    console.print(_in_lines(values, console.width))
     for part in report.tables():
-        console.print(part if isinstance(part, str) else _drawn(part))
+        console.print(part if isinstance(part, str) else _drawn(_numbered(part, console.width), console.width))
 
 
-def _drawn(table: tasks.Table) -> Table:
+def _in_lines(parts: Sequence[str], width: int) -> str:
+    """Join parts, which stay whole, in as few lines as fit."""
+    lines = [""]
+    for part in parts:
+        joined = f"{lines[-1]}  {part}" if lines[-1] else part
+        lines[-1:] = [joined] if len(joined) <= width or not lines[-1] else [lines[-1], part]
+    return "\n".join(lines)
+
+
+def _numbered(table: tasks.Table, width: int) -> tasks.Table:
+    """Return a square table with short names above its columns, or with numbers there and before the rows' names."""
+    names = table.columns[1:]
+    if not table.square or not names:
+        return table
+    room = (width - max(map(cell_len, names)) - 4) // len(names) - _BORDERS
+    if room >= max(map(cell_len, names)):
+        return table
+    short = [_shortened(name, room) for name in names]
+    if room >= _SHORTEST and len(set(short)) == len(names):
+        return replace(table, columns=("", *short))
+    rows = tuple((f"{number} {row[0]}", *row[1:]) for number, row in enumerate(table.rows))
+    return replace(table, columns=("", *map(str, range(len(names)))), rows=rows)
+
+
+def _shortened(name: str, room: int) -> str:
+    """Return a name in so many columns: the beginning of each of its words, else its own."""
+    words = name.replace("_", " ").replace("-", " ").split()
+    each = (room + 1) // max(1, len(words)) - 1
+    if cell_len(name) <= room:
+        return name
+    if len(words) > 1 and each > 1:
+        return " ".join(set_cell_size(word, min(each, cell_len(word))) for word in words)
+    return f"{set_cell_size(name, room - 1).rstrip()}…"
+
+
+_BORDERS = 3  # columns of a cell: its two blanks and a line
+_SHORTEST = 4  # columns of a name that still says something
+
+
+def _drawn(table: tasks.Table, width: int) -> Table:
+    """Return a table with lines around its cells where the page is wide enough for them."""
     drawn = Table(title=table.title or None, title_justify="left")
+    cells = ([cell_len(cell if isinstance(cell, str) else cell.text) for cell in row] for row in table.rows)
+    widths = [max(column) for column in zip(map(cell_len, table.columns), *cells, strict=True)]
+    if sum(widths) + _BORDERS * len(widths) + 1 > width:
+        drawn.box, drawn.padding, drawn.pad_edge = None, (0, 2, 0, 0), False
     for index, column in enumerate(table.columns):
         drawn.add_column(column, justify="left" if index in table.left else "right")
     for row in table.rows:
@@ -113,108 +154,3 @@ def show_predictions(console: Console, found: Sequence[Prediction], title: str) 
     for each in found:
         table.add_row(printable(each.image), Text(each.error, style="red") if each.error else each.text())
     console.print(table)
-
-
-def read_results(folder: Path) -> list[dict[str, Any]]:
-    """Return the results of all runs in a folder, oldest first; a folder without one is an unfinished run.
-
-    `folder` may also be one run, or a pack.
-
-    Raises:
-        RecipeError: the pack is refused.
-    """
-    if is_pack(folder):
-        with opened(folder) as place:
-            return [{**result, "folder": str(folder)} for result in read_results(place)]
-    found = []
-    if os.path.isfile(folder / "plan.json"):
-        places = [folder]
-    else:
-        places = sorted(folder.glob("*/")) if os.path.isdir(folder) else []
-    for place in sorted(places, key=_age):
-        if not os.path.isfile(place / "plan.json"):
-            continue
-        try:
-            result = read_json(place, "result.json")
-        except RecipeError:
-            found.append({"folder": str(place), "status": "unfinished"})
-        else:
-            found.append({**(result if _is_sound(result) else {"status": "damaged"}), "folder": str(place)})
-    return found
-
-
-_SHOWN: dict[str, type | tuple[type, ...]] = {
-    "recipe": str,
-    "hash": str,
-    "status": str,
-    "params": dict,
-    "valid": dict,
-    "test": dict,
-    "expect": list,
-    "wall_s": (int, float),
-}
-
-
-def _is_sound(result: Any) -> bool:
-    return (
-        isinstance(result, dict)
-        and all(result.get(name) is None or isinstance(result[name], kind) for name, kind in _SHOWN.items())
-        and all(isinstance(claim, dict) and "holds" in claim for claim in result.get("expect") or ())
-    )
-
-
-def _age(place: Path) -> tuple[float, str]:
-    try:
-        return (place / "plan.json").stat().st_mtime, place.name
-    except OSError:
-        return 0.0, place.name
-
-
-def show_runs(console: Console, found: Sequence[dict[str, Any]], folder: Path) -> None:
-    """Print runs side by side."""
-    if not found:
-        console.print(f"no runs in {folder}", soft_wrap=True)
-        return
-    rows = [_run_row(result) for result in found]
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    widths = {name: max(len(row[name]) for row in rows) for name in rows[0]}
-    columns = [name for name in rows[0] if widths[name]]
-    for name in _DISPENSABLE:
-        if sum(max(widths[each], len(each)) + 2 for each in columns) > console.width and name in columns:
-            columns.remove(name)
-    for name in columns:
-        if name in ("run", "recipe", "params"):
-            table.add_column(name, overflow="fold")
-        else:
-            table.add_column(name, justify="right", no_wrap=True, min_width=widths[name])
-    for row in rows:
-        table.add_row(*(row[name] for name in columns))
-    console.print(table)
-
-
-_DISPENSABLE = ("hash", "time", "recipe")
-"""The columns that a narrow page goes without; most runs are called as their recipe."""
-
-
-def _run_row(result: dict[str, Any]) -> dict[str, str]:
-    claims = result.get("expect")
-    verdict = "" if not claims else ("holds" if all(claim["holds"] for claim in claims) else "fails")
-    return {
-        "run": Path(result["folder"]).name,
-        "recipe": result.get("recipe") or "",
-        "hash": (result.get("hash") or "")[:8],
-        "params": " ".join(f"{name}={value}" for name, value in (result.get("params") or {}).items()),
-        "valid": _quality(result, "valid"),
-        "test": _quality(result, "test"),
-        "claim": verdict if result.get("status") == "finished" else str(result.get("status")),
-        "time": f"{result['wall_s']:.0f} s" if result.get("wall_s") is not None else "",
-    }
-
-
-def _quality(result: dict[str, Any], name: str) -> str:
-    """Return the metric of a run that its task is judged by; its name too, unless it is the accuracy."""
-    task = TASKS.get(str(result.get("task", USUAL.name)))
-    value = (result.get(name) or {}).get(task.monitor) if task else None
-    if task is None or not isinstance(value, int | float):
-        return ""
-    return f"{value:.4f}" if task.monitor == "accuracy" else f"{task.monitor} {value:.4f}"

@@ -189,9 +189,10 @@ LATER = "it is written after the result"
 
 def has_ended(folder: Path) -> bool:
     """Whether a run has trained to its end, and has written all that comes behind its result, or has said why not."""
-    if not (folder / "result.json").is_file():
+    try:
+        result = read_json(folder, "result.json")
+    except RecipeError:  # not there, or not whole
         return False
-    result = read_json(folder, "result.json")
     if not isinstance(result, dict) or result.get("status") != "finished":
         return False
     missing = result.get("missing")

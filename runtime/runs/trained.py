@@ -117,7 +117,7 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
             file = _handed_on(path, folder, result, position)
         model.load(read_params(file), f"`{path / file.relative_to(folder)}`")
         name = "" if position is None else stage_name(position, titles[position])
-        loss = stage_loss(recipe, stages[-1 if position is None else position])
+        loss = stage_loss(recipe, stages[-1 if position is None else position], targets)
         return TrainedRun(path, recipe, task, data, model, result, _cut(folder, model, position), loss, name)
 
 
@@ -154,8 +154,8 @@ def predict(
 ) -> Iterator[Prediction]:
     """Predict of image files, and of all images in folders, in order; one that cannot be read is reported.
 
-    So is one of several paths that is not there, or is a folder without an image. `tell` is told what is passed over
-    in the folders, if anything.
+    So is one of several paths that is not there, or is a folder without an image. `tell` is told what is ignored in the
+    folders, if anything that the run has not said of its own images.
 
     Raises:
         RecipeError: there is no image in any of the paths.
@@ -171,8 +171,7 @@ def predict(
             files.append(path)
     if wrong and len(wrong) == len(files):
         raise RecipeError([problem for error in wrong.values() for problem in error.problems])
-    if passed:
-        tell(passed_line(passed))
+    _tell_ignored(run, passed, tell)
     net = _net(run, context)
     opened = opening(run.data.prepare, None, again=False)
     queue, size = iter(files), min(len(files), run.data.batch)
@@ -191,6 +190,13 @@ def predict(
         found = iter(_predictions(net, run, pixels, read, size, context, top))
         for file in chunk:
             yield run.task.unreadable(str(file), errors[file]) if file in errors else next(found)
+
+
+def _tell_ignored(run: TrainedRun, passed: Sequence[PassedOver], tell: Callable[[str], None]) -> None:
+    """Tell what is ignored, unless the run has said the same of its images."""
+    line = passed_line(passed)
+    if line and line != run.result.get("passed_over"):
+        tell(line)
 
 
 def _net(run: TrainedRun, context: Any) -> Callable[[Any], Any]:
@@ -247,7 +253,7 @@ def evaluate(
     With `cache`, what the frozen part gives of an image is taken from the disk, and kept there.
 
     `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`). Images that
-    cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is passed over,
+    cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is ignored in other data,
     and how many of the images the run has seen, if any.
 
     Raises:
@@ -262,13 +268,13 @@ def evaluate(
         if name not in listings:
             raise RecipeError(NoSuchSet(path=str(run.path), set_name=name))
         listing = run.task.align(listings[name], run.data.target.names, name)
-    if listing.passed:
-        tell(passed_line(listing.passed))
+    if data is not None:  # of its own images the run has said it
+        _tell_ignored(run, listing.passed, tell)
     samples = _readable(run, listing, workers)
     if not samples:
         raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))
     if broken := len(listing.samples) - len(samples):
-        tell(f"left out {broken:,} of {counted(len(listing.samples), 'image')} that cannot be read")
+        tell(f"{broken:,} of {counted(len(listing.samples), 'image')} cannot be read: left out")
     known = None
     if data is not None or name == "test":
         known = seen(run.path, samples, workers, user_cache() if cache else None)

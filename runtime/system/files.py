@@ -11,6 +11,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+def from_here(path: Path | str) -> Path:
+    """Return a path as it is shown: relative to the current folder where it lies below it, else whole."""
+    path = Path(path)
+    try:
+        return path.relative_to(Path.cwd())
+    except (ValueError, OSError):  # elsewhere, relative already, or the current folder is gone
+        return path
+
+
 def sync_folder(folder: Path) -> None:
     """Force the names in a folder to the disk: a new name must reach it too.
 
@@ -22,6 +31,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def placed(out: Path | None, name: str) -> Path:
+    """Return where a new file goes: `out`, or `name` in it where it is a folder, or in the current one without it."""
+    return out / name if out is not None and out.is_dir() else out or Path(name)
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from recipe_lang.problem import RecipeError
 from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
@@ -99,11 +101,12 @@ def measure(
     Raises:
         Interrupted: `should_stop` said so.
     """
-    for features, targets in inputs.evaluation(name):
-        if should_stop():
-            raise Interrupted
-        evaluator.update(suffix(*features)[: len(targets)].asnumpy(), targets)
-    return evaluator.report()
+    with np.errstate(over="ignore", invalid="ignore"):  # of weights that diverged; the loss says so
+        for features, targets in inputs.evaluation(name):
+            if should_stop():
+                raise Interrupted
+            evaluator.update(suffix(*features)[: len(targets)].asnumpy(), targets)
+        return evaluator.report()
 
 
 def _measure(
@@ -303,9 +306,9 @@ def _keep(session: Session, stage: StagePlan, net: StageNet) -> tuple[Origin, st
     origin = session.state.origin(best.epoch if best else session.state.epoch)
     if best is None:
         net.average.put(net.average.arrays)
-        return origin, f"the {'average' if net.average.arrays else 'last'}, of epoch {origin.epoch}"
+        return origin, f"the {'average' if net.average.arrays else 'last'} (epoch {origin.epoch})"
     for name, copy in best.weights.items():
         net.changing[name].set_data(copy)
     if best.epoch:
-        return origin, f"the best, of epoch {best.epoch}"
+        return origin, f"the best (epoch {best.epoch})"
     return origin, f"what it began with: {origin.named(session.plan)}"

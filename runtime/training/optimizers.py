@@ -10,43 +10,35 @@ comes a `gluon.Trainer` whose rate the loop sets before each step. A training st
 on gradients that are sums over the batch, as `backward` of a per-image loss leaves them; `trainer.step`
 divides by `batch`. Nothing here waits for a result, so the engine keeps running ahead of Python.
 
-All weight decay but that of `adamw` is L2: `weight_decay * w` is added to the mean gradient after the
-clip, as in MXNet and PyTorch. Biases and the scale and shift of norms are neither decayed nor pulled by L1
-unless `decay_norms` is set.
+All weight decay but that of `adamw`, `lion`, `adabelief` and `lamb` is L2: `weight_decay * w` is added to the mean
+gradient after the clip, as in MXNet and PyTorch. Biases and the scale and shift of norms are neither decayed nor pulled
+by L1 unless `decay_norms` is set.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from recipe_lang.check.vocabulary import Arg, Entry, Number, Truth
+from recipe_lang.check.vocabulary import Arg, Entry, Truth
+from runtime.training.adaptive import ADAPTIVE
 from runtime.training.gradients import is_weight
+from runtime.training.optimizer import (
+    BETA,
+    BOTH_MOMENTS,
+    LETTERS,
+    MOMENTS,
+    POSITIVE,
+    Args,
+    Optimizer,
+    decay_args,
+    lr_arg,
+    momentum_arg,
+)
 
 if TYPE_CHECKING:
     from runtime.training.update_rule import Update
-
-Args = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Optimizer:
-    """All about one optimizer. Its arguments include `lr`, `weight_decay` and `decay_norms`.
-
-    `build` takes the row's arguments and those that MXNet gives to every optimizer, and returns MXNet's object.
-    `arrays` says how many arrays of a parameter's size it keeps for each. `highest_lr` are the peak rates above which
-    it carries pretrained weights off, where their norms train and where these are frozen; without them nothing is
-    said of rates. `decoupled` names the optimizer that differs only in its weight decay, which is not divided by the
-    size of the gradient there.
-    """
-
-    entry: Entry
-    build: Callable[[Args, Args], Any]
-    arrays: Callable[[Args], int]
-    highest_lr: tuple[float, float] | None = None
-    decoupled: str = ""
 
 
 def trainer(params: Sequence[tuple[Any, float]], name: str, args: Args) -> Any:
@@ -70,38 +62,6 @@ def trainer(params: Sequence[tuple[Any, float]], name: str, args: Args) -> Any:
     return gluon.Trainer([param for param, _ in params], optimizer, kvstore=None)
 
 
-# --- arguments and letters that several have -------------------------------------------------
-
-_BETA = Number(0, 1, below=True)
-_POSITIVE = Number(0, above=True)
-
-
-def _lr(default: float) -> Arg:
-    return Arg("lr", Number(0, 100, above=True), "Learning rate at the peak of the schedule.", default)
-
-
-def _decay(default: float = 0.0) -> tuple[Arg, Arg]:
-    return (
-        Arg("weight_decay", Number(0, 10), "Strength of the decay of weights towards zero.", default),
-        Arg("decay_norms", Truth(), "Decay biases and the scale and shift of norms as well.", False),
-    )
-
-
-def _momentum(default: float) -> Arg:
-    return Arg("momentum", _BETA, "Fraction of the last update that is kept.", default)
-
-
-_MOMENTS = (
-    Arg("beta1", _BETA, "Decay of the mean of gradients.", 0.9),
-    Arg("beta2", _BETA, "Decay of the mean of squared gradients.", 0.999),
-    Arg("epsilon", _POSITIVE, "Added to the root of the second moment.", 1e-8),
-)
-
-# The first line of the formulas: g is continued by those that put the weight decay into the gradient.
-_LETTERS = "w a weight, g the gradient of the batch's mean loss"
-_BOTH_MOMENTS = "m = beta1 m + (1 - beta1) g\nv = beta2 v + (1 - beta2) g^2"
-
-
 # --- sgd -------------------------------------------------------------------------------------
 
 
@@ -116,9 +76,9 @@ SGD = Optimizer(
     Entry(
         "sgd",
         "Stochastic gradient descent with momentum; weight_decay is added to the gradient (L2).",
-        (_lr(0.01), _momentum(0.9), *_decay()),
+        (lr_arg(0.01), momentum_arg(0.9), *decay_args()),
         source="mxnet.optimizer.SGD",
-        formula=f"{_LETTERS} + weight_decay w\nm = momentum m - lr g\nw = w + m",
+        formula=f"{LETTERS} + weight_decay w\nm = momentum m - lr g\nw = w + m",
         examples=("optimizer = sgd(lr = 0.01, momentum = 0.9, weight_decay = 1e-4)",),
     ),
     _sgd,
@@ -154,9 +114,9 @@ NAG = Optimizer(
     Entry(
         "nag",
         "Nesterov's accelerated gradient: the gradient is taken after the momentum's step.",
-        (_lr(0.01), _momentum(0.9), *_decay()),
+        (lr_arg(0.01), momentum_arg(0.9), *decay_args()),
         source="mxnet.optimizer.NAG; Sutskever et al. 2013",
-        formula=f"{_LETTERS} + weight_decay w\nm = momentum m - lr g\nw = w + momentum m - lr g",
+        formula=f"{LETTERS} + weight_decay w\nm = momentum m - lr g\nw = w + momentum m - lr g",
         examples=("optimizer = nag(lr = 0.01, momentum = 0.9)",),
     ),
     _nag,
@@ -184,9 +144,9 @@ ADAM = Optimizer(
     Entry(
         "adam",
         "Adam; weight_decay is added to the gradient (L2).",
-        (_lr(1e-3), *_MOMENTS, *_decay()),
+        (lr_arg(1e-3), *MOMENTS, *decay_args()),
         source="Kingma and Ba, arXiv 1412.6980, the form that ends its section 2",
-        formula=f"{_LETTERS} + weight_decay w, t the step from 1\n{_BOTH_MOMENTS}\n"
+        formula=f"{LETTERS} + weight_decay w, t the step from 1\n{BOTH_MOMENTS}\n"
         "w = w - lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)",
         examples=(
             "optimizer = adam(lr = 1e-3)",
@@ -236,9 +196,9 @@ ADAMW = Optimizer(
     Entry(
         "adamw",
         "Adam with decoupled weight decay: the weights shrink beside the Adam step, not through the gradient.",
-        (_lr(1e-3), *_MOMENTS, *_decay(0.01)),
+        (lr_arg(1e-3), *MOMENTS, *decay_args(0.01)),
         source="Loshchilov and Hutter, arXiv 1711.05101; torch.optim.AdamW",
-        formula=f"{_LETTERS}, t the step from 1\n{_BOTH_MOMENTS}\n"
+        formula=f"{LETTERS}, t the step from 1\n{BOTH_MOMENTS}\n"
         "w = w - lr (m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + weight_decay w)",
         examples=(
             "optimizer = adamw(lr = 3e-4, weight_decay = 0.05)",
@@ -290,15 +250,15 @@ RMSPROP = Optimizer(
         "rmsprop",
         "The gradient divided by a running root mean square of itself.",
         (
-            _lr(1e-3),
-            Arg("rho", _BETA, "Decay of the mean of squared gradients.", 0.9),
-            _momentum(0.0),
-            Arg("epsilon", _POSITIVE, "Added inside the root.", 1e-8),
+            lr_arg(1e-3),
+            Arg("rho", BETA, "Decay of the mean of squared gradients.", 0.9),
+            momentum_arg(0.0),
+            Arg("epsilon", POSITIVE, "Added inside the root.", 1e-8),
             Arg("centered", Truth(), "Subtract the square of the gradients' mean.", False),
-            *_decay(),
+            *decay_args(),
         ),
         source="mxnet.optimizer.RMSProp; Graves, arXiv 1308.0850",
-        formula=f"{_LETTERS} + weight_decay w\nn = rho n + (1 - rho) g^2\n"
+        formula=f"{LETTERS} + weight_decay w\nn = rho n + (1 - rho) g^2\n"
         "a = rho a + (1 - rho) g where centered, else 0\n"
         "m = momentum m - lr g / sqrt(n - a^2 + epsilon)\nw = w + m",
         examples=(
@@ -311,5 +271,5 @@ RMSPROP = Optimizer(
     highest_lr=(1e-3, 1e-3),
 )
 
-OPTIMIZERS: dict[str, Optimizer] = {row.entry.name: row for row in (SGD, NAG, ADAM, ADAMW, RMSPROP)}
+OPTIMIZERS: dict[str, Optimizer] = {row.entry.name: row for row in (SGD, NAG, ADAM, ADAMW, RMSPROP, *ADAPTIVE)}
 """The optimizers by name, in the order in which they are shown."""

@@ -11,6 +11,7 @@ from runtime.backend.blocks import LossBlock
 from runtime.backend.freezing import drops, prepare_stage
 from runtime.backend.mx import array, autograd, mx, nd
 from runtime.data.sets import Sets
+from runtime.data.transforms.mixed import MixedTargets
 from runtime.features.inputs import SetInputs, StageInputs, StepInputs, kept_rows
 from runtime.features.prefix import Features
 from runtime.models.catalog import name_of
@@ -162,6 +163,12 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainSte
     pulled = [(net.trained[name], start) for name, start in net.began_with.items()]
     factor = rate_factor(stage)
 
+    def loss_on(outputs: Any, targets: Any) -> Any:
+        if isinstance(targets, MixedTargets):
+            pair = (loss_on(outputs, targets.targets), loss_on(outputs, targets.others))
+            return targets.share * pair[0] + (1 - targets.share) * pair[1]
+        return criterion(outputs, array(as_labels(targets, outputs.shape), ctx=session.context))
+
     def losses(parts: StepInputs, step: int) -> Any:
         """Compute the gradients of a step; return the loss of each image."""
         sums: list[Any] = []
@@ -172,8 +179,7 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainSte
                 mx.random.seed(derive(session.plan.seed, "dropout", *path) % (2**31 - 1))
             with autograd.record():
                 outputs = net.suffix(*features)
-                labels = as_labels(targets, outputs.shape)
-                loss = criterion(outputs, array(labels, ctx=session.context))
+                loss = loss_on(outputs, targets)
             loss.backward()
             found.append(loss)
             if len(parts) > 1:

@@ -43,6 +43,8 @@ _NAMES = (
     ("nesterov", "the optimizer with Nesterov momentum is `nag`"),
     ("scheduler lrscheduler", "schedule"),
     ("criterion", "loss"),
+    ("mixup mixupalpha", "mixup|write `augment = [flip, mixup(0.2)]`"),
+    ("cutmix cutmixalpha", "cutmix|write `augment = [flip, cutmix]`"),
     ("ema", "ema|write `average = ema(0.999)` in a stage"),
     ("swa", "swa|write `average = swa(start = 75%)` in a stage"),
     ("optim opt", "optimizer"),
@@ -92,7 +94,10 @@ _NAMES = (
     ("trivialaugment trivialaugmentwide", "trivial_augment"),
     ("autoaugment", "auto_augment"),
     ("augmix", "aug_mix"),
-    ("linear", "dense|polynomial"),
+    ("linear", "linear|dense"),
+    ("onecycle onecyclelr fitonecycle onecyclepolicy", "one_cycle"),
+    ("cosineannealingwarmrestarts sgdr warmrestarts restarts", "cosine_restarts"),
+    ("inversesqrt", "inverse_sqrt"),
     ("crossentropy crossentropyloss ce categoricalcrossentropy sparsecategoricalcrossentropy", "cross_entropy"),
     ("normalize normalise", f"normalize|{_NORMALIZE}"),
     ("resnet18", "resnet18_v1b"),
@@ -153,8 +158,8 @@ _FRACTION = "`valid = holdout(20%)` holds out a fraction of the training images"
 
 _OTHER_TOOLS = (
     (
-        "mixup cutmix mosaic copypaste mixupalpha cutmixalpha closemosaic",
-        f"{_ABSENT}: `augment` changes each image by itself",
+        "mosaic copypaste closemosaic",
+        f"{_ABSENT}: `mixup` and `cutmix` mix images of a batch",
     ),
     ("shear translate zoom zoomrange", "write `augment = [affine(degrees = 10, translate = 10%, scale = 0.8 .. 1.2)]`"),
     ("degrees rotationrange", "write `augment = [rotation(15)]`"),
@@ -188,14 +193,10 @@ _OTHER_TOOLS = (
         f"{_ABSENT}; `monitor = valid.balanced_accuracy` counts classes alike",
     ),
     (
-        "adagrad adadelta adamax nadam radam lion lamb lars lookahead adafactor adabelief muon lbfgs ftrl",
+        "nadam radam lookahead adafactor muon lbfgs ftrl",
         _OPTIMIZER,
     ),
-    ("onecycle onecyclelr cyclic cycliclr reducelronplateau plateau inversesqrt", _SCHEDULE),
-    (
-        "warmrestarts cosineannealingwarmrestarts sgdr restarts",
-        "two stages in a row restart the learning rate, each with `schedule = cosine`",
-    ),
+    ("cyclic cycliclr reducelronplateau plateau", _SCHEDULE),
     ("smoothing labelsmoothingfactor", "write `loss = cross_entropy(label_smoothing = 0.1)`"),
     ("lr0 initiallr startlr", _LR),
     ("lrf minlrratio", "write `schedule = cosine(final = 1%)`, as a fraction of the peak learning rate"),
@@ -204,7 +205,6 @@ _OTHER_TOOLS = (
     ("warmupratio warmuplr warmupbiaslr warmupmomentum warmupproportion", _WARMUP),
     ("headlr lrhead backbonelr lrbackbone encoderlr discriminativelr lrmult layerwiselr llrd", _RATES),
     ("freezeepochs frozenepochs freezelayers unfreezeepoch headepochs", _FREEZE_EPOCHS),
-    ("fitonecycle onecyclepolicy", f"{_ABSENT}; `schedule = cosine(warmup = 30%)` has nearly its form"),
     (
         "gradclipval gradientclipval maxgradnorm clipnorm clipgrad",
         "write `clip = global_norm(1.0)` in a stage",

@@ -86,7 +86,7 @@ ROWS = [
     ("run a.ftr --name x", 'write `name = "x"` at the top'),
     ("run a.ftr --freeze 3", "the rest is frozen: `train = head`"),
     ("run a.ftr --amp", "not in this release: training is in 32 bits"),
-    ("run a.ftr --mixup 0.2", "not in this release"),
+    ("run a.ftr --mixup 0.2", "write `augment = [flip, mixup(0.2)]`"),
     ("plan a.ftr --epochs 5", "`ftr plan` takes no `--epochs`"),
     ("run --epochs 5", "write `for = 5 epochs` in a stage"),
     ("run b.ftr --lr 1e-2", "write `--set rate=1e-2`"),
@@ -124,7 +124,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a-1", "a-2", "a-10"):
         Path("runs", name).mkdir(parents=True)
         Path("runs", name, "plan.json").touch()
-    Path("runs/a-1/result.json").touch()
+    Path("runs/a-1/result.json").write_text('{"status": "finished", "missing": []}')
 
 
 @pytest.mark.parametrize(("typed", "said"), ROWS, ids=[row[0] for row in ROWS])

@@ -308,7 +308,7 @@ def test_early_stop_stops(photos: Path, tmp_path: Path) -> None:
     result = train(recipe, tmp_path / "run")
     (stage,) = result["stages"]
     assert (stage["epochs_done"], stage["ended"]) == (3, "stopped early")
-    assert stage["kept"] == "the last, of epoch 3"
+    assert stage["kept"] == "the last (epoch 3)"
 
 
 def test_the_best_is_kept_and_not_the_last(photos: Path, tmp_path: Path) -> None:

@@ -45,16 +45,23 @@ class PassedOver:
 
 
 def passed_line(passed: Sequence[PassedOver]) -> str:
-    """Say how many files and folders are passed over, of which kinds; nothing where there are none."""
+    """Say how many files and folders are ignored, of which kinds, one by its name; nothing where there are none."""
     if not passed:
         return ""
+    if len(passed) == 1:
+        return f"ignored {printable(passed[0].path.name)}: {_reason(passed[0])}"
     kinds = [_counted(count, what, why) for (what, why), count in by_kind(passed)]
     if len(kinds) > _KINDS:
         kinds[_KINDS - 1 :] = [f"{len(kinds) - _KINDS + 1} other kinds"]
     folders = sum(each.what.endswith("folder") for each in passed)
     counts = ((len(passed) - folders, "file"), (folders, "folder"))
     what = listed(tuple(counted(count, what) for count, what in counts if count), "and")
-    return f"passed over {what}: {', '.join(kinds)}"
+    return f"ignored {what}: {', '.join(kinds)}"
+
+
+def _reason(each: PassedOver) -> str:
+    is_kind = each.what in ("file", "folder") or each.what.startswith(".")
+    return printable(each.why or "not an image" if is_kind else f"{each.what} {each.why}".rstrip())
 
 
 def by_kind(passed: Iterable[PassedOver]) -> list[tuple[tuple[str, str], int]]:

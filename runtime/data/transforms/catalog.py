@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runtime.data.transforms import color, filters, geometry, objects, policies, reading, warps
+from runtime.data.transforms import color, filters, geometry, mixing, objects, policies, reading, warps
 from runtime.data.transforms.changes import Change
 from runtime.data.transforms.row import Transform
 from runtime.plan.size import Size
@@ -36,6 +36,7 @@ _ROWS = (
     warps.PERSPECTIVE,
     *filters.FILTERS,
     *policies.POLICIES,
+    *mixing.MIXING,
 )
 TRANSFORMS: Mapping[str, Transform] = {row.entry.name: row for row in _ROWS}
 

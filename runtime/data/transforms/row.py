@@ -38,7 +38,8 @@ class Transform:
     it shows mirror images. `sees` draws in place of `draw` where the targets are boxes, float64 (n, 4), which it gets
     as they are before the step. `is_idle` tells arguments with which it changes nothing, and `example` some that do.
     `fixed` gives the name of the step without randomness that it is for images of such sides, if there is one.
-    `targets` are the kinds of targets that it is for, if it is not for all.
+    `targets` are the kinds of targets that it is for, if it is not for all. `mix` mixes the images of a batch
+    in place of changing each (`mixing.py`).
     """
 
     entry: Entry
@@ -53,4 +54,5 @@ class Transform:
     is_idle: Callable[[Args], bool] = lambda args: False
     example: str = ""
     targets: tuple[TargetKind, ...] = ()
+    mix: Callable[[Args, Any, np.random.Generator], tuple[Any, Any, float]] | None = None
     fixed: Callable[[Args, Sides], str | None] = lambda args, sides: None

@@ -19,6 +19,7 @@ EXAMPLES: Mapping[str, Example] = {
         "stage {\n  train = head\n  for = 3 epochs\n}", 'stage "head" {\n  train = head\n  for = 3 epochs\n}'
     ),
     "E406": Example("valid.accuracy >= 90%", "expect {\n  valid.accuracy >= 90%\n}"),
+    "E411": Example("augment = [flip, mixup]\nviews = 4", "augment = [flip, mixup]\nviews = none", "stage"),
     "E420": Example("head = [dropout(0.2), dense(10)]", "head = [dropout(0.2), dense(classes)]"),
     "E421": Example(
         "for = 3 epochs\nschedule = cosine(warmup = 3 epochs)",
@@ -31,6 +32,7 @@ EXAMPLES: Mapping[str, Example] = {
         "size = 224px\nprepare = [resize(256px), center_crop(224px)]",
         "data",
     ),
+    "E435": Example("size = [96px, 128px, 3px]", "size = [96px, 128px]", "data"),
     "E445": Example(
         'ftr 1\n\ntask = detection\nhead = [centernet]\n\ndata {\n  train = voc("photos")\n}\n\n'
         'stage "head" {\n  train = head\n  for = 3 epochs\n}',

@@ -224,7 +224,7 @@ def keep_lock(recipe: Path, folder: Path) -> str:
     old = read_lock(path) if os.path.lexists(path) else None
     changed = differences(old.facts, new.facts, INPUTS) if old else []
     if changed:
-        return f"{path} was written with other facts ({_named(changed)}); `ftr lock` renews it"
+        return f"{path} records an earlier state ({_named(changed)} changed since): to verify this one, run `ftr lock`"
     if old and old.has_result:
         differs = differences(old.facts, new.facts, ("result",))
         return f"{'a different result than' if differs else 'the same result, bit for bit, as'} in {path}"
@@ -232,7 +232,7 @@ def keep_lock(recipe: Path, folder: Path) -> str:
         return ""
     with writing(path):
         write_text(path, lock_text(new.facts))
-    return f"wrote {path}"
+    return f"wrote {path}: with it, `ftr verify` and `ftr run --locked` reproduce this run"
 
 
 def renew_lock(recipe: Path, facts: Facts) -> str:

@@ -135,7 +135,7 @@ class Report:
         yield "confusion matrix: rows are true, columns predicted"
         rows: tuple[tuple[str | Cell, ...], ...] = tuple(
             (
-                f"{index} {name}",
+                name,
                 *(
                     Cell(str(count or "."), "good" if at == index else "" if count else "faint")
                     for at, count in enumerate(row)
@@ -143,7 +143,7 @@ class Report:
             )
             for index, (name, row) in enumerate(zip(names, self.confusion().tolist(), strict=True))
         )
-        yield Table("", ("", *map(str, range(len(names)))), rows)
+        yield Table("", ("", *names), rows, square=True)
 
     def _confusions(self, names: Sequence[str]) -> Iterator[Table]:
         wrong = [(count, names[a], names[b]) for a, b, count in self.answered.tolist() if a != b]

@@ -24,8 +24,10 @@ def suggested(train: Listing) -> Suggestion:
     counts, each = class_counts(train), len(train.samples) // len(train.names)
     metric = "balanced_accuracy" if _inequality(train) >= _UNEQUAL else "accuracy"
     few = f"{each} images a class" + ("" if min(counts) == each else f", {min(counts)} in the smallest,")
+    ratio = f"{_inequality(train):.1f}"
+    sizes = f", the largest {ratio} times the smallest" if ratio != "1.0" else " of about the same size"
     return Suggestion(
-        summary=f"{len(train.names):,} classes, the largest {_inequality(train):.1f} times the smallest",
+        summary=f"{len(train.names):,} classes{sizes}",
         detail=_by_size(train),
         metric=metric,
         why_metric="The classes are imbalanced; here each has equal weight." if metric != "accuracy" else "",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from recipe_lang.words import printable
 from runtime.data.boxes import Boxes
 from runtime.data.images import ImageError
 from runtime.plan.size import Size
+from runtime.system.fonts import font_for
 from runtime.tasks.detection.network import Prediction
 
 _COLORS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
@@ -44,8 +45,9 @@ def draw_truth(picture: Image.Image, boxes: Boxes, names: Sequence[str], size: S
 def _draw(picture: Image.Image, box: Sequence[float], label: int, text: str) -> None:
     draw = ImageDraw.Draw(picture)
     color = _COLORS[label % len(_COLORS)]
-    font = ImageFont.load_default(max(10, min(picture.size) // 30))
+    font = font_for(text, max(10, min(picture.size) // 30))
     draw.rectangle(tuple(box), outline=color, width=max(1, round(min(picture.size) / 200)))
-    corner = (box[0], max(0.0, box[1] - font.getbbox(text)[3]))
+    wide, high = font.getbbox(text)[2:]
+    corner = (max(0.0, min(box[0], picture.width - wide)), max(0.0, box[1] - high))
     draw.rectangle(draw.textbbox(corner, text, font=font), fill=color)
     draw.text(corner, text, fill="white", font=font)

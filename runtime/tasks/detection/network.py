@@ -90,7 +90,7 @@ class Prediction:
     def text(self) -> str:
         """Return it in one line."""
         counts = Counter(each.name for each in self.objects)
-        return ", ".join(f"{count:,} {printable(name)}" for name, count in counts.most_common()) or "nothing"
+        return ", ".join(f"{count:,} × {printable(name)}" for name, count in counts.most_common()) or "nothing"
 
 
 def predictions(

@@ -125,7 +125,7 @@ def test_a_file_is_no_folder_and_a_folder_no_table(tmp_path: Path) -> None:
         (
             ["a/1.jpg", "b/1.heic", "b/2.heic", "b/x.txt"],
             "E504",
-            "passed over 3 files: 2 .heic (HEIC: convert it to JPEG or PNG), 1 .txt",
+            "ignored 3 files: 2 .heic (HEIC: convert it to JPEG or PNG), 1 .txt",
         ),
         (["only/1.jpg"], "E505", "only one class: `only`"),
         (["flowers/a/1.jpg", "flowers/b/1.jpg"], "E505", "flowers` has subfolders"),
@@ -176,7 +176,7 @@ def test_what_is_passed_over_is_counted_by_kind(tmp_path: Path) -> None:
         (".txt", ""): 1,
     }
     assert passed_line(listing.passed) == (
-        "passed over 13 files and 4 folders: 3 dangling links, 2 .heic (HEIC: convert it to JPEG or PNG),"
+        "ignored 13 files and 4 folders: 3 dangling links, 2 .heic (HEIC: convert it to JPEG or PNG),"
         " 1 .jpg (beside the class folders), 1 .nef (camera raw: convert it to JPEG or PNG),"
         " 2 folders (@eaDir: thumbnails of Synology), 8 other kinds"
     )
@@ -243,7 +243,7 @@ def test_linked_class_folders_are_classes(tmp_path: Path) -> None:
 def test_a_class_of_dead_links_says_so(tmp_path: Path) -> None:
     root = touch(tmp_path, "a/1.jpg", "b/notes.txt")
     (root / "b" / "1.jpg").symlink_to("/nowhere/1.jpg")
-    assert problem_of(folder, root).help() == "passed over 2 files: 1 dangling link, 1 .txt"
+    assert problem_of(folder, root).help() == "ignored 2 files: 1 dangling link, 1 .txt"
 
 
 SETS = {
@@ -608,3 +608,15 @@ def test_a_missing_idx_file_is_named(tmp_path: Path) -> None:
     problem = problem_of(fashion_mnist, tmp_path)
     assert problem.code == "E501"
     assert LABELS in problem.message()
+
+
+def test_repeated_rows_of_numbers_are_told_nothing_of_classes(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"{number}.jpg").touch()
+    for rows, said in (
+        ("1.jpg,3\n1.jpg,3\n", "both `train` and `valid`"),
+        ("1.jpg,3\n1.jpg,4\n", "such as their mean"),
+    ):
+        (problem,) = problems_of(csv_numbers, table(tmp_path, f"file,width\n{rows}2.jpg,1\n"), "file", ["width"])
+        assert problem.code == "E577"
+        assert problem.help().endswith(said)

@@ -98,7 +98,7 @@ def canned(plan: Plan) -> list[tuple[float, events.Event]]:
             )
             found.append((2.0, evaluated))
         reason = "stopped early" if at else "done"
-        kept, epoch = ("the best, of epoch 1", 1) if at else ("the last, of epoch 2", 2)
+        kept, epoch = ("the best (epoch 1)", 1) if at else ("the last (epoch 2)", 2)
         best, gained = (0.59, True) if at else (None, None)
         found.append((0.0, events.StageFinished(at, epochs, step, reason, kept, best, Origin(at, epoch), gained)))
     found += [(0.0, events.EvaluationStarted(1, 2, 6, "test")), (60.0, events.Tested(1, 2, 6, "test", REPORT))]
@@ -171,7 +171,7 @@ def test_moving_lines_on_a_terminal(plan: Plan, width: int) -> None:
     seen = screens(show(plan, width, terminal=True))
     assert all(len(line) <= width for screen in seen for line in screen.splitlines())
     parts = [seen[-1]]
-    for sought in ("checking images: ", " 0/8", " 5/8 ", "evaluating valid", "best "):
+    for sought in ("checking images: ", " 0/8", " 5/8 ", "evaluating valid", "evaluating test"):
         last = [screen for screen in seen if sought in screen][-1]
         parts.append(last)
     assert_golden(f"display-terminal-{width}.txt", "\n\n=====\n\n".join(parts) + "\n")

@@ -23,6 +23,13 @@ ARGS: dict[str, dict[str, float | bool]] = {
     "adam": {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-3},
     "adamw": {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-3},
     "rmsprop": {"rho": 0.8, "momentum": 0.0, "epsilon": 1e-3, "centered": False},
+    "lion": {"beta1": 0.8, "beta2": 0.95},
+    "adabelief": {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-4},
+    "adamax": {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-3},
+    "adagrad": {"epsilon": 1e-3},
+    "adadelta": {"rho": 0.8, "epsilon": 1e-3},
+    "lamb": {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-3},
+    "lars": {"momentum": 0.9, "trust": 0.01},
 }
 CASES = {
     **ARGS,
@@ -75,7 +82,69 @@ def rmsprop(w: Any, g: Any, lr: float, wd: float, a: dict[str, Any], s: dict[str
     return w + s["m"]
 
 
-RULES: dict[str, Rule] = {"sgd": sgd, "nag": nag, "adam": adam, "adamw": adamw, "rmsprop": rmsprop}
+def lion(w: Any, g: Any, lr: float, wd: float, a: dict[str, Any], s: dict[str, Any]) -> Any:
+    step = np.sign(a["beta1"] * s.get("m", 0) + (1 - a["beta1"]) * g)
+    s["m"] = a["beta2"] * s.get("m", 0) + (1 - a["beta2"]) * g
+    return w - lr * (step + wd * w)
+
+
+def adabelief(w: Any, g: Any, lr: float, wd: float, a: dict[str, Any], s: dict[str, Any]) -> Any:
+    s["t"] = s.get("t", 0) + 1
+    s["m"] = a["beta1"] * s.get("m", 0) + (1 - a["beta1"]) * g
+    s["s"] = a["beta2"] * s.get("s", 0) + (1 - a["beta2"]) * (g - s["m"]) ** 2 + a["epsilon"]
+    m, v = s["m"] / (1 - a["beta1"] ** s["t"]), s["s"] / (1 - a["beta2"] ** s["t"])
+    return w - lr * wd * w - lr * m / (np.sqrt(v) + a["epsilon"])
+
+
+def adamax(w: Any, g: Any, lr: float, wd: float, a: dict[str, Any], s: dict[str, Any]) -> Any:
+    g = g + wd * w
+    s["t"] = s.get("t", 0) + 1
+    s["m"] = a["beta1"] * s.get("m", 0) + (1 - a["beta1"]) * g
+    s["u"] = np.maximum(a["beta2"] * s.get("u", np.zeros_like(g)), np.abs(g) + a["epsilon"])
+    return w - lr / (1 - a["beta1"] ** s["t"]) * s["m"] / s["u"]
+
+
+def adagrad(w: Any, g: Any, lr: float, wd: float, a: dict[str, Any], s: dict[str, Any]) -> Any:
+    g = g + wd * w
+    s["sum"] = s.get("sum", 0) + g**2
+    return w - lr * g / (np.sqrt(s["sum"]) + a["epsilon"])
+
+
+def adadelta(w: Any, g: Any, lr: float, wd: float, a: dict[str, Any], s: dict[str, Any]) -> Any:
+    g = g + wd * w
+    s["v"] = a["rho"] * s.get("v", 0) + (1 - a["rho"]) * g**2
+    step = np.sqrt(s.get("d", 0) + a["epsilon"]) / np.sqrt(s["v"] + a["epsilon"]) * g
+    s["d"] = a["rho"] * s.get("d", 0) + (1 - a["rho"]) * step**2
+    return w - lr * step
+
+
+def lamb(w: Any, g: Any, lr: float, wd: float, a: dict[str, Any], s: dict[str, Any]) -> Any:
+    m, v, t = moments(g, a, s)
+    step = m / (1 - a["beta1"] ** t) / (np.sqrt(v / (1 - a["beta2"] ** t)) + a["epsilon"]) + wd * w
+    return w - lr * np.linalg.norm(w) / np.linalg.norm(step) * step
+
+
+def lars(w: Any, g: Any, lr: float, wd: float, a: dict[str, Any], s: dict[str, Any]) -> Any:
+    g = g + wd * w
+    own = a["trust"] * np.linalg.norm(w) / np.linalg.norm(g) if w.ndim > 1 else 1.0
+    s["m"] = a["momentum"] * s.get("m", 0) - lr * own * g
+    return w + s["m"]
+
+
+RULES: dict[str, Rule] = {
+    "sgd": sgd,
+    "nag": nag,
+    "adam": adam,
+    "adamw": adamw,
+    "rmsprop": rmsprop,
+    "lion": lion,
+    "adabelief": adabelief,
+    "adamax": adamax,
+    "adagrad": adagrad,
+    "adadelta": adadelta,
+    "lamb": lamb,
+    "lars": lars,
+}
 
 
 class Fixture:
@@ -257,3 +326,18 @@ def test_l1_equals_the_same_term_in_the_loss() -> None:
             gradients.add_l1([weight], 0.01, BATCH)
         found.append(weight.grad().asnumpy())
     np.testing.assert_allclose(*found, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["lamb", "lars"])
+def test_a_layer_without_weights_or_gradients_has_the_plain_step(name: str) -> None:
+    param = gluon.Parameter("weight", shape=(2, 2))
+    param.initialize(mx.init.Zero())
+    args = {**ARGS[name], "lr": 0.1, "weight_decay": 0.0, "decay_norms": False}
+    trainer = optimizers.trainer([(param, 1.0)], name, args)
+    for gradient in (0.0, 1.0):
+        with autograd.record():
+            loss = (param.data() * gradient).sum()
+        loss.backward()
+        trainer.step(1)
+        assert np.isfinite(param.data().asnumpy()).all()
+        assert (param.data().asnumpy() < 0).all() == bool(gradient)

@@ -102,7 +102,7 @@ def test_a_stage_that_keeps_its_last_does_so_and_says_that_it_gained_nothing(pho
     stages = without(WORSE, "stop").replace("schedule  = constant", "monitor = valid.loss\n  keep = last")
     result = train(write_recipe(tmp_path / "r.ftr", photos, stages), tmp_path / "run")
     top = result["stages"][1]
-    assert (top["kept"], top["gained"], top["from"]["stage"]) == ("the last, of epoch 3", False, 2)
+    assert (top["kept"], top["gained"], top["from"]["stage"]) == ("the last (epoch 3)", False, 2)
     assert result["weights_from"] == {"stage": 2, "title": "top", "epoch": 3, "metric": None, "value": None}
 
 

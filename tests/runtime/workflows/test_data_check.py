@@ -147,16 +147,14 @@ def test_what_takes_no_part_is_listed(photos: Path, recipe: Path) -> None:
     shown = ftr("data", "check", recipe, "--strict")
     assert shown.exit_code == 0
     assert "nothing was found" in shown.stdout
-    assert "passed over 1 file: 1 .txt" in shown.stdout
+    assert "ignored notes.txt: not an image" in shown.stdout
     (photos / "train/#1/0.heic").touch()
     (photos / "test/#1/gone.jpg").symlink_to("/nowhere/gone.jpg")
     Image.new("RGB", (140, 120)).save(photos / "train" / "loose.png")
     shown = ftr("data", "check", recipe, "--strict", "--html", photos.parent / "page.html")
     assert shown.exit_code == 1
     assert "nothing was found" not in shown.stdout
-    line = (
-        "assed over 4 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 .png (beside the class folders), 1 dangling"
-    )
+    line = "ignored 4 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 .png (beside the class folders), 1 dangling"
     assert line in " ".join(shown.stdout.split())
     assert "gone.jpg" in shown.stdout
     assert line.lower() in (photos.parent / "page.html").read_text(encoding="utf-8").lower()
@@ -323,6 +321,19 @@ def test_a_plan_warns_of_copies_across_sets(photos: Path, recipe: Path, capfd: p
     leak(photos)
     assert ftr("plan", recipe).exit_code == 0
     assert "advice[W760]: 1 image of `test` is in `" in capfd.readouterr().err
+
+
+def test_a_plan_names_files_without_an_image(photos: Path, recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for number in range(5):
+        (photos / f"test/#1/{number}.jpg").write_bytes(b"<html>" * (number % 2))
+    for on_error, said in (("stop", "a run stops at them"), ("skip", "a run skips them")):
+        recipe.write_text(recipe.read_text().replace("data {", f"data {{\n  on_error = {on_error}"))
+        assert ftr("plan", recipe).exit_code == 0
+        told = capfd.readouterr().err
+        assert "files of `test` hold no image: `#1/0.jpg`, `#1/1.jpg`, `#1/2.jpg` and 2 more files" in told
+        assert said in told
+        assert "W760" not in told  # empty files are no copies
+        recipe.write_text(recipe.read_text().replace(f"\n  on_error = {on_error}", ""))
 
 
 def test_a_run_warns_of_copies_across_sets(photos: Path, recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from runtime.system import fonts
 from runtime.tasks.catalog import TASKS
 from runtime.tasks.classification.network import Prediction as Classes
 from runtime.tasks.regression.network import Prediction as Numbers
-from runtime.workflows.drawing import draw_predictions
+from runtime.workflows.drawing import Drawn, draw_predictions
 
 ANSWERS: dict[str, Any] = {
     "classification": lambda image: Classes(image, (("r\u00f6te", 0.93), ("blau\n", 0.07))),
@@ -27,8 +28,8 @@ def test_answers_are_written_on_the_image(tmp_path: Path, task: str, size: tuple
     (tmp_path / "empty").mkdir()
     Image.new("RGB", size, (200, 30, 30)).save(tmp_path / "empty" / "RED.gif")
     found = [ANSWERS[task](str(tmp_path / name)) for name in ("red.png", "empty/RED.gif")]
-    assert draw_predictions(TASKS[task], found, tmp_path / "new" / "drawn") == []
-    names = sorted(path.name for path in (tmp_path / "new" / "drawn").iterdir())
+    assert draw_predictions(TASKS[task], found, tmp_path / "new" / "drawn") == Drawn(2)
+    names = sorted(path.name for path in (tmp_path / "new" / "drawn").glob("*.jpg"))
     assert names == ["RED-2.jpg", "red.jpg"]
     pixels = np.asarray(Image.open(tmp_path / "new" / "drawn" / "red.jpg").convert("RGB")).astype(int)
     height, width, _ = pixels.shape
@@ -47,8 +48,23 @@ def test_what_cannot_be_drawn_is_said_and_the_others_are(tmp_path: Path) -> None
         Classes(str(tmp_path / "broken.png"), error="cannot be read"),
         Classes(str(tmp_path / "fine.png"), (("a", 1.0),)),
     ]
-    (line,) = draw_predictions(TASKS["classification"], found, tmp_path / "drawn")
+    (line,) = draw_predictions(TASKS["classification"], found, tmp_path / "drawn").failed
     assert "gone.jpg: " in line
-    assert [path.name for path in (tmp_path / "drawn").iterdir()] == ["fine.jpg"]
-    (line,) = draw_predictions(TASKS["classification"], found, tmp_path / "fine.png" / "below")
+    assert [path.name for path in (tmp_path / "drawn").glob("*.jpg")] == ["fine.jpg"]
+    (line,) = draw_predictions(TASKS["classification"], found, tmp_path / "fine.png" / "below").failed
     assert "Not a directory" in line
+
+
+def test_names_of_other_scripts_are_drawn_with_their_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (400, 300)).save(tmp_path / "x.png")
+    pictures = []
+    for name in ("кошка", "мошка", "σκύλος"):
+        found = [Classes(str(tmp_path / "x.png"), ((name, 1.0),))]
+        assert draw_predictions(TASKS["classification"], found, tmp_path / "drawn") == Drawn(1)
+        pictures.append((tmp_path / "drawn" / "x.jpg").read_bytes())
+    assert len(set(pictures)) == 3
+    monkeypatch.setattr(fonts, "_FOLDERS", ())
+    fonts.font_file.cache_clear()
+    unseen = [Classes(str(tmp_path / "x.png"), (("a猫", 1.0),))]
+    assert draw_predictions(TASKS["classification"], unseen, tmp_path / "drawn") == Drawn(1, letters="猫")
+    fonts.font_file.cache_clear()

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,8 @@ from runtime.models.weights_sources import published_file, source_of
 from runtime.models.zoo import build
 from runtime.plan.size import Size
 from runtime.plan.types import Component
+from runtime.reporting.model_card import card_text
+from runtime.runs.pack.pack import pack_run
 from runtime.weights.fetched import ask, fetch
 from runtime.weights.hub_config import read_config
 from runtime.weights.params_file import sha256_of
@@ -141,8 +144,9 @@ def test_weights_of_a_hub_are_fetched_once_and_locked(ftr: Ftr, name: str, tmp_p
     assert f'source = "hub {repository}, commit {commit}"' in lock
     assert f'sha256 = "{sha256(weights)}"' in lock
     assert f'licence = "{row.licence}"' in lock
-    card = ftr(first, "card", "run")
-    assert f"licence {row.licence}" in card.stdout, card.stderr
+    pack_run(tmp_path / "run", tmp_path / "run.ftrpack", card_text=card_text)
+    with zipfile.ZipFile(tmp_path / "run.ftrpack") as pack:
+        assert f"licence {row.licence}" in pack.read("README.md").decode()
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["base"]["mean"] == CONFIG["pretrained_cfg"]["mean"]
     assert result["base"]["std"] == CONFIG["pretrained_cfg"]["std"]

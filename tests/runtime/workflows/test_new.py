@@ -175,7 +175,7 @@ def test_many_images(new: New, tmp_path: Path) -> None:
     assert images(recipe) == {"train": 16_000, "valid": 2_000, "test": 2_000}
     assert recipe.block("data")["batch"] == 64
     assert "views" not in text()  # two epochs: no crop would come twice
-    assert "the largest 1.0 times the smallest (ab 10,000, cd 10,000)" in text()
+    assert "of about the same size (ab 10,000, cd 10,000)" in text()
     assert "200 images looked at" in text()
     hint = re.search(r"`(take = .*)` in the data block", text())
     assert hint is not None

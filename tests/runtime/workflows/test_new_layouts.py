@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from new_recipes import New, augments, call, images, photos, table, text
+from new_recipes import New, augments, call, images, photos, table, text, unwrapped
 from PIL import Image
 
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import load
 from runtime.data.sets import list_sets
 from runtime.tasks.classification.task import CLASSIFICATION
+from runtime.vocabulary import VOCABULARY
 
 
 def test_class_folders(new: New, tmp_path: Path) -> None:
@@ -73,7 +76,7 @@ def test_sets_in_classes_and_classes_in_sets_are_said(new: New, tmp_path: Path) 
     assert "All class folders have folders `cat`, `dog`: are those the classes?" in text()
 
 
-def test_what_is_passed_over_is_said(new: New, tmp_path: Path) -> None:
+def test_what_is_ignored_is_said(new: New, tmp_path: Path) -> None:
     root = photos(tmp_path / "pets", {"cat": 20, "dog": 20})
     (root / "cat" / "0.png").rename(root / "cat" / "0.png?w=640")
     (root / "cat" / "1.png").unlink()
@@ -83,7 +86,7 @@ def test_what_is_passed_over_is_said(new: New, tmp_path: Path) -> None:
     (root / "dog" / "self").symlink_to("self")
     assert images(new(root)) == {"train": 32, "valid": 8}
     said = text().replace("\n# ", " ")
-    assert "Passed over 2 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 dangling link." in said
+    assert "Ignored 2 files: 1 .heic (HEIC: convert it to JPEG or PNG), 1 dangling link." in said
     assert "Of files with several images, such as animations, the first is used: 1 of 40 image files looked at." in said
 
 
@@ -153,3 +156,22 @@ def test_names_of_all_kinds(new: New, tmp_path: Path, name: str) -> None:
     recipe = new(root)
     assert list_sets(recipe, CLASSIFICATION)["train"].names == tuple(sorted((name, "b\n}")))
     assert call(root)[0] == 0  # and a file of that name can be made
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"ab": 60, "cd": 60}, "15% of 120 images are too few to judge by"),
+        ({"ab": 300, "cd": 9}, "it would have an image or two of the rarest class"),
+        ({"ab": 150, "cd": 150}, ""),
+    ],
+)
+def test_a_recipe_has_a_test_set_or_says_why_not(new: New, tmp_path: Path, counts: dict[str, int], said: str) -> None:
+    recipe = new(photos(tmp_path / "set", counts, (8, 8)))
+    assert (recipe.block("data")["test"] is None) == bool(said)
+    assert ("No test set" in unwrapped()) == bool(said)
+    assert said in unwrapped()
+    if said:
+        made = Path("made.ftr")
+        made.write_text(made.read_text().replace("  valid ", "  test = holdout(15%)\n  valid "))
+        assert check(load("made.ftr"), VOCABULARY).block("data")["test"] is not None

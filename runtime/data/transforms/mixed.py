@@ -1,0 +1,46 @@
+"""A batch after the steps of its augmentation that mix images: its pixels, and targets that are mixed alike.
+
+A batch is mixed by one step at most: the first in the list whose draw falls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.data.listing import Pixels
+from runtime.data.transforms.catalog import TRANSFORMS
+from runtime.plan.types import Component
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixedTargets:
+    """The targets of mixed images: each is `targets` by a share, and `others` by what is left of one."""
+
+    targets: npt.NDArray[Any]
+    others: npt.NDArray[Any]
+    share: float
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def mixes(steps: Sequence[Component]) -> bool:
+    """Whether some steps mix images."""
+    return any(TRANSFORMS[step.name].mix for step in steps)
+
+
+def mixed(
+    steps: Sequence[Component], images: Pixels, targets: npt.NDArray[Any], rng: np.random.Generator | None
+) -> tuple[Pixels, npt.NDArray[Any] | MixedTargets]:
+    """Return a batch after its steps, uint8 (N, H, W, 3) and its targets; without a generator it stays as it is."""
+    for step in steps if rng is not None else ():
+        mix = TRANSFORMS[step.name].mix
+        if mix is not None and rng is not None and rng.random() < step.args["p"]:
+            images, order, share = mix(step.args, images, rng)
+            return images, MixedTargets(targets, targets[order], share)
+    return images, targets

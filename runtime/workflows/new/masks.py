@@ -29,9 +29,9 @@ from runtime.tasks.segmentation.palette import palette
 from runtime.workflows.new.tables import Found
 
 _TASK = next(name for name, task in TASKS.items() if task.target == MASK)
-_IMAGES = re.compile(r"(jpegimages|(x|image|img|photo|picture|frame|input|original|raw)s?)$", re.IGNORECASE)
+_IMAGES = re.compile(r"(jpegimages|(image|img|photo|picture|frame|input|original|raw)s?)$", re.IGNORECASE)
 _MASKS = re.compile(
-    r"(segmentationclass(raw)?|y|(mask|label|annotation|annot|segmentation|seg|gt|target|groundtruth|truth)s?)"
+    r"(segmentationclass(raw)?|(mask|label|annotation|annot|segmentation|seg|gt|target|groundtruth|truth)s?)"
     r"([_-]?(png|raw|images?))?$",
     re.IGNORECASE,
 )

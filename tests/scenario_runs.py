@@ -213,6 +213,20 @@ def _squeezenet() -> None:
     write_safetensors(Path("net.safetensors"), arrays)
 
 
+def _classifier(classes: int) -> None:
+    """Leave weights of a network of timm with a classifier."""
+    from runtime.models.pytorch import built, infer
+    from runtime.models.timm.network import timm_names
+    from runtime.plan.size import Size
+    from runtime.weights.safetensors_file import write_safetensors
+
+    whole, cut = built("timm", "regnety_004.pycls_in1k", Size.square(64))
+    infer(cut, Size.square(64))
+    shapes = {name: each.shape for name, each in timm_names(whole).items()}
+    shapes |= {name: (classes, *shape[1:]) for name, shape in shapes.items() if name.startswith("head.fc.")}
+    write_safetensors(Path("net.safetensors"), {name: np.ones(shape, np.float32) for name, shape in shapes.items()})
+
+
 def _exported_net() -> None:
     """Leave a network of Gluon's, exported: a convolution, and a dense layer for images of 64 x 64 pixels."""
     from runtime.backend.mx import mx, nn
@@ -235,6 +249,8 @@ RUNS: dict[str, Callable[[bool], None]] = {
     "E520": lambda right: (_weights(right), Path("net.params").unlink())[0],
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
     **dict.fromkeys(("E541", "E542", "E543"), lambda right: _squeezenet()),
+    "E548": lambda right: _classifier(3),
+    "W777": lambda right: (make_photos(), _classifier(2))[0],
     **dict.fromkeys(("E544", "E545", "E546", "E547"), lambda right: _exported_net()),
     "W761": lambda right: _one_in_the_holdout(),
     **dict.fromkeys(("E560", "E563"), _never_run),

@@ -130,7 +130,13 @@ def _show(found: Inspection) -> None:
 
 
 def _classes(count: int) -> str:
-    return "1,000 classes, as ImageNet has" if count == 1000 else counted(count, "class", "classes")
+    if count != 1000:
+        return f"{counted(count, 'class', 'classes')}, which it does not name"
+    with mxnet():
+        from runtime.models.kept_head import imagenet_classes
+
+        first, second, *_, last = imagenet_classes()
+    return f"1,000 classes, as ImageNet has ({first}, {second}, …, {last})"
 
 
 @weights.command()

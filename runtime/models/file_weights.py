@@ -11,6 +11,7 @@ from recipe_lang.check.vocabulary import (
     FilePath,
     HexDigits,
     NothingType,
+    Word,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
 from runtime.models.weights_source import WeightsSource, base_normalization
 
 SHA256 = Arg("sha256", Either((NothingType(), HexDigits())), "The first 8 to 64 hex digits of its SHA-256.", None)
+
+HEAD = Arg(
+    "head",
+    Word({"new": "Starts from random weights.", "kept": "Is the file's classifier, where it has as many classes."}),
+    "What becomes of the classifier in the file.",
+    "new",
+    since="0.2",
+    examples=('base = timm("regnety_004.pycls_in1k", weights = hub("me/flowers", head = kept))',),
+)
 
 
 def _check_file(base: Component) -> None:
@@ -89,7 +99,7 @@ GLUON_PARAMS = WeightsSource(
     Entry(
         "gluon_params",
         "A `.params` file that `save_parameters`, `export` or `collect_params().save` wrote.",
-        (Arg("file", FilePath(), "The file."), SHA256),
+        (Arg("file", FilePath(), "The file."), SHA256, HEAD),
         examples=(
             'base = gluoncv("resnet50_v1b", weights = gluon_params("resnet50_v1b.params"))',
             'base = gluoncv("resnet50_v1b", weights = gluon_params(file = "r50.params", sha256 = "0676ba61"))',
@@ -154,7 +164,7 @@ TORCH = WeightsSource(
     Entry(
         "torch",
         "A `.pth` file of torchvision or timm, or a checkpoint with the same names. It is read without running code.",
-        (Arg("file", FilePath(), "The file."), SHA256),
+        (Arg("file", FilePath(), "The file."), SHA256, HEAD),
         source="torch.save",
         examples=(
             'base = gluoncv("resnet50_v1b", weights = torch("resnet50-11ad3fa6.pth"))',
@@ -173,7 +183,7 @@ SAFETENSORS = WeightsSource(
     Entry(
         "safetensors",
         "A `.safetensors` file with the names of torchvision or timm, or the index of one in several files.",
-        (Arg("file", FilePath(), "The file, or `model.safetensors.index.json`."), SHA256),
+        (Arg("file", FilePath(), "The file, or `model.safetensors.index.json`."), SHA256, HEAD),
         source="https://github.com/huggingface/safetensors",
         examples=(
             'base = timm("regnety_004.pycls_in1k", weights = safetensors("model.safetensors"))',

@@ -22,6 +22,7 @@ from runtime.models.catalog import ZOOS
 from runtime.models.chain import Chain
 from runtime.models.exported import exported_row
 from runtime.models.heads import LAYERS
+from runtime.models.kept_head import file_head
 from runtime.models.problems import HeadDoesNotFit
 from runtime.models.pytorch import as_in_torch
 from runtime.models.taps import pyramid
@@ -193,6 +194,8 @@ def start_weights(model: Model, base: Component, seed: int, context: Any) -> Non
     source = source_for(base)
     source.load(base, model.base, model.whole)
     source.load_head(base, {name: each for name, each in model.parameters.items() if name.startswith("head.")})
+    for parameter, values in file_head(base, model.base, model.whole, model.parts["head"]):
+        fill(parameter, values)
 
 
 def units(model: Model) -> list[Any]:

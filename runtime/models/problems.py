@@ -27,3 +27,25 @@ NormsDisagree = Kind(
     ),
     help="see whether `{path}` belongs to this base; `ftr weights inspect` names the bases that it fits",
 )
+
+HeadCannotBeKept = Kind(
+    "E548",
+    "head cannot be kept",
+    reason="""`head = kept` starts the head from the classifier in the file: one dense layer behind the base's own
+    pooling, with an output for each class. The recipe's head must be that layer, with as many outputs.""",
+    fields="path reason",
+    message="the classifier in {path} cannot be the head: {reason}",
+    help="leave `head = kept` out: the head then starts from random weights",
+)
+
+ClassesUnnamed = Kind(
+    "W777",
+    "classes of a kept head not named",
+    reason="""A file of weights has numbers, not names: its first output answers for the class that its maker had first.
+    Here, classes are in the order in which the recipe's data lists them. Where the two orders differ, the head that is
+    kept answers with wrong names, until it is trained again.""",
+    source="https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html",
+    fields="path count first last",
+    message="{path} does not name its {count} classes: they are taken to be `{first}` to `{last}`, in the order here",
+    help="compare that order with that of the weights' maker",
+)

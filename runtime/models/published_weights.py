@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runtime.plan.types import Component
 
 
-from runtime.models.file_weights import SHA256, load_gluon
+from runtime.models.file_weights import HEAD, SHA256, load_gluon
 from runtime.models.weights_source import WeightsSource, base_normalization
 
 
@@ -137,6 +137,7 @@ IMAGENET = WeightsSource(
     Entry(
         "imagenet",
         "The zoo's own file where its cache has it, else the public checkpoint that has these weights (docs/bases.md).",
+        (HEAD,),
         examples=('base = gluon("resnet18_v2", weights = imagenet)',),
     ),
     provenance=_hosted,
@@ -226,10 +227,11 @@ HUB = WeightsSource(
             Arg(
                 "file",
                 Either((NothingType(), Text())),
-                "The file in it; `none` is `model.safetensors`, else `pytorch_model.bin`.",
+                "The file in it; `none` is `model.safetensors` (or its index), else `pytorch_model.bin`.",
                 None,
             ),
             SHA256,
+            HEAD,
         ),
         source="huggingface_hub.hf_hub_download",
         examples=(

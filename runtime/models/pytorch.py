@@ -99,7 +99,7 @@ def matched(state: StateDict, base: Component, cut: Base, whole: Block) -> list[
     name = base.args["name"]
     call = _call(base.name, name)
     wanted, heads = _wanted(whole, cut, base.name, name)
-    arrays = _arrays(state, base.name, whole)
+    arrays = arrays_in_torch(state, base.name, whole)
     different = next(_differences(wanted, arrays, heads), None)
     if different is not None:
         problem = LayerDoesNotFit(
@@ -165,7 +165,7 @@ def _wanted(whole: Block, cut: Base, kind: str, name: str) -> tuple[dict[str, Pa
     return wanted, [torch.rpartition(".")[0] + "." for torch in named if torch not in wanted]
 
 
-def _arrays(state: StateDict, kind: str, whole: Block) -> Mapping[str, Array]:
+def arrays_in_torch(state: StateDict, kind: str, whole: Block) -> Mapping[str, Array]:
     """Return a file's arrays by today's names; a position embedding for the size that the network was built for."""
     if kind == "timm":
         return timm.fitted(whole, state.arrays)
@@ -228,7 +228,7 @@ def _fit(state: StateDict, kind: str, name: str) -> Fit | None:
     size = Size.square(BASES[kind][name].native)
     whole, cut = built(kind, name, size)
     wanted, heads = _wanted(whole, cut, kind, name)
-    arrays = _arrays(state, kind, whole)
+    arrays = arrays_in_torch(state, kind, whole)
     if not wanted.keys() <= arrays.keys():
         return None
     infer(cut, size)

@@ -84,8 +84,9 @@ def _head(plan: Plan, changed: _Changed) -> Iterator[tuple[str, str]]:
     data = plan.data
     weights = plan.base.args.get("weights", "its own") or "random"
     origin = weights.name if isinstance(weights, Component) else weights
+    head = ", their classifier as the head" if "kept" in getattr(weights, "args", {}).values() else ""
     published = f" ({text})" if (text := weights_text(plan.base)) else ""
-    yield "base", f"{name_of(plan.base)}, {origin} weights{published}; {plan.stages[0].numbers:,} parameters"
+    yield "base", f"{name_of(plan.base)}, {origin} weights{head}{published}; {plan.stages[0].numbers:,} parameters"
     if isinstance(weights, Component) and "recipe" in weights.args:
         yield "parent", f"{plan.stages[0].starts_from} (recipe {weights.args['recipe'][:12]})"
     targets = data.target.brief()

@@ -67,6 +67,14 @@ def load_into(
         fill(parameter, array)
 
 
+def structural_arrays(net: Any, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return those arrays that are of a network's parameters, by the structural names."""
+    structural = net._collect_params_with_prefix()
+    given, parameters = _best_names(net, structural, arrays)
+    names = {id(parameter): name for name, parameter in structural.items()}
+    return {names[id(parameters[name])]: array for name, array in given.items() if name in parameters}
+
+
 def fits(parameter: Parameter, array: Array) -> bool:
     """Tell whether an array has a parameter's shape (unknown sides fit anything) and kind of number."""
     shape = parameter.shape or array.shape

@@ -22,12 +22,15 @@ from runtime.weights.problems import CannotFetchWeights, NotAHubName, WrongCheck
 from runtime.weights.published import (
     CONFIG,
     HUB_FILES,
+    INDEX,
     PublishedFile,
+    commit_of,
     download_path,
     local_config,
     local_file,
     wrong_name,
 )
+from runtime.weights.safetensors_file import files_of
 
 _PATIENCE = 10  # seconds
 _LARGEST = 8 << 30  # bytes; no network here has a tenth of it
@@ -64,7 +67,13 @@ def fetch(published: PublishedFile) -> Path:
     from huggingface_hub import hf_hub_download
 
     with _asking(published):
-        return Path(hf_hub_download(known.repository, _hub_file(published), revision=known.revision or None))
+        path = Path(hf_hub_download(known.repository, _hub_file(published), revision=known.revision or None))
+        if path.name.endswith(INDEX):
+            # All of the commit of the index, whatever the branch has become meanwhile.
+            folder, commit = _hub_file(published).rpartition("/")[0], commit_of(published) or None
+            for part in files_of(path)[1:]:
+                hf_hub_download(known.repository, f"{folder}/{part.name}".lstrip("/"), revision=commit)
+        return path
 
 
 def fetch_config(published: PublishedFile) -> Path | None:
@@ -109,6 +118,8 @@ def _ask_hub(published: PublishedFile) -> int | None:
 
     with _asking(published):
         name, revision = _hub_file(published), published.revision or None
+        if name.endswith(INDEX):
+            return None  # the files that it names, it says itself
         size: int | None = get_hf_file_metadata(hf_hub_url(published.repository, name, revision=revision)).size
         return size
 
@@ -127,7 +138,7 @@ def _hub_file(published: PublishedFile) -> str:
             return name
         except RemoteEntryNotFoundError:
             continue
-    files = " and no ".join(f"`{name}`" for name in HUB_FILES)
+    files = " and no ".join(f"`{name}`" for name in HUB_FILES if not name.endswith(INDEX))
     raise _failed(published, f"it has no {files}", 'name one that it has: `file = "…"`')
 
 

@@ -40,6 +40,11 @@ _DTYPES = {flag: np.dtype(name) for flag, name in enumerate(("<f4", "<f8", "<f2"
 _FLAGS = {dtype: flag for flag, dtype in _DTYPES.items()}
 
 
+def is_params(start: bytes) -> bool:
+    """Whether a file that begins so is one of MXNet's arrays."""
+    return start.startswith(struct.pack("<QQ", _MAGIC, 0)[:8])
+
+
 def read_params(path: Path) -> Arrays:
     """Return the arrays of a `.params` file by name, in the file's order.
 

@@ -6,6 +6,7 @@ keeps them, the others where PyTorch keeps its own, so that what another program
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -13,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-HUB_FILES: Final = ("model.safetensors", "pytorch_model.bin")
+INDEX: Final = ".index.json"
+"""What the name of an index ends in, that says in which files beside it the weights lie."""
+HUB_FILES: Final = ("model.safetensors", f"model.safetensors{INDEX}", "pytorch_model.bin")
 """What a repository's weights are called, the preferred name first."""
 CONFIG: Final = "config.json"
 """What a repository says of its weights."""
 
+_LARGEST_INDEX = 8 << 20  # bytes
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
 _REPOSITORY = re.compile(rf"{_NAME}/{_NAME}")
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,254}")
@@ -58,7 +62,18 @@ def wrong_name(published: PublishedFile) -> str | None:
 
 def local_file(published: PublishedFile) -> Path | None:
     """Return the path of a file that is here, or None."""
-    return next((path for path in _paths(published) if path.is_file()), None)
+    return next((path for path in _paths(published) if path.is_file() and _is_whole(path)), None)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether all files are here that an index names; what is wrong with one that cannot be read, its reader says."""
+    if not path.name.endswith(INDEX) or path.stat().st_size > _LARGEST_INDEX:
+        return True
+    try:
+        names = set(json.loads(path.read_bytes())["weight_map"].values())
+        return all(path.with_name(name).is_file() for name in names)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        return True
 
 
 def local_config(published: PublishedFile) -> tuple[Path | None, bool]:

@@ -19,6 +19,7 @@ from runtime.data.sets import list_sets, located, under_root
 from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import passed_line
 from runtime.models import run_weights
+from runtime.models.kept_head import file_head, unnamed
 from runtime.models.network import Model, build_model, check_weights
 from runtime.models.weights_sources import source_for
 from runtime.plan.types import Plan
@@ -87,6 +88,8 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     with located(base.span):
         source_for(base).fits(base, model.base, model.whole)
         told += source_for(base).advice(base, model.base, model.whole)
+        file_head(base, model.base, model.whole, model.parts["head"])
+        told += unnamed(base, facts.target.as_file())
     lost = [problem.replace(span=base.span) for problem in told]
     advice = ordered((*recipe.advice, *lost, *plan_advice(recipe, plan, listings, need)))
     given = PrepareArguments(path.absolute(), tuple(settings), data_root and data_root.absolute(), outside)

@@ -41,13 +41,11 @@ from runtime.runs.folder import writing
 from runtime.runs.recipe_files import read_recipe
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.bounded import open_bounded
-from runtime.weights.params_file import read_params, sha256_of, write_params
+from runtime.weights.params_file import is_params, read_params, sha256_of, write_params
 from runtime.weights.problems import NoSuchForm
 from runtime.weights.safetensors_file import files_of, write_safetensors
 
 Array = np.ndarray[Any, Any]
-
-_PARAMS = b"\x12\x01\0\0\0\0\0\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def inspect(path: Path) -> Inspection:
     """
     with open_bounded(path) as file:
         start = file.read(8)
-    if start == _PARAMS:
+    if is_params(start):
         arrays = read_params(path)
         kind = "MXNet .params"
         notes: tuple[str, ...] = ("which networks of the zoos it fits is not searched for",)

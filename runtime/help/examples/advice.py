@@ -230,6 +230,11 @@ EXAMPLES: Mapping[str, Example] = {
         f'base = gluoncv("resnet50_v1d", weights = hub("me/resnet50d", revision = "{_COMMIT}"))',
         given="The commit is the one that is here.",
     ),
+    "W777": Example(
+        'base = timm("regnety_004.pycls_in1k", weights = safetensors("net.safetensors", head = kept))',
+        'base = timm("regnety_004.pycls_in1k", weights = safetensors("net.safetensors"))',
+        given="The classifier in net.safetensors has 2 outputs, and there are 2 classes.",
+    ),
     "W780": Example(_TWO.format(more=""), _TWO.format(more="\n  monitor = valid.accuracy")),
     "W781": Example(
         'base = run("runs/flowers-3", head = kept)',

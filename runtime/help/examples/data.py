@@ -290,6 +290,11 @@ EXAMPLES: Mapping[str, Example] = {
         "shell",
         "net.safetensors holds torchvision's squeezenet1_1.",
     ),
+    "E548": Example(
+        'base = timm("regnety_004.pycls_in1k", weights = safetensors("net.safetensors", head = kept))',
+        'base = timm("regnety_004.pycls_in1k", weights = safetensors("net.safetensors"))',
+        given="The classifier in net.safetensors has 3 outputs, and there are 2 classes.",
+    ),
     "E544": Example(_graph("net-symbols.json"), _graph("net-symbol.json"), given="net.export wrote net-symbol.json."),
     "E545": Example(
         _graph(cut="pool"), _graph(), given="The last layer before the classifier is net_flatten0_flatten0."

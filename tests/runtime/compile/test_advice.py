@@ -27,8 +27,7 @@ from runtime.vocabulary import VOCABULARY
 OF_TEXT = sorted(set(codes("W7")) - VOCABULARY.later)
 OF_DATA = sorted(
     set(codes("W7"))
-    & VOCABULARY.later
-    - {"W748", "W750", "W751", "W760", "W761", "W771", "W775", "W781", "W782", "W786", "W787", "W790", "W791", "W792"}
+    & VOCABULARY.later - {f"W7{number}" for number in (48, 50, 51, 60, 61, 71, 75, 77, 81, 82, 86, 87, 90, 91, 92)}
 )  # these take numbers, a cache, the files or the network
 
 

@@ -14,8 +14,10 @@ from runtime.backend.mx import nd
 from runtime.models.catalog import ZOOS
 from runtime.models.pytorch import built, fitting, infer, load_state
 from runtime.models.torch_names import PAIRS, as_named_now, torch_names
+from runtime.models.weights_sources import source_for
 from runtime.plan.size import Size
 from runtime.plan.types import Component
+from runtime.weights.safetensors_file import write_safetensors
 from runtime.weights.state_dict import StateDict
 
 OUTPUTS = dict(np.load(TESTS / "fixtures" / "torch_outputs.npz"))
@@ -99,3 +101,24 @@ def test_heads_counters_and_auxiliary_classifiers_take_no_part() -> None:
 
 def test_names_of_the_published_densenets() -> None:
     assert as_named_now("features.denseblock1.denselayer2.norm.1.weight").endswith(".norm1.weight")
+
+
+@pytest.mark.parametrize("name", ["inceptionv3", "googlenet"])
+@pytest.mark.parametrize(
+    ("source", "arrays", "from_minus_one"),
+    [
+        ("torch", ("fc.bias",), True),  # torchvision's file
+        ("safetensors", ("fc.bias",), False),  # timm's, which has no auxiliary classifiers
+        ("safetensors", ("AuxLogits.fc.bias", "fc.bias"), True),
+        ("safetensors", ("aux1.fc2.bias", "fc.bias"), True),
+    ],
+)
+def test_what_two_networks_normalize_with_follows_the_source(
+    name: str, source: str, arrays: tuple[str, ...], from_minus_one: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "net"
+    write_safetensors(path, {each: np.ones(3, np.float32) for each in arrays})
+    base = Component("gluoncv", {"name": name, "weights": Component(source, {"file": path, "sha256": None})})
+    mean, std = source_for(base).normalization(base)
+    assert (mean, std) == (((0.5,) * 3,) * 2 if from_minus_one else ZOOS["gluoncv"][name].normalization)
+    assert (mean == (0.5,) * 3) is from_minus_one

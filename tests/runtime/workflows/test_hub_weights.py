@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -27,16 +28,20 @@ from runtime.models.catalog import BASES
 from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights
 from runtime.models.published import checkpoint
-from runtime.models.pytorch import as_in_torch
+from runtime.models.pytorch import as_in_torch, built, infer
+from runtime.models.timm.network import timm_names
 from runtime.models.torch_names import PAIRS, torch_names
 from runtime.models.weights_sources import published_file, source_of
 from runtime.models.zoo import build
 from runtime.plan.size import Size
 from runtime.plan.types import Component
+from runtime.reporting.model_card import card_text
+from runtime.runs.pack.pack import pack_run
 from runtime.weights.fetched import ask, fetch
 from runtime.weights.hub_config import read_config
+from runtime.weights.params_file import sha256_of
 from runtime.weights.published import PublishedFile, commit_of, local_file
-from runtime.weights.safetensors_file import write_safetensors
+from runtime.weights.safetensors_file import read_safetensors, write_safetensors
 from runtime.workflows.kept_weights import kept_weights, remove_weights
 
 pytest.importorskip("huggingface_hub")
@@ -102,11 +107,24 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_weights_of_a_hub_are_fetched_once_and_locked(ftr: Ftr, weights: Path, tmp_path: Path) -> None:
-    (tmp_path / "r.ftr").write_text(RECIPE.format(weights='hub("me/net")'))
-    files = {"model.safetensors": weights.read_bytes(), "config.json": json.dumps(CONFIG).encode()}
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224.augreg_in21k_ft_in1k"])
+def test_weights_of_a_hub_are_fetched_once_and_locked(ftr: Ftr, name: str, tmp_path: Path) -> None:
+    row = BASES["timm"][name]
+    repository, weights, side = row.repository, tmp_path / "model.safetensors", 2 * int(name.partition("patch")[2][:2])
+    whole, cut = built("timm", name, Size.square(row.native))
+    infer(cut, Size.square(row.native))
+    shapes = {each: parameter.shape for each, parameter in timm_names(whole).items()}
+    write_safetensors(weights, random_weights({each: shape for each, shape in shapes.items() if 0 not in shape}))
+    base = f'timm("{name}", weights = hub("{repository}"))'
+    text = RECIPE.replace('gluon("squeezenet1.1", weights = {weights})', base).replace("32px", f"{side}px")
+    (tmp_path / "r.ftr").write_text(text.replace("{{", "{").replace("}}", "}"))
+    config = {"architecture": name.partition(".")[0], **CONFIG}
+    files = {"model.safetensors": weights.read_bytes(), "config.json": json.dumps(config).encode()}
     with running_hub() as first:
-        commit = first.commit("me/net", files)
+        commit = first.commit(repository, files)
+        assert ftr(first, "check", "r.ftr").returncode == 0
+        planned = ftr(first, "plan", "r.ftr")
+        assert f"({repository}, licence {row.licence}, " in " ".join(planned.stdout.split()), planned.stderr
         fetched = ftr(first, "weights", "fetch", "r.ftr")
         assert fetched.returncode == 0, fetched.stderr
         assert commit in fetched.stdout
@@ -116,14 +134,18 @@ def test_weights_of_a_hub_are_fetched_once_and_locked(ftr: Ftr, weights: Path, t
         assert ended.returncode == 0, ended.stderr
         assert first.asked == []  # it needs no network any more
     lock = (tmp_path / "run" / "recipe.ftr.lock").read_text()
-    assert f'source = "hub me/net, commit {commit}"' in lock
+    assert f'source = "hub {repository}, commit {commit}"' in lock
     assert f'sha256 = "{sha256(weights)}"' in lock
+    assert f'licence = "{row.licence}"' in lock
+    pack_run(tmp_path / "run", tmp_path / "run.ftrpack", card_text=card_text)
+    with zipfile.ZipFile(tmp_path / "run.ftrpack") as pack:
+        assert f"licence {row.licence}" in pack.read("README.md").decode()
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["base"]["mean"] == CONFIG["pretrained_cfg"]["mean"]
     assert result["base"]["std"] == CONFIG["pretrained_cfg"]["std"]
     other = files["model.safetensors"][:-1] + bytes([files["model.safetensors"][-1] ^ 1])
     with running_hub() as second:
-        second.commit("me/net", {**files, "model.safetensors": other})
+        second.commit(repository, {**files, "model.safetensors": other})
         refused = ftr(second, "verify", "run", HF_HOME=str(tmp_path / "another"))
     assert refused.returncode == 1
     found = hashlib.sha256(other).hexdigest()
@@ -135,8 +157,9 @@ def test_a_connection_that_is_cut_leaves_no_part_of_a_file_for_whole(
     ftr: Ftr, hub: Hub, weights: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "r.ftr").write_text(RECIPE.format(weights='hub("me/net")'))
-    hub.commit("me/net", {"model.safetensors": weights.read_bytes()})
-    hub.breaks = 1_500_000
+    content = weights.read_bytes()[:300_000]  # `fetch` looks at no more than its bytes
+    hub.commit("me/net", {"model.safetensors": content})
+    hub.breaks = 100_000
     first = ftr(hub, "weights", "fetch", "r.ftr")
     assert hub.breaks == 0
     kept = [each for each in (tmp_path / "hf").rglob("model.safetensors") if each.exists()]
@@ -145,8 +168,39 @@ def test_a_connection_that_is_cut_leaves_no_part_of_a_file_for_whole(
     second = ftr(hub, "weights", "fetch", "r.ftr")
     assert second.returncode == 0, second.stderr
     (path,) = (tmp_path / "hf").rglob("model.safetensors")
-    assert path.read_bytes() == weights.read_bytes()
+    assert path.read_bytes() == content
     assert any(each.startswith("GET") for each in hub.asked)
+
+
+def test_weights_in_several_files_are_fetched_and_hashed_together(
+    ftr: Ftr, hub: Hub, weights: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "r.ftr").write_text(RECIPE.format(weights='hub("me/net")'))
+    arrays = dict(read_safetensors(weights).arrays)
+    names = sorted(arrays)
+    shards = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+    for shard, held in shards.items():
+        write_safetensors(tmp_path / shard, {name: arrays[name] for name in held})
+    places = {name: shard for shard, held in shards.items() for name in held}
+    index = "model.safetensors.index.json"
+    hub.commit("me/net", {index: json.dumps({"weight_map": places}).encode()})
+    missing = ftr(hub, "weights", "fetch", "r.ftr")
+    assert (missing.returncode, "error[E555]" in missing.stderr) == (2, True), missing.stderr
+    hub.commit("me/net", {shard: (tmp_path / shard).read_bytes() for shard in shards})
+    fetched = ftr(hub, "weights", "fetch", "r.ftr")
+    assert fetched.returncode == 0, fetched.stderr
+    hub.asked.clear()
+    planned = ftr(hub, "plan", "r.ftr")
+    assert planned.returncode == 0, planned.stderr
+    assert not [each for each in hub.asked if "safetensors" in each]  # all of it is here
+    path = Path(fetched.stdout.rpartition(": ")[2].strip())
+    assert path.name == index
+    assert read_safetensors(path).arrays.keys() == arrays.keys()
+    before, shard_path = sha256_of(path), path.with_name("model-00002-of-00002.safetensors")
+    content = shard_path.read_bytes()
+    shard_path.unlink()
+    shard_path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert sha256_of(path) != before
 
 
 def test_a_plan_says_what_would_be_fetched_and_fetches_no_weights(

@@ -34,6 +34,7 @@ from runtime.plan.types import (
     Plan,
     StagePlan,
     StopPlan,
+    TilePlan,
     trained_names,
 )
 from runtime.vocabulary import VOCABULARY
@@ -115,6 +116,7 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts, expected: Normalization |
         mean=mean,
         std=std,
         target=facts.target,
+        tiles=TilePlan.of(block["tiles"], facts.images),
     )
 
 

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from runtime.data.listing import Listing
+    from runtime.data.listing import Listing, Tile
     from runtime.data.masks import Mask
     from runtime.plan.size import Size
     from runtime.plan.types import DataPlan, TargetFacts
-    from runtime.tasks.segmentation.network import Prediction
+    from runtime.tasks.segmentation.network import Classes, Prediction
     from runtime.tasks.segmentation.targets import MaskFacts
 
 
@@ -103,6 +103,21 @@ class Segmentation(Task):
         from runtime.tasks.segmentation.network import predictions
 
         return predictions(outputs, images, facts.names, plan.size)
+
+    def of_tiles(self, facts: TargetFacts, tiles: Mapping[str, int]) -> MaskFacts:
+        from runtime.tasks.segmentation.targets import MaskFacts
+
+        return MaskFacts(facts.names, {name: (count,) for name, count in tiles.items()})
+
+    def merged(self, outputs: Sequence[NDArray[np.float32]], tiles: Sequence[Tile], data: DataPlan) -> Classes:
+        from runtime.tasks.segmentation.network import merged
+
+        return merged(outputs, tiles, data)
+
+    def whole(self, merged: Classes, image: str, size: Size, facts: TargetFacts, data: DataPlan) -> Prediction:
+        from runtime.tasks.segmentation.network import Prediction
+
+        return Prediction(image, facts.names, merged)
 
     def draw(self, picture: Image.Image, prediction: Prediction) -> None:
         from runtime.tasks.segmentation.drawing import overlay

@@ -48,7 +48,7 @@ TILING = family(
             Arg("overlap", Number(0, 0.9), "What neighbours share at least, as a fraction of the side.", 0.2),
         ),
         only=learning(BOXES, MASK),
-        examples=("tiles = tiles(640px)", "tiles = tiles(640px, overlap = 20%)"),
+        examples=("tiles = tiles(640px, overlap = 20%)", "tiles = tiles(side = 640px)"),
     ),
 )
 

@@ -156,10 +156,10 @@ def load(path: str | Path, stage: str | None = None) -> TrainedRun:
 def predict(
     finished: TrainedRun, paths: Sequence[str | Path], top: int = 5, device: str = "cpu"
 ) -> Iterator[Prediction]:
-    """Predict of image files, or of all images in folders, in order.
+    """Predict of image files, or of all images in folders, in order; what cannot be read has an `error`.
 
     Raises:
-        RecipeError: a path is not there.
+        RecipeError: nothing of all that is an image.
     """
     from runtime.backend.device import device_context
     from runtime.runs.trained import predict

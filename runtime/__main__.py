@@ -1,5 +1,20 @@
-"""`python -m runtime` is `ftr`."""
+"""`python -m runtime` is `ftr`. What interrupts the program while it still loads is no traceback."""
 
-from runtime.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from runtime.cli import main as run
+
+        run()
+    except KeyboardInterrupt:  # the commands see to their own: this is before them
+        sys.stderr.write("interrupted before anything was done\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

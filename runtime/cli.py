@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import sys
 import warnings
-from typing import Any
+from typing import Any, TypeGuard
 
 import click
 
 from runtime.commands import cache, data, language, locks, results, sharing, training, weights
-from runtime.commands.command import without_output
+from runtime.commands.command import WORDS, without_output
 from runtime.commands.supervisor import guarded
+from runtime.system.streams import surviving
 
 _NARROWEST = 20  # columns in which anything can be read
 
@@ -38,7 +40,7 @@ class _Program(click.Group):
         """Take `ftr help run` and `ftr --help run` for `ftr run --help`."""
         if words[:1] in (["help"], ["--help"], ["-h"]):
             words = [*words[1:2], "--help"] if words[1:2] and words[1] in self.commands else ["--help"]
-        context.meta[_WORDS] = list(words)
+        context.meta[WORDS] = list(words)
         return super().parse_args(context, words)
 
     def resolve_command(
@@ -56,23 +58,31 @@ class _Program(click.Group):
         try:
             return super().invoke(context)
         except click.UsageError as error:
-            told = _instead(error, context.meta[_WORDS])
+            told = _instead(error, context.meta[WORDS])
             if told:
                 raise click.UsageError(told, error.ctx) from error
             raise
+        except KeyboardInterrupt:  # the commands see to their own: this is before them, and click would exit with 1
+            with surviving(sys.stderr):
+                click.echo("interrupted before anything was done", err=True)
+            sys.exit(128 + signal.SIGINT)
 
 
-_WORDS = "ftr.words"  # of the command line
+def _is_flag(parameter: click.Parameter) -> TypeGuard[click.Option]:
+    return isinstance(parameter, click.Option) and parameter.is_flag
 
 
 def _instead(error: click.UsageError, words: list[str]) -> str:
     wrong = [error.option_name] if isinstance(error, click.NoSuchOption) else []
     if error.message.startswith("Got unexpected extra argument"):
         wrong = [word for word in words if re.fullmatch(r"[A-Za-z]\w*=.*", word)][:1]
-    if not wrong or error.ctx is None:
+    if error.ctx is None:
         return ""
-    from runtime.commands.suggestions import instead_of_option
+    from runtime.commands.suggestions import instead_of_option, without_value
 
+    if not wrong:
+        flags = {name: each.help for each in error.ctx.command.params if _is_flag(each) for name in each.opts}
+        return without_value(flags, words) if "unexpected extra argument" in error.message else ""
     options = [name for parameter in error.ctx.command.params for name in parameter.opts]
     return instead_of_option(error.ctx.info_name or "", options, wrong[0], words)
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from packs import RECIPE, make_run, pack_run
+from PIL import Image
 from recipes_at_random import damaged as damaged_recipe
 from rich.console import Console
 from torch_files import SIX, state, storage, tensor, text, whole_file, zip_file
@@ -32,6 +33,7 @@ from recipe_lang.source import Source
 from runtime.data.exclude import read_excluded
 from runtime.data.sources.annotations import AnnotationError, bad_annotation
 from runtime.data.sources.coco import read_coco
+from runtime.data.sources.outlines import coco_masks, labelme
 from runtime.data.sources.records import read_rec
 from runtime.data.sources.table_boxes import csv_boxes
 from runtime.data.sources.voc import read_voc
@@ -385,6 +387,48 @@ def _read_boxes(path: Path, target: Path) -> object:
     return csv_boxes(path, "file", "kind", ("x0", "y0", "x1", "y1"), target, None)
 
 
+_OUTLINES = [
+    json.dumps(
+        {
+            "images": [{"id": 7, "file_name": "a.png", "height": 10, "width": 12}],
+            "annotations": [
+                {"id": 1, "image_id": 7, "category_id": 3, "segmentation": [[2, 2, 8, 2, 8, 8, 2, 8]]},
+                {"id": 2, "image_id": 7, "category_id": 3, "segmentation": {"size": [10, 12], "counts": "^3:"}},
+                {"id": 3, "image_id": 7, "category_id": 3, "segmentation": {"size": [10, 12], "counts": [110, 10]}},
+            ],
+            "categories": [{"id": 3, "name": "cat"}],
+        }
+    ).encode()
+]
+_LABELME = [
+    json.dumps(
+        {
+            "imagePath": "a.png",
+            "imageHeight": 10,
+            "imageWidth": 12,
+            "shapes": [
+                {"label": "road", "shape_type": "polygon", "points": [[2, 2], [8, 2], [8.5, 8]]},
+                {"label": "lamp", "shape_type": "circle", "points": [[2, 2], [8, 2]]},
+                {"label": "sign", "shape_type": "rectangle", "points": [[2, 2], [8, 9]]},
+            ],
+        }
+    ).encode()
+]
+
+
+def _read_outlines(path: Path, target: Path) -> object:
+    Image.new("L", (12, 10)).save(target / "a.png")
+    return [each.target.stored() for each in coco_masks(target, path, None).samples]
+
+
+def _read_labelme(path: Path, target: Path) -> object:
+    folder = target / "labelme"
+    folder.mkdir(exist_ok=True)
+    Image.new("L", (12, 10)).save(folder / "a.png")
+    (folder / "a.json").write_bytes(path.read_bytes())
+    return [each.target.stored() for each in labelme(folder, None).samples]
+
+
 FORMATS: Mapping[str, Format] = {
     "pack": Format(_packs, _read_pack, strange_zip),
     "params": Format(_params, lambda path, _: read_params(path)),
@@ -403,6 +447,8 @@ FORMATS: Mapping[str, Format] = {
     "exclude": Format(lambda _: [b"# blurred\nroses/1.jpg\n[valid]\n./#1.jpg\n"], lambda path, _: read_excluded(path)),
     "voc": Format(_voc, _refused(read_voc)),
     "coco": Format(_coco, _refused(lambda path: read_coco(path, path.parent)), strange_json),
+    "coco masks": Format(lambda _: _OUTLINES, _read_outlines, strange_json),
+    "labelme": Format(lambda _: _LABELME, _read_labelme, strange_json),
     "yolo": Format(lambda _: _YOLO, _refused(lambda path: read_yolo(path, ("a", "b")))),
     "rec": Format(_rec, _refused(lambda path: list(read_rec(path, ("a", "b"))))),
     "data.yaml": Format(lambda _: _DATA_YAML, _refused(read_data_yaml)),

@@ -79,8 +79,8 @@ def value(type_: v.Type, rng: random.Random) -> str:
             return f'"{rng.choice(options)}"'
         case v.CallOf(families):
             return _call(rng.choice(families), rng)
-        case v.ListOf(item, least):
-            return "[" + ", ".join(value(item, rng) for _ in range(least + rng.randint(0, 2))) + "]"
+        case v.ListOf(item, least, most):
+            return "[" + ", ".join(value(item, rng) for _ in range(most or least + rng.randint(0, 2))) + "]"
         case v.RangeOf(item):
             low, high = sorted(float(_number(item, rng, plain=True)) for _ in range(2))
             return f"{low!r} .. {high!r}"

@@ -274,6 +274,14 @@ def _read(text: str) -> Any:
     return replace(recipe, advice=found)
 
 
+def _looked_at(text: str) -> Any:
+    from runtime.compile.image_advice import files_advice
+    from runtime.data.sets import list_sets
+
+    recipe = _check(text)
+    return replace(recipe, advice=files_advice(recipe, list_sets(recipe, CLASSIFICATION), 1))
+
+
 def _batch(text: str) -> None:
     from steps import step
 
@@ -372,6 +380,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W749": lambda text: _advised((400, 400), (60, 0) if "5%" in text else (80, 80))(text),
     "W750": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
     "W775": lambda text: replace(recipe := _check(text), advice=with_weights_advice(recipe)),
+    "W751": _looked_at,
     "W760": _read,
     "W761": _read,
     "W771": _norms,
@@ -398,6 +407,12 @@ def _photos(root: str = "photos", ending: str = "jpg", **counts: int) -> None:
         for number in range(count):
             colour = (200 - 5 * number, 40 + number, 90 if name == "roses" else 30)
             Image.new("RGB", (40, 36), colour).save(folder / f"{number}.{ending}", "JPEG")
+
+
+def _a_pointer() -> None:
+    _photos()
+    Path("photos/roses/1.jpg").write_text("version https://git-lfs.github.com/spec/v1\n")
+    Path("photos.exclude.txt").write_text("roses/1.jpg\n")
 
 
 def _copies() -> None:
@@ -832,6 +847,7 @@ GIVEN: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E521", "E522", "E526", "E527", "E540"), _weights),
     **dict.fromkeys(("E541", "E542", "E543"), lambda right: _squeezenet()),
     **dict.fromkeys(("E544", "E545", "E546", "E547"), lambda right: _exported_net()),
+    "W751": lambda right: _a_pointer(),
     "W760": lambda right: _copies(),
     "W761": lambda right: _one_in_the_holdout(),
     "W790": lambda right: _some_heic(),

@@ -15,7 +15,7 @@ from recipe_lang.check.hints import Hint, hint_for, literal
 from recipe_lang.check.names import Names
 from recipe_lang.check.numbers import length, number
 from recipe_lang.check.params import Params
-from recipe_lang.check.problems.placement import MissingArgument
+from recipe_lang.check.problems.placement import MissingArgument, TooMany
 from recipe_lang.check.problems.types import (
     BackwardRange,
     BadHash,
@@ -172,6 +172,8 @@ class Values:
     def _list(self, node: nodes.List, type_: v.ListOf, what: str) -> Value | None:
         if len(node.items) < type_.least:
             return self._made(TooFew(span=node.span, what=what, least=type_.least), node)
+        if type_.most is not None and len(node.items) > type_.most:
+            return self._made(TooMany(span=node.span, what=what, most=type_.most), node)
         values = [self.value(item, type_.item, what) for item in node.items]
         return None if None in values else self._placed(tuple(values), node)
 

@@ -100,10 +100,11 @@ class CallOf:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list of at least `least` values."""
+    """A list of at least `least` values, and at most `most` where that is said."""
 
     item: Type
     least: int = 1
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

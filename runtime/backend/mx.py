@@ -9,7 +9,6 @@ checking a recipe must not pay for it.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import numpy as np
 from PIL import ImageFile
 
 from runtime.system.cpu import choose_blas
+from runtime.system.threads import settle_threads
 
 _REMOVED_FROM_NUMPY = {
     "bool": bool,
@@ -68,8 +68,7 @@ if sys.version_info < (3, 12) and "_distutils_hack" in sys.modules:
     # MXNet compares versions with distutils; setuptools puts its own in the place of Python's, and takes 0.1 s
     sys.modules["_distutils_hack"].remove_shim()
 choose_blas()
-# The commands have chosen; a program that uses the Python interface has not, and MXNet would by a rule of its own.
-os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
+settle_threads()
 with warnings.catch_warnings(), _without(_UNUSED):
     warnings.simplefilter("ignore")
     import mxnet as mx

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ParamSpec
+from typing import IO, TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
+WORDS = "ftr.words"
+"""Where the context of all commands has the words of the command line."""
 # The loss, the lock, the disk, the memory, a check: neither the recipe's nor the command's fault.
 _FAILURES = ("E561", "E601", "E603", "E607", "E648", "E649", "E651", "E652", "E695", "E696")
 _BUG = "\nThis is a bug in ftr, not in your recipe. Please report it with the lines above."
@@ -36,6 +38,7 @@ _NO_THREAD = "the system refuses another thread (`ulimit -u`, or a container's l
 _SHOWN = 100  # problems on the screen
 _PIPED = 120  # columns where nobody says how wide the page is
 P = ParamSpec("P")
+C = TypeVar("C", bound=Callable[..., Any])
 
 
 def command(function: Callable[P, int]) -> Callable[P, None]:
@@ -55,9 +58,9 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
                     click.echo(printable(error.note, kept="\n"), err=True)
             failed = any(problem.code in _FAILURES or not problem.is_error for problem in error.problems)
             code = FAILED if failed else INVALID
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:  # whoever raises it again may say what is left
             with surviving(sys.stderr):
-                click.echo("interrupted", err=True)
+                click.echo(printable(f"interrupted{stopped}", kept="\n"), err=True)
             code = 128 + signal.SIGINT
         except (BrokenPipeError, SystemExit):  # the second is how rich says it
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -158,6 +161,15 @@ class _Path(click.Path):
         return super().convert(value, param, context)
 
 
+class _File(_Path):
+    """The path of a file to write, or of a folder for it, which has to be there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        if str(value).endswith("/") and not os.path.isdir(value):
+            self.fail(f"there is no folder {value}", param, context)
+        return super().convert(value, param, context)
+
+
 class _Recipe(_Path):
     """The path of a recipe, where a folder is none."""
 
@@ -187,6 +199,7 @@ class _Run(_Path):
 PATH = _Path(path_type=Path)
 RUN_PATH = _Run(path_type=Path)
 RECIPE_PATH = _Recipe(path_type=Path)
+FILE_PATH = _File(path_type=Path)
 RECIPE = click.argument("recipe", type=RECIPE_PATH)
 RUN = click.argument("run", type=RUN_PATH)
 FORCE = click.option("--force", is_flag=True, help="Overwrite an existing file.")
@@ -218,6 +231,11 @@ CACHE = click.option("--cache/--no-cache", default=True, help="Cache frozen feat
 FUSE = click.option("--fuse/--no-fuse", default=True, help="Fuse layers where that is faster (the default).")
 QUIET = click.option("--quiet", is_flag=True, help="Print only the summary.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")
+
+
+def out_option(told: str, kind: click.Path = PATH, **more: Any) -> Callable[[C], C]:
+    """Return the option for where a command writes, which is the same for all: `--out`, or `-o`."""
+    return click.option("--out", "-o", type=kind, help=told, **more)
 
 
 def was_given(context: click.Context, name: str) -> bool:

@@ -18,6 +18,7 @@ from runtime.commands.command import (
     DATA_ROOT,
     DEBUG,
     FAILED,
+    FILE_PATH,
     FINE,
     JSON,
     OUTSIDE,
@@ -29,8 +30,10 @@ from runtime.commands.command import (
     console,
     echo,
     mxnet,
+    out_option,
 )
 from runtime.commands.suggestions import instead_of_folder, is_run
+from runtime.system.files import placed
 
 if TYPE_CHECKING:
     from recipe_lang.check.checked import CheckedRecipe
@@ -54,7 +57,7 @@ def data() -> None:
 @DATA_ROOT
 @click.option("--labels", is_flag=True, help="Also find labels that may be wrong; runs the base on each image once.")
 @click.option("--html", "page", type=PATH, metavar="FILE", help="Write a page with pictures of what is found.")
-@click.option("--fix", is_flag=True, help="Write the images to leave out into the list of `exclude`, or a new one.")
+@click.option("--fix", is_flag=True, help="Write all images to leave out into the list of `exclude`, or a new one.")
 @click.option("--strict", is_flag=True, help="Exit with 1 where a finding is serious.")
 @THREADS
 @WORKERS
@@ -134,7 +137,7 @@ def check(
 
 @data.command()
 @click.argument("recipe", type=PATH)
-@click.option("-o", "--out", type=PATH, metavar="FILE", help="The picture; NAME-sheet.png by default.")
+@out_option("The picture, or a folder for it; NAME-sheet.png by default.", FILE_PATH)
 @click.option("--stage", metavar="STAGE", help="The stage, by its title or its number; the first by default.")
 @click.option("--images", "count", type=click.IntRange(1, 200), default=12, show_default=True, help="How many images.")
 @SET
@@ -173,7 +176,7 @@ def show(
             names = ", ".join(each.name for each in stages)
             raise click.UsageError(f"there is no stage `{stage}`; there are {names}")
         sheet, says = sheet_of(prepared, found[0], count)
-        place = out or Path(f"{prepared.plan.name}-sheet.png")
+        place = placed(out, f"{prepared.plan.name}-sheet.png")
         if reason := attempt(lambda: sheet.save(place, None if place.suffix else "PNG")):
             raise RecipeError(NotWritable(path=str(place), reason=reason))
         click.echo(f"{printable(says)}: {place}")
@@ -187,7 +190,8 @@ def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any
     from runtime.workflows.data_check.exclusions import addition, extended
 
     named = recipe.block("data")["exclude"]
-    target = named or path.with_name(f"{path.name.partition('.')[0] or 'images'}.exclude.txt")
+    beside = Path(path.parent.resolve().name) if is_run(path.parent) else path  # what a run has left stays as it is
+    target = named or beside.with_name(f"{beside.name.partition('.')[0] or 'images'}.exclude.txt")
     more = addition(report, read_excluded(target) if target.exists() else ())
     with writing(target):
         before = target.read_bytes() if target.exists() else b""

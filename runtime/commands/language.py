@@ -18,6 +18,7 @@ from recipe_lang.problem import Problem, RecipeError, ordered
 from runtime.commands.command import (
     DENY,
     FAILED,
+    FILE_PATH,
     FINE,
     INVALID,
     JSON,
@@ -29,9 +30,11 @@ from runtime.commands.command import (
     console,
     echo,
     keep_to_threads,
+    out_option,
     show_problems,
     tell,
 )
+from runtime.system.files import placed
 from runtime.tasks.catalog import TASKS
 
 if TYPE_CHECKING:
@@ -137,11 +140,11 @@ def _format(path: Path, checking: bool, showing: bool) -> bool:
 
 @click.command()
 @click.argument("place", metavar="PATH")
-@click.option("--out", type=click.Path(dir_okay=False, allow_dash=True), help="The recipe; NAME.ftr by default.")
+@out_option("The recipe, or a folder for it; NAME.ftr by default.", FILE_PATH)
 @click.option("--force", is_flag=True, help="Overwrite an existing recipe.")
 @click.option("--task", type=click.Choice(tuple(TASKS)), help="The task, where the data could be for several.")
 @command
-def new(place: str, out: str | None, force: bool, task: str | None) -> int:
+def new(place: str, out: Path | None, force: bool, task: str | None) -> int:
     """Write a recipe for a folder, a table or a packaged set.
 
     A packaged set is given by its name, such as `digits`. The images are counted and some of them opened; what is seen
@@ -150,14 +153,15 @@ def new(place: str, out: str | None, force: bool, task: str | None) -> int:
     """
     keep_to_threads()
     from runtime.runs.pack.file import refuse_pack
+    from runtime.runs.recipe_files import STANDARD_INPUT
     from runtime.workflows.new.recipe import file_stem, starter, summary
     from runtime.workflows.new.scan import survey
 
     refuse_pack(Path(place), "it has a recipe, and no images", "`ftr run {}` trains it; `ftr new FOLDER` takes images")
     found = survey(place, task or "")
-    path = Path(out or f"{file_stem(found.name)}.ftr")
+    path = placed(out, f"{file_stem(found.name)}.ftr")
     text = starter(found, path.parent)
-    if out == "-":
+    if out == STANDARD_INPUT:
         click.echo(text.encode(), nl=False)
         return FINE
     _create(path, text, force)

@@ -32,6 +32,7 @@ from runtime.commands.command import (
     echo,
     first_words,
     mxnet,
+    out_option,
     tell,
 )
 
@@ -98,7 +99,7 @@ def lock(
 @click.argument("path", metavar="RECIPE|RUN|PACK|FILE", type=PATH)
 @click.option("--run", "origin", type=RUN_PATH, help="For an exported FILE: the run that it should come from.")
 @OUTSIDE
-@click.option("--out", type=click.Path(path_type=Path), help="Keep the new run in this folder.")
+@out_option("Keep the new run in this folder.")
 @DATA_ROOT
 @click.option("--device", help="Another device than the lock records.")
 @click.option("--threads", type=COUNT, help="Another number of threads than the lock records.")

@@ -19,6 +19,7 @@ from runtime.commands.command import (
     DEBUG,
     DEVICE,
     FAILED,
+    FILE_PATH,
     FINE,
     FORCE,
     JSON,
@@ -31,9 +32,12 @@ from runtime.commands.command import (
     console,
     echo,
     mxnet,
+    out_option,
     tell,
     was_given,
 )
+from runtime.export.formats import FORMATS, split_ending
+from runtime.system.files import placed
 
 
 @click.command()
@@ -131,6 +135,7 @@ def evaluate(
 @click.option("--csv", "table", is_flag=True, help="Print CSV.")
 @click.option("--coco", is_flag=True, help="Print objects in COCO's format of results.")
 @click.option("--yolo", type=click.Path(path_type=Path), help="Folder for files of YOLO's text, one for each image.")
+@click.option("--masks", type=click.Path(path_type=Path), help="Folder for masks: PNG files with a palette.")
 @click.option(
     "--draw",
     metavar="FOLDER",
@@ -152,6 +157,7 @@ def predict(
     table: bool,
     coco: bool,
     yolo: Path | None,
+    masks: Path | None,
     draw: Path | None,
     debug: bool,
 ) -> int:
@@ -163,13 +169,15 @@ def predict(
     asked = [name for name, given in (("--csv", table), ("--json", machine), ("--coco", coco)) if given]
     if len(asked) > 1:
         raise click.UsageError(f"{' and '.join(asked)} exclude each other")
-    from runtime.workflows.drawing import draw_predictions, in_the_way
+    from runtime.data.targets import MASK
+    from runtime.workflows.drawing import draw_predictions, in_the_way, write_masks
 
     if draw is not None and (other := in_the_way(draw)):
         what = f"{draw} holds {other}" if draw.is_dir() else f"{draw} is a file"
         raise click.UsageError(printable(f"--draw takes a new or empty folder, or one that it filled before; {what}"))
-    if yolo is not None and os.path.lexists(yolo) and not (yolo.is_dir() and not any(yolo.iterdir())):
-        raise click.UsageError(f"--yolo writes to a new or empty folder, and {yolo} has something in it")
+    for option, folder in (("--yolo", yolo), ("--masks", masks)):
+        if folder is not None and os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+            raise click.UsageError(printable(f"{option} takes a new or empty folder, and {folder} has something in it"))
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.report import predictions_coco, predictions_csv, predictions_json, show_predictions
@@ -181,6 +189,8 @@ def predict(
         if (coco or yolo) and not loaded.task.has_boxes:
             name = "--coco" if coco else "--yolo"
             raise click.UsageError(f"{name} is for objects; the task of this run is {loaded.task.name}")
+        if masks is not None and loaded.task.target is not MASK:
+            raise click.UsageError(f"--masks is for masks; the task of this run is {loaded.task.name}")
         found = list(finished.predict(loaded, images, device_context(device), top, tell))
         if machine:
             click.echo(predictions_json(found))
@@ -195,6 +205,11 @@ def predict(
             tell(f"{bad.image}: {bad.error}")
         if yolo is not None:
             _write_yolo(yolo, found)
+        if masks is not None:
+            from runtime.runs.folder import writing
+
+            with writing(masks):
+                write_masks(found, masks)
         if draw is not None:
             drawn = draw_predictions(loaded.task, found, draw)
             failed = bool(drawn.failed)
@@ -224,14 +239,12 @@ def _write_yolo(folder: Path, found: Sequence[Any]) -> None:
 
 @click.command()
 @RUN
-@click.option("--out", type=click.Path(path_type=Path), default="model", show_default=True, help="Prefix of the files.")
+@out_option("Prefix of the files, whose ending chooses the format, or a folder for them; model by default.", FILE_PATH)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["symbol", "onnx", "safetensors"]),
-    default="symbol",
-    show_default=True,
-    help="MXNet's symbol and params, a graph that prepares images itself, or the weights alone.",
+    type=click.Choice(tuple(FORMATS)),
+    help="MXNet's symbol and params (the default), a graph that prepares images itself, or the weights alone.",
 )
 @click.option("--raw", is_flag=True, help="Of onnx: the network alone, which takes prepared tensors.")
 @click.option(
@@ -250,8 +263,8 @@ def _write_yolo(folder: Path, found: Sequence[Any]) -> None:
 @command
 def export(
     run: Path,
-    out: Path,
-    form: str,
+    out: Path | None,
+    form: str | None,
     raw: bool,
     precision: str,
     unchecked: bool,
@@ -265,18 +278,19 @@ def export(
 
     A graph of ONNX answers images of the run's test set before it is written, and fails where it differs.
     """
-    if out.name in ("", ".."):
-        raise click.UsageError(f"--out takes the prefix of the files' names, as in {out / 'model'}")
+    named, prefix = split_ending(placed(out, "model"))
+    if form and named not in ("", form):
+        raise click.UsageError(f"{out} is the name of a file of {named}, not of {form}")
+    form = form or named or "symbol"
     if form != "onnx" and (raw or unchecked or precision != "float32"):
         raise click.UsageError("--raw, --precision and --unchecked are for --format onnx")
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.exported import export_lines
         from runtime.runs import trained as finished
-        from runtime.workflows.export import FORMATS, Options
+        from runtime.workflows.export import Options
         from runtime.workflows.export import export as write
 
-        prefix = out.with_name(out.name.removesuffix(FORMATS[form][-1]) or out.name)
         loaded = finished.load(run, stage)
         options = Options(raw, precision, not unchecked, data_root)
         made = write(loaded, form, prefix, device_context("cpu"), options, force=force)

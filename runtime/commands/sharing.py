@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
-from typing import Any, TypeVar
 
 import click
 
-from runtime.commands.command import FINE, FORCE, INVALID, PATH, RUN, RUN_PATH, command, echo, tell
+from runtime.commands.command import (
+    FILE_PATH,
+    FINE,
+    FORCE,
+    INVALID,
+    PATH,
+    RUN,
+    RUN_PATH,
+    command,
+    echo,
+    out_option,
+    tell,
+)
 
 PACK = click.argument("pack", type=PATH)
 LICENCE = click.option("--license", "licence", default="", metavar="ID", help="The model's licence, e.g. apache-2.0.")
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _out(text: str) -> Callable[[F], F]:
-    return click.option("--out", "-o", type=click.Path(path_type=Path), help=text)
 
 
 @click.command()
 @RUN
-@_out("The pack; the run's name with .ftrpack, here, by default.")
+@out_option("The pack, or a folder for it; the run's name with .ftrpack, here, by default.", FILE_PATH)
 @click.option("--no-weights", "weights", is_flag=True, default=True, flag_value=False, help="Leave the weights out.")
 @LICENCE
 @FORCE
@@ -46,7 +51,7 @@ def pack(run: Path, out: Path | None, weights: bool, licence: str, force: bool) 
 
 @click.command()
 @PACK
-@_out("The folder; named after the pack by default.")
+@out_option("The folder; named after the pack by default.")
 @command
 def unpack(pack: Path, out: Path | None) -> int:
     """Unpack a pack into a new run folder."""
@@ -91,7 +96,7 @@ def push(what: Path, repository: str, private: bool, licence: str) -> int:
 
 @click.command()
 @click.argument("repository", metavar="OWNER/NAME[@REVISION]")
-@_out("The pack; NAME.ftrpack by default.")
+@out_option("The pack, or a folder for it; NAME.ftrpack by default.", FILE_PATH)
 @FORCE
 @command
 def pull(repository: str, out: Path | None, force: bool) -> int:

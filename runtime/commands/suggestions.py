@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from glob import escape
 from pathlib import Path
 from shlex import quote
 
+from recipe_lang.problem import RecipeError
 from recipe_lang.suggest import suggest
 
 _TRAINS = ("ftr run {recipe}", "ftr run --resume {run}", "ftr new {folder}")
@@ -152,6 +153,16 @@ def instead_of_option(command: str, options: Iterable[str], option: str, words: 
     return f"`ftr {command}` takes no `{_shown(option)}`: {told}" if told else ""
 
 
+def without_value(flags: Mapping[str, str | None], words: Sequence[str]) -> str:
+    """Say of a word behind an option that takes none what the option does; empty where there is no such word."""
+    pairs = [(flag, word) for flag, word in zip(words, words[1:], strict=False) if flag in flags and word[:1] != "-"]
+    odd = [pair for pair in pairs if not os.path.lexists(pair[1])] or pairs  # rather no path, which has its own place
+    if not odd:
+        return ""
+    flag, word = odd[0]
+    return f"`{flag}` takes no value, such as `{word}`. {flags[flag] or ''}"
+
+
 def _shown(option: str) -> str:
     return option.partition("=")[0] if option.startswith("-") else option
 
@@ -169,7 +180,6 @@ def _in_recipe(word: str, value: str, path: str, command: str) -> str:
     """Say which setting or which line of the recipe is what an option stands for."""
     from recipe_lang.check.locations import how_to_write, parameter_of
     from recipe_lang.compose.load import load
-    from recipe_lang.problem import RecipeError
     from recipe_lang.source import Source
     from recipe_lang.suggest import habit_of
     from recipe_lang.syntax.nodes import Recipe
@@ -212,7 +222,11 @@ def instead_of_folder(command: str, folder: Path) -> str:
             return f"{folder} is the folder of a run: write `ftr {command} {recipe}` for its recipe"
         from runtime.runs.folder import has_ended
 
-        if has_ended(folder):
+        try:
+            ended = has_ended(folder)
+        except RecipeError:  # its result is damaged: there is one
+            ended = True
+        if ended:
             return f"{folder} is a run that has ended: `ftr verify {shown}` trains it again and compares"
         return f"{folder} is a run that has not ended: `ftr run --resume {shown}` resumes it"
     recipes = sorted(folder.glob("*.ftr"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recipe_lang.problem import Problem, RecipeError, ordered
-from recipe_lang.words import counted
+from recipe_lang.words import counted, printable
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -32,11 +34,13 @@ from runtime.commands.command import (
     RUN_PATH,
     SET,
     THREADS,
+    WORDS,
     WORKERS,
     command,
     console,
     first_words,
     mxnet,
+    out_option,
     show_problems,
     tell,
     was_given,
@@ -94,7 +98,7 @@ def plan(
         with first_words(recipe) as say:
             say("loading MXNet")
             from recipe_lang.output.resolved import values_with_places
-            from runtime.compile.image_advice import copies_advice
+            from runtime.compile.image_advice import files_advice
             from runtime.plan.types import as_json
             from runtime.reporting.plan import show_plan, show_values
             from runtime.reporting.plan_summary import show_summary
@@ -103,9 +107,9 @@ def plan(
 
             say("listing the images")
             prepared = prepare(recipe, settings, data_root, outside)
-            say("looking for copies of images in two sets")
-            copies = copies_advice(prepared.recipe, prepared.listings, max(1, workers))
-            prepared = replace(prepared, advice=tuple(ordered((*prepared.advice, *copies))))
+            say("looking for files without an image, and for copies in two sets")
+            told = files_advice(prepared.recipe, prepared.listings, max(1, workers))
+            prepared = replace(prepared, advice=tuple(ordered((*prepared.advice, *told))))
         if prepared.advice and (deny or not machine):
             show_problems(prepared.advice)
         _tell_passed_over(prepared, is_advised=deny or not machine)
@@ -145,7 +149,7 @@ class _Interval(click.ParamType[Interval]):
 @click.argument("recipe", type=RECIPE_PATH, required=False)
 @SET
 @OUTSIDE
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/NAME-N by default.")
+@out_option("Run folder; runs/NAME-N by default.")
 @DATA_ROOT
 @DEVICE
 @THREADS
@@ -215,7 +219,8 @@ def run(
     assert where.recipe is not None
     lock = existing_lock(where.recipe) if locked else None
     threads = where.threads or (lock.threads() if lock else None)
-    with mxnet(threads, debug, lock.instructions if lock else where.instructions):
+    left = _Left(shlex.join(["ftr", *context.find_root().meta[WORDS]]), resumed)
+    with left.said(), mxnet(threads, debug, lock.instructions if lock else where.instructions):
         with first_words(where.recipe, quiet) as say:
             say("loading MXNet")
             from runtime.backend.device import device_context
@@ -246,13 +251,13 @@ def run(
                     where.runs,
                     out,
                     resume=Resume(resumed, extend) if resumed is not None else None,
-                    observers=(display, partial(_tell_event, deny, quiet)),
+                    observers=(display, left, partial(_tell_event, deny, quiet)),
                     approve=lock_check(lock),
                     extras=(CURVES,),
                 )
         except Interrupted as stopped:
             with surviving(sys.stderr):
-                tell("interrupted before training began; there is no run folder")
+                click.echo(printable(f"interrupted{left}", kept="\n"), err=True)  # unwrapped, with a command to copy
             return 128 + int(stopped.args[0])
         _tell_ending(folder, result)
         if result["status"] == "interrupted":
@@ -263,6 +268,44 @@ def run(
             if not where.settings:
                 _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+@dataclass(slots=True)
+class _Left:
+    """What an interruption leaves before a run can end in order; an observer, which hears of the run's folder."""
+
+    words: str
+    folder: Path | None
+
+    def __call__(self, event: Preliminary | Event) -> None:
+        from runtime.training.events import FolderOpened
+
+        if isinstance(event, FolderOpened):
+            self.folder = event.folder
+
+    def __str__(self) -> str:
+        if self.folder is None:
+            return f" before training began: nothing was kept\nto begin again: {self.words}"
+        from runtime.runs.folder import has_ended
+        from runtime.runs.writer import how_to_resume
+
+        if has_ended(self.folder):
+            return f"; the run in {self.folder} has ended, and its result is written"
+        saved = any((self.folder / "checkpoints").glob("[!.]*"))
+        kept = "keeps the run up to its last checkpoint" if saved else "has no checkpoint yet: training begins again"
+        return f"; {self.folder} {kept}\n{how_to_resume(self.folder)}"
+
+    @contextmanager
+    def said(self) -> Iterator[None]:
+        """Have an interruption say it.
+
+        Raises:
+            KeyboardInterrupt: there was one.
+        """
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(str(self)) from None
 
 
 _SHOWN = 5  # of the images that are skipped

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recipe_lang.problem import RecipeError
+from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.words import counted, printable
 from runtime.commands.command import (
+    FILE_PATH,
     FINE,
     FORCE,
     JSON,
@@ -24,8 +25,10 @@ from runtime.commands.command import (
     echo,
     first_words,
     mxnet,
+    out_option,
     tell,
 )
+from runtime.system.files import placed
 
 if TYPE_CHECKING:
     from runtime.plan.types import Component
@@ -63,7 +66,7 @@ def inspect(file: Path, machine: bool) -> int:
 @weights.command()
 @click.argument("file", type=PATH)
 @click.option("--base", required=True, metavar="BASE", help="The base, by its name: resnet50_v1b.")
-@click.option("-o", "--out", required=True, type=PATH, metavar="FILE", help="A .params or .safetensors file.")
+@out_option("A .params or .safetensors file, or a folder for a .params file.", FILE_PATH, required=True)
 @FORCE
 @command
 def convert(file: Path, base: str, out: Path, force: bool) -> int:
@@ -74,6 +77,7 @@ def convert(file: Path, base: str, out: Path, force: bool) -> int:
     The names are those of the base in Gluon, and those of torchvision or timm. The classifier is left out.
     """
     component = _base(base)
+    out = placed(out, f"{file.stem}.params")
     if out.suffix not in (".params", ".safetensors"):
         raise click.UsageError("--out takes a name that ends in .params or .safetensors")
     with mxnet(), first_words(file) as say:
@@ -143,9 +147,15 @@ def fetch(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool) -
     with mxnet():
         from runtime.workflows.weights import fetch_for
 
+        problems: list[Problem] = []
         for recipe in recipes:
-            for line in fetch_for(recipe, settings, outside):
-                echo(line)
+            try:
+                for line in fetch_for(recipe, settings, outside):
+                    echo(line)
+            except RecipeError as fault:
+                problems += fault.problems
+        if problems:
+            raise RecipeError(problems)
     return FINE
 
 

@@ -7,6 +7,7 @@ lengths into steps. Imports no MXNet and touches no file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import ceil, floor
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,12 @@ from runtime.plan.types import (
     Plan,
     StagePlan,
     StopPlan,
+    TargetFacts,
     TilePlan,
     trained_names,
 )
+from runtime.tasks.catalog import task_of
+from runtime.tasks.protocol import loss_of
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules import image_size
 
@@ -155,6 +159,7 @@ def training_steps(
     Without augmentation that is `prepare`. An augmentation with a crop of its own replaces the crops of `prepare`, and
     its resizing as well where it brings its own; any other one comes behind it.
     """
+    sides = sides if size.height == size.width else None  # steps that do nothing to squares do something then
     steps = [_sized(component(value), size) for value in augment or ()]
     rows = [TRANSFORMS[item.name] for item in steps]
     crops = any(row.crops for row in rows)
@@ -192,8 +197,14 @@ def augmentation(recipe: CheckedRecipe, stage: CheckedBlock) -> tuple[Value, ...
     return chosen
 
 
-def stage_loss(recipe: CheckedRecipe, stage: CheckedBlock) -> Component:
-    """Return the loss of a stage: its own, or that of the recipe."""
+def stage_loss(recipe: CheckedRecipe, stage: CheckedBlock, target: TargetFacts) -> Component:
+    """Return the loss of a stage, with what its arguments leave to the targets of training."""
+    loss = written_loss(recipe, stage)
+    return replace(loss, args=loss_of(task_of(recipe), loss).settled(loss.args, target))
+
+
+def written_loss(recipe: CheckedRecipe, stage: CheckedBlock) -> Component:
+    """Return the loss of a stage as the recipe has it: its own, or that of all stages."""
     return component(recipe.fields["loss"] if stage["loss"] == "shared" else stage.fields["loss"])
 
 
@@ -245,7 +256,7 @@ class _Stage:
             optimizer=component(block.fields["optimizer"]),
             schedule=schedule,
             warmup=warmup,
-            loss=stage_loss(self.recipe, block),
+            loss=stage_loss(self.recipe, block, self.data.target),
             clip=component(block.fields["clip"]) if block["clip"] else None,
             l1=block["l1"],
             recovery=component(block.fields["on_divergence"]) if block["on_divergence"] != "stop" else None,

@@ -1,4 +1,4 @@
-"""Advice that only the images themselves show, once they are read (W760 to W769).
+"""Advice that only the images themselves show, once they are read (W751, W760 to W769).
 
 In go the sets as listed and as they are without images that cannot be read; out comes advice, less what comments
 suppress.
@@ -6,7 +6,7 @@ suppress.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, combinations
 from pathlib import Path
@@ -18,6 +18,22 @@ from recipe_lang.problem import Kind, Problem, ordered
 from runtime.data.listing import ImageRef, Listing
 from runtime.system.cache.disk import FeatureCache
 from runtime.tasks.catalog import task_of
+
+UnreadableStart = Kind(
+    "W751",
+    "no image in a file",
+    reason="""Files with the ending of an image are empty, or hold something else: a web page, a text, a pointer.
+
+    A plan looks at the first bytes of files. Those that break off later are found when a run, or `ftr data check`,
+    opens all of them.""",
+    source="docs/language.md: data",
+    fields="set_name examples more stops",
+    message=("files of `{set_name}` hold no image: {examples:few}{more:if  and {more:counted more file}}"),
+    help=lambda p: (
+        ("a run stops at them, unless the data block says `on_error = skip`; " if p.stops else "a run skips them; ")
+        + "`ftr data check RECIPE` lists all"
+    ),
+)
 
 SameImages = Kind(
     "W760",
@@ -48,20 +64,36 @@ def image_advice(
     return tuple(ordered(problem for problem in kept if problem in found))
 
 
-def copies_advice(recipe: CheckedRecipe, listings: Mapping[str, Listing], threads: int) -> tuple[Problem, ...]:
-    """Return advice on files that are in two sets, for a plan: only those are read that others equal by size.
+def files_advice(recipe: CheckedRecipe, listings: Mapping[str, Listing], threads: int) -> tuple[Problem, ...]:
+    """Return advice on files, for a plan: on those that do not begin as images do, and those that are in two sets.
 
-    Of files that are as large, their middle is compared before the whole.
+    Of the latter only those are read that others equal by size, and their middle is compared before the whole.
     """
-    sets = {
-        name: replace(listing, samples=tuple(s for s in listing.samples if isinstance(s.image, Path)))
-        for name, listing in listings.items()
-    }
+    from runtime.data.formats import starts_as_image  # loads Pillow, which `ftr explain` needs not
+
+    sets: dict[str, Listing] = {}
+    found: list[Problem] = []
+    for name, listing in listings.items():
+        bad = [s.id for s in listing.samples if isinstance(s.image, Path) and not starts_as_image(s.image)]
+        skipped = set(bad)
+        there = (s for s in listing.samples if isinstance(s.image, Path) and s.id not in skipped)
+        sets[name] = replace(listing, samples=tuple(there))
+        if bad:
+            found.append(_unreadable(recipe, name, bad))
     for key in (_size, _middle):
         sets = _shared(sets, key)
-    found = tuple(_same(recipe, sets, threads, None, lambda: False))
+    found += _same(recipe, sets, threads, None, lambda: False)
     kept = apply_suppressions(found, [file.source for file in files(recipe.written)], lambda code: False)
     return tuple(ordered(problem for problem in kept if problem in found))
+
+
+def _unreadable(recipe: CheckedRecipe, name: str, bad: Sequence[str]) -> Problem:
+    data = recipe.block("data")
+    shown, more, stops = tuple(bad[:_EXAMPLES]), len(bad[_EXAMPLES:]), data["on_error"] == "stop"
+    return UnreadableStart(span=data.span_of(name), set_name=name, examples=shown, more=more, stops=stops)
+
+
+_EXAMPLES = 3
 
 
 def _shared(sets: Mapping[str, Listing], key: Callable[[Path], object]) -> dict[str, Listing]:

@@ -64,15 +64,31 @@ def why_no_image(path: Path) -> str | None:
     return why if why is None else why or _REASONS.get(ending, "")
 
 
+def starts_as_image(path: Path) -> bool:
+    """Whether a file begins as an image does that can be read here; whether it is whole is another matter."""
+    try:
+        return _is_start(_start(path))
+    except OSError:
+        return False
+
+
+def _start(path: Path) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read(_START)
+
+
+def _is_start(start: bytes) -> bool:
+    return any(accepts(start) is True for name in FORMATS if (accepts := Image.OPEN[name][1]))
+
+
 def _why_no_content(path: Path) -> str | None:
     try:
-        with open(path, "rb", buffering=0) as file:
-            start = file.read(_START)
+        start = _start(path)
     except OSError as fault:
         return fault.strerror or str(fault)
     if start[4:12] in HEIF:
         return _REASONS[".heic"]
-    if not any(accepts(start) is True for name in FORMATS if (accepts := Image.OPEN[name][1])):
+    if not _is_start(start):
         return ""
     try:
         with Image.open(path, formats=FORMATS):

@@ -205,13 +205,15 @@ def find_broken(
 ) -> list[tuple[str, str]]:
     """Read all images once; return (sample id, reason) for each that cannot be decoded, in the given order.
 
+    An image whose mask cannot be used is one of them.
+
     `seen` is told each that can, with its traits. JPEG files are read to their last byte and decoded at an eighth of
     their size, which finds the same faults several times faster; others are decoded. `progress` is called with
     (done, total) from the calling thread after each image; when `stopped` answers true, what was found so far is
     returned.
     """
     broken: list[tuple[str, str]] = []
-    looks = in_order(look_inside, (sample.image for sample in samples), threads, 8 * threads)
+    looks = in_order(_look_at, samples, threads, 8 * threads)
     try:
         for done, (sample, found) in enumerate(zip(samples, looks, strict=True), start=1):
             if isinstance(found, str):
@@ -225,6 +227,13 @@ def find_broken(
     finally:
         looks.close()
     return broken
+
+
+def _look_at(sample: Sample) -> Facts | str:
+    found = look_inside(sample.image)
+    if isinstance(found, Facts) and hasattr(sample.target, "fault"):
+        return sample.target.fault(sample.image) or found
+    return found
 
 
 def look_inside(ref: ImageRef) -> Facts | str:

@@ -1,22 +1,25 @@
 """Masks as targets: which class each pixel of an image shows.
 
-A `Mask` names a file and says which values, or colours, stand for which class. It is read when its image is: `moved`
-makes it go through the changes that its image went through, always by the nearest pixel, and gives class positions.
+A `Mask` names a file, or what is painted in place of one (`painted.py`), and says which values, or colours, stand for
+which class. It is read when its image is: `moved` makes it go through the changes that its image went through, by the
+nearest pixel, and gives class positions.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from runtime.data.images import ImageError, opened_mask
-from runtime.data.listing import Pixels
-from runtime.data.transforms.changes import Change
+from runtime.data.fingerprints import origin_of
+from runtime.data.images import ImageError, opened_mask, upright_size
+from runtime.data.listing import ImageRef, Pixels
+from runtime.data.painted import Painted
+from runtime.data.transforms.changes import Change, Resize
 from runtime.plan.size import Size
 
 IGNORED = 255
@@ -30,12 +33,19 @@ class Mask:
     """The mask of an image.
 
     `values` are what stands for each class, in order: numbers of one channel, or (red, green, blue). `ignore` is the
-    value of pixels that count for nothing; None where there is none.
+    value of pixels that count for nothing; None where there is none. One that is `measured` keeps its own size, as far
+    as images are only resized.
     """
 
-    path: Path
+    path: Path | Painted
     values: tuple[int | tuple[int, int, int], ...]
     ignore: int | tuple[int, int, int] | None
+    is_measured: bool = False
+
+    @property
+    def measured(self) -> Mask:
+        """The mask as predictions are compared with it."""
+        return replace(self, is_measured=True)
 
     def moved(self, size: Size, changes: Sequence[Change]) -> Pixels:
         """Return the class position of each pixel, uint8 (H, W), after the changes of an image of a size.
@@ -43,7 +53,10 @@ class Mask:
         Raises:
             ImageError: the mask cannot be read, has other proportions than its image, or a value of no class.
         """
-        labels = Image.fromarray(self.read(size))
+        stored = self.read(size)
+        if self.is_measured and all(isinstance(change, Resize) for change in changes):
+            return stored
+        labels = Image.fromarray(stored)
         if labels.size != (size.width, size.height):
             labels = labels.resize((size.width, size.height), Image.Resampling.NEAREST)
         for change in changes:
@@ -56,11 +69,23 @@ class Mask:
         Raises:
             ImageError: as `moved` does.
         """
-        image = opened_mask(self.path)
-        if abs(image.width * size.height / (image.height * size.width) - 1) > _ASPECT:
-            shown = f"{image.width} x {image.height}, its image {size}"
-            raise ImageError(f"its mask `{self.path.name}` has other proportions: it is {shown}")
-        return self._positions(np.asarray(image))
+        found = self.stored()
+        height, width = found.shape
+        if not _alike(Size(height, width), size):
+            shown = f"{width} x {height}, its image {size}"
+            turned = ": it fits the photo as stored, which EXIF turns" if _alike(Size(width, height), size) else ""
+            raise ImageError(f"its mask `{self.path.name}` has other proportions: it is {shown}{turned}")
+        return found
+
+    def stored(self) -> Pixels:
+        """Return the class position of each pixel as stored, whatever the size of the image.
+
+        Raises:
+            ImageError: the mask cannot be read, or has a value of no class.
+        """
+        if isinstance(self.path, Painted):
+            return self.path.positions()
+        return self._positions(np.asarray(opened_mask(self.path)))
 
     def _positions(self, stored: Pixels) -> Pixels:
         key = _keys(stored)
@@ -75,8 +100,24 @@ class Mask:
             raise ImageError(f"its mask `{self.path.name}` has the value {shown}, which is that of no class")
         return found.astype(np.uint8)
 
+    def fault(self, image: ImageRef) -> str:
+        """Return why the mask cannot be used for an image that can be read; empty where it can."""
+        try:
+            self.read(upright_size(image))
+        except ImageError as fault:
+            return str(fault)
+        return ""
+
+    @property
+    def origin(self) -> bytes | None:
+        """What its content and meaning are known by without reading it; None where they cannot be known."""
+        found = self.path.digest().encode() if isinstance(self.path, Painted) else origin_of(self.path)
+        return None if found is None else found + repr((self.values, self.ignore)).encode()
+
     def digest(self) -> str:
         """Return the SHA-256 of the file, and what its values mean, as text; of one that cannot be read, that."""
+        if isinstance(self.path, Painted):
+            return self.path.digest()
         try:
             content = hashlib.sha256(self.path.read_bytes()).hexdigest()
         except OSError as fault:
@@ -85,6 +126,10 @@ class Mask:
 
 
 _UNKNOWN = -1
+
+
+def _alike(one: Size, other: Size) -> bool:
+    return abs(one.width * other.height / (one.height * other.width) - 1) <= _ASPECT
 
 
 def _keys(stored: Pixels) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:

@@ -138,11 +138,12 @@ def _repeated_rows_message(p: Problem) -> str:
 
 def _repeated_rows_help(p: Problem) -> str:
     if p.unlike:
-        return "give each image one row: one target is learned of each"
+        number = ", such as their mean" if p.numbers else ""
+        return f"give each image one row: one target is learned of each{number}"
     return (
         "give each image one row: of rows that are repeated for balance (oversampling) a holdout would put copies"
-        " into both `train` and `valid`; `monitor = valid.balanced_accuracy` weighs them equally"
-    )
+        " into both `train` and `valid`"
+    ) + ("" if p.numbers else "; `monitor = valid.balanced_accuracy` gives each class equal weight")
 
 
 RepeatedRows = Kind(
@@ -150,10 +151,11 @@ RepeatedRows = Kind(
     "repeated rows",
     reason="""A table has several rows for an image.
 
-    Rows that are repeated so that a rare class weighs more (oversampling) are copies to a holdout, which puts some
+    Rows that are repeated so that what is rare weighs more (oversampling) are copies to a holdout, which puts some
     of them into `train` and others into `valid` or `test`: what is measured there was trained on. Rows with
     different targets contradict each other, since one is learned of each image.""",
     fields="path images rows unlike name lines",
+    optional={"numbers": False},
     message=_repeated_rows_message,
     help=_repeated_rows_help,
 )

@@ -258,9 +258,16 @@ class Sets:
             [target_after(sample, partial(_drawn, pipeline, view, sample.target)) for sample, view in pairs]
         )
 
+    def measured(self, name: str) -> Sequence[Sample]:
+        """Return the samples of a set with targets as predictions are compared with them: masks in their own sizes."""
+        samples = self.samples[name]
+        if not any(hasattr(sample.target, "measured") for sample in samples):
+            return samples
+        return [replace(sample, target=sample.target.measured) for sample in samples]
+
     def evaluation(self, name: str) -> Generator[Batch, None, None]:
         """Yield the batches of a set in its own order, prepared."""
-        return self._batches(self.samples[name], self.plan.prepare, _no_randomness, self._again(name))
+        return self._batches(self.measured(name), self.plan.prepare, _no_randomness, self._again(name))
 
     def _again(self, name: str) -> bool:
         return self.decoded is not None and name in self.decoded.sets

@@ -36,8 +36,8 @@ class SetRules(Protocol):
     """What a task asks of the targets of sets."""
 
     @abstractmethod
-    def strata(self, listing: Listing) -> Mapping[str, int]:
-        """Return the stratum of each sample by its id: parts are drawn from each stratum alike."""
+    def strata(self, listing: Listing) -> Mapping[str, int | tuple[int, ...]]:
+        """Return the stratum of each sample by its id, or the labels that it has: parts are drawn from each alike."""
 
     @abstractmethod
     def align(self, listing: Listing, names: tuple[str, ...], set_name: str) -> Listing:

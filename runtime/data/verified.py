@@ -48,8 +48,10 @@ class VerifiedImages:
 
 
 def _key(sample: Sample) -> bytes | None:
-    origin = None if not isinstance(sample.image, Path) else origin_of(sample.image)
-    return None if origin is None else view_key(origin, (), ())
+    origins = [origin_of(sample.image) if isinstance(sample.image, Path) else None]
+    if hasattr(sample.target, "origin"):  # a mask, which has been read as well
+        origins.append(sample.target.origin)
+    return None if None in origins else view_key(b"".join(filter(None, origins)), (), ())
 
 
 @contextmanager

@@ -44,14 +44,14 @@ class Cropped:
 class Prepared:
     """Images in the graph, uint8 (batch, 3, height, width), and later what the network takes of them.
 
-    `given` are the sides of the image as it was decoded, `moves` what was done to them since; `shorter` is the shorter
-    side where it is known.
+    `given` are the sides of the image as it was decoded, `moves` what was done to them since; `least` are sides that
+    they have at least, where such are known.
     """
 
     name: str
     given: Sides
     moves: tuple[Resized | Cropped, ...] = ()
-    shorter: int | None = None
+    least: Size | None = None
 
 
 Step = Callable[[OnnxGraph, Prepared, Mapping[str, Any]], Prepared]
@@ -101,7 +101,7 @@ def _sides(graph: OnnxGraph, planes: str) -> Sides:
     return height, width
 
 
-def _resized_to(graph: OnnxGraph, images: Prepared, before: Sides, after: Sides, shorter: int | None) -> Prepared:
+def _resized_to(graph: OnnxGraph, images: Prepared, before: Sides, after: Sides, least: Size | None) -> Prepared:
     """Resize one axis after the other, as Pillow does: each pass rounds and clips, so that the order shows."""
     head = graph.add("Shape", images.name, start=0, end=2)
     resized = images.name
@@ -117,7 +117,7 @@ def _resized_to(graph: OnnxGraph, images: Prepared, before: Sides, after: Sides,
             antialias=1,
             exclude_outside=1,
         )
-    return Prepared(resized, images.given, (*images.moves, Resized(before, after)), shorter)
+    return Prepared(resized, images.given, (*images.moves, Resized(before, after)), least)
 
 
 def _between(graph: OnnxGraph, before: Sides, after: Sides) -> Sides:
@@ -148,11 +148,18 @@ def _height_first() -> bool:
 
 
 def _resize(graph: OnnxGraph, images: Prepared, args: Mapping[str, Any]) -> Prepared:
-    """Make the shorter side so long; the longer one is rounded down."""
-    before = _sides(graph, images.name)
-    short, wanted = graph.add("Min", *before), graph.integers(args["size"])
-    after = tuple(graph.add("Max", wanted, _share(graph, wanted, side, short)) for side in before)
-    return _resized_to(graph, images, before, (after[0], after[1]), args["size"])
+    """Make an image as small as both sides allow; the longer one is rounded down."""
+    least, before = Size.of(args["size"]), _sides(graph, images.name)
+    return _resized_to(graph, images, before, _covering(graph, before, least), least)
+
+
+def _covering(graph: OnnxGraph, before: Sides, least: Size) -> Sides:
+    """Return the sides of the smallest image of the same proportions that has both sides at least."""
+    (height, width), (high, wide) = before, (graph.integers(least.height), graph.integers(least.width))
+    return (
+        graph.add("Max", high, _share(graph, wide, height, width)),
+        graph.add("Max", wide, _share(graph, high, width, height)),
+    )
 
 
 def _share(graph: OnnxGraph, wanted: str, side: str, of: str) -> str:
@@ -162,19 +169,19 @@ def _share(graph: OnnxGraph, wanted: str, side: str, of: str) -> str:
 def _stretch(graph: OnnxGraph, images: Prepared, args: Mapping[str, Any]) -> Prepared:
     to = Size.of(args["size"])
     after = graph.integers(to.height), graph.integers(to.width)
-    return _resized_to(graph, images, _sides(graph, images.name), after, min(to))
+    return _resized_to(graph, images, _sides(graph, images.name), after, to)
 
 
 def _center_crop(graph: OnnxGraph, images: Prepared, args: Mapping[str, Any]) -> Prepared:
     to = Size.of(args["size"])
-    if images.shorter is None or images.shorter < max(to):
+    if images.least is None or images.least.height < to.height or images.least.width < to.width:
         images = _enlarged(graph, images, to)
     height, width = _sides(graph, images.name)
     top, left = _middle(graph, height, to.height), _middle(graph, width, to.width)
     starts = graph.add("Concat", top, left, axis=0)
     ends = graph.add("Add", starts, graph.integers(*to))
     cut = graph.add("Slice", images.name, starts, ends, graph.integers(2, 3))
-    return Prepared(cut, images.given, (*images.moves, Cropped((top, left))), min(to))
+    return Prepared(cut, images.given, (*images.moves, Cropped((top, left))), to)
 
 
 def _enlarged(graph: OnnxGraph, images: Prepared, to: Size) -> Prepared:
@@ -182,10 +189,7 @@ def _enlarged(graph: OnnxGraph, images: Prepared, to: Size) -> Prepared:
     height, width = before = _sides(graph, images.name)
     least = graph.integers(to.height), graph.integers(to.width)
     is_small = graph.add("Or", graph.add("Less", height, least[0]), graph.add("Less", width, least[1]))
-    larger = (
-        graph.add("Max", least[0], _share(graph, least[1], height, width)),
-        graph.add("Max", least[1], _share(graph, least[0], width, height)),
-    )
+    larger = _covering(graph, before, to)
     after = tuple(graph.add("Where", is_small, *pair) for pair in zip(larger, before, strict=True))
     return _resized_to(graph, images, before, (after[0], after[1]), None)
 
@@ -210,7 +214,7 @@ def _letterbox(graph: OnnxGraph, images: Prepared, args: Mapping[str, Any]) -> P
     canvas = graph.constant(np.reshape((124, 116, 104), (1, 3, 1, 1)))
     placed = graph.add("Cast", graph.add("Where", inside, graph.add("Pad", image, pads), canvas), to=2)
     negative = graph.add("Neg", begin[0]), graph.add("Neg", begin[1])
-    return Prepared(placed, images.given, (*resized.moves, Cropped(negative)), min(to))
+    return Prepared(placed, images.given, (*resized.moves, Cropped(negative)), to)
 
 
 def _rounded(graph: OnnxGraph, side: str, wanted: int, of: str) -> str:

@@ -48,7 +48,7 @@ class SetInputs:
     def evaluation(self, name: str) -> Kept:
         """Yield the batches of a set, the last one filled up."""
         if self.prefix.keeps:
-            samples = self.sets.samples[name]
+            samples = self.sets.measured(name)
             yield from self.kept(name, samples, self.sets.plan.prepare, [()] * len(samples))
             return
         for batch in self.sets.evaluation(name):

@@ -137,8 +137,9 @@ def _written(type_: v.Type) -> list[Schema]:
             return [{"$ref": f"#/$defs/{_key(name)}"} for name in families]
         case v.Select():
             return [_SELECTOR]
-        case v.ListOf(item, least):
-            return [{"type": "array", "items": _type(item), **({"minItems": least} if least else {})}]
+        case v.ListOf(item, least, most):
+            bounds = {"minItems": least or None, "maxItems": most}
+            return [{"type": "array", "items": _type(item), **{key: n for key, n in bounds.items() if n is not None}}]
         case v.RangeOf(item):
             return [_object(from_=_type(item), to=_type(item))]
         case v.MapOf(key, value):

@@ -44,6 +44,12 @@ def _fpn(args: Mapping[str, Any]) -> Any:
     return FeaturePyramid(args["maps"], args["channels"], args["outputs"])
 
 
+def _fcn(args: Mapping[str, Any]) -> Any:
+    from runtime.models.pyramid import FullyConvolutional
+
+    return FullyConvolutional(args["maps"], args["outputs"])
+
+
 def _anchor_free(args: Mapping[str, Any]) -> Any:
     from runtime.models.anchor_free import AnchorFree
 
@@ -143,6 +149,32 @@ _LAYERS = (
         ),
         lambda args: [_fpn(args)],
         finest=_finest,
+        outputs="outputs",
+        gives=MASK,
+    ),
+    Layer(
+        Entry(
+            "fcn",
+            "Scores of each class at the maps of strides 32 to `finest`, each added to the next finer ones: FCN-8s.",
+            (
+                Arg("outputs", Either((Word(_COUNTS), Number(1, 65536, whole=True))), "Number of outputs.", "classes"),
+                Arg(
+                    "finest",
+                    Word({f"stride{n}": f"One cell for {n} x {n} pixels: FCN-{n}s." for n in (8, 16, 32)}),
+                    "Map at which it ends.",
+                    "stride8",
+                ),
+            ),
+            source="Long et al., arXiv 1411.4038",
+            examples=(
+                "task = segmentation\nhead = [fcn]",
+                "task = segmentation\nhead = [fcn(outputs = classes, finest = stride16)]",
+                "task = segmentation\nhead = [fcn(finest = stride32)]",
+                "task = segmentation\nhead = [fcn(finest = stride8)]",
+            ),
+        ),
+        lambda args: [_fcn(args)],
+        finest=lambda args: int(args["finest"].removeprefix("stride")),
         outputs="outputs",
         gives=MASK,
     ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.backend.mx import gluon, nn
+from runtime.backend.mx import gluon, mx, nn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,29 @@ class FeaturePyramid(gluon.HybridBlock):  # type: ignore[misc]
             own = lateral(level)
             value = smooth(own if value is None else own + doubled(F, value, self._channels))
         return value if self.scores is None else self.scores(value)
+
+
+class FullyConvolutional(gluon.HybridBlock):  # type: ignore[misc]
+    """Scores (batch, outputs, h, w) of maps as `FeaturePyramid` takes them: the sum of those of each map, enlarged.
+
+    FCN-8s of Long et al., arXiv 1411.4038, with weights from zero as there, and upsampling that stays bilinear.
+    """
+
+    def __init__(self, maps: Sequence[int], outputs: int) -> None:
+        super().__init__(prefix="head_")
+        self._outputs = outputs
+        with self.name_scope():
+            self.scores = nn.HybridSequential()
+            for each in maps:
+                self.scores.add(nn.Conv2D(outputs, 1, in_channels=each, weight_initializer=mx.init.Constant(0.0)))
+
+    def hybrid_forward(self, F: Any, *maps: Any) -> Any:  # noqa: N803
+        """Return the scores; Gluon calls this."""
+        value = None
+        for level, scores in reversed(list(zip(maps, self.scores, strict=True))):
+            own = scores(level)
+            value = own if value is None else own + doubled(F, value, self._outputs)
+        return value
 
 
 def doubled(F: Any, value: Any, channels: int) -> Any:  # noqa: N803

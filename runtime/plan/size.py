@@ -33,6 +33,11 @@ class Size(NamedTuple):
         return self.height * self.width
 
     @property
+    def written(self) -> str:
+        """As a recipe writes it: `224px`, or `[224px, 320px]`, the height first."""
+        return f"{self.height}px" if self.height == self.width else f"[{self.height}px, {self.width}px]"
+
+    @property
     def short(self) -> str:
         """`224px`, or `320 x 224px`, the width first as people say it."""
         return f"{self.height if self.height == self.width else self}px"

@@ -20,6 +20,8 @@ from recipe_lang.words import printable
 from runtime.reporting.console import say
 from runtime.reporting.plan import duration
 from runtime.runs.folder import read_json
+from runtime.runs.lock.facts import differences as lock_differences
+from runtime.runs.lock.file import LOCK, Facts, read_lock
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
 from runtime.runs.resume import differences
@@ -30,7 +32,8 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
     """Return the results of all runs in a folder, oldest first; a folder without one is an unfinished run.
 
     `folder` may also be one run, or a pack. Beside what `result.json` holds, each says when the run started, and
-    `changed` says what its plan does differently from the last one of the same recipe before it.
+    `changed` says what its plan does differently from the last one of the same recipe before it, or which images of
+    equal number it has: a recipe's hash tells nothing of files.
 
     Raises:
         RecipeError: the pack is refused.
@@ -43,24 +46,39 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
     else:
         places = sorted(folder.glob("*/")) if os.path.isdir(folder) else []
     found = []
-    plans: dict[str, Any] = {}
+    plans: dict[str, tuple[Any, Facts]] = {}
     for place in sorted(places, key=_age):
         if not os.path.isfile(place / "plan.json"):
             continue
         started = time.strftime("%Y-%m-%d %H:%M", time.localtime(_age(place)[0]))
         plan = _read(place, "plan.json")
         name, task = (str(plan.get(key) or "") if isinstance(plan, dict) else "" for key in ("name", "task"))
-        told = {"folder": str(place), "started": started, "changed": _changed(plans.get(name), plan)}
-        plans |= {name: plan} if name else {}
+        known = plan, _images(place)
+        told = {"folder": str(place), "started": started, "changed": _changed(plans.get(name, (None, {})), known)}
+        plans |= {name: known} if name else {}
         found.append({"task": task, **_result(place, name), **told})
     return found
 
 
-def _changed(old: Any, new: Any) -> list[tuple[str, str, str]]:
+def _changed(old: tuple[Any, Facts], new: tuple[Any, Facts]) -> list[tuple[str, str, str]]:
+    if old[0] is None:
+        return []
     try:
-        return list(differences(old, new)) if old is not None else []
+        found = list(differences(old[0], new[0]))
     except RecursionError:  # a file that no run wrote
         return []
+    if not (old[1] and new[1]) or any(name.startswith("data.counts") for name, _, _ in found):
+        return found
+    return [*found, *((each.name, each.locked, each.now) for each in lock_differences(old[1], new[1], ("data",)))]
+
+
+def _images(place: Path) -> Facts:
+    """Return the facts of a run's lock on its images; none where it has no sound lock."""
+    try:
+        facts = read_lock(place / LOCK).facts
+    except RecipeError:
+        return {}
+    return {key: fact for key, fact in facts.items() if key[0].partition(".")[0] == "data"}
 
 
 def _read(place: Path, name: str) -> Any:

@@ -16,12 +16,12 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from recipe_lang.problem import RecipeError
-from runtime.plan.types import Plan, as_json
+from runtime.plan.types import Plan, StagePlan, as_json
 from runtime.runs.checkpoints import newest
 from runtime.runs.folder import has_ended, read_json
 from runtime.runs.lock.facts import refuse
@@ -36,6 +36,10 @@ _OUTSIDE_OF_MEANING: Mapping[str, tuple[str, ...]] = {
     "base.args.weights.args": ("file",),
 }
 """What a plan holds, by where it stands, that the run's weights do not depend on; or the run's lock has its hash."""
+_ADDED: Mapping[str, Any] = {
+    each.name: as_json(each.default) for each in fields(StagePlan) if each.default is not MISSING and each.compare
+}
+"""What plans of earlier releases do not say of a stage, and what such a stage did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,8 @@ def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, str, 
     Paths, places, the recipe's name and its claims are no part of the meaning; names of optimizers and layers are.
     """
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in [*old, *(key for key in new if key not in old)]:
+        added = [key for key in new if key not in old and (key not in _ADDED or new[key] != _ADDED[key])]
+        for key in [*old, *added]:
             if _is_meant(key, name):
                 yield from differences(old.get(key), new.get(key), f"{name}.{key}" if name else key)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and len(old) < 100:

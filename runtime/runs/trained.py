@@ -119,7 +119,7 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
             file = _handed_on(path, folder, result, position)
         model.load(read_params(file), f"`{path / file.relative_to(folder)}`")
         name = "" if position is None else stage_name(position, titles[position])
-        loss = stage_loss(recipe, stages[-1 if position is None else position])
+        loss = stage_loss(recipe, stages[-1 if position is None else position], targets)
         return TrainedRun(path, recipe, task, data, model, result, _cut(folder, model, position), loss, name)
 
 

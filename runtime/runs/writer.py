@@ -219,7 +219,9 @@ def _settle(session: Session, failure: Failure | None) -> Left:
     is_ruined = _is(failure, LossNotFinite, OutOfMemory) and not state.ended  # after its end, they are whole
     if best is None and is_ruined and not state.stage:
         return None, None
-    if best is None and not is_ruined and (state.step or not state.stage):
+    if best is None and not is_ruined and not state.stage and not state.step:
+        return f"the weights that {name} begins with: no step is trained", _weights_from(session, Origin(0))
+    if best is None and not is_ruined and state.step:
         return f"the weights after step {state.step} of {name}", _weights_from(session, Origin(state.stage))
     for parameter, copy in (best.weights if best else state.begun_with).items():
         session.model.parameters[parameter].set_data(copy)

@@ -33,6 +33,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def placed(out: Path | None, name: str) -> Path:
+    """Return where a new file goes: `out`, or `name` in it where it is a folder, or in the current one without it."""
+    return out / name if out is not None and out.is_dir() else out or Path(name)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Give a file to write that takes the place of `path`, on the disk, when the block ends; where it fails, nothing.

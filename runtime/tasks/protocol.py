@@ -79,6 +79,8 @@ class Loss:
     targets, and returns float64 (N,), the same on every processor; smoothing and the like play no part. `labels` makes
     what `build` takes of collated targets and the shape of the outputs, where that is not the task's `as_labels`;
     `heads` are the layers whose outputs it is for, where it is not for all of the task's.
+    Where arguments depend on the targets of training, `known` adds to the facts what they need of these, and `settled`
+    puts it into the arguments: the other functions get what it returns.
     """
 
     entry: Entry
@@ -86,6 +88,8 @@ class Loss:
     measure: Callable[[Mapping[str, Any], NDArray[np.float32], NDArray[Any]], NDArray[np.float64]]
     labels: Callable[[NDArray[Any], Sequence[int]], NDArray[Any]] | None = None
     heads: tuple[str, ...] = ()
+    known: Callable[[Mapping[str, Any], TargetFacts, Listing], TargetFacts] = lambda args, facts, train: facts
+    settled: Callable[[Mapping[str, Any], TargetFacts], Mapping[str, Any]] = lambda args, facts: args
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from recipe_lang.problem import RecipeError
 from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
@@ -100,11 +102,12 @@ def measure(
     Raises:
         Interrupted: `should_stop` said so.
     """
-    for features, targets in inputs.evaluation(name):
-        if should_stop():
-            raise Interrupted
-        evaluator.update(suffix(*features)[: len(targets)].asnumpy(), targets)
-    return evaluator.report()
+    with np.errstate(over="ignore", invalid="ignore"):  # of weights that diverged; the loss says so
+        for features, targets in inputs.evaluation(name):
+            if should_stop():
+                raise Interrupted
+            evaluator.update(suffix(*features)[: len(targets)].asnumpy(), targets)
+        return evaluator.report()
 
 
 def _measure(

@@ -26,6 +26,7 @@ from runtime.vocabulary.tasks import by_task
 
 _NONE = NothingType()
 _COUNT = Number(1, 1e9, whole=True, unit="images", unit_optional=True)
+_SIDE = Number(8, 4096, whole=True, unit="px")
 _AUGMENT = Either((_NONE, ListOf(CallOf(("augment", "prepare")), least=0)))
 _VIEWS = Either((_NONE, Number(1, 1000, whole=True)))
 
@@ -122,10 +123,10 @@ DATA = BlockType(
         ),
         Arg(
             "size",
-            Either((_NONE, Number(8, 4096, whole=True, unit="px"))),
-            "Side of the square images that the network sees; the base's own by default.",
+            Either((_NONE, _SIDE, ListOf(_SIDE, 2, 2))),
+            "Side of the square images that the network sees, or `[height, width]`; the base's own by default.",
             None,
-            examples=("size = 224px",),
+            examples=("size = 224px", "size = [288px, 384px]"),
         ),
         Arg(
             "tiles",

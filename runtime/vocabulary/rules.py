@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe, Quantity
 from recipe_lang.check.describe import range_text
@@ -90,8 +91,8 @@ SizeConflict = Kind(
     "size conflict",
     reason="All crops make images of the side that `size` says.",
     fields="crop size size_span",
-    message="this crop makes images of {crop}px, but `size` is {size}px",
-    help="write `{size}px` here, or leave the crop's size out",
+    message="this crop makes images of {crop}, but `size` is {size}",
+    help="write `{size}` here, or leave the crop's size out",
     related={"size_span": "the size"},
 )
 
@@ -128,7 +129,7 @@ SizeNotTaken = Kind(
     "size not taken",
     reason="Each base takes images of certain sizes only.",
     fields="base size takes",
-    message="{base} cannot train on images of {size}px: it takes {takes}",
+    message="{base} cannot train on images of {size}: it takes {takes}",
 )
 
 MilestonesNotAscending = Kind(
@@ -204,11 +205,16 @@ def image_size(recipe: CheckedRecipe) -> tuple[Size, Span | None]:
     """Return the size of the images that the network sees, and where it is written."""
     data = recipe.block("data")
     if data["size"] is not None:
-        return Size.square(data["size"]), data.fields["size"].span
+        return written_size(data["size"]), data.fields["size"].span
     for step in data["prepare"] or ():
         if TRANSFORMS[step.value.name].crops and step.value["size"] is not None:
-            return Size.square(step.value["size"]), step.value.args["size"].span
+            return written_size(step.value["size"]), step.value.args["size"].span
     return Size.square(native_size(recipe["base"])), recipe.fields["base"].span
+
+
+def written_size(value: Any) -> Size:
+    """Return a size as a recipe writes it: a side, or height and width."""
+    return Size(*(each.value for each in value)) if isinstance(value, tuple) else Size.square(value)
 
 
 def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -313,14 +319,15 @@ def _sizes(recipe: CheckedRecipe) -> Iterator[Problem]:
     lists = [data["prepare"], *(block["augment"] for block in (data, *recipe.all("stage")))]
     for step in (step.value for steps in lists if isinstance(steps, tuple) for step in steps):
         crop = step["size"] if TRANSFORMS[step.name].crops else None
-        if crop not in (None, size.plain):
-            yield SizeConflict(span=step.args["size"].span, crop=crop, size=size.plain, size_span=size_span)
+        if crop is not None and written_size(crop) != size:
+            crop = written_size(crop)
+            yield SizeConflict(span=step.args["size"].span, crop=crop.written, size=size.written, size_span=size_span)
     if task_of(recipe).takes_maps and any(side % _COARSEST for side in size):
         yield CellsCut(span=size_span, size=size.short, step=_COARSEST)
     base: CallValue = recipe["base"]
     yield from (problem.replace(span=recipe.fields["base"].span) for problem in base_problems(base))
     if not all(accepts(base, side) for side in size):
-        yield SizeNotTaken(span=size_span, base=base_name(base), size=size.plain, takes=size_text(base))
+        yield SizeNotTaken(span=size_span, base=base_name(base), size=size.short, takes=size_text(base))
 
 
 def _uncropped(recipe: CheckedRecipe) -> Iterator[Problem]:

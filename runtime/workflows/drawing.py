@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from runtime.data.images import open_rgb
+from runtime.data.images import open_rgb, upright_size
 from runtime.system.best_effort import attempt
 from runtime.system.fonts import font_file
 from runtime.tasks.protocol import Prediction, Task
@@ -51,6 +52,18 @@ def draw_predictions(task: Task, predictions: Sequence[Prediction], folder: Path
             failed.append(f"{path}: {reason}")
     letters = sorted({char for each in shown for char in str(each.text()) if font_file(char) is None})
     return Drawn(len(shown) - len(failed), tuple(failed), "".join(letters))
+
+
+def write_masks(predictions: Sequence[Any], folder: Path) -> None:
+    """Write masks of predictions into a folder, as PNG at the size of each image, called as `draw_predictions` does.
+
+    Raises:
+        OSError: one cannot be written.
+    """
+    shown = [each for each in predictions if not each.error]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each, name in zip(shown, _names(shown), strict=True):
+        each.mask(upright_size(Path(each.image))).save(folder / f"{name}.png")
 
 
 def _names(predictions: Sequence[Prediction]) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 from recipe_lang.problem import RecipeError
 from runtime.compile.compiler import component
 from runtime.export.description import described, image_input, tensor_input
+from runtime.export.formats import FORMATS
 from runtime.export.onnx_file import OnnxFile, onnx_file, require_onnx
 from runtime.export.operators.call import UntranslatableError
 from runtime.export.precision import PRECISIONS, reduced
@@ -28,13 +29,6 @@ from runtime.runs.pack.signature import is_pack
 from runtime.runs.trained import TrainedRun, export_model
 from runtime.weights.params_file import sha256_of
 from runtime.workflows.export_check import Check, CheckImages, checked
-
-FORMATS: Mapping[str, tuple[str, ...]] = {
-    "symbol": ("-symbol.json", "-0000.params"),
-    "onnx": (".onnx",),
-    "safetensors": (".safetensors",),
-}
-"""What the files of each format are called behind the prefix; beside the last one lies its description."""
 
 
 @dataclass(frozen=True, slots=True)

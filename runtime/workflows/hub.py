@@ -27,6 +27,7 @@ from runtime.runs.folder import writing
 from runtime.runs.pack.file import MEMBERS, named_as, open_pack
 from runtime.runs.pack.problems import FileExists, HubFailed, NotARepository
 from runtime.runs.pack.signature import PACK_ENDING
+from runtime.system.files import placed
 from runtime.system.hub import asking
 
 _FILE = f"model{PACK_ENDING}"
@@ -63,7 +64,7 @@ def pull_pack(name: str, out: Path | None = None, *, force: bool = False) -> Pat
     repository, at, revision = name.partition("@")
     if not _REPOSITORY.fullmatch(repository) or (at and not _REVISION.fullmatch(revision)):
         raise RecipeError(NotARepository(name=name))
-    path = out or Path(f"{repository.rpartition('/')[2]}{PACK_ENDING}")
+    path = placed(out, f"{repository.rpartition('/')[2]}{PACK_ENDING}")
     if path.exists() and not force:
         raise RecipeError(FileExists(path=str(path)))
     with writing(path):

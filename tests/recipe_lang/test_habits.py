@@ -126,7 +126,7 @@ DATA = [
     ('valid = "data/valid"', "E301", '`folder("data/valid")`'),
     ("size = 64", "E303", "`64px`"),
     ("size = (64, 64)", "E101", "one number, `size = 64px`"),
-    ("size = [64px, 64px]", "E301", "one number: `64px`"),
+    ("size = [64px, 64px, 3px]", "E435", ""),
     ("size = 64 pixels", "E303", "`64px`"),
     ('size = "64px"', "E301", "without the quotes: `64px`"),
     ("augment = [random_resized_crop(scale = (0.4, 1.0))]", "E301 E101", "`0.4 .. 1.0`"),

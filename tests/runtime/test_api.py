@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -110,12 +109,3 @@ def test_a_run_can_be_ended_early(photos: Path, tmp_path: Path) -> None:
     )
     assert (result["status"], result["stages"][0]["steps"], len(epochs)) == ("interrupted", 200, 2)
     assert ftr.evaluate(ftr.load(folder)).values["accuracy"] >= 0
-
-
-def test_a_program_has_the_threads_that_its_lock_says(tmp_path: Path) -> None:
-    """MXNet's own choice, where nobody chose, gives other bits than `ftr run` on the same machine."""
-    program = "import os, runtime.backend.mx; print(os.environ['OMP_NUM_THREADS'], len(os.sched_getaffinity(0)))"
-    given = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    ran = subprocess.run([sys.executable, "-c", program], env=given, check=True, capture_output=True, text=True)
-    chosen, cores = ran.stdout.split()
-    assert chosen == cores

@@ -24,6 +24,14 @@ def _not_here_help(p: Problem) -> str:
     return f"write {_listed(p.conditions)}{others}"
 
 
+TooMany = Kind(
+    "E435",
+    "too many",
+    reason="A list has more values than this place takes.",
+    fields="what most",
+    message="{what} takes at most {most} value{most:plural |s}",
+)
+
 NotHere = Kind(
     "E212",
     "not here",

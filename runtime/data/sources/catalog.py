@@ -84,13 +84,13 @@ def _masks(args: Args, training: bool) -> Listing:
     classes, values, colors = (
         None if args[name] is None else [each.value for each in args[name]] for name in ("classes", "values", "colors")
     )
-    return masks(args["images"], args["masks"], classes or (), values, colors, args["ignore"])
+    return masks(args["images"], args["masks"], classes or (), values, colors, args["ignore"], args["split"])
 
 
 def _scenes(args: Args, training: bool) -> Listing:  # noqa: ARG001
     from runtime.data.sources.scenes import scenes
 
-    return scenes(args["part"])
+    return scenes(args["part"], with_masks=args["targets"] == "masks")
 
 
 def _classes(args: Args) -> tuple[str, ...] | None:
@@ -112,7 +112,21 @@ def _rec(args: Args, training: bool) -> Listing:
 def _coco(args: Args, training: bool) -> Listing:
     from runtime.data.sources.coco import coco
 
+    if args["targets"] == "masks":
+        from runtime.data.sources.outlines import coco_masks
+
+        return coco_masks(args["images"], args["annotations"], _classes(args), training)
     return coco(args["images"], args["annotations"], _classes(args), training)
+
+
+def _labelme(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.outlines import labelme
+
+    return labelme(args["path"], _classes(args), training)
+
+
+def _either(args: Args) -> frozenset[TargetKind]:
+    return frozenset((MASK if args["targets"] == "masks" else BOXES,))
 
 
 def _yolo(args: Args, training: bool) -> Listing:
@@ -127,6 +141,14 @@ _CLASSES = Arg(
     "The classes in order; objects of others are left out. By default all that the images show, sorted.",
     None,
 )
+_TARGETS = Arg(
+    "targets",
+    Word({"boxes": "Boxes of objects.", "masks": "The class of each pixel; what no object shows is `background`."}),
+    "What is learned; by default what the task takes.",
+    "boxes",
+    since="0.2",
+)
+_OF_KIND = {"targets": {BOXES: "boxes", MASK: "masks"}}
 _SOURCES = (
     Source(
         Entry(
@@ -184,7 +206,11 @@ _SOURCES = (
             "Images with a mask each, which says of every pixel which class it shows.",
             (
                 Arg("images", FilePath(), "The folder of images."),
-                Arg("masks", FilePath(), "The folder of masks, PNG files that bear the names of the images."),
+                Arg(
+                    "masks",
+                    FilePath(),
+                    "The folder of masks: PNG files named as the images, maybe with `_mask` behind.",
+                ),
                 Arg("classes", ListOf(Text()), "The names of the classes, the background among them, in order."),
                 Arg(
                     "values",
@@ -204,6 +230,13 @@ _SOURCES = (
                     "The value of pixels that count for nothing.",
                     255,
                 ),
+                Arg(
+                    "split",
+                    Either((NothingType(), FilePath())),
+                    "A text file with the names of the images that count, one a line; all by default.",
+                    None,
+                    since="0.2",
+                ),
             ),
             positional=2,
             examples=(
@@ -211,6 +244,8 @@ _SOURCES = (
                 'train = masks(images = "cells", masks = "cells", classes = ["cell", "membrane"],'
                 " values = [0, 255], ignore = none)",
                 'train = masks("photos", "masks", classes = ["road", "sky"], colors = ["#804080", "#808080"])',
+                'train = masks("JPEGImages", "SegmentationClass", classes = ["ground", "cat"],'
+                ' split = "ImageSets/Segmentation/train.txt")',
             ),
         ),
         _masks,
@@ -247,16 +282,41 @@ _SOURCES = (
                 Arg("images", FilePath(), "The folder of images."),
                 Arg("annotations", FilePath(), "The JSON file, such as `instances_train.json`."),
                 _CLASSES,
+                _TARGETS,
             ),
             positional=2,
             source="Lin et al., arXiv 1405.0312",
             examples=(
                 'train = coco("images", "instances_train.json")',
                 'train = coco(images = "images", annotations = "train.json", classes = ["person"])',
+                'train = coco("images", "train.json", targets = masks)',
             ),
         ),
         _coco,
-        lambda args: frozenset((BOXES,)),
+        _either,
+        by_kind=_OF_KIND,
+    ),
+    Source(
+        Entry(
+            "labelme",
+            "Images with outlines of areas as LabelMe has them: a JSON file beside each image.",
+            (
+                Arg("path", FilePath(), "The folder."),
+                Arg(
+                    "classes",
+                    Either((NothingType(), ListOf(Text()))),
+                    "The classes in order, behind `background`; areas of others are background. All by default.",
+                    None,
+                ),
+            ),
+            source="github.com/wkentaro/labelme",
+            examples=(
+                'train = labelme("photos")',
+                'train = labelme(path = "photos", classes = ["road", "tree"])',
+            ),
+        ),
+        _labelme,
+        lambda args: frozenset((MASK,)),
     ),
     Source(
         Entry(
@@ -364,7 +424,7 @@ _SOURCES = (
     Source(
         Entry(
             "scenes",
-            "Made images: scikit-learn's digits 0 to 3 on pieces of its photos, with boxes.",
+            "Made images: scikit-learn's digits 0 to 3 on pieces of its photos, with boxes or masks.",
             (
                 Arg(
                     "part",
@@ -372,12 +432,17 @@ _SOURCES = (
                     "Which of its two parts.",
                     "train",
                 ),
+                _TARGETS,
             ),
             source="sklearn.datasets.load_digits, load_sample_images",
-            examples=("train = scenes(train)\ntest = scenes(part = test)",),
+            examples=(
+                "train = scenes(train)\ntest = scenes(part = test)",
+                "train = scenes(train, targets = masks)",
+            ),
         ),
         _scenes,
-        lambda args: frozenset((BOXES,)),
+        _either,
+        by_kind=_OF_KIND,
         licence="BSD-3-Clause and CC BY 2.0, with scikit-learn",
         shows_characters=True,
     ),

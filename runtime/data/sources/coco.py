@@ -48,40 +48,63 @@ def read_coco(path: Path, root: Path) -> tuple[list[Annotated], tuple[str, ...]]
         AnnotationError: it is not JSON, or no annotations of COCO.
         OSError: it cannot be read.
     """
-    plain = _json(path)
+    plain = read_json(path)
+    images, rows = grouped(plain, root)
+    found = [
+        Annotated(name, root / name, [_object(each, label, what) for each, label, what in rows[id]], size)
+        for id, (name, size) in images.items()
+    ]
+    return found, tuple(str(each["name"]) for each in plain["categories"])
+
+
+_Row = tuple[Mapping[str, Any], str, str]
+
+
+def grouped(plain: Any, root: Path) -> tuple[dict[Any, tuple[str, Size | None]], dict[Any, list[_Row]]]:
+    """Return the images of a file by their ids, sorted by name: name below `root` and size; and their annotations.
+
+    An annotation stands with its category and the words that name it.
+
+    Raises:
+        AnnotationError: it is no annotations of COCO.
+    """
     if not isinstance(plain, dict) or not all(isinstance(plain.get(key), list) for key in _PARTS):
         raise AnnotationError(
             f"it has no lists {', '.join(f'`{key}`' for key in _PARTS)}: is it one of COCO's `instances` files?"
         )
     images = _by_id(plain["images"], "image", ("file_name",))
     names = {id: str(each["name"]) for id, each in _by_id(plain["categories"], "category", ("name",)).items()}
-    objects: dict[Any, list[Object]] = {id: [] for id in images}
+    rows: dict[Any, list[_Row]] = {id: [] for id in images}
     for position, each in enumerate(plain["annotations"]):
         what = f"annotation {position + 1}"
         if not isinstance(each, dict):
             raise AnnotationError(f"{what} is no object of JSON")
         image, category = _id(each, "image_id", what), _id(each, "category_id", what)
-        if image not in objects:
+        if image not in rows:
             raise AnnotationError(f"{what} is of the image {image}, which is not in the file")
         if category not in names:
             raise AnnotationError(f"{what} has the category {category}, which is not in the file")
-        objects[image].append(_object(each, names[category], what))
+        rows[image].append((each, names[category], what))
     places = {id: os.path.normpath(each["file_name"]) for id, each in images.items()}
     for place in places.values():
         if os.path.isabs(place) or place.startswith(".."):
             raise AnnotationError(f"the image `{place[:80]}` lies outside of the folder of images")
-    found = [
-        Annotated(Path(places[id]).as_posix(), root / places[id], objects[id], _frame(images[id])) for id in images
-    ]
-    if len({each.id for each in found}) < len(found):
+    if len(set(places.values())) < len(places):
         raise AnnotationError("several of its images have one `file_name`")
-    return sorted(found, key=lambda each: each.id), tuple(names.values())
+    ids = sorted(images, key=lambda id: Path(places[id]).as_posix())
+    return {id: (Path(places[id]).as_posix(), _frame(images[id])) for id in ids}, rows
 
 
 _PARTS = ("images", "annotations", "categories")
 
 
-def _json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """Read a file of JSON.
+
+    Raises:
+        AnnotationError: it is none, or too large.
+        OSError: it cannot be read.
+    """
     if os.path.getsize(path) > _LARGEST_FILE:
         raise AnnotationError(f"it has more than {_LARGEST_FILE:,} bytes")
     try:
@@ -118,16 +141,17 @@ def _id(row: Mapping[str, Any], key: str, what: str) -> int | str:
 
 def _object(row: Mapping[str, Any], name: str, what: str) -> Object:
     box = row.get("bbox")
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+    if not isinstance(box, list) or len(box) != 4 or not all(map(number_of, box)):
         raise AnnotationError(f"the `bbox` of {what} is not four numbers x, y, width, height")
     x, y, width, height = map(float, box)
     area = row.get("area")
     is_crowd = row.get("iscrowd", 0) in (1, True)
-    is_area = _is_number(area) and float(area) > 0  # type: ignore[arg-type]
+    is_area = number_of(area) and float(area) > 0  # type: ignore[arg-type]
     return Object(name, (x, y, x + width, y + height), crowd=is_crowd, area=float(area) if is_area else None)  # type: ignore[arg-type]
 
 
-def _is_number(value: Any) -> bool:
+def number_of(value: Any) -> bool:
+    """Whether a value is a number that can be a place in an image."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST**2
 
 

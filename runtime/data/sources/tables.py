@@ -217,7 +217,12 @@ def _images(
     base = path.parent if root is None else existing(root, "folder")
     indices = {what: column_of(table, column) for what, column in columns.items()}
     named, bad = _named(table, column_of(table, image), indices)
-    return table, base, named, [*bad, *_missing(table, base, named), *_repeated(table, base, named)]
+    return (
+        table,
+        base,
+        named,
+        [*bad, *_missing(table, base, named), *_repeated(table, base, named, "label" not in columns)],
+    )
 
 
 def _by_value(text: str) -> tuple[float, str]:
@@ -291,7 +296,7 @@ def _missing(table: Table, base: Path, named: Sequence[_Named]) -> Iterator[Prob
         )
 
 
-def _repeated(table: Table, base: Path, named: Sequence[_Named]) -> Iterator[Problem]:
+def _repeated(table: Table, base: Path, named: Sequence[_Named], numbers: bool) -> Iterator[Problem]:
     rows: dict[str, list[_Named]] = {}
     for each in named:
         rows.setdefault(os.path.abspath(base / each.image), []).append(each)
@@ -306,6 +311,7 @@ def _repeated(table: Table, base: Path, named: Sequence[_Named]) -> Iterator[Pro
             unlike=len(unlike),
             name=example[0].image,
             lines=tuple((each.line, each.label) for each in example),
+            numbers=numbers,
         )
 
 

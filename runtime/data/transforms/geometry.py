@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from recipe_lang.check.vocabulary import Arg, Either, Entry, NothingType, Number, RangeOf, Word
+from recipe_lang.check.vocabulary import Arg, Either, Entry, ListOf, NothingType, Number, RangeOf, Word
 from runtime.data.transforms.changes import Change, Crop, Mirror, Pad, Place, Resize
 from runtime.data.transforms.row import Args, Sides, Transform
 from runtime.plan.size import Size
@@ -19,21 +19,20 @@ if TYPE_CHECKING:
     import numpy as np
 
 _SIZE = Number(1, 4096, whole=True, unit="px")
-_OWN_SIZE = Either((NothingType(), _SIZE))
+_OWN_SIZE = Either((NothingType(), _SIZE, ListOf(_SIZE, 2, 2)))
 
 
 def _enlarged(least: Size, size: Size) -> Iterator[Change]:
     """Enlarge an image with a side that is too short, until both fit."""
     if size.height < least.height or size.width < least.width:
-        scale = max(Fraction(least.height, size.height), Fraction(least.width, size.width))
+        yield from _resized(least, size)
+
+
+def _resized(least: Size, size: Size) -> Iterator[Change]:
+    """Make an image as small as both sides allow, and keep the proportions; the longer side is rounded down."""
+    scale = max(Fraction(least.height, size.height), Fraction(least.width, size.width))
+    if scale != 1:
         yield Resize(Size(*(max(each, int(side * scale)) for each, side in zip(least, size, strict=True))))
-
-
-def _resized(shorter: int, size: Size) -> Iterator[Change]:
-    """Make the shorter side so long and keep the proportions; the longer side is rounded down."""
-    short = min(size)
-    if short != shorter:
-        yield Resize(Size(*(max(shorter, shorter * side // short) for side in size)))
 
 
 def _after(changes: list[Change], size: Size) -> Size:
@@ -43,11 +42,11 @@ def _after(changes: list[Change], size: Size) -> Size:
 
 
 def _resize(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:  # noqa: ARG001
-    return _resized(args["size"], size)
+    return _resized(Size.of(args["size"]), size)
 
 
 def _center_crop(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:  # noqa: ARG001
-    """Cut the central square.
+    """Cut the central part, a square unless the size is not.
 
     An image with a side shorter than that is enlarged first, until its shorter side fits (torchvision would
     pad it with black, which no photo of training has).
@@ -146,7 +145,7 @@ STRETCH = Transform(
     Entry(
         "stretch",
         "Resizes to exactly this size; the proportions change.",
-        (Arg("size", _OWN_SIZE, "Size; `size` of the data block by default.", None),),
+        (Arg("size", _OWN_SIZE, "Side of a square, or `[height, width]`; `size` of the data block by default.", None),),
         examples=("prepare = [stretch]", "prepare = [stretch(size = 256px)]"),
     ),
     _stretch,
@@ -172,7 +171,14 @@ CENTER_CROP = Transform(
     Entry(
         "center_crop",
         "Crops a square from the centre.",
-        (Arg("size", _OWN_SIZE, "Side of the square; `size` of the data block by default.", None),),
+        (
+            Arg(
+                "size",
+                _OWN_SIZE,
+                "Side of the square, or `[height, width]`; `size` of the data block by default.",
+                None,
+            ),
+        ),
         examples=("prepare = [resize(256px), center_crop]",),
     ),
     _center_crop,
@@ -184,7 +190,12 @@ RANDOM_CROP = Transform(
         "random_crop",
         "Crops a square at a random position.",
         (
-            Arg("size", _OWN_SIZE, "Side of the square; `size` of the data block by default.", None),
+            Arg(
+                "size",
+                _OWN_SIZE,
+                "Side of the square, or `[height, width]`; `size` of the data block by default.",
+                None,
+            ),
             Arg("padding", Number(0, 1024, whole=True, unit="px"), "Black padding added first.", 0),
         ),
         examples=("augment = [random_crop(padding = 4px)]", "size = 64px\naugment = [random_crop(size = 64px)]"),
@@ -201,7 +212,12 @@ RANDOM_RESIZED_CROP = Transform(
         "random_resized_crop",
         "Crops a random fraction of the area at a random aspect ratio and resizes it to the square.",
         (
-            Arg("size", _OWN_SIZE, "Side of the square; `size` of the data block by default.", None),
+            Arg(
+                "size",
+                _OWN_SIZE,
+                "Side of the square, or `[height, width]`; `size` of the data block by default.",
+                None,
+            ),
             Arg("scale", RangeOf(Number(0, 1, above=True)), "Range of fractions of the area.", (0.08, 1.0)),
             Arg("ratio", RangeOf(Number(0, 10, above=True)), "Aspect ratios, width / height.", (3 / 4, 4 / 3)),
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from recipe_lang.check.vocabulary import Arg, Either, Entry, NothingType, Number, RangeOf
+from recipe_lang.check.vocabulary import Arg, Either, Entry, ListOf, NothingType, Number, RangeOf
 from runtime.data.targets import BOXES
 from runtime.data.transforms.changes import Change, Crop, Place, Resize
 from runtime.data.transforms.row import Args, Transform
@@ -86,7 +86,12 @@ IOU_CROP = Transform(
         "iou_crop",
         "Crops a random part around some of the objects and resizes it to the size of the network.",
         (
-            Arg("size", Either((NothingType(), _SIZE)), "Size; `size` of the data block by default.", None),
+            Arg(
+                "size",
+                Either((NothingType(), _SIZE, ListOf(_SIZE, 2, 2))),
+                "Size; `size` of the data block by default.",
+                None,
+            ),
             Arg("scale", RangeOf(Number(0, 1, above=True)), "Range of fractions of each side.", (0.3, 1.0)),
             Arg("ratio", RangeOf(Number(0, 10, above=True)), "Aspect ratios, width / height.", (0.5, 2.0)),
         ),

@@ -201,6 +201,12 @@ EXAMPLES: Mapping[str, Example] = {
         'base = gluon("resnet18_v2", weights = gluon_params("resnet18_v2.params"))',
         given="The zoo's cache is empty.",
     ),
+    "W751": Example(
+        'train = folder("photos")',
+        'train = folder("photos")\nexclude = "photos.exclude.txt"',
+        "data",
+        "The file photos/roses/1.jpg is a pointer of Git LFS; the list holds `roses/1.jpg`.",
+    ),
     "W760": Example(
         'train = folder("photos")\nvalid = folder("more")',
         'train = folder("photos")\nvalid = folder("more")\nexclude = "photos.exclude.txt"',

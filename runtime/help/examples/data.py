@@ -440,7 +440,7 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "E586": Example(_objects('voc("empty")'), _objects('voc("street")'), "file", "The images of `empty` show nothing."),
     "E587": Example(
-        _objects('voc("rare")', "holdout(50%)"),
+        _objects('voc("rare")', "holdout(75%)"),
         _objects('voc("rare")', "holdout(25%)"),
         "file",
         "One image of `rare` shows the only bus.",

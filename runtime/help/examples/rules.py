@@ -39,6 +39,7 @@ EXAMPLES: Mapping[str, Example] = {
         '  prepare = [stretch]\n}\n\nstage "head" {\n  train = head\n  for = 3 epochs\n}',
         "file",
     ),
+    "E435": Example("size = [96px, 128px, 3px]", "size = [96px, 128px]", "data"),
     "E445": Example(
         'ftr 1\n\ntask = detection\nhead = [centernet]\n\ndata {\n  train = voc("photos")\n}\n\n'
         'stage "head" {\n  train = head\n  for = 3 epochs\n}',

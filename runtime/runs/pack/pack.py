@@ -28,6 +28,7 @@ from runtime.runs.pack.file import MEMBERS, open_pack, write_pack
 from runtime.runs.pack.problems import FileExists
 from runtime.runs.pack.signature import PACK_ENDING
 from runtime.system.best_effort import attempt
+from runtime.system.files import placed
 from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import Task
 from runtime.training.problems import NotARun
@@ -66,12 +67,13 @@ def pack_run(
     saying), and that the run has not ended.
 
     `card_text` writes the model card; without it the pack has none.
-    Without `out` the pack is called as the folder, in the current one; without `force` no file is written over.
+    Without `out`, or in it where it is a folder, the pack is called as the run's folder; without `force`
+    no file is written over.
 
     Raises:
         RecipeError: the folder is not that of a run, or the pack cannot be written.
     """
-    path = out or Path(f"{folder.resolve().name}{PACK_ENDING}")
+    path = placed(out, f"{folder.resolve().name}{PACK_ENDING}")
     if path.exists() and not force:
         raise RecipeError(FileExists(path=str(path)))
     try:

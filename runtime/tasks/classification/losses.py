@@ -37,7 +37,8 @@ def measured_cross_entropy(
     """Return the cross entropy of each image, without smoothing: float64 (N,)."""
     import numpy as np
 
-    shifted = scores - scores.max(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # infinite scores: the loss is no number, which ends the run
+        shifted = scores - scores.max(axis=1, keepdims=True)
     true = np.take_along_axis(shifted, labels[:, None], axis=1)[:, 0]
     total = np.exp(shifted, out=shifted).sum(axis=1, dtype=np.float64)
     logs = np.fromiter(map(math.log, total), np.float64, len(total))  # NumPy's own differs between processors

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -87,11 +86,9 @@ def object_counts(listing: Listing) -> tuple[int, ...]:
     return tuple(found.tolist())
 
 
-def strata(listing: Listing) -> dict[str, int]:
-    """Return for each image the rarest class that it shows, by the number of images that do; -1 of one without."""
-    shown = {sample.id: np.unique(sample.target.classes).tolist() for sample in listing.samples}
-    images = Counter(label for labels in shown.values() for label in labels)
-    return {id: min(labels, key=lambda label: (images[label], label), default=-1) for id, labels in shown.items()}
+def strata(listing: Listing) -> dict[str, tuple[int, ...]]:
+    """Return the classes that each image shows."""
+    return {sample.id: tuple(np.unique(sample.target.classes).tolist()) for sample in listing.samples}
 
 
 def align(listing: Listing, classes: tuple[str, ...], set_name: str) -> Listing:

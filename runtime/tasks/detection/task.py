@@ -56,7 +56,7 @@ class Detection(Task):
     answers = "objects"
     key = "objects"
 
-    def strata(self, listing: Listing) -> Mapping[str, int]:
+    def strata(self, listing: Listing) -> Mapping[str, tuple[int, ...]]:
         from runtime.tasks.detection.targets import strata
 
         return strata(listing)

@@ -12,27 +12,17 @@ from runtime.data.masks import Mask
 from runtime.plan.size import Size
 from runtime.tasks.captions import caption
 from runtime.tasks.segmentation.network import Prediction
+from runtime.tasks.segmentation.palette import palette
 
 _STRENGTH = 0.45  # of the colours over the picture
-
-
-def palette(count: int) -> list[tuple[int, int, int]]:
-    """Return the colours of Pascal VOC: black, then dark and light ones that are far apart."""
-    colors = []
-    for index in range(count):
-        channels = [0, 0, 0]
-        for bit in range(8):
-            for channel in range(3):
-                channels[channel] |= (index >> (3 * bit + channel) & 1) << 7 - bit
-        colors.append((channels[0], channels[1], channels[2]))
-    return colors
 
 
 def overlay(picture: Image.Image, prediction: Prediction) -> None:
     """Lay the colours of the classes over a picture, the first class's left out, and say which they are."""
     if prediction.classes is None:
         return
-    _lay(picture, prediction.classes, len(prediction.names))
+    classes = prediction.at((picture.height, picture.width)) if prediction.whole else prediction.classes
+    _lay(picture, classes, len(prediction.names))
     tones = dict(zip(prediction.names, palette(len(prediction.names)), strict=True))
     shares = prediction.shares()
     caption(picture, [f"{printable(name)} {share:.1%}" for name, share in shares], [tones[name] for name, _ in shares])

@@ -5,34 +5,93 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from recipe_lang.check.vocabulary import Entry
+from recipe_lang.check.vocabulary import Arg, Either, Entry, ListOf, NothingType, Number, Word
 from runtime.tasks.protocol import Loss
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from runtime.data.listing import Listing
+    from runtime.plan.types import TargetFacts
+
 _IGNORED = 255
 
 
-def _cross_entropy(args: Mapping[str, Any]) -> Callable[[Any, Any, Any], Any]:  # noqa: ARG001
+def _pixel_cross_entropy(args: Mapping[str, Any]) -> Callable[[Any, Any, Any], Any]:
+    """Return the loss of each image, of (N, C, h, w) scores and (N, h, w) labels."""
+    weights, dice = args.get("weights"), args.get("dice", 0.0)
+
     def loss(F: Any, scores: Any, labels: Any) -> Any:  # noqa: N803 - as Gluon calls it
         counts = labels < _IGNORED
-        each = -F.pick(F.log_softmax(scores, axis=1), labels * counts, axis=1) * counts
-        return F.sum(each, axis=(1, 2)) / F.broadcast_maximum(F.sum(counts, axis=(1, 2)), F.ones((1,)))
+        labels = labels * counts
+        logs = F.log_softmax(scores, axis=1)
+        weighted = logs if weights is None else F.broadcast_mul(logs, _constant(F, weights))
+        each = -F.pick(weighted, labels, axis=1) * counts
+        mean = F.sum(each, axis=(1, 2)) / F.broadcast_maximum(F.sum(counts, axis=(1, 2)), F.ones((1,)))
+        return mean + dice * _overlap(F, F.exp(logs), labels, counts) if dice else mean
 
     return loss
 
 
-def _measured(args: Mapping[str, Any], scores: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[np.float64]:  # noqa: ARG001
+def _constant(F: Any, weights: tuple[float, ...]) -> Any:  # noqa: N803
+    return F.concat(*(F.full((1, 1, 1, 1), each) for each in weights), dim=1)
+
+
+def _overlap(F: Any, shares: Any, labels: Any, counts: Any) -> Any:  # noqa: N803
+    """Return one less the soft Dice coefficient, a mean over the classes that an image shows."""
+    counted = F.expand_dims(counts, axis=1)
+    shown = F.broadcast_mul(F.broadcast_equal(F.expand_dims(labels, axis=1), _positions(F, shares)), counted)
+    true = F.sum(shown, axis=(2, 3))
+    both = F.sum(shares * shown, axis=(2, 3))
+    either = true + F.sum(F.broadcast_mul(shares, counted), axis=(2, 3))
+    occurs = true > 0
+    missed = (1 - 2 * both / (either + 1e-6)) * occurs
+    return F.sum(missed, axis=1) / F.broadcast_maximum(F.sum(occurs, axis=1), F.ones((1,)))
+
+
+def _positions(F: Any, shares: Any) -> Any:  # noqa: N803
+    """Return 0, 1, 2, … along the axis of classes."""
+    return F.broadcast_like(F.contrib.arange_like(shares, axis=1).reshape((1, -1, 1, 1)), shares)
+
+
+def _measured(args: Mapping[str, Any], scores: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[np.float64]:
     import numpy as np
 
+    weights, dice = args.get("weights"), args.get("dice", 0.0)
     counts = labels < _IGNORED
+    known = np.where(counts, labels, 0).astype(np.int64)
     shifted = (scores - scores.max(axis=1, keepdims=True)).astype(np.float64)
-    true = np.take_along_axis(shifted, np.where(counts, labels, 0)[:, None].astype(np.int64), axis=1)[:, 0]
-    each = (np.log(np.exp(shifted).sum(axis=1)) - true) * counts
+    logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    each = -np.take_along_axis(logs, known[:, None], axis=1)[:, 0] * counts
+    if weights is not None:
+        each = each * np.array(weights)[known]
     found: NDArray[np.float64] = each.sum(axis=(1, 2)) / np.maximum(counts.sum(axis=(1, 2)), 1)
+    if dice:
+        shares = np.exp(logs) * counts[:, None]
+        shown = (known[:, None] == np.arange(scores.shape[1])[:, None, None]) & counts[:, None]
+        true, both = shown.sum(axis=(2, 3)), (shares * shown).sum(axis=(2, 3))
+        missed = (1 - 2 * both / (true + shares.sum(axis=(2, 3)) + 1e-6)) * (true > 0)
+        found = found + dice * missed.sum(axis=1) / np.maximum((true > 0).sum(axis=1), 1)
     return found
+
+
+def _known(args: Mapping[str, Any], facts: TargetFacts, train: Listing) -> TargetFacts:
+    """Return the facts with the classes' shares of the pixels, where the weights follow from these."""
+    from runtime.tasks.segmentation.targets import with_shares
+
+    return with_shares(facts, train) if isinstance(args.get("weights"), str) else facts
+
+
+def _settled(args: Mapping[str, Any], facts: TargetFacts) -> Mapping[str, Any]:
+    """Return the arguments with the weights as numbers: a mean of 1 over the pixels of training."""
+    if not isinstance(args.get("weights"), str):
+        return args
+    shares: tuple[float, ...] = getattr(facts, "shares", ())
+    power = {"balanced": -1.0, "sqrt": -0.5}[args["weights"]]
+    plain = [share**power if share else 0.0 for share in shares]
+    mean = sum(weight * share for weight, share in zip(plain, shares, strict=True))
+    return {**args, "weights": tuple(weight / mean for weight in plain) if mean else None}
 
 
 LOSSES = (
@@ -40,10 +99,50 @@ LOSSES = (
         Entry(
             "pixel_cross_entropy",
             "Cross entropy of the softmax of a cell's scores with the class in its middle, a mean over the cells.",
-            source="Long et al., arXiv 1411.4038",
-            examples=("task = segmentation\nloss = pixel_cross_entropy",),
+            (
+                Arg(
+                    "weights",
+                    Either(
+                        (
+                            NothingType(),
+                            Word(
+                                {
+                                    "balanced": "One over the fraction of the training pixels that show the class.",
+                                    "sqrt": "The square root of that.",
+                                }
+                            ),
+                            ListOf(Number(0, 1e6)),
+                        )
+                    ),
+                    "By what the loss of a class's pixels is multiplied: in the order of the classes, or by how rare"
+                    " they are.",
+                    None,
+                    since="0.2",
+                ),
+                Arg(
+                    "dice",
+                    Number(0, 1000),
+                    "How much of the soft Dice loss is added, which heeds the overlap of whole areas.",
+                    0.0,
+                    since="0.2",
+                ),
+            ),
+            source="Long et al., arXiv 1411.4038; weights as in Eigen and Fergus, arXiv 1411.4734; Dice: Milletari et"
+            " al., arXiv 1606.04797",
+            formula="p the softmax of a cell's scores, w the weight of its class; words choose weights that have a mean"
+            " of 1 over the pixels of training\n"
+            "loss = mean over cells of -w log p(class) + dice (1 - mean over classes of 2 sum p t / (sum p + sum t))\n"
+            "t is 1 in the cells of a class and 0 elsewhere; classes that an image does not show do not count",
+            examples=(
+                "task = segmentation\nloss = pixel_cross_entropy",
+                "task = segmentation\nloss = pixel_cross_entropy(weights = sqrt)",
+                "task = segmentation\nloss = pixel_cross_entropy(weights = balanced, dice = 1)",
+                "task = segmentation\nloss = pixel_cross_entropy(weights = [1, 3.5])",
+            ),
         ),
-        _cross_entropy,
+        _pixel_cross_entropy,
         _measured,
+        known=_known,
+        settled=_settled,
     ),
 )

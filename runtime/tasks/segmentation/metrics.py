@@ -1,8 +1,9 @@
 """How good masks are.
 
 In go scores of cells and true classes of pixels, batch by batch; out comes a `Report`. The scores are enlarged to the
-size of the truth, bilinear between the middles of cells, before the best is taken. All metrics come from one matrix of
-counts over the set: a class that neither occurs nor is predicted has no IoU, and pixels to be ignored count nowhere.
+size of the truth, bilinear between the middles of cells, before the best is taken. All metrics but the boundary F1 come
+from one matrix of counts over the set: a class that neither occurs nor is predicted has no IoU, and pixels to be
+ignored count nowhere. The boundary F1 is a mean over images (`boundaries.py`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,14 @@ METRICS: Mapping[str, Metric] = {
     "mean_recall": Metric(
         "Mean over the classes of the fraction of a class's pixels that are found.", True, "mean recall", short="rec"
     ),
+    "dice": Metric("Mean over the classes of the Dice coefficient, the F1 of a class's pixels.", True, "mean Dice"),
+    "boundary_f1": Metric(
+        "Mean over the classes of the boundary F1, a mean over images: outlines within 0.75% of the diagonal are right"
+        " (Csurka et al., BMVC 2013).",
+        True,
+        "boundary F1",
+        short="bf1",
+    ),
 }
 
 
@@ -41,8 +50,10 @@ class ClassRow:
 
     name: str
     iou: float
+    dice: float
     precision: float
     recall: float
+    boundary_f1: float
     share: float
 
 
@@ -64,9 +75,9 @@ class Report:
 
     def tables(self) -> Iterator[str | Table]:
         """Yield the table of classes."""
-        columns = ("iou", "precision", "recall", "share")
+        columns = ("iou", "dice", "precision", "recall", "boundary_f1", "share")
         rows = tuple((printable(row.name), *(_shown(getattr(row, name)) for name in columns)) for row in self.classes)
-        yield Table("by class", ("class", "IoU", "precision", "recall", "of the pixels"), rows)
+        yield Table("by class", ("class", "IoU", "Dice", "precision", "recall", "boundary F1", "of the pixels"), rows)
 
 
 def _shown(value: float) -> str:
@@ -79,10 +90,11 @@ class MaskEvaluator:
     def __init__(self, classes: tuple[str, ...], loss: Callable[[NDArray[np.float32], NDArray[Any]], Any]) -> None:
         self._classes, self._loss = classes, loss
         self._counts: Any = 0
+        self._fits: Any = 0  # for each class the sum of its boundary F1, and of how many images
         self._losses: list[float] = []
 
     def update(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> None:
-        """Take the scores, (N, C, h, w), and the true classes, uint8 (N, H, W), of a batch."""
+        """Take the scores, (N, C, h, w), and the true classes of a batch: uint8 (N, H, W), or N arrays (H, W)."""
         from runtime.tasks.segmentation.network import best_classes
 
         losses = self.losses(outputs, targets).tolist()
@@ -91,20 +103,27 @@ class MaskEvaluator:
 
     def losses(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float64]:
         """Return the loss of each image of a batch."""
+        import numpy as np
+
         from runtime.tasks.segmentation.network import at_cells
 
-        found: NDArray[np.float64] = self._loss(outputs, at_cells(targets, outputs.shape))
+        cells = np.stack([at_cells(each[None], outputs.shape)[0] for each in targets])
+        found: NDArray[np.float64] = self._loss(outputs, cells)
         return found
 
     def add(self, found: NDArray[np.uint8], truth: NDArray[np.uint8], loss: float) -> None:
         """Take the class of each pixel of an image, the true ones, and its loss."""
         import numpy as np
 
+        from runtime.tasks.segmentation.boundaries import boundary_f1
+
         self._losses.append(loss)
         count = len(self._classes)
         known = truth < count
         pairs = truth[known].astype(np.int64) * count + found[known]
         self._counts = self._counts + np.bincount(pairs, minlength=count * count).reshape(count, count)
+        fits = boundary_f1(truth, found, count)
+        self._fits = self._fits + np.stack([np.nan_to_num(fits), ~np.isnan(fits)])
 
     def badness(self) -> Sequence[float]:
         """Return the loss of each image."""
@@ -118,7 +137,7 @@ class MaskEvaluator:
         """
         if not self._losses:
             raise ValueError("nothing to measure: no images")
-        counts = self._counts.tolist()
+        counts, fits = self._counts.tolist(), self._fits.tolist()
         total = sum(map(sum, counts))
         rows = []
         for index, name in enumerate(self._classes):
@@ -127,8 +146,10 @@ class MaskEvaluator:
                 ClassRow(
                     name,
                     iou=_ratio(right, true + predicted - right),
+                    dice=_ratio(2 * right, true + predicted),
                     precision=_ratio(right, predicted),
                     recall=_ratio(right, true),
+                    boundary_f1=_ratio(fits[0][index], fits[1][index]),
                     share=_ratio(true, total),
                 )
             )
@@ -137,11 +158,13 @@ class MaskEvaluator:
             "miou": _mean(row.iou for row in rows),
             "pixel_accuracy": _ratio(sum(counts[index][index] for index in range(len(rows))), total),
             "mean_recall": _mean(row.recall for row in rows),
+            "dice": _mean(row.dice for row in rows),
+            "boundary_f1": _mean(row.boundary_f1 for row in rows),
         }
         return Report(values, len(self._losses), tuple(rows))
 
 
-def _ratio(part: int, whole: int) -> float:
+def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else nan
 
 

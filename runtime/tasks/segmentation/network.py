@@ -13,16 +13,21 @@ from PIL import Image
 from recipe_lang.words import printable
 from runtime.data.listing import Tile
 from runtime.data.tiles import extent_after
+from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.plan.size import Size
 from runtime.plan.types import DataPlan
+from runtime.tasks.segmentation.palette import palette
 
 Classes = NDArray[np.uint8]
 
 
 def at_cells(labels: NDArray[Any], scores: Sequence[int]) -> NDArray[Any]:
     """Return the class in the middle of each cell, (N, h, w), of those of pixels, (N, H, W); `scores` is a shape."""
-    stride = labels.shape[1] // scores[2]
-    return labels[:, stride // 2 :: stride, stride // 2 :: stride]
+    rows, columns = (
+        (2 * np.arange(cells) + 1) * side // (2 * cells)
+        for cells, side in zip(scores[2:], labels.shape[1:], strict=True)
+    )
+    return labels[:, rows[:, None], columns]
 
 
 def best_classes(scores: NDArray[np.float32], size: Sequence[int]) -> Classes:
@@ -62,12 +67,32 @@ def merged(outputs: Sequence[NDArray[np.float32]], tiles: Sequence[Tile], plan: 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """The classes of an image's pixels, (H, W) at the size that the network sees, or why it could not be read."""
+    """The classes of an image's pixels, (H, W) at the size that the network sees, or why it could not be read.
+
+    `scores` are those of cells, (C, h, w); `whole` is whether they show the whole image, its sides scaled.
+    """
 
     image: str
     names: tuple[str, ...] = ()
     classes: Classes | None = None
     error: str = ""
+    scores: NDArray[np.float32] | None = None
+    whole: bool = True
+
+    def at(self, size: Sequence[int]) -> Classes:
+        """Return the classes at another size, (H, W): the scores are resized before the best is taken."""
+        assert self.scores is not None
+        return best_classes(self.scores, size)
+
+    def mask(self, size: Sequence[int]) -> Image.Image:
+        """Return a picture with a palette of the classes at the size of the image.
+
+        Where a part of the image was cut out for the network, it is the mask of that part, at the size that was seen.
+        """
+        assert self.classes is not None
+        image = Image.fromarray(self.at(size) if self.whole else self.classes, "P")
+        image.putpalette([side for color in palette(256) for side in color])
+        return image
 
     def shares(self) -> list[tuple[str, float]]:
         """Return the classes that occur with their fractions of the pixels, the largest first."""
@@ -91,7 +116,14 @@ class Prediction:
         return "  ".join(f"{printable(name)} {share:.1%}" for name, share in self.shares())
 
 
-def predictions(outputs: Any, images: Sequence[str], names: tuple[str, ...], size: tuple[int, int]) -> list[Prediction]:
-    """Return the classes of images; `outputs` is an NDArray (batch, C, h, w), of which the first count."""
+def predictions(outputs: Any, images: Sequence[str], names: tuple[str, ...], plan: DataPlan) -> list[Prediction]:
+    """Return the classes of images that were prepared as a plan says.
+
+    `outputs` is an NDArray (batch, C, h, w), of which the first count.
+    """
     scores = outputs[: len(images)].asnumpy()
-    return [Prediction(image, names, best_classes(each, size)) for image, each in zip(images, scores, strict=True)]
+    whole = not any(TRANSFORMS[step.name].crops and step.name != "stretch" for step in plan.prepare)
+    return [
+        Prediction(image, names, best_classes(each, plan.size), scores=each, whole=whole)
+        for image, each in zip(images, scores, strict=True)
+    ]

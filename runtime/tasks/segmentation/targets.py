@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import printable
-from runtime.data.listing import Listing
+from runtime.data.listing import Listing, Pixels
+from runtime.tasks.segmentation.contents import contents
 from runtime.tasks.segmentation.problems import OtherClasses
+
+if TYPE_CHECKING:
+    from runtime.plan.types import TargetFacts
 
 _SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
 class MaskFacts:
-    """The class names in order, and for each set the count of images, alone in a tuple."""
+    """The class names in order, and for each set the count of images, alone in a tuple.
+
+    `shares` are the classes' shares of the training pixels, where a loss has asked for them.
+    """
 
     classes: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
+    shares: tuple[float, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -32,7 +42,7 @@ class MaskFacts:
 
     def in_result(self) -> dict[str, Any]:
         """Return what `result.json` has of them."""
-        return {"classes": list(self.classes)}
+        return {"classes": list(self.classes), **({"shares": list(self.shares)} if self.shares else {})}
 
     def row(self) -> tuple[str, str]:
         """Return the row of `ftr plan --all`."""
@@ -46,6 +56,38 @@ class MaskFacts:
     def outputs(self) -> str:
         """Return what an exported model gives."""
         return f"scores of the classes for each cell, (batch, classes, h, w), in this order: {', '.join(self.classes)}"
+
+
+def with_shares(facts: TargetFacts, train: Listing) -> TargetFacts:
+    """Return the facts with the shares of the classes, of all pixels that count; each image counts alike.
+
+    Masks that cannot be read are left out here: reading the images of a run says which these are.
+    """
+    assert isinstance(facts, MaskFacts)
+    rows = np.nan_to_num(contents(train).astype(np.float64))
+    found = (rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-9)).sum(axis=0)
+    return replace(facts, shares=tuple((found / max(1.0, found.sum())).tolist()))
+
+
+def collated(targets: Sequence[Pixels]) -> Pixels:
+    """Return masks as one array, uint8 (N, H, W); of different sizes, which measuring alone gets, N arrays in one."""
+    if len({each.shape for each in targets}) == 1:
+        return np.stack(targets)
+    found = np.empty(len(targets), object)
+    found[:] = targets
+    return found
+
+
+def shares(result: Mapping[str, Any], count: int) -> tuple[float, ...]:
+    """Return the shares of the classes that a `result.json` has; none where it has none.
+
+    Raises:
+        ValueError: they are no shares of so many classes.
+    """
+    found = result.get("shares", [])
+    if not isinstance(found, list) or len(found) not in (0, count) or not all(type(each) is float for each in found):
+        raise ValueError("`shares` in `result.json` are not those of the classes")
+    return tuple(found)
 
 
 def align(listing: Listing, classes: tuple[str, ...], set_name: str) -> Listing:

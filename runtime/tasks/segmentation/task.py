@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runtime.data.targets import MASK
@@ -55,8 +56,10 @@ class Segmentation(Task):
     key = "mask"
     all_images = "all"
 
-    def strata(self, listing: Listing) -> Mapping[str, int]:
-        return {sample.id: 0 for sample in listing.samples}
+    def strata(self, listing: Listing) -> Mapping[str, tuple[int, ...]]:
+        from runtime.tasks.segmentation.contents import shown
+
+        return shown(listing)
 
     def align(self, listing: Listing, names: tuple[str, ...], set_name: str) -> Listing:
         from runtime.tasks.segmentation.targets import align
@@ -69,9 +72,9 @@ class Segmentation(Task):
         return MaskFacts(sets["train"].names, {name: (len(each.samples),) for name, each in sets.items()})
 
     def read(self, plain: Any, result: Mapping[str, Any]) -> MaskFacts:
-        from runtime.tasks.segmentation.targets import MaskFacts
+        from runtime.tasks.segmentation.targets import MaskFacts, shares
 
-        return MaskFacts(class_names(plain), {})
+        return MaskFacts(class_names(plain), {}, shares(result, len(plain)))
 
     def text(self, target: Mask, names: tuple[str, ...]) -> str:
         return target.digest()
@@ -79,15 +82,37 @@ class Segmentation(Task):
     def counted(self, names: tuple[str, ...]) -> str:
         return f"with masks of {len(names):,} classes"
 
+    def findings(self, sets: Mapping[str, Listing]) -> Iterator[tuple[str, str]]:
+        from runtime.tasks.segmentation.findings import of_sets
+
+        return of_sets(sets)
+
+    def image_findings(
+        self, target: Mask, size: Size, learned: Size, names: tuple[str, ...]
+    ) -> Iterator[tuple[str, str]]:
+        from runtime.tasks.segmentation.findings import of_image
+
+        return of_image(target, size, names)
+
+    def compared(self, one: Mask, other: Mask) -> str:
+        from runtime.tasks.segmentation.findings import compared
+
+        return compared(one, other)
+
+    def caption(self, target: Any, names: tuple[str, ...]) -> str:
+        from runtime.tasks.segmentation.findings import caption
+
+        return caption(target, names)
+
     def mark(self, picture: Image.Image, target: Any, names: tuple[str, ...], size: Size) -> None:
         from runtime.tasks.segmentation.drawing import lay_over
 
         lay_over(picture, target, len(names), size)
 
     def collate(self, targets: Sequence[Any], facts: TargetFacts) -> NDArray[np.uint8]:
-        import numpy as np
+        from runtime.tasks.segmentation.targets import collated
 
-        return np.stack(targets)
+        return collated(targets)
 
     def as_labels(self, targets: NDArray[Any], outputs: Sequence[int]) -> NDArray[Any]:
         from runtime.tasks.segmentation.network import at_cells
@@ -102,12 +127,13 @@ class Segmentation(Task):
     ) -> list[Prediction]:
         from runtime.tasks.segmentation.network import predictions
 
-        return predictions(outputs, images, facts.names, plan.size)
+        return predictions(outputs, images, facts.names, plan)
 
     def of_tiles(self, facts: TargetFacts, tiles: Mapping[str, int]) -> MaskFacts:
         from runtime.tasks.segmentation.targets import MaskFacts
 
-        return MaskFacts(facts.names, {name: (count,) for name, count in tiles.items()})
+        assert isinstance(facts, MaskFacts)
+        return replace(facts, counts={name: (count,) for name, count in tiles.items()})
 
     def merged(self, outputs: Sequence[NDArray[np.float32]], tiles: Sequence[Tile], data: DataPlan) -> Classes:
         from runtime.tasks.segmentation.network import merged
@@ -117,7 +143,7 @@ class Segmentation(Task):
     def whole(self, merged: Classes, image: str, size: Size, facts: TargetFacts, data: DataPlan) -> Prediction:
         from runtime.tasks.segmentation.network import Prediction
 
-        return Prediction(image, facts.names, merged)
+        return Prediction(image, facts.names, merged, whole=False)
 
     def draw(self, picture: Image.Image, prediction: Prediction) -> None:
         from runtime.tasks.segmentation.drawing import overlay
@@ -151,7 +177,7 @@ class Segmentation(Task):
         return CardWords(
             pipeline="image-segmentation",
             tag="image-segmentation",
-            metrics=("miou", "pixel_accuracy", "mean_recall", "loss"),
+            metrics=("miou", "dice", "pixel_accuracy", "mean_recall", "boundary_f1", "loss"),
             headline="miou",
             sentence=f"Says of each pixel which of {len(facts.names)} classes it shows.",
             warning="it gives every pixel one of its classes, even where an image shows none of them.",

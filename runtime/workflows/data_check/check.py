@@ -102,6 +102,19 @@ KINDS: Mapping[str, Kind] = {
     "empty": Kind(
         "images without objects", "Fine where there is nothing; where objects were forgotten they teach to find none."
     ),
+    "mask_unfit": Kind(
+        "masks that do not fit",
+        "They cannot be read, have the proportions of another image, or a value that stands for no class: a run stops"
+        " at them, or continues without their images.",
+        True,
+        "all",
+    ),
+    "mask_scaled": Kind(
+        "masks of another size", "They are scaled to the image by the nearest pixel; look whether they lie on it."
+    ),
+    "mask_empty": Kind(
+        "masks of one class", "Fine where an image shows nothing else; a mask that was forgotten looks the same."
+    ),
     "one_set": Kind(
         "classes that a set lacks", "What is not in training is not learned; what is in it alone is not measured."
     ),

@@ -17,7 +17,7 @@ from runtime.data.boxes import FRACTIONS, Boxes, area
 from runtime.data.listing import Listing
 from runtime.plan.size import Size
 from runtime.tasks.detection.task import DETECTION
-from runtime.workflows.new.lines import Field, block, comment, source_text
+from runtime.workflows.new.lines import Field, block, comment, source_text, untested
 from runtime.workflows.new.scan import Survey
 
 _SEEN = 24  # pixels of a side, of the network's input, below which objects are found badly
@@ -87,10 +87,12 @@ def _others(survey: Survey, sets: Mapping[str, Listing], shares: Mapping[str, fl
     for name in ("valid", "test"):
         if name in sets:
             share, reason = shares.get(name), f"{len(sets[name].samples):,} images"
-            if share is None:
-                yield Field(name, source_text(survey.sets[name], folder), f"{reason}.")
-            else:
-                yield Field(name, f"holdout({share:.0%})", f"{reason}, stratified by the rarest class that they show.")
+            value = source_text(survey.sets[name], folder) if share is None else f"holdout({share:.0%})"
+            if share is not None:
+                reason += ", stratified by the rarest class that they show"
+            if name == "valid" and "test" not in sets:
+                reason += f". {untested(len(survey.train.samples), _ENOUGH_FOR_TEST)}"
+            yield Field(name, value, f"{reason}.")
 
 
 def _side(small: float) -> int:

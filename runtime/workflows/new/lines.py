@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
+from typing import Any
 
 from recipe_lang.check.vocabulary import Text
 from recipe_lang.output.formatter import WIDTH
@@ -43,13 +44,35 @@ def comment(text: str, indent: str = "") -> list[str]:
     return wrap(printable(text), WIDTH, initial_indent="# ", subsequent_indent=f"# {indent}", break_on_hyphens=False)
 
 
+def untested(images: int, enough: int) -> str:
+    """Say why there is no test set, and how to have one."""
+    why = f"15% of {images:,} images are too few to judge by"
+    if images >= enough:
+        why = "it would have an image or two of the rarest class"
+    return f"No test set: {why}. `test = holdout(15%)` holds one out all the same"
+
+
 def source_text(found: Found, folder: Path) -> str:
     """Return a source as a recipe in a folder writes it."""
     if not found.args:
         return found.call
-    texts = {name: string(_path(arg, folder) if isinstance(arg, Path) else arg) for name, arg in found.args.items()}
+    texts = {name: _text(arg, folder) for name, arg in found.args.items()}
     first, *others = texts
     return f"{found.call}({', '.join([texts[first], *(f'{name} = {texts[name]}' for name in others)])})"
+
+
+def _text(value: Any, folder: Path) -> str:
+    match value:
+        case None:
+            return "none"
+        case Path():
+            return string(_path(value, folder))
+        case list():
+            return f"[{', '.join(_text(each, folder) for each in value)}]"
+        case str():
+            return string(value)
+        case _:
+            return str(value)
 
 
 def _path(path: Path, folder: Path) -> str:

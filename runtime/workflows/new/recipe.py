@@ -18,11 +18,12 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.data import splits
 from runtime.data.listing import Listing
+from runtime.data.targets import BOXES, MASK
 from runtime.models.packaged import PACKAGED
 from runtime.tasks.catalog import TASKS, USUAL
 from runtime.tasks.protocol import Suggestion
-from runtime.workflows.new import detection
-from runtime.workflows.new.lines import Field, block, comment, source_text, string
+from runtime.workflows.new import detection, segmentation
+from runtime.workflows.new.lines import Field, block, comment, source_text, string, untested
 from runtime.workflows.new.scan import Survey
 
 _BASE = "efficientnet_lite0"
@@ -43,6 +44,9 @@ _BIG_BATCH = 10_000  # images, from which on a batch has 64
 _MANY = 20_000  # images, from which on a tenth of them is a test set, and a first try wants fewer
 _WORK = 8_000  # images of the base's own size through the network in a stage: a few minutes on two cores
 _MOST_EPOCHS = {"head": 10, "top": 8}  # more of them learn few images by heart
+
+
+_BODIES = {BOXES: detection.body, MASK: segmentation.body}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,8 @@ def starter(survey: Survey, folder: Path, size: int | None = None) -> str:
     Raises:
         RecipeError: the images cannot be split, or a name cannot be written.
     """
-    if TASKS[survey.task].has_boxes:
-        lines = [*_head(survey), *detection.body(survey, Path(os.path.realpath(folder)), size, _SEED)]
+    if (body := _BODIES.get(TASKS[survey.task].target)) is not None:
+        lines = [*_head(survey), *body(survey, Path(os.path.realpath(folder)), size, _SEED)]
         return format_text(Source("starter.ftr", "\n".join(lines) + "\n"))
     choices = _choose(survey, size)
     blocks = [
@@ -212,6 +216,8 @@ def _evaluation(choices: _Choices, folder: Path) -> Iterator[Field]:
             reason += ": too few to choose an epoch by, so stages keep their last"
         elif name == "valid" and "test" not in sets:
             reason += ". They choose the epoch, so they flatter it"
+        if name == "valid" and "test" not in sets:
+            reason += f". {untested(len(choices.survey.train.samples), _ENOUGH_FOR_TEST)}"
         yield Field(name, value, f"{reason}.")
 
 

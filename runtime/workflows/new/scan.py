@@ -27,13 +27,14 @@ from runtime.data.sources.scenes import scenes
 from runtime.data.sources.set_names import ROLES, classes_within, folders_within, role_of, sets_among, sets_within
 from runtime.data.sources.skipped import ending_of, passed_line
 from runtime.data.tally import Tally
-from runtime.data.targets import CLASS, NUMBERS
+from runtime.data.targets import CLASS, MASK, NUMBERS
 from runtime.plan.size import Size
 from runtime.system.prefetch import in_order
 from runtime.tasks.catalog import TASKS
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.data_check.near_duplicates import FLAT
 from runtime.workflows.data_check.thumbnails import thumbnail_of
+from runtime.workflows.new.masks import masks_in
 from runtime.workflows.new.objects import left_out, objects_in
 from runtime.workflows.new.problems import NoReadableImage, NothingThere, OtherTask
 from runtime.workflows.new.tables import Found, listing_of, survey_table
@@ -181,6 +182,8 @@ def _in_folder(root: Path, task: str) -> tuple[dict[str, Found], list[str]]:
         found, told = found_objects
         aligned = {role: _aligned(each, found["train"].listing, role) for role, each in found.items()}
         return aligned, [*told, *left_out(found)]
+    if (not task or TASKS[task].target == MASK) and (found_masks := masks_in(root)):
+        return found_masks
     folders, loose, tables = _contents(root)
     has_classes = not task or TASKS[task].target == CLASS
     roles = _roles(root, folders) if has_classes else {}

@@ -41,7 +41,7 @@ class Found:
     """A source as a recipe writes it: its call and arguments, the first without its name; its images; and its task."""
 
     call: str
-    args: dict[str, Path | str]
+    args: Mapping[str, Any]
     listing: Listing
     task: str
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
+import pytest
 from PIL import ImageFile
 
 from runtime.backend.mx import gluoncv
@@ -18,6 +20,31 @@ from runtime.backend.mx import gluoncv
 gluoncv()
 assert sys.modules["torch"] is torch
 """
+
+
+_THREADS = """
+import ctypes
+from runtime.backend.fingerprint import thread_count
+from runtime.backend.mx import mx
+used = ctypes.CDLL(mx.libinfo.find_lib_path()[0]).omp_get_max_threads()  # of the OpenMP that MXNet is linked with
+print(used, thread_count())
+"""
+_LOADED_BEFORE = """
+import numpy
+for each in (bool, int, float, complex, object, str):  # as a program does that has MXNet beside a new NumPy
+    setattr(numpy, each.__name__, each)
+import mxnet
+"""
+
+
+@pytest.mark.parametrize("before", ["", _LOADED_BEFORE], ids=["", "loaded before"])
+def test_a_lock_says_how_many_threads_mxnet_has(before: str) -> None:
+    """Without `OMP_NUM_THREADS` MXNet takes half of the cores, and runs of the Python interface did not verify."""
+    unset = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    words = (sys.executable, "-W", "ignore", "-c", before + _THREADS)
+    used, said = subprocess.run(words, env=unset, capture_output=True, text=True, check=True).stdout.split()
+    assert used == said
+    assert before or said == str(len(os.sched_getaffinity(0)))
 
 
 def test_gluoncv_does_not_make_pillow_accept_truncated_images() -> None:

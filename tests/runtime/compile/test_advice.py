@@ -28,7 +28,7 @@ OF_TEXT = sorted(set(codes("W7")) - VOCABULARY.later)
 OF_DATA = sorted(
     set(codes("W7"))
     & VOCABULARY.later
-    - {"W748", "W750", "W760", "W761", "W771", "W775", "W781", "W782", "W786", "W787", "W790", "W791", "W792"}
+    - {"W748", "W750", "W751", "W760", "W761", "W771", "W775", "W781", "W782", "W786", "W787", "W790", "W791", "W792"}
 )  # these take numbers, a cache, the files or the network
 
 

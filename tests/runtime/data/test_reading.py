@@ -100,7 +100,7 @@ def test_a_run_with_transparent_images_is_that_with_flat_ones(
         for name, folder in (("run", "clear"), ("other", "flat"))
     )
     assert [each.classes for each in one] == [each.classes for each in other]
-    _, report, _ = finished.evaluate(finished.load(tmp_path / "run"), mx.cpu(), 1, set_name="test")
+    _, report, *_ = finished.evaluate(finished.load(tmp_path / "run"), mx.cpu(), 1, set_name="test")
     assert report.values["loss"] == pytest.approx(measured[1]["loss"], rel=1e-5)
 
 

@@ -608,3 +608,15 @@ def test_a_missing_idx_file_is_named(tmp_path: Path) -> None:
     problem = problem_of(fashion_mnist, tmp_path)
     assert problem.code == "E501"
     assert LABELS in problem.message()
+
+
+def test_repeated_rows_of_numbers_are_told_nothing_of_classes(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"{number}.jpg").touch()
+    for rows, said in (
+        ("1.jpg,3\n1.jpg,3\n", "both `train` and `valid`"),
+        ("1.jpg,3\n1.jpg,4\n", "such as their mean"),
+    ):
+        (problem,) = problems_of(csv_numbers, table(tmp_path, f"file,width\n{rows}2.jpg,1\n"), "file", ["width"])
+        assert problem.code == "E577"
+        assert problem.help().endswith(said)

@@ -45,6 +45,7 @@ LISTS = {
     "stretch": (STRETCH,),
     "stretch and crop": (STRETCH, CROP),
     "oblong": (OBLONG,),
+    "oblong crop": (Component("resize", {"size": [36, 40]}), Component("center_crop", {"size": [32, 36]})),
 }
 
 

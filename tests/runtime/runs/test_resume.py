@@ -400,6 +400,20 @@ def test_longer_stages_take_their_own_word(
     assert "for           = 15 steps" in (half / "resolved.ftr").read_text()
 
 
+def test_a_plan_of_before_a_field_of_stages_was_added_is_the_same(
+    begun: tuple[Path, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    recipe, half, whole = begun
+    old = shutil.copytree(half, tmp_path / "old")
+    plan = json.loads((old / "plan.json").read_text())
+    for stage in plan["stages"]:
+        del stage["accumulate"], stage["average"], stage["l2_sp"], stage["sam"]
+    (old / "plan.json").write_text(json.dumps(plan))
+    _go_on(recipe, old)
+    assert _left(old)["model.params"] == whole["model.params"]
+    assert list(differences({"stages": [{}]}, {"stages": [{"sam": 0.1}]})) == [("stages[1].sam", "null", "0.1")]
+
+
 def test_a_run_that_has_ended_does_not_resume(photos: Path, tmp_path: Path) -> None:
     """It is not measured anew, and no claim that was written since becomes its own."""
     recipe, out = write_recipe(tmp_path / "r.ftr", photos, STAGE), tmp_path / "run"

@@ -90,6 +90,9 @@ class LabelEvaluator:
         self._losses += self._loss(outputs, targets).tolist()
         self._right += ((outputs > 0) == (targets > 0.5)).mean(axis=1).tolist()
 
+    def badness(self) -> list[float]:
+        return self._losses
+
     def report(self) -> LabelReport:
         count = len(self._right)
         return LabelReport({"loss": sum(self._losses) / count, "hamming": sum(self._right) / count}, count)

@@ -323,6 +323,19 @@ def test_a_plan_warns_of_copies_across_sets(photos: Path, recipe: Path, capfd: p
     assert "advice[W760]: 1 image of `test` is in `" in capfd.readouterr().err
 
 
+def test_a_plan_names_files_without_an_image(photos: Path, recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for number in range(5):
+        (photos / f"test/#1/{number}.jpg").write_bytes(b"<html>" * (number % 2))
+    for on_error, said in (("stop", "a run stops at them"), ("skip", "a run skips them")):
+        recipe.write_text(recipe.read_text().replace("data {", f"data {{\n  on_error = {on_error}"))
+        assert ftr("plan", recipe).exit_code == 0
+        told = capfd.readouterr().err
+        assert "files of `test` hold no image: `#1/0.jpg`, `#1/1.jpg`, `#1/2.jpg` and 2 more files" in told
+        assert said in told
+        assert "W760" not in told  # empty files are no copies
+        recipe.write_text(recipe.read_text().replace(f"\n  on_error = {on_error}", ""))
+
+
 def test_a_run_warns_of_copies_across_sets(photos: Path, recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:
     leak(photos)
     result = ftr("run", recipe, "--out", photos.parent / "run")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from new_recipes import New, augments, call, images, photos, table, text
+from new_recipes import New, augments, call, images, photos, table, text, unwrapped
 from PIL import Image
 
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import load
 from runtime.data.sets import list_sets
 from runtime.tasks.classification.task import CLASSIFICATION
+from runtime.vocabulary import VOCABULARY
 
 
 def test_class_folders(new: New, tmp_path: Path) -> None:
@@ -153,3 +156,22 @@ def test_names_of_all_kinds(new: New, tmp_path: Path, name: str) -> None:
     recipe = new(root)
     assert list_sets(recipe, CLASSIFICATION)["train"].names == tuple(sorted((name, "b\n}")))
     assert call(root)[0] == 0  # and a file of that name can be made
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"ab": 60, "cd": 60}, "15% of 120 images are too few to judge by"),
+        ({"ab": 300, "cd": 9}, "it would have an image or two of the rarest class"),
+        ({"ab": 150, "cd": 150}, ""),
+    ],
+)
+def test_a_recipe_has_a_test_set_or_says_why_not(new: New, tmp_path: Path, counts: dict[str, int], said: str) -> None:
+    recipe = new(photos(tmp_path / "set", counts, (8, 8)))
+    assert (recipe.block("data")["test"] is None) == bool(said)
+    assert ("No test set" in unwrapped()) == bool(said)
+    assert said in unwrapped()
+    if said:
+        made = Path("made.ftr")
+        made.write_text(made.read_text().replace("  valid ", "  test = holdout(15%)\n  valid "))
+        assert check(load("made.ftr"), VOCABULARY).block("data")["test"] is not None

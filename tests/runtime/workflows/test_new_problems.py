@@ -122,7 +122,7 @@ def _name_of_bytes(root: Path) -> str:
         (_loose, "E502", "2 images directly inside"),
         (_one_class, "E505", "only one class: `cats`"),
         (_unreadable, "E530", "none of the 4 images.*it is a web page"),
-        (_empty_class, "E504", r"1 \.heic \(HEIC: convert it to JPEG or PNG\)"),
+        (_empty_class, "E504", r"ignored 1\.heic: HEIC: convert it to JPEG or PNG"),
         (_one_each, "E516", "valid set has 0 images"),
         (_a_picture, "E506", "it is not text: line 3 holds a NUL byte"),
         (_prose, "E531", "its columns are"),

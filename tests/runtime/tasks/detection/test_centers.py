@@ -173,10 +173,10 @@ def test_a_run_learns_predicts_and_exports(tmp_path: Path, ftr: Ftr, monkeypatch
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     losses = [row["train_loss"] for row in rows if row["event"] == "evaluated"]
     assert losses[-1] < 0.8 * losses[0]
+    assert ftr("verify", folder, "--quiet").out.startswith("identical")
     monkeypatch.setattr(targets, "thresholds", lambda result, names: (0.0,) * len(names))
     monkeypatch.setattr("runtime.tasks.detection.network.LEAST", 0.01)
     (row,) = json.loads(ftr("predict", folder, image, "--json").out)
     assert row["objects"]
     assert all(0 <= each["box"][1] <= each["box"][3] <= 96 for each in row["objects"])
     assert ftr("export", folder, "--out", tmp_path / "m").code == 0
-    assert ftr("verify", folder, "--quiet").out.startswith("identical")

@@ -1,0 +1,210 @@
+"""A recipe for masks: `body(survey, folder, size, seed)` gives what stands below its name.
+
+The constants are rules of thumb (`docs/new.md`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from recipe_lang.problem import RecipeError
+from runtime.data import splits
+from runtime.data.images import ImageError
+from runtime.data.listing import Listing
+from runtime.data.masks import IGNORED
+from runtime.plan.size import Size
+from runtime.tasks.segmentation.network import best_classes
+from runtime.tasks.segmentation.task import SEGMENTATION
+from runtime.workflows.new.lines import Field, block, comment, source_text, untested
+from runtime.workflows.new.scan import Survey
+
+_STEP = 32  # px; the base halves its input five times
+_USUAL = 256**2  # pixels of the network's image; half of its time goes there at strides of 8
+_FINE = 512**2  # the same where masks are fine
+_FINEST = {8: 64, 4: 32, 2: 24}  # channels of the pyramid at each stride that it may end at
+_FITS = 0.93  # mean IoU that masks have with themselves at a stride, from which on it is fine enough
+_LOOKED = 30  # masks
+_WORK = 9_000  # images of 256 px at stride 8 through the head
+_TOP_WORK = 1_500  # the same through the upper half of the base as well
+_COSTS = {8: 1.0, 4: 2.0, 2: 4.0}  # of an image's pixel through the head, by stride
+_EPOCHS, _TOP_EPOCHS = (10, 24), (4, 8)
+_BATCH = 8
+_ENOUGH_FOR_TEST = 150  # images
+_ENOUGH_TO_OPEN = 100  # training images, below which the base stays as it is
+
+
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """The size of the network's image, the stride of its scores, and why."""
+
+    size: Size
+    stride: int
+    fits: float
+
+
+def body(survey: Survey, folder: Path, size: int | None, seed: int) -> Iterator[str]:
+    """Yield the lines of a recipe below its name.
+
+    Raises:
+        RecipeError: the images cannot be split.
+    """
+    train = survey.train
+    shares = _held_out(survey)
+    sets = {name: found.listing for name, found in survey.sets.items()}
+    sets |= splits.holdouts(train, shares, seed, SEGMENTATION.strata(train))
+    training = len(sets["train"].samples)
+    chosen = _chosen(survey, size)
+    batch = _batch(training)
+    if problems := splits.too_small(sets, batch):
+        raise RecipeError(problems)
+    work = chosen.size.pixels / _USUAL * training
+    source = source_text(survey.sets["train"], folder)
+    fields = [
+        Field("train", source, f"{len(train.samples):,} images, {SEGMENTATION.suggest(train).summary}."),
+        *_others(survey, sets, shares, folder),
+        Field("size", chosen.size.written, _why_size(survey, chosen.size)),
+        Field("augment", _augment(survey), "Leave out what makes another thing of an image."),
+        Field("features", "half", "Features of frozen parts take half the space."),
+        Field("batch", str(batch)),
+    ]
+    yield from block("data", fields)
+    yield ""
+    yield "# ImageNet weights that come as a Python package: no download."
+    yield 'base = packaged("efficientnet_lite0")'
+    side = chosen.stride
+    yield from comment(
+        f"Masks in cells of {side} x {side} pixels have an IoU of {chosen.fits:.2f} with those as they are."
+    )
+    yield f"head = [fpn(channels = {_FINEST[chosen.stride]}, finest = stride{chosen.stride})]"
+    yield "# Rare classes and small areas count more than their pixels alone would."
+    yield "loss = pixel_cross_entropy(weights = sqrt, dice = 1)"
+    yield ""
+    epochs = _within(_EPOCHS, _WORK / (work * _COSTS[chosen.stride]))
+    yield from comment(f"The new head alone, on a frozen base: {epochs} times {training:,} images.")
+    steps = training // batch * epochs
+    warmup = max(1, min(20, steps // 5))
+    fields = [
+        Field("train", "head"),
+        Field("for", f"{epochs} epochs"),
+        Field("optimizer", "adam(lr = 5e-3)"),
+        Field("schedule", f"cosine(warmup = {warmup} step{'s' * (warmup > 1)})"),
+        Field("keep", "last"),
+    ]
+    yield from block('stage "head"', fields)
+    yield ""
+    yield from _top_stage(training, work, chosen.stride)
+    yield "# After the first run, claim a little less than it reached; later runs are tested against it:"
+    yield f"# expect {{ {'test' if 'test' in sets else 'valid'}.miou >= … }}"
+
+
+def _top_stage(training: int, work: float, stride: int) -> Iterator[str]:
+    if training < _ENOUGH_TO_OPEN or stride < 8:
+        few = f"{training} images are too few to train more of it"
+        why = few if training < _ENOUGH_TO_OPEN else "with so many cells more of it would train slowly"
+        yield from comment(f"The base stays as it is: {why}.")
+        yield ""
+        return
+    epochs = _within(_TOP_EPOCHS, _TOP_WORK / work)
+    yield from comment(f"Then the upper half of the base as well, at a lower learning rate: {epochs} times.")
+    fields = (
+        Field("train", "base.block4 .. head"),
+        Field("for", f"{epochs} epochs"),
+        Field("optimizer", "adam(lr = 1e-3)"),
+        Field("lr_scale", "{ base.block4 .. base.block7 = 0.5 }"),
+        Field("norm", "frozen"),
+        Field("schedule", "cosine(warmup = 1 epoch)"),
+        Field("keep", "last"),
+    )
+    yield from block('stage "top"', fields)
+    yield ""
+
+
+def _within(bounds: tuple[int, int], value: float) -> int:
+    low, high = bounds
+    return max(low, min(high, round(value)))
+
+
+def _batch(training: int) -> int:
+    """Return a power of two that leaves eight steps an epoch where it can."""
+    return min(_BATCH, 1 << max(0, (training // 8).bit_length() - 1))
+
+
+def _held_out(survey: Survey) -> dict[str, float]:
+    tests = "test" in survey.sets or len(survey.train.samples) >= _ENOUGH_FOR_TEST
+    share = 0.15 if tests else 0.2
+    return {name: share for name in ("valid", "test")[: 1 + tests] if name not in survey.sets}
+
+
+def _others(survey: Survey, sets: Mapping[str, Listing], shares: Mapping[str, float], folder: Path) -> Iterator[Field]:
+    for name in ("valid", "test"):
+        if name in sets:
+            share, reason = shares.get(name), f"{len(sets[name].samples):,} images"
+            if share is None:
+                yield Field(name, source_text(survey.sets[name], folder), f"{reason}.")
+            else:
+                reason += f", {SEGMENTATION.suggest(survey.train).held}"
+                if "test" not in sets:
+                    reason += f". {untested(len(survey.train.samples), _ENOUGH_FOR_TEST)}"
+                yield Field(name, f"holdout({share:.0%})", f"{reason}.")
+
+
+def _augment(survey: Survey) -> str:
+    """Return flips: in both directions of grey pictures, which microscopes and scanners make, mostly."""
+    return "[flip(horizontal), flip(vertical)]" if survey.sampled.grey else "[flip(horizontal)]"
+
+
+def _chosen(survey: Survey, side: int | None) -> _Choices:
+    """Choose the size first; where masks are too fine for it, a larger one and scores of finer cells."""
+    found = _Choices(Size(0, 0), 2, 0.0)
+    for stride, most in ((8, _USUAL), (4, _FINE), (2, _FINE)):
+        size = Size.square(side) if side else _size(survey.sampled.sizes, most)
+        fits = _self_iou(survey.train, size, stride)
+        found = _Choices(size, stride, fits)
+        if fits >= _FITS:
+            break
+    return found
+
+
+def _size(sizes: tuple[Size, ...], most: int) -> Size:
+    """Return a size in steps of 32 px with the usual proportions, of about so many pixels, or the images' own."""
+    aspect = float(np.median([size.width / size.height for size in sizes]))
+    pixels = min(most, float(np.median([size.pixels for size in sizes])))
+    height = sqrt(pixels / aspect)
+    return Size(*(max(2 * _STEP, round(side / _STEP) * _STEP) for side in (height, height * aspect)))
+
+
+def _why_size(survey: Survey, size: Size) -> str:
+    sizes = sorted(survey.sampled.sizes, key=lambda each: each.pixels)
+    own = sizes[len(sizes) // 2]
+    return f"{'Height and width; half' if size.height != size.width else 'Half'} the images have up to {own} pixels."
+
+
+def _self_iou(listing: Listing, size: Size, stride: int) -> float:
+    """Return the mean IoU of masks with what is left of them in cells of a stride, enlarged again.
+
+    This is what a network can reach whose scores are right in each cell.
+    """
+    count = len(listing.names)
+    cells = Size(size.height // stride, size.width // stride)
+    matrix = np.zeros((count, count), np.int64)
+    samples = listing.samples[:: -(-len(listing.samples) // _LOOKED)]
+    for sample in samples:
+        try:
+            stored = sample.target.stored()
+        except ImageError:  # said where all are read
+            continue
+        truth = np.asarray(Image.fromarray(stored).resize((size.width, size.height), Image.Resampling.NEAREST))
+        middles = truth[stride // 2 :: stride, stride // 2 :: stride][: cells.height, : cells.width]
+        best = best_classes((middles == np.arange(count)[:, None, None]).astype(np.float32), size)
+        known = truth != IGNORED
+        pairs = truth[known].astype(np.int64) * count + best[known]
+        matrix += np.bincount(pairs, minlength=count**2).reshape(count, count)
+    right = np.diag(matrix)
+    union = matrix.sum(axis=0) + matrix.sum(axis=1) - right
+    return float((right[union > 0] / union[union > 0]).mean()) if union.any() else 1.0

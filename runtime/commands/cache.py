@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def cache(action: str, machine: bool) -> int:
     """List what is cached about images, or CLEAR it.
 
-    These are frozen features, and hashes of files.
+    These are frozen features, hashes of files, and images of record files.
     The cache is in $FTR_CACHE, else below $XDG_CACHE_HOME or ~/.cache. Clearing it costs only time.
     """
     from runtime.plan.types import as_json
@@ -33,7 +33,7 @@ def cache(action: str, machine: bool) -> int:
 
     with writing(Path("the cache")):
         found = FeatureCache(cache_folder())
-        removed, kept = found.clear() if action == "clear" else ([], found.entries())
+        removed, kept = found.clear() if action == "clear" else ([], [*found.entries(), *found.unpacked()])
     if machine:
         lists = {"removed": removed, "tables": kept} if action == "clear" else {"tables": kept}
         click.echo(json.dumps({"folder": str(found.folder), **as_json(lists)}, indent=2, ensure_ascii=False))
@@ -78,7 +78,10 @@ def _what(about: Mapping[str, Any]) -> str:
 
 
 def _tables(entries: Sequence[Entry]) -> str:
-    return counted(len(entries), "table")
+    """Count tables, and record files where there are such."""
+    records = sum("/" in entry.name for entry in entries)
+    tables = counted(len(entries) - records, "table")
+    return f"{tables} and {counted(records, 'unpacked record file')}" if records else tables
 
 
 def _megabytes(size: int) -> str:

@@ -36,6 +36,7 @@ from runtime.plan.types import (
     StagePlan,
     StopPlan,
     TargetFacts,
+    TilePlan,
     trained_names,
 )
 from runtime.tasks.catalog import task_of
@@ -119,6 +120,7 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts, expected: Normalization |
         mean=mean,
         std=std,
         target=facts.target,
+        tiles=TilePlan.of(block["tiles"], facts.images),
     )
 
 

@@ -182,7 +182,7 @@ def plan_advice(
 
 
 def _small_validation(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    images = plan.data.images("valid")
+    images = plan.data.whole_images("valid")
     is_used = any(stage.keep == "best" or stage.stop is not None for stage in plan.stages)
     if is_used and images < _SMALL_VALIDATION:
         task, span = task_of(recipe), recipe.block("data").span_of("valid")
@@ -213,7 +213,7 @@ def _crops(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
 
 
 def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    images = plan.data.images("train")
+    images = plan.data.whole_images("train")
     if images >= _FEW_IMAGES or not source_for(recipe["base"]).is_pretrained:
         return
     for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):

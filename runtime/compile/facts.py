@@ -8,17 +8,21 @@ from recipe_lang.check.checked import CheckedRecipe
 from runtime.compile.compiler import needs_sides, written_loss
 from runtime.data.listing import Listing
 from runtime.data.sets import square_sides
-from runtime.plan.types import DataFacts
+from runtime.data.tiles import tile_counts, tiled
+from runtime.plan.types import DataFacts, TilePlan
 from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import loss_of
 
 
 def data_facts(listings: Mapping[str, Listing], recipe: CheckedRecipe) -> DataFacts:
     """Return the facts about the sets of a recipe. Sizes of images are looked up only where they matter."""
-    sides = square_sides(listings["train"].samples) if needs_sides(recipe) else None
-    task = task_of(recipe)
+    tiles, task = TilePlan.of(recipe.block("data")["tiles"]), task_of(recipe)
+    sides = square_sides(tiled(listings["train"].samples, tiles)) if needs_sides(recipe) else None
     target = task.facts(listings)
     for stage in recipe.all("stage"):
         loss = written_loss(recipe, stage)
         target = loss_of(task, loss).known(loss.args, target, listings["train"])
-    return DataFacts(target, sides)
+    if tiles is None:
+        return DataFacts(target, sides)
+    images = {name: len(listing.samples) for name, listing in listings.items()}
+    return DataFacts(task.of_tiles(target, tile_counts(listings, tiles)), sides, images)

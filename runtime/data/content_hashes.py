@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.data.fingerprints import origin_of
-from runtime.data.listing import ImageRef, Listing, Pixels, Sample
+from runtime.data.listing import ImageRef, Listing, Pixels, Sample, Tile
 from runtime.system.cache.disk import FeatureCache
 from runtime.system.prefetch import in_order
 
@@ -80,6 +80,8 @@ def content_hashes(
 
 def content_hash(image: ImageRef) -> bytes | None:
     """Return the SHA-256 of a file's bytes (None where it cannot be read), or of an array's type, shape and bytes."""
+    if isinstance(image, Tile):
+        return content_hash(image.whole.image)
     if isinstance(image, np.ndarray):
         return _of_array(image)
     state = hashlib.sha256()

@@ -18,7 +18,7 @@ import PIL
 from PIL import features
 
 from runtime.data import images
-from runtime.data.listing import ImageRef, Pixels
+from runtime.data.listing import ImageRef, Pixels, Tile
 from runtime.data.transforms import catalog, changes, color, geometry, views
 from runtime.plan.types import Component
 
@@ -36,6 +36,10 @@ def origin_of(image: ImageRef) -> bytes | None:
     A file's change time says that nobody has written to it since. No program can set it back, unlike the time of
     modification. A file that was changed a moment ago has no origin yet: the next change could bear the same time.
     """
+    if isinstance(image, Tile):
+        whole = origin_of(image.whole.image)
+        place = repr((image.left, image.top, image.size.plain))
+        return None if whole is None else _digest(b"tile", whole, place.encode())
     if isinstance(image, np.ndarray):
         return _digest(b"array", f"{image.dtype} {image.shape}".encode(), np.ascontiguousarray(image).tobytes())
     try:

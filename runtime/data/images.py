@@ -12,9 +12,11 @@ on. What is read is decided by the file's content, never by its name.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from runtime.data.formats import FORMATS, HEIF
-from runtime.data.listing import ImageRef, Pixels, Sample
+from runtime.data.listing import ImageRef, Pixels, Sample, Tile
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.plan.size import Size
 from runtime.plan.types import Component
@@ -78,10 +80,28 @@ def open_rgb(ref: ImageRef, reading: Reading = USUAL) -> Image.Image:
 
 def open_grey_or_rgb(ref: ImageRef, reading: Reading = USUAL) -> Image.Image:
     """Read an image as `open_rgb` does, but leave a grey one in mode L: a third of the work for what resizes it."""
+    if isinstance(ref, Tile):
+        box = (ref.left, ref.top, ref.left + ref.size.width, ref.top + ref.size.height)
+        return _whole(ref.whole.image, reading).crop(box)
     if isinstance(ref, np.ndarray):
         return Image.fromarray(_checked(ref))
     with _loaded(ref) as (image, _):
         return _grey_or_rgb(image, reading)
+
+
+def _whole(ref: ImageRef, reading: Reading) -> Image.Image:
+    """Return the image that a tile is a part of: tiles are mostly read one after another."""
+    if not isinstance(ref, Path):
+        return open_grey_or_rgb(ref, reading)
+    try:
+        return _last_files(ref, os.stat(ref).st_mtime_ns, reading)
+    except OSError as fault:
+        raise ImageError(fault.strerror or str(fault)) from fault
+
+
+@lru_cache(2)
+def _last_files(path: Path, state: int, reading: Reading) -> Image.Image:  # noqa: ARG001
+    return open_grey_or_rgb(path, reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +131,8 @@ class Facts:
 
 def stored_size(ref: ImageRef) -> Size:
     """Return the size as stored, from the header alone. Raises `ImageError`."""
+    if isinstance(ref, Tile):
+        return ref.size
     if isinstance(ref, np.ndarray):
         return Size(*ref.shape[:2])
     with _opened(ref) as image:
@@ -119,6 +141,8 @@ def stored_size(ref: ImageRef) -> Size:
 
 def upright_size(ref: ImageRef) -> Size:
     """Return the size of the upright image, as it is read; of most files from the header. Raises `ImageError`."""
+    if isinstance(ref, Tile):
+        return ref.size
     if isinstance(ref, np.ndarray):
         return Size(*ref.shape[:2])
     with _opened(ref) as image:
@@ -137,8 +161,8 @@ def open_small(ref: ImageRef, least: int, reading: Reading = USUAL) -> tuple[Ima
 
     Raises `ImageError`.
     """
-    if isinstance(ref, np.ndarray):
-        image = Image.fromarray(_checked(ref))
+    if isinstance(ref, np.ndarray | Tile):
+        image = open_grey_or_rgb(ref, reading)
         return image, Facts(_size(image), image.mode)
     with _loaded(ref, least) as (image, facts):
         return _grey_or_rgb(image, reading), facts
@@ -215,6 +239,8 @@ def _look_at(sample: Sample) -> Facts | str:
 def look_inside(ref: ImageRef) -> Facts | str:
     """Return what an image's file says of it, or why it cannot be read, as any way of reading it would find."""
     try:
+        if isinstance(ref, Tile):
+            return look_inside(ref.whole.image)
         if isinstance(ref, np.ndarray):
             image = Image.fromarray(_checked(ref))
             return Facts(_size(image), image.mode)

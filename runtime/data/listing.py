@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from runtime.plan.size import Size
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from runtime.data.sources.skipped import PassedOver
 
 Pixels: TypeAlias = "npt.NDArray[np.uint8]"
-ImageRef: TypeAlias = "Path | Pixels"
+ImageRef: TypeAlias = "Path | Pixels | Tile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,23 @@ class Sample:
 
     `id` is the image's path relative to its source in POSIX form, or its row's key: it is the same on every
     machine, and all randomness of the sample derives from it. `target` is a plain value of the kind that the source
-    gives (`runtime/data/targets.py`). `image` is a path, or uint8 pixels of shape (H, W) or (H, W, 3).
+    gives (`runtime/data/targets.py`). `image` is a path, uint8 pixels of shape (H, W) or (H, W, 3), or a tile.
     """
 
     id: str
     target: Any
     image: ImageRef = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tile:
+    """A part of a large image: the sample of the whole, whose upright size is `of`, and a part of a size at a place."""
+
+    whole: Sample
+    of: Size
+    left: int
+    top: int
+    size: Size
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,12 +29,13 @@ from runtime.data.loader import Batch, Collate, batches, epoch_order, target_aft
 from runtime.data.problems import UnreadableImages
 from runtime.data.sources.catalog import SOURCES
 from runtime.data.targets import SetRules
+from runtime.data.tiles import tiled
 from runtime.data.transforms.catalog import Pipeline
 from runtime.data.transforms.changes import Change
 from runtime.data.transforms.views import View, chosen
 from runtime.data.verified import VerifiedImages
 from runtime.plan.size import Size
-from runtime.plan.types import Component, DataPlan, StagePlan
+from runtime.plan.types import Component, DataPlan, StagePlan, TilePlan
 from runtime.system.random import generator
 
 _SETS = ("train", "valid", "test")
@@ -94,7 +95,9 @@ def list_sets(recipe: CheckedRecipe, rules: SetRules) -> dict[str, Listing]:
 
 def _check_sets(recipe: CheckedRecipe, sets: Mapping[str, Listing], rules: SetRules) -> None:
     data = recipe.block("data")
-    problems = [*rules.problems(sets), *splits.too_small(sets, data["batch"])]
+    tiles = TilePlan.of(data["tiles"])
+    seen = {name: replace(listing, samples=tuple(tiled(listing.samples, tiles))) for name, listing in sets.items()}
+    problems = [*rules.problems(sets), *splits.too_small(seen, data["batch"])]
     if problems:
         raise RecipeError(
             [_placed(problem, data.span_of(getattr(problem, "set_name", "train"))) for problem in problems]

@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
-from recipe_lang.check.checked import Metric, Selection
+from recipe_lang.check.checked import CallValue, Metric, Selection
 from recipe_lang.source import Span
 from recipe_lang.words import counted
 from runtime.plan.size import Size
@@ -112,10 +112,12 @@ class DataFacts:
     """What is known of the targets, and of the sizes of the images.
 
     `sides` are the least and the largest side in pixels of the training images where all are known to be square.
+    `images` is how many images each set has before they are cut into tiles.
     """
 
     target: TargetFacts
     sides: tuple[int, int] | None = None
+    images: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,23 @@ class StagePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class TilePlan:
+    """How large images are cut: into tiles of a side in pixels, neighbours share at least `overlap` of it.
+
+    `images` is how many whole images each set has, where they were listed.
+    """
+
+    side: int
+    overlap: float
+    images: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, call: CallValue | None, images: Mapping[str, int] | None = None) -> TilePlan | None:
+        """Return what the field `tiles` of a recipe says; None where images stay whole."""
+        return None if call is None else cls(call["side"], call["overlap"], images or {})
+
+
+@dataclass(frozen=True, slots=True)
 class DataPlan:
     """The sets, and how images become input.
 
@@ -229,10 +248,15 @@ class DataPlan:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     target: TargetFacts = field(metadata={"inline": True})
+    tiles: TilePlan | None = None
 
     def images(self, name: str) -> int:
-        """How many images a set has; 0 when there is none."""
+        """How many images, or tiles of them, a set has; 0 when there is none."""
         return sum(self.target.counts.get(name, ()))
+
+    def whole_images(self, name: str) -> int:
+        """How many images a set has before they are cut into tiles."""
+        return self.images(name) if self.tiles is None else self.tiles.images.get(name, 0)
 
 
 @dataclass(frozen=True, slots=True)

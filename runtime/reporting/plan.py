@@ -131,16 +131,22 @@ def _rounded(values: tuple[float, ...]) -> str:
 
 
 def _images(data: DataPlan) -> str:
-    sets = [f"{name} {data.images(name):,}" for name in data.target.counts]
+    sets = [f"{name} {count_text(data, name)}" for name in data.target.counts]
     return ", ".join(sets) + "".join(
         f"; {name} is {call_text(step)}" for name, step in data.sources.items() if name in data.target.counts
     )
 
 
+def count_text(data: DataPlan, name: str) -> str:
+    """Return how many images a set has, and how many tiles these are cut into, if they are."""
+    count = data.images(name)
+    return f"{count:,}" if data.tiles is None else f"{data.tiles.images[name]:,} in {counted(count, 'tile')}"
+
+
 def left_out(data: DataPlan) -> str:
     """Say how many training images fill no batch; nothing where all do."""
     lost = data.images("train") % data.batch
-    return f"; {counted(lost, 'image')} dropped each epoch" if lost else ""
+    return f"; {counted(lost, 'image' if data.tiles is None else 'tile')} dropped each epoch" if lost else ""
 
 
 def steps_text(steps: tuple[Component, ...]) -> str:

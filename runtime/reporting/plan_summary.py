@@ -18,6 +18,7 @@ from runtime.plan.types import Component, PartPlan, Plan, StagePlan
 from runtime.reporting.plan import (
     call_text,
     claims,
+    count_text,
     curve,
     duration,
     keeps,
@@ -90,7 +91,7 @@ def _head(plan: Plan, changed: _Changed) -> Iterator[tuple[str, str]]:
     if isinstance(weights, Component) and "recipe" in weights.args:
         yield "parent", f"{plan.stages[0].starts_from} (recipe {weights.args['recipe'][:12]})"
     targets = data.target.brief()
-    yield "images", ", ".join(f"{n} {data.images(n):,}{targets if n == 'train' else ''}" for n in data.target.counts)
+    yield "images", ", ".join(f"{n} {count_text(data, n)}{targets if n == 'train' else ''}" for n in data.target.counts)
     yield "from", ", ".join(_source(name, step) for name, step in data.sources.items() if name in data.target.counts)
     steps = counted(data.images("train") // data.batch, "batch", "batches")
     yield "epoch", f"{steps} of {data.batch:,} at {data.size.short}{left_out(data)}"

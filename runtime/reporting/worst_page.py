@@ -57,7 +57,7 @@ def _files(samples: Sequence[Sample]) -> Iterator[list[Path]]:
                 found.append(sample.image)
             else:
                 found.append(Path(folder) / f"{number}.png")
-                Image.fromarray(sample.image).save(found[-1])
+                open_rgb(sample.image).save(found[-1])
         yield found
 
 

@@ -423,7 +423,7 @@ def result_of(
         "params": dict(plan.params),
         **({} if plan.task == USUAL.name else {"task": plan.task}),
         **plan.data.target.in_result(),
-        "images": {name: plan.data.images(name) for name in plan.data.target.counts},
+        "images": {name: plan.data.whole_images(name) for name in plan.data.target.counts},
         "stages": record.stages,
         "best": None,
     }

@@ -26,13 +26,14 @@ from recipe_lang.source import Source
 from recipe_lang.syntax.parser import read_source
 from recipe_lang.words import counted, printable
 from runtime.compile.compiler import component, data_plan, stage_loss
-from runtime.data.decoded import opening
-from runtime.data.images import ImageError, find_broken
+from runtime.data.decoded import Opening, opening
+from runtime.data.images import ImageError, find_broken, upright_size
 from runtime.data.listing import Listing, Sample
 from runtime.data.problems import SetTooSmall, UnreadableData
 from runtime.data.sets import Sets, list_sets, load_source, to_input, under_root
 from runtime.data.sources.files import images_below
 from runtime.data.sources.skipped import PassedOver, passed_line
+from runtime.data.tiles import tiled, tiles_of
 from runtime.export.symbol import network
 from runtime.features.inputs import SetInputs
 from runtime.models.network import Model, build_model, frozen_units
@@ -46,7 +47,8 @@ from runtime.runs.recipe_files import read_recipe
 from runtime.runs.training_images import ImageOverlap, refuse_overlap, seen, told
 from runtime.system.cache.disk import user_cache
 from runtime.tasks.catalog import task_of
-from runtime.tasks.protocol import Prediction, Report, Task, evaluator_of, head_builder
+from runtime.tasks.protocol import Prediction, Report, Task, head_builder
+from runtime.tasks.tiles import set_evaluator
 from runtime.training.loop import measure
 from runtime.training.problems import NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
 from runtime.training.stage import features_of, whole_net
@@ -174,6 +176,11 @@ def predict(
     _tell_ignored(run, passed, tell)
     net = _net(run, context)
     opened = opening(run.data.prepare, None, again=False)
+    if run.data.tiles is not None:
+        for file in files:
+            gone = wrong[file].problems[0].message() if file in wrong else ""
+            yield run.task.unreadable(str(file), gone) if gone else _in_tiles(net, run, opened, file, context)
+        return
     queue, size = iter(files), min(len(files), run.data.batch)
     while chunk := list(islice(queue, size)):
         pixels: list[Any] = []
@@ -190,6 +197,22 @@ def predict(
         found = iter(_predictions(net, run, pixels, read, size, context, top))
         for file in chunk:
             yield run.task.unreadable(str(file), errors[file]) if file in errors else next(found)
+
+
+def _in_tiles(net: Any, run: TrainedRun, opened: Opening, file: Path, context: Any) -> Prediction:
+    """Predict of an image by its tiles, a batch of them at a time."""
+    assert run.data.tiles is not None
+    outputs: list[Any] = []
+    try:
+        size = upright_size(file)
+        tiles = tiles_of(Sample(str(file), None, file), size, run.data.tiles)
+        for first in range(0, len(tiles), run.data.batch):
+            pixels = [np.asarray(opened(tile)) for tile in tiles[first : first + run.data.batch]]
+            found = _outputs(net, run, pixels, min(len(tiles), run.data.batch), context)
+            outputs += list(found.asnumpy()[: len(pixels)])
+    except ImageError as error:
+        return run.task.unreadable(str(file), str(error))
+    return run.task.whole(run.task.merged(outputs, tiles, run.data), str(file), size, run.data.target, run.data)
 
 
 def _tell_ignored(run: TrainedRun, passed: Sequence[PassedOver], tell: Callable[[str], None]) -> None:
@@ -229,9 +252,14 @@ def _predictions(
 ) -> Sequence[Prediction]:
     if not pixels:
         return ()
-    images = np.stack([*pixels, *[pixels[-1]] * (size - len(pixels))])
-    outputs = net(to_input(images, run.data.mean, run.data.std, context))
+    outputs = _outputs(net, run, pixels, size, context)
     return run.task.predictions(outputs, names, run.data.target, top, run.data)
+
+
+def _outputs(net: Any, run: TrainedRun, pixels: Sequence[Any], size: int, context: Any) -> Any:
+    """Return the outputs of images, of a batch of a size that the last one fills up."""
+    images = np.stack([*pixels, *[pixels[-1]] * (size - len(pixels))])
+    return net(to_input(images, run.data.mean, run.data.std, context))
 
 
 def evaluate(
@@ -285,7 +313,8 @@ def evaluate(
     if line := told(known):
         tell(line)
     collate = partial(run.task.collate, facts=run.data.target)
-    sets = Sets(run.data, run.recipe["seed"], {"these": samples}, workers, collate)
+    parts = tiled(samples, run.data.tiles)
+    sets = Sets(run.data, run.recipe["seed"], {"these": parts}, workers, collate)
     report, badness = _measured(run, sets, context, cache)
     order = sorted(range(len(samples)), key=lambda place: -badness[place])
     return Evaluation(name, report, known, tuple(samples[place] for place in order[:worst]))
@@ -301,7 +330,7 @@ def _measured(run: TrainedRun, sets: Sets, context: Any, cache: bool) -> tuple[R
         inputs = SetInputs(sets, features.prefix(cut, (), len(sets.samples["these"])))
         for _ in inputs.fill_evaluation("these"):
             pass
-        evaluator = evaluator_of(run.task, run.data.target, run.loss)
+        evaluator = set_evaluator(run.task, run.data.target, run.loss, run.data, sets.samples["these"])
         return measure(features.predicting(cut), inputs, "these", evaluator), evaluator.badness()
     finally:
         features.close()

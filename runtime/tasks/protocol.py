@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from recipe_lang.check.checked import CheckedRecipe
-    from runtime.data.listing import Listing
+    from runtime.data.listing import Listing, Tile
     from runtime.plan.size import Size
     from runtime.plan.types import Component, DataPlan, Plan, TargetFacts
 
@@ -151,6 +151,16 @@ class Evaluator(Protocol):
 
     def badness(self) -> Sequence[float]:
         """Return how bad each image is, in the order in which they came: the larger the worse."""
+
+
+class WholeEvaluator(Evaluator, Protocol):
+    """An evaluator that takes images which were seen in tiles, too."""
+
+    def losses(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the loss of each image of a batch."""
+
+    def add(self, found: Any, truth: Any, loss: float) -> None:
+        """Take what is found in an image and its truth, both in its own pixels, and its loss."""
 
 
 class Prediction(Protocol):
@@ -453,6 +463,20 @@ class Task(SetRules, Protocol):
 
         Numbers mean the same that are no further apart than `tolerance`.
         """
+
+    # Tiles of large images; only tasks that `tiles` is for are asked
+
+    def of_tiles(self, facts: TargetFacts, tiles: Mapping[str, int]) -> TargetFacts:
+        """Return facts whose counts are those of the tiles of each set."""
+        raise TypeError(f"{self.name} has no tiles")
+
+    def merged(self, outputs: Sequence[NDArray[np.float32]], tiles: Sequence[Tile], data: DataPlan) -> Any:
+        """Return what the outputs of all tiles of an image, one each, say of the whole."""
+        raise TypeError(f"{self.name} has no tiles")
+
+    def whole(self, merged: Any, image: str, size: Size, facts: TargetFacts, data: DataPlan) -> Prediction:
+        """Return the prediction of an image of a size, of what is merged."""
+        raise TypeError(f"{self.name} has no tiles")
 
     # Words
 

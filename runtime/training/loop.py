@@ -19,7 +19,8 @@ from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
 from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import StagePlan, TargetFacts
-from runtime.tasks.protocol import Evaluator, Report, Task, evaluator_of
+from runtime.tasks.protocol import Evaluator, Report, Task
+from runtime.tasks.tiles import set_evaluator
 from runtime.training.events import (
     CheckpointDue,
     Evaluated,
@@ -117,7 +118,8 @@ def _measure(
     `facts` are those of the plan unless they are given.
     """
     yield from _filling(session, net.inputs.each.fill_evaluation(name))
-    evaluator = evaluator_of(session.task, facts or session.plan.data.target, stage.loss)
+    samples, data = session.sets.samples[name], session.plan.data
+    evaluator = set_evaluator(session.task, facts or data.target, stage.loss, data, samples)
     return measure(net.predicting(), net.inputs.each, name, evaluator, session.should_stop)
 
 

@@ -30,6 +30,7 @@ VOCABULARY = Vocabulary(
             bases.TRAINED_WEIGHTS,
             data.SOURCE,
             data.SPLIT,
+            data.TILING,
             data.PREPARE,
             data.AUGMENT,
             training.LAYER,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from recipe_lang.check.vocabulary import Arg, Entry, Number, family
 from runtime.data.sources.catalog import SOURCES, Source
+from runtime.data.targets import BOXES, MASK
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.tasks.catalog import TASKS
 from runtime.vocabulary.tasks import learning
@@ -32,6 +33,22 @@ SPLIT = family(
         "A fraction of the training images, stratified by class, drawn with the recipe's seed.",
         (Arg("share", Number(0, 1, above=True, below=True), "Fraction of `train`, such as `20%`."),),
         examples=("valid = holdout(15%)\ntest = holdout(15%)", "valid = holdout(share = 0.15)"),
+    ),
+)
+
+
+TILING = family(
+    "tiling",
+    "a tiling",
+    Entry(
+        "tiles",
+        "Tiles of large images: training, evaluation and prediction see them, and what is found is merged.",
+        (
+            Arg("side", Number(32, 8192, whole=True, unit="px"), "Side of a tile in pixels of the image."),
+            Arg("overlap", Number(0, 0.9), "What neighbours share at least, as a fraction of the side.", 0.2),
+        ),
+        only=learning(BOXES, MASK),
+        examples=("tiles = tiles(640px, overlap = 20%)", "tiles = tiles(side = 640px)"),
     ),
 )
 

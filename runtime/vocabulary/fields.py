@@ -129,6 +129,14 @@ DATA = BlockType(
             examples=("size = 224px", "size = [288px, 384px]"),
         ),
         Arg(
+            "tiles",
+            Either((_NONE, CallOf(("tiling",)))),
+            "Cuts large images into tiles, which are prepared as images are; by default they stay whole.",
+            None,
+            since="0.2",
+            examples=("tiles = tiles(640px, overlap = 20%)", "tiles = none"),
+        ),
+        Arg(
             "prepare",
             Either((_NONE, ListOf(CallOf(("prepare",))))),
             "Fixed steps for all images; by default a resize, then the centre of `size`.",

@@ -185,6 +185,19 @@ NothingCrops = Kind(
 )
 
 
+TilesCut = Kind(
+    "E440",
+    "tiles cut",
+    reason="""All of a tile is seen: where a step cuts it, something lies in no tile.
+
+    `stretch` and `letterbox` show all of an image.""",
+    fields="tiles_span",
+    message="`prepare` cuts off a part of each tile",
+    help="leave `prepare` out, or write `prepare = [stretch]`",
+    related={"tiles_span": "the tiles"},
+)
+
+
 _COARSEST = 32  # pixels of a cell of the coarsest map
 
 
@@ -398,6 +411,13 @@ def _bounds(recipe: CheckedRecipe) -> Iterator[Problem]:
             yield OutOfRange(span=claim.span, what=f"`{claim.metric}`", found=f"{found:g}", allowed=allowed, hint=hint)
 
 
+def _tiles(recipe: CheckedRecipe) -> Iterator[Problem]:
+    data = recipe.block("data")
+    names = {step.value.name for step in data["prepare"] or ()}
+    if data["tiles"] is not None and (names.isdisjoint(("stretch", "letterbox")) or "center_crop" in names):
+        yield TilesCut(span=data.span_of("prepare"), tiles_span=data.span_of("tiles"))
+
+
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _head,
     _losses,
@@ -409,6 +429,7 @@ RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _uncropped,
     _once,
     _mixes,
+    _tiles,
     _scales,
     _holdouts,
     _claims,

@@ -19,6 +19,7 @@ from runtime.data.decoded import Opening
 from runtime.data.listing import Pixels, Sample
 from runtime.data.loader import prepared_sample
 from runtime.data.sets import Sets
+from runtime.data.tiles import tiled
 from runtime.data.transforms.catalog import Pipeline
 from runtime.data.transforms.views import chosen, draw_view, is_fixed, version
 from runtime.plan.size import Size
@@ -53,7 +54,7 @@ def seen_in_training(prepared: Prepared, stage: StagePlan, count: int) -> list[S
         RecipeError: an image cannot be read.
     """
     plan = prepared.plan
-    samples = {name: each.samples for name, each in prepared.listings.items()}
+    samples = {name: tiled(each.samples, plan.data.tiles) for name, each in prepared.listings.items()}
     sets = Sets(plan.data, plan.seed, samples, 0, lambda targets: np.zeros(len(targets)))
     epochs = 1 if stage.views == 1 else min(_EPOCHS, stage.epochs)
     pipeline, opening = Pipeline(stage.augment), Opening()

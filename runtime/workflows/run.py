@@ -27,6 +27,7 @@ from runtime.data.decoded import Decoded, read_again
 from runtime.data.listing import Listing
 from runtime.data.sets import Sets, check_images, located
 from runtime.data.tally import Tally
+from runtime.data.tiles import tiled
 from runtime.data.verified import verified_images
 from runtime.models.network import start_weights
 from runtime.models.norm_statistics import norm_advice
@@ -270,7 +271,8 @@ def train(
     if start.resumed is not None:
         context.tell(start.resumed)
     with closing(Decoded(read_again(plan))) if settings.cache else nullcontext() as decoded:
-        samples, task = {name: each.samples for name, each in images.listings.items()}, task_of(prepared.recipe)
+        task = task_of(prepared.recipe)
+        samples = {name: tiled(each.samples, plan.data.tiles) for name, each in images.listings.items()}
         collate = partial(task.collate, facts=plan.data.target)
         due = CheckpointSchedule(settings.interval, time.monotonic)
         session = Session(

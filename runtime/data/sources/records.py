@@ -24,7 +24,7 @@ from runtime.data.problems import UnreadableData
 from runtime.data.sources.annotations import Annotated, AnnotationError, Object, bad_annotation, listing
 from runtime.data.sources.files import existing
 from runtime.data.sources.problems import NoAnnotations
-from runtime.system.cache.disk import cache_folder
+from runtime.system.cache.disk import UNPACKED, cache_folder, hold_unpacked
 
 _MAGIC = 0xCED7230A
 _LARGEST = 1 << 28  # bytes of an image with its label
@@ -42,6 +42,8 @@ def rec(path: Path, names: Sequence[str], training: bool = True) -> Listing:
     try:
         folder = _folder(file)
         objects = _unpacked(file, folder, names)
+        while objects and not hold_unpacked(folder):  # somebody cleared the cache meanwhile
+            objects = _unpacked(file, folder, names)
     except AnnotationError as fault:
         raise bad_annotation(file, fault) from fault
     except OSError as fault:
@@ -57,7 +59,7 @@ def _folder(file: Path) -> Path:
     """Return where the images of a file are unpacked: another place for another content."""
     told = os.stat(file)
     key = hashlib.sha256(repr((os.path.realpath(file), told.st_size, told.st_mtime_ns)).encode()).hexdigest()
-    return cache_folder() / "records" / key[:32]
+    return cache_folder() / UNPACKED / key[:32]
 
 
 def _unpacked(file: Path, folder: Path, names: Sequence[str]) -> dict[str, list[Object]]:

@@ -32,6 +32,13 @@ EXAMPLES: Mapping[str, Example] = {
         "size = 224px\nprepare = [resize(256px), center_crop(224px)]",
         "data",
     ),
+    "E440": Example(
+        'ftr 1\n\ntask = detection\n\ndata {\n  train = voc("photos")\n  tiles = tiles(640px)\n'
+        '  prepare = [resize(256px), center_crop]\n}\n\nstage "head" {\n  train = head\n  for = 3 epochs\n}',
+        'ftr 1\n\ntask = detection\n\ndata {\n  train = voc("photos")\n  tiles = tiles(640px)\n'
+        '  prepare = [stretch]\n}\n\nstage "head" {\n  train = head\n  for = 3 epochs\n}',
+        "file",
+    ),
     "E435": Example("size = [96px, 128px, 3px]", "size = [96px, 128px]", "data"),
     "E445": Example(
         'ftr 1\n\ntask = detection\nhead = [centernet]\n\ndata {\n  train = voc("photos")\n}\n\n'

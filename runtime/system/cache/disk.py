@@ -1,6 +1,7 @@
 """What frozen parts make of images, kept on the disk for later runs.
 
 The folder (`cache_folder`) has one subfolder per table, named by a digest of all that its rows depend on but the image.
+Images of record files lie in one of their own; they are removed on demand only.
 `FeatureCache.open` gives a table, whose rows are found by the fingerprint of an image's pixels or file. The
 tables together stay below a bound: whole ones go, least recently used first, never one that a process uses. Where the
 disk refuses, one note is logged and the run goes on without.
@@ -22,6 +23,7 @@ from typing import Any
 from runtime.system.cache.rows import KEY_BYTES, RECORD_BYTES, Item, RowFile
 
 LIMIT_BYTES = 4 * 2**30
+UNPACKED = "records"  # the subfolder of what record files were unpacked to, a folder each
 SPARE_BYTES = 2**30  # what is left free on the disk: a run's own results matter more
 _RECORDS_PER_ROW = 2  # one by pixels, one by origin
 _FORMAT = 2  # to be raised when what a frozen part gives is computed in another way
@@ -155,17 +157,29 @@ class FeatureCache:
         found = [_entry(place) for place in self.folder.iterdir() if len(place.name) == 2 * KEY_BYTES]
         return sorted((entry for entry in found if entry), key=lambda entry: -entry.used)
 
+    def unpacked(self) -> list[Entry]:
+        """List what archives were unpacked to, last used first.
+
+        Raises:
+            OSError: the folder may not be read.
+        """
+        if not (self.folder / UNPACKED).exists():
+            return []
+        found = [_unpacked(place) for place in (self.folder / UNPACKED).iterdir() if len(place.name) == 2 * KEY_BYTES]
+        return sorted((entry for entry in found if entry), key=lambda entry: -entry.used)
+
     def clear(self) -> tuple[list[Entry], list[Entry]]:
-        """Remove all tables but those in use; return both kinds.
+        """Remove all tables and what was unpacked, but what is in use; return both kinds.
 
         Raises:
             OSError: the folder may not be read.
         """
         removed: list[Entry] = []
         kept: list[Entry] = []
-        for entry in self.entries():
+        for entry in [*self.entries(), *self.unpacked()]:
             (removed if _remove(self.folder / entry.name) else kept).append(entry)
-        for left in self.folder.glob(".gone-*"):  # of a process that ended while it removed
+        gone = [*self.folder.glob(".gone-*"), *(self.folder / UNPACKED).glob(".gone-*")]
+        for left in gone:  # of a process that ended while it removed
             shutil.rmtree(left, ignore_errors=True)
         return removed, kept
 
@@ -202,6 +216,22 @@ def _hold(place: Path) -> int:
         if _is_at(lock, place / "lock"):
             return lock
         os.close(lock)  # evicted while this process waited
+
+
+def hold_unpacked(place: Path) -> bool:
+    """Keep what was unpacked from being removed until this process ends; false where it is gone already."""
+    try:
+        lock = os.open(place / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return False
+    except OSError:  # a folder of somebody else
+        return True
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    if not _is_at(lock, place / "lock"):
+        os.close(lock)
+        return False
+    os.utime(lock)
+    return True
 
 
 def _is_at(file: int, path: Path) -> bool:
@@ -246,6 +276,20 @@ def _entry(place: Path) -> Entry | None:
     index, rows = _length(place / "index"), _length(place / "rows")
     count = rows // width if isinstance(width, int) and width > 0 else index // RECORD_BYTES
     return Entry(place.name, about, count, index + rows, used)
+
+
+def _unpacked(place: Path) -> Entry | None:
+    try:
+        files = [file for file in os.scandir(place) if file.name != "lock"]
+        used = max((path for path in (place, place / "lock") if path.exists()), key=_changed)
+        size = sum(file.stat().st_size for file in files)
+        return Entry(f"{UNPACKED}/{place.name}", {"base": "images of a record file"}, len(files), size, _changed(used))
+    except (OSError, ValueError):  # being made or removed
+        return None
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def _length(path: Path) -> int:

@@ -175,13 +175,22 @@ class BoxEvaluator:
         from runtime.tasks.detection.assignment import truth_of
         from runtime.tasks.detection.network import detections
 
-        self._losses += self._loss(outputs, targets).tolist()
-        for each, rows in zip(outputs, targets, strict=True):
+        losses = self.losses(outputs, targets).tolist()
+        for each, rows, loss in zip(outputs, targets, losses, strict=True):
             truth = truth_of(rows)
             assert truth.frame is not None
-            found = detections(each, truth.frame)
-            self._matches.update(found, truth, truth.unit)
-            self._pairs.append((found, truth))
+            self.add(detections(each, truth.frame), truth, loss)
+
+    def losses(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the loss of each image of a batch."""
+        found: NDArray[np.float64] = self._loss(outputs, targets)
+        return found
+
+    def add(self, found: Detections, truth: Boxes, loss: float) -> None:
+        """Take what is found in an image, its objects, and its loss."""
+        self._losses.append(loss)
+        self._matches.update(found, truth, truth.unit)
+        self._pairs.append((found, truth))
 
     def badness(self) -> Sequence[float]:
         """Return of each image 1 - F1 at an overlap of .5 of what is shown, a little more where more is wrong."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +16,7 @@ from recipe_lang.words import printable
 from runtime.backend.mx import mx
 from runtime.data.boxes import clipped, overlaps
 from runtime.data.images import upright_size
-from runtime.data.transforms.catalog import Pipeline
-from runtime.data.transforms.changes import moved
+from runtime.data.tiles import extent_after
 from runtime.plan.size import Size
 from runtime.plan.types import Component, DataPlan
 from runtime.tasks.detection.centers import cells_of, peaks
@@ -100,24 +99,29 @@ def predictions(
 
     An object is left out whose score is below the threshold of its class.
     """
-    limits = np.array(thresholds)
     found = []
     for image, each in zip(images, outputs[: len(images)].asnumpy(), strict=True):
         own = upright_size(Path(image))
         whole = detections(each, plan.size)
-        shown = whole.chosen(whole.scores >= limits[whole.classes])
-        corners = _in_image(shown.corners, own, plan.prepare)
-        rows = zip(shown.classes.tolist(), shown.scores.tolist(), corners.tolist(), strict=True)
-        objects = tuple(Found(names[label], score, tuple(box)) for label, score, box in rows)
-        found.append(Prediction(image, tuple(names), objects, own, seen=plan.size))
+        whole = replace(whole, corners=_in_image(whole.corners, own, plan.prepare))
+        found.append(prediction(whole, image, own, names, thresholds, plan))
     return found
+
+
+def prediction(
+    found: Detections, image: str, size: Size, names: Sequence[str], thresholds: Sequence[float], plan: DataPlan
+) -> Prediction:
+    """Return what is found in an image of a size, in its own pixels, but what is below the threshold of its class."""
+    shown = found.chosen(found.scores >= np.array(thresholds)[found.classes])
+    rows = zip(shown.classes.tolist(), shown.scores.tolist(), shown.corners.tolist(), strict=True)
+    objects = tuple(Found(names[label], score, tuple(box)) for label, score, box in rows)
+    return Prediction(image, tuple(names), objects, size, seen=plan.size)
 
 
 def _in_image(corners: npt.NDArray[np.float64], size: Size, prepare: Sequence[Component]) -> npt.NDArray[np.float64]:
     """Return boxes in pixels of the image itself, given those in the prepared one: both axes are scaled and moved."""
-    ends = np.array([[0.0, 0.0], [size.width, size.height]])
-    after, _ = moved(ends, size, Pipeline(prepare).draw(size, np.random.default_rng(0)))
-    scale = (after[1] - after[0]) / ends[1]
+    after = extent_after(size, prepare)
+    scale = (after[1] - after[0]) / (size.width, size.height)
     return clipped((corners - np.tile(after[0], 2)) / np.tile(scale, 2), size)
 
 

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from recipe_lang.check.checked import CheckedRecipe
     from recipe_lang.problem import Problem
     from runtime.data.boxes import Boxes
-    from runtime.data.listing import Listing
+    from runtime.data.listing import Listing, Tile
     from runtime.plan.size import Size
     from runtime.plan.types import DataPlan, Plan, TargetFacts
     from runtime.tasks.detection.network import Prediction
+    from runtime.tasks.detection.precision import Detections
     from runtime.tasks.detection.targets import BoxFacts
 
 
@@ -144,6 +145,19 @@ class Detection(Task):
         from runtime.tasks.detection.network import predictions
 
         return predictions(outputs, images, facts.names, _boxes(facts).thresholds, plan)
+
+    def of_tiles(self, facts: TargetFacts, tiles: Mapping[str, int]) -> BoxFacts:
+        return replace(_boxes(facts), counts={name: (count,) for name, count in tiles.items()})
+
+    def merged(self, outputs: Sequence[NDArray[np.float32]], tiles: Sequence[Tile], data: DataPlan) -> Detections:
+        from runtime.tasks.detection.tiles import merged
+
+        return merged(outputs, tiles, data)
+
+    def whole(self, merged: Detections, image: str, size: Size, facts: TargetFacts, data: DataPlan) -> Prediction:
+        from runtime.tasks.detection.network import prediction
+
+        return prediction(merged, image, size, facts.names, _boxes(facts).thresholds, data)
 
     def unreadable(self, image: str, error: str) -> Prediction:
         from runtime.tasks.detection.network import Prediction

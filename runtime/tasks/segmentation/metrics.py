@@ -95,21 +95,35 @@ class MaskEvaluator:
 
     def update(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> None:
         """Take the scores, (N, C, h, w), and the true classes of a batch: uint8 (N, H, W), or N arrays (H, W)."""
+        from runtime.tasks.segmentation.network import best_classes
+
+        losses = self.losses(outputs, targets).tolist()
+        for scores, truth, loss in zip(outputs, targets, losses, strict=True):
+            self.add(best_classes(scores, truth.shape), truth, loss)
+
+    def losses(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the loss of each image of a batch."""
+        import numpy as np
+
+        from runtime.tasks.segmentation.network import at_cells
+
+        cells = np.stack([at_cells(each[None], outputs.shape)[0] for each in targets])
+        found: NDArray[np.float64] = self._loss(outputs, cells)
+        return found
+
+    def add(self, found: NDArray[np.uint8], truth: NDArray[np.uint8], loss: float) -> None:
+        """Take the class of each pixel of an image, the true ones, and its loss."""
         import numpy as np
 
         from runtime.tasks.segmentation.boundaries import boundary_f1
-        from runtime.tasks.segmentation.network import at_cells, best_classes
 
-        cells = np.stack([at_cells(each[None], outputs.shape)[0] for each in targets])
-        self._losses += self._loss(outputs, cells).tolist()
+        self._losses.append(loss)
         count = len(self._classes)
-        for scores, truth in zip(outputs, targets, strict=True):
-            best = best_classes(scores, truth.shape)
-            known = truth < count
-            pairs = truth[known].astype(np.int64) * count + best[known]
-            self._counts = self._counts + np.bincount(pairs, minlength=count * count).reshape(count, count)
-            fits = boundary_f1(truth, best, count)
-            self._fits = self._fits + np.stack([np.nan_to_num(fits), ~np.isnan(fits)])
+        known = truth < count
+        pairs = truth[known].astype(np.int64) * count + found[known]
+        self._counts = self._counts + np.bincount(pairs, minlength=count * count).reshape(count, count)
+        fits = boundary_f1(truth, found, count)
+        self._fits = self._fits + np.stack([np.nan_to_num(fits), ~np.isnan(fits)])
 
     def badness(self) -> Sequence[float]:
         """Return the loss of each image."""

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from recipe_lang.words import printable
+from runtime.data.listing import Tile
+from runtime.data.tiles import extent_after
 from runtime.data.transforms.catalog import TRANSFORMS
+from runtime.plan.size import Size
 from runtime.plan.types import DataPlan
 from runtime.tasks.segmentation.palette import palette
 
@@ -29,11 +32,36 @@ def at_cells(labels: NDArray[Any], scores: Sequence[int]) -> NDArray[Any]:
 
 def best_classes(scores: NDArray[np.float32], size: Sequence[int]) -> Classes:
     """Return the class of the largest score of each pixel, (H, W), of scores of cells, (C, h, w)."""
-    height, width = size
-    if scores.shape[1:] != (height, width):
-        planes = (Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR) for plane in scores)
-        scores = np.stack([np.asarray(plane) for plane in planes])
-    found: Classes = scores.argmax(axis=0).astype(np.uint8)
+    found: Classes = _resized(scores, Size(*size)).argmax(axis=0).astype(np.uint8)
+    return found
+
+
+def _resized(
+    scores: NDArray[np.float32], size: Size, part: tuple[float, float, float, float] | None = None
+) -> NDArray[np.float32]:
+    """Return scores of cells, or of a part of them, at a size; bilinear."""
+    whole = (0, 0, scores.shape[2], scores.shape[1])
+    if scores.shape[1:] == size and part in (None, whole):
+        return scores
+    to = size.width, size.height
+    return np.stack(
+        [np.asarray(Image.fromarray(plane).resize(to, Image.Resampling.BILINEAR, box=part)) for plane in scores]
+    )
+
+
+def merged(outputs: Sequence[NDArray[np.float32]], tiles: Sequence[Tile], plan: DataPlan) -> Classes:
+    """Return the class of each pixel of an image, (H, W): that of the largest mean of the scores of its tiles.
+
+    It takes the memory of the scores of the whole image, 4 bytes for each class and pixel.
+    """
+    total = np.zeros((len(outputs[0]), *tiles[0].of), np.float32)
+    for scores, tile in zip(outputs, tiles, strict=True):
+        cells = np.array([scores.shape[2], scores.shape[1]]) / (plan.size.width, plan.size.height)
+        ends = np.clip(extent_after(tile.size, plan.prepare) * cells, 0, (scores.shape[2], scores.shape[1]))
+        left, top, right, bottom = ends.ravel().tolist()
+        rows, columns = slice(tile.top, tile.top + tile.size.height), slice(tile.left, tile.left + tile.size.width)
+        total[:, rows, columns] += _resized(scores, tile.size, (left, top, right, bottom))
+    found: Classes = total.argmax(axis=0).astype(np.uint8)  # each class has as many scores: the sum is as good
     return found
 
 

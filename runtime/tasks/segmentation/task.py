@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runtime.data.targets import MASK
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from runtime.data.listing import Listing
+    from runtime.data.listing import Listing, Tile
     from runtime.data.masks import Mask
     from runtime.plan.size import Size
     from runtime.plan.types import DataPlan, TargetFacts
-    from runtime.tasks.segmentation.network import Prediction
+    from runtime.tasks.segmentation.network import Classes, Prediction
     from runtime.tasks.segmentation.targets import MaskFacts
 
 
@@ -127,6 +128,22 @@ class Segmentation(Task):
         from runtime.tasks.segmentation.network import predictions
 
         return predictions(outputs, images, facts.names, plan)
+
+    def of_tiles(self, facts: TargetFacts, tiles: Mapping[str, int]) -> MaskFacts:
+        from runtime.tasks.segmentation.targets import MaskFacts
+
+        assert isinstance(facts, MaskFacts)
+        return replace(facts, counts={name: (count,) for name, count in tiles.items()})
+
+    def merged(self, outputs: Sequence[NDArray[np.float32]], tiles: Sequence[Tile], data: DataPlan) -> Classes:
+        from runtime.tasks.segmentation.network import merged
+
+        return merged(outputs, tiles, data)
+
+    def whole(self, merged: Classes, image: str, size: Size, facts: TargetFacts, data: DataPlan) -> Prediction:
+        from runtime.tasks.segmentation.network import Prediction
+
+        return Prediction(image, facts.names, merged, whole=False)
 
     def draw(self, picture: Image.Image, prediction: Prediction) -> None:
         from runtime.tasks.segmentation.drawing import overlay

@@ -27,6 +27,7 @@ from runtime.data.images import find_broken
 from runtime.data.listing import Sample
 from runtime.data.problems import UnreadableImages
 from runtime.data.sets import Sets, located
+from runtime.data.tiles import tiled
 from runtime.features.inputs import StageInputs
 from runtime.features.prefix import Values
 from runtime.models.network import start_weights
@@ -147,6 +148,8 @@ def _sound(prepared: Prepared, workers: int) -> tuple[dict[str, Sequence[Sample]
     broken = dict(find_broken(every, max(1, workers)))
     seconds = time.monotonic() - began
     sound = {name: [s for s in chosen if s.id not in broken] for name, chosen in samples.items()}
+    if tiles := prepared.plan.data.tiles:
+        sound = {name: list(tiled(chosen, tiles)[:count]) for name, chosen in sound.items()}
     if broken and (prepared.plan.data.on_error == "stop" or not all(sound.values())):
         raise RecipeError(UnreadableImages(images=tuple(broken.items())))
     total = sum(len(listing.samples) for listing in prepared.listings.values())
@@ -204,7 +207,7 @@ def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> R
         net.inputs, {name: chosen[batch:] if len(chosen) >= 2 * batch else chosen for name, chosen in samples.items()}
     )
     step = training_step(session, stage, net)
-    evaluator = partial(evaluator_of, session.task, session.plan.data.target, stage.loss)
+    evaluator = partial(evaluator_of, session.task, session.plan.data.target, stage.loss)  # of tiles, not yet merged
     _evaluate(net.predicting(), first, "valid", evaluator())
     _fill(first.fill_training(0))
     _train(step, first)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import Ftr
 from PIL import Image
 
 from recipe_lang.problem import RecipeError
@@ -106,3 +110,25 @@ def test_one_record_is_held_at_a_time(tmp_path: Path) -> None:
     first = next(read_rec(path, NAMES))
     assert [each.name for each in first[0]] == ["cat"]
     assert (first[1], first[2]) == (jpeg(0), "jpg")
+
+
+def test_unpacked_images_are_listed_and_cleared_unless_a_process_reads_them(tmp_path: Path, ftr: Ftr) -> None:
+    file = written(tmp_path / "a.rec", [*HEAD, 0, 0.1, 0.1, 0.5, 0.5, 0], [*HEAD, 1, 0.1, 0.1, 0.5, 0.5, 0])
+    reader = subprocess.Popen(
+        [sys.executable, "-c", "import sys\nfrom pathlib import Path\nfrom runtime.data.sources.records import rec\n"
+         "rec(Path(sys.argv[1]), ('cat', 'dog'))\nprint(flush=True)\nsys.stdin.read()", str(file)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert reader.stdout is not None
+    reader.stdout.readline()
+    (folder,) = (tmp_path / "cache/records").iterdir()
+    (entry,) = json.loads(ftr("cache", "--json").out)["tables"]
+    size = sum(len(jpeg(number)) for number in range(2))
+    assert (entry["name"], entry["rows"], entry["size"]) == (f"records/{folder.name}", 2, size)
+    assert "0 tables and 1 unpacked record file" in ftr("cache").out
+    assert "kept 0 tables and 1 unpacked record file: in use" in ftr("cache", "clear").out
+    assert folder.is_dir()
+    reader.communicate()
+    assert "removed 0 tables and 1 unpacked record file" in ftr("cache", "clear").out
+    assert not folder.exists()
+    assert all(sample.image.is_file() for sample in rec(file, NAMES).samples)

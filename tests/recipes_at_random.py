@@ -78,7 +78,7 @@ def value(type_: v.Type, rng: random.Random) -> str:
         case v.OneOfStrings(_, options):
             return f'"{rng.choice(options)}"'
         case v.CallOf(families):
-            return _call(rng.choice(families), rng)
+            return _call(rng.choice([name for name in families if _entries(name)]), rng)
         case v.ListOf(item, least, most):
             return "[" + ", ".join(value(item, rng) for _ in range(most or least + rng.randint(0, 2))) + "]"
         case v.RangeOf(item):
@@ -91,7 +91,12 @@ def value(type_: v.Type, rng: random.Random) -> str:
         case v.MetricOf(sets):
             return f"{rng.choice(sets)}.{rng.choice(list(VOCABULARY.metrics))}"
         case v.Either(options):
-            return value(rng.choice(options), rng)
+            return value(
+                rng.choice(
+                    [each for each in options if not isinstance(each, v.CallOf) or any(map(_entries, each.families))]
+                ),
+                rng,
+            )
     raise AssertionError(type_)
 
 
@@ -108,8 +113,13 @@ def _number(type_: v.Number, rng: random.Random, plain: bool = False) -> str:
     return text + ("px" if type_.unit == "px" else f" {type_.unit}" if type_.unit else "")
 
 
+def _entries(family: str) -> list[v.Entry]:
+    """Return what a family has for the task that is generated."""
+    return [entry for entry in VOCABULARY.families[family].entries.values() if entry.name not in OF_OTHER_TASKS]
+
+
 def _call(family: str, rng: random.Random) -> str:
-    entry = rng.choice([e for e in VOCABULARY.families[family].entries.values() if e.name not in OF_OTHER_TASKS])
+    entry = rng.choice(_entries(family))
     args = [arg for arg in entry.args if arg.default is v.REQUIRED or rng.random() < 0.4]
     if not args:
         return rng.choice((entry.name, f"{entry.name}()"))

@@ -138,7 +138,10 @@ IMAGENET = WeightsSource(
         "imagenet",
         "The zoo's own file where its cache has it, else the public checkpoint that has these weights (docs/bases.md).",
         (HEAD,),
-        examples=('base = gluon("resnet18_v2", weights = imagenet)',),
+        examples=(
+            'base = gluon("resnet18_v2", weights = imagenet)',
+            'base = timm("regnety_004.pycls_in1k", weights = imagenet(head = new))',
+        ),
     ),
     provenance=_hosted,
     check=_check_hosted,

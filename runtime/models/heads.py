@@ -66,7 +66,11 @@ def _finest(args: Mapping[str, Any]) -> int:
     return int(args["finest"].removeprefix("stride"))
 
 
-_COUNTS = {"classes": "The number of classes in the data.", "targets": "The number of targets in the data."}
+_COUNTS = {
+    "classes": "The number of classes in the data.",
+    "targets": "The number of targets in the data.",
+    "labels": "The number of labels in the data.",
+}
 _STRIDES = {f"stride{cells}": f"A cell for {cells} x {cells} pixels." for cells in (2, 4, 8, 16)}
 _LAYERS = (
     Layer(
@@ -120,6 +124,7 @@ _LAYERS = (
                 "head = [dense(256), relu, dense(classes)]",
                 "head = [dense(units = classes)]",
                 "task = regression\nhead = [dense(targets)]",
+                "task = multi_label\nhead = [dense(labels)]",
             ),
         ),
         lambda args: [_nn().Dense(args["units"])],

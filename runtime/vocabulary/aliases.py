@@ -238,7 +238,7 @@ _OTHER_TOOLS = (
     ("distillation distill teacher quantization quantize pruning lora adapter", _ABSENT),
     ("kfold crossvalidation crossval folds ensemble tta testtimeaugmentation", _ABSENT),
     ("objectdetection", "detection"),
-    ("map map5095", "ap"),
+    ("map5095", "ap"),
     ("map50", "ap50"),
     ("map75", "ap75"),
     ("multilabel", f"{_ABSENT}; `ftr explain task` shows the tasks that there are"),

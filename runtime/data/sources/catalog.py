@@ -59,11 +59,14 @@ def _csv(args: Args, training: bool) -> Listing:
     return csv_numbers(args["file"], args["image"], columns, args["root"])
 
 
+COLUMNS: Mapping[TargetKind, str] = {CLASS: "label", LABELS: "labels", NUMBERS: "target"}
+"""Which argument of a table names the column, or the columns, of targets of a kind: a row for each image."""
+
+
 def _csv_gives(args: Args) -> frozenset[TargetKind]:
     if args["boxes"] is not None:
         return frozenset((BOXES,))
-    given = {CLASS: args["label"], NUMBERS: args["target"], LABELS: args["labels"]}
-    return frozenset(kind for kind, value in given.items() if value is not None)
+    return frozenset(kind for kind, name in COLUMNS.items() if args[name] is not None)
 
 
 def _solar_cells(args: Args, training: bool) -> Listing:

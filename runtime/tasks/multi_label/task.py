@@ -49,6 +49,7 @@ class MultiLabel(Task):
     shown: tuple[str, ...] = ("map", "f1_micro")
     curves: tuple[str, ...] = ("map", "f1_micro", "f1_macro")
     file = "labels.json"
+    tuned = "f1_macro"
     answers = "labels"
     key = "labels"
 
@@ -69,6 +70,11 @@ class MultiLabel(Task):
         from runtime.tasks.multi_label.targets import facts
 
         return facts(sets)
+
+    def with_threshold(self, facts: TargetFacts, threshold: float | None) -> LabelFacts:
+        from runtime.tasks.multi_label.targets import BEST
+
+        return replace(_labels(facts), threshold=BEST if threshold is None else threshold)
 
     def read(self, plain: Any, result: Mapping[str, Any]) -> LabelFacts:
         from runtime.tasks.multi_label.targets import read

@@ -52,7 +52,7 @@ def csv_labels(
             has.append(label)
     raise_all([*bad, *_unlike(path, line)])
     if training and not line:
-        raise RecipeError(NoLabels(path=str(path), where=f"column {quoted(column)}"))
+        raise RecipeError(NoLabels(path=str(path), where=f"in column {quoted(column)}"))
     names = tuple(sorted(line))
     firsts = {row.image: row for row in named}
     return listing_of_rows(base, list(firsts.values()), targets_of(found.values(), names), names)

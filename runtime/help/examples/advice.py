@@ -208,6 +208,24 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The file photos/roses/1.jpg is a pointer of Git LFS; the list holds `roses/1.jpg`.",
     ),
+    "W755": Example(
+        labels_of(labels_in("few.csv")),
+        labels_of(labels_in("pets.csv")),
+        "file",
+        "One image of few.csv has the label `fox`.",
+    ),
+    "W756": Example(
+        labels_of(labels_in("one.csv")),
+        labels_of(labels_in("pets.csv")),
+        "file",
+        "Each image of one.csv has one label; of pets.csv some have none, and some two.",
+    ),
+    "W757": Example(
+        labels_of(labels_in("few.csv")),
+        labels_of(labels_in("pets.csv")),
+        "file",
+        "One image of few.csv has the label `fox`: it is held out or not.",
+    ),
     "W760": Example(
         'train = folder("photos")\nvalid = folder("more")',
         'train = folder("photos")\nvalid = folder("more")\nexclude = "photos.exclude.txt"',
@@ -246,24 +264,6 @@ EXAMPLES: Mapping[str, Example] = {
         'base = gluoncv("resnet18_v1b", weights = gluon_params("center_net.params"))\nhead = [dense(classes)]',
         'base = gluoncv("resnet18_v1b", weights = gluon_params("resnet18_v1b.params"))\nhead = [dense(classes)]',
         given="center_net.params is a file of center_net_resnet18_v1b_voc.",
-    ),
-    "W755": Example(
-        labels_of(labels_in("few.csv")),
-        labels_of(labels_in("pets.csv")),
-        "file",
-        "One image of few.csv has the label `fox`.",
-    ),
-    "W756": Example(
-        labels_of(labels_in("one.csv")),
-        labels_of(labels_in("pets.csv")),
-        "file",
-        "Each image of one.csv has one label; of pets.csv some have none, and some two.",
-    ),
-    "W757": Example(
-        labels_of(labels_in("few.csv")),
-        labels_of(labels_in("pets.csv")),
-        "file",
-        "One image of few.csv has the label `fox`: it is held out or not.",
     ),
     "W785": Example("monitor = valid.top5", "monitor = valid.accuracy", "stage", "There are 2 classes."),
     "W786": Example(

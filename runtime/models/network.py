@@ -18,11 +18,12 @@ from runtime.backend.blocks import sequence
 from runtime.backend.freezing import dropouts
 from runtime.backend.mx import array, mx, nd
 from runtime.models import efficientnet_lite, graph_blocks, zoo
-from runtime.models.catalog import ZOOS
+from runtime.models.catalog import OWN, ZOOS
 from runtime.models.chain import Chain
 from runtime.models.exported import exported_row
 from runtime.models.heads import LAYERS
 from runtime.models.kept_head import file_head
+from runtime.models.own import network as own
 from runtime.models.problems import HeadDoesNotFit
 from runtime.models.pytorch import as_in_torch
 from runtime.models.taps import pyramid
@@ -153,7 +154,9 @@ def _timm(base: Component, size: Size, as_torch: bool) -> tuple[Base, Any]:  # n
     return timm.split(whole, base.args["name"]), whole
 
 
-def _zoo(base: Component, size: Size, as_torch: bool) -> tuple[Base, Any]:  # noqa: ARG001 - the same for all sizes
+def _zoo(base: Component, size: Size, as_torch: bool) -> tuple[Base, Any]:
+    if base.args["name"] in OWN:
+        return own.build(base.args["name"], size)
     whole = zoo.build(base.name, base.args["name"])
     if as_torch:
         whole = as_in_torch(whole, base.args["name"])

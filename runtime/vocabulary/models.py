@@ -22,7 +22,7 @@ from recipe_lang.check.vocabulary import (
 )
 from recipe_lang.problem import Problem, RecipeError
 from runtime.models.base import Normalization
-from runtime.models.catalog import BASES, ZOOS, ZooRow
+from runtime.models.catalog import BASES, ZooRow
 from runtime.models.packaged import PACKAGED, PackagedBase
 from runtime.models.timm.catalog import TIMM, TimmRow
 from runtime.models.weights_sources import (
@@ -48,7 +48,7 @@ _WEIGHTS = Arg(
 
 
 def _zoo(name: str, noun: str) -> Arg:
-    return Arg("name", OneOfStrings(noun, tuple(ZOOS[name])), "Name of the network in the zoo.")
+    return Arg("name", OneOfStrings(noun, tuple(BASES[name])), "Name of the network in the zoo.")
 
 
 BASE = family(
@@ -90,8 +90,8 @@ BASE = family(
     ),
     Entry(
         "gluoncv",
-        "A classifier of gluoncv.model_zoo.",
-        (_zoo("gluoncv", "gluoncv classifier"), _WEIGHTS),
+        "A network of gluoncv.model_zoo: a classifier, or a detector or segmenter with its own head.",
+        (_zoo("gluoncv", "network of gluoncv"), _WEIGHTS),
         source="gluoncv.model_zoo.get_model",
         examples=(
             'base = gluoncv("resnet50_v1b", weights = gluon_params("resnet50_v1b.params"))',

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from runtime.data.targets import MASK, TargetKind
+from runtime.data.targets import BOXES, MASK, TargetKind
 from runtime.models.packaged import PACKAGED, PackagedBase
 from runtime.models.timm.catalog import TIMM, TimmRow
 
@@ -152,6 +152,7 @@ ZOOS: Final[Mapping[str, Mapping[str, ZooRow]]] = MappingProxyType(
 """The working classifiers by zoo ("gluoncv"; "gluon" is `mxnet.gluon.model_zoo.vision`) and name."""
 
 _MASKS: Final[Mapping[str, Any]] = {"smallest": 64, "native": 480, "step": 32, "gives": MASK}
+_BOXES: Final[Mapping[str, Any]] = {"smallest": 64, "native": 512, "step": 32, "gives": BOXES}
 
 OWN: Final[Mapping[str, ZooRow]] = MappingProxyType(
     {
@@ -164,6 +165,9 @@ OWN: Final[Mapping[str, ZooRow]] = MappingProxyType(
         **_rows("deeplab_resnet101_ade deeplab_resnet101_citys", "deeplab", 4, **_MASKS),
         **_rows("deeplab_resnet101_voc deeplab_resnet101_coco", "deeplab", 4, **_MASKS),
         **_rows("deeplab_resnet152_voc deeplab_resnet152_coco", "deeplab", 4, **_MASKS),
+        **_rows("center_net_resnet18_v1b_voc center_net_resnet18_v1b_coco", "center_net", 5, **_BOXES),
+        **_rows("center_net_resnet50_v1b_voc center_net_resnet50_v1b_coco", "center_net", 5, **_BOXES),
+        **_rows("center_net_resnet101_v1b_voc center_net_resnet101_v1b_coco", "center_net", 5, **_BOXES),
     }
 )
 """GluonCV's own networks for other tasks that are bases with their own head, `head = [own]`."""

@@ -137,6 +137,8 @@ def build_model(
             raise RecipeError(HeadDoesNotFit(span=layers[0].span, layer=layers[0].name))
         blocks, taps = {f"base.{name}": block for name, block in chosen.parts}, chosen.places
         blocks["head"] = head(replace(cut, maps=chosen.channels), layers)
+        if cut.own is not None:
+            Chain(list(blocks.values()), taps).net(0, len(blocks)).infer_shape(nd.zeros((2, 3, *size)))
     parameters = {
         f"{part}.{name}": parameter
         for part, block in blocks.items()

@@ -289,13 +289,15 @@ _OWN_SOURCES = ("none", "gluon_params", "run", "pack")
 
 
 def _losses(recipe: CheckedRecipe) -> Iterator[Problem]:
-    task, head = task_of(recipe), recipe["head"][-1].value
+    task, head, row = task_of(recipe), recipe["head"][-1].value.name, row_of(recipe["base"])
+    if head == OWN_HEAD and isinstance(row, ZooRow):
+        head = row.family
     losses = {each.entry.name: each for each in task.losses}
-    own = next((name for name, each in losses.items() if head.name in each.heads), None)
+    own = next((name for name, each in losses.items() if head in each.heads), None)
     for loss in (recipe["loss"], *(stage["loss"] for stage in recipe.all("stage"))):
-        if isinstance(loss, CallValue) and own is not None and head.name not in losses[loss.name].heads:
+        if isinstance(loss, CallValue) and own is not None and head not in losses[loss.name].heads:
             span = loss.span or recipe.fields["head"].span
-            yield LossOfOtherHead(span=span, head=head.name, loss=loss.name, own=own)
+            yield LossOfOtherHead(span=span, head=head, loss=loss.name, own=own)
 
 
 def _kinds(recipe: CheckedRecipe) -> Iterator[Problem]:

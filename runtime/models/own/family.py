@@ -27,7 +27,8 @@ def renew(parent: Any, name: str, outputs: int) -> None:
     """Put a convolution with other outputs in place of a block's child, whose name it keeps."""
     old = parent._children[name]
     same = {each: old._kwargs[each] for each in ("kernel", "stride", "pad", "dilate")}
-    new = nn.Conv2D(outputs, *same.values(), in_channels=old.weight.shape[1], prefix=old.prefix)
+    starts = {"weight_initializer": old.weight.init, "bias_initializer": old.bias.init}
+    new = nn.Conv2D(outputs, *same.values(), in_channels=old.weight.shape[1], prefix=old.prefix, **starts)
     parent._children[name] = new
     if hasattr(parent, name):
         setattr(parent, name, new)

@@ -13,10 +13,10 @@ from typing import Any
 from runtime.backend.mx import gluoncv
 from runtime.models.base import Base
 from runtime.models.catalog import OWN
-from runtime.models.own import segmenters
+from runtime.models.own import detectors, segmenters
 from runtime.plan.size import Size
 
-FAMILIES = segmenters.FAMILIES
+FAMILIES = {**segmenters.FAMILIES, **detectors.FAMILIES}
 
 
 def build(name: str, size: Size) -> tuple[Base, Any]:

@@ -123,6 +123,6 @@ LOSSES = (
         centers.built,
         centers.measured,
         labels=centers.labels,
-        heads=("centernet",),
+        heads=("centernet", "center_net"),
     ),
 )

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-import signal
 from functools import partial
 from pathlib import Path
 
-import killing
 import numpy as np
 import pytest
-from command import Ftr
 
 from recipe_lang.problem import RecipeError
 from runtime.backend.mx import autograd, gluoncv, mx, nd
@@ -24,29 +20,6 @@ from runtime.plan.size import Size
 from runtime.plan.types import Component
 
 SIZE = Size(64, 96)
-RECIPE = """ftr 1
-task = segmentation
-base = gluoncv("fastscnn_citys", weights = none)
-head = [own]
-data {
-  train = scenes(train)
-  take = 5 images
-  size = [96px, 64px]
-  batch = 4
-}
-stage "head" {
-  train = head
-  for = 2 steps
-  keep = last
-  optimizer = sgd(lr = 0.1)
-}
-stage "top" {
-  train = base.block2 .. head
-  for = 2 steps
-  keep = last
-  optimizer = adam(lr = 1e-3)
-}
-"""
 
 
 def model(path: Path | None, classes: int, head: str = "new") -> Model:
@@ -75,7 +48,7 @@ def image() -> object:
 
 def test_the_scores_are_those_of_the_zoo(file: tuple[Path, np.ndarray]) -> None:
     path, scores = file
-    np.testing.assert_allclose(model(path, 19, "kept").net(image()).asnumpy(), scores, atol=1e-6 * abs(scores).max())
+    np.testing.assert_allclose(model(path, 19, "kept").net(image()).asnumpy(), scores, atol=1e-5 * abs(scores).max())
 
 
 def test_with_other_classes_only_the_last_layer_is_new(file: tuple[Path, np.ndarray]) -> None:
@@ -104,15 +77,3 @@ def test_each_name_is_one_of_the_zoo_and_has_a_family() -> None:
     assert set(OWN) <= set(gluoncv().model_zoo.get_model_list())
     assert all(re.search(OTHER_TASK, name) for name in OWN)
     assert {row.family for row in OWN.values()} == network.FAMILIES.keys()
-
-
-def test_a_run_is_killed_goes_on_and_verifies(tmp_path: Path, ftr: Ftr) -> None:
-    recipe = tmp_path / "street.ftr"
-    recipe.write_text(RECIPE)
-    assert killing.start(recipe, tmp_path / "cut", interval="1 step", kill_at=40) == -signal.SIGKILL
-    assert killing.start(recipe, tmp_path / "cut", interval="1 step") == 0
-    assert ftr("run", recipe, "-o", tmp_path / "whole", "--quiet").code == 0
-    files = [(tmp_path / name / "model.params").read_bytes() for name in ("whole", "cut")]
-    assert files[0] == files[1]
-    assert ftr("verify", tmp_path / "whole", "--quiet").out.startswith("identical")
-    assert "miou" in json.loads(ftr("evaluate", tmp_path / "whole", "--on", "valid", "--json").out)

@@ -11,7 +11,7 @@ import pytest
 from command import Ftr
 
 RECIPE = """ftr 1
-task = {task}}
+task = {task}
 base = gluoncv("{name}", weights = none)
 head = [own]
 loss = {loss}

@@ -38,6 +38,7 @@ stage "top" {{
 
 NETWORKS = {
     "fastscnn_citys": ("segmentation", "pixel_cross_entropy", "block2", "miou"),
+    "yolo3_mobilenet0.25_voc": ("detection", "yolo3_loss", "block4", "ap"),
     "center_net_resnet18_v1b_voc": ("detection", "center_focal", "block5", "ap"),
 }
 

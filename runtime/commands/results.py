@@ -89,6 +89,7 @@ def evaluate(
 
         context = device_context(device)
         loaded = finished.load(run, stage)
+        tell(loaded.unfinished)
         name, report, seen, hardest = finished.evaluate(
             loaded,
             context,
@@ -184,6 +185,7 @@ def predict(
         from runtime.runs import trained as finished
 
         loaded = finished.load(run, stage)
+        tell(loaded.unfinished)
         if was_given(context, "top") and not loaded.task.has_top:
             raise click.UsageError(f"--top is for several answers to an image; {loaded.task.name} gives one")
         if (coco or yolo) and not loaded.task.has_boxes:
@@ -292,6 +294,7 @@ def export(
         from runtime.workflows.export import export as write
 
         loaded = finished.load(run, stage)
+        tell(loaded.unfinished)
         options = Options(raw, precision, not unchecked, data_root)
         made = write(loaded, form, prefix, device_context("cpu"), options, force=force)
     for line in export_lines(made, loaded.data):

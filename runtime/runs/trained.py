@@ -75,6 +75,12 @@ class TrainedRun:
     loss: Component  # of that stage
     stage: str = ""  # whose weights these are, where not the final ones were asked for
 
+    @property
+    def unfinished(self) -> str:
+        """That the run has not ended, and which weights it left; empty where it has, or where a stage's were asked."""
+        status, weights = self.result.get("status"), self.result.get("weights")
+        return "" if status == "finished" or self.stage else f"the run is {status}: these are {weights}"
+
 
 class Evaluation(NamedTuple):
     """The set that a run was measured on, and the numbers; of other data, how many images the run has seen.
@@ -281,8 +287,8 @@ def evaluate(
     With `cache`, what the frozen part gives of an image is taken from the disk, and kept there.
 
     `data` is a folder, or a source as a recipe writes it (`csv("f.csv", image = "file", label = "class")`). Images that
-    cannot be read are left out where the recipe says `on_error = skip`. `tell` is told what is ignored in other data,
-    and how many of the images the run has seen, if any.
+    cannot be read are left out of other data, and where the recipe says `on_error = skip`. `tell` is told what is
+    ignored in other data, how many images are left out, and how many of them the run has seen, if any.
 
     Raises:
         RecipeError: the data cannot be used, or its classes are not the run's, or the run has seen them.
@@ -298,7 +304,7 @@ def evaluate(
         listing = run.task.align(listings[name], run.data.target.names, name)
     if data is not None:  # of its own images the run has said it
         _tell_ignored(run, listing.passed, tell)
-    samples = _readable(run, listing, workers)
+    samples = _readable(listing, workers, data is None and run.data.on_error == "stop")
     if not samples:
         raise RecipeError(SetTooSmall(set_name="evaluation" if data is not None else name, count=0, needed=1))
     if broken := len(listing.samples) - len(samples):
@@ -351,8 +357,8 @@ def moved_recipe(run: TrainedRun, data_root: Path) -> CheckedRecipe:
     return under_root(written_recipe(source, run.result), data_root)
 
 
-def _readable(run: TrainedRun, listing: Listing, workers: int) -> Sequence[Sample]:
-    if run.data.on_error == "stop":
+def _readable(listing: Listing, workers: int, stops: bool) -> Sequence[Sample]:
+    if stops:
         return listing.samples
     broken = {name for name, _ in find_broken(listing.samples, max(1, workers))}
     return [sample for sample in listing.samples if sample.id not in broken]

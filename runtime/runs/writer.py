@@ -38,6 +38,7 @@ from runtime.runs.trained import export_model
 from runtime.system.best_effort import attempt
 from runtime.system.files import sync_folder
 from runtime.system.memory import is_refusal
+from runtime.training.averages import has_begun
 from runtime.training.events import CheckpointDue, Event, StageFinished
 from runtime.training.loop import kept_best, train
 from runtime.training.problems import CheckpointDoesNotFit, LossNotFinite, OutOfMemory
@@ -222,7 +223,8 @@ def _settle(session: Session, failure: Failure | None) -> Left:
     if best is None and not is_ruined and not state.stage and not state.step:
         return f"the weights that {name} begins with: no step is trained", _weights_from(session, Origin(0))
     if best is None and not is_ruined and state.step:
-        return f"the weights after step {state.step} of {name}", _weights_from(session, Origin(state.stage))
+        which = "average of the weights" if has_begun(plan.stages[state.stage], state.step) else "weights"
+        return f"the {which} after step {state.step} of {name}", _weights_from(session, Origin(state.stage))
     for parameter, copy in (best.weights if best else state.begun_with).items():
         session.model.parameters[parameter].set_data(copy)
     origin = state.origin(best.epoch if best else 0)

@@ -84,6 +84,12 @@ AVERAGES: dict[str, AverageKind] = {row.entry.name: row for row in (EMA, SWA)}
 """The averages by name."""
 
 
+def has_begun(stage: StagePlan, step: int) -> bool:
+    """Whether there is an average after so many steps of a stage."""
+    rule = stage.average
+    return rule is not None and AVERAGES[rule.name].share(rule.args, step, stage.steps_per_epoch) is not None
+
+
 @dataclass(slots=True)
 class Average:
     """The average of a stage: `parameters` are those that train, `statistics` those of norms, by structural name.

@@ -75,6 +75,7 @@ def _run_stages(session: Session, features: Features) -> Iterator[Event]:
             origin = yield from _run_stage(session, stage, net, checkpoint)
         except Interrupted:
             yield _checkpoint(session, net)
+            net.average.put(net.average.arrays)  # what the folder gets, as at the stage's end
             raise
         checkpoint = None
         if stage is not session.plan.stages[-1]:

@@ -21,6 +21,7 @@ from runtime.data.loader import prepared_sample
 from runtime.data.sets import Sets
 from runtime.data.tiles import tiled
 from runtime.data.transforms.catalog import Pipeline
+from runtime.data.transforms.mixed import mixes
 from runtime.data.transforms.views import chosen, draw_view, is_fixed, version
 from runtime.plan.size import Size
 from runtime.plan.types import StagePlan
@@ -125,7 +126,8 @@ def sheet_title(prepared: Prepared, stage: StagePlan, seen: Sequence[Seen]) -> s
     """Say what a sheet shows: how many images, of which stage and epochs."""
     images, epochs = len({each.id for each in seen}), max(each.epoch for each in seen) + 1
     when = f"epochs 1 to {epochs}" if epochs > 1 else "each epoch"
-    return f"{prepared.plan.name}: {images} training images as {stage.name} sees them in {when}"
+    mixing = ", before their batch is mixed" * mixes(stage.augment)
+    return f"{prepared.plan.name}: {images} training images as {stage.name} sees them in {when}{mixing}"
 
 
 def sheet_of(prepared: Prepared, stage: StagePlan, count: int) -> tuple[Image.Image, str]:

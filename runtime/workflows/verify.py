@@ -54,7 +54,9 @@ def subject(path: Path, lock: Lock, data_root: Path | None) -> Subject:
         RecipeError: the lock has no result, or the run folder's recipe is not that of its lock.
     """
     if not lock.has_result:
-        raise RecipeError(LockWithoutResult(path=lock.source.name, recipe=quote(str(path))))
+        raise RecipeError(
+            LockWithoutResult(path=lock.source.name, command=f"run {'--resume ' * path.is_dir()}{quote(str(path))}")
+        )
     if is_pack(path):
         with opened(path) as folder:
             return Subject(path, _settings(folder), lock, SUBJECT)

@@ -167,7 +167,8 @@ def test_a_run_that_was_started_without_any_stream(photos: Path, tmp_path: Path)
     recipe = write_recipe(tmp_path / "r.ftr", photos)
     command = f"exec {sys.executable} -m runtime run {recipe} --out run <&- >&- 2>&-"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLCONFIGDIR": str(tmp_path)}
-    assert subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, check=False).returncode == 0
+    ran = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, check=False, timeout=240)
+    assert ran.returncode == 0
     lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
     assert all(json.loads(line)["event"] for line in lines)
     assert finished.load(tmp_path / "run").result["status"] == "finished"

@@ -63,7 +63,7 @@ LockWithoutResult = Kind(
     "E563",
     "lock without result",
     reason="What `ftr lock` writes has no result yet, so that there is nothing to compare a new run with.",
-    fields="path recipe",
+    fields="path command",
     message="the lock {path} has no result to compare with",
-    help="`ftr run {recipe}` adds it",
+    help="`ftr {command}` adds it",
 )

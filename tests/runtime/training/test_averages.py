@@ -11,8 +11,10 @@ import pytest
 from runtime.backend.mx import gluon, mx, nd
 from runtime.plan.types import Component, Length
 from runtime.training.averages import Average
+from runtime.training.events import StepFinished
 from runtime.training.gradients import add_l2_sp, add_up, ascended
 from runtime.training.settings import RunSettings
+from runtime.training.stage import Interrupted
 from runtime.weights.params_file import read_params
 from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run
@@ -150,6 +152,21 @@ def test_a_stage_hands_on_its_average(photos: Path, tmp_path: Path) -> None:
     mean = {name: (ends[0][name] + ends[1][name]) / 2 for name in plain}
     assert far(first, mean) < 1e-6
     assert far(last, plain) < 1e-6  # one epoch alone is its own mean
+
+
+def test_an_interrupted_run_leaves_the_average(photos: Path, tmp_path: Path) -> None:
+    def stop(event: object) -> None:
+        if isinstance(event, StepFinished) and event.step == 7:
+            raise Interrupted
+
+    left: list[dict[str, Any]] = []
+    for own in ("", "average = ema(0.9)"):
+        recipe = write_recipe(tmp_path / "r.ftr", photos, STAGE.format(own=own, length="2 epochs"), data="  batch = 8")
+        _, result = run(prepare(recipe), RunSettings(workers=0), tmp_path / f"run{len(left)}", observers=(stop,))
+        left.append(dict(read_params(tmp_path / f"run{len(left)}" / "model.params")))
+        assert result["status"] == "interrupted"
+        assert result["weights"].startswith(f"the {'average of the ' if own else ''}weights after step")
+    assert far(*left) > 1e-5
 
 
 def test_distance_and_pull_change_what_is_learned(photos: Path, tmp_path: Path) -> None:

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from types import ModuleType
 from typing import Any
 
@@ -78,6 +81,36 @@ with warnings.catch_warnings(), _without(_UNUSED):
 
 # It uses names that newer releases of NumPy and SciPy advise against: nothing that anybody here could change.
 warnings.filterwarnings("ignore", module=r"(mxnet|gluoncv)\.")
+
+
+def _free_graphs_where_they_were_made() -> None:
+    """Let only the thread that made a graph free it; what another collects waits until the next graph is made.
+
+    Freeing a graph queues it for all of its arrays, one after the other. Python collects cycles in whichever thread
+    happens to allocate: if the one that computes asks for some of the same arrays meanwhile, each waits for the other,
+    and the run stands still for ever.
+    """
+    makers: dict[int, int] = {}
+    waiting: deque[tuple[int, Any]] = deque()
+    make, free = mx.nd.CachedOp.__init__, mx.base._LIB.MXFreeCachedOp
+
+    def released(maker: int, handle: Any) -> None:
+        if maker == get_ident() or maker not in {thread.ident for thread in threading.enumerate()}:
+            free(handle)
+        else:
+            waiting.append((maker, handle))
+
+    def made(self: Any, *args: Any, **options: Any) -> None:
+        for _ in range(len(waiting)):
+            released(*waiting.popleft())
+        make(self, *args, **options)
+        makers[self.handle.value] = get_ident()
+
+    mx.nd.CachedOp.__init__ = made
+    mx.nd.CachedOp.__del__ = lambda self: released(makers.pop(self.handle.value, get_ident()), self.handle)
+
+
+_free_graphs_where_they_were_made()
 
 __all__ = ["array", "autograd", "gluon", "gluoncv", "mx", "nd", "nn"]
 

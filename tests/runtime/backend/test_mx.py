@@ -35,6 +35,34 @@ for each in (bool, int, float, complex, object, str):  # as a program does that 
     setattr(numpy, each.__name__, each)
 import mxnet
 """
+_FREED = """
+import gc, threading
+freed, free = [], mxnet.base._LIB.MXFreeCachedOp
+mxnet.base._LIB.MXFreeCachedOp = lambda handle: freed.append(threading.current_thread().name) or free(handle)
+from runtime.backend.mx import mx
+
+def graph():
+    return mx.nd.CachedOp(mx.sym.var("x") + 1)
+
+def in_cycle():
+    cycle = [graph()]
+    cycle.append(cycle)
+
+def in_thread(name, work):
+    thread = threading.Thread(target=work, name=name)
+    thread.start()
+    thread.join()
+
+gc.collect()
+in_cycle()
+in_thread("other", gc.collect)
+assert freed == [], freed
+graph()  # whose count goes to 0 at once
+assert freed == 2 * ["MainThread"], freed
+in_thread("ended", in_cycle)
+gc.collect()
+assert freed == 3 * ["MainThread"], freed
+"""
 
 
 @pytest.mark.parametrize("before", ["", _LOADED_BEFORE], ids=["", "loaded before"])
@@ -45,6 +73,11 @@ def test_a_lock_says_how_many_threads_mxnet_has(before: str) -> None:
     used, said = subprocess.run(words, env=unset, capture_output=True, text=True, check=True).stdout.split()
     assert used == said
     assert before or said == str(len(os.sched_getaffinity(0)))
+
+
+def test_graphs_are_freed_by_the_thread_that_made_them() -> None:
+    """Freed by another, such as one that imports or draws, while this one computes, a graph makes MXNet stand still."""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", _LOADED_BEFORE + _FREED], check=True)
 
 
 def test_gluoncv_does_not_make_pillow_accept_truncated_images() -> None:

@@ -21,7 +21,16 @@ from runtime.plan.schedules import SCHEDULES
 from runtime.plan.size import Size
 from runtime.tasks.catalog import METRICS, TASKS, task_of
 from runtime.tasks.protocol import Task
-from runtime.vocabulary.models import accepts, base_name, base_problems, native_size, row_of, size_text, weights_of
+from runtime.vocabulary.models import (
+    UNREAD,
+    accepts,
+    base_name,
+    base_problems,
+    native_size,
+    row_of,
+    size_text,
+    weights_of,
+)
 
 HeadWithoutOutputs = Kind(
     "E420",
@@ -42,7 +51,7 @@ LossOfOtherHead = Kind(
 )
 
 HeadOfOtherBase = Kind(
-    "E446",
+    "E436",
     "head of another base",
     reason="""GluonCV's networks for detection and segmentation are trained with their own heads. Other
     bases have none: theirs is built on top of them.""",
@@ -56,7 +65,7 @@ HeadOfOtherBase = Kind(
 )
 
 BaseOfOtherTask = Kind(
-    "E447",
+    "E437",
     "base of another task",
     reason="A network that keeps its own head gives what it was made for: boxes, or a class for each pixel.",
     fields="base gives task takes",
@@ -65,7 +74,7 @@ BaseOfOtherTask = Kind(
 )
 
 OwnNeedsAFile = Kind(
-    "E448",
+    "E438",
     "weights of a network with its own head",
     reason="""The weights of a whole detector or segmenter are in a file that GluonCV wrote. Checkpoints of classifiers
     have none for its head, and PyTorch's have other layers.""",
@@ -270,6 +279,8 @@ def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
 def _own(recipe: CheckedRecipe) -> Iterator[Problem]:
     base: CallValue = recipe["base"]
     head, row, task = recipe["head"][-1].value, row_of(base), task_of(recipe)
+    if row is UNREAD:
+        return
     gives = row.gives if isinstance(row, ZooRow) else None
     span = recipe.fields["base"].span
     if (gives is not None) != (head.name == OWN_HEAD):

@@ -13,6 +13,7 @@ import killing
 import numpy as np
 import pytest
 from command import Ftr
+from paths import ROOT
 from PIL import Image
 
 from runtime.data.sets import list_sets
@@ -222,3 +223,21 @@ def test_a_threshold_is_the_best_on_validation(done: tuple[Path, dict[str, Any]]
         shares = np.array([each["probabilities"][row["name"]] for each in rows])
         true = np.array([label in sample.target for sample in valid])
         assert best_threshold(shares, true) == pytest.approx(row["threshold"], abs=1e-4)
+
+
+def test_the_recipe_of_scenes_runs(tmp_path: Path) -> None:
+    """Shortened: all of it takes minutes, and keeps its promise."""
+    text = (ROOT / "recipes" / "scenes-labels.ftr").read_text()
+    for whole, short in (
+        ("for       = 16 epochs", "for       = 1 epoch"),
+        ("warmup = 1 epoch", "warmup = 1 step"),
+        ("size  = 128px", "size  = 64px\n  take  = 64"),
+        ("base.block3", "base.block7"),
+    ):
+        assert whole in text
+        text = text.replace(whole, short)
+    (tmp_path / "scenes.ftr").write_text(text)
+    _, result = run(prepare(tmp_path / "scenes.ftr"), RunSettings(workers=0), tmp_path / "run")
+    assert result["images"] == {"train": 51, "valid": 13, "test": 80}
+    assert [row["name"] for row in result["test"]["by_label"]] == list("0123")
+    assert 0 < result["test"]["map"] < 1

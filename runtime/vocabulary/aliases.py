@@ -248,7 +248,7 @@ _OTHER_TOOLS = (
     ("macrof1", "f1_macro"),
     ("subsetaccuracy exactmatchratio", "exact_match"),
     ("map75", "ap75"),
-    ("multilabel multilabelclassification", "multi_label|write `task = multi_label`"),
+    ("multilabel multilabelclassification", "multi_label"),
     ("requiresgrad gradreq", "a stage names what trains, the rest is frozen: `train = head`"),
     ("freezebn bnfreeze", "write `norm = frozen` in a stage"),
     ("validpct valpct splitratio validationsplit validsplit testsplit testsize valsize validsize", _FRACTION),

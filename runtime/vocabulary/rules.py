@@ -34,7 +34,7 @@ from runtime.vocabulary.models import (
 HeadWithoutOutputs = Kind(
     "E420",
     "head without outputs",
-    reason="The head ends with an output for each thing that is predicted: `dense(classes)`, `dense(labels)` or the like.",
+    reason="It ends with an output for each thing that is predicted: `dense(classes)`, `dense(labels)` and so on.",
     fields="ending example",
     message="the head does not end with `{ending}`",
     help="write for example `head = {example}`",

@@ -10,12 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from runtime.data.boxes import overlaps
 from runtime.models.own.anchors import SSD_UNITS, ssd_cells
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from runtime.plan.size import Size
@@ -28,6 +26,8 @@ _SAME = 1e-7
 @lru_cache(4)
 def _anchors(size: Size) -> NDArray[np.float64]:
     """Return the anchors of an image, (points, 4): middle (x, y), width and height, in pixels."""
+    import numpy as np
+
     found = []
     for stride, cells, anchors in ssd_cells(size):
         x, y = ((np.arange(count) + 0.5) * stride for count in (cells.width, cells.height))
@@ -43,6 +43,9 @@ def labels(targets: NDArray[Any], outputs: Sequence[int]) -> NDArray[np.float32]
     Each object is learned by the anchor that it overlaps most, no two by the same; and each anchor learns the object
     that it overlaps most, where no other does so more, or that is half of both.
     """
+    import numpy as np
+
+    from runtime.data.boxes import overlaps
     from runtime.tasks.detection.assignment import truth_of
 
     found = np.zeros((len(targets), outputs[1], 5), np.float32)
@@ -66,6 +69,8 @@ def labels(targets: NDArray[Any], outputs: Sequence[int]) -> NDArray[np.float32]
 
 def _matches(shared: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return for each anchor the object that it learns, or -1, by their overlaps, (anchors, objects)."""
+    import numpy as np
+
     best, most = shared.argmax(axis=1), shared.max(axis=1)
     found = np.where(most + _SAME >= np.minimum(shared.max(axis=0)[best], _ALIKE), best, -1)
     left = shared.copy()
@@ -99,6 +104,8 @@ def built(args: Mapping[str, Any]) -> Callable[[Any, Any, Any], Any]:
 
 def measured(args: Mapping[str, Any], outputs: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float64]:
     """Return the loss of each image as evaluation takes it: outputs and collated targets."""
+    import numpy as np
+
     own = labels(targets, outputs.shape).astype(np.float64)
     raw = outputs[..., outputs.shape[2] // 2 :].astype(np.float64)
     label, scores = own[..., 0].astype(np.int64), raw[..., :-4]

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from shlex import quote
+from shlex import join, quote
 from typing import TYPE_CHECKING
 
 import click
 
 from recipe_lang.output.render import as_json
 from recipe_lang.problem import Problem, RecipeError, ordered
+from recipe_lang.words import counted
 from runtime.commands.command import (
     DENY,
     FAILED,
@@ -160,14 +161,19 @@ def new(place: str, out: Path | None, force: bool, task: str | None) -> int:
     refuse_pack(Path(place), "it has a recipe, and no images", "`ftr run {}` trains it; `ftr new FOLDER` takes images")
     found = survey(place, task or "")
     path = placed(out, f"{file_stem(found.name)}.ftr")
-    text = starter(found, path.parent)
+    made = starter(found, path.parent)
     if out == STANDARD_INPUT:
-        click.echo(text.encode(), nl=False)
+        click.echo(made.text.encode(), nl=False)
         return FINE
-    _create(path, text, force)
+    _create(path, made.text, force)
+    again = join(["ftr", "new", place, *(["--out", str(out)] if out else [])])
     for note in found.notes:
-        tell(note)
+        tell(note.replace("ftr new …", again))
+    if broken := found.sampled.broken:
+        looked = f"{len(broken):,} of {counted(found.sampled.count, 'image')} looked at cannot be read"
+        tell(f"{looked}, and are skipped: `ftr data check {quote(str(path))}` lists all")
     echo(f"{path}: {summary(found)}")
+    echo(str(made.division))
     echo(f"next: ftr plan {quote(str(path))}, then ftr run {quote(str(path))}")
     return FINE
 

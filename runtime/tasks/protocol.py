@@ -49,6 +49,11 @@ class Metric:
     short: str = ""
     long: str = ""
 
+    @property
+    def worst(self) -> float | None:
+        """The value of a network that has learned nothing yet, such as an AP of 0; None where there is no bound."""
+        return self.low if self.higher_is_better else self.high
+
     def text(self, value: float) -> str:
         """Return a value as lines of epochs show it: three digits of a share, four of anything else."""
         if isnan(value):
@@ -424,6 +429,10 @@ class Task(SetRules, Protocol):
     def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
         """Return the facts with what validation chooses, such as thresholds; `valid` is its `Report`, or None."""
         return facts
+
+    def with_threshold(self, facts: TargetFacts, least: float) -> TargetFacts | None:
+        """Return the facts with one score from which on answers are shown; None where answers have no such score."""
+        return None
 
     @abstractmethod
     def predictions(

@@ -202,8 +202,8 @@ def _recipe_changed_help(p: Problem) -> str:
     run, recipe = shlex.quote(p.path), shlex.quote(p.resolved)
     if p.copy:
         return (
-            f"edit {p.resolved} instead: `ftr run {recipe}` is a new run, and `ftr run --resume {run} --extend` resumes "
-            f"with longer stages; without the edits, `ftr run {recipe} --resume {run}` resumes as it began"
+            f"edit {p.resolved} instead: `ftr run {recipe}` is a new run, and `ftr run --resume {run} --extend` "
+            f"resumes with longer stages; without the edits, `ftr run {recipe} --resume {run}` resumes as it began"
         )
     if p.longer:
         return "`--extend` resumes with the longer stages; the result is not that of a run of that length"

@@ -53,6 +53,8 @@ OtherKindOfTarget = Kind(
         "leave out `{extra}`",
         "name a source of {takes}, `{column}`, or write `task = {other_task}`",
         "write `task = {other_task}`",
+        "name a source of {takes}, `{column}`",
+        "name a source of {takes}",
     ),
 )
 

@@ -133,6 +133,9 @@ class Detection(Task):
     def evaluator(self, facts: TargetFacts, measure: Measure) -> BoxEvaluator:
         return BoxEvaluator(facts.names, measure, _boxes(facts).thresholds)
 
+    def with_threshold(self, facts: TargetFacts, least: float) -> BoxFacts:
+        return replace(_boxes(facts), thresholds=(least,) * len(facts.names))
+
     def chosen(self, facts: TargetFacts, valid: Any) -> BoxFacts:
         from runtime.tasks.detection.targets import thresholds
 

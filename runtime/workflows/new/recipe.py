@@ -95,7 +95,7 @@ def starter(survey: Survey, folder: Path, size: int | None = None) -> Starter:
     if (other := _OTHERS.get(TASKS[survey.task].target)) is not None:
         shares, body = other
         division = divided(survey, shares(survey))
-        lines = body(survey, division, place, size)
+        lines = [*body(survey, division, place, size)]
     else:
         choices = _choose(survey, size)
         division, lines = choices.division, _body(choices, place)

@@ -5,6 +5,7 @@ Each imports what it needs when it is called: to explain a word takes no parser.
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -55,6 +56,7 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
 
     Folders stand for all recipes in them; `-` reads standard input.
     """
+    gc.set_threshold(50_000)  # there is little garbage; looking for it as modules load took a tenth of the time
     from recipe_lang.check.checker import check as check_recipe
     from recipe_lang.output.identity import recipe_hash
     from runtime.compile.weights_advice import weights_here, with_weights_advice

@@ -46,8 +46,10 @@ from runtime.runs.pack.signature import is_pack
 from runtime.runs.recipe_files import read_recipe
 from runtime.runs.training_images import ImageOverlap, refuse_overlap, seen, told
 from runtime.system.cache.disk import user_cache
+from runtime.tasks.answers import Prediction
 from runtime.tasks.catalog import task_of
-from runtime.tasks.protocol import Prediction, Report, Task, head_builder
+from runtime.tasks.evaluation import Report
+from runtime.tasks.protocol import Task, head_builder
 from runtime.tasks.tiles import set_evaluator
 from runtime.training.loop import measure
 from runtime.training.problems import NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun

@@ -19,7 +19,8 @@ from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
 from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import StagePlan, TargetFacts
-from runtime.tasks.protocol import Evaluator, Report, Task
+from runtime.tasks.evaluation import Evaluator, Report
+from runtime.tasks.protocol import Task
 from runtime.tasks.tiles import set_evaluator
 from runtime.training.events import (
     CheckpointDue,

@@ -172,8 +172,8 @@ def new(place: str, out: Path | None, force: bool, task: str | None) -> int:
     for note in found.notes:
         tell(note.replace("ftr new …", again))
     if broken := found.sampled.broken:
-        looked = f"{len(broken):,} of {counted(found.sampled.count, 'image')} looked at cannot be read"
-        tell(f"{looked}, and are skipped: `ftr data check {quote(str(path))}` lists all")
+        tell(f"{len(broken):,} of {counted(found.sampled.count, 'image')} looked at cannot be read: they are skipped")
+        tell(f"to list all that cannot be read: ftr data check {quote(str(path))}")
     echo(f"{path}: {summary(found)}")
     echo(str(made.division))
     echo(f"next: ftr plan {quote(str(path))}, then ftr run {quote(str(path))}")

@@ -60,12 +60,11 @@ def body(survey: Survey, division: Division, folder: Path, size: int | None) -> 
     yield "head = [anchor_free]"
     yield ""
     yield from comment(f"The head and the top of the base together, {epochs} times {training:,} images.")
-    warmup = max(1, min(2, epochs // 4))
     stage = (
         Field("train", "base.block6 .. head"),
         Field("for", f"{epochs} epochs"),
         Field("optimizer", "adam(lr = 2e-3)"),
-        Field("schedule", f"cosine(warmup = {warmup} epoch{'s' * (warmup > 1)})"),
+        Field("schedule", "cosine(warmup = 10%)"),
         Field("lr_scale", "{ base.block6 .. base.block7 = 0.2 }"),
         Field("norm", "frozen"),
         Field("monitor", "valid.ap"),

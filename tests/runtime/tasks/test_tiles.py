@@ -6,6 +6,7 @@ import json
 import signal
 from math import nan
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,6 @@ from runtime.plan.size import Size
 from runtime.plan.types import Component, DataPlan, TilePlan
 from runtime.runs import trained
 from runtime.tasks.detection.assignment import points_of
-from runtime.tasks.detection.targets import BoxFacts
 from runtime.tasks.detection.task import DETECTION
 from runtime.tasks.segmentation.network import best_classes
 from runtime.tasks.segmentation.task import SEGMENTATION
@@ -52,8 +52,9 @@ def sample(target: Any = None, image: Any = None) -> Sample:
 def plan(size: Size, *steps: str) -> DataPlan:
     prepare = tuple(Component(step, {"size": size.plain}) for step in steps)
     scale = (0.5, 0.5, 0.5)
-    targets = BoxFacts(("a", "b"))
-    return DataPlan({}, None, size, 4, "full", "stop", prepare, scale, scale, targets, TILES)
+    return DataPlan(
+        {}, None, size, 4, "full", "stop", prepare, scale, scale, SimpleNamespace(names=("cell", "nucleus")), TILES
+    )  # type: ignore[arg-type]
 
 
 # --- cutting ------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Whether the fast graph trains faster than the plain blocks: every family of the zoos. `python bench/fast_graph.py`.
 
 For each network, side, and part that trains (everything, or the last block with the head), at each level of
-instructions that this processor has, two processes, one with `runtime/backend/graph_rewrite.py` and one without, take
+instructions that this processor has, two processes, one with `runtime/backend/fast_graph.py` and one without, take
 steps in turn: the same values, one thread. A figure is the least CPU time of a step, and the peak memory of the
 process. Results are appended to WORK; what is there is not measured again: stop it and start it again at will.
 `--write FILE` makes a page of all that is there.
@@ -51,8 +51,8 @@ def take_steps(case: Case, kind: str) -> None:
     import numpy as np
 
     from runtime.backend.blocks import LossBlock, sequence
+    from runtime.backend.fast_graph import fast_graph
     from runtime.backend.freezing import prepare_stage
-    from runtime.backend.graph_rewrite import fast_graph
     from runtime.backend.mx import autograd, mx, nd
     from runtime.features.prefix import one_by_one
     from runtime.models.heads import head_block

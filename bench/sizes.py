@@ -44,7 +44,7 @@ class Point:
 
 def recipe_of(folder: Path, point: Point, place: Path) -> str:
     """Return the recipe that `ftr new` writes for a folder, at the size, the views and the seed of a point."""
-    text = starter(survey(str(folder)), place, point.size)
+    text = starter(survey(str(folder)), place, point.size).text
     if point.views is not None:
         text = re.sub(r"\n  views .*", "", text)
     if point.views:

@@ -48,7 +48,7 @@ def turn(run: Callable[[], object]) -> float:
 def ours(name: str, batch: int) -> Mapping[str, Callable[[], object]]:
     """Return what takes a batch through our network, by the column of its figure."""
     from runtime.backend.blocks import sequence
-    from runtime.backend.graph_rewrite import fast_graph
+    from runtime.backend.fast_graph import fast_graph
     from runtime.backend.mx import autograd, gluon, mx, nd
     from runtime.features.prefix import joined
     from runtime.models.heads import head_block

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from recipe_lang.syntax.nodes import Recipe
     from runtime.plan.types import DataFacts, NetFacts, Plan
     from runtime.runs.trained import TrainedRun
-    from runtime.tasks.protocol import Prediction, Report
+    from runtime.tasks.answers import Prediction
+    from runtime.tasks.evaluation import Report
     from runtime.training.events import Observer
     from runtime.workflows.preparation import Prepared
 

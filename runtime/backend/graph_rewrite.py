@@ -1,9 +1,4 @@
-"""The trained part of a network as a graph that trains fast.
-
-In: a network that is ready for its stage, and the shapes of what it takes, one or several. Out: one block over the same
-parameters that computes the same, up to rounding, with operators whose gradients MXNet 1.9.1 has in a fast form. By
-which of these rules a graph is written depends on the level of the processor's instructions: by those that pay there
-(docs/fast-graph.md).
+"""A symbol's graph, written anew by rules, each of which replaces what is slow by what computes the same.
 
 * a batch norm right behind a convolution and the ReLU behind it as one operator. Of a ReLU6 the `clip` stays, or
   becomes the minimum with 6: a third of the time of a light network's training step was spent between the two.
@@ -20,12 +15,11 @@ which of these rules a graph is written depends on the level of the processor's 
 For prediction SiLU and that scale have a form of their own (`runtime/backend/gates.py`).
 
 How it works. The network's symbol is a list of nodes (operator, name, attributes, inputs as numbers of nodes before
-it) and of heads, the nodes that are its outputs. `_Graph` goes through the old list once and writes a new one: for each
+it) and of heads, the nodes that are its outputs. `Graph` goes through the old list once and writes a new one: for each
 node it adds the node as it was, or what a rule puts in its place, and notes under which number its result now stands;
 inputs and heads are looked up there. A rule may look at what reads a node (`readers`, heads among them): a result that
 something else reads is never joined away. The new graph keeps the names of parameters, so that a SymbolBlock over it
-shares them. Before it is used, its gradients on noise are compared with those of the graph as it was, with dropout left
-out of both; where they differ, the rule that adds zeros is dropped, then the one that joins layers, then all rules.
+shares them.
 """
 
 from __future__ import annotations
@@ -33,8 +27,7 @@ from __future__ import annotations
 import ast
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -42,8 +35,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.backend.gates import Gates, scales_channels
-from runtime.backend.mx import autograd, gluon, mx, nd
-from runtime.system.cpu import instructions
+from runtime.backend.mx import mx, nd
 
 Node = dict[str, Any]
 Values = npt.NDArray[np.float32]
@@ -51,127 +43,16 @@ Shapes = Sequence[tuple[int, ...]]  # of a network's inputs, each (batch, channe
 Entry = list[int]  # the number of a node, and which of its outputs
 
 _CELLS = 700  # of the input times the output: with more, the convolution on two cores is as fast as the product
-_TRIED = 2  # images; layouts do not depend on their number
-_ELSEWHERE = frozenset({"join", "product", "scale", "vectors"})
-_RULES = {  # by level of instructions, never by a timing: the same everywhere at that level, which the lock records
-    "avx2": _ELSEWHERE | {"minimum"},
-    "avx512_core": _ELSEWHERE,  # behind a norm of odd channels the minimum's gradient comes in a layout that is refused
-}
-_OF_SEVERAL_MAPS = {"avx512_core": frozenset({"pad"})}  # and these where a network takes several maps
 _BLOCK = 8  # channels
 _WIDE_BLOCK = 16  # of AVX-512
-_BOUND = 3e-2  # of the gradient's norm: rounding is far smaller, a layout mixed up far larger
 
 
-def fast_graph(net: Any, shapes: Shapes, context: Any, *, joins_maps: bool = False) -> Any:
-    """Return a network hybridized for training on inputs of these shapes (batch, channels, …).
-
-    `joins_maps` is whether its head takes several maps of its base. It predicts too. Parameters are shared; what its
-    blocks are set to train, and how their norms behave, is fixed here. When its gradients, tried on noise, are not
-    those of the network, it is the network as it is: which memory layouts meet, and whether MXNet handles them, depends
-    on the processor.
-    """
-    symbol = _symbol(net, shapes)
-    level = instructions()
-    every = _RULES.get(level, _ELSEWHERE) | (_OF_SEVERAL_MAPS.get(level, frozenset()) if joins_maps else frozenset())
-    tried = [(min(each[0], _TRIED), *each[1:]) for each in shapes]
-    rules = _rules_that_train_alike(net, symbol, tried, context, every)
-    if rules:
-        net = _block(_Graph(symbol, shapes, rules=rules), net.collect_params(), context)
-    net.hybridize(static_alloc=True, static_shape=not rules)  # as fast; less memory with this graph, more without
-    return net
-
-
-def _rules_that_train_alike(
-    net: Any, symbol: Any, shapes: Shapes, context: Any, every: frozenset[str]
-) -> frozenset[str]:
-    """Return the rules whose graph of a network that trains gives the same gradients; none where there are none."""
-    parameters = net.collect_params()
-    trained = [parameter for parameter in parameters.values() if parameter.grad_req != "null"]
-    plain = _Graph(symbol, shapes, drops=False)
-    if not trained or _Graph(symbol, shapes, drops=False, rules=every).operators() == plain.operators():
-        return frozenset()
-    # Only gradients, which the next step overwrites, and what norms set in training are touched: copies take memory.
-    before = {each: each.data().copy() for each in parameters.values() if len(each.shape) == 1}
-    try:
-        _take_step(_block(plain, parameters, context), shapes, context)
-        expected = [parameter.grad().asnumpy() for parameter in trained]
-        for rules in dict.fromkeys((every, every - {"pad"}, every - {"pad", "join"})):
-            with suppress(mx.MXNetError):
-                graph = _Graph(symbol, shapes, drops=False, rules=rules)
-                _take_step(_block(graph, parameters, context), shapes, context)
-                if _are_alike(expected, (parameter.grad().asnumpy() for parameter in trained)):
-                    return rules
-    finally:
-        for parameter, values in before.items():
-            parameter.set_data(values)
-    return frozenset()
-
-
-def _are_alike(expected: Sequence[Values], found: Iterable[Values]) -> bool:
-    """Whether the gradients of all parameters, taken as one vector, differ by less than the bound."""
-    wrong, size = 0.0, 0.0
-    for one, other in zip(expected, found, strict=True):
-        wrong += float(np.square(one - other, dtype=np.float64).sum())
-        size += float(np.square(one, dtype=np.float64).sum())
-    return bool(wrong <= _BOUND**2 * size)
-
-
-def predicting_graph(net: Any, shapes: Shapes, context: Any) -> Any:
-    """Return a network, not hybridized yet, whose layers can be joined, for prediction on inputs of these shapes.
-
-    A part cut out of what a convolution gives stands between it and its norm; here it is cut behind the two. What is
-    made of parameters alone is made once: the graph has the parameters of now.
-    """
-    graph = _Graph(_symbol(net, shapes), shapes, predicts=True)
-    graph.fix(net.collect_params(), context)
-    rewritten = graph.gates.silus or graph.gates.scales or graph.constants
-    if rewritten or any(node["op"] == "slice" for node in graph.nodes):
-        return _block(graph, net.collect_params(), context)
-    return net
-
-
-def _symbol(net: Any, shapes: Shapes) -> Any:
-    """Return what a network makes of its inputs, which are named as Gluon names them."""
-    found = net(*map(mx.sym.var, _inputs(shapes)))
-    return mx.sym.Group(found) if isinstance(found, list) else found
-
-
-def _inputs(shapes: Shapes) -> list[str]:
+def inputs_of(shapes: Shapes) -> list[str]:
+    """Return what Gluon calls the inputs of a network that takes these shapes."""
     return ["data"] if len(shapes) == 1 else [f"data{number}" for number in range(len(shapes))]
 
 
-def _block(graph: _Graph, parameters: Any, context: Any) -> Any:
-    """Return a graph over parameters, by name, as a block."""
-    known = gluon.ParameterDict()
-    known.update(parameters)
-    for name, values in graph.constants.items():
-        known._params[name] = _parameter(name, "null", nd.array(values), context)
-    inputs = [mx.sym.var(name, dtype="float32") for name in _inputs(graph.given)]
-    return gluon.SymbolBlock(graph.symbol(), inputs, params=known)
-
-
-def _parameter(name: str, grad_req: str, values: Any, context: Any) -> Any:
-    made = gluon.Parameter(name, grad_req, values.shape)
-    made.initialize(mx.init.Zero(), ctx=context)
-    made.set_data(values)
-    return made
-
-
-def _take_step(block: Any, shapes: Shapes, context: Any) -> None:
-    """Leave the gradients of a block for noise in its parameters."""
-    block.hybridize()
-    rng = np.random.default_rng(0)
-    noise = [nd.array(rng.normal(size=shape), ctx=context) for shape in shapes]
-    with autograd.record():
-        found = block(*noise)
-        outputs = found if isinstance(found, list) else [found]
-        losses = [(each * nd.array(rng.normal(size=each.shape), ctx=context)).sum() for each in outputs]
-    autograd.backward(losses)
-    nd.waitall()
-
-
-class _Graph:
+class Graph:
     """A symbol's graph, written anew node by node.
 
     It may lose its dropout (`drops`), get operators that train fast by `rules`, and take for granted that it only
@@ -218,7 +99,7 @@ class _Graph:
 
     def fix(self, parameters: Any, context: Any) -> None:
         """Put its value in the place of what is computed of parameters alone, such as weights in another order."""
-        inputs = _inputs(self.given)
+        inputs = inputs_of(self.given)
         alone: set[int] = set()
         for number, node in enumerate(self.nodes):
             is_parameter = node["op"] == "null" and node["name"] not in inputs
@@ -457,7 +338,7 @@ def _relu(node: Node) -> float:
 def _shapes(symbol: Any, shapes: Shapes) -> Mapping[str, tuple[int, ...]]:
     """Return the shape of each output and argument by name."""
     internals = symbol.get_internals()
-    _, found, _ = internals.infer_shape(**dict(zip(_inputs(shapes), shapes, strict=True)))
+    _, found, _ = internals.infer_shape(**dict(zip(inputs_of(shapes), shapes, strict=True)))
     return dict(zip(internals.list_outputs(), found, strict=True))
 
 

@@ -57,7 +57,9 @@ def data() -> None:
 @DATA_ROOT
 @click.option("--labels", is_flag=True, help="Also find labels that may be wrong; runs the base on each image once.")
 @click.option("--html", "page", type=PATH, metavar="FILE", help="Write a page with pictures of what is found.")
-@click.option("--fix", is_flag=True, help="Write all images to leave out into the list of `exclude`, or a new one.")
+@click.option(
+    "--fix", is_flag=True, help="Write all images to leave out into the list of `exclude`, or RECIPE.exclude.txt."
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 where a finding is serious.")
 @THREADS
 @WORKERS
@@ -204,9 +206,9 @@ def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any
 def _show_fix(fixed: dict[str, Any]) -> None:
     name = Path(fixed["path"]).name
     if fixed["written"]:
-        echo(f"{counted(fixed['added'], 'image')} to leave out: {fixed['path']}")
+        echo(f"wrote {fixed['path']}: {counted(fixed['added'], 'image')} to leave out")
     else:
-        click.echo("nothing more to leave out")
+        click.echo("nothing more to leave out" + (f" than {fixed['path']} lists" if fixed["named"] else ""))
     if not fixed["named"] and Path(fixed["path"]).exists():
         echo(f'read it, then write into the data block: exclude = "{name}"')
 

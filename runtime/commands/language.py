@@ -5,16 +5,18 @@ Each imports what it needs when it is called: to explain a word takes no parser.
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import asdict
 from pathlib import Path
-from shlex import quote
+from shlex import join, quote
 from typing import TYPE_CHECKING
 
 import click
 
 from recipe_lang.output.render import as_json
 from recipe_lang.problem import Problem, RecipeError, ordered
+from recipe_lang.words import counted
 from runtime.commands.command import (
     DENY,
     FAILED,
@@ -54,6 +56,7 @@ def check(recipes: tuple[Path, ...], settings: tuple[str, ...], outside: bool, d
 
     Folders stand for all recipes in them; `-` reads standard input.
     """
+    gc.set_threshold(50_000)  # there is little garbage; looking for it as modules load took a tenth of the time
     from recipe_lang.check.checker import check as check_recipe
     from recipe_lang.output.identity import recipe_hash
     from runtime.compile.weights_advice import weights_here, with_weights_advice
@@ -160,14 +163,19 @@ def new(place: str, out: Path | None, force: bool, task: str | None) -> int:
     refuse_pack(Path(place), "it has a recipe, and no images", "`ftr run {}` trains it; `ftr new FOLDER` takes images")
     found = survey(place, task or "")
     path = placed(out, f"{file_stem(found.name)}.ftr")
-    text = starter(found, path.parent)
+    made = starter(found, path.parent)
     if out == STANDARD_INPUT:
-        click.echo(text.encode(), nl=False)
+        click.echo(made.text.encode(), nl=False)
         return FINE
-    _create(path, text, force)
+    _create(path, made.text, force)
+    again = join(["ftr", "new", place, *(["--out", str(out)] if out else [])])
     for note in found.notes:
-        tell(note)
+        tell(note.replace("ftr new …", again))
+    if broken := found.sampled.broken:
+        tell(f"{len(broken):,} of {counted(found.sampled.count, 'image')} looked at cannot be read: they are skipped")
+        tell(f"to list all that cannot be read: ftr data check {quote(str(path))}")
     echo(f"{path}: {summary(found)}")
+    echo(str(made.division))
     echo(f"next: ftr plan {quote(str(path))}, then ftr run {quote(str(path))}")
     return FINE
 

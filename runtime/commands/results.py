@@ -36,7 +36,7 @@ from runtime.commands.command import (
     tell,
     was_given,
 )
-from runtime.export.formats import FORMATS, split_ending
+from runtime.export.formats import FORMATS, split_ending, unknown_ending
 from runtime.system.files import placed
 
 
@@ -129,6 +129,11 @@ def evaluate(
 @click.option(
     "--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes to show for each image."
 )
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0.05, 1),  # no object has a lower one
+    help="Of objects: the least score that is shown. By default each class has the one with its best F1 on validation.",
+)
 @STAGE
 @DEVICE
 @THREADS
@@ -151,6 +156,7 @@ def predict(
     run: Path,
     images: tuple[Path, ...],
     top: int,
+    threshold: float | None,
     stage: str | None,
     device: str,
     threads: int | None,
@@ -188,6 +194,10 @@ def predict(
         tell(loaded.unfinished)
         if was_given(context, "top") and not loaded.task.has_top:
             raise click.UsageError(f"--top is for several answers to an image; {loaded.task.name} gives one")
+        if threshold is not None:
+            if (chosen := finished.with_threshold(loaded, threshold)) is None:
+                raise click.UsageError(f"--threshold is for objects; the task of this run is {loaded.task.name}")
+            loaded = chosen
         if (coco or yolo) and not loaded.task.has_boxes:
             name = "--coco" if coco else "--yolo"
             raise click.UsageError(f"{name} is for objects; the task of this run is {loaded.task.name}")
@@ -283,6 +293,14 @@ def export(
     named, prefix = split_ending(placed(out, "model"))
     if form and named not in ("", form):
         raise click.UsageError(f"{out} is the name of a file of {named}, not of {form}")
+    if not form and out is not None and not out.is_dir() and (ending := unknown_ending(out)):
+        endings = ", ".join(each[-1] for name, each in FORMATS.items() if name != "symbol")
+        raise click.UsageError(
+            printable(
+                f"no format has the ending {ending} of {out}: there are {endings}; a name without an ending is the "
+                "prefix of MXNet's symbol and params, and so is any name with --format symbol"
+            )
+        )
     form = form or named or "symbol"
     if form != "onnx" and (raw or unchecked or precision != "float32"):
         raise click.UsageError("--raw, --precision and --unchecked are for --format onnx")

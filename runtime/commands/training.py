@@ -398,7 +398,7 @@ class _Where:
         """
         from runtime.runs.manifest import read_manifest
         from runtime.runs.pack.file import refuse_pack
-        from runtime.runs.resume import Resume, refuse_ended
+        from runtime.runs.resume import Resume, refuse_edited_copy, refuse_ended
 
         refuse_pack(folder, "it has no checkpoints to resume from", "`ftr run {}` trains its recipe anew")
         refuse_ended(Resume(folder, extend))
@@ -406,6 +406,8 @@ class _Where:
         old = {name: getattr(began, name) for name in ("device", "workers", "cache", "fuse")}
         given = {name: getattr(self.runs, name) for name in old if was_given(context, name)}
         recipe = from_here(began.recipe)
+        if self.recipe is None:
+            refuse_edited_copy(folder, began, recipe if recipe.is_file() else folder / "resolved.ftr")
         if self.recipe is not None or not recipe.is_file():
             recipe, settings = self.recipe or folder / "resolved.ftr", self.settings
         else:

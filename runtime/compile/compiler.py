@@ -309,7 +309,8 @@ class _Stage:
         args = {name: self._in_steps(arg.value) for name, arg in call.args.items()}
         warmup: Length = args.pop("warmup")
         if warmup and warmup >= self.total:
-            self._too_short("the warm-up", call.args["warmup"], warmup)
+            span = call.args["warmup"].span or self.block.head_span
+            self.problems.append(TooShort(span=span, steps=warmup, stage_steps=self.total))
         return Component(call.name, args, call.span or value.span), warmup
 
     def _average(self) -> Component | None:
@@ -323,10 +324,6 @@ class _Stage:
         if isinstance(value, tuple):
             return tuple(self._in_steps(item.value) for item in value)
         return self.steps(value) if isinstance(value, Quantity) else value
-
-    def _too_short(self, what: str, value: Value, steps: int) -> None:
-        span = value.span or self.block.head_span
-        self.problems.append(TooShort(span=span, what=what, steps=steps, stage_steps=self.total))
 
     def _augment(self) -> tuple[Component, ...]:
         chosen = augmentation(self.recipe, self.block)

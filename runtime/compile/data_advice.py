@@ -72,8 +72,12 @@ FewSteps = Kind(
     reason="A step of Adam moves a weight by the learning rate at most, or so: 20 steps hardly get a stage anywhere.",
     source="Kingma and Ba 2015, arXiv 1412.6980, section 2.1",
     fields="title steps",
+    optional={"accumulate": 1},
     message='stage "{title}" has {steps} step{steps:plural |s}',
-    help="train for more epochs, or on smaller batches",
+    help=lambda p: (
+        "train for more epochs, or on smaller batches"
+        + (f"; `accumulate = {p.accumulate}` makes one step of {p.accumulate} batches" if p.accumulate > 1 else "")
+    ),
 )
 
 ManyParameters = Kind(
@@ -198,7 +202,7 @@ def _lost_parts(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
 def _few_steps(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
         if stage.steps < _FEW_STEPS:
-            yield FewSteps(span=block.span_of("for"), title=stage.title, steps=stage.steps)
+            yield FewSteps(span=block.span_of("for"), title=stage.title, steps=stage.steps, accumulate=stage.accumulate)
 
 
 def _crops(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:

@@ -16,7 +16,10 @@ TrainsNothing = Kind(
 TooShort = Kind(
     "E551",
     "too short",
-    reason="A length that is given in epochs comes to less than one step, or the warm-up to the whole stage.",
-    fields="what steps stage_steps",
-    message="{what} comes to {steps} steps, the stage has {stage_steps}",
+    reason="""The warm-up is shorter than its stage: otherwise the learning rate never reaches its peak.
+
+    An epoch has as many steps as there are full batches of training images; few images make short stages.""",
+    fields="steps stage_steps",
+    message="the warm-up comes to {steps} steps, the stage has {stage_steps}",
+    help="write a share of the stage, `warmup = 10%`, or train for longer",
 )

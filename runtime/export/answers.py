@@ -15,7 +15,7 @@ from runtime.export.graph import OnnxGraph
 from runtime.export.operators.call import Shape
 from runtime.export.preprocessing import Prepared, in_image
 from runtime.plan.size import Size
-from runtime.tasks.protocol import Objects, PixelClasses
+from runtime.tasks.answers import Objects, PixelClasses
 
 FLOAT, UINT8, INT64 = 1, 2, 7  # ONNX's numbers of types
 _NEVER = -1e30  # a score that no threshold lets through

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,15 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "safetensors": (".safetensors",),
 }
 """What the files of each format are called behind the prefix; beside the last one lies its description."""
+
+
+def unknown_ending(path: Path) -> str:
+    """Return the ending of a name that looks like that of a format, and stands for none; empty where it does not.
+
+    What follows the last dot of `flowers.v2` or `flowers.3` is no ending.
+    """
+    is_one = re.fullmatch(r"\.(?!v\d)[A-Za-z][A-Za-z0-9]*", path.suffix)
+    return path.suffix if is_one and not split_ending(path)[0] else ""
 
 
 def split_ending(path: Path) -> tuple[str, Path]:

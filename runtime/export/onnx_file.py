@@ -18,7 +18,8 @@ from runtime.export.symbol import network
 from runtime.models.network import Model
 from runtime.plan.types import DataPlan
 from runtime.system.installation import install_command, own_version
-from runtime.tasks.protocol import Served, Task
+from runtime.tasks.answers import Served
+from runtime.tasks.protocol import Task
 
 
 def require_onnx() -> None:

@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from runtime.backend.fast_graph import fast_graph, predicting_graph
 from runtime.backend.fingerprint import arithmetic
-from runtime.backend.graph_rewrite import fast_graph, predicting_graph
 from runtime.backend.mx import array, mx, nd
 from runtime.data.fingerprints import pixels_key
 from runtime.features.store import KINDS, Key, Shapes, Table, row_bytes, whole_budget

@@ -17,10 +17,11 @@ from rich.text import Text
 
 from recipe_lang.words import printable
 from runtime.reporting.epoch_line import number
-from runtime.tasks import protocol as tasks
+from runtime.tasks import evaluation
 
 if TYPE_CHECKING:
-    from runtime.tasks.protocol import Prediction, Report
+    from runtime.tasks.answers import Prediction
+    from runtime.tasks.evaluation import Report
 
 _STYLES = {"": "", "good": "bold green", "faint": "dim"}
 
@@ -43,7 +44,7 @@ def _in_lines(parts: Sequence[str], width: int) -> str:
     return "\n".join(lines)
 
 
-def _numbered(table: tasks.Table, width: int) -> tasks.Table:
+def _numbered(table: evaluation.Table, width: int) -> evaluation.Table:
     """Return a square table with short names above its columns, or with numbers there and before the rows' names."""
     names = table.columns[1:]
     if not table.square or not names:
@@ -73,7 +74,7 @@ _BORDERS = 3  # columns of a cell: its two blanks and a line
 _SHORTEST = 4  # columns of a name that still says something
 
 
-def _drawn(table: tasks.Table, width: int) -> Table:
+def _drawn(table: evaluation.Table, width: int) -> Table:
     """Return a table with lines around its cells where the page is wide enough for them."""
     drawn = Table(title=table.title or None, title_justify="left")
     cells = ([cell_len(cell if isinstance(cell, str) else cell.text) for cell in row] for row in table.rows)

@@ -20,7 +20,7 @@ from runtime.data.images import ImageError, Reading, open_rgb, upright_size
 from runtime.data.listing import Sample
 from runtime.reporting.data_page import data_uri
 from runtime.runs.trained import TrainedRun, predict
-from runtime.tasks.protocol import Prediction
+from runtime.tasks.answers import Prediction
 
 _SIDE, _LEAST = 560, 200  # px, to which the longer side of a picture is brought at most, and at least
 

@@ -20,14 +20,21 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from recipe_lang.check.checker import check
+from recipe_lang.output.identity import recipe_hash
 from recipe_lang.problem import RecipeError
+from recipe_lang.source import Source
 from runtime.plan.types import Plan, StagePlan, as_json
 from runtime.runs.checkpoints import newest
 from runtime.runs.folder import has_ended, read_json
+from runtime.runs.lineage import load_recipe
 from runtime.runs.lock.facts import refuse
 from runtime.runs.lock.file import Facts, existing_lock
+from runtime.runs.manifest import RunManifest
+from runtime.runs.recipe_files import read_recipe
 from runtime.training.problems import CheckpointDoesNotFit, NothingToExtend, NotResumable, RecipeChanged
 from runtime.training.state import Checkpoint, TrainState
+from runtime.vocabulary import VOCABULARY
 
 _OUTSIDE_OF_MEANING: Mapping[str, tuple[str, ...]] = {
     "": ("name", "about", "claims", "hash", "params"),
@@ -63,6 +70,26 @@ def refuse_ended(resume: Resume) -> None:
             f"`ftr run --resume {shown} --extend` goes on with longer stages"
         )
         raise RecipeError(NotResumable(path=str(resume.folder), reason=reason))
+
+
+def refuse_edited_copy(folder: Path, began: RunManifest, used: Path) -> None:
+    """Refuse to pass over edits in a run's own copy of its recipe: the run resumes with `used`, which nobody named.
+
+    Comments, paths and what else is no part of a recipe's meaning may be edited.
+
+    Raises:
+        RecipeError: the copy does not mean what the run began with.
+    """
+    copy, plan = folder / "recipe.ftr", read_json(folder, "plan.json") if (folder / "plan.json").exists() else {}
+    if not copy.is_file() or not isinstance(plan, dict) or "hash" not in plan:
+        return
+    try:
+        source = Source(str(copy), read_recipe(copy).text, Path(began.recipe).parent)
+        if recipe_hash(check(load_recipe(source), VOCABULARY, began.settings), VOCABULARY) == plan["hash"]:
+            return
+    except RecipeError:  # it was well when the run began
+        pass
+    raise RecipeError(RecipeChanged(path=str(folder), differences=(), resolved=str(used), copy=str(copy)))
 
 
 def last_checkpoint(resume: Resume, plan: Plan, facts: Facts) -> Checkpoint | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -46,8 +46,10 @@ from runtime.runs.pack.signature import is_pack
 from runtime.runs.recipe_files import read_recipe
 from runtime.runs.training_images import ImageOverlap, refuse_overlap, seen, told
 from runtime.system.cache.disk import user_cache
+from runtime.tasks.answers import Prediction
 from runtime.tasks.catalog import task_of
-from runtime.tasks.protocol import Prediction, Report, Task, head_builder
+from runtime.tasks.evaluation import Report
+from runtime.tasks.protocol import Task, head_builder
 from runtime.tasks.tiles import set_evaluator
 from runtime.training.loop import measure
 from runtime.training.problems import NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
@@ -127,6 +129,12 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
         name = "" if position is None else stage_name(position, titles[position])
         loss = stage_loss(recipe, stages[-1 if position is None else position], targets)
         return TrainedRun(path, recipe, task, data, model, result, _cut(folder, model, position), loss, name)
+
+
+def with_threshold(run: TrainedRun, least: float) -> TrainedRun | None:
+    """Return a run that shows what has a score of `least` or more; None where its answers have no such threshold."""
+    target = run.task.with_threshold(run.data.target, least)
+    return None if target is None else replace(run, data=replace(run.data, target=target))
 
 
 def _position(path: Path, titles: tuple[str, ...], stage: str) -> int:
@@ -371,7 +379,7 @@ def _source(text: str, data_root: Path | None, task: Task) -> Listing:
     vocabulary = narrowed(VOCABULARY, {"task": Value(task.name)})
     source: CallValue = check_value(written, vocabulary.blocks["data"].fields["train"].type, vocabulary).value
     if problems := list(source_problems(source, task)):
-        raise RecipeError(problems)
+        raise RecipeError([problem.replace(other_task="") for problem in problems])  # the run's is settled
     return load_source(source, training=False)
 
 

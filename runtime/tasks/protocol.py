@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from math import isnan
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from runtime.data.listing import Listing, Tile
     from runtime.plan.size import Size
     from runtime.plan.types import Component, DataPlan, Plan, TargetFacts
+    from runtime.tasks.answers import Agreement, CardWords, Prediction, Served
+    from runtime.tasks.evaluation import Evaluator
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ class Metric:
     example: str = ">= 90%"
     short: str = ""
     long: str = ""
+
+    @property
+    def worst(self) -> float | None:
+        """The value of a network that has learned nothing yet, such as an AP of 0; None where there is no bound."""
+        return self.low if self.higher_is_better else self.high
 
     def text(self, value: float) -> str:
         """Return a value as lines of epochs show it: three digits of a share, four of anything else."""
@@ -91,159 +98,6 @@ class Loss:
     heads: tuple[str, ...] = ()
     known: Callable[[Mapping[str, Any], TargetFacts, Listing], TargetFacts] = lambda args, facts, train: facts
     settled: Callable[[Mapping[str, Any], TargetFacts], Mapping[str, Any]] = lambda args, facts: args
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A cell of a table; `style` is how it is emphasized: `""`, `"good"` or `"faint"`."""
-
-    text: str
-    style: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of a report. Columns in `left` are aligned to the left, the others to the right.
-
-    In a square one, rows and columns have the same names: where those above the columns do not fit they are shortened,
-    and where that leaves nothing of them they are numbers.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str | Cell, ...], ...]
-    left: tuple[int, ...] = (0,)
-    square: bool = False
-
-
-class Report(Protocol):
-    """All metrics of one evaluation, and its tables."""
-
-    @property
-    def values(self) -> Mapping[str, float]:
-        """Each of the task's metrics by name."""
-
-    @property
-    def images(self) -> int:
-        """How many images were measured."""
-
-    def in_result(self) -> dict[str, Any]:
-        """Return what `result.json` has of it behind the values."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what `evaluate --json` has behind the values."""
-
-    def tables(self) -> Iterator[str | Table]:
-        """Yield what is shown below the line of metrics: sentences and tables."""
-
-
-class Evaluator(Protocol):
-    """Measures a network batch by batch; its memory grows with the images by a few numbers each."""
-
-    def update(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> None:
-        """Take the outputs and the collated targets of a batch, (N, …) both."""
-
-    def report(self) -> Report:
-        """Return the report on all batches.
-
-        Raises:
-            ValueError: there were none.
-        """
-
-    def badness(self) -> Sequence[float]:
-        """Return how bad each image is, in the order in which they came: the larger the worse."""
-
-
-class WholeEvaluator(Evaluator, Protocol):
-    """An evaluator that takes images which were seen in tiles, too."""
-
-    def losses(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the loss of each image of a batch."""
-
-    def add(self, found: Any, truth: Any, loss: float) -> None:
-        """Take what is found in an image and its truth, both in its own pixels, and its loss."""
-
-
-class Prediction(Protocol):
-    """What a network says of an image, or why it could not be read."""
-
-    @property
-    def image(self) -> str:
-        """The image's path."""
-
-    @property
-    def error(self) -> str:
-        """Why it could not be read; empty where it could."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain values, without image and error."""
-
-    def rows(self) -> tuple[tuple[str, ...], ...]:
-        """Return its rows of a CSV file, the cells between image and error; none where it could not be read."""
-
-    def text(self) -> str:
-        """Return it in one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class CardWords:
-    """What a model card says of a task: its name on the Hugging Face hub, metrics in the order of columns, sentences.
-
-    `entries` are listed below `heading`, in the order of the outputs.
-    """
-
-    pipeline: str  # empty where the hub has no such task
-    tag: str
-    metrics: tuple[str, ...]
-    headline: str  # the metric that the hub shows
-    sentence: str
-    warning: str
-    heading: str
-    entries: tuple[str, ...]
-    data: str  # what `--data` of the example names
-
-
-@dataclass(frozen=True, slots=True)
-class PixelClasses:
-    """Answers that are a class for each pixel: of scores (batch, classes, h, w), the best at the network's size."""
-
-
-@dataclass(frozen=True, slots=True)
-class Objects:
-    """Answers that are objects, the surest first: of points (batch, points, classes + 4), scores before the sigmoid.
-
-    Of the `candidates` largest scores, none below `least`, a box is left out that overlaps a surer one of its class by
-    more than `overlap`; of the first `kept` those are shown that reach the threshold of their class.
-    """
-
-    thresholds: tuple[float, ...]
-    least: float
-    candidates: int
-    kept: int
-    overlap: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Served:
-    """What a network says as a symbol, the arrays that it needs besides the network's, and the name of the answers.
-
-    `says` tells in words what the answers are, `form` what makes them of the symbol's output where that is more than
-    operators of MXNet do.
-    """
-
-    name: str
-    says: str
-    symbol: Any
-    arrays: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
-    form: PixelClasses | Objects | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How far two answers of one image are apart, on a scale where 1 is much, and whether they mean the same."""
-
-    difference: float
-    same: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,6 +284,10 @@ class Task(SetRules, Protocol):
     def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
         """Return the facts with what validation chooses, such as thresholds; `valid` is its `Report`, or None."""
         return facts
+
+    def with_threshold(self, facts: TargetFacts, least: float) -> TargetFacts | None:
+        """Return the facts with one score from which on answers are shown; None where answers have no such score."""
+        return None
 
     @abstractmethod
     def predictions(

@@ -7,7 +7,8 @@ from functools import partial
 from math import fsum
 from typing import TYPE_CHECKING, Any, cast
 
-from runtime.tasks.protocol import Evaluator, Report, Task, WholeEvaluator, evaluator_of
+from runtime.tasks.evaluation import Evaluator, Report, WholeEvaluator
+from runtime.tasks.protocol import Task, evaluator_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,7 +16,7 @@ from runtime.plan.types import Plan, StagePlan
 from runtime.training.state import Origin
 
 if TYPE_CHECKING:
-    from runtime.tasks.protocol import Report
+    from runtime.tasks.evaluation import Report
     from runtime.training.state import Snapshot
 
 

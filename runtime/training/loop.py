@@ -19,7 +19,8 @@ from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
 from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import StagePlan, TargetFacts
-from runtime.tasks.protocol import Evaluator, Report, Task
+from runtime.tasks.evaluation import Evaluator, Report
+from runtime.tasks.protocol import Task
 from runtime.tasks.tiles import set_evaluator
 from runtime.training.events import (
     CheckpointDue,
@@ -280,9 +281,11 @@ def _note_best(session: Session, stage: StagePlan, net: StageNet, values: Mappin
     state = session.state
     if stage.monitor is None:
         return False
-    value = values[stage.monitor.name]
-    if state.best is not None and not _better(session.task, stage.monitor.name, value, state.best.value):
-        return False
+    value, best, metric = values[stage.monitor.name], state.best, session.task.metrics[stage.monitor.name]
+    if best is not None and not _better(session.task, stage.monitor.name, value, best.value):
+        is_untold = best.epoch > 0 and value == best.value == metric.worst  # the later epoch has learned more
+        if not is_untold:
+            return False
     weights = weights_of(net) if stage.keep == "best" else {}
     state.best = Best(value, epoch, state.step, weights)
     return True

@@ -190,24 +190,38 @@ CheckpointDoesNotFit = Kind(
 
 
 def _recipe_changed_message(p: Problem) -> str:
+    if p.copy:
+        return f"{p.copy} was edited: it is not the recipe that {p.path} began with, and resuming does not read it"
     shown = [f"\n    {name}: {old} -> {new}" for name, old, new in p.differences[:20]]
     more = len(p.differences) - len(shown)
     shown += [f"\n    and {more} more"] if more else []
     return f"the recipe is not the one that {p.path} began with:{''.join(shown)}"
 
 
+def _recipe_changed_help(p: Problem) -> str:
+    run, recipe = shlex.quote(p.path), shlex.quote(p.resolved)
+    if p.copy:
+        return (
+            f"edit {p.resolved} instead: `ftr run {recipe}` is a new run, and `ftr run --resume {run} --extend` "
+            f"resumes with longer stages; without the edits, `ftr run {recipe} --resume {run}` resumes as it began"
+        )
+    if p.longer:
+        return "`--extend` resumes with the longer stages; the result is not that of a run of that length"
+    return f"to continue as it began, name the recipe of the run: `ftr run {recipe} --resume {run}`"
+
+
 RecipeChanged = Kind(
     "E642",
     "recipe changed",
     reason="""A run resumes only as it began: another recipe, other classes or counts of images would give another
-    result.""",
-    fields="path differences resolved longer",
+    result.
+
+    It resumes with the file that it began with, or with one that the command names. The copy in the run folder is not
+    read, so edits in it are refused.""",
+    fields="path differences resolved",
+    optional={"longer": False, "copy": ""},
     message=_recipe_changed_message,
-    help=lambda p: (
-        "`--extend` resumes with the longer stages; the result is not that of a run of that length"
-        if p.longer
-        else f"to continue as it began, name the recipe of the run: `ftr run {p.resolved} --resume {p.path}`"
-    ),
+    help=_recipe_changed_help,
 )
 
 FolderBusy = Kind(

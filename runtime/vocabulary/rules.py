@@ -127,6 +127,8 @@ OtherKindOfTarget = Kind(
         "leave out `{extra}`",
         "name a source of {takes}, `{column}`, or write `task = {other_task}`",
         "write `task = {other_task}`",
+        "name a source of {takes}, `{column}`",
+        "name a source of {takes}",
     ),
 )
 
@@ -148,6 +150,7 @@ WarmupTooLong = Kind(
     reason="Warm-up lies inside the stage and is shorter than it: otherwise the learning rate never reaches its peak.",
     fields="warmup length length_span",
     message="the warm-up of {warmup} is not shorter than the stage of {length}",
+    help="write a share of the stage, `warmup = 10%`, or train for longer",
     related={"length_span": "the stage's length"},
 )
 

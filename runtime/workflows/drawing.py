@@ -14,7 +14,8 @@ from typing import Any
 from runtime.data.images import open_rgb, upright_size
 from runtime.system.best_effort import attempt
 from runtime.system.fonts import font_file
-from runtime.tasks.protocol import Prediction, Task
+from runtime.tasks.answers import Prediction
+from runtime.tasks.protocol import Task
 
 _LEAST, _MOST = 384, 1600  # px, between which the longer side of a picture is brought
 _LIST = ".ftr-drawn"  # the names of the pictures, a line each

@@ -1,7 +1,7 @@
 """Layers that transformers and ConvNeXt share, on tokens: the last axis holds the channels. Names are timm's.
 
 Where a factor or an order can be moved from the tokens to the weights it is: the weights are smaller, and of a network
-that only predicts it is done once (`predicting_graph` in `runtime/backend/graph_rewrite.py`).
+that only predicts it is done once (`predicting_graph` in `runtime/backend/fast_graph.py`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
-from runtime.tasks.protocol import LOSS, Cell, Metric, Table
+from runtime.tasks.evaluation import Cell, Table
+from runtime.tasks.protocol import LOSS, Metric
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from recipe_lang.words import printable
 from runtime.backend.mx import nd
+from runtime.tasks.class_names import beside_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Prediction:
 
     def text(self) -> str:
         """Return it in one line."""
-        return "  ".join(f"{printable(name)} {share:.3f}" for name, share in self.classes)
+        return "  ".join(f"{beside_number(name)} {share:.3f}" for name, share in self.classes)
 
 
 def predictions(outputs: Any, images: Sequence[str], classes: Sequence[str], top: int) -> list[Prediction]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from runtime.data.listing import Listing
+from runtime.tasks.class_names import beside_number
 from runtime.tasks.classification.targets import UNEQUAL, class_counts
 from runtime.tasks.protocol import Suggestion
 
@@ -43,7 +44,7 @@ def suggested(train: Listing) -> Suggestion:
 def _by_size(train: Listing) -> str:
     """Return the classes by size, the middle ones left out, and those with few images."""
     counts = sorted(zip(class_counts(train), train.names, strict=True), key=lambda pair: (-pair[0], pair[1]))
-    shown = [f"{name[:40]} {count:,}" for count, name in counts]
+    shown = [f"{beside_number(name, 40)} {count:,}" for count, name in counts]
     if len(shown) > 6:
         shown[3:-2] = ["…"]
     few = sum(count < _FEW for count, _ in counts)

@@ -9,9 +9,10 @@ from typing import Any
 
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.suggest import suggest
-from recipe_lang.words import listed, printable
+from recipe_lang.words import listed
 from runtime.data.listing import Listing
 from runtime.data.similar_labels import alike, meant
+from runtime.tasks.class_names import beside_number
 from runtime.tasks.classification.problems import ClassWithoutImages, UnknownClass
 
 UNEQUAL = 5  # largest class to smallest, above which accuracy alone is advised against
@@ -40,7 +41,7 @@ class ClassFacts:
 
     def row(self) -> tuple[str, str]:
         """Return the row of `ftr plan --all`."""
-        pairs = [f"{printable(name)} ({n:,})" for name, n in zip(self.classes, self.counts["train"], strict=True)]
+        pairs = [f"{beside_number(name)} ({n:,})" for name, n in zip(self.classes, self.counts["train"], strict=True)]
         shown = ", ".join(pairs[:_SHOWN]) + (", …" if len(pairs) > _SHOWN else "")
         return "classes", f"{len(pairs)}: {shown}"
 

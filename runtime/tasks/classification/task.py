@@ -10,7 +10,7 @@ from runtime.data.targets import CLASS
 from runtime.tasks.class_names import class_names
 from runtime.tasks.classification.losses import LOSSES
 from runtime.tasks.classification.metrics import METRICS, ClassEvaluator, telling
-from runtime.tasks.protocol import Agreement, CardWords, Loss, Measure, Metric, Served, Suggestion, Suspects, Task
+from runtime.tasks.protocol import Loss, Measure, Metric, Suggestion, Suspects, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from recipe_lang.problem import Problem
     from runtime.data.listing import Listing
     from runtime.plan.types import DataPlan, Plan, TargetFacts
+    from runtime.tasks.answers import Agreement, CardWords, Served
     from runtime.tasks.classification.network import Prediction
     from runtime.tasks.classification.targets import ClassFacts
 
@@ -143,12 +144,15 @@ class Classification(Task):
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
         from runtime.backend.mx import mx
+        from runtime.tasks.answers import Served
 
         return Served("probabilities", "probabilities of the classes", mx.sym.softmax(symbol))
 
     def agreement(
         self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
     ) -> Agreement:
+        from runtime.tasks.answers import Agreement
+
         ours = dict(prediction.classes)
         return Agreement(
             max(abs(ours[name] - float(share)) for name, share in zip(facts.names, served, strict=True)),
@@ -161,6 +165,8 @@ class Classification(Task):
         return suggested(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
+        from runtime.tasks.answers import CardWords
+
         return CardWords(
             pipeline="image-classification",
             tag="image-classification",

@@ -12,7 +12,8 @@ from math import fsum, isnan
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
-from runtime.tasks.protocol import LOSS, Cell, Metric, Table
+from runtime.tasks.evaluation import Cell, Table
+from runtime.tasks.protocol import LOSS, Metric
 
 if TYPE_CHECKING:
     import numpy as np

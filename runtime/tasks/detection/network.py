@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recipe_lang.words import printable
 from runtime.backend.mx import mx
 from runtime.data.boxes import clipped, overlaps
 from runtime.data.images import upright_size
 from runtime.data.tiles import extent_after
 from runtime.plan.size import Size
 from runtime.plan.types import Component, DataPlan
+from runtime.tasks.class_names import beside_number
 from runtime.tasks.detection.centers import cells_of, peaks
 from runtime.tasks.detection.precision import Detections
 
@@ -90,7 +90,7 @@ class Prediction:
     def text(self) -> str:
         """Return it in one line."""
         counts = Counter(each.name for each in self.objects)
-        return ", ".join(f"{count:,} × {printable(name)}" for name, count in counts.most_common()) or "nothing"
+        return ", ".join(f"{count:,} × {beside_number(name)}" for name, count in counts.most_common()) or "nothing"
 
 
 def predictions(

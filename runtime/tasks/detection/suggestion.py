@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from recipe_lang.words import counted, printable
+from recipe_lang.words import counted
 from runtime.data.listing import Listing
+from runtime.tasks.class_names import beside_number
 from runtime.tasks.detection.targets import object_counts
 from runtime.tasks.protocol import Suggestion, enough_images
 
@@ -25,7 +26,7 @@ def suggested(train: Listing) -> Suggestion:
 
 def _summary(train: Listing) -> str:
     counts = sorted(zip(object_counts(train), train.names, strict=True), reverse=True)
-    shown = [f"{printable(name)[:40]} {count:,}" for count, name in counts]
+    shown = [f"{beside_number(name, 40)} {count:,}" for count, name in counts]
     if len(shown) > 6:
         shown[3:-2] = ["…"]
     objects, classes = sum(count for count, _ in counts), counted(len(counts), "class", "classes")

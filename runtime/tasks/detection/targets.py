@@ -10,9 +10,10 @@ import numpy as np
 
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.suggest import suggest
-from recipe_lang.words import counted, printable
+from recipe_lang.words import counted
 from runtime.data.boxes import Boxes
 from runtime.data.listing import Listing
+from runtime.tasks.class_names import beside_number
 from runtime.tasks.detection.problems import ClassLeftWithoutObjects, UnknownObjects
 
 _SHOWN = 8  # on the screen
@@ -49,7 +50,7 @@ class BoxFacts:
     def row(self) -> tuple[str, str]:
         """Return the row of `ftr plan --all`."""
         pairs = zip(self.classes, self.objects["train"], strict=True)
-        each = [f"{printable(name)} ({counted(count, 'object')})" for name, count in pairs]
+        each = [f"{beside_number(name)} ({counted(count, 'object')})" for name, count in pairs]
         return "classes", f"{len(each)}: {', '.join(each[:_SHOWN])}{', …' if len(each) > _SHOWN else ''}"
 
     def brief(self) -> str:
@@ -138,7 +139,8 @@ def caption(boxes: Boxes, names: Sequence[str]) -> str:
     """Return how many objects of each class there are."""
     each = np.bincount(boxes.classes, minlength=len(names)).tolist()
     return (
-        ", ".join(f"{count} x {printable(name)}" for name, count in zip(names, each, strict=True) if count) or "nothing"
+        ", ".join(f"{count} x {beside_number(name)}" for name, count in zip(names, each, strict=True) if count)
+        or "nothing"
     )
 
 

@@ -10,7 +10,7 @@ from runtime.data.targets import BOXES
 from runtime.tasks.class_names import class_names
 from runtime.tasks.detection.losses import LOSSES
 from runtime.tasks.detection.metrics import METRICS, BoxEvaluator
-from runtime.tasks.protocol import Agreement, CardWords, Loss, Measure, Metric, Objects, Served, Suggestion, Task
+from runtime.tasks.protocol import Loss, Measure, Metric, Suggestion, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runtime.data.listing import Listing, Tile
     from runtime.plan.size import Size
     from runtime.plan.types import DataPlan, Plan, TargetFacts
+    from runtime.tasks.answers import Agreement, CardWords, Served
     from runtime.tasks.detection.network import Prediction
     from runtime.tasks.detection.precision import Detections
     from runtime.tasks.detection.targets import BoxFacts
@@ -133,6 +134,9 @@ class Detection(Task):
     def evaluator(self, facts: TargetFacts, measure: Measure) -> BoxEvaluator:
         return BoxEvaluator(facts.names, measure, _boxes(facts).thresholds)
 
+    def with_threshold(self, facts: TargetFacts, least: float) -> BoxFacts:
+        return replace(_boxes(facts), thresholds=(least,) * len(facts.names))
+
     def chosen(self, facts: TargetFacts, valid: Any) -> BoxFacts:
         from runtime.tasks.detection.targets import thresholds
 
@@ -173,6 +177,7 @@ class Detection(Task):
         return exported(symbol, len(facts.names), size), {}
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
+        from runtime.tasks.answers import Objects, Served
         from runtime.tasks.detection import network
 
         says = (
@@ -184,6 +189,8 @@ class Detection(Task):
     def agreement(
         self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
     ) -> Agreement:
+        from runtime.tasks.answers import Agreement
+
         """Objects are apart by their scores, and by their corners as a share of the image's longer side."""
         from runtime.tasks.detection.network import difference
 
@@ -201,6 +208,8 @@ class Detection(Task):
         return suggested(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
+        from runtime.tasks.answers import CardWords
+
         return CardWords(
             pipeline="object-detection",
             tag="object-detection",

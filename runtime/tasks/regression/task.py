@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import counted, printable
 from runtime.data.targets import NUMBERS
-from runtime.tasks.protocol import Agreement, CardWords, Loss, Measure, Metric, Served, Suggestion, Task
+from runtime.tasks.protocol import Loss, Measure, Metric, Suggestion, Task
 from runtime.tasks.regression.losses import LOSSES
 from runtime.tasks.regression.metrics import METRICS, NumberEvaluator
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runtime.data.listing import Listing
     from runtime.plan.size import Size
     from runtime.plan.types import DataPlan, Plan, TargetFacts
+    from runtime.tasks.answers import Agreement, CardWords, Served
     from runtime.tasks.regression.network import Prediction
     from runtime.tasks.regression.targets import NumberFacts
 
@@ -123,6 +124,7 @@ class Regression(Task):
         return exported(symbol, _numbers(facts))
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
+        from runtime.tasks.answers import Served
         from runtime.tasks.regression.network import exported
 
         return Served("values", "numbers in the units of the data", *exported(symbol, _numbers(facts)))
@@ -130,6 +132,8 @@ class Regression(Task):
     def agreement(
         self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
     ) -> Agreement:
+        from runtime.tasks.answers import Agreement
+
         """Numbers are apart in standard deviations of the training targets; the same are within the tolerance."""
         pairs = zip(prediction.values, served, _numbers(facts).target_std, strict=True)
         apart = max(abs(ours - float(theirs)) / std for (_, ours), theirs, std in pairs)
@@ -141,6 +145,8 @@ class Regression(Task):
         return suggested(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
+        from runtime.tasks.answers import CardWords
+
         count = len(facts.names)
         return CardWords(
             pipeline="",

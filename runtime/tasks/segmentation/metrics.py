@@ -14,7 +14,8 @@ from math import fsum, isnan, nan
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
-from runtime.tasks.protocol import LOSS, Metric, Table
+from runtime.tasks.evaluation import Table
+from runtime.tasks.protocol import LOSS, Metric
 
 if TYPE_CHECKING:
     import numpy as np

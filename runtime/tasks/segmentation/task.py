@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.data.targets import MASK
 from runtime.tasks.class_names import class_names
-from runtime.tasks.protocol import (
-    Agreement,
-    CardWords,
-    Loss,
-    Measure,
-    Metric,
-    PixelClasses,
-    Served,
-    Suggestion,
-    Task,
-)
+from runtime.tasks.protocol import Loss, Measure, Metric, Suggestion, Task
 from runtime.tasks.segmentation.losses import LOSSES
 from runtime.tasks.segmentation.metrics import METRICS, MaskEvaluator
 
@@ -31,6 +21,7 @@ if TYPE_CHECKING:
     from runtime.data.masks import Mask
     from runtime.plan.size import Size
     from runtime.plan.types import DataPlan, TargetFacts
+    from runtime.tasks.answers import Agreement, CardWords, Served
     from runtime.tasks.segmentation.network import Classes, Prediction
     from runtime.tasks.segmentation.targets import MaskFacts
 
@@ -159,11 +150,15 @@ class Segmentation(Task):
         return tuple(f"share of {name}" for name in facts.names)
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
+        from runtime.tasks.answers import PixelClasses, Served
+
         listed = ", ".join(f"{place} {name}" for place, name in enumerate(facts.names))
         says = f"the class of each pixel at the size that the network sees: {listed}"
         return Served("classes", says, symbol, form=PixelClasses())
 
     def agreement(self, prediction: Any, served: NDArray[np.uint8], facts: TargetFacts, tolerance: float) -> Agreement:
+        from runtime.tasks.answers import Agreement
+
         """Masks are apart by the fraction of their pixels; the same are so but for the tolerance."""
         apart = float((served != prediction.classes).mean())
         return Agreement(apart, same=apart <= tolerance)
@@ -174,6 +169,8 @@ class Segmentation(Task):
         return suggested(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
+        from runtime.tasks.answers import CardWords
+
         return CardWords(
             pipeline="image-segmentation",
             tag="image-segmentation",

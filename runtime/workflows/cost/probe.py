@@ -34,7 +34,8 @@ from runtime.models.network import start_weights
 from runtime.plan.types import Plan, StagePlan
 from runtime.system.spill import Budget
 from runtime.tasks.catalog import TASKS
-from runtime.tasks.protocol import Evaluator, evaluator_of
+from runtime.tasks.evaluation import Evaluator
+from runtime.tasks.protocol import evaluator_of
 from runtime.training.loop import measure
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Session, StageNet, TrainStep, stage_net, training_step

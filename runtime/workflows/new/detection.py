@@ -1,11 +1,11 @@
-"""A recipe for boxes of objects: `body(survey, folder, size, seed)` gives what stands below its name.
+"""A recipe for boxes of objects: `body(survey, division, folder, size)` gives what stands below its name.
 
 The constants are rules of thumb (`docs/new.md`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from runtime.data.boxes import FRACTIONS, Boxes, area
 from runtime.data.listing import Listing
 from runtime.plan.size import Size
 from runtime.tasks.detection.task import DETECTION
-from runtime.workflows.new.lines import Field, block, comment, source_text, untested
+from runtime.workflows.new.division import Division
+from runtime.workflows.new.lines import Field, block, comment, source_text, unreadable, untested
 from runtime.workflows.new.scan import Survey
 
 _SEEN = 24  # pixels of a side, of the network's input, below which objects are found badly
@@ -28,17 +29,13 @@ _BATCH = 8
 _ENOUGH_FOR_TEST = 150  # images
 
 
-def body(survey: Survey, folder: Path, size: int | None, seed: int) -> Iterator[str]:
+def body(survey: Survey, division: Division, folder: Path, size: int | None) -> Iterator[str]:
     """Yield the lines of a recipe below its name.
 
     Raises:
         RecipeError: the images cannot be split.
     """
-    train = survey.train
-    shares = _held_out(survey)
-    sets = {name: found.listing for name, found in survey.sets.items()}
-    sets |= splits.holdouts(train, shares, seed, DETECTION.strata(train))
-    training = len(sets["train"].samples)
+    train, sets, training = survey.train, division.sets, division.training
     batch = _BATCH if training >= 8 * _BATCH else max(1, training // 8)
     if problems := [*DETECTION.problems(sets), *splits.too_small(sets, batch)]:
         raise RecipeError(problems)
@@ -49,11 +46,12 @@ def body(survey: Survey, folder: Path, size: int | None, seed: int) -> Iterator[
     source = source_text(survey.sets["train"], folder)
     fields = [
         Field("train", source, f"{len(train.samples):,} images, {DETECTION.suggest(train).summary}."),
-        *_others(survey, sets, shares, folder),
+        *_others(survey, division, folder),
         Field("size", f"{side}px", f"Half the objects of the class with the smallest have {small * side:.0f}px then."),
         Field("augment", "[flip(horizontal)]", "Leave it out where a mirror image is something else."),
         Field("features", "half", "Features of frozen parts take half the space."),
         Field("batch", str(batch)),
+        *unreadable(survey.sampled),
     ]
     yield from block("data", fields)
     yield ""
@@ -62,12 +60,11 @@ def body(survey: Survey, folder: Path, size: int | None, seed: int) -> Iterator[
     yield "head = [anchor_free]"
     yield ""
     yield from comment(f"The head and the top of the base together, {epochs} times {training:,} images.")
-    warmup = max(1, min(2, epochs // 4))
     stage = (
         Field("train", "base.block6 .. head"),
         Field("for", f"{epochs} epochs"),
         Field("optimizer", "adam(lr = 2e-3)"),
-        Field("schedule", f"cosine(warmup = {warmup} epoch{'s' * (warmup > 1)})"),
+        Field("schedule", "cosine(warmup = 10%)"),
         Field("lr_scale", "{ base.block6 .. base.block7 = 0.2 }"),
         Field("norm", "frozen"),
         Field("monitor", "valid.ap"),
@@ -78,15 +75,17 @@ def body(survey: Survey, folder: Path, size: int | None, seed: int) -> Iterator[
     yield f"# expect {{ {'test' if 'test' in sets else 'valid'}.ap50 >= … }}"
 
 
-def _held_out(survey: Survey) -> dict[str, float]:
+def shares(survey: Survey) -> dict[str, float]:
+    """Return what is held out of `train`: a validation set where there is none, a test set where images allow it."""
     tests = "test" in survey.sets or len(survey.train.samples) >= _ENOUGH_FOR_TEST
     return {name: 0.15 for name in ("valid", "test")[: 1 + tests] if name not in survey.sets}
 
 
-def _others(survey: Survey, sets: Mapping[str, Listing], shares: Mapping[str, float], folder: Path) -> Iterator[Field]:
+def _others(survey: Survey, division: Division, folder: Path) -> Iterator[Field]:
+    sets = division.sets
     for name in ("valid", "test"):
         if name in sets:
-            share, reason = shares.get(name), f"{len(sets[name].samples):,} images"
+            share, reason = division.shares.get(name), f"{len(sets[name].samples):,} images"
             value = source_text(survey.sets[name], folder) if share is None else f"holdout({share:.0%})"
             if share is not None:
                 reason += ", stratified by the rarest class that they show"

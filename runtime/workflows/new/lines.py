@@ -16,6 +16,7 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.words import printable
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.new.problems import UnwritableName
+from runtime.workflows.new.scan import Sampled
 from runtime.workflows.new.tables import Found
 
 
@@ -42,6 +43,14 @@ def block(header: str, fields: Sequence[Field]) -> Iterator[str]:
 def comment(text: str, indent: str = "") -> list[str]:
     """Return a comment in lines of the usual width."""
     return wrap(printable(text), WIDTH, initial_indent="# ", subsequent_indent=f"# {indent}", break_on_hyphens=False)
+
+
+def unreadable(sampled: Sampled) -> Iterator[Field]:
+    """Yield the line that skips images that cannot be read, where there are some."""
+    if sampled.broken:
+        name, reason = sampled.broken[0]
+        some = f"{len(sampled.broken)} of {sampled.count} images looked at cannot be read"
+        yield Field("on_error", "skip", f"{some}, such as {name} ({reason}): they are skipped.")
 
 
 def untested(images: int, enough: int) -> str:

@@ -1,14 +1,14 @@
-"""A commented recipe for what a survey found: `starter(survey, folder) -> str`.
+"""A commented recipe for what a survey found: `starter(survey, folder) -> Starter`.
 
-In goes a `Survey`, out comes the text of a recipe in canonical layout. Above each block stands why its fields are as
-they are, with the numbers that were seen. The rules of thumb are the constants below.
+In goes a `Survey`, out comes the text of a recipe in canonical layout, and how it divides the images. Above each block
+stands why its fields are as they are, with the numbers that were seen. The rules of thumb are the constants below.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
@@ -17,18 +17,17 @@ from recipe_lang.output.formatter import format_text
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.data import splits
-from runtime.data.listing import Listing
 from runtime.data.targets import BOXES, MASK
 from runtime.models.packaged import PACKAGED
 from runtime.tasks.catalog import TASKS, USUAL
 from runtime.tasks.protocol import Suggestion
 from runtime.workflows.new import detection, segmentation
-from runtime.workflows.new.lines import Field, block, comment, source_text, string, untested
+from runtime.workflows.new.division import SEED, Division, divided
+from runtime.workflows.new.lines import Field, block, comment, source_text, string, unreadable, untested
 from runtime.workflows.new.scan import Survey
 
 _BASE = "efficientnet_lite0"
 _NATIVE = PACKAGED[_BASE].size
-_SEED = 1
 _SMALLEST = 64  # px; of scikit-learn's 8 px digits it had .88 right at 32 px, and .93 at 64 px
 _USEFUL = 128  # px, below which images that are larger themselves lost (docs/new.md): they are made no smaller
 _EPOCHS_LEFT = 5  # of the head, for which a larger size has to leave time
@@ -46,31 +45,35 @@ _WORK = 8_000  # images of the base's own size through the network in a stage: a
 _MOST_EPOCHS = {"head": 10, "top": 8}  # more of them learn few images by heart
 
 
-_BODIES = {BOXES: detection.body, MASK: segmentation.body}
+_OTHERS = {BOXES: (detection.shares, detection.body), MASK: (segmentation.shares, segmentation.body)}
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """A recipe's text, and the sets that it makes of the images."""
+
+    text: str
+    division: Division
 
 
 @dataclass(frozen=True, slots=True)
 class _Choices:
-    """What was found, and what most lines of the recipe depend on.
-
-    `shares` are the parts held out of `train`, and `sets` are the images of each set after that; `size` is in pixels.
-    """
+    """What was found, and what most lines of the recipe depend on; `size` is in pixels."""
 
     survey: Survey
     suggestion: Suggestion
-    sets: Mapping[str, Listing]
-    shares: Mapping[str, float]
+    division: Division
     size: int
     batch: int
 
     @property
     def training(self) -> int:
-        return len(self.sets["train"].samples)
+        return self.division.training
 
     @property
     def monitor(self) -> tuple[Field, ...]:
         """The line that chooses an epoch, where enough images do."""
-        if len(self.sets["valid"].samples) < _ENOUGH_TO_CHOOSE:
+        if len(self.division.sets["valid"].samples) < _ENOUGH_TO_CHOOSE:
             return ()
         return (Field("monitor", f"valid.{self.suggestion.metric}", self.suggestion.why_metric),)
 
@@ -80,7 +83,7 @@ class _Choices:
         return min(_MOST_EPOCHS[stage], max(2, round(images / self.training)))
 
 
-def starter(survey: Survey, folder: Path, size: int | None = None) -> str:
+def starter(survey: Survey, folder: Path, size: int | None = None) -> Starter:
     """Write a recipe for what was found, with paths relative to `folder`, where the recipe will lie.
 
     `size` in pixels stands in place of the one that would be chosen.
@@ -88,17 +91,25 @@ def starter(survey: Survey, folder: Path, size: int | None = None) -> str:
     Raises:
         RecipeError: the images cannot be split, or a name cannot be written.
     """
-    if (body := _BODIES.get(TASKS[survey.task].target)) is not None:
-        lines = [*_head(survey), *body(survey, Path(os.path.realpath(folder)), size, _SEED)]
-        return format_text(Source("starter.ftr", "\n".join(lines) + "\n"))
-    choices = _choose(survey, size)
-    blocks = [
-        *_head(survey),
-        *_data(choices, Path(os.path.realpath(folder))),
+    place = Path(os.path.realpath(folder))
+    if (other := _OTHERS.get(TASKS[survey.task].target)) is not None:
+        shares, body = other
+        division = divided(survey, shares(survey))
+        lines = [*body(survey, division, place, size)]
+    else:
+        choices = _choose(survey, size)
+        division, lines = choices.division, _body(choices, place)
+    text = "\n".join([*_head(survey), *lines])
+    return Starter(format_text(Source("starter.ftr", f"{text}\n")), division)
+
+
+def _body(choices: _Choices, folder: Path) -> list[str]:
+    return [
+        *_data(choices, folder),
         "",
         f"# ImageNet weights that come as a Python package, made for {_NATIVE}px: no download.",
         f'base = packaged("{_BASE}")',
-        f"head = [dropout(0.2), dense({TASKS[survey.task].outputs})]",
+        f"head = [dropout(0.2), dense({TASKS[choices.survey.task].outputs})]",
         "",
         *_head_stage(choices),
         "",
@@ -106,7 +117,6 @@ def starter(survey: Survey, folder: Path, size: int | None = None) -> str:
         "",
         *_claim(choices),
     ]
-    return format_text(Source("starter.ftr", "\n".join(blocks) + "\n"))
 
 
 def summary(survey: Survey) -> str:
@@ -123,16 +133,12 @@ def file_stem(name: str) -> str:
 def _choose(survey: Survey, size: int | None) -> _Choices:
     train, task = survey.train, TASKS[survey.task]
     suggestion = task.suggest(train)
-    shares = _shares(survey, suggestion)
-    sets = {name: found.listing for name, found in survey.sets.items()} | splits.holdouts(
-        train, shares, _SEED, task.strata(train)
-    )
-    training = len(sets["train"].samples)
-    batch = _batch(training)
-    problems = [*task.problems(sets), *splits.too_small(sets, batch)]
+    division = divided(survey, _shares(survey, suggestion))
+    batch = _batch(division.training)
+    problems = [*task.problems(division.sets), *splits.too_small(division.sets, batch)]
     if problems:
         raise RecipeError(problems)
-    return _Choices(survey, suggestion, sets, shares, size or _size(_middle_side(survey), training), batch)
+    return _Choices(survey, suggestion, division, size or _size(_middle_side(survey), division.training), batch)
 
 
 def _size(own: int, training: int) -> int:
@@ -177,14 +183,14 @@ def _head(survey: Survey) -> Iterator[str]:
     yield f"name = {string(file_stem(survey.name))}"
     if survey.task != USUAL.name:
         yield f"task = {survey.task}"
-    yield f"seed = {_SEED}"
+    yield f"seed = {SEED}"
     yield ""
 
 
 def _data(choices: _Choices, folder: Path) -> Iterator[str]:
     survey = choices.survey
     source = source_text(survey.sets["train"], folder)
-    suppression, why = ("", "") if choices.monitor else choices.suggestion.unmonitored(choices.sets["train"])
+    suppression, why = ("", "") if choices.monitor else choices.suggestion.unmonitored(choices.division.sets["train"])
     fields = [
         Field("train", f"{source}{suppression}", f"{summary(survey)}{choices.suggestion.detail}{' ' * bool(why)}{why}"),
         *_evaluation(choices, folder),
@@ -192,22 +198,18 @@ def _data(choices: _Choices, folder: Path) -> Iterator[str]:
         *_reading(survey),
         _augment(choices),
         Field("batch", str(choices.batch), f"{choices.training // choices.batch:,} steps per epoch."),
+        *unreadable(survey.sampled),
     ]
-    if survey.sampled.broken:
-        name, reason = survey.sampled.broken[0]
-        bad, looked = len(survey.sampled.broken), survey.sampled.count
-        reason = f"{bad} of {looked} images looked at cannot be read, such as {name} ({reason}): they are skipped."
-        fields.append(Field("on_error", "skip", reason))
     yield from block("data", fields)
 
 
 def _evaluation(choices: _Choices, folder: Path) -> Iterator[Field]:
     """Yield the lines of the sets that do not train."""
-    sets = choices.sets
+    sets = choices.division.sets
     for name in ("valid", "test"):
         if name not in sets:
             continue
-        share, reason = choices.shares.get(name), f"{len(sets[name].samples):,} images"
+        share, reason = choices.division.shares.get(name), f"{len(sets[name].samples):,} images"
         if share is None:
             value = source_text(choices.survey.sets[name], folder)
         else:
@@ -303,7 +305,7 @@ def _top_stage(choices: _Choices) -> Iterator[str]:
 
 
 def _claim(choices: _Choices) -> Iterator[str]:
-    name = "test" if "test" in choices.sets else "valid"
+    name = "test" if "test" in choices.division.sets else "valid"
     metric = choices.suggestion.metric
     less, sign = ("less", ">=") if TASKS[choices.survey.task].metrics[metric].higher_is_better else ("more", "<=")
     yield f"# After the first run, claim a little {less} than it reached; later runs are tested against it:"

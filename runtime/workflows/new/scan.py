@@ -138,8 +138,9 @@ def survey(place: str, task: str = "") -> Survey:
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise RecipeError(problems.UnreadableData(path=str(fault.filename or path), reason=reason)) from fault
+    found, copies = _without_copies(found)
     sampled = _sampled(place, found)
-    return Survey(_name(path), found, sampled, (*notes, *_said(found, sampled)))
+    return Survey(_name(path), found, sampled, (*notes, *copies, *_said(found, sampled)))
 
 
 def _packaged(place: str, task: str) -> dict[str, Found]:
@@ -150,6 +151,21 @@ def _packaged(place: str, task: str) -> dict[str, Found]:
     if task not in ("", own):
         raise RecipeError(OtherTask(path=place, task=task, other=own))
     return {role: Found(call, {}, load(), own) for role, (call, load) in sets.items()}
+
+
+def _without_copies(sets: Mapping[str, Found]) -> tuple[dict[str, Found], list[str]]:
+    """Leave out sets whose images all train, as the `val` of small sets that come with tutorials; say which."""
+    train = {sample.image for sample in sets["train"].listing.samples}
+    copies = {
+        role: len(each.listing.samples)
+        for role, each in sets.items()
+        if role != "train" and all(sample.image in train for sample in each.listing.samples)
+    }
+    notes = [
+        f"The {role} set is not used: its {counted(count, 'image')} are among those that train, and tell nothing."
+        for role, count in copies.items()
+    ]
+    return {role: each for role, each in sets.items() if role not in copies}, notes
 
 
 def _said(found: Mapping[str, Found], sampled: Sampled) -> Iterator[str]:
@@ -229,7 +245,8 @@ def _in_folder(root: Path, task: str) -> tuple[dict[str, Found], list[str]]:
     if of_numbers:
         args = of_numbers[0]["train"].args
         named = f"column {quoted(str(args['target']))} of {quoted(Path(args['file']).name)}"
-        notes.append(f"The classes are the folders; {named} holds numbers: `ftr new … --task regression` learns them.")
+        learns = "`ftr new … --task regression --force`"
+        notes.append(f"The classes are the folders; {named} holds numbers: {learns} learns them.")
     return found, notes
 
 

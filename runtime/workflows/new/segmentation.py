@@ -1,11 +1,11 @@
-"""A recipe for masks: `body(survey, folder, size, seed)` gives what stands below its name.
+"""A recipe for masks: `body(survey, division, folder, size)` gives what stands below its name.
 
 The constants are rules of thumb (`docs/new.md`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -21,7 +21,8 @@ from runtime.data.masks import IGNORED
 from runtime.plan.size import Size
 from runtime.tasks.segmentation.network import best_classes
 from runtime.tasks.segmentation.task import SEGMENTATION
-from runtime.workflows.new.lines import Field, block, comment, source_text, untested
+from runtime.workflows.new.division import Division
+from runtime.workflows.new.lines import Field, block, comment, source_text, unreadable, untested
 from runtime.workflows.new.scan import Survey
 
 _STEP = 32  # px; the base halves its input five times
@@ -48,17 +49,13 @@ class _Choices:
     fits: float
 
 
-def body(survey: Survey, folder: Path, size: int | None, seed: int) -> Iterator[str]:
+def body(survey: Survey, division: Division, folder: Path, size: int | None) -> Iterator[str]:
     """Yield the lines of a recipe below its name.
 
     Raises:
         RecipeError: the images cannot be split.
     """
-    train = survey.train
-    shares = _held_out(survey)
-    sets = {name: found.listing for name, found in survey.sets.items()}
-    sets |= splits.holdouts(train, shares, seed, SEGMENTATION.strata(train))
-    training = len(sets["train"].samples)
+    train, sets, training = survey.train, division.sets, division.training
     chosen = _chosen(survey, size)
     batch = _batch(training)
     if problems := splits.too_small(sets, batch):
@@ -67,11 +64,12 @@ def body(survey: Survey, folder: Path, size: int | None, seed: int) -> Iterator[
     source = source_text(survey.sets["train"], folder)
     fields = [
         Field("train", source, f"{len(train.samples):,} images, {SEGMENTATION.suggest(train).summary}."),
-        *_others(survey, sets, shares, folder),
+        *_others(survey, division, folder),
         Field("size", chosen.size.written, _why_size(survey, chosen.size)),
         Field("augment", _augment(survey), "Leave out what makes another thing of an image."),
         Field("features", "half", "Features of frozen parts take half the space."),
         Field("batch", str(batch)),
+        *unreadable(survey.sampled),
     ]
     yield from block("data", fields)
     yield ""
@@ -87,13 +85,11 @@ def body(survey: Survey, folder: Path, size: int | None, seed: int) -> Iterator[
     yield ""
     epochs = _within(_EPOCHS, _WORK / (work * _COSTS[chosen.stride]))
     yield from comment(f"The new head alone, on a frozen base: {epochs} times {training:,} images.")
-    steps = training // batch * epochs
-    warmup = max(1, min(20, steps // 5))
     fields = [
         Field("train", "head"),
         Field("for", f"{epochs} epochs"),
         Field("optimizer", "adam(lr = 5e-3)"),
-        Field("schedule", f"cosine(warmup = {warmup} step{'s' * (warmup > 1)})"),
+        Field("schedule", "cosine(warmup = 10%)"),
         Field("keep", "last"),
     ]
     yield from block('stage "head"', fields)
@@ -135,16 +131,18 @@ def _batch(training: int) -> int:
     return min(_BATCH, 1 << max(0, (training // 8).bit_length() - 1))
 
 
-def _held_out(survey: Survey) -> dict[str, float]:
+def shares(survey: Survey) -> dict[str, float]:
+    """Return what is held out of `train`: a validation set where there is none, a test set where images allow it."""
     tests = "test" in survey.sets or len(survey.train.samples) >= _ENOUGH_FOR_TEST
     share = 0.15 if tests else 0.2
     return {name: share for name in ("valid", "test")[: 1 + tests] if name not in survey.sets}
 
 
-def _others(survey: Survey, sets: Mapping[str, Listing], shares: Mapping[str, float], folder: Path) -> Iterator[Field]:
+def _others(survey: Survey, division: Division, folder: Path) -> Iterator[Field]:
+    sets = division.sets
     for name in ("valid", "test"):
         if name in sets:
-            share, reason = shares.get(name), f"{len(sets[name].samples):,} images"
+            share, reason = division.shares.get(name), f"{len(sets[name].samples):,} images"
             if share is None:
                 yield Field(name, source_text(survey.sets[name], folder), f"{reason}.")
             else:

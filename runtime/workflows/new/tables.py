@@ -6,6 +6,7 @@ In goes a CSV file; out comes the source that a recipe would name, with its imag
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +36,11 @@ _LABELS = frozenset(
 )
 _TAGS = frozenset(("labels", "tags", "classes", "categories", "genres", "keywords", "findings", "finding_labels"))
 _MEASURES = ("target", "value", "score", "probability", "rating", "age", "weight", "y")
+_CODES = re.compile(r"(label|class|classes|category|species|breed|diagnosis)(_?(id|idx|index|code|no|number))?s?")
 _COUNTS = frozenset(("id", "index", "no", "nr", "number", "row", "unnamed:_0"))
 _PROBED = 20  # rows that tell whether a column names images
 _MANY_NUMBERS = 10  # different ones, below which they are classes unless regression is asked for
+_MOST_CODES = 20  # different whole numbers, above which they measure or count something unless they are called classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,11 @@ class _Columns:
         self.numbers = sorted(filter(self._holds_numbers, self.others), key=self._measures)
         self.classes = sorted(filter(self._holds_classes, self.others), key=self._class_rank)
 
+    def whole(self, column: int) -> int:
+        """Return how many different whole numbers a column has; 0 where it holds something else, too."""
+        values = self._values(column)
+        return len(values) if all(is_number(value) and float(value).is_integer() for value in values) else 0
+
     @property
     def likely(self) -> TargetKind:
         """The kind of targets that the table has, if it has any: classes where both are there."""
@@ -242,8 +250,13 @@ class _Columns:
 
     def _holds_classes(self, column: int) -> bool:
         values = self._values(column)
-        measured = column in self.numbers and any(not float(value).is_integer() for value in values)
-        return self.repeats(column) and not _is_split(values) and not measured
+        return self.repeats(column) and not _is_split(values) and not (column in self.numbers and self._measure(column))
+
+    def _measure(self, column: int) -> bool:
+        """Whether numbers are none of classes: they have fractions, or are too many and are not called classes."""
+        values = self._values(column)
+        whole = all(float(value).is_integer() for value in values)
+        return not whole or (len(values) > _MOST_CODES and not _CODES.fullmatch(self._called(column)))
 
     def repeats(self, column: int) -> bool:
         """Whether each value stands in two rows on average."""
@@ -287,12 +300,18 @@ def _notes(columns: _Columns, kind: TargetKind, target: int, others: Sequence[in
     if others:
         names = ", ".join(map(columns.name, others[:5]))
         yield f"The {kind.plural} are those of column {columns.name(target)}; other columns could be meant: {names}."
-    if kind == CLASS and columns.numbers:
-        yield f"Column {columns.name(columns.numbers[0])} holds numbers: `ftr new … --task regression` learns them."
-    if kind == NUMBERS and (
-        classes := columns.classes or [each for each in (target, *others) if columns.repeats(each)]
-    ):
-        yield f"Column {columns.name(classes[0])} can be classes: `ftr new … --task classification` learns them."
+    other = "regression" if kind == CLASS else "classification"
+    learns = f"`ftr new … --task {other} --force` learns"
+    count, name = columns.whole(target), columns.name(target)
+    repeated = columns.classes or [each for each in (target, *others) if columns.repeats(each)]
+    if kind == CLASS and count > 2:
+        yield f"Column {name} has {count} different whole numbers, taken for classes: {learns} them as numbers."
+    elif kind == CLASS and columns.numbers:
+        yield f"Column {columns.name(columns.numbers[0])} holds numbers: {learns} them."
+    elif kind == NUMBERS and target in repeated and count:
+        yield f"Column {name} has {count} different whole numbers: {learns} them as classes."
+    elif kind == NUMBERS and repeated:
+        yield f"Column {columns.name(repeated[0])} can be classes: {learns} them."
     for column in columns.others:
         if column != target and _is_split(set(columns.table.cells(column))):
             named = columns.name(column)

@@ -12,8 +12,8 @@ import pytest
 
 from bench.sweep_bases import chosen
 from runtime.backend.blocks import sequence
+from runtime.backend.fast_graph import fast_graph, predicting_graph
 from runtime.backend.freezing import prepare_stage
-from runtime.backend.graph_rewrite import fast_graph, predicting_graph
 from runtime.backend.mx import autograd, mx, nd, nn
 from runtime.features.prefix import joined, one_by_one
 from runtime.models.catalog import ZOOS
@@ -153,7 +153,7 @@ def test_a_depthwise_convolution_of_any_geometry(kernel: int, stride: int, pad: 
 
 @pytest.mark.parametrize(("level", "limit"), [("avx2", "_minimum_scalar"), ("avx512_core", "clip")])
 def test_the_level_of_instructions_chooses_the_rules(level: str, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.backend.graph_rewrite.instructions", lambda: level)
+    monkeypatch.setattr("runtime.backend.fast_graph.instructions", lambda: level)
     net = nn.HybridSequential(prefix="")
     net.add(nn.Conv2D(16, 3, in_channels=16), nn.BatchNorm(in_channels=16), nn.HybridLambda(relu6))
     net.initialize(mx.init.Normal(1.0))
@@ -175,7 +175,7 @@ def test_zeros_beside_channels_that_fill_no_blocks(monkeypatch: pytest.MonkeyPat
     values = nd.array(np.random.default_rng(0).normal(size=(3, 10, 7, 5)))
     parameters = {name: p for name, p in net.collect_params().items() if "running" not in name}
     expected = one_step(net, parameters, values)
-    monkeypatch.setattr("runtime.backend.graph_rewrite.instructions", lambda: "avx512_core")
+    monkeypatch.setattr("runtime.backend.fast_graph.instructions", lambda: "avx512_core")
     fast = fast_graph(net, [values.shape], mx.cpu(), joins_maps=True)
     assert operators(fast).count("Pad") == 2
     before = one_step(fast, parameters, values)
@@ -185,7 +185,7 @@ def test_zeros_beside_channels_that_fill_no_blocks(monkeypatch: pytest.MonkeyPat
     for one, other in zip(before, one_step(fast, parameters, values), strict=True):
         np.testing.assert_array_equal(other, one)
     assert "Pad" not in operators(fast_graph(net, [values.shape], mx.cpu()))
-    monkeypatch.setattr("runtime.backend.graph_rewrite.instructions", lambda: "avx2")
+    monkeypatch.setattr("runtime.backend.fast_graph.instructions", lambda: "avx2")
     assert "Pad" not in operators(fast_graph(net, [values.shape], mx.cpu(), joins_maps=True))
 
 

@@ -167,6 +167,7 @@ def test_a_warmup_as_long_as_the_stage_is_an_error() -> None:
     assert problem.code == "E551"
     assert problem.span is not None
     assert problem.span.text == "1.2 epochs"
+    assert problem.help() == "write a share of the stage, `warmup = 10%`, or train for longer"
 
 
 def test_a_stage_that_trains_nothing_is_an_error() -> None:

@@ -71,6 +71,11 @@ def test_an_epoch_that_leaves_images_out() -> None:
 def test_stages_of_few_steps() -> None:
     assert on_data("for = 19 steps") == ["W745"]
     assert on_data("for = 20 steps") == []
+    *_, few = (each for each in advised(recipe("accumulate = 4"), facts((64, 64))) if each.code == "W745")
+    assert (few.code, few.help()) == (
+        "W745",
+        "train for more epochs, or on smaller batches; `accumulate = 4` makes one step of 4 batches",
+    )
 
 
 def test_many_numbers_on_few_images() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from runtime.reporting.console import SafeConsole
 from runtime.reporting.report import show_report
-from runtime.tasks.protocol import Table
+from runtime.tasks.evaluation import Table
 
 NAMES = ("golden retriever", "golden eagle", "zebra", "red fox", "polar bear")
 

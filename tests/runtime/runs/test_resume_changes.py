@@ -21,6 +21,7 @@ from runtime.training.settings import RunSettings
 from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run
 from runtime.workflows.verify import compare
+from tests.command import Ftr
 from tests.toy import CLASSES, STAGE, make_images, write_recipe
 
 
@@ -163,6 +164,27 @@ SET = ("rate = 1e-3", "rate=0.01")
 def _with_rate(path: Path, photos: Path, length: str = "2 epochs") -> Path:
     stage = STAGE.replace("1 epoch", f"{length}\n  optimizer = sgd(lr = $rate)")
     return write_recipe(path, photos, stage, top=f"param {SET[0]}")
+
+
+def test_edits_in_the_copy_that_a_run_has_of_its_recipe_are_refused(photos: Path, tmp_path: Path, ftr: Ftr) -> None:
+    _with_rate(tmp_path / "parent.ftr", photos)
+    recipe, out = tmp_path / "r.ftr", tmp_path / "run"
+    recipe.write_text('ftr 1\nextends "parent.ftr"\nseed = 7\n')
+    with pytest.raises(Stop):
+        run(prepare(recipe, [SET[1]]), RunSettings(workers=0, interval=STEPS), out, observers=(stop_at(0, 5),))
+    copy = out / "recipe.ftr"
+    before = copy.read_text()
+    for edited in (before.replace("seed = 7", "seed = 8"), "this is no recipe"):
+        copy.write_text(edited)
+        refused = ftr("run", "--resume", out)
+        assert (refused.code, refused.err.count("error[E642]")) == (2, 1)
+        assert f"{copy} was edited" in refused.err
+        assert f"`ftr run {recipe} --resume {out}` resumes as it began" in refused.err
+    copy.write_text(f"# a note\n{before}")
+    recipe.write_text(recipe.read_text().replace("seed = 7", "seed = 9"))  # what it does resume with speaks for itself
+    assert "seed: 7 -> 9" in ftr("run", "--resume", out).err
+    recipe.unlink()
+    assert ftr("run", "--resume", out, "--quiet").code == 0
 
 
 def test_a_run_whose_recipe_is_gone_keeps_its_settings(photos: Path, tmp_path: Path) -> None:

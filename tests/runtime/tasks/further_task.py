@@ -21,7 +21,9 @@ from recipe_lang.check.vocabulary import Entry
 from runtime.data.listing import Listing
 from runtime.data.targets import NUMBERS
 from runtime.tasks import catalog
-from runtime.tasks.protocol import LOSS, Agreement, CardWords, Loss, Measure, Metric, Served, Suggestion, Table, Task
+from runtime.tasks.answers import Agreement, CardWords, Served
+from runtime.tasks.evaluation import Table
+from runtime.tasks.protocol import LOSS, Loss, Measure, Metric, Suggestion, Task
 
 
 @dataclass(frozen=True, slots=True)

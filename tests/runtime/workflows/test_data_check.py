@@ -109,7 +109,9 @@ def test_serious_findings_fail_where_it_is_strict_and_are_gone_with_the_list(
     (group,) = found(recipe)[kind]
     assert set(group) == ids
     assert ftr("data", "check", recipe).exit_code == 0
-    assert ftr("data", "check", recipe, "--strict", "--fix").exit_code == 1
+    fixed = ftr("data", "check", recipe, "--strict", "--fix")
+    assert fixed.exit_code == 1
+    assert f"wrote {photos.parent / 'flowers.exclude.txt'}: " in " ".join(fixed.output.split())
     recipe.write_text(recipe.read_text().replace("data {", 'data {\n  exclude = "flowers.exclude.txt"'))
     assert kind not in found(recipe)
     assert ftr("data", "check", recipe, "--strict").exit_code == 0

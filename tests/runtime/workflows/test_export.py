@@ -221,6 +221,16 @@ def test_a_file_with_names_of_pytorch_comes_back_bit_for_bit(key: tuple[str, str
         assert all(again[each].tobytes() == mine[each].tobytes() for each in mine if each.startswith("base."))
 
 
+def test_an_ending_that_no_format_has_is_refused(ftr: Ftr, trained: Path, tmp_path: Path) -> None:
+    for name in ("y.bin", "y.params"):
+        told = ftr("export", trained, "-o", tmp_path / name)
+        assert told.code == 2
+        assert ".onnx, .safetensors; a name without an ending is the prefix" in " ".join(told.err.split())
+    for name, options in (("flowers.v2", ()), ("flowers.3", ()), ("y.bin", ("--format", "symbol"))):
+        assert ftr("export", trained, "-o", tmp_path / name, *options).code == 0
+        assert (tmp_path / f"{name}-symbol.json").is_file()
+
+
 def test_a_zoo_network_that_is_not_pytorch_s_keeps_our_names() -> None:
     for name, as_torch in (("resnet18_v1", None), ("mobilenetv3_small", False)):
         base = Component("gluoncv", {"name": name, "weights": None})

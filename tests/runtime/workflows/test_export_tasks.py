@@ -18,8 +18,8 @@ from runtime.export.answers import answers
 from runtime.export.graph import OnnxGraph
 from runtime.export.session import session
 from runtime.plan.size import Size
+from runtime.tasks.answers import Objects
 from runtime.tasks.detection.network import Found, Prediction, detections, difference
-from runtime.tasks.protocol import Objects
 from runtime.training.settings import RunSettings
 from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run

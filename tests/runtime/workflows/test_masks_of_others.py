@@ -102,7 +102,7 @@ def test_layouts(
     assert found.task == "segmentation"
     assert found.train.names == classes
     assert {role: len(each.listing.samples) for role, each in found.sets.items()} == counts
-    text = starter(found, tmp_path)
+    text = starter(found, tmp_path).text
     assert words in text.replace("    ", " ").replace("\n  ", " ") or words in text
     recipe = check(parse(Source("x.ftr", text, tmp_path)), VOCABULARY)
     assert not recipe.advice

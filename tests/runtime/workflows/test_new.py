@@ -187,6 +187,10 @@ def test_broken_images_are_named_and_the_recipe_goes_on_without_them(new: New, t
     root = photos(tmp_path / "set", {"ab": 20, "cd": 20})
     (root / "ab" / "3.png").write_bytes(b"")
     (root / "ab" / "4.png").write_bytes(Path(root / "ab" / "5.png").read_bytes()[:60])
+    told = " ".join(call(root, "-o", "first.ftr")[1].split())
+    assert "2 of 40 images looked at cannot be read: they are skipped" in told
+    assert "to list all that cannot be read: ftr data check first.ftr" in told
+    assert "32 to train on; 8 for validation, held out (20%); no test set" in told
     assert new(root).block("data")["on_error"] == "skip"
     assert "2 of 40 images looked at cannot be read, such as ab/3.png (the file is empty)" in text().replace("\n#", "")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -124,7 +125,7 @@ def test_layouts_are_told_apart(write: Callable[[Path], None], train: str, valid
         assert [found.train.names[label] for label in boxes.classes] == [
             NAMES[label] for label in sample.target.classes
         ]
-    text = starter(found, tmp_path)
+    text = starter(found, tmp_path).text
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert f"train = {train}" in lines
     assert f"valid = {valid}" in lines
@@ -137,9 +138,21 @@ def test_layouts_are_told_apart(write: Callable[[Path], None], train: str, valid
 def test_what_is_held_out_and_what_is_said(tmp_path: Path) -> None:
     voc_beside(tmp_path / "both")
     shutil.rmtree(tmp_path / "both/valid")
-    text = starter(survey(str(tmp_path / "both/train")), tmp_path)
+    text = starter(survey(str(tmp_path / "both/train")), tmp_path).text
     assert "holdout(15%)" in text
     assert "rarest class that they show" in text
+
+
+def test_a_valid_set_of_training_images_is_not_used(tmp_path: Path) -> None:
+    yolo(tmp_path / "tutorial")
+    file = tmp_path / "tutorial/data.yaml"
+    file.write_text(file.read_text().replace("images/val", "images/train"))
+    found = survey(str(tmp_path / "tutorial"))
+    made = starter(found, tmp_path)
+    count = len(found.train.samples)
+    assert f"The valid set is not used: its {count} images are among those that train, and tell nothing." in found.notes
+    assert re.fullmatch(r"\d+ to train on; \d+ for validation, held out \(15%\); no test set", str(made.division))
+    assert "holdout(15%)" in made.text
 
 
 def test_classes_that_no_object_has_are_said(tmp_path: Path) -> None:

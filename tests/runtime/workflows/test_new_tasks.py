@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,9 +35,13 @@ def learned(recipe: CheckedRecipe) -> tuple[str, str]:
         ("label", lambda n: f"{n % 12 / 8}", "", ("regression", "label"), "`label` can be classes"),
         ("label", lambda n: f"{n % 12 / 8}", "classification", ("classification", "label"), "`label` holds numbers"),
         ("level", lambda n: f"{n % 12 / 8}", "classification", ("classification", "level"), "`level` holds numbers"),
-        ("grade", lambda n: f"{n % 5}", "", ("classification", "grade"), ""),
-        ("grade", lambda n: f"{n % 5}", "regression", ("regression", "grade"), "`grade` can be classes"),
-        ("age", lambda n: f"{n % 20}", "", ("classification", "age"), "`age` holds numbers: `ftr new … --task regre"),
+        ("grade", lambda n: f"{n % 2}", "", ("classification", "grade"), ""),
+        ("grade", lambda n: f"{n % 5}", "", ("classification", "grade"), "5 different whole numbers, taken for clas"),
+        ("grade", lambda n: f"{n % 5}", "regression", ("regression", "grade"), "5 different whole numbers: `ftr new"),
+        ("age", lambda n: f"{n % 20}", "", ("classification", "age"), "`ftr new … --task regression --force` learns"),
+        ("age", lambda n: f"{n % 21}", "", ("regression", "age"), "`ftr new … --task classification --force` learns"),
+        ("label", lambda n: f"{n % 25}", "", ("classification", "label"), "25 different whole numbers, taken for clas"),
+        ("class_id", lambda n: f"{n % 25}", "", ("classification", "class_id"), "25 different whole numbers, taken"),
         ("id,grams", lambda n: f"{n},{100 + 7 * n}", "", ("regression", "grams"), ""),
         ("length,score", lambda n: f"{n / 4},{n / 8}", "", ("regression", "score"), "could be meant: `length`"),
         ("kind,grams", lambda n: f"{'ab'[n % 2]},{n / 8}", "", ("classification", "kind"), "`grams` holds numbers"),
@@ -57,6 +63,17 @@ def test_the_task_is_that_of_the_column(
     assert told in notes if told else "could be meant" not in notes and "learns them" not in notes
 
 
+def test_the_command_for_the_other_task_works_as_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    leaves(tmp_path / "people", "age", lambda n: f"{n % 30}")
+    _, said = call("people/leaves.csv", "-o", "made.ftr")
+    assert "task = regression" in text()
+    (command,) = re.findall("`(ftr new .*?)`", " ".join(said.split()))
+    assert command == "ftr new people/leaves.csv --out made.ftr --task classification --force"
+    assert call(*shlex.split(command)[2:])[0] == 0
+    assert "task =" not in text()
+
+
 def test_a_recipe_for_numbers(new: New, tmp_path: Path) -> None:
     recipe = new(leaves(tmp_path / "leaves", "weight", lambda n: f"{n / 8}", 400))
     assert recipe["head"][-1].value.args["units"].value == "targets"
@@ -73,7 +90,7 @@ def test_class_folders_go_before_numbers_in_a_table(new: New, tmp_path: Path) ->
     root = photos(tmp_path / "pets", {"cat": 20, "dog": 20})
     table(root / "m.csv", "path,kg", *(f"{name}/{n}.png,{n / 8}" for name in ("cat", "dog") for n in range(20)))
     assert new(root)["task"] == "classification"
-    assert "column `kg` of `m.csv` holds numbers: `ftr new … --task regression`" in text().replace("\n#", "")
+    assert "column `kg` of `m.csv` holds numbers: `ftr new … --task regression --force`" in text().replace("\n#", "")
     assert learned(new(root, "--task", "regression", "--force")) == ("regression", "kg")
 
 

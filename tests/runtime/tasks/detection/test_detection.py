@@ -289,6 +289,33 @@ def test_predict_gives_boxes_in_pixels_of_the_image(low: Path, recipe: Path, ftr
     assert after.shape == (192, 384, 3)  # small pictures are enlarged
 
 
+def test_a_threshold_takes_the_place_of_those_of_validation(low: Path, recipe: Path, ftr: Ftr) -> None:
+    from runtime.backend.device import device_context
+    from runtime.runs import trained as finished
+
+    image = recipe.parent / "0.png"
+    (row,) = json.loads(ftr("predict", low, image, "--json").out)
+    scores = [each["score"] for each in row["objects"]]
+    assert max(scores) < 0.05  # after so short a training
+    (none,) = json.loads(ftr("predict", low, image, "--json", "--threshold", "0.05").out)
+    assert none["objects"] == []
+    least = float(np.median(scores))
+    chosen = finished.with_threshold(finished.load(low), least)
+    assert chosen is not None
+    (some,) = finished.predict(chosen, [image], device_context("cpu"))
+    assert [each["score"] for each in some.as_json()["objects"]] == [score for score in scores if score >= least]
+    told = ftr("predict", low, image, "--threshold", "0.01")
+    assert (told.code, "0.05" in told.err) == (2, True)
+
+
+def test_of_epochs_that_find_nothing_the_last_is_kept(recipe: Path, tmp_path: Path) -> None:
+    still = tmp_path / "still.ftr"
+    still.write_text(RECIPE.replace("5e-3", "1e-9").replace("3 epochs", "2 epochs").replace("64 images", "24 images"))
+    _, result = run(prepare(still), RunSettings(workers=0), tmp_path / "run")
+    assert result["valid"]["ap"] == 0
+    assert result["weights_from"]["epoch"] == 2
+
+
 def test_an_exported_model_finds_the_same(low: Path, recipe: Path, tmp_path: Path, ftr: Ftr) -> None:
     from runtime.backend.mx import gluon, mx
     from runtime.data.images import open_rgb

@@ -251,13 +251,20 @@ def test_evaluate_and_predict_give_the_units_of_the_data(
     assert float(good[1]) == pytest.approx(value["value"], rel=1e-5)
     assert (bad[1], bool(bad[2])) == ("", True)
     assert ftr("predict", folder, table / "3.png", "--top", "2").code == 2
+    told = ftr("predict", folder, table / "3.png", "--threshold", "0.5")
+    assert (told.code, "--threshold is for objects; the task of this run is regression" in told.err) == (2, True)
 
 
 def test_other_data_is_a_source_of_numbers(trained: tuple[Path, dict[str, Any]], table: Path, ftr: Ftr) -> None:
     folder, _ = trained
     source = f'csv("{table}/all.csv", image = "file", target = "red")'
     assert json.loads(ftr("evaluate", folder, "--data", source, "--json").out)["mae"] > 0
-    assert "E433" in ftr("evaluate", folder, "--data", str(table)).err
+    told = ftr("evaluate", folder, "--data", str(table)).err  # of a run the task is settled
+    assert (told.count("error[E433]"), "help: name a source of numbers" in told, "write `task" in told) == (
+        1,
+        True,
+        False,
+    )
     two = f'csv("{table}/all.csv", image = "file", target = ["red", "blue"])'
     assert "E518" in ftr("evaluate", folder, "--data", two).err
 

@@ -1,0 +1,82 @@
+"""What an evaluation gives: a report with its tables, and what measures a network batch by batch to make one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table; `style` is how it is emphasized: `""`, `"good"` or `"faint"`."""
+
+    text: str
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a report. Columns in `left` are aligned to the left, the others to the right.
+
+    In a square one, rows and columns have the same names: where those above the columns do not fit they are shortened,
+    and where that leaves nothing of them they are numbers.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | Cell, ...], ...]
+    left: tuple[int, ...] = (0,)
+    square: bool = False
+
+
+class Report(Protocol):
+    """All metrics of one evaluation, and its tables."""
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """Each of the task's metrics by name."""
+
+    @property
+    def images(self) -> int:
+        """How many images were measured."""
+
+    def in_result(self) -> dict[str, Any]:
+        """Return what `result.json` has of it behind the values."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `evaluate --json` has behind the values."""
+
+    def tables(self) -> Iterator[str | Table]:
+        """Yield what is shown below the line of metrics: sentences and tables."""
+
+
+class Evaluator(Protocol):
+    """Measures a network batch by batch; its memory grows with the images by a few numbers each."""
+
+    def update(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> None:
+        """Take the outputs and the collated targets of a batch, (N, …) both."""
+
+    def report(self) -> Report:
+        """Return the report on all batches.
+
+        Raises:
+            ValueError: there were none.
+        """
+
+    def badness(self) -> Sequence[float]:
+        """Return how bad each image is, in the order in which they came: the larger the worse."""
+
+
+class WholeEvaluator(Evaluator, Protocol):
+    """An evaluator that takes images which were seen in tiles, too."""
+
+    def losses(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the loss of each image of a batch."""
+
+    def add(self, found: Any, truth: Any, loss: float) -> None:
+        """Take what is found in an image and its truth, both in its own pixels, and its loss."""

@@ -77,7 +77,7 @@ OtherImages = Kind(
 def weights_here(recipe: CheckedRecipe) -> Availability:
     """Return where the weights of a recipe's base are."""
     base: CallValue = recipe["base"]
-    if "weights" not in base.args:
+    if "name" not in base.args:
         return Availability("here")  # it is a file itself, or a run
     return availability(base.name, base["name"], base["weights"])
 
@@ -100,7 +100,7 @@ def images_advice(recipe: CheckedRecipe) -> tuple[Problem, ...]:
 def _advice(recipe: CheckedRecipe) -> Iterator[Problem]:
     field = recipe.fields["base"]
     base: CallValue = field.value
-    if "weights" not in base.args:
+    if "name" not in base.args:
         return
     weights = base["weights"]
     span = base.args["weights"].span or base.span or field.span

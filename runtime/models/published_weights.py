@@ -60,7 +60,7 @@ def _published_fits(published: PublishedFile | None, base: Component, cut: Base,
 
     path = local_file(published) if published is not None else None
     if path is not None and path.suffix != _OF_GLUON:
-        matched(read_state(path), base, cut, whole)
+        matched(read_state(path, shapes_only=True), base, cut, whole)
 
 
 _OF_GLUON = ".params"

@@ -39,15 +39,19 @@ Block = Any
 Parameter = Any
 
 
-def read_state(path: Path) -> StateDict:
+def read_state(path: Path, *, shapes_only: bool = False) -> StateDict:
     """Read a file of PyTorch or safetensors, whichever it is by its first bytes.
+
+    With `shapes_only`, of the latter no more than its header, and the arrays are of zeros.
 
     Raises:
         RecipeError: it is neither, or damaged.
     """
     with open_bounded(path) as file:
         start = file.read(2)
-    return read_torch_file(path) if start in (b"PK", b"\x80\x02") else read_safetensors(path)
+    if start in (b"PK", b"\x80\x02"):
+        return read_torch_file(path)
+    return read_safetensors(path, shapes_only=shapes_only)
 
 
 def as_in_torch(net: Block, name: str) -> Block:

@@ -8,6 +8,7 @@ networks, timm's own for `timm` bases.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -228,9 +229,15 @@ def _candidates(state: StateDict) -> Iterator[tuple[str, str]]:
 _OF_A_HEAD = 6  # arrays by which a file with another classifier may differ
 
 
+@cache
+def _built_once(kind: str, name: str) -> tuple[Block, Base]:
+    """Return a network without weights, to compare files with: it holds names and shapes only."""
+    return built(kind, name, Size.square(BASES[kind][name].native))
+
+
 def _fit(state: StateDict, kind: str, name: str) -> Fit | None:
     size = Size.square(BASES[kind][name].native)
-    whole, cut = built(kind, name, size)
+    whole, cut = _built_once(kind, name)
     wanted, heads = _wanted(whole, cut, kind, name)
     arrays = arrays_in_torch(state, kind, whole)
     if not wanted.keys() <= arrays.keys():

@@ -31,6 +31,7 @@ from torch_files import SIX, state, storage, tensor, text, whole_file, zip_file
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
 from recipe_lang.source import Source
+from runtime.compile.compiler import component
 from runtime.data.exclude import read_excluded
 from runtime.data.sources.annotations import AnnotationError, bad_annotation
 from runtime.data.sources.coco import read_coco
@@ -41,6 +42,8 @@ from runtime.data.sources.voc import read_voc
 from runtime.data.sources.yolo import read_data_yaml, read_yolo
 from runtime.models.exported import exported_row
 from runtime.models.graph_blocks import build
+from runtime.models.run_weights import settled
+from runtime.models.weights_sources import source_for
 from runtime.plan.size import Size
 from runtime.reporting.console import SafeConsole
 from runtime.reporting.run_list import read_results, show_runs
@@ -242,8 +245,18 @@ def _read_symbol(path: Path, _: Path) -> object:
     return build(exported_row({"file": path, "cut": "pool", **statistics}), Size.square(32))
 
 
+def _planned_on(base: str, target: Path) -> object:
+    """Check a recipe with a base, and find out what its plan and its lock say of it."""
+    text = RECIPE.replace('gluoncv("cifar_resnet20_v1", weights = none)', base)
+    recipe = check(load_recipe(Source(str(target / "r.ftr"), text)), VOCABULARY)
+    planned, _ = settled(component(recipe.fields["base"]), "classes.json", ("a", "b"))
+    source = source_for(planned)
+    source.check(planned)
+    return source.normalization(planned), source.facts(planned)
+
+
 def _as_base(name: str) -> Callable[[Path, Path], object]:
-    """Return what checks a recipe whose base is a run in which one file is somebody else's."""
+    """Return what plans on a run in which one file is somebody else's, whose head is kept."""
 
     def read(path: Path, target: Path) -> object:
         run = target / "run"
@@ -251,10 +264,14 @@ def _as_base(name: str) -> Callable[[Path, Path], object]:
         for each, content in _run().items():
             (run / each).write_bytes(content)
         path.replace(run / name)
-        text = RECIPE.replace('gluoncv("cifar_resnet20_v1", weights = none)', 'run("run")')
-        return check(load_recipe(Source(str(target / "r.ftr"), text)), VOCABULARY)
+        return _planned_on('run("run", head = kept)', target)
 
     return read
+
+
+def _pack_as_base(path: Path, target: Path) -> object:
+    path.replace(target / "flowers.ftrpack")
+    return _planned_on('pack("flowers.ftrpack")', target)
 
 
 def _torch_zip(_: Path) -> list[bytes]:
@@ -459,6 +476,7 @@ FORMATS: Mapping[str, Format] = {
     "symbol": Format(_symbol, _read_symbol, strange_json),
     "run as a base": Format(lambda _: [_run()["resolved.ftr"]], _as_base("resolved.ftr"), _damaged_recipe),
     "plan of a base": Format(lambda _: [_run()["plan.json"]], _as_base("plan.json"), strange_json),
+    "pack as a base": Format(_packs, _pack_as_base, strange_zip),
     "safetensors index": Format(_index, _read_index, strange_json),
     "result.json": Format(lambda _: [_run()["result.json"]], _run_with("result.json"), strange_json),
     "plan.json": Format(lambda _: [_run()["plan.json"]], _run_with("plan.json"), strange_json),

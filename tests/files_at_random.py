@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import random
 import stat
 import struct
@@ -30,6 +31,7 @@ from torch_files import SIX, state, storage, tensor, text, whole_file, zip_file
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
 from recipe_lang.source import Source
+from runtime.compile.compiler import component
 from runtime.data.exclude import read_excluded
 from runtime.data.sources.annotations import AnnotationError, bad_annotation
 from runtime.data.sources.coco import read_coco
@@ -40,6 +42,8 @@ from runtime.data.sources.voc import read_voc
 from runtime.data.sources.yolo import read_data_yaml, read_yolo
 from runtime.models.exported import exported_row
 from runtime.models.graph_blocks import build
+from runtime.models.run_weights import settled
+from runtime.models.weights_sources import source_for
 from runtime.plan.size import Size
 from runtime.reporting.console import SafeConsole
 from runtime.reporting.run_list import read_results, show_runs
@@ -55,6 +59,7 @@ from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, write_params
 from runtime.weights.safetensors_file import read_safetensors, write_safetensors
 from runtime.weights.torch_file import read_torch_file
+from runtime.workflows.weights import inspect
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +189,32 @@ def _safetensors(folder: Path) -> list[bytes]:
     arrays = {name: rng.integers(0, 9, (2, 3)).astype(kind) for name, kind in kinds.items()}
     write_safetensors(folder / "a.safetensors", arrays, {"format": "pt"})
     write_safetensors(folder / "b.safetensors", {f"module.layer{n}.weight": np.ones((4, 1, 3), "f4") for n in range(9)})
-    return [(folder / name).read_bytes() for name in ("a.safetensors", "b.safetensors")]
+    tokens = {"pos_embed": np.ones((1, 5, 4), "f4"), "cls_token": np.ones((1, 1, 4), "f4")}
+    write_safetensors(folder / "c.safetensors", tokens)  # of a transformer, which is fitted to the size of images
+    return [(folder / name).read_bytes() for name in ("a.safetensors", "b.safetensors", "c.safetensors")]
+
+
+def _inspected(read: Callable[[Path], object]) -> Callable[[Path, Path], object]:
+    """Return what reads a file of weights, and says of it what `ftr weights inspect` does."""
+
+    def reads(path: Path, _: Path) -> object:
+        return read(path), inspect(path)
+
+    return reads
 
 
 def _strange_header(data: bytes, rng: random.Random) -> bytes:
-    """Return a file whose header, of the length that it says, has a strange value."""
+    """Return a file whose header, of the length that it says, has a strange value or shapes of as many numbers."""
     length = int.from_bytes(data[:8], "little")
     header = strange_json(data[8 : 8 + length], rng)
+    if rng.random() < 0.5:
+        arrays = json.loads(data[8 : 8 + length])
+        for entry in arrays.values():
+            shape = entry.get("shape", [])
+            rng.shuffle(shape)
+            if rng.random() < 0.5:
+                entry["shape"] = rng.choice(([math.prod(shape)], [*shape, 1], [1] * 8, [1, *shape], shape[1:]))
+        header = json.dumps(arrays).encode()
     return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
@@ -221,8 +245,18 @@ def _read_symbol(path: Path, _: Path) -> object:
     return build(exported_row({"file": path, "cut": "pool", **statistics}), Size.square(32))
 
 
+def _planned_on(base: str, target: Path) -> object:
+    """Check a recipe with a base, and find out what its plan and its lock say of it."""
+    text = RECIPE.replace('gluoncv("cifar_resnet20_v1", weights = none)', base)
+    recipe = check(load_recipe(Source(str(target / "r.ftr"), text)), VOCABULARY)
+    planned, _ = settled(component(recipe.fields["base"]), "classes.json", ("a", "b"))
+    source = source_for(planned)
+    source.check(planned)
+    return source.normalization(planned), source.facts(planned)
+
+
 def _as_base(name: str) -> Callable[[Path, Path], object]:
-    """Return what checks a recipe whose base is a run in which one file is somebody else's."""
+    """Return what plans on a run in which one file is somebody else's, whose head is kept."""
 
     def read(path: Path, target: Path) -> object:
         run = target / "run"
@@ -230,10 +264,14 @@ def _as_base(name: str) -> Callable[[Path, Path], object]:
         for each, content in _run().items():
             (run / each).write_bytes(content)
         path.replace(run / name)
-        text = RECIPE.replace('gluoncv("cifar_resnet20_v1", weights = none)', 'run("run")')
-        return check(load_recipe(Source(str(target / "r.ftr"), text)), VOCABULARY)
+        return _planned_on('run("run", head = kept)', target)
 
     return read
+
+
+def _pack_as_base(path: Path, target: Path) -> object:
+    path.replace(target / "flowers.ftrpack")
+    return _planned_on('pack("flowers.ftrpack")', target)
 
 
 def _torch_zip(_: Path) -> list[bytes]:
@@ -431,13 +469,14 @@ def _read_labelme(path: Path, target: Path) -> object:
 
 FORMATS: Mapping[str, Format] = {
     "pack": Format(_packs, _read_pack, strange_zip),
-    "params": Format(_params, lambda path, _: read_params(path)),
-    "torch": Format(_torch, lambda path, _: read_torch_file(path)),
-    "torch zip": Format(_torch_zip, lambda path, _: read_torch_file(path), strange_zip),
-    "safetensors": Format(_safetensors, lambda path, _: read_safetensors(path), _strange_header),
+    "params": Format(_params, _inspected(read_params)),
+    "torch": Format(_torch, _inspected(read_torch_file)),
+    "torch zip": Format(_torch_zip, _inspected(read_torch_file), strange_zip),
+    "safetensors": Format(_safetensors, _inspected(read_safetensors), _strange_header),
     "symbol": Format(_symbol, _read_symbol, strange_json),
     "run as a base": Format(lambda _: [_run()["resolved.ftr"]], _as_base("resolved.ftr"), _damaged_recipe),
     "plan of a base": Format(lambda _: [_run()["plan.json"]], _as_base("plan.json"), strange_json),
+    "pack as a base": Format(_packs, _pack_as_base, strange_zip),
     "safetensors index": Format(_index, _read_index, strange_json),
     "result.json": Format(lambda _: [_run()["result.json"]], _run_with("result.json"), strange_json),
     "plan.json": Format(lambda _: [_run()["plan.json"]], _run_with("plan.json"), strange_json),

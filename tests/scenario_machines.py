@@ -42,7 +42,7 @@ COMMIT = "8c8160af334519b13c56546bfaf1b70e3b86444b"
 
 
 def with_hub_of_weights(patch: pytest.MonkeyPatch) -> None:
-    """Put a hub in place that has nothing but what is here: me/resnet50d and me/broken."""
+    """Put a hub in place that has nothing but what is here: me/resnet50d, me/flowers and me/broken."""
     import httpx2
     import huggingface_hub
     from huggingface_hub.errors import RepositoryNotFoundError
@@ -50,14 +50,20 @@ def with_hub_of_weights(patch: pytest.MonkeyPatch) -> None:
     def sent(url: str) -> Any:
         raise RepositoryNotFoundError("404", response=httpx2.Response(404, request=httpx2.Request("HEAD", url)))
 
-    for name, mean in {"resnet50d": [0.5, 0.5, 0.5], "broken": [0.5, 0.5]}.items():
+    halves = [0.5, 0.5, 0.5]
+    said = {
+        "resnet50d": {"mean": halves},
+        "flowers": {"mean": halves, "crop_pct": 0.875},
+        "broken": {"mean": [0.5, 0.5]},
+    }
+    for name, settings in said.items():
         repository = Path("hub", f"models--me--{name}")
         snapshot = repository / "snapshots" / COMMIT
         snapshot.mkdir(parents=True)
         (repository / "refs").mkdir()
         (repository / "refs" / "main").write_text(COMMIT)
         (snapshot / "model.safetensors").write_bytes(b"weights")
-        config = {"architecture": "resnet50d", "pretrained_cfg": {"mean": mean, "std": [0.5, 0.5, 0.5]}}
+        config = {"architecture": "resnet50d", "pretrained_cfg": {**settings, "std": halves}}
         (snapshot / "config.json").write_text(json.dumps(config))
     patch.setenv("HF_HUB_CACHE", "hub")
     patch.setattr(huggingface_hub, "get_hf_file_metadata", sent, raising=False)
@@ -139,5 +145,5 @@ PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E652": _other_runtime,
     "E653": _gone,
     **dict.fromkeys(("E573", "E574"), with_hub),
-    **dict.fromkeys(("E554", "E555", "E557", "E558", "E559", "W775"), with_hub_of_weights),
+    **dict.fromkeys(("E554", "E555", "E557", "E558", "E559", "W775", "W776"), with_hub_of_weights),
 }

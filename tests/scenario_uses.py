@@ -60,13 +60,6 @@ def _list(text: str) -> None:
     list_sets(recipe, task_of(recipe))
 
 
-def _prepared(text: str) -> Any:
-    from runtime.workflows.preparation import prepare
-
-    Path("flowers.ftr").write_text(text)
-    return prepare(Path("flowers.ftr"))
-
-
 def _check_weights(text: str) -> None:
     from runtime.compile.compiler import component
     from runtime.models.network import check_weights
@@ -303,7 +296,9 @@ USES: dict[str, Callable[[str], Any]] = {
     "W746": _advised((250, 250)),
     "W749": lambda text: _advised((400, 400), (60, 0) if "5%" in text else (80, 80))(text),
     "W750": lambda text: replace(recipe := checked_recipe(text), advice=with_weights_advice(recipe)),
-    "W775": lambda text: replace(recipe := checked_recipe(text), advice=with_weights_advice(recipe)),
+    **dict.fromkeys(
+        ("W775", "W776"), lambda text: replace(recipe := checked_recipe(text), advice=with_weights_advice(recipe))
+    ),
     "W751": _looked_at,
     "W760": _read,
     "W761": _read,

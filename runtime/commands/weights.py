@@ -120,7 +120,7 @@ def _show(found: Inspection) -> None:
     say(screen, f"sha256 {found.sha256}")
     for note in found.notes:
         say(screen, note)
-    if not found.bases:
+    if found.searched and not found.bases:
         screen.print("it fits no base that ftr has from torchvision or timm")
     for base in found.bases:
         mean, std = (" ".join(f"{number:.3f}" for number in numbers) for numbers in base.normalization)

@@ -1,21 +1,33 @@
-"""Advice on weights that may not be had (W750), or not be had again (W775), for `ftr check` and editors.
+"""Advice on weights that may not be had (W750), not be had again (W775), or saw other images (W776).
 
 In goes a checked recipe; out comes its own advice with ours, less what comments suppress: one look at folders, no
-network. `ftr plan` asks the host, too, and refuses.
+network. `ftr plan` asks the host, too, and refuses; then it knows what a hub says of images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from math import floor
+from typing import TYPE_CHECKING
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe
 from recipe_lang.check.suppress import apply_suppressions
 from recipe_lang.compose.merge import files
-from recipe_lang.problem import Kind, Problem, ordered
+from recipe_lang.problem import Kind, Problem, RecipeError, ordered
+from runtime.compile.compiler import component, prepare_steps
 from runtime.models.availability import Availability, arguments, availability
-from runtime.models.weights_sources import source_of
+from runtime.models.catalog import BASES, crop_share
+from runtime.models.weights_sources import source_for, source_of
+from runtime.plan.size import Size
+from runtime.vocabulary.rules import image_size
 from runtime.weights.published import commit_of, is_commit
 from runtime.weights.zoo_cache import zoo_cache
+
+if TYPE_CHECKING:
+    from recipe_lang.source import Span
+    from runtime.plan.types import Component
+    from runtime.weights.hub_config import HubConfig
 
 WeightsNotCached = Kind(
     "W750",
@@ -47,11 +59,25 @@ MovingRevision = Kind(
     help=lambda p: f'write `revision = "{p.commit}"`, which is here' if p.commit else "write `revision = …`, a commit",
 )
 
+OtherImages = Kind(
+    "W776",
+    "weights of other images",
+    reason="""A network that has learned on objects of one size in an image knows less of larger and smaller ones.
+
+    Compared are the size of the images and the share of the shorter side that the centre crop keeps with what timm's
+    list, or the repository's `config.json`, says of the weights. What a recipe states itself is not questioned, but for
+    a size below a third of theirs. ftr resizes bicubic, whatever they say: that is mentioned beside a crop.""",
+    source="Touvron et al. 2019, arXiv 1906.06423",
+    fields="name theirs ours fix",
+    message="the weights of `{name}` were made for {theirs}; here {ours}",
+    help="in `data` write `{fix}`",
+)
+
 
 def weights_here(recipe: CheckedRecipe) -> Availability:
     """Return where the weights of a recipe's base are."""
     base: CallValue = recipe["base"]
-    if "weights" not in base.args:
+    if "name" not in base.args:
         return Availability("here")  # it is a file itself, or a run
     return availability(base.name, base["name"], base["weights"])
 
@@ -65,10 +91,16 @@ def with_weights_advice(recipe: CheckedRecipe) -> tuple[Problem, ...]:
     return tuple(ordered((*recipe.advice, *apply_suppressions(found, sources, lambda code: False))))
 
 
+def images_advice(recipe: CheckedRecipe) -> tuple[Problem, ...]:
+    """Return advice where a recipe shows a base other images than its weights saw, as far as that is known here."""
+    sources = [file.source for file in files(recipe.written)]
+    return tuple(apply_suppressions(list(_other_images(recipe)), sources, lambda code: False))
+
+
 def _advice(recipe: CheckedRecipe) -> Iterator[Problem]:
     field = recipe.fields["base"]
     base: CallValue = field.value
-    if "weights" not in base.args:
+    if "name" not in base.args:
         return
     weights = base["weights"]
     span = base.args["weights"].span or base.span or field.span
@@ -79,3 +111,42 @@ def _advice(recipe: CheckedRecipe) -> Iterator[Problem]:
         published = source_of(weights).published(base.name, base["name"], args)
         commit = "" if published is None else commit_of(published)
         yield MovingRevision(span=span, repository=args["repository"], commit=commit)
+    yield from _other_images(recipe)
+
+
+def _other_images(recipe: CheckedRecipe) -> Iterator[Problem]:
+    base = component(recipe.fields["base"])
+    with suppress(RecipeError):  # the plan refuses a config that cannot be
+        seen = source_for(base).images(base)
+        if seen is not None:
+            size = Size.square(seen.side) if seen.side is not None else None
+            other = list(_other_size(recipe, base, size))
+            yield from other
+            yield from _other_crop(recipe, base, seen, size if other and size else image_size(recipe)[0])
+
+
+def _other_size(recipe: CheckedRecipe, base: Component, theirs: Size | None) -> Iterator[Problem]:
+    ours, span = image_size(recipe)
+    if theirs is None or theirs == ours or not BASES[base.name][base.args["name"]].accepts(theirs.height):
+        return
+    if max(ours) < theirs.height / 3 or recipe.block("data")["size"] is None and span == base.span:
+        words = (f"images of {theirs.short}", f"they have {ours.short}", f"size = {theirs.written}")
+        yield _other(base, span, *words)
+
+
+def _other_crop(recipe: CheckedRecipe, base: Component, seen: HubConfig, size: Size) -> Iterator[Problem]:
+    data, share = recipe.block("data"), crop_share(base)
+    is_usual = [step.name for step in prepare_steps(data, size)[0]][-2:] == ["resize", "center_crop"]
+    if seen.crop is None or data["prepare"] is not None or not is_usual:
+        return
+    theirs, ours = (Size(*(floor(side / each) for side in size)) for each in (seen.crop, share))
+    if theirs != ours:
+        resized, bicubic = f", resized {seen.interpolation}", ", resized bicubic"
+        if seen.interpolation in ("", "bicubic"):
+            resized = bicubic = ""
+        saw, see = f"{100 * seen.crop:.3g}% of the shorter side{resized}", f"they see {100 * share:.3g}%{bicubic}"
+        yield _other(base, data.span_of("size"), saw, see, f"prepare = [resize({theirs.written}), center_crop]")
+
+
+def _other(base: Component, span: Span | None, theirs: str, ours: str, fix: str) -> Problem:
+    return OtherImages(span=span, name=base.args["name"], theirs=theirs, ours=ours, fix=fix)

@@ -16,6 +16,7 @@ from runtime.export.operators.call import Shape
 from runtime.export.preprocessing import Prepared, in_image
 from runtime.plan.size import Size
 from runtime.tasks.answers import Objects, PixelClasses
+from runtime.tasks.detection.centers import cells_of
 
 FLOAT, UINT8, INT64 = 1, 2, 7  # ONNX's numbers of types
 _NEVER = -1e30  # a score that no threshold lets through
@@ -56,7 +57,10 @@ def _objects(
     count, classes = int(shape[1] or 0), len(form.thresholds)
     kept = min(form.kept, count * classes)
     corners = _columns(graph, points, classes, classes + 4)
-    logits = graph.add("Reshape", _columns(graph, points, 0, classes), graph.integers(-1, count * classes))
+    scores = _columns(graph, points, 0, classes)
+    if (cells := cells_of(count, size)) is not None:
+        scores = _peaks(graph, scores, cells, classes)
+    logits = graph.add("Reshape", scores, graph.integers(-1, count * classes))
     surest = _distinct(graph, corners, logits, (count, classes), form)
     best, places = graph.add("TopK", surest, graph.integers(kept), axis=1, outputs=2)
     labels = graph.add("Mod", places, graph.integers(classes))
@@ -77,6 +81,16 @@ def _objects(
     ranks = graph.add("Where", shown, scores, graph.constant(-1.0))
     _, order = graph.add("TopK", ranks, graph.integers(kept), axis=1, outputs=2)
     return Answers(_chosen(graph, rows, order), FLOAT, ("batch", kept, 6))
+
+
+def _peaks(graph: OnnxGraph, scores: str, cells: Size, classes: int) -> str:
+    """Return the scores (batch, points, classes) that are the largest of three by three cells; others never."""
+    grid = graph.add("Transpose", scores, perm=(0, 2, 1))
+    grid = graph.add("Reshape", grid, graph.integers(-1, classes, *cells))
+    around = graph.add("MaxPool", grid, kernel_shape=(3, 3), pads=(1, 1, 1, 1))
+    found = graph.add("Where", graph.add("Equal", grid, around), grid, graph.constant(_NEVER))
+    rows = graph.add("Reshape", found, graph.integers(-1, classes, cells.pixels))
+    return str(graph.add("Transpose", rows, perm=(0, 2, 1)))
 
 
 def _distinct(graph: OnnxGraph, corners: str, logits: str, sides: tuple[int, int], form: Objects) -> str:

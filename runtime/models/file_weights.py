@@ -127,12 +127,14 @@ def _check_torch(base: Component) -> None:
         refuse(base)
 
 
-def _state(base: Component) -> StateDict:
+def _state(base: Component, *, shapes_only: bool = False) -> StateDict:
+    from runtime.weights.safetensors_file import read_safetensors
+    from runtime.weights.torch_file import read_torch_file
+
+    path = base.args["weights"].args["file"]
     if base.args["weights"].name == "torch":
-        from runtime.weights.torch_file import read_torch_file as read
-    else:
-        from runtime.weights.safetensors_file import read_safetensors as read
-    return read(base.args["weights"].args["file"])
+        return read_torch_file(path)
+    return read_safetensors(path, shapes_only=shapes_only)
 
 
 def _load_torch(base: Component, cut: Base, whole: Any) -> None:
@@ -145,7 +147,7 @@ def _load_torch(base: Component, cut: Base, whole: Any) -> None:
 def _torch_fits(base: Component, cut: Base, whole: Any) -> None:
     from runtime.models.pytorch import matched
 
-    matched(_state(base), base, cut, whole)
+    matched(_state(base, shapes_only=True), base, cut, whole)
 
 
 def _torch_normalization(base: Component) -> Normalization:
@@ -162,7 +164,11 @@ def _safetensors_normalization(base: Component) -> Normalization:
     ours, in_torch = base_normalization(base), _torch_normalization(base)
     if ours == in_torch or not base.args["weights"].args["file"].is_file():
         return ours
-    return in_torch if any(name.startswith(("AuxLogits.", "aux1.")) for name in _state(base).arrays) else ours
+    return (
+        in_torch
+        if any(name.startswith(("AuxLogits.", "aux1.")) for name in _state(base, shapes_only=True).arrays)
+        else ours
+    )
 
 
 TORCH = WeightsSource(

@@ -16,6 +16,7 @@ from recipe_lang.check.vocabulary import (
 from recipe_lang.problem import RecipeError
 from runtime.models.catalog import BASES
 from runtime.models.published import checkpoint, hub_file
+from runtime.models.timm.catalog import TimmRow
 from runtime.weights.hub_config import HubConfig, read_config
 from runtime.weights.problems import OtherArchitecture
 from runtime.weights.published import PublishedFile, commit_of, local_config, local_file
@@ -59,7 +60,7 @@ def _published_fits(published: PublishedFile | None, base: Component, cut: Base,
 
     path = local_file(published) if published is not None else None
     if path is not None and path.suffix != _OF_GLUON:
-        matched(read_state(path), base, cut, whole)
+        matched(read_state(path, shapes_only=True), base, cut, whole)
 
 
 _OF_GLUON = ".params"
@@ -88,6 +89,11 @@ def _imagenet_file(base: Component) -> PublishedFile | None:
 def _imagenet_normalization(base: Component) -> Normalization:
     found = checkpoint(base.name, base.args["name"]) if _imagenet_file(base) is not None else None
     return base_normalization(base) if found is None else found.normalization
+
+
+def _timm_images(base: Component) -> HubConfig | None:
+    row = BASES[base.name][base.args["name"]]
+    return HubConfig(side=row.native, crop=row.crop) if isinstance(row, TimmRow) else None
 
 
 def _hosted(base: Component) -> tuple[str, Path | None]:
@@ -148,6 +154,7 @@ IMAGENET = WeightsSource(
     load=_load_hosted,
     fits=lambda base, cut, whole: _published_fits(_imagenet_file(base), base, cut, whole),
     normalization=_imagenet_normalization,
+    images=_timm_images,
     published=_imagenet,
     is_here=_is_cached,
     as_in_torch=lambda base: _imagenet_file(base) is not None,
@@ -205,10 +212,14 @@ def _is_pair(name: str, architecture: str) -> bool:
     return name in PAIRS and f"timm/{architecture}" in PAIRS[name].networks
 
 
-def _hub_normalization(base: Component) -> Normalization:
+def _hub_config(base: Component) -> HubConfig | None:
     published = _hub_file(base)
     path, _ = local_config(published)
-    config = read_config(path, published.place) if path is not None else None
+    return read_config(path, published.place) if path is not None else None
+
+
+def _hub_normalization(base: Component) -> Normalization:
+    config = _hub_config(base)
     if config is None or config.mean is None or config.std is None:
         return base_normalization(base)
     return config.mean, config.std
@@ -248,6 +259,7 @@ HUB = WeightsSource(
     load=lambda base, cut, whole: _load_published(_hub_file(base), base, cut, whole),
     fits=lambda base, cut, whole: _published_fits(_hub_file(base), base, cut, whole),
     normalization=_hub_normalization,
+    images=_hub_config,
     published=_hub,
     as_in_torch=lambda base: not _hub_file(base).file.endswith(_OF_GLUON),
 )

@@ -8,6 +8,7 @@ networks, timm's own for `timm` bases.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -39,15 +40,19 @@ Block = Any
 Parameter = Any
 
 
-def read_state(path: Path) -> StateDict:
+def read_state(path: Path, *, shapes_only: bool = False) -> StateDict:
     """Read a file of PyTorch or safetensors, whichever it is by its first bytes.
+
+    With `shapes_only`, of the latter no more than its header, and the arrays are of zeros.
 
     Raises:
         RecipeError: it is neither, or damaged.
     """
     with open_bounded(path) as file:
         start = file.read(2)
-    return read_torch_file(path) if start in (b"PK", b"\x80\x02") else read_safetensors(path)
+    if start in (b"PK", b"\x80\x02"):
+        return read_torch_file(path)
+    return read_safetensors(path, shapes_only=shapes_only)
 
 
 def as_in_torch(net: Block, name: str) -> Block:
@@ -224,9 +229,15 @@ def _candidates(state: StateDict) -> Iterator[tuple[str, str]]:
 _OF_A_HEAD = 6  # arrays by which a file with another classifier may differ
 
 
+@cache
+def _built_once(kind: str, name: str) -> tuple[Block, Base]:
+    """Return a network without weights, to compare files with: it holds names and shapes only."""
+    return built(kind, name, Size.square(BASES[kind][name].native))
+
+
 def _fit(state: StateDict, kind: str, name: str) -> Fit | None:
     size = Size.square(BASES[kind][name].native)
-    whole, cut = built(kind, name, size)
+    whole, cut = _built_once(kind, name)
     wanted, heads = _wanted(whole, cut, kind, name)
     arrays = arrays_in_torch(state, kind, whole)
     if not wanted.keys() <= arrays.keys():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import (
     Arg,
+    CallOf,
     Either,
     Entry,
     FilePath,
@@ -83,6 +84,13 @@ EXPORTED = WeightsSource(
             Arg("mean", _STATISTIC, "The mean of each channel of its images; read from beside ftr's own files.", None),
             Arg("std", _STATISTIC, "The standard deviation of each channel, likewise.", None),
             SHA256,
+            Arg(
+                "weights",
+                Either((NothingType(), CallOf(("trained",)))),
+                "A run of the same graph, or its pack, whose weights are taken; `none` takes those of `params`.",
+                None,
+                since="0.2",
+            ),
         ),
         source="mxnet.gluon.HybridBlock.export",
         examples=(
@@ -90,6 +98,7 @@ EXPORTED = WeightsSource(
             " mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225])",
             'base = symbol(file = "net-symbol.json", params = "net-0000.params", cut = "relu5", sha256 = "0676ba61",'
             " mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5])",
+            'base = symbol("net-symbol.json", params = "net-0000.params", cut = "relu5", weights = run("runs/net-1"))',
         ),
     ),
     provenance=lambda base: ("a file", base.args["params"]),

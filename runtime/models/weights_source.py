@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from recipe_lang.problem import Problem
     from runtime.models.base import Base, Normalization
     from runtime.plan.types import Component
+    from runtime.weights.hub_config import HubConfig
     from runtime.weights.published import PublishedFile
 
 
@@ -38,7 +39,8 @@ class WeightsSource:
     none, `is_here` is one look for the weights of a network's name, without a network. `as_in_torch` says that the base
     is built as PyTorch has it, where that differs; `of_zoos`, that a zoo's base may name the source. `load_head` puts
     weights into the head's parameters, where the source has some; `facts` is what a lock says beside the provenance;
-    `advice` is what `ftr plan` should say of the weights, once the network is built.
+    `advice` is what `ftr plan` should say of the weights, once the network is built; `images` what images they were
+    made for, where others publish that.
     """
 
     entry: Entry
@@ -51,6 +53,7 @@ class WeightsSource:
     load_head: Callable[[Component, Mapping[str, Any]], None] = lambda base, head: None
     facts: Callable[[Component], Mapping[str, str | int]] = lambda base: {}
     advice: Callable[[Component, Base, Any], tuple[Problem, ...]] = lambda base, cut, whole: ()
+    images: Callable[[Component], HubConfig | None] = lambda base: None
     is_here: Callable[[str], bool] = lambda name: True
     is_pretrained: bool = True
     as_in_torch: Callable[[Component], bool] = lambda base: False

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from recipe_lang.check.vocabulary import (
     Entry,
 )
+from runtime.models.catalog import BASES
 from runtime.models.packaged import PACKAGED, packaged_file
 
 if TYPE_CHECKING:
@@ -36,10 +37,9 @@ def source_of(weights: Any) -> WeightsSource:
 
 def source_for(base: Any) -> WeightsSource:
     """Return the source of a base's weights: what its `weights` say, or the base itself. It is a call, or a plan's."""
-    if "weights" not in base.args:
-        return SOURCES[base.name]
-    weights = base.args["weights"]
-    return source_of(getattr(weights, "value", weights))
+    weights = base.args.get("weights")
+    weights = getattr(weights, "value", weights)
+    return SOURCES[base.name] if weights is None and base.name not in BASES else source_of(weights)
 
 
 def published_file(base: Component) -> PublishedFile | None:
@@ -47,7 +47,7 @@ def published_file(base: Component) -> PublishedFile | None:
     weights = base.args.get("weights")
     if weights is None:
         return None
-    return source_of(weights).published(base.name, base.args["name"], getattr(weights, "args", {}))
+    return source_of(weights).published(base.name, base.args.get("name", ""), getattr(weights, "args", {}))
 
 
 def fetch_weights(base: Component) -> Path | None:

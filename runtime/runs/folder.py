@@ -36,9 +36,8 @@ from typing import Any, TextIO
 
 from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.check.checker import check
-from recipe_lang.compose.load import parse
 from recipe_lang.problem import RecipeError
-from recipe_lang.source import Source
+from recipe_lang.syntax.nodes import Recipe
 from runtime.plan.types import Plan, TargetFacts, as_json
 from runtime.system.files import sync_folder, whole_file
 from runtime.tasks.catalog import TASKS, USUAL
@@ -217,15 +216,15 @@ def read_targets(folder: Path, task: Task, result: Mapping[str, Any]) -> TargetF
         raise RecipeError(NotARun(path=str(folder), reason=str(error))) from error
 
 
-def written_recipe(source: Source, result: Mapping[str, Any]) -> CheckedRecipe:
-    """Check a run's `recipe.ftr` again, with the settings that `result.json` names: its paths are still relative.
+def written_recipe(tree: Recipe, result: Mapping[str, Any]) -> CheckedRecipe:
+    """Check the tree of a run's `recipe.ftr` with the settings that `result.json` names: its paths are still relative.
 
     Raises:
         RecipeError: it is wrong.
     """
     given = result.get("settings", result.get("params"))
     settings = [f"{name}={value}" for name, value in given.items()] if isinstance(given, dict) else []
-    return check(parse(source), VOCABULARY, settings)
+    return check(tree, VOCABULARY, settings)
 
 
 @dataclass(slots=True)

@@ -2,13 +2,15 @@
 
 `base = run("runs/flowers-3")` becomes `base = gluoncv("resnet18_v2", weights = run("runs/flowers-3"))`: the parent's
 own base, with the parent as the source of its weights. That is all that the rest of the program sees of it, so that
-parts, sizes and the resolved form are those of the network, and a run that is trained needs the parent no more.
+parts, sizes and the resolved form are those of the network, and a run that is trained needs the parent no more. Of a
+run whose base was an exported graph it is the graph in its folder.
 
 Of the parent its resolved recipe is parsed and its plan read as JSON; neither is believed further than that.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -23,6 +25,8 @@ from recipe_lang.syntax import nodes
 from recipe_lang.syntax.parser import parse
 from runtime.models.base import Normalization
 from runtime.models.catalog import BASES
+from runtime.models.weights_sources import EXPORTED
+from runtime.runs.own_graph import BASE_GRAPH
 from runtime.weights import run_files
 from runtime.weights.run_files import not_a_base
 
@@ -124,6 +128,28 @@ class _Parent:
                 given[name] = nodes.Argument(name, nodes.List(numbers, call.span), call.span, call.name_span)
         return replace(call, arguments=tuple(given.values()))
 
+    def network(self, call: nodes.Call, written: nodes.Node) -> tuple[nodes.Argument, ...]:
+        """Return the arguments of its base but the weights; `call` names the parent, `written` is the recipe's base.
+
+        Of an exported graph they are the files in the parent's folder, where the recipe does not name a graph itself.
+        """
+        if self.base.name != EXPORTED.entry.name:
+            return tuple(each for each in self.base.arguments if each.name != "weights")
+        if isinstance(written, nodes.Call) and written.name == EXPORTED.entry.name:
+            return tuple(each for each in written.arguments if each.name != "weights")
+        if not os.path.isfile(self.path / BASE_GRAPH):
+            hint = "; `ftr unpack` it, and name the run" if os.path.isfile(self.path) else ""
+            raise not_a_base(self.path, f"its base is an exported graph, which is in no folder{hint}")
+        place = _argument(call, "path", first=True)
+        folder = place.value if isinstance(place, nodes.Text) else ""
+        files = {"file": BASE_GRAPH, "params": run_files.PARAMS}
+        arguments = [
+            nodes.Argument(name, nodes.Text(f"{folder}/{file}", call.span), call.span, call.name_span)
+            for name, file in files.items()
+        ]
+        cut = _argument(self.base, "cut")
+        return (*arguments, *([nodes.Argument("cut", cut, call.span, call.name_span)] if cut is not None else []))
+
     def _number(self, title: nodes.Text) -> int:
         if title.value not in self.stages:
             known = ", ".join(f'"{name}"' for name in self.stages)
@@ -136,7 +162,7 @@ def _replaced(
     recipe: nodes.Recipe, base: nodes.Field, parent: _Parent, call: nodes.Call, head: nodes.Field | None
 ) -> nodes.Recipe:
     """Return a recipe with the parent's network as its base, and with the parent's head where it is kept."""
-    others = tuple(each for each in parent.base.arguments if each.name != "weights")
+    others = parent.network(call, base.value)
     weights = nodes.Argument("weights", parent.weights(call), call.span, call.name_span)
     network = nodes.Call(parent.base.name, (*_at(others, call.span), weights), call.span, call.name_span)
     new = [replace(base, value=network)]
@@ -159,14 +185,14 @@ def _normalization(path: Path, base: nodes.Call) -> Normalization | None:
     """Return what the parent's plan says that its images were normalized with; None where its base says the same."""
     name = _argument(base, "name", first=True)
     row = BASES.get(base.name, {}).get(name.value if isinstance(name, nodes.Text) else "")
-    if row is None:
+    if row is None and base.name != EXPORTED.entry.name:
         raise not_a_base(path, f"this version of ftr does not know its base, `{base.name}`")
     plan = run_files.read_json(path, run_files.PLAN)
     data = plan.get("data") if isinstance(plan, Mapping) else None
     mean, std = (_three(data.get(each)) if isinstance(data, Mapping) else None for each in ("mean", "std"))
     if mean is None or std is None or min(std) <= 0:
         raise not_a_base(path, f"its `{run_files.PLAN}` does not say how its images were normalized")
-    return None if (mean, std) == row.normalization else (mean, std)
+    return None if row is not None and (mean, std) == row.normalization else (mean, std)
 
 
 def _three(plain: Any) -> tuple[float, float, float] | None:
@@ -194,6 +220,9 @@ def _argument(call: nodes.Call, name: str, *, first: bool = False) -> nodes.Node
 
 
 def _name(base: nodes.Call) -> str:
+    """Return a base's kind and network; that of an exported graph is not named, and shows in its layers."""
+    if base.name == EXPORTED.entry.name:
+        return base.name
     name = _argument(base, "name", first=True)
     return f"{base.name} {name.value}" if isinstance(name, nodes.Text) else ""
 

@@ -362,7 +362,7 @@ def _cut(folder: Path, model: Model, position: int | None) -> int:
 def moved_recipe(run: TrainedRun, data_root: Path) -> CheckedRecipe:
     """Return the recipe as it was written, whose paths are still relative, with its data below a root."""
     source = read_recipe(run.path if is_pack(run.path) else run.path / "recipe.ftr")
-    return under_root(written_recipe(source, run.result), data_root)
+    return under_root(written_recipe(parse(source), run.result), data_root)
 
 
 def _readable(listing: Listing, workers: int, stops: bool) -> Sequence[Sample]:

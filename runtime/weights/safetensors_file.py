@@ -42,17 +42,18 @@ _LONGEST_HEADER = 8 << 20  # bytes; some 100 for each array, and what its maker 
 _MOST_FILES = 200
 
 
-def read_safetensors(path: Path) -> StateDict:
+def read_safetensors(path: Path, *, shapes_only: bool = False) -> StateDict:
     """Return the arrays of a file, or of all files of an index, by name; bfloat16 becomes float32.
 
-    Memory stays within the files' size plus a small amount for each array.
+    Memory stays within the files' size plus a small amount for each array. With `shapes_only` the headers are read, and
+    the arrays are of zeros that take no memory.
 
     Raises:
         RecipeError: a file cannot be read, is of another kind, or is damaged.
     """
     found: dict[str, Array] = {}
     for file, names in _files(path).items():
-        arrays = _read_one(file)
+        arrays = _read_one(file, shapes_only)
         if names is not None and arrays.keys() != names:
             with open_bounded(path) as index:
                 raise index.damaged(f"{file.name} does not hold the arrays that stand here")
@@ -104,7 +105,7 @@ def _is_name(other: Any) -> bool:
     return isinstance(other, str) and other.isprintable() and Path(other).name == other and other not in ("", "..")
 
 
-def _read_one(path: Path) -> dict[str, Array]:
+def _read_one(path: Path, shapes_only: bool) -> dict[str, Array]:
     with open_bounded(path) as file:
         if file.size < 8:
             raise file.foreign("a safetensors file")
@@ -123,7 +124,11 @@ def _read_one(path: Path) -> dict[str, Array]:
         for name, (dtype, shape, begin, end) in sorted(entries.items(), key=lambda item: item[1][2:]):
             if file.tell() - 8 - length != begin or end - begin != dtype.itemsize * math.prod(shape):
                 raise file.damaged(f"`{name[:60]}` is not where its shape and the arrays before it end")
-            found[name] = file.array(dtype, math.prod(shape), "an array").reshape(shape)
+            if shapes_only:
+                file.skip(end - begin, "an array")
+                found[name] = np.broadcast_to(np.zeros((), "<f4" if dtype == BFLOAT16 else dtype), shape)
+            else:
+                found[name] = file.array(dtype, math.prod(shape), "an array").reshape(shape)
         file.finish()
     return {name: found[name] for name in header}
 

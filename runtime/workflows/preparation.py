@@ -14,6 +14,7 @@ from runtime.compile.compiler import compile_plan, component
 from runtime.compile.data_advice import plan_advice
 from runtime.compile.facts import data_facts
 from runtime.compile.memory import MemoryEstimate, estimate_memory
+from runtime.compile.weights_advice import images_advice
 from runtime.data.listing import Listing
 from runtime.data.sets import list_sets, located, under_root
 from runtime.data.sources.files import passed_over
@@ -91,9 +92,9 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
         file_head(base, model.base, model.whole, model.parts["head"])
         told += unnamed(base, facts.target.as_file())
     lost = [problem.replace(span=base.span) for problem in told]
-    advice = ordered((*recipe.advice, *lost, *plan_advice(recipe, plan, listings, need)))
+    found = (*recipe.advice, *lost, *images_advice(recipe), *plan_advice(recipe, plan, listings, need))
     given = PrepareArguments(path.absolute(), tuple(settings), data_root and data_root.absolute(), outside)
-    return Prepared(recipe, listings, model, plan, need, given, tuple(advice))
+    return Prepared(recipe, listings, model, plan, need, given, tuple(ordered(found)))
 
 
 def listed(

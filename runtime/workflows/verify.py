@@ -20,6 +20,7 @@ from runtime.runs.folder import read_json
 from runtime.runs.lock.facts import SUBJECT, SURROUNDINGS, Difference, differences, refuse
 from runtime.runs.lock.file import Facts, Lock
 from runtime.runs.lock.problems import LockWithoutResult
+from runtime.runs.own_graph import naming_own_graph
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
 from runtime.training.problems import NotARun
@@ -64,7 +65,7 @@ def subject(path: Path, lock: Lock, data_root: Path | None) -> Subject:
         return Subject(path, (), lock, SUBJECT)
     settings = _settings(path)
     for name, given in (("recipe.ftr", settings), ("resolved.ftr", ())):
-        recipe = check(parse(read_source(path / name)), VOCABULARY, given)
+        recipe = check(naming_own_graph(parse(read_source(path / name)), path), VOCABULARY, given)
         refuse(lock, ("recipe",), {**_of_recipe(lock), ("recipe", "resolved"): resolved_hash(recipe, VOCABULARY)})
     if data_root is None:
         return Subject(path / "resolved.ftr", (), lock, ("weights", "data"))

@@ -60,7 +60,10 @@ class FittingBase:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a file holds; `kinds` are the types of its numbers, with how many arrays have each."""
+    """What a file holds; `kinds` are the types of its numbers, with how many arrays have each.
+
+    `searched` says whether bases were tried: for Gluon's own files they are not.
+    """
 
     path: Path
     format: str
@@ -71,6 +74,7 @@ class Inspection:
     kinds: Mapping[str, int]
     notes: tuple[str, ...]
     bases: tuple[FittingBase, ...]
+    searched: bool
 
 
 def inspect(path: Path) -> Inspection:
@@ -81,36 +85,37 @@ def inspect(path: Path) -> Inspection:
     """
     with open_bounded(path) as file:
         start = file.read(8)
+    digest = sha256_of(path)
     if is_params(start):
         arrays = read_params(path)
         kind = "MXNet .params"
         notes: tuple[str, ...] = ("which networks of the zoos it fits is not searched for",)
         bases: tuple[FittingBase, ...] = ()
     else:
-        state = read_state(path)
+        state = read_state(path, shapes_only=True)
         arrays, notes = dict(state.arrays), tuple(state.notes())
         kind = "PyTorch" if start[:2] in (b"PK", b"\x80\x02") else "safetensors"
-        bases = _packaged(path) or tuple(_base(fit) for fit in fitting(state))
+        bases = _packaged(digest) or tuple(_base(fit) for fit in fitting(state))
     return Inspection(
         path=path,
         format=kind,
         size=sum(each.stat().st_size for each in files_of(path)),
-        sha256=sha256_of(path),
+        sha256=digest,
         arrays=len(arrays),
         numbers=sum(array.size for array in arrays.values()),
         kinds=Counter(array.dtype.name for array in arrays.values()),
         notes=notes,
         bases=bases,
+        searched=not is_params(start),
     )
 
 
-def _packaged(path: Path) -> tuple[FittingBase, ...]:
+def _packaged(digest: str) -> tuple[FittingBase, ...]:
     """Return the base whose package ships this very file."""
-    found = sha256_of(path)
     return tuple(
         FittingBase(f'packaged("{name}")', row.native, row.normalization, row.classes)
         for name, row in PACKAGED.items()
-        if row.sha256 == found
+        if row.sha256 == digest
     )
 
 

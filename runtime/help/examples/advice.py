@@ -19,6 +19,10 @@ stage "two" {
   for = 3 epochs
   monitor = valid.accuracy
 }"""
+_PREPARED = (
+    'ftr 1\nbase = {}\n\ndata {{\n  train = folder("photos")\n{}}}\n\n'
+    'stage "head" {{\n  train = head\n  for   = 3 epochs\n}}'
+)
 _TWO = """\
 stage "head" {{
   train = head
@@ -248,6 +252,15 @@ EXAMPLES: Mapping[str, Example] = {
         'base = gluoncv("resnet50_v1d", weights = hub("me/resnet50d"))',
         f'base = gluoncv("resnet50_v1d", weights = hub("me/resnet50d", revision = "{_COMMIT}"))',
         given="The commit is the one that is here.",
+    ),
+    "W776": Example(
+        _PREPARED.format(f'gluoncv("resnet50_v1d", weights = hub("me/flowers", revision = "{_COMMIT}"))', ""),
+        _PREPARED.format(
+            f'gluoncv("resnet50_v1d", weights = hub("me/flowers", revision = "{_COMMIT}"))',
+            "  prepare = [resize(256px), center_crop]\n",
+        ),
+        "file",
+        "The config.json of me/flowers says `crop_pct` 0.875.",
     ),
     "W777": Example(
         'base = timm("regnety_004.pycls_in1k", weights = safetensors("net.safetensors", head = kept))',

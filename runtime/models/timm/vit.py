@@ -120,8 +120,9 @@ class VisionTransformer(gluon.HybridBlock):  # type: ignore[misc]
     def fitted(self, arrays: Mapping[str, Array]) -> Mapping[str, Array]:
         """Return a file's arrays with the position embedding for the network's own size of images."""
         known = arrays.get("pos_embed")
-        side = 0 if known is None or known.ndim != 3 else math.isqrt(known.shape[1] - 1)
-        if known is None or side**2 + 1 != known.shape[1] or self._grid == (side, side):
+        is_grid = known is not None and known.ndim == 3 and known.shape[0] == 1 < known.shape[1]
+        side = math.isqrt(known.shape[1] - 1) if known is not None and is_grid else 0
+        if known is None or not side or side**2 + 1 != known.shape[1] or self._grid == (side, side):
             return arrays
         return {**arrays, "pos_embed": resampled(known, Size(side, side), self._grid)}
 

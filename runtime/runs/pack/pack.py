@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe
+from recipe_lang.compose.load import parse
 from recipe_lang.output.resolved import print_recipe
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
@@ -24,6 +25,7 @@ from runtime.plan.types import TargetFacts, as_json
 from runtime.runs.exports import exports_of
 from runtime.runs.folder import create_folder, read_json, read_targets, writing, written_recipe
 from runtime.runs.lock.file import LOCK, read_lock
+from runtime.runs.own_graph import naming_own_graph
 from runtime.runs.pack.file import MEMBERS, open_pack, write_pack
 from runtime.runs.pack.problems import FileExists
 from runtime.runs.pack.signature import PACK_ENDING
@@ -106,7 +108,7 @@ def _members(
     if not isinstance(result, dict):
         raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not that of a run"))
     text = read_source(folder / "recipe.ftr").text
-    recipe = written_recipe(Source(f"{_HERE}/recipe.ftr", text), result)
+    recipe = _recipe(Source(f"{_HERE}/recipe.ftr", text), result, folder)
     task = task_of(recipe)
     targets = read_targets(folder, task, result)
     left_out = {"model.params"} if not weights else set()
@@ -135,6 +137,14 @@ def _members(
         *_unfinished(result),
         *map(_missing, needed),
     ]
+
+
+def _recipe(source: Source, result: dict[str, Any], folder: Path) -> CheckedRecipe:
+    """Return a run's recipe as written; which parts a base has that is a graph, the one in the folder says."""
+    tree = parse(source)
+    named = written_recipe(tree, result)
+    whole = written_recipe(naming_own_graph(tree, folder), result)
+    return replace(whole, fields={**whole.fields, "base": named.fields["base"]})
 
 
 def _exports(folder: Path) -> dict[str, str]:

@@ -45,6 +45,8 @@ LISTS = {
     "stretch": (STRETCH,),
     "stretch and crop": (STRETCH, CROP),
     "oblong": (OBLONG,),
+    "letterbox": (Component("letterbox", {"size": 32}),),
+    "letterbox, oblong": (Component("letterbox", {"size": (24, 40)}),),
     "oblong crop": (Component("resize", {"size": [36, 40]}), Component("center_crop", {"size": [32, 36]})),
 }
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from paths import TESTS
 from random_weights import random_images, random_sums, random_weights
+from toy import write_recipe
 
 from recipe_lang.problem import Problem, RecipeError
 from runtime.backend.mx import nd
@@ -19,6 +20,7 @@ from runtime.plan.size import Size
 from runtime.plan.types import Component
 from runtime.weights.safetensors_file import write_safetensors
 from runtime.weights.state_dict import StateDict
+from runtime.workflows.preparation import prepare
 
 OUTPUTS = dict(np.load(TESTS / "fixtures" / "torch_outputs.npz"))
 CASES = [(gluon, f"{framework}/{name}", int(side)) for gluon, framework, name, side in (k.split("/") for k in OUTPUTS)]
@@ -79,6 +81,22 @@ def test_a_file_that_does_not_fit_names_the_layer_and_the_bases() -> None:
     squeezed = torch_state("squeezenet1.1", 64)
     assert refused(squeezed, "squeezenet1.0").wanted == "96 x 3 x 7 x 7"
     assert refused(squeezed, "squeezenet1.0").found == "64 x 3 x 3 x 3"
+
+
+def test_a_plan_knows_from_the_header_that_a_file_does_not_fit(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "net.safetensors"
+    write_safetensors(path, torch_state("squeezenet1.1", 64).arrays)
+    monkeypatch.setattr("runtime.weights.bounded.BoundedFile.array", None)  # no numbers are read
+    base = f'gluon("squeezenet1.{{}}", weights = safetensors("{path}"))'
+    assert (
+        prepare(write_recipe(tmp_path / "r.ftr", photos, base=base.format(1))).plan.base.args["name"] == "squeezenet1.1"
+    )
+    with pytest.raises(RecipeError) as caught:
+        prepare(write_recipe(tmp_path / "r.ftr", photos, base=base.format(0)))
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.wanted, problem.span is not None) == ("E541", "96 x 3 x 7 x 7", True)
 
 
 def refused(state: StateDict, gluon: str) -> Problem:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy import CLASSES, STAGE, make_images, train, write_recipe
+from toy import CLASSES, STAGE, make_images, train, trained, write_recipe
 
 from recipe_lang.check.checker import check
 from recipe_lang.output.identity import recipe_hash, resolved_hash
@@ -24,13 +24,13 @@ from runtime.runs.pack.pack import pack_run, unpack
 from runtime.runs.recipe_files import read_recipe
 from runtime.runs.resume import Resume
 from runtime.runs.trained import load, predict
-from runtime.training.events import StepFinished
+from runtime.training.events import FeaturesComputed, StepFinished
 from runtime.training.settings import RunSettings
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params, sha256_of
 from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run
-from runtime.workflows.verify import compare
+from runtime.workflows.verify import compare, subject
 
 TOP = '\nstage "top" {\n  train = base.block3 .. head\n  for   = 1 epoch\n}\n'
 LIGHT = "  prepare = [normalize(mean = [0.5, 0.5, 0.5], std = [0.25, 0.25, 0.25])]"
@@ -233,3 +233,53 @@ def test_an_editor_knows_the_parents_parts(house: Path) -> None:
     assert base_of(reading.recipe) == (("stem", "block1", "block2", "block3"), "cifar_resnet20_v1")
     wrong = _child(house, "wrong", 'run("runs/parent")').read_text().replace("base.block3", "base.block5")
     assert [problem.code for problem in read(Source(str(house / "wrong.ftr"), wrong)).problems] == ["E204"]
+
+
+def test_a_run_on_a_graph_that_a_run_has_exported(house: Path, tmp_path: Path) -> None:
+    """It resumes, is verified, caches features and is a base itself, at last with neither graph nor parent."""
+    (tmp_path / "photos").symlink_to(house / "photos")  # new files would be read each time
+    for name in ("model-symbol.json", "model-0000.params", "plan.json"):
+        shutil.copy(house / "runs/parent" / name, tmp_path / name)
+    graph = json.loads((tmp_path / "model-symbol.json").read_text())["nodes"]
+    cut = [node["name"] for node in graph if node["op"] == "Pooling"][-1]
+    base = f'symbol("model-symbol.json", params = "model-0000.params", cut = "{cut}")'
+    stages = STAGE + '\nstage "all" {\n  train = all\n  for   = 2 epochs\n}\n'
+    recipe, whole = _child(tmp_path, "first", base, stages=stages), tmp_path / "runs/first"
+    weights, computed = trained(recipe, whole)
+    assert computed
+
+    def should_stop() -> bool:
+        return sum(isinstance(event, StepFinished) for event in told) == 2
+
+    told: list[object] = []
+    folder, result = run(
+        prepare(recipe), RunSettings(workers=0), tmp_path / "cut", observers=(told.append,), should_stop=should_stop
+    )
+    assert result["status"] == "interrupted"
+    assert not any(isinstance(event, FeaturesComputed) for event in told)  # they are cached
+    run(prepare(recipe), RunSettings(workers=0), resume=Resume(folder))
+    assert (folder / "model.params").read_bytes() == weights
+    subject(whole, read_lock(whole / LOCK), None)  # or it is not the recipe of its lock
+
+    child = _child(tmp_path, "second", 'run("runs/first", head = kept)', stages=STAGE, head="")
+    train(child, tmp_path / "runs/second")
+    before, after = (read_params(tmp_path / "runs" / name / "model.params") for name in ("first", "second"))
+    assert before.keys() == after.keys()
+    assert all(np.array_equal(before[name], after[name]) for name in before if name.startswith("base."))
+    facts = read_lock(tmp_path / "runs/second" / LOCK).facts
+    assert facts["weights", "recipe"] == read_lock(whole / LOCK).facts["recipe", "hash"]
+    plan = json.loads((tmp_path / "runs/second/plan.json").read_text())
+    assert (plan["data"]["mean"], plan["data"]["std"]) == ([0.5] * 3, [0.25] * 3)
+    subject(tmp_path / "runs/second", read_lock(tmp_path / "runs/second" / LOCK), None)
+    pack, _ = pack_run(tmp_path / "runs/second", tmp_path / "second.ftrpack")
+    with pytest.raises(RecipeError, match="`ftr unpack` it"):
+        prepare(_child(tmp_path, "third", 'pack("second.ftrpack")', stages=STAGE))
+    image = tmp_path / "photos/test/red/0.jpg"
+    (said,) = predict(load(tmp_path / "runs/second"), [image], _cpu())
+    shutil.move(tmp_path / "runs", tmp_path / "gone")
+    (tmp_path / "model-symbol.json").unlink()
+    alone = unpack(pack, tmp_path / "alone")
+    for each in (pack, alone):
+        assert next(iter(predict(load(each), [image], _cpu()))).classes == said.classes
+    subject(alone, read_lock(alone / LOCK), None)
+    assert prepare(_child(tmp_path, "fourth", 'run("alone")', stages=STAGE)).plan.base.name == "symbol"

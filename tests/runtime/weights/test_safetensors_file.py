@@ -27,10 +27,14 @@ def entry(shape: list[int], begin: int, end: int, dtype: str = "F32") -> dict[st
 
 
 def refused(path: Path) -> Problem:
-    """Return the one problem that reading a file raises."""
-    with pytest.raises(RecipeError) as caught:
-        read_safetensors(path)
-    (problem,) = caught.value.problems
+    """Return the one problem that reading a file raises, whole or its header alone."""
+    found = []
+    for shapes_only in (False, True):
+        with pytest.raises(RecipeError) as caught:
+            read_safetensors(path, shapes_only=shapes_only)
+        found += caught.value.problems
+    problem, again = found
+    assert problem.code == again.code
     assert problem.message().isprintable()
     return problem
 
@@ -55,6 +59,22 @@ def test_bfloat16_and_a_prefix(tmp_path: Path) -> None:
     state = read_safetensors(tmp_path / "a.safetensors")
     assert np.array_equal(state.arrays["x"], numbers)
     assert state.prefix == "model."
+
+
+def test_shapes_are_read_without_the_numbers(tmp_path: Path) -> None:
+    path, numbers = tmp_path / "a.safetensors", bytes(4 << 20)
+    header = {"model.x": entry([1024, 1024], 0, 4 << 20), "model.y": entry([3], 4 << 20, (4 << 20) + 6, "BF16")}
+    path.write_bytes(encoded(header, numbers + bytes(6)))
+    tracemalloc.start()
+    shapes = read_safetensors(path, shapes_only=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    whole = read_safetensors(path)
+    assert shapes.prefix == whole.prefix
+    assert [(n, a.shape, a.dtype) for n, a in shapes.arrays.items()] == [
+        (n, a.shape, a.dtype) for n, a in whole.arrays.items()
+    ]
+    assert peak < 200_000
 
 
 def test_several_files_with_an_index(tmp_path: Path) -> None:

@@ -59,12 +59,17 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("detector")
     (root / "scenes.ftr").write_text(DETECTOR)
     folder, result = run(prepare(root / "scenes.ftr"), RunSettings(workers=0), root / "run")
-    low = json.loads((folder / "result.json").read_text())
-    for row in low["valid"]["by_class"]:  # so short a training leaves no score of use
-        row["threshold"] = 0.0
-    (folder / "result.json").write_text(json.dumps(low))
+    set_thresholds(folder, 0.0)
     assert result["status"] == "finished"
     return folder
+
+
+def set_thresholds(run: Path, score: float) -> None:
+    """Let scores count from here on: so short a training leaves none of use."""
+    result = json.loads((run / "result.json").read_text())
+    for row in result["valid"]["by_class"]:
+        row["threshold"] = score
+    (run / "result.json").write_text(json.dumps(result))
 
 
 def test_a_graph_finds_the_objects_that_predict_finds(
@@ -99,6 +104,49 @@ def test_a_graph_finds_the_objects_that_predict_finds(
         assert np.array_equal(twice[0], twice[1])
     told = ftr("export", detector, "--format", "onnx", "--raw", "--out", tmp_path / "raw")
     assert "100% of answers the same" in told.out, told.err
+
+
+def test_a_graph_finds_the_peaks_of_centres(tmp_path: Path, ftr: Ftr, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.tasks.detection.network.LEAST", 0.005)
+    text = DETECTOR.replace("anchor_free(channels = 16)", "centernet(channels = 16)").replace("= 24", "= 16")
+    text = text.replace("head =", "loss = center_focal\nhead =").replace("  batch", "  prepare = [letterbox]\n  batch")
+    (tmp_path / "scenes.ftr").write_text(text)
+    folder, _ = run(prepare(tmp_path / "scenes.ftr"), RunSettings(workers=0), tmp_path / "run")
+    file = tmp_path / "0.png"
+    Image.fromarray(scenes("test").samples[0].image).resize((190, 96)).save(file)
+
+    def scores() -> list[float]:
+        (row,) = json.loads(ftr("predict", folder, file, "--json").out)
+        return sorted(each["score"] for each in row["objects"])
+
+    set_thresholds(folder, 0.0)
+    *_, lower, higher, _, _, _, _, _ = scores()
+    set_thresholds(folder, (lower + higher) / 2)  # or a hundred nearly tie, and rounding decides which are left out
+    told = ftr("export", folder, "--format", "onnx", "--out", tmp_path / "net")
+    assert (told.code, told.err) == (0, "")
+    assert "100% of answers the same on 3 images of valid" in told.out
+    (found,) = session((tmp_path / "net.onnx").read_bytes())(np.asarray(Image.open(file).convert("RGB"))[None])
+    assert len(scores()) == 6
+    np.testing.assert_allclose(np.sort(found[found[:, 0] >= 0][:, 1]), scores(), atol=1e-3)
+
+
+def test_a_graph_gives_several_numbers(photos: Path, tmp_path: Path, ftr: Ftr) -> None:
+    rows = [f"{photos}/train/{name}/{n}.jpg,{n},{n * n / 10}" for name in ("blue", "red") for n in range(12)]
+    (tmp_path / "two.csv").write_text("\n".join(["file,length,width", *rows]))
+    (tmp_path / "two.ftr").write_text(
+        'ftr 1\ntask = regression\nbase = gluoncv("cifar_resnet20_v1", weights = none)\n'
+        'data {\n  train = csv("two.csv", image = "file", target = ["length", "width"])\n'
+        "  size = 32px\n  batch = 8\n}\n" + STAGE
+    )
+    folder, _ = run(prepare(tmp_path / "two.ftr"), RunSettings(workers=0), tmp_path / "run")
+    told = ftr("export", folder, "--format", "onnx", "--out", tmp_path / "net")
+    assert (told.code, told.err) == (0, "")
+    output = json.loads((tmp_path / "net.onnx.json").read_text())["output"]
+    assert (output["shape"], output["names"]) == (["batch", 2], ["length", "width"])
+    photo = photos / "test/blue/0.jpg"
+    (found,) = session((tmp_path / "net.onnx").read_bytes())(np.asarray(Image.open(photo).convert("RGB"))[None])
+    (row,) = json.loads(ftr("predict", folder, photo, "--json").out)
+    np.testing.assert_allclose(found, [each["value"] for each in row["values"]], rtol=1e-3)
 
 
 def test_overlapping_boxes_are_left_out_as_by_predict() -> None:

@@ -21,8 +21,12 @@ from paths import ROOT
 from random_weights import random_weights
 from toy import make_images
 
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import parse
 from recipe_lang.problem import RecipeError
+from recipe_lang.source import Source
 from runtime.backend.mx import mx, nd
+from runtime.compile.weights_advice import images_advice
 from runtime.models import published as checkpoints
 from runtime.models.catalog import BASES
 from runtime.models.heads import head_block
@@ -37,6 +41,7 @@ from runtime.plan.size import Size
 from runtime.plan.types import Component
 from runtime.reporting.model_card import card_text
 from runtime.runs.pack.pack import pack_run
+from runtime.vocabulary import VOCABULARY
 from runtime.weights.fetched import ask, fetch
 from runtime.weights.hub_config import read_config
 from runtime.weights.params_file import sha256_of
@@ -49,6 +54,10 @@ Ftr = Callable[..., "subprocess.CompletedProcess[str]"]
 
 NET = "squeezenet1.1"
 CONFIG = {"pretrained_cfg": {"input_size": [3, 224, 224], "mean": [0.5, 0.25, 0.5], "std": [0.5, 0.5, 0.25]}}
+_D, _VIT = (
+    'gluoncv("resnet50_v1d", weights = hub("me/net"))',
+    ('timm("vit_tiny_patch16_224.augreg_in21k_ft_in1k", weights = hub("me/net"))'),
+)
 RECIPE = """ftr 1
 base = gluon("squeezenet1.1", weights = {weights})
 data {{
@@ -125,6 +134,7 @@ def test_weights_of_a_hub_are_fetched_once_and_locked(ftr: Ftr, name: str, tmp_p
         assert ftr(first, "check", "r.ftr").returncode == 0
         planned = ftr(first, "plan", "r.ftr")
         assert f"({repository}, licence {row.licence}, " in " ".join(planned.stdout.split()), planned.stderr
+        assert "advice[W776]" in planned.stderr + planned.stdout  # 32 pixels of 224
         fetched = ftr(first, "weights", "fetch", "r.ftr")
         assert fetched.returncode == 0, fetched.stderr
         assert commit in fetched.stdout
@@ -222,6 +232,44 @@ def test_a_plan_refuses_what_a_hub_does_not_have(ftr: Ftr, hub: Hub, tmp_path: P
     assert "error[E555]" in plan.stderr
     assert "it has no `model.safetensors` and no `pytorch_model.bin`" in plan.stderr
     assert "Traceback" not in plan.stderr
+
+
+@pytest.mark.parametrize(
+    ("base", "config", "data", "told"),
+    [
+        (_D, {"crop_pct": 0.875}, "", ["prepare = [resize(256px), center_crop]"]),
+        (_D, {"crop_pct": 0.95, "input_size": [3, 288, 288]}, "", ["size = 288px", "resize(303px)"]),
+        (_D, {"crop_pct": 0.875, "interpolation": "bilinear"}, "size = [96px, 128px]", ["resize([109px, 146px])"]),
+        (_D, {"crop_pct": 0.875}, "prepare = [resize(224px), center_crop]", []),
+        (_D, {"crop_pct": 0.875}, "prepare = [letterbox]", []),
+        (_D, {"input_size": [3, 288, 288]}, "size = 96px", []),
+        (_D, {"input_size": [3, 288, 288]}, "size = 95px", ["size = 288px"]),
+        (_D, {"crop_pct": 1, "input_size": [3, 224, 224]}, "", []),
+        (_D, {}, "", []),
+        (_D, {"crop_pct": "all"}, "", []),  # the plan refuses it
+        (_VIT, {"crop_pct": 0.9, "input_size": [3, 384, 384]}, "", ["size = 384px"]),
+        (_VIT, {"crop_pct": 0.9, "input_size": [3, 225, 225]}, "", []),  # it takes no such size
+        (_VIT.replace("me/net", "me/other"), {"crop_pct": 1}, "", []),  # not here yet
+        (_VIT.replace('hub("me/net")', "imagenet"), {}, "", []),
+        (_VIT.replace('hub("me/net")', "imagenet"), {}, "size = 64px", ["size = 224px"]),
+    ],
+)
+def test_images_that_are_not_those_of_the_weights_are_advised_on(
+    base: str, config: dict[str, Any], data: str, told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    commit, repository = "0" * 40, tmp_path / "models--me--net"
+    (snapshot := repository / "snapshots" / commit).mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    (snapshot / "config.json").write_text(json.dumps({"architecture": "x", "pretrained_cfg": config}))
+    data = f'data {{\n  train = folder("photos")\n  {data}\n}}'
+    text = f'ftr 1\nbase = {base}\n{data}\nstage "a" {{\n  train = head\n  for = 1 epoch\n}}\n'
+    advice = images_advice(check(parse(Source("r.ftr", text)), VOCABULARY))
+    assert [problem.code for problem in advice] == ["W776"] * len(told)
+    for problem, words in zip(advice, told, strict=True):
+        assert words in problem.help()
+        assert ("bilinear" in problem.message()) == ("interpolation" in config)
 
 
 # --- at an address ---------------------------------------------------------------------------

@@ -20,7 +20,7 @@ def data_facts(listings: Mapping[str, Listing], recipe: CheckedRecipe) -> DataFa
     sides = square_sides(tiled(listings["train"].samples, tiles)) if needs_sides(recipe) else None
     target, threshold = task.facts(listings), recipe["threshold"]
     if threshold is not None:
-        target = task.with_threshold(target, None if isinstance(threshold, CallValue) else threshold)
+        target = task.with_threshold(target, None if isinstance(threshold, CallValue) else threshold) or target
     for stage in recipe.all("stage"):
         loss = written_loss(recipe, stage)
         target = loss_of(task, loss).known(loss.args, target, listings["train"])

@@ -192,10 +192,6 @@ class Task(SetRules, Protocol):
 
     # What is known of the targets
 
-    def with_threshold(self, facts: TargetFacts, threshold: float | None) -> TargetFacts:
-        """Return the facts with the recipe's threshold on scores; None for the best on validation."""
-        raise TypeError(f"{self.name} has no thresholds")
-
     @abstractmethod
     def facts(self, sets: Mapping[str, Listing]) -> TargetFacts:
         """Return what is known of the targets; `train` among the sets is the training set."""
@@ -285,8 +281,11 @@ class Task(SetRules, Protocol):
         """Return the facts with what validation chooses, such as thresholds; `valid` is its `Report`, or None."""
         return facts
 
-    def with_threshold(self, facts: TargetFacts, least: float) -> TargetFacts | None:
-        """Return the facts with one score from which on answers are shown; None where answers have no such score."""
+    def with_threshold(self, facts: TargetFacts, threshold: float | None) -> TargetFacts | None:
+        """Return the facts with a threshold on scores, or without one, for the best on validation.
+
+        None where answers have no such score.
+        """
         return None
 
     @abstractmethod

@@ -12,8 +12,9 @@ from math import exp, fsum, isnan, nan
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
+from runtime.tasks.evaluation import Table
 from runtime.tasks.multi_label.targets import USUAL
-from runtime.tasks.protocol import LOSS, Metric, Table
+from runtime.tasks.protocol import LOSS, Metric
 
 if TYPE_CHECKING:
     import numpy as np

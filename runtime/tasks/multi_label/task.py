@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import counted, printable
 from runtime.data.targets import LABELS
+from runtime.tasks.answers import Agreement, CardWords, Served
 from runtime.tasks.multi_label.losses import LOSSES
 from runtime.tasks.multi_label.metrics import METRICS, LabelEvaluator
-from runtime.tasks.protocol import Agreement, CardWords, Loss, Measure, Metric, Served, Suggestion, Task
+from runtime.tasks.protocol import Loss, Measure, Metric, Suggestion, Task
 
 if TYPE_CHECKING:
     import numpy as np

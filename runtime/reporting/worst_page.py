@@ -19,8 +19,10 @@ from recipe_lang.words import printable
 from runtime.data.images import ImageError, Reading, open_rgb, upright_size
 from runtime.data.listing import Sample
 from runtime.reporting.data_page import data_uri
+from runtime.reporting.report import shown_metric
 from runtime.runs.trained import TrainedRun, predict
 from runtime.tasks.answers import Prediction
+from runtime.tasks.evaluation import Report
 
 _SIDE, _LEAST = 560, 200  # px, to which the longer side of a picture is brought at most, and at least
 
@@ -33,8 +35,8 @@ class _Pair:
     pictures: tuple[str, ...]
 
 
-def worst_page(run: TrainedRun, worst: Sequence[Sample], name: str, context: Any) -> str:
-    """Return the page of images of the set `name`."""
+def worst_page(run: TrainedRun, worst: Sequence[Sample], name: str, report: Report, context: Any) -> str:
+    """Return the page of images of the set `name`, and of the report on it."""
     from jinja2 import Environment, StrictUndefined
 
     template = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
@@ -43,7 +45,11 @@ def worst_page(run: TrainedRun, worst: Sequence[Sample], name: str, context: Any
         found = predict(run, files, context)
         pairs = [_pair(run, sample, each) for sample, each in zip(worst, found, strict=True)]
     return environment.from_string(template).render(
-        title=printable(run.recipe["name"]), set=printable(name), pairs=pairs
+        title=printable(run.recipe["name"] or run.path.stem),
+        set=printable(name),
+        pairs=pairs,
+        metrics=[shown_metric(each, report) for each in run.task.telling(run.data.target)],
+        parts=list(report.tables()),
     )
 
 

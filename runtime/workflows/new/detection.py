@@ -88,7 +88,7 @@ def _others(survey: Survey, division: Division, folder: Path) -> Iterator[Field]
             share, reason = division.shares.get(name), f"{len(sets[name].samples):,} images"
             value = source_text(survey.sets[name], folder) if share is None else f"holdout({share:.0%})"
             if share is not None:
-                reason += ", stratified by the rarest class that they show"
+                reason += f", {DETECTION.suggest(survey.train).held}"
             if name == "valid" and "test" not in sets:
                 reason += f". {untested(len(survey.train.samples), _ENOUGH_FOR_TEST)}"
             yield Field(name, value, f"{reason}.")

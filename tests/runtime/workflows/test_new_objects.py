@@ -140,7 +140,7 @@ def test_what_is_held_out_and_what_is_said(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "both/valid")
     text = starter(survey(str(tmp_path / "both/train")), tmp_path).text
     assert "holdout(15%)" in text
-    assert "rarest class that they show" in text
+    assert "stratified by the classes that they show" in text
 
 
 def test_a_valid_set_of_training_images_is_not_used(tmp_path: Path) -> None:

@@ -110,6 +110,10 @@ _PACKAGED: Mapping[str, Mapping[str, tuple[str, Callable[[], Listing]]]] = {
 _OF_OBJECTS = ("scenes",)
 _OF_OTHERS: Mapping[tuple[str, TargetKind], Mapping[str, tuple[str, Callable[[], Listing]]]] = {
     ("solar_cells", NUMBERS): {"train": ("solar_cells(probability)", lambda: packaged_sets.solar_cells("probability"))},
+    ("scenes", MASK): {
+        "train": ("scenes", lambda: scenes("train", with_masks=True)),
+        "test": ("scenes(test)", lambda: scenes("test", with_masks=True)),
+    },
     ("scenes", LABELS): {
         "train": ("scenes", lambda: labels_of_objects(scenes("train"))),
         "test": ("scenes(test)", lambda: labels_of_objects(scenes("test"))),

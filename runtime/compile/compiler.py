@@ -87,14 +87,11 @@ def component(value: Value) -> Component:
     return Component(call.name, args, call.span or value.span)
 
 
-def _plain(value: Value) -> Any:
-    match value.value:
-        case CallValue():
-            return component(value)
-        case tuple() as items:
-            return tuple(_plain(item) if isinstance(item, Value) else item for item in items)
-        case plain:
-            return plain
+def _plain(value: Any) -> Any:
+    """Return a checked value, or one within it, as plain values: a list or a range as a tuple, a map as pairs."""
+    if isinstance(value, Value):
+        return component(value) if isinstance(value.value, CallValue) else _plain(value.value)
+    return tuple(map(_plain, value)) if isinstance(value, tuple) else value
 
 
 def data_plan(recipe: CheckedRecipe, facts: DataFacts, expected: Normalization | None = None) -> DataPlan:
@@ -200,7 +197,10 @@ def augmentation(recipe: CheckedRecipe, stage: CheckedBlock) -> tuple[Value, ...
 def stage_loss(recipe: CheckedRecipe, stage: CheckedBlock, target: TargetFacts) -> Component:
     """Return the loss of a stage, with what its arguments leave to the targets of training."""
     loss = written_loss(recipe, stage)
-    return replace(loss, args=loss_of(task_of(recipe), loss).settled(loss.args, target))
+    try:
+        return replace(loss, args=loss_of(task_of(recipe), loss).settled(loss.args, target))
+    except RecipeError as error:
+        raise RecipeError([problem.replace(span=loss.span) for problem in error.problems]) from error
 
 
 def written_loss(recipe: CheckedRecipe, stage: CheckedBlock) -> Component:

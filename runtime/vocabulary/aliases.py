@@ -135,7 +135,7 @@ _NAMES = (
 
 _ABSENT = "not in this release"
 _AUGMENT = f"{_ABSENT}; `ftr explain augment` shows the steps that there are"
-_LOSS = f"{_ABSENT}; the loss is `cross_entropy`, with or without `label_smoothing`"
+_LOSS = f"{_ABSENT}; `ftr explain loss` shows the losses that there are"
 _OPTIMIZER = f"{_ABSENT}; the optimizers are {listed(tuple(f'`{name}`' for name in OPTIMIZERS), 'and')}"
 _SCHEDULE = f"{_ABSENT}; `ftr explain schedule` shows the schedules that there are"
 _EXTENDS = 'a recipe builds on another one with `extends "base.ftr"` in its second line'
@@ -183,14 +183,14 @@ _OTHER_TOOLS = (
         "bitdepth uint16 windowing",
         "16 bits are scaled to 8; `prepare = [levels(4095)]` says which value is white",
     ),
-    ("focal focalloss bce bceloss binarycrossentropy mse mseloss l1loss hinge triplet tripletloss contrastive", _LOSS),
+    ("focalloss", "focal"),
+    ("bce bceloss binarycrossentropy mse mseloss l1loss hinge triplet tripletloss contrastive", _LOSS),
     ("arcface cosface dice diceloss kldiv supcon", _LOSS),
     ("nll nllloss softmaxcrossentropy", "cross_entropy"),
     ("softmax logsoftmax", "a part of `loss = cross_entropy`: the head ends in `dense(classes)`"),
     (
-        "classweight classweights weightedloss posweight weightedsampler weightedrandomsampler sampler oversampling"
-        " oversample undersampling",
-        f"{_ABSENT}; `monitor = valid.balanced_accuracy` counts classes alike",
+        "classweight classweights weightedloss posweight",
+        "write `loss = cross_entropy(weights = balanced)`",
     ),
     (
         "nadam radam lookahead adafactor muon lbfgs ftrl",

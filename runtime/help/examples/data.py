@@ -195,6 +195,14 @@ EXAMPLES: Mapping[str, Example] = {
         "Masks in colours.",
     ),
     "E593": Example(_masks(classes='["door", "wall"]'), _masks(), "file"),
+    "E594": Example(
+        f'ftr 1\n\ndata {{\n  {_PHOTOS}\n}}\n\nloss = cross_entropy(weights = {{ "rose" = 2 }})\n\n'
+        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
+        f'ftr 1\n\ndata {{\n  {_PHOTOS}\n}}\n\nloss = cross_entropy(weights = {{ "roses" = 2 }})\n\n'
+        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
+        "file",
+        "photos has the classes lilies, roses and tulips.",
+    ),
     "E520": Example(
         _net('gluon_params("net.params")'),
         _net('gluon_params("models/net.params")'),

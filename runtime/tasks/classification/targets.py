@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.suggest import suggest
@@ -14,16 +14,23 @@ from runtime.data.listing import Listing
 from runtime.data.similar_labels import alike, meant
 from runtime.tasks.classification.problems import ClassWithoutImages, UnknownClass
 
+if TYPE_CHECKING:
+    from runtime.plan.types import TargetFacts
+
 UNEQUAL = 5  # largest class to smallest, above which accuracy alone is advised against
 _SHOWN, _OUTPUTS = 8, 12  # on the screen
 
 
 @dataclass(frozen=True, slots=True)
 class ClassFacts:
-    """The class names in order, and for each set the count of images of each class."""
+    """The class names in order, and for each set the count of images of each class.
+
+    `shares` are the classes' shares of the training images, where a loss has asked for them.
+    """
 
     classes: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
+    shares: tuple[float, ...] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -36,7 +43,7 @@ class ClassFacts:
 
     def in_result(self) -> dict[str, Any]:
         """Return what `result.json` has of them."""
-        return {"classes": list(self.classes)}
+        return {"classes": list(self.classes), **({"shares": list(self.shares)} if self.shares else {})}
 
     def row(self) -> tuple[str, str]:
         """Return the row of `ftr plan --all`."""
@@ -55,6 +62,13 @@ class ClassFacts:
         shown = ", ".join(self.classes[:_SHOWN])
         more = ", …: see classes.json" if len(self.classes) > _SHOWN else ""
         return f"scores of the classes, in this order: {shown}{more}"
+
+
+def with_shares(facts: TargetFacts) -> TargetFacts:
+    """Return the facts with the classes' shares of the training images."""
+    assert isinstance(facts, ClassFacts)
+    counts = facts.counts["train"]
+    return replace(facts, shares=tuple(count / sum(counts) for count in counts))
 
 
 def class_counts(listing: Listing) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
+from runtime.data.class_weights import read_shares
 from runtime.data.targets import CLASS
 from runtime.tasks.class_names import class_names
 from runtime.tasks.classification.losses import LOSSES
@@ -65,7 +66,8 @@ class Classification(Task):
     def read(self, plain: Any, result: Mapping[str, Any]) -> ClassFacts:
         from runtime.tasks.classification.targets import ClassFacts
 
-        return ClassFacts(class_names(plain), {})
+        names = class_names(plain)
+        return ClassFacts(names, {}, read_shares(result, len(names)) or None)
 
     def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return names

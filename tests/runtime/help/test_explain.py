@@ -166,7 +166,7 @@ def test_a_near_miss_is_asked_about(explain: Explain, word: str, meant: str) -> 
         ("LearningRate", "`LearningRate` is called `lr` here", "lr: an argument of"),
         ("batch-size", "`batch-size` is called `batch` here.", "batch: a field of `data`"),
         ("Mosaic", "`Mosaic` is a word of other tools: not in this release", ""),
-        ("focal_loss", "`focal_loss` is a word of other tools: not in this release", ""),
+        ("focal_loss", "`focal_loss` is called `focal` here.", "focal: a loss"),
         ("ReduceLROnPlateau", "`ReduceLROnPlateau` is a word of other tools: not in this release", ""),
         ("validation_split", "`validation_split` is a word of other tools", "valid = holdout(20%)"),
         ("parent", "`parent` is a word of other tools", 'extends "base.ftr"'),

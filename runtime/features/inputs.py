@@ -17,6 +17,7 @@ import numpy.typing as npt
 from runtime.data.fingerprints import origin_of, view_key
 from runtime.data.listing import Sample
 from runtime.data.loader import Batch
+from runtime.data.sampling import turns
 from runtime.data.sets import Sets
 from runtime.data.transforms.mixed import MixedTargets, mixed, mixes
 from runtime.data.transforms.views import View, draw_view, is_fixed, version, view_count
@@ -154,12 +155,15 @@ class StageInputs:
         """Return the samples of an epoch in order, and the view of each."""
         sets, steps, count = self.each.sets, self.stage.augment, self.stage.views
         samples = sets.order(self.stage, epoch)
+        again = turns(samples)
         if count is not None and self._is_fixed:  # neither stage nor epoch: others find the same versions
-            number = epoch % count
-            return samples, [version(steps, derive(sets.seed, "version", s.id, number)) for s in samples]
+            numbers = [(epoch + turn) % count for turn in again]
+            drawn = zip(samples, numbers, strict=True)
+            return samples, [version(steps, derive(sets.seed, "version", s.id, number)) for s, number in drawn]
         if count == 1:
             return samples, [()] * len(samples)
-        return samples, [draw_view(steps, sets.randomness(self.stage, epoch, sample)) for sample in samples]
+        drawn = zip(samples, again, strict=True)
+        return samples, [draw_view(steps, sets.randomness(self.stage, epoch, s, turn)) for s, turn in drawn]
 
 
 def _keys(name: str, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]) -> list[Key]:
@@ -174,7 +178,8 @@ def kept_rows(plan: Plan) -> int:
     for stage in plan.stages:
         if stage.views is not None:
             kind = str([(step.name, dict(step.args)) for step in stage.augment])
-            count, own, before = view_count(stage.augment), min(stage.views, stage.epochs), asked.get(kind, 0)
+            seen = stage.views if stage.sampling is not None else min(stage.views, stage.epochs)
+            count, own, before = view_count(stage.augment), seen, asked.get(kind, 0)
             # Versions are the same in all stages; flips fall in each as they will.
             asked[kind] = max(before, own) if count is None else min(count, before + own)
     return rows + plan.data.images("train") * sum(asked.values())

@@ -31,6 +31,7 @@ VOCABULARY = Vocabulary(
             data.SOURCE,
             data.SPLIT,
             data.TILING,
+            data.SAMPLING,
             data.PREPARE,
             data.AUGMENT,
             training.LAYER,

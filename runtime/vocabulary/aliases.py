@@ -193,6 +193,12 @@ _OTHER_TOOLS = (
         "write `loss = cross_entropy(weights = balanced)`",
     ),
     (
+        "weightedsampler weightedrandomsampler sampler oversampling oversample undersampling balancedsampler",
+        "write `sampling = balanced` in `data`",
+    ),
+    ("logitadjustment logitadjust logitadjusted balancedsoftmax ldam", "write `loss = logit_adjusted`"),
+    ("biasinit initbias outputbias priorprob", "write `head = [dense(classes, bias = priors)]`"),
+    (
         "nadam radam lookahead adafactor muon lbfgs ftrl",
         _OPTIMIZER,
     ),

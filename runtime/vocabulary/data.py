@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from recipe_lang.check.vocabulary import Arg, Entry, Number, family
+from runtime.data.sampling import SAMPLINGS
 from runtime.data.sources.catalog import SOURCES, Source
-from runtime.data.targets import BOXES, MASK
+from runtime.data.targets import BOXES, CLASS, MASK
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.tasks.catalog import TASKS
 from runtime.vocabulary.tasks import learning
@@ -51,6 +52,9 @@ TILING = family(
         examples=("tiles = tiles(640px, overlap = 20%)", "tiles = tiles(side = 640px)"),
     ),
 )
+
+
+SAMPLING = family("sampling", "a sampling", *(replace(row, only=learning(CLASS)) for row in SAMPLINGS))
 
 
 def _steps(*, augments: bool) -> Iterator[Entry]:

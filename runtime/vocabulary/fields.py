@@ -28,6 +28,7 @@ _NONE = NothingType()
 _COUNT = Number(1, 1e9, whole=True, unit="images", unit_optional=True)
 _SIDE = Number(8, 4096, whole=True, unit="px")
 _AUGMENT = Either((_NONE, ListOf(CallOf(("augment", "prepare")), least=0)))
+_SAMPLING = (_NONE, CallOf(("sampling",)))
 _VIEWS = Either((_NONE, Number(1, 1000, whole=True)))
 
 
@@ -159,6 +160,14 @@ DATA = BlockType(
             None,
             examples=("augment = [random_resized_crop]\nviews = 4",),
         ),
+        Arg(
+            "sampling",
+            Either(_SAMPLING),
+            "The classes' shares of an epoch; by default it shows each image once.",
+            None,
+            since="0.2",
+            examples=("sampling = balanced", "sampling = weighted(sqrt)"),
+        ),
         Arg("batch", _COUNT, "Batch size: images per step.", 32, examples=("batch = 64",)),
         Arg(
             "features",
@@ -286,6 +295,14 @@ STAGE = BlockType(
             "How many random versions of an image this stage takes.",
             "shared",
             examples=("augment = [random_resized_crop]\nviews = 2", "views = none"),
+        ),
+        Arg(
+            "sampling",
+            Either((_shared("data block"), *_SAMPLING)),
+            "The classes' shares of an epoch in this stage only.",
+            "shared",
+            since="0.2",
+            examples=("sampling = balanced", "sampling = none"),
         ),
         Arg(
             "on_divergence",

@@ -13,7 +13,7 @@ from recipe_lang.compose.problems import GivenTwice
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
 from runtime.data.sources.catalog import SOURCES
-from runtime.data.targets import NUMBERS
+from runtime.data.targets import CLASS, NUMBERS
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.models.heads import LAYERS
 from runtime.plan.schedules import SCHEDULES
@@ -185,6 +185,14 @@ NothingCrops = Kind(
 )
 
 
+PriorsElsewhere = Kind(
+    "E413",
+    "priors elsewhere",
+    reason="The classes' shares are a bias for their scores: of the last layer, `dense(classes)`, of classification.",
+    message="`bias = priors` is for the last layer of a head that gives the scores of classes",
+    help="write it there: `head = [dense(classes, bias = priors)]`, or leave it out",
+)
+
 TilesCut = Kind(
     "E440",
     "tiles cut",
@@ -231,6 +239,15 @@ def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
         if not task.takes_maps:
             example = f"[dropout(0.2), {ending}]"
         yield HeadWithoutOutputs(span=last.span or recipe.fields["head"].span, ending=ending, example=example)
+
+
+def _priors(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for layer in recipe["head"]:
+        call: CallValue = layer.value
+        has_scores = layer is recipe["head"][-1] and call.args.get("units", layer).value == "classes"
+        is_asked = "bias" in call.args and call["bias"] == "priors"
+        if is_asked and not (has_scores and task_of(recipe).target == CLASS):
+            yield PriorsElsewhere(span=call.args["bias"].span)
 
 
 def _losses(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -420,6 +437,7 @@ def _tiles(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _head,
+    _priors,
     _losses,
     _kinds,
     _warmup,

@@ -207,6 +207,12 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The file photos/roses/1.jpg is a pointer of Git LFS; the list holds `roses/1.jpg`.",
     ),
+    "W752": Example(
+        'loss = cross_entropy(weights = balanced)\n\ndata {\n  train = folder("photos")\n  sampling = balanced\n}\n\n'
+        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
+        'loss = cross_entropy\n\ndata {\n  train = folder("photos")\n  sampling = balanced\n}\n\n'
+        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
+    ),
     "W760": Example(
         'train = folder("photos")\nvalid = folder("more")',
         'train = folder("photos")\nvalid = folder("more")\nexclude = "photos.exclude.txt"',

@@ -20,6 +20,10 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "E406": Example("valid.accuracy >= 90%", "expect {\n  valid.accuracy >= 90%\n}"),
     "E411": Example("augment = [flip, mixup]\nviews = 4", "augment = [flip, mixup]\nviews = none", "stage"),
+    "E413": Example(
+        "head = [dense(64, bias = priors), relu, dense(classes)]",
+        "head = [dense(64), relu, dense(classes, bias = priors)]",
+    ),
     "E420": Example("head = [dropout(0.2), dense(10)]", "head = [dropout(0.2), dense(classes)]"),
     "E421": Example(
         "for = 3 epochs\nschedule = cosine(warmup = 3 epochs)",

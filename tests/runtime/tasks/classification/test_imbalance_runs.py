@@ -1,0 +1,85 @@
+"""Runs on a set with a rare class: the same weights by any way, and what they keep."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import killing
+import numpy as np
+import pytest
+from command import Ftr
+from PIL import Image
+
+from runtime.training.settings import RunSettings
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import run
+
+RECIPE = """ftr 1
+seed = 1
+data {
+  train = folder("marks")
+  test = holdout(20%)
+  size = 32px
+  batch = 8
+  sampling = balanced
+  augment = [flip(horizontal), flip(vertical)]
+}
+head = [dense(classes, bias = priors)]
+stage "head" {
+  train = head
+  for = 2 epochs
+  loss = focal(gamma = 1)
+}
+stage "more" {
+  train = head
+  for = 1 epoch
+  sampling = none
+  loss = logit_adjusted
+}
+"""
+
+
+def draw_marks(folder: Path, **counts: int) -> None:
+    """Write noise of 32 pixels a side, brighter for the second class."""
+    random = np.random.default_rng(5)
+    for label, (name, count) in enumerate(counts.items()):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = random.normal(110 + 25 * label, 40, (32, 32, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("imbalance") / "marks.ftr"
+    draw_marks(path.parent / "marks", plain=40, rare=9)
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(recipe: Path) -> tuple[Path, dict[str, Any]]:
+    return run(prepare(recipe), RunSettings(workers=0), recipe.parent / "run")
+
+
+def test_weights_are_the_same_with_kept_features_and_without(
+    trained: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    other, _ = run(prepare(trained[0].parent / "marks.ftr"), RunSettings(workers=0, cache=False), tmp_path / "run")
+    assert (other / "model.params").read_bytes() == (trained[0] / "model.params").read_bytes()
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(recipe: Path, tmp_path: Path) -> None:
+    assert killing.start(recipe, tmp_path / "whole", interval="1 step") == 0
+    assert killing.start(recipe, tmp_path / "cut", interval="1 step", kill_at=25) == -signal.SIGKILL
+    assert killing.start(recipe, tmp_path / "cut", interval="1 step") == 0
+    whole, cut = ((tmp_path / name / "model.params").read_bytes() for name in ("whole", "cut"))
+    assert whole == cut
+
+
+def test_its_lock_verifies(trained: tuple[Path, dict[str, Any]], ftr: Ftr) -> None:
+    folder, result = trained
+    assert result["shares"] == pytest.approx([24 / 29, 5 / 29])
+    assert ftr("verify", folder, "--quiet").out.startswith("identical")

@@ -314,7 +314,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W781": _prepared,
     "W782": _prepared,
     "W785": _advised((400, 400)),
-    **dict.fromkeys(("E594", "W790", "W791", "W792"), _advised_on_files),
+    **dict.fromkeys(("E594", "E589", "W790", "W791", "W792"), _advised_on_files),
     "W794": _advised((400, 400, 400), odd="Tulips"),
     "W795": _advised((400, 400, 400), odd="nan"),
     "W797": _advised((400, 400), sides=(64, 64)),

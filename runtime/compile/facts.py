@@ -18,7 +18,7 @@ def data_facts(listings: Mapping[str, Listing], recipe: CheckedRecipe) -> DataFa
     """Return the facts about the sets of a recipe. Sizes of images are looked up only where they matter."""
     tiles, task = TilePlan.of(recipe.block("data")["tiles"]), task_of(recipe)
     sides = square_sides(tiled(listings["train"].samples, tiles)) if needs_sides(recipe) else None
-    target = task.facts(listings)
+    target = task.asked(task.facts(listings), recipe)
     for stage in recipe.all("stage"):
         loss = written_loss(recipe, stage)
         target = loss_of(task, loss).known(loss.args, target, listings["train"])

@@ -41,7 +41,7 @@ def described(
         "format": form,
         "task": task.name,
         "input": dict(given),
-        "output": {**taken, "names": list(data.target.names)},
+        "output": {**taken, "names": list(data.target.names), **task.decisions(data.target)},
         "run": {name: result.get(name) for name in ("recipe", "hash", "weights_from")},
         "ftr": own_version(),
     }

@@ -348,6 +348,14 @@ class Task(SetRules, Protocol):
             ValueError: the file is not what this task writes.
         """
 
+    def asked(self, facts: TargetFacts, recipe: CheckedRecipe) -> TargetFacts:  # noqa: ARG002
+        """Return the facts with what a recipe asks validation to decide.
+
+        Raises:
+            RecipeError: the targets do not allow it.
+        """
+        return facts
+
     def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return the names of the groups in which images are counted: the classes, or one for all."""
         return (self.all_images,)
@@ -424,6 +432,10 @@ class Task(SetRules, Protocol):
     def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
         """Return the facts with what validation chooses, such as thresholds; `valid` is its `Report`, or None."""
         return facts
+
+    def decisions(self, facts: TargetFacts) -> Mapping[str, Any]:  # noqa: ARG002
+        """Return what has been chosen that makes answers of outputs, as plain values for those who use an export."""
+        return {}
 
     @abstractmethod
     def predictions(

@@ -32,6 +32,8 @@ VOCABULARY = Vocabulary(
             data.SPLIT,
             data.TILING,
             data.SAMPLING,
+            data.THRESHOLD,
+            data.CALIBRATION,
             data.PREPARE,
             data.AUGMENT,
             training.LAYER,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from recipe_lang.check.vocabulary import Arg, Entry, Number, family
+from recipe_lang.check.vocabulary import Arg, Entry, MetricOf, Number, family
 from runtime.data.sampling import SAMPLINGS
 from runtime.data.sources.catalog import SOURCES, Source
 from runtime.data.targets import BOXES, CLASS, MASK
@@ -53,6 +53,37 @@ TILING = family(
     ),
 )
 
+
+THRESHOLD = family(
+    "threshold",
+    "a threshold",
+    Entry(
+        "best",
+        "Of two classes, the probability from which on the second is answered: the best by a metric on validation.",
+        (
+            Arg(
+                "metric",
+                MetricOf(("valid",)),
+                "`valid.f1`, `valid.balanced_accuracy` or `valid.accuracy`, which are then those at the threshold.",
+            ),
+        ),
+        only=learning(CLASS),
+        examples=("threshold = best(valid.f1)", "threshold = best(metric = valid.balanced_accuracy)"),
+    ),
+)
+
+CALIBRATION = family(
+    "calibration",
+    "a calibration",
+    Entry(
+        "temperature",
+        "Divides scores by the number with the least cross entropy on validation; answers stay, probabilities change.",
+        source="Guo et al., arXiv 1706.04599",
+        formula="f the scores of an image, y its class\nT = argmin over T of the mean of -log softmax(f / T)[y]",
+        only=learning(CLASS),
+        examples=("calibrate = temperature",),
+    ),
+)
 
 SAMPLING = family("sampling", "a sampling", *(replace(row, only=learning(CLASS)) for row in SAMPLINGS))
 

@@ -168,6 +168,22 @@ DATA = BlockType(
             since="0.2",
             examples=("sampling = balanced", "sampling = weighted(sqrt)"),
         ),
+        Arg(
+            "threshold",
+            Either((_NONE, CallOf(("threshold",)))),
+            "From which probability on the second of two classes is answered; by default the more probable is.",
+            None,
+            since="0.2",
+            examples=("threshold = best(valid.f1)", "threshold = none"),
+        ),
+        Arg(
+            "calibrate",
+            Either((_NONE, CallOf(("calibration",)))),
+            "How validation corrects the probabilities of the trained network; it does not by default.",
+            None,
+            since="0.2",
+            examples=("calibrate = temperature", "calibrate = none"),
+        ),
         Arg("batch", _COUNT, "Batch size: images per step.", 32, examples=("batch = 64",)),
         Arg(
             "features",

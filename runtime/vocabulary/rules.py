@@ -12,6 +12,7 @@ from recipe_lang.check.vocabulary import Number
 from recipe_lang.compose.problems import GivenTwice
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
+from recipe_lang.words import listed
 from runtime.data.sources.catalog import SOURCES
 from runtime.data.targets import CLASS, NUMBERS
 from runtime.data.transforms.catalog import TRANSFORMS
@@ -19,6 +20,7 @@ from runtime.models.heads import LAYERS
 from runtime.plan.schedules import SCHEDULES
 from runtime.plan.size import Size
 from runtime.tasks.catalog import METRICS, TASKS, task_of
+from runtime.tasks.classification.decisions import THRESHOLD_METRICS
 from runtime.tasks.protocol import Task
 from runtime.vocabulary.models import accepts, base_name, base_problems, native_size, size_text
 
@@ -193,6 +195,18 @@ PriorsElsewhere = Kind(
     help="write it there: `head = [dense(classes, bias = priors)]`, or leave it out",
 )
 
+NotOfThreshold = Kind(
+    "E414",
+    "not of a threshold",
+    reason="""A threshold is the best by a metric that both of its mistakes lower.
+
+    The best precision, recall, loss or calibration error would be that of a threshold that answers one class alone, or
+    of any.""",
+    fields="metric allowed",
+    message="no threshold is chosen by `{metric}`",
+    help=lambda p: f"choose by {p.allowed}",
+)
+
 TilesCut = Kind(
     "E440",
     "tiles cut",
@@ -248,6 +262,13 @@ def _priors(recipe: CheckedRecipe) -> Iterator[Problem]:
         is_asked = "bias" in call.args and call["bias"] == "priors"
         if is_asked and not (has_scores and task_of(recipe).target == CLASS):
             yield PriorsElsewhere(span=call.args["bias"].span)
+
+
+def _threshold(recipe: CheckedRecipe) -> Iterator[Problem]:
+    value = recipe.block("data").fields["threshold"]
+    if value.value is not None and value.value["metric"].name not in THRESHOLD_METRICS:
+        allowed = listed(tuple(f"`valid.{name}`" for name in THRESHOLD_METRICS), "or")
+        yield NotOfThreshold(span=value.span, metric=str(value.value["metric"]), allowed=allowed)
 
 
 def _losses(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -438,6 +459,7 @@ def _tiles(recipe: CheckedRecipe) -> Iterator[Problem]:
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _head,
     _priors,
+    _threshold,
     _losses,
     _kinds,
     _warmup,

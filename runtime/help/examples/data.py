@@ -203,6 +203,12 @@ EXAMPLES: Mapping[str, Example] = {
         "file",
         "photos has the classes lilies, roses and tulips.",
     ),
+    "E589": Example(
+        f"{_PHOTOS}\nthreshold = best(valid.f1)",
+        f"{_PHOTOS}\nthreshold = none",
+        "data",
+        "photos has the classes lilies, roses and tulips.",
+    ),
     "E520": Example(
         _net('gluon_params("net.params")'),
         _net('gluon_params("models/net.params")'),

@@ -12,9 +12,10 @@ from recipe_lang.suggest import suggest
 from recipe_lang.words import listed, printable
 from runtime.data.listing import Listing
 from runtime.data.similar_labels import alike, meant
-from runtime.tasks.classification.problems import ClassWithoutImages, UnknownClass
+from runtime.tasks.classification.problems import ClassWithoutImages, ThresholdOfClasses, UnknownClass
 
 if TYPE_CHECKING:
+    from recipe_lang.check.checked import CheckedBlock
     from runtime.plan.types import TargetFacts
 
 UNEQUAL = 5  # largest class to smallest, above which accuracy alone is advised against
@@ -25,12 +26,19 @@ _SHOWN, _OUTPUTS = 8, 12  # on the screen
 class ClassFacts:
     """The class names in order, and for each set the count of images of each class.
 
-    `shares` are the classes' shares of the training images, where a loss has asked for them.
+    `shares` are the classes' shares of the training images, where a loss has asked for them. `tuned` is the metric by
+    which validation is to choose the threshold, and `calibrated` whether it is to fit a temperature, where a recipe
+    asks for them; `threshold`, the probability from which on the second of two classes is answered, and `temperature`,
+    by which scores are divided, are what it has chosen.
     """
 
     classes: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
     shares: tuple[float, ...] | None = None
+    tuned: str | None = None
+    calibrated: bool | None = None
+    threshold: float | None = None
+    temperature: float | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,6 +70,18 @@ class ClassFacts:
         shown = ", ".join(self.classes[:_SHOWN])
         more = ", …: see classes.json" if len(self.classes) > _SHOWN else ""
         return f"scores of the classes, in this order: {shown}{more}"
+
+
+def asked(facts: ClassFacts, data: CheckedBlock) -> ClassFacts:
+    """Return the facts with what a recipe's `data` asks validation to choose.
+
+    Raises:
+        RecipeError: it asks for a threshold, and there are not two classes.
+    """
+    threshold, calibrate = data["threshold"], data["calibrate"]
+    if threshold is not None and len(facts.classes) != 2:
+        raise RecipeError(ThresholdOfClasses(span=data.span_of("threshold"), classes=facts.classes))
+    return replace(facts, tuned=threshold["metric"].name if threshold else None, calibrated=True if calibrate else None)
 
 
 def with_shares(facts: TargetFacts) -> TargetFacts:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
 from runtime.data.class_weights import read_shares
 from runtime.data.targets import CLASS
 from runtime.tasks.class_names import class_names
+from runtime.tasks.classification.decisions import decided
 from runtime.tasks.classification.losses import LOSSES
 from runtime.tasks.classification.metrics import METRICS, ClassEvaluator, telling
 from runtime.tasks.protocol import Agreement, CardWords, Loss, Measure, Metric, Served, Suggestion, Suspects, Task
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
     from runtime.plan.types import DataPlan, Plan, TargetFacts
     from runtime.tasks.classification.network import Prediction
     from runtime.tasks.classification.targets import ClassFacts
+
+
+def _classes(facts: TargetFacts) -> ClassFacts:
+    from runtime.tasks.classification.targets import ClassFacts
+
+    assert isinstance(facts, ClassFacts)
+    return facts
 
 
 class Classification(Task):
@@ -66,8 +75,21 @@ class Classification(Task):
     def read(self, plain: Any, result: Mapping[str, Any]) -> ClassFacts:
         from runtime.tasks.classification.targets import ClassFacts
 
-        names = class_names(plain)
-        return ClassFacts(names, {}, read_shares(result, len(names)) or None)
+        names, valid = class_names(plain), result.get("valid")
+        found = decided(valid if isinstance(valid, dict) else {})
+        return ClassFacts(names, {}, read_shares(result, len(names)) or None, **found)
+
+    def asked(self, facts: TargetFacts, recipe: CheckedRecipe) -> TargetFacts:
+        from runtime.tasks.classification.targets import asked
+
+        return asked(_classes(facts), recipe.block("data"))
+
+    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
+        return facts if valid is None else replace(_classes(facts), **decided(valid.in_result()))
+
+    def decisions(self, facts: TargetFacts) -> Mapping[str, Any]:
+        found = {"threshold": _classes(facts).threshold, "temperature": _classes(facts).temperature}
+        return {name: value for name, value in found.items() if value is not None}
 
     def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return names
@@ -121,14 +143,14 @@ class Classification(Task):
         return np.array(targets, np.int32)
 
     def evaluator(self, facts: TargetFacts, measure: Measure) -> ClassEvaluator:
-        return ClassEvaluator(facts.names, measure)
+        return ClassEvaluator(_classes(facts), measure)
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
     ) -> list[Prediction]:
         from runtime.tasks.classification.network import predictions
 
-        return predictions(outputs, images, facts.names, top)
+        return predictions(outputs, images, _classes(facts), top)
 
     def draw(self, picture: Image.Image, prediction: Prediction) -> None:
         from runtime.tasks.captions import caption
@@ -146,15 +168,19 @@ class Classification(Task):
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
         from runtime.backend.mx import mx
 
-        return Served("probabilities", "probabilities of the classes", mx.sym.softmax(symbol))
+        temperature = _classes(facts).temperature
+        scores = symbol if temperature is None else symbol / temperature
+        return Served("probabilities", "probabilities of the classes", mx.sym.softmax(scores))
 
     def agreement(
         self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
     ) -> Agreement:
+        from runtime.tasks.classification.network import by_answer
+
         ours = dict(prediction.classes)
         return Agreement(
             max(abs(ours[name] - float(share)) for name, share in zip(facts.names, served, strict=True)),
-            same=prediction.classes[0][0] == facts.names[int(served.argmax())],
+            same=prediction.classes[0][0] == facts.names[by_answer(served, _classes(facts).threshold)[0]],
         )
 
     def suggest(self, train: Listing) -> Suggestion:

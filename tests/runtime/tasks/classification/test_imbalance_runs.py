@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,31 @@ def test_a_killed_run_goes_on_to_the_same_weights(recipe: Path, tmp_path: Path) 
     assert killing.start(recipe, tmp_path / "cut", interval="1 step") == 0
     whole, cut = ((tmp_path / name / "model.params").read_bytes() for name in ("whole", "cut"))
     assert whole == cut
+
+
+def test_validation_decides_and_all_that_answers_goes_by_it(recipe: Path, tmp_path: Path, ftr: Ftr) -> None:
+    text = RECIPE.replace("  batch = 8", "  batch = 8\n  threshold = best(valid.f1)\n  calibrate = temperature")
+    other = recipe.parent / "decided.ftr"
+    other.write_text(text + "expect {\n  test.ece <= 90%\n}\n")
+    folder, result = run(prepare(other), RunSettings(workers=0), tmp_path / "run")
+    threshold, temperature = result["valid"]["threshold"], result["valid"]["temperature"]
+    assert result["test"]["threshold"] == threshold
+    assert result["expect"][0]["holds"]
+    pack = tmp_path / "decided.ftrpack"
+    assert ftr("pack", folder, "-o", pack).code == 0
+    for place, options in ((folder, ()), (pack, ("--data-root", recipe.parent))):
+        found = json.loads(ftr("evaluate", place, "--on", "valid", "--json", *options).out)
+        assert (found["threshold"], found["temperature"]) == (threshold, temperature)
+        assert found["f1"] == pytest.approx(result["valid"]["f1"])
+    images = recipe.parent / "marks"
+    predicted = json.loads(ftr("predict", folder, images, "--json").out)
+    for each in predicted:
+        chances = {row["name"]: row["probability"] for row in each["classes"]}
+        assert each["classes"][0]["name"] == ("rare" if chances["rare"] >= threshold else "plain")
+    assert predicted == json.loads(ftr("predict", pack, images, "--json").out)
+    assert ftr("verify", folder, "--quiet").out.startswith("identical")
+    lock = (folder / "recipe.ftr.lock").read_text()
+    assert f"threshold = {threshold!r}" in lock
 
 
 def test_its_lock_verifies(trained: tuple[Path, dict[str, Any]], ftr: Ftr) -> None:

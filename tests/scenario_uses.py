@@ -294,6 +294,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "E607": _out_of_memory,
     "E650": _killed,
     "W740": _advised((900, 100)),
+    "W753": _advised((900, 60)),
     "W741": lambda text: _advised((7, 400) if "50%" in text else (12, 400))(text),
     "W742": _advised((400, 400), (15, 15)),
     "W743": lambda text: _advised(*(((450, 450), (50, 50)) if "10%" in text else ((250, 250), (250, 250))))(text),

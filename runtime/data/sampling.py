@@ -62,7 +62,8 @@ def drawn(samples: Sequence[Sample], shares: Sequence[float], seed: int, stage: 
     keys = derive_each(seed, "sampling", stage, epoch, ids=(sample.id for sample in samples))
     here = np.bincount(labels, minlength=len(shares)) > 0
     chosen: list[tuple[int, int]] = []  # a place, and how often it has come before
-    for label, count in enumerate(_parts([share * bool(has) for share, has in zip(shares, here, strict=True)], labels)):
+    present = [share * bool(has) for share, has in zip(shares, here, strict=True)]
+    for label, count in enumerate(_parts(present, len(samples))):
         places = np.flatnonzero(labels == label)
         ranked = places[np.argsort(keys[places], kind="stable")].tolist()
         chosen += [(ranked[number % len(ranked)], number // len(ranked)) for number in range(count)]
@@ -71,12 +72,12 @@ def drawn(samples: Sequence[Sample], shares: Sequence[float], seed: int, stage: 
     return [samples[chosen[number][0]] for number in order]
 
 
-def _parts(shares: Sequence[float], whole: Sequence[Any]) -> list[int]:
-    """Return whole numbers in these proportions whose sum is the length of `whole`: the largest remainders go up."""
-    exact = [len(whole) * share / sum(shares) for share in shares]
+def _parts(shares: Sequence[float], total: int) -> list[int]:
+    """Return whole numbers in these proportions that sum up to `total`: the largest remainders go up."""
+    exact = [total * share / sum(shares) for share in shares]
     counts = [floor(each) for each in exact]
     up = sorted(range(len(exact)), key=lambda place: (counts[place] - exact[place], place))
-    for place in up[: len(whole) - sum(counts)]:
+    for place in up[: total - sum(counts)]:
         counts[place] += 1
     return counts
 

@@ -233,7 +233,7 @@ class Sets:
         A last part that fills no batch is dropped.
         """
         samples: Sequence[Sample] = self.order(stage, epoch)
-        randomness = partial(self.randomness, stage, epoch)
+        randomness: Callable[[Sample], np.random.Generator] = partial(self.randomness, stage, epoch)
         if stage.sampling is not None:
             turn_of, samples = turns(samples), [replace(sample) for sample in samples]
             turn = {id(sample): number for sample, number in zip(samples, turn_of, strict=True)}

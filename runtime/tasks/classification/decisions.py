@@ -35,7 +35,7 @@ def fitted_temperature(scores: NDArray[np.float32], labels: NDArray[np.int64]) -
 
     def falls(inverse: float) -> bool:
         powers = np.exp(inverse * (wide - wide.max(axis=1, keepdims=True)))
-        return float(((powers * wide).sum(axis=1) / powers.sum(axis=1)).sum()) < true
+        return bool(((powers * wide).sum(axis=1) / powers.sum(axis=1)).sum() < true)
 
     low, high = math.log(1 / _MOST), math.log(1 / _LEAST)
     for _ in range(_HALVINGS):
@@ -128,11 +128,10 @@ def calibration_error(found: Sequence[Bin]) -> float:
     return sum(each.count * abs(each.accuracy - each.confidence) for each in found) / total
 
 
-def decided(valid: Mapping[str, Any]) -> dict[str, float | None]:
+def decided(valid: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """Return the threshold and the temperature that the part `valid` of a result has."""
-    bounds = {"threshold": (0.0, 1.0), "temperature": (_LEAST / 2, _MOST * 2)}
-    found = {name: valid.get(name) for name in bounds}
-    return {
-        name: value if type(value) is float and bounds[name][0] <= value <= bounds[name][1] else None
-        for name, value in found.items()
-    }
+    return _within(valid.get("threshold"), 0.0, 1.0), _within(valid.get("temperature"), _LEAST / 2, _MOST * 2)
+
+
+def _within(value: Any, low: float, high: float) -> float | None:
+    return value if type(value) is float and low <= value <= high else None

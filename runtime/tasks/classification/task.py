@@ -76,8 +76,9 @@ class Classification(Task):
         from runtime.tasks.classification.targets import ClassFacts
 
         names, valid = class_names(plain), result.get("valid")
-        found = decided(valid if isinstance(valid, dict) else {})
-        return ClassFacts(names, {}, read_shares(result, len(names)) or None, **found)
+        threshold, temperature = decided(valid if isinstance(valid, dict) else {})
+        shares = read_shares(result, len(names)) or None
+        return ClassFacts(names, {}, shares, threshold=threshold, temperature=temperature)
 
     def asked(self, facts: TargetFacts, recipe: CheckedRecipe) -> TargetFacts:
         from runtime.tasks.classification.targets import asked
@@ -85,7 +86,8 @@ class Classification(Task):
         return asked(_classes(facts), recipe.block("data"))
 
     def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
-        return facts if valid is None else replace(_classes(facts), **decided(valid.in_result()))
+        threshold, temperature = decided({} if valid is None else valid.in_result())
+        return replace(_classes(facts), threshold=threshold, temperature=temperature)
 
     def decisions(self, facts: TargetFacts) -> Mapping[str, Any]:
         found = {"threshold": _classes(facts).threshold, "temperature": _classes(facts).temperature}

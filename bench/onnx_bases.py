@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import numpy as np  # noqa: E402
 
-from runtime.models.catalog import BASES  # noqa: E402
+from runtime.models.catalog import BASES, CLASSIFIERS  # noqa: E402
 
 PHOTOS, OUTPUTS, BATCH, ODD = 20, 10, 10, 50
 DEFAULT_ROWS = ROOT / "runs" / "onnx-bases.jsonl"
@@ -36,7 +36,7 @@ DEFAULT_ROWS = ROOT / "runs" / "onnx-bases.jsonl"
 def chosen(only: str, every: bool) -> list[tuple[str, str]]:
     """Return the (kind, name) pairs that hold `only`: of each family the first, or all."""
     firsts: dict[tuple[str, str], tuple[str, str]] = {}
-    for kind, rows in BASES.items():
+    for kind, rows in {"packaged": BASES["packaged"], **CLASSIFIERS}.items():
         for name, row in rows.items():
             family = name if every else getattr(row, "family", kind)
             firsts.setdefault((kind, family), (kind, name))

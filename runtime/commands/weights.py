@@ -98,13 +98,13 @@ def _base(text: str) -> Component:
     """Return the base of a name, as `resnet50_v1b` or as a recipe writes it."""
     from difflib import get_close_matches
 
-    from runtime.models.catalog import BASES
+    from runtime.models.catalog import CLASSIFIERS
     from runtime.plan.types import Component
 
     match = re.fullmatch(r"(?:(\w+)\()?[\"']?([\w.]+)[\"']?\)?", text.strip())
-    kinds = [kind for kind, rows in BASES.items() if kind != "packaged" and match and match[2] in rows]
+    kinds = [kind for kind, rows in CLASSIFIERS.items() if match and match[2] in rows]
     if match is None or not kinds or (match[1] and match[1] not in kinds):
-        names = {name for kind, rows in BASES.items() if kind != "packaged" for name in rows}
+        names = {name for rows in CLASSIFIERS.values() for name in rows}
         near = get_close_matches(match[2] if match else text, names, 3)
         raise click.UsageError(f"there is no base {text}" + (f"; near is {', '.join(near)}" if near else ""))
     return Component(match[1] or kinds[0], {"name": match[2], "weights": None})

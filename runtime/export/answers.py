@@ -53,7 +53,7 @@ def _objects(
     graph: OnnxGraph, points: str, shape: Shape, form: Objects, size: Size, prepared: Prepared | None
 ) -> Answers:
     """Take the largest scores, leave out boxes that overlap surer ones, and lay the others back onto the image."""
-    count, classes = int(shape[1] or 0), int(shape[2] or 0) - 4
+    count, classes = int(shape[1] or 0), len(form.thresholds)
     kept = min(form.kept, count * classes)
     corners = _columns(graph, points, classes, classes + 4)
     logits = graph.add("Reshape", _columns(graph, points, 0, classes), graph.integers(-1, count * classes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runtime.help.text_page import Code, Page, Prose
-from runtime.models.catalog import BASES, EXCLUDED, ZOOS, ZooRow
+from runtime.models.catalog import BASES, EXCLUDED, OWN, ZOOS, ZooRow
 from runtime.models.packaged import PACKAGED
 from runtime.models.timm.catalog import TIMM
 
@@ -17,7 +17,7 @@ def names(zoo: str) -> tuple[str, ...]:
 
 def all_names() -> set[str]:
     """Return the names of all networks, those that do not work included."""
-    return {*PACKAGED, *TIMM, *(name for zoo in (*ZOOS.values(), *EXCLUDED.values()) for name in zoo)}
+    return {*PACKAGED, *TIMM, *OWN, *(name for zoo in (*ZOOS.values(), *EXCLUDED.values()) for name in zoo)}
 
 
 def with_part(part: str) -> list[str]:
@@ -51,6 +51,11 @@ def pages(name: str) -> Iterator[Page]:
         row = ZOOS[zoos[0]][name]
         kind = f"a network of the zoo{'s' if len(zoos) > 1 else ''} {' and '.join(zoos)}"
         yield _page(name, kind, _facts(row), row.parts, [f'base = {zoo}("{name}")' for zoo in zoos])
+    if name in OWN:
+        row = OWN[name]
+        assert row.gives is not None
+        example = f'base = gluoncv("{name}", weights = none)\nhead = [own]'
+        yield _page(name, f"a network of gluoncv that learns {row.gives.plural}", _facts(row), row.parts, [example])
     for zoo, excluded in EXCLUDED.items():
         if name in excluded:
             yield Page(f"{name}: a network of {zoo} that is not offered", (Prose(f"The reason: {excluded[name]}."),))

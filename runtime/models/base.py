@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,20 @@ Normalization = tuple[tuple[float, float, float], tuple[float, float, float]]
 """The mean and the standard deviation of each channel, for values from 0 to 1."""
 
 HybridBlock = Any  # mxnet.gluon.HybridBlock; MXNet has no types, and this module must not import it
+
+
+@dataclass(frozen=True, slots=True)
+class OwnHead:
+    """The head that a network was made with.
+
+    `build` makes it, for a number of outputs, of maps of the parts; a place is how many parts lie before a map. What is
+    new in it, or was in training only, starts from no file: `is_new` says so of a parameter's structural name in the
+    whole network.
+    """
+
+    build: Callable[[int], HybridBlock]
+    places: tuple[int, ...]
+    is_new: Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +41,4 @@ class Base:
     features: int
     cells: HybridBlock | None = None
     maps: tuple[int, ...] = ()  # channels of the maps that a head over several takes, the finest first
+    own: OwnHead | None = None

@@ -14,8 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from runtime.data.targets import BOXES, MASK, TargetKind
 from runtime.models.packaged import PACKAGED, PackagedBase
 from runtime.models.timm.catalog import TIMM, TimmRow
 
@@ -38,7 +39,8 @@ class ZooRow:
     on sides of `smallest`, `smallest + step`, `smallest + 2 * step`, ... pixels; `step` 0 means that no
     other side works. Sides below 32 are not offered, though some networks run on them. `normalization` is that
     of gluoncv's training scripts. `has_dense_block` says that the last block is fully connected: pretrained
-    weights then fix the size.
+    weights then fix the size. `gives` is the kind of targets of a network that keeps its own head: what GluonCV has for
+    another task than classification.
     """
 
     family: str
@@ -49,6 +51,7 @@ class ZooRow:
     normalization: Normalization
     has_norms: bool = True
     has_dense_block: bool = False
+    gives: TargetKind | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -72,7 +75,7 @@ class ZooRow:
 
 
 def _rows(
-    names: str, family: str, blocks: int, *, smallest: int = 32, native: int = 224, step: int = 1, **more: bool
+    names: str, family: str, blocks: int, *, smallest: int = 32, native: int = 224, step: int = 1, **more: Any
 ) -> dict[str, ZooRow]:
     normalization = _CIFAR if names.startswith("cifar_") else _IMAGENET  # by the images of its training
     return dict.fromkeys(names.split(), ZooRow(family, blocks, smallest, native, step, normalization, **more))
@@ -148,10 +151,37 @@ ZOOS: Final[Mapping[str, Mapping[str, ZooRow]]] = MappingProxyType(
 )
 """The working classifiers by zoo ("gluoncv"; "gluon" is `mxnet.gluon.model_zoo.vision`) and name."""
 
+_MASKS: Final[Mapping[str, Any]] = {"smallest": 64, "native": 480, "step": 32, "gives": MASK}
+_BOXES: Final[Mapping[str, Any]] = {"smallest": 64, "native": 512, "step": 32, "gives": BOXES}
+
+OWN: Final[Mapping[str, ZooRow]] = MappingProxyType(
+    {
+        **_rows("fastscnn_citys", "fastscnn", 3, **{**_MASKS, "native": 768}),
+        **_rows("fcn_resnet50_voc fcn_resnet50_ade", "fcn", 4, **_MASKS),
+        **_rows("fcn_resnet101_voc fcn_resnet101_ade fcn_resnet101_coco", "fcn", 4, **_MASKS),
+        **_rows("psp_resnet50_ade psp_resnet101_ade psp_resnet101_citys", "psp", 4, **_MASKS),
+        **_rows("psp_resnet101_voc psp_resnet101_coco", "psp", 4, **_MASKS),
+        **_rows("deeplab_resnet50_ade deeplab_resnet50_citys", "deeplab", 4, **_MASKS),
+        **_rows("deeplab_resnet101_ade deeplab_resnet101_citys", "deeplab", 4, **_MASKS),
+        **_rows("deeplab_resnet101_voc deeplab_resnet101_coco", "deeplab", 4, **_MASKS),
+        **_rows("deeplab_resnet152_voc deeplab_resnet152_coco", "deeplab", 4, **_MASKS),
+        **_rows("yolo3_mobilenet0.25_voc yolo3_mobilenet0.25_coco", "yolo3", 4, **{**_BOXES, "native": 416}),
+        **_rows("yolo3_mobilenet1.0_voc yolo3_mobilenet1.0_coco", "yolo3", 4, **{**_BOXES, "native": 416}),
+        **_rows("yolo3_darknet53_voc yolo3_darknet53_coco", "yolo3", 5, **{**_BOXES, "native": 416}),
+        **_rows("center_net_resnet18_v1b_voc center_net_resnet18_v1b_coco", "center_net", 5, **_BOXES),
+        **_rows("center_net_resnet50_v1b_voc center_net_resnet50_v1b_coco", "center_net", 5, **_BOXES),
+        **_rows("center_net_resnet101_v1b_voc center_net_resnet101_v1b_coco", "center_net", 5, **_BOXES),
+    }
+)
+"""GluonCV's own networks for other tasks that are bases with their own head, `head = [own]`."""
+
 BASES: Final[Mapping[str, Mapping[str, PackagedBase | TimmRow | ZooRow]]] = MappingProxyType(
-    {"packaged": PACKAGED, "timm": TIMM, **ZOOS}
+    {"packaged": PACKAGED, "timm": TIMM, **ZOOS, "gluoncv": MappingProxyType({**ZOOS["gluoncv"], **OWN})}
 )
 """All bases, by the word of a recipe for their kind and by name."""
+
+CLASSIFIERS: Final[Mapping[str, Mapping[str, TimmRow | ZooRow]]] = MappingProxyType({"timm": TIMM, **ZOOS})
+"""Those bases that files of weights of other frameworks may fit."""
 
 
 def name_of(base: Component) -> str:

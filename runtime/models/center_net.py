@@ -39,7 +39,7 @@ class CenterNet(nn.HybridBlock):  # type: ignore[misc]
         """Return scores and boxes of all cells; Gluon calls this."""
         features = self.pyramid(*maps)
         found = self.boxes(features)
-        corner = _corners(F, features)
+        corner = corners(F, features)
         middle = F.broadcast_add(F.slice_axis(found, axis=1, begin=0, end=2), corner) * self._stride
         sides = F.Activation(F.slice_axis(found, axis=1, begin=2, end=4), "softrelu")
         half = sides * (_UNIT * self._stride / 2)
@@ -66,7 +66,7 @@ def _branch(channels: int, outputs: int, bias: float) -> Any:
     return found
 
 
-def _corners(F: Any, x: Any) -> Any:  # noqa: N803
+def corners(F: Any, x: Any) -> Any:  # noqa: N803
     """Return the upper left corners of a map's cells, in cells, (1, 2, h, w): x, y."""
     zeros = F.zeros_like(F.slice_axis(F.slice_axis(x, axis=0, begin=0, end=1), axis=1, begin=0, end=1))
     across = F.contrib.arange_like(zeros, axis=3).reshape((1, 1, 1, -1))

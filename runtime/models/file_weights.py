@@ -62,11 +62,18 @@ def load_gluon(path: Path, cut: Base, whole: Any) -> None:
     from runtime.weights.assign import load_into
     from runtime.weights.params_file import read_params
 
-    owned = {id(parameter) for _, part in cut.parts for parameter in part._collect_params_with_prefix().values()}
-    names = whole._collect_params_with_prefix().items()
-    classifier = frozenset(name for name, parameter in names if id(parameter) not in owned)
+    classifier = _new(cut, whole)
     arrays, _ = _of_backbone(read_params(path), whole, classifier)
     load_into(whole, arrays, f"`{path}`", classifier)
+
+
+def _new(cut: Base, whole: Any) -> frozenset[str]:
+    """Return the names of those of a network's parameters that its file gives nothing to."""
+    names = whole._collect_params_with_prefix()
+    if cut.own is not None:
+        return frozenset(filter(cut.own.is_new, names))
+    owned = {id(parameter) for _, part in cut.parts for parameter in part._collect_params_with_prefix().values()}
+    return frozenset(name for name, parameter in names.items() if id(parameter) not in owned)
 
 
 def _of_backbone(
@@ -86,10 +93,8 @@ def _params_advice(base: Component, cut: Base, whole: Any) -> tuple[Problem, ...
     from runtime.weights.params_file import read_params
 
     path = base.args["weights"].args["file"]
-    owned = {id(parameter) for _, part in cut.parts for parameter in part._collect_params_with_prefix().values()}
-    names = whole._collect_params_with_prefix().items()
     arrays = read_params(path)
-    _, found = _of_backbone(arrays, whole, frozenset(name for name, each in names if id(each) not in owned))
+    _, found = _of_backbone(arrays, whole, _new(cut, whole))
     if found is None:
         return ()
     return (OnlyBackbone(path=str(path), kept=len(found), total=len(arrays)),)

@@ -21,7 +21,8 @@ class Layer:
 
     `pools` is whether it takes maps of features, so that it stands in place of the pooling of the zoo. One that takes
     several maps says with `finest` from which stride on: it is the whole head, and `build` gets the channels of its
-    maps as `maps`, the finest first; the coarsest has a stride of 32 pixels. `outputs` is the argument with the number
+    maps as `maps`, the finest first; the coarsest has a stride of 32 pixels; and as `own` what makes the base's own
+    head, where it has one. `outputs` is the argument with the number
     of outputs, of a layer that can end a head; `gives` is the kind of targets that they are for, if they are for one.
     """
 
@@ -67,6 +68,7 @@ def _finest(args: Mapping[str, Any]) -> int:
     return int(args["finest"].removeprefix("stride"))
 
 
+OWN_HEAD = "own"
 _COUNTS = {"classes": "The number of classes in the data.", "targets": "The number of targets in the data."}
 _STRIDES = {f"stride{cells}": f"A cell for {cells} x {cells} pixels." for cells in (2, 4, 8, 16)}
 _LAYERS = (
@@ -240,6 +242,21 @@ _LAYERS = (
         gives=BOXES,
     ),
     Layer(
+        Entry(
+            OWN_HEAD,
+            "The head of a network of GluonCV for another task than classification; its last layer is new.",
+            (Arg("outputs", Either((Word(_COUNTS), Number(1, 65536, whole=True))), "Number of classes.", "classes"),),
+            source="https://cv.gluon.ai/model_zoo/index.html",
+            examples=(
+                'task = segmentation\nbase = gluoncv("fastscnn_citys", weights = none)\nhead = [own]',
+                'task = segmentation\nbase = gluoncv("fcn_resnet50_voc", weights = none)\nhead = [own(classes)]',
+            ),
+        ),
+        lambda args: [args["own"](args["outputs"])],
+        finest=lambda args: 32,
+        outputs="outputs",
+    ),
+    Layer(
         Entry("relu", "max(0, x).", examples=("head = [dense(256), relu, dense(classes)]",)),
         lambda args: [_nn().Activation("relu")],
     ),
@@ -276,7 +293,8 @@ def head_block(base: Any, layers: Sequence[Component], outputs: Mapping[str, int
     """
     if LAYERS[layers[0].name].finest:
         args = {name: outputs.get(value, value) for name, value in layers[0].args.items()}
-        (block,) = LAYERS[layers[0].name].build({**args, "maps": base.maps})
+        own = None if base.own is None else base.own.build
+        (block,) = LAYERS[layers[0].name].build({**args, "maps": base.maps, "own": own})
         return block
     head = _nn().HybridSequential(prefix="head_")
     if not LAYERS[layers[0].name].pools:

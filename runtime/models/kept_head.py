@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from runtime.models.base import Base
+    from runtime.models.base import Base, OwnHead
     from runtime.plan.types import Component
 
 Array = np.ndarray[Any, Any]
@@ -45,6 +45,8 @@ def file_head(base: Component, cut: Base, whole: Block, head: Block) -> list[tup
     path = _kept(base)
     if path is None:
         return []
+    if cut.own is not None:
+        return _own_head(path, cut.own, whole)
     layer, found = _classifier(base, whole), _arrays(path, base, whole)
     weight = None if layer is None else found.get(id(layer.weight))
     dense = head[-1] if isinstance(head, nn.HybridSequential) and isinstance(head[-1], nn.Dense) else None
@@ -59,6 +61,17 @@ def file_head(base: Component, cut: Base, whole: Block, head: Block) -> list[tup
     if weight.size != dense.weight.shape[0] * dense.weight.shape[1] or bias.shape != (len(weight),):
         raise _refused(path, f"it takes {weight.size // len(weight):,} numbers, and the head {dense.weight.shape[1]:,}")
     return [(dense.weight, weight.reshape(dense.weight.shape)), (dense.bias, bias)]
+
+
+def _own_head(path: Path, own: OwnHead, whole: Block) -> list[tuple[Parameter, Array]]:
+    found, parameters = structural_arrays(whole, read_params(path)), whole._collect_params_with_prefix()
+    new = {name: each for name, each in parameters.items() if own.is_new(name) and name.split(".")[0] != "auxlayer"}
+    for name, parameter in new.items():
+        if name not in found:
+            raise _refused(path, f"it has no `{name}`")
+        if found[name].shape != parameter.shape:
+            raise _refused(path, f"its `{name}` is of {len(found[name])} outputs, not {parameter.shape[0]}")
+    return [(parameter, found[name]) for name, parameter in new.items()]
 
 
 def unnamed(base: Component, targets: object) -> tuple[Problem, ...]:

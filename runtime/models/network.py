@@ -18,11 +18,12 @@ from runtime.backend.blocks import sequence
 from runtime.backend.freezing import dropouts
 from runtime.backend.mx import array, mx, nd
 from runtime.models import efficientnet_lite, graph_blocks, zoo
-from runtime.models.catalog import ZOOS
+from runtime.models.catalog import OWN, ZOOS
 from runtime.models.chain import Chain
 from runtime.models.exported import exported_row
 from runtime.models.heads import LAYERS
 from runtime.models.kept_head import file_head
+from runtime.models.own import network as own
 from runtime.models.problems import HeadDoesNotFit
 from runtime.models.pytorch import as_in_torch
 from runtime.models.taps import pyramid
@@ -136,6 +137,8 @@ def build_model(
             raise RecipeError(HeadDoesNotFit(span=layers[0].span, layer=layers[0].name))
         blocks, taps = {f"base.{name}": block for name, block in chosen.parts}, chosen.places
         blocks["head"] = head(replace(cut, maps=chosen.channels), layers)
+        if cut.own is not None:
+            Chain(list(blocks.values()), taps).net(0, len(blocks)).infer_shape(nd.zeros((2, 3, *size)))
     parameters = {
         f"{part}.{name}": parameter
         for part, block in blocks.items()
@@ -153,7 +156,9 @@ def _timm(base: Component, size: Size, as_torch: bool) -> tuple[Base, Any]:  # n
     return timm.split(whole, base.args["name"]), whole
 
 
-def _zoo(base: Component, size: Size, as_torch: bool) -> tuple[Base, Any]:  # noqa: ARG001 - the same for all sizes
+def _zoo(base: Component, size: Size, as_torch: bool) -> tuple[Base, Any]:
+    if base.args["name"] in OWN:
+        return own.build(base.args["name"], size)
     whole = zoo.build(base.name, base.args["name"])
     if as_torch:
         whole = as_in_torch(whole, base.args["name"])

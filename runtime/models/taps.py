@@ -71,8 +71,11 @@ def pyramid(base: Base, size: Size, finest: int) -> Pyramid | None:
 
     Of the parts whose map has a stride, it is the last one's. The last part may end in a layer that widens its map for
     a classifier, as that of EfficientNet from 320 channels to 1,280: that layer is left out. None where the base has
-    no such maps, each of half the size of the one before.
+    no such maps, each of half the size of the one before. Where the head is the network's own, it takes what it always
+    took.
     """
+    if base.own is not None:
+        return Pyramid(base.parts, base.own.places, ())
     found = taps(base, size)
     parts = list(base.parts)
     name, last = parts[-1]

@@ -34,7 +34,7 @@ class _Pair:
 
 
 def worst_page(run: TrainedRun, worst: Sequence[Sample], name: str, context: Any, report: Report) -> str:
-    """Return the page of images of the set `name`, with how far the probabilities of its report hold, if it has some."""
+    """Return the page of images of the set `name`, and of how far the probabilities of its report hold."""
     from jinja2 import Environment, StrictUndefined
 
     template = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
@@ -49,7 +49,6 @@ def worst_page(run: TrainedRun, worst: Sequence[Sample], name: str, context: Any
         bins=report.as_json().get("reliability", ()),
         images=report.images,
         error=report.values.get("ece", 0.0),
-    
     )
 
 

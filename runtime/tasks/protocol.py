@@ -78,7 +78,8 @@ class Loss:
     or symbols, which gives float32 (N,). `measure` takes them and NumPy arrays, (N, …) float32 and the collated
     targets, and returns float64 (N,), the same on every processor; smoothing and the like play no part. `labels` makes
     what `build` takes of collated targets and the shape of the outputs, where that is not the task's `as_labels`;
-    `heads` are the layers whose outputs it is for, where it is not for all of the task's.
+    `heads` are the layers whose outputs it is for, where it is not for all of the task's; of networks with their own
+    heads, the families.
     Where arguments depend on the targets of training, `known` adds to the facts what they need of these, and `settled`
     puts it into the arguments: the other functions get what it returns.
     """

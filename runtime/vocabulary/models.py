@@ -22,7 +22,7 @@ from recipe_lang.check.vocabulary import (
 )
 from recipe_lang.problem import Problem, RecipeError
 from runtime.models.base import Normalization
-from runtime.models.catalog import BASES, ZOOS, ZooRow
+from runtime.models.catalog import BASES, ZooRow
 from runtime.models.packaged import PACKAGED, PackagedBase
 from runtime.models.timm.catalog import TIMM, TimmRow
 from runtime.models.weights_sources import (
@@ -48,7 +48,7 @@ _WEIGHTS = Arg(
 
 
 def _zoo(name: str, noun: str) -> Arg:
-    return Arg("name", OneOfStrings(noun, tuple(ZOOS[name])), "Name of the network in the zoo.")
+    return Arg("name", OneOfStrings(noun, tuple(BASES[name])), "Name of the network in the zoo.")
 
 
 BASE = family(
@@ -90,8 +90,8 @@ BASE = family(
     ),
     Entry(
         "gluoncv",
-        "A classifier of gluoncv.model_zoo.",
-        (_zoo("gluoncv", "gluoncv classifier"), _WEIGHTS),
+        "A network of gluoncv.model_zoo: a classifier, or a detector or segmenter with its own head.",
+        (_zoo("gluoncv", "network of gluoncv"), _WEIGHTS),
         source="gluoncv.model_zoo.get_model",
         examples=(
             'base = gluoncv("resnet50_v1b", weights = gluon_params("resnet50_v1b.params"))',
@@ -128,7 +128,8 @@ WEIGHTS = family("weights", "a source of weights", *(source.entry for source in 
 TRAINED_WEIGHTS = family("trained", "a run or a pack", *(source.entry for source in TRAINED))
 
 _IMAGENET: Normalization = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_UNREAD = ZooRow("", 0, 1, 224, 1, _IMAGENET)  # a run that nobody has looked into, or a graph that cannot be read
+UNREAD = ZooRow("", 0, 1, 224, 1, _IMAGENET)
+"""What is known about a run that nobody has looked into, or a graph that cannot be read."""
 
 
 def base_problems(base: CallValue) -> tuple[Problem, ...]:
@@ -165,8 +166,8 @@ def row_of(base: CallValue) -> PackagedBase | TimmRow | ZooRow | ExportedRow:
         try:
             return exported_row(plain_args(base))
         except RecipeError:
-            return _UNREAD
-    return BASES[base.name][base["name"]] if base.name in BASES else _UNREAD
+            return UNREAD
+    return BASES[base.name][base["name"]] if base.name in BASES else UNREAD
 
 
 def weights_of(base: CallValue) -> WeightsSource:
@@ -177,7 +178,7 @@ def weights_of(base: CallValue) -> WeightsSource:
 def parts_of(base: CallValue) -> tuple[tuple[str, ...], str] | None:
     """Return a base's parts in order and the name that messages use for it."""
     row = row_of(base)
-    return None if row is _UNREAD else (row.parts, base_name(base))
+    return None if row is UNREAD else (row.parts, base_name(base))
 
 
 def native_size(base: CallValue) -> int:

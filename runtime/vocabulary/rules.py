@@ -16,13 +16,23 @@ from recipe_lang.words import listed
 from runtime.data.sources.catalog import SOURCES
 from runtime.data.targets import CLASS, NUMBERS
 from runtime.data.transforms.catalog import TRANSFORMS
-from runtime.models.heads import LAYERS
+from runtime.models.catalog import ZooRow
+from runtime.models.heads import LAYERS, OWN_HEAD
 from runtime.plan.schedules import SCHEDULES
 from runtime.plan.size import Size
 from runtime.tasks.catalog import METRICS, TASKS, task_of
 from runtime.tasks.classification.decisions import THRESHOLD_METRICS
 from runtime.tasks.protocol import Task
-from runtime.vocabulary.models import accepts, base_name, base_problems, native_size, size_text
+from runtime.vocabulary.models import (
+    UNREAD,
+    accepts,
+    base_name,
+    base_problems,
+    native_size,
+    row_of,
+    size_text,
+    weights_of,
+)
 
 HeadWithoutOutputs = Kind(
     "E420",
@@ -40,6 +50,39 @@ LossOfOtherHead = Kind(
     fields="head loss own",
     message="`{loss}` is not the loss of `{head}`",
     help="write `loss = {own}`",
+)
+
+HeadOfOtherBase = Kind(
+    "E436",
+    "head of another base",
+    reason="""GluonCV's networks for detection and segmentation are trained with their own heads. Other
+    bases have none: theirs is built on top of them.""",
+    source="https://cv.gluon.ai/model_zoo/index.html",
+    fields="base head",
+    message=(
+        "`{base}` is trained with its own head, not with `{head}`",
+        "`{base}` has no head of its own",
+    ),
+    help=("write `head = [own]` in place of `{head}`", "leave `own` out, or name a network of GluonCV for this task"),
+)
+
+BaseOfOtherTask = Kind(
+    "E437",
+    "base of another task",
+    reason="A network that keeps its own head gives what it was made for: boxes, or a class for each pixel.",
+    fields="base gives task takes",
+    message="`{base}` gives {gives}, and `task = {task}` learns {takes}",
+    help="name a base for {takes}, or write the task that learns {gives}",
+)
+
+OwnNeedsAFile = Kind(
+    "E438",
+    "weights of a network with its own head",
+    reason="""The weights of a whole detector or segmenter are in a file that GluonCV wrote. Checkpoints of classifiers
+    have none for its head, and PyTorch's have other layers.""",
+    fields="base",
+    message="`{base}` starts from a `.params` file of GluonCV, from a run, or from random weights",
+    help='write `weights = gluon_params("….params")`, or `weights = none`',
 )
 
 OtherKindOfTarget = Kind(
@@ -271,14 +314,39 @@ def _threshold(recipe: CheckedRecipe) -> Iterator[Problem]:
         yield NotOfThreshold(span=value.span, metric=str(value.value["metric"]), allowed=allowed)
 
 
+def _own(recipe: CheckedRecipe) -> Iterator[Problem]:
+    base: CallValue = recipe["base"]
+    head, row, task = recipe["head"][-1].value, row_of(base), task_of(recipe)
+    if row is UNREAD:
+        return
+    gives = row.gives if isinstance(row, ZooRow) else None
+    span = recipe.fields["base"].span
+    if (gives is not None) != (head.name == OWN_HEAD):
+        place = head.span or recipe.fields["head"].span or span
+        yield HeadOfOtherBase(span=place, base=base_name(base), head=head.name if gives else "")
+    if gives is None:
+        return
+    if gives != task.target:
+        yield BaseOfOtherTask(
+            span=span, base=base_name(base), gives=gives.plural, task=task.name, takes=task.target.plural
+        )
+    if weights_of(base).entry.name not in _OWN_SOURCES:
+        yield OwnNeedsAFile(span=span, base=base_name(base))
+
+
+_OWN_SOURCES = ("none", "gluon_params", "run", "pack")
+
+
 def _losses(recipe: CheckedRecipe) -> Iterator[Problem]:
-    task, head = task_of(recipe), recipe["head"][-1].value
+    task, head, row = task_of(recipe), recipe["head"][-1].value.name, row_of(recipe["base"])
+    if head == OWN_HEAD and isinstance(row, ZooRow):
+        head = row.family
     losses = {each.entry.name: each for each in task.losses}
-    own = next((name for name, each in losses.items() if head.name in each.heads), None)
+    own = next((name for name, each in losses.items() if head in each.heads), None)
     for loss in (recipe["loss"], *(stage["loss"] for stage in recipe.all("stage"))):
-        if isinstance(loss, CallValue) and own is not None and head.name not in losses[loss.name].heads:
+        if isinstance(loss, CallValue) and own is not None and head not in losses[loss.name].heads:
             span = loss.span or recipe.fields["head"].span
-            yield LossOfOtherHead(span=span, head=head.name, loss=loss.name, own=own)
+            yield LossOfOtherHead(span=span, head=head, loss=loss.name, own=own)
 
 
 def _kinds(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -460,6 +528,7 @@ RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _head,
     _priors,
     _threshold,
+    _own,
     _losses,
     _kinds,
     _warmup,

@@ -52,6 +52,31 @@ EXAMPLES: Mapping[str, Example] = {
         'stage "head" {\n  train = head\n  for = 3 epochs\n}',
         "file",
     ),
+    "E436": Example(
+        'ftr 1\n\ntask = segmentation\nbase = gluoncv("fastscnn_citys", weights = none)\n\ndata {\n'
+        '  train = masks("photos", "masks", classes = ["wall", "door"])\n}\n\n'
+        'stage "all" {\n  train = all\n  for = 3 epochs\n}',
+        'ftr 1\n\ntask = segmentation\nbase = gluoncv("fastscnn_citys", weights = none)\nhead = [own]\n\ndata {\n'
+        '  train = masks("photos", "masks", classes = ["wall", "door"])\n}\n\n'
+        'stage "all" {\n  train = all\n  for = 3 epochs\n}',
+        "file",
+    ),
+    "E437": Example(
+        'ftr 1\n\ntask = detection\nbase = gluoncv("fastscnn_citys", weights = none)\nhead = [own]\n\ndata {\n'
+        '  train = voc("photos")\n}\n\nstage "all" {\n  train = all\n  for = 3 epochs\n}',
+        'ftr 1\n\ntask = detection\nbase = gluoncv("mobilenet1.0", weights = none)\n\ndata {\n'
+        '  train = voc("photos")\n}\n\nstage "all" {\n  train = all\n  for = 3 epochs\n}',
+        "file",
+    ),
+    "E438": Example(
+        'ftr 1\n\ntask = segmentation\nbase = gluoncv("fastscnn_citys")\nhead = [own]\n\ndata {\n'
+        '  train = masks("photos", "masks", classes = ["wall", "door"])\n}\n\n'
+        'stage "all" {\n  train = all\n  for = 3 epochs\n}',
+        'ftr 1\n\ntask = segmentation\nbase = gluoncv("fastscnn_citys", weights = gluon_params("fastscnn.params"))\n'
+        'head = [own]\n\ndata {\n  train = masks("photos", "masks", classes = ["wall", "door"])\n}\n\n'
+        'stage "all" {\n  train = all\n  for = 3 epochs\n}',
+        "file",
+    ),
     "E434": Example(
         'ftr 1\n\ntask = segmentation\n\ndata {\n  train = masks("photos", "masks", classes = ["wall", "door"])\n'
         '  size = 300px\n}\n\nstage "head" {\n  train = head\n  for = 3 epochs\n}',

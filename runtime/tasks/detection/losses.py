@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import Arg, Entry, Number
-from runtime.tasks.detection import centers
+from runtime.tasks.detection import anchored, centers
 from runtime.tasks.protocol import Loss
 
 if TYPE_CHECKING:
@@ -123,6 +123,36 @@ LOSSES = (
         centers.built,
         centers.measured,
         labels=centers.labels,
-        heads=("centernet",),
+        heads=("centernet", "center_net"),
+    ),
+    Loss(
+        Entry(
+            "yolo3_loss",
+            "Cross entropy of objects, their classes and places, and L1 of their sides, of a YOLOv3 of GluonCV.",
+            (
+                Arg(
+                    "ignore",
+                    Number(0, 1),
+                    "The overlap of an object above which a point that learns none is left out.",
+                    0.7,
+                ),
+            ),
+            source="YOLOv3: Redmon and Farhadi, arXiv 1804.02767; sums and weights of gluoncv.loss.YOLOV3Loss",
+            formula=(
+                "w = 2 - area of the box / area of the image\n"
+                "loss = sum BCE of objects + sum over points that learn one (sum BCE of classes"
+                " + w (sum BCE of the place in the cell + sum |log of sides by the anchor's - true|))"
+            ),
+            examples=(
+                'task = detection\nbase = gluoncv("yolo3_mobilenet0.25_voc", weights = none)\nhead = [own]'
+                "\nloss = yolo3_loss(ignore = 0.7)",
+                'task = detection\nbase = gluoncv("yolo3_mobilenet0.25_voc", weights = none)\nhead = [own]'
+                "\nloss = yolo3_loss",
+            ),
+        ),
+        anchored.built,
+        anchored.measured,
+        labels=anchored.labels,
+        heads=("yolo3",),
     ),
 )

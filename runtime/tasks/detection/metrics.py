@@ -179,7 +179,7 @@ class BoxEvaluator:
         for each, rows, loss in zip(outputs, targets, losses, strict=True):
             truth = truth_of(rows)
             assert truth.frame is not None
-            self.add(detections(each, truth.frame), truth, loss)
+            self.add(detections(each, truth.frame, len(self._classes)), truth, loss)
 
     def losses(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float64]:
         """Return the loss of each image of a batch."""

@@ -26,20 +26,21 @@ LEAST, CANDIDATES, KEPT, SAME = 0.05, 300, 100, 0.6
 """The least score; the scores that are looked at; the objects that are kept; the overlap of two that are one."""
 
 
-def detections(outputs: npt.NDArray[np.float32], size: Size) -> Detections:
+def detections(outputs: npt.NDArray[np.float32], size: Size, count: int) -> Detections:
     """Return the objects of an image of a size; `outputs` are (points, classes + 4) as the head gives them.
+
+    `count` is how many classes there are: what stands behind these columns is for the loss.
 
     Where they are of one map, the scores that are looked at are its peaks. Of the largest scores of a class at a point,
     each box is left out that overlaps a surer one of its class.
     """
-    count = outputs.shape[1] - 4
     logits = outputs[:, :count].ravel()
     counted = logits > log(LEAST / (1 - LEAST))
     if cells := cells_of(len(outputs), size):
         counted &= peaks(outputs[:, :count], cells).ravel()
     places = np.flatnonzero(counted)
     places = places[np.argsort(-logits[places], kind="stable")][:CANDIDATES]
-    labels, corners = places % count, outputs[places // count, count:].astype(np.float64)
+    labels, corners = places % count, outputs[places // count, count : count + 4].astype(np.float64)
     kept = _distinct(corners, labels)[:KEPT]
     scores = 1 / (1 + np.exp(-logits[places[kept]].astype(np.float64)))
     return Detections(clipped(corners[kept], size), labels[kept], scores)
@@ -102,7 +103,7 @@ def predictions(
     found = []
     for image, each in zip(images, outputs[: len(images)].asnumpy(), strict=True):
         own = upright_size(Path(image))
-        whole = detections(each, plan.size)
+        whole = detections(each, plan.size, len(names))
         whole = replace(whole, corners=_in_image(whole.corners, own, plan.prepare))
         found.append(prediction(whole, image, own, names, thresholds, plan))
     return found
@@ -172,7 +173,7 @@ def exported(symbol: Any, count: int, size: Size) -> Any:
     They are those of `detections`, surest first; rows beyond the last have -1 everywhere.
     """
     scores = mx.sym.sigmoid(_of_peaks(symbol, count, size)).expand_dims(3)
-    corners = mx.sym.slice_axis(symbol, axis=2, begin=count, end=None).expand_dims(2)
+    corners = mx.sym.slice_axis(symbol, axis=2, begin=count, end=count + 4).expand_dims(2)
     labels = mx.sym.broadcast_add(mx.sym.zeros_like(scores), mx.sym.arange(count).reshape((1, 1, -1, 1)))
     rows = mx.sym.concat(labels, scores, mx.sym.broadcast_axis(corners, axis=2, size=count), dim=3)
     found = mx.sym.contrib.box_nms(

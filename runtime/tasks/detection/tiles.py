@@ -24,7 +24,7 @@ _COVERED = 0.5
 
 def merged(outputs: Sequence[npt.NDArray[np.float32]], tiles: Sequence[Tile], plan: DataPlan) -> Detections:
     """Return the objects of an image in its own pixels, the surest first; of each tile there are outputs."""
-    parts = [detections(each, plan.size) for each in outputs]
+    parts = [detections(each, plan.size, len(plan.target.names)) for each in outputs]
     inside = [_in_image(part.corners, tile.size, plan.prepare) for part, tile in zip(parts, tiles, strict=True)]
     cut = np.concatenate([_cut(corners, tile) for corners, tile in zip(inside, tiles, strict=True)])
     corners = np.concatenate(

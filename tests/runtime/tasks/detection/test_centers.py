@@ -124,7 +124,7 @@ def test_peaks_as_scipy_finds_them_and_as_an_exported_graph_does() -> None:
     scores = found[:, :3].reshape(*CELLS, 3)
     expected = scores == maximum_filter(scores, size=(3, 3, 1), mode="constant", cval=-np.inf)
     assert (peaks(found[:, :3], CELLS) == expected.reshape(-1, 3)).all()
-    objects = detections(found, FRAME)
+    objects = detections(found, FRAME, 3)
     assert 0 < len(objects.scores) <= expected.sum()
     symbol = exported(_given(), 3, FRAME)
     executor = symbol.bind(mx.cpu(), {"data": nd.zeros((1, 3, *FRAME)), "rows": nd.array(found[None])})

@@ -354,7 +354,7 @@ def test_scenes_are_always_the_same_and_boxes_are_tight() -> None:
 
 def test_one_object_is_found_once() -> None:
     rows = np.array([[3, -9, 0, 0, 40, 40], [2.5, -9, 1, 1, 41, 41], [-9, 2, 0, 0, 40, 40], [-4, -9, 50, 50, 60, 60]])
-    found = detections(rows.astype(np.float32), Size(30, 64))
+    found = detections(rows.astype(np.float32), Size(30, 64), 2)
     assert found.classes.tolist() == [0, 1]  # the same place in another class is another object
     assert found.corners.tolist() == [[0, 0, 40, 30]] * 2
 

@@ -1,0 +1,1 @@
+"""GluonCV's networks for other tasks than classification, with their own heads."""

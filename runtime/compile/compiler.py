@@ -122,6 +122,7 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts, expected: Normalization |
         std=std,
         target=facts.target,
         tiles=TilePlan.of(block["tiles"], facts.images),
+        tta=tuple(component(step) for step in block["tta"]) if block["tta"] else None,
     )
 
 

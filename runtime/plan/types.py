@@ -258,6 +258,7 @@ class DataPlan:
     std: tuple[float, float, float]
     target: TargetFacts = field(metadata={"inline": True})
     tiles: TilePlan | None = None
+    tta: tuple[Component, ...] | None = None
 
     def images(self, name: str) -> int:
         """How many images, or tiles of them, a set has; 0 when there is none."""

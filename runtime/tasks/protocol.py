@@ -164,6 +164,13 @@ class WholeEvaluator(Evaluator, Protocol):
         """Take what is found in an image and its truth, both in its own pixels, and its loss."""
 
 
+class ViewsEvaluator(Evaluator, Protocol):
+    """An evaluator that takes images which were seen in several views, too."""
+
+    def update_views(self, outputs: Sequence[NDArray[np.float32]], targets: NDArray[Any]) -> None:
+        """Take the outputs of a batch in each view."""
+
+
 class Prediction(Protocol):
     """What a network says of an image, or why it could not be read."""
 
@@ -325,6 +332,7 @@ class Task(SetRules, Protocol):
     curves: tuple[str, ...]
     file: str
     has_boxes: bool = False  # whether an image gets objects with boxes, which are drawn and written as COCO has them
+    has_views: bool = False  # whether what is said of several views of an image can be averaged: `tta`
     has_top: bool = False  # whether an image gets several answers, of which `predict --top` shows some
     answers: str
     key: str
@@ -476,6 +484,13 @@ class Task(SetRules, Protocol):
 
         Numbers mean the same that are no further apart than `tolerance`.
         """
+
+    def averaged(self, outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return outputs that say what those of several views of the same images say together.
+
+        Only tasks that `tta` is for are asked.
+        """
+        raise TypeError(f"{self.name} has no test-time augmentation")
 
     # Tiles of large images; only tasks that `tiles` is for are asked
 

@@ -184,6 +184,15 @@ DATA = BlockType(
             since="0.2",
             examples=("calibrate = temperature", "calibrate = none"),
         ),
+        Arg(
+            "tta",
+            Either((_NONE, ListOf(CallOf(("augment",))))),
+            "Test-time augmentation: evaluation and prediction see each image in all views that these flips make, and"
+            " take the mean of its probabilities.",
+            None,
+            since="0.2",
+            examples=("tta = [flip]", "tta = none"),
+        ),
         Arg("batch", _COUNT, "Batch size: images per step.", 32, examples=("batch = 64",)),
         Arg(
             "features",

@@ -250,6 +250,18 @@ NotOfThreshold = Kind(
     help=lambda p: f"choose by {p.allowed}",
 )
 
+TtaNotBuilt = Kind(
+    "E415",
+    "tta not built",
+    reason="""Test-time augmentation takes the mean of the probabilities of an image in all views that flips make of it:
+    what has no end of views is not for it, and boxes, masks and numbers are not averaged.""",
+    fields="name task",
+    message=lambda p: (
+        f"`tta` is for `task = classification`, not for `task = {p.task}`" if p.task else f"`{p.name}` is not for `tta`"
+    ),
+    help=lambda p: "leave it out" if p.task else "write `tta = [flip]`, or `[flip(horizontal), flip(vertical)]`",
+)
+
 TilesCut = Kind(
     "E440",
     "tiles cut",
@@ -335,6 +347,16 @@ def _own(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 
 _OWN_SOURCES = ("none", "gluon_params", "run", "pack")
+
+
+def _tta(recipe: CheckedRecipe) -> Iterator[Problem]:
+    data, task = recipe.block("data"), task_of(recipe)
+    if data["tta"] and not task.has_views:
+        yield TtaNotBuilt(span=data.span_of("tta"), name="", task=task.name)
+        return
+    for step in data["tta"] or ():
+        if TRANSFORMS[step.value.name].outcomes != 2:
+            yield TtaNotBuilt(span=step.span, name=step.value.name, task="")
 
 
 def _losses(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -528,6 +550,7 @@ RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _head,
     _priors,
     _threshold,
+    _tta,
     _own,
     _losses,
     _kinds,

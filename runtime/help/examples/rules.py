@@ -25,6 +25,7 @@ EXAMPLES: Mapping[str, Example] = {
         "head = [dense(64), relu, dense(classes, bias = priors)]",
     ),
     "E414": Example("threshold = best(valid.recall)", "threshold = best(valid.f1)", "data"),
+    "E415": Example("tta = [flip, color_jitter(0.2)]", "tta = [flip]", "data"),
     "E420": Example("head = [dropout(0.2), dense(10)]", "head = [dropout(0.2), dense(classes)]"),
     "E421": Example(
         "for = 3 epochs\nschedule = cosine(warmup = 3 epochs)",

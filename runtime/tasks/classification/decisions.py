@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BINS = 15
+_NONE = 1e-30  # the least probability that has a logarithm here
 _LEAST, _MOST = 0.05, 20.0  # of a temperature
 _HALVINGS = 40
 
@@ -96,6 +97,17 @@ THRESHOLD_METRICS: Mapping[str, Callable[[int, int, int, int], float]] = {
 }
 """What a threshold can be chosen by, of how many of the second class are found, wrongly found, missed and rightly not:
 the same numbers as those of the report."""
+
+
+def mean_scores(views: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return scores (N, C) whose softmax is the mean of that of several."""
+    import numpy as np
+
+    shares = np.zeros(views[0].shape, np.float64)
+    for scores in views:
+        powers = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
+        shares += powers / powers.sum(axis=1, keepdims=True)
+    return np.log(np.maximum(shares / len(views), _NONE)).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from runtime.tasks.classification.decisions import (
     bins,
     calibration_error,
     fitted_temperature,
+    mean_scores,
     probabilities,
 )
 from runtime.tasks.protocol import LOSS, Cell, Metric, Table
@@ -212,6 +213,10 @@ class ClassEvaluator:
         else:
             self._take(outputs, labels)
 
+    def update_views(self, outputs: Sequence[NDArray[np.float32]], targets: NDArray[Any]) -> None:
+        """Take the class scores of a batch in each of several views: the mean of their probabilities counts."""
+        self.update(mean_scores(outputs), targets)
+
     def _take(self, outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
         if self._temperature is not None:
             outputs = outputs / outputs.dtype.type(self._temperature)
@@ -289,8 +294,8 @@ def _confidences(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     import numpy as np
 
     with np.errstate(invalid="ignore"):
-        shifted = (scores - scores.max(axis=1, keepdims=True)).astype(np.float64)
-    found: NDArray[np.float64] = 1 / np.exp(shifted).sum(axis=1)
+        shifted = scores - scores.max(axis=1, keepdims=True)
+    found: NDArray[np.float64] = 1 / np.exp(shifted, out=shifted).sum(axis=1, dtype=np.float64)
     return found
 
 

@@ -10,7 +10,7 @@ from recipe_lang.words import printable
 from runtime.data.class_weights import read_shares
 from runtime.data.targets import CLASS
 from runtime.tasks.class_names import class_names
-from runtime.tasks.classification.decisions import decided
+from runtime.tasks.classification.decisions import decided, mean_scores
 from runtime.tasks.classification.losses import LOSSES
 from runtime.tasks.classification.metrics import METRICS, ClassEvaluator, telling
 from runtime.tasks.protocol import Agreement, CardWords, Loss, Measure, Metric, Served, Suggestion, Suspects, Task
@@ -51,6 +51,7 @@ class Classification(Task):
     curves: tuple[str, ...] = ("accuracy", "balanced_accuracy", "f1")
     file = "classes.json"
     has_top = True
+    has_views = True
     answers = "classes"
     key = "class"
 
@@ -146,6 +147,9 @@ class Classification(Task):
 
     def evaluator(self, facts: TargetFacts, measure: Measure) -> ClassEvaluator:
         return ClassEvaluator(_classes(facts), measure)
+
+    def averaged(self, outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        return mean_scores(outputs)
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan

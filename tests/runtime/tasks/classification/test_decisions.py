@@ -26,6 +26,7 @@ from runtime.tasks.classification.decisions import (
     bins,
     calibration_error,
     fitted_temperature,
+    mean_scores,
     probabilities,
 )
 from runtime.tasks.classification.losses import measured_cross_entropy
@@ -135,6 +136,13 @@ def test_validation_chooses_and_other_sets_go_by_it() -> None:
     assert test.values["f1"] == pytest.approx(SKLEARN["f1"](truth, answers))
     shown = [each for each in valid.tables() if isinstance(each, str)]
     assert any(each.startswith("rare is the answer from a probability of ") for each in shown)
+
+
+def test_mean_scores_are_those_of_the_mean_probabilities() -> None:
+    views = [drawn(seed, 5, 3)[0] for seed in range(3)]
+    expected = np.mean([np.exp(log_softmax(each.astype(np.float64), axis=1)) for each in views], axis=0)
+    found = np.exp(log_softmax(mean_scores(views).astype(np.float64), axis=1))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_a_run_reads_what_it_has_chosen_and_nothing_else() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,14 @@ import pytest
 from command import Ftr
 from PIL import Image
 
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import parse
+from recipe_lang.problem import RecipeError
+from recipe_lang.source import Source
+from runtime.backend.mx import mx
+from runtime.runs.trained import load, predict
 from runtime.training.settings import RunSettings
+from runtime.vocabulary import VOCABULARY
 from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run
 
@@ -103,6 +111,38 @@ def test_validation_decides_and_all_that_answers_goes_by_it(recipe: Path, tmp_pa
     assert ftr("verify", folder, "--quiet").out.startswith("identical")
     lock = (folder / "recipe.ftr.lock").read_text()
     assert f"threshold = {threshold!r}" in lock
+
+
+def test_views_of_an_image_are_averaged(recipe: Path, tmp_path: Path, ftr: Ftr) -> None:
+    other = recipe.parent / "views.ftr"
+    other.write_text(RECIPE.replace("  batch = 8", "  batch = 8\n  tta = [flip, flip(vertical)]"))
+    folder, result = run(prepare(other), RunSettings(workers=0), tmp_path / "run")
+    found = json.loads(ftr("evaluate", folder, "--json", "--no-cache").out)
+    assert found["loss"] == pytest.approx(result["test"]["loss"], abs=1e-6)
+
+    loaded = load(folder)
+    plain = replace(loaded, data=replace(loaded.data, tta=None))
+    image = Image.open(recipe.parent / "marks" / "rare" / "0.png")
+    turns = [None, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.ROTATE_180]
+    files = [tmp_path / f"{number}.png" for number in range(4)]
+    for file, turn in zip(files, turns, strict=True):
+        (image if turn is None else image.transpose(turn)).save(file)
+    each = [dict(found.classes)["rare"] for found in predict(plain, files, mx.cpu())]  # type: ignore[attr-defined]
+    together = [dict(found.classes)["rare"] for found in predict(loaded, files, mx.cpu())]  # type: ignore[attr-defined]
+    assert max(each) - min(each) > 1e-4
+    assert together == pytest.approx([np.mean(each)] * 4, abs=1e-5)
+
+
+@pytest.mark.parametrize("task", ["segmentation", "regression", "detection"])
+def test_what_is_not_averaged_is_refused(task: str) -> None:
+    text = (
+        f'ftr 1\ntask = {task}\ndata {{\n  train = folder("p")\n  tta = [flip]\n  size = 64px\n}}\n'
+        'stage "head" {\n  train = head\n  for = 1 epoch\n}\n'
+    )
+    with pytest.raises(RecipeError) as error:
+        check(parse(Source("r.ftr", text)), VOCABULARY)
+    (problem,) = (each for each in error.value.problems if each.code == "E415")
+    assert problem.message() == f"`tta` is for `task = classification`, not for `task = {task}`"
 
 
 def test_its_lock_verifies(trained: tuple[Path, dict[str, Any]], ftr: Ftr) -> None:

@@ -61,8 +61,8 @@ class SetInputs:
         """Yield the batches of a set in each of the views in which it is measured, the last one filled up."""
         each = [self._in_view(name, steps, view) for steps, view in self._seen()]
         try:
-            for batches in zip(*each, strict=True):
-                yield [values for values, _ in batches], batches[0][1]
+            for seen in zip(*each, strict=True):
+                yield [values for values, _ in seen], seen[0][1]
         finally:
             for batches in each:
                 batches.close()

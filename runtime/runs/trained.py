@@ -275,7 +275,7 @@ def _outputs(net: Any, run: TrainedRun, pixels: Sequence[Any], size: int, contex
     found = []
     for view in every_view(flips.steps):
         changes = flips.draw(Size(*images.shape[1:3]), chosen(view))
-        seen = np.stack([changed(Image.fromarray(each), changes) for each in images]) if changes else images
+        seen = np.stack([np.asarray(changed(Image.fromarray(each), changes)) for each in images]) if changes else images
         found.append(net(to_input(seen, run.data.mean, run.data.std, context)))
     if len(found) == 1:
         return found[0]

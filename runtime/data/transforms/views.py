@@ -41,7 +41,7 @@ def draw_view(steps: Sequence[Component], rng: np.random.Generator) -> View:
     return tuple(bool(rng.random() < 0.5) for step in steps if TRANSFORMS[step.name].outcomes == 2)
 
 
-def every_view(steps: Sequence[Component]) -> list[View]:
+def every_view(steps: Sequence[Component]) -> list[tuple[bool, ...]]:
     """Return all views that flips make of an image, the image as it is first."""
     return list(product((False, True), repeat=sum(TRANSFORMS[step.name].outcomes == 2 for step in steps)))
 

@@ -107,7 +107,8 @@ def mean_scores(views: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     for scores in views:
         powers = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
         shares += powers / powers.sum(axis=1, keepdims=True)
-    return np.log(np.maximum(shares / len(views), _NONE)).astype(np.float32)
+    found: NDArray[np.float32] = np.log(np.maximum(shares / len(views), _NONE)).astype(np.float32)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from runtime.data.targets import BOXES, MASK, TargetKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from runtime.plan.types import Component
+    from runtime.plan.types import Component, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +122,25 @@ _LAYERS = (
                     Either((Word(_COUNTS), Number(1, 65536, whole=True))),
                     "Number of outputs.",
                 ),
+                Arg(
+                    "bias",
+                    Word(
+                        {
+                            "zero": "0.",
+                            "priors": "The logarithm of each class's share of what the first stage sees in an epoch:"
+                            " the network then begins with these probabilities.",
+                        }
+                    ),
+                    "The bias at the start.",
+                    "zero",
+                    since="0.2",
+                ),
             ),
+            source="bias of priors: Lin et al., arXiv 1708.02002, section 3.3",
             examples=(
+                "head = [dense(classes, bias = priors)]",
                 "head = [dense(256), relu, dense(classes)]",
-                "head = [dense(units = classes)]",
+                "head = [dense(units = classes, bias = zero)]",
                 "task = regression\nhead = [dense(targets)]",
                 "task = multi_label\nhead = [dense(labels)]",
             ),
@@ -261,6 +277,18 @@ _LAYERS = (
 )
 
 LAYERS: Mapping[str, Layer] = {layer.entry.name: layer for layer in _LAYERS}
+
+
+def output_bias(plan: Plan) -> tuple[float, ...]:
+    """Return the biases that the last layer begins with; none where they are 0."""
+    if plan.head[-1].args.get("bias", "zero") == "zero":
+        return ()
+    counts, sampling = plan.data.target.counts["train"], plan.stages[0].sampling
+    shares = sampling.shares if sampling is not None else [count / sum(counts) for count in counts]
+    return tuple(math.log(max(share, _RAREST)) for share in shares)
+
+
+_RAREST = 1e-6
 
 
 def head_block(base: Any, layers: Sequence[Component], outputs: Mapping[str, int]) -> Any:

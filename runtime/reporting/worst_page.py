@@ -21,6 +21,7 @@ from runtime.data.listing import Sample
 from runtime.reporting.data_page import data_uri
 from runtime.runs.trained import TrainedRun, predict
 from runtime.tasks.answers import Prediction
+from runtime.tasks.evaluation import Report
 
 _SIDE, _LEAST = 560, 200  # px, to which the longer side of a picture is brought at most, and at least
 
@@ -33,8 +34,8 @@ class _Pair:
     pictures: tuple[str, ...]
 
 
-def worst_page(run: TrainedRun, worst: Sequence[Sample], name: str, context: Any) -> str:
-    """Return the page of images of the set `name`."""
+def worst_page(run: TrainedRun, worst: Sequence[Sample], name: str, context: Any, report: Report) -> str:
+    """Return the page of images of the set `name`, and of how far the probabilities of its report hold."""
     from jinja2 import Environment, StrictUndefined
 
     template = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
@@ -43,7 +44,12 @@ def worst_page(run: TrainedRun, worst: Sequence[Sample], name: str, context: Any
         found = predict(run, files, context)
         pairs = [_pair(run, sample, each) for sample, each in zip(worst, found, strict=True)]
     return environment.from_string(template).render(
-        title=printable(run.recipe["name"]), set=printable(name), pairs=pairs
+        title=printable(run.recipe["name"]),
+        set=printable(name),
+        pairs=pairs,
+        bins=report.as_json().get("reliability", ()),
+        images=report.images,
+        error=report.values.get("ece", 0.0),
     )
 
 

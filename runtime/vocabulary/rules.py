@@ -12,7 +12,9 @@ from recipe_lang.check.vocabulary import Number
 from recipe_lang.compose.problems import GivenTwice
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
+from recipe_lang.words import listed
 from runtime.data.sources.catalog import COLUMNS, SOURCES
+from runtime.data.targets import CLASS
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.models.catalog import ZooRow
 from runtime.models.heads import LAYERS, OWN_HEAD
@@ -52,24 +54,13 @@ LossOfOtherHead = Kind(
 ThresholdOfNothing = Kind(
     "E446",
     "threshold of nothing",
-    reason="""A threshold says from which probability on a label is given, where each is given or not by itself.
+    reason="""A threshold says from which probability on a label is given, or the second of two classes answered.
 
-    Classes are compared with each other, numbers have none, and objects are shown from the score on that has the best
-    F1 on validation anyway.""",
+    Numbers have none, the classes of pixels are compared with each other, and objects are shown from the score on that
+    has the best F1 on validation anyway.""",
     fields="task having",
     message="`task = {task}` has no threshold",
     help="leave it out; it is for {having:quoted or}",
-)
-
-OtherTunedMetric = Kind(
-    "E447",
-    "other tuned metric",
-    reason="""Thresholds are chosen label by label, each for its own F1, the mean of which is then best as well.
-
-    What ranks images, as average precision does, depends on no threshold.""",
-    fields="metric tuned",
-    message="thresholds cannot be chosen for `{metric}`",
-    help="write `threshold = best(valid.{tuned})`",
 )
 
 SeparatorWithoutCells = Kind(
@@ -262,6 +253,38 @@ NothingCrops = Kind(
 )
 
 
+PriorsElsewhere = Kind(
+    "E413",
+    "priors elsewhere",
+    reason="The classes' shares are a bias for their scores: of the last layer, `dense(classes)`, of classification.",
+    message="`bias = priors` is for the last layer of a head that gives the scores of classes",
+    help="write it there: `head = [dense(classes, bias = priors)]`, or leave it out",
+)
+
+NotOfThreshold = Kind(
+    "E414",
+    "not of a threshold",
+    reason="""A threshold is the best by a metric that both of its mistakes lower.
+
+    The best precision, recall, loss or calibration error would be that of a threshold that answers one class alone, or
+    of any.""",
+    fields="metric allowed",
+    message="no threshold is chosen by `{metric}`",
+    help=lambda p: f"choose by {p.allowed}",
+)
+
+TtaNotBuilt = Kind(
+    "E415",
+    "tta not built",
+    reason="""Test-time augmentation takes the mean of the probabilities of an image in all views that flips make of it:
+    what has no end of views is not for it, and boxes, masks and numbers are not averaged.""",
+    fields="name task",
+    message=lambda p: (
+        f"`tta` is for `task = classification`, not for `task = {p.task}`" if p.task else f"`{p.name}` is not for `tta`"
+    ),
+    help=lambda p: "leave it out" if p.task else "write `tta = [flip]`, or `[flip(horizontal), flip(vertical)]`",
+)
+
 TilesCut = Kind(
     "E440",
     "tiles cut",
@@ -310,6 +333,15 @@ def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
         yield HeadWithoutOutputs(span=last.span or recipe.fields["head"].span, ending=ending, example=example)
 
 
+def _priors(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for layer in recipe["head"]:
+        call: CallValue = layer.value
+        has_scores = layer is recipe["head"][-1] and call.args.get("units", layer).value == "classes"
+        is_asked = "bias" in call.args and call["bias"] == "priors"
+        if is_asked and not (has_scores and task_of(recipe).target == CLASS):
+            yield PriorsElsewhere(span=call.args["bias"].span)
+
+
 def _own(recipe: CheckedRecipe) -> Iterator[Problem]:
     base: CallValue = recipe["base"]
     head, row, task = recipe["head"][-1].value, row_of(base), task_of(recipe)
@@ -331,6 +363,16 @@ def _own(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 
 _OWN_SOURCES = ("none", "gluon_params", "run", "pack")
+
+
+def _tta(recipe: CheckedRecipe) -> Iterator[Problem]:
+    data, task = recipe.block("data"), task_of(recipe)
+    if data["tta"] and not task.has_views:
+        yield TtaNotBuilt(span=data.span_of("tta"), name="", task=task.name)
+        return
+    for step in data["tta"] or ():
+        if TRANSFORMS[step.value.name].outcomes != 2:
+            yield TtaNotBuilt(span=step.span, name=step.value.name, task="")
 
 
 def _losses(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -391,14 +433,13 @@ def _separator(source: CallValue, args: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _threshold(recipe: CheckedRecipe) -> Iterator[Problem]:
-    task, threshold, span = task_of(recipe), recipe["threshold"], recipe.fields["threshold"].span
-    if threshold is not None and not task.tuned:
-        having = tuple(each.name for each in TASKS.values() if each.tuned)
-        yield ThresholdOfNothing(span=span, task=task.name, having=having)
-    elif isinstance(threshold, CallValue) and threshold["metric"].name != task.tuned:
-        yield OtherTunedMetric(
-            span=threshold.args["metric"].span or span, metric=str(threshold["metric"]), tuned=task.tuned
-        )
+    task, threshold = task_of(recipe), recipe.block("data").fields["threshold"]
+    if threshold.value is not None and not task.threshold_metrics:
+        having = tuple(each.name for each in TASKS.values() if each.threshold_metrics)
+        yield ThresholdOfNothing(span=threshold.span, task=task.name, having=having)
+    elif isinstance(threshold.value, CallValue) and threshold.value["metric"].name not in task.threshold_metrics:
+        allowed = listed(tuple(f"`valid.{name}`" for name in task.threshold_metrics), "or")
+        yield NotOfThreshold(span=threshold.span, metric=str(threshold.value["metric"]), allowed=allowed)
 
 
 def _warmup(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -544,9 +585,11 @@ def _tiles(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _head,
+    _priors,
+    _threshold,
+    _tta,
     _own,
     _losses,
-    _threshold,
     _kinds,
     _warmup,
     _multistep,

@@ -196,9 +196,9 @@ def page(rows: list[dict[str, Any]]) -> str:
 
 
 NO_BASES = (
-    "No bases: SSD, not built yet (its maps come out of one graph, so that it has no parts to freeze); Faster and Mask",
-    "R-CNN, too slow; CenterNet with deformable convolutions, DLA or MobileNet, ICNet, DANet, DeepLabV3+, and HRNet's",
-    "segmenters, not tried; those with 8-bit weights, which cannot be trained.",
+    "No bases: SSD over VGG, Faster and Mask R-CNN, too slow; SSD at 300 pixels over other networks, CenterNet with",
+    "deformable convolutions, DLA or MobileNet, ICNet, DANet, DeepLabV3+, and HRNet's segmenters, not tried; those",
+    "with 8-bit weights, which cannot be trained.",
 )
 
 

@@ -11,8 +11,11 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
@@ -20,11 +23,19 @@ _SERVER.set_forkserver_preload(
 )
 
 
+def _start_server() -> None:
+    """Start it where it is not there yet: what it imports reads the number of threads, for the runs as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        forkserver.ensure_running()
+
+
 def start(recipe: Path, out: Path, *, interval: str, kill_at: int = 0, **settings: Any) -> int:
     """Run a recipe, or go on where a run has begun; return the exit code.
 
     That is -9 when it was killed at point `kill_at` (from 1; 0: never).
     """
+    _start_server()
     process = _SERVER.Process(target=_run, args=(recipe, out, interval, kill_at, settings))
     process.start()
     process.join(120)
@@ -34,6 +45,7 @@ def start(recipe: Path, out: Path, *, interval: str, kill_at: int = 0, **setting
 
 def points(recipe: Path, out: Path, *, interval: str, **settings: Any) -> int:
     """Run a recipe to its end, and return how many points it passed."""
+    _start_server()
     reader, writer = _SERVER.Pipe(duplex=False)
     process = _SERVER.Process(target=_run, args=(recipe, out, interval, 0, settings, writer))
     process.start()
@@ -50,7 +62,6 @@ def _run(
     settings: dict[str, Any],
     told: Any = None,
 ) -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
     from runtime.runs import writer
     from runtime.runs.folder import has_ended
     from runtime.runs.resume import Resume

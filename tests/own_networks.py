@@ -7,7 +7,11 @@ from pathlib import Path
 from runtime.data.targets import BOXES
 from runtime.models.catalog import OWN
 
-LOSSES = {"yolo3": "yolo3_loss", "center_net": "center_focal"}  # of other families it is that of the task
+LOSSES = {
+    "ssd": "ssd_loss",
+    "yolo3": "yolo3_loss",
+    "center_net": "center_focal",
+}  # of other families it is that of the task
 
 RECIPE = """ftr 1
 task = {task}

@@ -165,6 +165,8 @@ OWN: Final[Mapping[str, ZooRow]] = MappingProxyType(
         **_rows("deeplab_resnet101_ade deeplab_resnet101_citys", "deeplab", 4, **_MASKS),
         **_rows("deeplab_resnet101_voc deeplab_resnet101_coco", "deeplab", 4, **_MASKS),
         **_rows("deeplab_resnet152_voc deeplab_resnet152_coco", "deeplab", 4, **_MASKS),
+        **_rows("ssd_512_mobilenet1.0_voc ssd_512_mobilenet1.0_coco", "ssd", 4, **_BOXES),
+        **_rows("ssd_512_resnet50_v1_voc ssd_512_resnet50_v1_coco", "ssd", 4, **_BOXES),
         **_rows("yolo3_mobilenet0.25_voc yolo3_mobilenet0.25_coco", "yolo3", 4, **{**_BOXES, "native": 416}),
         **_rows("yolo3_mobilenet1.0_voc yolo3_mobilenet1.0_coco", "yolo3", 4, **{**_BOXES, "native": 416}),
         **_rows("yolo3_darknet53_voc yolo3_darknet53_coco", "yolo3", 5, **{**_BOXES, "native": 416}),

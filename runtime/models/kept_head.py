@@ -67,13 +67,16 @@ def file_head(base: Component, cut: Base, whole: Block, head: Block) -> list[tup
 
 def _own_head(path: Path, own: OwnHead, whole: Block) -> list[tuple[Parameter, Array]]:
     found, parameters = structural_arrays(whole, read_params(path)), whole._collect_params_with_prefix()
-    new = {name: each for name, each in parameters.items() if own.is_new(name) and name.split(".")[0] != "auxlayer"}
+    new = {name: each for name, each in parameters.items() if own.is_new(name) and name.split(".")[0] not in _UNUSED}
     for name, parameter in new.items():
         if name not in found:
             raise _refused(path, f"it has no `{name}`")
         if found[name].shape != parameter.shape:
             raise _refused(path, f"its `{name}` is of {len(found[name])} outputs, not {parameter.shape[0]}")
     return [(parameter, found[name]) for name, parameter in new.items()]
+
+
+_UNUSED = ("auxlayer", "anchor_generators")  # of a file: no part of the head
 
 
 def unnamed(base: Component, targets: object) -> tuple[Problem, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import Arg, Entry, Number
-from runtime.tasks.detection import anchored, centers
+from runtime.tasks.detection import anchored, centers, multibox
 from runtime.tasks.protocol import Loss
 
 if TYPE_CHECKING:
@@ -124,6 +124,31 @@ LOSSES = (
         centers.measured,
         labels=centers.labels,
         heads=("centernet", "center_net"),
+    ),
+    Loss(
+        Entry(
+            "ssd_loss",
+            "Cross entropy of classes and background at anchors, and smooth L1 of their boxes, of an SSD of GluonCV.",
+            (
+                Arg("negatives", Number(0, 1000), "Anchors that learn the background for each that learns one.", 3.0),
+                Arg("boxes", Number(0, 100), "Weight of the boxes.", 1.0),
+            ),
+            source="SSD: Liu et al., arXiv 1512.02325; sums and weights of gluoncv.loss.SSDMultiBoxLoss",
+            formula=(
+                "loss = (sum CE at anchors that learn an object and at the hardest others, negatives for each"
+                " + boxes sum smooth L1(change - true)) / anchors of the batch that learn one"
+            ),
+            examples=(
+                'task = detection\nbase = gluoncv("ssd_512_mobilenet1.0_voc", weights = none)\nhead = [own]'
+                "\nloss = ssd_loss(negatives = 3, boxes = 1)",
+                'task = detection\nbase = gluoncv("ssd_512_mobilenet1.0_voc", weights = none)\nhead = [own]'
+                "\nloss = ssd_loss",
+            ),
+        ),
+        multibox.built,
+        multibox.measured,
+        labels=multibox.labels,
+        heads=("ssd",),
     ),
     Loss(
         Entry(

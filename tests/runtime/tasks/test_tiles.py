@@ -6,6 +6,7 @@ import json
 import signal
 from math import nan
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,9 @@ def sample(target: Any = None, image: Any = None) -> Sample:
 def plan(size: Size, *steps: str) -> DataPlan:
     prepare = tuple(Component(step, {"size": size.plain}) for step in steps)
     scale = (0.5, 0.5, 0.5)
-    return DataPlan({}, None, size, 4, "full", "stop", prepare, scale, scale, None, TILES)  # type: ignore[arg-type]
+    return DataPlan(
+        {}, None, size, 4, "full", "stop", prepare, scale, scale, SimpleNamespace(names=("cell", "nucleus")), TILES
+    )  # type: ignore[arg-type]
 
 
 # --- cutting ------------------------------------------------------------------------------------

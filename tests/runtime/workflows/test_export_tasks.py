@@ -118,7 +118,7 @@ def test_overlapping_boxes_are_left_out_as_by_predict() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("runtime.tasks.detection.network.CANDIDATES", form.candidates)
             patch.setattr("runtime.tasks.detection.network.KEPT", form.kept)
-            expected = detections(each, Size(64, 96))
+            expected = detections(each, Size(64, 96), 2)
         expected = expected.chosen(expected.scores >= np.array(form.thresholds)[expected.classes])
         rows = found[found[:, 0] >= 0]
         assert len(rows) == len(expected.scores) > 2

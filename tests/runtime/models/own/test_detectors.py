@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from runtime.models.network import Model, build_model, start_weights
 from runtime.models.own.anchors import YOLO3
 from runtime.plan.size import Size
 from runtime.plan.types import Component
-from runtime.tasks.detection import anchored
+from runtime.tasks.detection import anchored, multibox
 from runtime.tasks.detection.assignment import collated
 from runtime.tasks.detection.network import detections
 
@@ -113,6 +114,82 @@ def test_the_loss_of_yolo_and_its_gradients_are_those_of_the_zoo(yolo: tuple[obj
     for one, other in pairs:
         size = abs(other.grad().asnumpy()).max()
         np.testing.assert_allclose(one.grad().asnumpy(), other.grad().asnumpy(), atol=1e-3 * size)
+
+
+SSD = ("ssd_512_mobilenet1.0_voc", "ssd_512_resnet50_v1_voc")
+
+
+@pytest.fixture(scope="module", params=SSD)
+def ssd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, object, Path]:
+    """A name, the zoo's network, and its file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of types that nothing says
+        net = gluoncv().model_zoo.get_model(request.param, pretrained_base=False)
+    net.initialize(mx.init.Normal(0.02))  # Xavier's fails on the norms of the zoo's graph
+    net(nd.zeros((1, 3, *SIZE)))
+    for name, parameter in net.collect_params().items():
+        if name.endswith(("gamma", "_var")):
+            parameter.set_data(1 + parameter.data().abs())
+        if "bias" in name:
+            parameter.set_data(nd.array(np.random.default_rng(1).normal(size=parameter.shape)))
+    path = tmp_path_factory.mktemp("zoo") / "ssd.params"
+    net.save_parameters(str(path))
+    return request.param, net, path
+
+
+def test_the_objects_of_ssd_are_those_of_the_zoo(ssd: tuple[str, object, Path]) -> None:
+    name, net, path = ssd
+    net.set_nms(-1)
+    _, scores, boxes = (each[0].asnumpy() for each in net(image()))
+    scores, boxes = scores.reshape(20, -1).T, boxes.reshape(20, -1, 4)[0]
+    found = ours(name, path).net(image()).asnumpy()[0]
+    assert found.shape == (len(boxes), 2 * 25)
+    chances = 1 / (1 + np.exp(-found[:, :20]))
+    shown = scores > 0.0101  # the zoo hides others
+    assert shown.any()
+    np.testing.assert_allclose(chances[shown], scores[shown], rtol=1e-4)
+    np.testing.assert_allclose(found[:, 20:24], boxes, rtol=1e-4, atol=1e-2)
+
+
+def test_the_loss_of_ssd_and_its_gradients_are_those_of_the_zoo(ssd: tuple[str, object, Path]) -> None:
+    name, net, path = ssd
+    with autograd.train_mode():
+        _, _, anchors = net(image())
+    from gluoncv.model_zoo.ssd.target import SSDTargetGenerator
+
+    generator = SSDTargetGenerator(negative_mining_ratio=-1)
+    large = (  # a small object lies inside of several anchors, and which overlap it alike, rounding decides in the zoo
+        Boxes.of([[3, 5, 60, 50], [50, 3, 93, 63]], [4, 19], frame=SIZE),
+        Boxes.of([[10, 2, 90, 61]], [0], frame=SIZE),
+    )
+    given = [generator(anchors, None, nd.array(t.corners[None]), nd.array(t.classes[None, :, None])) for t in large]
+    classes, changes = (nd.concat(*each, dim=0) for each in list(zip(*given, strict=True))[:2])
+    net.hybridize()
+    with autograd.record():
+        scores, boxes, _ = net(image())
+        (theirs,), *_ = gluoncv().loss.SSDMultiBoxLoss()([scores], [boxes], [classes], [changes])
+    theirs.backward()
+    mine, targets = ours(name, path), collated(large)
+    with autograd.record():
+        outputs = mine.net(image())
+        learned = multibox.labels(targets, outputs.shape)
+        loss = LossBlock(multibox.built({"negatives": 3.0, "boxes": 1.0}))(outputs, nd.array(learned))
+        mean = loss / len(large)
+    mean.backward()
+    np.testing.assert_array_equal(learned[..., 0], classes.asnumpy())
+    np.testing.assert_allclose(learned[..., 1:].reshape(changes.shape), changes.asnumpy(), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(mean.asnumpy(), theirs.asnumpy(), rtol=1e-4)
+    measured = multibox.measured({"negatives": 3.0, "boxes": 1.0}, outputs.asnumpy(), targets)
+    np.testing.assert_allclose(measured, loss.asnumpy(), rtol=1e-4)
+    whole, zoo = mine.whole._collect_params_with_prefix(), net._collect_params_with_prefix()
+    assert whole.keys() == zoo.keys()
+    for own in (
+        "class_predictors.2.predictor.weight",
+        "box_predictors.0.predictor.weight",
+        "features.expand_conv1_weight",
+    ):
+        one, other = whole[own].grad().asnumpy(), zoo[own].grad().asnumpy()
+        np.testing.assert_allclose(one, other, atol=1e-3 * abs(other).max())
 
 
 def image() -> object:

@@ -11,7 +11,12 @@ import pytest
 from command import Ftr
 from own_networks import write_recipe
 
-SMALLEST = {"fastscnn_citys": "miou", "yolo3_mobilenet0.25_voc": "ap", "center_net_resnet18_v1b_voc": "ap"}
+SMALLEST = {
+    "fastscnn_citys": "miou",
+    "yolo3_mobilenet0.25_voc": "ap",
+    "ssd_512_mobilenet1.0_voc": "ap",
+    "center_net_resnet18_v1b_voc": "ap",
+}
 """Of each family that is feasible here, with a metric; `bench/gluoncv_models.py --runs` does so with others."""
 
 

@@ -180,6 +180,7 @@ _LAYERS = (
                 "head = [dense(256), relu, dense(classes)]",
                 "head = [dense(units = classes)]",
                 "head = [dense(256, init = he), relu, dense(classes, init = zeros)]",
+                "head = [dense(classes, init = glorot)]",
                 "head = [bn_neck, dense(classes, bias = false, init = normal)]",
                 "task = regression\nhead = [dense(targets)]",
             ),

@@ -11,6 +11,7 @@ from runtime.help import index as places
 _SOURCES = {
     "regression": 'csv("leaves.csv", image = "file", target = "weight")',
     "detection": 'voc("photos")',
+    "multi_label": 'csv("photos.csv", image = "file", labels = "tags")',
     "segmentation": 'masks("photos", "masks", classes = ["background", "leaf"])',
 }
 _HOST = {"data": {"train": 'folder("photos")'}, "stage": {"train": "head", "for": "3 epochs"}}

@@ -15,7 +15,7 @@ from recipe_lang.check.conditions import narrowed
 from runtime.vocabulary import VOCABULARY as ALL
 
 VOCABULARY = narrowed(ALL, {"task": Value("classification")})  # what may stand beside the default
-OF_OTHER_TASKS = ("masks", "voc", "coco", "yolo", "rec", "scenes")  # sources without classes of images
+OF_OTHER_TASKS = ("masks", "voc", "coco", "yolo", "rec", "scenes", "tags")  # sources without classes of images
 STRINGS = ('"x"', '"a b/c.params"', '"é"', r'"\"\\\n"', '""')
 SELECTORS = (
     "head",

@@ -134,6 +134,27 @@ def _leaves() -> None:
     Path("leaves.csv").write_text("\n".join(["file,weight", *rows, ""]))
 
 
+def _labels(right: bool) -> None:
+    """Write tables of 48 images with labels, and tags beside 8 photos."""
+    both = ["cat|dog", "dog", "", "cat"]
+
+    def write(name: str, labels: Callable[[int], str]) -> None:
+        _table(name, *(f"{number}.jpg,{labels(number)}" for number in range(1, 49)))
+
+    write("pets.csv", lambda n: both[n % 4])
+    write("typo.csv", lambda n: "cta" if n == 3 else both[n % 4])
+    write("few.csv", lambda n: "fox" if n == 3 else both[n % 4])
+    write("blank.csv", lambda n: "")
+    write("one.csv", lambda n: ["cat", "dog"][n % 2])
+    rows = [f"{number}.jpg,{number % 2},0" for number in range(1, 49)]
+    Path("none.csv").write_text("\n".join(["file,cat,fox", *rows, ""]))
+    Path("photos").mkdir()
+    for number in range(8):
+        Image.new("RGB", (40, 36), (30 * number, 40, 90)).save(f"photos/{number}.jpg")
+    for name, plain in (("tags", {f"{n}.jpg": both[n % 4].split("|") for n in range(8)}), ("list", ["0.jpg"])):
+        Path(f"{name}.json").write_text(json.dumps(plain))
+
+
 def _tables(wrong: Callable[[int, str], list[str]], right_name: str, head: str = "file,kind") -> None:
     """Write `labels.csv`, its rows as `wrong` changes them by their number, and the right rows under another name."""
     _table("labels.csv", *_ROWS)
@@ -218,6 +239,7 @@ IMAGES: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys((*(f"E{number}" for number in range(579, 588)), "W786", "W787"), _objects),
     **dict.fromkeys(("E590", "E591", "E593"), _masks),
     "E592": lambda right: _masks(right, "RGB"),
+    **dict.fromkeys((*(f"E{number}" for number in range(595, 600)), "W755", "W756", "W757"), _labels),
     "E530": lambda right: make_photos() if right else _web_pages(),
     "E531": lambda right: (_table("labels.csv", *_ROWS), Path("numbers.csv").write_text("id,kind\n1,a\n2,b\n"))[0],
     "E532": lambda right: (

@@ -148,8 +148,8 @@ def new(place: str, out: Path | None, force: bool, task: str | None) -> int:
     """Write a recipe for a folder, a table or a packaged set.
 
     A packaged set is given by its name, such as `digits`. The images are counted and some of them opened; what is seen
-    decides, and comments say why. A table whose only target is a column of numbers gets `task = regression`. `--out -`
-    prints the recipe.
+    decides, and comments say why. A table whose only target is a column of numbers gets `task = regression`, one with
+    several labels in a cell or columns of 0 and 1 `task = multi_label`. `--out -` prints the recipe.
     """
     keep_to_threads()
     from runtime.runs.pack.file import refuse_pack

@@ -1,8 +1,8 @@
 """Kinds of targets, and what is asked of those of a set. What they mean is the business of a task.
 
-A source gives targets of one kind, a task takes one: `CLASS`, a position in the listing's names, `NUMBERS`, a tuple
-of a float for each of them, `MASK`, a `Mask` (`runtime/data/masks.py`), whose class positions are such, or `BOXES`,
-a `Boxes` (`runtime/data/boxes.py`).
+A source gives targets of one kind, a task takes one: `CLASS`, a position in the listing's names, `LABELS`, a tuple of
+such positions, in order, `NUMBERS`, a tuple of a float for each of the names, `MASK`, a `Mask`
+(`runtime/data/masks.py`), whose class positions are such, or `BOXES`, a `Boxes` (`runtime/data/boxes.py`).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class TargetKind:
 
 CLASS = TargetKind("classes", 'folder("…")')
 NUMBERS = TargetKind("numbers", 'csv("…", image = "file", target = "column")')
+LABELS = TargetKind("labels", 'csv("…", image = "file", labels = "column")')
 MASK = TargetKind("masks", 'masks("images", "masks", classes = ["…", "…"])')
 BOXES = TargetKind("boxes of objects", 'voc("…")')
 

@@ -99,7 +99,11 @@ def _finest(args: Mapping[str, Any]) -> int:
 
 
 OWN_HEAD = "own"
-_COUNTS = {"classes": "The number of classes in the data.", "targets": "The number of targets in the data."}
+_COUNTS = {
+    "classes": "The number of classes in the data.",
+    "targets": "The number of targets in the data.",
+    "labels": "The number of labels in the data.",
+}
 _STRIDES = {f"stride{cells}": f"A cell for {cells} x {cells} pixels." for cells in (2, 4, 8, 16)}
 _UNITS = Arg("units", Either((Word(_COUNTS), Number(1, 65536, whole=True))), "Number of outputs.")
 _STARTS = {
@@ -183,6 +187,7 @@ _LAYERS = (
                 "head = [dense(classes, init = glorot)]",
                 "head = [bn_neck, dense(classes, bias = false, init = normal)]",
                 "task = regression\nhead = [dense(targets)]",
+                "task = multi_label\nhead = [dense(labels)]",
             ),
         ),
         lambda args: [_dense(args)],

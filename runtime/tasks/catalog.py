@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runtime.tasks.classification.task import CLASSIFICATION
 from runtime.tasks.detection.task import DETECTION
+from runtime.tasks.multi_label.task import MULTI_LABEL
 from runtime.tasks.protocol import Metric, Task
 from runtime.tasks.regression.task import REGRESSION
 from runtime.tasks.segmentation.task import SEGMENTATION
@@ -14,7 +15,9 @@ from runtime.tasks.segmentation.task import SEGMENTATION
 if TYPE_CHECKING:
     from recipe_lang.check.checked import CheckedRecipe
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (CLASSIFICATION, REGRESSION, SEGMENTATION, DETECTION)}
+TASKS: Mapping[str, Task] = {
+    task.name: task for task in (CLASSIFICATION, MULTI_LABEL, REGRESSION, SEGMENTATION, DETECTION)
+}
 
 USUAL = CLASSIFICATION
 """The task of a recipe that names none."""

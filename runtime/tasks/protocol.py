@@ -325,6 +325,7 @@ class Task(SetRules, Protocol):
     curves: tuple[str, ...]
     file: str
     has_boxes: bool = False  # whether an image gets objects with boxes, which are drawn and written as COCO has them
+    tuned: str = ""  # the metric that thresholds on scores can be chosen for; empty where answers need none
     has_top: bool = False  # whether an image gets several answers, of which `predict --top` shows some
     answers: str
     key: str
@@ -336,6 +337,10 @@ class Task(SetRules, Protocol):
         return None
 
     # What is known of the targets
+
+    def with_threshold(self, facts: TargetFacts, threshold: float | None) -> TargetFacts:
+        """Return the facts with the recipe's threshold on scores; None for the best on validation."""
+        raise TypeError(f"{self.name} has no thresholds")
 
     @abstractmethod
     def facts(self, sets: Mapping[str, Listing]) -> TargetFacts:

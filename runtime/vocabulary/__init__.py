@@ -35,6 +35,7 @@ VOCABULARY = Vocabulary(
             data.AUGMENT,
             training.LAYER,
             training.LOSS,
+            training.THRESHOLD,
             training.OPTIMIZER,
             training.SCHEDULE,
             training.CLIP,

@@ -83,6 +83,14 @@ FIELDS = table(
         by=by_task(lambda task: Default(task.loss)),
         examples=("loss = cross_entropy(label_smoothing = 0.1)",),
     ),
+    Arg(
+        "threshold",
+        Either((_NONE, Number(0, 1), CallOf(("threshold",)))),
+        "The probability from which on a label is given, or how it is chosen: 0.5 by default.",
+        None,
+        since="0.2",
+        examples=("task = multi_label\nthreshold = 0.3", "task = multi_label\nthreshold = best(valid.f1_macro)"),
+    ),
 )
 
 DATA = BlockType(

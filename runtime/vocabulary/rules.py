@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe, Quantity
@@ -12,8 +12,7 @@ from recipe_lang.check.vocabulary import Number
 from recipe_lang.compose.problems import GivenTwice
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
-from runtime.data.sources.catalog import SOURCES
-from runtime.data.targets import NUMBERS
+from runtime.data.sources.catalog import COLUMNS, SOURCES
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.models.catalog import ZooRow
 from runtime.models.heads import LAYERS, OWN_HEAD
@@ -35,7 +34,7 @@ from runtime.vocabulary.models import (
 HeadWithoutOutputs = Kind(
     "E420",
     "head without outputs",
-    reason="The head ends with one output for each thing that is predicted: `dense(classes)`, or `dense(targets)`.",
+    reason="It ends with an output for each thing that is predicted: `dense(classes)`, `dense(labels)` and so on.",
     fields="ending example",
     message="the head does not end with `{ending}`",
     help="write for example `head = {example}`",
@@ -48,6 +47,38 @@ LossOfOtherHead = Kind(
     fields="head loss own",
     message="`{loss}` is not the loss of `{head}`",
     help="write `loss = {own}`",
+)
+
+ThresholdOfNothing = Kind(
+    "E446",
+    "threshold of nothing",
+    reason="""A threshold says from which probability on a label is given, where each is given or not by itself.
+
+    Classes are compared with each other, numbers have none, and objects are shown from the score on that has the best
+    F1 on validation anyway.""",
+    fields="task having",
+    message="`task = {task}` has no threshold",
+    help="leave it out; it is for {having:quoted or}",
+)
+
+OtherTunedMetric = Kind(
+    "E447",
+    "other tuned metric",
+    reason="""Thresholds are chosen label by label, each for its own F1, the mean of which is then best as well.
+
+    What ranks images, as average precision does, depends on no threshold.""",
+    fields="metric tuned",
+    message="thresholds cannot be chosen for `{metric}`",
+    help="write `threshold = best(valid.{tuned})`",
+)
+
+SeparatorWithoutCells = Kind(
+    "E448",
+    "separator without cells",
+    reason="A separator stands between several labels in a cell: of columns with 0 and 1 it separates nothing.",
+    fields="",
+    message="`separator` is for `labels` that name one column",
+    help='leave it out, or name one column: `labels = "tags"`',
 )
 
 HeadOfOtherBase = Kind(
@@ -331,18 +362,40 @@ def source_problems(source: CallValue, task: Task, span: Span | None = None) -> 
             takes=task.target.plural,
             gives=" and ".join(sorted(kind.plural for kind in gives)),
             other_task=next((each.name for each in TASKS.values() if gives == {each.target}), ""),
-            both="classes and numbers" if is_both else "",
-            extra=("label" if task.target == NUMBERS else "target") if is_both else "",
+            both=" and ".join(sorted(kind.plural for kind in gives)) if is_both else "",
+            extra=next(COLUMNS[kind] for kind in COLUMNS if kind in gives - {task.target}) if is_both else "",
             column=task.target.source,
         )
     if isinstance(args.get("boxes"), tuple) and len(args["boxes"]) > 4:
         found = f"{len(args['boxes'])} names"
         yield OutOfRange(span=source.args["boxes"].span, what="`boxes`", found=found, allowed="4 names")
-    first: dict[str, Span | None] = {}
-    for each in args["target"] if isinstance(args.get("target"), tuple) else ():
-        if each.value in first:
-            yield GivenTwice(span=each.span, what=f'target "{each.value}"', first=first[each.value])
-        first.setdefault(each.value, each.span)
+    for name, what in (("target", "target"), ("labels", "label")):
+        first: dict[str, Span | None] = {}
+        for each in args[name] if isinstance(args.get(name), tuple) else ():
+            if each.value in first:
+                yield GivenTwice(span=each.span, what=f'{what} "{each.value}"', first=first[each.value])
+            first.setdefault(each.value, each.span)
+    if "separator" in args:
+        yield from _separator(source, args)
+
+
+def _separator(source: CallValue, args: Mapping[str, Any]) -> Iterator[Problem]:
+    span = source.args["separator"].span
+    if not args["separator"]:
+        yield OutOfRange(span=span, what="`separator`", found="nothing", allowed="a character, or several")
+    elif span is not None and not isinstance(args["labels"], str):
+        yield SeparatorWithoutCells(span=span)
+
+
+def _threshold(recipe: CheckedRecipe) -> Iterator[Problem]:
+    task, threshold, span = task_of(recipe), recipe["threshold"], recipe.fields["threshold"].span
+    if threshold is not None and not task.tuned:
+        having = tuple(each.name for each in TASKS.values() if each.tuned)
+        yield ThresholdOfNothing(span=span, task=task.name, having=having)
+    elif isinstance(threshold, CallValue) and threshold["metric"].name != task.tuned:
+        yield OtherTunedMetric(
+            span=threshold.args["metric"].span or span, metric=str(threshold["metric"]), tuned=task.tuned
+        )
 
 
 def _warmup(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -490,6 +543,7 @@ RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _head,
     _own,
     _losses,
+    _threshold,
     _kinds,
     _warmup,
     _multistep,

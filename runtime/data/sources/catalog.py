@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import REQUIRED, Arg, Either, Entry, FilePath, ListOf, NothingType, Number, Text, Word
-from runtime.data.targets import BOXES, CLASS, MASK, NUMBERS, TargetKind
+from runtime.data.targets import BOXES, CLASS, LABELS, MASK, NUMBERS, TargetKind
 
 if TYPE_CHECKING:
     from runtime.data.listing import Listing
@@ -47,17 +47,26 @@ def _csv(args: Args, training: bool) -> Listing:
 
         sides = tuple(each.value for each in args["boxes"])
         return csv_boxes(args["file"], args["image"], args["label"], sides, args["root"], None, training)
+    if args["labels"] is not None:
+        from runtime.data.sources.table_labels import csv_flags, csv_labels
+
+        if isinstance(args["labels"], str):
+            return csv_labels(args["file"], args["image"], args["labels"], args["separator"], args["root"], training)
+        return csv_flags(args["file"], args["image"], [each.value for each in args["labels"]], args["root"])
     if args["target"] is None:
         return csv_classes(args["file"], args["image"], args["label"], args["root"], training)
     columns = (args["target"],) if isinstance(args["target"], str) else tuple(each.value for each in args["target"])
     return csv_numbers(args["file"], args["image"], columns, args["root"])
 
 
+COLUMNS: Mapping[TargetKind, str] = {CLASS: "label", LABELS: "labels", NUMBERS: "target"}
+"""Which argument of a table names the column, or the columns, of targets of a kind: a row for each image."""
+
+
 def _csv_gives(args: Args) -> frozenset[TargetKind]:
     if args["boxes"] is not None:
         return frozenset((BOXES,))
-    given = {CLASS: args["label"], NUMBERS: args["target"]}
-    return frozenset(kind for kind, value in given.items() if value is not None)
+    return frozenset(kind for kind, name in COLUMNS.items() if args[name] is not None)
 
 
 def _solar_cells(args: Args, training: bool) -> Listing:
@@ -90,7 +99,19 @@ def _masks(args: Args, training: bool) -> Listing:
 def _scenes(args: Args, training: bool) -> Listing:  # noqa: ARG001
     from runtime.data.sources.scenes import scenes
 
-    return scenes(args["part"], with_masks=args["targets"] == "masks")
+    return _of_objects(scenes(args["part"], with_masks=args["targets"] == "masks"), args)
+
+
+def _tags(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.tags import tags
+
+    return tags(args["path"], args["file"], training)
+
+
+def _of_objects(listing: Listing, args: Args) -> Listing:
+    from runtime.data.sources.table_labels import labels_of_objects
+
+    return labels_of_objects(listing) if args["targets"] == "labels" else listing
 
 
 def _classes(args: Args) -> tuple[str, ...] | None:
@@ -116,7 +137,7 @@ def _coco(args: Args, training: bool) -> Listing:
         from runtime.data.sources.outlines import coco_masks
 
         return coco_masks(args["images"], args["annotations"], _classes(args), training)
-    return coco(args["images"], args["annotations"], _classes(args), training)
+    return _of_objects(coco(args["images"], args["annotations"], _classes(args), training), args)
 
 
 def _labelme(args: Args, training: bool) -> Listing:
@@ -126,7 +147,7 @@ def _labelme(args: Args, training: bool) -> Listing:
 
 
 def _either(args: Args) -> frozenset[TargetKind]:
-    return frozenset((MASK if args["targets"] == "masks" else BOXES,))
+    return frozenset(kind for kind, word in _OF_KIND["targets"].items() if word == args["targets"])
 
 
 def _yolo(args: Args, training: bool) -> Listing:
@@ -143,12 +164,18 @@ _CLASSES = Arg(
 )
 _TARGETS = Arg(
     "targets",
-    Word({"boxes": "Boxes of objects.", "masks": "The class of each pixel; what no object shows is `background`."}),
+    Word(
+        {
+            "boxes": "Boxes of objects.",
+            "masks": "The class of each pixel; what no object shows is `background`.",
+            "labels": "The classes of the objects, as labels of the image.",
+        }
+    ),
     "What is learned; by default what the task takes.",
     "boxes",
     since="0.2",
 )
-_OF_KIND = {"targets": {BOXES: "boxes", MASK: "masks"}}
+_OF_KIND: Mapping[str, Mapping[TargetKind, Any]] = {"targets": {BOXES: "boxes", MASK: "masks", LABELS: "labels"}}
 _SOURCES = (
     Source(
         Entry(
@@ -175,6 +202,21 @@ _SOURCES = (
                     since="0.2",
                 ),
                 Arg(
+                    "labels",
+                    Either((NothingType(), Text(), ListOf(Text()))),
+                    "Name of the column with the labels of an image, or a list of columns, one for each label, of 0"
+                    " and 1.",
+                    None,
+                    since="0.2",
+                ),
+                Arg(
+                    "separator",
+                    Text(),
+                    "What stands between the labels in a cell of that column.",
+                    ",",
+                    since="0.2",
+                ),
+                Arg(
                     "boxes",
                     Either((NothingType(), ListOf(Text(), 4))),
                     "Columns with left, top, right and bottom of an object, in pixels; a row for each object.",
@@ -193,12 +235,38 @@ _SOURCES = (
                 'train = csv(file = "flowers.csv", image = "file", label = "species", root = "images")',
                 'train = csv("leaves.csv", image = "file", target = "weight")',
                 'train = csv("leaves.csv", image = "file", target = ["width", "height"])',
+                'train = csv("photos.csv", image = "file", labels = "tags", separator = "|")',
+                'train = csv("photos.csv", image = "file", labels = ["beach", "sunset"])',
                 'train = csv("cells.csv", image = "file", label = "kind", boxes = ["x0", "y0", "x1", "y1"])',
             ),
         ),
         _csv,
         _csv_gives,
-        by_kind={"label": {NUMBERS: None}, "target": {NUMBERS: REQUIRED}, "boxes": {BOXES: REQUIRED}},
+        by_kind={
+            "label": {NUMBERS: None, LABELS: None},
+            "target": {NUMBERS: REQUIRED},
+            "labels": {LABELS: REQUIRED},
+            "boxes": {BOXES: REQUIRED},
+        },
+    ),
+    Source(
+        Entry(
+            "tags",
+            "A folder of images with tags: in a text file beside each image, or all in one JSON file.",
+            (
+                Arg("path", FilePath(), "The folder; images in folders within it count too."),
+                Arg(
+                    "file",
+                    Either((NothingType(), FilePath())),
+                    'A JSON file with the tags of each image: `{"1.jpg": ["beach", "sunset"], …}`. By default'
+                    " they stand in `1.txt` beside `1.jpg`, between commas or on lines of their own.",
+                    None,
+                ),
+            ),
+            examples=('train = tags("photos")', 'train = tags(path = "photos", file = "photos/tags.json")'),
+        ),
+        _tags,
+        lambda args: frozenset((LABELS,)),
     ),
     Source(
         Entry(

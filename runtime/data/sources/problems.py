@@ -1,4 +1,4 @@
-"""What can be wrong with how images lie in folders, and with their boxes and masks (E502 to E504, E579 to E592).
+"""What can be wrong with how images lie in folders, with their boxes and masks, and with their labels (E502 to E597).
 
 Each problem carries plain values (paths as text, names, counts); the caller adds the place in the recipe.
 """
@@ -171,4 +171,38 @@ NoColor = Kind(
     fields="text",
     message="`{text:printable}` is not a colour",
     help='write for example `"#8000ff"`',
+)
+
+OtherSeparator = Kind(
+    "E595",
+    "other separator",
+    reason="""No cell of the column has several labels with the separator that the recipe names, and with another one
+    many would.
+
+    Each cell would be a label of its own, and no image would have two.""",
+    fields="path column separator other cell",
+    message="no cell of column `{column:printable}` of `{path:printable}` has `{separator}` between labels, and"
+    " `{other}` seems to stand there: `{cell:printable}`",
+    help=lambda p: f'write `separator = "{p.other}"`',
+)
+
+NoLabels = Kind(
+    "E596",
+    "no labels",
+    reason="Images without a label are fine, but where none has one there is nothing to learn.",
+    fields="path where",
+    message="no image of `{path:printable}` has a label {where}",
+    help="name the column, or the file, that has the labels",
+)
+
+BadTags = Kind(
+    "E597",
+    "bad tags",
+    reason="""A file of tags cannot be used.
+
+    A text file has the tags of the image of its name between commas, or on lines of their own. A JSON file is one
+    object: the names of images, and of each the list of its tags.""",
+    fields="path reason",
+    message="`{path:printable}` cannot be used as tags: {reason}",
+    help='write `{{"1.jpg": ["beach", "sunset"], "2.jpg": []}}`, or `beach, sunset` in `1.txt` beside `1.jpg`',
 )

@@ -137,7 +137,7 @@ def _unreadable(path: Path, reason: str, hint: str = "") -> RecipeError:
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
+class Named:
     """What a row says: the path of an image as it is written, in POSIX form, and what it says of it, as text."""
 
     line: int
@@ -154,21 +154,21 @@ def csv_classes(path: Path, image: str, label: str, root: Path | None = None, tr
     """List the images that a table names, with their classes: `image` and `label` are columns of its first line.
 
     Classes are the labels as text, sorted by value where all are numbers, else by code points. For a set that only
-    evaluates (`training` false) one class is enough. Paths and ids are as `_images` has them.
+    evaluates (`training` false) one class is enough. Paths and ids are as `images_of` has them.
     """
-    table, base, named, bad = _images(path, image, {"label": label}, root)
+    table, base, named, bad = images_of(path, image, {"label": label}, root)
     labels = list(dict.fromkeys(each.label for each in named))
     classes = tuple(sorted(labels, key=_by_value if all(map(NUMBER.fullmatch, labels)) else None))
-    _raise_all([*bad, *_unlike_labels(table, named)])
+    raise_all([*bad, *_unlike_labels(table, named)])
     if training and len(classes) == 1:
         raise RecipeError(problems.OneClass(path=str(path), name=classes[0]))
     position = {name: index for index, name in enumerate(classes)}
-    return _listing(base, named, [position[each.label] for each in named], classes)
+    return listing_of_rows(base, named, [position[each.label] for each in named], classes)
 
 
 def csv_numbers(path: Path, image: str, columns: Sequence[str], root: Path | None = None) -> Listing:
     """List the images that a table names, with the numbers in some of its columns. Paths and ids are as for classes."""
-    table, base, named, bad = _images(path, image, {quoted(name): name for name in columns}, root)
+    table, base, named, bad = images_of(path, image, {quoted(name): name for name in columns}, root)
     bad += [
         problems.BadRow(
             path=str(path), line=each.line, reason=f"{quoted(name)} is {quoted(cell)}, no number", hint=hint
@@ -177,8 +177,8 @@ def csv_numbers(path: Path, image: str, columns: Sequence[str], root: Path | Non
         for name, cell in zip(columns, each.said, strict=True)
         if (hint := _no_number(cell)) is not None
     ]
-    _raise_all(bad)
-    return _listing(base, named, [tuple(map(float, each.said)) for each in named], tuple(columns))
+    raise_all(bad)
+    return listing_of_rows(base, named, [tuple(map(float, each.said)) for each in named], tuple(columns))
 
 
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -197,18 +197,25 @@ def _no_number(cell: str) -> str | None:
     return f"write a decimal point: {point}" if _FLOAT.fullmatch(point.strip()) else "complete or remove the row"
 
 
-def _listing(base: Path, named: Sequence[_Named], targets: Sequence[Any], names: tuple[str, ...]) -> Listing:
+def listing_of_rows(base: Path, named: Sequence[Named], targets: Sequence[Any], names: tuple[str, ...]) -> Listing:
+    """Return the listing of what rows say, with a target for each."""
     ids = ids_of(base, [each.image for each in named])
     rows = zip(ids, targets, named, strict=True)
     return Listing(tuple(Sample(id, target, base / each.image) for id, target, each in rows), names)
 
 
-def _images(
-    path: Path, image: str, columns: Mapping[str, str], root: Path | None
-) -> tuple[Table, Path, list[_Named], list[Problem]]:
+def images_of(
+    path: Path,
+    image: str,
+    columns: Mapping[str, str],
+    root: Path | None,
+    *,
+    may_be_blank: bool = False,
+    may_repeat: bool = False,
+) -> tuple[Table, Path, list[Named], list[Problem]]:
     """Read a table; return it, the folder of its images, what its rows say in some columns, and what is wrong with it.
 
-    The columns are called as in messages.
+    The columns are called as in messages; where they may be blank, an image of them still has a name.
 
     Image paths are relative to `root`, by default the table's own folder. Where one is absolute, ids are relative to
     the folder that all images have in common, so that they are the same wherever it lies.
@@ -216,13 +223,9 @@ def _images(
     table = read_table(path, (image, *columns.values()))
     base = path.parent if root is None else existing(root, "folder")
     indices = {what: column_of(table, column) for what, column in columns.items()}
-    named, bad = _named(table, column_of(table, image), indices)
-    return (
-        table,
-        base,
-        named,
-        [*bad, *_missing(table, base, named), *_repeated(table, base, named, "label" not in columns)],
-    )
+    named, bad = _named(table, column_of(table, image), indices, may_be_blank)
+    repeated = () if may_repeat else _repeated(table, base, named, "label" not in columns)
+    return table, base, named, [*bad, *_missing(table, base, named), *repeated]
 
 
 def _by_value(text: str) -> tuple[float, str]:
@@ -241,20 +244,24 @@ def column_of(table: Table, name: str) -> int:
     raise RecipeError(problems.MissingColumn(path=path, column=name, columns=columns, nearest=near))
 
 
-def _named(table: Table, image: int, indices: Mapping[str, int]) -> tuple[list[_Named], list[Problem]]:
+def _named(
+    table: Table, image: int, indices: Mapping[str, int], may_be_blank: bool
+) -> tuple[list[Named], list[Problem]]:
     """Return what each row says, and problems with those that are not as the first line says, or lack something."""
     named, bad = [], []
     for row in table.rows:
-        fault = _fault(table, row.cells, {"image": image, **indices})
+        fault = _fault(
+            table, row.cells, {"image": image, **indices}, ("image",) if may_be_blank else ("image", *indices)
+        )
         if fault:
             bad.append(problems.BadRow(path=str(table.path), line=row.line, reason=fault[0], hint=fault[1]))
         else:
             said = tuple(row.cells[column] for column in indices.values())
-            named.append(_Named(row.line, Path(os.path.normpath(row.cells[image])).as_posix(), said))
+            named.append(Named(row.line, Path(os.path.normpath(row.cells[image])).as_posix(), said))
     return named, bad
 
 
-def _raise_all(found: Sequence[Problem]) -> None:
+def raise_all(found: Sequence[Problem]) -> None:
     """Raise problems, of bad rows the first few and how many more there are."""
     rows = [problem for problem in found if problem.kind is problems.BadRow]
     if len(rows) > _SHOWN:
@@ -267,21 +274,23 @@ _SHOWN = 5
 _NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
 
 
-def _fault(table: Table, cells: Sequence[str], indices: Mapping[str, int]) -> tuple[str, str] | None:
-    """Return what is wrong with a row, and what to do about it."""
+def _fault(
+    table: Table, cells: Sequence[str], indices: Mapping[str, int], filled: Collection[str]
+) -> tuple[str, str] | None:
+    """Return what is wrong with a row, and what to do about it; the cells of `filled` must not be blank."""
     if any(cells[len(table.columns) :]):
         reason = f"it has {len(cells)} cells, and the first line names {counted(len(table.columns), 'column')}"
         mark = "a tab" if table.separator == "\t" else f"`{table.separator}`"
         return reason, f'put a cell that holds {mark} in quotes, as `"cat, tabby"`, or name the further columns'
     for name, cell in ((name, cells[column]) for name, column in indices.items()):
-        if not cell.strip(_NO_WIDTH):
+        if name in filled and not cell.strip(_NO_WIDTH):
             return f"the {name} is empty", "complete or remove the row"
         if "\n" in cell or "\r" in cell:
             return f"the {name} continues on the next line", "close its quote in the line where it opens"
     return None
 
 
-def _missing(table: Table, base: Path, named: Sequence[_Named]) -> Iterator[Problem]:
+def _missing(table: Table, base: Path, named: Sequence[Named]) -> Iterator[Problem]:
     missing = [each for each in named if not os.path.isfile(base / each.image)]
     if missing:
         first = missing[0]
@@ -296,8 +305,8 @@ def _missing(table: Table, base: Path, named: Sequence[_Named]) -> Iterator[Prob
         )
 
 
-def _repeated(table: Table, base: Path, named: Sequence[_Named], numbers: bool) -> Iterator[Problem]:
-    rows: dict[str, list[_Named]] = {}
+def _repeated(table: Table, base: Path, named: Sequence[Named], numbers: bool) -> Iterator[Problem]:
+    rows: dict[str, list[Named]] = {}
     for each in named:
         rows.setdefault(os.path.abspath(base / each.image), []).append(each)
     repeated = [group for group in rows.values() if len(group) > 1]
@@ -315,7 +324,7 @@ def _repeated(table: Table, base: Path, named: Sequence[_Named], numbers: bool) 
         )
 
 
-def _unlike_labels(table: Table, named: Sequence[_Named]) -> Iterator[Problem]:
+def _unlike_labels(table: Table, named: Sequence[Named]) -> Iterator[Problem]:
     lines: dict[str, int] = {}
     for each in named:
         lines.setdefault(each.label, each.line)

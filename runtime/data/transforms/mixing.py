@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from recipe_lang.check.vocabulary import Arg, Entry, Number
-from runtime.data.targets import CLASS, NUMBERS
+from runtime.data.targets import CLASS, LABELS, NUMBERS
 from runtime.data.transforms.row import Args, Transform
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ MIXUP = Transform(
     outcomes=None,
     is_idle=lambda args: not args["p"],
     example="mixup",
-    targets=(CLASS, NUMBERS),
+    targets=(CLASS, LABELS, NUMBERS),
 )
 
 CUTMIX = Transform(
@@ -89,7 +89,7 @@ CUTMIX = Transform(
     outcomes=None,
     is_idle=lambda args: not args["p"],
     example="cutmix",
-    targets=(CLASS, NUMBERS),
+    targets=(CLASS, LABELS, NUMBERS),
 )
 
 MIXING = (MIXUP, CUTMIX)

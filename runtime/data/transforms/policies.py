@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from recipe_lang.check.vocabulary import Arg, Entry, Number
-from runtime.data.targets import CLASS, NUMBERS, TargetKind
+from runtime.data.targets import CLASS, LABELS, NUMBERS, TargetKind
 from runtime.data.transforms.changes import Change, Points, changed, enhanced
 from runtime.data.transforms.filters import autocontrasted, equalized, inverted, posterized, solarized
 from runtime.data.transforms.row import Args, Draw, Transform
@@ -252,6 +252,6 @@ POLICIES = (
             ),
         ),
         _aug_mix,
-        (CLASS, NUMBERS),
+        (CLASS, LABELS, NUMBERS),
     ),
 )

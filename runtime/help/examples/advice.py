@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runtime.help.examples import Example
+from runtime.help.examples.data import labels_in, labels_of
 
 _OPEN = "train = base.block6 .. head\nfor = 5 epochs"
 _TWICE = """\
@@ -206,6 +207,24 @@ EXAMPLES: Mapping[str, Example] = {
         'train = folder("photos")\nexclude = "photos.exclude.txt"',
         "data",
         "The file photos/roses/1.jpg is a pointer of Git LFS; the list holds `roses/1.jpg`.",
+    ),
+    "W755": Example(
+        labels_of(labels_in("few.csv")),
+        labels_of(labels_in("pets.csv")),
+        "file",
+        "One image of few.csv has the label `fox`.",
+    ),
+    "W756": Example(
+        labels_of(labels_in("one.csv")),
+        labels_of(labels_in("pets.csv")),
+        "file",
+        "Each image of one.csv has one label; of pets.csv some have none, and some two.",
+    ),
+    "W757": Example(
+        labels_of(labels_in("few.csv")),
+        labels_of(labels_in("pets.csv")),
+        "file",
+        "One image of few.csv has the label `fox`: it is held out or not.",
     ),
     "W760": Example(
         'train = folder("photos")\nvalid = folder("more")',

@@ -57,6 +57,32 @@ def _masks(more: str = "", classes: str = '["wall", "door"]') -> str:
     return _MASKS.replace("MORE", more).replace("CLASSES", classes)
 
 
+_LABELS = """ftr 1
+task = multi_label
+
+data {
+  train = TRAIN
+  valid = VALID
+  size  = 64px
+  batch = 4
+}
+
+stage "head" {
+  train = head
+  for   = 3 epochs
+}"""
+
+
+def labels_of(train: str, valid: str = "holdout(25%)") -> str:
+    """Return a recipe that learns labels."""
+    return _LABELS.replace("TRAIN", train).replace("VALID", valid)
+
+
+def labels_in(table: str, separator: str = "|") -> str:
+    """Return a table of images with several labels in a cell."""
+    return f'csv("{table}", image = "file", labels = "kind", separator = "{separator}")'
+
+
 _OBJECTS = """ftr 1
 task = detection
 
@@ -195,6 +221,31 @@ EXAMPLES: Mapping[str, Example] = {
         "Masks in colours.",
     ),
     "E593": Example(_masks(classes='["door", "wall"]'), _masks(), "file"),
+    "E595": Example(labels_of(labels_in("pets.csv", ";")), labels_of(labels_in("pets.csv")), "file"),
+    "E596": Example(
+        labels_of(labels_in("blank.csv")),
+        labels_of(labels_in("pets.csv")),
+        "file",
+        "The column `kind` of blank.csv is blank.",
+    ),
+    "E597": Example(
+        labels_of('tags("photos", file = "list.json")'),
+        labels_of('tags("photos", file = "tags.json")'),
+        "file",
+        "list.json is a list; tags.json has the tags of each image.",
+    ),
+    "E598": Example(
+        labels_of(labels_in("pets.csv"), labels_in("typo.csv")),
+        labels_of(labels_in("pets.csv"), labels_in("one.csv")),
+        "file",
+        "typo.csv has a `cta`.",
+    ),
+    "E599": Example(
+        labels_of('csv("none.csv", image = "file", labels = ["cat", "fox"])'),
+        labels_of('csv("none.csv", image = "file", labels = ["cat"])'),
+        "file",
+        "No image of none.csv has a fox.",
+    ),
     "E520": Example(
         _net('gluon_params("net.params")'),
         _net('gluon_params("models/net.params")'),

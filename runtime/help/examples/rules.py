@@ -112,6 +112,16 @@ EXAMPLES: Mapping[str, Example] = {
         'train = all\nlr_scale = { matching("*bias") = 2 }', "train = all\nlr_scale = { head = 2 }", "stage"
     ),
     "E432": Example("augment = [flip, resize(256px)]", "augment = [flip, resize(256px), random_crop(224px)]", "data"),
+    "E446": Example("threshold = 0.4", "task = multi_label\nthreshold = 0.4"),
+    "E447": Example(
+        "task = multi_label\nthreshold = best(valid.map)", "task = multi_label\nthreshold = best(valid.f1_macro)"
+    ),
+    "E448": Example(
+        'task = multi_label\n\ndata {\n  train = csv("photos.csv", image = "file", labels = ["cat", "dog"],'
+        ' separator = "|")\n}',
+        'task = multi_label\n\ndata {\n  train = csv("photos.csv", image = "file", labels = "pets",'
+        ' separator = "|")\n}',
+    ),
     "E433": Example(
         'ftr 1\ntask = regression\n\ndata {\n  train = folder("photos")\n}\n\n'
         'stage "head" {\n  train = head\n  for = 3 epochs\n}',

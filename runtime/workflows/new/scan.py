@@ -26,8 +26,10 @@ from runtime.data.sources.files import TABLE_ENDINGS, folders_in, innermost, is_
 from runtime.data.sources.scenes import scenes
 from runtime.data.sources.set_names import ROLES, classes_within, folders_within, role_of, sets_among, sets_within
 from runtime.data.sources.skipped import ending_of, passed_line
+from runtime.data.sources.table_labels import labels_of_objects
+from runtime.data.sources.tags import tags
 from runtime.data.tally import Tally
-from runtime.data.targets import CLASS, MASK, NUMBERS
+from runtime.data.targets import CLASS, LABELS, MASK, NUMBERS, TargetKind
 from runtime.plan.size import Size
 from runtime.system.prefetch import in_order
 from runtime.tasks.catalog import TASKS
@@ -105,8 +107,12 @@ _PACKAGED: Mapping[str, Mapping[str, tuple[str, Callable[[], Listing]]]] = {
     "scenes": {"train": ("scenes", lambda: scenes("train")), "test": ("scenes(test)", lambda: scenes("test"))},
 }
 _OF_OBJECTS = ("scenes",)
-_OF_NUMBERS: Mapping[str, tuple[str, Callable[[], Listing]]] = {
-    "solar_cells": ("solar_cells(probability)", lambda: packaged_sets.solar_cells("probability"))
+_OF_OTHERS: Mapping[tuple[str, TargetKind], Mapping[str, tuple[str, Callable[[], Listing]]]] = {
+    ("solar_cells", NUMBERS): {"train": ("solar_cells(probability)", lambda: packaged_sets.solar_cells("probability"))},
+    ("scenes", LABELS): {
+        "train": ("scenes", lambda: labels_of_objects(scenes("train"))),
+        "test": ("scenes(test)", lambda: labels_of_objects(scenes("test"))),
+    },
 }
 _PLAIN_NAMES = {*ROLES, "images", "labels", "annotations", "meta", "metadata", "index", "data", "dataset"}
 
@@ -139,8 +145,8 @@ def survey(place: str, task: str = "") -> Survey:
 def _packaged(place: str, task: str) -> dict[str, Found]:
     sets = _PACKAGED[place]
     own = next(name for name, each in TASKS.items() if each.has_boxes == (place in _OF_OBJECTS))
-    if task and TASKS[task].target == NUMBERS and place in _OF_NUMBERS:
-        sets, own = {"train": _OF_NUMBERS[place]}, task
+    if task and (place, TASKS[task].target) in _OF_OTHERS:
+        sets, own = _OF_OTHERS[place, TASKS[task].target], task
     if task not in ("", own):
         raise RecipeError(OtherTask(path=place, task=task, other=own))
     return {role: Found(call, {}, load(), own) for role, (call, load) in sets.items()}
@@ -206,8 +212,10 @@ def _in_folder(root: Path, task: str) -> tuple[dict[str, Found], list[str]]:
         else:
             if TASKS[found["train"].task].target == NUMBERS:
                 of_numbers = of_numbers or (found, told)
-            elif not _names_are_folders(found["train"].listing):
+            elif TASKS[found["train"].task].target == LABELS or not _names_are_folders(found["train"].listing):
                 return found, told
+    if task and TASKS[task].target == LABELS:
+        return _tagged(root, task)
     if not has_classes and not of_numbers:
         raise failed or RecipeError(OtherTask(path=str(root), task=task, other=_CLASSES))
     if of_numbers and not (has_classes and folders):
@@ -223,6 +231,13 @@ def _in_folder(root: Path, task: str) -> tuple[dict[str, Found], list[str]]:
         named = f"column {quoted(str(args['target']))} of {quoted(Path(args['file']).name)}"
         notes.append(f"The classes are the folders; {named} holds numbers: `ftr new … --task regression` learns them.")
     return found, notes
+
+
+def _tagged(root: Path, task: str) -> tuple[dict[str, Found], list[str]]:
+    """Return a folder of images with tags, in one JSON file if there is one of a usual name."""
+    file = next((root / name for name in ("tags.json", "labels.json") if (root / name).is_file()), None)
+    args = {"path": root} if file is None else {"path": root, "file": file}
+    return {"train": Found("tags", args, tags(root, file), task)}, []
 
 
 def _aligned(found: Found, train: Listing, role: str) -> Found:

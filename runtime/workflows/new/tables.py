@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recipe_lang.check.checked import Value
 from recipe_lang.problem import RecipeError
+from recipe_lang.words import listed
 from runtime.data.formats import IMAGE_ENDINGS
 from runtime.data.listing import Listing
 from runtime.data.problems import quoted
-from runtime.data.sources.catalog import SOURCES
+from runtime.data.sources.catalog import COLUMNS, SOURCES
 from runtime.data.sources.files import folders_in
 from runtime.data.sources.set_names import ROLES
 from runtime.data.sources.skipped import ending_of
+from runtime.data.sources.table_labels import SEPARATORS, separator_of, split
 from runtime.data.sources.tables import Table, is_number, read_table
-from runtime.data.targets import CLASS, NUMBERS, TargetKind
+from runtime.data.targets import CLASS, LABELS, NUMBERS, TargetKind
 from runtime.tasks.catalog import TASKS
 from runtime.workflows.new.problems import NoImageColumn, NoLabelColumn
 
@@ -30,6 +33,7 @@ _LABELS = frozenset(
         *("category_name", "target", "y", "species", "breed", "diagnosis", "dx", "kind", "type"),
     )
 )
+_TAGS = frozenset(("labels", "tags", "classes", "categories", "genres", "keywords", "findings", "finding_labels"))
 _MEASURES = ("target", "value", "score", "probability", "rating", "age", "weight", "y")
 _COUNTS = frozenset(("id", "index", "no", "nr", "number", "row", "unnamed:_0"))
 _PROBED = 20  # rows that tell whether a column names images
@@ -59,18 +63,25 @@ def survey_table(path: Path, roots: Sequence[Path] = (), task: str = "") -> tupl
     image, root = _image_column(table, (path.parent, *roots, *_folders(path.parent)))
     columns = _Columns(table, image)
     kind = TASKS[task].target if task else columns.likely
-    target, others = columns.chosen(kind)
-    argument = {CLASS: "label", NUMBERS: "target"}[kind]
-    args: dict[str, Path | str] = {"file": path, "image": table.columns[image], argument: table.columns[target]}
+    args: dict[str, Any] = {"file": path, "image": table.columns[image]}
+    if kind == LABELS:
+        told, notes = columns.labels()
+        args.update(told)
+    else:
+        target, others = columns.chosen(kind)
+        args[COLUMNS[kind]] = table.columns[target]
+        notes = list(_notes(columns, kind, target, others))
     if root != path.parent:
         args["root"] = root
     task = task or next(name for name, each in TASKS.items() if each.target == kind)
-    return Found("csv", args, listing_of(args), task), tuple(_notes(columns, kind, target, others))
+    return Found("csv", args, listing_of(args), task), tuple(notes)
 
 
-def listing_of(args: Mapping[str, Path | str], training: bool = True) -> Listing:
+def listing_of(args: Mapping[str, Any], training: bool = True) -> Listing:
     """List the images of a table by the arguments that a recipe writes."""
-    return SOURCES["csv"].load({"label": None, "target": None, "boxes": None, "root": None, **args}, training)
+    given = {name: tuple(map(Value, each)) if isinstance(each, list) else each for name, each in args.items()}
+    others = dict.fromkeys((*COLUMNS.values(), "boxes", "root"))
+    return SOURCES["csv"].load({**others, "separator": ",", **given}, training)
 
 
 def _folders(place: Path) -> list[Path]:
@@ -133,7 +144,50 @@ class _Columns:
     @property
     def likely(self) -> TargetKind:
         """The kind of targets that the table has, if it has any: classes where both are there."""
+        if self._separated() or (self._flags() and not self._one_hot() and set(self.classes) <= set(self._flags())):
+            return LABELS
         return NUMBERS if self.numbers and not self.classes and not self._one_hot() else CLASS
+
+    def labels(self) -> tuple[dict[str, Any], list[str]]:
+        """Return the arguments that name the labels of images, and what to say of the choice.
+
+        Raises:
+            RecipeError: no column has several labels in a cell, and there are no columns of 0 and 1.
+        """
+        if separated := self._separated():
+            column, separator = separated[0]
+            said = [f"The labels are those of column {self.name(column)}, with `{separator}` between them."]
+            others = ", ".join(self.name(other) for other, _ in separated[1:6])
+            said += [f"Other columns could be meant: {others}."] * bool(others)
+            return {"labels": self.table.columns[column], "separator": separator}, said
+        flags = self._flags()
+        if not flags:
+            called = [column for column in self.others if self._called(column) in _TAGS | _LABELS]
+            if called:
+                return {"labels": self.table.columns[called[0]]}, []
+            wanted = "one must hold several labels with `,` or `|` between them, or several must hold 0 and 1"
+            raise self._none(what="the images' labels", wanted=wanted)
+        names = listed(tuple(map(self.name, flags[:5])), "and") if len(flags) <= 5 else f"{len(flags)} columns"
+        return {"labels": [self.table.columns[column] for column in flags]}, [
+            f"The labels are {names}, of 0 and 1: leave out of `labels` what is none."
+        ]
+
+    def _separated(self) -> list[tuple[int, str]]:
+        """Return the columns with several labels in a cell, and what separates them; what is called labels first."""
+        found = []
+        for column in self.others:
+            is_called = self._called(column) in _TAGS | _LABELS
+            separator = separator_of(self.table.cells(column))
+            usual = SEPARATORS[:3] if self._called(column) not in _TAGS else SEPARATORS
+            names = {label for cell in self.table.cells(column) for label in split(cell, separator or ",")}
+            if is_called and separator in usual and not all(map(is_number, names)):
+                found.append((column, separator))
+        return found
+
+    def _flags(self) -> list[int]:
+        """Return the columns of 0 and 1, where there are several."""
+        flags = [column for column in self.others if self._values(column) == {"0", "1"}]
+        return flags if len(flags) > 1 else []
 
     def chosen(self, kind: TargetKind) -> tuple[int, list[int]]:
         """Return the column of the targets, and others that might be meant.
@@ -221,9 +275,8 @@ class _Columns:
 
     def _one_hot(self) -> list[int]:
         """Return the columns of 0 and 1 that are one for each class, of which each row has one; empty if none are."""
-        flags = [column for column in self.others if self._values(column) == {"0", "1"}]
-        rows = zip(*map(self.table.cells, flags), strict=True)
-        return flags if len(flags) > 1 and all(row.count("1") == 1 for row in rows) else []
+        flags = self._flags()
+        return flags if all(row.count("1") == 1 for row in zip(*map(self.table.cells, flags), strict=True)) else []
 
 
 def _is_split(values: set[str]) -> bool:

@@ -18,10 +18,10 @@ from paths import ROOT
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What ftr says and does with the task of `multi_label.py`, in a process where nothing but its row was added."""
+    """What ftr says and does with the task of `further_task.py`, in a process where nothing but its row was added."""
     folder = tmp_path_factory.mktemp("labels")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "FTR_CACHE": str(folder / "cache")}
-    command = [sys.executable, str(Path(__file__).with_name("multi_label.py")), str(folder)]
+    command = [sys.executable, str(Path(__file__).with_name("further_task.py")), str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
@@ -33,9 +33,9 @@ def test_every_command_takes_it(told: dict[str, Any]) -> None:
 
 
 def test_it_is_checked_and_explained(told: dict[str, Any]) -> None:
-    assert "Only with `task = multi_label`." in told["explain"]["out"]
+    assert "Only with `task = flags`." in told["explain"]["out"]
     assert "E433" in told["wrong"]["err"]
-    assert "gives classes, and `task = multi_label` learns numbers" in told["wrong"]["err"]
+    assert "gives classes, and `task = flags` learns numbers" in told["wrong"]["err"]
     assert "labels      red, blue" in told["plan"]["out"]
     assert "60 images with 2 labels" in told["data"]["out"]
 
@@ -53,5 +53,5 @@ def test_a_run_measures_and_predicts_it(told: dict[str, Any]) -> None:
 
 def test_ftr_new_writes_a_recipe_for_it(told: dict[str, Any]) -> None:
     recipe = (Path(told["new"]["out"].split(":")[0])).read_text()
-    assert "task = multi_label" in recipe
+    assert "task = flags" in recipe
     assert "dense(targets)" in recipe

@@ -1,4 +1,4 @@
-"""A task that ftr does not have, several labels for each image, and what ftr then says and does: run on its own by
+"""A task that ftr does not have, several flags for each image, and what ftr then says and does: run on its own by
 `test_further_task.py`.
 
 It stands here alone, as a folder of `runtime/tasks/` would: nothing but its row is added, before anything has read the
@@ -111,22 +111,22 @@ def measured(args: Mapping[str, Any], outputs: Any, targets: Any) -> Any:
     return (np.maximum(given, 0) - given * targets + np.log1p(np.exp(-abs(given)))).mean(axis=1)
 
 
-class MultiLabel(Task):
-    name = "multi_label"
-    doc = "Several labels for each image."
+class Flags(Task):
+    name = "flags"
+    doc = "Several flags for each image."
     target = NUMBERS
     outputs = "targets"
     head = "[dense(targets)]"
-    loss = "binary_cross_entropy"
+    loss = "flag_loss"
     monitor = "hamming"
     losses: tuple[Loss, ...] = (
         Loss(
             Entry(
-                "binary_cross_entropy",
+                "flag_loss",
                 "Cross entropy of each label.",
                 formula="o the outputs, t 0 or 1\nloss = max(o, 0) - o t + log(1 + exp(-|o|))",
                 source="gluon.loss.SigmoidBCELoss",
-                examples=("task = multi_label\nloss = binary_cross_entropy",),
+                examples=("task = flags\nloss = flag_loss",),
             ),
             bce,
             measured,
@@ -196,7 +196,7 @@ class MultiLabel(Task):
     def card(self, facts: Any) -> CardWords:
         return CardWords(
             pipeline="",
-            tag="multi-label",
+            tag="flags",
             metrics=("hamming", "loss"),
             headline="hamming",
             sentence="Labels images.",
@@ -207,13 +207,13 @@ class MultiLabel(Task):
         )
 
 
-TASK = MultiLabel()
+TASK = Flags()
 catalog.TASKS[TASK.name] = TASK  # type: ignore[index]
 catalog.METRICS.update(TASK.metrics)  # type: ignore[attr-defined]
 
 RECIPE = """ftr 1
 name = "colours"
-task = multi_label
+task = flags
 base = gluoncv("cifar_resnet20_v1", weights = none)
 data {
   train = csv("all.csv", image = "file", target = ["red", "blue"])
@@ -267,7 +267,7 @@ def main(folder: Path) -> None:
     recipe, run = folder / "colours.ftr", folder / "run"
     recipe.write_text(RECIPE)
     told = {
-        "explain": call("explain", "binary_cross_entropy"),
+        "explain": call("explain", "flag_loss"),
         "check": call("check", recipe),
         "plan": call("plan", recipe, "--all"),
         "data": call("data", "check", recipe),
@@ -280,7 +280,7 @@ def main(folder: Path) -> None:
         "pack": call("pack", run, "--out", folder / "colours.ftrpack"),
         "packed": call("predict", folder / "colours.ftrpack", folder / "3.png", "--json"),
         "export": call("export", run, "--out", folder / "model"),
-        "new": call("new", folder / "all.csv", "--task", "multi_label", "--out", folder / "new.ftr"),
+        "new": call("new", folder / "all.csv", "--task", "flags", "--out", folder / "new.ftr"),
         "wrong": None,
     }
     recipe.write_text(RECIPE.replace('csv("all.csv", image = "file", target = ["red", "blue"])', "digits"))

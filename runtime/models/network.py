@@ -258,6 +258,9 @@ def _first_value(name: str, parameter: Any, seed: int) -> Array:
     shape, last = parameter.shape, name.rpartition(".")[2]
     if isinstance(parameter.init, mx.init.Normal):
         return np.asarray(generator(seed, "init", name).normal(0, parameter.init.sigma, shape), np.float32)
+    if isinstance(parameter.init, mx.init.MSRAPrelu):
+        rng = generator(seed, "init", name)
+        return np.asarray(rng.normal(0, math.sqrt(2 / math.prod(shape[1:])), shape), np.float32)
     if isinstance(parameter.init, mx.init.Constant):
         return np.full(shape, parameter.init.value, np.float32)
     if last == "weight" and len(shape) > 1:

@@ -79,7 +79,7 @@ def _build(text: str, starts: bool = True) -> None:
     from runtime.compile.compiler import component
     from runtime.data.sets import located
     from runtime.models.network import build_model, start_weights
-    from runtime.vocabulary.rules import image_size
+    from runtime.vocabulary.rules.images import image_size
 
     recipe = checked_recipe(text)
     base = component(recipe.fields["base"])

@@ -46,7 +46,7 @@ from runtime.plan.types import (
 from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import loss_of
 from runtime.vocabulary import VOCABULARY
-from runtime.vocabulary.rules import image_size
+from runtime.vocabulary.rules.images import image_size
 
 
 def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts, base: Component | None = None) -> Plan:

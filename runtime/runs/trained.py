@@ -61,7 +61,7 @@ from runtime.training.loop import measure
 from runtime.training.problems import NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
 from runtime.training.stage import features_of, whole_net
 from runtime.vocabulary import VOCABULARY
-from runtime.vocabulary.rules import source_problems
+from runtime.vocabulary.rules.sources import source_problems
 from runtime.weights.params_file import read_params, write_params
 
 

@@ -36,12 +36,16 @@ expect { test.accuracy >= 90% }
 
 
 def values(accuracy: float) -> dict[str, float]:
-    return {
-        "loss": 1 - accuracy,
-        "accuracy": accuracy,
-        "top5": 1.0,
-        "balanced_accuracy": accuracy - 0.01,
-    } | dict.fromkeys(("precision", "recall", "f1"), accuracy)
+    return (
+        {
+            "loss": 1 - accuracy,
+            "accuracy": accuracy,
+            "top5": 1.0,
+            "balanced_accuracy": accuracy - 0.01,
+        }
+        | dict.fromkeys(("precision", "recall", "f1"), accuracy)
+        | {"ece": 0.02}
+    )
 
 
 REPORT = Report(

@@ -84,8 +84,8 @@ def value(type_: v.Type, rng: random.Random) -> str:
         case v.RangeOf(item):
             low, high = sorted(float(_number(item, rng, plain=True)) for _ in range(2))
             return f"{low!r} .. {high!r}"
-        case v.MapOf(_, item):
-            return f"{{ head = {value(item, rng)} }}"
+        case v.MapOf(key, item):
+            return f"{{ {'head' if isinstance(key, v.Select) else value(key, rng)} = {value(item, rng)} }}"
         case v.Select():
             return rng.choice(SELECTORS)
         case v.MetricOf(sets):

@@ -233,6 +233,7 @@ IMAGES: dict[str, Callable[[bool], None]] = {
     "E512": _web_page,
     "E514": lambda right: (make_photos("photos/train"), make_photos("photos/valid", lilies=3, roses=3))[0],
     "E515": lambda right: make_photos(roses=40, tulips=40, lilies=2),
+    **dict.fromkeys(("E594", "E589"), lambda right: make_photos(roses=25, tulips=25, lilies=25)),
     "E516": lambda right: make_photos(),
     "E517": lambda right: make_photos(),
     **dict.fromkeys(("E518", "E519"), lambda right: _numbers()),

@@ -79,7 +79,7 @@ def _build(text: str, starts: bool = True) -> None:
     from runtime.compile.compiler import component
     from runtime.data.sets import located
     from runtime.models.network import build_model, start_weights
-    from runtime.vocabulary.rules import image_size
+    from runtime.vocabulary.rules.images import image_size
 
     recipe = checked_recipe(text)
     base = component(recipe.fields["base"])
@@ -288,6 +288,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "E607": _out_of_memory,
     "E650": _killed,
     "W740": _advised((900, 100)),
+    "W753": _advised((900, 60)),
     "W741": lambda text: _advised((7, 400) if "50%" in text else (12, 400))(text),
     "W742": _advised((400, 400), (15, 15)),
     "W743": lambda text: _advised(*(((450, 450), (50, 50)) if "10%" in text else ((250, 250), (250, 250))))(text),
@@ -310,7 +311,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W781": _prepared,
     "W782": _prepared,
     "W785": _advised((400, 400)),
-    **dict.fromkeys(("W790", "W791", "W792"), _advised_on_files),
+    **dict.fromkeys(("E594", "E589", "W790", "W791", "W792"), _advised_on_files),
     "W794": _advised((400, 400, 400), odd="Tulips"),
     "W795": _advised((400, 400, 400), odd="nan"),
     "W797": _advised((400, 400), sides=(64, 64)),

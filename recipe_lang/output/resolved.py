@@ -173,15 +173,21 @@ def _option(value: Any, options: tuple[v.Type, ...]) -> v.Type:
                 | (v.CallOf(), CallValue())
                 | (v.Text() | v.OneOfStrings() | v.HexDigits(), str())
                 | (v.FilePath(), Path())
-                | (v.RangeOf() | v.ListOf() | v.MapOf(), tuple())
+                | (v.RangeOf(), tuple())
                 | (v.MetricOf(), Metric())
                 | (v.Duration(), Quantity())
                 | (v.Select(), Selection())
             ):
                 return option
+            case (v.MapOf() | v.ListOf(), tuple()) if _has_pairs(value) == isinstance(option, v.MapOf) or not value:
+                return option
             case v.Word(words), str() if value in words:
                 return option
     raise AssertionError(f"{value!r} is none of {options!r}")
+
+
+def _has_pairs(value: tuple[Any, ...]) -> bool:
+    return any(isinstance(each, tuple) for each in value)
 
 
 def _call(call: CallValue, vocabulary: v.Vocabulary) -> str:

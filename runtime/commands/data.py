@@ -94,7 +94,7 @@ def check(
         from runtime.data.sets import parts_of_train
         from runtime.system.cache.disk import user_cache
         from runtime.tasks.catalog import task_of
-        from runtime.vocabulary.rules import image_size
+        from runtime.vocabulary.rules.images import image_size
         from runtime.workflows.data_check.check import check_data
         from runtime.workflows.preparation import listed
 

@@ -115,7 +115,7 @@ def evaluate(
             from runtime.system.best_effort import attempt
             from runtime.training.problems import NotWritable
 
-            made = worst_page(loaded, hardest, name, report, context)
+            made = worst_page(loaded, hardest, name, context, report)
             if reason := attempt(lambda: page.write_text(made, encoding="utf-8")):
                 raise RecipeError(NotWritable(path=str(page), reason=reason))
             if not machine:

@@ -7,6 +7,7 @@ lengths into steps. Imports no MXNet and touches no file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from math import ceil, floor
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Any
 from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Metric, Quantity, Value
 from recipe_lang.output.identity import recipe_hash
 from recipe_lang.problem import Problem, RecipeError
+from recipe_lang.source import Span
 from runtime.compile.problems import TooShort, TrainsNothing
+from runtime.data.sampling import sampling_shares
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.data.transforms.row import Sides
 from runtime.data.transforms.views import is_idle, view_count
@@ -33,6 +36,7 @@ from runtime.plan.types import (
     NetFacts,
     PartPlan,
     Plan,
+    SamplingPlan,
     StagePlan,
     StopPlan,
     TargetFacts,
@@ -42,7 +46,7 @@ from runtime.plan.types import (
 from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import loss_of
 from runtime.vocabulary import VOCABULARY
-from runtime.vocabulary.rules import image_size
+from runtime.vocabulary.rules.images import image_size
 
 
 def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts, base: Component | None = None) -> Plan:
@@ -87,14 +91,11 @@ def component(value: Value) -> Component:
     return Component(call.name, args, call.span or value.span)
 
 
-def _plain(value: Value) -> Any:
-    match value.value:
-        case CallValue():
-            return component(value)
-        case tuple() as items:
-            return tuple(_plain(item) if isinstance(item, Value) else item for item in items)
-        case plain:
-            return plain
+def _plain(value: Any) -> Any:
+    """Return a checked value, or one within it, as plain values: a list or a range as a tuple, a map as pairs."""
+    if isinstance(value, Value):
+        return component(value) if isinstance(value.value, CallValue) else _plain(value.value)
+    return tuple(map(_plain, value)) if isinstance(value, tuple) else value
 
 
 def data_plan(recipe: CheckedRecipe, facts: DataFacts, expected: Normalization | None = None) -> DataPlan:
@@ -121,6 +122,7 @@ def data_plan(recipe: CheckedRecipe, facts: DataFacts, expected: Normalization |
         std=std,
         target=facts.target,
         tiles=TilePlan.of(block["tiles"], facts.images),
+        tta=tuple(component(step) for step in block["tta"]) if block["tta"] else None,
     )
 
 
@@ -200,7 +202,27 @@ def augmentation(recipe: CheckedRecipe, stage: CheckedBlock) -> tuple[Value, ...
 def stage_loss(recipe: CheckedRecipe, stage: CheckedBlock, target: TargetFacts) -> Component:
     """Return the loss of a stage, with what its arguments leave to the targets of training."""
     loss = written_loss(recipe, stage)
-    return replace(loss, args=loss_of(task_of(recipe), loss).settled(loss.args, target))
+    with _at(loss.span):
+        return replace(loss, args=loss_of(task_of(recipe), loss).settled(loss.args, target))
+
+
+def stage_sampling(recipe: CheckedRecipe, stage: CheckedBlock, target: TargetFacts) -> SamplingPlan | None:
+    """Return how a stage draws its training images; None where an epoch shows each once."""
+    block = recipe.block("data") if stage["sampling"] == "shared" else stage
+    if block["sampling"] is None:
+        return None
+    rule = component(block.fields["sampling"])
+    with _at(rule.span):
+        return SamplingPlan(rule.name, sampling_shares(rule.name, rule.args, target.names, target.counts["train"]))
+
+
+@contextmanager
+def _at(span: Span | None) -> Iterator[None]:
+    """Place the problems that are raised inside."""
+    try:
+        yield
+    except RecipeError as error:
+        raise RecipeError([problem.replace(span=span) for problem in error.problems]) from error
 
 
 def written_loss(recipe: CheckedRecipe, stage: CheckedBlock) -> Component:
@@ -268,6 +290,7 @@ class _Stage:
             average=self._average(),
             l2_sp=block["l2_sp"],
             sam=block["sam"],
+            sampling=stage_sampling(self.recipe, block, self.data.target),
             span=block.head_span,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from recipe_lang.check.checked import CallValue, CheckedRecipe
+from recipe_lang.check.checked import CheckedRecipe
 from runtime.compile.compiler import needs_sides, written_loss
 from runtime.data.listing import Listing
 from runtime.data.sets import square_sides
@@ -18,9 +18,7 @@ def data_facts(listings: Mapping[str, Listing], recipe: CheckedRecipe) -> DataFa
     """Return the facts about the sets of a recipe. Sizes of images are looked up only where they matter."""
     tiles, task = TilePlan.of(recipe.block("data")["tiles"]), task_of(recipe)
     sides = square_sides(tiled(listings["train"].samples, tiles)) if needs_sides(recipe) else None
-    target, threshold = task.facts(listings), recipe["threshold"]
-    if threshold is not None:
-        target = task.with_threshold(target, None if isinstance(threshold, CallValue) else threshold) or target
+    target = task.asked(task.facts(listings), recipe)
     for stage in recipe.all("stage"):
         loss = written_loss(recipe, stage)
         target = loss_of(task, loss).known(loss.args, target, listings["train"])

@@ -20,7 +20,7 @@ from runtime.models.availability import Availability, arguments, availability
 from runtime.models.catalog import BASES, crop_share
 from runtime.models.weights_sources import source_for, source_of
 from runtime.plan.size import Size
-from runtime.vocabulary.rules import image_size
+from runtime.vocabulary.rules.images import image_size
 from runtime.weights.published import commit_of, is_commit
 from runtime.weights.zoo_cache import zoo_cache
 

@@ -1,4 +1,4 @@
-"""What can be wrong with the images and tables that a recipe names (E501, E505 to E519, E553, E576 to E578).
+"""What can be wrong with the images and tables that a recipe names (E501, E505 to E519, E553, E576 to E578, E594).
 
 Each problem carries plain values (paths as text, names, counts); the caller adds the place in the recipe.
 """
@@ -269,6 +269,17 @@ TooFewImages = Kind(
     fields="wanted count",
     message="{wanted:counted image} are requested, but the source has {count:,}",
     help="ask for at most {count:,}",
+)
+
+WeightsOfOtherClasses = Kind(
+    "E594",
+    "weights of other classes",
+    reason="""Weights of classes are those of the classes that training has.
+
+    A map names some of them, `{ "cat" = 2 }`, and the others have 1; a list has a number for each, in their order.""",
+    fields="reason classes",
+    message="the weights do not fit the classes: {reason}",
+    help=lambda p: f"the classes are {a_few(p.classes)}",
 )
 
 ExcludesNothing = Kind(

@@ -27,6 +27,7 @@ from runtime.data.images import ImageError, Traits, find_broken, stored_size
 from runtime.data.listing import Listing, Sample
 from runtime.data.loader import Batch, Collate, batches, epoch_order, target_after
 from runtime.data.problems import UnreadableImages
+from runtime.data.sampling import drawn, turns
 from runtime.data.sources.catalog import SOURCES
 from runtime.data.targets import SetRules
 from runtime.data.tiles import tiled
@@ -216,21 +217,28 @@ class Sets:
     decoded: Decoded | None = None
 
     def order(self, stage: StagePlan, epoch: int) -> list[Sample]:
-        """Return the training samples in the random order of one epoch (from 0) of a stage."""
+        """Return the training samples in the random order of one epoch (from 0) of a stage; some may recur."""
         samples = self.samples["train"]
+        if stage.sampling is not None:
+            return drawn(samples, stage.sampling.shares, self.seed, stage.position, epoch)
         return [samples[index] for index in epoch_order(samples, self.seed, stage.position, epoch)]
 
-    def randomness(self, stage: StagePlan, epoch: int, sample: Sample) -> np.random.Generator:
-        """Return the generator of a training image's augmentation in one epoch of a stage."""
-        return generator(self.seed, "augment", stage.position, epoch, sample.id)
+    def randomness(self, stage: StagePlan, epoch: int, sample: Sample, turn: int = 0) -> np.random.Generator:
+        """Return the generator of a training image's augmentation in one epoch of a stage, where it comes again."""
+        return generator(self.seed, "augment", stage.position, epoch, sample.id, *((turn,) if turn else ()))
 
     def training(self, stage: StagePlan, epoch: int, done: int = 0) -> Generator[Batch, None, None]:
         """Yield the batches of one epoch (from 0) of a stage behind the first `done`, shuffled and augmented.
 
         A last part that fills no batch is dropped.
         """
-        samples = self.whole_batches(self.order(stage, epoch))[done * self.plan.batch :]
-        randomness = partial(self.randomness, stage, epoch)
+        samples: Sequence[Sample] = self.order(stage, epoch)
+        randomness: Callable[[Sample], np.random.Generator] = partial(self.randomness, stage, epoch)
+        if stage.sampling is not None:
+            turn_of, samples = turns(samples), [replace(sample) for sample in samples]
+            turn = {id(sample): number for sample, number in zip(samples, turn_of, strict=True)}
+            randomness = lambda sample: self.randomness(stage, epoch, sample, turn[id(sample)])  # noqa: E731
+        samples = self.whole_batches(samples)[done * self.plan.batch :]
         return self._batches(samples, stage.augment, randomness, self._again("train"))
 
     def whole_batches(self, samples: Sequence[Sample]) -> Sequence[Sample]:

@@ -33,6 +33,13 @@ def tensor_input(data: DataPlan) -> dict[str, Any]:
     }
 
 
+def _averaged(data: DataPlan) -> dict[str, Any]:
+    """Say that `ftr predict` takes the mean of several views, and an export sees one."""
+    if data.tta is None:
+        return {}
+    return {"tta": as_json(tuple({"name": step.name, **step.args} for step in data.tta))}
+
+
 def described(
     task: Task, data: DataPlan, form: str, given: Mapping[str, Any], taken: Mapping[str, Any], result: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -45,7 +52,7 @@ def described(
         "format": form,
         "task": task.name,
         "input": {**given, **tiles},
-        "output": {**taken, "names": list(data.target.names)},
+        "output": {**taken, "names": list(data.target.names), **task.decisions(data.target), **_averaged(data)},
         "run": {name: result.get(name) for name in ("recipe", "hash", "weights_from")},
         "ftr": own_version(),
     }

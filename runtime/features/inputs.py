@@ -17,9 +17,10 @@ import numpy.typing as npt
 from runtime.data.fingerprints import origin_of, view_key
 from runtime.data.listing import Sample
 from runtime.data.loader import Batch
+from runtime.data.sampling import turns
 from runtime.data.sets import Sets
 from runtime.data.transforms.mixed import MixedTargets, mixed, mixes
-from runtime.data.transforms.views import View, draw_view, is_fixed, version, view_count
+from runtime.data.transforms.views import View, draw_view, every_view, is_fixed, version, view_count
 from runtime.features.prefix import Pixels, Prefix, Values, padded
 from runtime.features.store import Key
 from runtime.plan.types import Component, Plan, StagePlan
@@ -43,15 +44,37 @@ class SetInputs:
         """Compute what is not kept yet of a set; yield how many images are done, and of how many."""
         if self.prefix.keeps:
             samples = self.sets.samples[name]
-            yield from self.fill(name, samples, self.sets.plan.prepare, [()] * len(samples))
+            for steps, view in self._seen():
+                yield from self.fill(name, samples, steps, [view] * len(samples))
+
+    def _seen(self) -> list[tuple[Sequence[Component], View]]:
+        """Return how an image is seen that is measured: as it is prepared, and in the views of `tta`."""
+        plan = self.sets.plan
+        flips = plan.tta or ()
+        return [((*plan.prepare, *flips), view) if any(view) else (plan.prepare, ()) for view in every_view(flips)]
 
     def evaluation(self, name: str) -> Kept:
-        """Yield the batches of a set, the last one filled up."""
+        """Yield the batches of a set as they are prepared, the last one filled up."""
+        return self._in_view(name, self.sets.plan.prepare, ())
+
+    def views(self, name: str) -> Generator[tuple[Sequence[Values], npt.NDArray[Any]], None, None]:
+        """Yield the batches of a set in each of the views in which it is measured, the last one filled up."""
+        each = [self._in_view(name, steps, view) for steps, view in self._seen()]
+        try:
+            for seen in zip(*each, strict=True):
+                yield [values for values, _ in seen], seen[0][1]
+        finally:
+            for batches in each:
+                batches.close()
+
+    def _in_view(self, name: str, steps: Sequence[Component], view: View) -> Kept:
         if self.prefix.keeps:
             samples = self.sets.measured(name)
-            yield from self.kept(name, samples, self.sets.plan.prepare, [()] * len(samples))
+            yield from self.kept(name, samples, steps, [view] * len(samples))
             return
-        for batch in self.sets.evaluation(name):
+        samples = self.sets.samples[name]
+        opened = self.sets.views(samples, steps, [view] * len(samples)) if view else self.sets.evaluation(name)
+        for batch in opened:
             yield self.prefix(padded(batch.images, self.prefix.batch)), batch.targets
 
     def fill(
@@ -154,12 +177,15 @@ class StageInputs:
         """Return the samples of an epoch in order, and the view of each."""
         sets, steps, count = self.each.sets, self.stage.augment, self.stage.views
         samples = sets.order(self.stage, epoch)
+        again = turns(samples)
         if count is not None and self._is_fixed:  # neither stage nor epoch: others find the same versions
-            number = epoch % count
-            return samples, [version(steps, derive(sets.seed, "version", s.id, number)) for s in samples]
+            numbers = [(epoch + turn) % count for turn in again]
+            drawn = zip(samples, numbers, strict=True)
+            return samples, [version(steps, derive(sets.seed, "version", s.id, number)) for s, number in drawn]
         if count == 1:
             return samples, [()] * len(samples)
-        return samples, [draw_view(steps, sets.randomness(self.stage, epoch, sample)) for sample in samples]
+        drawn = zip(samples, again, strict=True)
+        return samples, [draw_view(steps, sets.randomness(self.stage, epoch, s, turn)) for s, turn in drawn]
 
 
 def _keys(name: str, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]) -> list[Key]:
@@ -169,12 +195,13 @@ def _keys(name: str, samples: Sequence[Sample], steps: Sequence[Component], view
 
 def kept_rows(plan: Plan) -> int:
     """Return how many images and views the stages of a plan can ask for, at most."""
-    rows = sum(plan.data.images(name) for name in ("valid", "test"))
+    rows = sum(plan.data.images(name) for name in ("valid", "test")) * len(every_view(plan.data.tta or ()))
     asked: dict[str, int] = {}
     for stage in plan.stages:
         if stage.views is not None:
             kind = str([(step.name, dict(step.args)) for step in stage.augment])
-            count, own, before = view_count(stage.augment), min(stage.views, stage.epochs), asked.get(kind, 0)
+            seen = stage.views if stage.sampling is not None else min(stage.views, stage.epochs)
+            count, own, before = view_count(stage.augment), seen, asked.get(kind, 0)
             # Versions are the same in all stages; flips fall in each as they will.
             asked[kind] = max(before, own) if count is None else min(count, before + own)
     return rows + plan.data.images("train") * sum(asked.values())

@@ -50,7 +50,11 @@ FAMILIES: Mapping[str, CodeFamily] = {
     "E3": CodeFamily("types and ranges", ("recipe_lang.check.problems.types", "recipe_lang.compose.problems"), "types"),
     "E4": CodeFamily(
         "rules across fields",
-        ("recipe_lang.check.problems.placement", "recipe_lang.compose.problems", "runtime.vocabulary.rules"),
+        (
+            "recipe_lang.check.problems.placement",
+            "recipe_lang.compose.problems",
+            *(f"runtime.vocabulary.rules.{each}" for each in ("heads", "sources", "images", "training")),
+        ),
         "rules",
     ),
     "E5": CodeFamily(

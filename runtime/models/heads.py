@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from recipe_lang.check.vocabulary import Arg, Either, Entry, Number, Word
+from recipe_lang.check.vocabulary import Arg, Either, Entry, NothingType, Number, Word
 from runtime.data.targets import BOXES, MASK, TargetKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from runtime.plan.types import Component
+    from runtime.plan.types import Component, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,37 @@ def _centernet(args: Mapping[str, Any]) -> Any:
     return CenterNet(args["maps"], args["channels"], args["outputs"], _finest(args))
 
 
+def _gem(args: Mapping[str, Any]) -> Any:
+    from runtime.models.pooling import GeneralizedMean
+
+    return GeneralizedMean(args["p"])
+
+
+def _avg_max() -> Any:
+    from runtime.models.pooling import AverageAndMaximum
+
+    return AverageAndMaximum()
+
+
+def _cosine(args: Mapping[str, Any]) -> Any:
+    from runtime.models.cosine import CosineClassifier
+
+    return CosineClassifier(args["units"], args["scale"])
+
+
+def _dense(args: Mapping[str, Any]) -> Any:
+    from runtime.backend.mx import mx
+
+    starts = {"zeros": lambda: mx.init.Constant(0.0), "normal": lambda: mx.init.Normal(0.01), "he": mx.init.MSRAPrelu}
+    start = starts.get(args.get("init", "glorot"))
+    return _nn().Dense(args["units"], use_bias=args.get("bias", "") is not None, weight_initializer=start and start())
+
+
+def _mlp(args: Mapping[str, Any]) -> list[Any]:
+    nn = _nn()
+    return [nn.Dense(args["hidden"]), nn.Activation("relu"), nn.Dropout(args["dropout"]), nn.Dense(args["units"])]
+
+
 def _finest(args: Mapping[str, Any]) -> int:
     return int(args["finest"].removeprefix("stride"))
 
@@ -74,6 +106,13 @@ _COUNTS = {
     "labels": "The number of labels in the data.",
 }
 _STRIDES = {f"stride{cells}": f"A cell for {cells} x {cells} pixels." for cells in (2, 4, 8, 16)}
+_UNITS = Arg("units", Either((Word(_COUNTS), Number(1, 65536, whole=True))), "Number of outputs.")
+_STARTS = {
+    "glorot": "Uniform, by the number of inputs and outputs: Glorot and Bengio 2010.",
+    "he": "Normal, by the number of inputs, for a layer before `relu`: arXiv 1502.01852.",
+    "normal": "Normal with a standard deviation of 0.01.",
+    "zeros": "All 0: every class begins as likely as the others.",
+}
 _LAYERS = (
     Layer(
         Entry(
@@ -91,6 +130,28 @@ _LAYERS = (
             examples=("head = [global_max_pool, dense(classes)]",),
         ),
         lambda args: [_nn().GlobalMaxPool2D(), _nn().Flatten()],
+        pools=True,
+    ),
+    Layer(
+        Entry(
+            "gem",
+            "Generalized mean over height and width: 1 is the mean, a large `p` nears the maximum; `p` is trained.",
+            (Arg("p", Number(1, 100), "Exponent that training begins with.", 3.0),),
+            source="Radenovic et al., arXiv 1711.02512",
+            formula="(mean of max(x, 1e-6)^p)^(1/p)",
+            examples=("head = [gem, dense(classes)]", "head = [gem(p = 4), dense(classes)]"),
+        ),
+        lambda args: [_gem(args)],
+        pools=True,
+    ),
+    Layer(
+        Entry(
+            "global_avg_max_pool",
+            "Mean and maximum over height and width, one behind the other: twice as many features.",
+            source="fastai.layers.AdaptiveConcatPool2d; timm's `catavgmax`",
+            examples=("head = [global_avg_max_pool, dense(classes)]",),
+        ),
+        lambda args: [_avg_max()],
         pools=True,
     ),
     Layer(
@@ -114,22 +175,77 @@ _LAYERS = (
     Layer(
         Entry(
             "dense",
-            "A fully connected layer with bias.",
+            "A fully connected layer.",
             (
+                _UNITS,
                 Arg(
-                    "units",
-                    Either((Word(_COUNTS), Number(1, 65536, whole=True))),
-                    "Number of outputs.",
+                    "bias",
+                    Either(
+                        (
+                            NothingType(),
+                            Word(
+                                {
+                                    "zero": "Trained, from 0 on.",
+                                    "priors": "Trained, from the logarithm of each class's share of what the first"
+                                    " stage sees in an epoch on: the network begins with these probabilities.",
+                                }
+                            ),
+                        )
+                    ),
+                    "The bias of each output; none for no bias.",
+                    "zero",
+                    since="0.2",
                 ),
+                Arg("init", Word(_STARTS), "What its weights begin with.", "glorot", since="0.2"),
             ),
+            source="bias of priors: Lin et al., arXiv 1708.02002, section 3.3",
             examples=(
+                "head = [dense(classes, bias = priors)]",
                 "head = [dense(256), relu, dense(classes)]",
-                "head = [dense(units = classes)]",
+                "head = [dense(units = classes, bias = zero)]",
+                "head = [dense(256, init = he), relu, dense(classes, init = zeros)]",
+                "head = [dense(classes, init = glorot)]",
+                "head = [bn_neck, dense(classes, bias = none, init = normal)]",
                 "task = regression\nhead = [dense(targets)]",
                 "task = multi_label\nhead = [dense(labels)]",
             ),
         ),
-        lambda args: [_nn().Dense(args["units"])],
+        lambda args: [_dense(args)],
+        outputs="units",
+    ),
+    Layer(
+        Entry(
+            "mlp",
+            "Two fully connected layers, with `relu` and dropout between them.",
+            (
+                _UNITS,
+                Arg("hidden", Number(1, 65536, whole=True), "Number of outputs of the first.", 512),
+                Arg("dropout", Number(0, 1, below=True), "Fraction that is zeroed between them.", 0.0),
+            ),
+            examples=(
+                "head = [mlp(classes)]",
+                "head = [mlp(units = classes, hidden = 256, dropout = 0.2)]",
+            ),
+        ),
+        _mlp,
+        outputs="units",
+    ),
+    Layer(
+        Entry(
+            "cosine_classifier",
+            "The cosine of the features with the weights of each output, times a trained scale; without bias.",
+            (
+                _UNITS,
+                Arg("scale", Number(0, 1000, above=True), "Scale that training begins with.", 10.0),
+            ),
+            source="Gidaris and Komodakis, arXiv 1804.09458",
+            formula="scale * (x . w) / (|x| |w|)",
+            examples=(
+                "head = [cosine_classifier(classes)]",
+                "head = [cosine_classifier(units = classes, scale = 20)]",
+            ),
+        ),
+        lambda args: [_cosine(args)],
         outputs="units",
     ),
     Layer(
@@ -258,9 +374,30 @@ _LAYERS = (
         ),
         lambda args: [_nn().BatchNorm()],
     ),
+    Layer(
+        Entry(
+            "bn_neck",
+            "Batch normalization without a shift, before a classifier without a bias.",
+            source="Luo et al., arXiv 1903.07071",
+            examples=("head = [bn_neck, dense(classes, bias = none)]",),
+        ),
+        lambda args: [_nn().BatchNorm(center=False)],
+    ),
 )
 
 LAYERS: Mapping[str, Layer] = {layer.entry.name: layer for layer in _LAYERS}
+
+
+def output_bias(plan: Plan) -> tuple[float, ...]:
+    """Return the biases that the last layer begins with; none where they are 0."""
+    if plan.head[-1].args.get("bias") != "priors":
+        return ()
+    counts, sampling = plan.data.target.counts["train"], plan.stages[0].sampling
+    shares = sampling.shares if sampling is not None else [count / sum(counts) for count in counts]
+    return tuple(math.log(max(share, _RAREST)) for share in shares)
+
+
+_RAREST = 1e-6
 
 
 def head_block(base: Any, layers: Sequence[Component], outputs: Mapping[str, int]) -> Any:

@@ -60,6 +60,8 @@ def file_head(base: Component, cut: Base, whole: Block, head: Block) -> list[tup
         raise _refused(path, f"it has {len(weight):,} outputs, and the recipe's head {dense.weight.shape[0]:,}")
     if weight.size != dense.weight.shape[0] * dense.weight.shape[1] or bias.shape != (len(weight),):
         raise _refused(path, f"it takes {weight.size // len(weight):,} numbers, and the head {dense.weight.shape[1]:,}")
+    if dense.bias is None:
+        raise _refused(path, "the recipe's head has no bias")
     return [(dense.weight, weight.reshape(dense.weight.shape)), (dense.bias, bias)]
 
 

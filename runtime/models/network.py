@@ -187,8 +187,10 @@ def check_weights(base: Component) -> None:
     source_for(base).check(base)
 
 
-def start_weights(model: Model, base: Component, seed: int, context: Any) -> None:
+def start_weights(model: Model, base: Component, seed: int, context: Any, output_bias: Sequence[float] = ()) -> None:
     """Give every parameter its first value: the base's from its source, the others' from the seed.
+
+    `output_bias` are the biases of the last layer, where they do not begin as 0.
 
     Raises:
         RecipeError: the weights cannot be had, or do not fit.
@@ -196,6 +198,9 @@ def start_weights(model: Model, base: Component, seed: int, context: Any) -> Non
     for name, parameter in model.parameters.items():
         parameter.initialize(init=mx.init.Zero(), ctx=context, force_reinit=True)
         parameter.set_data(array(_first_value(name, parameter, seed)))
+    if output_bias:
+        last = [parameter for name, parameter in model.parameters.items() if name.startswith("head.")][-1]
+        fill(last, np.array(output_bias, np.float32))
     source = source_for(base)
     source.load(base, model.base, model.whole)
     source.load_head(base, {name: each for name, each in model.parameters.items() if name.startswith("head.")})
@@ -253,6 +258,9 @@ def _first_value(name: str, parameter: Any, seed: int) -> Array:
     shape, last = parameter.shape, name.rpartition(".")[2]
     if isinstance(parameter.init, mx.init.Normal):
         return np.asarray(generator(seed, "init", name).normal(0, parameter.init.sigma, shape), np.float32)
+    if isinstance(parameter.init, mx.init.MSRAPrelu):
+        rng = generator(seed, "init", name)
+        return np.asarray(rng.normal(0, math.sqrt(2 / math.prod(shape[1:])), shape), np.float32)
     if isinstance(parameter.init, mx.init.Constant):
         return np.full(shape, parameter.init.value, np.float32)
     if last == "weight" and len(shape) > 1:

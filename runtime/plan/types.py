@@ -140,6 +140,14 @@ class StopPlan:
     min_delta: float
 
 
+@dataclass(frozen=True, slots=True)
+class SamplingPlan:
+    """How training images are drawn: the rule's name, and the share that each class has of an epoch."""
+
+    rule: str
+    shares: tuple[float, ...]
+
+
 def stage_name(position: int, title: str) -> str:
     """Return a stage as people see it: counted from 1, with its title."""
     return f'stage {position + 1} "{title}"'
@@ -180,6 +188,7 @@ class StagePlan:
     average: Component | None = None
     l2_sp: float = 0.0
     sam: float = 0.0
+    sampling: SamplingPlan | None = None  # none: an epoch shows each image once
     span: Span | None = _written_at()
 
     @property
@@ -249,6 +258,7 @@ class DataPlan:
     std: tuple[float, float, float]
     target: TargetFacts = field(metadata={"inline": True})
     tiles: TilePlan | None = None
+    tta: tuple[Component, ...] | None = None
 
     def images(self, name: str) -> int:
         """How many images, or tiles of them, a set has; 0 when there is none."""

@@ -184,7 +184,7 @@ def _stage(plan: Plan, stage: StagePlan, probe: Probe | None, ascii_only: bool) 
         ("training", steps_text(stage.augment)),
         ("keeps", keeps(stage)),
     ]
-    rows += [(name, text) for name, text in (("in part", _in_part(stage)), *_options(stage)) if text]
+    rows += [(name, text) for name, text in (("in part", _in_part(stage)), *_options(plan, stage)) if text]
     rows += _cost(stage, probe.stages[stage.position]) if probe is not None else []
     title = Text.assemble(
         (f"stage {stage.position + 1} of {len(plan.stages)}", "bold cyan"), (f"  {stage.title}", "bold")
@@ -240,9 +240,21 @@ def _bytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6)):,} MB"
 
 
-def _options(stage: StagePlan) -> Iterator[tuple[str, str]]:
+_CLASSES = 8
+
+
+def sampling_text(stage: StagePlan, names: Sequence[str]) -> str:
+    """Return the shares that classes have of an epoch; nothing where it shows each image once."""
+    if stage.sampling is None:
+        return ""
+    pairs = [f"{printable(name)} {share:.1%}" for name, share in zip(names, stage.sampling.shares, strict=True)]
+    return f"{stage.sampling.rule} classes: {', '.join(pairs[:_CLASSES])}{', …' if len(pairs) > _CLASSES else ''}"
+
+
+def _options(plan: Plan, stage: StagePlan) -> Iterator[tuple[str, str]]:
     if is_fixed(stage.augment, stage.views):
         yield "versions", f"{stage.views} of each image, drawn once; each epoch takes the next"
+    yield "epoch", sampling_text(stage, plan.data.target.names)
     yield "l2_sp", f"{stage.l2_sp:g} towards the weights that the stage begins with" if stage.l2_sp else ""
     yield "sam", f"{stage.sam:g}: two gradients for each step" if stage.sam else ""
     yield "clip", call_text(stage.clip) if stage.clip else ""

@@ -26,6 +26,7 @@ from runtime.reporting.plan import (
     left_out,
     length,
     new_each_time,
+    sampling_text,
     span,
     stops,
     views,
@@ -42,8 +43,8 @@ _CURVE = 16  # columns
 _RATES = 3  # that are shown one by one
 _SAID = {
     "": ("name", "about", "base"),
-    "data": ("train", "valid", "test", "size", "batch"),
-    "stage": ("train", "for", "optimizer", "schedule", "lr_scale", "norm", "stop", "monitor", "keep"),
+    "data": ("train", "valid", "test", "size", "batch", "sampling"),
+    "stage": ("train", "for", "optimizer", "schedule", "lr_scale", "norm", "stop", "monitor", "keep", "sampling"),
 }
 """The fields that other lines say, by the block that they stand in."""
 
@@ -113,6 +114,7 @@ def _stage(plan: Plan, stage: StagePlan, changed: list[tuple[str, str]], ascii_o
     yield "frozen", _frozen(plan, stage)
     how = f"{_brief('optimizer', stage.optimizer)}; {_brief('schedule', stage.schedule)}{warmup(stage)}"
     yield "lr", f"{curve(stage, _CURVE, ascii_only)}  {_rates(stage, trained)}; {how}"
+    yield "epoch", sampling_text(stage, plan.data.target.names)
     yield "keeps", "; stops ".join(part for part in (keeps(stage), stops(stage)) if part)
     yield "set", ", ".join(f"{name} = {text}" for name, text in changed if name not in _SAID["stage"])
 

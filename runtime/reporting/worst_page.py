@@ -35,7 +35,7 @@ class _Pair:
     pictures: tuple[str, ...]
 
 
-def worst_page(run: TrainedRun, worst: Sequence[Sample], name: str, report: Report, context: Any) -> str:
+def worst_page(run: TrainedRun, worst: Sequence[Sample], name: str, context: Any, report: Report) -> str:
     """Return the page of images of the set `name`, and of the report on it."""
     from jinja2 import Environment, StrictUndefined
 
@@ -50,6 +50,9 @@ def worst_page(run: TrainedRun, worst: Sequence[Sample], name: str, report: Repo
         pairs=pairs,
         metrics=[shown_metric(each, report) for each in run.task.telling(run.data.target)],
         parts=list(report.tables()),
+        bins=report.as_json().get("reliability", ()),
+        images=report.images,
+        error=report.values.get("ece", 0.0),
     )
 
 

@@ -372,7 +372,7 @@ def _event(line: dict[str, Any], plan: Plan, first: int) -> Event:
         case "step_finished":
             return StepFinished(**at, loss=line["loss"], rate=line["rate"], images=plan.data.batch)
         case "evaluated":
-            values = {name: math.nan if line[name] is None else line[name] for name in TASKS[plan.task].metrics}
+            values = {name: _number(line.get(name)) for name in TASKS[plan.task].metrics}
             loss = math.nan if line["train_loss"] is None else line["train_loss"]
             return Evaluated(**at, set=line["set"], values=values, train_loss=loss, is_best=line["best"])
         case "rolled_back":
@@ -382,6 +382,11 @@ def _event(line: dict[str, Any], plan: Plan, first: int) -> Event:
             said = {name: line[name] for name in ("reason", "kept", "best")}
             return StageFinished(**at, **said, origin=origin, gained=line.get("gained"))
     raise ValueError(f"there is no event `{line['event']}`")
+
+
+def _number(value: float | None) -> float:
+    """Return a metric of a line: NaN where it is none, or is newer than the line."""
+    return math.nan if value is None else value
 
 
 def claims_of(plan: Plan, reports: Mapping[str, Any]) -> list[dict[str, Any]]:

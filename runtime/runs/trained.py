@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe, Value
 from recipe_lang.check.checker import check, check_value
@@ -25,6 +26,7 @@ from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Source
 from recipe_lang.syntax.parser import read_source
 from recipe_lang.words import counted, printable
+from runtime.backend.mx import array
 from runtime.compile.compiler import component, data_plan, stage_loss
 from runtime.data.decoded import Opening, opening
 from runtime.data.images import ImageError, find_broken, upright_size
@@ -34,9 +36,13 @@ from runtime.data.sets import Sets, list_sets, load_source, to_input, under_root
 from runtime.data.sources.files import images_below
 from runtime.data.sources.skipped import PassedOver, passed_line
 from runtime.data.tiles import tiled, tiles_of
+from runtime.data.transforms.catalog import Pipeline
+from runtime.data.transforms.changes import changed
+from runtime.data.transforms.views import chosen, every_view
 from runtime.export.symbol import network
 from runtime.features.inputs import SetInputs
 from runtime.models.network import Model, build_model, frozen_units
+from runtime.plan.size import Size
 from runtime.plan.types import Component, DataFacts, DataPlan, TargetFacts, stage_name
 from runtime.runs.base_weights import recorded_weights
 from runtime.runs.folder import read_json, read_targets, stage_weights, write_text, written_recipe
@@ -55,7 +61,7 @@ from runtime.training.loop import measure
 from runtime.training.problems import NoImages, NoStageWeights, NoSuchSet, NoSuchStage, NotARun
 from runtime.training.stage import features_of, whole_net
 from runtime.vocabulary import VOCABULARY
-from runtime.vocabulary.rules import source_problems
+from runtime.vocabulary.rules.sources import source_problems
 from runtime.weights.params_file import read_params, write_params
 
 
@@ -271,9 +277,17 @@ def _predictions(
 
 
 def _outputs(net: Any, run: TrainedRun, pixels: Sequence[Any], size: int, context: Any) -> Any:
-    """Return the outputs of images, of a batch of a size that the last one fills up."""
+    """Return the outputs of images, of a batch of a size that the last one fills up; with `tta` those of all views."""
     images = np.stack([*pixels, *[pixels[-1]] * (size - len(pixels))])
-    return net(to_input(images, run.data.mean, run.data.std, context))
+    flips = Pipeline(run.data.tta or ())
+    found = []
+    for view in every_view(flips.steps):
+        changes = flips.draw(Size(*images.shape[1:3]), chosen(view))
+        seen = np.stack([np.asarray(changed(Image.fromarray(each), changes)) for each in images]) if changes else images
+        found.append(net(to_input(seen, run.data.mean, run.data.std, context)))
+    if len(found) == 1:
+        return found[0]
+    return array(run.task.averaged([each.asnumpy() for each in found]), ctx=context)
 
 
 def evaluate(
@@ -341,7 +355,8 @@ def _measured(run: TrainedRun, sets: Sets, context: Any, cache: bool) -> tuple[R
     features = features_of(run.model, base, sets, context, fuse=True, keep=cache, cache=user_cache() if cache else None)
     try:
         cut = run.cut
-        inputs = SetInputs(sets, features.prefix(cut, (), len(sets.samples["these"])))
+        rows = len(sets.samples["these"]) * len(every_view(run.data.tta or ()))
+        inputs = SetInputs(sets, features.prefix(cut, (), rows))
         for _ in inputs.fill_evaluation("these"):
             pass
         evaluator = set_evaluator(run.task, run.data.target, run.loss, run.data, sets.samples["these"])

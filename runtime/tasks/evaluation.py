@@ -80,3 +80,10 @@ class WholeEvaluator(Evaluator, Protocol):
 
     def add(self, found: Any, truth: Any, loss: float) -> None:
         """Take what is found in an image and its truth, both in its own pixels, and its loss."""
+
+
+class ViewsEvaluator(Evaluator, Protocol):
+    """An evaluator that takes images which were seen in several views, too."""
+
+    def update_views(self, outputs: Sequence[NDArray[np.float32]], targets: NDArray[Any]) -> None:
+        """Take the outputs of a batch in each view."""

@@ -179,7 +179,9 @@ class Task(SetRules, Protocol):
     curves: tuple[str, ...]
     file: str
     has_boxes: bool = False  # whether an image gets objects with boxes, which are drawn and written as COCO has them
-    tuned: str = ""  # the metric that thresholds on scores can be chosen for; empty where answers need none
+    threshold_metrics: tuple[str, ...] = ()
+    """What a threshold on scores can be chosen by, the usual one first; empty where answers need none."""
+    has_views: bool = False  # whether what is said of several views of an image can be averaged: `tta`
     has_top: bool = False  # whether an image gets several answers, of which `predict --top` shows some
     answers: str
     key: str
@@ -203,6 +205,14 @@ class Task(SetRules, Protocol):
         Raises:
             ValueError: the file is not what this task writes.
         """
+
+    def asked(self, facts: TargetFacts, recipe: CheckedRecipe) -> TargetFacts:  # noqa: ARG002
+        """Return the facts with what a recipe asks validation to decide.
+
+        Raises:
+            RecipeError: the targets do not allow it.
+        """
+        return facts
 
     def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return the names of the groups in which images are counted: the classes, or one for all."""
@@ -281,12 +291,13 @@ class Task(SetRules, Protocol):
         """Return the facts with what validation chooses, such as thresholds; `valid` is its `Report`, or None."""
         return facts
 
-    def with_threshold(self, facts: TargetFacts, threshold: float | None) -> TargetFacts | None:
-        """Return the facts with a threshold on scores, or without one, for the best on validation.
-
-        None where answers have no such score.
-        """
+    def with_threshold(self, facts: TargetFacts, threshold: float) -> TargetFacts | None:
+        """Return the facts with a threshold on scores that answers go by; None where answers have no such score."""
         return None
+
+    def decisions(self, facts: TargetFacts) -> Mapping[str, Any]:  # noqa: ARG002
+        """Return what has been chosen that makes answers of outputs, as plain values for those who use an export."""
+        return {}
 
     @abstractmethod
     def predictions(
@@ -326,6 +337,13 @@ class Task(SetRules, Protocol):
 
         Numbers mean the same that are no further apart than `tolerance`.
         """
+
+    def averaged(self, outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return outputs that say what those of several views of the same images say together.
+
+        Only tasks that `tta` is for are asked.
+        """
+        raise TypeError(f"{self.name} has no test-time augmentation")
 
     # Tiles of large images; only tasks that `tiles` is for are asked
 

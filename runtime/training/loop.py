@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
 from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import StagePlan, TargetFacts
-from runtime.tasks.evaluation import Evaluator, Report
+from runtime.tasks.evaluation import Evaluator, Report, ViewsEvaluator
 from runtime.tasks.protocol import Task
 from runtime.tasks.tiles import set_evaluator
 from runtime.training.events import (
@@ -105,10 +105,14 @@ def measure(
         Interrupted: `should_stop` said so.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # of weights that diverged; the loss says so
-        for features, targets in inputs.evaluation(name):
+        for seen, targets in inputs.views(name):
             if should_stop():
                 raise Interrupted
-            evaluator.update(suffix(*features)[: len(targets)].asnumpy(), targets)
+            outputs = [suffix(*features)[: len(targets)].asnumpy() for features in seen]
+            if len(outputs) == 1:
+                evaluator.update(outputs[0], targets)
+            else:
+                cast(ViewsEvaluator, evaluator).update_views(outputs, targets)
         return evaluator.report()
 
 

@@ -135,7 +135,7 @@ _NAMES = (
 
 _ABSENT = "not in this release"
 _AUGMENT = f"{_ABSENT}; `ftr explain augment` shows the steps that there are"
-_LOSS = f"{_ABSENT}; the loss is `cross_entropy`, with or without `label_smoothing`"
+_LOSS = f"{_ABSENT}; `ftr explain loss` shows the losses that there are"
 _OPTIMIZER = f"{_ABSENT}; the optimizers are {listed(tuple(f'`{name}`' for name in OPTIMIZERS), 'and')}"
 _SCHEDULE = f"{_ABSENT}; `ftr explain schedule` shows the schedules that there are"
 _EXTENDS = 'a recipe builds on another one with `extends "base.ftr"` in its second line'
@@ -186,15 +186,21 @@ _OTHER_TOOLS = (
     ("binarycrossentropy bce bceloss bcewithlogitsloss sigmoidbceloss", "binary_cross_entropy"),
     ("binaryfocal sigmoidfocalloss", "binary_focal"),
     ("asymmetricloss asl", "asymmetric"),
-    ("focal focalloss mse mseloss l1loss hinge triplet tripletloss contrastive", _LOSS),
+    ("focalloss", "focal"),
+    ("mse mseloss l1loss hinge triplet tripletloss contrastive", _LOSS),
     ("arcface cosface dice diceloss kldiv supcon", _LOSS),
     ("nll nllloss softmaxcrossentropy", "cross_entropy"),
     ("softmax logsoftmax", "a part of `loss = cross_entropy`: the head ends in `dense(classes)`"),
     (
-        "classweight classweights weightedloss posweight weightedsampler weightedrandomsampler sampler oversampling"
-        " oversample undersampling",
-        f"{_ABSENT}; `monitor = valid.balanced_accuracy` counts classes alike",
+        "classweight classweights weightedloss posweight",
+        "write `loss = cross_entropy(weights = balanced)`",
     ),
+    (
+        "weightedsampler weightedrandomsampler sampler oversampling oversample undersampling balancedsampler",
+        "write `sampling = balanced` in `data`",
+    ),
+    ("logitadjustment logitadjust logitadjusted balancedsoftmax ldam", "write `loss = logit_adjusted`"),
+    ("biasinit initbias outputbias priorprob", "write `head = [dense(classes, bias = priors)]`"),
     (
         "nadam radam lookahead adafactor muon lbfgs ftrl",
         _OPTIMIZER,
@@ -239,7 +245,9 @@ _OTHER_TOOLS = (
     ("accumulation gradientaccumulation accumulategradbatches gradientaccumulationsteps", "accumulate"),
     ("ddp distributed dataparallel multigpu", f"{_ABSENT}: a run uses one device"),
     ("distillation distill teacher quantization quantize pruning lora adapter", _ABSENT),
-    ("kfold crossvalidation crossval folds ensemble tta testtimeaugmentation", _ABSENT),
+    ("kfold crossvalidation crossval folds ensemble", _ABSENT),
+    ("testtimeaugmentation testtimeaug", "write `tta = [flip]` in `data`"),
+    ("temperaturescaling calibration calibrated plattscaling", "write `calibrate = temperature` in `data`"),
     ("objectdetection", "detection"),
     ("map5095", "ap"),
     ("map50", "ap50"),

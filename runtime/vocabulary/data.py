@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from recipe_lang.check.vocabulary import Arg, Entry, Number, family
+from recipe_lang.check.vocabulary import Arg, Default, Entry, MetricOf, Number, family
+from runtime.data.sampling import SAMPLINGS
 from runtime.data.sources.catalog import SOURCES, Source
-from runtime.data.targets import BOXES, MASK
+from runtime.data.targets import BOXES, CLASS, MASK
 from runtime.data.transforms.catalog import TRANSFORMS
-from runtime.tasks.catalog import TASKS
-from runtime.vocabulary.tasks import learning
+from runtime.tasks.catalog import TASKS, USUAL
+from runtime.tasks.protocol import LOSS
+from runtime.vocabulary.tasks import by_task, learning, only_of
 
 
 def _by_task(source: Source) -> Entry:
@@ -51,6 +53,46 @@ TILING = family(
         examples=("tiles = tiles(640px, overlap = 20%)", "tiles = tiles(side = 640px)"),
     ),
 )
+
+
+THRESHOLD = family(
+    "threshold",
+    "a threshold",
+    Entry(
+        "best",
+        "The probability that is best by a metric on validation; of several labels, each its own.",
+        (
+            Arg(
+                "metric",
+                MetricOf(("valid",)),
+                "The metric, which is then the one at the threshold: of two classes `valid.f1`,"
+                " `valid.balanced_accuracy` or `valid.accuracy`, of labels `valid.f1_macro`.",
+                Default(f"valid.{USUAL.threshold_metrics[0]}"),
+                by=by_task(lambda task: Default(f"valid.{(*task.threshold_metrics, LOSS)[0]}")),
+            ),
+        ),
+        only=only_of(*(task for task in TASKS.values() if task.threshold_metrics)),
+        examples=(
+            "threshold = best",
+            "threshold = best(metric = valid.balanced_accuracy)",
+        ),
+    ),
+)
+
+CALIBRATION = family(
+    "calibration",
+    "a calibration",
+    Entry(
+        "temperature",
+        "Divides scores by the number with the least cross entropy on validation; answers stay, probabilities change.",
+        source="Guo et al., arXiv 1706.04599",
+        formula="f the scores of an image, y its class\nT = argmin over T of the mean of -log softmax(f / T)[y]",
+        only=learning(CLASS),
+        examples=("calibrate = temperature",),
+    ),
+)
+
+SAMPLING = family("sampling", "a sampling", *(replace(row, only=learning(CLASS)) for row in SAMPLINGS))
 
 
 def _steps(*, augments: bool) -> Iterator[Entry]:

@@ -28,6 +28,7 @@ _NONE = NothingType()
 _COUNT = Number(1, 1e9, whole=True, unit="images", unit_optional=True)
 _SIDE = Number(8, 4096, whole=True, unit="px")
 _AUGMENT = Either((_NONE, ListOf(CallOf(("augment", "prepare")), least=0)))
+_SAMPLING = (_NONE, CallOf(("sampling",)))
 _VIEWS = Either((_NONE, Number(1, 1000, whole=True)))
 
 
@@ -82,14 +83,6 @@ FIELDS = table(
         Default(USUAL.loss),
         by=by_task(lambda task: Default(task.loss)),
         examples=("loss = cross_entropy(label_smoothing = 0.1)",),
-    ),
-    Arg(
-        "threshold",
-        Either((_NONE, Number(0, 1), CallOf(("threshold",)))),
-        "The probability from which on a label is given, or how it is chosen: 0.5 by default.",
-        None,
-        since="0.2",
-        examples=("task = multi_label\nthreshold = 0.3", "task = multi_label\nthreshold = best(valid.f1_macro)"),
     ),
 )
 
@@ -166,6 +159,39 @@ DATA = BlockType(
             " features are computed once. By default each epoch makes new ones.",
             None,
             examples=("augment = [random_resized_crop]\nviews = 4",),
+        ),
+        Arg(
+            "sampling",
+            Either(_SAMPLING),
+            "The classes' shares of an epoch; by default it shows each image once.",
+            None,
+            since="0.2",
+            examples=("sampling = balanced", "sampling = weighted(sqrt)"),
+        ),
+        Arg(
+            "threshold",
+            Either((_NONE, Number(0, 1), CallOf(("threshold",)))),
+            "From which probability on a label is given, 0.5 by default, or the second of two classes answered.",
+            None,
+            since="0.2",
+            examples=("threshold = best", "threshold = 0.3", "threshold = best(valid.f1)"),
+        ),
+        Arg(
+            "calibrate",
+            Either((_NONE, CallOf(("calibration",)))),
+            "How validation corrects the probabilities of the trained network; it does not by default.",
+            None,
+            since="0.2",
+            examples=("calibrate = temperature", "calibrate = none"),
+        ),
+        Arg(
+            "tta",
+            Either((_NONE, ListOf(CallOf(("augment",))))),
+            "Test-time augmentation: evaluation and prediction see each image in all views that these flips make, and"
+            " take the mean of its probabilities.",
+            None,
+            since="0.2",
+            examples=("tta = [flip]", "tta = none"),
         ),
         Arg("batch", _COUNT, "Batch size: images per step.", 32, examples=("batch = 64",)),
         Arg(
@@ -294,6 +320,14 @@ STAGE = BlockType(
             "How many random versions of an image this stage takes.",
             "shared",
             examples=("augment = [random_resized_crop]\nviews = 2", "views = none"),
+        ),
+        Arg(
+            "sampling",
+            Either((_shared("data block"), *_SAMPLING)),
+            "The classes' shares of an epoch in this stage only.",
+            "shared",
+            since="0.2",
+            examples=("sampling = balanced", "sampling = none"),
         ),
         Arg(
             "on_divergence",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from recipe_lang.check.vocabulary import Arg, Default, Entry, MetricOf, family
+from recipe_lang.check.vocabulary import Default, Entry, MetricOf, family
 from runtime.models.heads import LAYERS
 from runtime.plan.schedules import SCHEDULES
 from runtime.plan.stage_rules import RATE_RULES, RECOVERIES, STOP_RULES
@@ -40,27 +40,6 @@ LAYER = family(
     "layer",
     "a layer",
     *(replace(row.entry, only=learning(*filter(None, [row.gives]))) for row in LAYERS.values()),
-)
-THRESHOLD = family(
-    "threshold",
-    "a way to choose thresholds",
-    Entry(
-        "best",
-        "Of each label the threshold with the best F1 on validation; kept in the run, and what it is tested with.",
-        (
-            Arg(
-                "metric",
-                MetricOf(("valid",)),
-                "The metric that is to be best.",
-                by={("task", task.name): Default(f"valid.{task.tuned}") for task in TASKS.values() if task.tuned},
-            ),
-        ),
-        only=only_of(*(task for task in TASKS.values() if task.tuned)),
-        examples=(
-            "task = multi_label\nthreshold = best",
-            "task = multi_label\nthreshold = best(metric = valid.f1_macro)",
-        ),
-    ),
 )
 CLIP = family("clip", "a way to clip gradients", *(row.entry for row in CLIPS.values()))
 AVERAGE = family("average", "an average of the weights", *(row.entry for row in AVERAGES.values()))

@@ -61,7 +61,7 @@ def seen_in_training(prepared: Prepared, stage: StagePlan, count: int) -> list[S
     pipeline, opening = Pipeline(stage.augment), Opening()
     return [
         Seen(sample.id, epoch, *prepared_sample(sample, opening, pipeline, partial(_randomness, sets, stage, epoch)))
-        for sample in sets.order(stage, 0)[:count]
+        for sample in list(dict.fromkeys(sets.order(stage, 0)))[:count]
         for epoch in range(epochs)
     ]
 

@@ -31,7 +31,7 @@ from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import head_builder
 from runtime.training.problems import OutOfMemory
 from runtime.vocabulary import VOCABULARY
-from runtime.vocabulary.rules import image_size
+from runtime.vocabulary.rules.images import image_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from runtime.data.sets import Sets, check_images, located
 from runtime.data.tally import Tally
 from runtime.data.tiles import tiled
 from runtime.data.verified import verified_images
+from runtime.models.heads import output_bias
 from runtime.models.network import start_weights
 from runtime.models.norm_statistics import norm_advice
 from runtime.models.weights_sources import source_for
@@ -199,7 +200,7 @@ def lock_facts(prepared: Prepared, context: RunContext) -> tuple[Facts, Hashes]:
     """
     plan, settings = prepared.plan, context.settings
     with located(plan.base.span):
-        start_weights(prepared.model, plan.base, plan.seed, context.device)
+        start_weights(prepared.model, plan.base, plan.seed, context.device, output_bias(plan))
     hashes = set_hashes(prepared.listings, settings.workers, context.cache, context.checked, context.should_stop)
     context.stop_here()
     return inputs(prepared.recipe, plan, prepared.listings, settings, hashes), hashes

@@ -39,7 +39,7 @@ def test_what_explain_says_of_a_word_of_other_tools_check_says_too(place: str) -
 def test_a_word_of_other_tools_is_known_in_any_spelling() -> None:
     for word in ("class_weights", "ClassWeights", "classWeights", "CLASS_WEIGHTS"):
         (problem,) = errors(recipe("stage", f"{word} = 1"))
-        assert "`monitor = valid.balanced_accuracy`" in problem.help()
+        assert "`loss = cross_entropy(weights = balanced)`" in problem.help()
 
 
 def test_what_stands_below_a_mistake_is_checked_too() -> None:

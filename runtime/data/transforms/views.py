@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.checked import CallValue
@@ -38,6 +39,11 @@ def is_idle(step: Component | CallValue) -> bool:
 def draw_view(steps: Sequence[Component], rng: np.random.Generator) -> View:
     """Return the view that the steps would make with a generator. Their number of views must be finite."""
     return tuple(bool(rng.random() < 0.5) for step in steps if TRANSFORMS[step.name].outcomes == 2)
+
+
+def every_view(steps: Sequence[Component]) -> list[tuple[bool, ...]]:
+    """Return all views that flips make of an image, the image as it is first."""
+    return list(product((False, True), repeat=sum(TRANSFORMS[step.name].outcomes == 2 for step in steps)))
 
 
 def is_fixed(steps: Sequence[Component], views: int | None) -> bool:

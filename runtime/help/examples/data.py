@@ -246,6 +246,20 @@ EXAMPLES: Mapping[str, Example] = {
         "file",
         "No image of none.csv has a fox.",
     ),
+    "E594": Example(
+        f'ftr 1\n\ndata {{\n  {_PHOTOS}\n}}\n\nloss = cross_entropy(weights = {{ "rose" = 2 }})\n\n'
+        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
+        f'ftr 1\n\ndata {{\n  {_PHOTOS}\n}}\n\nloss = cross_entropy(weights = {{ "roses" = 2 }})\n\n'
+        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
+        "file",
+        "photos has the classes lilies, roses and tulips.",
+    ),
+    "E589": Example(
+        f"{_PHOTOS}\nthreshold = best(valid.f1)",
+        f"{_PHOTOS}\nthreshold = none",
+        "data",
+        "photos has the classes lilies, roses and tulips.",
+    ),
     "E520": Example(
         _net('gluon_params("net.params")'),
         _net('gluon_params("models/net.params")'),

@@ -20,6 +20,12 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "E406": Example("valid.accuracy >= 90%", "expect {\n  valid.accuracy >= 90%\n}"),
     "E411": Example("augment = [flip, mixup]\nviews = 4", "augment = [flip, mixup]\nviews = none", "stage"),
+    "E413": Example(
+        "head = [dense(64, bias = priors), relu, dense(classes)]",
+        "head = [dense(64), relu, dense(classes, bias = priors)]",
+    ),
+    "E414": Example("threshold = best(valid.recall)", "threshold = best(valid.f1)", "data"),
+    "E415": Example("tta = [flip, color_jitter(0.2)]", "tta = [flip]", "data"),
     "E420": Example("head = [dropout(0.2), dense(10)]", "head = [dropout(0.2), dense(classes)]"),
     "E421": Example(
         "for = 3 epochs\nschedule = cosine(warmup = 3 epochs)",
@@ -112,9 +118,12 @@ EXAMPLES: Mapping[str, Example] = {
         'train = all\nlr_scale = { matching("*bias") = 2 }', "train = all\nlr_scale = { head = 2 }", "stage"
     ),
     "E432": Example("augment = [flip, resize(256px)]", "augment = [flip, resize(256px), random_crop(224px)]", "data"),
-    "E446": Example("threshold = 0.4", "task = multi_label\nthreshold = 0.4"),
-    "E447": Example(
-        "task = multi_label\nthreshold = best(valid.map)", "task = multi_label\nthreshold = best(valid.f1_macro)"
+    "E446": Example(
+        'ftr 1\ntask = detection\n\ndata {\n  train = voc("photos")\n  threshold = 0.4\n}\n\n'
+        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
+        'ftr 1\ntask = detection\n\ndata {\n  train = voc("photos")\n}\n\n'
+        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
+        "file",
     ),
     "E448": Example(
         'task = multi_label\n\ndata {\n  train = csv("photos.csv", image = "file", labels = ["cat", "dog"],'

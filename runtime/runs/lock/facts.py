@@ -124,12 +124,18 @@ def _weights(base: Component) -> dict[str, Fact]:
     return facts
 
 
+DECIDED = ("threshold", "temperature")
+"""What validation decides, and stands among the metrics in a result."""
+
+
 def outcome(result: Mapping[str, Any], params: Path) -> dict[Key, Fact]:
     """Return the facts of a finished run's result and its `model.params`."""
     facts: dict[Key, Fact] = {("result", "weights"): sha256_of(params)}
     for name in ("valid", "test"):
         facts |= {
-            (f"result.{name}", metric): value for metric, value in result.get(name, {}).items() if metric in METRICS
+            (f"result.{name}", metric): value
+            for metric, value in result.get(name, {}).items()
+            if metric in METRICS or metric in DECIDED
         }
     return facts | {("result.claims", each["claim"]): each["holds"] for each in result["expect"] or ()}
 

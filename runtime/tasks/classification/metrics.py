@@ -7,10 +7,19 @@ row per class and which class was taken for which. The table can be read without
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
+from runtime.tasks.classification.decisions import (
+    Bin,
+    best_threshold,
+    bins,
+    calibration_error,
+    fitted_temperature,
+    mean_scores,
+    probabilities,
+)
 from runtime.tasks.confusion import MOST, frequent_table, matrix_table
 from runtime.tasks.evaluation import Table
 from runtime.tasks.protocol import LOSS, Metric
@@ -19,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from runtime.tasks.classification.targets import ClassFacts
 
 METRICS: Mapping[str, Metric] = {
     "loss": LOSS,
@@ -46,6 +56,13 @@ METRICS: Mapping[str, Metric] = {
         short="rec",
     ),
     "f1": Metric("Macro average of F1, the harmonic mean of precision and recall.", True, "F1"),
+    "ece": Metric(
+        "Expected calibration error: how far the probability of the most probable class and the fraction that is right"
+        " are apart, a mean over the images in 15 bins of equal width (Guo et al., arXiv 1706.04599).",
+        False,
+        "calibration error",
+        example="<= 3%",
+    ),
 }
 
 
@@ -75,12 +92,16 @@ class Report:
     """All metrics of one evaluation.
 
     `values` has each name of `METRICS`. `answered` are rows of (true class, answered class, count of images), int64 of
-    shape (K, 3), K at most the number of images, in order: 10,000 classes would take a matrix of 800 MB.
+    shape (K, 3), K at most the number of images, in order: 10,000 classes would take a matrix of 800 MB. `decisions`
+    are the threshold and the temperature that the answers go by, where there are such, and `reliability` the answers by
+    their probability.
     """
 
     values: Mapping[str, float]
     classes: tuple[ClassRow, ...]
     answered: NDArray[np.int64]
+    decisions: Mapping[str, float] = field(default_factory=dict)
+    reliability: tuple[Bin, ...] = ()
 
     def confusion(self) -> NDArray[np.int64]:
         """Return the matrix: [i, j] counts images of class i answered as j, shape (C, C), int64."""
@@ -99,19 +120,27 @@ class Report:
         """Return what `result.json` has of it behind the values."""
         from runtime.plan.types import as_json
 
-        return {"classes": [as_json(row) for row in self.classes]}
+        return {**self.decisions, "classes": [as_json(row) for row in self.classes]}
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data. Where a matrix would be huge, `confusion` is None; `answered` has its numbers."""
         is_small = len(self.classes) <= _MATRIX_JSON
+        from runtime.plan.types import as_json
+
         return {
             **self.in_result(),
+            "reliability": as_json(self.reliability),
             "confusion": self.confusion().tolist() if is_small else None,
             **({} if is_small else {"answered": self.answered.tolist()}),
         }
 
     def tables(self) -> Iterator[str | Table]:
         """Yield a table of the classes (of very many the worst), and which was taken for which."""
+        if "temperature" in self.decisions:
+            yield f"probabilities are those of scores over a temperature of {self.decisions['temperature']:.3g}"
+        if "threshold" in self.decisions:
+            rare = printable(self.classes[1].name)
+            yield f"{rare} is the answer from a probability of {self.decisions['threshold']:.3g} on"
         rows, title = self.classes, "by class"
         if len(rows) > _TABLE:
             rows = tuple(sorted((row for row in rows if row.support), key=lambda row: row.f1)[:_TABLE])
@@ -138,12 +167,21 @@ class Report:
 
 
 class ClassEvaluator:
-    """Measures class scores; of each image it keeps its label, the answer, its loss, and whether five held it."""
+    """Measures class scores; of each image it keeps its label, the answer, its loss, and whether five held it.
 
-    def __init__(self, classes: Sequence[str], loss: Callable[[NDArray[np.float32], NDArray[Any]], Any]) -> None:
-        self._classes, self._loss = classes, loss
+    Where a temperature is to be fitted, it keeps all scores.
+    """
+
+    def __init__(self, facts: ClassFacts, loss: Callable[[NDArray[np.float32], NDArray[Any]], Any]) -> None:
+        self._classes, self._loss, self._tuned = facts.names, loss, facts.tuned
+        self._temperature, self._threshold = facts.temperature, facts.threshold
+        self._fits = bool(facts.calibrated) and facts.temperature is None
+        self._scores: list[NDArray[np.float32]] = []
+        self._waiting: list[NDArray[np.int64]] = []
         self._labels: list[NDArray[np.int64]] = []
-        self._answers: list[NDArray[np.int64]] = []
+        self._surest: list[NDArray[np.int64]] = []
+        self._confidences: list[NDArray[np.float64]] = []
+        self._odds: list[NDArray[np.float32]] = []
         self._top: list[NDArray[np.bool_]] = []
         self._losses: list[NDArray[np.float64]] = []
 
@@ -155,10 +193,42 @@ class ClassEvaluator:
         """
         _check(outputs, targets, len(self._classes))
         labels = targets.astype("int64")
+        if self._fits:
+            self._scores.append(outputs.copy())
+            self._waiting.append(labels)
+        else:
+            self._take(outputs, labels)
+
+    def update_views(self, outputs: Sequence[NDArray[np.float32]], targets: NDArray[Any]) -> None:
+        """Take the class scores of a batch in each of several views: the mean of their probabilities counts."""
+        self.update(mean_scores(outputs), targets)
+
+    def _take(self, outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
+        if self._temperature is not None:
+            outputs = outputs / outputs.dtype.type(self._temperature)
         self._labels.append(labels)
-        self._answers.append(outputs.argmax(axis=1))
+        self._surest.append(outputs.argmax(axis=1))
+        self._confidences.append(_confidences(outputs))
+        if len(self._classes) == 2:
+            self._odds.append(outputs[:, 1] - outputs[:, 0])
         self._top.append(_among_top(outputs, labels, _TOP))
         self._losses.append(self._loss(outputs, labels))
+
+    def _decide(self) -> NDArray[np.int64]:
+        """Fit what is to be fitted to all images, and return the answers."""
+        import numpy as np
+
+        if self._fits and self._scores:
+            self._temperature = fitted_temperature(np.concatenate(self._scores), np.concatenate(self._waiting))
+            for scores, labels in zip(self._scores, self._waiting, strict=True):
+                self._take(scores, labels)
+            self._fits, self._scores = False, []
+        if self._odds and (self._tuned or self._threshold is not None):
+            chances = probabilities(np.concatenate(self._odds).tolist())
+            if self._threshold is None and self._tuned:
+                self._threshold = best_threshold(chances, np.concatenate(self._labels).tolist(), self._tuned)
+            return (np.array(chances) >= self._threshold).astype(np.int64)
+        return np.concatenate(self._surest)
 
     def badness(self) -> Sequence[float]:
         """Return the loss of each image."""
@@ -178,12 +248,13 @@ class ClassEvaluator:
         """
         import numpy as np
 
-        if not self._labels:
+        if not (self._labels or self._scores):
             raise ValueError("nothing to measure: no images")
-        labels, answers = np.concatenate(self._labels), np.concatenate(self._answers)
+        answers, labels = self._decide(), np.concatenate(self._labels)
         rows = _per_class(labels, answers, self._classes)
         occurring = [rows[index] for index in np.union1d(labels, answers)]
         pairs, counts = np.unique(np.stack((labels, answers), axis=1), axis=0, return_counts=True)
+        reliability = bins(np.concatenate(self._confidences), np.concatenate(self._surest) == labels)
         values = {
             "loss": float(np.mean(np.concatenate(self._losses))),
             "accuracy": float(np.mean(answers == labels)),
@@ -192,8 +263,26 @@ class ClassEvaluator:
             "precision": _mean([r.precision for r in occurring]),
             "recall": _mean([r.recall for r in occurring]),
             "f1": _mean([r.f1 for r in occurring]),
+            "ece": calibration_error(reliability),
         }
-        return Report(values=values, classes=tuple(rows), answered=np.column_stack((pairs, counts)))
+        decisions = {"threshold": self._threshold, "temperature": self._temperature}
+        return Report(
+            values=values,
+            classes=tuple(rows),
+            answered=np.column_stack((pairs, counts)),
+            decisions={name: value for name, value in decisions.items() if value is not None},
+            reliability=reliability,
+        )
+
+
+def _confidences(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the probability of the class with the highest score, float64 (N,)."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        shifted = scores - scores.max(axis=1, keepdims=True)
+    found: NDArray[np.float64] = 1 / np.exp(shifted, out=shifted).sum(axis=1, dtype=np.float64)
+    return found
 
 
 def _check(scores: NDArray[np.float32], labels: NDArray[Any], classes: int) -> None:

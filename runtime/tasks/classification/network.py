@@ -10,11 +10,12 @@ import numpy as np
 
 from runtime.backend.mx import nd
 from runtime.tasks.class_names import beside_number
+from runtime.tasks.classification.targets import ClassFacts
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One image's classes by falling probability, or why it could not be read."""
+    """One image's classes, the answer and then by falling probability, or why it could not be read."""
 
     image: str
     classes: tuple[tuple[str, float], ...] = ()
@@ -33,11 +34,24 @@ class Prediction:
         return "  ".join(f"{beside_number(name)} {share:.3f}" for name, share in self.classes)
 
 
-def predictions(outputs: Any, images: Sequence[str], classes: Sequence[str], top: int) -> list[Prediction]:
-    """Return the most probable classes of images: `outputs` are their scores, an NDArray (batch, C) before softmax."""
+def predictions(outputs: Any, images: Sequence[str], facts: ClassFacts, top: int) -> list[Prediction]:
+    """Return the most probable classes of images, the answer first where a threshold makes it another one.
+
+    `outputs` are their scores, an NDArray (batch, C) before softmax.
+    """
+    if facts.temperature is not None:
+        outputs = outputs / facts.temperature
     shares = nd.softmax(outputs)[: len(images)].asnumpy()
-    orders = np.argsort(-shares, axis=1, kind="stable")[:, :top]
     return [
-        Prediction(image, tuple((classes[index], float(share[index])) for index in order))
-        for image, share, order in zip(images, shares, orders, strict=True)
+        Prediction(
+            image, tuple((facts.names[place], float(share[place])) for place in by_answer(share, facts.threshold)[:top])
+        )
+        for image, share in zip(images, shares, strict=True)
     ]
+
+
+def by_answer(shares: Any, threshold: float | None) -> Any:
+    """Return the classes by falling probability; of two with a threshold the answer comes first."""
+    if threshold is not None and len(shares) == 2:
+        return [1, 0] if shares[1] >= threshold else [0, 1]
+    return np.argsort(-shares, kind="stable")

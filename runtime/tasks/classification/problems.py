@@ -1,4 +1,4 @@
-"""What can be wrong with the classes of sets (E514, E515)."""
+"""What can be wrong with the classes of sets (E514, E515, E589)."""
 
 from __future__ import annotations
 
@@ -40,4 +40,16 @@ ClassWithoutImages = Kind(
         f" {a_few(p.names)}"
     ),
     help="add images of these classes, or hold out less",
+)
+
+ThresholdOfClasses = Kind(
+    "E589",
+    "threshold of classes",
+    reason="""A threshold decides between two classes: the second is the answer from this probability on.
+
+    Of more classes the most probable one is the answer; what makes up for rare ones then is weights of the loss, an
+    adjustment, or sampling.""",
+    fields="classes",
+    message=lambda p: f"a threshold is for two classes, and there are {len(p.classes)}: {a_few(p.classes)}",
+    help="leave it out; `loss = logit_adjusted`, or `sampling = balanced`, makes up for rare classes",
 )

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from recipe_lang.check.checked import CallValue
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.suggest import suggest
 from recipe_lang.words import listed
 from runtime.data.listing import Listing
 from runtime.data.similar_labels import alike, meant
 from runtime.tasks.class_names import beside_number
-from runtime.tasks.classification.problems import ClassWithoutImages, UnknownClass
+from runtime.tasks.classification.problems import ClassWithoutImages, ThresholdOfClasses, UnknownClass
+
+if TYPE_CHECKING:
+    from recipe_lang.check.checked import CheckedBlock
+    from runtime.plan.types import TargetFacts
 
 UNEQUAL = 5  # largest class to smallest, above which accuracy alone is advised against
 _SHOWN, _OUTPUTS = 8, 12  # on the screen
@@ -21,10 +26,21 @@ _SHOWN, _OUTPUTS = 8, 12  # on the screen
 
 @dataclass(frozen=True, slots=True)
 class ClassFacts:
-    """The class names in order, and for each set the count of images of each class."""
+    """The class names in order, and for each set the count of images of each class.
+
+    `shares` are the classes' shares of the training images, where a loss has asked for them. `tuned` is the metric by
+    which validation is to choose the threshold, and `calibrated` whether it is to fit a temperature, where a recipe
+    asks for them; `threshold`, the probability from which on the second of two classes is answered, and `temperature`,
+    by which scores are divided, are what it has chosen.
+    """
 
     classes: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
+    shares: tuple[float, ...] | None = None
+    tuned: str | None = None
+    calibrated: bool | None = None
+    threshold: float | None = None
+    temperature: float | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -37,7 +53,7 @@ class ClassFacts:
 
     def in_result(self) -> dict[str, Any]:
         """Return what `result.json` has of them."""
-        return {"classes": list(self.classes)}
+        return {"classes": list(self.classes), **({"shares": list(self.shares)} if self.shares else {})}
 
     def row(self) -> tuple[str, str]:
         """Return the row of `ftr plan --all`."""
@@ -56,6 +72,29 @@ class ClassFacts:
         shown = ", ".join(self.classes[:_SHOWN])
         more = ", …: see classes.json" if len(self.classes) > _SHOWN else ""
         return f"scores of the classes, in this order: {shown}{more}"
+
+
+def asked(facts: ClassFacts, data: CheckedBlock) -> ClassFacts:
+    """Return the facts with what a recipe's `data` asks validation to choose.
+
+    Raises:
+        RecipeError: it asks for a threshold, and there are not two classes.
+    """
+    threshold, facts = data["threshold"], replace(facts, calibrated=True if data["calibrate"] else None)
+    if threshold is None:
+        return facts
+    if len(facts.classes) != 2:
+        raise RecipeError(ThresholdOfClasses(span=data.span_of("threshold"), classes=facts.classes))
+    if isinstance(threshold, CallValue):
+        return replace(facts, tuned=threshold["metric"].name)
+    return replace(facts, threshold=threshold)
+
+
+def with_shares(facts: TargetFacts) -> TargetFacts:
+    """Return the facts with the classes' shares of the training images."""
+    assert isinstance(facts, ClassFacts)
+    counts = facts.counts["train"]
+    return replace(facts, shares=tuple(count / sum(counts) for count in counts))
 
 
 def class_counts(listing: Listing) -> tuple[int, ...]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
+from runtime.data.class_weights import read_shares
 from runtime.data.targets import CLASS
 from runtime.tasks.class_names import class_names
+from runtime.tasks.classification.decisions import THRESHOLD_METRICS, decided, mean_scores
 from runtime.tasks.classification.losses import LOSSES
 from runtime.tasks.classification.metrics import METRICS, ClassEvaluator, telling
 from runtime.tasks.protocol import Loss, Measure, Metric, Suggestion, Suspects, Task
@@ -26,6 +29,13 @@ if TYPE_CHECKING:
     from runtime.tasks.classification.targets import ClassFacts
 
 
+def _classes(facts: TargetFacts) -> ClassFacts:
+    from runtime.tasks.classification.targets import ClassFacts
+
+    assert isinstance(facts, ClassFacts)
+    return facts
+
+
 class Classification(Task):
     """The task's row, and what is its own of what `Task` asks for."""
 
@@ -42,6 +52,8 @@ class Classification(Task):
     curves: tuple[str, ...] = ("accuracy", "balanced_accuracy", "f1")
     file = "classes.json"
     has_top = True
+    threshold_metrics: tuple[str, ...] = tuple(THRESHOLD_METRICS)
+    has_views = True
     answers = "classes"
     key = "class"
 
@@ -66,7 +78,23 @@ class Classification(Task):
     def read(self, plain: Any, result: Mapping[str, Any]) -> ClassFacts:
         from runtime.tasks.classification.targets import ClassFacts
 
-        return ClassFacts(class_names(plain), {})
+        names, valid = class_names(plain), result.get("valid")
+        threshold, temperature = decided(valid if isinstance(valid, dict) else {})
+        shares = read_shares(result, len(names)) or None
+        return ClassFacts(names, {}, shares, threshold=threshold, temperature=temperature)
+
+    def asked(self, facts: TargetFacts, recipe: CheckedRecipe) -> TargetFacts:
+        from runtime.tasks.classification.targets import asked
+
+        return asked(_classes(facts), recipe.block("data"))
+
+    def chosen(self, facts: TargetFacts, valid: Any) -> TargetFacts:
+        threshold, temperature = decided({} if valid is None else valid.in_result())
+        return replace(_classes(facts), threshold=threshold, temperature=temperature)
+
+    def decisions(self, facts: TargetFacts) -> Mapping[str, Any]:
+        found = {"threshold": _classes(facts).threshold, "temperature": _classes(facts).temperature}
+        return {name: value for name, value in found.items() if value is not None}
 
     def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return names
@@ -120,14 +148,17 @@ class Classification(Task):
         return np.array(targets, np.int32)
 
     def evaluator(self, facts: TargetFacts, measure: Measure) -> ClassEvaluator:
-        return ClassEvaluator(facts.names, measure)
+        return ClassEvaluator(_classes(facts), measure)
+
+    def averaged(self, outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        return mean_scores(outputs)
 
     def predictions(
         self, outputs: Any, images: Sequence[str], facts: TargetFacts, top: int, plan: DataPlan
     ) -> list[Prediction]:
         from runtime.tasks.classification.network import predictions
 
-        return predictions(outputs, images, facts.names, top)
+        return predictions(outputs, images, _classes(facts), top)
 
     def draw(self, picture: Image.Image, prediction: Prediction) -> None:
         from runtime.tasks.captions import caption
@@ -146,17 +177,20 @@ class Classification(Task):
         from runtime.backend.mx import mx
         from runtime.tasks.answers import Served
 
-        return Served("probabilities", "probabilities of the classes", mx.sym.softmax(symbol))
+        temperature = _classes(facts).temperature
+        scores = symbol if temperature is None else symbol / temperature
+        return Served("probabilities", "probabilities of the classes", mx.sym.softmax(scores))
 
     def agreement(
         self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
     ) -> Agreement:
         from runtime.tasks.answers import Agreement
+        from runtime.tasks.classification.network import by_answer
 
         ours = dict(prediction.classes)
         return Agreement(
             max(abs(ours[name] - float(share)) for name, share in zip(facts.names, served, strict=True)),
-            same=prediction.classes[0][0] == facts.names[int(served.argmax())],
+            same=prediction.classes[0][0] == facts.names[by_answer(served, _classes(facts).threshold)[0]],
         )
 
     def suggest(self, train: Listing) -> Suggestion:

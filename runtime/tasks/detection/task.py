@@ -134,8 +134,8 @@ class Detection(Task):
     def evaluator(self, facts: TargetFacts, measure: Measure) -> BoxEvaluator:
         return BoxEvaluator(facts.names, measure, _boxes(facts).thresholds)
 
-    def with_threshold(self, facts: TargetFacts, threshold: float | None) -> BoxFacts:
-        return replace(_boxes(facts), thresholds=(threshold,) * len(facts.names) if threshold is not None else ())
+    def with_threshold(self, facts: TargetFacts, threshold: float) -> BoxFacts:
+        return replace(_boxes(facts), thresholds=(threshold,) * len(facts.names))
 
     def chosen(self, facts: TargetFacts, valid: Any) -> BoxFacts:
         from runtime.tasks.detection.targets import thresholds

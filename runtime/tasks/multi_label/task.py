@@ -50,7 +50,7 @@ class MultiLabel(Task):
     shown: tuple[str, ...] = ("map", "f1_micro")
     curves: tuple[str, ...] = ("map", "f1_micro", "f1_macro")
     file = "labels.json"
-    tuned = "f1_macro"
+    threshold_metrics = ("f1_macro",)
     answers = "labels"
     key = "labels"
 
@@ -72,10 +72,16 @@ class MultiLabel(Task):
 
         return facts(sets)
 
-    def with_threshold(self, facts: TargetFacts, threshold: float | None) -> LabelFacts:
+    def asked(self, facts: TargetFacts, recipe: CheckedRecipe) -> LabelFacts:
         from runtime.tasks.multi_label.targets import BEST
 
-        return replace(_labels(facts), threshold=BEST if threshold is None else threshold)
+        threshold = recipe.block("data")["threshold"]
+        if threshold is None:
+            return _labels(facts)
+        return replace(_labels(facts), threshold=threshold if isinstance(threshold, int | float) else BEST)
+
+    def with_threshold(self, facts: TargetFacts, threshold: float) -> LabelFacts:
+        return replace(_labels(facts), threshold=threshold)
 
     def read(self, plain: Any, result: Mapping[str, Any]) -> LabelFacts:
         from runtime.tasks.multi_label.targets import read

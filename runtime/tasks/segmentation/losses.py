@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from recipe_lang.check.vocabulary import Arg, Either, Entry, ListOf, NothingType, Number, Word
+from recipe_lang.check.vocabulary import Arg, Entry, Number
+from runtime.data.class_weights import class_weights, weights_type
 from runtime.tasks.protocol import Loss
 
 if TYPE_CHECKING:
@@ -84,14 +85,10 @@ def _known(args: Mapping[str, Any], facts: TargetFacts, train: Listing) -> Targe
 
 
 def _settled(args: Mapping[str, Any], facts: TargetFacts) -> Mapping[str, Any]:
-    """Return the arguments with the weights as numbers: a mean of 1 over the pixels of training."""
-    if not isinstance(args.get("weights"), str):
+    """Return the arguments with the weights as numbers."""
+    if args.get("weights") is None:
         return args
-    shares: tuple[float, ...] = getattr(facts, "shares", ())
-    power = {"balanced": -1.0, "sqrt": -0.5}[args["weights"]]
-    plain = [share**power if share else 0.0 for share in shares]
-    mean = sum(weight * share for weight, share in zip(plain, shares, strict=True))
-    return {**args, "weights": tuple(weight / mean for weight in plain) if mean else None}
+    return {**args, "weights": class_weights(args["weights"], facts.names, getattr(facts, "shares", ()))}
 
 
 LOSSES = (
@@ -102,20 +99,9 @@ LOSSES = (
             (
                 Arg(
                     "weights",
-                    Either(
-                        (
-                            NothingType(),
-                            Word(
-                                {
-                                    "balanced": "One over the fraction of the training pixels that show the class.",
-                                    "sqrt": "The square root of that.",
-                                }
-                            ),
-                            ListOf(Number(0, 1e6)),
-                        )
-                    ),
-                    "By what the loss of a class's pixels is multiplied: in the order of the classes, or by how rare"
-                    " they are.",
+                    weights_type("pixels"),
+                    "By what the loss of a class's pixels is multiplied: by how rare they are, by name, or in the order"
+                    " of the classes.",
                     None,
                     since="0.2",
                 ),
@@ -138,6 +124,7 @@ LOSSES = (
                 "task = segmentation\nloss = pixel_cross_entropy(weights = sqrt)",
                 "task = segmentation\nloss = pixel_cross_entropy(weights = balanced, dice = 1)",
                 "task = segmentation\nloss = pixel_cross_entropy(weights = [1, 3.5])",
+                'task = segmentation\nloss = pixel_cross_entropy(weights = { "crack" = 3.5 })',
             ),
         ),
         _pixel_cross_entropy,

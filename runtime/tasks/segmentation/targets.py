@@ -78,18 +78,6 @@ def collated(targets: Sequence[Pixels]) -> Pixels:
     return found
 
 
-def shares(result: Mapping[str, Any], count: int) -> tuple[float, ...]:
-    """Return the shares of the classes that a `result.json` has; none where it has none.
-
-    Raises:
-        ValueError: they are no shares of so many classes.
-    """
-    found = result.get("shares", [])
-    if not isinstance(found, list) or len(found) not in (0, count) or not all(type(each) is float for each in found):
-        raise ValueError("`shares` in `result.json` are not those of the classes")
-    return tuple(found)
-
-
 def align(listing: Listing, classes: tuple[str, ...], set_name: str) -> Listing:
     """Return the listing if its classes are those of training, in their order.
 

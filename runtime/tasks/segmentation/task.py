@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from runtime.data.class_weights import read_shares
 from runtime.data.targets import MASK
 from runtime.tasks.class_names import class_names
 from runtime.tasks.protocol import Loss, Measure, Metric, Suggestion, Task
@@ -63,9 +64,9 @@ class Segmentation(Task):
         return MaskFacts(sets["train"].names, {name: (len(each.samples),) for name, each in sets.items()})
 
     def read(self, plain: Any, result: Mapping[str, Any]) -> MaskFacts:
-        from runtime.tasks.segmentation.targets import MaskFacts, shares
+        from runtime.tasks.segmentation.targets import MaskFacts
 
-        return MaskFacts(class_names(plain), {}, shares(result, len(plain)))
+        return MaskFacts(class_names(plain), {}, read_shares(result, len(plain)))
 
     def text(self, target: Mask, names: tuple[str, ...]) -> str:
         return target.digest()

@@ -212,6 +212,32 @@ def _idle(recipe: CheckedRecipe) -> Iterator[Problem]:
                 yield IdleAugmentation(span=step.span, name=step.value.name, example=example)
 
 
+WeighedTwice = Kind(
+    "W752",
+    "weighed twice",
+    reason="""Sampling shows rare classes more often, and weights of a loss, or an adjustment, by the classes' shares of
+    all images count them for more: together they are taken for more frequent than the others.
+
+    Weights of `balanced` with `sampling = balanced` weigh the rarest class by the square of what either does alone.""",
+    source="the definitions: the expected gradient of a class is its share of an epoch times its weight",
+    fields="loss sampling_span",
+    message="`{loss}` makes up for rare classes, and `sampling` does so already",
+    help="keep one of them",
+    related={"sampling_span": "the sampling"},
+)
+
+
+def _weighed(recipe: CheckedRecipe) -> Iterator[Problem]:
+    seen: set[Span | None] = set()
+    for stage in recipe.all("stage"):
+        loss = (recipe if stage["loss"] == "shared" else stage).fields["loss"]
+        drawn = (recipe.block("data") if stage["sampling"] == "shared" else stage).fields["sampling"]
+        by_share = loss.value.name == "logit_adjusted" or isinstance(loss.value.args.get("weights", loss).value, str)
+        if drawn.value is not None and by_share and loss.span not in seen:
+            seen.add(loss.span)
+            yield WeighedTwice(span=loss.span, loss=loss.value.name, sampling_span=drawn.span)
+
+
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _random_bases,
     _flips,
@@ -219,4 +245,5 @@ RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _claims,
     _views,
     _idle,
+    _weighed,
 )

@@ -30,6 +30,7 @@ from runtime.data.sets import Sets, located
 from runtime.data.tiles import tiled
 from runtime.features.inputs import StageInputs
 from runtime.features.prefix import Values
+from runtime.models.heads import output_bias
 from runtime.models.network import start_weights
 from runtime.plan.types import Plan, StagePlan
 from runtime.system.spill import Budget
@@ -104,7 +105,7 @@ def probe(prepared: Prepared, settings: RunSettings, spent_s: float = 0.0) -> Pr
     samples, checking = _sound(prepared, settings.workers)
     began = time.monotonic()
     with located(plan.base.span):
-        start_weights(prepared.model, plan.base, plan.seed, context)
+        start_weights(prepared.model, plan.base, plan.seed, context, output_bias(plan))
     nd.waitall()
     starting = spent_s + checking + time.monotonic() - began
     known, stages, ending = KeptRows(), [], 0.0

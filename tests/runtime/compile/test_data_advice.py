@@ -18,6 +18,9 @@ def test_the_data_that_the_cases_change_give_no_advice() -> None:
 
 def test_classes_of_very_different_size() -> None:
     assert on_data(facts=facts((600, 119))) == ["W740"]
+    assert on_data(facts=facts((1100, 100))) == ["W740", "W753"]
+    for treated in ("loss = logit_adjusted", "loss = cross_entropy(weights = [1, 9])", "sampling = balanced"):
+        assert on_data(treated, facts=facts((1100, 100))) == ["W740"]
     assert on_data(facts=facts((600, 120))) == []
     assert on_data("monitor = valid.balanced_accuracy", facts=facts((900, 100))) == []
     assert on_data("monitor = valid.accuracy", facts=facts((900, 100))) == ["W740"]
@@ -25,7 +28,7 @@ def test_classes_of_very_different_size() -> None:
 
 
 def test_classes_of_few_images() -> None:
-    assert on_data(facts=facts((9, 40, 600))) == ["W740", "W741"]
+    assert on_data(facts=facts((9, 40, 600))) == ["W740", "W741", "W753"]
     assert on_data("for = 20 epochs", data="batch = 16", facts=facts((10, 40))) == []
     assert on_data("for = 20 epochs", data="batch = 16", facts=facts((9, 40))) == ["W741"]
 

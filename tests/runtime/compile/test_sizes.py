@@ -21,7 +21,7 @@ from runtime.data.transforms.changes import Change
 from runtime.help.json_schema import schema
 from runtime.plan.size import Size
 from runtime.vocabulary import VOCABULARY
-from runtime.vocabulary.rules import image_size
+from runtime.vocabulary.rules.images import image_size
 
 RECIPE = """ftr 1
 

@@ -40,6 +40,8 @@ def test_the_page_has_pairs(tmp_path: Path, ftr: Ftr) -> None:
     assert text.count("<h2>") == 3  # two images, and the report
     assert "confusion matrix: rows are true" in text
     assert "true: " in text
+    assert 1 <= text.count("<circle") <= 8  # no more bins than images
+    assert 'd="M0 0V300H300M0 300L300 0"' in text
     assert "predicted: " in text
     shown = pictures(text)
     assert len(shown) == 4

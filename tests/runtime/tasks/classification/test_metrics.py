@@ -58,6 +58,7 @@ def test_agrees_with_scikit_learn() -> None:
         "precision": reference.precision_score(labels, answers, **macro),
         "recall": reference.recall_score(labels, answers, **macro),
         "f1": reference.f1_score(labels, answers, **macro),
+        "ece": found.values["ece"],  # in test_decisions.py
     }
     assert set(found.values) == set(metrics.METRICS)
     assert dict(found.values) == pytest.approx(expected, rel=1e-6)
@@ -87,6 +88,7 @@ def test_counts_by_hand() -> None:
             "precision": (1 / 2 + 1 / 2 + 0) / 3,
             "recall": (2 / 3 + 1 / 2 + 0) / 3,
             "f1": (4 / 7 + 1 / 2 + 0) / 3,
+            "ece": 1 / 2 - np.e / (np.e + 3),
         }
     )
 
@@ -110,6 +112,7 @@ def test_a_diverged_net_is_not_praised() -> None:
     found = report(np.full((7, 7), np.nan, np.float32), np.arange(7), CLASSES)
     assert np.isnan(found.values["loss"])
     assert found.values["top5"] == 0
+    assert found.values["ece"] == pytest.approx(6 / 7)  # the first class is an answer
 
 
 def test_large_scores_do_not_overflow_and_are_left_as_they_are() -> None:
@@ -163,4 +166,4 @@ def test_the_table_is_read_without_numpy() -> None:
         "print(len(METRICS), {'numpy', 'sklearn'} & set(sys.modules))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "7 set()"
+    assert out.stdout.strip() == "8 set()"

@@ -28,8 +28,8 @@ from runtime.workflows.run import run
 COUNT = 48
 RECIPE = """ftr 1
 task = multi_label
-threshold = best
 data {
+  threshold = best
   train = csv("colours.csv", image = "file", labels = "colours", separator = "|")
   valid = holdout(25%)
   test = holdout(25%)

@@ -65,7 +65,7 @@ def test_weights_by_words_have_a_mean_of_one_over_the_pixels() -> None:
         assert weights[1] / weights[0] == pytest.approx((1 / 11) ** power)
         assert weights[0] * 11 / 12 + weights[1] / 12 == pytest.approx(1)
         assert weights[2] == 0
-    assert LOSS.settled({"weights": (1.0, 2.0)}, facts) == {"weights": (1.0, 2.0)}
+    assert LOSS.settled({"weights": (1.0, 2.0, 3.0)}, facts) == {"weights": (1.0, 2.0, 3.0)}
     assert LOSS.known({"weights": None}, facts, Listing((), ())) is facts
 
 

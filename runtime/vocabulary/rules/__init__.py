@@ -1,0 +1,8 @@
+"""What no single value shows: fields that contradict each other (E4). Each rule looks at a whole checked recipe."""
+
+from __future__ import annotations
+
+from runtime.vocabulary.rules import heads, images, sources, training
+
+RULES = (*heads.RULES, *sources.RULES, *images.RULES, *training.RULES)
+CLAIM_RULES = training.CLAIM_RULES

@@ -218,7 +218,7 @@ def _crops(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
 
 def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     images = plan.data.whole_images("train")
-    if images >= _FEW_IMAGES or not source_for(recipe["base"]).is_pretrained:
+    if images >= task_of(recipe).few_images or not source_for(recipe["base"]).is_pretrained:
         return
     for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
         base = [part for part in stage.parts if part.name != "head"]
@@ -271,7 +271,6 @@ def _memory_short(recipe: CheckedRecipe, plan: Plan, need: MemoryEstimate) -> It
 
 _SMALL_VALIDATION = 50
 _FEW_STEPS = 20
-_FEW_IMAGES = 1000
 _RULES: tuple[Callable[[CheckedRecipe, Plan], Iterator[Problem]], ...] = (
     _small_validation,
     _lost_parts,

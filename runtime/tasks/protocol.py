@@ -185,6 +185,7 @@ class Task(SetRules, Protocol):
     has_top: bool = False  # whether an image gets several answers, of which `predict --top` shows some
     answers: str
     key: str
+    few_images: int = 1_000  # below which training more than half of a base is advised against
     all_images: str = "images"  # what the one group is called, in locks too, where images are not counted by class
 
     @property

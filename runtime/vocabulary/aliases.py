@@ -159,7 +159,7 @@ _FRACTION = "`valid = holdout(20%)` holds out a fraction of the training images"
 _OTHER_TOOLS = (
     (
         "mosaic copypaste closemosaic",
-        f"{_ABSENT}: `mixup` and `cutmix` mix images of a batch",
+        f"{_ABSENT}: `zoom_out` and `iou_crop` vary how objects are seen, `mixup` and `cutmix` mix images of a batch",
     ),
     ("shear translate zoom zoomrange", "write `augment = [affine(degrees = 10, translate = 10%, scale = 0.8 .. 1.2)]`"),
     ("degrees rotationrange", "write `augment = [rotation(15)]`"),

@@ -322,7 +322,7 @@ _SOURCES = (
     Source(
         Entry(
             "voc",
-            "Images with boxes of objects as in PASCAL VOC: XML files in `Annotations`, or beside the images.",
+            "Boxes of objects as in PASCAL VOC: XML files in `Annotations` or `annots`, or beside the images.",
             (
                 Arg("path", FilePath(), "The folder."),
                 Arg(

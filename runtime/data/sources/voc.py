@@ -1,8 +1,8 @@
 """Objects annotated as in PASCAL VOC: a file of XML for each image.
 
-A folder holds `Annotations`, `JPEGImages` and `ImageSets/Main` with a list of names for each split, or images with
-their XML files beside them. Coordinates of VOC count pixels from 1 and name the last one inside: a box of
-(xmin, ymin, xmax, ymax) reaches from xmin - 1 to xmax.
+A folder holds `Annotations`, `JPEGImages` and `ImageSets/Main` with a list of names for each split; or two folders such
+as `annots` and `images`; or images with their XML files beside them. Coordinates of VOC count pixels from 1 and name
+the last one inside: a box of (xmin, ymin, xmax, ymax) reaches from xmin - 1 to xmax.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from runtime.data.formats import why_no_image
 from runtime.data.listing import Listing
 from runtime.data.problems import UnreadableData
 from runtime.data.sources.annotations import Annotated, AnnotationError, Object, bad_annotation, listing, number
-from runtime.data.sources.files import existing, images_below
+from runtime.data.sources.files import existing, folders_in, images_below
 from runtime.data.sources.problems import NoAnnotations, NoSuchSplit
 from runtime.plan.size import Size
 
 _LARGEST_FILE = 16_000_000
 _DEEPEST = 64
 _MOST_OBJECTS = 100_000
+_ANNOTATIONS = ("annotations", "annotation", "annots", "annot", "xmls", "xml", "labels", "label")
+_IMAGES = ("jpegimages", "images", "image", "imgs", "img", "photos", "pictures", "frames")
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -48,20 +50,34 @@ def voc(path: Path, split: str | None, classes: Sequence[str] | None, training: 
 
 def _files(root: Path, split: str | None) -> Iterator[tuple[str, Path, Path | None]]:
     """Yield the name, the annotation and the image of each; None where only the annotation can tell the image."""
-    annotations = root / "Annotations"
-    if not annotations.is_dir():
+    places = folders_of(root)
+    if places is None:
         if split is not None:
             raise RecipeError(NoSuchSplit(path=str(root), split=split, there=()))
         beside = {image.with_suffix(""): image for image in images_below(root)[0]}
         for xml in sorted(root.rglob("*.xml")):
             yield xml.relative_to(root).with_suffix("").as_posix(), xml, beside.get(xml.with_suffix(""))
         return
-    images = root / "JPEGImages"
-    folder = images if images.is_dir() else root
+    annotations, folder = places
     by_stem = {each.stem: each for each in sorted(folder.iterdir()) if why_no_image(each) is None}
     names = sorted(each.stem for each in annotations.glob("*.xml")) if split is None else _split(root, split)
     for name in names:
         yield name, annotations / f"{name}.xml", by_stem.get(name)
+
+
+def folders_of(root: Path) -> tuple[Path, Path] | None:
+    """Return the folder of annotations and that of images; None where annotations lie beside their images.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    named = {name.lower(): root / name for name in reversed(folders_in(root))}
+    images = next((named[name] for name in _IMAGES if name in named), None)
+    if (root / "Annotations").is_dir():
+        return root / "Annotations", images or root
+    annotations = (named[name] for name in _ANNOTATIONS if name in named)
+    found = next((each for each in annotations if next(each.glob("*.xml"), None)), None)
+    return None if found is None or images is None else (found, images)
 
 
 def _split(root: Path, split: str) -> list[str]:

@@ -8,12 +8,10 @@ from runtime.tasks.class_names import beside_number
 from runtime.tasks.detection.targets import object_counts
 from runtime.tasks.protocol import Suggestion, enough_images
 
-_ENOUGH_TO_OPEN = 50  # images
 
-
-def suggested(train: Listing) -> Suggestion:
+def suggested(train: Listing, few: int) -> Suggestion:
     """Return what `ftr new` says of the boxes."""
-    too_few, enough = enough_images(train, _ENOUGH_TO_OPEN)
+    too_few, enough = enough_images(train, few)
     return Suggestion(
         summary=_summary(train),
         metric="ap",

@@ -54,6 +54,7 @@ class Detection(Task):
     curves: tuple[str, ...] = ("ap", "ap50", "ap75")
     file = "classes.json"
     has_boxes = True
+    few_images = 50  # each has several objects, and many cells: of 205 head and top together reach more than the head
     answers = "objects"
     key = "objects"
 
@@ -205,7 +206,7 @@ class Detection(Task):
     def suggest(self, train: Listing) -> Suggestion:
         from runtime.tasks.detection.suggestion import suggested
 
-        return suggested(train)
+        return suggested(train, self.few_images)
 
     def card(self, facts: TargetFacts) -> CardWords:
         from runtime.tasks.answers import CardWords

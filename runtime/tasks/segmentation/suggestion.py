@@ -6,12 +6,10 @@ from recipe_lang.words import listed, printable
 from runtime.data.listing import Listing
 from runtime.tasks.protocol import Suggestion, enough_images
 
-_ENOUGH_TO_OPEN = 100  # images, each of which has many pixels to learn from
 
-
-def suggested(train: Listing) -> Suggestion:
+def suggested(train: Listing, few: int) -> Suggestion:
     """Return what `ftr new` says of the masks."""
-    too_few, enough = enough_images(train, _ENOUGH_TO_OPEN)
+    too_few, enough = enough_images(train, few)
     return Suggestion(
         summary=f"masks of {listed(tuple(printable(name) for name in train.names), 'and')}",
         metric="miou",

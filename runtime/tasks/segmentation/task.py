@@ -47,6 +47,7 @@ class Segmentation(Task):
     answers = "classes"
     key = "mask"
     all_images = "all"
+    few_images = 100  # each has many pixels to learn from
 
     def strata(self, listing: Listing) -> Mapping[str, tuple[int, ...]]:
         from runtime.tasks.segmentation.contents import shown
@@ -167,7 +168,7 @@ class Segmentation(Task):
     def suggest(self, train: Listing) -> Suggestion:
         from runtime.tasks.segmentation.suggestion import suggested
 
-        return suggested(train)
+        return suggested(train, self.few_images)
 
     def card(self, facts: TargetFacts) -> CardWords:
         from runtime.tasks.answers import CardWords

@@ -31,6 +31,7 @@ _WORK = 3_300  # images of 320 px through what trains: some minutes on two cores
 _EPOCHS = (6, 30)
 _BATCH = 8
 _ENOUGH_FOR_TEST = 150  # images
+_ENOUGH_TO_CHOOSE = 50  # validation images, below which chance chooses
 _TOO_SMALL = 16  # pixels of a side, of the largest input, below which large images are cut
 _MOST_PARTS = 5  # tiles along a side
 _OVERLAPS = (0.1, 0.5)
@@ -62,6 +63,7 @@ def body(survey: Survey, division: Division, folder: Path, size: int | None) -> 
     few, many = _EPOCHS
     epochs = max(few, min(many, round(_WORK * (320 / side) ** 2 / training)))
     source = source_text(survey.sets["train"], folder)
+    chooses = len(sets["valid"].samples) >= _ENOUGH_TO_CHOOSE
     fields = [
         Field("train", source, f"{len(train.samples):,} images, {DETECTION.suggest(train).summary}."),
         *_others(survey, division, folder),
@@ -80,14 +82,16 @@ def body(survey: Survey, division: Division, folder: Path, size: int | None) -> 
     yield ""
     what = "images" if chosen.tiles is None else "tiles"
     yield from comment(f"The head and the top of the base together, {epochs} times {training:,} {what}.")
+    few_images = division.training < DETECTION.few_images
+    first, opened = ("base.block7",) * 2 if few_images else ("base.block6", "base.block6 .. base.block7")
     stage = (
-        Field("train", "base.block6 .. head"),
+        Field("train", f"{first} .. head"),
         Field("for", f"{epochs} epochs"),
         Field("optimizer", "adam(lr = 2e-3)"),
         Field("schedule", "cosine(warmup = 10%)"),
-        Field("lr_scale", "{ base.block6 .. base.block7 = 0.2 }"),
+        Field("lr_scale", f"{{ {opened} = 0.2 }}"),
         Field("norm", "frozen"),
-        Field("monitor", "valid.ap"),
+        Field("monitor", "valid.ap") if chooses else Field("keep", "last"),
     )
     yield from block('stage "all"', stage)
     yield ""
@@ -109,6 +113,8 @@ def _others(survey: Survey, division: Division, folder: Path) -> Iterator[Field]
             value = source_text(survey.sets[name], folder) if share is None else f"holdout({share:.0%})"
             if share is not None:
                 reason += f", {DETECTION.suggest(survey.train).held}"
+            if name == "valid" and len(sets[name].samples) < _ENOUGH_TO_CHOOSE:
+                reason += ": too few to choose an epoch by, so the last is kept"
             if name == "valid" and "test" not in sets:
                 reason += f". {untested(len(survey.train.samples), _ENOUGH_FOR_TEST)}"
             yield Field(name, value, f"{reason}.")

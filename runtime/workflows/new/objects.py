@@ -19,7 +19,7 @@ from runtime.data.sources.annotations import AnnotationError, bad_annotation
 from runtime.data.sources.coco import coco, number_of
 from runtime.data.sources.files import folders_in
 from runtime.data.sources.set_names import role_of
-from runtime.data.sources.voc import voc
+from runtime.data.sources.voc import folders_of, voc
 from runtime.data.sources.yolo import read_data_yaml, yolo
 from runtime.tasks.catalog import TASKS
 from runtime.workflows.new.tables import Found
@@ -95,7 +95,7 @@ def _yolo(root: Path) -> tuple[Sets, list[str]] | None:
 
 
 def _voc_lists(root: Path) -> tuple[Sets, list[str]] | None:
-    if not (root / "Annotations").is_dir():
+    if folders_of(root) is None:
         return None
     folder = root / "ImageSets" / "Main"
     roles = _roles({each.stem: each.stem for each in sorted(folder.glob("*.txt"))}) if folder.is_dir() else {}
@@ -114,7 +114,7 @@ def _voc_lists(root: Path) -> tuple[Sets, list[str]] | None:
 
 
 def _voc_folders(root: Path) -> tuple[Sets, list[str]] | None:
-    """Find XML files beside images: in folders of sets, or in one folder."""
+    """Find XML files beside images, or in a folder next to them: in folders of sets, or in one folder."""
     roles = _roles({name: name for name in folders_in(root) if _has_xml(root / name)})
     if roles:
         places = {role: root / name for role, name in roles.items()}
@@ -126,7 +126,8 @@ def _voc_folders(root: Path) -> tuple[Sets, list[str]] | None:
 
 
 def _has_xml(folder: Path) -> bool:
-    first = next(iter(sorted(folder.glob("*.xml"))), None)
+    annotations, _ = folders_of(folder) or (folder, folder)
+    first = next(iter(sorted(annotations.glob("*.xml"))), None)
     return first is not None and b"<annotation" in first.read_bytes()[:2000]
 
 

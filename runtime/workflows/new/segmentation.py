@@ -41,7 +41,6 @@ _BATCH = 8
 _TILE = 512  # px
 _LARGE = 4  # times the largest piece, from which many pixels on images are cut
 _ENOUGH_FOR_TEST = 150  # images
-_ENOUGH_TO_OPEN = 100  # training images, below which the base stays as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +108,9 @@ def body(survey: Survey, division: Division, folder: Path, size: int | None) -> 
 
 
 def _top_stage(training: int, work: float, stride: int) -> Iterator[str]:
-    if training < _ENOUGH_TO_OPEN or stride < 8:
+    if training < SEGMENTATION.few_images or stride < 8:
         few = f"{training} images are too few to train more of it"
-        why = few if training < _ENOUGH_TO_OPEN else "with so many cells more of it would train slowly"
+        why = few if training < SEGMENTATION.few_images else "with so many cells more of it would train slowly"
         yield from comment(f"The base stays as it is: {why}.")
         yield ""
         return

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import Ftr
 from PIL import Image
 
 from recipe_lang.check.checker import check
@@ -73,6 +74,14 @@ def voc_beside(root: Path) -> None:
             path.with_suffix(".xml").write_text(_xml(objects))
 
 
+def voc_two_folders(root: Path) -> None:
+    """As small sets of the web have it: `annots` and `images`, here of each set."""
+    for role in COUNTS:
+        (root / role / "annots").mkdir(parents=True)
+        for path, objects in _images(root / role / "images", role):
+            (root / role / "annots" / f"{path.stem}.xml").write_text(_xml(objects))
+
+
 def coco(root: Path) -> None:
     (root / "annotations").mkdir(parents=True)
     categories = [{"id": 10 * (place + 1), "name": name} for place, name in enumerate(NAMES)]
@@ -105,6 +114,7 @@ def yolo(root: Path) -> None:
 LAYOUTS: list[tuple[Callable[[Path], None], str, str]] = [
     (voc_lists, 'voc("scenes", split = "train")', 'voc("scenes", split = "val")'),
     (voc_beside, 'voc("scenes/train")', 'voc("scenes/valid")'),
+    (voc_two_folders, 'voc("scenes/train")', 'voc("scenes/valid")'),
     (
         coco,
         'coco("scenes/images/train", annotations = "scenes/annotations/instances_train2017.json")',
@@ -133,6 +143,21 @@ def test_layouts_are_told_apart(write: Callable[[Path], None], train: str, valid
     recipe = check(parse(Source(str(tmp_path / "r.ftr"), text, tmp_path)), VOCABULARY)
     assert not recipe.advice
     assert "objects of 4 classes" in summary(found)
+
+
+def test_what_is_written_gets_no_advice_on_the_data_either(tmp_path: Path, ftr: Ftr) -> None:
+    voc_two_folders(tmp_path / "web")
+    assert ftr("new", tmp_path / "web/train", "-o", tmp_path / "few.ftr").code == 0
+    told = ftr("plan", tmp_path / "few.ftr", "--deny-warnings")
+    assert told.code == 0, told.err
+    assert "too few to choose an epoch by" in " ".join((tmp_path / "few.ftr").read_text().replace("#", " ").split())
+
+
+def test_annotations_and_images_in_two_folders_are_one_set(tmp_path: Path) -> None:
+    voc_two_folders(tmp_path / "web")
+    found = survey(str(tmp_path / "web/train"))
+    assert (found.task, len(found.train.samples)) == ("detection", COUNTS["train"])
+    assert 'voc("web/train")' in starter(found, tmp_path).text
 
 
 def test_what_is_held_out_and_what_is_said(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""A recipe of objects over seeds: `python bench/detection_seeds.py recipes/blood-cells.ftr --data-root FOLDER`.
+"""A recipe of objects or masks over seeds: `python bench/detection_seeds.py RECIPE --data-root FOLDER`.
 
 Each seed runs in a process and with a cache of its own, which begins empty. Rows are appended to WORK, a line each:
 seconds, seconds of the processor, and the metrics on the test set; what is there is not run again. At the end the
-median over the seeds, and the average precision of each class. Needs an idle machine.
+median over the seeds, and the AP50 or the IoU of each class. Needs an idle machine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-SHOWN = ("seconds", "cpu", "ap50", "ap", "ap75")
+_PARTS = ("metrics", "classes")
+SHOWN = {"ap50": ("ap50", "ap", "ap75"), "iou": ("miou", "pixel_accuracy")}  # by what is shown of a class
 
 
 def measure(recipe: Path, seed: int, more: list[str]) -> dict[str, Any]:
@@ -40,19 +41,27 @@ def measure(recipe: Path, seed: int, more: list[str]) -> dict[str, Any]:
         if done.returncode not in (0, 1):  # 1: a claim does not hold
             raise SystemExit(done.returncode)
         (result,) = Path(folder).glob("run*/result.json")
-        test = json.loads(result.read_text(encoding="utf-8"))["test"]
+        found = json.loads(result.read_text(encoding="utf-8"))
+        test = found.get("test") or found["valid"]
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    classes = {row["name"]: row["ap50"] for row in test["by_class"]}
-    metrics = {name: test[name] for name in SHOWN[2:]}
-    return {"seed": seed, "seconds": seconds, "cpu": cpu, **metrics, "classes": classes}
+    by = "iou" if "miou" in test else "ap50"
+    metrics = {name: test[name] for name in SHOWN[by]}
+    classes = {row["name"]: row[by] for row in test["by_class"]}
+    return {"seed": seed, "seconds": seconds, "cpu": cpu, "metrics": metrics, "by": by, "classes": classes}
 
 
 def line(name: str, row: dict[str, Any]) -> str:
     """Return a row as text."""
     classes = "  ".join(f"{label} {value:.3f}" for label, value in row["classes"].items())
     return f"{name:8}{row['seconds']:6.0f} s {row['cpu']:6.0f} s of the processor  " + "  ".join(
-        [*(f"{each} {row[each]:.4f}" for each in SHOWN[2:]), f"AP50 of {classes}"]
+        [*(f"{each} {value:.4f}" for each, value in row["metrics"].items()), f"{row['by']} of {classes}"]
     )
+
+
+def middle_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the medians of the rows of some seeds."""
+    parts = {part: {name: median(row[part][name] for row in rows) for name in rows[0][part]} for part in _PARTS}
+    return {**rows[0], **parts, **{name: median(row[name] for row in rows) for name in ("seconds", "cpu")}}
 
 
 def main() -> None:
@@ -71,9 +80,7 @@ def main() -> None:
             with given.work.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
             print(line(str(seed), rows[-1]), flush=True)
-    middle: dict[str, Any] = {name: median(row[name] for row in rows) for name in SHOWN}
-    middle["classes"] = {name: median(row["classes"][name] for row in rows) for name in rows[0]["classes"]}
-    print(line("median", middle))
+    print(line("median", middle_of(rows)))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
-"""How fast detectors train: `python bench/detection_speed.py [RECIPE] [--data-root FOLDER] [--torch-python PYTHON]`.
+"""How fast detectors and segmenters train: `python bench/detection_speed.py [RECIPE…] [--data-root FOLDER]`.
 
-The first stage of a recipe is taken twice, with the head alone and as it is; the default is `recipes/scenes.ftr`. Each
-case runs in a process of its own, and is measured RUNS times in turn with the others; a figure is the least of them:
+The first stage of a recipe is taken twice: with the head alone, and with what it trains of the base as well, blocks 6
+and 7 where it trains nothing of it. The default are both recipes of scenes. Each case runs in a process of its own, and
+is measured RUNS times in turn with the others; a figure is the least of them:
 
 * `cached`: ftr, what the frozen part gives is kept, in an epoch that finds all of it there;
 * `no cache`: the same with `--no-cache`; images are decoded, and run through the fused frozen part, in each epoch;
 * `gluon`: a plain loop, the whole network recorded and hybridized, frozen parts frozen by `grad_req` and by the
   statistics of their norms. Images and targets come to it from ftr's own threads, which flatters it;
-* `torch`: with `--torch-python` a step in PyTorch (`bench/detection_torch.py`) beside one of ftr, both on the same
-  batches behind the same cut, with the same weights, and the losses of the first and the last step of both.
+* `torch`: with `--torch-python PYTHON` a step in PyTorch (`bench/detection_torch.py`) beside one of ftr, both on the
+  same batches behind the same cut, with the same weights, and the losses of the first and the last step of both. It
+  knows the heads `anchor_free` and `fpn` behind EfficientNet-Lite0.
 
 Rows are appended to WORK; what is there is not measured again.
 """
@@ -23,6 +25,7 @@ import sys
 import tempfile
 import time
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +33,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 Row = dict[str, Any]
+PASSED = ("data_root", "torch_python", "epochs", "steps", "threads")
 CASES = ("cached", "no cache", "gluon")
-TRAINED = ("head", "as written")
+TRAINED = ("head", "base and head")
+PLACES = {3: (6, 12), 4: (4, 6, 12), 5: (2, 4, 6, 12)}  # of EfficientNet-Lite0's units, behind which maps are handed on
 
 
 def recipe_of(given: Path, trained: str, folder: str) -> Path:
@@ -40,6 +45,9 @@ def recipe_of(given: Path, trained: str, folder: str) -> Path:
     if trained == "head":
         text = re.sub(r"(?m)^(\s*train\s*=\s*)base\..*", r"\1head", text)
         text = re.sub(r"(?m)^\s*(lr_scale|norm)\s*=.*\n", "", text)
+    else:
+        more = "base.block6 .. head\n  norm = frozen\n  lr_scale = { base.block6 .. base.block7 = 0.2 }"
+        text = re.sub(r"(?m)^(\s*train\s*=\s*)head$", rf"\1{more}", text)
     path = Path(folder) / given.name
     path.write_text(text, encoding="utf-8")
     return path
@@ -57,7 +65,7 @@ def session_of(recipe: Path, root: Path, keeps: bool) -> Any:
     from runtime.workflows.run import read_again
 
     prepared = prepare(recipe, data_root=root)
-    plan, task = prepared.plan, TASKS["detection"]
+    plan, task = prepared.plan, TASKS[prepared.plan.task]
     start_weights(prepared.model, plan.base, plan.seed, mx.cpu())
     samples = {name: each.samples for name, each in prepared.listings.items()}
     decoded = Decoded(read_again(plan)) if keeps else None
@@ -81,13 +89,13 @@ def epochs(session: Any, plain: bool, count: int) -> Row:
         for _ in net.inputs.fill_training(epoch):
             pass
         if plain:
-            batches = ((b.images, b.targets) for b in session.sets.training(stage, epoch))
+            batches = (((b.images, b.targets),) for b in session.sets.training(stage, epoch))
         else:
             batches = net.inputs.training(epoch)
         begin, cpu, images = time.perf_counter(), time.process_time(), 0
-        for number, (inputs, targets) in enumerate(batches):
-            step(inputs, targets, number)
-            images += len(targets)
+        for number, parts in enumerate(batches):
+            step(parts, number)
+            images += sum(len(targets) for _, targets in parts)
         nd.waitall()
         found.append((time.perf_counter() - begin, time.process_time() - cpu))
     features.close()
@@ -113,7 +121,8 @@ def plain_step(session: Any, stage: Any, prepare_stage: Any) -> Any:
     trained = {name: p for name, p in model.parameters.items() if p in wanted and p.grad_req != "null"}
     trainer = gluon.Trainer(trained, "adam", {"learning_rate": 1e-3})
 
-    def step(images: Any, targets: Any, number: int) -> None:  # noqa: ARG001
+    def step(parts: Any, number: int) -> None:  # noqa: ARG001
+        ((images, targets),) = parts
         with autograd.record():
             outputs = net(session.sets.inputs(images, session.context))
             loss = criterion(outputs, array(session.task.as_labels(targets, outputs.shape)))
@@ -135,27 +144,33 @@ def beside_torch(session: Any, python: str, steps: int, threads: int) -> Row:
     factor, rate = rate_factor(stage), stage.optimizer.args["lr"]
     for _ in net.inputs.fill_training(0):
         pass
-    batches = [each for _, each in zip(range(4), net.inputs.training(0), strict=False)]
+    batches = [parts[0] for _, parts in zip(range(4), net.inputs.training(0), strict=False)]
     trained = list(net.changing)
     arrays = session.model.arrays()
     base = [name for name in trained if name.startswith("base.")]
-    head = [name for name in trained if name.startswith("head.") and name != "head.scales"]
+    head = [name for name in trained if name.startswith("head.")]
+    head.sort(key=lambda name: name != "head.scales")  # which PyTorch has first
     units = len({name.rsplit(".", 1)[0].split(".")[1] + name.split(".")[2] for name in base})
-    maps = [arrays[f"head.lateral.{place}.0.weight"].shape for place in range(3)]
+    lateral = [arrays[name].shape for name in head if re.fullmatch(r"head\.lateral\.\d(\.0)?\.weight", name)]
+    loss = stage.loss.args
     facts = {
+        "task": session.plan.task,
+        "places": PLACES[len(lateral)],
+        "weights": loss.get("weights"),
+        "dice": loss.get("dice", 0.0),
         "units": units,
-        "maps": [shape[1] for shape in maps],
-        "channels": maps[0][0],
+        "maps": [shape[1] for shape in lateral],
+        "channels": lateral[0][0],
         "classes": len(session.plan.data.target.names),
         "taps": len(batches[0][0]),
         "batches": len(batches),
         "rates": [rate * factor(number) for number in range(steps)],
         "scale": next((part.lr_scale for part in stage.parts if part.name.startswith("base.")), 1.0),
     }
-    held = {f"weight{number}": arrays[name] for number, name in enumerate([*base, "head.scales", *head])}
+    held = {f"weight{number}": arrays[name] for number, name in enumerate([*base, *head])}
     for number, (values, targets) in enumerate(batches):
         held |= {f"map{number}_{place}": value.asnumpy() for place, value in enumerate(values)}
-        held[f"labels{number}"] = session.task.as_labels(targets, (0, _points(session), 0))
+        held[f"labels{number}"] = session.task.as_labels(targets, _outputs(session, values[0].shape))
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/batches.npz"
         np.savez(path, facts=json.dumps(facts), **held)
@@ -168,7 +183,7 @@ def beside_torch(session: Any, python: str, steps: int, threads: int) -> Row:
     losses, times = [], []
     for number in range(steps):
         begin = time.perf_counter()
-        loss, _ = step(*batches[number % len(batches)], number)
+        loss, _ = step((batches[number % len(batches)],), number)
         nd.waitall()
         times.append(time.perf_counter() - begin)
         losses.append(float(loss.asscalar()))
@@ -180,17 +195,19 @@ def beside_torch(session: Any, python: str, steps: int, threads: int) -> Row:
     }
 
 
-def _points(session: Any) -> int:
+def _outputs(session: Any, finest: Any) -> Any:
+    """Return the shape of what the head gives, as far as labels depend on it; that of its finest map is known."""
     from runtime.tasks.detection.assignment import points_of
 
-    return len(points_of(session.plan.data.size)[0])
+    return (0, len(points_of(session.plan.data.size)[0]), 0) if session.task.has_boxes else (0, 0, *finest[2:])
 
 
 def one(given: Any) -> Row:
     """Measure one case in this process."""
     case, trained = given.one
     with tempfile.TemporaryDirectory() as folder:
-        session = session_of(recipe_of(given.recipe, trained, folder), given.data_root, case in ("cached", "torch"))
+        recipe = recipe_of(given.recipe[0], trained, folder)
+        session = session_of(recipe, given.data_root or given.recipe[0].resolve().parent, case in ("cached", "torch"))
         if case == "torch":
             return beside_torch(session, given.torch_python, given.steps, given.threads)
         return epochs(session, case == "gluon", given.epochs)
@@ -199,7 +216,8 @@ def one(given: Any) -> Row:
 def main() -> None:
     """Measure what WORK lacks, and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", type=Path, nargs="?", default=ROOT / "recipes" / "scenes.ftr")
+    scenes = [ROOT / "recipes" / name for name in ("scenes.ftr", "scenes-masks.ftr")]
+    parser.add_argument("recipe", type=Path, nargs="*", default=scenes)
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--torch-python", default="")
     parser.add_argument("--work", type=Path, default=Path("detection_speed.jsonl"))
@@ -209,34 +227,36 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    given.data_root = given.data_root or given.recipe.resolve().parent
     if given.one:
         print(json.dumps(one(given)))
         return
     rows = [json.loads(each) for each in given.work.read_text().splitlines()] if given.work.exists() else []
-    done = {(row["case"], row["trained"], row["run"]) for row in rows}
+    done = {(row["recipe"], row["case"], row["trained"], row["run"]) for row in rows}
     cases = [*CASES, *(["torch"] if given.torch_python else [])]
-    for key in ((case, trained, run) for run in range(given.runs) for trained in TRAINED for case in cases):
-        if key in done:
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in vars(given).items() if name in PASSED and value]
+    for recipe, run, trained, case in product(given.recipe, range(given.runs), TRAINED, cases):
+        if (recipe.name, case, trained, run) in done:
             continue
-        case, trained, run = key
-        command = [sys.executable, __file__, *sys.argv[1:], "--one", case, trained]
+        command = [sys.executable, __file__, str(recipe), *options, "--one", case, trained]
         out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-        rows.append({"case": case, "trained": trained, "run": run, **json.loads(out.splitlines()[-1])})
+        about = {"recipe": recipe.name, "case": case, "trained": trained, "run": run}
+        rows.append({**about, **json.loads(out.splitlines()[-1])})
         with given.work.open("a", encoding="utf-8") as file:
             file.write(json.dumps(rows[-1]) + "\n")
-    report(rows)
+    for recipe in given.recipe:
+        print(f"{recipe.name}:")
+        report([row for row in rows if row["recipe"] == recipe.name])
 
 
 def report(rows: list[Row]) -> None:
-    """Print what each case takes, and the ratios."""
+    """Print what each case of a recipe takes, and the ratios."""
     for trained in TRAINED:
         least = {
             case: {key: min(row[key] for row in own) for key in ("seconds", "cpu", "torch_seconds") if key in own[0]}
             for case in (*CASES, "torch")
             if (own := [row for row in rows if (row["case"], row["trained"]) == (case, trained)])
         }
-        print(f"{trained}:")
+        print(f" {trained}:")
         for case in CASES:
             ratio = least[case]["seconds"] / least["cached"]["seconds"]
             of_cpu = least[case]["cpu"] / least["cached"]["cpu"]

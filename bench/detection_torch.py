@@ -1,6 +1,7 @@
 """The PyTorch program of `bench/detection_speed.py`: `python bench/detection_torch.py BATCHES.npz STEPS THREADS`.
 
-Needs torch and torchvision. In go the weights of a detector from some part on, and batches of what stands before it;
+Needs torch and torchvision. In go the weights of a detector or a segmenter from some part on, and batches of what
+stands before it;
 out comes a line of JSON: seconds of a step, and the loss of each batch in the first pass over them, with Adam. Written
 as one who knows PyTorch would: frozen norms in eval mode, channels last.
 """
@@ -19,7 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 STRIDES = (8, 16, 32)
-UNITS, MAPS = 17, (6, 12)  # of EfficientNet-Lite0 without its last layer, and behind how many a map is handed on
+UNITS = 17  # of EfficientNet-Lite0 without its last layer
 
 
 def across(inputs: int, channels: int) -> nn.Sequential:
@@ -65,13 +66,39 @@ class AnchorFree(nn.Module):
         return torch.cat([self.scores(classes)[:, :, 0], corners], 1).transpose(1, 2)
 
 
-class Detector(nn.Module):
+class FeaturePyramid(nn.Module):
+    """That of `runtime/models/pyramid.py`."""
+
+    def __init__(self, maps: list[int], channels: int, classes: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(nn.Conv2d(each, channels, 1) for each in maps)
+        self.smooth = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+                nn.BatchNorm2d(channels, 1e-3, 0.1),
+                nn.ReLU(inplace=True),
+            )
+            for _ in maps
+        )
+        self.scores = nn.Conv2d(channels, classes, 1)
+
+    def forward(self, *maps: Any) -> Any:
+        found = None
+        for each, lateral, smooth in reversed(list(zip(maps, self.lateral, self.smooth, strict=True))):
+            own = lateral(each)
+            if found is not None:
+                own = own + F.interpolate(found, scale_factor=2, mode="bilinear", align_corners=False)
+            found = smooth(own)
+        return self.scores(found)
+
+
+class Network(nn.Module):
     """The last units of the base, which train, the first of which takes the last of the given maps, and the head."""
 
-    def __init__(self, units: list[nn.Module], head: nn.Module) -> None:
+    def __init__(self, units: list[nn.Module], head: nn.Module, places: list[int]) -> None:
         super().__init__()
         self.units, self.head = nn.Sequential(*units), head
-        self.handed_on = [place - (UNITS - len(units)) for place in MAPS]
+        self.handed_on = [place - (UNITS - len(units)) for place in places]  # behind how many a map is handed on
 
     def forward(self, *maps: Any) -> Any:
         *held, x = maps
@@ -102,10 +129,32 @@ def quality_focal(outputs: Any, own: Any) -> Any:
     return ((focal.sum(2) * (labels >= -1)).sum() + 2 * boxes) / max(1, int(learns.sum()))
 
 
-def filled(arrays: Any, units: int, maps: list[int], channels: int, classes: int) -> Detector:
-    """Return the detector with the weights of a file, which stand there in the order of definition."""
+def pixel_cross_entropy(weights: list[float] | None, dice: float) -> Any:
+    """Return the loss of `runtime/tasks/segmentation/losses.py`, a mean over the images."""
+    by_class = None if weights is None else torch.tensor(weights)
+
+    def loss(scores: Any, labels: Any) -> Any:
+        labels = labels.long()
+        counts = labels != 255
+        each = F.cross_entropy(scores, labels, by_class, ignore_index=255, reduction="none")
+        mean = each.sum((1, 2)) / counts.sum((1, 2)).clamp(1)
+        if not dice:
+            return mean.mean()
+        shown = F.one_hot(labels * counts, scores.shape[1]).permute(0, 3, 1, 2) * counts[:, None]
+        shares = scores.softmax(1) * counts[:, None]
+        true = shown.sum((2, 3))
+        missed = (1 - 2 * (shares * shown).sum((2, 3)) / (true + shares.sum((2, 3)) + 1e-6)) * (true > 0)
+        return (mean + dice * missed.sum(1) / (true > 0).sum(1).clamp(1)).mean()
+
+    return loss
+
+
+def filled(arrays: Any, facts: dict[str, Any]) -> Network:
+    """Return the network with the weights of a file, which stand there in the order of definition."""
+    units = facts["units"]
     chosen = list(lite0())[:-1][UNITS - units :] if units else []
-    net = Detector(chosen, AnchorFree(maps, channels, classes))
+    head = AnchorFree if facts["task"] == "detection" else FeaturePyramid
+    net = Network(chosen, head(facts["maps"], facts["channels"], facts["classes"]), facts["places"])
     mine = [value for name, value in net.state_dict().items() if "num_batches" not in name]
     with torch.no_grad():
         for number, value in enumerate(mine):
@@ -121,7 +170,9 @@ def main() -> None:
     torch.set_num_threads(threads)
     arrays = np.load(path)
     facts = json.loads(str(arrays["facts"]))
-    net = filled(arrays, facts["units"], facts["maps"], facts["channels"], facts["classes"])
+    net = filled(arrays, facts)
+    boxes = facts["task"] == "detection"
+    criterion = quality_focal if boxes else pixel_cross_entropy(facts["weights"], facts["dice"])
     net.train()
     net.units.eval()
     parts = ((net.units, facts["scale"]), (net.head, 1.0))
@@ -146,7 +197,7 @@ def main() -> None:
         for group in update.param_groups:
             group["lr"] = facts["rates"][number] * group["scale"]
         update.zero_grad()
-        loss = quality_focal(net(*maps), own)
+        loss = criterion(net(*maps), own)
         loss.backward()
         update.step()
         times.append(time.perf_counter() - begin)

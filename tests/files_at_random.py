@@ -15,6 +15,7 @@ import struct
 import tempfile
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -30,11 +31,14 @@ from torch_files import SIX, state, storage, tensor, text, whole_file, zip_file
 
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
+from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.compile.compiler import component
 from runtime.data.exclude import read_excluded
+from runtime.data.problems import UnreadableImages
 from runtime.data.sources.annotations import AnnotationError, bad_annotation
 from runtime.data.sources.coco import read_coco
+from runtime.data.sources.masks import masks
 from runtime.data.sources.outlines import coco_masks, labelme
 from runtime.data.sources.records import read_rec
 from runtime.data.sources.table_boxes import csv_boxes
@@ -467,6 +471,60 @@ def _read_labelme(path: Path, target: Path) -> object:
     return [each.target.stored() for each in labelme(folder, None).samples]
 
 
+def _masks(_: Path) -> list[bytes]:
+    classes = (np.arange(120).reshape(10, 12) // 20 % 3).astype(np.uint8)
+    indexed = Image.fromarray(classes, "P")
+    indexed.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    found = [
+        Image.fromarray(classes),
+        indexed,
+        Image.fromarray(classes.astype(np.uint16)),
+        Image.fromarray(classes > 1),
+    ]
+    return [_as_png(each) for each in found]
+
+
+def _as_png(image: Image.Image) -> bytes:
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return content.getvalue()
+
+
+def _strange_png(data: bytes, rng: random.Random) -> bytes:
+    """Return a PNG with a changed part, whose checksum fits all the same: other sides, modes, pixels, palettes."""
+    parts, at = [], 8
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        parts.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + length]))
+        at += 12 + length
+    place = rng.randrange(len(parts))
+    name, content = parts[place]
+    match rng.randrange(4):
+        case 0:
+            parts.pop(place)
+        case 1:
+            parts.insert(place, parts[rng.randrange(len(parts))])
+        case _:
+            parts[place] = name, damaged(content, [content, b"\0" * 64], rng)
+    written = (
+        len(content).to_bytes(4, "big") + name + content + zlib.crc32(name + content).to_bytes(4, "big")
+        for name, content in parts
+    )
+    return data[:8] + b"".join(written)
+
+
+def _read_mask(path: Path, target: Path) -> object:
+    (target / "images").mkdir()
+    (target / "masks").mkdir()
+    image = target / "images" / "a.png"
+    Image.new("L", (12, 10)).save(image)
+    path.replace(target / "masks" / "a.png")
+    (sample,) = masks(image.parent, target / "masks", ("a", "b", "c"), None, None, 255, None).samples
+    if fault := sample.target.fault(image):
+        raise RecipeError(UnreadableImages(images=((sample.id, fault),)))
+    return sample.target.stored()
+
+
 FORMATS: Mapping[str, Format] = {
     "pack": Format(_packs, _read_pack, strange_zip),
     "params": Format(_params, _inspected(read_params)),
@@ -488,6 +546,7 @@ FORMATS: Mapping[str, Format] = {
     "coco": Format(_coco, _refused(lambda path: read_coco(path, path.parent)), strange_json),
     "coco masks": Format(lambda _: _OUTLINES, _read_outlines, strange_json),
     "labelme": Format(lambda _: _LABELME, _read_labelme, strange_json),
+    "masks": Format(_masks, _read_mask, _strange_png),
     "yolo": Format(lambda _: _YOLO, _refused(lambda path: read_yolo(path, ("a", "b")))),
     "rec": Format(_rec, _refused(lambda path: list(read_rec(path, ("a", "b"))))),
     "data.yaml": Format(lambda _: _DATA_YAML, _refused(read_data_yaml)),

@@ -43,11 +43,15 @@ def _averaged(data: DataPlan) -> dict[str, Any]:
 def described(
     task: Task, data: DataPlan, form: str, given: Mapping[str, Any], taken: Mapping[str, Any], result: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the description of a model in a format, of its input and its output; `result` is that of its run."""
+    """Return the description of a model in a format, of its input and its output; `result` is that of its run.
+
+    Where images are cut into tiles, the input is one of these, and has their side and overlap.
+    """
+    tiles = {} if data.tiles is None else {"tiles": {"side": data.tiles.side, "overlap": data.tiles.overlap}}
     return {
         "format": form,
         "task": task.name,
-        "input": dict(given),
+        "input": {**given, **tiles},
         "output": {**taken, "names": list(data.target.names), **task.decisions(data.target), **_averaged(data)},
         "run": {name: result.get(name) for name in ("recipe", "hash", "weights_from")},
         "ftr": own_version(),

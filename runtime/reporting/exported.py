@@ -27,6 +27,12 @@ def export_lines(made: Exported, data: DataPlan) -> Iterator[str]:
             f"  mean {_numbers(data.mean)} and std {_numbers(data.std)}\n"
             f"  of images prepared by {steps_text(data.prepare)}"
         )
+    if data.tiles is not None:
+        yield (
+            f"it takes a tile, not an image: cut images into parts of {data.tiles.side} x {data.tiles.side} pixels that"
+            f" share at\n  least {data.tiles.overlap:.0%} with their neighbours, and merge what they give"
+            " (`ftr predict` does both)"
+        )
     name = f" `{taken['name']}`" if taken["name"] else ""
     yield printable(f"output{name}: {taken['content']}")
     if made.check is not None:

@@ -29,10 +29,14 @@ _STYLES = {"": "", "good": "bold green", "faint": "dim"}
 def show_report(console: Console, name: str, report: Report, metrics: Sequence[str]) -> None:
     """Print the `metrics` of a report, and its tables."""
     console.print(Text.assemble((name, "bold"), f": {report.images:,} images"))
-    values = [f"{metric.replace('_', ' ')} {number(report.values[metric], 4).strip()}" for metric in metrics]
-    console.print(_in_lines(values, console.width))
+    console.print(_in_lines([shown_metric(each, report) for each in metrics], console.width))
     for part in report.tables():
         console.print(part if isinstance(part, str) else _drawn(_numbered(part, console.width), console.width))
+
+
+def shown_metric(metric: str, report: Report) -> str:
+    """Return the name of a metric and its value."""
+    return f"{metric.replace('_', ' ')} {number(report.values[metric], 4).strip()}"
 
 
 def _in_lines(parts: Sequence[str], width: int) -> str:

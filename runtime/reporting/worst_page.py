@@ -19,6 +19,7 @@ from recipe_lang.words import printable
 from runtime.data.images import ImageError, Reading, open_rgb, upright_size
 from runtime.data.listing import Sample
 from runtime.reporting.data_page import data_uri
+from runtime.reporting.report import shown_metric
 from runtime.runs.trained import TrainedRun, predict
 from runtime.tasks.answers import Prediction
 from runtime.tasks.evaluation import Report
@@ -35,7 +36,7 @@ class _Pair:
 
 
 def worst_page(run: TrainedRun, worst: Sequence[Sample], name: str, context: Any, report: Report) -> str:
-    """Return the page of images of the set `name`, and of how far the probabilities of its report hold."""
+    """Return the page of images of the set `name`, and of the report on it."""
     from jinja2 import Environment, StrictUndefined
 
     template = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
@@ -44,9 +45,11 @@ def worst_page(run: TrainedRun, worst: Sequence[Sample], name: str, context: Any
         found = predict(run, files, context)
         pairs = [_pair(run, sample, each) for sample, each in zip(worst, found, strict=True)]
     return environment.from_string(template).render(
-        title=printable(run.recipe["name"]),
+        title=printable(run.recipe["name"] or run.path.stem),
         set=printable(name),
         pairs=pairs,
+        metrics=[shown_metric(each, report) for each in run.task.telling(run.data.target)],
+        parts=list(report.tables()),
         bins=report.as_json().get("reliability", ()),
         images=report.images,
         error=report.values.get("ece", 0.0),

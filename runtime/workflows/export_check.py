@@ -21,9 +21,10 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.words import counted
 from runtime.data.decoded import opening
 from runtime.data.images import ImageError, open_rgb
-from runtime.data.listing import ImageRef, Listing, Sample
+from runtime.data.listing import ImageRef, Sample
 from runtime.data.problems import UnreadableImages
 from runtime.data.sets import list_sets, to_input
+from runtime.data.tiles import tiled
 from runtime.data.transforms.changes import changed
 from runtime.export.precision import CALIBRATION, PRECISIONS
 from runtime.export.problems import NothingToCheck
@@ -56,6 +57,7 @@ class Check:
     tolerance: float = PRECISIONS["float32"].tolerance
     float32: float | None = None
     why: str = ""
+    unit: str = "image"  # or a tile of one, which is all that a graph takes
 
     @property
     def holds(self) -> bool:
@@ -68,7 +70,7 @@ class Check:
         """The verdict in one line."""
         return (
             f"largest difference {self.difference:.1e}, {math.floor(1000 * self.same) / 10:g}% of answers the same"
-            f" on {counted(self.images, 'image')} of {self.set}"
+            f" on {counted(self.images, self.unit)} of {self.set}"
             f"{self.why and f', {self.why}'}"
         )
 
@@ -104,7 +106,7 @@ class CheckImages:
 
     def of(self, name: str, most: int) -> Iterator[tuple[ImageRef, Image.Image]]:
         """Yield some images from all over a set, decoded; those that cannot be read as the recipe says."""
-        samples = _spread(self.sets[name], most)
+        samples = _spread(tiled(self.sets[name].samples, self.run.data.tiles), most)
         fault: tuple[str, str] | None = None
         found = 0
         for sample in samples:
@@ -140,8 +142,7 @@ class CheckImages:
         return to_input(np.asarray(self.prepared(image))[None], data.mean, data.std, context)
 
 
-def _spread(listing: Listing, most: int) -> Sequence[Sample]:
-    samples = listing.samples
+def _spread(samples: Sequence[Sample], most: int) -> Sequence[Sample]:
     places = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), most)).round().astype(int))
     return [samples[place] for place in places]
 
@@ -177,6 +178,7 @@ def checked(images: CheckImages, content: bytes, precision: str = "float32", pla
         tolerance,
         timers[2].rate if plain else None,
         "" if "test" in images.sets or plain else "as there is no test set",
+        "image" if images.run.data.tiles is None else "tile",
     )
 
 

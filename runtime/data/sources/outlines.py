@@ -134,11 +134,21 @@ def read_labelme(file: Path, root: Path) -> _Read:
     written = plain.get("imagePath")
     if not isinstance(written, str) or not written or "\0" in written:
         raise AnnotationError("it has no `imagePath`")
-    image = file.parent / PureWindowsPath(written).name  # the path on the machine where it was made leads nowhere
+    image = _beside(file, root, PureWindowsPath(written))
     sides = plain.get("imageHeight"), plain.get("imageWidth")
     size = Size(*sides) if all(type(each) is int and 0 < each < 1_000_000 for each in sides) else None  # type: ignore[arg-type]
     outlines = [_shape(each, f"shape {number + 1}") for number, each in enumerate(plain["shapes"])]
     return image.relative_to(root).as_posix(), image, size, [each for each in outlines if each is not None]
+
+
+def _beside(file: Path, root: Path, written: PureWindowsPath) -> Path:
+    """Return the image of a file of LabelMe: beside it, or where it says, as in `../images/7.jpg`, below the root.
+
+    An absolute path, on the machine where the file was made, leads nowhere.
+    """
+    beside, said = file.parent / written.name, Path(os.path.normpath(file.parent / written.as_posix()))
+    is_there = not written.anchor and said.is_relative_to(root) and said.is_file() and not beside.is_file()
+    return said if is_there else beside
 
 
 def _shape(row: Any, what: str) -> Outline | None:

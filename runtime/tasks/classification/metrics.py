@@ -20,7 +20,8 @@ from runtime.tasks.classification.decisions import (
     mean_scores,
     probabilities,
 )
-from runtime.tasks.evaluation import Cell, Table
+from runtime.tasks.confusion import MOST, frequent_table, matrix_table
+from runtime.tasks.evaluation import Table
 from runtime.tasks.protocol import LOSS, Metric
 
 if TYPE_CHECKING:
@@ -66,7 +67,6 @@ METRICS: Mapping[str, Metric] = {
 
 
 _TOP = 5
-_MATRIX = 12  # classes of a matrix on the screen
 _MATRIX_JSON = 1000
 _TABLE = 100  # classes of a table on the screen
 
@@ -157,28 +157,13 @@ class Report:
         names = [printable(row.name) for row in self.classes]
         absent = [name for name, row in zip(names, self.classes, strict=True) if not row.support]
         if absent:
-            few = ", ".join(absent[:_MATRIX]) + (", …" if len(absent) > _MATRIX else "")
+            few = ", ".join(absent[:MOST]) + (", …" if len(absent) > MOST else "")
             yield f"no images of {few}: 0 in precision, recall and f1; balanced accuracy leaves them out"
-        yield from self._confusions(names) if len(names) > _MATRIX else self._matrix(names)
-
-    def _matrix(self, names: Sequence[str]) -> Iterator[str | Table]:
+        if len(names) > MOST:
+            yield frequent_table(names, self.answered.tolist(), ("true", "answer", "images"))
+            return
         yield "confusion matrix: rows are true, columns predicted"
-        rows: tuple[tuple[str | Cell, ...], ...] = tuple(
-            (
-                name,
-                *(
-                    Cell(str(count or "."), "good" if at == index else "" if count else "faint")
-                    for at, count in enumerate(row)
-                ),
-            )
-            for index, (name, row) in enumerate(zip(names, self.confusion().tolist(), strict=True))
-        )
-        yield Table("", ("", *names), rows, square=True)
-
-    def _confusions(self, names: Sequence[str]) -> Iterator[Table]:
-        wrong = [(count, names[a], names[b]) for a, b, count in self.answered.tolist() if a != b]
-        rows = tuple((true, answer, f"{count:,}") for count, true, answer in sorted(wrong, reverse=True)[:15])
-        yield Table("the most frequent confusions (--json has all)", ("true", "answer", "images"), rows, left=(0, 1))
+        yield matrix_table(names, self.confusion().tolist(), lambda count, _: str(count))
 
 
 class ClassEvaluator:

@@ -12,7 +12,8 @@ from math import fsum, isnan
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
-from runtime.tasks.evaluation import Cell, Table
+from runtime.tasks.confusion import MOST, counts_of, frequent_table, matrix_table
+from runtime.tasks.evaluation import Table
 from runtime.tasks.protocol import LOSS, Metric
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ METRICS: Mapping[str, Metric] = {
 
 
 BACKGROUND = "background"
-_MATRIX = 12  # classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,26 +122,12 @@ class Report:
         yield from self._confused([*names, BACKGROUND])
 
     def _confused(self, names: list[str]) -> Iterator[str | Table]:
-        if len(names) - 1 <= _MATRIX:
-            yield "confusion matrix at these scores: rows are true, columns found"
-            rows: tuple[tuple[str | Cell, ...], ...] = tuple(
-                (name, *(Cell(f"{count or '.'}", _style(row, column, count)) for column, count in enumerate(counts)))
-                for row, (name, counts) in enumerate(zip(names, self.confusion.tolist(), strict=True))
-            )
-            yield Table("", ("", *names), rows)
+        matrix = self.confusion.tolist()
+        if len(names) - 1 > MOST:
+            yield frequent_table(names, counts_of(matrix), ("true", "found", "objects"))
             return
-        wrong = [
-            (count, names[row], names[column])
-            for row, counts in enumerate(self.confusion.tolist())
-            for column, count in enumerate(counts)
-            if count and row != column
-        ]
-        most = tuple((true, found, f"{count:,}") for count, true, found in sorted(wrong, reverse=True)[:15])
-        yield Table("the most frequent confusions (--json has all)", ("true", "found", "objects"), most, left=(0, 1))
-
-
-def _style(row: int, column: int, count: int) -> str:
-    return "good" if row == column and count else "" if count else "faint"
+        yield "confusion matrix at these scores: rows are true, columns found"
+        yield matrix_table(names, matrix, lambda count, _: str(count))
 
 
 def _plain(value: Any) -> Any:

@@ -17,7 +17,7 @@ def suggested(train: Listing) -> Suggestion:
     return Suggestion(
         summary=_summary(train),
         metric="ap",
-        held="stratified by the rarest class that they show",
+        held="stratified by the classes that they show",
         uncropped="A part of an image shows a part of its objects.",
         too_few=too_few,
         enough=enough,

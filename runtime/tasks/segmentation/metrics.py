@@ -14,6 +14,7 @@ from math import fsum, isnan, nan
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
+from runtime.tasks.confusion import MOST, counts_of, frequent_table, matrix_table
 from runtime.tasks.evaluation import Table
 from runtime.tasks.protocol import LOSS, Metric
 
@@ -60,25 +61,36 @@ class ClassRow:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All metrics of one evaluation, and a row for each class."""
+    """All metrics of one evaluation, and a row for each class.
+
+    `confusion` counts pixels of a class (rows) that are taken for one (columns).
+    """
 
     values: Mapping[str, float]
     images: int
     classes: tuple[ClassRow, ...]
+    confusion: tuple[tuple[int, ...], ...]
 
     def in_result(self) -> dict[str, Any]:
         """Return what `result.json` has of it behind the values."""
         return {"by_class": [{name: getattr(row, name) for name in ClassRow.__slots__} for row in self.classes]}
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `evaluate --json` has behind the values."""
-        return self.in_result()
+        """Return what `evaluate --json` has behind the values; rows of `confusion` are true, columns predicted."""
+        names = [row.name for row in self.classes]
+        return {**self.in_result(), "confusion": {"names": names, "matrix": self.confusion}}
 
     def tables(self) -> Iterator[str | Table]:
-        """Yield the table of classes."""
+        """Yield the table of classes, and what was taken for what."""
         columns = ("iou", "dice", "precision", "recall", "boundary_f1", "share")
         rows = tuple((printable(row.name), *(_shown(getattr(row, name)) for name in columns)) for row in self.classes)
         yield Table("by class", ("class", "IoU", "Dice", "precision", "recall", "boundary F1", "of the pixels"), rows)
+        names = [printable(row.name) for row in self.classes]
+        if len(names) > MOST:
+            yield frequent_table(names, counts_of(self.confusion), ("true", "predicted", "pixels"))
+            return
+        yield "confusion matrix: rows are true, columns predicted, as shares of a row's pixels"
+        yield matrix_table(names, self.confusion, lambda count, all_of_row: f"{count / all_of_row:.3f}")
 
 
 def _shown(value: float) -> str:
@@ -162,7 +174,7 @@ class MaskEvaluator:
             "dice": _mean(row.dice for row in rows),
             "boundary_f1": _mean(row.boundary_f1 for row in rows),
         }
-        return Report(values, len(self._losses), tuple(rows))
+        return Report(values, len(self._losses), tuple(rows), tuple(map(tuple, counts)))
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -16,7 +16,7 @@ def suggested(train: Listing) -> Suggestion:
         summary=f"masks of {listed(tuple(printable(name) for name in train.names), 'and')}",
         metric="miou",
         why_metric="Each class has equal weight, however few of the pixels show it.",
-        held="drawn at random",
+        held="stratified by the classes that they show",
         too_few=too_few,
         enough=enough,
     )

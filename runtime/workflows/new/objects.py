@@ -16,7 +16,7 @@ from recipe_lang.words import a_few, counted
 from runtime.data.listing import Listing
 from runtime.data.problems import quoted
 from runtime.data.sources.annotations import AnnotationError, bad_annotation
-from runtime.data.sources.coco import coco
+from runtime.data.sources.coco import coco, number_of
 from runtime.data.sources.files import folders_in
 from runtime.data.sources.set_names import role_of
 from runtime.data.sources.voc import voc
@@ -131,8 +131,34 @@ def _has_xml(folder: Path) -> bool:
 
 
 def _coco(root: Path) -> tuple[Sets, list[str]] | None:
-    """Find files of COCO: in the folder of images that they are about, or in `annotations`."""
-    files = {path: image for path in _json_files(root) if (image := _first_image(path))}
+    files = coco_files(root, b'"bbox"')
+    if not files:
+        return None
+    found, notes = _loaded(
+        {
+            role: (
+                "coco",
+                {"images": images, "annotations": path},
+                partial(coco, images, path, None),
+            )
+            for role, (images, path) in files.items()
+        }
+    )
+    outlined = _outlined(files["train"][1])
+    if outlined:
+        notes.append(
+            f"{counted(outlined, 'object')} {'has an outline' if outlined == 1 else 'have outlines'} as well: "
+            "`ftr new … --task segmentation --force` learns a class for each pixel."
+        )
+    return found, notes
+
+
+def coco_files(root: Path, key: bytes) -> dict[str, tuple[Path, Path]]:
+    """Return the folder of images and the file of each set of COCO, by its role; empty where there are none.
+
+    The files have a key of annotations. They lie in the folder of images that they are about, or in `annotations`.
+    """
+    files = {path: image for path in _json_files(root, key) if (image := _first_image(path))}
     pairs = {path: folder for path, image in files.items() if (folder := _folder_of(root, path, image)) is not None}
     roles: dict[str, Path] = {}
     for path in pairs:
@@ -141,26 +167,31 @@ def _coco(root: Path) -> tuple[Sets, list[str]] | None:
             roles.setdefault(role, path)
     if "train" not in roles:
         if len(pairs) != 1:
-            return None
+            return {}
         roles = {"train": next(iter(pairs))}
-    return _loaded(
-        {
-            role: (
-                "coco",
-                {"images": pairs[path], "annotations": path},
-                partial(coco, pairs[path], path, None),
-            )
-            for role, path in roles.items()
-        }
-    )
+    return {role: (pairs[path], path) for role, path in roles.items()}
 
 
-def _json_files(root: Path) -> list[Path]:
+def _outlined(path: Path) -> int:
+    """Return how many objects of a file of COCO have more of an outline than a box."""
+    shapes = [each.get("segmentation") for each in json.loads(path.read_bytes())["annotations"]]
+    return sum(isinstance(shape, dict) or isinstance(shape, list) and any(map(_is_no_box, shape)) for shape in shapes)
+
+
+def _is_no_box(ring: object) -> bool:
+    """Whether points x, y, … have more than two places in either direction."""
+    if not isinstance(ring, list) or not all(map(number_of, ring)):
+        return False
+    return len(set(ring[::2])) > 2 or len(set(ring[1::2])) > 2
+
+
+def _json_files(root: Path, key: bytes) -> list[Path]:
     folders = [root, *(root / name for name in folders_in(root))]
-    return [path for folder in folders for path in sorted(folder.glob("*.json")) if b'"bbox"' in _tail(path)]
+    return [path for folder in folders for path in sorted(folder.glob("*.json")) if key in ends_of(path)]
 
 
-def _tail(path: Path) -> bytes:
+def ends_of(path: Path) -> bytes:
+    """Return the beginning and the end of a file, which tell what it has."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
         file.seek(max(0, os.path.getsize(path) - _HEAD))

@@ -38,6 +38,7 @@ from runtime.workflows.data_check.near_duplicates import FLAT
 from runtime.workflows.data_check.thumbnails import thumbnail_of
 from runtime.workflows.new.masks import masks_in
 from runtime.workflows.new.objects import left_out, objects_in
+from runtime.workflows.new.outlines import outlines_in
 from runtime.workflows.new.problems import NoReadableImage, NothingThere, OtherTask
 from runtime.workflows.new.tables import Found, listing_of, survey_table
 
@@ -109,6 +110,10 @@ _PACKAGED: Mapping[str, Mapping[str, tuple[str, Callable[[], Listing]]]] = {
 _OF_OBJECTS = ("scenes",)
 _OF_OTHERS: Mapping[tuple[str, TargetKind], Mapping[str, tuple[str, Callable[[], Listing]]]] = {
     ("solar_cells", NUMBERS): {"train": ("solar_cells(probability)", lambda: packaged_sets.solar_cells("probability"))},
+    ("scenes", MASK): {
+        "train": ("scenes", lambda: scenes("train", with_masks=True)),
+        "test": ("scenes(test)", lambda: scenes("test", with_masks=True)),
+    },
     ("scenes", LABELS): {
         "train": ("scenes", lambda: labels_of_objects(scenes("train"))),
         "test": ("scenes(test)", lambda: labels_of_objects(scenes("test"))),
@@ -204,7 +209,7 @@ def _in_folder(root: Path, task: str) -> tuple[dict[str, Found], list[str]]:
         found, told = found_objects
         aligned = {role: _aligned(each, found["train"].listing, role) for role, each in found.items()}
         return aligned, [*told, *left_out(found)]
-    if (not task or TASKS[task].target == MASK) and (found_masks := masks_in(root)):
+    if (not task or TASKS[task].target == MASK) and (found_masks := masks_in(root) or outlines_in(root)):
         return found_masks
     folders, loose, tables = _contents(root)
     has_classes = not task or TASKS[task].target == CLASS

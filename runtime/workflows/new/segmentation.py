@@ -18,7 +18,9 @@ from runtime.data import splits
 from runtime.data.images import ImageError
 from runtime.data.listing import Listing
 from runtime.data.masks import IGNORED
+from runtime.data.tiles import tiles_of
 from runtime.plan.size import Size
+from runtime.plan.types import TilePlan
 from runtime.tasks.segmentation.network import best_classes
 from runtime.tasks.segmentation.task import SEGMENTATION
 from runtime.workflows.new.division import Division
@@ -36,17 +38,21 @@ _TOP_WORK = 1_500  # the same through the upper half of the base as well
 _COSTS = {8: 1.0, 4: 2.0, 2: 4.0}  # of an image's pixel through the head, by stride
 _EPOCHS, _TOP_EPOCHS = (10, 24), (4, 8)
 _BATCH = 8
+_TILE = 512  # px
+_LARGE = 4  # times the largest piece, from which many pixels on images are cut
 _ENOUGH_FOR_TEST = 150  # images
 _ENOUGH_TO_OPEN = 100  # training images, below which the base stays as it is
 
 
 @dataclass(frozen=True, slots=True)
 class _Choices:
-    """The size of the network's image, the stride of its scores, and why."""
+    """The size of the network's image, the stride of its scores, and why; and how large images are cut, if they are."""
 
     size: Size
     stride: int
     fits: float
+    tiles: TilePlan | None = None
+    per_image: int = 1
 
 
 def body(survey: Survey, division: Division, folder: Path, size: int | None) -> Iterator[str]:
@@ -55,8 +61,10 @@ def body(survey: Survey, division: Division, folder: Path, size: int | None) -> 
     Raises:
         RecipeError: the images cannot be split.
     """
-    train, sets, training = survey.train, division.sets, division.training
+    train, sets = survey.train, division.sets
     chosen = _chosen(survey, size)
+    training = division.training * chosen.per_image
+    what = "images" if chosen.tiles is None else "tiles"
     batch = _batch(training)
     if problems := splits.too_small(sets, batch):
         raise RecipeError(problems)
@@ -66,6 +74,7 @@ def body(survey: Survey, division: Division, folder: Path, size: int | None) -> 
         Field("train", source, f"{len(train.samples):,} images, {SEGMENTATION.suggest(train).summary}."),
         *_others(survey, division, folder),
         Field("size", chosen.size.written, _why_size(survey, chosen.size)),
+        *_cut(chosen),
         Field("augment", _augment(survey), "Leave out what makes another thing of an image."),
         Field("features", "half", "Features of frozen parts take half the space."),
         Field("batch", str(batch)),
@@ -84,7 +93,7 @@ def body(survey: Survey, division: Division, folder: Path, size: int | None) -> 
     yield "loss = pixel_cross_entropy(weights = sqrt, dice = 1)"
     yield ""
     epochs = _within(_EPOCHS, _WORK / (work * _COSTS[chosen.stride]))
-    yield from comment(f"The new head alone, on a frozen base: {epochs} times {training:,} images.")
+    yield from comment(f"The new head alone, on a frozen base: {epochs} times {training:,} {what}.")
     fields = [
         Field("train", "head"),
         Field("for", f"{epochs} epochs"),
@@ -94,7 +103,7 @@ def body(survey: Survey, division: Division, folder: Path, size: int | None) -> 
     ]
     yield from block('stage "head"', fields)
     yield ""
-    yield from _top_stage(training, work, chosen.stride)
+    yield from _top_stage(division.training, work, chosen.stride)
     yield "# After the first run, claim a little less than it reached; later runs are tested against it:"
     yield f"# expect {{ {'test' if 'test' in sets else 'valid'}.miou >= … }}"
 
@@ -165,8 +174,27 @@ def _chosen(survey: Survey, side: int | None) -> _Choices:
         fits = _self_iou(survey.train, size, stride)
         found = _Choices(size, stride, fits)
         if fits >= _FITS:
-            break
-    return found
+            return found
+    return found if side else _in_tiles(survey) or found
+
+
+def _in_tiles(survey: Survey) -> _Choices | None:
+    """Choose tiles for masks that are too fine for one piece, of images with more pixels than it would show."""
+    sizes = survey.sampled.sizes
+    usual = _size(sizes, max(size.pixels for size in sizes))
+    if usual.pixels < _LARGE * _FINE:
+        return None
+    tiles, size = TilePlan(_TILE, 0.2), Size.square(_TILE)
+    per_image = round(float(np.mean([len(tiles_of(survey.train.samples[0], each, tiles)) for each in sizes])))
+    tried = (_Choices(size, stride, _self_iou(survey.train, usual, stride), tiles, per_image) for stride in _FINEST)
+    return next((each for each in tried if each.fits >= _FITS or each.stride == min(_FINEST)), None)
+
+
+def _cut(chosen: _Choices) -> Iterator[Field]:
+    """Yield the line that cuts large images, where there is one."""
+    if chosen.tiles is not None:
+        reason = f"Images are cut, about {chosen.per_image} tiles each: in one piece they would lose fine areas."
+        yield Field("tiles", f"tiles({chosen.tiles.side}px, overlap = {chosen.tiles.overlap:.0%})", reason)
 
 
 def _size(sizes: tuple[Size, ...], most: int) -> Size:

@@ -37,7 +37,8 @@ def test_the_page_has_pairs(tmp_path: Path, ftr: Ftr) -> None:
     assert told.code == 0
     assert f"the worst images: {page}" in told.out
     text = page.read_text()
-    assert text.count("<h2>") == 2
+    assert text.count("<h2>") == 3  # two images, and the report
+    assert "confusion matrix: rows are true" in text
     assert "true: " in text
     assert 1 <= text.count("<circle") <= 8  # no more bins than images
     assert 'd="M0 0V300H300M0 300L300 0"' in text

@@ -250,6 +250,10 @@ def test_a_run_sees_tiles_and_answers_of_images(task: str, root: Path, tmp_path:
         np.testing.assert_allclose(found, by_tiles, rtol=1e-3, atol=1e-3)
     else:
         assert merged.shape == (80, 110)
+        told = ftr("export", tmp_path / "run", "--format", "onnx", "-o", tmp_path / "x.onnx")
+        assert "it takes a tile, not an image" in told.out
+        assert "on 8 tiles of valid" in told.out  # what the graph takes is compared, not an image squeezed into a tile
+        assert json.loads((tmp_path / "x.onnx.json").read_text())["input"]["tiles"] == {"side": 64, "overlap": 0.2}
         assert answer["classes"][0]["share"] == pytest.approx(expected["classes"][0]["share"], abs=1e-3)
     measured = trained.evaluate(of, mx.cpu(), 0, set_name="valid", worst=2)
     told = {name: nan if result["valid"][name] is None else result["valid"][name] for name in of.task.metrics}

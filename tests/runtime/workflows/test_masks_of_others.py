@@ -175,3 +175,17 @@ def test_masks_are_read_before_anything_is_trained(tmp_path: Path, ftr: Ftr) -> 
     (tmp_path / "r.ftr").write_text(text)
     assert ftr("run", tmp_path / "r.ftr", "--out", tmp_path / "other", "--quiet").code == 0
     assert len(json.loads((tmp_path / "other" / "result.json").read_text())["skipped_images"]) == 2
+
+
+def test_large_images_with_fine_masks_are_cut(tmp_path: Path) -> None:
+    for name in ("images", "masks"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+    lines = np.zeros((1024, 1152), np.uint8)
+    lines[::16] = 1
+    lines[1::16] = 1
+    for number in range(8):
+        Image.fromarray(lines * 90 + number).save(tmp_path / f"set/images/{number}.png")
+        Image.fromarray(np.roll(lines, number, axis=0)).save(tmp_path / f"set/masks/{number}.png")
+    text = starter(survey(str(tmp_path / "set")), tmp_path).text
+    assert "tiles(512px, overlap = 20%)" in text
+    assert "finest = stride2" in text

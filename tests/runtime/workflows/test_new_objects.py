@@ -140,7 +140,7 @@ def test_what_is_held_out_and_what_is_said(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "both/valid")
     text = starter(survey(str(tmp_path / "both/train")), tmp_path).text
     assert "holdout(15%)" in text
-    assert "rarest class that they show" in text
+    assert "stratified by the classes that they show" in text
 
 
 def test_a_valid_set_of_training_images_is_not_used(tmp_path: Path) -> None:
@@ -174,3 +174,20 @@ def test_made_scenes_are_a_set_of_objects() -> None:
     with pytest.raises(RecipeError) as caught:
         survey("digits", "detection")
     assert caught.value.problems[0].code == "E556"
+
+
+@pytest.mark.parametrize(("side", "tiled"), [(12, True), (90, False)])
+def test_large_images_of_small_objects_are_cut(side: int, tiled: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "large").mkdir()
+    for number in range(20):
+        corners = [[x, y, x + side, y + side] for x, y in rng.uniform(0, 800, (6, 2)).round().tolist()]
+        Image.new("RGB", (1280, 960), (number, 80, 80)).save(tmp_path / f"large/{number}.jpg")
+        (tmp_path / f"large/{number}.xml").write_text(_xml([("mite", each) for each in corners]))
+    text = starter(survey(str(tmp_path / "large")), tmp_path).text
+    assert ("tiles(" in text) == tiled
+    if tiled:  # 12 of 224 px are 24 of 448
+        assert "tiles(224px, overlap = 10%)" in text
+        assert "with the smallest have 24px then" in text
+        assert "in one piece" in text
+    assert not check(parse(Source("r.ftr", text, tmp_path)), VOCABULARY).advice

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -132,8 +133,11 @@ def test_the_masks_of_scenes_show_the_ink_of_their_boxes() -> None:
         assert not classes[~inside].any()
 
 
-def test_the_recipe_of_scenes_keeps_its_promise(tmp_path: Path) -> None:
-    _, result = run(prepare(ROOT / "recipes" / "scenes-masks.ftr"), RunSettings(), tmp_path / "run")
+def test_the_recipe_of_scenes_keeps_its_promise_in_fewer_epochs(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "recipes" / "scenes-masks.ftr", tmp_path)
+    less = 'stage "head" {\n  for = 7 epochs\n  monitor = none\n}\n'
+    (tmp_path / "less.ftr").write_text(f'ftr 1\nextends "scenes-masks.ftr"\n{less}')
+    _, result = run(prepare(tmp_path / "less.ftr"), RunSettings(), tmp_path / "run")
     assert [claim["holds"] for claim in result["expect"]] == [True]
 
 

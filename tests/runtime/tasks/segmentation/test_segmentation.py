@@ -231,6 +231,9 @@ def test_metrics_are_those_of_one_matrix() -> None:
     assert report.values["pixel_accuracy"] == 4 / 6
     assert report.values["mean_recall"] == 0.75
     assert (report.classes[1].precision, report.classes[0].share) == (0.5, 4 / 6)
+    assert report.as_json()["confusion"] == {"names": ["a", "b", "c"], "matrix": ((2, 2, 0), (0, 2, 0), (0, 0, 0))}
+    *_, shown = report.tables()
+    assert [cell if isinstance(cell, str) else cell.text for cell in shown.rows[0]] == ["a", "0.500", "0.500", "."]
 
 
 def test_metrics_do_not_depend_on_the_batches() -> None:

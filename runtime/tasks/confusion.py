@@ -15,7 +15,7 @@ def matrix_table(names: Sequence[str], matrix: Sequence[Sequence[int]], text: Ca
 
     `text` shows a count that is not 0, beside the sum of its row.
     """
-    rows = tuple(
+    rows: tuple[tuple[str | Cell, ...], ...] = tuple(
         (name, *(_cell(text(count, sum(counts)) if count else "", at == row) for at, count in enumerate(counts)))
         for row, (name, counts) in enumerate(zip(names, matrix, strict=True))
     )

@@ -154,10 +154,10 @@ class MultiLabel(Task):
     def agreement(
         self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
     ) -> Agreement:
-        pairs = zip(prediction.probabilities, served, strict=True)
-        apart = max(abs(ours - float(theirs)) for (_, ours), theirs in pairs)
         from runtime.tasks.answers import Agreement
 
+        pairs = zip(prediction.probabilities, served, strict=True)
+        apart = max(abs(ours - float(theirs)) for (_, ours), theirs in pairs)
         return Agreement(apart, same=apart <= tolerance)
 
     def suggest(self, train: Listing) -> Suggestion:

@@ -13,7 +13,6 @@ from recipe_lang.check.checked import CallValue, CheckedRecipe
 from recipe_lang.syntax import nodes
 from runtime.models.weights_sources import EXPORTED
 from runtime.plan.types import Plan
-from runtime.runs.folder import write_text
 from runtime.weights.symbol_file import read_graph
 
 BASE_GRAPH = "base-symbol.json"
@@ -26,6 +25,8 @@ def keep_graph(folder: Path, plan: Plan) -> None:
         RecipeError: it cannot be read.
         OSError: it cannot be written.
     """
+    from runtime.runs.folder import write_text  # which a check of a recipe has no use for
+
     if plan.base.name == EXPORTED.entry.name:
         read_graph(plan.base.args["file"])
         write_text(folder / BASE_GRAPH, plan.base.args["file"].read_text(encoding="utf-8"))

@@ -106,8 +106,9 @@ class Suggestion:
 
     `summary` is what there is, behind a number of images (`3 classes, the largest 1.3 times the smallest`), and
     `detail` what stands behind it in the recipe, from its punctuation on. `metric` chooses an epoch and is claimed;
-    `why_metric` may be empty. `held` tells how images are held out (`stratified by class`), and `can_be_tested` whether
-    a part of the images can tell how good a network is, if there are enough altogether.
+    `why_metric` may be empty. `loss` is what training minimizes in place of the usual, and `why_loss` says why. `held`
+    tells how images are held out (`stratified by class`), and `can_be_tested` whether a part of the images can tell how
+    good a network is, if there are enough altogether.
 
     `too_few` says how many images there are, where these are too few to train more than the head, and `enough` that
     there are enough otherwise (`60 images a class suffice`). `unmonitored` takes the images that are left for training
@@ -124,6 +125,8 @@ class Suggestion:
     can_be_tested: bool = True
     too_few: str = ""
     enough: str = ""
+    loss: str = ""
+    why_loss: str = ""
     unmonitored: Callable[[Listing], tuple[str, str]] = lambda training: ("", "")
     uncropped: str = ""
     sided: Callable[[bool], str] = lambda drawn: ""

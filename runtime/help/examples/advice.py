@@ -212,6 +212,18 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The file photos/roses/1.jpg is a pointer of Git LFS; the list holds `roses/1.jpg`.",
     ),
+    "W752": Example(
+        'loss = cross_entropy(weights = balanced)\n\ndata {\n  train = folder("photos")\n  sampling = balanced\n}\n\n'
+        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
+        'loss = cross_entropy\n\ndata {\n  train = folder("photos")\n  sampling = balanced\n}\n\n'
+        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
+    ),
+    "W753": Example(
+        "loss = cross_entropy",
+        "loss = logit_adjusted",
+        "stage",
+        "One class has 900 images for training, the other 60.",
+    ),
     "W755": Example(
         labels_of(labels_in("few.csv")),
         labels_of(labels_in("pets.csv")),
@@ -229,18 +241,6 @@ EXAMPLES: Mapping[str, Example] = {
         labels_of(labels_in("pets.csv")),
         "file",
         "One image of few.csv has the label `fox`: it is held out or not.",
-    ),
-    "W752": Example(
-        'loss = cross_entropy(weights = balanced)\n\ndata {\n  train = folder("photos")\n  sampling = balanced\n}\n\n'
-        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
-        'loss = cross_entropy\n\ndata {\n  train = folder("photos")\n  sampling = balanced\n}\n\n'
-        'stage "head" {\n  train = head\n  for = 3 epochs\n}',
-    ),
-    "W753": Example(
-        "loss = cross_entropy",
-        "loss = logit_adjusted",
-        "stage",
-        "One class has 900 images for training, the other 60.",
     ),
     "W760": Example(
         'train = folder("photos")\nvalid = folder("more")',

@@ -16,7 +16,7 @@ from runtime.data.problems import quoted
 from runtime.data.similar_labels import alike, meant
 from runtime.plan.types import ClaimPlan, Plan
 from runtime.tasks.classification.metrics import telling
-from runtime.tasks.classification.targets import UNEQUAL, ClassFacts, class_counts
+from runtime.tasks.classification.targets import UNEQUAL, UNEQUAL_BY_FAR, ClassFacts, class_counts
 
 _FEW_OF_CLASS = 10
 _ROUGH = 0.02
@@ -59,7 +59,6 @@ Untreated = Kind(
     ),
     help="write `loss = logit_adjusted`, or `sampling = balanced` in `data`",
 )
-_UNEQUAL_BY_FAR = 10
 
 
 def _some(classes: tuple[str, ...]) -> str:
@@ -193,7 +192,7 @@ def _untreated(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Iterator
         stage.sampling is not None or stage.loss.args.get("weights") or "tau" in stage.loss.args
         for stage in plan.stages
     )
-    if many > _UNEQUAL_BY_FAR * few and not is_treated:
+    if many > UNEQUAL_BY_FAR * few and not is_treated:
         yield Untreated(span=recipe.block("data").span_of("train"), largest=(most, many), smallest=(least, few))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from runtime.data.listing import Listing
 from runtime.tasks.class_names import beside_number
-from runtime.tasks.classification.targets import UNEQUAL, class_counts
+from runtime.tasks.classification.targets import UNEQUAL, UNEQUAL_BY_FAR, class_counts
 from runtime.tasks.protocol import Suggestion
 
 _UNEQUAL = 1.5  # largest class to smallest, from which on accuracy hides the smaller one
@@ -26,6 +26,7 @@ def suggested(train: Listing) -> Suggestion:
     metric = "balanced_accuracy" if _inequality(train) >= _UNEQUAL else "accuracy"
     few = f"{each} images a class" + ("" if min(counts) == each else f", {min(counts)} in the smallest,")
     ratio = f"{_inequality(train):.1f}"
+    is_by_far = _inequality(train) > UNEQUAL_BY_FAR
     sizes = f", the largest {ratio} times the smallest" if ratio != "1.0" else " of about the same size"
     return Suggestion(
         summary=f"{len(train.names):,} classes{sizes}",
@@ -36,6 +37,8 @@ def suggested(train: Listing) -> Suggestion:
         can_be_tested=min(counts) >= _FEW,
         too_few=few if each < _ENOUGH_TO_OPEN else "",
         enough=f"{each:,} images a class suffice",
+        loss="logit_adjusted" if is_by_far else "",
+        why_loss="Rare classes would be answered too seldom: in training each has to win by more, the rarer it is.",
         unmonitored=_unmonitored,
         sided=lambda drawn: _sided(train.names, drawn),
     )

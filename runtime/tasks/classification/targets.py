@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runtime.plan.types import TargetFacts
 
 UNEQUAL = 5  # largest class to smallest, above which accuracy alone is advised against
+UNEQUAL_BY_FAR = 10  # above which the loss should make up for it
 _SHOWN, _OUTPUTS = 8, 12  # on the screen
 
 

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
 from runtime.tasks.evaluation import Table
-from runtime.tasks.multi_label.targets import USUAL
 from runtime.tasks.protocol import LOSS, Metric
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+USUAL = 0.5
+"""The probability from which on a label is given, where neither the recipe nor validation says which."""
 
 METRICS: Mapping[str, Metric] = {
     "loss": LOSS,

@@ -17,12 +17,11 @@ from recipe_lang.suggest import suggest
 from recipe_lang.words import counted, listed, printable
 from runtime.data.listing import Listing
 from runtime.data.similar_labels import alike, meant
+from runtime.tasks.multi_label.metrics import USUAL
 from runtime.tasks.multi_label.problems import LabelLeftWithoutImages, UnknownLabels
 
 _SHOWN = 8  # on the screen
 BEST = "best"
-USUAL = 0.5
-"""The probability from which on a label is given, where neither the recipe nor validation says which."""
 
 
 @dataclass(frozen=True, slots=True)

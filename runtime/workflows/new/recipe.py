@@ -110,6 +110,7 @@ def _body(choices: _Choices, folder: Path) -> list[str]:
         f"# ImageNet weights that come as a Python package, made for {_NATIVE}px: no download.",
         f'base = packaged("{_BASE}")',
         f"head = [dropout(0.2), dense({TASKS[choices.survey.task].outputs})]",
+        *_loss(choices.suggestion),
         "",
         *_head_stage(choices),
         "",
@@ -117,6 +118,13 @@ def _body(choices: _Choices, folder: Path) -> list[str]:
         "",
         *_claim(choices),
     ]
+
+
+def _loss(suggestion: Suggestion) -> Iterator[str]:
+    if suggestion.loss:
+        yield ""
+        yield from comment(suggestion.why_loss)
+        yield f"loss = {suggestion.loss}"
 
 
 def summary(survey: Survey) -> str:

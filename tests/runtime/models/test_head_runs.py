@@ -37,8 +37,7 @@ stage "top" {{
     "head",
     [
         "[gem, bn_neck, dense(classes, bias = none, init = normal)]",
-        "[global_avg_max_pool, mlp(classes, hidden = 16, dropout = 0.1)]",
-        "[cosine_classifier(classes)]",
+        "[global_avg_max_pool, mlp(256, hidden = 16, dropout = 0.1), cosine_classifier(classes)]",
     ],
 )
 def test_a_run_is_killed_goes_on_verifies_and_leaves(head: str, tmp_path: Path, ftr: Ftr) -> None:

@@ -68,7 +68,7 @@ def test_a_pack_holds_what_it_may_and_never_the_data(pack: Path, tmp_path: Path)
         assert archive.testzip() is None
         names = archive.namelist()
         assert 'folder(path = "photos/train")' in archive.read("resolved.ftr").decode()
-    assert names == sorted(MEMBERS.keys() - {"base-symbol.json", "recipe.ftr.lock", "targets.json"})
+    assert names == sorted(MEMBERS.keys() - {"base-symbol.json", "labels.json", "recipe.ftr.lock", "targets.json"})
     light = pack_run(tmp_path / "runs/flowers-1", tmp_path / "light.ftrpack", weights=False)[0]
     assert zipfile.ZipFile(light).namelist() == [name for name in names if name != "model.params"]
 

@@ -28,7 +28,7 @@ from runtime.workflows.run import run
 from tests import killing
 from tests.toy import CLASSES, make_images, write_recipe
 
-KILLS = 50
+KILLS = 32
 
 
 @pytest.fixture(scope="module")

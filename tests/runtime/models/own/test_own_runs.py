@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import killing
 import pytest
 from command import Ftr
 from own_networks import write_recipe
+from paths import ROOT
 
-SMALLEST = {
-    "fastscnn_citys": "miou",
-    "yolo3_mobilenet0.25_voc": "ap",
-    "ssd_512_mobilenet1.0_voc": "ap",
-    "center_net_resnet18_v1b_voc": "ap",
-}
-"""Of each family that is feasible here, with a metric; `bench/gluoncv_models.py --runs` does so with others."""
+SMALLEST = {"fastscnn_citys": "miou", "ssd_512_mobilenet1.0_voc": "ap"}
+"""Of each task one, with a metric; `bench/gluoncv_models.py --runs` does so with others."""
 
 
 @pytest.mark.parametrize("name", SMALLEST)
@@ -26,5 +24,7 @@ def test_a_run_is_killed_goes_on_and_verifies(name: str, tmp_path: Path, ftr: Ft
     write_recipe(name, recipe)
     assert killing.start(recipe, folder, interval="1 step", kill_at=40) == -signal.SIGKILL
     assert killing.start(recipe, folder, interval="1 step") == 0
-    assert ftr("verify", folder, "--quiet").out.startswith("identical")
+    command = [sys.executable, "-m", "runtime", "verify", str(folder), "--quiet"]  # this process has other threads
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert found.stdout.startswith("identical"), found.stdout
     assert SMALLEST[name] in json.loads(ftr("evaluate", folder, "--on", "valid", "--json").out)

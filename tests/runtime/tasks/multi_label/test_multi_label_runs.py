@@ -231,7 +231,7 @@ def test_the_recipe_of_scenes_runs(tmp_path: Path) -> None:
     for whole, short in (
         ("for       = 16 epochs", "for       = 1 epoch"),
         ("warmup = 1 epoch", "warmup = 1 step"),
-        ("size  = 128px", "size  = 64px\n  take  = 64"),
+        ("= 128px", "= 64px\n  take = 64"),
         ("base.block3", "base.block7"),
     ):
         assert whole in text

@@ -143,7 +143,7 @@ def test_a_failure_is_more_than_output_that_nobody_reads(
 
 def test_a_width_that_no_page_has_is_not_believed(trained: Path, tmp_path: Path) -> None:
     shown = {}
-    for columns in ("0", "1", "abc", "99999999", "120", "40"):
+    for columns in ("0", "abc", "99999999", "120", "40"):
         process = start("runs", trained, cwd=tmp_path, env={"COLUMNS": columns})
         shown[columns], err = process.communicate(timeout=30)
         assert (process.returncode, err) == (0, "")

@@ -135,7 +135,7 @@ def test_each_optimizer_trains(photos: Path, tmp_path: Path, optimizer: str) -> 
     stage = f"""
 stage "all" {{
   train     = all
-  for       = 6 steps
+  for       = 3 steps
   optimizer = {optimizer}(lr = 2e-3, weight_decay = 1e-4)
   clip      = {clip}
   l1        = 1e-5

@@ -17,7 +17,8 @@ from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Me
 from recipe_lang.output.identity import recipe_hash
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Span
-from runtime.compile.problems import TooShort, TrainsNothing
+from recipe_lang.words import counted
+from runtime.compile.problems import ClaimOfNothing, TooShort, TrainsNothing
 from runtime.data.sampling import sampling_shares
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.data.transforms.row import Sides
@@ -44,7 +45,7 @@ from runtime.plan.types import (
     trained_names,
 )
 from runtime.tasks.catalog import task_of
-from runtime.tasks.protocol import loss_of
+from runtime.tasks.protocol import PARTS, loss_of
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules.images import image_size
 
@@ -62,6 +63,9 @@ def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts, base: Co
     for position, block in enumerate(recipe.all("stage")):
         before = stages[-1] if stages else None
         stages.append(_Stage(recipe, block, planned_data, data.sides, net, problems).plan(position, before, base))
+    for claim in recipe.claims:
+        if claim.metric.set in PARTS and not task_of(recipe).images_of(data.target, claim.metric.set):
+            problems.append(ClaimOfNothing(span=claim.span, claim=str(claim.metric), part=claim.metric.set))
     if problems:
         raise RecipeError(problems)
     return Plan(
@@ -381,6 +385,8 @@ def _origin(before: StagePlan | None, base: Component) -> str:
         if source in TRAINED:
             args = base.args["weights"].args
             head = "its head as well" if args["head"] == "kept" else "a new head"
+            if "known" in args:
+                head = f"{counted(args['known'], 'class', 'classes')} of its head kept, {args['added'] or 'none'} new"
             of = f" after stage {args['stage']}" if args.get("stage") else ""
             return f"what {args['path']} has learned{of}, {head}"
         return f"the base's {source.entry.name} weights, a new head" if source.is_pretrained else "random weights"

@@ -135,6 +135,10 @@ EXAMPLES: Mapping[str, Example] = {
         'base = run("runs/flowers-3", head = extended)\n\ndata {\n  train = folder("photos")\n'
         "  test = holdout(20%)\n}\n\nexpect {\n  old.accuracy >= 90%\n}",
     ),
+    "E467": Example(
+        "head = [dense(classes, bias = none, init = class_means)]",
+        "head = [dense(classes, init = class_means)]",
+    ),
     "E448": Example(
         'task = multi_label\n\ndata {\n  train = csv("photos.csv", image = "file", labels = ["cat", "dog"],'
         ' separator = "|")\n}',

@@ -145,7 +145,8 @@ def facts(base: Component) -> dict[str, str | int]:
     path, stage = _where(base)
     with run_files.weights_file(path, stage) as file:
         size = file.stat().st_size
-        found = {"recipe": recipe_hash(path), "file": file.name, "sha256": sha256_of(file), "size": size}
+        sums: dict[str, str | int] = {"sha256": sha256_of(file), "size": size}
+        found = {"recipe": recipe_hash(path), "file": file.name, **sums}
     args = base.args["weights"].args
     return {**found, "classes": f"{known_rows(base)}, {args['order']}"} if known_rows(base) else found
 

@@ -55,7 +55,8 @@ def _of_last_layer(session: Session) -> dict[str, Any]:
 
 
 def _units(features: Array) -> Array:
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    found: Array = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    return found
 
 
 def _imprint(weight: Any, means: Array, known: int) -> None:

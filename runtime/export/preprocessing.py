@@ -2,8 +2,8 @@
 
 In go images of one size as they were decoded, uint8 (batch, height, width, 3), RGB; out comes what the network takes,
 float32 (batch, 3, height, width), and the way back from its pixels to the image's. Resizing is the runtime's own of
-uint8, which is written after Pillow's: of random pixels one in a thousand differs, by one level (bilinear, whose sums are often
-halves: one in ten, by two at most).
+uint8, which is written after Pillow's: of random pixels one in a thousand differs, by one level (bilinear, whose sums
+are often halves: one in ten, by two at most).
 """
 
 from __future__ import annotations

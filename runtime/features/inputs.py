@@ -1,7 +1,8 @@
 """What the trained part of the network gets: a stage's batches behind its frozen prefix.
 
 Where the images have few views, what the prefix makes of them is kept, and an epoch or an evaluation after the first
-opens no image. Else each batch runs through the prefix as it comes.
+opens no image. Else each batch runs through the prefix as it comes. A teacher sees the same pixels, and what it says is
+kept in the same cases.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from runtime.data.transforms.mixed import MixedTargets, mixed, mixes
 from runtime.data.transforms.views import View, draw_view, every_view, is_fixed, version, view_count
 from runtime.features.prefix import Pixels, Prefix, Values, padded
 from runtime.features.store import Key
+from runtime.features.teacher import TaughtTargets, TeacherOutputs
 from runtime.plan.types import Component, Plan, StagePlan
 from runtime.system.random import derive, generator
 
 Kept = Generator[tuple[Values, "npt.NDArray[Any]"], None, None]
-Targets: TypeAlias = "npt.NDArray[Any] | MixedTargets"
+Targets: TypeAlias = "npt.NDArray[Any] | MixedTargets | TaughtTargets"
 Inputs = Generator[tuple[Values, Targets], None, None]
 StepInputs = Sequence[tuple[Values, Targets]]
 """The batches of one step: several where their gradients are summed."""
@@ -115,21 +117,35 @@ class SetInputs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StageInputs:
-    """The inputs of one stage's trained part."""
+    """The inputs of one stage's trained part. `teacher` says of each image what its loss asks for, where it does."""
 
     each: SetInputs
     stage: StagePlan
+    teacher: TeacherOutputs | None = None
 
     @property
     def keeps_training(self) -> bool:
         """Whether the training images have few views, so that what the prefix makes of them is kept."""
-        return self.each.prefix.keeps and self.stage.views is not None
+        return self.each.prefix.keeps and self.stage.views is not None and (not self.teacher or self.keeps_teacher)
+
+    @property
+    def keeps_teacher(self) -> bool:
+        """Whether there is a teacher, and what it says of the training images is kept."""
+        return self.teacher is not None and self.teacher.prefix.keeps and self.stage.views is not None
 
     def fill_training(self, epoch: int) -> Iterator[tuple[int, int]]:
         """Compute what is not kept yet for an epoch; yield how many images are done, and of how many."""
         if self.keeps_training:
             samples, views = self._epoch(epoch)
             yield from self.each.fill("train", samples, self.stage.augment, views)
+        yield from self.fill_teacher(epoch)
+
+    def fill_teacher(self, epoch: int) -> Iterator[tuple[int, int]]:
+        """Compute what the teacher has not said yet of an epoch's images, where that is kept."""
+        if self.teacher is not None and self.keeps_teacher:
+            samples, views = self._epoch(epoch)
+            seen = SetInputs(self.each.sets, self.teacher.prefix)
+            yield from seen.fill("train", samples, self.stage.augment, views)
 
     def training(self, epoch: int, done: int = 0) -> Generator[StepInputs, None, None]:
         """Yield the batches of each step of an epoch behind the first `done` steps.
@@ -144,9 +160,11 @@ class StageInputs:
             batches.close()
 
     def _batches(self, epoch: int, done: int) -> Inputs:
+        said = self._said(epoch, done)
         if self.keeps_training:
             samples, views = self._whole_batches(epoch, done)
-            yield from self.each.kept("train", samples, self.stage.augment, views)
+            for values, targets in self.each.kept("train", samples, self.stage.augment, views):
+                yield values, self._taught(targets, said, None)
             return
         batches = self._opened(epoch, done)
         sets, place = self.each.sets, (self.stage.position, epoch)
@@ -154,9 +172,25 @@ class StageInputs:
             for number, batch in enumerate(batches, start=done):
                 randomness = generator(sets.seed, "mix", *place, number) if mixes(self.stage.augment) else None
                 images, targets = mixed(self.stage.augment, batch.images, batch.targets, randomness)
-                yield self.each.prefix(images), targets
+                yield self.each.prefix(images), self._taught(targets, said, images)
         finally:
             batches.close()
+
+    def _said(self, epoch: int, done: int) -> Iterator[Any]:
+        """Yield what is kept of the teacher for each batch of an epoch behind the first `done`."""
+        if self.teacher is None or not self.keeps_teacher:
+            return
+        samples, views = self._whole_batches(epoch, done)
+        keys, size = _keys("train", samples, self.stage.augment, views), self.each.prefix.batch
+        yield from (self.teacher.kept(keys[first : first + size]) for first in range(0, len(keys), size))
+
+    def _taught(self, targets: Targets, said: Iterator[Any], images: Pixels | None) -> Targets:
+        """Return the targets with what the teacher says of their images, what it has said where that is kept."""
+        if self.teacher is None:
+            return targets
+        if self.keeps_teacher:
+            return TaughtTargets(targets, next(said))
+        return TaughtTargets(targets, self.teacher.live(images))
 
     def _opened(self, epoch: int, done: int) -> Generator[Batch, None, None]:
         if not self._is_fixed:

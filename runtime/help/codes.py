@@ -53,7 +53,10 @@ FAMILIES: Mapping[str, CodeFamily] = {
         (
             "recipe_lang.check.problems.placement",
             "recipe_lang.compose.problems",
-            *(f"runtime.vocabulary.rules.{each}" for each in ("heads", "sources", "images", "training")),
+            *(
+                f"runtime.vocabulary.rules.{each}"
+                for each in ("heads", "sources", "images", "training", "distillation")
+            ),
         ),
         "rules",
     ),
@@ -76,7 +79,14 @@ FAMILIES: Mapping[str, CodeFamily] = {
         "data",
     ),
     "E6": CodeFamily(
-        "the run", ("runtime.training.problems", "runtime.backend.problems", "runtime.export.problems"), "running"
+        "the run",
+        (
+            "runtime.training.problems",
+            "runtime.backend.problems",
+            "runtime.export.problems",
+            "runtime.runs.teacher",
+        ),
+        "running",
     ),
     "W7": CodeFamily(
         "advice",
@@ -90,6 +100,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.models.problems",
             "runtime.compile.data_advice",
             "runtime.compile.image_advice",
+            "runtime.compile.teacher_advice",
             "runtime.models.run_weights",
             "runtime.weights.backbone",
             *_of_tasks("advice"),

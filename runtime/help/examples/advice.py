@@ -19,6 +19,11 @@ stage "two" {
   for = 3 epochs
   monitor = valid.accuracy
 }"""
+_TAUGHT = (
+    'ftr 1\nteacher = run("runs/{teacher}")\nloss = distillation\n\ndata {{\n  train = folder("photos")\n'
+    '  size  = {size}\n}}\nbase = gluoncv("cifar_resnet20_v1", weights = none)\n'
+    'stage "all" {{\n  train = all\n  for   = 3 epochs\n}}'
+)
 _PREPARED = (
     'ftr 1\nbase = {}\n\ndata {{\n  train = folder("photos")\n{}}}\n\n'
     'stage "head" {{\n  train = head\n  for   = 3 epochs\n}}'
@@ -289,6 +294,18 @@ EXAMPLES: Mapping[str, Example] = {
         'base = gluoncv("resnet18_v1b", weights = gluon_params("center_net.params"))\nhead = [dense(classes)]',
         'base = gluoncv("resnet18_v1b", weights = gluon_params("resnet18_v1b.params"))\nhead = [dense(classes)]',
         given="center_net.params is a file of center_net_resnet18_v1b_voc.",
+    ),
+    "W764": Example(
+        _TAUGHT.format(size="32px", teacher="flowers-1"),
+        _TAUGHT.format(size="64px", teacher="flowers-1"),
+        "file",
+        "The run was made at 64px.",
+    ),
+    "W765": Example(
+        _TAUGHT.format(size="64px", teacher="smoothed-1"),
+        _TAUGHT.format(size="64px", teacher="flowers-1"),
+        "file",
+        "runs/smoothed-1 had `loss = cross_entropy(label_smoothing = 0.1)`.",
     ),
     "W785": Example("monitor = valid.top5", "monitor = valid.accuracy", "stage", "There are 2 classes."),
     "W786": Example(

@@ -54,6 +54,18 @@ EXAMPLES: Mapping[str, Example] = {
         "shell",
         "The photo is called rose.jpg.",
     ),
+    "E610": Example(
+        'teacher = run("runs/tags-1")\nloss = distillation',
+        'teacher = run("runs/flowers-1")\nloss = distillation',
+        "recipe",
+        "runs/tags-1 is a run of `task = multi_label`.",
+    ),
+    "E611": Example(
+        'teacher = run("runs/cats-1")\nloss = distillation',
+        'teacher = run("runs/flowers-1")\nloss = distillation',
+        "recipe",
+        "runs/cats-1 knows breeds of cats, and the recipe learns flowers.",
+    ),
     "E607": Example("size = 4096px\nbatch = 4096", "size = 224px\nbatch = 32", "data"),
     "E640": Example(
         "ftr run --resume runs/flowers-1",

@@ -115,7 +115,8 @@ def probe(prepared: Prepared, settings: RunSettings, spent_s: float = 0.0) -> Pr
         task = TASKS[plan.task]
         collate = partial(task.collate, facts=plan.data.target)
         sets = Sets(plan.data, plan.seed, samples, settings.workers, collate, decoded if settings.cache else None)
-        session = Session(plan, task, prepared.model, sets, context, fuse=settings.fuse, keep=settings.cache)
+        known = {"fuse": settings.fuse, "keep": settings.cache}
+        session = Session(plan, task, prepared.model, sets, context, teacher=prepared.teacher, **known)
         for stage in plan.stages:
             measured, ending = _stage(session, stage, known)
             stages.append(measured)

@@ -160,37 +160,35 @@ class StageInputs:
             batches.close()
 
     def _batches(self, epoch: int, done: int) -> Inputs:
-        said = self._said(epoch, done)
         if self.keeps_training:
             samples, views = self._whole_batches(epoch, done)
-            for values, targets in self.each.kept("train", samples, self.stage.augment, views):
-                yield values, self._taught(targets, said, None)
+            kept = self.each.kept("train", samples, self.stage.augment, views)
+            if self.teacher is None:
+                yield from kept
+                return
+            for (values, known), said in zip(kept, self._said(self.teacher, epoch, done), strict=True):
+                yield values, TaughtTargets(known, said)
             return
         batches = self._opened(epoch, done)
         sets, place = self.each.sets, (self.stage.position, epoch)
+        said_before = self._said(self.teacher, epoch, done) if self.teacher and self.keeps_teacher else None
         try:
             for number, batch in enumerate(batches, start=done):
                 randomness = generator(sets.seed, "mix", *place, number) if mixes(self.stage.augment) else None
                 images, targets = mixed(self.stage.augment, batch.images, batch.targets, randomness)
-                yield self.each.prefix(images), self._taught(targets, said, images)
+                if self.teacher is None:
+                    yield self.each.prefix(images), targets
+                else:
+                    said = self.teacher.live(images) if said_before is None else next(said_before)
+                    yield self.each.prefix(images), TaughtTargets(targets, said)
         finally:
             batches.close()
 
-    def _said(self, epoch: int, done: int) -> Iterator[Any]:
+    def _said(self, teacher: TeacherOutputs, epoch: int, done: int) -> Iterator[Any]:
         """Yield what is kept of the teacher for each batch of an epoch behind the first `done`."""
-        if self.teacher is None or not self.keeps_teacher:
-            return
         samples, views = self._whole_batches(epoch, done)
         keys, size = _keys("train", samples, self.stage.augment, views), self.each.prefix.batch
-        yield from (self.teacher.kept(keys[first : first + size]) for first in range(0, len(keys), size))
-
-    def _taught(self, targets: Targets, said: Iterator[Any], images: Pixels | None) -> Targets:
-        """Return the targets with what the teacher says of their images, what it has said where that is kept."""
-        if self.teacher is None:
-            return targets
-        if self.keeps_teacher:
-            return TaughtTargets(targets, next(said))
-        return TaughtTargets(targets, self.teacher.live(images))
+        return (teacher.kept(keys[first : first + size]) for first in range(0, len(keys), size))
 
     def _opened(self, epoch: int, done: int) -> Generator[Batch, None, None]:
         if not self._is_fixed:

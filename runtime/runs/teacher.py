@@ -51,8 +51,10 @@ def teacher_of(recipe: CheckedRecipe, names: tuple[str, ...]) -> Teacher:
         raise RecipeError(NotATeacher(path=str(path), theirs=run.task.name, task=task.name))
     theirs = run.data.target.names
     if missing := [name for name in names if name not in theirs]:
-        shown = {"missing": _shown(missing), "theirs": _shown(theirs), "ours": _shown(names)}
-        raise RecipeError(TeacherOfOthers(path=str(path), noun=task.outputs, **shown))
+        known, ours = _shown(theirs), _shown(names)
+        raise RecipeError(
+            TeacherOfOthers(path=str(path), noun=task.outputs, missing=_shown(missing), theirs=known, ours=ours)
+        )
     plan = TeacherPlan(
         source=component(recipe.fields["teacher"]),
         recipe=recipe_hash(path),

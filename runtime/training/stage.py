@@ -64,8 +64,9 @@ class Session:
             self.model, self.plan.base, self.sets, self.context, fuse=self.fuse, keep=self.keep, cache=self.cache
         )
         if self.teacher is not None:
-            where = {"fuse": found.fuse, "keep": self.keep, "cache": self.cache}
-            found.teacher = teacher_features(self.teacher, self.sets.plan, self.context, **where)
+            found.teacher = teacher_features(
+                self.teacher, self.sets.plan, self.context, fuse=found.fuse, keep=self.keep, cache=self.cache
+            )
         return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from runtime.help.examples import Example
 from runtime.help.examples.data import labels_in, labels_of
+from runtime.help.examples.running import TAUGHT
 
 _OPEN = "train = base.block6 .. head\nfor = 5 epochs"
 _TWICE = """\
@@ -19,11 +20,6 @@ stage "two" {
   for = 3 epochs
   monitor = valid.accuracy
 }"""
-_TAUGHT = (
-    'ftr 1\nteacher = run("runs/{teacher}")\nloss = distillation\n\ndata {{\n  train = folder("photos")\n'
-    '  size  = {size}\n}}\nbase = gluoncv("cifar_resnet20_v1", weights = none)\n'
-    'stage "all" {{\n  train = all\n  for   = 3 epochs\n}}'
-)
 _PREPARED = (
     'ftr 1\nbase = {}\n\ndata {{\n  train = folder("photos")\n{}}}\n\n'
     'stage "head" {{\n  train = head\n  for   = 3 epochs\n}}'
@@ -296,14 +292,14 @@ EXAMPLES: Mapping[str, Example] = {
         given="center_net.params is a file of center_net_resnet18_v1b_voc.",
     ),
     "W764": Example(
-        _TAUGHT.format(size="32px", teacher="flowers-1"),
-        _TAUGHT.format(size="64px", teacher="flowers-1"),
+        TAUGHT.format(teacher="large-1"),
+        TAUGHT.format(teacher="flowers-1"),
         "file",
-        "The run was made at 64px.",
+        "runs/large-1 had `size = 64px`, runs/flowers-1 `size = 32px`.",
     ),
     "W765": Example(
-        _TAUGHT.format(size="64px", teacher="smoothed-1"),
-        _TAUGHT.format(size="64px", teacher="flowers-1"),
+        TAUGHT.format(teacher="smoothed-1"),
+        TAUGHT.format(teacher="flowers-1"),
         "file",
         "runs/smoothed-1 had `loss = cross_entropy(label_smoothing = 0.1)`.",
     ),

@@ -133,7 +133,7 @@ def test_a_teacher_and_a_loss_that_asks_it_belong_together() -> None:
 
 def test_tasks_without_soft_targets_have_no_distillation() -> None:
     for task in ("detection", "regression"):
-        (found,) = [each for each in _errors("loss = distillation", task=task)]
+        (found,) = _errors("loss = distillation", task=task)
         assert found.startswith("E212"), found
 
 

@@ -1,9 +1,9 @@
 """What a small network gains from a teacher: `python bench/distillation.py [--seeds 5] [--epochs 30]`.
 
-The solar cells at 64 pixels. The teacher is EfficientNet-Lite0, pretrained, its head and its top trained; the student a
-MobileNet of a quarter of the channels from random weights, with and without the teacher, on flips (what the teacher says
-is cached) and on random crops (it runs on each batch). Nothing is chosen on a set: the last weights are measured. Out
-comes a table of accuracy on the test set and the seconds of a run, mean and standard deviation over the seeds.
+The solar cells at 64 pixels. The teacher is EfficientNet-Lite0, pretrained, its head and its top trained; the student
+a MobileNet of a quarter of the channels from random weights, with and without the teacher, on flips (what the teacher
+says is cached) and on random crops (it runs on each batch). Nothing is chosen on a set: the last weights are measured.
+Out comes a table of accuracy on the test set and the seconds of a run, mean and standard deviation over the seeds.
 """
 
 from __future__ import annotations

@@ -6,20 +6,23 @@ from collections.abc import Iterator
 
 from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.problem import Kind, Problem
-from runtime.plan.types import Plan
+from runtime.data.transforms.views import at_size
+from runtime.plan.types import Plan, StagePlan
+from runtime.tasks.catalog import TASKS
+from runtime.tasks.protocol import loss_of
 
 TeacherSeesLess = Kind(
     "W764",
     "teacher sees less",
-    reason="""A teacher sees the very pixels that the network in training sees: the same crop, the same colours, at its
-    own size. Smaller images are enlarged for it, which it has not learned from, and show less than it could tell apart.
+    reason="""A teacher sees what the network in training sees: the same crop, the same colours. Where that view can be
+    made at its own size, it is. Some steps draw lengths in pixels, such as `random_crop`: then it sees the smaller
+    pixels enlarged, which it has not learned from, and which show less than it could tell apart.
 
-    Consistent views matter more than sharp ones: a teacher of other crops teaches worse. How good it is on smaller
-    images, a run of it at that size tells.""",
+    Consistent views matter more than sharp ones: a teacher of other crops teaches worse.""",
     source="Beyer et al. 2022, arXiv 2106.05237",
     fields="path theirs ours",
     message="{path} has learned from images of {theirs}, and sees here those of {ours}, enlarged",
-    help="train the teacher at `size = {ours}`, or this recipe at `size = {theirs}`",
+    help="crop by `random_resized_crop`, or train the teacher at `size = {ours}`",
 )
 
 TeacherLearnedSmoothed = Kind(
@@ -34,6 +37,11 @@ TeacherLearnedSmoothed = Kind(
 )
 
 
+def is_taught(plan: Plan, stage: StagePlan) -> bool:
+    """Whether the loss of a stage asks a teacher."""
+    return loss_of(TASKS[plan.task], stage.loss).taught is not None
+
+
 def teacher_advice(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     """Yield advice on the teacher of a plan."""
     teacher, span = plan.teacher, recipe.fields["teacher"].span
@@ -41,7 +49,8 @@ def teacher_advice(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
         return
     path = str(teacher.source.args["path"])
     theirs, ours = teacher.size, plan.data.size
-    if ours.height < theirs.height or ours.width < theirs.width:
+    resizes = any(is_taught(plan, stage) and not at_size(stage.augment, ours, theirs) for stage in plan.stages)
+    if resizes and (ours.height < theirs.height or ours.width < theirs.width):
         yield TeacherSeesLess(span=span, path=path, theirs=theirs.written, ours=ours.written)
     if teacher.smoothing:
         yield TeacherLearnedSmoothed(span=span, path=path, smoothing=teacher.smoothing)

@@ -8,9 +8,10 @@ kept in the same cases.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any, TypeAlias
 
 import numpy.typing as npt
@@ -31,6 +32,8 @@ from runtime.system.random import derive, generator
 Kept = Generator[tuple[Values, "npt.NDArray[Any]"], None, None]
 Targets: TypeAlias = "npt.NDArray[Any] | MixedTargets | TaughtTargets"
 Inputs = Generator[tuple[Values, Targets], None, None]
+_Mixed = Generator[tuple[Pixels, "npt.NDArray[Any] | MixedTargets"], None, None]
+_Untaught = Generator[tuple[Values, "npt.NDArray[Any] | MixedTargets"], None, None]
 StepInputs = Sequence[tuple[Values, Targets]]
 """The batches of one step: several where their gradients are summed."""
 
@@ -145,7 +148,7 @@ class StageInputs:
         if self.teacher is not None and self.keeps_teacher:
             samples, views = self._epoch(epoch)
             seen = SetInputs(self.each.sets, self.teacher.prefix)
-            yield from seen.fill("train", samples, self.stage.augment, views)
+            yield from seen.fill("train", samples, self.teacher.steps, views)
 
     def training(self, epoch: int, done: int = 0) -> Generator[StepInputs, None, None]:
         """Yield the batches of each step of an epoch behind the first `done` steps.
@@ -160,41 +163,56 @@ class StageInputs:
             batches.close()
 
     def _batches(self, epoch: int, done: int) -> Inputs:
+        if self.teacher is None:
+            yield from self._untaught(epoch, done)
+            return
+        with closing(self._said(self.teacher, epoch, done)) as told:
+            if self.keeps_training:
+                for (values, targets), said in zip(self._untaught(epoch, done), told, strict=True):
+                    yield values, TaughtTargets(targets, said)
+                return
+            with closing(self._mixed(epoch, done, self.stage.augment)) as batches:
+                for images, targets in batches:
+                    values, said = self.each.prefix(images), next(told)
+                    yield values, TaughtTargets(targets, self.teacher.live(images) if said is None else said)
+
+    def _untaught(self, epoch: int, done: int) -> _Untaught:
         if self.keeps_training:
             samples, views = self._whole_batches(epoch, done)
-            kept = self.each.kept("train", samples, self.stage.augment, views)
-            if self.teacher is None:
-                yield from kept
-                return
-            for (values, known), said in zip(kept, self._said(self.teacher, epoch, done), strict=True):
-                yield values, TaughtTargets(known, said)
+            yield from self.each.kept("train", samples, self.stage.augment, views)
             return
-        batches = self._opened(epoch, done)
+        with closing(self._mixed(epoch, done, self.stage.augment)) as batches:
+            for images, targets in batches:
+                yield self.each.prefix(images), targets
+
+    def _said(self, teacher: TeacherOutputs, epoch: int, done: int) -> Generator[Any, None, None]:
+        """Yield what the teacher says of each batch of an epoch behind the first `done`.
+
+        None where it sees the pixels of the network in training, once there are some.
+        """
+        if self.keeps_teacher:
+            samples, views = self._whole_batches(epoch, done)
+            keys, size = _keys("train", samples, teacher.steps, views), self.each.prefix.batch
+            yield from (teacher.kept(keys[first : first + size]) for first in range(0, len(keys), size))
+        elif teacher.steps == self.stage.augment:
+            yield from repeat(None)
+        else:
+            with closing(self._mixed(epoch, done, teacher.steps)) as batches:
+                yield from (teacher.live(images) for images, _ in batches)
+
+    def _mixed(self, epoch: int, done: int, steps: Sequence[Component]) -> _Mixed:
+        """Yield batches behind the first `done`, after steps that make the views of the stage."""
         sets, place = self.each.sets, (self.stage.position, epoch)
-        said_before = self._said(self.teacher, epoch, done) if self.teacher and self.keeps_teacher else None
-        try:
+        with closing(self._opened(epoch, done, steps)) as batches:
             for number, batch in enumerate(batches, start=done):
-                randomness = generator(sets.seed, "mix", *place, number) if mixes(self.stage.augment) else None
-                images, targets = mixed(self.stage.augment, batch.images, batch.targets, randomness)
-                if self.teacher is None:
-                    yield self.each.prefix(images), targets
-                else:
-                    said = self.teacher.live(images) if said_before is None else next(said_before)
-                    yield self.each.prefix(images), TaughtTargets(targets, said)
-        finally:
-            batches.close()
+                randomness = generator(sets.seed, "mix", *place, number) if mixes(steps) else None
+                yield mixed(steps, batch.images, batch.targets, randomness)
 
-    def _said(self, teacher: TeacherOutputs, epoch: int, done: int) -> Iterator[Any]:
-        """Yield what is kept of the teacher for each batch of an epoch behind the first `done`."""
-        samples, views = self._whole_batches(epoch, done)
-        keys, size = _keys("train", samples, self.stage.augment, views), self.each.prefix.batch
-        return (teacher.kept(keys[first : first + size]) for first in range(0, len(keys), size))
-
-    def _opened(self, epoch: int, done: int) -> Generator[Batch, None, None]:
+    def _opened(self, epoch: int, done: int, steps: Sequence[Component]) -> Generator[Batch, None, None]:
         if not self._is_fixed:
-            return self.each.sets.training(self.stage, epoch, done)
+            return self.each.sets.training(replace(self.stage, augment=tuple(steps)), epoch, done)
         samples, views = self._whole_batches(epoch, done)
-        return self.each.sets.views(samples, self.stage.augment, views)
+        return self.each.sets.views(samples, steps, views)
 
     def _whole_batches(self, epoch: int, done: int) -> tuple[Sequence[Sample], list[View]]:
         samples, views = self._epoch(epoch)

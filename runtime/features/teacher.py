@@ -1,8 +1,9 @@
 """A network that teaches: what it says of the images that another one trains on.
 
-In go the pixels that the network in training takes, out come the teacher's outputs for the classes of the recipe. All
-of it is a frozen prefix: it predicts, no gradient passes it, its norms take their statistics, and what it says of an
-image is kept as frozen features are, where images have few views.
+In go the images as the network in training sees them, at the teacher's size where these views can be made so, else
+resized; out come its outputs for the classes of the recipe. All of it is a frozen prefix: it predicts, no gradient
+passes it, its norms take their statistics, and what it says of an image is kept as frozen features are, where images
+have few views.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from runtime.backend.mx import array, nd
 from runtime.data.sets import to_input
 from runtime.data.transforms.changes import Resize, changed
 from runtime.data.transforms.mixed import MixedTargets
+from runtime.data.transforms.views import at_size
 from runtime.features.prefix import Features, Pixels, Prefix
 from runtime.features.store import Key
 from runtime.models.network import Model
 from runtime.plan.size import Size
-from runtime.plan.types import DataPlan, TeacherPlan
+from runtime.plan.types import Component, DataPlan, TeacherPlan
 from runtime.system.cache.disk import FeatureCache
 
 
@@ -47,10 +49,14 @@ class TaughtTargets:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TeacherOutputs:
-    """Gives what a teacher says; `outputs` are those of its own that count, an NDArray of positions or None for all."""
+    """Gives what a teacher says; `outputs` are those of its own that count, an NDArray of positions or None for all.
+
+    `steps` show it a training image: the stage's own, or the same views at its own size where there are such.
+    """
 
     prefix: Prefix
     outputs: Any
+    steps: Sequence[Component]
 
     def live(self, images: Pixels) -> Any:
         """Return what it says of a full batch of uint8 images (N, H, W, 3); nothing is kept."""
@@ -80,15 +86,21 @@ def teacher_features(
         fuse=fuse,
         keep=keep,
         cache=cache,
-        identity={"mean": plan.mean, "std": plan.std, "teaches": data.size.plain},
+        identity={"mean": plan.mean, "std": plan.std},
         about={"base": plan.base},
     )
 
 
-def teacher_outputs(features: Features, plan: TeacherPlan, rows: int) -> TeacherOutputs:
-    """Return what gives a teacher's outputs to a stage; `rows` is how many images and views it can ask for."""
+def teacher_outputs(
+    features: Features, plan: TeacherPlan, steps: Sequence[Component], size: Size, rows: int
+) -> TeacherOutputs:
+    """Return what gives a teacher's outputs to a stage, whose steps make training images of a size.
+
+    `rows` is how many images and views it can ask for.
+    """
     prefix = features.prefix(len(features.chain.blocks), (), rows)
-    return TeacherOutputs(prefix, None if plan.outputs is None else array(np.array(plan.outputs), ctx=features.context))
+    outputs = None if plan.outputs is None else array(np.array(plan.outputs), ctx=features.context)
+    return TeacherOutputs(prefix, outputs, at_size(steps, size, plan.size) or steps)
 
 
 def resized(images: Pixels, size: Size) -> Pixels:

@@ -12,15 +12,14 @@ from rich.text import Text
 from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.output.resolved import values_with_places
 from recipe_lang.words import counted, printable
-from runtime.data.transforms.views import is_fixed, view_count
+from runtime.compile.teacher_advice import is_taught
+from runtime.data.transforms.views import at_size, is_fixed, view_count
 from runtime.models.availability import of_file
 from runtime.models.weights_sources import published_file
 from runtime.plan import schedules
 from runtime.plan.types import Component, DataPlan, Length, PartPlan, Plan, StagePlan, TeacherPlan
 from runtime.reporting.console import sparkline
 from runtime.system.files import from_here
-from runtime.tasks.catalog import TASKS
-from runtime.tasks.protocol import loss_of
 from runtime.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
@@ -255,10 +254,13 @@ def teacher_text(teacher: TeacherPlan) -> str:
 
 def teaching(plan: Plan, stage: StagePlan) -> str:
     """Say what a stage asks of the teacher, and what that costs; nothing where its loss has none."""
-    teacher, row = plan.teacher, loss_of(TASKS[plan.task], stage.loss)
-    if teacher is None or row.taught is None:
+    teacher = plan.teacher
+    if teacher is None or not is_taught(plan, stage):
         return ""
-    own = f", resized to {teacher.size.short}" if teacher.size != plan.data.size else ""
+    own = ""
+    if teacher.size != plan.data.size:
+        same_views = at_size(stage.augment, plan.data.size, teacher.size)
+        own = f"{', at its own' if same_views else ', resized to'} {teacher.size.short}"
     if stage.views is None:
         return f"the teacher runs on each batch{own}, since {new_each_time(stage)}"
     return f"the teacher runs once on {_seen(stage)}{own}; what it says is cached"

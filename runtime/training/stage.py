@@ -149,7 +149,8 @@ def _teacher(session: Session, stage: StagePlan, features: Features) -> TeacherO
     """Return what gives a stage the outputs of the teacher, where its loss asks for them."""
     if features.teacher is None or session.teacher is None or loss_of(session.task, stage.loss).taught is None:
         return None
-    return teacher_outputs(features.teacher, session.teacher.plan, kept_rows(session.plan))
+    size, rows = session.plan.data.size, kept_rows(session.plan)
+    return teacher_outputs(features.teacher, session.teacher.plan, stage.augment, size, rows)
 
 
 def rate_factor(stage: StagePlan) -> Callable[[int], float]:

@@ -142,6 +142,7 @@ RESIZE = Transform(
     ),
     _resize,
     resizes=True,
+    at_any_size=True,
 )
 
 STRETCH = Transform(
@@ -154,6 +155,7 @@ STRETCH = Transform(
     _stretch,
     crops=True,
     resizes=True,
+    at_any_size=True,
 )
 
 LETTERBOX = Transform(
@@ -186,6 +188,7 @@ CENTER_CROP = Transform(
     ),
     _center_crop,
     crops=True,
+    at_any_size=True,
 )
 
 RANDOM_CROP = Transform(
@@ -236,6 +239,7 @@ RANDOM_RESIZED_CROP = Transform(
     crops=True,
     resizes=True,
     fixed=_is_whole,
+    at_any_size=True,
 )
 
 FLIP = Transform(
@@ -256,4 +260,5 @@ FLIP = Transform(
     augments=True,
     outcomes=2,
     mirrors=True,
+    at_any_size=True,
 )

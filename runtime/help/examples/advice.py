@@ -292,10 +292,10 @@ EXAMPLES: Mapping[str, Example] = {
         given="center_net.params is a file of center_net_resnet18_v1b_voc.",
     ),
     "W764": Example(
-        TAUGHT.format(teacher="large-1"),
-        TAUGHT.format(teacher="flowers-1"),
+        TAUGHT.format(teacher="large-1").replace("8\n", "8\n  augment = [random_crop(padding = 4px)]\n"),
+        TAUGHT.format(teacher="large-1").replace("8\n", "8\n  augment = [random_resized_crop]\n"),
         "file",
-        "runs/large-1 had `size = 64px`, runs/flowers-1 `size = 32px`.",
+        "runs/large-1 had `size = 64px`.",
     ),
     "W765": Example(
         TAUGHT.format(teacher="smoothed-1"),

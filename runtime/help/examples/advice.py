@@ -255,6 +255,18 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The only image of roses that is held out of 25 cannot be read.",
     ),
+    "W764": Example(
+        TAUGHT.format(teacher="large-1").replace("8\n", "8\n  augment = [random_crop(padding = 4px)]\n"),
+        TAUGHT.format(teacher="large-1").replace("8\n", "8\n  augment = [random_resized_crop]\n"),
+        "file",
+        "runs/large-1 had `size = 64px`.",
+    ),
+    "W765": Example(
+        TAUGHT.format(teacher="smoothed-1"),
+        TAUGHT.format(teacher="flowers-1"),
+        "file",
+        "runs/smoothed-1 had `loss = cross_entropy(label_smoothing = 0.1)`.",
+    ),
     "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
     "W771": Example(
         'base = gluoncv("resnet18_v1b", weights = torch("swapped.pth"))',
@@ -290,18 +302,6 @@ EXAMPLES: Mapping[str, Example] = {
         'base = gluoncv("resnet18_v1b", weights = gluon_params("center_net.params"))\nhead = [dense(classes)]',
         'base = gluoncv("resnet18_v1b", weights = gluon_params("resnet18_v1b.params"))\nhead = [dense(classes)]',
         given="center_net.params is a file of center_net_resnet18_v1b_voc.",
-    ),
-    "W764": Example(
-        TAUGHT.format(teacher="large-1").replace("8\n", "8\n  augment = [random_crop(padding = 4px)]\n"),
-        TAUGHT.format(teacher="large-1").replace("8\n", "8\n  augment = [random_resized_crop]\n"),
-        "file",
-        "runs/large-1 had `size = 64px`.",
-    ),
-    "W765": Example(
-        TAUGHT.format(teacher="smoothed-1"),
-        TAUGHT.format(teacher="flowers-1"),
-        "file",
-        "runs/smoothed-1 had `loss = cross_entropy(label_smoothing = 0.1)`.",
     ),
     "W785": Example("monitor = valid.top5", "monitor = valid.accuracy", "stage", "There are 2 classes."),
     "W786": Example(

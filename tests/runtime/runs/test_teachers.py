@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from packs import pack_run
 from resumed import go_on, result_left, stopped
 from toy import CLASSES, TINY, make_images, train, write_recipe
 
@@ -19,7 +21,6 @@ from runtime.plan.size import Size
 from runtime.plan.types import as_json
 from runtime.reporting.plan import teacher_text, teaching
 from runtime.runs.lock.file import LOCK, read_lock
-from runtime.runs.pack.pack import pack_run
 from runtime.runs.resume import check_unchanged
 from runtime.runs.trained import load, predict
 from runtime.training.events import FeaturesComputed, StepFinished
@@ -207,14 +208,9 @@ def test_a_trained_network_needs_its_teacher_no_more(house: Path, tmp_path: Path
         (found,) = predict(load(path), [image], mx.cpu())
         assert before in (None, found.classes)
         before = found.classes
-    assert str(root) not in json.dumps(json.loads(_plan_in(pack))["teacher"])
-
-
-def _plan_in(pack: Path) -> str:
-    import zipfile
-
     with zipfile.ZipFile(pack) as archive:
-        return archive.read("plan.json").decode()
+        assert str(root) not in json.dumps(json.loads(archive.read("plan.json"))["teacher"])
+        assert '- teacher: run(path = "runs/big")' in archive.read("README.md").decode()
 
 
 def test_the_plan_says_who_teaches_and_what_it_costs(house: Path) -> None:

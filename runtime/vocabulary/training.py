@@ -39,9 +39,10 @@ def _losses() -> Iterator[Entry]:
         for loss in task.losses:
             having.setdefault(loss.entry.name, []).append(task)
             rows[loss.entry.name] = loss.entry
-    usual, by = Default(USUAL.loss), by_task(lambda task: Default(task.loss))
     for name, entry in rows.items():
-        args = (replace(a, default=usual, by=by) if a.type == CallOf(("loss",)) else a for a in entry.args)
+        by = {("task", task.name): Default(task.loss) for task in having[name] if task is not USUAL}
+        usual = Default(USUAL.loss)
+        args = (replace(arg, default=usual, by=by) if arg.type == CallOf(("loss",)) else arg for arg in entry.args)
         yield replace(entry, args=tuple(args), only=only_of(*having[name]))
 
 

@@ -84,6 +84,25 @@ def finished_run(right: bool) -> None:
     shutil.copytree(TRAINED[0], "runs/flowers-1")
 
 
+def _teachers(right: bool) -> None:
+    """Leave runs of flowers, of cats, of tags, of larger images, and of smoothed labels."""
+    from runtime.training.settings import RunSettings
+    from runtime.workflows.preparation import prepare
+    from runtime.workflows.run import run
+
+    finished_run(right)
+    changed = {"smoothed-1": ("label_smoothing = 0", "label_smoothing = 0.1"), "large-1": ("= 32px", "= 64px")}
+    for name, (old, new) in {**changed, "cats-1": ("", "")}.items():
+        resolved = shutil.copytree("runs/flowers-1", Path("runs", name)) / "resolved.ftr"
+        resolved.write_text(resolved.read_text().replace(old, new))
+    Path("runs/cats-1/classes.json").write_text('["persian", "siamese"]')
+    rows = [f"{path},{path.parent.name}" for path in sorted(Path("photos").rglob("*.jpg"))]
+    Path("tags.csv").write_text("\n".join(["file,tags", *rows]))
+    tags = RUN.replace('folder("photos")', 'csv("tags.csv", image = "file", labels = "tags")')
+    Path("tags.ftr").write_text(tags.replace("ftr 1\n", "ftr 1\ntask = multi_label\n"))
+    run(prepare(Path("tags.ftr")), RunSettings(workers=0), Path("runs/tags-1"))
+
+
 def _skipping(right: bool) -> None:
     finished_run(right)
     path = Path("runs/flowers-1/resolved.ftr")
@@ -266,6 +285,7 @@ RUNS: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E695", "E696"), _new_photos),
     "E564": _parent_run,
     **dict.fromkeys(("E612", "W766", "W767", "W781"), _parent_run),
+    **dict.fromkeys(("E610", "E611", "W764", "W765"), _teachers),
     "W782": _detector,
     "E640": _damaged,
     "E641": _foreign_checkpoint,

@@ -303,6 +303,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W751": _looked_at,
     "W760": _read,
     "W761": _read,
+    **dict.fromkeys(("E610", "E611", "W764", "W765"), _prepared),
     "W771": _norms,
     "W748": _advised_on_numbers,
     "W747": _advised((400, 400), shared=True),

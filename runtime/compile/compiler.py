@@ -42,6 +42,7 @@ from runtime.plan.types import (
     StagePlan,
     StopPlan,
     TargetFacts,
+    TeacherPlan,
     TilePlan,
     trained_names,
 )
@@ -51,8 +52,16 @@ from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules.images import image_size
 
 
-def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts, base: Component | None = None) -> Plan:
+def compile_plan(
+    recipe: CheckedRecipe,
+    data: DataFacts,
+    net: NetFacts,
+    base: Component | None = None,
+    teacher: TeacherPlan | None = None,
+) -> Plan:
     """Compile a checked recipe with the facts about its data and its network; `base` with what is known of it by now.
+
+    `teacher` is what is known of the network that the recipe names as such.
 
     Raises:
         RecipeError: the facts show that the recipe cannot work.
@@ -81,6 +90,7 @@ def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts, base: Co
         data=planned_data,
         stages=tuple(stages),
         claims=tuple(ClaimPlan(claim.metric, claim.operator, claim.number, claim.span) for claim in recipe.claims),
+        teacher=teacher,
     )
 
 

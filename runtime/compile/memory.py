@@ -51,14 +51,27 @@ class MemoryEstimate:
         return next((size for size in sizes if size < batch and (most is None or self.of(size) <= most)), 0)
 
 
-def estimate_memory(model: Model, plan: Plan) -> MemoryEstimate:
-    """Return the need of the stage that needs most, and of what is kept of the images."""
+def estimate_memory(model: Model, plan: Plan, teacher: Model | None = None) -> MemoryEstimate:
+    """Return the need of the stage that needs most, of what is kept of the images, and of a teacher."""
     largest, held = _outputs(model)
     needs = [_stage_need(model, plan, stage, largest, held) for stage in plan.stages]
     images = sum(plan.data.images(name) for name in read_again(plan))
     kept = min(decoded.MEMORY_BYTES, int(_KEPT_PIXEL * images * model.size.pixels))
+    beside = MemoryEstimate(0, 0) if teacher is None else _teacher_need(teacher, plan)
     return MemoryEstimate(
-        resident() + _LATER + kept + max(need.fixed for need in needs), max(need.per_image for need in needs)
+        resident() + _LATER + kept + beside.fixed + max(need.fixed for need in needs),
+        beside.per_image + max(need.per_image for need in needs),
+    )
+
+
+def _teacher_need(teacher: Model, plan: Plan) -> MemoryEstimate:
+    """Return the need of a network that predicts, and of what is kept of its outputs."""
+    largest, _ = _outputs(teacher)
+    numbers = sum(math.prod(parameter.shape) for parameter in teacher.parameters.values())
+    rows = _FLOAT * len(plan.data.target.names) * kept_rows(plan)
+    return MemoryEstimate(
+        fixed=_FLOAT * _COPIES * numbers + min(rows, MEMORY_BYTES),
+        per_image=int(_FLOAT * _FROZEN * largest + _PIXEL * teacher.size.pixels),
     )
 
 

@@ -1,15 +1,17 @@
 """What the trained part of the network gets: a stage's batches behind its frozen prefix.
 
 Where the images have few views, what the prefix makes of them is kept, and an epoch or an evaluation after the first
-opens no image. Else each batch runs through the prefix as it comes.
+opens no image. Else each batch runs through the prefix as it comes. A teacher sees the same pixels, and what it says is
+kept in the same cases.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any, TypeAlias
 
 import numpy.typing as npt
@@ -23,13 +25,16 @@ from runtime.data.transforms.mixed import MixedTargets, mixed, mixes
 from runtime.data.transforms.views import View, draw_view, every_view, is_fixed, version, view_count
 from runtime.features.prefix import Pixels, Prefix, Values, padded
 from runtime.features.store import Key
+from runtime.features.teacher import TaughtTargets, TeacherOutputs
 from runtime.models.heads import starts_from_means
 from runtime.plan.types import Component, Plan, StagePlan
 from runtime.system.random import derive, generator
 
 Kept = Generator[tuple[Values, "npt.NDArray[Any]"], None, None]
-Targets: TypeAlias = "npt.NDArray[Any] | MixedTargets"
+Targets: TypeAlias = "npt.NDArray[Any] | MixedTargets | TaughtTargets"
 Inputs = Generator[tuple[Values, Targets], None, None]
+_Mixed = Generator[tuple[Pixels, "npt.NDArray[Any] | MixedTargets"], None, None]
+_Untaught = Generator[tuple[Values, "npt.NDArray[Any] | MixedTargets"], None, None]
 StepInputs = Sequence[tuple[Values, Targets]]
 """The batches of one step: several where their gradients are summed."""
 
@@ -116,21 +121,35 @@ class SetInputs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StageInputs:
-    """The inputs of one stage's trained part."""
+    """The inputs of one stage's trained part. `teacher` says of each image what its loss asks for, where it does."""
 
     each: SetInputs
     stage: StagePlan
+    teacher: TeacherOutputs | None = None
 
     @property
     def keeps_training(self) -> bool:
         """Whether the training images have few views, so that what the prefix makes of them is kept."""
-        return self.each.prefix.keeps and self.stage.views is not None
+        return self.each.prefix.keeps and self.stage.views is not None and (not self.teacher or self.keeps_teacher)
+
+    @property
+    def keeps_teacher(self) -> bool:
+        """Whether there is a teacher, and what it says of the training images is kept."""
+        return self.teacher is not None and self.teacher.prefix.keeps and self.stage.views is not None
 
     def fill_training(self, epoch: int) -> Iterator[tuple[int, int]]:
         """Compute what is not kept yet for an epoch; yield how many images are done, and of how many."""
         if self.keeps_training:
             samples, views = self._epoch(epoch)
             yield from self.each.fill("train", samples, self.stage.augment, views)
+        yield from self.fill_teacher(epoch)
+
+    def fill_teacher(self, epoch: int) -> Iterator[tuple[int, int]]:
+        """Compute what the teacher has not said yet of an epoch's images, where that is kept."""
+        if self.teacher is not None and self.keeps_teacher:
+            samples, views = self._epoch(epoch)
+            seen = SetInputs(self.each.sets, self.teacher.prefix)
+            yield from seen.fill("train", samples, self.teacher.steps, views)
 
     def training(self, epoch: int, done: int = 0) -> Generator[StepInputs, None, None]:
         """Yield the batches of each step of an epoch behind the first `done` steps.
@@ -145,25 +164,56 @@ class StageInputs:
             batches.close()
 
     def _batches(self, epoch: int, done: int) -> Inputs:
+        if self.teacher is None:
+            yield from self._untaught(epoch, done)
+            return
+        with closing(self._said(self.teacher, epoch, done)) as told:
+            if self.keeps_training:
+                for (values, targets), said in zip(self._untaught(epoch, done), told, strict=True):
+                    yield values, TaughtTargets(targets, said)
+                return
+            with closing(self._mixed(epoch, done, self.stage.augment)) as batches:
+                for images, targets in batches:
+                    values, said = self.each.prefix(images), next(told)
+                    yield values, TaughtTargets(targets, self.teacher.live(images) if said is None else said)
+
+    def _untaught(self, epoch: int, done: int) -> _Untaught:
         if self.keeps_training:
             samples, views = self._whole_batches(epoch, done)
             yield from self.each.kept("train", samples, self.stage.augment, views)
             return
-        batches = self._opened(epoch, done)
-        sets, place = self.each.sets, (self.stage.position, epoch)
-        try:
-            for number, batch in enumerate(batches, start=done):
-                randomness = generator(sets.seed, "mix", *place, number) if mixes(self.stage.augment) else None
-                images, targets = mixed(self.stage.augment, batch.images, batch.targets, randomness)
+        with closing(self._mixed(epoch, done, self.stage.augment)) as batches:
+            for images, targets in batches:
                 yield self.each.prefix(images), targets
-        finally:
-            batches.close()
 
-    def _opened(self, epoch: int, done: int) -> Generator[Batch, None, None]:
+    def _said(self, teacher: TeacherOutputs, epoch: int, done: int) -> Generator[Any, None, None]:
+        """Yield what the teacher says of each batch of an epoch behind the first `done`.
+
+        None where it sees the pixels of the network in training, once there are some.
+        """
+        if self.keeps_teacher:
+            samples, views = self._whole_batches(epoch, done)
+            keys, size = _keys("train", samples, teacher.steps, views), self.each.prefix.batch
+            yield from (teacher.kept(keys[first : first + size]) for first in range(0, len(keys), size))
+        elif teacher.steps == self.stage.augment:
+            yield from repeat(None)
+        else:
+            with closing(self._mixed(epoch, done, teacher.steps)) as batches:
+                yield from (teacher.live(images) for images, _ in batches)
+
+    def _mixed(self, epoch: int, done: int, steps: Sequence[Component]) -> _Mixed:
+        """Yield batches behind the first `done`, after steps that make the views of the stage."""
+        sets, place = self.each.sets, (self.stage.position, epoch)
+        with closing(self._opened(epoch, done, steps)) as batches:
+            for number, batch in enumerate(batches, start=done):
+                randomness = generator(sets.seed, "mix", *place, number) if mixes(steps) else None
+                yield mixed(steps, batch.images, batch.targets, randomness)
+
+    def _opened(self, epoch: int, done: int, steps: Sequence[Component]) -> Generator[Batch, None, None]:
         if not self._is_fixed:
-            return self.each.sets.training(self.stage, epoch, done)
+            return self.each.sets.training(replace(self.stage, augment=tuple(steps)), epoch, done)
         samples, views = self._whole_batches(epoch, done)
-        return self.each.sets.views(samples, self.stage.augment, views)
+        return self.each.sets.views(samples, steps, views)
 
     def _whole_batches(self, epoch: int, done: int) -> tuple[Sequence[Sample], list[View]]:
         samples, views = self._epoch(epoch)

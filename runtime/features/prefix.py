@@ -196,7 +196,7 @@ class Features:
 
     `chain` is the network. `cache` keeps rows for later runs. `identity` are plain values on which a row depends beside
     the network: how pixels become input; `about` is what a list of the cache shows. `precision` is how rows are kept,
-    `full` or `half`.
+    `full` or `half`. `teacher` are the features of a network that teaches this one, whose last layer is the last cut.
     """
 
     chain: Chain
@@ -211,6 +211,7 @@ class Features:
     cache: FeatureCache | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+    teacher: Features | None = None
     _tables: dict[tuple[int, str], Table] = field(default_factory=dict)
     _cached: list[CachedRows] = field(default_factory=list)
     _plain: dict[int, Any] = field(default_factory=dict)  # what predicts behind a cut; None where layers are joined
@@ -271,6 +272,8 @@ class Features:
         for each in self._cached:
             each.close()
         self._cached.clear()
+        if self.teacher is not None:
+            self.teacher.close()
 
     def _open(self, ends: tuple[int, ...], digest: str, rows: int) -> CachedRows | None:
         """Open the cache's table of what comes out behind the pieces that end at `ends`."""

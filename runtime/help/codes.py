@@ -53,7 +53,10 @@ FAMILIES: Mapping[str, CodeFamily] = {
         (
             "recipe_lang.check.problems.placement",
             "recipe_lang.compose.problems",
-            *(f"runtime.vocabulary.rules.{each}" for each in ("heads", "extension", "sources", "images", "training")),
+            *(
+                f"runtime.vocabulary.rules.{each}"
+                for each in ("heads", "extension", "sources", "images", "training", "distillation")
+            ),
         ),
         "rules",
     ),
@@ -82,6 +85,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.compile.problems",
             "runtime.backend.problems",
             "runtime.export.problems",
+            "runtime.runs.teacher",
         ),
         "running",
     ),
@@ -97,6 +101,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.models.problems",
             "runtime.compile.data_advice",
             "runtime.compile.image_advice",
+            "runtime.compile.teacher_advice",
             "runtime.models.run_weights",
             "runtime.weights.backbone",
             *_of_tasks("advice"),

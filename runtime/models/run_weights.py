@@ -140,15 +140,23 @@ def facts(base: Component) -> dict[str, str | int]:
     Raises:
         RecipeError: they cannot be read.
     """
+    found = trained_facts(*_where(base))
+    args = base.args["weights"].args
+    return {**found, "classes": f"{known_rows(base)}, {args['order']}"} if known_rows(base) else found
+
+
+def trained_facts(path: Path, stage: int | None) -> dict[str, str | int]:
+    """Return what a lock says of a run or a pack whose weights are taken, the final ones or those of a stage.
+
+    Raises:
+        RecipeError: they cannot be read.
+    """
     from runtime.weights.params_file import sha256_of
 
-    path, stage = _where(base)
     with run_files.weights_file(path, stage) as file:
         size = file.stat().st_size
         sums: dict[str, str | int] = {"sha256": sha256_of(file), "size": size}
-        found = {"recipe": recipe_hash(path), "file": file.name, **sums}
-    args = base.args["weights"].args
-    return {**found, "classes": f"{known_rows(base)}, {args['order']}"} if known_rows(base) else found
+        return {"recipe": recipe_hash(path), "file": file.name, **sums}
 
 
 def recipe_hash(path: Path) -> str:

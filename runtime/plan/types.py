@@ -271,6 +271,28 @@ class DataPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class TeacherPlan:
+    """The network that teaches: the run, or the pack, whose final weights it has, and how it sees an image.
+
+    `recipe` is the hash of that run's recipe, `base` the name of its network, `numbers` how many parameters it has.
+    It takes the pixels that the network in training takes, resized where its own `size` is another one, and normalized
+    as its own images were. `outputs` are the positions of the recipe's classes or labels among its own, where these are
+    others or in another order. `warning` says what is to be known of its run, such as that it was interrupted.
+    """
+
+    source: Component
+    recipe: str
+    base: str
+    numbers: int
+    size: Size
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    outputs: tuple[int, ...] | None
+    smoothing: float  # of the labels that it learned last
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimPlan:
     """One line of `expect`."""
 
@@ -298,6 +320,7 @@ class Plan:
     data: DataPlan
     stages: tuple[StagePlan, ...]
     claims: tuple[ClaimPlan, ...]
+    teacher: TeacherPlan | None = None
 
 
 def _matching(patterns: tuple[str, ...]) -> str:

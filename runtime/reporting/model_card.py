@@ -130,6 +130,8 @@ def _training(card: Card) -> Iterator[str]:
     yield from ("", "## Training", "")
     yield f"- base: {_safe(_written(card.recipe.fields['base'], 'base'))}"
     yield from _base_weights(card)
+    if card.recipe["teacher"] is not None:
+        yield f"- teacher: {_safe(_written(card.recipe.fields['teacher'], 'teacher'))}, which training it again needs"
     yield f"- seed: {card.recipe['seed']}"
     settings = result.get("settings")
     if isinstance(settings, dict) and settings:

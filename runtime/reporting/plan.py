@@ -12,12 +12,14 @@ from rich.text import Text
 from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.output.resolved import values_with_places
 from recipe_lang.words import counted, printable
-from runtime.data.transforms.views import is_fixed, view_count
+from runtime.compile.teacher_advice import is_taught
+from runtime.data.transforms.views import at_size, is_fixed, view_count
 from runtime.models.availability import of_file
 from runtime.models.weights_sources import published_file
 from runtime.plan import schedules
-from runtime.plan.types import Component, DataPlan, Length, PartPlan, Plan, StagePlan
+from runtime.plan.types import Component, DataPlan, Length, PartPlan, Plan, StagePlan, TeacherPlan
 from runtime.reporting.console import sparkline
+from runtime.system.files import from_here
 from runtime.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
@@ -115,6 +117,7 @@ def _head(plan: Plan) -> RenderableType:
         ("base", f"{call_text(plan.base)}, {total:,} parameters with the head"),
         *([("weights", text)] if (text := weights_text(plan.base)) else []),
         ("head", ", ".join(call_text(layer) for layer in plan.head)),
+        *([("teacher", teacher_text(plan.teacher))] if plan.teacher else []),
         ("images", _images(data)),
         data.target.row(),
         ("evaluation", steps_text(data.prepare)),
@@ -240,6 +243,29 @@ def _bytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6)):,} MB"
 
 
+def teacher_text(teacher: TeacherPlan) -> str:
+    """Say which network teaches, and how it answers in the classes or labels of the recipe."""
+    path = printable(from_here(teacher.source.args["path"]))
+    mapped = "" if teacher.outputs is None else f"; {counted(len(teacher.outputs), 'output')} of it, matched by name"
+    warning = f"; {teacher.warning}" if teacher.warning else ""
+    base = f"{teacher.base}, {teacher.numbers:,} parameters, {teacher.size.short}"
+    return f"{path} (recipe {teacher.recipe[:12]}): {base}, frozen{mapped}{warning}"
+
+
+def teaching(plan: Plan, stage: StagePlan) -> str:
+    """Say what a stage asks of the teacher, and what that costs; nothing where its loss has none."""
+    teacher = plan.teacher
+    if teacher is None or not is_taught(plan, stage):
+        return ""
+    own = ""
+    if teacher.size != plan.data.size:
+        same_views = at_size(stage.augment, plan.data.size, teacher.size)
+        own = f"{', at its own' if same_views else ', resized to'} {teacher.size.short}"
+    if stage.views is None:
+        return f"the teacher runs on each batch{own}, since {new_each_time(stage)}"
+    return f"the teacher runs once on {_seen(stage)}{own}; what it says is cached"
+
+
 _CLASSES = 8
 
 
@@ -255,6 +281,7 @@ def _options(plan: Plan, stage: StagePlan) -> Iterator[tuple[str, str]]:
     if is_fixed(stage.augment, stage.views):
         yield "versions", f"{stage.views} of each image, drawn once; each epoch takes the next"
     yield "epoch", sampling_text(stage, plan.data.target.names)
+    yield "teacher", teaching(plan, stage)
     yield "l2_sp", f"{stage.l2_sp:g} towards the weights that the stage begins with" if stage.l2_sp else ""
     yield "sam", f"{stage.sam:g}: two gradients for each step" if stage.sam else ""
     yield "clip", call_text(stage.clip) if stage.clip else ""

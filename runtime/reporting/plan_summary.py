@@ -29,6 +29,8 @@ from runtime.reporting.plan import (
     sampling_text,
     span,
     stops,
+    teacher_text,
+    teaching,
     views,
     warmup,
     weights_text,
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 _CURVE = 16  # columns
 _RATES = 3  # that are shown one by one
 _SAID = {
-    "": ("name", "about", "base"),
+    "": ("name", "about", "base", "teacher"),
     "data": ("train", "valid", "test", "size", "batch", "sampling"),
     "stage": ("train", "for", "optimizer", "schedule", "lr_scale", "norm", "stop", "monitor", "keep", "sampling"),
 }
@@ -91,6 +93,8 @@ def _head(plan: Plan, changed: _Changed) -> Iterator[tuple[str, str]]:
     yield "base", f"{name_of(plan.base)}, {origin} weights{head}{published}; {plan.stages[0].numbers:,} parameters"
     if isinstance(weights, Component) and "recipe" in weights.args:
         yield "parent", f"{plan.stages[0].starts_from} (recipe {weights.args['recipe'][:12]})"
+    if plan.teacher is not None:
+        yield "taught", f"by {teacher_text(plan.teacher)}"
     targets = data.target.brief()
     yield "images", ", ".join(f"{n} {count_text(data, n)}{targets if n == 'train' else ''}" for n in data.target.counts)
     yield "from", ", ".join(_source(name, step) for name, step in data.sources.items() if name in data.target.counts)
@@ -112,6 +116,7 @@ def _stage(plan: Plan, stage: StagePlan, changed: list[tuple[str, str]], ascii_o
     why = f" ({stage.left_out()})" if stage.left_out() else ""
     yield "trains", f"{_parts(trained, stage)}{why}: {stage.trained:,} of {stage.numbers:,}"
     yield "frozen", _frozen(plan, stage)
+    yield "taught", teaching(plan, stage)
     how = f"{_brief('optimizer', stage.optimizer)}; {_brief('schedule', stage.schedule)}{warmup(stage)}"
     yield "lr", f"{curve(stage, _CURVE, ascii_only)}  {_rates(stage, trained)}; {how}"
     yield "epoch", sampling_text(stage, plan.data.target.names)

@@ -3,11 +3,11 @@
 A run that was interrupted or killed resumes to the same weights, bit for bit, as if it had never stopped. While it
 trains, it leaves a checkpoint now and then (`checkpoints.py`): the weights, the optimizer's arrays, the step, and the
 length of `metrics.jsonl` at that time. `run.json` and `plan.json` say how it began. To resume, the recipe is prepared
-and compiled again; `last_checkpoint` compares the new plan with that of the folder, and the images and the base's
-weights with the folder's lock by their hashes, and refuses where anything differs that the weights depend on. Then the
-folder says anew what is otherwise now, such as versions (`start.py`), the record is cut off behind the checkpoint, and
-the loop takes up its arrays and goes on at its step. No random number depends on those before it, so that nothing else
-has to be restored. A run that was killed before its first checkpoint begins again in its folder.
+and compiled again; `last_checkpoint` compares the new plan with that of the folder, and the images, the base's weights
+and the teacher's with the folder's lock by their hashes, and refuses where anything differs that the weights depend on.
+Then the folder says anew what is otherwise now, such as versions (`start.py`), the record is cut off behind the
+checkpoint, and the loop takes up its arrays and goes on at its step. No random number depends on those before it, so
+that nothing else has to be restored. A run that was killed before its first checkpoint begins again in its folder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from runtime.plan.types import Plan, StagePlan, as_json
 from runtime.runs.checkpoints import newest
 from runtime.runs.folder import has_ended, read_json
 from runtime.runs.lineage import load_recipe
-from runtime.runs.lock.facts import refuse
+from runtime.runs.lock.facts import HASHED, refuse
 from runtime.runs.lock.file import Facts, existing_lock
 from runtime.runs.manifest import RunManifest
 from runtime.runs.recipe_files import read_recipe
@@ -41,12 +41,16 @@ _OUTSIDE_OF_MEANING: Mapping[str, tuple[str, ...]] = {
     "data": ("sources",),
     "stages": ("starts_from",),
     "base.args.weights.args": ("file",),
+    "teacher": ("warning",),
+    "teacher.source.args": ("path",),
 }
 """What a plan holds, by where it stands, that the run's weights do not depend on; or the run's lock has its hash."""
 _ADDED: Mapping[str, Any] = {
-    each.name: as_json(each.default) for each in fields(StagePlan) if each.default is not MISSING and each.compare
+    each.name: as_json(each.default)
+    for each in (*fields(Plan), *fields(StagePlan))
+    if each.default is not MISSING and each.compare
 }
-"""What plans of earlier releases do not say of a stage, and what such a stage did."""
+"""What plans of earlier releases do not say, of the whole or of a stage, and what such a run did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +109,10 @@ def last_checkpoint(resume: Resume, plan: Plan, facts: Facts) -> Checkpoint | No
     lock = existing_lock(resume.folder) if (resume.folder / "plan.json").exists() else None
     is_same_recipe = lock is not None and lock.facts.get(("recipe", "hash")) == facts["recipe", "hash"]
     if lock is not None and is_same_recipe:
-        refuse(lock, ("weights", "data"), facts)
+        refuse(lock, HASHED, facts)
     check_unchanged(resume.folder, plan, checkpoint, resume.extend)
     if lock is not None and not is_same_recipe:
-        refuse(lock, ("weights", "data"), facts)
+        refuse(lock, HASHED, facts)
     return checkpoint
 
 
@@ -153,7 +157,7 @@ def check_unchanged(folder: Path, plan: Plan, checkpoint: Checkpoint | None, ext
             raise RecipeError(NotResumable(path=str(folder), reason="it has checkpoints, but no `plan.json`"))
         return
     began, now = read_json(folder, "plan.json"), _as_read(plan)
-    if not isinstance(began, dict) or began.keys() != now.keys():
+    if not isinstance(began, dict) or not now.keys() - _ADDED.keys() <= began.keys() <= now.keys():
         raise RecipeError(NotResumable(path=str(folder), reason="`plan.json` is of another kind or version"))
     found = tuple(differences(began, now))
     state = checkpoint.state if checkpoint else TrainState()

@@ -91,6 +91,7 @@ class Loss:
     what `build` takes of collated targets and the shape of the outputs, where that is not the task's `as_labels`;
     `heads` are the layers whose outputs it is for, where it is not for all of the task's; of networks with their own
     heads, the families.
+    `taught` gives what a teacher adds, a function of (F, outputs, teacher's outputs), where the loss asks for one.
     Where arguments depend on the targets of training, `known` adds to the facts what they need of these, and `settled`
     puts it into the arguments: the other functions get what it returns.
     """
@@ -102,6 +103,7 @@ class Loss:
     heads: tuple[str, ...] = ()
     known: Callable[[Mapping[str, Any], TargetFacts, Listing], TargetFacts] = lambda args, facts, train: facts
     settled: Callable[[Mapping[str, Any], TargetFacts], Mapping[str, Any]] = lambda args, facts: args
+    taught: Callable[[Mapping[str, Any]], Callable[[Any, Any, Any], Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from runtime.data.sets import Sets
 from runtime.data.transforms.mixed import MixedTargets
 from runtime.features.inputs import SetInputs, StageInputs, StepInputs, kept_rows
 from runtime.features.prefix import Features
+from runtime.features.teacher import TaughtTargets, Teacher, TeacherOutputs, teacher_features, teacher_outputs
 from runtime.models.catalog import name_of
 from runtime.models.network import Model, frozen_units
 from runtime.models.run_weights import is_last, known_rows
@@ -41,6 +42,7 @@ class Session:
 
     `should_stop` is looked at before each batch, `is_due` after each step and epoch: whether to take a checkpoint.
     `checkpoint` is where to begin, and `state` then its state; the network has the weights of the plan's base.
+    `teacher` is the network that the plan names as such.
     """
 
     plan: Plan
@@ -55,12 +57,18 @@ class Session:
     keep: bool = True  # what the frozen parts give
     cache: FeatureCache | None = None  # where it is kept for later runs
     state: TrainState = field(default_factory=TrainState)
+    teacher: Teacher | None = None
 
     def features(self) -> Features:
         """Return what makes the frozen prefixes of the stages; close it behind the last."""
-        return features_of(
+        found = features_of(
             self.model, self.plan.base, self.sets, self.context, fuse=self.fuse, keep=self.keep, cache=self.cache
         )
+        if self.teacher is not None:
+            found.teacher = teacher_features(
+                self.teacher, self.sets.plan, self.context, fuse=found.fuse, keep=self.keep, cache=self.cache
+            )
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +129,7 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     update = trainer([(p, scales[name]) for name, p in trained.items()], stage.optimizer.name, stage.optimizer.args)
     behind = tuple(f"{part}." for part in list(model.parts)[stage.cut :])
     changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
-    inputs = StageInputs(SetInputs(session.sets, prefix), stage)
+    inputs = StageInputs(SetInputs(session.sets, prefix), stage, _teacher(session, stage, features))
     has_dropout = any(drops(block) for block in features.chain.blocks[cut:])
     statistics = {name: p for name, p in changing.items() if name.endswith(("running_mean", "running_var"))}
     known = known_rows(session.plan.base)
@@ -145,6 +153,14 @@ def _known_part(name: str, values: Any, known: int, model: Model) -> Any:
     return values[:known].copy() if has_outputs else values.copy()
 
 
+def _teacher(session: Session, stage: StagePlan, features: Features) -> TeacherOutputs | None:
+    """Return what gives a stage the outputs of the teacher, where its loss asks for them."""
+    if features.teacher is None or session.teacher is None or loss_of(session.task, stage.loss).taught is None:
+        return None
+    size, rows = session.plan.data.size, kept_rows(session.plan)
+    return teacher_outputs(features.teacher, session.teacher.plan, stage.augment, size, rows)
+
+
 def rate_factor(stage: StagePlan) -> Callable[[int], float]:
     """Return the fraction of the peak rate for each step of a stage, from 0."""
     return schedules.build(
@@ -166,12 +182,18 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainSte
     criterion = LossBlock(row.build(stage.loss.args))
     as_labels = row.labels or session.task.as_labels
     criterion.hybridize()
+    apart = LossBlock(row.taught(stage.loss.args)) if row.taught else None
+    if apart is not None:
+        apart.hybridize()
     args = stage.optimizer.args
     params = list(net.trained.values())
     pulled = [(net.trained[name], start) for name, start in net.began_with.items()]
     factor = rate_factor(stage)
 
     def loss_on(outputs: Any, targets: Any) -> Any:
+        if isinstance(targets, TaughtTargets):
+            assert apart is not None
+            return loss_on(outputs, targets.targets) + apart(outputs, targets.said)
         if isinstance(targets, MixedTargets):
             pair = (loss_on(outputs, targets.targets), loss_on(outputs, targets.others))
             return targets.share * pair[0] + (1 - targets.share) * pair[1]

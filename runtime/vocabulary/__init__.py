@@ -29,6 +29,7 @@ VOCABULARY = Vocabulary(
             bases.BASE,
             bases.WEIGHTS,
             bases.TRAINED_WEIGHTS,
+            bases.TEACHER,
             data.SOURCE,
             data.SPLIT,
             data.TILING,

@@ -263,7 +263,11 @@ _OTHER_TOOLS = (
     ),
     ("accumulation gradientaccumulation accumulategradbatches gradientaccumulationsteps", "accumulate"),
     ("ddp distributed dataparallel multigpu", f"{_ABSENT}: a run uses one device"),
-    ("distillation distill teacher quantization quantize pruning lora adapter", _ABSENT),
+    (
+        "distill knowledgedistillation kd kdloss distillationloss softtargets teachermodel teacherpath",
+        'write `teacher = run("runs/…")` and `loss = distillation(cross_entropy, temperature = 4)`',
+    ),
+    ("quantization quantize pruning lora adapter", _ABSENT),
     ("kfold crossvalidation crossval folds ensemble", _ABSENT),
     ("testtimeaugmentation testtimeaug", "write `tta = [flip]` in `data`"),
     ("temperaturescaling calibration calibrated plattscaling", "write `calibrate = temperature` in `data`"),

@@ -84,6 +84,14 @@ FIELDS = table(
         by=by_task(lambda task: Default(task.loss)),
         examples=("loss = cross_entropy(label_smoothing = 0.1)",),
     ),
+    Arg(
+        "teacher",
+        Either((_NONE, CallOf(("teacher",)))),
+        "A trained network whose outputs `loss = distillation` learns as well.",
+        None,
+        since="0.2",
+        examples=('teacher = run("runs/big-3")\nloss = distillation', "teacher = none"),
+    ),
 )
 
 DATA = BlockType(

@@ -1,6 +1,7 @@
-"""What `base = …` can say: the bases and their weights. Rows only; the names are those of `runtime/models/`.
+"""What `base = …` and `teacher = …` can say: bases and their weights, and trained networks. Rows only.
 
-The rows of the weights stand in `runtime/models/weights_sources.py`, beside what reads them.
+The names are those of `runtime/models/`. The rows of the weights stand in `runtime/models/weights_sources.py`, beside
+what reads them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from recipe_lang.check.vocabulary import (
     Default,
     Either,
     Entry,
+    FilePath,
     NothingType,
     OneOfStrings,
     Word,
@@ -127,6 +129,29 @@ BASE = family(
 WEIGHTS = family("weights", "a source of weights", *(source.entry for source in SOURCES.values() if source.of_zoos))
 
 TRAINED_WEIGHTS = family("trained", "a run or a pack", *(source.entry for source in TRAINED))
+
+TEACHER = family(
+    "teacher",
+    "a teacher",
+    Entry(
+        "run",
+        "The network of an earlier run, with its final weights.",
+        (Arg("path", FilePath(), "The folder of the run."),),
+        examples=(
+            'teacher = run("runs/big-3")\nloss = distillation',
+            'teacher = run(path = "runs/big-3")\nloss = distillation(weight = 0.9)',
+        ),
+    ),
+    Entry(
+        "pack",
+        "The network of the run in a pack.",
+        (Arg("path", FilePath(), "The pack."),),
+        examples=(
+            'teacher = pack("big.ftrpack")\nloss = distillation',
+            'teacher = pack(path = "big.ftrpack")\nloss = distillation(weight = 0.9)',
+        ),
+    ),
+)
 
 _IMAGENET: Normalization = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 UNREAD = ZooRow("", 0, 1, 224, 1, _IMAGENET)

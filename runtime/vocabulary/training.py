@@ -6,13 +6,15 @@ imports MXNet or NumPy.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from recipe_lang.check.vocabulary import Default, Entry, MetricOf, family
+from recipe_lang.check.vocabulary import CallOf, Default, Entry, MetricOf, family
 from runtime.models.heads import LAYERS
 from runtime.plan.schedules import SCHEDULES
 from runtime.plan.stage_rules import RATE_RULES, RECOVERIES, STOP_RULES
 from runtime.tasks.catalog import TASKS, USUAL
+from runtime.tasks.protocol import Task
 from runtime.training.averages import AVERAGES
 from runtime.training.gradients import CLIPS
 from runtime.training.optimizers import OPTIMIZERS
@@ -29,13 +31,24 @@ def _monitoring(entry: Entry) -> Entry:
     return replace(entry, args=tuple(args))
 
 
+def _losses() -> Iterator[Entry]:
+    """Yield the losses, each for the tasks that have it; one of a loss has by default that of the task."""
+    having: dict[str, list[Task]] = {}
+    rows = {}
+    for task in TASKS.values():
+        for loss in task.losses:
+            having.setdefault(loss.entry.name, []).append(task)
+            rows[loss.entry.name] = loss.entry
+    for name, entry in rows.items():
+        by = {("task", task.name): Default(task.loss) for task in having[name] if task is not USUAL}
+        usual = Default(USUAL.loss)
+        args = (replace(arg, default=usual, by=by) if arg.type == CallOf(("loss",)) else arg for arg in entry.args)
+        yield replace(entry, args=tuple(args), only=only_of(*having[name]))
+
+
 OPTIMIZER = family("optimizer", "an optimizer", *(row.entry for row in OPTIMIZERS.values()))
 SCHEDULE = family("schedule", "a schedule", *(row.entry for row in SCHEDULES.values()))
-LOSS = family(
-    "loss",
-    "a loss",
-    *(replace(loss.entry, only=only_of(task)) for task in TASKS.values() for loss in task.losses),
-)
+LOSS = family("loss", "a loss", *_losses())
 LAYER = family(
     "layer",
     "a layer",

@@ -19,6 +19,7 @@ from runtime.data.listing import Listing
 from runtime.data.sets import list_sets, located, under_root
 from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import passed_line
+from runtime.features.teacher import Teacher
 from runtime.models import run_weights
 from runtime.models.kept_head import file_head, unnamed
 from runtime.models.network import Model, build_model, check_weights
@@ -26,6 +27,7 @@ from runtime.models.weights_sources import source_for
 from runtime.plan.types import Plan
 from runtime.runs.lineage import load_recipe, refuse_unread
 from runtime.runs.recipe_files import read_recipe
+from runtime.runs.teacher import teacher_of
 from runtime.system.memory import room
 from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import head_builder
@@ -55,6 +57,7 @@ class Prepared:
     need: MemoryEstimate
     given: PrepareArguments
     advice: tuple[Problem, ...] = ()
+    teacher: Teacher | None = None
 
     def passed_over(self) -> str:
         """Say in a line which files among the images take no part; nothing where there are none."""
@@ -83,9 +86,11 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     with located(base.span):
         check_weights(base)
         base, told = run_weights.settled(base, task_of(recipe).file, facts.target.as_file())
+    with located(recipe.fields["teacher"].span):
+        teacher = None if recipe["teacher"] is None else teacher_of(recipe, facts.target.names)
     model = build_model(base, head, size, head_builder(task_of(recipe), facts.target))
-    plan = compile_plan(recipe, facts, model.facts(), base)
-    need = estimate_memory(model, plan)
+    plan = compile_plan(recipe, facts, model.facts(), base, teacher.plan if teacher else None)
+    need = estimate_memory(model, plan, teacher.model if teacher else None)
     with located(base.span):
         source_for(base).fits(base, model.base, model.whole)
         told += source_for(base).advice(base, model.base, model.whole)
@@ -94,7 +99,7 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
     lost = [problem.replace(span=base.span) for problem in told]
     found = (*recipe.advice, *lost, *images_advice(recipe), *plan_advice(recipe, plan, listings, need))
     given = PrepareArguments(path.absolute(), tuple(settings), data_root and data_root.absolute(), outside)
-    return Prepared(recipe, listings, model, plan, need, given, tuple(ordered(found)))
+    return Prepared(recipe, listings, model, plan, need, given, tuple(ordered(found)), teacher)
 
 
 def listed(

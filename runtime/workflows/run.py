@@ -188,7 +188,8 @@ def compile_for(prepared: Prepared, images: ValidatedImages) -> Prepared:
     if not images.skipped:
         return prepared
     facts = data_facts(images.listings, prepared.recipe)
-    return replace(prepared, plan=compile_plan(prepared.recipe, facts, prepared.model.facts(), prepared.plan.base))
+    known = (prepared.model.facts(), prepared.plan.base, prepared.plan.teacher)
+    return replace(prepared, plan=compile_plan(prepared.recipe, facts, *known))
 
 
 def lock_facts(prepared: Prepared, context: RunContext) -> tuple[Facts, Hashes]:
@@ -289,6 +290,7 @@ def train(
             keep=settings.cache,
             cache=context.cache,
             state=checkpoint.state if checkpoint else TrainState(),
+            teacher=prepared.teacher,
         )
         said = {
             "skipped_images": [list(pair) for pair in images.skipped],

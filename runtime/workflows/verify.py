@@ -17,7 +17,7 @@ from recipe_lang.output.identity import resolved_hash
 from recipe_lang.problem import RecipeError
 from recipe_lang.syntax.parser import read_source
 from runtime.runs.folder import read_json
-from runtime.runs.lock.facts import SUBJECT, SURROUNDINGS, Difference, differences, refuse
+from runtime.runs.lock.facts import HASHED, SUBJECT, SURROUNDINGS, Difference, differences, refuse
 from runtime.runs.lock.file import Facts, Lock
 from runtime.runs.lock.problems import LockWithoutResult
 from runtime.runs.own_graph import naming_own_graph
@@ -68,8 +68,8 @@ def subject(path: Path, lock: Lock, data_root: Path | None) -> Subject:
         recipe = check(naming_own_graph(parse(read_source(path / name)), path), VOCABULARY, given)
         refuse(lock, ("recipe",), {**_of_recipe(lock), ("recipe", "resolved"): resolved_hash(recipe, VOCABULARY)})
     if data_root is None:
-        return Subject(path / "resolved.ftr", (), lock, ("weights", "data"))
-    return Subject(path / "recipe.ftr", settings, lock, ("weights", "data"))
+        return Subject(path / "resolved.ftr", (), lock, HASHED)
+    return Subject(path / "recipe.ftr", settings, lock, HASHED)
 
 
 def _settings(folder: Path) -> tuple[str, ...]:

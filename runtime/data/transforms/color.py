@@ -74,6 +74,7 @@ COLOR_JITTER = Transform(
     outcomes=None,
     is_idle=lambda args: not _strengths(args),
     example="color_jitter(0.2)",
+    at_any_size=True,
 )
 
 LIGHTING = Transform(
@@ -89,4 +90,5 @@ LIGHTING = Transform(
     outcomes=None,
     is_idle=lambda args: not args["alpha"],
     example="lighting(0.1)",
+    at_any_size=True,
 )

@@ -156,6 +156,7 @@ RESIZE = Transform(
     ),
     _resize,
     resizes=True,
+    at_any_size=True,
 )
 
 STRETCH = Transform(
@@ -173,6 +174,7 @@ STRETCH = Transform(
     _stretch,
     crops=True,
     resizes=True,
+    at_any_size=True,
 )
 
 LETTERBOX = Transform(
@@ -205,6 +207,7 @@ CENTER_CROP = Transform(
     ),
     _center_crop,
     crops=True,
+    at_any_size=True,
 )
 
 RANDOM_CROP = Transform(
@@ -249,6 +252,7 @@ RANDOM_RESIZED_CROP = Transform(
             "augment = [random_resized_crop(scale = 0.4 .. 1.0), flip]",
             "augment = [random_resized_crop(size = 224px, scale = 0.2 .. 1.0, ratio = 0.8 .. 1.25)]",
             "augment = [random_resized_crop(interpolation = bilinear)]",
+            "augment = [random_resized_crop(interpolation = bicubic)]",
         ),
     ),
     _random_resized_crop,
@@ -257,6 +261,7 @@ RANDOM_RESIZED_CROP = Transform(
     crops=True,
     resizes=True,
     fixed=_is_whole,
+    at_any_size=True,
 )
 
 FLIP = Transform(
@@ -277,4 +282,5 @@ FLIP = Transform(
     augments=True,
     outcomes=2,
     mirrors=True,
+    at_any_size=True,
 )

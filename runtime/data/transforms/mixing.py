@@ -67,6 +67,7 @@ MIXUP = Transform(
         examples=("augment = [random_resized_crop, flip, mixup]", "augment = [flip, mixup(alpha = 0.4, p = 0.5)]"),
     ),
     mix=_mixup,
+    at_any_size=True,
     augments=True,
     outcomes=None,
     is_idle=lambda args: not args["p"],

@@ -38,6 +38,8 @@ class Transform:
     it shows mirror images. `sees` draws in place of `draw` where the targets are boxes, float64 (n, 4), which it gets
     as they are before the step. `is_idle` tells arguments with which it changes nothing, and `example` some that do.
     `fixed` gives the name of the step without randomness that it is for images of such sides, if there is one.
+    `at_any_size` says that it shows the same view of an image of another size, from the same generator: what it draws
+    is no length in pixels, but for its `size`.
     `targets` are the kinds of targets that it is for, if it is not for all. `mix` mixes the images of a batch
     in place of changing each (`mixing.py`).
     """
@@ -56,3 +58,4 @@ class Transform:
     targets: tuple[TargetKind, ...] = ()
     mix: Callable[[Args, Any, np.random.Generator], tuple[Any, Any, float]] | None = None
     fixed: Callable[[Args, Sides], str | None] = lambda args, sides: None
+    at_any_size: bool = False

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.checked import CallValue
 from runtime.data.transforms.catalog import TRANSFORMS
+from runtime.plan.size import Size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +56,26 @@ def is_fixed(steps: Sequence[Component], views: int | None) -> bool:
 def version(steps: Sequence[Component], seed: int) -> View:
     """Return the view that the steps make with a seed of 63 bits."""
     return seed if view_count(steps) is None else draw_view(steps, chosen(seed))
+
+
+def at_size(steps: Sequence[Component], size: Size, other: Size) -> tuple[Component, ...] | None:
+    """Return steps that make the same views as these, whose images end with a size, at another one.
+
+    None where there are none: the proportions differ, a step draws lengths in pixels, or the place of a random crop in
+    an image that was resized before.
+    """
+    found: list[Component] = []
+    scale, is_changed = other.height / size.height, False
+    for step in steps if size.height * other.width == size.width * other.height else ():
+        row = TRANSFORMS[step.name]
+        if not (row.at_any_size or row.reads) or row.crops and row.outcomes is None and is_changed:
+            return None
+        is_changed = is_changed or row.crops or row.resizes
+        args = {**step.args}
+        if "size" in args:
+            args["size"] = Size(*(round(scale * side) for side in Size.of(args["size"]))).plain
+        found.append(replace(step, args=args))
+    return tuple(found) or None
 
 
 class Chosen:

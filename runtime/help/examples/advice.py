@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from runtime.help.examples import Example
 from runtime.help.examples.data import labels_in, labels_of
+from runtime.help.examples.running import TAUGHT
 
 _OPEN = "train = base.block6 .. head\nfor = 5 epochs"
 _TWICE = """\
@@ -253,6 +254,18 @@ EXAMPLES: Mapping[str, Example] = {
         'train = folder("photos")\nvalid = holdout(20%)\non_error = skip',
         "data",
         "The only image of roses that is held out of 25 cannot be read.",
+    ),
+    "W764": Example(
+        TAUGHT.format(teacher="large-1").replace("8\n", "8\n  augment = [random_crop(padding = 4px)]\n"),
+        TAUGHT.format(teacher="large-1").replace("8\n", "8\n  augment = [random_resized_crop]\n"),
+        "file",
+        "runs/large-1 had `size = 64px`.",
+    ),
+    "W765": Example(
+        TAUGHT.format(teacher="smoothed-1"),
+        TAUGHT.format(teacher="flowers-1"),
+        "file",
+        "runs/smoothed-1 had `loss = cross_entropy(label_smoothing = 0.1)`.",
     ),
     "W766": Example(
         'base = run("runs/flowers-3", head = extended)',

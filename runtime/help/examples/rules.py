@@ -145,6 +145,15 @@ EXAMPLES: Mapping[str, Example] = {
         'task = multi_label\n\ndata {\n  train = csv("photos.csv", image = "file", labels = "pets",'
         ' separator = "|")\n}',
     ),
+    "E460": Example(
+        'teacher = run("runs/big-3")\nloss = cross_entropy',
+        'teacher = run("runs/big-3")\nloss = distillation(cross_entropy)',
+    ),
+    "E461": Example("loss = distillation", 'teacher = run("runs/big-3")\nloss = distillation'),
+    "E462": Example(
+        'teacher = run("runs/big-3")\nloss = distillation(distillation(cross_entropy))',
+        'teacher = run("runs/big-3")\nloss = distillation(cross_entropy)',
+    ),
     "E433": Example(
         'ftr 1\ntask = regression\n\ndata {\n  train = folder("photos")\n}\n\n'
         'stage "head" {\n  train = head\n  for = 3 epochs\n}',

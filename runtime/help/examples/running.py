@@ -6,6 +6,21 @@ from collections.abc import Mapping
 
 from runtime.help.examples import Example
 
+TAUGHT = """\
+ftr 1
+teacher = run("runs/{teacher}")
+loss    = distillation
+data {{
+  train = folder("photos")
+  size  = 32px
+  batch = 8
+}}
+base = gluoncv("cifar_resnet20_v1", weights = none)
+stage "all" {{
+  train = all
+  for   = 3 epochs
+}}"""
+
 EXAMPLES: Mapping[str, Example] = {
     "E601": Example(
         "optimizer = sgd(lr = 100, weight_decay = 10)\nschedule = constant",
@@ -53,6 +68,18 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr predict runs/flowers-1 rose.jpg",
         "shell",
         "The photo is called rose.jpg.",
+    ),
+    "E610": Example(
+        TAUGHT.format(teacher="tags-1"),
+        TAUGHT.format(teacher="flowers-1"),
+        "file",
+        "runs/tags-1 is a run of `task = multi_label`.",
+    ),
+    "E611": Example(
+        TAUGHT.format(teacher="cats-1"),
+        TAUGHT.format(teacher="flowers-1"),
+        "file",
+        "runs/cats-1 knows breeds of cats, and the recipe learns flowers.",
     ),
     "E607": Example("size = 4096px\nbatch = 4096", "size = 224px\nbatch = 32", "data"),
     "E640": Example(

@@ -22,8 +22,9 @@ from runtime.backend.fingerprint import kind, library_versions, thread_count
 from runtime.data.content_hashes import Hashes
 from runtime.data.listing import Listing
 from runtime.models.catalog import name_of
+from runtime.models.run_weights import trained_facts
 from runtime.models.weights_sources import published_file, source_for
-from runtime.plan.types import Component, Plan
+from runtime.plan.types import Component, Plan, TeacherPlan
 from runtime.runs.folder import write_text, writing
 from runtime.runs.lock.file import LOCK, Fact, Facts, Key, Lock, lock_of, lock_text, read_lock
 from runtime.runs.lock.problems import LockMismatch
@@ -35,7 +36,9 @@ from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import sha256_of
 from runtime.weights.safetensors_file import files_of
 
-SUBJECT = ("recipe", "parents", "weights", "data")
+HASHED = ("weights", "teacher", "data")
+"""The sections on the files that a run is made from."""
+SUBJECT = ("recipe", "parents", *HASHED)
 """The sections that say what is trained, on what, from what."""
 SURROUNDINGS = ("versions", "run")
 """The sections that say with what; with `machine` they are all that may change the rounding."""
@@ -64,6 +67,7 @@ def inputs(
         },
         "parents": dict(_parents(recipe)),
         "weights": _weights(plan.base),
+        "teacher": {} if plan.teacher is None else _teacher(plan.teacher),
         **contents(listings, hashes, TASKS[plan.task]),
         "versions": library_versions(),
         "run": {"device": settings.device, "threads": thread_count(), "fuse": "on" if settings.fuse else "off"},
@@ -122,6 +126,12 @@ def _weights(base: Component) -> dict[str, Fact]:
     if published is not None and published.licence:
         facts["licence"] = published.licence
     return facts
+
+
+def _teacher(teacher: TeacherPlan) -> dict[str, Fact]:
+    path: Path = teacher.source.args["path"]
+    found: dict[str, Fact] = dict(trained_facts(path, None))
+    return {"name": teacher.base, "source": f"{teacher.source.name} {path.name}", **found}
 
 
 DECIDED = ("threshold", "temperature")

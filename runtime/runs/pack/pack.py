@@ -65,8 +65,8 @@ def pack_run(
 ) -> tuple[Path, list[str]]:
     """Pack the folder of a run; return the pack, and what whoever gives it away should know.
 
-    That is what others need beside it (paths of this machine, the list that `exclude` names; folders of data go without
-    saying), and that the run has not ended.
+    That is what others need beside it (paths of this machine, the list that `exclude` names, the teacher; folders of
+    data go without saying), and that the run has not ended.
 
     `card_text` writes the model card; without it the pack has none.
     Without `out`, or in it where it is a folder, the pack is called as the run's folder; without `force`
@@ -131,7 +131,8 @@ def _members(
     failed = attempt(add_card)
     absolute = {str(path) for path in _paths(recipe) if not path.is_relative_to(_HERE)}
     excluded = recipe.block("data")["exclude"]
-    needed = sorted(absolute | ({_relative(str(excluded))} if excluded else set()))
+    teacher = recipe["teacher"]["path"] if recipe["teacher"] else None
+    needed = sorted(absolute | {_relative(str(path)) for path in (excluded, teacher) if path})
     return members, [
         *([f"the pack has no model card: {failed}"] if failed else []),
         *_unfinished(result),
@@ -166,12 +167,14 @@ def _relative(text: str) -> str:
 
 
 def _portable_plan(folder: Path, recipe: CheckedRecipe) -> str:
-    """Return `plan.json` without the paths of the machine: those of the base, of the sources, and of places."""
+    """Return `plan.json` without the paths of the machine: those of base, teacher and sources, and of places."""
     plan = _without_folders(read_json(folder, "plan.json"))
     if not isinstance(plan, dict) or not isinstance(plan.get("data"), dict):
         raise RecipeError(NotARun(path=str(folder), reason="`plan.json` is not that of a run"))
     fields = recipe.block("data").fields
     plan["base"] = as_json(component(recipe.fields["base"]))
+    if isinstance(plan.get("teacher"), dict) and recipe["teacher"] is not None:
+        plan["teacher"]["source"] = as_json(component(recipe.fields["teacher"]))
     sets = ((name, fields[name]) for name in ("train", "valid", "test") if name in fields)
     plan["data"]["sources"] = {name: as_json(component(value)) for name, value in sets if value.value is not None}
     return _as_json(plan)
@@ -201,8 +204,8 @@ def _without_folders(value: Any) -> Any:
 
 
 def _paths(recipe: CheckedRecipe) -> Iterator[Path]:
-    """Yield the paths in a recipe: they are arguments of its base and of its sources."""
-    for value in (recipe.fields["base"], *recipe.block("data").fields.values()):
+    """Yield the paths in a recipe: they are arguments of its base, of its teacher and of its sources."""
+    for value in (recipe.fields["base"], recipe.fields["teacher"], *recipe.block("data").fields.values()):
         todo = [value.value]
         for each in todo:
             if isinstance(each, Path):

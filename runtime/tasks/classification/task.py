@@ -13,6 +13,7 @@ from runtime.tasks.class_names import class_names
 from runtime.tasks.classification.decisions import THRESHOLD_METRICS, decided, mean_scores
 from runtime.tasks.classification.losses import LOSSES
 from runtime.tasks.classification.metrics import METRICS, PART_METRICS, ClassEvaluator, telling
+from runtime.tasks.distillation import soft_classes, with_distillation
 from runtime.tasks.protocol import Loss, Measure, Metric, Suggestion, Suspects, Task
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Classification(Task):
     head = "[dense(classes)]"
     loss = "cross_entropy"
     monitor = "accuracy"
-    losses: tuple[Loss, ...] = LOSSES
+    losses: tuple[Loss, ...] = with_distillation(LOSSES, soft_classes)
     metrics: Mapping[str, Metric] = METRICS
     shown: tuple[str, ...] = ("accuracy", "balanced_accuracy")
     curves: tuple[str, ...] = ("accuracy", "balanced_accuracy", "f1")

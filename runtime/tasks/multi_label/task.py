@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import counted, printable
 from runtime.data.targets import LABELS
+from runtime.tasks.distillation import soft_labels, with_distillation
 from runtime.tasks.multi_label.losses import LOSSES
 from runtime.tasks.multi_label.metrics import METRICS, LabelEvaluator
 from runtime.tasks.protocol import Loss, Measure, Metric, Suggestion, Task
@@ -45,7 +46,7 @@ class MultiLabel(Task):
     head = "[dense(labels)]"
     loss = "binary_cross_entropy"
     monitor = "map"
-    losses: tuple[Loss, ...] = LOSSES
+    losses: tuple[Loss, ...] = with_distillation(LOSSES, soft_labels)
     metrics: Mapping[str, Metric] = METRICS
     shown: tuple[str, ...] = ("map", "f1_micro")
     curves: tuple[str, ...] = ("map", "f1_micro", "f1_macro")

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from runtime.vocabulary.rules import extension, heads, images, sources, training
+from runtime.vocabulary.rules import distillation, extension, heads, images, sources, training
 
-RULES = (*heads.RULES, *extension.RULES, *sources.RULES, *images.RULES, *training.RULES)
+RULES = (
+    *heads.RULES,
+    *extension.RULES,
+    *sources.RULES,
+    *images.RULES,
+    *training.RULES,
+    *distillation.RULES,
+)
 CLAIM_RULES = training.CLAIM_RULES

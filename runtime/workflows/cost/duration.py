@@ -46,7 +46,7 @@ class RunTimes:
     each piece of the frozen prefix; `trained`: a step on what the prefix gave; `joining`: what an evaluation takes
     once, to make the network ready to predict. As the loop has them, with images read ahead: `filling` (read, run
     through the prefix, kept), `step`, `evaluation`; `testing` is that of the test set with its filling, 0 where there
-    is none.
+    is none; `teaching` is the filling of what a teacher says, where that is kept: else it is a part of the step.
     """
 
     ready: float
@@ -58,13 +58,18 @@ class RunTimes:
     step: Pace
     evaluation: Pace
     testing: float
+    teaching: float = 0.0
 
 
 @dataclass(slots=True)
 class KeptRows:
-    """The keys of the rows that a run has kept so far, by the place in the network that they come from."""
+    """The keys of the rows that a run has kept so far, by the place in the network that they come from.
+
+    `taught` are those of a teacher.
+    """
 
     ends: dict[int, set[Any]] = field(default_factory=dict)
+    taught: set[Any] = field(default_factory=set)
 
     def enter(self, prefix: Prefix) -> None:
         """Forget what the next stage does not look at. What lies before its cut no earlier stage has changed."""
@@ -113,6 +118,8 @@ class StageClock:
         seconds = steps * self.paces.step.of(number) + self.evaluation(number)
         if self.inputs.keeps_training:
             seconds += self._filling("train", number, lambda asked: asked.fill_training(number))
+        if self.inputs.keeps_teacher:
+            seconds += self._teaching(number)
         if prefix.keeps:
             seconds += self._filling("valid", number, lambda asked: asked.each.fill_evaluation("valid"))
         return seconds
@@ -136,12 +143,23 @@ class StageClock:
         prefix = self.inputs.each.prefix
         asked: Any = _Asked(prefix.batch)
         few = with_samples(self.inputs, {name: spread(self.inputs.each.sets.samples[name], _COUNTED)})
-        for _ in ask(replace(few, each=replace(few.each, prefix=asked))):
+        for _ in ask(replace(few, each=replace(few.each, prefix=asked), teacher=None)):
             pass
         shares = self.kept.ask(prefix, asked.keys)
         pieces = self.paces.frozen
         costs = [self.paces.filling.of(epoch), *(sum(pieces[start:]) for start in range(1, len(shares)))]
         return sum(self._batches(name, share) * cost for share, cost in zip(shares, costs, strict=True))
+
+    def _teaching(self, epoch: int) -> float:
+        """Return the seconds in which the teacher sees what it has not seen yet."""
+        few = with_samples(self.inputs, {"train": spread(self.inputs.each.sets.samples["train"], _COUNTED)})
+        assert few.teacher is not None
+        asked: Any = _Asked(few.teacher.prefix.batch)
+        for _ in replace(few, teacher=replace(few.teacher, prefix=asked)).fill_teacher(epoch):
+            pass
+        new = set(asked.keys) - self.kept.taught
+        self.kept.taught |= new
+        return self._batches("train", len(new) / max(1, len(asked.keys))) * self.paces.teaching
 
 
 def with_samples(inputs: StageInputs, samples: Mapping[str, Sequence[Sample]]) -> StageInputs:

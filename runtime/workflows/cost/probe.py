@@ -115,7 +115,16 @@ def probe(prepared: Prepared, settings: RunSettings, spent_s: float = 0.0) -> Pr
         task = TASKS[plan.task]
         collate = partial(task.collate, facts=plan.data.target)
         sets = Sets(plan.data, plan.seed, samples, settings.workers, collate, decoded if settings.cache else None)
-        session = Session(plan, task, prepared.model, sets, context, fuse=settings.fuse, keep=settings.cache)
+        session = Session(
+            plan,
+            task,
+            prepared.model,
+            sets,
+            context,
+            fuse=settings.fuse,
+            keep=settings.cache,
+            teacher=prepared.teacher,
+        )
         for stage in plan.stages:
             measured, ending = _stage(session, stage, known)
             stages.append(measured)
@@ -215,7 +224,8 @@ def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> R
     _train(step, first)
     passed = time.monotonic() - began
     reading, frozen, trained = _alone(step, rest)
-    filling = _filling(rest, reading + sum(frozen))
+    filling = _filling(replace(rest, teacher=None), reading + sum(frozen))
+    teaching = _fill(rest.fill_teacher(0))
     in_loop = _pace(partial(_train, step, rest), session, net.inputs.keeps_training)
     began = time.monotonic()
     predict = net.predicting()
@@ -235,6 +245,7 @@ def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> R
         step=in_loop,
         evaluation=evaluation,
         testing=_per_batch(lambda: _evaluate(predict, rest, "test", evaluator()), once=True) if tested else 0.0,
+        teaching=teaching or 0.0,
     )
 
 

@@ -11,15 +11,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from planned import facts, plan_of
 from rich.console import Console
 from toy import make_images, trained, write_recipe
 
 from runtime.data import fingerprints as origins
 from runtime.data.sets import Sets
+from runtime.data.transforms.catalog import Pipeline
+from runtime.data.transforms.changes import changed
+from runtime.data.transforms.views import at_size
 from runtime.features.inputs import SetInputs, StageInputs, kept_rows
 from runtime.features.prefix import Prefix
 from runtime.features.store import Key
+from runtime.plan.size import Size
 from runtime.plan.types import Plan
 from runtime.reporting.plan import show_plan
 from runtime.workflows.preparation import prepare
@@ -288,3 +293,31 @@ def test_every_version_of_an_image_is_an_image_of_its_own(few: Path, tmp_path: P
     assert len(set().union(*seen)) == 5 * TRAIN
     means = [np.mean([np.frombuffer(pixels, np.uint8).mean() for pixels in epoch]) for epoch in seen]
     assert np.ptp(means) < 10
+
+
+def _seen_at(text: str, size: int, steps: Any = None) -> tuple[Any, Any]:
+    """Return an image as the steps of a recipe show it, and the steps."""
+    plan = plan_of(f"ftr 1\ndata {{\ntrain = digits\nsize = {size}px\n{text}\n}}\n{STAGES}")
+    steps = plan.stages[0].augment if steps is None else steps
+    y, x = np.mgrid[:180, :240]
+    picture = Image.fromarray(np.stack([y, x, (3 * x + y) // 4], axis=2).astype(np.uint8))
+    changes = Pipeline(steps).draw(Size(180, 240), np.random.default_rng(4))
+    return np.asarray(changed(picture, changes)).astype(float), steps
+
+
+@pytest.mark.parametrize("text", [CROPS, FLIPS, "prepare = [resize(48px), center_crop]"])
+def test_the_same_view_at_another_size(text: str) -> None:
+    """What is twice as large, and then halved, shows the same part in the same colours."""
+    small, steps = _seen_at(text, 32)
+    larger = at_size(steps, Size(32, 32), Size(64, 64))
+    large, _ = _seen_at(text, 32, larger)
+    assert large.shape == (64, 64, 3)
+    assert np.abs(large.reshape(32, 2, 32, 2, 3).mean((1, 3)) - small).mean() < 2
+    assert at_size(steps, Size(32, 32), Size(32, 32)) == steps
+
+
+@pytest.mark.parametrize("crop", ["random_crop(padding = 2px)", "resize(64px), random_resized_crop", "erasing(25%)"])
+def test_views_that_have_no_other_size(crop: str) -> None:
+    _, steps = _seen_at(f"augment = [{crop}]", 32)
+    assert at_size(steps, Size(32, 32), Size(64, 64)) is None
+    assert at_size(_seen_at(FLIPS, 32)[1], Size(32, 32), Size(64, 48)) is None

@@ -91,7 +91,7 @@ def check(
         raise click.UsageError(instead_of_folder("data check", recipe))
     with mxnet(threads, debug):
         from runtime.compile.compiler import prepare_steps
-        from runtime.data.sets import parts_of_train
+        from runtime.data.parts import parts_of_train
         from runtime.system.cache.disk import user_cache
         from runtime.tasks.catalog import task_of
         from runtime.vocabulary.rules.images import image_size

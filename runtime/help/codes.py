@@ -53,7 +53,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
         (
             "recipe_lang.check.problems.placement",
             "recipe_lang.compose.problems",
-            *(f"runtime.vocabulary.rules.{each}" for each in ("heads", "sources", "images", "training")),
+            *(f"runtime.vocabulary.rules.{each}" for each in ("heads", "sources", "splits", "images", "training")),
         ),
         "rules",
     ),

@@ -30,6 +30,7 @@ VOCABULARY = Vocabulary(
             bases.TRAINED_WEIGHTS,
             data.SOURCE,
             data.SPLIT,
+            data.GROUPING,
             data.TILING,
             data.SAMPLING,
             data.THRESHOLD,

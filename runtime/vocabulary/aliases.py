@@ -77,7 +77,8 @@ _NAMES = (
     ("hub", 'not in this release: `safetensors("model.safetensors")` and `torch("net.pth")` read files'),
     ("pth pytorch", "torch"),
     ("imagefolder", "folder"),
-    ("split randomsplit", "holdout"),
+    ("randomsplit traintestsplit shufflesplit stratifiedshufflesplit", "holdout"),
+    ("kfold stratifiedkfold", "folds"),
     ("centercrop", "center_crop"),
     ("randomresizedcrop", "random_resized_crop"),
     ("randomcrop", "random_crop"),
@@ -154,6 +155,11 @@ _FREEZE_EPOCHS = (
     "a stage that trains the head, then one that trains more: `train = head`, `train = base.block3 .. head`"
 )
 _ALLOW = "advice is silenced by a comment at the end of its line: `# allow: W710`"
+_FOLDS = "`valid = folds(5, use = 2)` validates on the second of five folds; with `use = $fold` a run is `--set fold=2`"
+_GROUPED = (
+    'images of a group go together: `valid = holdout(20%, by = "patient")`, or `folds(5, use = 1, by = "patient")`'
+)
+_NEWEST = '`test = holdout(20%, latest = "date")` takes the newest images'
 _FRACTION = "`valid = holdout(20%)` holds out a fraction of the training images"
 
 _OTHER_TOOLS = (
@@ -245,7 +251,11 @@ _OTHER_TOOLS = (
     ("accumulation gradientaccumulation accumulategradbatches gradientaccumulationsteps", "accumulate"),
     ("ddp distributed dataparallel multigpu", f"{_ABSENT}: a run uses one device"),
     ("distillation distill teacher quantization quantize pruning lora adapter", _ABSENT),
-    ("kfold crossvalidation crossval folds ensemble", _ABSENT),
+    ("kfold stratifiedkfold repeatedkfold crossvalidation crossval cv nfolds nsplits fold split", _FOLDS),
+    ("groupkfold stratifiedgroupkfold groupshufflesplit groups group groupby", _GROUPED),
+    ("timeseriessplit temporalsplit timesplit", _NEWEST),
+    ("fewshot kshot nshot numshots nshots samplesperclass imagesperclass maxperclass", "shots"),
+    ("ensemble", _ABSENT),
     ("testtimeaugmentation testtimeaug", "write `tta = [flip]` in `data`"),
     ("temperaturescaling calibration calibrated plattscaling", "write `calibrate = temperature` in `data`"),
     ("objectdetection", "detection"),

@@ -98,7 +98,11 @@ DATA = BlockType(
             CallOf(("source", "split")),
             "The validation images, which choose the weights to keep.",
             Default("holdout(20%)"),
-            examples=("valid = holdout(15%)", 'valid = folder("data/flowers/valid")'),
+            examples=(
+                "valid = holdout(15%)",
+                "valid = folds(5, use = 2)",
+                'valid = folder("data/flowers/valid")',
+            ),
         ),
         Arg(
             "test",
@@ -113,6 +117,14 @@ DATA = BlockType(
             "Use only this many images of `train`, stratified by class.",
             None,
             examples=("take = 500 images",),
+        ),
+        Arg(
+            "shots",
+            Either((_NONE, _COUNT)),
+            "Train on at most this many images of each class; what validates and tests stays whole.",
+            None,
+            since="0.2",
+            examples=("shots = 16 images",),
         ),
         Arg(
             "exclude",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.vocabulary.rules import heads, images, sources, training
+from runtime.vocabulary.rules import heads, images, sources, splits, training
 
-RULES = (*heads.RULES, *sources.RULES, *images.RULES, *training.RULES)
+RULES = (*heads.RULES, *sources.RULES, *splits.RULES, *images.RULES, *training.RULES)
 CLAIM_RULES = training.CLAIM_RULES

@@ -55,16 +55,6 @@ OtherKindOfTarget = Kind(
     ),
 )
 
-HeldOutTooMuch = Kind(
-    "E425",
-    "held out too much",
-    reason="The holdouts of `valid` and `test` are disjoint shares of `train` and leave some of it.",
-    fields="first",
-    message="the holdouts leave nothing to train on",
-    help="`valid` and `test` together must hold out less than all: such as `holdout(20%)` each",
-    related={"first": "the other holdout"},
-)
-
 NoTestSet = Kind(
     "E426",
     "no test set",
@@ -163,20 +153,8 @@ def _threshold(recipe: CheckedRecipe) -> Iterator[Problem]:
         yield NotOfThreshold(span=threshold.span, metric=str(threshold.value["metric"]), allowed=allowed)
 
 
-def _holdouts(recipe: CheckedRecipe) -> Iterator[Problem]:
-    data = recipe.block("data")
-    shares = [
-        data.fields[name]
-        for name in ("valid", "test")
-        if isinstance(data[name], CallValue) and data[name].family == "split"
-    ]
-    if sum(share.value["share"] for share in shares) >= 1:
-        yield HeldOutTooMuch(span=shares[-1].span or data.head_span, first=shares[0].span)
-
-
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _threshold,
     _tta,
     _kinds,
-    _holdouts,
 )

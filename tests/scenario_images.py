@@ -236,7 +236,7 @@ IMAGES: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E594", "E589"), lambda right: make_photos(roses=25, tulips=25, lilies=25)),
     "E516": lambda right: make_photos(),
     "E517": lambda right: make_photos(),
-    **dict.fromkeys(("E566", "E567"), lambda right: make_photos()),
+    **dict.fromkeys(("E565", "E566", "E567"), lambda right: make_photos()),
     "E568": lambda right: (
         _table("labels.csv", *_ROWS),
         Path("labels.csv").write_text(

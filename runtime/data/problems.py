@@ -271,6 +271,24 @@ TooFewImages = Kind(
     help="ask for at most {count:,}",
 )
 
+ClassesNotThere = Kind(
+    "E565",
+    "classes not there",
+    reason="""A map of classes names classes of the training set, letter by letter; what it leaves must be classes to
+    tell apart: two at least, where each image has one.""",
+    fields="names classes nearest",
+    message=lambda p: (
+        f"the training set has no class {a_few(p.names)}"
+        if p.names
+        else f"the map of classes leaves {counted(len(p.classes), 'class', 'classes')}"
+    ),
+    help=lambda p: (
+        (f"did you mean {quoted(p.nearest)}? " if p.nearest else "") + f"its classes are {a_few(p.classes)}"
+        if p.names
+        else "drop or merge fewer"
+    ),
+)
+
 ImagesWithoutGroup = Kind(
     "E566",
     "images without a group",

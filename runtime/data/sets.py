@@ -21,6 +21,7 @@ from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Span
 from runtime.backend.mx import array, nd
 from runtime.data import splits
+from runtime.data.class_map import mapped
 from runtime.data.decoded import Decoded, fixed_lead, opening
 from runtime.data.exclude import without
 from runtime.data.groups import groups_of
@@ -82,6 +83,9 @@ def list_sets(recipe: CheckedRecipe, rules: SetRules) -> dict[str, Listing]:
         if data[name] is not None and not is_split(data[name]):
             with located(data.span_of(name)):
                 listings[name] = load_source(data[name], training=name == "train")
+            if data["classes"] is not None:
+                with located(data.span_of("classes")):
+                    listings[name] = mapped(listings[name], data["classes"], name, training=name == "train")
     if data["exclude"] is not None:
         with located(data.span_of("exclude")):
             listings = without(listings, data["exclude"])

@@ -31,6 +31,7 @@ VOCABULARY = Vocabulary(
             data.SOURCE,
             data.SPLIT,
             data.GROUPING,
+            data.CLASS_MAPS,
             data.TILING,
             data.SAMPLING,
             data.THRESHOLD,

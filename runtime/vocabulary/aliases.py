@@ -160,6 +160,7 @@ _GROUPED = (
     'images of a group go together: `valid = holdout(20%, by = "patient")`, or `folds(5, use = 1, by = "patient")`'
 )
 _NEWEST = '`test = holdout(20%, latest = "date")` takes the newest images'
+_MAPPED = 'write `classes = class_map({ "cat" = ["tabby", "siamese"] }, drop = ["blurred"])` in `data`'
 _FRACTION = "`valid = holdout(20%)` holds out a fraction of the training images"
 
 _OTHER_TOOLS = (
@@ -255,6 +256,8 @@ _OTHER_TOOLS = (
     ("groupkfold stratifiedgroupkfold groupshufflesplit groups group groupby", _GROUPED),
     ("timeseriessplit temporalsplit timesplit", _NEWEST),
     ("fewshot kshot nshot numshots nshots samplesperclass imagesperclass maxperclass", "shots"),
+    ("mergeclasses classmerge remapclasses remap labelmap mapclasses classmapping relabel", _MAPPED),
+    ("dropclasses excludeclasses ignoreclasses onlyclasses", _MAPPED),
     ("ensemble", _ABSENT),
     ("testtimeaugmentation testtimeaug", "write `tta = [flip]` in `data`"),
     ("temperaturescaling calibration calibrated plattscaling", "write `calibrate = temperature` in `data`"),

@@ -112,6 +112,17 @@ DATA = BlockType(
             examples=("test = holdout(15%)", "test = none"),
         ),
         Arg(
+            "classes",
+            Either((_NONE, CallOf(("class map",)))),
+            "What the classes of the sources become; by default they stay as they are.",
+            None,
+            since="0.2",
+            examples=(
+                'classes = class_map({ "cat" = ["tabby", "siamese"], "dog" = ["beagle"] })',
+                'classes = class_map(drop = ["blurred"])',
+            ),
+        ),
+        Arg(
             "take",
             Either((_NONE, _COUNT)),
             "Use only this many images of `train`, stratified by class.",

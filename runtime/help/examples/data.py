@@ -195,6 +195,12 @@ EXAMPLES: Mapping[str, Example] = {
         "photos has 50 images, of which 40 are for training.",
     ),
     "E517": Example(f"{_PHOTOS}\ntake = 500 images", f"{_PHOTOS}\ntake = 40 images", "data", "photos has 50 images."),
+    "E565": Example(
+        f'{_PHOTOS}\nclasses = class_map({{ "flower" = ["rose"] }})',
+        f'{_PHOTOS}\nclasses = class_map({{ "rose" = ["roses"] }})',
+        "data",
+        "photos has the classes roses and tulips.",
+    ),
     "E566": Example(
         f"{_PHOTOS}\nvalid = holdout(20%, by = folder)",
         f'{_PHOTOS}\nvalid = holdout(20%, by = pattern("[0-9]+"))',

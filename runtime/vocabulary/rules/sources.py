@@ -11,6 +11,7 @@ from recipe_lang.compose.problems import GivenTwice
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
 from recipe_lang.words import listed
+from runtime.data.class_map import old_names
 from runtime.data.sources.catalog import COLUMNS, SOURCES
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.tasks.catalog import TASKS, task_of
@@ -153,8 +154,24 @@ def _threshold(recipe: CheckedRecipe) -> Iterator[Problem]:
         yield NotOfThreshold(span=threshold.span, metric=str(threshold.value["metric"]), allowed=allowed)
 
 
+def _class_map(recipe: CheckedRecipe) -> Iterator[Problem]:
+    call = recipe.block("data")["classes"]
+    first: dict[str, Span | None] = {}
+    for each in old_names(call) if call is not None else ():
+        if each.value in first:
+            yield GivenTwice(span=each.span, what=f'class "{each.value}"', first=first[each.value])
+        first.setdefault(each.value, each.span)
+    if call is not None:
+        rests = [key for key, olds in call["names"] or () if olds.value == "rest"]
+        if len(rests) > 1 or rests and call["others"] == "drop":
+            what = "what becomes of the other classes"
+            span = rests[1].span if len(rests) > 1 else call.args["others"].span
+            yield GivenTwice(span=span, what=what, first=rests[0].span)
+
+
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _threshold,
     _tta,
     _kinds,
+    _class_map,
 )

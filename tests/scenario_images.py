@@ -237,6 +237,12 @@ IMAGES: dict[str, Callable[[bool], None]] = {
     "E516": lambda right: make_photos(),
     "E517": lambda right: make_photos(),
     **dict.fromkeys(("E565", "E566", "E567"), lambda right: make_photos()),
+    "E588": lambda right: (
+        _table("labels.csv", *_ROWS),
+        Path("labels.csv").write_text(
+            "file,kind,blurred,certainty\n" + "\n".join(f"{row},0,{n % 5 / 4}" for n, row in enumerate(_ROWS))
+        ),
+    )[0],
     "E568": lambda right: (
         _table("labels.csv", *_ROWS),
         Path("labels.csv").write_text(

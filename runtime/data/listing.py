@@ -27,12 +27,14 @@ class Sample:
 
     `id` is the image's path relative to its source in POSIX form, or its row's key: it is the same on every
     machine, and all randomness of the sample derives from it. `target` is a plain value of the kind that the source
-    gives (`runtime/data/targets.py`). `image` is a path, uint8 pixels of shape (H, W) or (H, W, 3), or a tile.
+    gives (`runtime/data/targets.py`). `image` is a path, uint8 pixels of shape (H, W) or (H, W, 3), or a tile. `weight`
+    is how much it counts in training, beside the others.
     """
 
     id: str
     target: Any
     image: ImageRef = field(compare=False)
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -289,6 +289,15 @@ ClassesNotThere = Kind(
     ),
 )
 
+NoWeight = Kind(
+    "E588",
+    "no weight",
+    reason="Images of weight 0 count for nothing in training. Where all have it, nothing is learned.",
+    fields="count",
+    message="all {count:counted training image} have the weight 0",
+    help="name another column, or leave out `weights`",
+)
+
 ImagesWithoutGroup = Kind(
     "E566",
     "images without a group",

@@ -31,6 +31,7 @@ from runtime.data.loader import Batch, Collate, batches, epoch_order, target_aft
 from runtime.data.newest import times_of
 from runtime.data.parts import is_split, parts_of_train, share_of
 from runtime.data.problems import UnreadableImages
+from runtime.data.sample_weights import settled
 from runtime.data.sampling import drawn, turns
 from runtime.data.sources.catalog import SOURCES
 from runtime.data.splits import Split
@@ -99,6 +100,8 @@ def list_sets(recipe: CheckedRecipe, rules: SetRules) -> dict[str, Listing]:
     for name, listing in listings.items():
         with located(data.span_of(name)):
             found[name] = rules.align(listing, train.names, name)
+    with located(data.span_of("train")):
+        found = settled(found)
     _check_sets(recipe, found, rules)
     return {name: found[name] for name in _SETS if name in found}
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from runtime.data.fingerprints import origin_of, view_key
 from runtime.data.listing import Sample
 from runtime.data.loader import Batch
+from runtime.data.sample_weights import WeightedTargets, weighted
 from runtime.data.sampling import turns
 from runtime.data.sets import Sets
 from runtime.data.transforms.mixed import MixedTargets, mixed, mixes
@@ -27,7 +28,7 @@ from runtime.plan.types import Component, Plan, StagePlan
 from runtime.system.random import derive, generator
 
 Kept = Generator[tuple[Values, "npt.NDArray[Any]"], None, None]
-Targets: TypeAlias = "npt.NDArray[Any] | MixedTargets"
+Targets: TypeAlias = "npt.NDArray[Any] | WeightedTargets | MixedTargets"
 Inputs = Generator[tuple[Values, Targets], None, None]
 StepInputs = Sequence[tuple[Values, Targets]]
 """The batches of one step: several where their gradients are summed."""
@@ -119,6 +120,7 @@ class StageInputs:
 
     each: SetInputs
     stage: StagePlan
+    weight_scale: float = 1.0  # what makes the mean weight of the training images 1
 
     @property
     def keeps_training(self) -> bool:
@@ -146,14 +148,18 @@ class StageInputs:
     def _batches(self, epoch: int, done: int) -> Inputs:
         if self.keeps_training:
             samples, views = self._whole_batches(epoch, done)
-            yield from self.each.kept("train", samples, self.stage.augment, views)
+            size = self.each.prefix.batch
+            for number, (values, plain) in enumerate(self.each.kept("train", samples, self.stage.augment, views)):
+                weights = [sample.weight for sample in samples[number * size : (number + 1) * size]]
+                yield values, weighted(plain, weights, self.weight_scale)
             return
         batches = self._opened(epoch, done)
         sets, place = self.each.sets, (self.stage.position, epoch)
         try:
             for number, batch in enumerate(batches, start=done):
                 randomness = generator(sets.seed, "mix", *place, number) if mixes(self.stage.augment) else None
-                images, targets = mixed(self.stage.augment, batch.images, batch.targets, randomness)
+                counting = weighted(batch.targets, batch.weights, self.weight_scale)
+                images, targets = mixed(self.stage.augment, batch.images, counting, randomness)
                 yield self.each.prefix(images), targets
         finally:
             batches.close()

@@ -10,6 +10,7 @@ from typing import Any
 from runtime.backend.blocks import LossBlock
 from runtime.backend.freezing import drops, prepare_stage
 from runtime.backend.mx import array, autograd, mx, nd
+from runtime.data.sample_weights import WeightedTargets, weight_scale
 from runtime.data.sets import Sets
 from runtime.data.transforms.mixed import MixedTargets
 from runtime.features.inputs import SetInputs, StageInputs, StepInputs, kept_rows
@@ -120,7 +121,8 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     update = trainer([(p, scales[name]) for name, p in trained.items()], stage.optimizer.name, stage.optimizer.args)
     behind = tuple(f"{part}." for part in list(model.parts)[stage.cut :])
     changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
-    inputs = StageInputs(SetInputs(session.sets, prefix), stage)
+    scale = weight_scale(session.sets.samples["train"])
+    inputs = StageInputs(SetInputs(session.sets, prefix), stage, scale)
     has_dropout = any(drops(block) for block in features.chain.blocks[cut:])
     statistics = {name: p for name, p in changing.items() if name.endswith(("running_mean", "running_var"))}
     pulled = [name for name in trained if stage.l2_sp and not name.startswith("head.")]
@@ -167,6 +169,8 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainSte
         if isinstance(targets, MixedTargets):
             pair = (loss_on(outputs, targets.targets), loss_on(outputs, targets.others))
             return targets.share * pair[0] + (1 - targets.share) * pair[1]
+        if isinstance(targets, WeightedTargets):
+            return loss_on(outputs, targets.targets) * array(targets.weights, ctx=session.context)
         return criterion(outputs, array(as_labels(targets, outputs.shape), ctx=session.context))
 
     def losses(parts: StepInputs, step: int) -> Any:

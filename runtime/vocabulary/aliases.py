@@ -160,6 +160,7 @@ _GROUPED = (
     'images of a group go together: `valid = holdout(20%, by = "patient")`, or `folds(5, use = 1, by = "patient")`'
 )
 _NEWEST = '`test = holdout(20%, latest = "date")` takes the newest images'
+_WEIGHTED = 'a column of a table: `csv("…", image = "file", label = "class", weights = "column")`'
 _MAPPED = 'write `classes = class_map({ "cat" = ["tabby", "siamese"] }, drop = ["blurred"])` in `data`'
 _FRACTION = "`valid = holdout(20%)` holds out a fraction of the training images"
 
@@ -258,6 +259,7 @@ _OTHER_TOOLS = (
     ("fewshot kshot nshot numshots nshots samplesperclass imagesperclass maxperclass", "shots"),
     ("mergeclasses classmerge remapclasses remap labelmap mapclasses classmapping relabel", _MAPPED),
     ("dropclasses excludeclasses ignoreclasses onlyclasses", _MAPPED),
+    ("sampleweight sampleweights instanceweight exampleweight weightcol weightcolumn", _WEIGHTED),
     ("ensemble", _ABSENT),
     ("testtimeaugmentation testtimeaug", "write `tta = [flip]` in `data`"),
     ("temperaturescaling calibration calibrated plattscaling", "write `calibrate = temperature` in `data`"),

@@ -43,7 +43,13 @@ def _folder(args: Args, training: bool) -> Listing:
 def _csv(args: Args, training: bool) -> Listing:
     from runtime.data.sources.table_columns import TableColumns
 
-    return replace(_rows(args, training), columns=TableColumns(args["file"], args["image"], args["root"]))
+    columns = TableColumns(args["file"], args["image"], args["root"])
+    listing = replace(_rows(args, training), columns=columns)
+    if args["weights"] is None:
+        return listing
+    from runtime.data.sample_weights import with_weights
+
+    return with_weights(listing, columns, args["weights"])
 
 
 def _rows(args: Args, training: bool) -> Listing:
@@ -231,6 +237,14 @@ _SOURCES = (
                     since="0.2",
                 ),
                 Arg(
+                    "weights",
+                    Either((NothingType(), Text())),
+                    "Name of the column with how much each image counts in training: its loss is multiplied by that,"
+                    " divided by the mean.",
+                    None,
+                    since="0.2",
+                ),
+                Arg(
                     "root",
                     Either((NothingType(), FilePath())),
                     "Folder that the paths start from; the CSV file's own by default.",
@@ -240,6 +254,7 @@ _SOURCES = (
             examples=(
                 'train = csv("flowers.csv", image = "file", label = "species")',
                 'train = csv(file = "flowers.csv", image = "file", label = "species", root = "images")',
+                'train = csv("flowers.csv", image = "file", label = "species", weights = "certainty")',
                 'train = csv("leaves.csv", image = "file", target = "weight")',
                 'train = csv("leaves.csv", image = "file", target = ["width", "height"])',
                 'train = csv("photos.csv", image = "file", labels = "tags", separator = "|")',

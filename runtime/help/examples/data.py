@@ -201,6 +201,12 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "photos has the classes roses and tulips.",
     ),
+    "E588": Example(
+        'train = csv("labels.csv", image = "file", label = "kind", weights = "blurred")',
+        'train = csv("labels.csv", image = "file", label = "kind", weights = "certainty")',
+        "data",
+        "The column `blurred` of labels.csv holds 0 in every row, `certainty` numbers from 0 to 1.",
+    ),
     "E566": Example(
         f"{_PHOTOS}\nvalid = holdout(20%, by = folder)",
         f'{_PHOTOS}\nvalid = holdout(20%, by = pattern("[0-9]+"))',

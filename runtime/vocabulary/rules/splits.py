@@ -11,7 +11,7 @@ from recipe_lang.check.problems.types import OutOfRange
 from recipe_lang.problem import Kind, Problem
 from runtime.data.parts import parts_of_train, share_of
 from runtime.data.sources.catalog import SOURCES
-from runtime.data.targets import CLASS
+from runtime.data.targets import CLASS, LABELS, NUMBERS
 from runtime.tasks.catalog import TASKS, task_of
 
 HeldOutTooMuch = Kind(
@@ -121,6 +121,20 @@ def _pattern(by: CallValue) -> Iterator[Problem]:
         yield OutOfRange(span=span, what="`pattern`", found=found, allowed="a regular expression that names a group")
 
 
+def _weights(recipe: CheckedRecipe) -> Iterator[Problem]:
+    data, task = recipe.block("data"), task_of(recipe)
+    for name in ("train", "valid", "test"):
+        weights = data[name].args.get("weights") if data[name] is not None else None
+        if weights is None or weights.value is None:
+            continue
+        if name != "train":
+            reason = "`weights` are of the training images, and what is measured is of images that count alike"
+            yield NothingToGoBy(span=weights.span, reason=reason, hint="leave it out here")
+        elif task.target not in (CLASS, LABELS, NUMBERS):
+            reason = f"`weights` are of images that have one loss, and with `task = {task.name}` objects and pixels do"
+            yield NothingToGoBy(span=weights.span, reason=reason, hint="leave it out")
+
+
 def _shots(recipe: CheckedRecipe) -> Iterator[Problem]:
     data, task = recipe.block("data"), task_of(recipe)
     if data["shots"] is not None and task.target is not CLASS:
@@ -130,4 +144,4 @@ def _shots(recipe: CheckedRecipe) -> Iterator[Problem]:
         yield NothingToGoBy(span=data.span_of("shots"), reason=reason, hint=hint)
 
 
-RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (_too_much, _folds, _groups, _shots)
+RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (_too_much, _folds, _groups, _weights, _shots)

@@ -27,7 +27,8 @@ def groups_of(listing: Listing, by: str | CallValue) -> dict[str, str]:
         RecipeError: the column cannot be used, or images belong to no group.
     """
     if isinstance(by, str):
-        assert listing.columns is not None, "the checker lets no other source name a column"
+        if listing.columns is None:  # a set beside those that a recipe draws by it
+            raise RecipeError(ImagesWithoutGroup(count=len(listing.samples), example=listing.samples[0].id, column=by))
         cells = listing.columns.cells(by)
         return {sample.id: cells[sample.id].text for sample in listing.samples}
     pattern = "" if by.name == "folder" else by["pattern"]

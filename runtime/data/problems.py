@@ -307,9 +307,11 @@ ImagesWithoutGroup = Kind(
     `by = folder` goes by the folder that holds an image, which must not be that of its class; `by = pattern("…")` by
     what the first parentheses of a regular expression match in the file's name, or with a slash in it, in the path.""",
     fields="count example",
-    optional={"pattern": ""},
+    optional={"pattern": "", "column": ""},
     message=lambda p: (
-        f"the pattern does not match the name of {counted(p.count, 'image')}, such as {quoted(p.example)}"
+        f"{counted(p.count, 'image is', 'images are')} of no table with a column {quoted(p.column)}"
+        if p.column
+        else f"the pattern does not match the name of {counted(p.count, 'image')}, such as {quoted(p.example)}"
         if p.pattern
         else f"{counted(p.count, 'image lies', 'images lie')} in no folder of a group, such as {quoted(p.example)}"
     ),

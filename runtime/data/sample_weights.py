@@ -59,19 +59,22 @@ def settled(sets: Mapping[str, Listing]) -> dict[str, Listing]:
     """
     train = sets["train"]
     weights = [sample.weight for sample in train.samples]
-    if all(weight == 1 for listing in sets.values() for weight in (each.weight for each in listing.samples)):
-        return dict(sets)
     if weights and not any(weights):
         raise RecipeError(NoWeight(count=len(weights)))
-    mean = sum(weights) / max(1, len(weights))
+    found = {name: _plain(listing) for name, listing in sets.items()}
+    if all(weight == 1 for weight in weights):
+        return {**found, "train": train}
+    mean = sum(weights) / len(weights)
     zeros = f"; {counted(weights.count(0), 'image')} of weight 0" if 0 in weights else ""
     note = f"train: weights from {min(weights) / mean:.3g} to {max(weights) / mean:.3g} times their mean{zeros}"
-    found = {name: replace(listing, samples=tuple(map(_plain, listing.samples))) for name, listing in sets.items()}
     return {**found, "train": replace(train, notes=(*train.notes, note))}
 
 
-def _plain(sample: Sample) -> Sample:
-    return replace(sample, weight=1.0)
+def _plain(listing: Listing) -> Listing:
+    """Return a listing whose samples count alike."""
+    if all(sample.weight == 1 for sample in listing.samples):
+        return listing
+    return replace(listing, samples=tuple(replace(sample, weight=1.0) for sample in listing.samples))
 
 
 def weight_scale(samples: Sequence[Sample]) -> float:
@@ -81,7 +84,6 @@ def weight_scale(samples: Sequence[Sample]) -> float:
 
 
 def weighted(targets: npt.NDArray[Any], weights: Sequence[float], scale: float) -> npt.NDArray[Any] | WeightedTargets:
-    """Return the collated targets of a batch with the weights of its samples; as they are where all are 1."""
-    if all(weight == 1 for weight in weights):
-        return targets
-    return WeightedTargets(targets, np.array([scale * weight for weight in weights], np.float32))
+    """Return the collated targets of a batch with the weights of its samples; as they are where all come to 1."""
+    scaled = [scale * weight for weight in weights]
+    return targets if all(each == 1 for each in scaled) else WeightedTargets(targets, np.array(scaled, np.float32))

@@ -59,7 +59,7 @@ def divided(listing: Listing, parts: Mapping[str, Split], seed: int, strata: Str
     fold_of: dict[str, int] = {}
     for name in sorted(parts):
         part = parts[name]
-        share = part.share * len(listing.samples) / max(1, len(rest.samples))
+        share = min(part.share * len(listing.samples) / max(1, len(rest.samples)), _MOST)
         ids = {sample.id for sample in rest.samples}
         groups = {id: group for id, group in (part.groups or {}).items() if id in ids}
         since = ""
@@ -77,6 +77,10 @@ def divided(listing: Listing, parts: Mapping[str, Split], seed: int, strata: Str
         found[name] = replace(_where(rest, held, True), notes=(_note(name, part, held, len(listing.samples), since),))
         rest = _where(rest, held, False)
     return {"train": rest, **found}
+
+
+_MOST = 0.99
+"""The largest share of what an earlier part has left, where that took more than its own."""
 
 
 def _note(name: str, part: Split, held: set[str], total: int, since: str) -> str:

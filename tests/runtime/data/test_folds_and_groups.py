@@ -169,6 +169,14 @@ def test_each_part_has_a_group_where_there_are_enough_and_else_it_is_refused() -
     assert [problem.code for problem in caught.value.problems] == ["E567"]
 
 
+def test_a_part_that_takes_more_than_its_share_leaves_some_to_others() -> None:
+    whole = listing(20, 20)
+    groups = {sample.id: f"p{min(3, number // 12)}" for number, sample in enumerate(whole.samples)}
+    found = divided(whole, valid=Split(0.45, groups=groups), test=Split(0.5, groups=groups))
+    assert all(each.samples for each in found.values())
+    assert sum(len(each.samples) for each in found.values()) == 40
+
+
 def test_the_newest_are_behind_a_cut_and_ties_on_one_side() -> None:
     times = {f"{n}": (float(year), str(year)) for n, year in enumerate([2019] * 4 + [2020] * 3 + [2021] * 2 + [2022])}
     assert newest(times, 2) == ({"9"}, "2022")

@@ -108,6 +108,9 @@ def test_the_mean_weight_of_the_training_images_is_1() -> None:
     assert isinstance(found, WeightedTargets)
     assert found.weights.tolist() == [0, 1.5, 0.5, 2]
     assert weighted(LABELS, [1.0] * 6, 1.0) is LABELS
+    halves = weighted(LABELS, [1.0] * 6, 0.5)  # of a batch of equal weights, below those of others
+    assert isinstance(halves, WeightedTargets)
+    assert halves.weights.tolist() == [0.5] * 6
 
 
 # --- runs --------------------------------------------------------------------------------------

@@ -84,6 +84,6 @@ def test_new_keeps_together_what_a_table_calls_a_patient(scans: Path, ftr: Ftr) 
 def test_plan_and_lock_say_what_came_out(scans: Path, ftr: Ftr) -> None:
     Path("scans.ftr").write_text(RECIPE.format(valid='holdout(20%, by = "patient_id")'))
     _, out, err = ftr("plan", "scans.ftr")
-    assert 'valid holdout(share = 0.2, by = "patient_id")' in " ".join(out.split())
+    assert "valid holdout(share = 0.2, by = patient_id)" in " ".join(out.split())
     assert "of 12 groups" in err
     assert "of 12 groups" in json.loads(ftr("plan", "scans.ftr", "--json").out)["notes"][0]

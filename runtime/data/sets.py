@@ -127,8 +127,8 @@ def _divided(recipe: CheckedRecipe, train: Listing, rules: SetRules) -> dict[str
                 groups = groups_of(train, call["by"])
             latest = call["latest"] if call.name == "holdout" else None
             times = None if latest is None else times_of(train, latest)
-            fold = (call["count"], call["use"]) if call.name == "folds" else (0, 0)
-            parts[name] = Split(share_of(call), *map(int, fold), groups, times)
+            count, use = (int(call["count"]), int(call["use"])) if call.name == "folds" else (0, 0)
+            parts[name] = Split(share_of(call), count, use, groups, times)
     with located(next((value.span for value in reversed(parts_of_train(recipe).values()) if value.span), None)):
         return splits.divided(train, parts, recipe["seed"], rules.strata(train))
 

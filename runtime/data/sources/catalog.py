@@ -45,7 +45,7 @@ def _csv(args: Args, training: bool) -> Listing:
 
     columns = TableColumns(args["file"], args["image"], args["root"])
     listing = replace(_rows(args, training), columns=columns)
-    if args["weights"] is None:
+    if args.get("weights") is None:
         return listing
     from runtime.data.sample_weights import with_weights
 

@@ -236,6 +236,21 @@ IMAGES: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E594", "E589"), lambda right: make_photos(roses=25, tulips=25, lilies=25)),
     "E516": lambda right: make_photos(),
     "E517": lambda right: make_photos(),
+    **dict.fromkeys(("E565", "E566", "E567"), lambda right: make_photos()),
+    "E588": lambda right: (
+        _table("labels.csv", *_ROWS),
+        Path("labels.csv").write_text(
+            "file,kind,blurred,certainty\n" + "\n".join(f"{row},0,{n % 5 / 4}" for n, row in enumerate(_ROWS))
+        ),
+    )[0],
+    "E568": lambda right: (
+        _table("labels.csv", *_ROWS),
+        Path("labels.csv").write_text(
+            "\n".join(
+                ["file,kind,read,taken", *(f"{row},2024-05-01,2024-04-{1 + n % 28:02}" for n, row in enumerate(_ROWS))]
+            )
+        ),
+    )[0],
     **dict.fromkeys(("E518", "E519"), lambda right: _numbers()),
     **dict.fromkeys((*(f"E{number}" for number in range(579, 588)), "W786", "W787"), _objects),
     **dict.fromkeys(("E590", "E591", "E593"), _masks),

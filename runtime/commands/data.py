@@ -56,6 +56,9 @@ def data() -> None:
 @OUTSIDE
 @DATA_ROOT
 @click.option("--labels", is_flag=True, help="Also find labels that may be wrong; runs the base on each image once.")
+@click.option(
+    "--by", metavar="COLUMN", help="What images belong together by, as a patient's, where the recipe does not say it."
+)
 @click.option("--html", "page", type=PATH, metavar="FILE", help="Write a page with pictures of what is found.")
 @click.option(
     "--fix", is_flag=True, help="Write all images to leave out into the list of `exclude`, or RECIPE.exclude.txt."
@@ -73,6 +76,7 @@ def check(
     outside: bool,
     data_root: Path | None,
     labels: bool,
+    by: str | None,
     page: Path | None,
     fix: bool,
     strict: bool,
@@ -91,11 +95,12 @@ def check(
         raise click.UsageError(instead_of_folder("data check", recipe))
     with mxnet(threads, debug):
         from runtime.compile.compiler import prepare_steps
-        from runtime.data.sets import parts_of_train
+        from runtime.data.parts import parts_of_train
         from runtime.system.cache.disk import user_cache
         from runtime.tasks.catalog import task_of
         from runtime.vocabulary.rules.images import image_size
         from runtime.workflows.data_check.check import check_data
+        from runtime.workflows.data_check.shared_groups import grouping_of
         from runtime.workflows.preparation import listed
 
         path = recipe / "resolved.ftr" if recipe.is_dir() else recipe
@@ -107,7 +112,9 @@ def check(
         with _progress() as progress:
             size, _ = image_size(checked)
             steps, _ = prepare_steps(checked.block("data"), size)
-            report = check_data(listings, parts_of_train(checked), task, size, workers, kept, progress, steps)
+            grouping = by or grouping_of(checked)
+            split = parts_of_train(checked)
+            report = check_data(listings, split, task, size, workers, kept, progress, steps, grouping)
             if labels:
                 from runtime.workflows.data_check.suspects import with_suspects
                 from runtime.workflows.preparation import prepare
@@ -119,6 +126,8 @@ def check(
         if machine:
             click.echo(json.dumps({**_plain(report, task.key), "list": fixed}, indent=2, ensure_ascii=False))
         else:
+            for note in dict.fromkeys(note for listing in listings.values() for note in listing.notes):
+                echo(note)
             _show(report, page is not None)
             if fixed is not None:
                 _show_fix(fixed)

@@ -87,7 +87,8 @@ def lock(
 
         device_context(device)  # refused before the images are listed
         prepared = prepare(recipe, (), data_root, outside)
-        tell(prepared.passed_over())
+        for line in (*prepared.notes, prepared.passed_over()):
+            tell(line)
         with Display(console(), time.monotonic, prepared.plan) as display:
             facts, _ = lock_facts(prepared, RunContext(RunSettings(device, workers, fuse=fuse), (display,)))
         with writing(lock_of(recipe)):

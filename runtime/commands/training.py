@@ -112,7 +112,7 @@ def plan(
             prepared = replace(prepared, advice=tuple(ordered((*prepared.advice, *told))))
         if prepared.advice and (deny or not machine):
             show_problems(prepared.advice)
-        _tell_passed_over(prepared, is_advised=deny or not machine)
+        _tell_images(prepared, is_advised=deny or not machine)
         cost = None
         if measured:
             from runtime.workflows.cost.probe import probe
@@ -123,6 +123,7 @@ def plan(
         if machine:
             values = list(values_with_places(prepared.recipe, VOCABULARY))
             added: dict[str, Any] = {"values": values, "passed_over": prepared.passed_over()}
+            added |= {"notes": prepared.notes} if prepared.notes else {}
             added |= {"probe": as_json(cost)} if cost is not None else {}
             click.echo(json.dumps({**as_json(prepared.plan), **added}, indent=2, ensure_ascii=False))
         elif everything:
@@ -238,7 +239,7 @@ def run(
             prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
         screen = console()
         _note_memory(prepared.out_of_memory())
-        _tell_passed_over(prepared, is_advised=deny or not quiet)
+        _tell_images(prepared, is_advised=deny or not quiet)
         if prepared.advice and (deny or not quiet):
             with surviving(sys.stderr):
                 show_problems(prepared.advice)
@@ -349,8 +350,10 @@ def _tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
             tell(how_to_resume(folder))
 
 
-def _tell_passed_over(prepared: Prepared, is_advised: bool) -> None:
-    """Say what is passed over among the images, unless advice that is shown has said it."""
+def _tell_images(prepared: Prepared, is_advised: bool) -> None:
+    """Say how images were chosen, and what is passed over among them, unless advice that is shown has said it."""
+    for note in prepared.notes:
+        tell(note)
     if not (is_advised and any(each.code == "W790" for each in prepared.advice)):
         tell(prepared.passed_over())
 

@@ -94,6 +94,12 @@ class Boxes:
             areas=self.areas[which],
         )
 
+    def with_classes(self, places: Sequence[int | None]) -> Boxes:
+        """Return those whose class has a new place among the classes, with that."""
+        table = np.array([-1 if place is None else place for place in places], np.int64)
+        moved = replace(self, classes=table[self.classes])
+        return moved.chosen(moved.classes >= 0)
+
     def moved(self, size: Size, changes: Iterable[Change]) -> Boxes:
         """Return them as they are after changes of an image of a size.
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from runtime.plan.size import Size
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from recipe_lang.problem import Problem
     from runtime.data.sources.skipped import PassedOver
 
 Pixels: TypeAlias = "npt.NDArray[np.uint8]"
@@ -26,12 +27,14 @@ class Sample:
 
     `id` is the image's path relative to its source in POSIX form, or its row's key: it is the same on every
     machine, and all randomness of the sample derives from it. `target` is a plain value of the kind that the source
-    gives (`runtime/data/targets.py`). `image` is a path, uint8 pixels of shape (H, W) or (H, W, 3), or a tile.
+    gives (`runtime/data/targets.py`). `image` is a path, uint8 pixels of shape (H, W) or (H, W, 3), or a tile. `weight`
+    is how much it counts in training, beside the others.
     """
 
     id: str
     target: Any
     image: ImageRef = field(compare=False)
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,12 +59,35 @@ class DroppedObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """What a column says of an image: text that is not blank, and the line that it stands in."""
+
+    text: str
+    line: int
+
+
+class Columns(Protocol):
+    """The columns of the table that a listing comes from."""
+
+    def cells(self, column: str) -> Mapping[str, Cell]:
+        """Return the cell of each image, by the ids of samples.
+
+        Raises:
+            RecipeError: there is no such column, or an image has no cell, or several that differ.
+        """
+
+    def fault(self, cell: Cell, reason: str, hint: str = "") -> Problem:
+        """Return what is wrong with a cell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """Images with their targets, and the names of what these are: the classes, of which some may have no sample here.
 
     `passed` is what lies among the images and is none of them; `left_out` are objects of the images that take no
     part. `unused` are classes that annotations declare and no object has: they are no classes here. `known` is how many
-    names, the first, an earlier run has given: they need no sample.
+    names, the first, an earlier run has given: they need no sample. `columns` are those
+    of the table that it comes from. `notes` say in a line each how the images were chosen.
     """
 
     samples: tuple[Sample, ...]
@@ -70,6 +96,8 @@ class Listing:
     left_out: tuple[DroppedObject, ...] = field(default=(), compare=False)
     unused: tuple[str, ...] = field(default=(), compare=False)
     known: int = 0
+    columns: Columns | None = field(default=None, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def dropped(self) -> Mapping[str, int]:

@@ -39,11 +39,12 @@ Collate: TypeAlias = Callable[[Sequence[Any]], "npt.NDArray[Any]"]
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """N images of one size: `images` uint8 (N, H, W, 3), RGB; `targets` as `collate` gives them; `ids` of
-    the samples."""
+    the samples, with their `weights`."""
 
     images: Pixels
     targets: npt.NDArray[Any]
     ids: tuple[str, ...]
+    weights: tuple[float, ...]
 
 
 _ANY = Opening()
@@ -152,4 +153,5 @@ def _batch(samples: Sequence[Sample], pairs: Iterator[tuple[Pixels, Any]], colla
         images[index] = picture
         targets.append(target)
     assert images is not None
-    return Batch(images, collate(targets), tuple(sample.id for sample in samples))
+    ids, weights = zip(*((sample.id, sample.weight) for sample in samples), strict=True)
+    return Batch(images, collate(targets), ids, weights)

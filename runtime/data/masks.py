@@ -34,18 +34,23 @@ class Mask:
 
     `values` are what stands for each class, in order: numbers of one channel, or (red, green, blue). `ignore` is the
     value of pixels that count for nothing; None where there is none. One that is `measured` keeps its own size, as far
-    as images are only resized.
+    as images are only resized. `places` are the new class positions of the classes, where these are others.
     """
 
     path: Path | Painted
     values: tuple[int | tuple[int, int, int], ...]
     ignore: int | tuple[int, int, int] | None
     is_measured: bool = False
+    places: tuple[int, ...] = ()
 
     @property
     def measured(self) -> Mask:
         """The mask as predictions are compared with it."""
         return replace(self, is_measured=True)
+
+    def with_classes(self, places: Sequence[int | None]) -> Mask:
+        """Return the mask with new places of the classes; pixels of one that has none count for nothing."""
+        return replace(self, places=tuple(IGNORED if place is None else place for place in places))
 
     def moved(self, size: Size, changes: Sequence[Change]) -> Pixels:
         """Return the class position of each pixel, uint8 (H, W), after the changes of an image of a size.
@@ -84,8 +89,14 @@ class Mask:
             ImageError: the mask cannot be read, or has a value of no class.
         """
         if isinstance(self.path, Painted):
-            return self.path.positions()
-        return self._positions(np.asarray(opened_mask(self.path)))
+            found = self.path.positions()
+        else:
+            found = self._positions(np.asarray(opened_mask(self.path)))
+        if not self.places:
+            return found
+        table = np.full(IGNORED + 1, IGNORED, np.uint8)
+        table[: len(self.places)] = self.places
+        return table[found]
 
     def _positions(self, stored: Pixels) -> Pixels:
         key = _keys(stored)
@@ -112,17 +123,19 @@ class Mask:
     def origin(self) -> bytes | None:
         """What its content and meaning are known by without reading it; None where they cannot be known."""
         found = self.path.digest().encode() if isinstance(self.path, Painted) else origin_of(self.path)
-        return None if found is None else found + repr((self.values, self.ignore)).encode()
+        meaning = (self.values, self.ignore, *((self.places,) if self.places else ()))
+        return None if found is None else found + repr(meaning).encode()
 
     def digest(self) -> str:
         """Return the SHA-256 of the file, and what its values mean, as text; of one that cannot be read, that."""
+        places = f" {self.places}" if self.places else ""
         if isinstance(self.path, Painted):
-            return self.path.digest()
+            return f"{self.path.digest()}{places}"
         try:
             content = hashlib.sha256(self.path.read_bytes()).hexdigest()
         except OSError as fault:
             content = fault.strerror or "unreadable"
-        return f"{content} {self.values} {self.ignore}"
+        return f"{content} {self.values} {self.ignore}{places}"
 
 
 _UNKNOWN = -1

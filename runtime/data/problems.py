@@ -271,6 +271,75 @@ TooFewImages = Kind(
     help="ask for at most {count:,}",
 )
 
+ClassesNotThere = Kind(
+    "E565",
+    "classes not there",
+    reason="""A map of classes names classes of the training set, letter by letter; what it leaves must be classes to
+    tell apart: two at least, where each image has one.""",
+    fields="names classes nearest",
+    message=lambda p: (
+        f"the training set has no class {a_few(p.names)}"
+        if p.names
+        else f"the map of classes leaves {counted(len(p.classes), 'class', 'classes')}"
+    ),
+    help=lambda p: (
+        (f"did you mean {quoted(p.nearest)}? " if p.nearest else "") + f"its classes are {a_few(p.classes)}"
+        if p.names
+        else "drop or merge fewer"
+    ),
+)
+
+NoWeight = Kind(
+    "E588",
+    "no weight",
+    reason="Images of weight 0 count for nothing in training. Where all have it, nothing is learned.",
+    fields="count",
+    message="all {count:counted training image} have the weight 0",
+    help="name another column, or leave out `weights`",
+)
+
+ImagesWithoutGroup = Kind(
+    "E566",
+    "images without a group",
+    reason="""Images that belong together, such as those of a patient, go into one set. Here the names of some do not
+    say where they belong.
+
+    `by = folder` goes by the folder that holds an image, which must not be that of its class; `by = pattern("…")` by
+    what the first parentheses of a regular expression match in the file's name, or with a slash in it, in the path.""",
+    fields="count example",
+    optional={"pattern": "", "column": ""},
+    message=lambda p: (
+        f"{counted(p.count, 'image is', 'images are')} of no table with a column {quoted(p.column)}"
+        if p.column
+        else f"the pattern does not match the name of {counted(p.count, 'image')}, such as {quoted(p.example)}"
+        if p.pattern
+        else f"{counted(p.count, 'image lies', 'images lie')} in no folder of a group, such as {quoted(p.example)}"
+    ),
+    help=lambda p: (
+        'write one that fits all of them, as `by = pattern("(.+)_[0-9]+")`'
+        if p.pattern
+        else 'go by the name of the file, `by = pattern("(.+)_[0-9]+")`, or by a column of a table'
+    ),
+)
+
+TooFewGroups = Kind(
+    "E567",
+    "too few groups",
+    reason="Images that belong together go into one set as a whole, so there must be a group for each set.",
+    fields="groups parts",
+    message="the images are of {groups:counted group}, too few for {parts:counted part}",
+    help="is this what tells the groups apart? Each set, or fold, needs one of its own",
+)
+
+OneTime = Kind(
+    "E568",
+    "one time",
+    reason="The newest images are those behind a cut, and images of the same time are on one side of it.",
+    fields="time count",
+    message="{count:counted image}, all of the same time, `{time:printable}`: there is no newest part",
+    help="name another column, or leave out `latest`",
+)
+
 WeightsOfOtherClasses = Kind(
     "E594",
     "weights of other classes",

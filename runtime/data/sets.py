@@ -21,14 +21,20 @@ from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Span
 from runtime.backend.mx import array, nd
 from runtime.data import splits
+from runtime.data.class_map import mapped
 from runtime.data.decoded import Decoded, fixed_lead, opening
 from runtime.data.exclude import without
+from runtime.data.groups import groups_of
 from runtime.data.images import ImageError, Traits, find_broken, stored_size
 from runtime.data.listing import Listing, Sample
 from runtime.data.loader import Batch, Collate, batches, epoch_order, target_after
+from runtime.data.newest import times_of
+from runtime.data.parts import is_split, parts_of_train, share_of
 from runtime.data.problems import UnreadableImages
+from runtime.data.sample_weights import settled
 from runtime.data.sampling import drawn, turns
 from runtime.data.sources.catalog import SOURCES
+from runtime.data.splits import Split
 from runtime.data.targets import SetRules
 from runtime.data.tiles import tiled
 from runtime.data.transforms.catalog import Pipeline
@@ -77,9 +83,13 @@ def list_sets(recipe: CheckedRecipe, rules: SetRules, known: tuple[str, ...] = (
     data = recipe.block("data")
     listings: dict[str, Listing] = {}
     for name in _SETS:
-        if data[name] is not None and not _is_split(data[name]):
+        if data[name] is not None and not is_split(data[name]):
             with located(data.span_of(name)):
                 listings[name] = load_source(data[name], training=name == "train" and not known)
+            if data["classes"] is not None:
+                with located(data.span_of("classes")):
+                    is_trained = name == "train" and not known
+                    listings[name] = mapped(listings[name], data["classes"], name, training=is_trained)
     if data["exclude"] is not None:
         with located(data.span_of("exclude")):
             listings = without(listings, data["exclude"])
@@ -87,14 +97,17 @@ def list_sets(recipe: CheckedRecipe, rules: SetRules, known: tuple[str, ...] = (
     if data["take"] is not None:
         with located(data.span_of("take")):
             train = splits.take(train, data["take"], recipe["seed"], rules.strata(train))
-    shares = {name: data[name]["share"] for name in parts_of_train(recipe)}
-    found = splits.holdouts(train, shares, recipe["seed"], rules.strata(train))
+    found = _divided(recipe, train, rules)
+    if data["shots"] is not None:
+        found["train"] = splits.shots(found["train"], data["shots"], recipe["seed"], rules.strata(found["train"]))
     names = (*known, *(name for name in train.names if name not in known))
     if known:
         found = {name: replace(rules.align(part, names, name), known=len(known)) for name, part in found.items()}
     for name, listing in listings.items():
         with located(data.span_of(name)):
             found[name] = rules.align(listing, names, name)
+    with located(data.span_of("train")):
+        found = settled(found)
     _check_sets(recipe, found, rules)
     return {name: found[name] for name in _SETS if name in found}
 
@@ -110,13 +123,20 @@ def _check_sets(recipe: CheckedRecipe, sets: Mapping[str, Listing], rules: SetRu
         )
 
 
-def parts_of_train(recipe: CheckedRecipe) -> tuple[str, ...]:
-    """Return the sets that are parts of the images of `train`."""
-    return tuple(name for name in ("valid", "test") if _is_split(recipe.block("data")[name]))
-
-
-def _is_split(value: Any) -> bool:
-    return isinstance(value, CallValue) and value.family == "split"
+def _divided(recipe: CheckedRecipe, train: Listing, rules: SetRules) -> dict[str, Listing]:
+    parts: dict[str, Split] = {}
+    groups: dict[str, str] | None = None
+    for name, value in parts_of_train(recipe).items():
+        call: CallValue = value.value
+        with located(value.span):
+            if call["by"] is not None and groups is None:  # both go by the same
+                groups = groups_of(train, call["by"])
+            latest = call["latest"] if call.name == "holdout" else None
+            times = None if latest is None else times_of(train, latest)
+            count, use = (int(call["count"]), int(call["use"])) if call.name == "folds" else (0, 0)
+            parts[name] = Split(share_of(call), count, use, groups, times)
+    with located(next((value.span for value in reversed(parts_of_train(recipe).values()) if value.span), None)):
+        return splits.divided(train, parts, recipe["seed"], rules.strata(train))
 
 
 def load_source(source: CallValue, training: bool = True) -> Listing:
@@ -191,8 +211,8 @@ def check_images(
             return dict(listings), ()
         span = span or (data.span_of(name) if found else None)
         broken += [(_shown(s), found[s.id]) for s in listing.samples if s.id in found]
-        rest = tuple(s for s in listing.samples if s.id not in found)
-        kept[name] = Listing(rest, listing.names, known=listing.known)
+        sound_ones = tuple(s for s in listing.samples if s.id not in found)
+        kept[name] = Listing(sound_ones, listing.names, known=listing.known, notes=listing.notes)
         for _, traits in opened:
             seen(traits)
         if sound:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from runtime.data.fingerprints import origin_of, view_key
 from runtime.data.listing import Sample
 from runtime.data.loader import Batch
+from runtime.data.sample_weights import WeightedTargets, weighted
 from runtime.data.sampling import turns
 from runtime.data.sets import Sets
 from runtime.data.transforms.mixed import MixedTargets, mixed, mixes
@@ -31,7 +32,7 @@ from runtime.plan.types import Component, Plan, StagePlan
 from runtime.system.random import derive, generator
 
 Kept = Generator[tuple[Values, "npt.NDArray[Any]"], None, None]
-Targets: TypeAlias = "npt.NDArray[Any] | MixedTargets | TaughtTargets"
+Targets: TypeAlias = "npt.NDArray[Any] | WeightedTargets | MixedTargets | TaughtTargets"
 Inputs = Generator[tuple[Values, Targets], None, None]
 _Mixed = Generator[tuple[Pixels, "npt.NDArray[Any] | MixedTargets"], None, None]
 _Untaught = Generator[tuple[Values, "npt.NDArray[Any] | MixedTargets"], None, None]
@@ -126,6 +127,7 @@ class StageInputs:
     each: SetInputs
     stage: StagePlan
     teacher: TeacherOutputs | None = None
+    weight_scale: float = 1.0  # what makes the mean weight of the training images 1
 
     @property
     def keeps_training(self) -> bool:
@@ -180,7 +182,10 @@ class StageInputs:
     def _untaught(self, epoch: int, done: int) -> _Untaught:
         if self.keeps_training:
             samples, views = self._whole_batches(epoch, done)
-            yield from self.each.kept("train", samples, self.stage.augment, views)
+            size = self.each.prefix.batch
+            for number, (values, plain) in enumerate(self.each.kept("train", samples, self.stage.augment, views)):
+                weights = [sample.weight for sample in samples[number * size : (number + 1) * size]]
+                yield values, weighted(plain, weights, self.weight_scale)
             return
         with closing(self._mixed(epoch, done, self.stage.augment)) as batches:
             for images, targets in batches:
@@ -207,7 +212,8 @@ class StageInputs:
         with closing(self._opened(epoch, done, steps)) as batches:
             for number, batch in enumerate(batches, start=done):
                 randomness = generator(sets.seed, "mix", *place, number) if mixes(steps) else None
-                yield mixed(steps, batch.images, batch.targets, randomness)
+                counting = weighted(batch.targets, batch.weights, self.weight_scale)
+                yield mixed(steps, batch.images, counting, randomness)
 
     def _opened(self, epoch: int, done: int, steps: Sequence[Component]) -> Generator[Batch, None, None]:
         if not self._is_fixed:

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from runtime.backend.mx import array, nd
+from runtime.data.sample_weights import WeightedTargets
 from runtime.data.sets import to_input
 from runtime.data.transforms.changes import Resize, changed
 from runtime.data.transforms.mixed import MixedTargets
@@ -40,7 +41,7 @@ class Teacher:
 class TaughtTargets:
     """The targets of a batch, and what the teacher says of the same images: an NDArray (N, outputs)."""
 
-    targets: np.ndarray[Any, Any] | MixedTargets
+    targets: np.ndarray[Any, Any] | WeightedTargets | MixedTargets
     said: Any
 
     def __len__(self) -> int:

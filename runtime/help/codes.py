@@ -55,7 +55,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "recipe_lang.compose.problems",
             *(
                 f"runtime.vocabulary.rules.{each}"
-                for each in ("heads", "extension", "sources", "images", "training", "distillation")
+                for each in ("heads", "extension", "sources", "splits", "images", "training", "distillation")
             ),
         ),
         "rules",

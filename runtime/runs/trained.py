@@ -28,6 +28,7 @@ from recipe_lang.syntax.parser import read_source
 from recipe_lang.words import counted, printable
 from runtime.backend.mx import array
 from runtime.compile.compiler import component, data_plan, stage_loss
+from runtime.data.class_map import mapped
 from runtime.data.decoded import Opening, opening
 from runtime.data.images import ImageError, find_broken, upright_size
 from runtime.data.listing import Listing, Sample
@@ -316,7 +317,10 @@ def evaluate(
         RecipeError: the data cannot be used, or its classes are not the run's, or the run has seen them.
     """
     if data is not None:
-        listing, name = run.task.align(_source(data, data_root, run.task), run.data.target.names, "evaluation"), data
+        given = _source(data, data_root, run.task)
+        if (classes := run.recipe.block("data")["classes"]) is not None:
+            given = mapped(given, classes, "evaluation", training=False)
+        listing, name = run.task.align(given, run.data.target.names, "evaluation"), data
     else:
         recipe = run.recipe if data_root is None else moved_recipe(run, data_root)
         listings = list_sets(recipe, run.task, run.task.known(run.data.target))

@@ -10,8 +10,9 @@ from typing import Any
 from runtime.backend.blocks import LossBlock
 from runtime.backend.freezing import drops, prepare_stage
 from runtime.backend.mx import array, autograd, mx, nd
+from runtime.data.sample_weights import WeightedTargets, weight_scale
 from runtime.data.sets import Sets
-from runtime.data.transforms.mixed import MixedTargets
+from runtime.data.transforms.mixed import MixedTargets, weights_of
 from runtime.features.inputs import SetInputs, StageInputs, StepInputs, kept_rows
 from runtime.features.prefix import Features
 from runtime.features.teacher import TaughtTargets, Teacher, TeacherOutputs, teacher_features, teacher_outputs
@@ -129,7 +130,8 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     update = trainer([(p, scales[name]) for name, p in trained.items()], stage.optimizer.name, stage.optimizer.args)
     behind = tuple(f"{part}." for part in list(model.parts)[stage.cut :])
     changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
-    inputs = StageInputs(SetInputs(session.sets, prefix), stage, _teacher(session, stage, features))
+    scale = weight_scale(session.sets.samples["train"])
+    inputs = StageInputs(SetInputs(session.sets, prefix), stage, _teacher(session, stage, features), scale)
     has_dropout = any(drops(block) for block in features.chain.blocks[cut:])
     statistics = {name: p for name, p in changing.items() if name.endswith(("running_mean", "running_var"))}
     known = known_rows(session.plan.base)
@@ -193,10 +195,15 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainSte
     def loss_on(outputs: Any, targets: Any) -> Any:
         if isinstance(targets, TaughtTargets):
             assert apart is not None
-            return loss_on(outputs, targets.targets) + apart(outputs, targets.said)
+            said, weights = apart(outputs, targets.said), weights_of(targets.targets)
+            if weights is not None:
+                said = said * array(weights, ctx=session.context)
+            return loss_on(outputs, targets.targets) + said
         if isinstance(targets, MixedTargets):
             pair = (loss_on(outputs, targets.targets), loss_on(outputs, targets.others))
             return targets.share * pair[0] + (1 - targets.share) * pair[1]
+        if isinstance(targets, WeightedTargets):
+            return loss_on(outputs, targets.targets) * array(targets.weights, ctx=session.context)
         return criterion(outputs, array(as_labels(targets, outputs.shape), ctx=session.context))
 
     def losses(parts: StepInputs, step: int) -> Any:

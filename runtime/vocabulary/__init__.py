@@ -32,6 +32,8 @@ VOCABULARY = Vocabulary(
             bases.TEACHER,
             data.SOURCE,
             data.SPLIT,
+            data.GROUPING,
+            data.CLASS_MAPS,
             data.TILING,
             data.SAMPLING,
             data.THRESHOLD,

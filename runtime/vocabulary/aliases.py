@@ -77,7 +77,8 @@ _NAMES = (
     ("hub", 'not in this release: `safetensors("model.safetensors")` and `torch("net.pth")` read files'),
     ("pth pytorch", "torch"),
     ("imagefolder", "folder"),
-    ("split randomsplit", "holdout"),
+    ("randomsplit traintestsplit shufflesplit stratifiedshufflesplit", "holdout"),
+    ("kfold stratifiedkfold", "folds"),
     ("centercrop", "center_crop"),
     ("randomresizedcrop", "random_resized_crop"),
     ("randomcrop", "random_crop"),
@@ -155,6 +156,13 @@ _FREEZE_EPOCHS = (
     "a stage that trains the head, then one that trains more: `train = head`, `train = base.block3 .. head`"
 )
 _ALLOW = "advice is silenced by a comment at the end of its line: `# allow: W710`"
+_FOLDS = "`valid = folds(5, use = 2)` validates on the second of five folds; with `use = $fold` a run is `--set fold=2`"
+_GROUPED = (
+    'images of a group go together: `valid = holdout(20%, by = "patient")`, or `folds(5, use = 1, by = "patient")`'
+)
+_NEWEST = '`test = holdout(20%, latest = "date")` takes the newest images'
+_WEIGHTED = 'a column of a table: `csv("…", image = "file", label = "class", weights = "column")`'
+_MAPPED = 'write `classes = class_map({ "cat" = ["tabby", "siamese"] }, drop = ["blurred"])` in `data`'
 _FRACTION = "`valid = holdout(20%)` holds out a fraction of the training images"
 
 _OTHER_TOOLS = (
@@ -268,7 +276,14 @@ _OTHER_TOOLS = (
         'write `teacher = run("runs/…")` and `loss = distillation(cross_entropy, temperature = 4)`',
     ),
     ("quantization quantize pruning lora adapter", _ABSENT),
-    ("kfold crossvalidation crossval folds ensemble", _ABSENT),
+    ("kfold stratifiedkfold repeatedkfold crossvalidation crossval cv nfolds nsplits fold split", _FOLDS),
+    ("groupkfold stratifiedgroupkfold groupshufflesplit groups group groupby", _GROUPED),
+    ("timeseriessplit temporalsplit timesplit", _NEWEST),
+    ("fewshot kshot nshot numshots nshots samplesperclass imagesperclass maxperclass", "shots"),
+    ("mergeclasses classmerge remapclasses remap labelmap mapclasses classmapping relabel", _MAPPED),
+    ("dropclasses excludeclasses ignoreclasses onlyclasses", _MAPPED),
+    ("sampleweight sampleweights instanceweight exampleweight weightcol weightcolumn", _WEIGHTED),
+    ("ensemble", _ABSENT),
     ("testtimeaugmentation testtimeaug", "write `tta = [flip]` in `data`"),
     ("temperaturescaling calibration calibrated plattscaling", "write `calibrate = temperature` in `data`"),
     ("objectdetection", "detection"),

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from recipe_lang.check.vocabulary import Arg, Default, Entry, MetricOf, Number, family
+from runtime.data.class_map import CLASS_MAP
+from runtime.data.parts import GROUPINGS, SPLITS
 from runtime.data.sampling import SAMPLINGS
 from runtime.data.sources.catalog import SOURCES, Source
-from runtime.data.targets import BOXES, CLASS, MASK
+from runtime.data.targets import BOXES, CLASS, LABELS, MASK
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.tasks.catalog import TASKS, USUAL
 from runtime.tasks.protocol import LOSS
@@ -27,17 +29,9 @@ def _by_task(source: Source) -> Entry:
 
 SOURCE = family("source", "a source of images", *map(_by_task, SOURCES.values()))
 
-SPLIT = family(
-    "split",
-    "a split",
-    Entry(
-        "holdout",
-        "A fraction of the training images, stratified by class, drawn with the recipe's seed.",
-        (Arg("share", Number(0, 1, above=True, below=True), "Fraction of `train`, such as `20%`."),),
-        examples=("valid = holdout(15%)\ntest = holdout(15%)", "valid = holdout(share = 0.15)"),
-    ),
-)
-
+SPLIT = family("split", "a split", *SPLITS)
+CLASS_MAPS = family("class map", "a class map", replace(CLASS_MAP, only=learning(CLASS, LABELS, BOXES, MASK)))
+GROUPING = family("grouping", "a grouping", *GROUPINGS)
 
 TILING = family(
     "tiling",

@@ -106,7 +106,11 @@ DATA = BlockType(
             CallOf(("source", "split")),
             "The validation images, which choose the weights to keep.",
             Default("holdout(20%)"),
-            examples=("valid = holdout(15%)", 'valid = folder("data/flowers/valid")'),
+            examples=(
+                "valid = holdout(15%)",
+                "valid = folds(5, use = 2)",
+                'valid = folder("data/flowers/valid")',
+            ),
         ),
         Arg(
             "test",
@@ -116,11 +120,30 @@ DATA = BlockType(
             examples=("test = holdout(15%)", "test = none"),
         ),
         Arg(
+            "classes",
+            Either((_NONE, CallOf(("class map",)))),
+            "What the classes of the sources become; by default they stay as they are.",
+            None,
+            since="0.2",
+            examples=(
+                'classes = class_map({ "cat" = ["tabby", "siamese"], "dog" = ["beagle"] })',
+                'classes = class_map(drop = ["blurred"])',
+            ),
+        ),
+        Arg(
             "take",
             Either((_NONE, _COUNT)),
             "Use only this many images of `train`, stratified by class.",
             None,
             examples=("take = 500 images",),
+        ),
+        Arg(
+            "shots",
+            Either((_NONE, _COUNT)),
+            "Train on at most this many images of each class; what validates and tests stays whole.",
+            None,
+            since="0.2",
+            examples=("shots = 16 images",),
         ),
         Arg(
             "exclude",

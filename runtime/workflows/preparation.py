@@ -63,6 +63,11 @@ class Prepared:
         """Say in a line which files among the images take no part; nothing where there are none."""
         return passed_line(passed_over(self.listings.values()))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the images of the sets were chosen, in lines; none where there is nothing to be said of it."""
+        return tuple(dict.fromkeys(note for listing in self.listings.values() for note in listing.notes))
+
     def out_of_memory(self) -> Problem:
         """Return what to say when memory is refused: with the place of the batch, and one that would fit."""
         batch = self.plan.data.batch

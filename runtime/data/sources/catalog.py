@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import REQUIRED, Arg, Either, Entry, FilePath, ListOf, NothingType, Number, Text, Word
@@ -22,7 +22,7 @@ class Source:
     `load` takes the recipe's arguments, and whether the set is for training; one that is not may lack classes.
     `by_kind` are other defaults of arguments, by the kind of targets that the recipe learns.
     `licence` is of the images, empty where they are the user's; `shows_characters` is whether a mirror image of one is
-    another.
+    another. One that `has_columns` is a table: what others of these say of an image is known by their names.
     """
 
     entry: Entry
@@ -31,6 +31,7 @@ class Source:
     by_kind: Mapping[str, Mapping[TargetKind, Any]] = field(default_factory=dict)
     licence: str = ""
     shows_characters: bool = False
+    has_columns: bool = False
 
 
 def _folder(args: Args, training: bool) -> Listing:
@@ -40,6 +41,18 @@ def _folder(args: Args, training: bool) -> Listing:
 
 
 def _csv(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.table_columns import TableColumns
+
+    columns = TableColumns(args["file"], args["image"], args["root"])
+    listing = replace(_rows(args, training), columns=columns)
+    if args.get("weights") is None:
+        return listing
+    from runtime.data.sample_weights import with_weights
+
+    return with_weights(listing, columns, args["weights"])
+
+
+def _rows(args: Args, training: bool) -> Listing:
     from runtime.data.sources.tables import csv_classes, csv_numbers
 
     if args["boxes"] is not None:
@@ -224,6 +237,14 @@ _SOURCES = (
                     since="0.2",
                 ),
                 Arg(
+                    "weights",
+                    Either((NothingType(), Text())),
+                    "Name of the column with how much each image counts in training: its loss is multiplied by that,"
+                    " divided by the mean.",
+                    None,
+                    since="0.2",
+                ),
+                Arg(
                     "root",
                     Either((NothingType(), FilePath())),
                     "Folder that the paths start from; the CSV file's own by default.",
@@ -233,6 +254,7 @@ _SOURCES = (
             examples=(
                 'train = csv("flowers.csv", image = "file", label = "species")',
                 'train = csv(file = "flowers.csv", image = "file", label = "species", root = "images")',
+                'train = csv("flowers.csv", image = "file", label = "species", weights = "certainty")',
                 'train = csv("leaves.csv", image = "file", target = "weight")',
                 'train = csv("leaves.csv", image = "file", target = ["width", "height"])',
                 'train = csv("photos.csv", image = "file", labels = "tags", separator = "|")',
@@ -248,6 +270,7 @@ _SOURCES = (
             "labels": {LABELS: REQUIRED},
             "boxes": {BOXES: REQUIRED},
         },
+        has_columns=True,
     ),
     Source(
         Entry(

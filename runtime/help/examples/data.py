@@ -195,6 +195,36 @@ EXAMPLES: Mapping[str, Example] = {
         "photos has 50 images, of which 40 are for training.",
     ),
     "E517": Example(f"{_PHOTOS}\ntake = 500 images", f"{_PHOTOS}\ntake = 40 images", "data", "photos has 50 images."),
+    "E565": Example(
+        f'{_PHOTOS}\nclasses = class_map({{ "flower" = ["rose"] }})',
+        f'{_PHOTOS}\nclasses = class_map({{ "rose" = ["roses"] }})',
+        "data",
+        "photos has the classes roses and tulips.",
+    ),
+    "E588": Example(
+        'train = csv("labels.csv", image = "file", label = "kind", weights = "blurred")',
+        'train = csv("labels.csv", image = "file", label = "kind", weights = "certainty")',
+        "data",
+        "The column `blurred` of labels.csv holds 0 in every row, `certainty` numbers from 0 to 1.",
+    ),
+    "E566": Example(
+        f"{_PHOTOS}\nvalid = holdout(20%, by = folder)",
+        f'{_PHOTOS}\nvalid = holdout(20%, by = pattern("[0-9]+"))',
+        "data",
+        "photos has the folders roses and tulips, and in each 1.jpg, 2.jpg and so on.",
+    ),
+    "E567": Example(
+        f'{_PHOTOS}\nvalid = holdout(20%, by = pattern("jpg"))',
+        f'{_PHOTOS}\nvalid = holdout(20%, by = pattern("[0-9]+"))',
+        "data",
+        "photos has the folders roses and tulips, and in each 1.jpg, 2.jpg and so on.",
+    ),
+    "E568": Example(
+        'train = csv("labels.csv", image = "file", label = "kind")\nvalid = holdout(20%, latest = "read")',
+        'train = csv("labels.csv", image = "file", label = "kind")\nvalid = holdout(20%, latest = "taken")',
+        "data",
+        "The column `read` of labels.csv holds 2024-05-01 in every row, `taken` the day of each photo.",
+    ),
     "E518": Example(
         _NUMBERS.replace("TEST", 'csv("test.csv", image = "file", target = ["width", "height"])'),
         _NUMBERS.replace("TEST", 'csv("test.csv", image = "file", target = "width")'),

@@ -91,6 +91,12 @@ EXAMPLES: Mapping[str, Example] = {
         "stage",
     ),
     "E425": Example("valid = holdout(50%)\ntest = holdout(50%)", "valid = holdout(20%)\ntest = holdout(20%)", "data"),
+    "E468": Example(
+        "test = holdout(20%, by = folder)",
+        "valid = holdout(20%, by = folder)\ntest = holdout(20%, by = folder)",
+        "data",
+    ),
+    "E469": Example('valid = holdout(20%, by = "patient")', "valid = holdout(20%, by = folder)", "data"),
     "E426": Example(
         "data {\n  train = digits\n}\n\nexpect {\n  test.accuracy >= 90%\n}",
         "data {\n  train = digits\n  test = holdout(20%)\n}\n\nexpect {\n  test.accuracy >= 90%\n}",

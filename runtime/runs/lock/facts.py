@@ -87,9 +87,9 @@ def _parents(recipe: CheckedRecipe) -> Iterator[tuple[str, str]]:
 def contents(listings: Mapping[str, Listing], hashes: Hashes, task: Task) -> dict[str, Mapping[str, Fact]]:
     """Return the sections on the images: the fingerprint, and for each group of each set how many, and a digest.
 
-    The fingerprint is the SHA-256 over (set, id, target, hash of the content) of all samples, sorted. Ids are relative
-    to their source: where its folder lies does not matter. A file that cannot be read, which a recipe may skip, counts
-    as such. The digest of a group begins that of its own samples: it tells where the images differ.
+    The fingerprint is the SHA-256 over (set, id, target, hash of the content, weight where it is not 1) of all samples,
+    sorted. Ids are relative to their source: where its folder lies does not matter. A file that cannot be read, which a
+    recipe may skip, counts as such. The digest of a group begins that of its own samples: it tells where images differ.
     """
     all_rows: list[str] = []
     sections: dict[str, Mapping[str, Fact]] = {}
@@ -97,7 +97,8 @@ def contents(listings: Mapping[str, Listing], hashes: Hashes, task: Task) -> dic
         rows: dict[str, list[str]] = {group: [] for group in task.groups(listing.names)}
         for sample, content in zip(listing.samples, hashes[name], strict=True):
             target = task.text(sample.target, listing.names)
-            row = json.dumps([name, sample.id, target, content.hex() if content else None])
+            weight = [] if sample.weight == 1 else [sample.weight]
+            row = json.dumps([name, sample.id, target, content.hex() if content else None, *weight])
             rows[task.group(sample.target, listing.names)].append(row)
         sections[f"data.{name}"] = {group: _group_fact(each) for group, each in rows.items()}
         all_rows += [row for each in rows.values() for row in each]

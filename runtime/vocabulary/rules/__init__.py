@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from runtime.vocabulary.rules import distillation, extension, heads, images, sources, training
+from runtime.vocabulary.rules import distillation, extension, heads, images, sources, splits, training
 
 RULES = (
     *heads.RULES,
     *extension.RULES,
     *sources.RULES,
+    *splits.RULES,
     *images.RULES,
     *training.RULES,
     *distillation.RULES,

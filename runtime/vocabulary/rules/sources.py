@@ -11,6 +11,7 @@ from recipe_lang.compose.problems import GivenTwice
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
 from recipe_lang.words import listed
+from runtime.data.class_map import old_names
 from runtime.data.sources.catalog import COLUMNS, SOURCES
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.tasks.catalog import TASKS, task_of
@@ -53,16 +54,6 @@ OtherKindOfTarget = Kind(
         "name a source of {takes}, `{column}`",
         "name a source of {takes}",
     ),
-)
-
-HeldOutTooMuch = Kind(
-    "E425",
-    "held out too much",
-    reason="The holdouts of `valid` and `test` are disjoint shares of `train` and leave some of it.",
-    fields="first",
-    message="the holdouts leave nothing to train on",
-    help="`valid` and `test` together must hold out less than all: such as `holdout(20%)` each",
-    related={"first": "the other holdout"},
 )
 
 NoTestSet = Kind(
@@ -163,20 +154,24 @@ def _threshold(recipe: CheckedRecipe) -> Iterator[Problem]:
         yield NotOfThreshold(span=threshold.span, metric=str(threshold.value["metric"]), allowed=allowed)
 
 
-def _holdouts(recipe: CheckedRecipe) -> Iterator[Problem]:
-    data = recipe.block("data")
-    shares = [
-        data.fields[name]
-        for name in ("valid", "test")
-        if isinstance(data[name], CallValue) and data[name].family == "split"
-    ]
-    if sum(share.value["share"] for share in shares) >= 1:
-        yield HeldOutTooMuch(span=shares[-1].span or data.head_span, first=shares[0].span)
+def _class_map(recipe: CheckedRecipe) -> Iterator[Problem]:
+    call = recipe.block("data")["classes"]
+    first: dict[str, Span | None] = {}
+    for each in old_names(call) if call is not None else ():
+        if each.value in first:
+            yield GivenTwice(span=each.span, what=f'class "{each.value}"', first=first[each.value])
+        first.setdefault(each.value, each.span)
+    if call is not None:
+        rests = [key for key, olds in call["names"] or () if olds.value == "rest"]
+        if len(rests) > 1 or rests and call["others"] == "drop":
+            what = "what becomes of the other classes"
+            span = rests[1].span if len(rests) > 1 else call.args["others"].span
+            yield GivenTwice(span=span, what=what, first=rests[0].span)
 
 
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _threshold,
     _tta,
     _kinds,
-    _holdouts,
+    _class_map,
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from recipe_lang.check.checked import CallValue
 from runtime.data.content_hashes import content_hashes
 from runtime.data.images import USUAL, Reading
 from runtime.data.listing import DroppedObject, ImageRef, Listing, Sample
@@ -26,6 +27,7 @@ from runtime.system.cache.disk import FeatureCache
 from runtime.tasks.classification.targets import UNEQUAL
 from runtime.tasks.protocol import Task, counts
 from runtime.workflows.data_check.near_duplicates import FLAT, near_pairs
+from runtime.workflows.data_check.shared_groups import shared_groups, told
 from runtime.workflows.data_check.thumbnails import Thumbnail, thumbnail_of, thumbnails
 
 _RANK = {"test": 0, "valid": 1, "train": 2}  # of copies in several sets the one for measuring is kept
@@ -66,6 +68,11 @@ KINDS: Mapping[str, Kind] = {
         " biased by the other.",
         True,
         "copies",
+    ),
+    "groups": Kind(
+        "one group in several sets",
+        "Images of a group, as of a patient, are alike: what is learned of one set flatters the metrics on the other.",
+        True,
     ),
     "copies": Kind(
         "the same image twice in a set", "Duplicates count several times and teach nothing new.", False, "copies"
@@ -229,10 +236,11 @@ def check_data(
     cache: FeatureCache | None,
     progress: Progress = lambda what, done, total: None,
     prepare: Sequence[Component] = (),
+    by: str | CallValue | None = None,
 ) -> DataReport:
     """Look at all images of a recipe's sets; `size` is that of the network's image.
 
-    Those of the steps `prepare` that say how a file is read are heeded.
+    Those of the steps `prepare` that say how a file is read are heeded. `by` is what images belong together by.
 
     `progress` is called with what is done at the moment, how many images are done, and of how many.
     """
@@ -256,6 +264,10 @@ def check_data(
         groups[kind].append(Group((seen[index],), note))
     for kind, note in task.findings(listings):
         groups[kind].append(Group((), note))
+    place = {(image.set, image.id): image for image in seen}
+    for name, shared in shared_groups(listings, by) if by is not None else ():
+        images = tuple(place[each, ids[0]] for each, ids in shared.items())
+        groups["groups"].append(Group(images, told(name, shared)))
     by_kind = {kind: tuple(made) for kind in KINDS if (made := groups.get(kind))}
     return DataReport(
         task.counted(first.names),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runtime.data import splits
+from runtime.data.groups import groups_of
 from runtime.data.listing import Listing
 from runtime.tasks.catalog import TASKS
 from runtime.workflows.new.scan import Survey
@@ -41,4 +42,7 @@ def divided(survey: Survey, shares: Mapping[str, float]) -> Division:
     """Hold parts out of the training images."""
     task = TASKS[survey.task]
     sets = {name: found.listing for name, found in survey.sets.items()}
-    return Division(sets | splits.holdouts(survey.train, shares, SEED, task.strata(survey.train)), shares)
+    by = survey.sets["train"].by
+    groups = groups_of(survey.train, by) if by else None
+    parts = {name: splits.Split(share, groups=groups) for name, share in shares.items()}
+    return Division(sets | splits.divided(survey.train, parts, SEED, task.strata(survey.train)), shares)

@@ -16,6 +16,7 @@ from pathlib import Path
 from recipe_lang.output.formatter import format_text
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
+from recipe_lang.words import printable
 from runtime.data import splits
 from runtime.data.targets import BOXES, MASK
 from runtime.models.packaged import PACKAGED
@@ -221,7 +222,10 @@ def _evaluation(choices: _Choices, folder: Path) -> Iterator[Field]:
         if share is None:
             value = source_text(choices.survey.sets[name], folder)
         else:
-            value, reason = f"holdout({share:.0%})", f"{reason}, {choices.suggestion.held}"
+            by = choices.survey.sets["train"].by
+            value = f"holdout({share:.0%}, by = {string(by)})" if by else f"holdout({share:.0%})"
+            together = f"; images of a {printable(by)} stay together" if by else ""
+            reason = f"{reason}, {choices.suggestion.held}{together}"
         if name == "valid" and not choices.monitor:
             reason += ": too few to choose an epoch by, so stages keep their last"
         elif name == "valid" and "test" not in sets:

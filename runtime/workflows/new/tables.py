@@ -38,6 +38,12 @@ _TAGS = frozenset(("labels", "tags", "classes", "categories", "genres", "keyword
 _MEASURES = ("target", "value", "score", "probability", "rating", "age", "weight", "y")
 _CODES = re.compile(r"(label|class|classes|category|species|breed|diagnosis)(_?(id|idx|index|code|no|number))?s?")
 _COUNTS = frozenset(("id", "index", "no", "nr", "number", "row", "unnamed:_0"))
+_GROUPS = re.compile(
+    r"(patient|subject|person|participant|individual|animal|plant|specimen|donor|lesion|study|slide|session|scene|video"
+    r"|clip|sequence|burst|camera|location|site)(_?(id|idx|no|nr|number|name|code))?"
+)
+_LEAST_GROUPS = 10
+_ALONE = 0.9  # groups to images, above which hardly any has two
 _PROBED = 20  # rows that tell whether a column names images
 _MANY_NUMBERS = 10  # different ones, below which they are classes unless regression is asked for
 _MOST_CODES = 20  # different whole numbers, above which they measure or count something unless they are called classes
@@ -45,12 +51,16 @@ _MOST_CODES = 20  # different whole numbers, above which they measure or count s
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A source as a recipe writes it: its call and arguments, the first without its name; its images; and its task."""
+    """A source as a recipe writes it: its call and arguments, the first without its name; its images; and its task.
+
+    `by` is the column of what images belong together by, such as a patient; empty where none is called so.
+    """
 
     call: str
     args: Mapping[str, Any]
     listing: Listing
     task: str
+    by: str = ""
 
 
 def survey_table(path: Path, roots: Sequence[Path] = (), task: str = "") -> tuple[Found, tuple[str, ...]]:
@@ -77,13 +87,13 @@ def survey_table(path: Path, roots: Sequence[Path] = (), task: str = "") -> tupl
     if root != path.parent:
         args["root"] = root
     task = task or next(name for name, each in TASKS.items() if each.target == kind)
-    return Found("csv", args, listing_of(args), task), tuple(notes)
+    return Found("csv", args, listing_of(args), task, columns.grouping(args)), tuple(notes)
 
 
 def listing_of(args: Mapping[str, Any], training: bool = True) -> Listing:
     """List the images of a table by the arguments that a recipe writes."""
     given = {name: tuple(map(Value, each)) if isinstance(each, list) else each for name, each in args.items()}
-    others = dict.fromkeys((*COLUMNS.values(), "boxes", "root"))
+    others = dict.fromkeys((*COLUMNS.values(), "boxes", "weights", "root"))
     return SOURCES["csv"].load({**others, "separator": ",", **given}, training)
 
 
@@ -234,6 +244,15 @@ class _Columns:
 
     def _none(self, **fields: Any) -> RecipeError:
         return RecipeError(NoLabelColumn(path=str(self.table.path), columns=self.table.columns, **fields))
+
+    def grouping(self, used: Mapping[str, Any]) -> str:
+        """Return the column that tells which images belong together; empty where none is called and filled so."""
+        for column in self.others:
+            name, count = self.table.columns[column], len(self._values(column))
+            repeats = _LEAST_GROUPS <= count <= len(self.table.rows) * _ALONE
+            if name not in used.values() and _GROUPS.fullmatch(self._called(column)) and repeats:
+                return name if all(self.table.cells(column)) else ""
+        return ""
 
     def name(self, column: int) -> str:
         """Return a column's name, as it is shown."""

@@ -40,7 +40,7 @@ from runtime.data.sources.annotations import AnnotationError, bad_annotation
 from runtime.data.sources.coco import read_coco
 from runtime.data.sources.masks import masks
 from runtime.data.sources.outlines import coco_masks, labelme
-from runtime.data.sources.records import read_rec
+from runtime.data.sources.records import rec
 from runtime.data.sources.table_boxes import csv_boxes
 from runtime.data.sources.voc import read_voc
 from runtime.data.sources.yolo import read_data_yaml, read_yolo
@@ -548,7 +548,7 @@ FORMATS: Mapping[str, Format] = {
     "labelme": Format(lambda _: _LABELME, _read_labelme, strange_json),
     "masks": Format(_masks, _read_mask, _strange_png),
     "yolo": Format(lambda _: _YOLO, _refused(lambda path: read_yolo(path, ("a", "b")))),
-    "rec": Format(_rec, _refused(lambda path: list(read_rec(path, ("a", "b"))))),
+    "rec": Format(_rec, _refused(lambda path: rec(path, ("a", "b")))),
     "data.yaml": Format(lambda _: _DATA_YAML, _refused(read_data_yaml)),
     "boxes": Format(lambda _: _BOXES, _read_boxes),
     "recipe": Format(lambda _: [RECIPE.encode()], _read_recipe, _damaged_recipe),

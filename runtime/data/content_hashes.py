@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.data.fingerprints import origin_of
-from runtime.data.listing import ImageRef, Listing, Pixels, Sample, Tile
+from runtime.data.listing import Embedded, ImageRef, Listing, Pixels, Sample, Tile
 from runtime.system.cache.disk import FeatureCache
 from runtime.system.prefetch import in_order
 
@@ -86,6 +86,8 @@ def content_hash(image: ImageRef) -> bytes | None:
         return _of_array(image)
     state = hashlib.sha256()
     try:
+        if isinstance(image, Embedded):
+            return hashlib.sha256(image.read()).digest()
         with open(image, "rb", buffering=0) as file:
             while piece := file.read(_PIECE):
                 state.update(piece)
@@ -102,4 +104,4 @@ def _of_array(pixels: Pixels) -> bytes:
 
 def _origin(image: ImageRef) -> bytes | None:
     """Return what a file is known by; None for an array, whose hash is had as fast."""
-    return origin_of(image) if isinstance(image, Path) else None
+    return origin_of(image) if isinstance(image, Path | Embedded) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from runtime.data.sources.skipped import PassedOver
 
 Pixels: TypeAlias = "npt.NDArray[np.uint8]"
-ImageRef: TypeAlias = "Path | Pixels | Tile"
+ImageRef: TypeAlias = "Path | Embedded | Pixels | Tile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,33 @@ class Sample:
 
     `id` is the image's path relative to its source in POSIX form, or its row's key: it is the same on every
     machine, and all randomness of the sample derives from it. `target` is a plain value of the kind that the source
-    gives (`runtime/data/targets.py`). `image` is a path, uint8 pixels of shape (H, W) or (H, W, 3), or a tile.
+    gives (`runtime/data/targets.py`). `image` is a path, a place in a file that holds many, uint8 pixels of shape
+    (H, W) or (H, W, 3), or a tile.
     """
 
     id: str
     target: Any
     image: ImageRef = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """An image file that lies within another file: the bytes of its spans (offset, length), one behind the other."""
+
+    file: Path
+    spans: tuple[tuple[int, int], ...]
+
+    def read(self) -> bytes:
+        """Return the bytes of the image file.
+
+        Raises:
+            OSError: the file cannot be read, or ends before them.
+        """
+        with open(self.file, "rb", buffering=0) as file:
+            found = b"".join(os.pread(file.fileno(), length, offset) for offset, length in self.spans)
+        if len(found) < sum(length for _, length in self.spans):
+            raise OSError(f"`{self.file.name}`, which holds it, is cut off")
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,7 +24,7 @@ from runtime.data import splits
 from runtime.data.decoded import Decoded, fixed_lead, opening
 from runtime.data.exclude import without
 from runtime.data.images import ImageError, Traits, find_broken, stored_size
-from runtime.data.listing import Listing, Sample
+from runtime.data.listing import Embedded, Listing, Sample
 from runtime.data.loader import Batch, Collate, batches, epoch_order, target_after
 from runtime.data.problems import UnreadableImages
 from runtime.data.sampling import drawn, turns
@@ -199,6 +199,8 @@ def check_images(
 
 
 def _shown(sample: Sample) -> str:
+    if isinstance(sample.image, Embedded):
+        return f"{sample.image.file}: {sample.id}"
     return str(sample.image) if isinstance(sample.image, Path) else sample.id
 
 

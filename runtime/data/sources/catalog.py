@@ -114,6 +114,21 @@ def _of_objects(listing: Listing, args: Args) -> Listing:
     return labels_of_objects(listing) if args["targets"] == "labels" else listing
 
 
+def _webdataset(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.shards import Wanted, webdataset
+
+    wanted = Wanted(args["label"], args["key"], args["image"])
+    return webdataset(args["path"], wanted, _names(args), training)
+
+
+def _names(args: Args) -> tuple[str, ...] | None:
+    return None if args["names"] is None else tuple(each.value for each in args["names"])
+
+
+def _kind_of_records(args: Args) -> frozenset[TargetKind]:
+    return frozenset(kind for kind, word in _OF_RECORDS.items() if word == args["targets"])
+
+
 def _classes(args: Args) -> tuple[str, ...] | None:
     return None if args["classes"] is None else tuple(each.value for each in args["classes"])
 
@@ -125,9 +140,12 @@ def _voc(args: Args, training: bool) -> Listing:
 
 
 def _rec(args: Args, training: bool) -> Listing:
-    from runtime.data.sources.records import rec
+    from runtime.data.sources.records import rec, rec_labels
 
-    return rec(args["path"], tuple(each.value for each in args["names"]), training)
+    names = _names(args)
+    if args["targets"] == "boxes":
+        return rec(args["path"], names or (), training)
+    return rec_labels(args["path"], next(iter(_kind_of_records(args))), names, training)
 
 
 def _coco(args: Args, training: bool) -> Listing:
@@ -176,6 +194,13 @@ _TARGETS = Arg(
     since="0.2",
 )
 _OF_KIND: Mapping[str, Mapping[TargetKind, Any]] = {"targets": {BOXES: "boxes", MASK: "masks", LABELS: "labels"}}
+_OF_RECORDS: Mapping[TargetKind, str] = {BOXES: "boxes", CLASS: "classes", LABELS: "labels", NUMBERS: "numbers"}
+_NAMES = Arg(
+    "names",
+    Either((NothingType(), ListOf(Text()))),
+    "The classes in the order of their numbers, from 0; by default what is there, a number being its own name.",
+    None,
+)
 _SOURCES = (
     Source(
         Entry(
@@ -407,19 +432,64 @@ _SOURCES = (
     Source(
         Entry(
             "rec",
-            "Images with boxes of objects in a record file of MXNet, as GluonCV reads them for detection.",
+            "Images in a record file of MXNet, as `im2rec` writes it: of classes, or as GluonCV reads it, of boxes.",
             (
-                Arg("path", FilePath(), "The `.rec` file; its images are unpacked once, into the cache."),
-                Arg("names", ListOf(Text()), "The classes in the order of their numbers, from 0."),
+                Arg("path", FilePath(), "The `.rec` file; an index file is not needed."),
+                _NAMES,
+                Arg(
+                    "targets",
+                    Word(
+                        {
+                            "boxes": "Boxes of objects (`im2rec --pack-label`); `names` has to name their classes.",
+                            "classes": "The class of the image, a number from 0.",
+                            "labels": "A 0 or 1 for each label.",
+                            "numbers": "One number or several.",
+                        }
+                    ),
+                    "What the label of a record is; by default what the task takes.",
+                    "boxes",
+                    since="0.2",
+                ),
             ),
-            source="gluoncv.data.RecordFileDetection",
+            source="mxnet.recordio, gluoncv.data.RecordFileDetection",
             examples=(
+                'train = rec("train.rec")\nvalid = rec("val.rec", names = ["cat", "dog"], targets = classes)',
                 'train = rec("train.rec", names = ["cat", "dog"])',
                 'train = rec(path = "train.rec", names = ["cat"])\nvalid = rec("val.rec", names = ["cat"])',
             ),
         ),
         _rec,
-        lambda args: frozenset((BOXES,)),
+        _kind_of_records,
+        by_kind={"targets": _OF_RECORDS, "names": {BOXES: REQUIRED}},
+    ),
+    Source(
+        Entry(
+            "webdataset",
+            "Images and classes in shards of WebDataset: tar files with members such as `0042.jpg` and `0042.cls`.",
+            (
+                Arg(
+                    "path",
+                    FilePath(),
+                    "The tar file, a folder of such, or several: `train-{000..009}.tar`, `train-*.tar`.",
+                ),
+                Arg("label", Text(), "The ending of the member that holds the class: `cls`, `txt` or `json`.", "cls"),
+                Arg("key", Text(), "The key of the class, where that member is JSON.", "label"),
+                Arg(
+                    "image",
+                    Either((NothingType(), Text())),
+                    "The ending of the member that is the image; by default the one that is called as images are.",
+                    None,
+                ),
+                _NAMES,
+            ),
+            source="github.com/webdataset/webdataset",
+            examples=(
+                'train = webdataset("shards/train-{000..009}.tar")',
+                'train = webdataset(path = "shards", label = "json", key = "class", image = "jpg",'
+                ' names = ["cat", "dog"])',
+            ),
+        ),
+        _webdataset,
     ),
     Source(
         Entry(

@@ -79,6 +79,35 @@ BadAnnotation = Kind(
     help=("{hint}", "put it right, or leave out its image (`exclude`)"),
 )
 
+BadRecord = Kind(
+    "E529",
+    "bad record",
+    reason="""A file that holds many images, with what each shows, cannot be used: it is damaged, it is another kind of
+    file, or what it says of an image makes no sense.
+
+    `place` says where: the record, the row or the member by its number or name, and the byte where it begins.""",
+    fields="path place reason",
+    optional={"hint": ""},
+    message=("`{path:printable}`, {place:printable}: {reason:printable}", "`{path:printable}`: {reason:printable}"),
+    help="{hint:printable}",
+)
+
+NoMatchingFiles = Kind(
+    "E537",
+    "no matching files",
+    reason="""A path with `*`, `?` or braces stands for all files that it matches, and it matches none.
+
+    `train-{{000..009}}.tar` are ten files, `data/train-*.parquet` all that are called so, `data/**/*.tar` those of the
+    folders below as well. Of a folder all files with the ending of their kind are meant.""",
+    fields="path pattern",
+    optional={"most": 0},
+    message=(
+        "`{pattern:printable}` stands for more than {most:,} files",
+        "no file in `{path:printable}` is called `{pattern:printable}`",
+    ),
+    help=lambda p: "" if p.most else "relative paths start at the recipe's folder, or at `--data-root FOLDER`",
+)
+
 BackgroundClass = Kind(
     "E580",
     "background class",

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.data.fingerprints import origin_of
+from runtime.data.images import ImageError, pixels_of
 from runtime.data.listing import Embedded, ImageRef, Listing, Pixels, Sample, Tile
 from runtime.system.cache.disk import FeatureCache
 from runtime.system.prefetch import in_order
@@ -82,8 +83,11 @@ def content_hash(image: ImageRef) -> bytes | None:
     """Return the SHA-256 of a file's bytes (None where it cannot be read), or of an array's type, shape and bytes."""
     if isinstance(image, Tile):
         return content_hash(image.whole.image)
-    if isinstance(image, np.ndarray):
-        return _of_array(image)
+    try:
+        if (pixels := pixels_of(image)) is not None:
+            return _of_array(pixels)
+    except ImageError:
+        return None
     state = hashlib.sha256()
     try:
         if isinstance(image, Embedded):

@@ -84,10 +84,24 @@ def open_grey_or_rgb(ref: ImageRef, reading: Reading = USUAL) -> Image.Image:
     if isinstance(ref, Tile):
         box = (ref.left, ref.top, ref.left + ref.size.width, ref.top + ref.size.height)
         return _whole(ref.whole.image, reading).crop(box)
-    if isinstance(ref, np.ndarray):
-        return Image.fromarray(_checked(ref))
+    if (pixels := pixels_of(ref)) is not None:
+        return Image.fromarray(_checked(pixels))
+    assert isinstance(ref, Path | Embedded)
     with _loaded(ref) as (image, _):
         return _grey_or_rgb(image, reading)
+
+
+def pixels_of(ref: ImageRef) -> Pixels | None:
+    """Return the pixels of what is no image file, (H, W) or (H, W, 3); None of one. Raises `ImageError`."""
+    if isinstance(ref, np.ndarray):
+        return ref
+    if not isinstance(ref, Embedded) or not ref.axes:
+        return None
+    try:
+        stored = np.frombuffer(ref.read(), np.uint8).reshape(ref.shape)
+    except OSError as fault:
+        raise ImageError(fault.strerror or str(fault)) from fault
+    return stored.transpose([ref.axes.index(axis) for axis in "HWC" if axis in ref.axes])
 
 
 def _whole(ref: ImageRef, reading: Reading) -> Image.Image:
@@ -136,6 +150,8 @@ def stored_size(ref: ImageRef) -> Size:
         return ref.size
     if isinstance(ref, np.ndarray):
         return Size(*ref.shape[:2])
+    if isinstance(ref, Embedded) and ref.axes:
+        return ref.size
     with _opened(ref) as image:
         return _size(image)
 
@@ -146,6 +162,8 @@ def upright_size(ref: ImageRef) -> Size:
         return ref.size
     if isinstance(ref, np.ndarray):
         return Size(*ref.shape[:2])
+    if isinstance(ref, Embedded) and ref.axes:
+        return ref.size
     with _opened(ref) as image:
         if image.format not in ("JPEG", "WEBP"):  # others may say behind their pixels how they are turned
             image.load()
@@ -162,7 +180,7 @@ def open_small(ref: ImageRef, least: int, reading: Reading = USUAL) -> tuple[Ima
 
     Raises `ImageError`.
     """
-    if isinstance(ref, np.ndarray | Tile):
+    if isinstance(ref, np.ndarray | Tile) or (isinstance(ref, Embedded) and ref.axes):
         image = open_grey_or_rgb(ref, reading)
         return image, Facts(_size(image), image.mode)
     with _loaded(ref, least) as (image, facts):
@@ -242,8 +260,8 @@ def look_inside(ref: ImageRef) -> Facts | str:
     try:
         if isinstance(ref, Tile):
             return look_inside(ref.whole.image)
-        if isinstance(ref, np.ndarray):
-            image = Image.fromarray(_checked(ref))
+        if (pixels := pixels_of(ref)) is not None:
+            image = Image.fromarray(_checked(pixels))
             return Facts(_size(image), image.mode)
         with _loaded(ref, 1) as (image, facts):
             if image.mode not in _DIRECT:

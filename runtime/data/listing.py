@@ -38,13 +38,24 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """An image file that lies within another file: the bytes of its spans (offset, length), one behind the other."""
+    """An image within a file that holds many: the bytes of its spans (offset, length), one behind the other.
+
+    They are an image file, or with `axes` pixels of 8 bits in that order: `HW` rows of grey, `WH` columns, `CHW` planes
+    of red, green and blue. `shape` has the size of each axis.
+    """
 
     file: Path
     spans: tuple[tuple[int, int], ...]
+    axes: str = ""
+    shape: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> Size:
+        """The size of the image, where it is pixels."""
+        return Size(*(self.shape[self.axes.index(axis)] for axis in "HW"))
 
     def read(self) -> bytes:
-        """Return the bytes of the image file.
+        """Return the bytes.
 
         Raises:
             OSError: the file cannot be read, or ends before them.

@@ -114,6 +114,18 @@ def _of_objects(listing: Listing, args: Args) -> Listing:
     return labels_of_objects(listing) if args["targets"] == "labels" else listing
 
 
+def _cifar(args: Args, training: bool) -> Listing:  # noqa: ARG001
+    from runtime.data.sources.cifar import cifar
+
+    return cifar(args["path"], args["part"], args["labels"])
+
+
+def _mnist(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.idx_files import mnist
+
+    return mnist(args["path"], args["part"], args["set"], _names(args), training)
+
+
 def _webdataset(args: Args, training: bool) -> Listing:
     from runtime.data.sources.shards import Wanted, webdataset
 
@@ -520,6 +532,73 @@ _SOURCES = (
         _solar_cells,
         lambda args: frozenset((NUMBERS if args["labels"] == "probability" else CLASS,)),
         licence="CC BY-NC-SA 4.0: not for commercial use",
+    ),
+    Source(
+        Entry(
+            "mnist",
+            "Grey images in idx files, packed (.gz) or not: MNIST, KMNIST, EMNIST and what is published like them.",
+            (
+                Arg("path", FilePath(), "The folder of the files, such as `train-images-idx3-ubyte.gz`."),
+                Arg(
+                    "part",
+                    Word({"train": "The training images.", "test": "The test images, `t10k` or `test`."}),
+                    "Which of the set's own two parts.",
+                    "train",
+                ),
+                Arg(
+                    "set",
+                    Either((NothingType(), Text())),
+                    "What the names of the files begin with, where a folder has several sets: `emnist-letters`."
+                    " EMNIST's images are turned upright, and its classes called as in its `…-mapping.txt`.",
+                    None,
+                ),
+                _NAMES,
+            ),
+            positional=2,
+            source="LeCun et al. 1998, yann.lecun.com/exdb/mnist; Cohen et al., arXiv 1702.05373",
+            examples=(
+                'train = mnist("mnist")\ntest = mnist("mnist", test)',
+                'train = mnist(path = "emnist", part = train, set = "emnist-letters")',
+                'train = mnist("kmnist", names = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"])',
+            ),
+        ),
+        _mnist,
+        licence="of the set: CC BY-SA 3.0 of MNIST, 4.0 of KMNIST",
+        shows_characters=True,
+    ),
+    Source(
+        Entry(
+            "cifar",
+            "CIFAR-10 or CIFAR-100 in its published files: 60,000 images of 32 x 32 pixels in 10 or 100 classes.",
+            (
+                Arg(
+                    "path",
+                    FilePath(),
+                    "The folder of the binary version or of that for Python (pickles are read, not run), or the archive"
+                    " (.tar.gz), which is unpacked once, into the cache.",
+                ),
+                Arg(
+                    "part",
+                    Word({"train": "The 50,000 training images.", "test": "The 10,000 test images."}),
+                    "Which of the set's own two parts.",
+                    "train",
+                ),
+                Arg(
+                    "labels",
+                    Word({"fine": "The 10 or 100 classes.", "coarse": "The 20 superclasses of CIFAR-100."}),
+                    "Which classes are learned.",
+                    "fine",
+                ),
+            ),
+            source="Krizhevsky 2009, cs.toronto.edu/~kriz/cifar.html",
+            positional=2,
+            examples=(
+                'train = cifar("cifar-10-batches-py")\ntest = cifar("cifar-10-batches-py", test)',
+                'train = cifar(path = "cifar-100-python.tar.gz", part = train, labels = coarse)',
+            ),
+        ),
+        _cifar,
+        licence="none stated; its authors ask to be cited",
     ),
     Source(
         Entry(

@@ -108,6 +108,33 @@ NoMatchingFiles = Kind(
     help=lambda p: "" if p.most else "relative paths start at the recipe's folder, or at `--data-root FOLDER`",
 )
 
+CodeInData = Kind(
+    "E536",
+    "code in data",
+    reason="""A pickle is a program, which may do anything when it is run. The one for Python of CIFAR is read, not run:
+    it may name NumPy's arrays of bytes, and nothing else.""",
+    fields="path name",
+    message="`{path:printable}` names `{name:printable}`, which would be run: it is not the file that was published",
+    help="download the set again from its own page, or take the binary version",
+)
+
+NoCifar = Kind(
+    "E538",
+    "no CIFAR files",
+    reason="""`cifar` reads the files of CIFAR-10 and CIFAR-100 as they are published.
+
+    These are the folders `cifar-10-batches-py`, `cifar-10-batches-bin`, `cifar-100-python` and `cifar-100-binary`, or
+    their archives. CIFAR-100 has fine and coarse labels, CIFAR-10 one kind.""",
+    fields="path labels",
+    message=(
+        "`{path:printable}` is of CIFAR-10, which has no {labels} labels",
+        "`{path:printable}` has no files of CIFAR-10 or CIFAR-100",
+    ),
+    help=lambda p: (
+        "leave out `labels`" if p.labels else "name the folder with `data_batch_1` or `train`, or the archive (.tar.gz)"
+    ),
+)
+
 BackgroundClass = Kind(
     "E580",
     "background class",
@@ -124,9 +151,9 @@ NoSuchSplit = Kind(
     "no such split",
     reason="A data set with parts of its own says which images belong to which: `split` is one of them.",
     fields="path split there",
-    optional={"nearest": ""},
-    message="`{path:printable}` has no split `{split:printable}`",
-    help=("did you mean `{nearest:printable}`?", "its splits are {there:few}", "it has none: leave out `split`"),
+    optional={"nearest": "", "what": "split"},
+    message=("`{path:printable}` has no {what} `{split:printable}`", "`{path:printable}` has several {what}s"),
+    help=("did you mean `{nearest:printable}`?", "its {what}s are {there:few}", "it has none: leave out `{what}`"),
 )
 
 NoAnnotations = Kind(

@@ -126,6 +126,12 @@ def _mnist(args: Args, training: bool) -> Listing:
     return mnist(args["path"], args["part"], args["set"], _names(args), training)
 
 
+def _parquet(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.parquet import parquet
+
+    return parquet(args["path"], args["image"], args["label"], _names(args), training)
+
+
 def _webdataset(args: Args, training: bool) -> Listing:
     from runtime.data.sources.shards import Wanted, webdataset
 
@@ -502,6 +508,34 @@ _SOURCES = (
             ),
         ),
         _webdataset,
+    ),
+    Source(
+        Entry(
+            "parquet",
+            "Images and classes in parquet files, as Hugging Face's `datasets` writes them (extra `parquet`).",
+            (
+                Arg(
+                    "path",
+                    FilePath(),
+                    "The file, a folder of such, or several: `data/train-*.parquet`. Their images are copied once, into"
+                    " the cache.",
+                ),
+                Arg("image", Text(), "Name of the column with the images.", "image"),
+                Arg("label", Text(), "Name of the column with the classes.", "label"),
+                Arg(
+                    "names",
+                    Either((NothingType(), ListOf(Text()))),
+                    "The classes in the order of their numbers, from 0; by default those that the files declare.",
+                    None,
+                ),
+            ),
+            source="huggingface.co/docs/datasets",
+            examples=(
+                'train = parquet("data/train-*.parquet")\ntest = parquet("data/test-*.parquet")',
+                'train = parquet(path = "data", image = "img", label = "fine_label", names = ["apple", "pear"])',
+            ),
+        ),
+        _parquet,
     ),
     Source(
         Entry(

@@ -43,7 +43,7 @@ def tar_members(file: IO[bytes], end: int | None = None) -> Iterator[Member]:
         file.seek(at)
         head = file.read(_BLOCK)
         if not head.strip(b"\0"):
-            if at == 0 or len(head) not in (0, _BLOCK):
+            if at == 0 or len(head) < _BLOCK:  # a whole file ends with blocks of zeros
                 raise TarError("it is no tar file" if at == 0 else f"it is cut off at byte {at + len(head):,}")
             return
         if len(head) < _BLOCK or not _is_sound(head):

@@ -77,6 +77,7 @@ _VERSIONS = (
         {"fine": ("fine_label_names.txt", ""), "coarse": ("coarse_label_names.txt", "")},
     ),
 )
+_ARCHIVES = ("cifar-10-python.tar", "cifar-10-binary.tar", "cifar-100-python.tar", "cifar-100-binary.tar")
 _FILES = frozenset().union(*(version.files for version in _VERSIONS))
 
 
@@ -112,11 +113,25 @@ def found_cifar(path: Path) -> tuple[Path, _Version]:
         OSError: the archive cannot be read, or not be unpacked.
     """
     place = path if os.path.isdir(path) else unpacked(existing(path, "file"), lambda folder: _unpack(path, folder))
+    if (found := _version_in(place)) is None:
+        raise RecipeError(NoCifar(path=str(path), labels=""))
+    return found
+
+
+def _version_in(place: Path) -> tuple[Path, _Version] | None:
     for folder in (place, *(place / version.folder for version in _VERSIONS)):
         for version in _VERSIONS:
-            if all(any((folder / name).is_file() for name in version.parts[part]) for part in ("train", "test")):
+            names = (folder / version.names["fine"][0], *(folder / version.parts[part][0] for part in version.parts))
+            if sum(name.is_file() for name in names) > 1:  # one that is missing is named where it is read
                 return folder, version
-    raise RecipeError(NoCifar(path=str(path), labels=""))
+    return None
+
+
+def is_cifar(path: Path) -> bool:
+    """Whether a path is of CIFAR, by the names in a folder, or by that of an archive."""
+    if path.is_dir():
+        return _version_in(path) is not None
+    return path.name.removesuffix(".gz") in _ARCHIVES
 
 
 def has_coarse_labels(path: Path) -> bool:

@@ -31,6 +31,7 @@ _MAGIC = 0xCED7230A
 _HEAD = struct.Struct("<IfQQ")  # how many numbers the label has, or 0 and the number; two ids
 _LARGEST = 1 << 28  # bytes of an image with its label
 _MOST_PARTS = 1 << 16
+_MOST_CLASSES = 100_000
 _START = 16  # bytes that tell an image
 _BEYOND = 1.5  # a fraction: more than a little outside
 
@@ -90,6 +91,46 @@ def rec_labels(path: Path, kind: TargetKind, names: Sequence[str] | None, traini
         raise RecipeError(BadRecord(path=str(file), place="", reason=str(fault), hint=fault.hint)) from fault
     samples = (Sample(record.id, target, record.image) for record, target in zip(records, targets, strict=True))
     return Listing(tuple(samples), called)
+
+
+def first_record(path: Path) -> Record:
+    """Return the first record of a file.
+
+    Raises:
+        RecipeError: it has none, or is no record file.
+        OSError: it cannot be read.
+    """
+    try:
+        found = next(read_rec(path), None)
+    except AnnotationError as fault:
+        raise RecipeError(BadRecord(path=str(path), place="", reason=str(fault), hint=fault.hint)) from fault
+    if found is None:
+        raise RecipeError(NoAnnotations(path=str(path), wanted="records"))
+    return found
+
+
+def has_boxes(label: Sequence[float]) -> bool:
+    """Whether a label is a list of boxes."""
+    if len(label) < 2 or not all(each.is_integer() for each in label[:2]):
+        return False
+    head, width = int(label[0]), int(label[1])
+    return head >= 2 and width >= 5 and len(label) >= head and (len(label) - head) % width == 0
+
+
+def classes_of_boxes(path: Path) -> set[int]:
+    """Return the numbers of the classes of the boxes in a file.
+
+    Raises:
+        RecipeError: it is no record file.
+    """
+    labels = _each(path, lambda record: record.label)
+    return {
+        int(label[place])
+        for label in labels
+        if has_boxes(label)
+        for place in range(int(label[0]), len(label), int(label[1]))
+        if 0 <= label[place] < _MOST_CLASSES
+    }
 
 
 def _each(file: Path, made: Callable[[Record], _Read]) -> list[_Read]:

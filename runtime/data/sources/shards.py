@@ -80,6 +80,29 @@ def webdataset(path: Path, wanted: Wanted, names: Sequence[str] | None, training
     return Listing(listing.samples, listing.names, tuple(passed))
 
 
+def usual_members(shard: Path) -> Wanted:
+    """Return which members of the first sample with an image are its label and its image, as they are mostly called.
+
+    Raises:
+        TarError: it is no tar file.
+        OSError: it cannot be read.
+    """
+    for _, members in samples_in(shard):
+        images = images_among(tuple(members))
+        label = next((each for each in USUAL_LABELS if each in members), None)
+        if not images or label is None:
+            continue
+        with open(shard, "rb") as file:
+            content = os.pread(file.fileno(), *_place(members[label])) if label == "json" else b""
+        try:
+            told = json.loads(content)
+        except (ValueError, RecursionError):
+            told = None
+        key = next((each for each in USUAL_KEYS if isinstance(told, dict) and each in told), "label")
+        return Wanted(label, key, images[0] if len(images) > 1 else None)
+    return Wanted()
+
+
 def is_packed(path: Path) -> bool:
     """Whether a file is packed with gzip, bzip2, xz or zstd."""
     with open(path, "rb") as file:

@@ -34,9 +34,9 @@ class Source:
 
 
 def _folder(args: Args, training: bool) -> Listing:
-    from runtime.data.sources.files import folder
+    from runtime.data.sources.files import Layout, folder
 
-    return folder(args["path"], training)
+    return folder(args["path"], training, Layout(args["level"], args["named"] == "path", args["only"]))
 
 
 def _csv(args: Args, training: bool) -> Listing:
@@ -224,8 +224,40 @@ _SOURCES = (
         Entry(
             "folder",
             "A folder with one subfolder of images for each class; its name is the class.",
-            (Arg("path", FilePath(), "The folder."),),
-            examples=('train = folder("data/flowers/train")', 'train = folder(path = "data/flowers/train")'),
+            (
+                Arg("path", FilePath(), "The folder."),
+                Arg(
+                    "level",
+                    Number(1, 20, whole=True),
+                    "How deep the folders of the classes lie: with 2 `day/cat` and `night/cat` are of one class.",
+                    1,
+                    since="0.2",
+                ),
+                Arg(
+                    "named",
+                    Word(
+                        {
+                            "folder": "By the name of the folder, wherever it lies: `cat`.",
+                            "path": "By its path: `day/cat` and `night/cat` are two classes.",
+                        }
+                    ),
+                    "What a class is called by.",
+                    "folder",
+                    since="0.2",
+                ),
+                Arg(
+                    "only",
+                    Either((NothingType(), Text())),
+                    "A pattern of the names of the image files that count, such as `*_rgb.png`; all by default.",
+                    None,
+                    since="0.2",
+                ),
+            ),
+            examples=(
+                'train = folder("data/flowers/train")',
+                'train = folder(path = "data/flowers/train")',
+                'train = folder("animals", level = 2, named = path, only = "*_rgb.png")',
+            ),
         ),
         _folder,
     ),
@@ -234,7 +266,7 @@ _SOURCES = (
             "csv",
             "A table with one row per image, or per object.",
             (
-                Arg("file", FilePath(), "The CSV file, with a header line."),
+                Arg("file", FilePath(), "The CSV file, with a header line; or a `.jsonl`: a line of JSON per row."),
                 Arg("image", Text(), "Name of the column with the images' paths."),
                 Arg("label", Text(), "Name of the column with the classes."),
                 Arg(
@@ -472,6 +504,7 @@ _SOURCES = (
             source="mxnet.recordio, gluoncv.data.RecordFileDetection",
             examples=(
                 'train = rec("train.rec")\nvalid = rec("val.rec", names = ["cat", "dog"], targets = classes)',
+                'train = rec("train.rec", targets = numbers)',
                 'train = rec("train.rec", names = ["cat", "dog"])',
                 'train = rec(path = "train.rec", names = ["cat"])\nvalid = rec("val.rec", names = ["cat"])',
             ),

@@ -21,6 +21,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ from runtime.data.sources.coco import read_coco
 from runtime.data.sources.idx_files import mnist
 from runtime.data.sources.masks import masks
 from runtime.data.sources.outlines import coco_masks, labelme
+from runtime.data.sources.parquet import parquet
 from runtime.data.sources.records import rec, rec_labels
 from runtime.data.sources.shards import Wanted, webdataset
 from runtime.data.sources.table_boxes import csv_boxes
@@ -500,6 +502,27 @@ def _read_idx(path: Path, target: Path) -> object:
     return _opened(mnist(target, "train"))
 
 
+def _parquets(folder: Path) -> list[bytes]:
+    import pyarrow
+    from pyarrow import parquet as files
+
+    found = []
+    for packing in ("snappy", "none"):
+        images = [{"bytes": _PIXEL, "path": "1.png"}, {"bytes": _PIXEL, "path": None}]
+        table = pyarrow.table({"image": images, "label": [0, 1]})
+        features = {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}
+        about = {"huggingface": json.dumps({"info": {"features": features}})}
+        files.write_table(table.replace_schema_metadata(about), folder / packing, compression=packing)
+        found.append((folder / packing).read_bytes())
+    return found
+
+
+def _read_parquet(path: Path, target: Path) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FTR_CACHE", str(target / "cache"))
+        return _opened(parquet(path, "image", "label", None))
+
+
 _JSON_LINES = [b'{"file_name": "a.jpg", "label": "cat"}\n\n{"file_name": "b.jpg", "label": 3.5, "x": [1, {}]}\n']
 
 
@@ -646,6 +669,7 @@ FORMATS: Mapping[str, Format] = {
     "cifar": Format(_pickles, _read_cifar),
     "cifar archive": Format(_cifar_archives, _read_cifar_archive),
     "idx": Format(_idx, _read_idx),
+    **({"parquet": Format(_parquets, _read_parquet)} if find_spec("pyarrow") else {}),
     "json lines": Format(lambda _: _JSON_LINES, _read_json_lines),
     "data.yaml": Format(lambda _: _DATA_YAML, _refused(read_data_yaml)),
     "boxes": Format(lambda _: _BOXES, _read_boxes),

@@ -126,7 +126,7 @@ ClassesWithin = Kind(
     source="docs/language.md: data",
     fields="path names first",
     message="the class folders of `{path:printable}` all have folders {names:few}: are those the classes?",
-    help="if they are, write `level = 2` behind the path, or name one of the folders: `{path:printable}/{first:printable}`",
+    help="if they are, write `level = 2`, or name one of the folders, such as `{path:printable}/{first:printable}`",
 )
 
 SetsWithin = Kind(

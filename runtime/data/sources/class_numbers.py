@@ -34,7 +34,7 @@ def listing_of_classes(
         RecipeError: a label is none of the classes, or there is but one.
     """
     there = dict.fromkeys(labels)
-    classes = tuple(names) if names is not None else tuple(sorted(there, key=_order(there)))
+    classes = tuple(names) if names is not None else _sorted(there)
     if names is None and (groups := alike(classes, seen)):
         raise RecipeError([problems.LabelsAlike(path=str(path), names=group) for group in groups])
     position = _position(classes, there)
@@ -49,8 +49,9 @@ def listing_of_classes(
     return Listing(tuple(Sample(id, position[label], image) for id, label, image in rows), classes)
 
 
-def _order(labels: Iterable[str]) -> Callable[[str], object] | None:
-    return (lambda text: (float(text), text)) if all(map(NUMBER.fullmatch, labels)) else None
+def _sorted(labels: Iterable[str]) -> tuple[str, ...]:
+    are_numbers = all(map(NUMBER.fullmatch, labels))
+    return tuple(sorted(labels, key=lambda text: (float(text) if are_numbers else 0, text)))
 
 
 def _position(classes: Sequence[str], labels: Iterable[str]) -> dict[str, int]:

@@ -98,7 +98,8 @@ def _opened(file: Path) -> Iterator[Any]:
         command = install_command("parquet")
         raise RecipeError(problems.NotInstalled(what="parquet", package="pyarrow", command=command)) from None
     try:
-        with pyarrow.parquet.ParquetFile(existing(file, "file"), pre_buffer=False) as content:
+        opened: Any = pyarrow.parquet.ParquetFile
+        with opened(existing(file, "file"), pre_buffer=False) as content:
             yield content
     except RecipeError:
         raise

@@ -13,13 +13,13 @@ from runtime.data.sources.tables import csv_classes
 
 
 def test_classes_at_the_second_level(tmp_path: Path) -> None:
-    root = touch(tmp_path, "day/cat/1.jpg", "day/dog/a/2.jpg", "night/cat/3.jpg", "night/cat/1.jpg", "day/4.jpg")
+    root = touch(tmp_path / "animals", "day/cat/1.jpg", "day/dog/a/2.jpg", "night/cat/3.jpg", "night/cat/1.jpg", "day/4.jpg")
     found = folder(root, layout=Layout(2))
     assert found.names == ("cat", "dog")
     assert [(each.id, each.target) for each in found.samples] == [
         *(("day/cat/1.jpg", 0), ("night/cat/1.jpg", 0), ("night/cat/3.jpg", 0), ("day/dog/a/2.jpg", 1))
     ]
-    assert passed_line(found.passed) == "ignored 4.jpg: .jpg beside the class folders"
+    assert passed_line(found.passed) == "ignored 4.jpg: beside the class folders"
     by_path = folder(root, layout=Layout(2, by_path=True))
     assert by_path.names == ("day/cat", "day/dog", "night/cat")
     assert [each.target for each in by_path.samples] == [0, 1, 2, 2]

@@ -88,6 +88,7 @@ def content_hash(image: ImageRef) -> bytes | None:
             return _of_array(pixels)
     except ImageError:
         return None
+    assert not isinstance(image, np.ndarray)
     state = hashlib.sha256()
     try:
         if isinstance(image, Embedded):

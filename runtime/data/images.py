@@ -263,6 +263,7 @@ def look_inside(ref: ImageRef) -> Facts | str:
         if (pixels := pixels_of(ref)) is not None:
             image = Image.fromarray(_checked(pixels))
             return Facts(_size(image), image.mode)
+        assert not isinstance(ref, np.ndarray)
         with _loaded(ref, 1) as (image, facts):
             if image.mode not in _DIRECT:
                 _grey_or_rgb(image, USUAL)

@@ -529,7 +529,7 @@ _JSON_LINES = [b'{"file_name": "a.jpg", "label": "cat"}\n\n{"file_name": "b.jpg"
 def _read_json_lines(path: Path, target: Path) -> object:
     for name in "ab":
         (target / f"{name}.jpg").touch()
-    return csv_classes(path.rename(path.with_suffix(".jsonl")), "file_name", "label", target)
+    return csv_classes(path.replace(target / "table.jsonl"), "file_name", "label", target)
 
 
 def _refused(read: Callable[[Path], object]) -> Callable[[Path, Path], object]:

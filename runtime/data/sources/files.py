@@ -60,7 +60,7 @@ def folder(path: Path, training: bool = True, layout: Layout = Layout()) -> List
             found[name] += _images(root / place, place, passed, inside)
         found = {name: sorted(_called(images, layout.only, passed)) for name, images in found.items()}
         if training:
-            _check_folder(root, found, passed)
+            _check_folder(root, {name: root / place for name, place in places}, found, passed)
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise RecipeError(problems.UnreadableData(path=str(fault.filename or root), reason=reason)) from fault
@@ -218,16 +218,20 @@ def _why_unwanted(name: str) -> str:
     return f"{name}: {LITTER[name.lower()]}" if name.lower() in LITTER else ""
 
 
-def _check_folder(root: Path, found: dict[str, list[tuple[str, Path]]], passed: Sequence[PassedOver]) -> None:
+def _check_folder(
+    root: Path,
+    places: Mapping[str, Path],
+    found: Mapping[str, Sequence[tuple[str, Path]]],
+    passed: Sequence[PassedOver],
+) -> None:
     if len(found) == 1:
         (name,) = found
-        place = innermost(root / name)
+        place = innermost(places[name])
         deeper = str(place) if len(folders_in(place)) > 1 else ""
         raise RecipeError(problems.OneClass(path=str(root), name=name, deeper=deeper))
     empty = tuple(name for name, images in found.items() if not images)
     if empty:
-        places = [root / name for name in empty]
-        there = [each for each in passed if any(each.path.is_relative_to(place) for place in places)]
+        there = [each for each in passed if any(each.path.is_relative_to(places[name]) for name in empty)]
         raise RecipeError(EmptyClass(path=str(root), names=empty, passed=passed_line(there)))
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import json
 import pickle
 import struct
+import subprocess
+import sys
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command import Ftr
 from listed import problem_of
 from python2_pickles import python2
 
@@ -117,6 +121,28 @@ def test_cifar_100_has_fine_and_coarse_labels(tmp_path: Path) -> None:
         assert np.array_equal(
             np.asarray(open_rgb(fine.samples[2].image))[1, 2], pixels(3)[2].reshape(3, 32, 32)[:, 1, 2]
         )
+
+
+def test_what_was_unpacked_is_listed_and_cleared_unless_a_process_reads_it(tmp_path: Path, ftr: Ftr) -> None:
+    file = archived(ten_binary(tmp_path / "cifar-10-batches-bin"))
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom runtime.data.sources.cifar import cifar\n"
+        "cifar(Path(sys.argv[1]), 'train')\nprint(flush=True)\nsys.stdin.read()"
+    )
+    reader = subprocess.Popen(
+        [sys.executable, "-c", script, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )  # ends when this process does, whose pipe it reads
+    assert reader.stdout is not None
+    reader.stdout.readline()
+    (folder,) = (tmp_path / "cache/records").iterdir()
+    (entry,) = json.loads(ftr("cache", "--json").out)["tables"]
+    assert (entry["name"], entry["rows"], entry["size"]) == (f"records/{folder.name}", 7, 6 * 6146 + 63)
+    assert "kept 0 tables and 1 unpacked file: in use" in ftr("cache", "clear").out
+    assert folder.is_dir()
+    reader.communicate(timeout=60)
+    assert "removed 0 tables and 1 unpacked file" in ftr("cache", "clear").out
+    assert not folder.exists()
+    assert len(cifar(file, "train").samples) == 10
 
 
 class Evil:

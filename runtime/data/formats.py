@@ -79,6 +79,8 @@ def _start(path: Path) -> bytes:
 
 def is_image_start(start: bytes) -> bool:
     """Whether bytes, of which the first 16 suffice, begin as an image does that can be read here."""
+    if start.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n")):  # most are, and Pillow takes ten times as long
+        return True
     return any(accepts(start) is True for name in FORMATS if (accepts := Image.OPEN[name][1]))
 
 

@@ -6,12 +6,14 @@ reads one. A reader gives something or raises `RecipeError`; anything else is a 
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import math
 import random
 import stat
 import struct
+import tarfile
 import tempfile
 import warnings
 import zipfile
@@ -19,12 +21,15 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from packs import RECIPE, make_run, pack_run
 from PIL import Image
+from python2_pickles import python2
 from recipes_at_random import damaged as damaged_recipe
 from rich.console import Console
 from torch_files import SIX, state, storage, tensor, text, whole_file, zip_file
@@ -35,15 +40,23 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.compile.compiler import component
 from runtime.data.exclude import read_excluded
+from runtime.data.images import look_inside
+from runtime.data.listing import Listing
 from runtime.data.problems import UnreadableImages
 from runtime.data.sources.annotations import AnnotationError, bad_annotation
+from runtime.data.sources.cifar import cifar
 from runtime.data.sources.coco import read_coco
+from runtime.data.sources.idx_files import mnist
 from runtime.data.sources.masks import masks
 from runtime.data.sources.outlines import coco_masks, labelme
-from runtime.data.sources.records import read_rec
+from runtime.data.sources.parquet import parquet
+from runtime.data.sources.records import rec, rec_labels
+from runtime.data.sources.shards import Wanted, webdataset
 from runtime.data.sources.table_boxes import csv_boxes
+from runtime.data.sources.tables import csv_classes
 from runtime.data.sources.voc import read_voc
 from runtime.data.sources.yolo import read_data_yaml, read_yolo
+from runtime.data.targets import CLASS
 from runtime.models.exported import exported_row
 from runtime.models.graph_blocks import build
 from runtime.models.run_weights import settled
@@ -411,6 +424,114 @@ def _rec(_: Path) -> list[bytes]:
     ]
 
 
+def _as_png(image: Image.Image) -> bytes:
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return content.getvalue()
+
+
+_PIXEL = _as_png(Image.new("RGB", (4, 3), (200, 30, 90)))
+
+
+def _labelled_rec(_: Path) -> list[bytes]:
+    records = [struct.pack("<IfQQ", 0, number % 2, number, 0) + _PIXEL for number in range(3)]
+    return [b"".join(struct.pack("<II", 0xCED7230A, len(each)) + each + bytes(-len(each) % 4) for each in records)]
+
+
+def _archive(mode: str, members: Mapping[str, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode=mode, format=form) as archive:  # type: ignore[call-overload]
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return content.getvalue()
+
+
+def _shards(_: Path) -> list[bytes]:
+    members = {
+        f"{'é' * 70 * number}{number}.{ending}": data
+        for number in range(2)
+        for ending, data in (("png", _PIXEL), ("json", b'{"label": "cat %d"}' % number))
+    }
+    return [_archive("w", members, form) for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT)]
+
+
+def _opened(listing: Listing) -> object:
+    """Open the images; of one that cannot be read it is said, as of any that is broken."""
+    return [look_inside(each.image) for each in listing.samples]
+
+
+def _pickles(_: Path) -> list[bytes]:
+    pixels = np.arange(2 * 3072).reshape(2, 3072).astype(np.uint8)
+    names = {"label_names": list("abcde")}
+    return [python2({"labels": [3, 1], "data": pixels, "filenames": ["a", "b"]}), python2(names)]
+
+
+def _read_cifar(path: Path, target: Path) -> object:
+    batch, names = _pickles(target)
+    for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
+        (target / name).write_bytes(batch)
+    (target / "batches.meta").write_bytes(names)
+    path.replace(target / ("batches.meta" if b"label_names" in path.read_bytes() else "data_batch_2"))
+    return _opened(cifar(target, "train"))
+
+
+def _cifar_archives(_: Path) -> list[bytes]:
+    records = b"".join(bytes([number]) * 3073 for number in range(2))
+    names = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
+    members = {f"set/{name}": records for name in names} | {"set/batches.meta.txt": b"cat\ndog\n"}
+    return [_archive(mode, members) for mode in ("w", "w:gz")]
+
+
+def _read_cifar_archive(path: Path, target: Path) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FTR_CACHE", str(target / "cache"))
+        return _opened(cifar(path, "train"))
+
+
+def _idx(_: Path) -> list[bytes]:
+    plain = b"\0\0\x08\x03" + struct.pack(">3I", 2, 3, 4) + bytes(range(24))
+    return [plain, gzip.compress(plain)]
+
+
+def _read_idx(path: Path, target: Path) -> object:
+    packed = ".gz" if path.read_bytes().startswith(b"\x1f\x8b") else ""
+    path.replace(target / f"train-images-idx3-ubyte{packed}")
+    (target / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + struct.pack(">I", 2) + b"\0\1")
+    return _opened(mnist(target, "train"))
+
+
+def _parquets(folder: Path) -> list[bytes]:
+    import pyarrow
+    from pyarrow import parquet as files
+
+    found = []
+    for packing in ("snappy", "none"):
+        images = [{"bytes": _PIXEL, "path": "1.png"}, {"bytes": _PIXEL, "path": None}]
+        table = pyarrow.table({"image": images, "label": [0, 1]})
+        features = {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}
+        about = {"huggingface": json.dumps({"info": {"features": features}})}
+        files.write_table(table.replace_schema_metadata(about), folder / packing, compression=packing)
+        found.append((folder / packing).read_bytes())
+    return found
+
+
+def _read_parquet(path: Path, target: Path) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FTR_CACHE", str(target / "cache"))
+        return _opened(parquet(path, "image", "label", None))
+
+
+_JSON_LINES = [b'{"file_name": "a.jpg", "label": "cat"}\n\n{"file_name": "b.jpg", "label": 3.5, "x": [1, {}]}\n']
+
+
+def _read_json_lines(path: Path, target: Path) -> object:
+    for name in "ab":
+        (target / f"{name}.jpg").touch()
+    return csv_classes(path.replace(target / "table.jsonl"), "file_name", "label", target)
+
+
 def _refused(read: Callable[[Path], object]) -> Callable[[Path, Path], object]:
     """Return what reads an annotation; what is wrong with it becomes a `RecipeError`, as a source makes it one."""
 
@@ -484,12 +605,6 @@ def _masks(_: Path) -> list[bytes]:
     return [_as_png(each) for each in found]
 
 
-def _as_png(image: Image.Image) -> bytes:
-    content = io.BytesIO()
-    image.save(content, "PNG")
-    return content.getvalue()
-
-
 def _strange_png(data: bytes, rng: random.Random) -> bytes:
     """Return a PNG with a changed part, whose checksum fits all the same: other sides, modes, pixels, palettes."""
     parts, at = [], 8
@@ -548,7 +663,14 @@ FORMATS: Mapping[str, Format] = {
     "labelme": Format(lambda _: _LABELME, _read_labelme, strange_json),
     "masks": Format(_masks, _read_mask, _strange_png),
     "yolo": Format(lambda _: _YOLO, _refused(lambda path: read_yolo(path, ("a", "b")))),
-    "rec": Format(_rec, _refused(lambda path: list(read_rec(path, ("a", "b"))))),
+    "rec": Format(_rec, _refused(lambda path: rec(path, ("a", "b")))),
+    "rec of classes": Format(_labelled_rec, lambda path, _: _opened(rec_labels(path, CLASS, None))),
+    "shard": Format(_shards, lambda path, _: _opened(webdataset(path, Wanted("json"), None))),
+    "cifar": Format(_pickles, _read_cifar),
+    "cifar archive": Format(_cifar_archives, _read_cifar_archive),
+    "idx": Format(_idx, _read_idx),
+    **({"parquet": Format(_parquets, _read_parquet)} if find_spec("pyarrow") else {}),
+    "json lines": Format(lambda _: _JSON_LINES, _read_json_lines),
     "data.yaml": Format(lambda _: _DATA_YAML, _refused(read_data_yaml)),
     "boxes": Format(lambda _: _BOXES, _read_boxes),
     "recipe": Format(lambda _: [RECIPE.encode()], _read_recipe, _damaged_recipe),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import pickle
 import shutil
+import tarfile
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -215,6 +217,25 @@ def _sets_in_classes() -> None:
         make_photos(f"sets/{name}", **{label: 40})
 
 
+def _archives(right: bool) -> None:
+    for folder in map(Path, ("cifar-10-batches-bin", "cut", "found")):
+        folder.mkdir()
+        (folder / "batches.meta.txt").write_text("cat\ndog\n")
+        for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
+            records = b"".join(bytes([number % 2]) + bytes([number]) * 3072 for number in range(20))
+            (folder / f"{name}.bin").write_bytes(records[: -9 if folder.name == "cut" else None])
+            if folder.name == "found":
+                (folder / name).write_bytes(pickle.dumps({"data": print}, 2))
+    (Path("found") / "batches.meta").write_bytes(pickle.dumps({"label_names": print}, 2))
+    make_photos()
+    Path("shards").mkdir()
+    with tarfile.open("shards/train-0.tar", "w") as shard:
+        for number, path in enumerate(sorted(Path("photos").rglob("*.jpg"))):
+            Path("label.txt").write_text(path.parent.name)
+            shard.add(path, f"{number:03}.jpg")
+            shard.add("label.txt", f"{number:03}.cls")
+
+
 IMAGES: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E114", "E115", "E116", "E117", "E211", "E313"), make_parents),
     "E501": lambda right: make_photos("data/photos"),
@@ -230,6 +251,7 @@ IMAGES: dict[str, Callable[[bool], None]] = {
         _table("complete.csv", *_ROWS),
     )[0],
     "E511": _clothes,
+    **dict.fromkeys(("E529", "E536", "E537", "E538"), _archives),
     "E512": _web_page,
     "E514": lambda right: (make_photos("photos/train"), make_photos("photos/valid", lilies=3, roses=3))[0],
     "E515": lambda right: make_photos(roses=40, tulips=40, lilies=2),

@@ -81,7 +81,7 @@ def _tables(entries: Sequence[Entry]) -> str:
     """Count tables, and record files where there are such."""
     records = sum("/" in entry.name for entry in entries)
     tables = counted(len(entries) - records, "table")
-    return f"{tables} and {counted(records, 'unpacked record file')}" if records else tables
+    return f"{tables} and {counted(records, 'unpacked file')}" if records else tables
 
 
 def _megabytes(size: int) -> str:

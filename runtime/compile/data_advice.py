@@ -127,7 +127,7 @@ ClassesWithin = Kind(
     source="docs/language.md: data",
     fields="path names first",
     message="the class folders of `{path:printable}` all have folders {names:few}: are those the classes?",
-    help="if they are, name one of the folders as the source, such as `{path:printable}/{first:printable}`",
+    help="if they are, write `level = 2`, or name one of the folders, such as `{path:printable}/{first:printable}`",
 )
 
 SetsWithin = Kind(

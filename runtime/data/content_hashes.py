@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from runtime.data.fingerprints import origin_of
-from runtime.data.listing import ImageRef, Listing, Pixels, Sample, Tile
+from runtime.data.images import ImageError, pixels_of
+from runtime.data.listing import Embedded, ImageRef, Listing, Pixels, Sample, Tile
 from runtime.system.cache.disk import FeatureCache
 from runtime.system.prefetch import in_order
 
@@ -82,10 +83,16 @@ def content_hash(image: ImageRef) -> bytes | None:
     """Return the SHA-256 of a file's bytes (None where it cannot be read), or of an array's type, shape and bytes."""
     if isinstance(image, Tile):
         return content_hash(image.whole.image)
-    if isinstance(image, np.ndarray):
-        return _of_array(image)
+    try:
+        if (pixels := pixels_of(image)) is not None:
+            return _of_array(pixels)
+    except ImageError:
+        return None
+    assert not isinstance(image, np.ndarray)
     state = hashlib.sha256()
     try:
+        if isinstance(image, Embedded):
+            return hashlib.sha256(image.read()).digest()
         with open(image, "rb", buffering=0) as file:
             while piece := file.read(_PIECE):
                 state.update(piece)
@@ -102,4 +109,4 @@ def _of_array(pixels: Pixels) -> bytes:
 
 def _origin(image: ImageRef) -> bytes | None:
     """Return what a file is known by; None for an array, whose hash is had as fast."""
-    return origin_of(image) if isinstance(image, Path) else None
+    return origin_of(image) if isinstance(image, Path | Embedded) else None

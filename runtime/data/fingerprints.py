@@ -18,7 +18,7 @@ import PIL
 from PIL import features
 
 from runtime.data import images
-from runtime.data.listing import ImageRef, Pixels, Tile
+from runtime.data.listing import Embedded, ImageRef, Pixels, Tile
 from runtime.data.transforms import catalog, changes, color, geometry, views
 from runtime.plan.types import Component
 
@@ -40,6 +40,9 @@ def origin_of(image: ImageRef) -> bytes | None:
         whole = origin_of(image.whole.image)
         place = repr((image.left, image.top, image.size.plain))
         return None if whole is None else _digest(b"tile", whole, place.encode())
+    if isinstance(image, Embedded):
+        whole = origin_of(image.file)
+        return None if whole is None else _digest(b"part", whole, repr(image.spans).encode())
     if isinstance(image, np.ndarray):
         return _digest(b"array", f"{image.dtype} {image.shape}".encode(), np.ascontiguousarray(image).tobytes())
     try:

@@ -67,7 +67,7 @@ def why_no_image(path: Path) -> str | None:
 def starts_as_image(path: Path) -> bool:
     """Whether a file begins as an image does that can be read here; whether it is whole is another matter."""
     try:
-        return _is_start(_start(path))
+        return is_image_start(_start(path))
     except OSError:
         return False
 
@@ -77,7 +77,10 @@ def _start(path: Path) -> bytes:
         return file.read(_START)
 
 
-def _is_start(start: bytes) -> bool:
+def is_image_start(start: bytes) -> bool:
+    """Whether bytes, of which the first 16 suffice, begin as an image does that can be read here."""
+    if start.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n")):  # most are, and Pillow takes ten times as long
+        return True
     return any(accepts(start) is True for name in FORMATS if (accepts := Image.OPEN[name][1]))
 
 
@@ -88,7 +91,7 @@ def _why_no_content(path: Path) -> str | None:
         return fault.strerror or str(fault)
     if start[4:12] in HEIF:
         return _REASONS[".heic"]
-    if not _is_start(start):
+    if not is_image_start(start):
         return ""
     try:
         with Image.open(path, formats=FORMATS):

@@ -1,7 +1,7 @@
 """Images of any kind, read as RGB.
 
-In goes a path or an array; out comes 8-bit RGB, upright, or `ImageError` with a reason that a person can act
-on. What is read is decided by the file's content, never by its name.
+In goes a path, a place in a file, or an array; out comes 8-bit RGB, upright, or `ImageError` with a reason that a
+person can act on. What is read is decided by the file's content, never by its name.
 
 - Images with transparency are laid over white, as pages that show them are. `convert("RGB")` in torchvision and timm
   and `cv2.imread` in GluonCV show what lies hidden below instead; `Reading` can ask for that.
@@ -12,6 +12,7 @@ on. What is read is decided by the file's content, never by its name.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from runtime.data.formats import FORMATS, HEIF
-from runtime.data.listing import ImageRef, Pixels, Sample, Tile
+from runtime.data.listing import Embedded, ImageRef, Pixels, Sample, Tile
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.plan.size import Size
 from runtime.plan.types import Component
@@ -73,7 +74,7 @@ USUAL = Reading()
 def open_rgb(ref: ImageRef, reading: Reading = USUAL) -> Image.Image:
     """Read an image as an upright Pillow image of mode RGB.
 
-    `ref` is a path, or a uint8 array of shape (H, W) or (H, W, 3). Raises `ImageError`.
+    `ref` is a path, a place in a file, or a uint8 array of shape (H, W) or (H, W, 3). Raises `ImageError`.
     """
     return as_rgb(open_grey_or_rgb(ref, reading))
 
@@ -83,10 +84,24 @@ def open_grey_or_rgb(ref: ImageRef, reading: Reading = USUAL) -> Image.Image:
     if isinstance(ref, Tile):
         box = (ref.left, ref.top, ref.left + ref.size.width, ref.top + ref.size.height)
         return _whole(ref.whole.image, reading).crop(box)
-    if isinstance(ref, np.ndarray):
-        return Image.fromarray(_checked(ref))
+    if (pixels := pixels_of(ref)) is not None:
+        return Image.fromarray(_checked(pixels))
+    assert isinstance(ref, Path | Embedded)
     with _loaded(ref) as (image, _):
         return _grey_or_rgb(image, reading)
+
+
+def pixels_of(ref: ImageRef) -> Pixels | None:
+    """Return the pixels of what is no image file, (H, W) or (H, W, 3); None of one. Raises `ImageError`."""
+    if isinstance(ref, np.ndarray):
+        return ref
+    if not isinstance(ref, Embedded) or not ref.axes:
+        return None
+    try:
+        stored = np.frombuffer(ref.read(), np.uint8).reshape(ref.shape)
+    except OSError as fault:
+        raise ImageError(fault.strerror or str(fault)) from fault
+    return stored.transpose([ref.axes.index(axis) for axis in "HWC" if axis in ref.axes])
 
 
 def _whole(ref: ImageRef, reading: Reading) -> Image.Image:
@@ -135,6 +150,8 @@ def stored_size(ref: ImageRef) -> Size:
         return ref.size
     if isinstance(ref, np.ndarray):
         return Size(*ref.shape[:2])
+    if isinstance(ref, Embedded) and ref.axes:
+        return ref.size
     with _opened(ref) as image:
         return _size(image)
 
@@ -145,6 +162,8 @@ def upright_size(ref: ImageRef) -> Size:
         return ref.size
     if isinstance(ref, np.ndarray):
         return Size(*ref.shape[:2])
+    if isinstance(ref, Embedded) and ref.axes:
+        return ref.size
     with _opened(ref) as image:
         if image.format not in ("JPEG", "WEBP"):  # others may say behind their pixels how they are turned
             image.load()
@@ -161,7 +180,7 @@ def open_small(ref: ImageRef, least: int, reading: Reading = USUAL) -> tuple[Ima
 
     Raises `ImageError`.
     """
-    if isinstance(ref, np.ndarray | Tile):
+    if isinstance(ref, np.ndarray | Tile) or (isinstance(ref, Embedded) and ref.axes):
         image = open_grey_or_rgb(ref, reading)
         return image, Facts(_size(image), image.mode)
     with _loaded(ref, least) as (image, facts):
@@ -241,9 +260,10 @@ def look_inside(ref: ImageRef) -> Facts | str:
     try:
         if isinstance(ref, Tile):
             return look_inside(ref.whole.image)
-        if isinstance(ref, np.ndarray):
-            image = Image.fromarray(_checked(ref))
+        if (pixels := pixels_of(ref)) is not None:
+            image = Image.fromarray(_checked(pixels))
             return Facts(_size(image), image.mode)
+        assert not isinstance(ref, np.ndarray)
         with _loaded(ref, 1) as (image, facts):
             if image.mode not in _DIRECT:
                 _grey_or_rgb(image, USUAL)
@@ -253,7 +273,7 @@ def look_inside(ref: ImageRef) -> Facts | str:
 
 
 @contextmanager
-def _loaded(path: Path, least: int | None = None) -> Iterator[tuple[Image.Image, Facts]]:
+def _loaded(ref: Path | Embedded, least: int | None = None) -> Iterator[tuple[Image.Image, Facts]]:
     """Open and decode a file, for as long as the block lasts; whatever Pillow raises becomes `ImageError`.
 
     All commands read files here, so that they agree on which ones are damaged: with `least` a JPEG is decoded at the
@@ -261,10 +281,10 @@ def _loaded(path: Path, least: int | None = None) -> Iterator[tuple[Image.Image,
     Nothing may ask for the EXIF data before the pixels are loaded: to find them the reader of PNG decodes the file, and
     whoever passes over a fault of theirs passes over one of the pixels.
     """
-    with _opened(path) as image:
+    with _opened(ref) as image:
         image.info[_STORED] = image.tile[0][3] if image.tile else None  # loading forgets it
         size, mode = _size(image), image.mode
-        several = least is not None and _has_several(image, path)
+        several = least is not None and _has_several(image, ref)
         turned = image.format == "TIFF" and _orientation(image) in _UPRIGHT  # its reader turns what it loads
         if least is not None:
             image.draft(None, (least, least))  # does nothing for formats other than JPEG
@@ -274,16 +294,16 @@ def _loaded(path: Path, least: int | None = None) -> Iterator[tuple[Image.Image,
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+def _opened(ref: Path | Embedded) -> Iterator[ImageFile.ImageFile]:
     """Open a file for as long as the block lasts, and turn whatever Pillow raises into `ImageError`."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(_content(ref), formats=FORMATS) as image:
             _check_sides(*image.size)
             yield image
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError(_unidentified(path)) from None
+        raise ImageError(_unidentified(ref)) from None
     except Image.DecompressionBombError:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise ImageError(f"its header claims more than {most / 1e6:.0f} million pixels") from None
@@ -296,12 +316,12 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
         raise ImageError(f"damaged ({fault})" if str(fault) else "damaged") from fault
 
 
-def _has_several(image: Image.Image, path: Path) -> bool:
+def _has_several(image: Image.Image, ref: Path | Embedded) -> bool:
     """Whether a file that is not decoded yet holds more than one picture."""
     if image.format != "GIF":
         return bool(getattr(image, "is_animated", False))
     try:  # to know, its reader goes to the second picture, and a fault there is no matter of the first
-        with Image.open(path, formats=FORMATS) as again:
+        with Image.open(_content(ref), formats=FORMATS) as again:
             return bool(getattr(again, "is_animated", False))
     except Exception:
         return False
@@ -313,8 +333,13 @@ def _check_sides(width: int, height: int) -> None:
         raise ImageError(f"of its {width} x {height} pixels one side is more than {_LONGEST} times the other")
 
 
-def _unidentified(path: Path) -> str:
-    with path.open("rb") as file:
+def _content(ref: Path | Embedded) -> Path | io.BytesIO:
+    return ref if isinstance(ref, Path) else io.BytesIO(ref.read())
+
+
+def _unidentified(ref: Path | Embedded) -> str:
+    content = _content(ref)
+    with open(content, "rb") if isinstance(content, Path) else content as file:
         start = file.read(512)
     if not start:
         return "the file is empty"

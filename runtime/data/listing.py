@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from runtime.data.sources.skipped import PassedOver
 
 Pixels: TypeAlias = "npt.NDArray[np.uint8]"
-ImageRef: TypeAlias = "Path | Pixels | Tile"
+ImageRef: TypeAlias = "Path | Embedded | Pixels | Tile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,45 @@ class Sample:
 
     `id` is the image's path relative to its source in POSIX form, or its row's key: it is the same on every
     machine, and all randomness of the sample derives from it. `target` is a plain value of the kind that the source
-    gives (`runtime/data/targets.py`). `image` is a path, uint8 pixels of shape (H, W) or (H, W, 3), or a tile. `weight`
-    is how much it counts in training, beside the others.
+    gives (`runtime/data/targets.py`). `image` is a path, a place in a file that holds many, uint8 pixels of shape
+    (H, W) or (H, W, 3), or a tile. `weight` is how much it counts in training, beside the others.
     """
 
     id: str
     target: Any
     image: ImageRef = field(compare=False)
     weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """An image within a file that holds many: the bytes of its spans (offset, length), one behind the other.
+
+    They are an image file, or with `axes` pixels of 8 bits in that order: `HW` rows of grey, `WH` columns, `CHW` planes
+    of red, green and blue. `shape` has the size of each axis.
+    """
+
+    file: Path
+    spans: tuple[tuple[int, int], ...]
+    axes: str = ""
+    shape: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> Size:
+        """The size of the image, where it is pixels."""
+        return Size(*(self.shape[self.axes.index(axis)] for axis in "HW"))
+
+    def read(self) -> bytes:
+        """Return the bytes.
+
+        Raises:
+            OSError: the file cannot be read, or ends before them.
+        """
+        with open(self.file, "rb", buffering=0) as file:
+            found = b"".join(os.pread(file.fileno(), length, offset) for offset, length in self.spans)
+        if len(found) < sum(length for _, length in self.spans):
+            raise OSError(f"`{self.file.name}`, which holds it, is cut off")
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,7 +26,7 @@ from runtime.data.decoded import Decoded, fixed_lead, opening
 from runtime.data.exclude import without
 from runtime.data.groups import groups_of
 from runtime.data.images import ImageError, Traits, find_broken, stored_size
-from runtime.data.listing import Listing, Sample
+from runtime.data.listing import Embedded, Listing, Sample
 from runtime.data.loader import Batch, Collate, batches, epoch_order, target_after
 from runtime.data.newest import times_of
 from runtime.data.parts import is_split, parts_of_train, share_of
@@ -225,6 +225,8 @@ def check_images(
 
 
 def _shown(sample: Sample) -> str:
+    if isinstance(sample.image, Embedded):
+        return f"{sample.image.file}: {sample.id}"
     return str(sample.image) if isinstance(sample.image, Path) else sample.id
 
 

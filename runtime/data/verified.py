@@ -14,7 +14,7 @@ from pathlib import Path
 
 from runtime.data.fingerprints import origin_of, view_key
 from runtime.data.images import Traits
-from runtime.data.listing import Sample
+from runtime.data.listing import Embedded, Sample
 from runtime.system.cache.disk import CachedRows, FeatureCache
 
 _ROW = struct.Struct("<?H")  # the traits of an image
@@ -48,7 +48,7 @@ class VerifiedImages:
 
 
 def _key(sample: Sample) -> bytes | None:
-    origins = [origin_of(sample.image) if isinstance(sample.image, Path) else None]
+    origins = [origin_of(sample.image) if isinstance(sample.image, Path | Embedded) else None]
     if hasattr(sample.target, "origin"):  # a mask, which has been read as well
         origins.append(sample.target.origin)
     return None if None in origins else view_key(b"".join(filter(None, origins)), (), ())

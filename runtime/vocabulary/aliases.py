@@ -15,6 +15,8 @@ _FOR = "the length of a stage is `for = 10 epochs` or `for = 500 steps`"
 _SCALE = "write `optimizer = adam(lr = …)`, and `lr_scale = { base.block3 = 0.1 }` for learning rates by part"
 _WARMUP = "write it in the schedule: `cosine(warmup = 1 epoch)`"
 _CLASSES = "the number of classes comes from the data: `head = [dense(classes)]`"
+_ABSENT = "not in this release"
+_HUGGING_FACE = 'sets are not downloaded: fetch its parquet files, and write `train = parquet("data/train-*.parquet")`'
 _SOURCE = 'images are named by a source: `train = folder("data/train")`'
 _WHERE = "where it runs is given on the command line, not in the recipe:"
 _NORMALIZE = "write it in `data`: `prepare = [normalize(mean = …, std = …)]`"
@@ -76,9 +78,20 @@ _NAMES = (
     ("torchvision", 'bases are `packaged("…")`, `timm("…")`, `gluoncv("…")` and `gluon("…")`'),
     ("hub", 'not in this release: `safetensors("model.safetensors")` and `torch("net.pth")` read files'),
     ("pth pytorch", "torch"),
-    ("imagefolder", "folder"),
+    ("imagefolder imagefolderdataset datasetfolder imagedatasetfromdirectory flowfromdirectory", "folder"),
     ("randomsplit traintestsplit shufflesplit stratifiedshufflesplit", "holdout"),
     ("kfold stratifiedkfold", "folds"),
+    ("cifar10 cifar100", "cifar"),
+    ("kmnist emnist qmnist idx idxfile idxfiles", "mnist"),
+    ("fashionmnist", "fashion_mnist"),
+    ("imagerecorddataset imagerecorditer recordfiledataset recordfiledetection recordio im2rec recfile", "rec"),
+    ("wds webdatasets shards tarfile tarfiles tar", "webdataset"),
+    ("flowfromdataframe dataframe imagelist", "csv"),
+    ("loaddataset huggingface hfdataset hfdatasets", _HUGGING_FACE),
+    (
+        "lmdb tfrecord tfrecords tfds hdf5 h5 npz beton ffcv petastorm",
+        f"{_ABSENT}: `rec`, `webdataset` and `parquet` read images that lie in large files",
+    ),
     ("centercrop", "center_crop"),
     ("randomresizedcrop", "random_resized_crop"),
     ("randomcrop", "random_crop"),
@@ -134,7 +147,6 @@ _NAMES = (
 )
 """Words that are a name of ours, or that their place in a recipe suggests."""
 
-_ABSENT = "not in this release"
 _AUGMENT = f"{_ABSENT}; `ftr explain augment` shows the steps that there are"
 _MARGIN = "without its margin it is `head = [cosine_classifier(classes)]`"
 _LOSS = f"{_ABSENT}; `ftr explain loss` shows the losses that there are"

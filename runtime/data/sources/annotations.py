@@ -17,7 +17,7 @@ from pathlib import Path
 from recipe_lang.problem import RecipeError
 from recipe_lang.suggest import suggest
 from runtime.data.boxes import Boxes
-from runtime.data.listing import DroppedObject, Listing, Sample
+from runtime.data.listing import DroppedObject, Embedded, Listing, Sample
 from runtime.data.similar_labels import meant
 from runtime.data.sources.problems import (
     BackgroundClass,
@@ -52,7 +52,7 @@ class Annotated:
     """An image with its objects; `frame` is its size according to the annotation."""
 
     id: str
-    image: Path
+    image: Path | Embedded
     objects: Sequence[Object]
     frame: Size | None = None
 
@@ -99,7 +99,7 @@ def listing(
     Raises:
         RecipeError: an image is not there, nothing can be learned, or a class cannot be one.
     """
-    missing = [each for each in found if not os.path.isfile(each.image)]
+    missing = [each for each in found if isinstance(each.image, Path) and not os.path.isfile(each.image)]
     if missing:
         names = tuple(str(each.image) for each in missing[:_SHOWN])
         raise RecipeError(ImagesNotThere(path=str(path), names=names, total=len(missing)))

@@ -35,9 +35,9 @@ class Source:
 
 
 def _folder(args: Args, training: bool) -> Listing:
-    from runtime.data.sources.files import folder
+    from runtime.data.sources.files import Layout, folder
 
-    return folder(args["path"], training)
+    return folder(args["path"], training, Layout(args["level"], args["named"] == "path", args["only"]))
 
 
 def _csv(args: Args, training: bool) -> Listing:
@@ -127,6 +127,39 @@ def _of_objects(listing: Listing, args: Args) -> Listing:
     return labels_of_objects(listing) if args["targets"] == "labels" else listing
 
 
+def _cifar(args: Args, training: bool) -> Listing:  # noqa: ARG001
+    from runtime.data.sources.cifar import cifar
+
+    return cifar(args["path"], args["part"], args["labels"])
+
+
+def _mnist(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.idx_files import mnist
+
+    return mnist(args["path"], args["part"], args["set"], _names(args), training)
+
+
+def _parquet(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.parquet import parquet
+
+    return parquet(args["path"], args["image"], args["label"], _names(args), training)
+
+
+def _webdataset(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.shards import Wanted, webdataset
+
+    wanted = Wanted(args["label"], args["key"], args["image"])
+    return webdataset(args["path"], wanted, _names(args), training)
+
+
+def _names(args: Args) -> tuple[str, ...] | None:
+    return None if args["names"] is None else tuple(each.value for each in args["names"])
+
+
+def _kind_of_records(args: Args) -> frozenset[TargetKind]:
+    return frozenset(kind for kind, word in _OF_RECORDS.items() if word == args["targets"])
+
+
 def _classes(args: Args) -> tuple[str, ...] | None:
     return None if args["classes"] is None else tuple(each.value for each in args["classes"])
 
@@ -138,9 +171,12 @@ def _voc(args: Args, training: bool) -> Listing:
 
 
 def _rec(args: Args, training: bool) -> Listing:
-    from runtime.data.sources.records import rec
+    from runtime.data.sources.records import rec, rec_labels
 
-    return rec(args["path"], tuple(each.value for each in args["names"]), training)
+    names = _names(args)
+    if args["targets"] == "boxes":
+        return rec(args["path"], names or (), training)
+    return rec_labels(args["path"], next(iter(_kind_of_records(args))), names, training)
 
 
 def _coco(args: Args, training: bool) -> Listing:
@@ -189,13 +225,52 @@ _TARGETS = Arg(
     since="0.2",
 )
 _OF_KIND: Mapping[str, Mapping[TargetKind, Any]] = {"targets": {BOXES: "boxes", MASK: "masks", LABELS: "labels"}}
+_OF_RECORDS: Mapping[TargetKind, str] = {BOXES: "boxes", CLASS: "classes", LABELS: "labels", NUMBERS: "numbers"}
+_NAMES = Arg(
+    "names",
+    Either((NothingType(), ListOf(Text()))),
+    "The classes in the order of their numbers, from 0; by default what is there, a number being its own name.",
+    None,
+)
 _SOURCES = (
     Source(
         Entry(
             "folder",
             "A folder with one subfolder of images for each class; its name is the class.",
-            (Arg("path", FilePath(), "The folder."),),
-            examples=('train = folder("data/flowers/train")', 'train = folder(path = "data/flowers/train")'),
+            (
+                Arg("path", FilePath(), "The folder."),
+                Arg(
+                    "level",
+                    Number(1, 20, whole=True),
+                    "How deep the folders of the classes lie: with 2 `day/cat` and `night/cat` are of one class.",
+                    1,
+                    since="0.2",
+                ),
+                Arg(
+                    "named",
+                    Word(
+                        {
+                            "folder": "By the name of the folder, wherever it lies: `cat`.",
+                            "path": "By its path: `day/cat` and `night/cat` are two classes.",
+                        }
+                    ),
+                    "What a class is called by.",
+                    "folder",
+                    since="0.2",
+                ),
+                Arg(
+                    "only",
+                    Either((NothingType(), Text())),
+                    "A pattern of the names of the image files that count, such as `*_rgb.png`; all by default.",
+                    None,
+                    since="0.2",
+                ),
+            ),
+            examples=(
+                'train = folder("data/flowers/train")',
+                'train = folder(path = "data/flowers/train")',
+                'train = folder("animals", level = 2, named = path, only = "*_rgb.png")',
+            ),
         ),
         _folder,
     ),
@@ -204,7 +279,7 @@ _SOURCES = (
             "csv",
             "A table with one row per image, or per object.",
             (
-                Arg("file", FilePath(), "The CSV file, with a header line."),
+                Arg("file", FilePath(), "The CSV file, with a header line; or a `.jsonl`: a line of JSON per row."),
                 Arg("image", Text(), "Name of the column with the images' paths."),
                 Arg("label", Text(), "Name of the column with the classes."),
                 Arg(
@@ -430,19 +505,93 @@ _SOURCES = (
     Source(
         Entry(
             "rec",
-            "Images with boxes of objects in a record file of MXNet, as GluonCV reads them for detection.",
+            "Images in a record file of MXNet, as `im2rec` writes it: of classes, or as GluonCV reads it, of boxes.",
             (
-                Arg("path", FilePath(), "The `.rec` file; its images are unpacked once, into the cache."),
-                Arg("names", ListOf(Text()), "The classes in the order of their numbers, from 0."),
+                Arg("path", FilePath(), "The `.rec` file; an index file is not needed."),
+                _NAMES,
+                Arg(
+                    "targets",
+                    Word(
+                        {
+                            "boxes": "Boxes of objects (`im2rec --pack-label`); `names` has to name their classes.",
+                            "classes": "The class of the image, a number from 0.",
+                            "labels": "A 0 or 1 for each label.",
+                            "numbers": "One number or several.",
+                        }
+                    ),
+                    "What the label of a record is; by default what the task takes.",
+                    "boxes",
+                    since="0.2",
+                ),
             ),
-            source="gluoncv.data.RecordFileDetection",
+            source="mxnet.recordio, gluoncv.data.RecordFileDetection",
             examples=(
+                'train = rec("train.rec")\nvalid = rec("val.rec", names = ["cat", "dog"], targets = classes)',
+                'train = rec("train.rec", targets = numbers)',
                 'train = rec("train.rec", names = ["cat", "dog"])',
                 'train = rec(path = "train.rec", names = ["cat"])\nvalid = rec("val.rec", names = ["cat"])',
             ),
         ),
         _rec,
-        lambda args: frozenset((BOXES,)),
+        _kind_of_records,
+        by_kind={"targets": _OF_RECORDS, "names": {BOXES: REQUIRED}},
+    ),
+    Source(
+        Entry(
+            "webdataset",
+            "Images and classes in shards of WebDataset: tar files with members such as `0042.jpg` and `0042.cls`.",
+            (
+                Arg(
+                    "path",
+                    FilePath(),
+                    "The tar file, a folder of such, or several: `train-{000..009}.tar`, `train-*.tar`.",
+                ),
+                Arg("label", Text(), "The ending of the member that holds the class: `cls`, `txt` or `json`.", "cls"),
+                Arg("key", Text(), "The key of the class, where that member is JSON.", "label"),
+                Arg(
+                    "image",
+                    Either((NothingType(), Text())),
+                    "The ending of the member that is the image; by default the one that is called as images are.",
+                    None,
+                ),
+                _NAMES,
+            ),
+            source="github.com/webdataset/webdataset",
+            examples=(
+                'train = webdataset("shards/train-{000..009}.tar")',
+                'train = webdataset(path = "shards", label = "json", key = "class", image = "jpg",'
+                ' names = ["cat", "dog"])',
+            ),
+        ),
+        _webdataset,
+    ),
+    Source(
+        Entry(
+            "parquet",
+            "Images and classes in parquet files, as Hugging Face's `datasets` writes them (extra `parquet`).",
+            (
+                Arg(
+                    "path",
+                    FilePath(),
+                    "The file, a folder of such, or several: `data/train-*.parquet`. Their images are copied once, into"
+                    " the cache.",
+                ),
+                Arg("image", Text(), "Name of the column with the images.", "image"),
+                Arg("label", Text(), "Name of the column with the classes.", "label"),
+                Arg(
+                    "names",
+                    Either((NothingType(), ListOf(Text()))),
+                    "The classes in the order of their numbers, from 0; by default those that the files declare.",
+                    None,
+                ),
+            ),
+            source="huggingface.co/docs/datasets",
+            examples=(
+                'train = parquet("data/train-*.parquet")\ntest = parquet("data/test-*.parquet")',
+                'train = parquet(path = "data", image = "img", label = "fine_label", names = ["apple", "pear"])',
+            ),
+        ),
+        _parquet,
     ),
     Source(
         Entry(
@@ -473,6 +622,73 @@ _SOURCES = (
         _solar_cells,
         lambda args: frozenset((NUMBERS if args["labels"] == "probability" else CLASS,)),
         licence="CC BY-NC-SA 4.0: not for commercial use",
+    ),
+    Source(
+        Entry(
+            "mnist",
+            "Grey images in idx files, packed (.gz) or not: MNIST, KMNIST, EMNIST and what is published like them.",
+            (
+                Arg("path", FilePath(), "The folder of the files, such as `train-images-idx3-ubyte.gz`."),
+                Arg(
+                    "part",
+                    Word({"train": "The training images.", "test": "The test images, `t10k` or `test`."}),
+                    "Which of the set's own two parts.",
+                    "train",
+                ),
+                Arg(
+                    "set",
+                    Either((NothingType(), Text())),
+                    "What the names of the files begin with, where a folder has several sets: `emnist-letters`."
+                    " EMNIST's images are turned upright, and its classes called as in its `…-mapping.txt`.",
+                    None,
+                ),
+                _NAMES,
+            ),
+            positional=2,
+            source="LeCun et al. 1998, yann.lecun.com/exdb/mnist; Cohen et al., arXiv 1702.05373",
+            examples=(
+                'train = mnist("mnist")\ntest = mnist("mnist", test)',
+                'train = mnist(path = "emnist", part = train, set = "emnist-letters")',
+                'train = mnist("kmnist", names = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"])',
+            ),
+        ),
+        _mnist,
+        licence="of the set: CC BY-SA 3.0 of MNIST, 4.0 of KMNIST",
+        shows_characters=True,
+    ),
+    Source(
+        Entry(
+            "cifar",
+            "CIFAR-10 or CIFAR-100 in its published files: 60,000 images of 32 x 32 pixels in 10 or 100 classes.",
+            (
+                Arg(
+                    "path",
+                    FilePath(),
+                    "The folder of the binary version or of that for Python (pickles are read, not run), or the archive"
+                    " (.tar.gz), which is unpacked once, into the cache.",
+                ),
+                Arg(
+                    "part",
+                    Word({"train": "The 50,000 training images.", "test": "The 10,000 test images."}),
+                    "Which of the set's own two parts.",
+                    "train",
+                ),
+                Arg(
+                    "labels",
+                    Word({"fine": "The 10 or 100 classes.", "coarse": "The 20 superclasses of CIFAR-100."}),
+                    "Which classes are learned.",
+                    "fine",
+                ),
+            ),
+            source="Krizhevsky 2009, cs.toronto.edu/~kriz/cifar.html",
+            positional=2,
+            examples=(
+                'train = cifar("cifar-10-batches-py")\ntest = cifar("cifar-10-batches-py", test)',
+                'train = cifar(path = "cifar-100-python.tar.gz", part = train, labels = coarse)',
+            ),
+        ),
+        _cifar,
+        licence="none stated; its authors ask to be cited",
     ),
     Source(
         Entry(

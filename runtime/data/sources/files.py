@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from recipe_lang.problem import Problem, RecipeError
@@ -28,7 +30,19 @@ def passed_over(listings: Iterable[Listing]) -> tuple[PassedOver, ...]:
     return tuple({each.path: each for listing in listings for each in listing.passed}.values())
 
 
-def folder(path: Path, training: bool = True) -> Listing:
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How classes lie in a folder: at which level below it, and whether called by their path; which names images have.
+
+    `only` is a pattern such as `*_rgb.png`.
+    """
+
+    level: int = 1
+    by_path: bool = False
+    only: str | None = None
+
+
+def folder(path: Path, training: bool = True, layout: Layout = Layout()) -> Listing:  # noqa: B008
     """List a folder with one subfolder per class; images may lie at any depth below their class.
 
     Classes are the subfolders' names, sorted by code points as torchvision's `ImageFolder` sorts them; links are
@@ -39,14 +53,18 @@ def folder(path: Path, training: bool = True) -> Listing:
     root = existing(path, "folder")
     passed: list[PassedOver] = []
     try:
-        classes = _class_folders(root, passed)
+        places = _class_folders(root, passed, layout)
         inside = frozenset((os.path.realpath(root),))
-        found = {name: sorted(_images(root / name, name, passed, inside)) for name in classes}
+        found: dict[str, list[tuple[str, Path]]] = {name: [] for name in sorted({name for name, _ in places})}
+        for name, place in places:
+            found[name] += _images(root / place, place, passed, inside)
+        found = {name: sorted(_called(images, layout.only, passed)) for name, images in found.items()}
         if training:
-            _check_folder(root, found, passed)
+            _check_folder(root, {name: root / place for name, place in places}, found, passed)
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise RecipeError(problems.UnreadableData(path=str(fault.filename or root), reason=reason)) from fault
+    classes = tuple(found)
     if not classes:
         loose = sum(each.why == _LOOSE for each in passed)
         others = [each for each in passed if each.why != _LOOSE]
@@ -78,7 +96,7 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
     return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
 
 
-TABLE_ENDINGS = (".csv", ".tsv")
+TABLE_ENDINGS = (".csv", ".tsv", ".jsonl")
 
 
 def innermost(place: Path) -> Path:
@@ -109,10 +127,31 @@ def is_listed_image(path: Path) -> bool:
 _LOOSE = "beside the class folders"
 
 
-def _class_folders(root: Path, passed: list[PassedOver]) -> tuple[str, ...]:
-    """Return the class folders' names, sorted; note what lies beside them."""
-    classes = []
+def _class_folders(root: Path, passed: list[PassedOver], layout: Layout) -> list[tuple[str, str]]:
+    """Return the classes with the folders of each, as paths below the root; note what lies beside them."""
     around = {os.path.realpath(each) for each in (root, *root.absolute().parents)}
+    folders = _folders_beside(root, around, passed)
+    if layout.level == 1 and (sets := sets_among(folders, lambda name: folders_in(innermost(root / name)))):
+        raise RecipeError(_sets_as_classes(root, sets, folders))
+    for _ in range(layout.level - 1):
+        folders = [f"{each}/{name}" for each in folders for name in _folders_beside(root / each, around, passed)]
+    return [(each if layout.by_path else each.rpartition("/")[2], each) for each in folders]
+
+
+def _called(
+    images: Sequence[tuple[str, Path]], only: str | None, passed: list[PassedOver]
+) -> Iterator[tuple[str, Path]]:
+    """Yield the images whose file names match a pattern; note the others."""
+    for name, path in images:
+        if only is None or fnmatchcase(path.name, only):
+            yield name, path
+        else:
+            passed.append(PassedOver(path, ending_of(path.name) or "file", f"not called {only}"))
+
+
+def _folders_beside(root: Path, around: Collection[str], passed: list[PassedOver]) -> list[str]:
+    """Return the names of the folders in a folder, sorted; note what lies beside them."""
+    classes = []
     with os.scandir(root) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             path = root / entry.name
@@ -125,10 +164,7 @@ def _class_folders(root: Path, passed: list[PassedOver]) -> tuple[str, ...]:
                 passed.append(PassedOver(path, "link", "to a folder that holds it"))
             else:
                 classes.append(entry.name)
-    sets = sets_among(classes, lambda name: folders_in(innermost(root / name)))
-    if sets:
-        raise RecipeError(_sets_as_classes(root, sets, classes))
-    return tuple(classes)
+    return classes
 
 
 def _sets_as_classes(root: Path, sets: Mapping[str, str], folders: Sequence[str]) -> Problem:
@@ -182,16 +218,20 @@ def _why_unwanted(name: str) -> str:
     return f"{name}: {LITTER[name.lower()]}" if name.lower() in LITTER else ""
 
 
-def _check_folder(root: Path, found: dict[str, list[tuple[str, Path]]], passed: Sequence[PassedOver]) -> None:
+def _check_folder(
+    root: Path,
+    places: Mapping[str, Path],
+    found: Mapping[str, Sequence[tuple[str, Path]]],
+    passed: Sequence[PassedOver],
+) -> None:
     if len(found) == 1:
         (name,) = found
-        place = innermost(root / name)
+        place = innermost(places[name])
         deeper = str(place) if len(folders_in(place)) > 1 else ""
         raise RecipeError(problems.OneClass(path=str(root), name=name, deeper=deeper))
     empty = tuple(name for name, images in found.items() if not images)
     if empty:
-        places = [root / name for name in empty]
-        there = [each for each in passed if any(each.path.is_relative_to(place) for place in places)]
+        there = [each for each in passed if any(each.path.is_relative_to(places[name]) for name in empty)]
         raise RecipeError(EmptyClass(path=str(root), names=empty, passed=passed_line(there)))
 
 

@@ -6,11 +6,7 @@ imported (or looked for) only here. A sample's id is its file's path or its row'
 
 from __future__ import annotations
 
-import gzip
-import math
-import struct
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,8 +15,9 @@ import numpy as np
 
 from recipe_lang.problem import RecipeError
 from runtime.data import problems
-from runtime.data.listing import Listing, Pixels, Sample
+from runtime.data.listing import ImageRef, Listing, Sample
 from runtime.data.sources.files import existing
+from runtime.data.sources.idx_files import damaged, idx_pair
 from runtime.system.installation import install_command
 
 # Probability of a defect as the set's experts gave it (0, 1/3, 2/3 or 1) -> target, None to leave the image
@@ -84,15 +81,10 @@ def fashion_mnist(path: Path | None = None, part: str = "train") -> Listing:
         )
     root = existing(path or _FASHION_FOLDER, "folder")
     stem = _FASHION_PARTS[part]
-    images_file, images = _read_idx(root / f"{stem}-images-idx3-ubyte", rank=3)
-    labels_file, labels = _read_idx(root / f"{stem}-labels-idx1-ubyte", rank=1)
-    if len(images) != len(labels):
-        raise _damaged(labels_file, f"it has {len(labels)} labels for {len(images)} images")
-    if labels.size and labels.max() >= len(FASHION_CLASSES):
-        raise _damaged(labels_file, f"it has label {labels.max()}, and there are ten classes")
-    if not images[:1].size:
-        raise _damaged(images_file, "it has no pixels")
-    return _rows_as_samples(part, images, labels.tolist(), FASHION_CLASSES)
+    file, labels, images = idx_pair(root, stem)
+    if labels and max(labels) >= len(FASHION_CLASSES):
+        raise damaged(file, f"it has label {max(labels)}, and there are ten classes")
+    return _rows_as_samples(part, images, labels, FASHION_CLASSES)
 
 
 def digits() -> Listing:
@@ -107,40 +99,6 @@ def digits() -> Listing:
     return _rows_as_samples("digits", pixels, rows[:, -1].astype(int).tolist(), tuple("0123456789"))
 
 
-def _rows_as_samples(prefix: str, images: Pixels, labels: list[int], classes: tuple[str, ...]) -> Listing:
+def _rows_as_samples(prefix: str, images: Iterable[ImageRef], labels: list[int], classes: tuple[str, ...]) -> Listing:
     rows = enumerate(zip(labels, images, strict=True))
     return Listing(tuple(Sample(f"{prefix}/{row:05d}", *pair) for row, pair in rows), classes)
-
-
-_MOST_BYTES = 2**30
-
-
-def _read_idx(plain: Path, rank: int) -> tuple[Path, Pixels]:
-    """Read an idx file of unsigned bytes (LeCun's MNIST format), whole or not at all.
-
-    The header is a big-endian magic number, 0x08 in its third byte and the rank in its fourth, then the
-    sizes.
-    """
-    packed = plain.with_name(plain.name + ".gz")
-    path = packed if packed.is_file() else existing(plain, "file")
-    try:
-        with gzip.open(path) if path == packed else path.open("rb") as file:
-            header = file.read(4 + 4 * rank)
-            if len(header) < 4 + 4 * rank:
-                raise _damaged(path, "it ends within its header")
-            magic, *sizes = struct.unpack(f">{1 + rank}I", header)
-            if magic != 0x0800 + rank:
-                raise _damaged(path, f"it is not an idx file of {rank} dimensions")
-            total = math.prod(sizes)
-            if total > _MOST_BYTES:
-                raise _damaged(path, f"it claims {total:,} bytes")
-            content = file.read(total + 1)
-    except (OSError, EOFError, zlib.error) as fault:
-        raise _damaged(path, str(fault)) from fault
-    if len(content) != total:
-        raise _damaged(path, f"it has {'more' if len(content) > total else 'fewer'} bytes than its header says")
-    return path, np.frombuffer(content, np.uint8).reshape(sizes)
-
-
-def _damaged(path: Path, reason: str) -> RecipeError:
-    return RecipeError(problems.UnreadableData(path=str(path), reason=reason, hint="download the file again"))

@@ -79,6 +79,62 @@ BadAnnotation = Kind(
     help=("{hint}", "put it right, or leave out its image (`exclude`)"),
 )
 
+BadRecord = Kind(
+    "E529",
+    "bad record",
+    reason="""A file that holds many images, with what each shows, cannot be used: it is damaged, it is another kind of
+    file, or what it says of an image makes no sense.
+
+    `place` says where: the record, the row or the member by its number or name, and the byte where it begins.""",
+    fields="path place reason",
+    optional={"hint": ""},
+    message=("`{path:printable}`, {place:printable}: {reason:printable}", "`{path:printable}`: {reason:printable}"),
+    help="{hint:printable}",
+)
+
+NoMatchingFiles = Kind(
+    "E537",
+    "no matching files",
+    reason="""A path with `*`, `?` or braces stands for all files that it matches, and it matches none.
+
+    `train-{{000..009}}.tar` are ten files, `data/train-*.parquet` all that are called so, `data/**/*.tar` those of the
+    folders below as well. Of a folder all files with the ending of their kind are meant.""",
+    fields="path pattern",
+    optional={"most": 0},
+    message=(
+        "`{pattern:printable}` stands for more than {most:,} files",
+        "no file in `{path:printable}` is called `{pattern:printable}`",
+    ),
+    help=lambda p: "" if p.most else "relative paths start at the recipe's folder, or at `--data-root FOLDER`",
+)
+
+CodeInData = Kind(
+    "E536",
+    "code in data",
+    reason="""A pickle is a program, which may do anything when it is run. The one for Python of CIFAR is read, not run:
+    it may name NumPy's arrays of bytes, and nothing else.""",
+    fields="path name",
+    message="`{path:printable}` names `{name:printable}`, which would be run: it is not the file that was published",
+    help="download the set again from its own page, or take the binary version",
+)
+
+NoCifar = Kind(
+    "E538",
+    "no CIFAR files",
+    reason="""`cifar` reads the files of CIFAR-10 and CIFAR-100 as they are published.
+
+    These are the folders `cifar-10-batches-py`, `cifar-10-batches-bin`, `cifar-100-python` and `cifar-100-binary`, or
+    their archives. CIFAR-100 has fine and coarse labels, CIFAR-10 one kind.""",
+    fields="path labels",
+    message=(
+        "`{path:printable}` is of CIFAR-10, which has no {labels} labels",
+        "`{path:printable}` has no files of CIFAR-10 or CIFAR-100",
+    ),
+    help=lambda p: (
+        "leave out `labels`" if p.labels else "name the folder with `data_batch_1` or `train`, or the archive (.tar.gz)"
+    ),
+)
+
 BackgroundClass = Kind(
     "E580",
     "background class",
@@ -95,9 +151,9 @@ NoSuchSplit = Kind(
     "no such split",
     reason="A data set with parts of its own says which images belong to which: `split` is one of them.",
     fields="path split there",
-    optional={"nearest": ""},
-    message="`{path:printable}` has no split `{split:printable}`",
-    help=("did you mean `{nearest:printable}`?", "its splits are {there:few}", "it has none: leave out `split`"),
+    optional={"nearest": "", "what": "split"},
+    message=("`{path:printable}` has no {what} `{split:printable}`", "`{path:printable}` has several {what}s"),
+    help=("did you mean `{nearest:printable}`?", "its {what}s are {there:few}", "it has none: leave out `{what}`"),
 )
 
 NoAnnotations = Kind(

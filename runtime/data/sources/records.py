@@ -1,133 +1,260 @@
-"""Objects in MXNet's record files, as GluonCV's `RecordFileDetection` reads and `im2rec --pack-label` writes them.
+"""Images in MXNet's record files: of classes or numbers as `im2rec` writes them, of boxes as GluonCV reads them.
 
-A record is an image file behind a label of float32: the length of its head, that of a row, more of the head, then a row
-for each object: the class's number from 0, left, top, right and bottom as fractions of the image. The index file is not
-needed. Images are unpacked once, below the cache.
+A record is an image file behind its label: one number, or as many of float32 as the head says. For boxes these are the
+length of their head, that of a row, more of the head, then a row for each object: the class's number from 0, left, top,
+right and bottom as fractions of the image (`im2rec --pack-label`). The index file is not needed, and images stay where
+they are: what is listed are their places.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import struct
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import BinaryIO
+from typing import TypeVar
 
 from recipe_lang.problem import RecipeError
 from runtime.data.boxes import FRACTIONS
-from runtime.data.listing import Listing
+from runtime.data.formats import is_image_start
+from runtime.data.listing import Embedded, Listing, Sample
 from runtime.data.problems import UnreadableData
 from runtime.data.sources.annotations import Annotated, AnnotationError, Object, bad_annotation, listing
+from runtime.data.sources.class_numbers import listing_of_classes
 from runtime.data.sources.files import existing
-from runtime.data.sources.problems import NoAnnotations
-from runtime.system.cache.disk import UNPACKED, cache_folder, hold_unpacked
+from runtime.data.sources.problems import BadRecord, NoAnnotations
+from runtime.data.targets import CLASS, LABELS, TargetKind
 
 _MAGIC = 0xCED7230A
+_HEAD = struct.Struct("<IfQQ")  # how many numbers the label has, or 0 and the number; two ids
 _LARGEST = 1 << 28  # bytes of an image with its label
+_MOST_PARTS = 1 << 16
+_MOST_CLASSES = 100_000
+_START = 16  # bytes that tell an image
 _BEYOND = 1.5  # a fraction: more than a little outside
-_ENDINGS = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png"}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record: where it begins in the file, its label, and where its image lies."""
+
+    number: int
+    offset: int
+    label: tuple[float, ...]
+    image: Embedded
+
+    @property
+    def id(self) -> str:
+        """What the image is known by."""
+        return f"{self.number:08}"
+
+
+_Read = TypeVar("_Read")
 
 
 def rec(path: Path, names: Sequence[str], training: bool = True) -> Listing:
-    """List the images of a record file; `names` are the classes in the order of their numbers.
+    """List the images of a record file with boxes; `names` are the classes in the order of their numbers.
 
     Raises:
-        RecipeError: the file or a label in it cannot be used, or the images cannot be unpacked.
+        RecipeError: the file or a label in it cannot be used.
+    """
+
+    def annotated(record: Record) -> Annotated:
+        objects = _objects(record.label, names, f"record {record.number + 1}")
+        return Annotated(record.id, record.image, objects, FRACTIONS)
+
+    file = existing(path, "file")
+    try:
+        return listing(file, _each(file, annotated), None, training, names)
+    except AnnotationError as fault:
+        raise bad_annotation(file, fault) from fault
+
+
+def rec_labels(path: Path, kind: TargetKind, names: Sequence[str] | None, training: bool = True) -> Listing:
+    """List the images of a record file with a class each, with labels (a 0 or 1 for each), or with numbers.
+
+    Raises:
+        RecipeError: the file or a label in it cannot be used.
     """
     file = existing(path, "file")
     try:
-        folder = _folder(file)
-        objects = _unpacked(file, folder, names)
-        while objects and not hold_unpacked(folder):  # somebody cleared the cache meanwhile
-            objects = _unpacked(file, folder, names)
+        records = _each(file, lambda record: record)
+        if kind == CLASS:
+            return _of_classes(file, records, names, training)
+        width = len(records[0].label)
+        usual = tuple(map(str, range(width))) if kind == LABELS else ("label",) if width == 1 else ()
+        called = tuple(names or usual or (f"label {number}" for number in range(1, width + 1)))
+        targets = [_numbers(record, len(called), kind == LABELS) for record in records]
     except AnnotationError as fault:
-        raise bad_annotation(file, fault) from fault
+        raise RecipeError(BadRecord(path=str(file), place="", reason=str(fault), hint=fault.hint)) from fault
+    samples = (Sample(record.id, target, record.image) for record, target in zip(records, targets, strict=True))
+    return Listing(tuple(samples), called)
+
+
+def first_record(path: Path) -> Record:
+    """Return the first record of a file.
+
+    Raises:
+        RecipeError: it has none, or is no record file.
+        OSError: it cannot be read.
+    """
+    try:
+        found = next(read_rec(path), None)
+    except AnnotationError as fault:
+        raise RecipeError(BadRecord(path=str(path), place="", reason=str(fault), hint=fault.hint)) from fault
+    if found is None:
+        raise RecipeError(NoAnnotations(path=str(path), wanted="records"))
+    return found
+
+
+def has_boxes(label: Sequence[float]) -> bool:
+    """Whether a label is a list of boxes."""
+    if len(label) < 2 or not all(each.is_integer() for each in label[:2]):
+        return False
+    head, width = int(label[0]), int(label[1])
+    return head >= 2 and width >= 5 and len(label) >= head and (len(label) - head) % width == 0
+
+
+def classes_of_boxes(path: Path) -> set[int]:
+    """Return the numbers of the classes of the boxes in a file.
+
+    Raises:
+        RecipeError: it is no record file.
+    """
+    labels = _each(path, lambda record: record.label)
+    return {
+        int(label[place])
+        for label in labels
+        if has_boxes(label)
+        for place in range(int(label[0]), len(label), int(label[1]))
+        if 0 <= label[place] < _MOST_CLASSES
+    }
+
+
+def _each(file: Path, made: Callable[[Record], _Read]) -> list[_Read]:
+    try:
+        found = [made(record) for record in read_rec(file)]
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise RecipeError(UnreadableData(path=str(fault.filename or file), reason=reason)) from fault
-    if not objects:
+    if not found:
         raise RecipeError(NoAnnotations(path=str(file), wanted="records"))
-    found = [Annotated(name.partition(".")[0], folder / name, own, FRACTIONS) for name, own in objects.items()]
-    return listing(file, found, None, training, names)
+    return found
 
 
-def _folder(file: Path) -> Path:
-    """Return where the images of a file are unpacked: another place for another content."""
-    told = os.stat(file)
-    key = hashlib.sha256(repr((os.path.realpath(file), told.st_size, told.st_mtime_ns)).encode()).hexdigest()
-    return cache_folder() / UNPACKED / key[:32]
+def _of_classes(file: Path, records: Sequence[Record], names: Sequence[str] | None, training: bool) -> Listing:
+    labels = [_class(record) for record in records]
+    ids, images = (record.id for record in records), (record.image for record in records)
+    return listing_of_classes(file, ids, labels, images, names, training, lambda number: _place(records[number]))
 
 
-def _unpacked(file: Path, folder: Path, names: Sequence[str]) -> dict[str, list[Object]]:
-    """Return the objects by the name of the image; write the images to the folder, whole or not at all."""
-    is_there = folder.is_dir()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    objects: dict[str, list[Object]] = {}
-    with tempfile.TemporaryDirectory(dir=folder.parent) as place:
-        for number, (own, image, ending) in enumerate(read_rec(file, names)):
-            name = f"{number:08}.{ending}"
-            objects[name] = own
-            if not is_there:
-                (Path(place) / name).write_bytes(image)
-        if not is_there and objects:
-            made = tempfile.mkdtemp(dir=folder.parent)
-            for name in objects:
-                os.replace(Path(place) / name, Path(made) / name)
-            try:
-                os.rename(made, folder)
-            except OSError:  # another process was faster
-                shutil.rmtree(made, ignore_errors=True)
-    return objects
+def _place(record: Record) -> str:
+    return f"record {record.number + 1:,} (byte {record.offset:,})"
 
 
-def read_rec(path: Path, names: Sequence[str]) -> Iterator[tuple[list[Object], bytes, str]]:
-    """Yield the objects, the image file and its ending of each record; one record is held at a time.
+def _class(record: Record) -> str:
+    if len(record.label) != 1:
+        hint = "is it of boxes (`task = detection`), of numbers (`regression`) or of labels (`multi_label`)?"
+        raise AnnotationError(f"{_place(record)} has a label of {len(record.label)} numbers, no class", hint=hint)
+    (label,) = record.label
+    if not label.is_integer() or label < 0:
+        raise AnnotationError(f"{_place(record)} has the label {label:g}, no number of a class")
+    return str(int(label))
+
+
+def _numbers(record: Record, width: int, flags: bool) -> tuple[float, ...]:
+    label = record.label
+    if len(label) != width:
+        raise AnnotationError(f"{_place(record)} has a label of {len(label)} numbers, others or `names` have {width}")
+    if not all(map(isfinite, label)):
+        raise AnnotationError(f"{_place(record)} has a label that is no finite number")
+    if not flags:
+        return label
+    if not set(label) <= {0.0, 1.0}:
+        raise AnnotationError(f"{_place(record)} has labels other than 0 and 1")
+    return tuple(number for number, each in enumerate(label) if each)
+
+
+def read_rec(path: Path) -> Iterator[Record]:
+    """Yield the records of a file; of their images only the first bytes are read.
 
     Raises:
-        AnnotationError: it is no record file, or a label is no list of boxes.
+        AnnotationError: it is no record file.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        number = 0
-        while (content := _record(file, f"record {number + 1}")) is not None:
-            yield _read(content, names, f"record {number + 1}")
-            number += 1
+    with path.open("rb", buffering=0) as file:
+        for number, spans in enumerate(_records(file.fileno())):
+            yield _record(path, file.fileno(), number, spans)
 
 
-def _record(file: BinaryIO, what: str) -> bytes | None:
-    """Return the next record, which may be written in several parts; None at the end."""
-    parts: list[bytes] = []
-    while head := file.read(8):
-        magic, length = struct.unpack("<II", head) if len(head) == 8 else (0, 0)
-        kind, length = length >> 29, length & (1 << 29) - 1
-        if magic != _MAGIC or kind not in ((2, 3) if parts else (0, 1)):
-            raise AnnotationError(f"{what} does not begin as one: is it a record file of MXNet?")
-        if length + sum(map(len, parts)) > _LARGEST:
-            raise AnnotationError(f"{what} has more than {_LARGEST:,} bytes")
-        part = file.read(length + -length % 4)
-        if len(part) < length:
-            raise AnnotationError(f"{what} ends in its middle: the file is cut off")
-        parts.append(part[:length])
-        if kind in (0, 3):
-            return struct.pack("<I", _MAGIC).join(parts)
-    if parts:
-        raise AnnotationError(f"{what} ends in its middle: the file is cut off")
-    return None
+_Spans = tuple[tuple[int, int], ...]
 
 
-def _read(content: bytes, names: Sequence[str], what: str) -> tuple[list[Object], bytes, str]:
-    if len(content) < 24:
+def _records(file: int) -> Iterator[_Spans]:
+    """Yield where the content of each record lies, which may be written in several parts.
+
+    A part ends where the content has the number that records begin with: the number stands there as the beginning of
+    the next part, and belongs to the content.
+    """
+    offset, end, number = 0, os.fstat(file).st_size, 0
+    while offset < end:
+        number += 1
+        what = f"record {number:,} (byte {offset:,})"
+        parts: list[tuple[int, int]] = []
+        kind = 1
+        while kind in (1, 2):
+            head = os.pread(file, 8, offset)
+            if parts and not head:
+                raise AnnotationError(f"{what} ends in its middle: the file is cut off")
+            magic, length = struct.unpack("<II", head) if len(head) == 8 else (0, 0)
+            kind, length = length >> 29, length & (1 << 29) - 1
+            if magic != _MAGIC or kind not in ((2, 3) if parts else (0, 1)):
+                raise AnnotationError(f"{what} does not begin as one: is it a record file of MXNet?")
+            if parts:
+                parts.append((offset, 4))
+            parts.append((offset + 8, length))
+            if sum(length for _, length in parts) > _LARGEST or len(parts) > _MOST_PARTS:
+                raise AnnotationError(f"{what} has more than {_LARGEST:,} bytes, or {_MOST_PARTS:,} parts")
+            if offset + 8 + length > end:
+                raise AnnotationError(f"{what} ends in its middle: the file is cut off")
+            offset += 8 + length + -length % 4
+        yield tuple(parts)
+
+
+def _record(path: Path, file: int, number: int, spans: _Spans) -> Record:
+    offset = spans[0][0] - 8
+    what = f"record {number + 1:,} (byte {offset:,})"
+    head = _bytes(file, spans, _HEAD.size)
+    if len(head) < _HEAD.size:
         raise AnnotationError(f"{what} has no head")
-    (count,) = struct.unpack_from("<I", content)
-    image = content[24 + 4 * count :]
-    ending = next((ending for start, ending in _ENDINGS.items() if image.startswith(start)), "")
-    if not ending:
-        raise AnnotationError(f"{what} has no JPEG or PNG behind its label")
-    return _objects(struct.unpack_from(f"<{count}f", content, 24), names, what), image, ending
+    count, single, _, _ = _HEAD.unpack(head)
+    behind = _behind(spans, _HEAD.size)
+    image = _behind(behind, 4 * count)
+    if not is_image_start(_bytes(file, image, _START)):
+        raise AnnotationError(f"{what} has no JPEG, PNG or other image behind its label")
+    label = struct.unpack(f"<{count}f", _bytes(file, behind, 4 * count)) if count else (single,)
+    return Record(number, offset, label, Embedded(path, image))
+
+
+def _behind(spans: _Spans, count: int) -> _Spans:
+    """Return spans without their first bytes."""
+    found = []
+    for offset, length in spans:
+        gone = min(count, length)
+        count -= gone
+        if gone < length:
+            found.append((offset + gone, length - gone))
+    return tuple(found)
+
+
+def _bytes(file: int, spans: _Spans, count: int) -> bytes:
+    found = b""
+    for offset, length in spans:
+        if len(found) < count:
+            found += os.pread(file, min(length, count - len(found)), offset)
+    return found
 
 
 def _objects(label: Sequence[float], names: Sequence[str], what: str) -> list[Object]:

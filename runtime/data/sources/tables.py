@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import shlex
@@ -59,6 +60,8 @@ def read_table(path: Path, wanted: Collection[str] = ()) -> Table:
     Raises:
         RecipeError: it is not there, or no table that can be read.
     """
+    if path.suffix.lower() in (".jsonl", ".ndjson"):
+        return _of_json_lines(existing(path, "file"))
     lines = list(io.StringIO(_text(existing(path, "file")), newline=""))
     told = re.fullmatch(r"sep=(.)\s*", lines[0], re.IGNORECASE) if lines else None  # Excel's own line
     head = lines[1:2] if told else lines[:1]
@@ -72,6 +75,42 @@ def read_table(path: Path, wanted: Collection[str] = ()) -> Table:
         raise _unreadable(path, fault)
     filled = (Row(line, (*cells, *[""] * (len(columns) - len(cells)))) for line, cells in rows)
     return Table(path, separator, tuple(columns), tuple(filled))
+
+
+def _of_json_lines(path: Path) -> Table:
+    """Read lines of JSON, an object each, as a table: a column for each key, blank where an object lacks it."""
+    found: list[tuple[int, dict[str, Any]]] = []
+    for number, text in enumerate(_text(path).split("\n"), 1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict):
+            hint = 'write `{"file_name": "1.jpg", …}` on each line'
+            raise _unreadable(path, f"line {number} is no JSON object", hint)
+        found.append((number, row))
+    columns = tuple(dict.fromkeys(key for _, row in found for key in row))
+    if not columns:
+        raise _unreadable(path, "it has no rows")
+    rows = (Row(line, tuple(_cell(row.get(column)) for column in columns)) for line, row in found)
+    return Table(path, ",", columns, tuple(rows))
+
+
+def _cell(value: Any) -> str:
+    """Return a value of JSON as a cell: text as it is, a list of texts as labels between commas."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return value.strip()
+        case bool() | int() | float():
+            return str(value).lower() if isinstance(value, bool) else str(value)
+        case list() if all(isinstance(each, str | int) for each in value):
+            return ",".join(map(str, value))
+        case _:
+            return json.dumps(value)
 
 
 def _names(head: list[str], separator: str, wanted: Collection[str]) -> tuple[bool, int]:

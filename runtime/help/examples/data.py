@@ -251,6 +251,29 @@ EXAMPLES: Mapping[str, Example] = {
         "Masks in colours.",
     ),
     "E593": Example(_masks(classes='["door", "wall"]'), _masks(), "file"),
+    "E529": Example(
+        'train = cifar("cut")',
+        'train = cifar("cifar-10-batches-bin")',
+        "data",
+        "Copying the files in the folder `cut` was interrupted.",
+    ),
+    "E536": Example(
+        'train = cifar("found")',
+        'train = cifar("cifar-10-batches-bin")',
+        "data",
+        "Somebody has put a program into the pickles in the folder `found`.",
+    ),
+    "E537": Example(
+        'train = webdataset("shards/trian-*.tar")',
+        'train = webdataset("shards/train-*.tar")',
+        "data",
+    ),
+    "E538": Example(
+        'train = cifar("shards")',
+        'train = cifar("cifar-10-batches-bin")',
+        "data",
+        "The folder `shards` has tar files.",
+    ),
     "E595": Example(labels_of(labels_in("pets.csv", ";")), labels_of(labels_in("pets.csv")), "file"),
     "E596": Example(
         labels_of(labels_in("blank.csv")),

@@ -1,7 +1,7 @@
 """What frozen parts make of images, kept on the disk for later runs.
 
 The folder (`cache_folder`) has one subfolder per table, named by a digest of all that its rows depend on but the image.
-Images of record files lie in one of their own; they are removed on demand only.
+What packed files of images were unpacked to lies in one of its own; they are removed on demand only.
 `FeatureCache.open` gives a table, whose rows are found by the fingerprint of an image's pixels or file. The
 tables together stay below a bound: whole ones go, least recently used first, never one that a process uses. Where the
 disk refuses, one note is logged and the run goes on without.
@@ -23,7 +23,7 @@ from typing import Any
 from runtime.system.cache.rows import KEY_BYTES, RECORD_BYTES, Item, RowFile
 
 LIMIT_BYTES = 4 * 2**30
-UNPACKED = "records"  # the subfolder of what record files were unpacked to, a folder each
+UNPACKED = "records"  # the subfolder of what packed files were unpacked to, a folder each
 SPARE_BYTES = 2**30  # what is left free on the disk: a run's own results matter more
 _RECORDS_PER_ROW = 2  # one by pixels, one by origin
 _FORMAT = 2  # to be raised when what a frozen part gives is computed in another way
@@ -283,7 +283,7 @@ def _unpacked(place: Path) -> Entry | None:
         files = [file for file in os.scandir(place) if file.name != "lock"]
         used = max((path for path in (place, place / "lock") if path.exists()), key=_changed)
         size = sum(file.stat().st_size for file in files)
-        return Entry(f"{UNPACKED}/{place.name}", {"base": "images of a record file"}, len(files), size, _changed(used))
+        return Entry(f"{UNPACKED}/{place.name}", {"base": "images of a packed file"}, len(files), size, _changed(used))
     except (OSError, ValueError):  # being made or removed
         return None
 

@@ -17,7 +17,7 @@ from recipe_lang.words import printable
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.new.problems import UnwritableName
 from runtime.workflows.new.scan import Sampled
-from runtime.workflows.new.tables import Found
+from runtime.workflows.new.tables import Bare, Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ def _text(value: Any, folder: Path) -> str:
             return "none"
         case Path():
             return string(_path(value, folder))
+        case Bare():
+            return str(value)
         case list():
             return f"[{', '.join(_text(each, folder) for each in value)}]"
         case str():

@@ -18,6 +18,7 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from recipe_lang.words import printable
 from runtime.data import splits
+from runtime.data.sources.catalog import SOURCES
 from runtime.data.targets import BOXES, MASK
 from runtime.models.packaged import PACKAGED
 from runtime.tasks.catalog import TASKS, USUAL
@@ -274,6 +275,8 @@ def _augment(choices: _Choices) -> Field:
     if is_tiny or survey.sampled.grey:
         uncropped = f"{'Small' if is_tiny else 'Grey'} images: mirrored only, a crop might cut off what decides."
     crops, sided = not uncropped, choices.suggestion.sided(is_tiny and survey.sampled.grey)
+    source = SOURCES.get(survey.sets["train"].call)
+    sided = sided or ("the images show characters" if source is not None and source.shows_characters else "")
     steps = ["random_resized_crop(scale = 0.5 .. 1.0)"] * crops + ["flip(horizontal)"] * (not sided)
     reason = "Photos: a part of one, mirrored or not, shows the same. Leave out what changes the class."
     reason = f"Not mirrored: {sided}." if sided else uncropped or reason

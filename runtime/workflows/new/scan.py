@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from recipe_lang.problem import RecipeError
 from recipe_lang.suggest import suggest
 from recipe_lang.words import a_few, counted, listed
@@ -36,6 +38,7 @@ from runtime.tasks.catalog import TASKS
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.data_check.near_duplicates import FLAT
 from runtime.workflows.data_check.thumbnails import thumbnail_of
+from runtime.workflows.new.archives import archives_in
 from runtime.workflows.new.masks import masks_in
 from runtime.workflows.new.objects import left_out, objects_in
 from runtime.workflows.new.outlines import outlines_in
@@ -138,7 +141,9 @@ def survey(place: str, task: str = "") -> Survey:
         return Survey(place, found, _sampled(place, found), (VOCABULARY.families["source"].entries[place].doc,))
     try:
         root = innermost(path) if path.is_dir() else path
-        found, notes = _in_folder(root, task) if root.is_dir() else _in_tables(root, task=task)
+        found, notes = archives_in(root, task) or (
+            _in_folder(root, task) if root.is_dir() else _in_tables(root, task=task)
+        )
         notes += _hidden(root)
     except OSError as fault:
         reason = fault.strerror or str(fault)
@@ -160,6 +165,8 @@ def _packaged(place: str, task: str) -> dict[str, Found]:
 
 def _without_copies(sets: Mapping[str, Found]) -> tuple[dict[str, Found], list[str]]:
     """Leave out sets whose images all train, as the `val` of small sets that come with tutorials; say which."""
+    if any(isinstance(sample.image, np.ndarray) for sample in sets["train"].listing.samples):
+        return dict(sets), []
     train = {sample.image for sample in sets["train"].listing.samples}
     copies = {
         role: len(each.listing.samples)
@@ -200,7 +207,7 @@ def _nearest(place: str, path: Path) -> str:
 
 
 def _name(path: Path) -> str:
-    name = path.name if path.is_dir() else path.stem
+    name = path.name if path.is_dir() else path.stem.removesuffix(".tar")
     return path.parent.name if name.lower() in _PLAIN_NAMES and path.parent.name else name
 
 

@@ -49,6 +49,12 @@ _MANY_NUMBERS = 10  # different ones, below which they are classes unless regres
 _MOST_CODES = 20  # different whole numbers, above which they measure or count something unless they are called classes
 
 
+class Bare(str):
+    """An argument that a recipe writes without quotes."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A source as a recipe writes it: its call and arguments, the first without its name; its images; and its task.

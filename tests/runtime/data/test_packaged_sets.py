@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from listed import problem_of, problems_of, table
 
+from runtime.data.images import open_rgb
 from runtime.data.sources import packaged as packaged_sets
 from runtime.data.sources.packaged import digits, fashion_mnist, solar_cells
 from runtime.data.sources.tables import csv_numbers
@@ -78,7 +79,7 @@ def test_fashion_mnist_reads_idx_files(tmp_path: Path, packed: bool) -> None:
     assert (train.samples[13].id, train.samples[13].target) == ("train/00013", 3)
     assert test.samples[9].id == "test/00009"
     expected = np.arange(13 * 784, 14 * 784).reshape(28, 28).astype(np.uint8)
-    assert np.array_equal(np.asarray(train.samples[13].image), expected)
+    assert np.array_equal(np.asarray(open_rgb(train.samples[13].image))[..., 0], expected)
 
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"

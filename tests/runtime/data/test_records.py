@@ -1,32 +1,26 @@
-"""Record files of detection, written by MXNet itself: their objects and images, and what is said of bad ones."""
+"""Record files, written by MXNet itself: their labels, objects and images, and what is said of bad ones."""
 
 from __future__ import annotations
 
 import io
-import json
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Ftr
 from PIL import Image
 
 from recipe_lang.problem import RecipeError
 from runtime.backend.mx import mx
+from runtime.data.images import look_inside, open_rgb
+from runtime.data.listing import Embedded
 from runtime.data.sources.annotations import NO_AREA
-from runtime.data.sources.records import read_rec, rec
+from runtime.data.sources.records import read_rec, rec, rec_labels
+from runtime.data.targets import CLASS, LABELS, NUMBERS, TargetKind
 from runtime.plan.size import Size
 
 NAMES = ("cat", "dog")
 HEAD = [4.0, 6.0, 40.0, 30.0]  # with the size of the image, and rows of six
-
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FTR_CACHE", str(tmp_path / "cache"))
 
 
 def jpeg(seed: int) -> bytes:
@@ -36,10 +30,11 @@ def jpeg(seed: int) -> bytes:
     return file.getvalue()
 
 
-def written(path: Path, *labels: list[float]) -> Path:
+def written(path: Path, *labels: list[float] | float) -> Path:
     writer = mx.recordio.MXRecordIO(str(path), "w")
     for number, label in enumerate(labels):
-        header = mx.recordio.IRHeader(0, np.array(label, np.float32), number, 0)
+        given = label if isinstance(label, float) else np.array(label, np.float32)
+        header = mx.recordio.IRHeader(0, given, number, 0)
         writer.write(mx.recordio.pack(header, jpeg(number)))
     writer.close()
     return path
@@ -59,13 +54,9 @@ def test_what_mxnet_writes_is_read(tmp_path: Path) -> None:
     assert (boxes.classes.tolist(), boxes.corners.tolist()) == ([0, 1], [[10, 15, 20, 30], [0, 0, 40, 15]])
     assert [len(sample.target) for sample in found.samples] == [2, 0, 0]
     assert found.dropped == {NO_AREA: 1}
-    assert [sample.image.read_bytes() for sample in found.samples if isinstance(sample.image, Path)] == [
+    assert [sample.image.read() for sample in found.samples if isinstance(sample.image, Embedded)] == [
         jpeg(number) for number in range(3)
     ]
-    again = rec(path, NAMES)
-    assert again == found
-    assert [sample.image for sample in again.samples] == [sample.image for sample in found.samples]
-    assert len(list((tmp_path / "cache/records").iterdir())) == 1
 
 
 @pytest.mark.parametrize(
@@ -86,7 +77,6 @@ def test_labels_that_make_no_sense(label: list[float], reason: str, tmp_path: Pa
     (problem,) = caught.value.problems
     assert problem.code == "E579"
     assert reason in problem.message()
-    assert not list((tmp_path / "cache/records").iterdir())  # nothing is left
 
 
 def test_a_file_that_is_cut_off_or_none(tmp_path: Path) -> None:
@@ -105,30 +95,55 @@ def test_a_file_that_is_cut_off_or_none(tmp_path: Path) -> None:
     assert caught.value.problems[0].code == "E583"
 
 
-def test_one_record_is_held_at_a_time(tmp_path: Path) -> None:
-    path = written(tmp_path / "two.rec", [*HEAD, 0, 0, 0, 1, 1, 0], [*HEAD, 1, 0, 0, 1, 1, 0])
-    first = next(read_rec(path, NAMES))
-    assert [each.name for each in first[0]] == ["cat"]
-    assert (first[1], first[2]) == (jpeg(0), "jpg")
+def test_images_stay_where_they_are_and_only_their_beginning_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path / "two.rec", 1.0, 0.0)
+    first, second = read_rec(path)
+    assert (first.label, second.label) == ((1.0,), (0.0,))
+    assert first.image.read() == jpeg(0)
+    assert len(first.image.spans) > 1  # the image has the number that records begin with
+    assert np.array_equal(open_rgb(second.image), Image.open(io.BytesIO(jpeg(1))))
+    path.write_bytes(path.read_bytes()[: second.offset])
+    assert "`two.rec`, which holds it, is cut off" in str(look_inside(second.image))
 
 
-def test_unpacked_images_are_listed_and_cleared_unless_a_process_reads_them(tmp_path: Path, ftr: Ftr) -> None:
-    file = written(tmp_path / "a.rec", [*HEAD, 0, 0.1, 0.1, 0.5, 0.5, 0], [*HEAD, 1, 0.1, 0.1, 0.5, 0.5, 0])
-    reader = subprocess.Popen(
-        [sys.executable, "-c", "import sys\nfrom pathlib import Path\nfrom runtime.data.sources.records import rec\n"
-         "rec(Path(sys.argv[1]), ('cat', 'dog'))\nprint(flush=True)\nsys.stdin.read()", str(file)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert reader.stdout is not None
-    reader.stdout.readline()
-    (folder,) = (tmp_path / "cache/records").iterdir()
-    (entry,) = json.loads(ftr("cache", "--json").out)["tables"]
-    size = sum(len(jpeg(number)) for number in range(2))
-    assert (entry["name"], entry["rows"], entry["size"]) == (f"records/{folder.name}", 2, size)
-    assert "0 tables and 1 unpacked record file" in ftr("cache").out
-    assert "kept 0 tables and 1 unpacked record file: in use" in ftr("cache", "clear").out
-    assert folder.is_dir()
-    reader.communicate()
-    assert "removed 0 tables and 1 unpacked record file" in ftr("cache", "clear").out
-    assert not folder.exists()
-    assert all(sample.image.is_file() for sample in rec(file, NAMES).samples)
+def test_classes_are_the_numbers_or_the_names_of_these(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.rec", 10.0, 2.0, [2.0])
+    found = rec_labels(path, CLASS, None)
+    assert (found.names, [each.target for each in found.samples]) == (("2", "10"), [1, 0, 0])
+    assert [each.id for each in found.samples] == ["00000000", "00000001", "00000002"]
+    named = rec_labels(path, CLASS, tuple("abcdefghijk"))
+    assert [named.names[each.target] for each in named.samples] == ["k", "c", "c"]
+
+
+def test_numbers_and_labels(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.rec", [0.5, 2.0], [1.0, -1.0])
+    found = rec_labels(path, NUMBERS, ("height", "width"))
+    assert (found.names, [each.target for each in found.samples]) == (("height", "width"), [(0.5, 2.0), (1.0, -1.0)])
+    assert rec_labels(written(tmp_path / "b.rec", 0.5, 1.5), NUMBERS, None).names == ("label",)
+    flags = rec_labels(written(tmp_path / "c.rec", [1.0, 0.0, 1.0], [0.0, 0.0, 0.0]), LABELS, ("a", "b", "c"))
+    assert [each.target for each in flags.samples] == [(0, 2), ()]
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind", "names", "reason"),
+    [
+        ((1.0, 0.5), CLASS, None, "has the label 0.5, no number of a class"),
+        ((1.0, [1.0, 2.0]), CLASS, None, "has a label of 2 numbers, no class"),
+        ((1.0, 7.0), CLASS, ("a", "b"), "its class is `7`, and `names` has 2 classes"),
+        (([1.0, 2.0], [1.0]), NUMBERS, None, "a label of 1 numbers, others or `names` have 2"),
+        ((float("nan"), 1.0), NUMBERS, None, "no finite number"),
+        (([1.0, 0.5],), LABELS, None, "labels other than 0 and 1"),
+    ],
+)
+def test_labels_of_another_kind(
+    labels: tuple[list[float] | float, ...],
+    kind: TargetKind,
+    names: tuple[str, ...] | None,
+    reason: str,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(RecipeError) as caught:
+        rec_labels(written(tmp_path / "a.rec", *labels), kind, names)
+    (problem,) = caught.value.problems
+    assert problem.code == "E529"
+    assert reason in problem.message()

@@ -27,10 +27,10 @@ from runtime.reporting.plan import (
     length,
     new_each_time,
     sampling_text,
+    schedule_notes,
     span,
     stops,
     views,
-    warmup,
     weights_text,
     whole_cost,
 )
@@ -112,7 +112,7 @@ def _stage(plan: Plan, stage: StagePlan, changed: list[tuple[str, str]], ascii_o
     why = f" ({stage.left_out()})" if stage.left_out() else ""
     yield "trains", f"{_parts(trained, stage)}{why}: {stage.trained:,} of {stage.numbers:,}"
     yield "frozen", _frozen(plan, stage)
-    how = f"{_brief('optimizer', stage.optimizer)}; {_brief('schedule', stage.schedule)}{warmup(stage)}"
+    how = f"{_brief('optimizer', stage.optimizer)}; {_brief('schedule', stage.schedule)}{schedule_notes(stage)}"
     yield "lr", f"{curve(stage, _CURVE, ascii_only)}  {_rates(stage, trained)}; {how}"
     yield "epoch", sampling_text(stage, plan.data.target.names)
     yield "keeps", "; stops ".join(part for part in (keeps(stage), stops(stage)) if part)

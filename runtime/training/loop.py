@@ -17,6 +17,8 @@ import numpy as np
 from recipe_lang.problem import RecipeError
 from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
+from runtime.plan.schedule import Plateau
+from runtime.plan.schedules import SCHEDULES
 from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import StagePlan, TargetFacts
 from runtime.tasks.evaluation import Evaluator, Report, ViewsEvaluator
@@ -28,6 +30,7 @@ from runtime.training.events import (
     EvaluationStarted,
     Event,
     FeaturesComputed,
+    RateReduced,
     RolledBack,
     StageFinished,
     StageStarted,
@@ -42,6 +45,7 @@ from runtime.training.stage import (
     StageNet,
     TrainStep,
     rate_factor,
+    reduction,
     slowdown,
     stage_net,
     training_step,
@@ -191,7 +195,10 @@ def _run_epoch(session: Session, stage: StagePlan, net: StageNet, train_step: Tr
         is_best = _note_best(session, stage, net, values, epoch)
     loss = sum(state.losses) / max(1, len(state.losses))
     yield Evaluated(stage.position, epoch, state.step, "valid", values, loss, is_best)
+    reduced = _judge(session, stage, values)
     state.epoch, state.losses, state.epoch_began_with = epoch, [], {}
+    if reduced and state.step < stage.steps:
+        yield RateReduced(stage.position, epoch, state.step, str(stage.schedule.args["metric"]), reduction(state))
     if _is_over(session, stage, values):
         state.ended = "stopped early"
     elif state.step >= stage.steps:
@@ -215,7 +222,7 @@ def _roll_back(state: TrainState, stage: StagePlan, net: StageNet, fault: _Diver
         RecipeError: the stage does not want that, or has done it as often as it may.
     """
     what, step, loss = fault.args
-    rate = stage.optimizer.args["lr"] * rate_factor(stage)(step - 1) * slowdown(state, stage)
+    rate = stage.optimizer.args["lr"] * rate_factor(stage)(step - 1) * reduction(state) * slowdown(state, stage)
     rule = stage.recovery
     if rule is None or state.rollbacks >= RECOVERIES[rule.name].times(rule.args):
         span = stage.optimizer.span or stage.span
@@ -293,6 +300,22 @@ def _note_best(session: Session, stage: StagePlan, net: StageNet, values: Mappin
     weights = weights_of(net) if stage.keep == "best" else {}
     state.best = Best(value, epoch, state.step, weights)
     return True
+
+
+def _judge(session: Session, stage: StagePlan, values: Mapping[str, float]) -> bool:
+    """Let a schedule that goes by a metric see an epoch's; say whether it has reduced the rate."""
+    state, judge, args = session.state, SCHEDULES[stage.schedule.name].judge, stage.schedule.args
+    if judge is None or state.step <= stage.warmup:
+        return False
+    metric, before = args["metric"].name, reduction(state)
+    state.plateau = judge(
+        args,
+        state.plateau or Plateau(),
+        values[metric],
+        higher_is_better=session.task.metrics[metric].higher_is_better,
+        steps_per_epoch=stage.steps_per_epoch,
+    )
+    return reduction(state) < before
 
 
 def _is_over(session: Session, stage: StagePlan, values: Mapping[str, float]) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from runtime.plan.schedule import Plateau
 
 if TYPE_CHECKING:
     from runtime.plan.types import Plan
@@ -57,6 +59,7 @@ class TrainState:
     improved_at: int = 0  # the step at which the stop rule's metric last improved
     stop_value: float | None = None
     rollbacks: int = 0
+    plateau: Plateau | None = None  # what a schedule that goes by a metric knows
     from_stage: int = 0
     from_epoch: int = 0
     begun_with: Weights = field(default_factory=dict)
@@ -79,6 +82,7 @@ class TrainState:
             **plain,
             "losses": list(self.losses),
             "best": best and {"value": best.value, "epoch": best.epoch, "step": best.step},
+            "plateau": self.plateau and asdict(self.plateau),
         }
 
 
@@ -93,6 +97,7 @@ _PLAIN: Mapping[str, tuple[type, ...]] = {
     "improved_at": (int,),
     "stop_value": (float, type(None)),
     "rollbacks": (int,),
+    "plateau": (dict, type(None)),
     "from_stage": (int,),
     "from_epoch": (int,),
 }
@@ -110,7 +115,7 @@ def restored(plain: Any) -> TrainState:
         ValueError: they are not those of a state.
     """
     if isinstance(plain, dict) and type(plain.get("stage")) is int:  # older checkpoints do not say whose weights
-        plain = {"from_stage": max(0, plain["stage"] - 1), "from_epoch": 0, **plain}
+        plain = {"from_stage": max(0, plain["stage"] - 1), "from_epoch": 0, "plateau": None, **plain}
     if not isinstance(plain, dict) or plain.keys() != _PLAIN.keys():
         raise ValueError("the state has other fields")
     for name, kinds in _PLAIN.items():
@@ -125,7 +130,16 @@ def restored(plain: Any) -> TrainState:
         if not all(type(best[name]) is int and best[name] >= 0 for name in ("epoch", "step")):
             raise ValueError("`best` is at no step")
         best = Best(**best, weights={})
-    return TrainState(**{**plain, "best": best})
+    return TrainState(**{**plain, "best": best, "plateau": _plateau(plain["plateau"])})
+
+
+def _plateau(plain: dict[str, Any] | None) -> Plateau | None:
+    if plain is None:
+        return None
+    kinds = {"best": (float, type(None)), "bad": (int,), "cooldown": (int,), "factor": (float,)}
+    if plain.keys() != kinds.keys() or not all(type(plain[name]) in kinds[name] for name in kinds):
+        raise ValueError("`plateau` has other fields")
+    return Plateau(**plain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""Advice on the course of stages: lengths, schedules, stopping, and which weights are kept (W714 to W719, W780)."""
+"""Advice on the course of stages: lengths, schedules, stopping, which weights are kept (W714 to W719, W758, W780)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from math import floor
 
 from recipe_lang.check.checked import CallValue, CheckedRecipe, Quantity
 from recipe_lang.compose.merge import merge
@@ -100,6 +101,42 @@ def _patience(recipe: CheckedRecipe) -> Iterator[Problem]:
             )
 
 
+NeverReduces = Kind(
+    "W758",
+    "never reduces",
+    reason="""The first epoch gives `reduce_on_plateau` a value to beat. It reduces the learning rate after one epoch
+    more than `patience` without a better one, for the epochs that follow.
+
+    In a stage of `patience` and two epochs, or fewer, no epoch is left to follow, and the learning rate is constant.
+    Epochs of the warm-up do not count.""",
+    source="torch.optim.lr_scheduler.ReduceLROnPlateau; docs/language.md: `reduce_on_plateau`",
+    fields="patience length needed length_span",
+    message="with a patience of {patience} the learning rate never drops in a stage of {length}",
+    help="give a shorter `patience`, train for {needed:g} epochs or longer, or write `schedule = constant`",
+    related={"length_span": "the stage's length"},
+)
+
+
+def _plateaus(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for stage in recipe.all("stage"):
+        schedule: CallValue = stage["schedule"]
+        if SCHEDULES[schedule.name].judge is None:
+            continue
+        length: Quantity = stage["for"]
+        lengths = {name: schedule[name].within(length) for name in ("patience", "warmup")}
+        if any(each.unit != length.unit for each in lengths.values() if each.number) or length.unit != "epochs":
+            continue
+        needed = floor(lengths["warmup"].number) + lengths["patience"].number + 3
+        if length.number < needed:
+            yield NeverReduces(
+                span=argument_span(stage.fields["schedule"], "patience", stage.head_span),
+                patience=str(schedule["patience"]),
+                length=str(length),
+                needed=needed,
+                length_span=stage.fields["for"].span,
+            )
+
+
 SameStage = Kind(
     "W717",
     "same stage",
@@ -190,6 +227,7 @@ RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _warmups,
     _drops,
     _patience,
+    _plateaus,
     _repeated,
     _monitors,
     _unmonitored,

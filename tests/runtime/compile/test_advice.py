@@ -83,6 +83,16 @@ def test_the_recipe_that_the_cases_change_gets_no_advice() -> None:
         ),
         ("W716", recipe("stop = early(patience = 4 epochs)"), recipe("stop = early(patience = 3 epochs)")),
         ("W716", recipe("stop = early(patience = 4 epochs)"), recipe("stop = early(patience = 4 steps)")),
+        (
+            "W758",
+            recipe("schedule = reduce_on_plateau(patience = 2 epochs)"),
+            recipe("schedule = reduce_on_plateau(patience = 1 epoch)"),
+        ),
+        (
+            "W758",
+            recipe("schedule = reduce_on_plateau(patience = 1 epoch, warmup = 1 epoch)"),
+            recipe("schedule = reduce_on_plateau(patience = 1 epoch, warmup = 0.5 epochs)"),
+        ),
         ("W718", recipe("monitor = valid.loss", "keep = last"), recipe("monitor = valid.loss", "keep = best")),
         (
             "W718",

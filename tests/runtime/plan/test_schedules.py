@@ -23,6 +23,7 @@ ARGS = {
     "one_cycle": {"start": 0.04, "final": 4e-6},
     "cosine_restarts": {"every": 20, "growth": 2.0, "final": 0.01},
     "inverse_sqrt": {"scale": 30},
+    "reduce_on_plateau": {"metric": "valid.loss", "patience": 30},  # what it takes besides: test_plateau.py
 }
 
 
@@ -34,7 +35,7 @@ def make(name: str, warmup: int = 0, **changes: object) -> schedules.Schedule:
 def published(name: str, step: int, warmup: int) -> float:
     """Give the factor after the warm-up, straight from each definition."""
     since, span = step - warmup, TOTAL - warmup
-    if name == "constant":
+    if name in ("constant", "reduce_on_plateau"):
         return 1.0
     if name == "step":
         return 0.3 ** math.floor(since / 25)

@@ -17,6 +17,7 @@ from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Me
 from recipe_lang.output.identity import recipe_hash
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Span
+from recipe_lang.words import counted
 from runtime.compile.problems import TooShort, TrainsNothing
 from runtime.data.sampling import sampling_shares
 from runtime.data.transforms.catalog import TRANSFORMS
@@ -25,6 +26,7 @@ from runtime.data.transforms.views import is_idle, view_count
 from runtime.models.base import Normalization
 from runtime.models.catalog import crop_share
 from runtime.models.weights_sources import TRAINED, source_for
+from runtime.plan.schedules import SEQUENCE
 from runtime.plan.size import Size
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.types import (
@@ -47,6 +49,7 @@ from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import loss_of
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules.images import image_size
+from runtime.vocabulary.rules.training import SchedulesTooLong
 
 
 def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts, base: Component | None = None) -> Plan:
@@ -251,8 +254,8 @@ class _Stage:
         self.per_epoch = max(1, data.images("train") // (data.batch * block["accumulate"]))
         self.total = Length(block["for"].steps(self.per_epoch), str(block["for"]))
 
-    def steps(self, length: Quantity) -> Length:
-        return Length(length.steps(self.per_epoch, self.total), str(length))
+    def steps(self, length: Quantity, whole: Length | None = None) -> Length:
+        return Length(length.steps(self.per_epoch, whole or self.total), str(length))
 
     def plan(self, position: int, before: StagePlan | None, base: Component) -> StagePlan:
         block = self.block
@@ -328,12 +331,42 @@ class _Stage:
 
     def _schedule(self) -> tuple[Component, Length]:
         value = self.block.fields["schedule"]
+        if isinstance(value.value, tuple):
+            return self._sequence(value), Length(0, "0 steps")
+        return self._scheduled(value, self.total)
+
+    def _sequence(self, value: Value) -> Component:
+        """Return schedules that follow one another as one."""
+        found, left = [], int(self.total)
+        for each in value.value:
+            own: Quantity | None = each.value["for"]
+            length = self.steps(own) if own else Length(left, f"the last {counted(left, 'step')}")
+            schedule, warmup = self._scheduled(each, length)
+            own_args = {"warmup": warmup} if warmup else {}
+            found.append(replace(schedule, args={**schedule.args, **own_args, **({"for": length} if own else {})}))
+            left -= length
+            if left <= 0 and own:
+                self.problems.append(
+                    SchedulesTooLong(
+                        span=value.span or self.block.head_span,
+                        total=counted(self.total - left, "step"),
+                        last=value.value[-1].value.name,
+                        length=counted(self.total, "step"),
+                        length_span=self.block.span_of("for"),
+                    )
+                )
+                break
+        return Component(SEQUENCE, {"schedules": tuple(found)}, value.span)
+
+    def _scheduled(self, value: Value, length: Length) -> tuple[Component, Length]:
+        """Return one schedule, and its warm-up; shares in it are of its own length."""
         call: CallValue = value.value
-        args = {name: self._in_steps(arg.value) for name, arg in call.args.items()}
+        given = {name: arg for name, arg in call.args.items() if name != "for" and (name != "peak" or arg.span)}
+        args = {name: self._in_steps(arg.value, length) for name, arg in given.items()}
         warmup: Length = args.pop("warmup")
-        if warmup and warmup >= self.total:
+        if warmup and warmup >= length:
             span = call.args["warmup"].span or self.block.head_span
-            self.problems.append(TooShort(span=span, steps=warmup, stage_steps=self.total))
+            self.problems.append(TooShort(span=span, steps=warmup, stage_steps=length))
         return Component(call.name, args, call.span or value.span), warmup
 
     def _average(self) -> Component | None:
@@ -342,11 +375,11 @@ class _Stage:
             return None
         return Component(call.name, {name: self._in_steps(arg.value) for name, arg in call.args.items()}, call.span)
 
-    def _in_steps(self, value: Any) -> Any:
-        """Return the lengths of a schedule in steps, and all else as it is."""
+    def _in_steps(self, value: Any, whole: Length | None = None) -> Any:
+        """Return lengths in steps, shares of the stage or of `whole`, and all else as it is."""
         if isinstance(value, tuple):
-            return tuple(self._in_steps(item.value) for item in value)
-        return self.steps(value) if isinstance(value, Quantity) else value
+            return tuple(self._in_steps(item.value, whole) for item in value)
+        return self.steps(value, whole) if isinstance(value, Quantity) else value
 
     def _augment(self) -> tuple[Component, ...]:
         chosen = augmentation(self.recipe, self.block)

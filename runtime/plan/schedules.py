@@ -23,11 +23,14 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import Arg, Default, Duration, Entry, ListOf, Number
 from runtime.plan.plateau import REDUCE_ON_PLATEAU
 from runtime.plan.schedule import DECAYING, FINAL, LETTERS, WARMUP, Course, Schedule, ScheduleKind, factor_arg
+
+if TYPE_CHECKING:
+    from runtime.plan.types import Component
 
 
 def build(
@@ -48,7 +51,7 @@ def build(
     """
     if total_steps < 1 or steps_per_epoch < 1 or warmup_steps < 0:
         raise ValueError(f"no such stage: {total_steps=}, {steps_per_epoch=}, {warmup_steps=}")
-    row = SCHEDULES[name]
+    row = kind(name)
     decay = row.decay(Course(total_steps, steps_per_epoch, warmup_steps), **args)
 
     def factor(step: int) -> float:
@@ -57,6 +60,11 @@ def build(
         return decay(min(step, total_steps))
 
     return factor
+
+
+def kind(name: str) -> ScheduleKind:
+    """Return all about a schedule of a plan, which may be several that follow one another."""
+    return FOLLOWING if name == SEQUENCE else SCHEDULES[name]
 
 
 # --- constant --------------------------------------------------------------------------------
@@ -126,7 +134,10 @@ MULTISTEP = ScheduleKind(
         ),
         source="mxnet.lr_scheduler.MultiFactorScheduler",
         formula="f the fraction of the peak\nf = factor^(number of the milestones that are reached)",
-        examples=("for = 10 epochs\nschedule = multistep(at = [5 epochs, 8 epochs], factor = 0.1)",),
+        examples=(
+            "for = 10 epochs\nschedule = multistep(at = [5 epochs, 8 epochs], factor = 0.1)",
+            "for = 10 epochs\nschedule = multistep([3 epochs], for = 50%, peak = 20%) then cosine",
+        ),
     ),
     _multistep,
     milestones="at",
@@ -298,6 +309,31 @@ INVERSE_SQRT = ScheduleKind(
     ),
     _inverse_sqrt,
 )
+
+# --- a then b --------------------------------------------------------------------------------
+
+
+def _sequence(stage: Course, *, schedules: Sequence[Component]) -> Schedule:
+    """Give each schedule the steps of its `for`, and the last one the rest, as a stage of its own with its own peak."""
+    begins, parts = [0], []
+    for each in schedules:
+        args = dict(each.args)
+        length, peak = args.pop("for", stage.total - begins[-1]), args.pop("peak", 1.0)
+        lengths = {"total_steps": length, "warmup_steps": args.pop("warmup", 0)}
+        parts.append((build(each.name, args, steps_per_epoch=stage.steps_per_epoch, **lengths), peak))
+        begins.append(begins[-1] + length)
+
+    def factor(step: int) -> float:
+        number = min(bisect_right(begins, step), len(parts)) - 1
+        rates, peak = parts[number]
+        return peak * rates(step - begins[number])
+
+    return factor
+
+
+SEQUENCE = "then"
+FOLLOWING = ScheduleKind(Entry(SEQUENCE, "Schedules that follow one another.", positional=0), _sequence)
+"""What `a then b` comes to in a plan; in a recipe it is no name."""
 
 SCHEDULES: dict[str, ScheduleKind] = {
     row.entry.name: row

@@ -16,7 +16,7 @@ from runtime.data.transforms.views import is_fixed, view_count
 from runtime.models.availability import of_file
 from runtime.models.weights_sources import published_file
 from runtime.plan import schedules
-from runtime.plan.schedules import SCHEDULES
+from runtime.plan.schedules import SEQUENCE, kind
 from runtime.plan.types import Component, DataPlan, Length, PartPlan, Plan, StagePlan
 from runtime.reporting.console import sparkline
 from runtime.vocabulary import VOCABULARY
@@ -79,6 +79,8 @@ def call_text(step: Component | None) -> str:
     """Return a step as `name(arg = value, …)`."""
     if step is None:
         return "none"
+    if step.name == SEQUENCE:
+        return " then ".join(map(call_text, step.args["schedules"]))
     args = ", ".join(f"{name} = {_value(value)}" for name, value in step.args.items() if value is not None)
     return f"{step.name}({args})" if args else step.name
 
@@ -315,7 +317,7 @@ def curve(stage: StagePlan, width: int, ascii_only: bool) -> str:
 def schedule_notes(stage: StagePlan) -> str:
     """Return what is said behind a stage's schedule: its warm-up, and that only a run shows what it goes by."""
     warmup = f", warm-up {stage.warmup.with_steps}" if stage.warmup else ""
-    metric = stage.schedule.args.get("metric") if SCHEDULES[stage.schedule.name].judge else None
+    metric = stage.schedule.args.get("metric") if kind(stage.schedule.name).judge else None
     return warmup + (f"; drawn without reductions, which {metric} decides in the run" if metric else "")
 
 

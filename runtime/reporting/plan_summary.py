@@ -14,6 +14,7 @@ from recipe_lang.output.resolved import changed_values
 from recipe_lang.words import counted
 from runtime.data.transforms.views import is_fixed
 from runtime.models.catalog import name_of
+from runtime.plan.schedules import SEQUENCE
 from runtime.plan.types import Component, PartPlan, Plan, StagePlan
 from runtime.reporting.plan import (
     call_text,
@@ -144,6 +145,8 @@ def _frozen(plan: Plan, stage: StagePlan) -> str:
 
 def _brief(family: str, step: Component) -> str:
     """Return a step with what is not the default, an optimizer without its rate."""
+    if step.name == SEQUENCE:
+        return " then ".join(_brief(family, each) for each in step.args["schedules"])
     defaults = {arg.name: arg.default for arg in VOCABULARY.families[family].entries[step.name].args}
     given = {name: arg for name, arg in step.args.items() if name != "lr" and arg not in (None, defaults[name])}
     return call_text(Component(step.name, given))

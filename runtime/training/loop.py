@@ -18,7 +18,7 @@ from recipe_lang.problem import RecipeError
 from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
 from runtime.plan.schedule import Plateau
-from runtime.plan.schedules import SCHEDULES
+from runtime.plan.schedules import kind
 from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import StagePlan, TargetFacts
 from runtime.tasks.evaluation import Evaluator, Report, ViewsEvaluator
@@ -304,7 +304,7 @@ def _note_best(session: Session, stage: StagePlan, net: StageNet, values: Mappin
 
 def _judge(session: Session, stage: StagePlan, values: Mapping[str, float]) -> bool:
     """Let a schedule that goes by a metric see an epoch's; say whether it has reduced the rate."""
-    state, judge, args = session.state, SCHEDULES[stage.schedule.name].judge, stage.schedule.args
+    state, judge, args = session.state, kind(stage.schedule.name).judge, stage.schedule.args
     if judge is None or state.step <= stage.warmup:
         return False
     metric, before = args["metric"].name, reduction(state)

@@ -243,10 +243,10 @@ STAGE = BlockType(
         ),
         Arg(
             "schedule",
-            CallOf(("schedule",)),
+            CallOf(("schedule",), then=True),
             "How the learning rate changes over the stage.",
             Default("cosine"),
-            examples=("schedule = cosine(warmup = 1 epoch)",),
+            examples=("schedule = cosine(warmup = 1 epoch)", "schedule = constant(for = 60%) then cosine"),
         ),
         Arg(
             "lr_scale",

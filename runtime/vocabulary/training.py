@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from recipe_lang.check.vocabulary import Default, Entry, MetricOf, family
+from recipe_lang.check.vocabulary import Arg, Default, Duration, Entry, MetricOf, Number, family
 from runtime.models.heads import LAYERS
 from runtime.plan.schedules import SCHEDULES
 from runtime.plan.stage_rules import RATE_RULES, RECOVERIES, STOP_RULES
@@ -30,7 +30,34 @@ def _monitoring(entry: Entry) -> Entry:
 
 
 OPTIMIZER = family("optimizer", "an optimizer", *(row.entry for row in OPTIMIZERS.values()))
-SCHEDULE = family("schedule", "a schedule", *(row.entry for row in SCHEDULES.values()))
+_FOLLOWED = (
+    Arg(
+        "for",
+        Duration(share=True),
+        "Of schedules that `then` joins, how long this one lasts; the last has the rest of the stage.",
+        None,
+        since="0.2",
+    ),
+    Arg(
+        "peak",
+        Number(0, 1, above=True),
+        "Of schedules that `then` joins, this one's peak, as a fraction of the optimizer's `lr`.",
+        1.0,
+        since="0.2",
+    ),
+)
+
+
+def _followed(entry: Entry) -> Entry:
+    """Return a schedule's row with what it may say where another one follows it."""
+    needed = [arg.name for arg in entry.args if arg.must_be_written]
+    shown = () if needed else (f"for = 10 epochs\nschedule = {entry.name}(for = 50%, peak = 20%) then cosine",)
+    return replace(entry, args=(*entry.args, *_FOLLOWED), examples=(*entry.examples, *shown))
+
+
+SCHEDULE = family(
+    "schedule", "a schedule", *(row.entry if row.judge else _followed(row.entry) for row in SCHEDULES.values())
+)
 LOSS = family(
     "loss",
     "a loss",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from math import floor
 
-from recipe_lang.check.checked import CallValue, CheckedRecipe, Quantity
+from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Quantity
 from recipe_lang.compose.merge import merge
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.syntax import nodes
@@ -14,8 +14,15 @@ from runtime.plan.schedules import SCHEDULES
 from runtime.plan.stage_rules import STOP_RULES
 from runtime.tasks.catalog import task_of
 from runtime.vocabulary.advice.facts import argument_span, chooses
+from runtime.vocabulary.sequences import Part, parts
 
 _LENGTHS = "docs/language.md: how lengths are counted"
+
+
+def _timed(recipe: CheckedRecipe) -> Iterator[tuple[CheckedBlock, Part, Quantity]]:
+    """Yield the schedules of all stages whose lengths the text shows, each with its stage and its length."""
+    for stage in recipe.all("stage"):
+        yield from ((stage, part, part.length) for part in parts(stage) if part.length)
 
 
 LongWarmup = Kind(
@@ -33,17 +40,12 @@ LongWarmup = Kind(
 
 
 def _warmups(recipe: CheckedRecipe) -> Iterator[Problem]:
-    for stage in recipe.all("stage"):
-        length: Quantity = stage["for"]
-        warmup = stage["schedule"]["warmup"].within(length)
+    for stage, part, length in _timed(recipe):
+        warmup = part.call["warmup"].within(length)
         if warmup.unit == length.unit and warmup.number > length.number / 2:
-            span = argument_span(stage.fields["schedule"], "warmup", stage.head_span)
-            yield LongWarmup(
-                span=span,
-                warmup=str(stage["schedule"]["warmup"]),
-                length=str(length),
-                length_span=stage.fields["for"].span,
-            )
+            span = argument_span(part.value, "warmup", stage.head_span)
+            warmup_text = str(part.call["warmup"])
+            yield LongWarmup(span=span, warmup=warmup_text, length=str(length), length_span=part.length_span)
 
 
 NeverDrops = Kind(
@@ -61,17 +63,15 @@ NeverDrops = Kind(
 
 
 def _drops(recipe: CheckedRecipe) -> Iterator[Problem]:
-    for stage in recipe.all("stage"):
-        schedule: CallValue = stage["schedule"]
-        length: Quantity = stage["for"]
-        period = SCHEDULES[schedule.name].period
-        every: Quantity | None = schedule[period] if period else None
+    for stage, part, length in _timed(recipe):
+        period = SCHEDULES[part.call.name].period
+        every: Quantity | None = part.call[period] if period else None
         if every is None or every.unit != length.unit:
             continue
-        warmup = schedule["warmup"].within(length)
+        warmup = part.call["warmup"].within(length)
         if every.number + (warmup.number if warmup.unit == length.unit else 0) >= length.number:
-            span = argument_span(stage.fields["schedule"], period, stage.head_span)
-            yield NeverDrops(span=span, every=str(every), length=str(length), length_span=stage.fields["for"].span)
+            span = argument_span(part.value, period, stage.head_span)
+            yield NeverDrops(span=span, every=str(every), length=str(length), length_span=part.length_span)
 
 
 NeverStops = Kind(
@@ -118,22 +118,21 @@ NeverReduces = Kind(
 
 
 def _plateaus(recipe: CheckedRecipe) -> Iterator[Problem]:
-    for stage in recipe.all("stage"):
-        schedule: CallValue = stage["schedule"]
+    for stage, part, length in _timed(recipe):
+        schedule = part.call
         if SCHEDULES[schedule.name].judge is None:
             continue
-        length: Quantity = stage["for"]
         lengths = {name: schedule[name].within(length) for name in ("patience", "warmup")}
         if any(each.unit != length.unit for each in lengths.values() if each.number) or length.unit != "epochs":
             continue
         needed = floor(lengths["warmup"].number) + lengths["patience"].number + 3
         if length.number < needed:
             yield NeverReduces(
-                span=argument_span(stage.fields["schedule"], "patience", stage.head_span),
+                span=argument_span(part.value, "patience", stage.head_span),
                 patience=str(schedule["patience"]),
                 length=str(length),
                 needed=needed,
-                length_span=stage.fields["for"].span,
+                length_span=part.length_span,
             )
 
 

@@ -1,4 +1,5 @@
-"""A run whose learning rate goes by a metric: its rates follow its own record, however often it is interrupted."""
+"""Learning rates of whole runs: one that goes by a metric, however often it is interrupted, and one schedule after
+another."""
 
 from __future__ import annotations
 
@@ -63,3 +64,13 @@ def test_the_rates_of_a_run_follow_its_metric_also_behind_an_interruption(photos
     run(prepare(recipe), settings, None, resume=Resume(parts))
     for name in ("model.params", "metrics.jsonl"):
         assert (parts / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_one_schedule_follows_another(photos: Path, tmp_path: Path) -> None:
+    lines = STAGE.splitlines()
+    stage = "\n".join(
+        [*lines[:3], "  for = 5 steps\n  schedule = constant(for = 2 steps) then linear(peak = 50%)", "}"]
+    )
+    train(write_recipe(tmp_path / "r.ftr", photos, stage), tmp_path / "run")
+    rates = [line["rate"] for line in metrics(tmp_path / "run") if line["event"] == "step_finished"]
+    assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 5e-4 * 2 / 3, 5e-4 / 3])

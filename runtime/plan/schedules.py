@@ -315,7 +315,8 @@ INVERSE_SQRT = ScheduleKind(
 
 def _sequence(stage: Course, *, schedules: Sequence[Component]) -> Schedule:
     """Give each schedule the steps of its `for`, and the last one the rest, as a stage of its own with its own peak."""
-    begins, parts = [0], []
+    begins: list[int] = [0]
+    parts: list[tuple[Schedule, float]] = []
     for each in schedules:
         args = dict(each.args)
         length, peak = args.pop("for", stage.total - begins[-1]), args.pop("peak", 1.0)

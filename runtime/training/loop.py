@@ -152,6 +152,8 @@ def _run_stage(
         restore_stage(state, net, checkpoint)
     if stage.measures_beginning and not state.step and state.best is None:
         yield from _measure_beginning(session, stage, net)
+    if not state.step:
+        net.average.begin()
     train_step = training_step(session, stage, net)
     while not state.ended:
         try:

@@ -202,9 +202,12 @@ _OTHER_TOOLS = (
     ("logitadjustment logitadjust logitadjusted balancedsoftmax ldam", "write `loss = logit_adjusted`"),
     ("biasinit initbias outputbias priorprob", "write `head = [dense(classes, bias = priors)]`"),
     (
-        "nadam radam lookahead adafactor muon lbfgs ftrl",
+        "nadam radam adafactor muon lbfgs ftrl",
         _OPTIMIZER,
     ),
+    ("lookahead lookaheadoptimizer slowweights", "write `average = lookahead` in a stage, beside any optimizer"),
+    ("sequentiallr chainedscheduler chainlr", "write `schedule = constant(for = 60%) then cosine`"),
+    ("flatcosine flatandanneal", "write `schedule = constant(for = 70%) then cosine`"),
     ("reducelronplateau lronplateau plateau plateaulr", "reduce_on_plateau"),
     ("cyclic cycliclr", _SCHEDULE),
     ("smoothing labelsmoothingfactor", "write `loss = cross_entropy(label_smoothing = 0.1)`"),

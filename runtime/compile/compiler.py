@@ -293,6 +293,7 @@ class _Stage:
             average=self._average(),
             l2_sp=block["l2_sp"],
             sam=block["sam"],
+            soup=block["keep"]["count"] if isinstance(block["keep"], CallValue) else 0,
             sampling=stage_sampling(self.recipe, block, self.data.target),
             span=block.head_span,
         )
@@ -398,7 +399,8 @@ class _Stage:
 
     def _monitor(self, stop: StopPlan | None) -> tuple[Metric | None, str]:
         monitor: Metric | None = self.block["monitor"] or (stop.metric if stop else None)
-        return monitor, self.block["keep"] or ("best" if monitor else "last")
+        keep = "best" if isinstance(self.block["keep"], CallValue) else self.block["keep"]
+        return monitor, keep or ("best" if monitor else "last")
 
 
 def _norms(owned: tuple[Any, ...], names: frozenset[str]) -> str:
@@ -417,6 +419,8 @@ def _origin(before: StagePlan | None, base: Component) -> str:
             of = f" after stage {args['stage']}" if args.get("stage") else ""
             return f"what {args['path']} has learned{of}, {head}"
         return f"the base's {source.entry.name} weights, a new head" if source.is_pretrained else "random weights"
+    if before.soup:
+        return f'the greedy soup of "{before.title}" by {before.monitor}'
     if before.keep == "best":
         return f'the best weights of "{before.title}" by {before.monitor}'
     return f'the last weights of "{before.title}"'

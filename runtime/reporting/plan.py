@@ -167,6 +167,8 @@ def length(stage: StagePlan) -> str:
 
 def keeps(stage: StagePlan) -> str:
     """Return which weights a stage hands on."""
+    if stage.soup:
+        return f"the greedy soup of the {stage.soup} best epochs by {stage.monitor}"
     return f"the best by {stage.monitor}" if stage.keep == "best" else "the last weights"
 
 

@@ -206,6 +206,7 @@ _OTHER_TOOLS = (
         _OPTIMIZER,
     ),
     ("lookahead lookaheadoptimizer slowweights", "write `average = lookahead` in a stage, beside any optimizer"),
+    ("modelsoup modelsoups soup soups checkpointaveraging averagecheckpoints", "write `keep = greedy_soup` in a stage"),
     ("sequentiallr chainedscheduler chainlr", "write `schedule = constant(for = 60%) then cosine`"),
     ("flatcosine flatandanneal", "write `schedule = constant(for = 70%) then cosine`"),
     ("reducelronplateau lronplateau plateau plateaulr", "reduce_on_plateau"),

@@ -352,11 +352,15 @@ STAGE = BlockType(
         ),
         Arg(
             "keep",
-            Either((_NONE, Word({"best": "The best by the monitor.", "last": "The last."}))),
+            Either((_NONE, Word({"best": "The best by the monitor.", "last": "The last."}), CallOf(("soup",)))),
             "Which weights a stage hands on: the best where something is monitored, which may be those that it began"
             " with; else the last.",
             None,
-            examples=("keep = last", "keep = best\nmonitor = valid.accuracy"),
+            examples=(
+                "keep = last",
+                "keep = best\nmonitor = valid.accuracy",
+                "monitor = valid.loss\nkeep = greedy_soup(3)",
+            ),
         ),
     ),
     titled=True,

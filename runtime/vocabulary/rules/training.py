@@ -27,9 +27,9 @@ WarmupTooLong = Kind(
 NothingMonitored = Kind(
     "E422",
     "nothing monitored",
-    reason="The best weights are the best by a metric: `keep = best` needs `monitor` or `stop`.",
+    reason="The best weights are the best by a metric: `keep = best` or `greedy_soup` needs `monitor` or `stop`.",
     fields="metric",
-    message="`keep = best` needs a metric to tell which weights are best",
+    message="`keep` needs a metric to tell which weights are best",
     help="add `monitor = valid.{metric}`",
 )
 
@@ -162,7 +162,7 @@ def _sequence(stage: CheckedBlock) -> Iterator[Problem]:
 
 def _keep(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
-        if stage["keep"] == "best" and stage["monitor"] is None and stage["stop"] is None:
+        if stage["keep"] not in (None, "last") and stage["monitor"] is None and stage["stop"] is None:
             yield NothingMonitored(span=stage.span_of("keep"), metric=task_of(recipe).monitor)
 
 

@@ -71,7 +71,7 @@ LAYER = family(
 )
 CLIP = family("clip", "a way to clip gradients", *(row.entry for row in CLIPS.values()))
 AVERAGE = family("average", "an average of the weights", *(row.entry for row in AVERAGES.values()))
-SOUP = family("soup", "a mean of the best weights", GREEDY_SOUP)
+SOUP = family("soup", "a choice of weights", GREEDY_SOUP)
 STOP = family("stop", "a stop rule", *(_monitoring(row.entry) for row in STOP_RULES.values()))
 RECOVERY = family("recovery", "a way to continue after the loss diverges", *(row.entry for row in RECOVERIES.values()))
 RATE_RULE = family("rate rule", "a rule for the learning rates of parts", *(row.entry for row in RATE_RULES.values()))

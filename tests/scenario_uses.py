@@ -294,6 +294,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W743": lambda text: _advised(*(((450, 450), (50, 50)) if "10%" in text else ((250, 250), (250, 250))))(text),
     "W744": _advised((50, 50)),
     "W745": _advised((500, 500)),
+    "W759": _advised((500, 500)),
     "W746": _advised((250, 250)),
     "W749": lambda text: _advised((400, 400), (60, 0) if "5%" in text else (80, 80))(text),
     "W750": lambda text: replace(recipe := checked_recipe(text), advice=with_weights_advice(recipe)),

@@ -33,8 +33,9 @@ def describe(type_: v.Type, vocabulary: v.Vocabulary) -> str:
             return listed(tuple(f"`{option}`" for option in options))
         case v.OneOfStrings(noun):
             return f"the name of a {noun} in a string"
-        case v.CallOf(families):
-            return listed(tuple(vocabulary.families[name].noun for name in families))
+        case v.CallOf(families, then):
+            nouns = listed(tuple(vocabulary.families[name].noun for name in families))
+            return f"{nouns}, or several joined by `then`" if then else nouns
         case v.ListOf(item):
             return f"a list, each item {describe(item, vocabulary)}"
         case v.RangeOf(item):
@@ -136,6 +137,8 @@ def fits(node: nodes.Node, type_: v.Type, vocabulary: v.Vocabulary) -> bool:
             return isinstance(node, nodes.Name) and node.value == "none"
         case v.Word(options):
             return isinstance(node, nodes.Name) and node.value in options
+        case v.CallOf(then=True) if isinstance(node, nodes.Then):
+            return True
         case v.CallOf(families):
             return isinstance(node, nodes.Name | nodes.Call) and any(
                 (node.name if isinstance(node, nodes.Call) else node.value) in vocabulary.families[name].entries

@@ -82,6 +82,9 @@ class Values:
                 return self._call(node, type_)
             case v.CallOf(), nodes.Name(name) if "." not in name:
                 return self._call(nodes.Call(name, (), node.span, node.span), type_)
+            case v.CallOf(then=True), nodes.Then(items):
+                calls = [self.value(item, replace(type_, then=False), what) for item in items]
+                return None if None in calls else self._placed(tuple(calls), node)
             case v.MetricOf(sets), nodes.Name():
                 return self._made(self.names.metric(node, sets), node)
             case v.ListOf(), nodes.List():

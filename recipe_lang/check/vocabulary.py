@@ -93,9 +93,13 @@ class OneOfStrings:
 
 @dataclass(frozen=True, slots=True)
 class CallOf:
-    """A call of an entry of one of these families; a bare name is a call without arguments."""
+    """A call of an entry of one of these families; a bare name is a call without arguments.
+
+    With `then` it may be several calls that follow each other, which check to a tuple of `Value`.
+    """
 
     families: tuple[str, ...]
+    then: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,8 @@ def value_text(value: Any, type_: v.Type, vocabulary: v.Vocabulary) -> str:
             return _string(value)
         case (low, high), v.RangeOf(item):
             return f"{value_text(low, item, vocabulary)} .. {value_text(high, item, vocabulary)}"
+        case tuple(), v.CallOf():
+            return " then ".join(_call(each.value, vocabulary) for each in value)
         case tuple(), v.ListOf(item):
             return f"[{', '.join(value_text(each.value, item, vocabulary) for each in value)}]"
         case tuple(), v.MapOf(key, item):

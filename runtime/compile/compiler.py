@@ -27,6 +27,7 @@ from runtime.models.base import Normalization
 from runtime.models.catalog import crop_share
 from runtime.models.heads import starts_from_means
 from runtime.models.weights_sources import TRAINED, source_for
+from runtime.plan.schedules import SEQUENCE
 from runtime.plan.size import Size
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
 from runtime.plan.types import (
@@ -50,6 +51,7 @@ from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import PARTS, loss_of
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules.images import image_size
+from runtime.vocabulary.rules.training import SchedulesTooLong
 
 
 def compile_plan(
@@ -266,8 +268,8 @@ class _Stage:
         self.per_epoch = max(1, data.images("train") // (data.batch * block["accumulate"]))
         self.total = Length(block["for"].steps(self.per_epoch), str(block["for"]))
 
-    def steps(self, length: Quantity) -> Length:
-        return Length(length.steps(self.per_epoch, self.total), str(length))
+    def steps(self, length: Quantity, whole: Length | None = None) -> Length:
+        return Length(length.steps(self.per_epoch, whole or self.total), str(length))
 
     def plan(self, position: int, before: StagePlan | None, base: Component) -> StagePlan:
         block = self.block
@@ -305,6 +307,7 @@ class _Stage:
             average=self._average(),
             l2_sp=block["l2_sp"],
             sam=block["sam"],
+            soup=block["keep"]["count"] if isinstance(block["keep"], CallValue) else 0,
             sampling=stage_sampling(self.recipe, block, self.data.target),
             begins_known=not position and _begins_known(base, component(self.recipe["head"][-1])),
             span=block.head_span,
@@ -344,12 +347,42 @@ class _Stage:
 
     def _schedule(self) -> tuple[Component, Length]:
         value = self.block.fields["schedule"]
+        if isinstance(value.value, tuple):
+            return self._sequence(value), Length(0, "0 steps")
+        return self._scheduled(value, self.total)
+
+    def _sequence(self, value: Value) -> Component:
+        """Return schedules that follow one another as one."""
+        found, left = [], int(self.total)
+        for each in value.value:
+            own: Quantity | None = each.value["for"]
+            length = self.steps(own) if own else Length(left, f"the last {counted(left, 'step')}")
+            schedule, warmup = self._scheduled(each, length)
+            own_args = {"warmup": warmup} if warmup else {}
+            found.append(replace(schedule, args={**schedule.args, **own_args, **({"for": length} if own else {})}))
+            left -= length
+            if left <= 0 and own:
+                self.problems.append(
+                    SchedulesTooLong(
+                        span=value.span or self.block.head_span,
+                        total=counted(self.total - left, "step"),
+                        last=value.value[-1].value.name,
+                        length=counted(self.total, "step"),
+                        length_span=self.block.span_of("for"),
+                    )
+                )
+                break
+        return Component(SEQUENCE, {"schedules": tuple(found)}, value.span)
+
+    def _scheduled(self, value: Value, length: Length) -> tuple[Component, Length]:
+        """Return one schedule, and its warm-up; shares in it are of its own length."""
         call: CallValue = value.value
-        args = {name: self._in_steps(arg.value) for name, arg in call.args.items()}
+        given = {name: arg for name, arg in call.args.items() if name != "for" and (name != "peak" or arg.span)}
+        args = {name: self._in_steps(arg.value, length) for name, arg in given.items()}
         warmup: Length = args.pop("warmup")
-        if warmup and warmup >= self.total:
+        if warmup and warmup >= length:
             span = call.args["warmup"].span or self.block.head_span
-            self.problems.append(TooShort(span=span, steps=warmup, stage_steps=self.total))
+            self.problems.append(TooShort(span=span, steps=warmup, stage_steps=length))
         return Component(call.name, args, call.span or value.span), warmup
 
     def _average(self) -> Component | None:
@@ -358,11 +391,11 @@ class _Stage:
             return None
         return Component(call.name, {name: self._in_steps(arg.value) for name, arg in call.args.items()}, call.span)
 
-    def _in_steps(self, value: Any) -> Any:
-        """Return the lengths of a schedule in steps, and all else as it is."""
+    def _in_steps(self, value: Any, whole: Length | None = None) -> Any:
+        """Return lengths in steps, shares of the stage or of `whole`, and all else as it is."""
         if isinstance(value, tuple):
-            return tuple(self._in_steps(item.value) for item in value)
-        return self.steps(value) if isinstance(value, Quantity) else value
+            return tuple(self._in_steps(item.value, whole) for item in value)
+        return self.steps(value, whole) if isinstance(value, Quantity) else value
 
     def _augment(self) -> tuple[Component, ...]:
         chosen = augmentation(self.recipe, self.block)
@@ -381,7 +414,8 @@ class _Stage:
 
     def _monitor(self, stop: StopPlan | None) -> tuple[Metric | None, str]:
         monitor: Metric | None = self.block["monitor"] or (stop.metric if stop else None)
-        return monitor, self.block["keep"] or ("best" if monitor else "last")
+        keep = "best" if isinstance(self.block["keep"], CallValue) else self.block["keep"]
+        return monitor, keep or ("best" if monitor else "last")
 
 
 def _norms(owned: tuple[Any, ...], names: frozenset[str]) -> str:
@@ -407,6 +441,8 @@ def _origin(before: StagePlan | None, base: Component, last: Component) -> str:
             of = f" after stage {args['stage']}" if args.get("stage") else ""
             return f"what {args['path']} has learned{of}, {head}"
         return f"the base's {source.entry.name} weights, {new}" if source.is_pretrained else "random weights"
+    if before.soup:
+        return f'the greedy soup of "{before.title}" by {before.monitor}'
     if before.keep == "best":
         return f'the best weights of "{before.title}" by {before.monitor}'
     return f'the last weights of "{before.title}"'

@@ -133,8 +133,10 @@ def _written(type_: v.Type) -> list[Schema]:
             return [_name(options)]
         case v.MetricOf(sets):
             return [_name(f"{name}.{metric}" for name in sets for metric in VOCABULARY.metrics)]
-        case v.CallOf(families):
-            return [{"$ref": f"#/$defs/{_key(name)}"} for name in families]
+        case v.CallOf(families, then):
+            calls: list[Schema] = [{"$ref": f"#/$defs/{_key(name)}"} for name in families]
+            several = {"type": "array", "items": _any(*calls, _PARAM), "minItems": 2}
+            return [*calls, _object(then=several)] if then else calls
         case v.Select():
             return [_SELECTOR]
         case v.ListOf(item, least, most):

@@ -96,8 +96,10 @@ TERMS = (
     Term(
         "then",
         VALUE,
-        "`a then b` is kept for values that follow each other in time. Nothing takes it in this version.",
-        (),
+        "`a then b` are two values that follow each other in time: schedules, of which each but the last says how"
+        " long it lasts.",
+        ("for = 10 epochs\nschedule = constant(for = 60%) then cosine",),
+        "stage",
     ),
     Term(
         "epochs",

@@ -4,7 +4,8 @@
 
 In: a schedule's name and arguments, every length already in steps. Out: a pure function from the step to
 the fraction of the peak rate that this step uses. Nothing is remembered between calls, so that a resumed
-run, a plan's rate curve and the training itself read the same numbers.
+run, a plan's rate curve and the training itself read the same numbers. What `reduce_on_plateau` takes besides is the
+only exception, and part of the training's state (`plateau.py`).
 
 Steps count from 0 within the stage, and step `s` is the one that makes the update number `s + 1`.
 
@@ -20,14 +21,16 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from recipe_lang.check.vocabulary import Arg, Default, Duration, Entry, ListOf, Number
+from runtime.plan.plateau import REDUCE_ON_PLATEAU
+from runtime.plan.schedule import DECAYING, FINAL, LETTERS, WARMUP, Course, Schedule, ScheduleKind, factor_arg
 
-Schedule = Callable[[int], float]
-"""From a stage's step (0 or more) to a fraction of the peak rate, 0 to 1."""
+if TYPE_CHECKING:
+    from runtime.plan.types import Component
 
 
 def build(
@@ -48,8 +51,8 @@ def build(
     """
     if total_steps < 1 or steps_per_epoch < 1 or warmup_steps < 0:
         raise ValueError(f"no such stage: {total_steps=}, {steps_per_epoch=}, {warmup_steps=}")
-    row = SCHEDULES[name]
-    decay = row.decay(_Stage(total_steps, steps_per_epoch, warmup_steps), **args)
+    row = kind(name)
+    decay = row.decay(Course(total_steps, steps_per_epoch, warmup_steps), **args)
 
     def factor(step: int) -> float:
         if step < warmup_steps:
@@ -59,64 +62,15 @@ def build(
     return factor
 
 
-class _Stage:
-    """The lengths of a stage, and how far its decay has come at a step."""
-
-    __slots__ = ("steps_per_epoch", "total", "warmup")
-
-    def __init__(self, total: int, steps_per_epoch: int, warmup: int) -> None:
-        self.total = total
-        self.steps_per_epoch = steps_per_epoch
-        self.warmup = warmup
-
-    def after_warmup(self, step: int) -> int:
-        """Return the steps since the peak, 0 or more."""
-        return max(0, step - self.warmup)
-
-    def progress(self, step: int) -> float:
-        """Return how much of the decay is done, 0 at the peak, 1 after the stage's last step."""
-        return self.after_warmup(step) / max(1, self.total - self.warmup)
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleKind:
-    """All about one schedule. Its arguments include `warmup`.
-
-    `decay` takes a `_Stage` and the row's arguments less `warmup`, lengths in steps. `period` names the argument after
-    whose length the rate drops, again and again; `milestones` the one that lists lengths from the stage's beginning, in
-    ascending order. `rise` takes how much of the warm-up is done, 0 to 1, and the arguments.
-    """
-
-    entry: Entry
-    decay: Callable[..., Schedule]
-    period: str = ""
-    milestones: str = ""
-    rise: Callable[[float, Mapping[str, Any]], float] = lambda done, args: done
-
-
-# --- arguments and letters that several have -------------------------------------------------
-
-_WARMUP = Arg(
-    "warmup",
-    Duration(whole=False, zero=True, share=True),
-    "Length of the linear warm-up from 0, inside the stage: of W steps, step s has s / W of the peak.",
-    Default("0 epochs"),
-)
-_FINAL = Arg("final", Number(0, 1), "Learning rate at the end, as a fraction of the peak.", 0.0)
-
-
-def _factor(default: float, doc: str) -> Arg:
-    return Arg("factor", Number(0, 1, above=True), doc, default)
-
-
-_LETTERS = "f the fraction of the peak, s the step from 0, W the steps of the warm-up"
-_DECAYING = f"{_LETTERS}, S those of the stage\nt = (s - W) / (S - W)"
+def kind(name: str) -> ScheduleKind:
+    """Return all about a schedule of a plan, which may be several that follow one another."""
+    return FOLLOWING if name == SEQUENCE else SCHEDULES[name]
 
 
 # --- constant --------------------------------------------------------------------------------
 
 
-def _constant(stage: _Stage) -> Schedule:
+def _constant(stage: Course) -> Schedule:
     return lambda step: 1.0
 
 
@@ -124,7 +78,7 @@ CONSTANT = ScheduleKind(
     Entry(
         "constant",
         "The peak learning rate throughout.",
-        (_WARMUP,),
+        (WARMUP,),
         positional=0,
         examples=("schedule = constant", "schedule = constant(warmup = 100 steps)"),
     ),
@@ -135,7 +89,7 @@ CONSTANT = ScheduleKind(
 # --- step ------------------------------------------------------------------------------------
 
 
-def _step(stage: _Stage, *, every: int, factor: float) -> Schedule:
+def _step(stage: Course, *, every: int, factor: float) -> Schedule:
     """Drop after each `every` steps, as MXNet's FactorScheduler and PyTorch's StepLR."""
     if every < 1:
         raise ValueError(f"{every=} steps, at least 1 is needed")
@@ -148,11 +102,11 @@ STEP = ScheduleKind(
         "Multiplies the learning rate by `factor` each time `every` has passed.",
         (
             Arg("every", Duration(), "Length between two drops.", Default("10 epochs")),
-            _factor(0.1, "What each drop multiplies the learning rate by."),
-            _WARMUP,
+            factor_arg(0.1, "What each drop multiplies the learning rate by."),
+            WARMUP,
         ),
         source="mxnet.lr_scheduler.FactorScheduler",
-        formula=f"{_LETTERS}\nf = factor^floor((s - W) / every)",
+        formula=f"{LETTERS}\nf = factor^floor((s - W) / every)",
         examples=("schedule = step(every = 2 epochs, factor = 0.5)",),
     ),
     _step,
@@ -163,7 +117,7 @@ STEP = ScheduleKind(
 # --- multistep -------------------------------------------------------------------------------
 
 
-def _multistep(stage: _Stage, *, at: Sequence[int], factor: float) -> Schedule:
+def _multistep(stage: Course, *, at: Sequence[int], factor: float) -> Schedule:
     """Drop at each step of `at`, as MXNet's MultiFactorScheduler and PyTorch's MultiStepLR."""
     milestones = sorted(at)
     return lambda step: factor ** bisect_right(milestones, step)
@@ -175,12 +129,15 @@ MULTISTEP = ScheduleKind(
         "Multiplies the learning rate by `factor` at each of the given milestones of the stage.",
         (
             Arg("at", ListOf(Duration()), "The milestones, in ascending order."),
-            _factor(0.1, "What each drop multiplies the learning rate by."),
-            _WARMUP,
+            factor_arg(0.1, "What each drop multiplies the learning rate by."),
+            WARMUP,
         ),
         source="mxnet.lr_scheduler.MultiFactorScheduler",
         formula="f the fraction of the peak\nf = factor^(number of the milestones that are reached)",
-        examples=("for = 10 epochs\nschedule = multistep(at = [5 epochs, 8 epochs], factor = 0.1)",),
+        examples=(
+            "for = 10 epochs\nschedule = multistep(at = [5 epochs, 8 epochs], factor = 0.1)",
+            "for = 10 epochs\nschedule = multistep([3 epochs], for = 50%, peak = 20%) then cosine",
+        ),
     ),
     _multistep,
     milestones="at",
@@ -190,7 +147,7 @@ MULTISTEP = ScheduleKind(
 # --- exponential -----------------------------------------------------------------------------
 
 
-def _exponential(stage: _Stage, *, factor: float) -> Schedule:
+def _exponential(stage: Course, *, factor: float) -> Schedule:
     """Fall evenly over the steps of each epoch, as Keras's ExponentialDecay without staircase."""
     return lambda step: factor ** (stage.after_warmup(step) / stage.steps_per_epoch)
 
@@ -199,9 +156,9 @@ EXPONENTIAL = ScheduleKind(
     Entry(
         "exponential",
         "Multiplies the learning rate by `factor` over each epoch, smoothly.",
-        (_factor(0.9, "What each epoch multiplies the learning rate by."), _WARMUP),
+        (factor_arg(0.9, "What each epoch multiplies the learning rate by."), WARMUP),
         source="torch.optim.lr_scheduler.ExponentialLR, per step",
-        formula=f"{_LETTERS}\nf = factor^((s - W) / steps of an epoch)",
+        formula=f"{LETTERS}\nf = factor^((s - W) / steps of an epoch)",
         examples=("schedule = exponential(factor = 0.8)",),
     ),
     _exponential,
@@ -211,7 +168,7 @@ EXPONENTIAL = ScheduleKind(
 # --- polynomial ------------------------------------------------------------------------------
 
 
-def _polynomial(stage: _Stage, *, power: float, final: float) -> Schedule:
+def _polynomial(stage: Course, *, power: float, final: float) -> Schedule:
     return lambda step: final + (1 - final) * (1 - stage.progress(step)) ** power
 
 
@@ -219,9 +176,9 @@ POLYNOMIAL = ScheduleKind(
     Entry(
         "polynomial",
         "From the peak down to `final`, in a straight line where `power` is 1.",
-        (Arg("power", Number(0, 10, above=True), "Exponent of the decay.", 1.0), _FINAL, _WARMUP),
+        (Arg("power", Number(0, 10, above=True), "Exponent of the decay.", 1.0), FINAL, WARMUP),
         source="mxnet.lr_scheduler.PolyScheduler",
-        formula=f"{_DECAYING}\nf = final + (1 - final) (1 - t)^power",
+        formula=f"{DECAYING}\nf = final + (1 - final) (1 - t)^power",
         examples=("schedule = polynomial(power = 2, final = 1%)",),
     ),
     _polynomial,
@@ -231,7 +188,7 @@ POLYNOMIAL = ScheduleKind(
 # --- cosine ----------------------------------------------------------------------------------
 
 
-def _cosine(stage: _Stage, *, final: float) -> Schedule:
+def _cosine(stage: Course, *, final: float) -> Schedule:
     """Fall along half a cosine: equation 5 of the paper, one period."""
     return lambda step: final + (1 - final) * (1 + math.cos(math.pi * stage.progress(step))) / 2
 
@@ -240,10 +197,10 @@ COSINE = ScheduleKind(
     Entry(
         "cosine",
         "From the peak down to `final` along half a cosine.",
-        (_FINAL, _WARMUP),
+        (FINAL, WARMUP),
         source="Loshchilov and Hutter, arXiv 1608.03983, one period",
         positional=0,
-        formula=f"{_DECAYING}\nf = final + (1 - final) (1 + cos(pi t)) / 2",
+        formula=f"{DECAYING}\nf = final + (1 - final) (1 + cos(pi t)) / 2",
         examples=("schedule = cosine(warmup = 1 epoch, final = 1%)", "schedule = cosine(warmup = 10%)"),
     ),
     _cosine,
@@ -252,7 +209,7 @@ COSINE = ScheduleKind(
 # --- linear ----------------------------------------------------------------------------------
 
 
-def _linear(stage: _Stage, *, final: float) -> Schedule:
+def _linear(stage: Course, *, final: float) -> Schedule:
     return _polynomial(stage, power=1.0, final=final)
 
 
@@ -260,10 +217,10 @@ LINEAR = ScheduleKind(
     Entry(
         "linear",
         "From the peak down to `final` in a straight line.",
-        (_FINAL, _WARMUP),
+        (FINAL, WARMUP),
         source="transformers.get_linear_schedule_with_warmup",
         positional=0,
-        formula=f"{_DECAYING}\nf = final + (1 - final) (1 - t)",
+        formula=f"{DECAYING}\nf = final + (1 - final) (1 - t)",
         examples=("schedule = linear(warmup = 10%)", "schedule = linear(final = 1%)"),
     ),
     _linear,
@@ -273,7 +230,7 @@ LINEAR = ScheduleKind(
 # --- one_cycle -------------------------------------------------------------------------------
 
 
-def _one_cycle(stage: _Stage, *, start: float, final: float) -> Schedule:  # noqa: ARG001
+def _one_cycle(stage: Course, *, start: float, final: float) -> Schedule:  # noqa: ARG001
     return _cosine(stage, final=final)
 
 
@@ -284,11 +241,11 @@ ONE_CYCLE = ScheduleKind(
         (
             Arg("start", Number(0, 1), "Learning rate at the beginning, as a fraction of the peak.", 0.04),
             Arg("final", Number(0, 1), "Learning rate at the end, as a fraction of the peak.", 4e-6),
-            replace(_WARMUP, doc="Length of the rise, inside the stage.", default=Default("30%")),
+            replace(WARMUP, doc="Length of the rise, inside the stage.", default=Default("30%")),
         ),
         source="Smith and Topin, arXiv 1708.07120; torch.optim.lr_scheduler.OneCycleLR, its rates",
         positional=0,
-        formula=f"{_DECAYING}\nf = start + (1 - start) (1 - cos(pi s / W)) / 2 before step W\n"
+        formula=f"{DECAYING}\nf = start + (1 - start) (1 - cos(pi s / W)) / 2 before step W\n"
         "f = final + (1 - final) (1 + cos(pi t)) / 2 from there",
         examples=("schedule = one_cycle", "schedule = one_cycle(start = 10%, final = 1%, warmup = 25%)"),
     ),
@@ -300,7 +257,7 @@ ONE_CYCLE = ScheduleKind(
 # --- cosine_restarts -------------------------------------------------------------------------
 
 
-def _cosine_restarts(stage: _Stage, *, every: int, growth: float, final: float) -> Schedule:
+def _cosine_restarts(stage: Course, *, every: int, growth: float, final: float) -> Schedule:
     """Fall along half a cosine, again and again: section 3 of the paper."""
     if every < 1:
         raise ValueError(f"{every=} steps, at least 1 is needed")
@@ -321,11 +278,11 @@ COSINE_RESTARTS = ScheduleKind(
         (
             Arg("every", Duration(), "Length of the first fall.", Default("10 epochs")),
             Arg("growth", Number(1, 100), "What each fall's length multiplies that of the one before by.", 1.0),
-            _FINAL,
-            _WARMUP,
+            FINAL,
+            WARMUP,
         ),
         source="SGDR: Loshchilov and Hutter, arXiv 1608.03983",
-        formula=f"{_LETTERS}\nt = (s - W - the steps before this fall) / (the steps of this fall)\n"
+        formula=f"{LETTERS}\nt = (s - W - the steps before this fall) / (the steps of this fall)\n"
         "f = final + (1 - final) (1 + cos(pi t)) / 2",
         examples=("schedule = cosine_restarts(every = 2 epochs, growth = 2, final = 1%)",),
     ),
@@ -337,7 +294,7 @@ COSINE_RESTARTS = ScheduleKind(
 # --- inverse_sqrt ----------------------------------------------------------------------------
 
 
-def _inverse_sqrt(stage: _Stage, *, scale: int) -> Schedule:
+def _inverse_sqrt(stage: Course, *, scale: int) -> Schedule:
     return lambda step: math.sqrt(scale / (scale + stage.after_warmup(step)))
 
 
@@ -345,13 +302,39 @@ INVERSE_SQRT = ScheduleKind(
     Entry(
         "inverse_sqrt",
         "Falls with the inverse square root of the steps, and has no end.",
-        (Arg("scale", Duration(), "After three times this length the peak is halved.", Default("1 epoch")), _WARMUP),
+        (Arg("scale", Duration(), "After three times this length the peak is halved.", Default("1 epoch")), WARMUP),
         source="Vaswani et al., arXiv 1706.03762, section 5.3; transformers.get_inverse_sqrt_schedule",
-        formula=f"{_LETTERS}\nf = sqrt(scale / (scale + s - W))",
+        formula=f"{LETTERS}\nf = sqrt(scale / (scale + s - W))",
         examples=("schedule = inverse_sqrt(scale = 200 steps, warmup = 5%)",),
     ),
     _inverse_sqrt,
 )
+
+# --- a then b --------------------------------------------------------------------------------
+
+
+def _sequence(stage: Course, *, schedules: Sequence[Component]) -> Schedule:
+    """Give each schedule the steps of its `for`, and the last one the rest, as a stage of its own with its own peak."""
+    begins: list[int] = [0]
+    parts: list[tuple[Schedule, float]] = []
+    for each in schedules:
+        args = dict(each.args)
+        length, peak = args.pop("for", stage.total - begins[-1]), args.pop("peak", 1.0)
+        lengths = {"total_steps": length, "warmup_steps": args.pop("warmup", 0)}
+        parts.append((build(each.name, args, steps_per_epoch=stage.steps_per_epoch, **lengths), peak))
+        begins.append(begins[-1] + length)
+
+    def factor(step: int) -> float:
+        number = min(bisect_right(begins, step), len(parts)) - 1
+        rates, peak = parts[number]
+        return peak * rates(step - begins[number])
+
+    return factor
+
+
+SEQUENCE = "then"
+FOLLOWING = ScheduleKind(Entry(SEQUENCE, "Schedules that follow one another.", positional=0), _sequence)
+"""What `a then b` comes to in a plan; in a recipe it is no name."""
 
 SCHEDULES: dict[str, ScheduleKind] = {
     row.entry.name: row
@@ -366,6 +349,7 @@ SCHEDULES: dict[str, ScheduleKind] = {
         ONE_CYCLE,
         COSINE_RESTARTS,
         INVERSE_SQRT,
+        REDUCE_ON_PLATEAU,
     )
 }
 """The schedules by name, in the order in which they are shown."""

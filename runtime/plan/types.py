@@ -188,6 +188,7 @@ class StagePlan:
     average: Component | None = None
     l2_sp: float = 0.0
     sam: float = 0.0
+    soup: int = 0  # how many of the best epochs may be averaged in place of the best; 0 for none
     sampling: SamplingPlan | None = None  # none: an epoch shows each image once
     begins_known: bool = False  # in the first stage: the head answers before the first step
     span: Span | None = _written_at()

@@ -17,6 +17,7 @@ from runtime.data.transforms.views import at_size, is_fixed, view_count
 from runtime.models.availability import of_file
 from runtime.models.weights_sources import published_file
 from runtime.plan import schedules
+from runtime.plan.schedules import SEQUENCE, kind
 from runtime.plan.types import Component, DataPlan, Length, PartPlan, Plan, StagePlan, TeacherPlan
 from runtime.reporting.console import sparkline
 from runtime.system.files import from_here
@@ -80,6 +81,8 @@ def call_text(step: Component | None) -> str:
     """Return a step as `name(arg = value, …)`."""
     if step is None:
         return "none"
+    if step.name == SEQUENCE:
+        return " then ".join(map(call_text, step.args["schedules"]))
     args = ", ".join(f"{name} = {_value(value)}" for name, value in step.args.items() if value is not None)
     return f"{step.name}({args})" if args else step.name
 
@@ -167,6 +170,8 @@ def length(stage: StagePlan) -> str:
 
 def keeps(stage: StagePlan) -> str:
     """Return which weights a stage hands on."""
+    if stage.soup:
+        return f"the greedy soup of the {stage.soup} best epochs by {stage.monitor}"
     return f"the best by {stage.monitor}" if stage.keep == "best" else "the last weights"
 
 
@@ -182,7 +187,7 @@ def _stage(plan: Plan, stage: StagePlan, probe: Probe | None, ascii_only: bool) 
         ("frozen prefix", _prefix(plan, stage)),
         ("length", length(stage)),
         ("optimizer", call_text(stage.optimizer)),
-        ("learning rate", f"{curve(stage, 40, ascii_only)}  {call_text(stage.schedule)}{warmup(stage)}"),
+        ("learning rate", f"{curve(stage, 40, ascii_only)}  {call_text(stage.schedule)}{schedule_notes(stage)}"),
         ("loss", call_text(stage.loss)),
         ("training", steps_text(stage.augment)),
         ("keeps", keeps(stage)),
@@ -338,9 +343,11 @@ def curve(stage: StagePlan, width: int, ascii_only: bool) -> str:
     return sparkline(_factors(stage, width), ascii_only)
 
 
-def warmup(stage: StagePlan) -> str:
-    """Return what is said of a stage's warm-up behind its schedule; nothing where there is none."""
-    return f", warm-up {stage.warmup.with_steps}" if stage.warmup else ""
+def schedule_notes(stage: StagePlan) -> str:
+    """Return what is said behind a stage's schedule: its warm-up, and that only a run shows what it goes by."""
+    warmup = f", warm-up {stage.warmup.with_steps}" if stage.warmup else ""
+    metric = stage.schedule.args.get("metric") if kind(stage.schedule.name).judge else None
+    return warmup + (f"; drawn without reductions, which {metric} decides in the run" if metric else "")
 
 
 def _cost(stage: StagePlan, cost: StageProbe) -> list[tuple[str, RenderableType]]:

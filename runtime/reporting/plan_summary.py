@@ -14,6 +14,7 @@ from recipe_lang.output.resolved import changed_values
 from recipe_lang.words import counted
 from runtime.data.transforms.views import is_fixed
 from runtime.models.catalog import name_of
+from runtime.plan.schedules import SEQUENCE
 from runtime.plan.types import Component, PartPlan, Plan, StagePlan
 from runtime.reporting.plan import (
     call_text,
@@ -27,12 +28,12 @@ from runtime.reporting.plan import (
     length,
     new_each_time,
     sampling_text,
+    schedule_notes,
     span,
     stops,
     teacher_text,
     teaching,
     views,
-    warmup,
     weights_text,
     whole_cost,
 )
@@ -117,7 +118,7 @@ def _stage(plan: Plan, stage: StagePlan, changed: list[tuple[str, str]], ascii_o
     yield "trains", f"{_parts(trained, stage)}{why}: {stage.trained:,} of {stage.numbers:,}"
     yield "frozen", _frozen(plan, stage)
     yield "taught", teaching(plan, stage)
-    how = f"{_brief('optimizer', stage.optimizer)}; {_brief('schedule', stage.schedule)}{warmup(stage)}"
+    how = f"{_brief('optimizer', stage.optimizer)}; {_brief('schedule', stage.schedule)}{schedule_notes(stage)}"
     yield "lr", f"{curve(stage, _CURVE, ascii_only)}  {_rates(stage, trained)}; {how}"
     yield "epoch", sampling_text(stage, plan.data.target.names)
     yield "keeps", "; stops ".join(part for part in (keeps(stage), stops(stage)) if part)
@@ -149,6 +150,8 @@ def _frozen(plan: Plan, stage: StagePlan) -> str:
 
 def _brief(family: str, step: Component) -> str:
     """Return a step with what is not the default, an optimizer without its rate."""
+    if step.name == SEQUENCE:
+        return " then ".join(_brief(family, each) for each in step.args["schedules"])
     defaults = {arg.name: arg.default for arg in VOCABULARY.families[family].entries[step.name].args}
     given = {name: arg for name, arg in step.args.items() if name != "lr" and arg not in (None, defaults[name])}
     return call_text(Component(step.name, given))

@@ -37,6 +37,7 @@ from runtime.training.events import (
     ImagesConverted,
     ImagesSkipped,
     Preliminary,
+    RateReduced,
     Resumed,
     RolledBack,
     StageFinished,
@@ -168,6 +169,10 @@ class Display:
                 self._now.resumed = now
                 self._now.images, self._now.busy_s = 0, 0.0
                 self._progress(force=True)
+            case RateReduced():
+                self._say(
+                    Text(f"  {event.metric} no longer improves: {event.factor:.3g} times the scheduled learning rate")
+                )
             case RolledBack():
                 self._say(
                     Text(

@@ -42,7 +42,16 @@ from runtime.plan.types import Plan, TargetFacts, as_json
 from runtime.system.files import sync_folder, whole_file
 from runtime.tasks.catalog import TASKS, USUAL
 from runtime.tasks.protocol import PARTS, Task
-from runtime.training.events import Evaluated, Event, RolledBack, StageFinished, StageStarted, StepFinished, Tested
+from runtime.training.events import (
+    Evaluated,
+    Event,
+    RateReduced,
+    RolledBack,
+    StageFinished,
+    StageStarted,
+    StepFinished,
+    Tested,
+)
 from runtime.training.problems import FolderBusy, FolderTaken, NotARun, NotResumable, NotWritable
 from runtime.training.state import Origin
 from runtime.vocabulary import VOCABULARY
@@ -276,6 +285,8 @@ class Record:
                 self.steps.append(event)
             case Evaluated():
                 self.evaluations.append(event)
+            case RateReduced():
+                pass
             case StageFinished():
                 self.stages[-1] |= {
                     "steps_done": event.step,
@@ -346,6 +357,8 @@ def _line(event: Event, first: int) -> dict[str, Any]:
         case Evaluated():
             line |= {"set": event.set, "train_loss": event.train_loss, "best": event.is_best}
             line |= dict(event.values)
+        case RateReduced():
+            line |= {"metric": event.metric, "factor": event.factor}
         case RolledBack():
             line |= {"failed": event.failed, "what": event.what, "loss": event.loss, "factor": event.factor}
         case StageFinished():
@@ -375,6 +388,8 @@ def _event(line: dict[str, Any], plan: Plan, first: int) -> Event:
             values = {name: _number(line.get(name)) for name in TASKS[plan.task].metrics}
             loss = math.nan if line["train_loss"] is None else line["train_loss"]
             return Evaluated(**at, set=line["set"], values=values, train_loss=loss, is_best=line["best"])
+        case "rate_reduced":
+            return RateReduced(**at, metric=line["metric"], factor=line["factor"])
         case "rolled_back":
             return RolledBack(**at, failed=line["failed"], what=line["what"], loss=math.nan, factor=line["factor"])
         case "stage_finished":

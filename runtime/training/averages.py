@@ -3,9 +3,9 @@
 `Average` holds one for a stage's network. After each step it moves by a share of the way to the weights of now; the
 share depends on the step alone, so that a run that resumes needs the arrays and nothing else. Where an average has
 begun, validation sees it, the best epoch is chosen by it, and the stage hands it on; training goes on with its own
-weights. MXNet changes running statistics of norms behind the engine's back, so that they can only be read after all
-work has ended: an average that moves at each step leaves them as they are, one that moves at the ends of epochs has
-them.
+weights, unless the average leads. MXNet changes running statistics of norms behind the engine's back, so that they can
+only be read after all work has ended: an average that moves at each step leaves them as they are, one that moves at the
+ends of epochs has them.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ class AverageKind:
     """A way to average: `share(args, step, steps of an epoch)` is how far the average moves after a step, from 1.
 
     1 begins it anew with the weights of now, 0 leaves it as it is; None says that it has not begun. `statistics` is
-    whether running statistics of norms are averaged as well, which waits for each step that moves it.
+    whether running statistics of norms are averaged as well, which waits for each step that moves it. One that `leads`
+    begins with the weights before the first step, and whenever it has moved training goes on from there.
     """
 
     entry: Entry
     share: Callable[[Mapping[str, Any], int, int], float | None]
     statistics: bool
+    leads: bool = False
 
 
 def _ema(args: Mapping[str, Any], step: int, steps_per_epoch: int) -> float:  # noqa: ARG001
@@ -80,7 +82,30 @@ SWA = AverageKind(
     statistics=True,
 )
 
-AVERAGES: dict[str, AverageKind] = {row.entry.name: row for row in (EMA, SWA)}
+
+def _lookahead(args: Mapping[str, Any], step: int, steps_per_epoch: int) -> float:  # noqa: ARG001
+    return 0.0 if step % args["k"] else float(args["alpha"])
+
+
+LOOKAHEAD = AverageKind(
+    Entry(
+        "lookahead",
+        "Lookahead: after each `k` steps slow weights move towards those that train, which go on from there.",
+        (
+            Arg("k", Number(1, 10_000, whole=True), "Steps from one move of the slow weights to the next.", 5),
+            Arg("alpha", Number(0, 1, above=True), "Fraction of the way that the slow weights move.", 0.5),
+        ),
+        source="Zhang et al., arXiv 1907.08610, algorithm 1; the optimizer keeps its moments",
+        formula="a the slow weights, w those that train; a = w before the first step\n"
+        "after each k steps: a = a + alpha (w - a), w = a",
+        examples=("average = lookahead", "average = lookahead(k = 10, alpha = 0.8)"),
+    ),
+    _lookahead,
+    statistics=False,
+    leads=True,
+)
+
+AVERAGES: dict[str, AverageKind] = {row.entry.name: row for row in (EMA, SWA, LOOKAHEAD)}
 """The averages by name."""
 
 
@@ -102,6 +127,12 @@ class Average:
     statistics: Mapping[str, Any]
     arrays: dict[str, Any] = field(default_factory=dict)
 
+    def begin(self) -> None:
+        """Take notice of the weights before the first step of the stage."""
+        rule = self.stage.average
+        if rule and AVERAGES[rule.name].leads:
+            self.arrays.update((name, parameter.data().copy()) for name, parameter in self.averaged.items())
+
     def update(self, step: int) -> None:
         """Take notice of the weights after so many steps of the stage. Statistics wait for them."""
         rule = self.stage.average
@@ -116,6 +147,8 @@ class Average:
                 self.arrays[name] = now.copy()
             else:
                 self.arrays[name] += share * (now - self.arrays[name])
+        if AVERAGES[rule.name].leads:
+            self.put(self.arrays)
 
     @property
     def averaged(self) -> Mapping[str, Any]:

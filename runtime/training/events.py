@@ -144,6 +144,17 @@ class RolledBack:
     factor: float
 
 
+@dataclass(frozen=True, slots=True)
+class RateReduced:
+    """A metric has not improved for long: from here on the schedule's rates are multiplied by `factor`."""
+
+    stage: int
+    epoch: int
+    step: int
+    metric: str
+    factor: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckpointDue:
     """The run stands between two steps, and everything before was told: here it can go on later."""
@@ -189,6 +200,7 @@ Event = (
     | FeaturesComputed
     | EvaluationStarted
     | Evaluated
+    | RateReduced
     | RolledBack
     | CheckpointDue
     | StageFinished

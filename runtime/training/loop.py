@@ -15,8 +15,11 @@ from typing import Any, cast
 import numpy as np
 
 from recipe_lang.problem import RecipeError
+from recipe_lang.words import listed
 from runtime.features.inputs import SetInputs
 from runtime.features.prefix import Features
+from runtime.plan.schedule import Plateau
+from runtime.plan.schedules import kind
 from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import StagePlan, TargetFacts
 from runtime.tasks.evaluation import Evaluator, Report, ViewsEvaluator
@@ -29,6 +32,7 @@ from runtime.training.events import (
     EvaluationStarted,
     Event,
     FeaturesComputed,
+    RateReduced,
     RolledBack,
     StageFinished,
     StageStarted,
@@ -37,12 +41,14 @@ from runtime.training.events import (
 )
 from runtime.training.problems import LossNotFinite
 from runtime.training.snapshot import arrays_of, restore_arrays, restore_stage, restore_start, snapshot, weights_of
+from runtime.training.soup import greedy, ranked
 from runtime.training.stage import (
     Interrupted,
     Session,
     StageNet,
     TrainStep,
     rate_factor,
+    reduction,
     slowdown,
     stage_net,
     training_step,
@@ -151,6 +157,8 @@ def _run_stage(
         yield from _filling(session, class_means(session, net))
     if stage.measures_beginning and not state.step and state.best is None:
         yield from _measure_beginning(session, stage, net)
+    if not state.step:
+        net.average.begin()
     train_step = training_step(session, stage, net)
     while not state.ended:
         try:
@@ -160,11 +168,12 @@ def _run_stage(
         else:
             if state.ended or session.is_due(state):
                 yield _checkpoint(session, net)
+    soup = (yield from _soup(session, stage, net)) if len(state.ingredients) > 1 else ""
     origin, kept = _keep(session, stage, net)
     best = state.best
     gained = best.epoch > 0 if best and stage.measures_beginning else None
     at = (stage.position, state.epoch, state.step)
-    yield StageFinished(*at, state.ended, kept, best.value if best else None, origin, gained)
+    yield StageFinished(*at, state.ended, soup or kept, best.value if best else None, origin, gained)
     return origin
 
 
@@ -194,7 +203,10 @@ def _run_epoch(session: Session, stage: StagePlan, net: StageNet, train_step: Tr
         is_best = _note_best(session, stage, net, values, epoch)
     loss = sum(state.losses) / max(1, len(state.losses))
     yield Evaluated(stage.position, epoch, state.step, "valid", values, loss, is_best)
+    reduced = _judge(session, stage, values)
     state.epoch, state.losses, state.epoch_began_with = epoch, [], {}
+    if reduced and state.step < stage.steps:
+        yield RateReduced(stage.position, epoch, state.step, str(stage.schedule.args["metric"]), reduction(state))
     if _is_over(session, stage, values):
         state.ended = "stopped early"
     elif state.step >= stage.steps:
@@ -218,7 +230,7 @@ def _roll_back(state: TrainState, stage: StagePlan, net: StageNet, fault: _Diver
         RecipeError: the stage does not want that, or has done it as often as it may.
     """
     what, step, loss = fault.args
-    rate = stage.optimizer.args["lr"] * rate_factor(stage)(step - 1) * slowdown(state, stage)
+    rate = stage.optimizer.args["lr"] * rate_factor(stage)(step - 1) * reduction(state) * slowdown(state, stage)
     rule = stage.recovery
     if rule is None or state.rollbacks >= RECOVERIES[rule.name].times(rule.args):
         span = stage.optimizer.span or stage.span
@@ -289,6 +301,8 @@ def _note_best(session: Session, stage: StagePlan, net: StageNet, values: Mappin
     if stage.monitor is None:
         return False
     value, best, metric = values[stage.monitor.name], state.best, session.task.metrics[stage.monitor.name]
+    if stage.soup:
+        _add_ingredient(state, stage, net, Best(value, epoch, state.step, {}), metric.higher_is_better)
     if best is not None and not _better(session.task, stage.monitor.name, value, best.value):
         is_untold = best.epoch > 0 and value == best.value == metric.worst  # the later epoch has learned more
         if not is_untold:
@@ -296,6 +310,58 @@ def _note_best(session: Session, stage: StagePlan, net: StageNet, values: Mappin
     weights = weights_of(net) if stage.keep == "best" else {}
     state.best = Best(value, epoch, state.step, weights)
     return True
+
+
+def _add_ingredient(state: TrainState, stage: StagePlan, net: StageNet, new: Best, higher_is_better: bool) -> None:
+    """Keep an epoch's weights while it is among the best."""
+    best = ranked([*state.ingredients, new], higher_is_better, stage.soup)
+    if new in best:
+        new.weights = weights_of(net)
+        state.ingredients = best
+
+
+def _soup(session: Session, stage: StagePlan, net: StageNet) -> Generator[Event, None, str]:
+    """Put the soup of the best epochs in the place of the best; say which epochs are in it."""
+    state, monitor = session.state, stage.monitor
+    assert monitor is not None
+    assert state.best is not None
+    metric = session.task.metrics[monitor.name]
+
+    def is_worse(value: float, than: float) -> bool:
+        return math.isnan(value) or _better(session.task, monitor.name, than, value)
+
+    making = greedy(ranked(state.ingredients, metric.higher_is_better, stage.soup), is_worse)
+    try:
+        trial = next(making)
+        while True:
+            for name, values in trial.items():
+                net.changing[name].set_data(values)
+            yield EvaluationStarted(stage.position, state.epoch, state.step, "valid")
+            trial = making.send((yield from _measure(session, stage, net, "valid")).values[monitor.name])
+    except StopIteration as end:
+        soup = end.value
+    alone = state.best.value
+    state.best = Best(soup.value, soup.epochs[0], state.step, soup.weights)
+    if len(soup.epochs) == 1:
+        return ""
+    epochs = listed(tuple(map(str, soup.epochs)), "and")
+    return f"the mean of epochs {epochs} ({soup.value:.4f}, the best alone {alone:.4f})"
+
+
+def _judge(session: Session, stage: StagePlan, values: Mapping[str, float]) -> bool:
+    """Let a schedule that goes by a metric see an epoch's; say whether it has reduced the rate."""
+    state, judge, args = session.state, kind(stage.schedule.name).judge, stage.schedule.args
+    if judge is None or state.step <= stage.warmup:
+        return False
+    metric, before = args["metric"].name, reduction(state)
+    state.plateau = judge(
+        args,
+        state.plateau or Plateau(),
+        values[metric],
+        higher_is_better=session.task.metrics[metric].higher_is_better,
+        steps_per_epoch=stage.steps_per_epoch,
+    )
+    return reduction(state) < before
 
 
 def _is_over(session: Session, stage: StagePlan, values: Mapping[str, float]) -> bool:

@@ -91,6 +91,8 @@ def snapshot(state: TrainState, plan: Plan, model: Model, net: StageNet) -> Snap
         sets["begun"] = (f"begun-{stage}.params", lambda: _plain(_begun(state, plan, model)))
     if state.best is not None and state.best.weights:
         sets["best"] = (f"best-{stage}-{state.best.epoch}.params", partial(_plain, state.best.weights))
+    for each in state.ingredients:
+        sets[f"soup-{each.epoch}"] = (f"soup-{stage}-{each.epoch}.params", partial(_plain, each.weights))
     if state.epoch_began_with:
         sets["epoch"] = (f"epoch-{stage}-{state.epoch + 1}.params", partial(_plain, state.epoch_began_with))
     return Snapshot(state.as_plain(), sets)
@@ -138,6 +140,8 @@ def restore_stage(state: TrainState, net: StageNet, checkpoint: Checkpoint) -> N
         restore_arrays(net, checkpoint.arrays["now"], state.step)
         if state.best is not None and "best" in checkpoint.arrays:
             state.best.weights = _like(checkpoint.arrays["best"], net)
+        for each in state.ingredients:
+            each.weights = _like(checkpoint.arrays[f"soup-{each.epoch}"], net)
         state.epoch_began_with = {name: array(values) for name, values in checkpoint.arrays.get("epoch", {}).items()}
 
 

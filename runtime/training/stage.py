@@ -237,12 +237,17 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainSte
             add_l2_sp(pulled, stage.l2_sp, count)
         if stage.clip is not None:
             CLIPS[stage.clip.name].apply(params, count, **stage.clip.args)
-        rate = args["lr"] * factor(step) * slowdown(session.state, stage)
+        rate = args["lr"] * factor(step) * reduction(session.state) * slowdown(session.state, stage)
         net.update.set_learning_rate(rate)
         net.update.step(count)
         return loss.mean(), rate
 
     return train_step
+
+
+def reduction(state: TrainState) -> float:
+    """Return the factor of the rate that a schedule which goes by a metric has come to."""
+    return state.plateau.factor if state.plateau else 1.0
 
 
 def slowdown(state: TrainState, stage: StagePlan) -> float:

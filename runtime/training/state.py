@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from runtime.plan.schedule import Plateau
 
 if TYPE_CHECKING:
     from runtime.plan.types import Plan
@@ -57,6 +59,8 @@ class TrainState:
     improved_at: int = 0  # the step at which the stop rule's metric last improved
     stop_value: float | None = None
     rollbacks: int = 0
+    ingredients: list[Best] = field(default_factory=list)  # the best epochs, where the stage hands on their mean
+    plateau: Plateau | None = None  # what a schedule that goes by a metric knows
     from_stage: int = 0
     from_epoch: int = 0
     begun_with: Weights = field(default_factory=dict)
@@ -78,8 +82,14 @@ class TrainState:
         return {
             **plain,
             "losses": list(self.losses),
-            "best": best and {"value": best.value, "epoch": best.epoch, "step": best.step},
+            "best": best and _without_weights(best),
+            "ingredients": [_without_weights(each) for each in self.ingredients],
+            "plateau": self.plateau and asdict(self.plateau),
         }
+
+
+def _without_weights(best: Best) -> dict[str, Any]:
+    return {"value": best.value, "epoch": best.epoch, "step": best.step}
 
 
 _WEIGHTS = ("begun_with", "epoch_began_with")
@@ -93,6 +103,8 @@ _PLAIN: Mapping[str, tuple[type, ...]] = {
     "improved_at": (int,),
     "stop_value": (float, type(None)),
     "rollbacks": (int,),
+    "ingredients": (list,),
+    "plateau": (dict, type(None)),
     "from_stage": (int,),
     "from_epoch": (int,),
 }
@@ -110,7 +122,7 @@ def restored(plain: Any) -> TrainState:
         ValueError: they are not those of a state.
     """
     if isinstance(plain, dict) and type(plain.get("stage")) is int:  # older checkpoints do not say whose weights
-        plain = {"from_stage": max(0, plain["stage"] - 1), "from_epoch": 0, **plain}
+        plain = {"from_stage": max(0, plain["stage"] - 1), "from_epoch": 0, "ingredients": [], "plateau": None, **plain}
     if not isinstance(plain, dict) or plain.keys() != _PLAIN.keys():
         raise ValueError("the state has other fields")
     for name, kinds in _PLAIN.items():
@@ -118,14 +130,29 @@ def restored(plain: Any) -> TrainState:
             raise ValueError(f"`{name}` is {plain[name]!r:.50}")
     if not all(type(loss) is float for loss in plain["losses"]):
         raise ValueError("`losses` are not numbers")
-    best = plain["best"]
-    if best is not None:
-        if best.keys() != {"value", "epoch", "step"} or type(best["value"]) is not float:
-            raise ValueError("`best` has other fields")
-        if not all(type(best[name]) is int and best[name] >= 0 for name in ("epoch", "step")):
-            raise ValueError("`best` is at no step")
-        best = Best(**best, weights={})
-    return TrainState(**{**plain, "best": best})
+    read = {
+        "best": plain["best"] and _best(plain["best"]),
+        "ingredients": [_best(each) for each in plain["ingredients"]],
+        "plateau": _plateau(plain["plateau"]),
+    }
+    return TrainState(**{**plain, **read})
+
+
+def _best(plain: Any) -> Best:
+    if not isinstance(plain, dict) or plain.keys() != {"value", "epoch", "step"} or type(plain["value"]) is not float:
+        raise ValueError("`best` has other fields")
+    if not all(type(plain[name]) is int and plain[name] >= 0 for name in ("epoch", "step")):
+        raise ValueError("`best` is at no step")
+    return Best(**plain, weights={})
+
+
+def _plateau(plain: dict[str, Any] | None) -> Plateau | None:
+    if plain is None:
+        return None
+    kinds = {"best": (float, type(None)), "bad": (int,), "cooldown": (int,), "factor": (float,)}
+    if plain.keys() != kinds.keys() or not all(type(plain[name]) in kinds[name] for name in kinds):
+        raise ValueError("`plateau` has other fields")
+    return Plateau(**plain)
 
 
 @dataclass(frozen=True, slots=True)

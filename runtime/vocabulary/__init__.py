@@ -46,6 +46,7 @@ VOCABULARY = Vocabulary(
             training.SCHEDULE,
             training.CLIP,
             training.AVERAGE,
+            training.SOUP,
             training.STOP,
             training.RECOVERY,
             training.RATE_RULE,

@@ -274,10 +274,10 @@ STAGE = BlockType(
         ),
         Arg(
             "schedule",
-            CallOf(("schedule",)),
+            CallOf(("schedule",), then=True),
             "How the learning rate changes over the stage.",
             Default("cosine"),
-            examples=("schedule = cosine(warmup = 1 epoch)",),
+            examples=("schedule = cosine(warmup = 1 epoch)", "schedule = constant(for = 60%) then cosine"),
         ),
         Arg(
             "lr_scale",
@@ -383,11 +383,15 @@ STAGE = BlockType(
         ),
         Arg(
             "keep",
-            Either((_NONE, Word({"best": "The best by the monitor.", "last": "The last."}))),
+            Either((_NONE, Word({"best": "The best by the monitor.", "last": "The last."}), CallOf(("soup",)))),
             "Which weights a stage hands on: the best where something is monitored, which may be those that it began"
             " with; else the last.",
             None,
-            examples=("keep = last", "keep = best\nmonitor = valid.accuracy"),
+            examples=(
+                "keep = last",
+                "keep = best\nmonitor = valid.accuracy",
+                "monitor = valid.loss\nkeep = greedy_soup(3)",
+            ),
         ),
     ),
     titled=True,

@@ -243,6 +243,17 @@ EXAMPLES: Mapping[str, Example] = {
         "file",
         "One image of few.csv has the label `fox`: it is held out or not.",
     ),
+    "W758": Example(
+        "for = 5 epochs\nschedule = reduce_on_plateau(valid.loss, patience = 3 epochs)",
+        "for = 5 epochs\nschedule = reduce_on_plateau(valid.loss, patience = 1 epoch)",
+        "stage",
+    ),
+    "W759": Example(
+        "for = 10 steps\naverage = lookahead(k = 20)",
+        "for = 10 epochs\naverage = lookahead(k = 20)",
+        "stage",
+        "The stage has 10 steps.",
+    ),
     "W760": Example(
         'train = folder("photos")\nvalid = folder("more")',
         'train = folder("photos")\nvalid = folder("more")\nexclude = "photos.exclude.txt"',

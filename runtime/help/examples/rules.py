@@ -45,6 +45,21 @@ EXAMPLES: Mapping[str, Example] = {
         '  prepare = [stretch]\n}\n\nstage "head" {\n  train = head\n  for = 3 epochs\n}',
         "file",
     ),
+    "E449": Example(
+        "schedule = constant then cosine",
+        "for = 10 epochs\nschedule = constant(for = 60%) then cosine",
+        "stage",
+    ),
+    "E450": Example(
+        "for = 3 epochs\nschedule = constant(for = 3 epochs) then cosine",
+        "for = 3 epochs\nschedule = constant(for = 1 epoch) then cosine",
+        "stage",
+    ),
+    "E451": Example(
+        "for = 9 epochs\nschedule = linear(for = 1 epoch) then reduce_on_plateau",
+        "for = 9 epochs\nschedule = reduce_on_plateau(warmup = 1 epoch)",
+        "stage",
+    ),
     "E435": Example("size = [96px, 128px, 3px]", "size = [96px, 128px]", "data"),
     "E445": Example(
         'ftr 1\n\ntask = detection\nhead = [centernet]\n\ndata {\n  train = voc("photos")\n}\n\n'

@@ -9,6 +9,7 @@ from recipe_lang.problem import Kind, Problem
 from runtime.plan.stage_rules import RATE_RULES
 from runtime.training.optimizers import OPTIMIZERS
 from runtime.vocabulary.advice.facts import argument_span, is_pretrained, whole_base
+from runtime.vocabulary.sequences import first_warmup
 
 _HARDLY = 1e-3
 _KERAS = "the Keras guide to transfer learning and fine-tuning"
@@ -49,7 +50,7 @@ def _high_rates(recipe: CheckedRecipe) -> Iterator[Problem]:
         is_frozen = stage["norm"] == "frozen"
         limit = limits[is_frozen]
         # Frozen norms cannot follow: with no warm-up the limit itself does harm, which with one it does not.
-        is_abrupt = is_frozen and stage["schedule"]["warmup"].number == 0
+        is_abrupt = is_frozen and first_warmup(stage).number == 0
         if call["lr"] * scales[part] < limit * (1 + (-1 if is_abrupt else 1) * 1e-9):
             continue
         span = argument_span(stage.fields["optimizer"], "lr", stage.head_span)
@@ -109,7 +110,7 @@ def _fresh_heads(recipe: CheckedRecipe) -> Iterator[Problem]:
         return
     scales = _scales(recipe, stage)
     base = {part: scale for part, scale in scales.items() if part != "head"}
-    starts_slowly = stage["schedule"]["warmup"].number > 0 or max(base.values(), default=0) < scales["head"]
+    starts_slowly = first_warmup(stage).number > 0 or max(base.values(), default=0) < scales["head"]
     if 2 * len(base) > len(whole_base(recipe)) and not starts_slowly:
         selector = _selector(list(base), whole_base(recipe))
         yield FreshHeadWithBase(span=stage.span_of("train"), parts=len(base), selector=selector)

@@ -1,11 +1,12 @@
-"""Advice on the course of stages: lengths, schedules, stopping, and which weights are kept (W714 to W719, W780)."""
+"""Advice on the course of stages: lengths, schedules, stopping, which weights are kept (W714 to W719, W758, W780)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from math import floor
 
-from recipe_lang.check.checked import CallValue, CheckedRecipe, Quantity
+from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Quantity
 from recipe_lang.compose.merge import merge
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.syntax import nodes
@@ -13,8 +14,15 @@ from runtime.plan.schedules import SCHEDULES
 from runtime.plan.stage_rules import STOP_RULES
 from runtime.tasks.catalog import task_of
 from runtime.vocabulary.advice.facts import argument_span, chooses
+from runtime.vocabulary.sequences import Part, parts
 
 _LENGTHS = "docs/language.md: how lengths are counted"
+
+
+def _timed(recipe: CheckedRecipe) -> Iterator[tuple[CheckedBlock, Part, Quantity]]:
+    """Yield the schedules of all stages whose lengths the text shows, each with its stage and its length."""
+    for stage in recipe.all("stage"):
+        yield from ((stage, part, part.length) for part in parts(stage) if part.length)
 
 
 LongWarmup = Kind(
@@ -32,17 +40,12 @@ LongWarmup = Kind(
 
 
 def _warmups(recipe: CheckedRecipe) -> Iterator[Problem]:
-    for stage in recipe.all("stage"):
-        length: Quantity = stage["for"]
-        warmup = stage["schedule"]["warmup"].within(length)
+    for stage, part, length in _timed(recipe):
+        warmup = part.call["warmup"].within(length)
         if warmup.unit == length.unit and warmup.number > length.number / 2:
-            span = argument_span(stage.fields["schedule"], "warmup", stage.head_span)
-            yield LongWarmup(
-                span=span,
-                warmup=str(stage["schedule"]["warmup"]),
-                length=str(length),
-                length_span=stage.fields["for"].span,
-            )
+            span = argument_span(part.value, "warmup", stage.head_span)
+            warmup_text = str(part.call["warmup"])
+            yield LongWarmup(span=span, warmup=warmup_text, length=str(length), length_span=part.length_span)
 
 
 NeverDrops = Kind(
@@ -60,17 +63,15 @@ NeverDrops = Kind(
 
 
 def _drops(recipe: CheckedRecipe) -> Iterator[Problem]:
-    for stage in recipe.all("stage"):
-        schedule: CallValue = stage["schedule"]
-        length: Quantity = stage["for"]
-        period = SCHEDULES[schedule.name].period
-        every: Quantity | None = schedule[period] if period else None
+    for stage, part, length in _timed(recipe):
+        period = SCHEDULES[part.call.name].period
+        every: Quantity | None = part.call[period] if period else None
         if every is None or every.unit != length.unit:
             continue
-        warmup = schedule["warmup"].within(length)
+        warmup = part.call["warmup"].within(length)
         if every.number + (warmup.number if warmup.unit == length.unit else 0) >= length.number:
-            span = argument_span(stage.fields["schedule"], period, stage.head_span)
-            yield NeverDrops(span=span, every=str(every), length=str(length), length_span=stage.fields["for"].span)
+            span = argument_span(part.value, period, stage.head_span)
+            yield NeverDrops(span=span, every=str(every), length=str(length), length_span=part.length_span)
 
 
 NeverStops = Kind(
@@ -97,6 +98,41 @@ def _patience(recipe: CheckedRecipe) -> Iterator[Problem]:
             span = argument_span(stage.fields["stop"], name, stage.head_span)
             yield NeverStops(
                 span=span, patience=str(patience), length=str(length), length_span=stage.fields["for"].span
+            )
+
+
+NeverReduces = Kind(
+    "W758",
+    "never reduces",
+    reason="""The first epoch gives `reduce_on_plateau` a value to beat. It reduces the learning rate after one epoch
+    more than `patience` without a better one, for the epochs that follow.
+
+    In a stage of `patience` and two epochs, or fewer, no epoch is left to follow, and the learning rate is constant.
+    Epochs of the warm-up do not count.""",
+    source="torch.optim.lr_scheduler.ReduceLROnPlateau; docs/language.md: `reduce_on_plateau`",
+    fields="patience length needed length_span",
+    message="with a patience of {patience} the learning rate never drops in a stage of {length}",
+    help="give a shorter `patience`, train for {needed:g} epochs or longer, or write `schedule = constant`",
+    related={"length_span": "the stage's length"},
+)
+
+
+def _plateaus(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for stage, part, length in _timed(recipe):
+        schedule = part.call
+        if SCHEDULES[schedule.name].judge is None:
+            continue
+        lengths = {name: schedule[name].within(length) for name in ("patience", "warmup")}
+        if any(each.unit != length.unit for each in lengths.values() if each.number) or length.unit != "epochs":
+            continue
+        needed = floor(lengths["warmup"].number) + lengths["patience"].number + 3
+        if length.number < needed:
+            yield NeverReduces(
+                span=argument_span(part.value, "patience", stage.head_span),
+                patience=str(schedule["patience"]),
+                length=str(length),
+                needed=needed,
+                length_span=part.length_span,
             )
 
 
@@ -190,6 +226,7 @@ RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _warmups,
     _drops,
     _patience,
+    _plateaus,
     _repeated,
     _monitors,
     _unmonitored,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from recipe_lang.check.checked import CallValue, CheckedRecipe, Quantity
+from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Quantity
 from recipe_lang.check.describe import range_text
 from recipe_lang.check.problems.types import OutOfRange
 from recipe_lang.check.vocabulary import Number
@@ -13,6 +13,7 @@ from runtime.plan.schedules import SCHEDULES
 from runtime.tasks.catalog import METRICS, task_of
 from runtime.tasks.protocol import PARTS
 from runtime.vocabulary.rules.sources import NoTestSet
+from runtime.vocabulary.sequences import parts
 
 WarmupTooLong = Kind(
     "E421",
@@ -27,9 +28,9 @@ WarmupTooLong = Kind(
 NothingMonitored = Kind(
     "E422",
     "nothing monitored",
-    reason="The best weights are the best by a metric: `keep = best` needs `monitor` or `stop`.",
+    reason="The best weights are the best by a metric: `keep = best` or `greedy_soup` needs `monitor` or `stop`.",
     fields="metric",
-    message="`keep = best` needs a metric to tell which weights are best",
+    message="`keep` needs a metric to tell which weights are best",
     help="add `monitor = valid.{metric}`",
 )
 
@@ -69,38 +70,100 @@ ScaleOfPattern = Kind(
 
 
 def _warmup(recipe: CheckedRecipe) -> Iterator[Problem]:
-    for stage in recipe.all("stage"):
-        schedule: CallValue = stage["schedule"]
-        warmup: Quantity = schedule["warmup"]
-        length: Quantity = stage["for"]
-        if warmup.unit == length.unit and warmup.number >= length.number:
-            yield WarmupTooLong(
-                span=schedule.args["warmup"].span,
-                warmup=str(warmup),
-                length=str(length),
-                length_span=stage.fields["for"].span,
-            )
+    for part in (part for stage in recipe.all("stage") for part in parts(stage)):
+        warmup, length = part.call["warmup"], part.length
+        if length and warmup.unit == length.unit and warmup.number >= length.number > 0:
+            span = part.call.args["warmup"].span
+            yield WarmupTooLong(span=span, warmup=str(warmup), length=str(length), length_span=part.length_span)
 
 
 def _multistep(recipe: CheckedRecipe) -> Iterator[Problem]:
-    for stage in recipe.all("stage"):
-        schedule: CallValue = stage["schedule"]
-        if name := SCHEDULES[schedule.name].milestones:
-            milestones = [value.value for value in schedule[name]]
-            numbers = [each.number for each in milestones]
-            length: Quantity = stage["for"]
+    for part in (part for stage in recipe.all("stage") for part in parts(stage)):
+        if name := SCHEDULES[part.call.name].milestones:
+            milestones = [value.value for value in part.call[name]]
+            numbers, length = [each.number for each in milestones], part.length
             reason = ""
             if len({each.unit for each in milestones}) > 1 or numbers != sorted(set(numbers)):
                 reason = "these milestones are not in ascending order, or mix epochs and steps"
-            elif milestones[0].unit == length.unit and numbers[-1] >= length.number:
-                reason = f"the stage of {length} is over before {milestones[-1]}"
+            elif length and milestones[0].unit == length.unit and numbers[-1] >= length.number > 0:
+                whole = "schedule" if part.call["for"] else "stage"
+                reason = f"the {whole} of {length} is over before {milestones[-1]}"
             if reason:
-                yield MilestonesNotAscending(span=schedule.args[name].span, reason=reason)
+                yield MilestonesNotAscending(span=part.call.args[name].span, reason=reason)
+
+
+ScheduleLengths = Kind(
+    "E449",
+    "schedule lengths",
+    reason="""Of schedules that `then` joins each but the last says how long it lasts, `for`; the last has the rest of
+    the stage.
+
+    A schedule alone has the whole stage, and its peak is the optimizer's `lr`: it takes neither `for` nor `peak`.""",
+    fields="reason remedy",
+    message="{reason}",
+    help="{remedy}",
+)
+
+SchedulesTooLong = Kind(
+    "E450",
+    "schedules too long",
+    reason="The schedules before the last `then` are shorter than the stage: otherwise the last would not begin.",
+    fields="total last length length_span",
+    message="the schedules before `{last}` last {total}, and the stage only {length}",
+    help="give shares of the stage, `for = 60%`, or train for longer",
+    related={"length_span": "the stage's length"},
+)
+
+ReactsInSequence = Kind(
+    "E451",
+    "reacts in sequence",
+    reason="""`then` joins schedules that know their rates beforehand, and `reduce_on_plateau` goes by what validation
+    shows. PyTorch's SequentialLR refuses its ReduceLROnPlateau, too.""",
+    fields="name",
+    message="`{name}` goes by a metric and cannot be joined by `then`",
+    help="give it a stage of its own; what it begins with may be its `warmup`",
+)
+
+
+def _sequences(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for stage in recipe.all("stage"):
+        yield from _sequence(stage) if isinstance(stage["schedule"], tuple) else _alone(stage)
+
+
+def _alone(stage: CheckedBlock) -> Iterator[Problem]:
+    call: CallValue = stage["schedule"]
+    for name, instead in (("for", "the stage has a `for`"), ("peak", "the optimizer has an `lr`")):
+        if name in call.args and call.args[name].span is not None:
+            reason = f"`{name}` is for schedules that `then` joins, and `{call.name}` stands alone"
+            yield ScheduleLengths(span=call.args[name].span, reason=reason, remedy=f"remove it: {instead}")
+
+
+def _sequence(stage: CheckedBlock) -> Iterator[Problem]:
+    *before, last = parts(stage)
+    for part in (*before, last):
+        name = part.call.name
+        if SCHEDULES[name].judge is not None:
+            yield ReactsInSequence(span=part.value.span, name=name)
+        elif part is last and part.call["for"] is not None:
+            reason = f"`{name}` is the last of these schedules and has the rest of the stage"
+            yield ScheduleLengths(span=part.call.args["for"].span, reason=reason, remedy="remove its `for`")
+        elif part is not last and part.call["for"] is None:
+            reason = f"`{name}` comes before a `then` and does not say how long it lasts"
+            yield ScheduleLengths(span=part.value.span, reason=reason, remedy=f"write `{name}(for = …)`")
+    if last.length and last.length.number <= 0:
+        length: Quantity = stage["for"]
+        yield SchedulesTooLong(
+            span=stage.fields["schedule"].span or stage.head_span,
+            total=str(Quantity(length.number - last.length.number, length.unit)),
+            last=last.call.name,
+            length=str(length),
+            length_span=stage.fields["for"].span,
+        )
 
 
 def _keep(recipe: CheckedRecipe) -> Iterator[Problem]:
     for stage in recipe.all("stage"):
-        if stage["keep"] == "best" and stage["monitor"] is None and stage["stop"] is None:
+        if stage["keep"] not in (None, "last") and stage["monitor"] is None and stage["stop"] is None:
             yield NothingMonitored(span=stage.span_of("keep"), metric=task_of(recipe).monitor)
 
 
@@ -138,6 +201,7 @@ def _bounds(recipe: CheckedRecipe) -> Iterator[Problem]:
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _warmup,
     _multistep,
+    _sequences,
     _keep,
     _scales,
     _claims,

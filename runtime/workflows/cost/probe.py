@@ -205,8 +205,8 @@ def _stage(session: Session, stage: StagePlan, known: KeptRows) -> tuple[StagePr
 
 
 def _copies_bytes(stage: StagePlan, net: StageNet) -> int:
-    """Return the bytes of the copies of weights that the loop holds: the stage's first, the best, the next best."""
-    copies = (1 if stage.position else 0) + (2 if stage.keep == "best" else 0)
+    """Return the bytes of the copies that the loop holds of weights: the first, the best, the next, a soup's."""
+    copies = (1 if stage.position else 0) + (2 if stage.keep == "best" else 0) + stage.soup
     return copies * 4 * sum(int(math.prod(parameter.shape)) for parameter in net.changing.values())
 
 

@@ -83,6 +83,16 @@ def test_the_recipe_that_the_cases_change_gets_no_advice() -> None:
         ),
         ("W716", recipe("stop = early(patience = 4 epochs)"), recipe("stop = early(patience = 3 epochs)")),
         ("W716", recipe("stop = early(patience = 4 epochs)"), recipe("stop = early(patience = 4 steps)")),
+        (
+            "W758",
+            recipe("schedule = reduce_on_plateau(patience = 2 epochs)"),
+            recipe("schedule = reduce_on_plateau(patience = 1 epoch)"),
+        ),
+        (
+            "W758",
+            recipe("schedule = reduce_on_plateau(patience = 1 epoch, warmup = 1 epoch)"),
+            recipe("schedule = reduce_on_plateau(patience = 1 epoch, warmup = 0.5 epochs)"),
+        ),
         ("W718", recipe("monitor = valid.loss", "keep = last"), recipe("monitor = valid.loss", "keep = best")),
         (
             "W718",
@@ -293,7 +303,7 @@ DATA_GIVES = (
     '  test  = csv("b.csv", image = "i", label = "l")\n  batch = 400\n'
     '  augment = [random_crop, flip]\n}\nbase  = gluon("resnet18_v2")\n'
     'stage "all" {\n  train     = all\n  for       = 5 steps\n  optimizer = adam(lr = 1e-4)\n'
-    "  schedule  = cosine(warmup = 1 step)\n  monitor   = valid.accuracy\n}\n"
+    "  schedule  = cosine(warmup = 1 step)\n  monitor   = valid.accuracy\n  average   = lookahead(k = 6)\n}\n"
     "expect {\n  test.accuracy >= 80%\n  test.top5 >= 80%\n}\n"
 )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from recipe_lang.output.resolved import print_recipe
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Source
 from runtime.compile.compiler import compile_plan
+from runtime.plan.schedules import build
 from runtime.plan.types import Component, StagePlan, as_json
 from runtime.vocabulary import VOCABULARY
 
@@ -153,6 +155,54 @@ def test_all_lengths_of_a_stage_are_in_steps() -> None:
 )
 def test_a_warmup_may_be_a_share_of_its_stage(length: str, warmup: str, steps: int) -> None:
     assert stage_of(f"for = {length}", f"schedule = cosine(warmup = {warmup})").warmup == steps
+
+
+FOUR = "for = 4 epochs"  # of 10 steps
+
+
+def test_schedules_that_follow_one_another_have_their_lengths_in_steps() -> None:
+    text = recipe(
+        FOUR, "schedule = linear(for = 50%, warmup = 10%) then constant(for = 5 steps) then cosine(peak = 20%)"
+    )
+    schedule = plan_of(text).stages[0].schedule
+    assert [(each.name, dict(each.args)) for each in schedule.args["schedules"]] == [
+        ("linear", {"final": 0.0, "warmup": 2, "for": 20}),  # a share in a schedule is of its own length
+        ("constant", {"for": 5}),
+        ("cosine", {"final": 0.0, "peak": 0.2}),
+    ]
+    factor = rate_factor_of(text)
+    assert [factor(step) for step in (1, 2, 11, 20, 24, 25, 39)] == pytest.approx(
+        [0.5, 1, 0.5, 1, 1, 0.2, 0.1 * (1 + math.cos(math.pi * 14 / 15))]
+    )
+
+
+def rate_factor_of(text: str) -> Callable[[int], float]:
+    stage = plan_of(text).stages[0]
+    name, args = stage.schedule.name, stage.schedule.args
+    return build(name, args, total_steps=stage.steps, steps_per_epoch=stage.steps_per_epoch, warmup_steps=stage.warmup)
+
+
+def test_schedules_that_follow_one_another_are_written_out_as_they_were() -> None:
+    text = recipe(FOUR, "schedule = constant(for = 50%) then cosine(peak = 20%)")
+    checked = check(parse(Source("r.ftr", text)), VOCABULARY)
+    printed = print_recipe(checked, VOCABULARY)
+    assert " then cosine(final = 0, warmup = 0 epochs, peak = 0.2)" in printed
+    again = check(parse(Source("r.ftr", printed)), VOCABULARY)
+    assert [stage["schedule"] for stage in again.all("stage")] == [stage["schedule"] for stage in checked.all("stage")]
+    others = ("constant(for = 60%) then cosine(peak = 20%)", "cosine(for = 50%) then constant(peak = 20%)", "cosine")
+    assert plan_of(text).hash not in {plan_of(recipe(FOUR, f"schedule = {other}")).hash for other in others}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "code"),
+    [
+        ("constant(for = 20 steps) then linear(for = 20 steps) then cosine", "E450"),  # as only the data shows
+        ("constant(for = 97%) then cosine(warmup = 1 step)", "E551"),
+        ("constant(for = 1%, warmup = 1 step) then cosine", "E551"),
+    ],
+)
+def test_schedules_that_do_not_fit_are_an_error(schedule: str, code: str) -> None:
+    assert [problem.code for problem in problems_of(FOUR, f"schedule = {schedule}")] == [code]
 
 
 def test_a_share_is_the_same_recipe_however_it_is_written() -> None:

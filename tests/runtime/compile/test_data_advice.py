@@ -33,6 +33,11 @@ def test_classes_of_few_images() -> None:
     assert on_data("for = 20 epochs", data="batch = 16", facts=facts((9, 40))) == ["W741"]
 
 
+def test_slow_weights_that_never_move() -> None:
+    assert on_data("for = 25 steps\naverage = lookahead(k = 26)") == ["W759"]
+    assert on_data("for = 25 steps\naverage = lookahead(k = 25)") == []
+
+
 def test_top5_of_few_classes() -> None:
     def asking(classes: int, stage: str = "", more: str = "") -> list[str]:
         return on_data(stage, more=more, facts=facts((600,) * classes, (50,) * classes))

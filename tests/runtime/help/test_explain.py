@@ -167,7 +167,7 @@ def test_a_near_miss_is_asked_about(explain: Explain, word: str, meant: str) -> 
         ("batch-size", "`batch-size` is called `batch` here.", "batch: a field of `data`"),
         ("Mosaic", "`Mosaic` is a word of other tools: not in this release", ""),
         ("focal_loss", "`focal_loss` is called `focal` here.", "focal: a loss"),
-        ("ReduceLROnPlateau", "`ReduceLROnPlateau` is a word of other tools: not in this release", ""),
+        ("ReduceLROnPlateau", "`ReduceLROnPlateau` is called `reduce_on_plateau` here.", "valid.loss"),
         ("validation_split", "`validation_split` is a word of other tools", "valid = holdout(20%)"),
         ("parent", "`parent` is a word of other tools", 'extends "base.ftr"'),
         ("import", "`import` is a word of other tools", 'extends "base.ftr"'),

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from runtime.plan import schedules
+from runtime.plan.types import Component
 
 TOTAL, EPOCH = 120, 10
 
@@ -23,6 +24,7 @@ ARGS = {
     "one_cycle": {"start": 0.04, "final": 4e-6},
     "cosine_restarts": {"every": 20, "growth": 2.0, "final": 0.01},
     "inverse_sqrt": {"scale": 30},
+    "reduce_on_plateau": {"metric": "valid.loss", "patience": 30},  # what it takes besides: test_plateau.py
 }
 
 
@@ -34,7 +36,7 @@ def make(name: str, warmup: int = 0, **changes: object) -> schedules.Schedule:
 def published(name: str, step: int, warmup: int) -> float:
     """Give the factor after the warm-up, straight from each definition."""
     since, span = step - warmup, TOTAL - warmup
-    if name == "constant":
+    if name in ("constant", "reduce_on_plateau"):
         return 1.0
     if name == "step":
         return 0.3 ** math.floor(since / 25)
@@ -96,6 +98,28 @@ def test_a_decay_to_nothing_still_learns_in_the_last_step(name: str) -> None:
     factor = make(name, final=0.0)
     assert 0 < factor(TOTAL - 1) < 0.01
     assert factor(TOTAL) == factor(TOTAL + 7) == pytest.approx(0, abs=1e-15)
+
+
+CONSTANT = Component("constant", {"for": 4})
+COSINE = Component("cosine", {"for": 6, "final": 0.1})
+
+
+def test_schedules_follow_one_another_as_in_pytorch() -> None:
+    """Recorded: SequentialLR of ConstantLR(factor = 1), CosineAnnealingLR(6, 0.1), ExponentialLR(0.5), at 4 and 10."""
+    fall = [1.0, 0.9397114317029974, 0.775, 0.55, 0.325, 0.1602885682970026]
+    parts = (CONSTANT, COSINE, Component("exponential", {"factor": 0.5}))
+    factor = schedules.build("then", {"schedules": parts}, total_steps=13, steps_per_epoch=1)
+    assert [factor(step) for step in range(13)] == pytest.approx([*[1.0] * 4, *fall, 1.0, 0.5, 0.25], rel=1e-12)
+    assert factor(13) == factor(20) == 0.125
+
+
+def test_a_schedule_that_follows_has_its_own_peak_and_warmup() -> None:
+    parts = (
+        Component("linear", {"for": 5, "warmup": 1, "final": 0.2}),  # 0, then from 1 to 0.2 in 4 steps
+        Component("constant", {"peak": 0.2, "warmup": 2}),
+    )
+    factor = schedules.build("then", {"schedules": parts}, total_steps=9, steps_per_epoch=3)
+    assert [factor(step) for step in range(9)] == pytest.approx([0, 1, 0.8, 0.6, 0.4, 0, 0.1, 0.2, 0.2])
 
 
 def test_values_do_not_depend_on_the_order_of_asking() -> None:

@@ -76,6 +76,13 @@ def test_a_plan_on_one_screen(plan: Plan, width: int) -> None:
     assert_golden(f"plan-summary-{width}.txt", text.getvalue())
 
 
+def test_a_plan_says_that_a_metric_decides_the_learning_rate() -> None:
+    stage = 'stage "a" {\n  train = head\n  for = 9 epochs\n  schedule = reduce_on_plateau(valid.accuracy)\n}\n'
+    console, text = console_of(200, terminal=False)
+    show_plan(console, plan_of(f"ftr 1\ndata {{\n  train = digits\n}}\n{stage}"))
+    assert "drawn without reductions, which valid.accuracy decides in the run" in text.getvalue()
+
+
 def test_a_report_on_paper() -> None:
     console, text = console_of(60, terminal=False)
     show_report(console, "folder [bold]x", REPORT, telling(len(REPORT.classes)))

@@ -10,6 +10,7 @@ import pytest
 
 from runtime.backend.mx import gluon, mx, nd
 from runtime.plan.types import Component, Length
+from runtime.runs.resume import Resume
 from runtime.training.averages import Average
 from runtime.training.events import StepFinished
 from runtime.training.gradients import add_l2_sp, add_up, ascended
@@ -66,6 +67,21 @@ def test_swa_is_the_mean_of_the_ends_of_epochs() -> None:
     assert found[:7] == [None] * 7
     for step in range(8, 21):
         assert found[step - 1] == pytest.approx(np.mean(ends[step - step % 4]))
+
+
+def test_lookahead_leads_the_weights_that_train() -> None:
+    """By hand, k = 3 and alpha = 0.25: each step adds 1 to the weight, from 8."""
+    weight = parameter([8.0])
+    stage: Any = type("Stage", (), {"average": Component("lookahead", {"k": 3, "alpha": 0.25}), "steps_per_epoch": 4})
+    average, slow, fast = Average(stage, {"w": weight}, {}), [], []
+    average.begin()
+    for step in range(1, 8):
+        weight.set_data(weight.data() + 1)
+        average.update(step)
+        slow.append(float(average.arrays["w"].asscalar()))
+        fast.append(float(weight.data().asscalar()))
+    assert fast == [9, 10, 8.75, 9.75, 10.75, 9.5, 10.5]
+    assert slow == [8, 8, 8.75, 8.75, 8.75, 9.5, 9.5]
 
 
 def test_an_average_stands_in_for_a_while() -> None:
@@ -152,6 +168,23 @@ def test_a_stage_hands_on_its_average(photos: Path, tmp_path: Path) -> None:
     mean = {name: (ends[0][name] + ends[1][name]) / 2 for name in plain}
     assert far(first, mean) < 1e-6
     assert far(last, plain) < 1e-6  # one epoch alone is its own mean
+
+
+def test_lookahead_hands_on_its_slow_weights_also_behind_an_interruption(photos: Path, tmp_path: Path) -> None:
+    whole = trained(tmp_path / "whole", photos, "average = lookahead(k = 4, alpha = 0.5)", length="9 steps")
+    ends = [trained(tmp_path / f"plain{n}", photos, length=f"{n} steps") for n in (4, 9)]
+    assert far(whole, ends[1]) > 1e-5
+    one = trained(tmp_path / "one", photos, "average = lookahead(k = 4, alpha = 1)", length="4 steps")
+    assert far(one, ends[0]) < 1e-6  # all of the way is plain training
+
+    def stop(event: object) -> None:
+        if isinstance(event, StepFinished) and event.step == 6:
+            raise Interrupted
+
+    recipe, out = tmp_path / "whole" / "r.ftr", tmp_path / "parts"
+    run(prepare(recipe), RunSettings(workers=0), out, observers=(stop,))
+    run(prepare(recipe), RunSettings(workers=0), None, resume=Resume(out))
+    assert (out / "model.params").read_bytes() == (tmp_path / "whole" / "run" / "model.params").read_bytes()
 
 
 def test_an_interrupted_run_leaves_the_average(photos: Path, tmp_path: Path) -> None:

@@ -12,18 +12,22 @@ is measured RUNS times in turn with the others; a figure is the least of them:
   same batches behind the same cut, with the same weights, and the losses of the first and the last step of both. It
   knows the heads `anchor_free` and `fpn` behind EfficientNet-Lite0.
 
-Rows are appended to WORK; what is there is not measured again.
+`--write docs/detection-speed.md` makes a page of it, with what each operator of a step takes (`operators`: by MXNet's
+profiler, which runs them one by one, so that their sum is more than a step). Rows are appended to WORK; what is there
+is not measured again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -195,6 +199,31 @@ def beside_torch(session: Any, python: str, steps: int, threads: int) -> Row:
     }
 
 
+def operators(session: Any, steps: int) -> Row:
+    """Return the milliseconds that each operator takes of a step, and how often it runs."""
+    from runtime.backend.mx import mx, nd
+    from runtime.training.stage import stage_net, training_step
+
+    stage, features = session.plan.stages[0], session.features()
+    net = stage_net(session, stage, features)
+    step = training_step(session, stage, net)
+    for _ in net.inputs.fill_training(0):
+        pass
+    batches = [parts for _, parts in zip(range(4), net.inputs.training(0), strict=False)]
+    for number, parts in enumerate(batches):
+        step(parts, number)
+    nd.waitall()
+    with tempfile.TemporaryDirectory() as folder:
+        mx.profiler.set_config(profile_all=True, aggregate_stats=True, filename=f"{folder}/profile.json")
+        mx.profiler.set_state("run")
+        for number in range(steps):
+            step(batches[number % len(batches)], number)
+        nd.waitall()
+        mx.profiler.set_state("stop")
+        found = json.loads(mx.profiler.dumps(format="json", reset=True))["Time"]["operator"]
+    return {"operators": {name: (each["Total"] / steps, each["Count"] / steps) for name, each in found.items()}}
+
+
 def _outputs(session: Any, finest: Any) -> Any:
     """Return the shape of what the head gives, as far as labels depend on it; that of its finest map is known."""
     from runtime.tasks.detection.assignment import points_of
@@ -207,7 +236,9 @@ def one(given: Any) -> Row:
     case, trained = given.one
     with tempfile.TemporaryDirectory() as folder:
         recipe = recipe_of(given.recipe[0], trained, folder)
-        session = session_of(recipe, given.data_root or given.recipe[0].resolve().parent, case in ("cached", "torch"))
+        session = session_of(recipe, given.data_root or given.recipe[0].resolve().parent, case not in CASES[1:])
+        if case == "operators":
+            return operators(session, given.steps)
         if case == "torch":
             return beside_torch(session, given.torch_python, given.steps, given.threads)
         return epochs(session, case == "gluon", given.epochs)
@@ -225,6 +256,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--write", type=Path, help="a page, such as docs/detection-speed.md")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
@@ -232,45 +264,69 @@ def main() -> None:
         return
     rows = [json.loads(each) for each in given.work.read_text().splitlines()] if given.work.exists() else []
     done = {(row["recipe"], row["case"], row["trained"], row["run"]) for row in rows}
-    cases = [*CASES, *(["torch"] if given.torch_python else [])]
+    cases = [*CASES, *(["torch"] if given.torch_python else []), *(["operators"] if given.write else [])]
     options = [f"--{name.replace('_', '-')}={value}" for name, value in vars(given).items() if name in PASSED and value]
     for recipe, run, trained, case in product(given.recipe, range(given.runs), TRAINED, cases):
         if (recipe.name, case, trained, run) in done:
             continue
         command = [sys.executable, __file__, str(recipe), *options, "--one", case, trained]
-        out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        told = {**os.environ, **({"MXNET_EXEC_BULK_EXEC_TRAIN": "0"} if case == "operators" else {})}
+        out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=told).stdout
         about = {"recipe": recipe.name, "case": case, "trained": trained, "run": run}
         rows.append({**about, **json.loads(out.splitlines()[-1])})
         with given.work.open("a", encoding="utf-8") as file:
             file.write(json.dumps(rows[-1]) + "\n")
-    for recipe in given.recipe:
-        print(f"{recipe.name}:")
-        report([row for row in rows if row["recipe"] == recipe.name])
+    found = {recipe.name: [row for row in rows if row["recipe"] == recipe.name] for recipe in given.recipe}
+    print("\n".join(table(found)))
+    if given.write:
+        given.write.write_text("\n".join(page(found, given)) + "\n", encoding="utf-8")
 
 
-def report(rows: list[Row]) -> None:
-    """Print what each case of a recipe takes, and the ratios."""
-    for trained in TRAINED:
-        least = {
-            case: {key: min(row[key] for row in own) for key in ("seconds", "cpu", "torch_seconds") if key in own[0]}
-            for case in (*CASES, "torch")
-            if (own := [row for row in rows if (row["case"], row["trained"]) == (case, trained)])
-        }
-        print(f" {trained}:")
-        for case in CASES:
-            ratio = least[case]["seconds"] / least["cached"]["seconds"]
-            of_cpu = least[case]["cpu"] / least["cached"]["cpu"]
-            print(
-                f"  {case:9}{least[case]['seconds']:8.2f} s an epoch, {least[case]['cpu']:7.2f} of the processor:"
-                f" {ratio:.1f} and {of_cpu:.1f} times the cached"
-            )
-        if "torch" in least:
-            here, there = least["torch"]["seconds"], least["torch"]["torch_seconds"]
-            first = next(row for row in rows if (row["case"], row["trained"]) == ("torch", trained))
-            print(
-                f"  a step behind the cut: {here * 1e3:.1f} ms, in PyTorch {there * 1e3:.1f}: {here / there:.2f} times;"
-                f" losses first and last {_losses(first['losses'])}, there {_losses(first['torch_losses'])}"
-            )
+def table(found: dict[str, list[Row]]) -> Iterator[str]:
+    """Give a table of what each recipe's epochs and steps take, and of the ratios."""
+    yield "| recipe | trains | cached epoch (s) | no cache | plain Gluon | step (ms) | PyTorch (ms) | ratio | losses |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for (recipe, rows), trained in product(found.items(), TRAINED):
+        own = {case: [r for r in rows if (r["case"], r["trained"]) == (case, trained)] for case in (*CASES, "torch")}
+        cached, *others = (min(row["seconds"] for row in own[case]) for case in CASES)
+        cells = [recipe, trained, f"{cached:.2f}", *(f"{each / cached:.1f} times" for each in others)]
+        yield f"| {' | '.join([*cells, *_of_steps(own['torch'])])} |"
+
+
+def _of_steps(rows: list[Row]) -> list[str]:
+    """Return the cells of steps beside PyTorch's, those of the first and last losses here and there behind them."""
+    if not rows:
+        return [""] * 4
+    here, there = (1e3 * min(row[key] for row in rows) for key in ("seconds", "torch_seconds"))
+    losses = f"{_losses(rows[0]['losses'])}; {_losses(rows[0]['torch_losses'])}"
+    return [f"{here:.1f}", f"{there:.1f}", f"{here / there:.2f}", losses]
+
+
+def page(found: dict[str, list[Row]], given: Any) -> Iterator[str]:
+    """Give the page: the table, and for each recipe what the operators of a step take."""
+    from runtime.system.cpu import instructions
+
+    yield "# How fast detectors and segmenters train"
+    yield ""
+    yield "Written by `python bench/detection_speed.py --write docs/detection-speed.md`, which says how it is measured."
+    yield f"Figures are the least of {given.runs} runs, with {given.threads} threads, at the level {instructions()}."
+    yield "*no cache* and *plain Gluon* are how many times an epoch takes of one that finds all frozen features kept; a"
+    yield "step is that behind the cut, beside PyTorch's on the same batches with the same weights, and the losses are"
+    yield "those of its first and its last step, here and there."
+    yield ""
+    yield from table(found)
+    for (recipe, rows), trained in product(found.items(), TRAINED):
+        own = [r["operators"] for r in rows if (r["case"], r["trained"]) == ("operators", trained)]
+        best = min(own, key=lambda each: sum(spent for spent, _ in each.values()), default={})
+        yield from ("", f"## A step of {recipe}, {trained}", "", "Each operator by itself, by MXNet's profiler.", "")
+        yield from ("| operator | times | ms |", "|---|---|---|")
+        ranked = sorted(best.items(), key=lambda item: -item[1][0])
+        rest = ranked[_SHOWN:]
+        others = (f"{len(rest)} others", (sum(each[0] for _, each in rest), sum(each[1] for _, each in rest)))
+        yield from (f"| {name} | {count:.0f} | {spent:.2f} |" for name, (spent, count) in (*ranked[:_SHOWN], others))
+
+
+_SHOWN = 16  # operators of a step
 
 
 def _losses(pair: list[float]) -> str:

@@ -9,12 +9,13 @@ checking a recipe must not pay for it.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import warnings
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import get_ident
 from types import ModuleType
 from typing import Any
@@ -111,6 +112,21 @@ def _free_graphs_where_they_were_made() -> None:
 
 
 _free_graphs_where_they_were_made()
+
+
+def _leave_arithmetic_to_the_engine() -> None:
+    """Let this thread, which asks and reads, have no team of OpenMP's threads; the engine's computes with all of its.
+
+    MXNet brings an array of oneDNN's layout in order in the thread that reads it. A second team makes more threads than
+    cores: from then on OpenMP lets all of them sleep rather than wait between two operators, and a step of small ones
+    takes twice as long. What threads divide here is copied: no number depends on it.
+    """
+    if os.environ.get("MXNET_ENGINE_TYPE") != "NaiveEngine":  # which computes in this thread
+        with suppress(AttributeError):
+            mx.base._LIB.omp_set_num_threads(1)
+
+
+_leave_arithmetic_to_the_engine()
 
 __all__ = ["array", "autograd", "gluon", "gluoncv", "mx", "nd", "nn"]
 

@@ -33,6 +33,7 @@ class AnchorFree(nn.HybridBlock):  # type: ignore[misc]
 
     def __init__(self, maps: Sequence[int], channels: int, outputs: int) -> None:
         super().__init__(prefix="head_")
+        self._channels = channels
         with self.name_scope():
             self.lateral = _sequence(_across(each, channels) for each in maps)
             self.smooth = _sequence(_sequence([_depthwise(channels), _across(channels, channels)]) for _ in maps)
@@ -57,18 +58,17 @@ class AnchorFree(nn.HybridBlock):  # type: ignore[misc]
         """Return scores and boxes of all points; Gluon calls this."""
         found = [block(each) for block, each in zip(self.lateral, maps, strict=True)]
         for place in range(len(found) - 2, -1, -1):
-            found[place] = found[place] + F.UpSampling(found[place + 1], scale=2, sample_type="nearest")
+            found[place] = found[place] + _doubled(F, found[place + 1], self._channels)
         found = [block(each) for block, each in zip(self.smooth, found, strict=True)]
         classes, boxes = (_along(F, tower, found) for tower in self.towers)
-        factors = [
-            F.broadcast_mul(F.ones_like(F.slice_axis(_row(F, each), axis=1, begin=0, end=1)), _factor(F, scales, place))
-            for place, each in enumerate(found)
-        ]
+        cells = [_cells(F, each) for each in maps]
+        factors = [F.broadcast_add(_row(F, each), _factor(F, scales, place)) for place, each in enumerate(cells)]
         sides = F.Activation(F.broadcast_mul(self.sides(boxes), F.concat(*factors, dim=3)), "softrelu")
-        points = [_points(F, each, stride) for each, stride in zip(found, STRIDES, strict=True)]
-        middles, strides = (F.concat(*each, dim=3) for each in zip(*points, strict=True))
-        reach = F.broadcast_mul(sides, strides)
-        corners = F.broadcast_add(middles, F.concat(-_half(F, reach, 0), _half(F, reach, 2), dim=1))
+        points = [_points(F, each, stride) for each, stride in zip(cells, STRIDES, strict=True)]
+        # Spread over the batch before they are multiplied: of `broadcast_mul` the gradient sums up for constants, too.
+        middles, strides = (F.broadcast_like(F.concat(*each, dim=3), sides) for each in zip(*points, strict=True))
+        reach = strides * sides  # in this order: the other is what `scales_channels` looks for
+        corners = middles + F.concat(-_half(F, reach, 0), _half(F, reach, 2), dim=1)
         return F.concat(self.scores(classes), corners, dim=1).reshape((0, 0, -1)).transpose((0, 2, 1))
 
 
@@ -112,9 +112,20 @@ def _half(F: Any, sides: Any, begin: int) -> Any:  # noqa: N803
     return F.slice_axis(sides, axis=1, begin=begin, end=begin + 2)
 
 
-def _points(F: Any, x: Any, stride: int) -> tuple[Any, Any]:  # noqa: N803
+def _doubled(F: Any, x: Any, channels: int) -> Any:  # noqa: N803
+    """Return a map of twice the size, each cell four times: MXNet's UpSampling leaves the layout of convolutions."""
+    ones = F.broadcast_to(F.arange(1, 2).reshape((1, 1, 1, 1)), (channels, 1, 2, 2))
+    options = {"kernel": (2, 2), "stride": (2, 2), "num_filter": channels, "num_group": channels, "no_bias": True}
+    return F.Deconvolution(x, ones, **options)
+
+
+def _cells(F: Any, x: Any) -> Any:  # noqa: N803
+    """Return zeros for the cells of a map: (1, 1, h, w)."""
+    return F.zeros_like(F.slice_axis(F.slice_axis(x, axis=1, begin=0, end=1), axis=0, begin=0, end=1))
+
+
+def _points(F: Any, zeros: Any, stride: int) -> tuple[Any, Any]:  # noqa: N803
     """Return the middles of a map's cells in pixels, (1, 4, 1, h w): x, y, x, y; and twice the stride for each."""
-    zeros = F.zeros_like(F.slice_axis(F.slice_axis(x, axis=0, begin=0, end=1), axis=1, begin=0, end=1))
     across = (F.contrib.arange_like(zeros, axis=3).reshape((1, 1, 1, -1)) + 0.5) * stride
     down = (F.contrib.arange_like(zeros, axis=2).reshape((1, 1, -1, 1)) + 0.5) * stride
     middle = F.concat(F.broadcast_add(zeros, across), F.broadcast_add(zeros, down), dim=1)

@@ -23,12 +23,13 @@ def _built(args: Mapping[str, Any]) -> Callable[[Any, Any, Any], Any]:
         scores = F.slice_axis(outputs, axis=2, begin=0, end=-4)
         overlap, distance = _of_boxes(F, outputs, own)
         learns = labels >= 0
-        classes = F.contrib.arange_like(scores, axis=2).reshape((1, 1, -1))
-        quality = F.broadcast_mul(F.broadcast_equal(labels, classes), F.BlockGrad(overlap))
+        classes = F.broadcast_like(F.contrib.arange_like(scores, axis=2).reshape((1, 1, -1)), scores)
+        quality = F.broadcast_mul(F.broadcast_like(labels, scores) == classes, F.BlockGrad(overlap))
         entropy = F.relu(scores) - scores * quality + F.Activation(-F.abs(scores), "softrelu")
-        focal = F.abs(quality - F.sigmoid(scores)) ** args["beta"] * entropy
-        each = F.sum(F.broadcast_mul(focal, labels >= -1), axis=(1, 2))  # those of -2 learn nothing
-        each = each + args["boxes"] * F.sum(learns * distance, axis=(1, 2))
+        wrong = quality - F.sigmoid(scores)
+        focal = (F.square(wrong) if args["beta"] == 2 else F.abs(wrong) ** args["beta"]) * entropy
+        points = F.sum(focal, axis=2, keepdims=True) * (labels >= -1)  # those of -2 learn nothing
+        each = F.sum(points + args["boxes"] * learns * distance, axis=(1, 2))
         positives = F.sum(learns, axis=(1, 2))
         return F.broadcast_div(each, F.maximum(F.mean(positives), F.mean(1 / F.sum(F.ones_like(positives)))))
 

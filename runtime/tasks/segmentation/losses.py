@@ -27,7 +27,7 @@ def _pixel_cross_entropy(args: Mapping[str, Any]) -> Callable[[Any, Any, Any], A
         counts = labels < _IGNORED
         labels = labels * counts
         logs = F.log_softmax(scores, axis=1)
-        weighted = logs if weights is None else F.broadcast_mul(logs, _constant(F, weights))
+        weighted = logs if weights is None else logs * F.broadcast_like(_constant(F, weights), logs)
         each = -F.pick(weighted, labels, axis=1) * counts
         mean = F.sum(each, axis=(1, 2)) / F.broadcast_maximum(F.sum(counts, axis=(1, 2)), F.ones((1,)))
         return mean + dice * _overlap(F, F.exp(logs), labels, counts) if dice else mean
@@ -41,11 +41,12 @@ def _constant(F: Any, weights: tuple[float, ...]) -> Any:  # noqa: N803
 
 def _overlap(F: Any, shares: Any, labels: Any, counts: Any) -> Any:  # noqa: N803
     """Return one less the soft Dice coefficient, a mean over the classes that an image shows."""
-    counted = F.expand_dims(counts, axis=1)
-    shown = F.broadcast_mul(F.broadcast_equal(F.expand_dims(labels, axis=1), _positions(F, shares)), counted)
+    # Spread over the classes first: of `broadcast_mul` the gradient sums up for what takes none, too.
+    counted = F.broadcast_like(F.expand_dims(counts, axis=1), shares)
+    shown = F.broadcast_equal(F.expand_dims(labels, axis=1), _positions(F, shares)) * counted
     true = F.sum(shown, axis=(2, 3))
     both = F.sum(shares * shown, axis=(2, 3))
-    either = true + F.sum(F.broadcast_mul(shares, counted), axis=(2, 3))
+    either = true + F.sum(shares * counted, axis=(2, 3))
     occurs = true > 0
     missed = (1 - 2 * both / (either + 1e-6)) * occurs
     return F.sum(missed, axis=1) / F.broadcast_maximum(F.sum(occurs, axis=1), F.ones((1,)))

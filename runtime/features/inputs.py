@@ -23,6 +23,7 @@ from runtime.data.transforms.mixed import MixedTargets, mixed, mixes
 from runtime.data.transforms.views import View, draw_view, every_view, is_fixed, version, view_count
 from runtime.features.prefix import Pixels, Prefix, Values, padded
 from runtime.features.store import Key
+from runtime.plan.size import Size
 from runtime.plan.types import Component, Plan, StagePlan
 from runtime.system.random import derive, generator
 
@@ -115,21 +116,30 @@ class SetInputs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StageInputs:
-    """The inputs of one stage's trained part."""
+    """The inputs of one stage's trained part, or of a phase of it.
+
+    `each` is what is measured; `resized` what is trained on, where its images have another size.
+    """
 
     each: SetInputs
     stage: StagePlan
+    resized: SetInputs | None = None
+
+    @property
+    def trained(self) -> SetInputs:
+        """What is trained on."""
+        return self.resized or self.each
 
     @property
     def keeps_training(self) -> bool:
         """Whether the training images have few views, so that what the prefix makes of them is kept."""
-        return self.each.prefix.keeps and self.stage.views is not None
+        return self.trained.prefix.keeps and self.stage.views is not None
 
     def fill_training(self, epoch: int) -> Iterator[tuple[int, int]]:
         """Compute what is not kept yet for an epoch; yield how many images are done, and of how many."""
         if self.keeps_training:
             samples, views = self._epoch(epoch)
-            yield from self.each.fill("train", samples, self.stage.augment, views)
+            yield from self.trained.fill("train", samples, self.stage.augment, views)
 
     def training(self, epoch: int, done: int = 0) -> Generator[StepInputs, None, None]:
         """Yield the batches of each step of an epoch behind the first `done` steps.
@@ -146,7 +156,7 @@ class StageInputs:
     def _batches(self, epoch: int, done: int) -> Inputs:
         if self.keeps_training:
             samples, views = self._whole_batches(epoch, done)
-            yield from self.each.kept("train", samples, self.stage.augment, views)
+            yield from self.trained.kept("train", samples, self.stage.augment, views)
             return
         batches = self._opened(epoch, done)
         sets, place = self.each.sets, (self.stage.position, epoch)
@@ -154,7 +164,7 @@ class StageInputs:
             for number, batch in enumerate(batches, start=done):
                 randomness = generator(sets.seed, "mix", *place, number) if mixes(self.stage.augment) else None
                 images, targets = mixed(self.stage.augment, batch.images, batch.targets, randomness)
-                yield self.each.prefix(images), targets
+                yield self.trained.prefix(images), targets
         finally:
             batches.close()
 
@@ -193,14 +203,15 @@ def _keys(name: str, samples: Sequence[Sample], steps: Sequence[Component], view
     return [(kind, sample.id, view) for sample, view in zip(samples, views, strict=True)]
 
 
-def kept_rows(plan: Plan) -> int:
-    """Return how many images and views the stages of a plan can ask for, at most."""
-    rows = sum(plan.data.images(name) for name in ("valid", "test")) * len(every_view(plan.data.tta or ()))
+def kept_rows(plan: Plan, size: Size | None = None) -> int:
+    """Return how many images and views the stages of a plan can ask for, at most; `size` where it is not the data's."""
+    measured = sum(plan.data.images(name) for name in ("valid", "test")) * len(every_view(plan.data.tta or ()))
+    rows = measured if size is None else 0
     asked: dict[str, int] = {}
-    for stage in plan.stages:
-        if stage.views is not None:
+    for epochs, stage in (phase for each in plan.stages for phase in each.phases()):
+        if stage.views is not None and stage.size == size:
             kind = str([(step.name, dict(step.args)) for step in stage.augment])
-            seen = stage.views if stage.sampling is not None else min(stage.views, stage.epochs)
+            seen = stage.views if stage.sampling is not None else min(stage.views, len(epochs))
             count, own, before = view_count(stage.augment), seen, asked.get(kind, 0)
             # Versions are the same in all stages; flips fall in each as they will.
             asked[kind] = max(before, own) if count is None else min(count, before + own)

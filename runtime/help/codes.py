@@ -53,7 +53,8 @@ FAMILIES: Mapping[str, CodeFamily] = {
         (
             "recipe_lang.check.problems.placement",
             "recipe_lang.compose.problems",
-            *(f"runtime.vocabulary.rules.{each}" for each in ("heads", "sources", "images", "training")),
+            *(f"runtime.vocabulary.rules.{each}" for each in ("heads", "sources", "images", "training", "switches")),
+            "runtime.models.problems",
         ),
         "rules",
     ),
@@ -86,6 +87,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.vocabulary.advice.stages",
             "runtime.vocabulary.advice.regularization",
             "runtime.vocabulary.advice.data",
+            "runtime.vocabulary.advice.switches",
             "runtime.compile.weights_advice",
             "runtime.models.problems",
             "runtime.compile.data_advice",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -13,11 +13,12 @@ from runtime.backend.mx import array, autograd, mx, nd
 from runtime.data.sets import Sets
 from runtime.data.transforms.mixed import MixedTargets
 from runtime.features.inputs import SetInputs, StageInputs, StepInputs, kept_rows
-from runtime.features.prefix import Features
+from runtime.features.prefix import Features, Prefix
 from runtime.models.catalog import name_of
 from runtime.models.network import Model, frozen_units
 from runtime.plan import schedules
 from runtime.plan.stage_rules import RECOVERIES
+from runtime.plan.size import Size
 from runtime.plan.types import Component, Plan, StagePlan, trained_names
 from runtime.system.cache.disk import FeatureCache
 from runtime.system.random import derive
@@ -64,7 +65,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StageNet:
-    """The network as one stage runs it: a frozen prefix, then the suffix that trains."""
+    """The network as one stage runs it: a frozen prefix, then the suffix that trains.
+
+    Where training images have another size than those that are measured, `resized` has the prefix and the suffix for
+    it.
+    """
 
     inputs: StageInputs
     suffix: Any
@@ -75,6 +80,15 @@ class StageNet:
     average: Average
     began_with: Mapping[str, Any]  # weights that those of now are pulled towards
     has_dropout: bool
+    resized: Mapping[Size, tuple[Prefix, Any]]
+
+    def at(self, phase: StagePlan) -> StageNet:
+        """Return the network as it trains in a phase of its stage; over the same weights, with the same optimizer."""
+        inputs = replace(self.inputs, stage=phase)
+        if phase.size is None:
+            return replace(self, inputs=inputs)
+        prefix, suffix = self.resized[phase.size]
+        return replace(self, inputs=replace(inputs, resized=replace(inputs.each, prefix=prefix)), suffix=suffix)
 
 
 def features_of(
@@ -115,6 +129,10 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     later = [frozen_units(model, each.cut) for each in session.plan.stages[stage.position + 1 :]]
     prefix = features.prefix(cut, later, kept_rows(session.plan))
     suffix = features.training(cut)
+    resized = {
+        size: (each.prefix(cut, later, kept_rows(session.plan, size)), each.training(cut))
+        for size, each in features.resized(phase.size for _, phase in stage.phases()).items()
+    }
     trained = {name: p for name, p in model.parameters.items() if p in wanted and p.grad_req != "null"}
     scales = {name: next(part.lr_scale for part in stage.parts if name.startswith(f"{part.name}.")) for name in trained}
     update = trainer([(p, scales[name]) for name, p in trained.items()], stage.optimizer.name, stage.optimizer.args)
@@ -134,6 +152,7 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
         Average(stage, trained, statistics),
         {name: trained[name].data().copy() for name in pulled},
         has_dropout,
+        resized,
     )
 
 

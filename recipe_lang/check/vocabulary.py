@@ -282,7 +282,9 @@ class Vocabulary:
 
     def every_block(self) -> dict[str, BlockType]:
         """Return all blocks by name, those inside of others as well."""
-        return {name: kind for block in self.blocks.values() for name, kind in {block.name: block, **block.inside}.items()}
+        return {
+            name: kind for block in self.blocks.values() for name, kind in {block.name: block, **block.inside}.items()
+        }
 
     def renames(self, word: str, name: str) -> bool:
         """Whether a word is known to be another tool's name for just what `name` is."""

@@ -58,7 +58,10 @@ def values_with_places(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> Itera
 
 
 def changed_values(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> Iterator[tuple[CheckedBlock | None, str, str]]:
-    """Yield each value that is not the default: its block (None at the top), field, and text without defaults."""
+    """Yield each value that is not the default: its block (None at the top), field, and text without defaults.
+
+    Of a block inside another one these are all that it writes.
+    """
     vocabulary = vocabulary_of(recipe, vocabulary)
     for block, fields in [(None, recipe.fields), *((block, block.fields) for block in recipe.blocks)]:
         table = vocabulary.blocks[block.kind].fields if block else vocabulary.fields
@@ -68,12 +71,16 @@ def changed_values(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> Iterator[
                 text = value_text(_without_defaults(value, vocabulary).value, table[name].type, vocabulary)
                 if not (isinstance(default, v.Default) and text == default.text):
                     yield block, name, text
+        for inner in block.inside if block else ():
+            for name, value in inner.fields.items():
+                yield inner, name, value_text(_without_defaults(value, vocabulary).value, table[name].type, vocabulary)
 
 
 def inner_header(block: CheckedBlock, vocabulary: v.Vocabulary) -> str:
     """Return how a block inside another one begins: `from 8 epochs`."""
     begins = vocabulary.every_block()[block.kind].begins
-    assert begins is not None and block.begins is not None
+    assert begins is not None
+    assert block.begins is not None
     return f"{block.kind} {value_text(block.begins.value, begins, vocabulary)}"
 
 

@@ -79,7 +79,7 @@ def _stage_need(model: Model, plan: Plan, stage: StagePlan, largest: int, held: 
 
 
 def _outputs(model: Model, size: Size) -> tuple[int, list[float]]:
-    """Return how many numbers the largest layer gives for an image of a size, and how many each unit holds in training."""
+    """Return how many numbers the largest layer gives for an image of a size, and what each unit holds in training."""
     outputs = model.chain.outputs(mx.sym.var("data"))[1:]
     ends, whole = [each.list_outputs()[-1] for each in outputs], outputs[-1]
     inner = whole.get_internals()

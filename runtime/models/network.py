@@ -190,7 +190,7 @@ def refuse_other_size(model: Model, other: Model, name: str) -> None:
 
 
 def _layers(model: Model) -> list[Any]:
-    """Return the operations of a network and how they hang together, without their names, and the parameters' shapes."""
+    """Return a network's operations and how they hang together, without their names, and the parameters' shapes."""
     output = model.chain.outputs(mx.sym.var("data"))[-1]
     nodes = json.loads(output.tojson())["nodes"]
     operations = [[node["op"], node.get("attrs"), [each[:2] for each in node["inputs"]]] for node in nodes]

@@ -220,12 +220,10 @@ class StagePlan:
         return stage_name(self.position, self.title)
 
     def at(self, epoch: int) -> StagePlan:
-        """Return the stage as it is in an epoch, from 0."""
+        """Return the stage as it is in an epoch, from 0: nothing of it switches."""
         now = next((switch for switch in reversed(self.switches) if switch.epochs <= epoch), None)
-        if now is None:
-            return self
-        names = (each.name for each in fields(Switch) if each.name != "epochs")
-        return replace(self, **{name: getattr(now, name) for name in names})
+        names = [each.name for each in fields(Switch) if each.name != "epochs"] if now else []
+        return replace(self, switches=(), **{name: getattr(now, name) for name in names}) if self.switches else self
 
     def phases(self) -> list[tuple[range, StagePlan]]:
         """Return the epochs between switches, from 0, each with the stage as it is there; most stages have one."""

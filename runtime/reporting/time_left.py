@@ -102,7 +102,7 @@ class TimeLeft:
             return None
         seconds = (stage.steps - self._step) * self._step_s
         for epoch in range(self._epochs + 1, stage.epochs):
-            seconds += self._new(stage.at(epoch), epoch) * self._filling_share * self._fill_s
+            seconds += self._new(stage, epoch) * self._filling_share * self._fill_s
         evaluation = self._evaluation_s
         if evaluation is None:
             evaluation = self._batches("valid") * self._step_s / _TRAINING
@@ -130,23 +130,20 @@ class TimeLeft:
 
     def _end_epoch(self, epoch: int) -> None:
         if self._stage is not None and epoch > self._epochs:
-            expected = self._new(self._stage.at(epoch - 1), epoch - 1)
+            expected = self._new(self._stage, epoch - 1)
             self._filling_share = self._filled / expected if expected else self._filling_share
         self._epochs, self._filled, self._steps = epoch, 0, _Pace()
 
     def _new(self, stage: StagePlan, epoch: int) -> float:
         """Return how many views of training images come up for the first time in an epoch (from 0) of a stage."""
-        if not stage.cut or stage.views is None:
+        now = stage.at(epoch)
+        if not now.cut or now.views is None:
             return 0.0
-        begun = [switch.epochs for switch in stage.switches if switch.epochs <= epoch]
-        seen = epoch - max(begun, default=0) + sum(
-            len(epochs)
-            for before in self.plan.stages[: stage.position]
-            for epochs, phase in before.phases()
-            if (phase.augment, phase.views) == (stage.augment, stage.views)
-        )
-        fixed = is_fixed(stage.augment, stage.views)
-        share = float(seen < stage.views) if fixed else (1 - 1 / stage.views) ** seen
+        before = [phase for each in self.plan.stages[: stage.position] for phase in each.phases()]
+        before += [(epochs[: max(0, epoch - epochs.start)], phase) for epochs, phase in stage.phases()]
+        seen = sum(len(epochs) for epochs, p in before if (p.augment, p.views) == (now.augment, now.views))
+        fixed = is_fixed(now.augment, now.views)
+        share = float(seen < now.views) if fixed else (1 - 1 / now.views) ** seen
         return share * self.plan.data.images("train")
 
     @property
@@ -168,7 +165,7 @@ class TimeLeft:
         else:
             step = self.plan.data.batch * whole * _work(later)
             evaluation = self.plan.data.images("valid") * whole * _behind(later)
-        new = sum(self._new(later.at(epoch), epoch) for epoch in range(later.epochs))
+        new = sum(self._new(later, epoch) for epoch in range(later.epochs))
         return later.steps * step + later.epochs * evaluation + new * self._filling_share * self._fill_s
 
     def _ending(self) -> float:

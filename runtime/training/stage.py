@@ -17,8 +17,8 @@ from runtime.features.prefix import Features, Prefix
 from runtime.models.catalog import name_of
 from runtime.models.network import Model, frozen_units
 from runtime.plan import schedules
-from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.size import Size
+from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import Component, Plan, StagePlan, trained_names
 from runtime.system.cache.disk import FeatureCache
 from runtime.system.random import derive

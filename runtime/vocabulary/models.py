@@ -193,7 +193,7 @@ def accepts(base: CallValue, size: int) -> bool:
 
 
 def is_of_one_size(base: CallValue) -> bool:
-    """Whether layers of a base are known to be made for the size of its images; of a graph, it shows when it is built."""
+    """Whether layers of a base are known to be made for the size of its images; else it shows when it is built."""
     row = row_of(base)
     if isinstance(row, TimmRow):
         return row.family == "vit"

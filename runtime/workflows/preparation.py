@@ -20,8 +20,8 @@ from runtime.data.sets import list_sets, located, under_root
 from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import passed_line
 from runtime.models import run_weights
-from runtime.models.kept_head import file_head, unnamed
 from runtime.models.catalog import name_of
+from runtime.models.kept_head import file_head, unnamed
 from runtime.models.network import Model, build_model, check_weights, refuse_other_size
 from runtime.models.weights_sources import source_for
 from runtime.plan.types import Plan

@@ -157,6 +157,10 @@ EXAMPLES: Mapping[str, Example] = {
         "for = 20 epochs\naugment = [random_resized_crop]\nviews = 4",
         "stage",
     ),
+    "W762": Example(
+        "augment = none\n\nfrom 2 epochs {\n  augment = none\n}", "from 2 epochs {\n  augment = none\n}", "stage"
+    ),
+    "W763": Example("size = 256px", "size = 160px", "stage"),
     "W740": Example(
         "monitor = valid.accuracy",
         "monitor = valid.balanced_accuracy",

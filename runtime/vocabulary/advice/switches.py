@@ -29,8 +29,8 @@ def _nothing(recipe: CheckedRecipe) -> Iterator[Problem]:
 LargerThanMeasured = Kind(
     "W763",
     "larger than measured",
-    reason="""Random crops show objects larger in training than the whole image does when it is measured, so that training
-    on smaller images than are measured fits, and is faster. Larger ones cost time and fit less.""",
+    reason="""Random crops show objects larger in training than the whole image does when it is measured: to train on
+    smaller images than are measured fits, and is faster. Larger ones cost time and fit less.""",
     source="Touvron et al. 2019 (FixRes), arXiv 1906.06423",
     fields="size measured measured_span",
     message="training sees images of {size}; they are measured, and predicted, at {measured}",

@@ -25,8 +25,8 @@ SwitchMisplaced = Kind(
 LossesCompared = Kind(
     "E418",
     "losses compared",
-    reason="""`valid.loss` is of the loss in force. Of two losses, the lower value is not the better one, so that neither
-    the best weights nor the end of a stage can be told by it once the loss has changed.""",
+    reason="""`valid.loss` is of the loss in force. Of two losses the lower value is not the better one: neither the best
+    weights nor the end of a stage can be told by it once the loss has changed.""",
     fields="metric_span example",
     message="the loss changes here, and the stage is judged by `valid.loss`",
     help="judge it by a metric that stays what it is, such as `valid.{example}`",

@@ -171,21 +171,23 @@ def _stage(session: Session, stage: StagePlan, known: KeptRows) -> tuple[StagePr
     net = stage_net(session, stage, features)
     try:
         known.enter(net.inputs.each.prefix)
+        clocks: list[StageClock] = []
         epochs: list[float] = []
-        ready = 0.0
         for numbers, phase in stage.phases():
             now = net.at(phase)
-            paces = _paces(session, phase, now, began)
-            clock = StageClock(now.inputs, paces, known)
-            epochs += [clock.epoch(number) for number in numbers]
-            ready, began = ready + paces.ready, time.monotonic()
+            clocks.append(StageClock(now.inputs, _paces(session, phase, now, began), known))
+            epochs += [clocks[-1].epoch(number) for number in numbers]
+            began = time.monotonic()
+        clock = clocks[-1]
+        slowest = max(clocks, key=lambda each: each.paces.step.later)
+        paces, ready = slowest.paces, sum(each.paces.ready for each in clocks)
         measured = StageProbe(
             step_ms=1e3 * paces.step.later,
             images_per_s=session.plan.data.batch * stage.accumulate / paces.step.later,
             reading_ms=1e3 * paces.reading,
             frozen_ms=1e3 * sum(paces.frozen),
             trained_ms=1e3 * paces.trained,
-            kept=now.inputs.keeps_training,
+            kept=slowest.inputs.keeps_training,
             evaluation_s=clock.evaluation(1),
             first_epoch_s=epochs[0],
             later_epoch_s=sum(epochs[1:]) / len(epochs[1:]) if epochs[1:] else None,

@@ -280,9 +280,11 @@ class Features:
 
     def close(self) -> None:
         """Let go of the tables of the cache."""
-        for each in (*self._cached, *self._sized.values()):
+        for each in self._cached:
             each.close()
         self._cached.clear()
+        for sized in self._sized.values():
+            sized.close()
 
     def _open(self, ends: tuple[int, ...], digest: str, rows: int) -> CachedRows | None:
         """Open the cache's table of what comes out behind the pieces that end at `ends`."""

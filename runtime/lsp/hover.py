@@ -70,8 +70,8 @@ def _first_word(name: str, position: Cursor, wanted: Expected) -> str:
     """Explain the first word of a statement."""
     if name in (wanted.names or {}):
         block = VOCABULARY.every_block().get(wanted.of)
-        home = next((of for of, kind in VOCABULARY.blocks.items() if wanted.of in kind.inside), None)
-        home = home or (block and (block.defaults_for or block.name))
+        around = (of for of, kind in VOCABULARY.blocks.items() if wanted.of in kind.inside)
+        home = next(around, (block.defaults_for or block.name) if block else "")
         return page_on(name, f"a field of {f'`{home}`' if home else 'the recipe'}")
     if position.block is None or name in VOCABULARY.every_block():
         return page_on(name, "a block") or page_on(name, "a statement")

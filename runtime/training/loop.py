@@ -148,7 +148,8 @@ def _run_stage(
         restore_stage(state, net, checkpoint)
     if stage.measures_beginning and not state.step and state.best is None:
         yield from _measure_beginning(session, stage, net)
-    phase, train_step = None, None
+    phase = stage.at(state.epoch)
+    train_step = training_step(session, phase, net.at(phase))
     while not state.ended:
         if phase != (now := stage.at(state.epoch)):
             phase, train_step = now, training_step(session, now, net.at(now))

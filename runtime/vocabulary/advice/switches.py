@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.problem import Kind, Problem
-from runtime.vocabulary.rules.images import image_size, phase_size
+from runtime.vocabulary.rules.images import image_size, written_size
 
 SwitchesNothing = Kind(
     "W762",
@@ -41,9 +41,8 @@ LargerThanMeasured = Kind(
 
 def _larger(recipe: CheckedRecipe) -> Iterator[Problem]:
     measured, span = image_size(recipe)
-    for value in recipe.all_values("stage", "size"):
-        phases = (phase for phase in recipe.phases("stage") if phase.fields["size"] is value)
-        size = next((phase_size(recipe, phase) for phase in phases), measured)
+    for value in {id(value): value for value in recipe.all_values("stage", "size")}.values():
+        size = measured if value.value == "shared" else written_size(value.value)
         if size.pixels > measured.pixels:
             yield LargerThanMeasured(span=value.span, size=size.short, measured=measured.short, measured_span=span)
 

@@ -9,7 +9,7 @@ from recipe_lang.check.checked import CheckedBlock, CheckedRecipe, Quantity
 from recipe_lang.problem import Kind, Problem
 from runtime.models.problems import OneSizeOnly
 from runtime.tasks.catalog import task_of
-from runtime.vocabulary.models import base_name, is_of_one_size
+from runtime.vocabulary.models import accepts, base_name, is_of_one_size
 from runtime.vocabulary.rules.images import image_size, written_size
 
 SwitchMisplaced = Kind(
@@ -25,8 +25,8 @@ SwitchMisplaced = Kind(
 LossesCompared = Kind(
     "E418",
     "losses compared",
-    reason="""`valid.loss` is of the loss in force. Of two losses the lower value is not the better one: neither the best
-    weights nor the end of a stage can be told by it once the loss has changed.""",
+    reason="""`valid.loss` is of the loss in force. Of two losses the lower value is not the better one: neither the
+    best weights nor the end of a stage can be told by it once the loss has changed.""",
     fields="metric_span example",
     message="the loss changes here, and the stage is judged by `valid.loss`",
     help="judge it by a metric that stays what it is, such as `valid.{example}`",
@@ -74,7 +74,7 @@ def _sizes(recipe: CheckedRecipe) -> Iterator[Problem]:
         size, _ = image_size(recipe)
         for value in recipe.all_values("stage", "size"):
             own = size if value.value == "shared" else written_size(value.value)
-            if own != size:
+            if own != size and all(accepts(recipe["base"], side) for side in own):
                 yield OneSizeOnly(span=value.span, base=base_name(recipe["base"]), size=size.short, own=own.short)
 
 

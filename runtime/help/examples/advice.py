@@ -157,10 +157,6 @@ EXAMPLES: Mapping[str, Example] = {
         "for = 20 epochs\naugment = [random_resized_crop]\nviews = 4",
         "stage",
     ),
-    "W762": Example(
-        "augment = none\n\nfrom 2 epochs {\n  augment = none\n}", "from 2 epochs {\n  augment = none\n}", "stage"
-    ),
-    "W763": Example("size = 256px", "size = 160px", "stage"),
     "W740": Example(
         "monitor = valid.accuracy",
         "monitor = valid.balanced_accuracy",
@@ -258,6 +254,10 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The only image of roses that is held out of 25 cannot be read.",
     ),
+    "W762": Example(
+        "augment = none\n\nfrom 2 epochs {\n  augment = none\n}", "from 2 epochs {\n  augment = none\n}", "stage"
+    ),
+    "W763": Example("size = 256px", "size = 160px", "stage"),
     "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
     "W771": Example(
         'base = gluoncv("resnet18_v1b", weights = torch("swapped.pth"))',

@@ -113,9 +113,9 @@ def test_switches_merge_by_when_they_begin_and_stand_in_that_order() -> None:
         'ftr 1\nextends "base.ftr"\nstage "top" {\n  from 4 epochs {\n    views = 2\n  }\n  from 2 epochs {\n'
         "    loss = focal\n  }\n}\n"
     )
-    Path("child.ftr").write_text(child.source.text)
+    Path("middle.ftr").write_text(child.source.text)
     grandchild = checked(
-        'ftr 1\nextends "child.ftr"\nstage "top" {\n  from 1 epoch {\n    augment = none\n  }\n  from 4 epoch {\n'
+        'ftr 1\nextends "middle.ftr"\nstage "top" {\n  from 1 epoch {\n    augment = none\n  }\n  from 4 epoch {\n'
         "    augment = [flip]\n  }\n}\n"
     )
     for recipe, expected in (

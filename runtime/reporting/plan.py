@@ -188,7 +188,7 @@ def _stage(plan: Plan, stage: StagePlan, probe: Probe | None, ascii_only: bool) 
     rows += [(name, text) for name, text in (("in part", _in_part(stage)), *_options(plan, stage)) if text]
     for before, epochs, phase in later_phases(stage):
         texts = list(changes(plan, before, phase))
-        if phase.cut and (before.augment, before.views) != (phase.augment, phase.views):
+        if caches_anew(before, phase):
             texts.append(f"frozen prefix {_prefix(plan, phase, len(epochs))}")
         rows.append((epochs_text(epochs), "; ".join(texts)))
     rows += _cost(stage, probe.stages[stage.position]) if probe is not None else []
@@ -201,6 +201,12 @@ def _stage(plan: Plan, stage: StagePlan, probe: Probe | None, ascii_only: bool) 
 def later_phases(stage: StagePlan) -> list[tuple[StagePlan, range, StagePlan]]:
     """Return the phases of a stage behind the first, each with the one before it and its epochs."""
     return [(before, epochs, phase) for (_, before), (epochs, phase) in pairwise(stage.phases())]
+
+
+def caches_anew(before: StagePlan, now: StagePlan) -> bool:
+    """Whether a phase of a stage caches other features of its training images than the one before it, or none."""
+    is_same = before.augment == now.augment or before.views is None
+    return bool(now.cut) and not (before.views == now.views and is_same)
 
 
 def epochs_text(epochs: range) -> str:

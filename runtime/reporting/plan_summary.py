@@ -16,6 +16,7 @@ from runtime.data.transforms.views import is_fixed
 from runtime.models.catalog import name_of
 from runtime.plan.types import Component, PartPlan, Plan, StagePlan
 from runtime.reporting.plan import (
+    caches_anew,
     call_text,
     claims,
     count_text,
@@ -127,8 +128,7 @@ def _stage(
     before = begin[1]
     for inner, (epochs, phase) in zip(block.inside, later, strict=True):
         texts = [f"{name} = {text}" for of, name, text in changed if of is inner]
-        same = (before.augment, before.views) == (phase.augment, phase.views)
-        frozen = "" if same or not stage.cut else f"; frozen {_frozen(plan, epochs, phase)}"
+        frozen = f"; frozen {_frozen(plan, epochs, phase)}" if caches_anew(before, phase) else ""
         yield "then", f"{epochs_text(epochs)}: {', '.join(texts) or 'as before'}{frozen}"
         before = phase
 

@@ -208,7 +208,8 @@ class _Checker:
             begins = self.values.value(block.title, kind.begins, f"`{block.kind}`")
         elif not self._has_broken_header(block):
             self.problems.append(BeginsNowhere(span=block.head_span, block=block.kind))
-        fields = self._block_fields(block, kind, f"`{block.kind}`")
+        found = self._block_fields(block, kind, f"`{block.kind}`")
+        fields = {name: found[name] for name in kind.fields if name in found}
         return CheckedBlock(block.kind, "", fields, block.span, block.head_span, begins)
 
     def _known(self, block: nodes.Block) -> bool:

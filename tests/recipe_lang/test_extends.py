@@ -120,7 +120,7 @@ def test_switches_merge_by_when_they_begin_and_stand_in_that_order() -> None:
     )
     for recipe, expected in (
         (child, {"2 epochs": ["loss"], "4 epochs": ["views"]}),
-        (grandchild, {"1 epoch": ["augment"], "2 epochs": ["loss"], "4 epochs": ["views", "augment"]}),
+        (grandchild, {"1 epoch": ["augment"], "2 epochs": ["loss"], "4 epochs": ["augment", "views"]}),
     ):
         top = next(stage for stage in recipe.all("stage") if stage.title == "top")
         assert {str(each.begins and each.begins.value): [*each.fields] for each in top.inside} == expected

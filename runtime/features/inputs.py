@@ -216,7 +216,7 @@ def kept_rows(plan: Plan, size: Size | None = None) -> int:
             count, own, before = view_count(stage.augment), seen, asked.get(kind, 0)
             # Versions are the same in all stages; flips fall in each as they will.
             asked[kind] = max(before, own) if count is None else min(count, before + own)
-    if starts_from_means(plan.base, plan.head[-1]):
+    if size is None and starts_from_means(plan.base, plan.head[-1]):
         kind = str([(step.name, dict(step.args)) for step in plan.data.prepare])
         asked[kind] = max(asked.get(kind, 0), 1)
     return rows + plan.data.images("train") * sum(asked.values())

@@ -138,6 +138,8 @@ DATA = [
     ("test = holdout(20%, stratified = true)", "E206", "is stratified by class"),
     ("imgsz = 64px", "E201", "`size`"),
     ("cache = ram", "E201", "--no-cache"),
+    ("mixup_off_epoch = 8", "E201", "`from 8 epochs {"),
+    ("no_aug_epochs = 2", "E201", "`from 8 epochs {"),
     ("mixup_alpha = 0.2", "E201", "write `augment = [flip, mixup(0.2)]`"),
     ("augment = [random_cropp(0.25)]", "E203 E303", "did you mean `random_crop`?"),
     ("test = holdout(100)", "E302", ""),

@@ -40,7 +40,10 @@ def generated(rng: random.Random) -> str:
     for block in blocks:
         for number in range(rng.randint(1, 3) if block.repeated else 1):
             title = f' "{number}"' if block.titled else ""
-            lines += ["", f"{block.name}{title} {{", *_some(block.fields, rng, 0.25), "}"]
+            lines += ["", f"{block.name}{title} {{", *_some(block.fields, rng, 0.25)]
+            for inner in block.inside.values() if rng.random() < 0.2 else ():
+                lines += [f"{inner.name} {rng.choice(('1 epoch', '50%'))} {{", *_some(inner.fields, rng, 0.5), "}"]
+            lines.append("}")
     if rng.random() < 0.3:
         claim = f"{rng.choice(VOCABULARY.sets)}.{rng.choice(list(VOCABULARY.metrics))} >= {rng.random():.2f}"
         lines += ["expect {", claim, "}"]

@@ -6,7 +6,7 @@ These are the language's own nouns. What they mean for training is the compiler'
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recipe_lang.problem import Problem
@@ -96,13 +96,18 @@ class CheckedClaim:
 
 @dataclass(frozen=True, slots=True)
 class CheckedBlock:
-    """A block's fields, all of them, in the vocabulary's order."""
+    """A block's fields, all of them, in the vocabulary's order.
+
+    One of the blocks `inside` it has those that it writes, and `begins` with what its header says.
+    """
 
     kind: str
     title: str
     fields: Mapping[str, Value]
     span: Span | None = field(default=None, compare=False)
     head_span: Span | None = field(default=None, compare=False)
+    begins: Value | None = None
+    inside: tuple[CheckedBlock, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         return self.fields[name].value
@@ -110,6 +115,14 @@ class CheckedBlock:
     def span_of(self, name: str) -> Span | None:
         """Return where a field is written, else the block's header."""
         return self.fields[name].span or self.head_span
+
+    def phases(self) -> Iterator[CheckedBlock]:
+        """Yield the block as it begins, and as each of those inside it leaves it."""
+        now = replace(self, inside=())
+        yield now
+        for each in self.inside:
+            now = replace(now, fields={**now.fields, **each.fields}, begins=each.begins, head_span=each.head_span)
+            yield now
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +165,19 @@ class CheckedRecipe:
         """Yield the blocks of a kind, in order."""
         return (block for block in self.blocks if block.kind == kind)
 
+    def phases(self, kind: str) -> Iterator[CheckedBlock]:
+        """Yield each block of a kind as it begins, and as each of those inside it leaves it."""
+        return (phase for block in self.all(kind) for phase in block.phases())
+
+    def all_values(self, kind: str, name: str) -> Iterator[Value]:
+        """Yield what blocks of a kind have in a field, each with what those inside it write there."""
+        for block in self.all(kind):
+            yield from (each.fields[name] for each in (block, *block.inside) if name in each.fields)
+
     def values(self) -> Iterator[Value]:
         """Yield every value of the recipe, and those inside of values, at any depth."""
-        for fields in (self.fields, *(block.fields for block in self.blocks)):
+        every = [each for block in self.blocks for each in (block, *block.inside)]
+        for fields in (self.fields, *(block.fields for block in every)):
             for value in fields.values():
                 yield from (value, *parts(value))
 

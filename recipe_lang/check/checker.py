@@ -27,6 +27,7 @@ from recipe_lang.check.params import Params
 from recipe_lang.check.problems.names import UnknownBlock, UnknownField
 from recipe_lang.check.problems.placement import (
     BadTitle,
+    BeginsNowhere,
     MissingBlock,
     MissingField,
     UnusedParam,
@@ -175,7 +176,7 @@ class _Checker:
         for block in known:
             target = types[block.kind].defaults_for
             if target is not None:
-                own = self._block_fields(block, types[target].fields, f"`{block.kind}`")
+                own = self._block_fields(block, replace(types[target], inside={}), f"`{block.kind}`")
                 shared[target] = (own, _written(block.items))
         self._missing_blocks(known)
         return tuple(
@@ -191,11 +192,25 @@ class _Checker:
         kind = self.vocabulary.blocks[block.kind]
         title = block.title.value if isinstance(block.title, nodes.Text) else ""
         where = f'{block.kind} "{title}"' if kind.titled else f"`{block.kind}`"
-        own, written = self._block_fields(block, kind.fields, where), _written(block.items)
+        own, written = self._block_fields(block, kind, where), _written(block.items)
         found = {**{name: value for name, value in shared.items() if name not in written}, **own}
         names = set(kind.fields) if is_again else written | shared_names
         fields = self._filled(found, names, kind.fields, where, block.head_span)
-        return CheckedBlock(block.kind, title, fields, block.span, block.head_span)
+        inner = (item for item in block.items if isinstance(item, nodes.Block) and item.kind in kind.inside)
+        inside = tuple(self._inner(item, kind.inside[item.kind]) for item in inner)
+        return CheckedBlock(block.kind, title, fields, block.span, block.head_span, inside=inside)
+
+    def _inner(self, block: nodes.Block, kind: v.BlockType) -> CheckedBlock:
+        """Check a block that stands inside another one: what it does not write has no default."""
+        assert kind.begins is not None
+        begins = None
+        if isinstance(block.title, nodes.Number):
+            begins = self.values.value(block.title, kind.begins, f"`{block.kind}`")
+        elif not self._has_broken_header(block):
+            self.problems.append(BeginsNowhere(span=block.head_span, block=block.kind))
+        found = self._block_fields(block, kind, f"`{block.kind}`")
+        fields = {name: found[name] for name in kind.fields if name in found}
+        return CheckedBlock(block.kind, "", fields, block.span, block.head_span, begins)
 
     def _known(self, block: nodes.Block) -> bool:
         if block.kind in self.vocabulary.blocks:
@@ -238,15 +253,19 @@ class _Checker:
                 end, header = self.ast.source.span(0, 0), _header(name, kind)
                 self.problems.append(MissingBlock(span=end, name=name, header=header, doc=lower_first(kind.doc)))
 
-    def _block_fields(self, block: nodes.Block, fields: Mapping[str, v.Arg], where: str) -> dict[str, Value]:
+    def _block_fields(self, block: nodes.Block, kind: v.BlockType, where: str) -> dict[str, Value]:
         for item in block.items:
             inner = item if isinstance(item, nodes.Block) else None
-            if isinstance(item, nodes.Field | nodes.Broken) or (inner and self._has_broken_header(inner)):
+            if isinstance(item, nodes.Field | nodes.Broken):
+                continue
+            if inner and (inner.kind in kind.inside or self._has_broken_header(inner)):
                 continue
             what = _STATEMENTS.get(type(item), "this statement")
-            hint = f"write it as a field: `{inner.kind} = …`" if inner and inner.kind in fields else ""
+            hint = f"write it as a field: `{inner.kind} = …`" if inner and inner.kind in kind.fields else ""
+            if inner and isinstance(inner.title, nodes.Number) and kind.inside:
+                hint = f"what holds from there on stands in `{next(iter(kind.inside))} {inner.title.span.text} {{`"
             self.problems.append(Misplaced(span=_head(item), what=what, where=f"inside {where}", hint=hint))
-        return self._fields(block.items, fields, where)
+        return self._fields(block.items, kind.fields, where)
 
     def _claims(self) -> tuple[CheckedClaim, ...]:
         kinds = {name for name, kind in self.vocabulary.blocks.items() if kind.claims}

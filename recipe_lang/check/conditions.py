@@ -49,10 +49,15 @@ def narrowed(vocabulary: v.Vocabulary, words: Words) -> v.Vocabulary:
     return replace(
         vocabulary,
         fields=_args(vocabulary.fields, words),
-        blocks={name: replace(kind, fields=_args(kind.fields, words)) for name, kind in vocabulary.blocks.items()},
+        blocks={name: _block(kind, words) for name, kind in vocabulary.blocks.items()},
         families={name: _family(family, words) for name, family in vocabulary.families.items()},
         metrics={name: metric for name, metric in vocabulary.metrics.items() if _may_hold(metric.only, words)},
     )
+
+
+def _block(block: v.BlockType, words: Words) -> v.BlockType:
+    inside = {name: _block(kind, words) for name, kind in block.inside.items()}
+    return replace(block, fields=_args(block.fields, words), inside=inside)
 
 
 def _may_hold(conditions: frozenset[v.Condition], words: Words) -> bool:

@@ -63,6 +63,9 @@ def home(name: str, vocabulary: v.Vocabulary) -> str:
     homes = tuple(f"`{kind.name}`" for kind in vocabulary.blocks.values() if name in kind.fields)
     if homes:
         return f"`{name}` is a field of {listed(homes)}: write `{name} = …` there"
+    around = tuple(f"`{kind.name}`" for kind in vocabulary.blocks.values() if name in kind.inside)
+    if around:
+        return f"`{name}` stands inside a block {listed(around)}"
     known = name in vocabulary.fields
     return f"`{name} = …` goes at the top of the recipe, outside the blocks" if known else ""
 

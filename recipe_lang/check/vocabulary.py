@@ -241,7 +241,11 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class BlockType:
-    """A block: its fields, whether it has a title, how often it may stand. `examples` are whole blocks."""
+    """A block: its fields, whether it has a title, how often it may stand. `examples` are whole blocks.
+
+    `inside` are blocks that may stand in it, any number of each, and change some of its fields: of each, `begins` is
+    what its header says in place of a title, and a field that it does not write stays as it was.
+    """
 
     name: str
     doc: str
@@ -251,6 +255,8 @@ class BlockType:
     required: bool = False
     claims: bool = False
     defaults_for: str | None = None  # `defaults` gives the fields of every `stage`
+    begins: Type | None = None
+    inside: Mapping[str, BlockType] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
 
 
@@ -277,6 +283,12 @@ class Vocabulary:
     claim_rules: tuple[Callable[[CheckedRecipe], Iterable[Problem]], ...] = ()
     habits: Mapping[str, str] = field(default_factory=dict)
     renamings: frozenset[str] = frozenset()
+
+    def every_block(self) -> dict[str, BlockType]:
+        """Return all blocks by name, those inside of others as well."""
+        return {
+            name: kind for block in self.blocks.values() for name, kind in {block.name: block, **block.inside}.items()
+        }
 
     def renames(self, word: str, name: str) -> bool:
         """Whether a word is known to be another tool's name for just what `name` is."""

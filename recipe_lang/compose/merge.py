@@ -115,7 +115,9 @@ def _by_need(items: tuple[nodes.Item, ...]) -> tuple[nodes.Item, ...]:
     return tuple(next(following) if isinstance(item, nodes.Param) else item for item in items)
 
 
-def _title(block: nodes.Block) -> str | float | None:
+def _title(block: nodes.Block) -> str | tuple[float, str] | None:
+    if isinstance(block.title, nodes.Number):
+        return block.title.value, (block.title.unit or "").removesuffix("s")
     return None if block.title is None else block.title.value
 
 
@@ -181,7 +183,21 @@ def _key(item: nodes.Item) -> object:
 def _over(parent: nodes.Item, child: nodes.Item) -> nodes.Item:
     match parent, child:
         case nodes.Block(), nodes.Block():
-            return replace(child, items=_together(parent.items, child.items))
+            return replace(child, items=_in_turn(_together(parent.items, child.items)))
         case nodes.Param(), nodes.Param():
             return replace(child, domain=child.domain or parent.domain)
     return child
+
+
+def _in_turn(items: tuple[nodes.Item, ...]) -> tuple[nodes.Item, ...]:
+    """Return the statements of a block, the blocks in it that begin at some time in the order in which they do."""
+
+    def begins(item: nodes.Item) -> tuple[float, str] | None:
+        found = _title(item) if isinstance(item, nodes.Block) else None
+        return found if isinstance(found, tuple) else None
+
+    timed = [(found, item) for item in items if (found := begins(item)) is not None]
+    if len({unit for (_, unit), _ in timed}) != 1:  # which is first, the length of an epoch decides
+        return items
+    following = iter(item for _, item in sorted(timed, key=lambda pair: pair[0]))
+    return tuple(item if begins(item) is None else next(following) for item in items)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recipe_lang.check.checked import CallValue, CheckedRecipe, Metric, Quantity, Selection, Value
-from recipe_lang.check.vocabulary import Arg, Vocabulary
+from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Metric, Quantity, Selection, Value
+from recipe_lang.check.vocabulary import Arg, BlockType, Vocabulary
 from recipe_lang.output.resolved import left_out
 
 
@@ -46,11 +46,17 @@ class _Form:
             "ftr": self.vocabulary.version,
             "fields": self._fields(recipe.fields, self.vocabulary.fields),
             "blocks": [
-                [kind.name, self._fields(block.fields, kind.fields)]
+                [kind.name, self._fields(block.fields, kind.fields), *self._inside(block, kind)]
                 for kind in self.vocabulary.blocks.values()
                 for block in recipe.all(kind.name)
             ],
         }
+
+    def _inside(self, block: CheckedBlock, kind: BlockType) -> list[Any]:
+        """Return the blocks in a block, each with where it begins."""
+        return [
+            [self._item(each.begins), self._fields(each.fields, kind.inside[each.kind].fields)] for each in block.inside
+        ]
 
     def _fields(self, fields: Mapping[str, Value], table: Mapping[str, Arg]) -> dict[str, Any]:
         return {

@@ -27,6 +27,10 @@ def print_recipe(recipe: CheckedRecipe, vocabulary: v.Vocabulary, places: bool =
         title = f" {_string(block.title)}" if vocabulary.blocks[block.kind].titled else ""
         lines += ["", f"{block.kind}{title} {{"]
         lines += _fields(block.fields, vocabulary.blocks[block.kind].fields, vocabulary, "  ", places)
+        for inner in block.inside:
+            kind = vocabulary.blocks[block.kind].inside[inner.kind]
+            lines += [f"  {inner_header(inner, vocabulary)} {{"]
+            lines += [*_fields(inner.fields, kind.fields, vocabulary, "    ", places), "  }"]
         lines += ["}"]
     if recipe.claims:
         claims = [
@@ -43,7 +47,10 @@ def values_with_places(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> Itera
     tables = [("", recipe.fields, vocabulary.fields)]
     for block in recipe.blocks:
         name = f"{block.kind} {_string(block.title)}" if block.title else block.kind
-        tables.append((name, block.fields, vocabulary.blocks[block.kind].fields))
+        kind = vocabulary.blocks[block.kind]
+        tables.append((name, block.fields, kind.fields))
+        for each in block.inside:
+            tables.append((f"{name}, {inner_header(each, vocabulary)}", each.fields, kind.inside[each.kind].fields))
     for where, fields, table in tables:
         for name, value in fields.items():
             text = value_text(value.value, table[name].type, vocabulary)
@@ -51,7 +58,10 @@ def values_with_places(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> Itera
 
 
 def changed_values(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> Iterator[tuple[CheckedBlock | None, str, str]]:
-    """Yield each value that is not the default: its block (None at the top), field, and text without defaults."""
+    """Yield each value that is not the default: its block (None at the top), field, and text without defaults.
+
+    Of a block inside another one these are all that it writes.
+    """
     vocabulary = vocabulary_of(recipe, vocabulary)
     for block, fields in [(None, recipe.fields), *((block, block.fields) for block in recipe.blocks)]:
         table = vocabulary.blocks[block.kind].fields if block else vocabulary.fields
@@ -61,6 +71,17 @@ def changed_values(recipe: CheckedRecipe, vocabulary: v.Vocabulary) -> Iterator[
                 text = value_text(_without_defaults(value, vocabulary).value, table[name].type, vocabulary)
                 if not (isinstance(default, v.Default) and text == default.text):
                     yield block, name, text
+        for inner in block.inside if block else ():
+            for name, value in inner.fields.items():
+                yield inner, name, value_text(_without_defaults(value, vocabulary).value, table[name].type, vocabulary)
+
+
+def inner_header(block: CheckedBlock, vocabulary: v.Vocabulary) -> str:
+    """Return how a block inside another one begins: `from 8 epochs`."""
+    begins = vocabulary.every_block()[block.kind].begins
+    assert begins is not None
+    assert block.begins is not None
+    return f"{block.kind} {value_text(block.begins.value, begins, vocabulary)}"
 
 
 def _without_defaults(value: Value, vocabulary: v.Vocabulary) -> Value:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from math import ceil, floor
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from runtime.plan.types import (
     SamplingPlan,
     StagePlan,
     StopPlan,
+    Switch,
     TargetFacts,
     TeacherPlan,
     TilePlan,
@@ -50,7 +52,8 @@ from runtime.plan.types import (
 from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import PARTS, loss_of
 from runtime.vocabulary import VOCABULARY
-from runtime.vocabulary.rules.images import image_size
+from runtime.vocabulary.rules.images import image_size, phase_size
+from runtime.vocabulary.rules.switches import SwitchMisplaced
 from runtime.vocabulary.rules.training import SchedulesTooLong
 
 
@@ -202,11 +205,37 @@ def _settled(steps: list[Component], sides: Sides | None) -> Iterator[Component]
 
 def needs_sides(recipe: CheckedRecipe) -> bool:
     """Whether a crop may have no choice if all images are square: then their sizes matter."""
-    data = recipe.block("data")
     size, _ = image_size(recipe)
-    prepare, _ = prepare_steps(data, size, crop_share(component(recipe.fields["base"])))
-    augments = [augmentation(recipe, stage) for stage in recipe.all("stage")]
-    return any(training_steps(each, prepare, size) != training_steps(each, prepare, size, (1, 1)) for each in augments)
+    prepare, _ = prepare_steps(recipe.block("data"), size, crop_share(component(recipe.fields["base"])))
+
+    def steps(phase: CheckedBlock, sides: Sides | None) -> tuple[Component, ...]:
+        return phase_steps(recipe, phase, prepare, size, sides)
+
+    return any(steps(phase, None) != steps(phase, (1, 1)) for phase in recipe.phases("stage"))
+
+
+def phase_steps(
+    recipe: CheckedRecipe, phase: CheckedBlock, prepare: tuple[Component, ...], size: Size, sides: Sides | None
+) -> tuple[Component, ...]:
+    """Return what is done to training images in a stage, or a phase of it; `prepare` and `size` are those of the data.
+
+    Where its images have another size, all that `prepare` says of sizes changes with it.
+    """
+    own = phase_size(recipe, phase)
+    if own != size:
+        prepare = tuple(_resized(step, size, own) for step in prepare)
+    return training_steps(augmentation(recipe, phase), prepare, own, sides)
+
+
+def _resized(step: Component, size: Size, own: Size) -> Component:
+    given = step.args.get("size")
+    if given is None:
+        return step
+    if TRANSFORMS[step.name].crops:  # all crops are of the size of the data
+        return replace(step, args={**step.args, "size": own.plain})
+    factor = max(new / old for new, old in zip(own, size, strict=True))
+    scaled = Size(*(ceil(side * factor) for side in Size.of(given)))
+    return replace(step, args={**step.args, "size": scaled.plain})
 
 
 def augmentation(recipe: CheckedRecipe, stage: CheckedBlock) -> tuple[Value, ...] | None:
@@ -278,7 +307,7 @@ class _Stage:
         stop = self._stop()
         monitor, keep = self._monitor(stop)
         cut = next((index for index, part in enumerate(parts) if part.trained), len(parts))
-        augment = self._augment()
+        begin, *switches = self._phases()
         return StagePlan(
             position=position,
             title=block.title,
@@ -288,18 +317,18 @@ class _Stage:
             parts=parts,
             cut=cut,
             features=self.net.inputs[parts[cut].name] if 0 < cut < len(parts) else 0,
-            views=self._views(augment),
+            views=begin.views,
             steps=self.total,
             steps_per_epoch=self.per_epoch,
             epochs=ceil(self.total / self.per_epoch),
             optimizer=component(block.fields["optimizer"]),
             schedule=schedule,
             warmup=warmup,
-            loss=stage_loss(self.recipe, block, self.data.target),
+            loss=begin.loss,
             clip=component(block.fields["clip"]) if block["clip"] else None,
             l1=block["l1"],
             recovery=component(block.fields["on_divergence"]) if block["on_divergence"] != "stop" else None,
-            augment=augment,
+            augment=begin.augment,
             stop=stop,
             monitor=monitor,
             keep=keep,
@@ -308,7 +337,9 @@ class _Stage:
             l2_sp=block["l2_sp"],
             sam=block["sam"],
             soup=block["keep"]["count"] if isinstance(block["keep"], CallValue) else 0,
-            sampling=stage_sampling(self.recipe, block, self.data.target),
+            sampling=begin.sampling,
+            size=begin.size,
+            switches=tuple(switches),
             begins_known=not position and _begins_known(base, component(self.recipe["head"][-1])),
             span=block.head_span,
         )
@@ -397,12 +428,34 @@ class _Stage:
             return tuple(self._in_steps(item.value, whole) for item in value)
         return self.steps(value, whole) if isinstance(value, Quantity) else value
 
-    def _augment(self) -> tuple[Component, ...]:
-        chosen = augmentation(self.recipe, self.block)
-        return training_steps(chosen, self.data.prepare, self.data.size, self.sides)
+    def _phases(self) -> list[Switch]:
+        """Return what the stage begins with, and its switches."""
+        found = [self._switch(phase) for phase in self.block.phases()]
+        epochs = ceil(self.total / self.per_epoch)
+        for before, switch in pairwise(found):
+            if not before.epochs < switch.epochs < epochs:
+                reason = f"epoch {switch.epochs} of {epochs}"
+                if before.epochs >= switch.epochs:
+                    reason += f" is not behind epoch {before.epochs}"
+                self.problems.append(SwitchMisplaced(span=switch.span, reason=f"this switch is at the end of {reason}"))
+        return found
 
-    def _views(self, augment: tuple[Component, ...]) -> int | None:
-        own = self.block["views"]
+    def _switch(self, phase: CheckedBlock) -> Switch:
+        size = phase_size(self.recipe, phase)
+        augment = phase_steps(self.recipe, phase, self.data.prepare, self.data.size, self.sides)
+        begins: Quantity = phase.begins.value if phase.begins else Quantity(0, "epochs")
+        return Switch(
+            epochs=floor(begins.steps(self.per_epoch, self.total) / self.per_epoch + 0.5),
+            loss=stage_loss(self.recipe, phase, self.data.target),
+            augment=augment,
+            views=self._views(phase, augment),
+            sampling=stage_sampling(self.recipe, phase, self.data.target),
+            size=None if size == self.data.size else size,
+            span=phase.head_span,
+        )
+
+    def _views(self, block: CheckedBlock, augment: tuple[Component, ...]) -> int | None:
+        own = block["views"]
         wanted = self.recipe.block("data")["views"] if own == "shared" else own
         return min((count for count in (wanted, view_count(augment)) if count is not None), default=None)
 

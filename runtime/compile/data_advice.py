@@ -229,12 +229,13 @@ def _few_steps(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
 def _crops(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     told: set[Span | None] = set()
     for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
-        written = {each.value.span or each.span: each.value.name for each in augmentation(recipe, block) or ()}
-        for step in stage.augment:
-            name = written.get(step.span, step.name)
-            if name != step.name and step.span not in told:
-                told.add(step.span)
-                yield CropWithoutChoice(span=step.span, name=name, size=step.args["size"])
+        for (_, planned), phase in zip(stage.phases(), block.phases(), strict=True):
+            written = {each.value.span or each.span: each.value.name for each in augmentation(recipe, phase) or ()}
+            for step in planned.augment:
+                name = written.get(step.span, step.name)
+                if name != step.name and step.span not in told:
+                    told.add(step.span)
+                    yield CropWithoutChoice(span=step.span, name=name, size=step.args["size"])
 
 
 def _many_numbers(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:

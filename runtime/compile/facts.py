@@ -19,8 +19,8 @@ def data_facts(listings: Mapping[str, Listing], recipe: CheckedRecipe) -> DataFa
     tiles, task = TilePlan.of(recipe.block("data")["tiles"]), task_of(recipe)
     sides = square_sides(tiled(listings["train"].samples, tiles)) if needs_sides(recipe) else None
     target = task.asked(task.facts(listings), recipe)
-    for stage in recipe.all("stage"):
-        loss = written_loss(recipe, stage)
+    for phase in recipe.phases("stage"):
+        loss = written_loss(recipe, phase)
         target = loss_of(task, loss).known(loss.args, target, listings["train"])
     if tiles is None:
         return DataFacts(target, sides)

@@ -16,9 +16,10 @@ from typing import Any
 from runtime.backend.mx import mx
 from runtime.data import decoded
 from runtime.data.decoded import read_again
-from runtime.features.inputs import kept_rows
+from runtime.features.inputs import kept_rows, teacher_rows
 from runtime.features.store import MEMORY_BYTES
 from runtime.models.network import Model, frozen_units
+from runtime.plan.size import Size
 from runtime.plan.types import Plan, StagePlan
 from runtime.system.memory import resident
 from runtime.training.optimizers import OPTIMIZERS
@@ -53,8 +54,10 @@ class MemoryEstimate:
 
 def estimate_memory(model: Model, plan: Plan, teacher: Model | None = None) -> MemoryEstimate:
     """Return the need of the stage that needs most, of what is kept of the images, and of a teacher."""
-    largest, held = _outputs(model)
-    needs = [_stage_need(model, plan, stage, largest, held) for stage in plan.stages]
+    phases = [phase for stage in plan.stages for _, phase in stage.phases()]
+    sizes = {size: _outputs(model, size or model.size) for size in (None, *(phase.size for phase in phases))}
+    largest = max(each for each, _ in sizes.values())
+    needs = [_stage_need(model, plan, phase, largest, sizes[phase.size][1]) for phase in phases]
     images = sum(plan.data.images(name) for name in read_again(plan))
     kept = min(decoded.MEMORY_BYTES, int(_KEPT_PIXEL * images * model.size.pixels))
     beside = MemoryEstimate(0, 0) if teacher is None else _teacher_need(teacher, plan)
@@ -66,9 +69,9 @@ def estimate_memory(model: Model, plan: Plan, teacher: Model | None = None) -> M
 
 def _teacher_need(teacher: Model, plan: Plan) -> MemoryEstimate:
     """Return the need of a network that predicts, and of what is kept of its outputs."""
-    largest, _ = _outputs(teacher)
+    largest, _ = _outputs(teacher, teacher.size)
     numbers = sum(math.prod(parameter.shape) for parameter in teacher.parameters.values())
-    rows = _FLOAT * len(plan.data.target.names) * kept_rows(plan)
+    rows = _FLOAT * len(plan.data.target.names) * teacher_rows(plan)
     return MemoryEstimate(
         fixed=_FLOAT * _COPIES * numbers + min(rows, MEMORY_BYTES),
         per_image=int(_FLOAT * _FROZEN * largest + _PIXEL * teacher.size.pixels),
@@ -77,22 +80,23 @@ def _teacher_need(teacher: Model, plan: Plan) -> MemoryEstimate:
 
 def _stage_need(model: Model, plan: Plan, stage: StagePlan, largest: int, held: list[float]) -> MemoryEstimate:
     numbers = sum(part.numbers for part in stage.parts)
-    rows = _FLOAT * stage.features * kept_rows(plan) if stage.cut else 0
+    kept = sum(kept_rows(plan, size) for size in {None, stage.size})
+    rows = _FLOAT * stage.features * kept if stage.cut else 0
     trained = sum(held[frozen_units(model, stage.cut) :])
     copies = _TRAINED_COPIES + OPTIMIZERS[stage.optimizer.name].arrays(stage.optimizer.args)
     copies += sum(map(bool, (stage.average, stage.l2_sp, stage.sam, stage.accumulate > 1))) + stage.soup
     return MemoryEstimate(
         fixed=_FLOAT * (_COPIES * numbers + copies * stage.trained) + (rows if rows <= MEMORY_BYTES else 0),
-        per_image=int(_FLOAT * max(trained, _FROZEN * largest) + _PIXEL * model.size.pixels),
+        per_image=int(_FLOAT * max(trained, _FROZEN * largest) + _PIXEL * (stage.size or model.size).pixels),
     )
 
 
-def _outputs(model: Model) -> tuple[int, list[float]]:
-    """Return how many numbers the largest layer gives for an image, and how many each unit holds when it trains."""
+def _outputs(model: Model, size: Size) -> tuple[int, list[float]]:
+    """Return how many numbers the largest layer gives for an image of a size, and what each unit holds in training."""
     outputs = model.chain.outputs(mx.sym.var("data"))[1:]
     ends, whole = [each.list_outputs()[-1] for each in outputs], outputs[-1]
     inner = whole.get_internals()
-    _, shapes, _ = inner.infer_shape(data=(2, 3, *model.size))
+    _, shapes, _ = inner.infer_shape(data=(2, 3, *size))
     names = inner.list_outputs()
     given = {*whole.list_arguments(), *whole.list_auxiliary_states()}
     sizes = [0 if name in given else math.prod(shape[1:]) for name, shape in zip(names, shapes, strict=True)]

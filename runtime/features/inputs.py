@@ -28,14 +28,15 @@ from runtime.features.prefix import Pixels, Prefix, Values, padded
 from runtime.features.store import Key
 from runtime.features.teacher import TaughtTargets, TeacherOutputs
 from runtime.models.heads import starts_from_means
+from runtime.plan.size import Size
 from runtime.plan.types import Component, Plan, StagePlan
 from runtime.system.random import derive, generator
 
 Kept = Generator[tuple[Values, "npt.NDArray[Any]"], None, None]
 Targets: TypeAlias = "npt.NDArray[Any] | WeightedTargets | MixedTargets | TaughtTargets"
 Inputs = Generator[tuple[Values, Targets], None, None]
-_Mixed = Generator[tuple[Pixels, "npt.NDArray[Any] | MixedTargets"], None, None]
-_Untaught = Generator[tuple[Values, "npt.NDArray[Any] | MixedTargets"], None, None]
+_Mixed = Generator[tuple[Pixels, "npt.NDArray[Any] | WeightedTargets | MixedTargets"], None, None]
+_Untaught = Generator[tuple[Values, "npt.NDArray[Any] | WeightedTargets | MixedTargets"], None, None]
 StepInputs = Sequence[tuple[Values, Targets]]
 """The batches of one step: several where their gradients are summed."""
 
@@ -122,17 +123,27 @@ class SetInputs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StageInputs:
-    """The inputs of one stage's trained part. `teacher` says of each image what its loss asks for, where it does."""
+    """The inputs of one stage's trained part, or of a phase of it.
+
+    `each` is what is measured; `resized` what is trained on, where its images have another size. `teacher` says of each
+    image what the loss asks for, where it does.
+    """
 
     each: SetInputs
     stage: StagePlan
     teacher: TeacherOutputs | None = None
     weight_scale: float = 1.0  # what makes the mean weight of the training images 1
+    resized: SetInputs | None = None
+
+    @property
+    def trained(self) -> SetInputs:
+        """What is trained on."""
+        return self.resized or self.each
 
     @property
     def keeps_training(self) -> bool:
         """Whether the training images have few views, so that what the prefix makes of them is kept."""
-        return self.each.prefix.keeps and self.stage.views is not None and (not self.teacher or self.keeps_teacher)
+        return self.trained.prefix.keeps and self.stage.views is not None and (not self.teacher or self.keeps_teacher)
 
     @property
     def keeps_teacher(self) -> bool:
@@ -143,7 +154,7 @@ class StageInputs:
         """Compute what is not kept yet for an epoch; yield how many images are done, and of how many."""
         if self.keeps_training:
             samples, views = self._epoch(epoch)
-            yield from self.each.fill("train", samples, self.stage.augment, views)
+            yield from self.trained.fill("train", samples, self.stage.augment, views)
         yield from self.fill_teacher(epoch)
 
     def fill_teacher(self, epoch: int) -> Iterator[tuple[int, int]]:
@@ -176,20 +187,20 @@ class StageInputs:
                 return
             with closing(self._mixed(epoch, done, self.stage.augment)) as batches:
                 for images, targets in batches:
-                    values, said = self.each.prefix(images), next(told)
+                    values, said = self.trained.prefix(images), next(told)
                     yield values, TaughtTargets(targets, self.teacher.live(images) if said is None else said)
 
     def _untaught(self, epoch: int, done: int) -> _Untaught:
         if self.keeps_training:
             samples, views = self._whole_batches(epoch, done)
-            size = self.each.prefix.batch
-            for number, (values, plain) in enumerate(self.each.kept("train", samples, self.stage.augment, views)):
+            size = self.trained.prefix.batch
+            for number, (values, plain) in enumerate(self.trained.kept("train", samples, self.stage.augment, views)):
                 weights = [sample.weight for sample in samples[number * size : (number + 1) * size]]
                 yield values, weighted(plain, weights, self.weight_scale)
             return
         with closing(self._mixed(epoch, done, self.stage.augment)) as batches:
             for images, targets in batches:
-                yield self.each.prefix(images), targets
+                yield self.trained.prefix(images), targets
 
     def _said(self, teacher: TeacherOutputs, epoch: int, done: int) -> Generator[Any, None, None]:
         """Yield what the teacher says of each batch of an epoch behind the first `done`.
@@ -250,18 +261,25 @@ def _keys(name: str, samples: Sequence[Sample], steps: Sequence[Component], view
     return [(kind, sample.id, view) for sample, view in zip(samples, views, strict=True)]
 
 
-def kept_rows(plan: Plan) -> int:
-    """Return how many images and views the stages of a plan can ask for, at most."""
-    rows = sum(plan.data.images(name) for name in ("valid", "test")) * len(every_view(plan.data.tta or ()))
+def kept_rows(plan: Plan, size: Size | None = None) -> int:
+    """Return how many images and views the stages of a plan can ask for, at most; `size` where it is not the data's."""
+    measured = sum(plan.data.images(name) for name in ("valid", "test")) * len(every_view(plan.data.tta or ()))
+    rows = measured if size is None else 0
     asked: dict[str, int] = {}
-    for stage in plan.stages:
-        if stage.views is not None:
+    for epochs, stage in (phase for each in plan.stages for phase in each.phases()):
+        if stage.views is not None and stage.size == size:
             kind = str([(step.name, dict(step.args)) for step in stage.augment])
-            seen = stage.views if stage.sampling is not None else min(stage.views, stage.epochs)
+            seen = stage.views if stage.sampling is not None else min(stage.views, len(epochs))
             count, own, before = view_count(stage.augment), seen, asked.get(kind, 0)
             # Versions are the same in all stages; flips fall in each as they will.
             asked[kind] = max(before, own) if count is None else min(count, before + own)
-    if starts_from_means(plan.base, plan.head[-1]):
+    if size is None and starts_from_means(plan.base, plan.head[-1]):
         kind = str([(step.name, dict(step.args)) for step in plan.data.prepare])
         asked[kind] = max(asked.get(kind, 0), 1)
     return rows + plan.data.images("train") * sum(asked.values())
+
+
+def teacher_rows(plan: Plan) -> int:
+    """Return how many images and views a teacher can be asked for, at most; it sees those of all sizes at its own."""
+    sizes = {phase.size for stage in plan.stages for _, phase in stage.phases()}
+    return sum(kept_rows(plan, size) for size in {None, *sizes})

@@ -20,8 +20,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -215,6 +215,18 @@ class Features:
     _tables: dict[tuple[int, str], Table] = field(default_factory=dict)
     _cached: list[CachedRows] = field(default_factory=list)
     _plain: dict[int, Any] = field(default_factory=dict)  # what predicts behind a cut; None where layers are joined
+    _sized: dict[Size, Features] = field(default_factory=dict)
+
+    def resized(self, sizes: Iterable[Size | None]) -> Mapping[Size, Features]:
+        """Return the same for images of other sizes, with which it shares its room; what others took is given back."""
+        wanted = [size for size in dict.fromkeys(sizes) if size]
+        for size in [size for size in self._sized if size not in wanted]:
+            for table in self._sized.pop(size)._tables.values():
+                table.close()
+        for size in wanted:
+            own: dict[str, Any] = {"_tables": {}, "_cached": [], "_plain": {}, "_sized": {}}
+            self._sized.setdefault(size, replace(self, size=size, **own))
+        return {size: self._sized[size] for size in wanted}
 
     def prefix(self, cut: int, later: Sequence[int], rows: int) -> Prefix:
         """Return the prefix of a stage whose frozen blocks are the first `cut`.
@@ -274,6 +286,8 @@ class Features:
         self._cached.clear()
         if self.teacher is not None:
             self.teacher.close()
+        for sized in self._sized.values():
+            sized.close()
 
     def _open(self, ends: tuple[int, ...], digest: str, rows: int) -> CachedRows | None:
         """Open the cache's table of what comes out behind the pieces that end at `ends`."""

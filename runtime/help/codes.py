@@ -55,8 +55,18 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "recipe_lang.compose.problems",
             *(
                 f"runtime.vocabulary.rules.{each}"
-                for each in ("heads", "extension", "sources", "splits", "images", "training", "distillation")
+                for each in (
+                    "heads",
+                    "extension",
+                    "sources",
+                    "splits",
+                    "images",
+                    "training",
+                    "switches",
+                    "distillation",
+                )
             ),
+            "runtime.models.problems",
         ),
         "rules",
     ),
@@ -97,6 +107,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.vocabulary.advice.stages",
             "runtime.vocabulary.advice.regularization",
             "runtime.vocabulary.advice.data",
+            "runtime.vocabulary.advice.switches",
             "runtime.compile.weights_advice",
             "runtime.models.problems",
             "runtime.compile.data_advice",

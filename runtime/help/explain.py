@@ -55,7 +55,7 @@ def list_words(width: int = 100) -> str:
     """Return all names by family, without the arguments, and the families of codes: an index of a screen or two."""
     families: dict[str, Iterable[str]] = {
         "language": (term.word for term in glossary.TERMS),
-        "blocks": VOCABULARY.blocks,
+        "blocks": VOCABULARY.every_block(),
         **{f"in {where}": fields for where, fields in places.field_tables().items()},
         **{family.name: family.entries for family in VOCABULARY.families.values()},
         "words": dict.fromkeys(word for *_, word, _ in places.words()),
@@ -122,9 +122,10 @@ def _few(part: str, bases: list[str]) -> str:
 
 
 def _blocks(word: str) -> Iterator[Page]:
-    if word in VOCABULARY.blocks:
-        block = VOCABULARY.blocks[word]
-        fields = VOCABULARY.blocks[block.defaults_for or word].fields
+    blocks = VOCABULARY.every_block()
+    if word in blocks:
+        block = blocks[word]
+        fields = blocks[block.defaults_for or word].fields
         yield Page(
             f"{word}: a block", (Prose(block.doc), *_table("Fields", fields.values()), *_examples(block.examples))
         )
@@ -267,7 +268,7 @@ def _all_names() -> set[str]:
     metrics = {f"{prefix}{name}" for prefix in ("", "valid.", "test.") for name in VOCABULARY.metrics}
     return {
         *(name for term in glossary.TERMS for name in (term.word, *term.also)),
-        *VOCABULARY.blocks,
+        *VOCABULARY.every_block(),
         *(entry.name for _, entry in places.entries()),
         *(arg.name for _, arg in places.arguments()),
         *(word for *_, word, _ in places.words()),

@@ -46,7 +46,11 @@ def schema() -> Schema:
         "required": ["ftr"],
         "if": {"not": {"required": ["extends"]}},
         "then": _whole(),
-        "$defs": {**_forms(), **_families(), **{block.name: _block(block) for block in blocks}},
+        "$defs": {
+            **_forms(),
+            **_families(),
+            **{name: _block(block) for name, block in VOCABULARY.every_block().items()},
+        },
     }
 
 
@@ -75,7 +79,8 @@ def _block(block: v.BlockType) -> Schema:
         pattern = rf"^({'|'.join(VOCABULARY.sets)})\.({metrics}) *(>=|<=|>|<)$"
         return {**found, "patternProperties": {pattern: _type(v.Number())}}
     fields = VOCABULARY.blocks[block.defaults_for].fields if block.defaults_for else block.fields
-    return {**found, "properties": _fields(fields.values())}
+    inside: Schema = {f"^{name} ": {"$ref": f"#/$defs/{name}"} for name in block.inside}
+    return {**found, "properties": _fields(fields.values()), **({"patternProperties": inside} if inside else {})}
 
 
 def _fields(args: Iterable[v.Arg]) -> dict[str, Schema]:

@@ -36,6 +36,12 @@ def _lines() -> Iterator[str]:
         if block.fields:
             yield ""
             yield from _table(block.fields.values())
+        for inner in block.inside.values():
+            own = listed(tuple(f"`{name}`" for name in inner.fields), "and")
+            doc = (
+                f"{inner.doc} It takes {own}, as the block `{block.name}` does; what it does not write stays as it was."
+            )
+            yield from ("", f"### `{inner.name} 8 epochs {{ }}`", "", doc, *_code(inner.examples))
     for family in VOCABULARY.families.values():
         uses = listed(places.uses(family.name), "and")
         yield from ("", f"## {family.name.capitalize()}", "", f"What can be used in {uses}.")

@@ -79,6 +79,9 @@ def _statements(reading: Reading, position: Cursor, wanted: Expected) -> Iterato
             yield Suggestion(name, "field", name + equal, position.start, detail=detail, doc=argument_doc(arg))
     if position.block is None:
         yield from _headers(reading, position)
+    around = VOCABULARY.blocks.get(position.block.kind) if position.block else None
+    for name, kind in around.inside.items() if around else ():
+        yield Suggestion(name, "block", f"{name} ", position.start, " {\n    \n  }", "block", kind.doc)
 
 
 def _in_claims(position: Cursor) -> bool:
@@ -112,8 +115,9 @@ def _written(reading: Reading, position: Cursor) -> set[str]:
     items = reading.recipe.items
     if position.block is not None:
         start = position.block.start
-        blocks = [item for item in items if isinstance(item, nodes.Block) and item.head_span.start == start]
-        items = blocks[0].items if blocks else ()
+        outer = [item for item in items if isinstance(item, nodes.Block)]
+        every = [*outer, *(item for block in outer for item in block.items if isinstance(item, nodes.Block))]
+        items = next((block.items for block in every if block.head_span.start == start), ())
     return {
         item.name
         for item in items

@@ -30,7 +30,7 @@ def fields(kind: str | None) -> Mapping[str, v.Arg]:
     """Return the fields that a block takes, or the recipe itself (None); none for an unknown block."""
     if kind is None:
         return VOCABULARY.fields
-    block = VOCABULARY.blocks.get(kind)
+    block = VOCABULARY.every_block().get(kind)
     if block is None:
         return {}
     return VOCABULARY.blocks[block.defaults_for].fields if block.defaults_for else block.fields

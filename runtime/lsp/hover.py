@@ -69,9 +69,11 @@ def _word(reading: Reading, token: Token) -> str:
 def _first_word(name: str, position: Cursor, wanted: Expected) -> str:
     """Explain the first word of a statement."""
     if name in (wanted.names or {}):
-        block = VOCABULARY.blocks.get(wanted.of)
-        return page_on(name, f"a field of {f'`{block.defaults_for or block.name}`' if block else 'the recipe'}")
-    if position.block is None:
+        block = VOCABULARY.every_block().get(wanted.of)
+        around = (of for of, kind in VOCABULARY.blocks.items() if wanted.of in kind.inside)
+        home = next(around, (block.defaults_for or block.name) if block else "")
+        return page_on(name, f"a field of {f'`{home}`' if home else 'the recipe'}")
+    if position.block is None or name in VOCABULARY.every_block():
         return page_on(name, "a block") or page_on(name, "a statement")
     return page_on(name.rpartition(".")[2], "a metric")
 

@@ -7,6 +7,7 @@ that the recipe names; whatever has none starts from the recipe's seed, each par
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from runtime.models.exported import exported_row
 from runtime.models.heads import LAYERS
 from runtime.models.kept_head import file_head
 from runtime.models.own import network as own
-from runtime.models.problems import HeadDoesNotFit
+from runtime.models.problems import HeadDoesNotFit, OneSizeOnly
 from runtime.models.pytorch import as_in_torch
 from runtime.models.taps import pyramid
 from runtime.models.timm import network as timm
@@ -176,6 +177,24 @@ _BUILDERS: Mapping[str, Callable[[Component, Size, bool], tuple[Base, Any]]] = {
     **dict.fromkeys(ZOOS, _zoo),
 }
 """What builds the base of each kind, and the whole network that it was cut from, where there is one."""
+
+
+def refuse_other_size(model: Model, other: Model, name: str) -> None:
+    """Refuse to train a network on images of another size where its layers would be others: `other` is built for that.
+
+    Raises:
+        RecipeError: they would.
+    """
+    if _layers(model) != _layers(other):
+        raise RecipeError(OneSizeOnly(base=name, size=model.size.short, own=other.size.short))
+
+
+def _layers(model: Model) -> list[Any]:
+    """Return a network's operations and how they hang together, without their names, and the parameters' shapes."""
+    output = model.chain.outputs(mx.sym.var("data"))[-1]
+    nodes = json.loads(output.tojson())["nodes"]
+    operations = [[node["op"], node.get("attrs"), [each[:2] for each in node["inputs"]]] for node in nodes]
+    return [operations, {name: parameter.shape for name, parameter in model.parameters.items()}]
 
 
 def check_weights(base: Component) -> None:

@@ -1,8 +1,19 @@
-"""What only the network shows about a recipe (E552, W771)."""
+"""What only the network shows about a recipe (E419, E552, W771)."""
 
 from __future__ import annotations
 
 from recipe_lang.problem import Kind
+
+OneSizeOnly = Kind(
+    "E419",
+    "one size only",
+    reason="""The layers of some networks are made for images of one size, or pad them by it: a network that trains on
+    another size than it is measured at must be the same for both. Position embeddings and enlarged maps never are. Of
+    networks that pad as TensorFlow does, sizes in steps of 32px are.""",
+    fields="base size own",
+    message="{base} has other layers for images of {own} than for {size}, at which it is measured",
+    help="take a size that is a multiple of 32px, as the data's, where the base allows it, or leave this `size` out",
+)
 
 HeadDoesNotFit = Kind(
     "E552",

@@ -8,8 +8,9 @@ are written), shares are fractions, `span` says where the recipe asks for a thin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
@@ -148,6 +149,19 @@ class SamplingPlan:
     shares: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """What holds in a stage from the end of so many epochs on: how its training images are made, and its loss."""
+
+    epochs: int
+    loss: Component
+    augment: tuple[Component, ...]
+    views: int | None
+    sampling: SamplingPlan | None
+    size: Size | None
+    span: Span | None = _written_at()
+
+
 def stage_name(position: int, title: str) -> str:
     """Return a stage as people see it: counted from 1, with its title."""
     return f'stage {position + 1} "{title}"'
@@ -159,6 +173,8 @@ class StagePlan:
 
     The prefix gives `features` numbers for each of the `views` of an image: those that augmentation makes, or the
     versions that the recipe fixes. Without an end to them (None) nothing is kept of training images.
+
+    What its `switches` change is as the stage begins; `at` says how it is in an epoch.
     """
 
     position: int
@@ -190,6 +206,8 @@ class StagePlan:
     sam: float = 0.0
     soup: int = 0  # how many of the best epochs may be averaged in place of the best; 0 for none
     sampling: SamplingPlan | None = None  # none: an epoch shows each image once
+    size: Size | None = None  # of training images, where it is not that of the data
+    switches: tuple[Switch, ...] = ()
     begins_known: bool = False  # in the first stage: the head answers before the first step
     span: Span | None = _written_at()
 
@@ -202,6 +220,22 @@ class StagePlan:
     def name(self) -> str:
         """The stage as people see it."""
         return stage_name(self.position, self.title)
+
+    def at(self, epoch: int) -> StagePlan:
+        """Return the stage as it is in an epoch, from 0: nothing of it switches."""
+        now = next((switch for switch in reversed(self.switches) if switch.epochs <= epoch), None)
+        names = [each.name for each in fields(Switch) if each.name != "epochs"] if now else []
+        return replace(self, switches=(), **{name: getattr(now, name) for name in names}) if self.switches else self
+
+    def phases(self) -> list[tuple[range, StagePlan]]:
+        """Return the epochs between switches, from 0, each with the stage as it is there; most stages have one."""
+        begins = [0, *(switch.epochs for switch in self.switches), self.epochs]
+        return [(range(first, end), self.at(first)) for first, end in pairwise(begins)]
+
+    @property
+    def last(self) -> StagePlan:
+        """The stage as it ends."""
+        return self.at(self.epochs)
 
     @property
     def measures_beginning(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
@@ -184,7 +185,7 @@ def stops(stage: StagePlan) -> str:
 def _stage(plan: Plan, stage: StagePlan, probe: Probe | None, ascii_only: bool) -> RenderableType:
     rows: list[tuple[str, RenderableType]] = [
         ("starts from", stage.starts_from),
-        ("frozen prefix", _prefix(plan, stage)),
+        ("frozen prefix", _prefix(plan, stage, _first(stage))),
         ("length", length(stage)),
         ("optimizer", call_text(stage.optimizer)),
         ("learning rate", f"{curve(stage, 40, ascii_only)}  {call_text(stage.schedule)}{schedule_notes(stage)}"),
@@ -193,6 +194,11 @@ def _stage(plan: Plan, stage: StagePlan, probe: Probe | None, ascii_only: bool) 
         ("keeps", keeps(stage)),
     ]
     rows += [(name, text) for name, text in (("in part", _in_part(stage)), *_options(plan, stage)) if text]
+    for before, epochs, phase in later_phases(stage):
+        texts = list(changes(plan, before, phase))
+        if caches_anew(before, phase):
+            texts.append(f"frozen prefix {_prefix(plan, phase, len(epochs))}")
+        rows.append((epochs_text(epochs), "; ".join(texts)))
     rows += _cost(stage, probe.stages[stage.position]) if probe is not None else []
     title = Text.assemble(
         (f"stage {stage.position + 1} of {len(plan.stages)}", "bold cyan"), (f"  {stage.title}", "bold")
@@ -200,18 +206,49 @@ def _stage(plan: Plan, stage: StagePlan, probe: Probe | None, ascii_only: bool) 
     return Group(title, _parts(stage), _grid(rows))
 
 
-def _prefix(plan: Plan, stage: StagePlan) -> str:
+def later_phases(stage: StagePlan) -> list[tuple[StagePlan, range, StagePlan]]:
+    """Return the phases of a stage behind the first, each with the one before it and its epochs."""
+    return [(before, epochs, phase) for (_, before), (epochs, phase) in pairwise(stage.phases())]
+
+
+def caches_anew(before: StagePlan, now: StagePlan) -> bool:
+    """Whether a phase of a stage caches other features of its training images than the one before it, or none."""
+    is_same = before.augment == now.augment or before.views is None
+    return bool(now.cut) and not (before.views == now.views and is_same)
+
+
+def epochs_text(epochs: range) -> str:
+    """Return epochs, from 0, as people count them: `epochs 9 to 10`."""
+    first, last = epochs.start + 1, epochs.stop
+    return f"epoch {first}" if first == last else f"epochs {first} to {last}"
+
+
+def changes(plan: Plan, before: StagePlan, now: StagePlan) -> Sequence[str]:
+    """Return what is other in a phase of a stage than in the one before it."""
+    texts = (
+        (
+            f"loss {call_text(each.loss)}",
+            f"training {steps_text(each.augment)}",
+            f"images of {(each.size or plan.data.size).short}",
+            sampling_text(each, plan.data.target.names) or "each image once",
+        )
+        for each in (before, now)
+    )
+    return [new for old, new in zip(*texts, strict=True) if old != new] or ["as before"]
+
+
+def _prefix(plan: Plan, stage: StagePlan, epochs: int) -> str:
     if not stage.cut:
         return "none"
     parts = span(stage.parts[: stage.cut])
     if stage.views is None:
         kept = "cached for validation and test"
-        if stage.epochs > _VERSIONS:
+        if epochs > _VERSIONS:
             kept += f" (for training too with `views = {_VERSIONS}` in the stage, or with flips only)"
         return f"{parts}: runs on each batch, since {new_each_time(stage)}; {kept}"
     numbers = "half-precision features" if plan.data.features == "half" else "features"
-    kept = f"caches {stage.features:,} {numbers} for each, at most {kept_bytes(plan, stage)}"
-    return f"{parts}: runs once on {_seen(stage)}; {kept}"
+    kept = f"caches {stage.features:,} {numbers} for each, at most {kept_bytes(plan, stage, epochs)}"
+    return f"{parts}: runs once on {_seen(stage, epochs)}; {kept}"
 
 
 def span(parts: Sequence[PartPlan]) -> str:
@@ -225,20 +262,25 @@ def new_each_time(stage: StagePlan) -> str:
     return f"{' and '.join(endless)} {'makes' if len(endless) == 1 else 'make'} new images each time"
 
 
-def kept_bytes(plan: Plan, stage: StagePlan) -> str:
-    """Return how much room a stage's features take that are kept."""
-    images = plan.data.images("train") * views(stage) + plan.data.images("valid") + plan.data.images("test")
+def _first(stage: StagePlan) -> int:
+    """Return how many epochs a stage is as it begins."""
+    return len(stage.phases()[0][0])
+
+
+def kept_bytes(plan: Plan, stage: StagePlan, epochs: int) -> str:
+    """Return how much room a stage's features take that are kept in so many epochs."""
+    images = plan.data.images("train") * views(stage, epochs) + plan.data.images("valid") + plan.data.images("test")
     width = 2 if plan.data.features == "half" else 4
     return _bytes(width * stage.features * images)
 
 
-def views(stage: StagePlan) -> int:
-    """Return how many views of an image a stage sees that keeps its features."""
-    return min(stage.views or 1, stage.epochs)
+def views(stage: StagePlan, epochs: int) -> int:
+    """Return how many views of an image a stage sees in so many epochs, if it keeps its features."""
+    return min(stage.views or 1, epochs)
 
 
-def _seen(stage: StagePlan) -> str:
-    count = views(stage)
+def _seen(stage: StagePlan, epochs: int) -> str:
+    count = views(stage, epochs)
     if is_fixed(stage.augment, stage.views):
         return f"each of {count} versions of each image" if count > 1 else "one version of each image"
     return f"{count} views of each image" if count > 1 else "each image"
@@ -263,12 +305,13 @@ def teaching(plan: Plan, stage: StagePlan) -> str:
     if teacher is None or not is_taught(plan, stage):
         return ""
     own = ""
-    if teacher.size != plan.data.size:
-        same_views = at_size(stage.augment, plan.data.size, teacher.size)
+    size = stage.size or plan.data.size
+    if teacher.size != size:
+        same_views = at_size(stage.augment, size, teacher.size)
         own = f"{', at its own' if same_views else ', resized to'} {teacher.size.short}"
     if stage.views is None:
         return f"the teacher runs on each batch{own}, since {new_each_time(stage)}"
-    return f"the teacher runs once on {_seen(stage)}{own}; what it says is cached"
+    return f"the teacher runs once on {_seen(stage, stage.epochs)}{own}; what it says is cached"
 
 
 _CLASSES = 8
@@ -287,6 +330,7 @@ def _options(plan: Plan, stage: StagePlan) -> Iterator[tuple[str, str]]:
         yield "versions", f"{stage.views} of each image, drawn once; each epoch takes the next"
     yield "epoch", sampling_text(stage, plan.data.target.names)
     yield "teacher", teaching(plan, stage)
+    yield "size", f"{stage.size.short}; {plan.data.size.short} where it is measured" if stage.size else ""
     yield "l2_sp", f"{stage.l2_sp:g} towards the weights that the stage begins with" if stage.l2_sp else ""
     yield "sam", f"{stage.sam:g}: two gradients for each step" if stage.sam else ""
     yield "clip", call_text(stage.clip) if stage.clip else ""

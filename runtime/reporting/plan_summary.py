@@ -17,11 +17,13 @@ from runtime.models.catalog import name_of
 from runtime.plan.schedules import SEQUENCE
 from runtime.plan.types import Component, PartPlan, Plan, StagePlan
 from runtime.reporting.plan import (
+    caches_anew,
     call_text,
     claims,
     count_text,
     curve,
     duration,
+    epochs_text,
     keeps,
     kept_bytes,
     left_out,
@@ -62,7 +64,7 @@ def show_summary(console: Console, plan: Plan, recipe: CheckedRecipe, probe: Pro
         number = f"stage {stage.position + 1} of {len(plan.stages)}"
         title = Text.assemble((number, "bold cyan"), (f"  {stage.title}", "bold"), f"  {length(stage)}")
         console.print(title)
-        rows = _stage(plan, stage, [(n, text) for of, n, text in changed if of is block], console.options.ascii_only)
+        rows = _stage(plan, stage, block, changed, console.options.ascii_only)
         cost = _cost(probe.stages[stage.position]) if probe is not None else ""
         console.print(_rows([*rows, ("takes", cost)]))
     if plan.claims:
@@ -112,17 +114,29 @@ def _source(name: str, step: Component) -> str:
     return source if name == "train" else f"{name} {source}"
 
 
-def _stage(plan: Plan, stage: StagePlan, changed: list[tuple[str, str]], ascii_only: bool) -> Iterator[tuple[str, str]]:
+def _stage(
+    plan: Plan, stage: StagePlan, block: CheckedBlock, changed: _Changed, ascii_only: bool
+) -> Iterator[tuple[str, str]]:
+    begin, *later = stage.phases()
     trained = [part for part in stage.parts if part.trained]
     why = f" ({stage.left_out()})" if stage.left_out() else ""
     yield "trains", f"{_parts(trained, stage)}{why}: {stage.trained:,} of {stage.numbers:,}"
-    yield "frozen", _frozen(plan, stage)
+    yield "frozen", _frozen(plan, *begin)
     yield "taught", teaching(plan, stage)
     how = f"{_brief('optimizer', stage.optimizer)}; {_brief('schedule', stage.schedule)}{schedule_notes(stage)}"
     yield "lr", f"{curve(stage, _CURVE, ascii_only)}  {_rates(stage, trained)}; {how}"
     yield "epoch", sampling_text(stage, plan.data.target.names)
     yield "keeps", "; stops ".join(part for part in (keeps(stage), stops(stage)) if part)
-    yield "set", ", ".join(f"{name} = {text}" for name, text in changed if name not in _SAID["stage"])
+    yield (
+        "set",
+        ", ".join(f"{name} = {text}" for of, name, text in changed if of is block and name not in _SAID["stage"]),
+    )
+    before = begin[1]
+    for inner, (epochs, phase) in zip(block.inside, later, strict=True):
+        texts = [f"{name} = {text}" for of, name, text in changed if of is inner]
+        frozen = f"; frozen {_frozen(plan, epochs, phase)}" if caches_anew(before, phase) else ""
+        yield "then", f"{epochs_text(epochs)}: {', '.join(texts) or 'as before'}{frozen}"
+        before = phase
 
 
 def _parts(parts: list[PartPlan], stage: StagePlan) -> str:
@@ -137,15 +151,16 @@ def _parts(parts: list[PartPlan], stage: StagePlan) -> str:
     return ", ".join(map(span, runs))
 
 
-def _frozen(plan: Plan, stage: StagePlan) -> str:
+def _frozen(plan: Plan, epochs: range, stage: StagePlan) -> str:
     if not stage.cut:
         return "nothing"
     before = span(stage.parts[: stage.cut])
     if stage.views is None:
         return f"{before}: runs on each batch, since {new_each_time(stage)}"
     kind = "versions" if is_fixed(stage.augment, stage.views) else "views"
-    each = f"each of {views(stage)} {kind}" if views(stage) > 1 else "each image"
-    return f"{before}: once for {each}, cached: <= {kept_bytes(plan, stage)}"
+    count = views(stage, len(epochs))
+    each = f"each of {count} {kind}" if count > 1 else "each image"
+    return f"{before}: once for {each}, cached: <= {kept_bytes(plan, stage, len(epochs))}"
 
 
 def _brief(family: str, step: Component) -> str:

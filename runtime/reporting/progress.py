@@ -21,6 +21,7 @@ from runtime.plan.types import Plan, StagePlan
 from runtime.reporting.console import LiveLines, bar, columns_of, say, sparkline
 from runtime.reporting.epoch_line import EpochLine, number, place
 from runtime.reporting.parts import part_lines
+from runtime.reporting.plan import changes, epochs_text, later_phases
 from runtime.reporting.time_left import TimeLeft
 from runtime.system.best_effort import reason_of
 from runtime.system.streams import surviving
@@ -219,6 +220,11 @@ class Display:
             text = f"  valid loss up, train loss down since {where}: overfitting?"
             self._say(Text(text if self._fits(len(text)) else f"  overfitting since {where}?", style="yellow"))
         now.warned = since is not None
+        for before, epochs, phase in later_phases(now.stage):
+            if epochs.start == event.epoch and event.epoch:
+                now.evaluated.clear()  # of other images, or by another loss: no trend
+                text = f"  {epochs_text(epochs)}: {'; '.join(changes(self._plan, before, phase))}"
+                self._say(Text(text, style="dim"))
 
     def _progress(self, force: bool = False) -> None:
         if self._moving is not None and (force or self._clock() - self._shown_at >= _REFRESH_S):

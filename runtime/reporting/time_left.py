@@ -136,15 +136,14 @@ class TimeLeft:
 
     def _new(self, stage: StagePlan, epoch: int) -> float:
         """Return how many views of training images come up for the first time in an epoch (from 0) of a stage."""
-        if not stage.cut or stage.views is None:
+        now = stage.at(epoch)
+        if not now.cut or now.views is None:
             return 0.0
-        seen = epoch + sum(
-            before.epochs
-            for before in self.plan.stages[: stage.position]
-            if (before.augment, before.views) == (stage.augment, stage.views)
-        )
-        fixed = is_fixed(stage.augment, stage.views)
-        share = float(seen < stage.views) if fixed else (1 - 1 / stage.views) ** seen
+        before = [phase for each in self.plan.stages[: stage.position] for phase in each.phases()]
+        before += [(epochs[: max(0, epoch - epochs.start)], phase) for epochs, phase in stage.phases()]
+        seen = sum(len(epochs) for epochs, p in before if (p.augment, p.views) == (now.augment, now.views))
+        fixed = is_fixed(now.augment, now.views)
+        share = float(seen < now.views) if fixed else (1 - 1 / now.views) ** seen
         return share * self.plan.data.images("train")
 
     @property

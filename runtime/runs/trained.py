@@ -134,7 +134,8 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
             file = _handed_on(path, folder, result, position)
         model.load(read_params(file), f"`{path / file.relative_to(folder)}`")
         name = "" if position is None else stage_name(position, titles[position])
-        loss = stage_loss(recipe, stages[-1 if position is None else position], targets)
+        *_, ending = stages[-1 if position is None else position].phases()
+        loss = stage_loss(recipe, ending, targets)
         return TrainedRun(path, recipe, task, data, model, result, _cut(folder, model, position), loss, name)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import listed
-from runtime.features.inputs import SetInputs
+from runtime.features.inputs import SetInputs, StepInputs
 from runtime.features.prefix import Features
 from runtime.plan.schedule import Plateau
 from runtime.plan.schedules import kind
@@ -95,7 +95,7 @@ def _run_stages(session: Session, features: Features) -> Iterator[Event]:
         if session.plan.data.images(name):
             yield EvaluationStarted(state.stage, state.epoch, state.step, name)
             known = facts if name == "valid" else session.task.chosen(facts, report)
-            report = yield from _measure(session, session.plan.stages[-1], net, name, known)
+            report = yield from _measure(session, session.plan.stages[-1].last, net, name, known)
             yield Tested(state.stage, state.epoch, state.step, name, report)
 
 
@@ -159,10 +159,13 @@ def _run_stage(
         yield from _measure_beginning(session, stage, net)
     if not state.step:
         net.average.begin()
-    train_step = training_step(session, stage, net)
+    phase = stage.at(state.epoch)
+    train_step = training_step(session, phase, net.at(phase))
     while not state.ended:
+        if phase != (now := stage.at(state.epoch)):
+            phase, train_step = now, training_step(session, now, net.at(now))
         try:
-            yield from _run_epoch(session, stage, net, train_step)
+            yield from _run_epoch(session, phase, net, train_step)
         except _Diverged as fault:
             yield _roll_back(state, stage, net, fault)
         else:
@@ -192,8 +195,9 @@ def _run_epoch(session: Session, stage: StagePlan, net: StageNet, train_step: Tr
     if stage.recovery is not None and not done:
         state.epoch_began_with = arrays_of(net)
     if min(stage.steps_per_epoch, stage.steps - state.step + done) > done:
-        yield from _filling(session, net.inputs.fill_training(state.epoch))
-        yield from _run_steps(session, stage, net, train_step, done)
+        inputs = net.at(stage).inputs
+        yield from _filling(session, inputs.fill_training(state.epoch))
+        yield from _run_steps(session, stage, net, train_step, inputs.training(state.epoch, done))
     epoch = state.epoch + 1
     yield EvaluationStarted(stage.position, epoch, state.step, "valid")
     with net.average.in_place():
@@ -245,8 +249,14 @@ def _roll_back(state: TrainState, stage: StagePlan, net: StageNet, fault: _Diver
     return RolledBack(stage.position, state.epoch, state.step, step, what, loss, slowdown(state, stage))
 
 
-def _run_steps(session: Session, stage: StagePlan, net: StageNet, train_step: TrainStep, done: int) -> Iterator[Event]:
-    """Run the steps of an epoch behind the first `done`.
+def _run_steps(
+    session: Session,
+    stage: StagePlan,
+    net: StageNet,
+    train_step: TrainStep,
+    batches: Generator[StepInputs, None, None],
+) -> Iterator[Event]:
+    """Run the steps that are left of an epoch, each on its batches.
 
     Raises:
         Interrupted: `session.should_stop` said so; all losses were read.
@@ -254,7 +264,6 @@ def _run_steps(session: Session, stage: StagePlan, net: StageNet, train_step: Tr
     """
     state = session.state
     pending: deque[tuple[int, Any, float, int]] = deque()
-    batches = net.inputs.training(state.epoch, done)
     last = min((state.epoch + 1) * stage.steps_per_epoch, stage.steps)
     stopped = False
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -13,13 +13,14 @@ from runtime.backend.mx import array, autograd, mx, nd
 from runtime.data.sample_weights import WeightedTargets, weight_scale
 from runtime.data.sets import Sets
 from runtime.data.transforms.mixed import MixedTargets, weights_of
-from runtime.features.inputs import SetInputs, StageInputs, StepInputs, kept_rows
-from runtime.features.prefix import Features
+from runtime.features.inputs import SetInputs, StageInputs, StepInputs, kept_rows, teacher_rows
+from runtime.features.prefix import Features, Prefix
 from runtime.features.teacher import TaughtTargets, Teacher, TeacherOutputs, teacher_features, teacher_outputs
 from runtime.models.catalog import name_of
 from runtime.models.network import Model, frozen_units
 from runtime.models.run_weights import is_last, known_rows
 from runtime.plan import schedules
+from runtime.plan.size import Size
 from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import Component, Plan, StagePlan, trained_names
 from runtime.system.cache.disk import FeatureCache
@@ -74,7 +75,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StageNet:
-    """The network as one stage runs it: a frozen prefix, then the suffix that trains."""
+    """The network as one stage runs it: a frozen prefix, then the suffix that trains.
+
+    Where training images have another size than those that are measured, `resized` has the prefix and the suffix for
+    it.
+    """
 
     inputs: StageInputs
     suffix: Any
@@ -85,6 +90,19 @@ class StageNet:
     average: Average
     began_with: Mapping[str, Any]  # weights that those of now are pulled towards
     has_dropout: bool
+    resized: Mapping[Size, tuple[Prefix, Any]]
+    teaching: Callable[[StagePlan], TeacherOutputs | None]  # what gives a phase the outputs of the teacher
+
+    def at(self, phase: StagePlan) -> StageNet:
+        """Return the network as it trains in a phase of its stage; over the same weights, with the same optimizer."""
+        before = self.inputs.stage
+        is_same = (phase.loss, phase.augment, phase.size) == (before.loss, before.augment, before.size)
+        teacher = self.inputs.teacher if is_same else self.teaching(phase)
+        inputs = replace(self.inputs, stage=phase, teacher=teacher)
+        if phase.size is None:
+            return replace(self, inputs=inputs)
+        prefix, suffix = self.resized[phase.size]
+        return replace(self, inputs=replace(inputs, resized=replace(inputs.each, prefix=prefix)), suffix=suffix)
 
 
 def features_of(
@@ -125,13 +143,17 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     later = [frozen_units(model, each.cut) for each in session.plan.stages[stage.position + 1 :]]
     prefix = features.prefix(cut, later, kept_rows(session.plan))
     suffix = features.training(cut)
+    resized = {
+        size: (each.prefix(cut, later, kept_rows(session.plan, size)), each.training(cut))
+        for size, each in features.resized(phase.size for _, phase in stage.phases()).items()
+    }
     trained = {name: p for name, p in model.parameters.items() if p in wanted and p.grad_req != "null"}
     scales = {name: next(part.lr_scale for part in stage.parts if name.startswith(f"{part.name}.")) for name in trained}
     update = trainer([(p, scales[name]) for name, p in trained.items()], stage.optimizer.name, stage.optimizer.args)
     behind = tuple(f"{part}." for part in list(model.parts)[stage.cut :])
     changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
     scale = weight_scale(session.sets.samples["train"])
-    inputs = StageInputs(SetInputs(session.sets, prefix), stage, _teacher(session, stage, features), scale)
+    inputs = StageInputs(SetInputs(session.sets, prefix), stage, _teacher(session, features, stage), scale)
     has_dropout = any(drops(block) for block in features.chain.blocks[cut:])
     statistics = {name: p for name, p in changing.items() if name.endswith(("running_mean", "running_var"))}
     known = known_rows(session.plan.base)
@@ -146,6 +168,8 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
         Average(stage, trained, statistics),
         {name: _known_part(name, trained[name].data(), known, model) for name in pulled},
         has_dropout,
+        resized,
+        partial(_teacher, session, features),
     )
 
 
@@ -155,11 +179,11 @@ def _known_part(name: str, values: Any, known: int, model: Model) -> Any:
     return values[:known].copy() if has_outputs else values.copy()
 
 
-def _teacher(session: Session, stage: StagePlan, features: Features) -> TeacherOutputs | None:
-    """Return what gives a stage the outputs of the teacher, where its loss asks for them."""
+def _teacher(session: Session, features: Features, stage: StagePlan) -> TeacherOutputs | None:
+    """Return what gives a stage, or a phase of one, the outputs of the teacher, where its loss asks for them."""
     if features.teacher is None or session.teacher is None or loss_of(session.task, stage.loss).taught is None:
         return None
-    size, rows = session.plan.data.size, kept_rows(session.plan)
+    size, rows = stage.size or session.plan.data.size, teacher_rows(session.plan)
     return teacher_outputs(features.teacher, session.teacher.plan, stage.augment, size, rows)
 
 

@@ -47,6 +47,11 @@ _NAMES = (
     ("criterion", "loss"),
     ("mixup mixupalpha", "mixup|write `augment = [flip, mixup(0.2)]`"),
     ("cutmix cutmixalpha", "cutmix|write `augment = [flip, cutmix]`"),
+    (
+        "mixupoffepoch closemosaic noaugepochs switchepoch",
+        "what changes inside a stage stands in `from 8 epochs { augment = none }`",
+    ),
+    ("progressiveresizing progressivelearning", "write `size = 160px` in the stage, and `from 50% { size = shared }`"),
     ("ema", "ema|write `average = ema(0.999)` in a stage"),
     ("swa", "swa|write `average = swa(start = 75%)` in a stage"),
     ("optim opt", "optimizer"),
@@ -179,7 +184,7 @@ _FRACTION = "`valid = holdout(20%)` holds out a fraction of the training images"
 
 _OTHER_TOOLS = (
     (
-        "mosaic copypaste closemosaic",
+        "mosaic copypaste",
         f"{_ABSENT}: `zoom_out` and `iou_crop` vary how objects are seen, `mixup` and `cutmix` mix images of a batch",
     ),
     ("shear translate zoom zoomrange", "write `augment = [affine(degrees = 10, translate = 10%, scale = 0.8 .. 1.2)]`"),

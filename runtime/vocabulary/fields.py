@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from recipe_lang.check.vocabulary import (
     Arg,
     BlockType,
@@ -361,6 +363,14 @@ STAGE = BlockType(
             examples=("sampling = balanced", "sampling = none"),
         ),
         Arg(
+            "size",
+            Either((_shared("data block"), _SIDE, ListOf(_SIDE, 2, 2))),
+            "Size of the training images in this stage only; validation and test keep that of the data block.",
+            "shared",
+            since="0.2",
+            examples=("size = 128px", "size = shared"),
+        ),
+        Arg(
             "on_divergence",
             Either((Word({"stop": "Stop the run."}), CallOf(("recovery",)))),
             "What happens when the loss becomes NaN or infinite.",
@@ -400,6 +410,18 @@ STAGE = BlockType(
     examples=('stage "head" {\n  train     = head\n  for       = 3 epochs\n  optimizer = adam(lr = 1e-3)\n}',),
 )
 
+FROM = BlockType(
+    "from",
+    "What changes inside a stage: from the end of so many epochs on, or of a share of the stage, images are made, mixed"
+    " and drawn in another way, or the loss is another one. Optimizer and schedule go on.",
+    {name: STAGE.fields[name] for name in ("loss", "augment", "views", "sampling", "size")},
+    begins=Duration(share=True, in_epochs=True),
+    examples=(
+        "for = 10 epochs\naugment = [flip, mixup]\n\nfrom 8 epochs {\n  augment = [flip]\n}",
+        "for = 10 epochs\nsize = 128px\n\nfrom 50% {\n  size = shared\n}",
+    ),
+)
+
 DEFAULTS = BlockType(
     "defaults",
     "Fields that all stages share.",
@@ -413,4 +435,4 @@ EXPECT = BlockType(
     examples=("expect {\n  valid.accuracy >= 90%\n}",),
 )
 
-BLOCKS = {block.name: block for block in (DATA, DEFAULTS, STAGE, EXPECT)}
+BLOCKS = {block.name: block for block in (DATA, DEFAULTS, replace(STAGE, inside={FROM.name: FROM}), EXPECT)}

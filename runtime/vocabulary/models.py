@@ -23,6 +23,7 @@ from recipe_lang.check.vocabulary import (
     family,
 )
 from recipe_lang.problem import Problem, RecipeError
+from runtime.data.targets import MASK
 from runtime.models.base import Normalization
 from runtime.models.catalog import BASES, ZooRow
 from runtime.models.packaged import PACKAGED, PackagedBase
@@ -215,6 +216,14 @@ def native_size(base: CallValue) -> int:
 def accepts(base: CallValue, size: int) -> bool:
     """Whether a base, with its weights, can be trained on square images of `size` pixels."""
     return row_of(base).accepts(size, weights_of(base).is_pretrained)
+
+
+def is_of_one_size(base: CallValue) -> bool:
+    """Whether layers of a base are known to be made for the size of its images; else it shows when it is built."""
+    row = row_of(base)
+    if isinstance(row, TimmRow):
+        return row.family == "vit"
+    return isinstance(row, ZooRow) and (row.has_dense_block or row.gives is MASK)
 
 
 def size_text(base: CallValue) -> str:

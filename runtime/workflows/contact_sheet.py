@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from recipe_lang.words import printable
+from recipe_lang.words import listed, printable
 from runtime.data.decoded import Opening
 from runtime.data.listing import Pixels, Sample
 from runtime.data.loader import prepared_sample
@@ -57,13 +57,21 @@ def seen_in_training(prepared: Prepared, stage: StagePlan, count: int) -> list[S
     plan = prepared.plan
     samples = {name: tiled(each.samples, plan.data.tiles) for name, each in prepared.listings.items()}
     sets = Sets(plan.data, plan.seed, samples, 0, lambda targets: np.zeros(len(targets)))
-    epochs = 1 if stage.views == 1 else min(_EPOCHS, stage.epochs)
-    pipeline, opening = Pipeline(stage.augment), Opening()
+    opening = Opening()
+    shown = [(epoch, stage.at(epoch)) for epoch in _epochs(stage)]
+    pipelines = {epoch: Pipeline(phase.augment) for epoch, phase in shown}
     return [
-        Seen(sample.id, epoch, *prepared_sample(sample, opening, pipeline, partial(_randomness, sets, stage, epoch)))
-        for sample in list(dict.fromkeys(sets.order(stage, 0)))[:count]
-        for epoch in range(epochs)
+        Seen(s.id, epoch, *prepared_sample(s, opening, pipelines[epoch], partial(_randomness, sets, phase, epoch)))
+        for s in list(dict.fromkeys(sets.order(stage, 0)))[:count]
+        for epoch, phase in shown
     ]
+
+
+def _epochs(stage: StagePlan) -> list[int]:
+    """Return the epochs to show, from 0: the first of each phase, as many as tell them apart."""
+    phases = stage.phases()
+    each = max(1, _EPOCHS // len(phases))
+    return [epoch for epochs, phase in phases for epoch in epochs[: 1 if phase.views == 1 else each]]
 
 
 def _randomness(sets: Sets, stage: StagePlan, epoch: int, sample: Sample) -> Any:
@@ -76,7 +84,7 @@ def _randomness(sets: Sets, stage: StagePlan, epoch: int, sample: Sample) -> Any
 
 def contact_sheet(seen: Sequence[Seen], task: Task, names: tuple[str, ...], title: str) -> Image.Image:
     """Draw images in rows, each with its target and its id; the epochs of an image stand side by side."""
-    epochs = max(each.epoch for each in seen) + 1
+    epochs = len({each.epoch for each in seen})
     columns = epochs if epochs > 1 else min(_COLUMNS, len(seen))
     pictures = [_picture(each, task, names) for each in seen]
     width, height = (max(sides) for sides in zip(*(picture.size for picture in pictures), strict=True))
@@ -124,9 +132,11 @@ def _writer(sheet: Image.Image) -> Callable[[int, int, str, int], None]:
 
 def sheet_title(prepared: Prepared, stage: StagePlan, seen: Sequence[Seen]) -> str:
     """Say what a sheet shows: how many images, of which stage and epochs."""
-    images, epochs = len({each.id for each in seen}), max(each.epoch for each in seen) + 1
-    when = f"epochs 1 to {epochs}" if epochs > 1 else "each epoch"
-    mixing = ", before their batch is mixed" * mixes(stage.augment)
+    images, epochs = len({each.id for each in seen}), [str(epoch + 1) for epoch in dict.fromkeys(e.epoch for e in seen)]
+    when = "each epoch"
+    if len(epochs) > 1:
+        when = f"epochs {listed(tuple(epochs), 'and')}" if stage.switches else f"epochs 1 to {epochs[-1]}"
+    mixing = ", before their batch is mixed" * any(mixes(phase.augment) for _, phase in stage.phases())
     return f"{prepared.plan.name}: {images} training images as {stage.name} sees them in {when}{mixing}"
 
 

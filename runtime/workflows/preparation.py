@@ -21,8 +21,9 @@ from runtime.data.sources.files import passed_over
 from runtime.data.sources.skipped import passed_line
 from runtime.features.teacher import Teacher
 from runtime.models import run_weights
+from runtime.models.catalog import name_of
 from runtime.models.kept_head import file_head, unnamed
-from runtime.models.network import Model, build_model, check_weights
+from runtime.models.network import Model, build_model, check_weights, refuse_other_size
 from runtime.models.weights_sources import source_for
 from runtime.plan.types import Plan
 from runtime.runs.lineage import load_recipe, refuse_unread
@@ -33,7 +34,7 @@ from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import head_builder
 from runtime.training.problems import OutOfMemory
 from runtime.vocabulary import VOCABULARY
-from runtime.vocabulary.rules.images import image_size
+from runtime.vocabulary.rules.images import image_size, phase_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,11 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
         teacher = None if recipe["teacher"] is None else teacher_of(recipe, facts.target.names)
     model = build_model(base, head, size, head_builder(task_of(recipe), facts.target))
     plan = compile_plan(recipe, facts, model.facts(), base, teacher.plan if teacher else None)
+    for own, span in {phase_size(recipe, each): each.fields["size"].span for each in recipe.phases("stage")}.items():
+        with located(span):
+            if own != size:
+                other = build_model(base, head, own, head_builder(task_of(recipe), facts.target))
+                refuse_other_size(model, other, name_of(base))
     need = estimate_memory(model, plan, teacher.model if teacher else None)
     with located(base.span):
         source_for(base).fits(base, model.base, model.whole)

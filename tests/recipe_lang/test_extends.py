@@ -108,6 +108,24 @@ def test_stages_keep_the_parents_place_and_new_ones_go_last() -> None:
     assert [stage["for"].number for stage in child.all("stage")] == [9, 5, 1]
 
 
+def test_switches_merge_by_when_they_begin_and_stand_in_that_order() -> None:
+    child = checked(
+        'ftr 1\nextends "base.ftr"\nstage "top" {\n  from 4 epochs {\n    views = 2\n  }\n  from 2 epochs {\n'
+        "    loss = focal\n  }\n}\n"
+    )
+    Path("middle.ftr").write_text(child.source.text)
+    grandchild = checked(
+        'ftr 1\nextends "middle.ftr"\nstage "top" {\n  from 1 epoch {\n    augment = none\n  }\n  from 4 epoch {\n'
+        "    augment = [flip]\n  }\n}\n"
+    )
+    for recipe, expected in (
+        (child, {"2 epochs": ["loss"], "4 epochs": ["views"]}),
+        (grandchild, {"1 epoch": ["augment"], "2 epochs": ["loss"], "4 epochs": ["augment", "views"]}),
+    ):
+        top = next(stage for stage in recipe.all("stage") if stage.title == "top")
+        assert {str(each.begins and each.begins.value): [*each.fields] for each in top.inside} == expected
+
+
 def test_defaults_of_the_parent_fill_the_stages_of_the_child() -> None:
     child = checked('ftr 1\nextends "base.ftr"\nstage "all" {\n  train = all\n  for = 1 epoch\n}\n')
     assert [stage["clip"].name for stage in child.all("stage")] == ["global_norm"] * 3

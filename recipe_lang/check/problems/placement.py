@@ -80,6 +80,15 @@ BadTitle = Kind(
     help=lambda p: f'write `{p.block} "…" {{`' if p.needed else f"write `{p.block} {{`",
 )
 
+BeginsNowhere = Kind(
+    "E416",
+    "begins nowhere",
+    reason="A block inside a stage says in its header from when on it holds: whole epochs, or a share of the stage.",
+    fields="block",
+    message="`{block}` does not say from when on it holds",
+    help="write for example `{block} 8 epochs {{` or `{block} 50% {{`",
+)
+
 UnusedParam = Kind(
     "W701",
     "unused param",

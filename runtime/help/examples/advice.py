@@ -266,6 +266,10 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The only image of roses that is held out of 25 cannot be read.",
     ),
+    "W762": Example(
+        "augment = none\n\nfrom 2 epochs {\n  augment = none\n}", "from 2 epochs {\n  augment = none\n}", "stage"
+    ),
+    "W763": Example("size = 256px", "size = 160px", "stage"),
     "W764": Example(
         TAUGHT.format(teacher="large-1").replace("8\n", "8\n  augment = [random_crop(padding = 4px)]\n"),
         TAUGHT.format(teacher="large-1").replace("8\n", "8\n  augment = [random_resized_crop]\n"),

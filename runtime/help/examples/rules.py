@@ -6,6 +6,24 @@ from collections.abc import Mapping
 
 from runtime.help.examples import Example
 
+_RESIZED = """ftr 1
+
+base = timm("{base}", weights = none)
+
+data {{
+  train = folder("data/flowers")
+}}
+
+stage "all" {{
+  train = all
+  for = 4 epochs
+  size = 160px
+
+  from 50% {{
+    size = shared
+  }}
+}}"""
+
 EXAMPLES: Mapping[str, Example] = {
     "E401": Example("seed = 7\nseed = 8", "seed = 8"),
     "E402": Example('stage "head" {\n  train = head\n}', 'stage "head" {\n  train = head\n  for = 3 epochs\n}'),
@@ -26,6 +44,18 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "E414": Example("threshold = best(valid.recall)", "threshold = best(valid.f1)", "data"),
     "E415": Example("tta = [flip, color_jitter(0.2)]", "tta = [flip]", "data"),
+    "E416": Example("from {\n  augment = none\n}", "from 2 epochs {\n  augment = none\n}", "stage"),
+    "E417": Example("from 3 epochs {\n  augment = none\n}", "from 2 epochs {\n  augment = none\n}", "stage"),
+    "E418": Example(
+        "monitor = valid.loss\n\nfrom 2 epochs {\n  loss = cross_entropy(label_smoothing = 0.1)\n}",
+        "monitor = valid.accuracy\n\nfrom 2 epochs {\n  loss = cross_entropy(label_smoothing = 0.1)\n}",
+        "stage",
+    ),
+    "E419": Example(
+        _RESIZED.format(base="vit_small_patch16_224.augreg_in21k_ft_in1k"),
+        _RESIZED.format(base="regnety_004.pycls_in1k"),
+        "file",
+    ),
     "E420": Example("head = [dropout(0.2), dense(10)]", "head = [dropout(0.2), dense(classes)]"),
     "E421": Example(
         "for = 3 epochs\nschedule = cosine(warmup = 3 epochs)",

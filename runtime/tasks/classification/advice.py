@@ -215,7 +215,7 @@ def _untreated(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Iterator
     (few, least), (many, most) = counts[0], counts[-1]
     is_treated = recipe.block("data")["threshold"] is not None or any(
         stage.sampling is not None or stage.loss.args.get("weights") or "tau" in stage.loss.args
-        for stage in plan.stages
+        for stage in (phase for each in plan.stages for _, phase in each.phases())
     )
     if many > UNEQUAL_BY_FAR * few and not is_treated:
         yield Untreated(span=recipe.block("data").span_of("train"), largest=(most, many), smallest=(least, few))

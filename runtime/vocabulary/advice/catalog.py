@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from recipe_lang.problem import Kind
-from runtime.vocabulary.advice import data, rates, regularization, stages
+from runtime.vocabulary.advice import data, rates, regularization, stages, switches
 
-_MODULES = (rates, stages, regularization, data)
+_MODULES = (rates, stages, regularization, data, switches)
 ADVICE = tuple(rule for module in _MODULES for rule in module.RULES)
 
 _ALL = frozenset(f"W{number}" for number in range(740, 800))  # below are those of the checker and of the text

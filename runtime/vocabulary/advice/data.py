@@ -60,7 +60,7 @@ def _flips(recipe: CheckedRecipe) -> Iterator[Problem]:
     data = recipe.block("data")
     if not SOURCES[data["train"].name].shows_characters:
         return
-    for augment in (block["augment"] for block in (data, *recipe.all("stage"))):
+    for augment in (data["augment"], *(each.value for each in recipe.all_values("stage", "augment"))):
         for step in augment if isinstance(augment, tuple) else ():
             if TRANSFORMS[step.value.name].mirrors:
                 yield FlippedDigits(
@@ -180,7 +180,7 @@ def _versions(recipe: CheckedRecipe) -> Iterator[tuple[Value, tuple[CheckedBlock
     """Yield each `views` that is written with a number, and the stages for which it holds."""
     data = recipe.block("data")
     holds: dict[Span, tuple[Value, tuple[CheckedBlock, ...]]] = {}
-    for stage in recipe.all("stage"):
+    for stage in recipe.phases("stage"):
         value = data.fields["views"] if stage["views"] == "shared" else stage.fields["views"]
         if isinstance(value.value, int) and value.span is not None:
             _, before = holds.get(value.span, (value, ()))
@@ -204,8 +204,7 @@ IdleAugmentation = Kind(
 
 
 def _idle(recipe: CheckedRecipe) -> Iterator[Problem]:
-    for block in (recipe.block("data"), *recipe.all("stage")):
-        augment = block["augment"]
+    for augment in (recipe.block("data")["augment"], *(each.value for each in recipe.all_values("stage", "augment"))):
         for step in augment if isinstance(augment, tuple) else ():
             if is_idle(step.value):
                 example = TRANSFORMS[step.value.name].example
@@ -230,7 +229,7 @@ WeighedTwice = Kind(
 
 def _weighed(recipe: CheckedRecipe) -> Iterator[Problem]:
     seen: set[Span | None] = set()
-    for stage in recipe.all("stage"):
+    for stage in recipe.phases("stage"):
         loss = (recipe if stage["loss"] == "shared" else stage).fields["loss"]
         drawn = (recipe.block("data") if stage["sampling"] == "shared" else stage).fields["sampling"]
         by_share = loss.value.name == "logit_adjusted" or isinstance(loss.value.args.get("weights", loss).value, str)

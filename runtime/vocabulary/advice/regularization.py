@@ -74,7 +74,7 @@ StrongSmoothing = Kind(
 
 
 def _smoothing(recipe: CheckedRecipe) -> Iterator[Problem]:
-    for loss in (recipe.fields["loss"], *(stage.fields["loss"] for stage in recipe.all("stage"))):
+    for loss in (recipe.fields["loss"], *recipe.all_values("stage", "loss")):
         smoothing = loss.value.args.get("label_smoothing") if isinstance(loss.value, CallValue) else None
         if smoothing and smoothing.value > 0.3:
             yield StrongSmoothing(span=argument_span(loss, "label_smoothing", None), share=smoothing.value)

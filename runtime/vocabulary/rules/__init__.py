@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.vocabulary.rules import distillation, extension, heads, images, sources, splits, training
+from runtime.vocabulary.rules import distillation, extension, heads, images, sources, splits, switches, training
 
 RULES = (
     *heads.RULES,
@@ -11,6 +11,7 @@ RULES = (
     *splits.RULES,
     *images.RULES,
     *training.RULES,
+    *switches.RULES,
     *distillation.RULES,
 )
 CLAIM_RULES = training.CLAIM_RULES

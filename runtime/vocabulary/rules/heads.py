@@ -161,7 +161,7 @@ def _losses(recipe: CheckedRecipe) -> Iterator[Problem]:
         head = row.family
     losses = {each.entry.name: each for each in task.losses}
     own = next((name for name, each in losses.items() if head in each.heads), None)
-    for loss in (recipe["loss"], *(stage["loss"] for stage in recipe.all("stage"))):
+    for loss in (recipe["loss"], *(each.value for each in recipe.all_values("stage", "loss"))):
         if isinstance(loss, CallValue) and own is not None and head not in losses[loss.name].heads:
             span = loss.span or recipe.fields["head"].span
             yield LossOfOtherHead(span=span, head=head, loss=loss.name, own=own)

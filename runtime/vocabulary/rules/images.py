@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from recipe_lang.check.checked import CallValue, CheckedRecipe
+from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe
 from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
 from runtime.data.transforms.catalog import TRANSFORMS
@@ -103,6 +103,11 @@ def image_size(recipe: CheckedRecipe) -> tuple[Size, Span | None]:
     return Size.square(native_size(recipe["base"])), recipe.fields["base"].span
 
 
+def phase_size(recipe: CheckedRecipe, phase: CheckedBlock) -> Size:
+    """Return the size of the training images of a stage, or of a phase of it."""
+    return image_size(recipe)[0] if phase["size"] == "shared" else written_size(phase["size"])
+
+
 def written_size(value: Any) -> Size:
     """Return a size as a recipe writes it: a side, or height and width."""
     return Size(*(each.value for each in value)) if isinstance(value, tuple) else Size.square(value)
@@ -111,24 +116,36 @@ def written_size(value: Any) -> Size:
 def _sizes(recipe: CheckedRecipe) -> Iterator[Problem]:
     data = recipe.block("data")
     size, size_span = image_size(recipe)
-    lists = [data["prepare"], *(block["augment"] for block in (data, *recipe.all("stage")))]
-    for step in (step.value for steps in lists if isinstance(steps, tuple) for step in steps):
-        crop = step["size"] if TRANSFORMS[step.name].crops else None
-        if crop is not None and written_size(crop) != size:
-            crop = written_size(crop)
-            yield SizeConflict(span=step.args["size"].span, crop=crop.written, size=size.written, size_span=size_span)
-    if task_of(recipe).takes_maps and any(side % _COARSEST for side in size):
-        yield CellsCut(span=size_span, size=size.short, step=_COARSEST)
     base: CallValue = recipe["base"]
     yield from (problem.replace(span=recipe.fields["base"].span) for problem in base_problems(base))
-    if not all(accepts(base, side) for side in size):
-        yield SizeNotTaken(span=size_span, base=base_name(base), size=size.short, takes=size_text(base))
+    used = [(data["prepare"], size, size_span), (data["augment"], size, size_span)]
+    for phase in recipe.phases("stage"):
+        own = data["augment"] if phase["augment"] == "shared" else phase["augment"]
+        used.append((own, phase_size(recipe, phase), phase.fields["size"].span or size_span))
+    yield from _conflicts(used)
+    for each, span in dict.fromkeys((each, span) for _, each, span in used):
+        if task_of(recipe).takes_maps and any(side % _COARSEST for side in each):
+            yield CellsCut(span=span, size=each.short, step=_COARSEST)
+        if not all(accepts(base, side) for side in each):
+            yield SizeNotTaken(span=span, base=base_name(base), size=each.short, takes=size_text(base))
+
+
+def _conflicts(used: Iterable[tuple[Any, Size, Span | None]]) -> Iterator[Problem]:
+    """Find crops of another size than that of the images for which they are used; each is told once."""
+    told: set[Span | None] = set()
+    for steps, size, size_span in used:
+        for step in (each.value for each in steps if TRANSFORMS[each.value.name].crops) if steps else ():
+            crop, span = step["size"], step.args["size"].span
+            if crop is not None and written_size(crop) != size and span not in told:
+                told.add(span)
+                yield SizeConflict(span=span, crop=written_size(crop).written, size=size.written, size_span=size_span)
 
 
 def _uncropped(recipe: CheckedRecipe) -> Iterator[Problem]:
     data = recipe.block("data")
-    for block, name in ((data, "prepare"), (data, "augment"), *((stage, "augment") for stage in recipe.all("stage"))):
-        steps = block[name] if isinstance(block[name], tuple) else ()
+    named = [(name, data[name]) for name in ("prepare", "augment")]
+    for name, value in (*named, *(("augment", each.value) for each in recipe.all_values("stage", "augment"))):
+        steps = value if isinstance(value, tuple) else ()
         rows = [TRANSFORMS[step.value.name] for step in steps]
         resizes = [index for index, row in enumerate(rows) if row.resizes and not row.crops]
         crops = [index for index, row in enumerate(rows) if row.crops]
@@ -146,8 +163,7 @@ def _once(recipe: CheckedRecipe) -> Iterator[Problem]:
         if step.value.name in names and step.value.name in seen:
             yield StepMisused(span=step.span, name=step.value.name, where="is given twice")
         seen.add(step.value.name)
-    for block in (data, *recipe.all("stage")):
-        augment = block["augment"]
+    for augment in (data["augment"], *(each.value for each in recipe.all_values("stage", "augment"))):
         for step in augment if isinstance(augment, tuple) else ():
             if step.value.name in names:
                 yield StepMisused(span=step.span, name=step.value.name, where="is not an augmentation")
@@ -156,11 +172,13 @@ def _once(recipe: CheckedRecipe) -> Iterator[Problem]:
 def _mixes(recipe: CheckedRecipe) -> Iterator[Problem]:
     """Find fixed versions of images that are mixed with others."""
     data = recipe.block("data")
-    for stage in recipe.all("stage"):
+    told: set[Span | None] = set()
+    for stage in recipe.phases("stage"):
         shared = stage["augment"] == "shared"
         views = data if stage["views"] == "shared" else stage
         for step in (data if shared else stage)["augment"] or ():
-            if TRANSFORMS[step.value.name].mix and views["views"] is not None:
+            if TRANSFORMS[step.value.name].mix and views["views"] is not None and step.span not in told:
+                told.add(step.span)
                 yield MixedVersions(span=step.span, name=step.value.name, views_span=views.span_of("views"))
 
 

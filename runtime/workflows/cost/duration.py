@@ -113,14 +113,14 @@ class StageClock:
 
     def epoch(self, number: int) -> float:
         """Return the seconds of an epoch (from 0) with its evaluation."""
-        stage, prefix = self.inputs.stage, self.inputs.each.prefix
+        stage = self.inputs.stage
         steps = min(stage.steps_per_epoch, stage.steps - number * stage.steps_per_epoch)
         seconds = steps * self.paces.step.of(number) + self.evaluation(number)
         if self.inputs.keeps_training:
             seconds += self._filling("train", number, lambda asked: asked.fill_training(number))
         if self.inputs.keeps_teacher:
             seconds += self._teaching(number)
-        if prefix.keeps:
+        if self.inputs.each.prefix.keeps:
             seconds += self._filling("valid", number, lambda asked: asked.each.fill_evaluation("valid"))
         return seconds
 
@@ -143,7 +143,7 @@ class StageClock:
         prefix = self.inputs.each.prefix
         asked: Any = _Asked(prefix.batch)
         few = with_samples(self.inputs, {name: spread(self.inputs.each.sets.samples[name], _COUNTED)})
-        for _ in ask(replace(few, each=replace(few.each, prefix=asked), teacher=None)):
+        for _ in ask(replace(few, each=replace(few.each, prefix=asked), resized=None, teacher=None)):
             pass
         shares = self.kept.ask(prefix, asked.keys)
         pieces = self.paces.frozen
@@ -165,7 +165,8 @@ class StageClock:
 def with_samples(inputs: StageInputs, samples: Mapping[str, Sequence[Sample]]) -> StageInputs:
     """Return a stage's inputs with other samples in its sets."""
     sets = replace(inputs.each.sets, samples=samples)
-    return replace(inputs, each=replace(inputs.each, sets=sets))
+    resized = inputs.resized and replace(inputs.resized, sets=sets)
+    return replace(inputs, each=replace(inputs.each, sets=sets), resized=resized)
 
 
 def spread(samples: Sequence[Sample], count: int) -> Sequence[Sample]:

@@ -179,27 +179,35 @@ def _stage(session: Session, stage: StagePlan, known: KeptRows) -> tuple[StagePr
     room = replace(features.budget)
     net = stage_net(session, stage, features)
     try:
-        paces = _paces(session, stage, net, began)
         known.enter(net.inputs.each.prefix)
-        clock = StageClock(net.inputs, paces, known)
-        epochs = [clock.epoch(number) for number in range(stage.epochs)]
+        clocks: list[StageClock] = []
+        epochs: list[float] = []
+        for numbers, phase in stage.phases():
+            now = net.at(phase)
+            clocks.append(StageClock(now.inputs, _paces(session, phase, now, began), known))
+            epochs += [clocks[-1].epoch(number) for number in numbers]
+            began = time.monotonic()
+        clock = clocks[-1]
+        slowest = max(clocks, key=lambda each: each.paces.step.later)
+        paces, ready = slowest.paces, sum(each.paces.ready for each in clocks)
         measured = StageProbe(
             step_ms=1e3 * paces.step.later,
             images_per_s=session.plan.data.batch * stage.accumulate / paces.step.later,
             reading_ms=1e3 * paces.reading,
             frozen_ms=1e3 * sum(paces.frozen),
             trained_ms=1e3 * paces.trained,
-            kept=net.inputs.keeps_training,
+            kept=slowest.inputs.keeps_training,
             evaluation_s=clock.evaluation(1),
             first_epoch_s=epochs[0],
             later_epoch_s=sum(epochs[1:]) / len(epochs[1:]) if epochs[1:] else None,
-            total_s=paces.ready + sum(epochs) + stage.measures_beginning * clock.evaluation(1),
+            total_s=ready + sum(epochs) + stage.measures_beginning * clock.evaluation(1),
             memory_mb=(room.memory - features.budget.memory + _copies_bytes(stage, net)) / 1e6,
             file_mb=(room.disk - features.budget.disk) / 1e6,
         )
         return measured, clock.ending() + _SAVING_S
     finally:
-        for level in net.inputs.each.prefix.levels:
+        prefixes = (net.inputs.each.prefix, *(prefix for prefix, _ in net.resized.values()))
+        for level in (level for prefix in prefixes for level in prefix.levels):
             if level.table is not None:
                 level.table.close()
 
@@ -234,7 +242,7 @@ def _paces(session: Session, stage: StagePlan, net: StageNet, began: float) -> R
     evaluation = _pace(lambda: _evaluate(predict, rest, "valid", evaluator()), session, net.inputs.each.prefix.keeps)
     joining = max(0.0, evaluated - evaluation.later)
     _train(step, first)  # MXNet's memory grows once more when training goes on after an evaluation
-    tested = stage is session.plan.stages[-1] and session.plan.data.images("test") > 0
+    tested = stage.position == session.plan.stages[-1].position and session.plan.data.images("test") > 0
     return RunTimes(
         ready=max(0.0, passed - 2 * filling.first - in_loop.first - evaluation.first - joining),
         reading=reading,
@@ -312,9 +320,9 @@ def _alone(step: TrainStep, inputs: StageInputs) -> tuple[float, tuple[float, ..
     reading = _per_batch(lambda: sum(1 for _ in sets.training(inputs.stage, 0)))
     with closing(sets.training(inputs.stage, 0)) as batches:
         batch = next(batches)
-    values: Values = (inputs.each.prefix.to_input(batch.images),)
+    values: Values = (inputs.trained.prefix.to_input(batch.images),)
     frozen = []
-    for level in inputs.each.prefix.levels:
+    for level in inputs.trained.prefix.levels:
         given, values = values, level.run(values)  # the first time makes it ready
         nd.waitall()
         frozen.append(_per_batch(partial(_finished, level.run, given)))

@@ -125,7 +125,7 @@ def test_texts_from_the_grammar_itself(text: str) -> None:
 def test_generated_recipes_have_json_forms_of_the_same_meaning_that_the_schema_takes() -> None:
     rng = random.Random(20240614)
     valid = 0
-    for _ in range(160):
+    for _ in range(200):
         text = generated(rng)
         written = same_again(text)
         outcome = outcome_of(written)

@@ -139,6 +139,54 @@ def test_lengths_become_steps(images: int, length: str, per_epoch: int, steps: i
     assert (stage.steps_per_epoch, stage.steps, stage.epochs) == (per_epoch, steps, epochs)
 
 
+def phases_of(*fields: str, **options: str) -> list[tuple[int, int]]:
+    return [(epochs.start, epochs.stop) for epochs, _ in stage_of(*fields, **options).phases()]
+
+
+@pytest.mark.parametrize(
+    ("length", "begins", "phases"),
+    [
+        ("9 epochs", ("4 epochs",), [(0, 4), (4, 9)]),
+        ("9 epochs", ("25%", "8 epochs"), [(0, 2), (2, 8), (8, 9)]),  # 2.25 epochs
+        ("5 epochs", ("50%",), [(0, 3), (3, 5)]),  # of two ends that are as near the later one
+        ("95 steps", ("9 epochs",), [(0, 9), (9, 10)]),
+        ("1 epoch", (), [(0, 1)]),
+    ],
+)
+def test_switches_fall_on_the_ends_of_epochs(length: str, begins: Sequence[str], phases: list[tuple[int, int]]) -> None:
+    switches = [f"from {begin} {{ augment = [flip] }}" for begin in begins]
+    assert (
+        phases_of(f"for = {length}", *(each.replace("{ ", "{\n").replace(" }", "\n}") for each in switches)) == phases
+    )
+
+
+@pytest.mark.parametrize(
+    ("length", "begins"),
+    [("9 epochs", ("2%",)), ("9 epochs", ("97%",)), ("25 steps", ("3 epochs",)), ("9 epochs", ("50%", "2 epochs"))],
+)
+def test_a_switch_at_no_place_of_its_own_is_refused(length: str, begins: Sequence[str]) -> None:
+    switches = [f"from {begin} {{\naugment = [flip]\n}}" for begin in begins]
+    assert [problem.code for problem in problems_of(f"for = {length}", *switches)] == ["E417"]
+
+
+def test_what_a_switch_does_not_write_stays_as_it_was() -> None:
+    stage = stage_of(
+        "for = 9 epochs\naugment = [flip]\nsize = 32px",
+        "from 3 epochs {\nloss = focal\nsize = 96px\n}",
+        "from 6 epochs {\naugment = [color_jitter(0.1)]\nsize = shared\nviews = 2\n}",
+        data="size = 64px\nprepare = [resize(80px), center_crop(64px)]",
+    )
+    (_, first), (_, second), (_, third) = stage.phases()
+    assert [phase.loss.name for phase in (first, second, third)] == ["cross_entropy", "focal", "focal"]
+    assert [phase.views for phase in (first, second, third)] == [2, 2, 2]  # both of a flip, then two versions
+    assert [phase.size and phase.size.plain for phase in (first, second, third)] == [32, 96, None]
+    sides = [[step.args["size"] for step in phase.augment[:2]] for phase in (first, second, third)]
+    assert sides == [[40, 32], [120, 96], [80, 64]]  # what `prepare` says of sizes goes along
+    assert [step.name for step in third.augment] == ["resize", "center_crop", "color_jitter"]
+    assert stage.at(8) == stage.last == third
+    assert first == replace(stage, switches=())
+
+
 def test_all_lengths_of_a_stage_are_in_steps() -> None:
     stage = stage_of(
         "schedule = step(every = 2 epochs, warmup = 0.5 epochs)", "stop = early(valid.loss, patience = 15 steps)"

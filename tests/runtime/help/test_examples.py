@@ -92,6 +92,7 @@ def _vocabulary() -> Iterator[tuple[str, str, str]]:
         yield from ((arg.name, inside, text) for arg in fields.values() for text in arg.examples)
     for block in VOCABULARY.blocks.values():
         yield from ((block.name, "recipe", text) for text in block.examples)
+        yield from ((inner.name, block.name, text) for inner in block.inside.values() for text in inner.examples)
     for family, entry in places.entries():
         yield from ((entry.name, where(family), text) for text in entry.examples)
     for name in VOCABULARY.metrics:
@@ -126,7 +127,7 @@ def test_each_example_of_the_vocabulary_checks(
 def test_every_row_is_in_an_example_or_a_recipe(kind: str) -> None:
     texts = [text for *_, text in EXAMPLES] + [path.read_text() for path in (ROOT / "recipes").glob("*.ftr")]
     rows = {
-        "block": [(name, rf"^{name}\b") for name in VOCABULARY.blocks],
+        "block": [(name, rf"^ *{name}\b") for name in VOCABULARY.every_block()],
         "field": [
             (arg.name, rf"^\s*{arg.name}\s*=") for table in places.field_tables().values() for arg in table.values()
         ],
@@ -143,5 +144,5 @@ def test_every_row_is_in_an_example_or_a_recipe(kind: str) -> None:
 
 def test_every_entry_and_block_and_field_has_an_example_of_its_own() -> None:
     fields = [arg for table in places.field_tables().values() for arg in table.values()]
-    rows = [*fields, *VOCABULARY.blocks.values(), *(entry for _, entry in places.entries())]
+    rows = [*fields, *VOCABULARY.every_block().values(), *(entry for _, entry in places.entries())]
     assert not [row.name for row in rows if not row.examples]

@@ -79,6 +79,15 @@ def test_defaults_have_the_fields_of_a_stage() -> None:
     assert {"optimizer", "norm"} <= set(at("ftr 1\ndefaults {\n  |\n}\n"))
 
 
+def test_a_stage_takes_switches_and_these_take_their_fields() -> None:
+    text = 'ftr 1\nstage "top" {{\n  train = head\n  for = 10 epochs\n  {}\n}}\n'
+    assert at(text.format("fr|"))["from"].kind == "block"
+    inside = at(text.format("from 8 epochs {\n    views = 2\n    |\n  }"))
+    assert set(inside) == {"loss", "augment", "sampling", "size"}
+    assert "optimizer" not in at(text.format("from 50% {\n    |\n  }"))
+    assert {"none", "shared"} <= set(at(text.format("from 50% {\n    augment = |\n  }")))
+
+
 # --- values ------------------------------------------------------------------------------------
 
 VALUES = [

@@ -129,6 +129,19 @@ def test_one_line_for_an_epoch_with_the_largest_values(length: str, monitor: str
         assert "valid" in line
 
 
+def test_what_changes_inside_a_stage_is_said_when_it_does() -> None:
+    text = RECIPE.replace("2 epochs", "3 epochs\n  from 2 epochs {\n    loss = focal\n  }")
+    plan = plan_of(text)
+    console, shown = console_of(100, terminal=False)
+    with Display(console, lambda: 0.0, plan) as display:
+        display(events.StageStarted(plan.stages[0], 0, 0, 0))
+        for epoch in (1, 2, 3):
+            display(events.Evaluated(0, epoch, 10 * epoch, "valid", values(0.5), 1.0, False))
+    lines = shown.getvalue().splitlines()
+    assert lines[3].startswith("  epoch 3: loss focal(")
+    assert sum("focal" in line for line in lines) == 1
+
+
 def test_a_length_is_shown_in_the_unit_of_the_recipe(plan: Plan) -> None:
     lines = show(plan, 100, terminal=False).splitlines()
     assert [line.split()[:2] for line in lines if "valid" in line] == [

@@ -83,6 +83,48 @@ def test_a_plan_says_that_a_metric_decides_the_learning_rate() -> None:
     assert "drawn without reductions, which valid.accuracy decides in the run" in text.getvalue()
 
 
+SWITCHING = """ftr 1
+data {
+  train   = folder("photos")
+  batch   = 10
+  augment = [color_jitter(0.3), mixup]
+}
+base = gluon("resnet18_v2", weights = none)
+stage "one" {
+  train = head
+  for   = 10 epochs
+  size  = 160px
+
+  from 50% {
+    size = shared
+  }
+  from 8 epochs {
+    augment = none
+    loss    = focal
+  }
+}
+"""
+
+
+def test_a_plan_has_the_epochs_of_each_phase() -> None:
+    plan = plan_of(SWITCHING)
+    console, text = console_of(200, terminal=False)
+    show_summary(console, plan, check(parse(Source("recipes/r.ftr", SWITCHING)), VOCABULARY))
+    lines = [line.strip() for line in text.getvalue().splitlines()]
+    assert [line for line in lines if line.startswith("then")] == [
+        "then    epochs 6 to 8: size = shared",
+        "then    epochs 9 to 10: loss = focal, augment = none; frozen base.stem .. base.block4: once for each image,"
+        " cached: <= 1 MB",
+    ]
+    console, text = console_of(200, terminal=False)
+    show_plan(console, plan)
+    rows = [line for line in text.getvalue().splitlines() if line.startswith(("size", "epochs"))]
+    assert [row.split("  ")[0] for row in rows] == ["size", "epochs 6 to 8", "epochs 9 to 10"]
+    assert "160px; 224px where it is measured" in rows[0]
+    assert "resize(size = 224), center_crop(size = 224), color_jitter" in rows[1]
+    assert "loss focal(" in rows[2]
+
+
 def test_a_report_on_paper() -> None:
     console, text = console_of(60, terminal=False)
     show_report(console, "folder [bold]x", REPORT, telling(len(REPORT.classes)))

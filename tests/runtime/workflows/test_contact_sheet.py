@@ -14,8 +14,9 @@ from runtime.data.sets import Sets
 from runtime.features.inputs import SetInputs, StageInputs
 from runtime.plan.size import Size
 from runtime.tasks.catalog import TASKS
-from runtime.workflows.contact_sheet import contact_sheet, seen_in_training
+from runtime.workflows.contact_sheet import contact_sheet, seen_in_training, sheet_title
 from runtime.workflows.preparation import Prepared, prepare
+from tests.toy import CLASSES, make_images, write_recipe
 
 RECIPE = """ftr 1
 name = "sheet"
@@ -68,6 +69,17 @@ def test_the_images_are_those_of_training(tmp_path: Path, augment: str) -> None:
             if id in trained:  # not of a last part that fills no batch
                 np.testing.assert_array_equal(pixels, trained[id])
     assert len({each.pixels.tobytes() for each in seen}) > 5
+
+
+def test_the_first_epochs_of_each_phase_stand_side_by_side(tmp_path: Path) -> None:
+    photos = make_images(tmp_path / "photos" / "train", dict.fromkeys(CLASSES, 2))
+    stage = 'stage "s" {\n  train = head\n  for = 9 epochs\n  augment = [color_jitter(0.4)]\n  size = 32px\n'
+    stage += "  from 6 epochs {\n    augment = none\n    size = shared\n  }\n}\n"
+    data = "  batch = 2\n  valid = holdout(50%)\n  size = 64px"
+    prepared = prepare(write_recipe(tmp_path / "r.ftr", photos.parent, stage, data=data, sources=("train",)))
+    seen = seen_in_training(prepared, prepared.plan.stages[0], 1)
+    assert [(each.epoch, each.pixels.shape[0]) for each in seen] == [(0, 32), (1, 32), (6, 64)]
+    assert "in epochs 1, 2 and 7" in sheet_title(prepared, prepared.plan.stages[0], seen)
 
 
 def test_boxes_are_drawn_where_they_have_moved(tmp_path: Path) -> None:

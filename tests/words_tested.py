@@ -434,8 +434,8 @@ def _page() -> Iterator[str]:
     yield "# What holds each word"
     yield ""
     yield "Written by `python tests/words_tested.py`: each word of the [reference](reference.md) that computes or reads"
-    yield "something, where its definition comes from, what a test holds it against, and the test, below `tests/runtime`."
-    yield "A word without a row fails a test."
+    yield "something, where its definition comes from, what a test holds it against, and the test, which lies in"
+    yield "`tests/runtime`. A word without a row fails a test."
     rows = tested()
     for family, names in words().items():
         yield from (

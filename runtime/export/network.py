@@ -2,7 +2,7 @@
 
 In go a symbol and its arrays; out comes the name of the output. Each node is translated by its row
 (`runtime/export/operators/catalog.py`); shapes are inferred by MXNet for two numbers of images, which tells what
-depends on that number.
+depends on that number. What depends on parameters alone, such as weights that take a layer's scale, is a constant.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.export.graph import OnnxGraph
+from runtime.backend.mx import mx, nd
+from runtime.export.graph import Array, OnnxGraph
 from runtime.export.operators.call import Call, Shape, UntranslatableError
 from runtime.export.operators.catalog import OPERATORS
 from runtime.export.symbol import Network
@@ -31,9 +32,13 @@ def translate(graph: OnnxGraph, network: Network, data: str, size: Size) -> tupl
     shapes = _shapes(network.symbol, written["nodes"], size)
     renamed = {name: network.parameters.get(name, name) for name in network.arrays}
     graph.arrays |= {renamed[name]: values for name, values in network.arrays.items()}
+    constants = _constants(network, written["nodes"])
     names: list[str] = []
     for node, shape in zip(written["nodes"], shapes, strict=True):
         operator = node["op"]
+        if node["name"] in constants:
+            names.append(graph.constant(constants[node["name"]]))
+            continue
         if operator == "null":
             names.append(data if node["name"] == "data" else renamed[node["name"]])
             continue
@@ -49,6 +54,22 @@ def translate(graph: OnnxGraph, network: Network, data: str, size: Size) -> tupl
     if others or head[1]:
         raise UntranslatableError("a network of several outputs")
     return names[head[0]], shapes[head[0]]
+
+
+def _constants(network: Network, nodes: Sequence[Mapping[str, Any]]) -> Mapping[str, Array]:
+    """Return the values of the operators that depend on parameters alone, by name."""
+    alone: list[bool] = []
+    for node in nodes:
+        inputs = [alone[source] for source, *_ in node["inputs"]]
+        alone.append(node["name"] in network.arrays if node["op"] == "null" else all(inputs))
+    names = [node["name"] for node, is_alone in zip(nodes, alone, strict=True) if is_alone and node["op"] != "null"]
+    internals = network.symbol.get_internals()
+    symbol = mx.sym.Group([internals[f"{name}_output"] for name in names]) if names else None
+    if symbol is None or not symbol.list_inputs():  # numbers alone, which have rows
+        return {}
+    found = nd.CachedOp(symbol)(*(nd.array(network.arrays[name]) for name in symbol.list_inputs()))
+    values = found if isinstance(found, list) else [found]
+    return {name: value.asnumpy() for name, value in zip(names, values, strict=True)}
 
 
 def _shapes(symbol: Any, nodes: Sequence[Mapping[str, Any]], size: Size) -> list[Shape]:

@@ -31,10 +31,11 @@ Activation BatchNorm BlockGrad Concat Convolution Deconvolution Dropout ElementW
 GroupNorm InstanceNorm L2Normalization LRN LayerNorm LeakyReLU Pad Pooling Reshape SliceChannel SwapAxis UpSampling
 abs add_n batch_dot broadcast_add broadcast_div broadcast_like broadcast_maximum broadcast_minimum broadcast_mul
 broadcast_sub clip concat dot elemwise_add elemwise_div elemwise_mul elemwise_sub erf exp expand_dims flatten
-hard_sigmoid identity log log_softmax max mean negative pad relu repeat reshape rsqrt sigmoid slice slice_axis softmax
-softsign split sqrt square squeeze stack sum swapaxes tanh tile transpose
+hard_sigmoid identity log log_softmax max mean negative ones_like pad relu repeat reshape reshape_like rsqrt sigmoid
+slice slice_axis softmax softsign split sqrt square squeeze stack sum swapaxes tanh tile transpose
 _contrib_AdaptiveAvgPooling2D _contrib_BilinearResize2D _copy _div_scalar _maximum_scalar _minimum_scalar
-_minus_scalar _mul_scalar _plus_scalar _power_scalar _rdiv_scalar _rminus_scalar
+_contrib_interleaved_matmul_selfatt_qk _contrib_interleaved_matmul_selfatt_valatt
+_minus_scalar _mul_scalar _ones _plus_scalar _power_scalar _rdiv_scalar _rminus_scalar
 _Plus _Minus _Mul _Div _PlusScalar _MinusScalar _MulScalar _DivScalar
 """
 OPERATORS: Final = frozenset(_NAMES.split())

@@ -157,6 +157,7 @@ SHAPES: Mapping[str, Row] = {
     "max": partial(_reduced, "ReduceMax"),
     "mean": partial(_reduced, "ReduceMean"),
     "ones_like": partial(_filled, 1.0),
+    "reshape_like": _reshape,
     "slice": _slice,
     "slice_axis": _slice_axis,
     "slice_like": _slice_like,

@@ -16,6 +16,7 @@ from runtime.export.operators.call import UntranslatableError
 from runtime.export.operators.catalog import OPERATORS
 from runtime.export.session import session
 from runtime.export.symbol import Network
+from runtime.models.timm.network import build
 from runtime.plan.size import Size
 
 SIDE = 12
@@ -120,6 +121,7 @@ CASES: dict[str, Make] = {
     "ones_like": lambda x: mx.sym.ones_like(x),
     "reciprocal": lambda x: mx.sym.reciprocal(mx.sym.abs(x) + 1),
     "relu": lambda x: mx.sym.relu(x),
+    "reshape_like": lambda x: mx.sym.reshape_like(flat(x), x),
     "sigmoid": lambda x: mx.sym.sigmoid(x),
     "slice": lambda x: mx.sym.slice(x, begin=(None, 1, 2), end=(None, None, -1), step=(None, 1, 2)),
     "slice_axis": lambda x: mx.sym.slice_axis(x, axis=-1, begin=2, end=None),
@@ -137,10 +139,10 @@ CASES: dict[str, Make] = {
 }
 
 
-def both(symbol: Any, batch: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def both(symbol: Any, batch: int, side: int = SIDE) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return what MXNet and onnxruntime give of random images."""
     rng = np.random.default_rng(batch)
-    shape = (batch, 3, SIDE, SIDE)
+    shape = (batch, 3, side, side)
     shapes, _, statistics = symbol.infer_shape(data=shape)
     named = dict(zip(symbol.list_arguments(), shapes, strict=True)) | dict(
         zip(symbol.list_auxiliary_states(), statistics, strict=True)
@@ -152,9 +154,9 @@ def both(symbol: Any, batch: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any,
     data = arrays.pop("data")
     graph = OnnxGraph()
     made = Network(symbol, arrays, {}, frozenset())
-    output, sides = translate(graph, made, "data", Size.square(SIDE))
+    output, sides = translate(graph, made, "data", Size.square(side))
     graph.add("Identity", output, name="found")
-    given = helper.make_tensor_value_info("data", 1, ["batch", 3, SIDE, SIDE])
+    given = helper.make_tensor_value_info("data", 1, ["batch", 3, side, side])
     model = graph.model([given], [helper.make_tensor_value_info("found", 1, sides)], {}, "test")
     bound = {name: nd.array(values) for name, values in arrays.items() if name in symbol.list_arguments()}
     moved = {name: nd.array(arrays[name]) for name in symbol.list_auxiliary_states()}
@@ -187,3 +189,13 @@ def test_every_row_has_a_case() -> None:
 def test_what_has_no_row_is_named(make: Make, told: str) -> None:
     with pytest.raises(UntranslatableError, match=told):
         both(make(mx.sym.var("data")), 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("convnext_atto.d2_in1k", 64), ("convnextv2_atto.fcmae_ft_in1k", 64), ("vit_small_patch14_dinov2.lvd142m", 28)],
+)
+def test_a_network_whose_weights_take_scales_gives_what_mxnet_gives(name: str, side: int) -> None:
+    net = build(name, Size.square(side))
+    expected, found = both(net(mx.sym.var("data")), 2, side)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())

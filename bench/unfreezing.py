@@ -64,7 +64,9 @@ def _wrongly_moved(source: str, name: str, folder: Path) -> Iterator[str]:
     for stage in range(1, len(parts)):
         is_last = stage == len(parts) - 1
         after = read_params(folder / "model.params" if is_last else stage_weights(folder, stage))
-        moved = {key.partition(".")[0] for key, array in after.items() if (array != before[key]).any()}
+        moved = {
+            key.removeprefix("base.").partition(".")[0] for key, array in after.items() if (array != before[key]).any()
+        }
         expected = set(parts[len(parts) - 1 - stage :])
         for part in sorted(moved ^ expected):
             yield f"stage {stage + 1}: {part} {'did not move' if part in expected else 'moved'}"

@@ -1,4 +1,4 @@
-"""A recipe that opens one block a stage moves what it says and nothing else; `bench/unfreezing.py` takes all families."""
+"""A recipe that opens one block a stage moves what it says and nothing else; `bench/unfreezing.py` takes all."""
 
 from __future__ import annotations
 

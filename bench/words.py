@@ -28,6 +28,10 @@ from typing import Any
 from words_page import page
 from words_rows import MORE_SEEDS, PLAIN, SEEDS, SETS, Records, Run, Word, chosen, gains, rows, text
 
+from recipe_lang.problem import RecipeError
+
+DIVERGED = "E601"  # the loss became NaN or infinite
+
 
 def due(records: Records) -> Run | None:
     """Return the next run: all rows with one seed before the next, then more seeds for those that gain."""
@@ -49,7 +53,7 @@ def due(records: Records) -> Run | None:
 
 
 def measured(run: Run) -> dict[str, float]:
-    """Train a run in a folder that is thrown away; return its figures."""
+    """Train a run in a folder that is thrown away; return its figures, the worst where it diverged."""
     from runtime.training.settings import RunSettings
     from runtime.workflows.preparation import prepare
     from runtime.workflows.run import run as train
@@ -58,7 +62,12 @@ def measured(run: Run) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as place:
         recipe = Path(place) / "word.ftr"
         recipe.write_text(text(images, run.lines, run.seed), encoding="utf-8")
-        _, result = train(prepare(recipe), RunSettings(workers=0), Path(place) / "run")
+        try:
+            _, result = train(prepare(recipe), RunSettings(workers=0), Path(place) / "run")
+        except RecipeError as error:
+            if error.problems[0].code != DIVERGED:
+                raise
+            return {"valid": 0.0, "test": 0.0, "ece": 1.0, "seconds": time.monotonic() - began, "diverged": 1}
     if result["status"] != "finished":
         sys.exit("interrupted: run the same command again")
     figures: Mapping[str, Mapping[str, Any]] = {name: result[name] for name in ("valid", "test")}
@@ -85,6 +94,9 @@ def measure(record: Path, budget_s: float) -> None:
     """Measure what is due until nothing is, or until the longest run of the set so far would not fit any more."""
     until = time.monotonic() + budget_s
     records = read(record)
+    if record.exists() and not record.read_bytes().endswith(b"\n"):  # the last line was cut off
+        with record.open("a") as file:
+            file.write("\n")
     while run := due(records):
         longest = max((found["seconds"] for each, found in records.items() if each.data == run.data), default=0)
         if time.monotonic() + longest > until:

@@ -69,6 +69,8 @@ def _cells(word: Word, data: str, records: Records) -> tuple[str, ...]:
     valid = gains(lines, data, records) if lines is not None else []
     if lines is None or not valid:
         return ("not measured", "", "")
+    if any("diverged" in records[run] for run in _runs(lines, data, records)):
+        return ("diverged", "", "")
     rate = f" `{lines.split(' = ', 1)[1]}`" if len(word.choices) > 1 else ""
     mark = "**" if is_gain(valid) else ""
     others = (_spread(gains(lines, data, records, name), "+") for name in ("test", "ece"))

@@ -60,6 +60,8 @@ def test_the_page_has_differences_and_says_what_was_not_measured() -> None:
     better, worse = "+1.0 ± 0.0", "-1.0 ± 0.0"
     assert f"| `sam = 0.05` | **{better}** (5) | {better} | {worse} | {worse} (5) | {worse} | {worse} |" in shown
     assert "| `norm = frozen` | not measured |" in shown
+    lost = {Run("solar", "l1 = 1e-5", 1): {"valid": 0.0, "test": 0.0, "ece": 1.0, "seconds": 1, "diverged": 1}}
+    assert "| `l1 = 1e-5` | diverged |" in words_page.page({**records(1), **lost})
     assert "Solar cells gain with: `sam = 0.05` (+1.0 on the test set)." in shown
     assert "Fashion-MNIST gain with: none" in shown
     assert "**" not in words_page.page(records(1, 2, 3)).partition("\n## ")[2]  # three seeds decide nothing

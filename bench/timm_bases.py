@@ -8,7 +8,8 @@ of the catalog, by what `tests/fixtures/make_timm_outputs.py` recorded. The spee
 names have a part of `--speed`: two processes, ours and PyTorch's, take turns on the same cores, each with a network of
 its own of 224 px. *Frozen* are features as a stage computes them, layers joined here, `inference_mode` there; *trained*
 is a step without the optimizer's: forward, loss, backward. PyTorch runs channels first and channels last, and its
-better figure counts. A figure is the least wall time of a few turns.
+better figure counts. A figure is the least wall time of a few turns. Where the time of *frozen* goes, by operator, is
+shown of the networks whose names have a part of `--profile`, with each operator issued by itself.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/runtime/models/timm")]
 
-SIDE, TURNS = 224, 4
+SIDE, TURNS, PROFILE = 224, 4, "profile"
+LEAST_SHARE = 0.01  # of the time, of an operator that a profile shows
 SPEED = ("vit_small_patch16_224.augreg_in21k_ft", "convnext_tiny.fb_in1k", "convnext_atto", "convnextv2_atto")
 
 
@@ -100,31 +103,46 @@ def theirs(name: str, batch: int) -> Mapping[str, Callable[[], object]]:
     return found
 
 
+def profile_ours(run: Callable[[], object]) -> dict[str, float]:
+    """Return the milliseconds of each operator of MXNet's in a call."""
+    from runtime.backend.mx import mx, nd
+
+    with tempfile.TemporaryDirectory() as folder:
+        mx.profiler.set_config(profile_all=True, aggregate_stats=True, filename=f"{folder}/profile.json")
+        mx.profiler.set_state("run")
+        for _ in range(TURNS):
+            run()
+        nd.waitall()
+        mx.profiler.set_state("stop")
+        found = json.loads(mx.profiler.dumps(format="json"))["Time"]["operator"]
+    return {name: row["Total"] / TURNS for name, row in found.items() if not name.endswith(("Var", "Variable"))}
+
+
+def profile_theirs(run: Callable[[], object]) -> dict[str, float]:
+    """The same of PyTorch's."""
+    import torch
+
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
+        for _ in range(TURNS):
+            run()
+    return {row.key: row.self_cpu_time_total / 1e3 / TURNS for row in found.key_averages()}
+
+
 def serve(side: str, name: str, batch: int) -> None:
     """Take a batch through what each line of the input names, and print its seconds; begin with the names."""
     runs = {"ours": ours, "theirs": theirs}[side](name, batch)
     for run in runs.values():
         run()
     print(json.dumps(list(runs)), flush=True)
+    profile = {"ours": profile_ours, "theirs": profile_theirs}[side]
     for line in sys.stdin:
-        print(turn(runs[line.strip()]), flush=True)
+        word = line.strip()
+        print(json.dumps(profile(runs["frozen"])) if word == PROFILE else turn(runs[word]), flush=True)
 
 
 def speeds(name: str, batch: int, python: str) -> dict[str, float]:
     """Return images per second of both, by column."""
-    threads = str(len(os.sched_getaffinity(0)))
-    interpreters = {"ours": sys.executable, "theirs": python}
-    processes = {
-        side: subprocess.Popen(
-            [interpreter, __file__, "--serve", side, name, str(batch)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": threads},  # without it MXNet takes every second processor
-        )
-        for side, interpreter in interpreters.items()
-    }
+    processes = _processes(name, batch, python)
     least: dict[str, float] = {}
     columns = {side: json.loads(_line(process)) for side, process in processes.items()}
     for _ in range(TURNS):
@@ -139,12 +157,47 @@ def speeds(name: str, batch: int, python: str) -> dict[str, float]:
     return {key: batch / seconds for key, seconds in least.items()}
 
 
+def profiles(name: str, batch: int, python: str) -> dict[str, dict[str, float]]:
+    """Return the milliseconds of each operator in a batch through frozen layers, by side."""
+    found = {}
+    processes = _processes(name, batch, python, MXNET_EXEC_BULK_EXEC_INFERENCE="0")
+    for process in processes.values():  # both have begun before one is measured
+        _line(process)
+    for side, process in processes.items():
+        assert process.stdin is not None
+        print(PROFILE, file=process.stdin, flush=True)
+        found[side] = json.loads(_line(process))
+        process.communicate()
+    return found
+
+
+def _processes(name: str, batch: int, python: str, **variables: str) -> Mapping[str, subprocess.Popen[str]]:
+    threads = str(len(os.sched_getaffinity(0)))
+    return {
+        side: subprocess.Popen(
+            [interpreter, __file__, "--serve", side, name, str(batch)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            # Without the number MXNet takes every second processor.
+            env={**os.environ, "OMP_NUM_THREADS": threads, **variables},
+        )
+        for side, interpreter in (("ours", sys.executable), ("theirs", python))
+    }
+
+
 def _line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline()
 
 
-def page(exact: list[tuple[str, str, float]], fast: Mapping[str, Mapping[str, float]], batch: int) -> str:
+def page(
+    exact: list[tuple[str, str, float]],
+    fast: Mapping[str, Mapping[str, float]],
+    seen: Mapping[str, Mapping[str, Mapping[str, float]]],
+    batch: int,
+) -> str:
     """Return the tables in Markdown."""
     threads = len(os.sched_getaffinity(0))
     lines = [
@@ -164,6 +217,12 @@ def page(exact: list[tuple[str, str, float]], fast: Mapping[str, Mapping[str, fl
             one, other = found[f"ours {column}"], found[f"theirs {column}"]
             cells += [f"{one:.1f}", f"{other:.1f}", f"{one / other:.2f}"]
         lines.append(f"| {name} | {' | '.join(cells)} |")
+    for name, sides in seen.items():
+        lines += ["", f"## Where the time of {name} goes, frozen", ""]
+        for title, operators in zip(("here", "timm in PyTorch"), sides.values(), strict=True):
+            total = sum(operators.values())
+            shown = sorted(((ms, key) for key, ms in operators.items() if ms > LEAST_SHARE * total), reverse=True)
+            lines.append(f"- {title}, {total:.0f} ms: " + ", ".join(f"{key} {ms:.0f}" for ms, key in shown))
     lines += ["", "## Difference", "", "| network | side | relative difference |", "|---|---|---|"]
     lines += [f"| {name} | {side} | {value:.0e} |" for name, side, value in exact]
     return "\n".join(lines) + "\n"
@@ -176,6 +235,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path)
     parser.add_argument("--only", default="")
     parser.add_argument("--speed", nargs="*", default=SPEED)
+    parser.add_argument("--profile", nargs="*", default=SPEED[:2])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--serve", nargs=3)
     given = parser.parse_args()
@@ -184,9 +244,11 @@ def main() -> None:
         return
     from runtime.models.timm.catalog import TIMM
 
-    measured = [name for name in TIMM if given.torch_python and any(part in name for part in given.speed)]
-    fast = {name: speeds(name, given.batch, given.torch_python) for name in measured}
-    text = page(differences(given.only), fast, given.batch)
+    def of(parts: Sequence[str], measure: Callable[[str, int, str], Any]) -> dict[str, Any]:
+        names = [name for name in TIMM if given.torch_python and any(part in name for part in parts)]
+        return {name: measure(name, given.batch, given.torch_python) for name in names}
+
+    text = page(differences(given.only), of(given.speed, speeds), of(given.profile, profiles), given.batch)
     if given.write:
         given.write.write_text(text, "utf-8")
     else:

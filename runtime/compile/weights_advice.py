@@ -66,7 +66,7 @@ OtherImages = Kind(
 
     Compared are the size of the images and the share of the shorter side that the centre crop keeps with what timm's
     list, or the repository's `config.json`, says of the weights. What a recipe states itself is not questioned, but for
-    a size below a third of theirs. ftr resizes bicubic, whatever they say: that is mentioned beside a crop.""",
+    a size below a third of theirs. ftr resizes bicubic unless told otherwise: bilinear is mentioned beside a crop.""",
     source="Touvron et al. 2019, arXiv 1906.06423",
     fields="name theirs ours fix",
     message="the weights of `{name}` were made for {theirs}; here {ours}",
@@ -141,11 +141,13 @@ def _other_crop(recipe: CheckedRecipe, base: Component, seen: HubConfig, size: S
         return
     theirs, ours = (Size(*(floor(side / each) for side in size)) for each in (seen.crop, share))
     if theirs != ours:
-        resized, bicubic = f", resized {seen.interpolation}", ", resized bicubic"
-        if seen.interpolation in ("", "bicubic"):
-            resized = bicubic = ""
+        resized = bicubic = argument = ""
+        if seen.interpolation == "bilinear":
+            resized, bicubic, argument = ", resized bilinear", ", resized bicubic", ", interpolation = bilinear"
         saw, see = f"{100 * seen.crop:.3g}% of the shorter side{resized}", f"they see {100 * share:.3g}%{bicubic}"
-        yield _other(base, data.span_of("size"), saw, see, f"prepare = [resize({theirs.written}), center_crop]")
+        yield _other(
+            base, data.span_of("size"), saw, see, f"prepare = [resize({theirs.written}{argument}), center_crop]"
+        )
 
 
 def _other(base: Component, span: Span | None, theirs: str, ours: str, fix: str) -> Problem:

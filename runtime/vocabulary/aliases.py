@@ -170,7 +170,7 @@ _OTHER_TOOLS = (
     ("brightness contrast saturation hue", "write `augment = [color_jitter(brightness = 0.2)]`"),
     ("totensor toimage convertimagedtype rescale deterministic", _ALWAYS),
     ("stratified stratify stratifyby", _SHUFFLED),
-    ("interpolation antialias", f"{_ABSENT}: images are resized bicubically, with antialiasing"),
+    ("antialias", f"{_ABSENT}: images are always resized with antialiasing"),
     ("croppct cropfraction", "write `prepare = [resize(256px), center_crop(224px)]`"),
     ("inputshape inputdim", "images are square, and `size = 224px` in `data` is their side"),
     ("mean std", "write `prepare = [normalize(mean = […], std = […])]` in `data`"),

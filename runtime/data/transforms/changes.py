@@ -4,8 +4,8 @@ Pixels are an 8-bit Pillow image of mode RGB or L, sizes (height, width). Points
 y down in pixels from the upper left corner of the image: the middle of the first pixel is (0.5, 0.5). What has a place
 in an image, such as a box, moves as its points do.
 
-All resizing is Pillow's bicubic, which averages over all pixels that it shrinks into one (antialiasing); fine
-structures survive where OpenCV's plain bilinear, as GluonCV uses it, loses them.
+All resizing is Pillow's, bicubic unless a recipe says bilinear, and averages over all pixels that it shrinks into one
+(antialiasing); fine structures survive where OpenCV's plain bilinear, as GluonCV uses it, loses them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # a recipe is checked without Pillow and NumPy
     import numpy.typing as npt
     from PIL import Image
 
+Interpolation: TypeAlias = Literal["bicubic", "bilinear"]
 Enhancement: TypeAlias = Literal["Brightness", "Contrast", "Color", "Sharpness"]
 Points: TypeAlias = "npt.NDArray[np.float64]"
 
@@ -56,9 +57,10 @@ def moved(points: Points, size: Size, changes: Iterable[Change]) -> tuple[Points
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """Resizes to a size, bicubic."""
+    """Resizes to a size."""
 
     to: Size
+    interpolation: Interpolation = "bicubic"
 
     def size(self, before: Size) -> Size:  # noqa: ARG002, D102
         return self.to
@@ -66,7 +68,7 @@ class Resize:
     def pixels(self, image: Image.Image) -> Image.Image:  # noqa: D102
         from PIL import Image
 
-        return image.resize((self.to.width, self.to.height), Image.Resampling.BICUBIC)
+        return image.resize((self.to.width, self.to.height), Image.Resampling[self.interpolation.upper()])
 
     def points(self, points: Points, size: Size) -> Points:  # noqa: D102
         return points * (self.to.width / size.width, self.to.height / size.height)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from recipe_lang.check.vocabulary import Arg, Either, Entry, ListOf, NothingType, Number, RangeOf, Word
-from runtime.data.transforms.changes import Change, Crop, Mirror, Pad, Place, Resize
+from runtime.data.transforms.changes import Change, Crop, Interpolation, Mirror, Pad, Place, Resize
 from runtime.data.transforms.row import Args, Sides, Transform
 from runtime.plan.size import Size
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 _SIZE = Number(1, 4096, whole=True, unit="px")
 _OWN_SIZE = Either((NothingType(), _SIZE, ListOf(_SIZE, 2, 2)))
+_INTERPOLATION = Arg(
+    "interpolation",
+    Word({"bicubic": "Pillow's, with antialiasing.", "bilinear": "Pillow's, with antialiasing."}),
+    "How pixels between pixels are found.",
+    "bicubic",
+    since="0.2",
+)
 
 
 def _enlarged(least: Size, size: Size) -> Iterator[Change]:
@@ -27,13 +34,14 @@ def _enlarged(least: Size, size: Size) -> Iterator[Change]:
         yield from _resized(least, size)
 
 
-def _resized(least: Size, size: Size) -> Iterator[Change]:
+def _resized(least: Size, size: Size, interpolation: Interpolation = "bicubic") -> Iterator[Change]:
     """Make an image as small as both sides allow, and keep the proportions; the longer side is rounded down."""
     from fractions import Fraction
 
     scale = max(Fraction(least.height, size.height), Fraction(least.width, size.width))
     if scale != 1:
-        yield Resize(Size(*(max(each, int(side * scale)) for each, side in zip(least, size, strict=True))))
+        to = Size(*(max(each, int(side * scale)) for each, side in zip(least, size, strict=True)))
+        yield Resize(to, interpolation)
 
 
 def _after(changes: list[Change], size: Size) -> Size:
@@ -43,7 +51,13 @@ def _after(changes: list[Change], size: Size) -> Size:
 
 
 def _resize(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:  # noqa: ARG001
-    return _resized(Size.of(args["size"]), size)
+    return _resized(Size.of(args["size"]), size, _interpolation(args))
+
+
+def _interpolation(args: Args) -> Interpolation:
+    """Return how a step resizes; those of runs of before the word do not say."""
+    found: Interpolation = args.get("interpolation", "bicubic")
+    return found
 
 
 def _center_crop(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:  # noqa: ARG001
@@ -75,7 +89,7 @@ def _random_crop(args: Args, size: Size, rng: np.random.Generator) -> Iterator[C
 def _random_resized_crop(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:
     """Cut a random part and make it a square (the Inception crop, Szegedy et al. 2014)."""
     yield _random_part(args, size, rng)
-    yield Resize(Size.of(args["size"]))
+    yield Resize(Size.of(args["size"]), _interpolation(args))
 
 
 def _random_part(args: Args, size: Size, rng: np.random.Generator) -> Change:
@@ -114,7 +128,7 @@ def _is_whole(args: Args, sides: Sides) -> str | None:  # noqa: ARG001
 def _stretch(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:  # noqa: ARG001
     to = Size.of(args["size"])
     if size != to:
-        yield Resize(to)
+        yield Resize(to, _interpolation(args))
 
 
 def _letterbox(args: Args, size: Size, rng: np.random.Generator) -> Iterator[Change]:  # noqa: ARG001
@@ -134,10 +148,10 @@ RESIZE = Transform(
     Entry(
         "resize",
         "Resizes so that the shorter side has this length.",
-        (Arg("size", _SIZE, "Length of the shorter side."),),
+        (Arg("size", _SIZE, "Length of the shorter side."), _INTERPOLATION),
         examples=(
             "prepare = [resize(256px), center_crop(224px)]",
-            "prepare = [resize(size = 256px), center_crop(size = 224px)]",
+            "prepare = [resize(size = 256px, interpolation = bilinear), center_crop(size = 224px)]",
         ),
     ),
     _resize,
@@ -148,8 +162,13 @@ STRETCH = Transform(
     Entry(
         "stretch",
         "Resizes to exactly this size; the proportions change.",
-        (Arg("size", _OWN_SIZE, "Side of a square, or `[height, width]`; `size` of the data block by default.", None),),
-        examples=("prepare = [stretch]", "prepare = [stretch(size = 256px)]"),
+        (
+            Arg(
+                "size", _OWN_SIZE, "Side of a square, or `[height, width]`; `size` of the data block by default.", None
+            ),
+            _INTERPOLATION,
+        ),
+        examples=("prepare = [stretch]", "prepare = [stretch(size = 256px, interpolation = bilinear)]"),
     ),
     _stretch,
     crops=True,
@@ -223,11 +242,13 @@ RANDOM_RESIZED_CROP = Transform(
             ),
             Arg("scale", RangeOf(Number(0, 1, above=True)), "Range of fractions of the area.", (0.08, 1.0)),
             Arg("ratio", RangeOf(Number(0, 10, above=True)), "Aspect ratios, width / height.", (3 / 4, 4 / 3)),
+            _INTERPOLATION,
         ),
         source="Szegedy et al., arXiv 1409.4842; torchvision RandomResizedCrop",
         examples=(
             "augment = [random_resized_crop(scale = 0.4 .. 1.0), flip]",
             "augment = [random_resized_crop(size = 224px, scale = 0.2 .. 1.0, ratio = 0.8 .. 1.25)]",
+            "augment = [random_resized_crop(interpolation = bilinear)]",
         ),
     ),
     _random_resized_crop,

@@ -23,6 +23,7 @@ from runtime.tasks.detection.network import _in_image
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RESIZE, CROP = Component("resize", {"size": 36}), Component("center_crop", {"size": 32})
+BILINEAR = Component("resize", {"size": 36, "interpolation": "bilinear"})
 STRETCH, OBLONG = Component("stretch", {"size": (24, 40)}), Component("center_crop", {"size": (32, 20)})
 SIZES = [
     *[(32, 32), (36, 36), (37, 36), (50, 41), (7, 9), (1, 1), (2, 300), (200, 33)],
@@ -45,6 +46,7 @@ LISTS = {
     "stretch": (STRETCH,),
     "stretch and crop": (STRETCH, CROP),
     "oblong": (OBLONG,),
+    "bilinear": (BILINEAR, CROP),
     "letterbox": (Component("letterbox", {"size": 32}),),
     "letterbox, oblong": (Component("letterbox", {"size": (24, 40)}),),
     "oblong crop": (Component("resize", {"size": [36, 40]}), Component("center_crop", {"size": [32, 36]})),
@@ -61,8 +63,9 @@ def test_an_image_of_any_size_is_prepared_as_by_predict(steps: tuple[Component, 
         found = answer(pixels[None])
         level = 1 / 255 / min(STD)
         apart = np.abs(found - expected)
-        assert apart.max() <= 1.001 * level
-        assert (apart > 1e-5).mean() < 1e-2, (height, width)
+        most, share = (2, 0.1) if BILINEAR in steps else (1, 1e-2)  # its sums are halves more often
+        assert apart.max() <= 1.001 * most * level
+        assert (apart > 1e-5).mean() < share, (height, width)
 
 
 @pytest.mark.parametrize("steps", LISTS.values(), ids=LISTS)

@@ -239,7 +239,12 @@ def test_a_plan_refuses_what_a_hub_does_not_have(ftr: Ftr, hub: Hub, tmp_path: P
     [
         (_D, {"crop_pct": 0.875}, "", ["prepare = [resize(256px), center_crop]"]),
         (_D, {"crop_pct": 0.95, "input_size": [3, 288, 288]}, "", ["size = 288px", "resize(303px)"]),
-        (_D, {"crop_pct": 0.875, "interpolation": "bilinear"}, "size = [96px, 128px]", ["resize([109px, 146px])"]),
+        (
+            _D,
+            {"crop_pct": 0.875, "interpolation": "bilinear"},
+            "size = [96px, 128px]",
+            ["resize([109px, 146px], interpolation = bilinear)"],
+        ),
         (_D, {"crop_pct": 0.875}, "prepare = [resize(224px), center_crop]", []),
         (_D, {"crop_pct": 0.875}, "prepare = [letterbox]", []),
         (_D, {"input_size": [3, 288, 288]}, "size = 96px", []),

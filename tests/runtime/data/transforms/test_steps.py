@@ -14,6 +14,7 @@ from steps import Made, made, step
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.data.transforms.changes import Recolor, changed, moved
 from runtime.plan.size import Size
+from runtime.plan.types import Component
 from runtime.vocabulary import VOCABULARY
 
 
@@ -97,6 +98,14 @@ def test_random_ones_differ(name: str) -> None:
 
 
 # --- geometry --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["stretch", "resize", "random_resized_crop"])
+def test_an_image_is_resized_bilinear_where_the_step_says_so(name: str) -> None:
+    image = photo(60, 60)
+    whole = {"scale": (1.0, 1.0), "ratio": (1.0, 1.0)} if name == "random_resized_crop" else {}
+    found = Made(Component(name, {"size": 32, "interpolation": "bilinear", **whole}))(image, rng())
+    assert np.array_equal(pixels(found), pixels(image.resize((32, 32), Image.Resampling.BILINEAR)))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.pop("COLUMNS", None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also what takes many seconds and has a shorter relative")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        is_long = {item for item in items if item.get_closest_marker("long")}
+        config.hook.pytest_deselected(items=list(is_long))
+        items[:] = [item for item in items if item not in is_long]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_users_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep fixtures that many tests share out of the user's cache, and out of the tests' own."""

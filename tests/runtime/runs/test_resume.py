@@ -29,6 +29,7 @@ from tests import killing
 from tests.toy import CLASSES, make_images, write_recipe
 
 KILLS = 21
+LONG = ("stopping early", "nothing kept", "going back", "features kept")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in RECIPES])
 def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(name: str, photos: Path, tmp_path: Path) -> None:
     recipe, settings = written(tmp_path, photos, name)
     passed = killing.points(recipe, tmp_path / "whole", interval="2 steps", **settings)

@@ -95,7 +95,11 @@ def test_sets_smaller_than_the_probe_and_a_step_of_one(tmp_path: Path) -> None:
     assert found.total_s > 0
 
 
-@pytest.mark.parametrize("data", ["", FLIPS, CROPS], ids=["plain", "flips", "crops"])
+@pytest.mark.parametrize(
+    "data",
+    ["", *(pytest.param(each, marks=pytest.mark.long) for each in (FLIPS, CROPS))],
+    ids=["plain", "flips", "crops"],
+)
 def test_the_estimate_is_near_a_real_run(data: str, photos: Path, tmp_path: Path) -> None:
     stages = HEAD.replace("3 epochs", "10 epochs") + ALL.replace("2 epochs", "4 epochs")
     found = cost(tmp_path, photos, stages, data, workers=0)

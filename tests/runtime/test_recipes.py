@@ -55,7 +55,10 @@ def test_the_index_says_when_to_take_each() -> None:
     assert sorted(listed) == sorted(path.stem for path in RECIPES)
 
 
-@pytest.mark.parametrize("name", CUT)
+LONG = ("gradual-unfreezing",)  # the stages of `layer-decay` and the bases of `test_unfreezing.py` are shorter
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in CUT])
 def test_a_recipe_runs(name: str, tmp_path: Path) -> None:
     if "solar_cells" in (FOLDER / f"{name}.ftr").read_text("utf-8"):
         pytest.importorskip("elpv_dataset")

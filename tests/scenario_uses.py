@@ -308,7 +308,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "W747": _advised((400, 400), shared=True),
     "W770": _advised((400, 400)),
     "W777": _prepared,
-    "W781": _prepared,
+    **dict.fromkeys(("E612", "W766", "W767", "W781"), _prepared),
     "W782": _prepared,
     "W785": _advised((400, 400)),
     **dict.fromkeys(("E594", "E589", "W790", "W791", "W792"), _advised_on_files),

@@ -83,6 +83,7 @@ def evaluate(
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.plan.types import as_json
+        from runtime.reporting.parts import reached_line
         from runtime.reporting.report import show_report
         from runtime.runs import trained as finished
         from runtime.runs.training_images import ImageOverlap
@@ -110,6 +111,8 @@ def evaluate(
         else:
             shown = loaded.task.telling(loaded.data.target)
             show_report(console(), f"{name}, weights of {loaded.stage}" if loaded.stage else name, report, shown)
+            if line := reached_line(loaded.result):
+                console().print(line, soft_wrap=True, highlight=False)
         if page is not None:
             from runtime.reporting.worst_page import worst_page
             from runtime.system.best_effort import attempt

@@ -17,13 +17,15 @@ from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedRecipe, Me
 from recipe_lang.output.identity import recipe_hash
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.source import Span
-from runtime.compile.problems import TooShort, TrainsNothing
+from recipe_lang.words import counted
+from runtime.compile.problems import ClaimOfNothing, TooShort, TrainsNothing
 from runtime.data.sampling import sampling_shares
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.data.transforms.row import Sides
 from runtime.data.transforms.views import is_idle, view_count
 from runtime.models.base import Normalization
 from runtime.models.catalog import crop_share
+from runtime.models.heads import starts_from_means
 from runtime.models.weights_sources import TRAINED, source_for
 from runtime.plan.size import Size
 from runtime.plan.stage_rules import RATE_RULES, STOP_RULES
@@ -44,7 +46,7 @@ from runtime.plan.types import (
     trained_names,
 )
 from runtime.tasks.catalog import task_of
-from runtime.tasks.protocol import loss_of
+from runtime.tasks.protocol import PARTS, loss_of
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules.images import image_size
 
@@ -62,6 +64,9 @@ def compile_plan(recipe: CheckedRecipe, data: DataFacts, net: NetFacts, base: Co
     for position, block in enumerate(recipe.all("stage")):
         before = stages[-1] if stages else None
         stages.append(_Stage(recipe, block, planned_data, data.sides, net, problems).plan(position, before, base))
+    for claim in recipe.claims:
+        if claim.metric.set in PARTS and not task_of(recipe).images_of(data.target, claim.metric.set):
+            problems.append(ClaimOfNothing(span=claim.span, claim=str(claim.metric), part=claim.metric.set))
     if problems:
         raise RecipeError(problems)
     return Plan(
@@ -265,7 +270,7 @@ class _Stage:
         return StagePlan(
             position=position,
             title=block.title,
-            starts_from=_origin(before, base),
+            starts_from=_origin(before, base, component(self.recipe["head"][-1])),
             train=block["train"],
             norm_frozen=block["norm"] == "frozen",
             parts=parts,
@@ -291,6 +296,7 @@ class _Stage:
             l2_sp=block["l2_sp"],
             sam=block["sam"],
             sampling=stage_sampling(self.recipe, block, self.data.target),
+            begins_known=not position and _begins_known(base, component(self.recipe["head"][-1])),
             span=block.head_span,
         )
 
@@ -375,15 +381,22 @@ def _norms(owned: tuple[Any, ...], names: frozenset[str]) -> str:
     return "train" if any(p.name in names for p in norms) else "frozen"
 
 
-def _origin(before: StagePlan | None, base: Component) -> str:
+def _begins_known(base: Component, last: Component) -> bool:
+    """Whether the head answers before the first step: it starts from class means, or an earlier run's is extended."""
+    return starts_from_means(base, last) or getattr(base.args.get("weights"), "args", {}).get("head") == "extended"
+
+
+def _origin(before: StagePlan | None, base: Component, last: Component) -> str:
     if before is None:
-        source = source_for(base)
+        source, new = source_for(base), "a head of class means" if starts_from_means(base, last) else "a new head"
         if source in TRAINED:
             args = base.args["weights"].args
-            head = "its head as well" if args["head"] == "kept" else "a new head"
+            head = "its head as well" if args["head"] == "kept" else new
+            if "known" in args:
+                head = f"{counted(args['known'], 'class', 'classes')} of its head kept, {args['added'] or 'none'} new"
             of = f" after stage {args['stage']}" if args.get("stage") else ""
             return f"what {args['path']} has learned{of}, {head}"
-        return f"the base's {source.entry.name} weights, a new head" if source.is_pretrained else "random weights"
+        return f"the base's {source.entry.name} weights, {new}" if source.is_pretrained else "random weights"
     if before.keep == "best":
         return f'the best weights of "{before.title}" by {before.monitor}'
     return f'the last weights of "{before.title}"'

@@ -1,4 +1,4 @@
-"""What only the data or the network shows about a recipe (E55x)."""
+"""What only the data or the network shows about a recipe (E612, E55x)."""
 
 from __future__ import annotations
 
@@ -22,4 +22,13 @@ TooShort = Kind(
     fields="steps stage_steps",
     message="the warm-up comes to {steps} steps, the stage has {stage_steps}",
     help="write a share of the stage, `warmup = 10%`, or train for longer",
+)
+
+ClaimOfNothing = Kind(
+    "E612",
+    "claim of nothing",
+    reason="A claim on the classes that an earlier run knew, or on the others, needs test images of these.",
+    fields="claim part",
+    message="the test set has no image of {part} classes, and `{claim}` says nothing",
+    help="add some to the test set, or leave the claim out",
 )

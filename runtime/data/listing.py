@@ -60,7 +60,8 @@ class Listing:
     """Images with their targets, and the names of what these are: the classes, of which some may have no sample here.
 
     `passed` is what lies among the images and is none of them; `left_out` are objects of the images that take no
-    part. `unused` are classes that annotations declare and no object has: they are no classes here.
+    part. `unused` are classes that annotations declare and no object has: they are no classes here. `known` is how many
+    names, the first, an earlier run has given: they need no sample.
     """
 
     samples: tuple[Sample, ...]
@@ -68,6 +69,7 @@ class Listing:
     passed: tuple[PassedOver, ...] = field(default=(), compare=False)
     left_out: tuple[DroppedObject, ...] = field(default=(), compare=False)
     unused: tuple[str, ...] = field(default=(), compare=False)
+    known: int = 0
 
     @property
     def dropped(self) -> Mapping[str, int]:

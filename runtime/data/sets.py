@@ -66,8 +66,10 @@ def _moved(arg: Value, data_root: Path) -> Any:
     return data_root / arg.value.relative_to(folder)
 
 
-def list_sets(recipe: CheckedRecipe, rules: SetRules) -> dict[str, Listing]:
+def list_sets(recipe: CheckedRecipe, rules: SetRules, known: tuple[str, ...] = ()) -> dict[str, Listing]:
     """Find the samples of `train`, `valid` and `test`, all with targets as those of `train`. No image is opened.
+
+    `known` are the names of an earlier run: they come first, whether they have samples or not.
 
     Raises:
         RecipeError: a source cannot be used, with the place in the recipe that names it.
@@ -77,7 +79,7 @@ def list_sets(recipe: CheckedRecipe, rules: SetRules) -> dict[str, Listing]:
     for name in _SETS:
         if data[name] is not None and not _is_split(data[name]):
             with located(data.span_of(name)):
-                listings[name] = load_source(data[name], training=name == "train")
+                listings[name] = load_source(data[name], training=name == "train" and not known)
     if data["exclude"] is not None:
         with located(data.span_of("exclude")):
             listings = without(listings, data["exclude"])
@@ -87,9 +89,12 @@ def list_sets(recipe: CheckedRecipe, rules: SetRules) -> dict[str, Listing]:
             train = splits.take(train, data["take"], recipe["seed"], rules.strata(train))
     shares = {name: data[name]["share"] for name in parts_of_train(recipe)}
     found = splits.holdouts(train, shares, recipe["seed"], rules.strata(train))
+    names = (*known, *(name for name in train.names if name not in known))
+    if known:
+        found = {name: replace(rules.align(part, names, name), known=len(known)) for name, part in found.items()}
     for name, listing in listings.items():
         with located(data.span_of(name)):
-            found[name] = rules.align(listing, train.names, name)
+            found[name] = rules.align(listing, names, name)
     _check_sets(recipe, found, rules)
     return {name: found[name] for name in _SETS if name in found}
 
@@ -186,7 +191,8 @@ def check_images(
             return dict(listings), ()
         span = span or (data.span_of(name) if found else None)
         broken += [(_shown(s), found[s.id]) for s in listing.samples if s.id in found]
-        kept[name] = Listing(tuple(s for s in listing.samples if s.id not in found), listing.names)
+        rest = tuple(s for s in listing.samples if s.id not in found)
+        kept[name] = Listing(rest, listing.names, known=listing.known)
         for _, traits in opened:
             seen(traits)
         if sound:

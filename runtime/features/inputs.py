@@ -23,6 +23,7 @@ from runtime.data.transforms.mixed import MixedTargets, mixed, mixes
 from runtime.data.transforms.views import View, draw_view, every_view, is_fixed, version, view_count
 from runtime.features.prefix import Pixels, Prefix, Values, padded
 from runtime.features.store import Key
+from runtime.models.heads import starts_from_means
 from runtime.plan.types import Component, Plan, StagePlan
 from runtime.system.random import derive, generator
 
@@ -204,4 +205,7 @@ def kept_rows(plan: Plan) -> int:
             count, own, before = view_count(stage.augment), seen, asked.get(kind, 0)
             # Versions are the same in all stages; flips fall in each as they will.
             asked[kind] = max(before, own) if count is None else min(count, before + own)
+    if starts_from_means(plan.base, plan.head[-1]):
+        kind = str([(step.name, dict(step.args)) for step in plan.data.prepare])
+        asked[kind] = max(asked.get(kind, 0), 1)
     return rows + plan.data.images("train") * sum(asked.values())

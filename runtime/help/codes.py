@@ -53,7 +53,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
         (
             "recipe_lang.check.problems.placement",
             "recipe_lang.compose.problems",
-            *(f"runtime.vocabulary.rules.{each}" for each in ("heads", "sources", "images", "training")),
+            *(f"runtime.vocabulary.rules.{each}" for each in ("heads", "extension", "sources", "images", "training")),
         ),
         "rules",
     ),
@@ -76,7 +76,14 @@ FAMILIES: Mapping[str, CodeFamily] = {
         "data",
     ),
     "E6": CodeFamily(
-        "the run", ("runtime.training.problems", "runtime.backend.problems", "runtime.export.problems"), "running"
+        "the run",
+        (
+            "runtime.training.problems",
+            "runtime.compile.problems",
+            "runtime.backend.problems",
+            "runtime.export.problems",
+        ),
+        "running",
     ),
     "W7": CodeFamily(
         "advice",

@@ -16,7 +16,7 @@ DECLARATIONS = ("ftr", "extends", "param", "drop")
 OPERATOR_WORDS = ("in", "except", "then")
 UNITS = ("epoch", "epochs", "step", "steps", "image", "images", "px")
 PARTS = ("all", "base", "head")
-SETS = ("valid", "test")
+SETS = ("valid", "test", "old", "new")
 CONSTANTS = ("true", "false", "none")
 
 _NAME = r"[A-Za-z][A-Za-z0-9_]*(?![A-Za-z0-9_])"

@@ -107,11 +107,13 @@ _COUNTS = {
 }
 _STRIDES = {f"stride{cells}": f"A cell for {cells} x {cells} pixels." for cells in (2, 4, 8, 16)}
 _UNITS = Arg("units", Either((Word(_COUNTS), Number(1, 65536, whole=True))), "Number of outputs.")
+MEANS = "class_means"
 _STARTS = {
     "glorot": "Uniform, by the number of inputs and outputs: Glorot and Bengio 2010.",
     "he": "Normal, by the number of inputs, for a layer before `relu`: arXiv 1502.01852.",
     "normal": "Normal with a standard deviation of 0.01.",
     "zeros": "All 0: every class begins as likely as the others.",
+    MEANS: "Of the last layer: what makes it a nearest-mean classifier of the frozen features before the first step.",
 }
 _LAYERS = (
     Layer(
@@ -198,13 +200,17 @@ _LAYERS = (
                 ),
                 Arg("init", Word(_STARTS), "What its weights begin with.", "glorot", since="0.2"),
             ),
-            source="bias of priors: Lin et al., arXiv 1708.02002, section 3.3",
+            source="bias of priors: Lin et al., arXiv 1708.02002, section 3.3; class means: Mensink et al. 2013, and"
+            " Snell et al., arXiv 1703.05175, equation 8",
+            formula="of class means, m the mean of a class's features x, s the mean of |x|^2 over all training images\n"
+            "weights = 10 m / s, bias = -5 |m|^2 / s: the nearest mean has the highest score",
             examples=(
                 "head = [dense(classes, bias = priors)]",
                 "head = [dense(256), relu, dense(classes)]",
                 "head = [dense(units = classes, bias = zero)]",
                 "head = [dense(256, init = he), relu, dense(classes, init = zeros)]",
                 "head = [dense(classes, init = glorot)]",
+                "head = [dense(classes, init = class_means)]",
                 "head = [bn_neck, dense(classes, bias = none, init = normal)]",
                 "task = regression\nhead = [dense(targets)]",
                 "task = multi_label\nhead = [dense(labels)]",
@@ -237,12 +243,21 @@ _LAYERS = (
             (
                 _UNITS,
                 Arg("scale", Number(0, 1000, above=True), "Scale that training begins with.", 10.0),
+                Arg(
+                    "init",
+                    Word({name: _STARTS[name] for name in ("glorot", MEANS)}),
+                    "What its weights begin with.",
+                    "glorot",
+                    since="0.2",
+                ),
             ),
-            source="Gidaris and Komodakis, arXiv 1804.09458",
+            source="Gidaris and Komodakis, arXiv 1804.09458; class means: weight imprinting, Qi et al.,"
+            " arXiv 1712.07136",
             formula="scale * (x . w) / (|x| |w|)",
             examples=(
                 "head = [cosine_classifier(classes)]",
                 "head = [cosine_classifier(units = classes, scale = 20)]",
+                "head = [cosine_classifier(classes, init = class_means)]",
             ),
         ),
         lambda args: [_cosine(args)],
@@ -386,6 +401,16 @@ _LAYERS = (
 )
 
 LAYERS: Mapping[str, Layer] = {layer.entry.name: layer for layer in _LAYERS}
+
+
+def starts_from_means(base: Component, last: Component) -> bool:
+    """Whether the last layer begins as a nearest-mean classifier, or outputs for new classes do.
+
+    A head that is kept does not, nor do new outputs of `dense`: their scale is not that of what was trained.
+    """
+    kept = getattr(base.args.get("weights"), "args", {}).get("head", "new")
+    is_new = kept == "new" or (kept == "extended" and last.name == "cosine_classifier")
+    return is_new and last.args.get("init") == MEANS
 
 
 def output_bias(plan: Plan) -> tuple[float, ...]:

@@ -116,7 +116,13 @@ EXPORTED = WeightsSource(
 
 def run_args(noun: str, *more: Arg) -> tuple[Arg, ...]:
     """Return what may be said of a run, or of a pack, whose network is the base."""
-    head = Word({"new": "Starts from random weights.", "kept": "Is the parent's, where the classes are the same."})
+    head = Word(
+        {
+            "new": "Starts from random weights.",
+            "kept": "Is the parent's, where the classes are the same.",
+            "extended": "Is the parent's, with further outputs for the classes that it does not know.",
+        }
+    )
     return (Arg("path", FilePath(), noun), *more, Arg("head", head, "What becomes of the parent's head.", "new"))
 
 

@@ -189,6 +189,7 @@ class StagePlan:
     l2_sp: float = 0.0
     sam: float = 0.0
     sampling: SamplingPlan | None = None  # none: an epoch shows each image once
+    begins_known: bool = False  # in the first stage: the head answers before the first step
     span: Span | None = _written_at()
 
     @property
@@ -203,8 +204,8 @@ class StagePlan:
 
     @property
     def measures_beginning(self) -> bool:
-        """Whether the weights that it begins with are a candidate of its best; in the first stage the head is new."""
-        return self.position > 0 and self.monitor is not None
+        """Whether the weights that it begins with are a candidate of its best: not those of a head that is new."""
+        return (self.position > 0 or self.begins_known) and self.monitor is not None
 
     @property
     def numbers(self) -> int:

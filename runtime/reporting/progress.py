@@ -20,6 +20,7 @@ from rich.text import Text
 from runtime.plan.types import Plan, StagePlan
 from runtime.reporting.console import LiveLines, bar, columns_of, say, sparkline
 from runtime.reporting.epoch_line import EpochLine, number, place
+from runtime.reporting.parts import part_lines
 from runtime.reporting.time_left import TimeLeft
 from runtime.system.best_effort import reason_of
 from runtime.system.streams import surviving
@@ -342,6 +343,8 @@ def summary(console: Console, result: Mapping[str, Any], folder: object, metrics
             table.add_row(metric.replace("_", " "), *(number(result[name][metric], 4) for name in sets))
         table.add_row("images", *(f"{result['images'][name]:,}" for name in sets))
         console.print(table)
+    for line in part_lines(result):
+        say(console, line)
     for claim in result["expect"] or ():
         style, verdict = ("green", "holds") if claim["holds"] else ("bold red", "does not hold")
         console.print(Text.assemble("claim ", claim["claim"], ": ", (verdict, style), f" ({claim['value']:.4f})"))

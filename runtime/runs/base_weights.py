@@ -28,9 +28,14 @@ class WeightsUsed:
 
 
 def weights_used(plan: Plan) -> dict[str, Any]:
-    """Return what a result says of the base's weights, which are on this machine."""
+    """Return what a result says of the base's weights, which are on this machine.
+
+    Of a head that is extended it has the parent's own result, beside which the classes that both know can be seen.
+    """
     source, published = source_for(plan.base), published_file(plan.base)
+    reached = getattr(plan.base.args.get("weights"), "args", {}).get("reached")
     return {
+        **({"reached": reached} if reached else {}),
         "weights": source.provenance(plan.base)[0],
         "licence": published.licence if published is not None else "",
         "as_torch": source.as_in_torch(plan.base),

@@ -34,14 +34,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from recipe_lang.check.checked import CheckedRecipe
+from recipe_lang.check.checked import CheckedRecipe, Metric
 from recipe_lang.check.checker import check
 from recipe_lang.problem import RecipeError
 from recipe_lang.syntax.nodes import Recipe
 from runtime.plan.types import Plan, TargetFacts, as_json
 from runtime.system.files import sync_folder, whole_file
 from runtime.tasks.catalog import TASKS, USUAL
-from runtime.tasks.protocol import Task
+from runtime.tasks.protocol import PARTS, Task
 from runtime.training.events import Evaluated, Event, RolledBack, StageFinished, StageStarted, StepFinished, Tested
 from runtime.training.problems import FolderBusy, FolderTaken, NotARun, NotResumable, NotWritable
 from runtime.training.state import Origin
@@ -399,9 +399,16 @@ def claims_of(plan: Plan, reports: Mapping[str, Any]) -> list[dict[str, Any]]:
     }
     found = []
     for claim in plan.claims:
-        value = reports[claim.metric.set].values[claim.metric.name]
+        value = _reached(reports, claim.metric)
         found.append({"claim": str(claim), "value": value, "holds": compare[claim.operator](value, claim.number)})
     return found
+
+
+def _reached(reports: Mapping[str, Any], metric: Metric) -> float:
+    """Return the value of a metric on a set, or on a part of the test set; NaN where no image is left of that."""
+    if metric.set in PARTS:
+        return float(reports["test"].parts.get(metric.set, {}).get(metric.name, math.nan))
+    return float(reports[metric.set].values[metric.name])
 
 
 def result_of(

@@ -167,10 +167,10 @@ def _replaced(
     network = nodes.Call(parent.base.name, (*_at(others, call.span), weights), call.span, call.name_span)
     new = [replace(base, value=network)]
     kept = _argument(call, "head")
-    if isinstance(kept, nodes.Name) and kept.value == "kept":
+    if isinstance(kept, nodes.Name) and kept.value in ("kept", "extended"):
         if head is not None and head.value != parent.head:
             raise _DoesNotFitError(
-                not_a_base(parent.path, "`head = kept` takes its head; the recipe writes another")
+                not_a_base(parent.path, f"`head = {kept.value}` takes its head; the recipe writes another")
                 .problems[0]
                 .replace(span=head.span)
             )

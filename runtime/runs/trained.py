@@ -319,7 +319,7 @@ def evaluate(
         listing, name = run.task.align(_source(data, data_root, run.task), run.data.target.names, "evaluation"), data
     else:
         recipe = run.recipe if data_root is None else moved_recipe(run, data_root)
-        listings = list_sets(recipe, run.task)
+        listings = list_sets(recipe, run.task, run.task.known(run.data.target))
         name = set_name or ("test" if "test" in listings else "valid")
         if name not in listings:
             raise RecipeError(NoSuchSet(path=str(run.path), set_name=name))

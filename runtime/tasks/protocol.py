@@ -73,6 +73,10 @@ LOSS = Metric(
 """The metric that every task has."""
 
 
+PARTS = ("old", "new")
+"""The parts of a test set that claims tell apart: the images of classes that an earlier run knew, and of others."""
+
+
 Measure: TypeAlias = "Callable[[NDArray[np.float32], NDArray[Any]], NDArray[np.float64]]"
 """Outputs and collated targets of a batch to the loss of each image, (N,)."""
 
@@ -186,6 +190,8 @@ class Task(SetRules, Protocol):
     """What a threshold on scores can be chosen by, the usual one first; empty where answers need none."""
     has_views: bool = False  # whether what is said of several views of an image can be averaged: `tta`
     has_top: bool = False  # whether an image gets several answers, of which `predict --top` shows some
+    part_metrics: tuple[str, ...] = ()
+    """What can be claimed of the parts of a test set (`PARTS`); empty where no head is extended by classes."""
     answers: str
     key: str
     few_images: int = 1_000  # below which training more than half of a base is advised against
@@ -217,6 +223,14 @@ class Task(SetRules, Protocol):
             RecipeError: the targets do not allow it.
         """
         return facts
+
+    def known(self, facts: TargetFacts) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the names, first among all, that an earlier run has given whose head is extended."""
+        return ()
+
+    def images_of(self, facts: TargetFacts, part: str) -> int:  # noqa: ARG002
+        """Return how many images a part of the test set has (`PARTS`)."""
+        return 0
 
     def groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return the names of the groups in which images are counted: the classes, or one for all."""

@@ -48,11 +48,16 @@ def add_l2_sp(params: Iterable[tuple[Any, Any]], strength: float, batch: int) ->
     """Add the gradient of `strength / 2 * sum((w - w0)^2)` to the summed gradients, in place.
 
     `params` are Parameters with the weights w0 of the stage's beginning (L2-SP, Li et al., arXiv 1802.01483, its
-    alpha): those of the base, since those of a new head were random.
+    alpha): those of the base, since those of a new head were random. Of a head that is extended they are those of the
+    known classes: fewer rows than the Parameter has.
     """
     for param, start in params:
         gradient = param.grad()
-        gradient += (param.data() - start) * (strength * batch)
+        if start.shape == gradient.shape:
+            gradient += (param.data() - start) * (strength * batch)
+        else:
+            rows = len(start)
+            gradient[:rows] += (param.data()[:rows] - start) * (strength * batch)
 
 
 def add_l1(params: Iterable[Any], strength: float, batch: int, *, decay_norms: bool = False) -> None:

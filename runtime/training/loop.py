@@ -22,6 +22,7 @@ from runtime.plan.types import StagePlan, TargetFacts
 from runtime.tasks.evaluation import Evaluator, Report, ViewsEvaluator
 from runtime.tasks.protocol import Task
 from runtime.tasks.tiles import set_evaluator
+from runtime.training.class_means import class_means
 from runtime.training.events import (
     CheckpointDue,
     Evaluated,
@@ -146,6 +147,8 @@ def _run_stage(
     state.begun_with = weights_of(net) if stage.position else {}
     if checkpoint is not None:
         restore_stage(state, net, checkpoint)
+    if not stage.position and not state.step:  # where it was stopped before its first step as well
+        yield from _filling(session, class_means(session, net))
     if stage.measures_beginning and not state.step and state.best is None:
         yield from _measure_beginning(session, stage, net)
     train_step = training_step(session, stage, net)
@@ -321,4 +324,5 @@ def _keep(session: Session, stage: StagePlan, net: StageNet) -> tuple[Origin, st
         net.changing[name].set_data(copy)
     if best.epoch:
         return origin, f"the best (epoch {best.epoch})"
-    return origin, f"what it began with: {origin.named(session.plan)}"
+    named = f": {origin.named(session.plan)}" if stage.position else ""
+    return origin, f"what it began with{named}"

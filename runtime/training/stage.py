@@ -16,6 +16,7 @@ from runtime.features.inputs import SetInputs, StageInputs, StepInputs, kept_row
 from runtime.features.prefix import Features
 from runtime.models.catalog import name_of
 from runtime.models.network import Model, frozen_units
+from runtime.models.run_weights import is_last, known_rows
 from runtime.plan import schedules
 from runtime.plan.stage_rules import RECOVERIES
 from runtime.plan.types import Component, Plan, StagePlan, trained_names
@@ -123,7 +124,8 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     inputs = StageInputs(SetInputs(session.sets, prefix), stage)
     has_dropout = any(drops(block) for block in features.chain.blocks[cut:])
     statistics = {name: p for name, p in changing.items() if name.endswith(("running_mean", "running_var"))}
-    pulled = [name for name in trained if stage.l2_sp and not name.startswith("head.")]
+    known = known_rows(session.plan.base)
+    pulled = [name for name in trained if stage.l2_sp and (known or not name.startswith("head."))]
     return StageNet(
         inputs,
         suffix,
@@ -132,9 +134,15 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
         changing,
         update,
         Average(stage, trained, statistics),
-        {name: trained[name].data().copy() for name in pulled},
+        {name: _known_part(name, trained[name].data(), known, model) for name in pulled},
         has_dropout,
     )
+
+
+def _known_part(name: str, values: Any, known: int, model: Model) -> Any:
+    """Return a copy of weights; of the outputs of a head that is extended, of the known ones alone."""
+    has_outputs = name.startswith("head.") and is_last(name, model.parameters) and len(values) > known
+    return values[:known].copy() if has_outputs else values.copy()
 
 
 def rate_factor(stage: StagePlan) -> Callable[[int], float]:

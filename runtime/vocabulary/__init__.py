@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from recipe_lang.check.vocabulary import MetricWord, Vocabulary
 from runtime.tasks.catalog import METRICS, TASKS
+from runtime.tasks.protocol import PARTS
 from runtime.vocabulary import data, training
 from runtime.vocabulary import models as bases
 from runtime.vocabulary.advice.catalog import ADVICE, LATER
@@ -51,7 +52,7 @@ VOCABULARY = Vocabulary(
         name: MetricWord(metric.doc, only_of(*(task for task in TASKS.values() if name in task.metrics)))
         for name, metric in METRICS.items()
     },
-    sets=("valid", "test"),
+    sets=("valid", "test", *PARTS),
     parts=bases.parts_of,
     rules=(*RULES, *ADVICE),
     later=LATER,

@@ -135,6 +135,7 @@ _NAMES = (
 
 _ABSENT = "not in this release"
 _AUGMENT = f"{_ABSENT}; `ftr explain augment` shows the steps that there are"
+_MARGIN = "without its margin it is `head = [cosine_classifier(classes)]`"
 _LOSS = f"{_ABSENT}; `ftr explain loss` shows the losses that there are"
 _OPTIMIZER = f"{_ABSENT}; the optimizers are {listed(tuple(f'`{name}`' for name in OPTIMIZERS), 'and')}"
 _SCHEDULE = f"{_ABSENT}; `ftr explain schedule` shows the schedules that there are"
@@ -188,7 +189,25 @@ _OTHER_TOOLS = (
     ("asymmetricloss asl", "asymmetric"),
     ("focalloss", "focal"),
     ("mse mseloss l1loss hinge triplet tripletloss contrastive", _LOSS),
-    ("arcface cosface dice diceloss kldiv supcon", _LOSS),
+    ("dice diceloss kldiv supcon", _LOSS),
+    ("arcface cosface sphereface arcmarginproduct addmarginproduct", _MARGIN),
+    ("normface cosinelinear normedlinear normlinear normsoftmax cosinehead", "cosine_classifier"),
+    ("gempooling gempool gem2d generalizedmean generalizedmeanpooling", "gem"),
+    ("adaptiveconcatpool2d catavgmax adaptivecatavgmaxpool2d concatpool avgmaxpool", "global_avg_max_pool"),
+    ("adaptiveavgpool2d globalaveragepooling2d globalavgpool2d gap", "global_avg_pool"),
+    ("adaptivemaxpool2d globalmaxpooling2d globalmaxpool2d gmp", "global_max_pool"),
+    ("bnneck batchnormneck batchnorm1d", "bn_neck|batch_norm"),
+    ("mlphead mlpclassifier projectionhead nonlinearhead", "mlp"),
+    (
+        "nearestmean nearestcentroid nearestclassmean ncm prototypes prototypical protonet prototypicalnetwork imprint"
+        " imprinting weightimprinting simpleshot",
+        "write `head = [dense(classes, init = class_means)]`, or `cosine_classifier` with it to compare directions",
+    ),
+    (
+        "extended extendhead addclasses newclasses classincremental continuallearning incrementallearning lwf icarl",
+        'write `base = run("runs/flowers-3", head = extended)`, and claim `old.accuracy >= 90%`',
+    ),
+    ("ewc elasticweightconsolidation l2sp", "l2_sp"),
     ("nll nllloss softmaxcrossentropy", "cross_entropy"),
     ("softmax logsoftmax", "a part of `loss = cross_entropy`: the head ends in `dense(classes)`"),
     (

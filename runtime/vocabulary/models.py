@@ -112,6 +112,7 @@ BASE = family(
         RUN_ARGS,
         examples=(
             'base = run("runs/flowers-3")',
+            'base = run("runs/flowers-3", head = extended)',
             'base = run(path = "runs/flowers-3", stage = "head", head = kept)',
         ),
     ),

@@ -101,7 +101,7 @@ class CheckImages:
     def __init__(self, run: TrainedRun, data_root: Path | None, raw: bool) -> None:
         self.run, self.raw = run, raw
         recipe = run.recipe if data_root is None else moved_recipe(run, data_root)
-        self.sets = list_sets(recipe, run.task)
+        self.sets = list_sets(recipe, run.task, run.task.known(run.data.target))
         self._opened = opening(run.data.prepare, None, again=False)
 
     def of(self, name: str, most: int) -> Iterator[tuple[ImageRef, Image.Image]]:

@@ -110,7 +110,10 @@ def listed(
     if data_root is not None:
         recipe = under_root(recipe, data_root)
     _check_paths(recipe)
-    return recipe, list_sets(recipe, task_of(recipe))
+    task, base = task_of(recipe), recipe.fields["base"]
+    with located(base.span):
+        known = run_weights.known_names(base.value, task.file)
+    return recipe, list_sets(recipe, task, known)
 
 
 def _check_paths(recipe: CheckedRecipe) -> None:

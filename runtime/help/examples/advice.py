@@ -254,6 +254,16 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The only image of roses that is held out of 25 cannot be read.",
     ),
+    "W766": Example(
+        'base = run("runs/flowers-3", head = extended)',
+        'base = run("runs/flowers-3", head = extended)\nloss = logit_adjusted',
+        given="runs/flowers-3 knows a class that the images here have not.",
+    ),
+    "W767": Example(
+        'base = run("runs/flowers-3", head = extended)',
+        'base = run("runs/flowers-3")',
+        given="The validation of runs/flowers-3 has fitted a temperature.",
+    ),
     "W770": Example("size = 512px\nbatch = 256", "size = 224px\nbatch = 32", "data", "The machine has 8 GB of memory."),
     "W771": Example(
         'base = gluoncv("resnet18_v1b", weights = torch("swapped.pth"))',

@@ -125,6 +125,20 @@ EXAMPLES: Mapping[str, Example] = {
         'stage "head" {\n  train = head\n  for = 3 epochs\n}',
         "file",
     ),
+    "E464": Example(
+        'task = regression\nbase = run("runs/teeth-1", head = extended)',
+        'task = regression\nbase = run("runs/teeth-1", head = kept)',
+    ),
+    "E465": Example(
+        'base = run("runs/flowers-3")\n\ndata {\n  train = folder("photos")\n  test = holdout(20%)\n}\n\n'
+        "expect {\n  old.accuracy >= 90%\n}",
+        'base = run("runs/flowers-3", head = extended)\n\ndata {\n  train = folder("photos")\n'
+        "  test = holdout(20%)\n}\n\nexpect {\n  old.accuracy >= 90%\n}",
+    ),
+    "E467": Example(
+        "head = [dense(classes, bias = none, init = class_means)]",
+        "head = [dense(classes, init = class_means)]",
+    ),
     "E448": Example(
         'task = multi_label\n\ndata {\n  train = csv("photos.csv", image = "file", labels = ["cat", "dog"],'
         ' separator = "|")\n}',

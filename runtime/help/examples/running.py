@@ -146,4 +146,11 @@ EXAMPLES: Mapping[str, Example] = {
         "shell",
         "The pack was made from the folder runs/flowers-1.",
     ),
+    "E612": Example(
+        'base = run("runs/flowers-3", head = extended)\n\ndata {\n  train = folder("photos")\n'
+        "  test = holdout(20%)\n  batch = 4\n}\n\nexpect {\n  new.accuracy >= 90%\n}",
+        'base = run("runs/flowers-3", head = extended)\n\ndata {\n  train = folder("photos")\n'
+        "  test = holdout(20%)\n  batch = 4\n}\n\nexpect {\n  old.accuracy >= 90%\n}",
+        given="runs/flowers-3 knows all classes of the photos.",
+    ),
 }

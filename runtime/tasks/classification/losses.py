@@ -65,6 +65,7 @@ def _logit_adjusted(args: Mapping[str, Any]) -> Callable[[Any, Any, Any], Any]:
 
 
 _LEAST = 1e-7
+_RAREST = 1e-9  # the share of a class that is kept without images
 
 
 def _row(F: Any, numbers: tuple[float, ...]) -> Any:  # noqa: N803
@@ -73,7 +74,7 @@ def _row(F: Any, numbers: tuple[float, ...]) -> Any:  # noqa: N803
 
 
 def _shift(args: Mapping[str, Any]) -> tuple[float, ...]:
-    return tuple(args["tau"] * math.log(share) for share in args["shares"])
+    return tuple(args["tau"] * math.log(max(share, _RAREST)) for share in args["shares"])
 
 
 def measured_cross_entropy(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from recipe_lang.words import printable
+from recipe_lang.words import counted, printable
 from runtime.tasks.classification.decisions import (
     Bin,
     best_threshold,
@@ -66,6 +66,9 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
+PART_METRICS = ("loss", "accuracy", "top5", "balanced_accuracy", "ece")
+"""What the images of some classes say by themselves: precision and F1 of a class depend on the images of all others."""
+
 _TOP = 5
 _MATRIX_JSON = 1000
 _TABLE = 100  # classes of a table on the screen
@@ -94,7 +97,8 @@ class Report:
     `values` has each name of `METRICS`. `answered` are rows of (true class, answered class, count of images), int64 of
     shape (K, 3), K at most the number of images, in order: 10,000 classes would take a matrix of 800 MB. `decisions`
     are the threshold and the temperature that the answers go by, where there are such, and `reliability` the answers by
-    their probability.
+    their probability. `parts` has `PART_METRICS` and the count of images of the classes that an earlier run knew
+    (`old`), and of the others (`new`), where there are such images; all classes may be answered.
     """
 
     values: Mapping[str, float]
@@ -102,6 +106,7 @@ class Report:
     answered: NDArray[np.int64]
     decisions: Mapping[str, float] = field(default_factory=dict)
     reliability: tuple[Bin, ...] = ()
+    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def confusion(self) -> NDArray[np.int64]:
         """Return the matrix: [i, j] counts images of class i answered as j, shape (C, C), int64."""
@@ -120,7 +125,7 @@ class Report:
         """Return what `result.json` has of it behind the values."""
         from runtime.plan.types import as_json
 
-        return {**self.decisions, "classes": [as_json(row) for row in self.classes]}
+        return {**self.decisions, **as_json(self.parts), "classes": [as_json(row) for row in self.classes]}
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data. Where a matrix would be huge, `confusion` is None; `answered` has its numbers."""
@@ -141,6 +146,8 @@ class Report:
         if "threshold" in self.decisions:
             rare = printable(self.classes[1].name)
             yield f"{rare} is the answer from a probability of {self.decisions['threshold']:.3g} on"
+        for part, found in self.parts.items():
+            yield f"{part} classes: {part_line(found)}"
         rows, title = self.classes, "by class"
         if len(rows) > _TABLE:
             rows = tuple(sorted((row for row in rows if row.support), key=lambda row: row.f1)[:_TABLE])
@@ -166,6 +173,12 @@ class Report:
         yield matrix_table(names, self.confusion().tolist(), lambda count, _: str(count))
 
 
+def part_line(found: Mapping[str, float]) -> str:
+    """Return what is measured of a part of the images in a line."""
+    images = counted(int(found["images"]), "image")
+    return f"accuracy {found['accuracy']:.4f}, balanced {found['balanced_accuracy']:.4f} of {images}"
+
+
 class ClassEvaluator:
     """Measures class scores; of each image it keeps its label, the answer, its loss, and whether five held it.
 
@@ -174,6 +187,7 @@ class ClassEvaluator:
 
     def __init__(self, facts: ClassFacts, loss: Callable[[NDArray[np.float32], NDArray[Any]], Any]) -> None:
         self._classes, self._loss, self._tuned = facts.names, loss, facts.tuned
+        self._known = facts.known
         self._temperature, self._threshold = facts.temperature, facts.threshold
         self._fits = bool(facts.calibrated) and facts.temperature is None
         self._scores: list[NDArray[np.float32]] = []
@@ -254,25 +268,56 @@ class ClassEvaluator:
         rows = _per_class(labels, answers, self._classes)
         occurring = [rows[index] for index in np.union1d(labels, answers)]
         pairs, counts = np.unique(np.stack((labels, answers), axis=1), axis=0, return_counts=True)
-        reliability = bins(np.concatenate(self._confidences), np.concatenate(self._surest) == labels)
+        every = np.ones(len(labels), np.bool_)
+        reliability = self._reliability(labels, every)
         values = {
-            "loss": float(np.mean(np.concatenate(self._losses))),
-            "accuracy": float(np.mean(answers == labels)),
-            "top5": float(np.mean(np.concatenate(self._top))),
-            "balanced_accuracy": _mean([r.recall for r in rows if r.support]),
+            **self._values(labels, answers, rows, every),
             "precision": _mean([r.precision for r in occurring]),
             "recall": _mean([r.recall for r in occurring]),
             "f1": _mean([r.f1 for r in occurring]),
-            "ece": calibration_error(reliability),
         }
         decisions = {"threshold": self._threshold, "temperature": self._temperature}
         return Report(
-            values=values,
+            values={name: values[name] for name in METRICS},
             classes=tuple(rows),
             answered=np.column_stack((pairs, counts)),
             decisions={name: value for name, value in decisions.items() if value is not None},
             reliability=reliability,
+            parts=self._parts(labels, answers, rows),
         )
+
+    def _values(
+        self, labels: NDArray[np.int64], answers: NDArray[np.int64], rows: Sequence[ClassRow], of: NDArray[np.bool_]
+    ) -> dict[str, float]:
+        """Return `PART_METRICS` of some images."""
+        import numpy as np
+
+        here = set(labels[of].tolist())
+        return {
+            "loss": float(np.mean(np.concatenate(self._losses)[of])),
+            "accuracy": float(np.mean((answers == labels)[of])),
+            "top5": float(np.mean(np.concatenate(self._top)[of])),
+            "balanced_accuracy": _mean([row.recall for number, row in enumerate(rows) if number in here]),
+            "ece": calibration_error(self._reliability(labels, of)),
+        }
+
+    def _reliability(self, labels: NDArray[np.int64], of: NDArray[np.bool_]) -> tuple[Bin, ...]:
+        import numpy as np
+
+        return bins(np.concatenate(self._confidences)[of], (np.concatenate(self._surest) == labels)[of])
+
+    def _parts(
+        self, labels: NDArray[np.int64], answers: NDArray[np.int64], rows: Sequence[ClassRow]
+    ) -> dict[str, dict[str, float]]:
+        """Return what is measured of the classes that an earlier run knew, and of the others."""
+        if self._known is None:
+            return {}
+        parts = {"old": labels < self._known, "new": labels >= self._known}
+        return {
+            name: {**self._values(labels, answers, rows, of), "images": int(of.sum())}
+            for name, of in parts.items()
+            if of.any()
+        }
 
 
 def _confidences(scores: NDArray[np.float32]) -> NDArray[np.float64]:

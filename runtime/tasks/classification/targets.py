@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from recipe_lang.check.checked import CallValue
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.suggest import suggest
-from recipe_lang.words import listed
+from recipe_lang.words import counted, listed
 from runtime.data.listing import Listing
 from runtime.data.similar_labels import alike, meant
 from runtime.tasks.class_names import beside_number
 from runtime.tasks.classification.problems import ClassWithoutImages, ThresholdOfClasses, UnknownClass
+from runtime.tasks.protocol import PARTS
 
 if TYPE_CHECKING:
     from recipe_lang.check.checked import CheckedBlock
@@ -32,7 +33,8 @@ class ClassFacts:
     `shares` are the classes' shares of the training images, where a loss has asked for them. `tuned` is the metric by
     which validation is to choose the threshold, and `calibrated` whether it is to fit a temperature, where a recipe
     asks for them; `threshold`, the probability from which on the second of two classes is answered, and `temperature`,
-    by which scores are divided, are what it has chosen.
+    by which scores are divided, are what it has chosen. `known` is how many classes, the first, a head that is extended
+    has from an earlier run.
     """
 
     classes: tuple[str, ...]
@@ -42,6 +44,7 @@ class ClassFacts:
     calibrated: bool | None = None
     threshold: float | None = None
     temperature: float | None = None
+    known: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,7 +57,8 @@ class ClassFacts:
 
     def in_result(self) -> dict[str, Any]:
         """Return what `result.json` has of them."""
-        return {"classes": list(self.classes), **({"shares": list(self.shares)} if self.shares else {})}
+        shares = {"shares": list(self.shares)} if self.shares else {}
+        return {"classes": list(self.classes), **shares, **({"known": self.known} if self.known else {})}
 
     def row(self) -> tuple[str, str]:
         """Return the row of `ftr plan --all`."""
@@ -64,15 +68,30 @@ class ClassFacts:
 
     def brief(self) -> str:
         """Return what `ftr plan` says behind the training images."""
-        least, most = min(self.counts["train"]), max(self.counts["train"])
+        counts = [count for count in self.counts["train"] if count]
+        least, most = min(counts), max(counts)
         each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-        return f" ({len(self.classes):,} classes of {each})"
+        without = len(self.classes) - len(counts)
+        more = f", {without:,} kept without images" if without else ""
+        return f" ({counted(len(counts), 'class', 'classes')} of {each}{more})"
 
     def outputs(self) -> str:
         """Return what an exported model gives."""
         shown = ", ".join(self.classes[:_SHOWN])
         more = ", …: see classes.json" if len(self.classes) > _SHOWN else ""
         return f"scores of the classes, in this order: {shown}{more}"
+
+
+def part_counts(facts: ClassFacts, of: str) -> tuple[int, ...]:
+    """Return the images of each class of a set, or of the classes of the test set that are `old`, or `new`."""
+    if of not in PARTS:
+        return facts.counts.get(of, ())
+    return facts.counts.get("test", ())[part_of(facts, of)]
+
+
+def part_of(facts: ClassFacts, part: str) -> slice:
+    """Return which classes are `old`, or `new`: in the order of all."""
+    return slice(0, facts.known) if part == "old" else slice(facts.known, None)
 
 
 def asked(facts: ClassFacts, data: CheckedBlock) -> ClassFacts:
@@ -128,13 +147,14 @@ def _alike(name: str, classes: tuple[str, ...]) -> str:
 def without_images(sets: Mapping[str, Listing]) -> list[Problem]:
     """Return the classes of `train` that have no image left there."""
     train = sets["train"]
-    empty = tuple(name for name, count in zip(train.names, class_counts(train), strict=True) if not count)
+    counts = list(zip(train.names, class_counts(train), strict=True))
+    empty = tuple(name for name, count in counts[train.known :] if not count)
     return [ClassWithoutImages(names=empty)] if empty else []
 
 
 def findings(train: Listing) -> Iterator[tuple[str, str]]:
     """Yield what `ftr data check` finds in the classes alone: that they are unequal, or may be one."""
-    pairs = sorted(zip(class_counts(train), train.names, strict=True))
+    pairs = sorted(pair for pair in zip(class_counts(train), train.names, strict=True) if pair[0])
     (few, least), (many, most) = pairs[0], pairs[-1]
     if many > UNEQUAL * few:
         yield "balance", f"{most} has {many:,} training images, {least} {few:,}"

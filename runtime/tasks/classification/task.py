@@ -12,7 +12,7 @@ from runtime.data.targets import CLASS
 from runtime.tasks.class_names import class_names
 from runtime.tasks.classification.decisions import THRESHOLD_METRICS, decided, mean_scores
 from runtime.tasks.classification.losses import LOSSES
-from runtime.tasks.classification.metrics import METRICS, ClassEvaluator, telling
+from runtime.tasks.classification.metrics import METRICS, PART_METRICS, ClassEvaluator, telling
 from runtime.tasks.protocol import Loss, Measure, Metric, Suggestion, Suspects, Task
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Classification(Task):
     has_top = True
     threshold_metrics: tuple[str, ...] = tuple(THRESHOLD_METRICS)
     has_views = True
+    part_metrics: tuple[str, ...] = PART_METRICS
     answers = "classes"
     key = "class"
 
@@ -73,7 +74,10 @@ class Classification(Task):
     def facts(self, sets: Mapping[str, Listing]) -> ClassFacts:
         from runtime.tasks.classification.targets import ClassFacts, class_counts
 
-        return ClassFacts(sets["train"].names, {name: class_counts(each) for name, each in sets.items()})
+        train = sets["train"]
+        return ClassFacts(
+            train.names, {name: class_counts(each) for name, each in sets.items()}, known=train.known or None
+        )
 
     def read(self, plain: Any, result: Mapping[str, Any]) -> ClassFacts:
         from runtime.tasks.classification.targets import ClassFacts
@@ -81,7 +85,17 @@ class Classification(Task):
         names, valid = class_names(plain), result.get("valid")
         threshold, temperature = decided(valid if isinstance(valid, dict) else {})
         shares = read_shares(result, len(names)) or None
-        return ClassFacts(names, {}, shares, threshold=threshold, temperature=temperature)
+        known = result.get("known")
+        known = known if type(known) is int and 0 < known <= len(names) else None
+        return ClassFacts(names, {}, shares, threshold=threshold, temperature=temperature, known=known)
+
+    def known(self, facts: TargetFacts) -> tuple[str, ...]:
+        return facts.names[: _classes(facts).known or 0]
+
+    def images_of(self, facts: TargetFacts, part: str) -> int:
+        from runtime.tasks.classification.targets import part_counts
+
+        return sum(part_counts(_classes(facts), part))
 
     def asked(self, facts: TargetFacts, recipe: CheckedRecipe) -> TargetFacts:
         from runtime.tasks.classification.targets import asked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.vocabulary.rules import heads, images, sources, training
+from runtime.vocabulary.rules import extension, heads, images, sources, training
 
-RULES = (*heads.RULES, *sources.RULES, *images.RULES, *training.RULES)
+RULES = (*heads.RULES, *extension.RULES, *sources.RULES, *images.RULES, *training.RULES)
 CLAIM_RULES = training.CLAIM_RULES

@@ -8,7 +8,7 @@ from recipe_lang.check.checked import CallValue, CheckedRecipe
 from recipe_lang.problem import Kind, Problem
 from runtime.data.targets import CLASS
 from runtime.models.catalog import ZooRow
-from runtime.models.heads import LAYERS, OWN_HEAD
+from runtime.models.heads import LAYERS, MEANS, OWN_HEAD
 from runtime.tasks.catalog import task_of
 from runtime.vocabulary.models import (
     UNREAD,
@@ -77,6 +77,25 @@ PriorsElsewhere = Kind(
 )
 
 
+MeansElsewhere = Kind(
+    "E467",
+    "means elsewhere",
+    reason="""Class means are for the layer that gives the scores of classes, in classification.
+
+    With `dense` a score is minus the squared distance from a mean, which takes a bias; `cosine_classifier` compares
+    directions, and has none.""",
+    fields="bias",
+    message=(
+        "`init = class_means` takes the bias of `dense`",
+        "`init = class_means` is for the last layer of a head that gives the scores of classes",
+    ),
+    help=(
+        "leave `bias = none` out, or write `cosine_classifier(classes, init = class_means)`",
+        "write it there: `head = [dense(classes, init = class_means)]`, or leave it out",
+    ),
+)
+
+
 def _head(recipe: CheckedRecipe) -> Iterator[Problem]:
     last: CallValue = recipe["head"][-1].value
     task, row = task_of(recipe), LAYERS[last.name]
@@ -100,6 +119,17 @@ def _priors(recipe: CheckedRecipe) -> Iterator[Problem]:
         is_asked = "bias" in call.args and call["bias"] == "priors"
         if is_asked and not (has_scores and task_of(recipe).target == CLASS):
             yield PriorsElsewhere(span=call.args["bias"].span)
+
+
+def _means(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for layer in recipe["head"]:
+        call: CallValue = layer.value
+        if "init" in call.args and call["init"] == MEANS:
+            has_scores = layer is recipe["head"][-1] and call["units"] == "classes"
+            if not (has_scores and task_of(recipe).target == CLASS):
+                yield MeansElsewhere(span=call.args["init"].span, bias="")
+            elif "bias" in call.args and call["bias"] is None:
+                yield MeansElsewhere(span=call.args["init"].span, bias="none")
 
 
 def _own(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -140,6 +170,7 @@ def _losses(recipe: CheckedRecipe) -> Iterator[Problem]:
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _head,
     _priors,
+    _means,
     _own,
     _losses,
 )

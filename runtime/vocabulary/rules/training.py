@@ -11,6 +11,7 @@ from recipe_lang.check.vocabulary import Number
 from recipe_lang.problem import Kind, Problem
 from runtime.plan.schedules import SCHEDULES
 from runtime.tasks.catalog import METRICS, task_of
+from runtime.tasks.protocol import PARTS
 from runtime.vocabulary.rules.sources import NoTestSet
 
 WarmupTooLong = Kind(
@@ -121,7 +122,7 @@ def _scales(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 def _claims(recipe: CheckedRecipe) -> Iterator[Problem]:
     for claim in recipe.claims:
-        if claim.metric.set == "test" and recipe.block("data")["test"] is None:
+        if claim.metric.set in ("test", *PARTS) and recipe.block("data")["test"] is None:
             yield NoTestSet(span=claim.span)
 
 

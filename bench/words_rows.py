@@ -168,6 +168,7 @@ WORDS: Mapping[str, tuple[Word, ...]] = {
     ),
     "Batches": _lines("batch = 8", "batch = 16", "batch = 64", "accumulate = 4\nbatch = 8", "accumulate = 2"),
     "Heads": _lines(
+        "head = [dense(classes, init = class_means)]",
         "head = [dropout(0.2), dense(classes)]",
         "head = [dropout(0.5), dense(classes)]",
         "head = [gem, dense(classes)]",

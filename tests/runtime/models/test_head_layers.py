@@ -105,3 +105,33 @@ def test_a_dense_layer_begins_as_the_recipe_says(init: str, deviation: float) ->
     layer.weight.shape = (300, 400)
     assert layer.bias is None
     np.testing.assert_allclose(_first_value("head.1.weight", layer.weight, 7).std(), deviation, rtol=0.02)
+
+
+def test_plain_layers_are_those_of_numpy() -> None:
+    x, rows = MAPS.astype(np.float64), FEATURES.astype(np.float64)
+    expected = {
+        "global_avg_pool": x.mean(axis=(2, 3)),
+        "global_max_pool": x.max(axis=(2, 3)),
+        "flatten": x.reshape(3, -1),
+        "relu": np.maximum(x, 0),
+        "dropout": x,  # in prediction
+    }
+    for name, value in expected.items():
+        found = built(name, p=0.4)(nd.array(MAPS)).asnumpy()
+        np.testing.assert_allclose(found.reshape(value.shape), value, rtol=1e-5, atol=1e-6)
+    dense = built("dense", units=5, bias="zero", init="glorot")
+    found, own = dense(nd.array(FEATURES)).asnumpy(), values(dense)
+    np.testing.assert_allclose(found, rows @ own["0.weight"].T + own["0.bias"], rtol=1e-4, atol=1e-5)
+    norm = built("batch_norm")
+    norm(nd.array(FEATURES))
+    with autograd.record():
+        trained = norm(nd.array(FEATURES)).asnumpy()
+    np.testing.assert_allclose(trained, (rows - rows.mean(0)) / np.sqrt(rows.var(0) + 1e-5), rtol=1e-3, atol=1e-4)
+
+
+def test_dropout_zeroes_its_share_and_keeps_the_mean() -> None:
+    ones = nd.ones((100, 500))
+    with autograd.record():
+        found = built("dropout", p=0.4)(ones).asnumpy()
+    assert set(np.unique(found.round(5))) == {0, np.float32(1 / 0.6).round(5)}
+    assert abs((found == 0).mean() - 0.4) < 0.01

@@ -112,6 +112,12 @@ def test_a_probability_is_a_share_of_the_images(name: str) -> None:
     assert abs(counts - 150) < 5 * 10.3
 
 
+def test_grey_is_the_luma_of_torchvision() -> None:
+    expected = np.asarray(PHOTO, float) @ (0.2989, 0.587, 0.114)
+    found = np.asarray(made("grayscale", p=1.0)(PHOTO, np.random.default_rng(0)), float)
+    assert np.abs(found - expected[..., None]).max() <= 1
+
+
 @pytest.mark.parametrize("value", ["mean", "black", "random"])
 def test_erasing_hides_a_part_of_the_size_that_it_says(value: str) -> None:
     white = Image.new("RGB", (100, 80), (255, 255, 255))

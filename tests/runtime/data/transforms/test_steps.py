@@ -119,6 +119,12 @@ def test_resize_is_bicubic_and_sets_the_shorter_side(size: tuple[int, int], expe
     assert np.array_equal(pixels(resized), pixels(image.resize(expected, Image.Resampling.BICUBIC)))
 
 
+def test_stretch_is_bicubic_and_keeps_no_proportions() -> None:
+    image = photo(60, 40)
+    stretched = made("stretch", (24, 50))(image, rng())  # height, width
+    assert np.array_equal(pixels(stretched), pixels(image.resize((50, 24), Image.Resampling.BICUBIC)))
+
+
 def test_shrinking_averages_over_all_pixels() -> None:
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::8] = 255  # a filter that looks at few pixels makes them vanish or shine

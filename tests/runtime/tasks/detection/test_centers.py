@@ -105,6 +105,26 @@ def test_the_loss_is_measured_as_it_is_trained() -> None:
         assert gradient[place] == pytest.approx(slope, rel=2e-2, abs=1e-6)
 
 
+def test_a_loss_is_its_formula() -> None:
+    rng = np.random.default_rng(4)
+    found, rows = outputs(rng), truth()
+    given = labels(rows, found.shape).astype(np.float64)
+    expected = np.zeros(2)
+    for image, place in np.ndindex(2, POINTS):
+        heat, state, true = given[image, place, :3], given[image, place, 3], given[image, place, 4:8]
+        for p, y in zip(1 / (1 + np.exp(-found[image, place, :3].astype(np.float64))), heat, strict=True):
+            if state != -2:
+                expected[image] -= (1 - p) ** 2 * np.log(p) if y == 1 else (1 - y) ** 4 * p**2 * np.log(1 - p)
+        if state == 1:
+            (x0, y0, x1, y1), (u0, v0, u1, v1) = found[image, place, 3:] / 4, true / 4  # in cells
+            sizes = abs((x1 - x0) - (u1 - u0)) + abs((y1 - y0) - (v1 - v0))
+            middles = abs((x0 + x1 - u0 - u1) / 2) + abs((y0 + y1 - v0 - v1) / 2)
+            expected[image] += 0.3 * sizes + 0.7 * middles
+    objects = (given[..., 3] == 1).sum()
+    measured = LOSS.measure({"sizes": 0.3, "offsets": 0.7}, found, rows)
+    np.testing.assert_allclose(measured, expected * 2 / objects, rtol=1e-5)
+
+
 def test_a_head_gives_its_cells_row_by_row() -> None:
     net = CenterNet((5, 6), 8, 3, 4)
     net.initialize(mx.init.Zero())

@@ -131,6 +131,23 @@ def test_a_loss_is_measured_as_it_is_trained() -> None:
     assert loss.measure({"beta": 0.0, "boxes": 1.0}, moved, truth)[0] != measured[0]
 
 
+def test_a_loss_worked_by_hand() -> None:
+    """Two classes; every point but one is right with certainty, and that one has half its object's box."""
+    truth = collated([boxes([[0, 0, 32, 32]], [1])])
+    points = len(points_of(FRAME)[0])
+    outputs = np.zeros((1, points, 6), np.float32)
+    outputs[..., :2], outputs[..., 2:] = -100, (0, 0, 32, 32)
+    places = np.flatnonzero(truth[0, :points, 0] == 1)
+    outputs[0, places, 1] = 100
+    outputs[0, places[0]] = (-100, 0, 0, 0, 32, 16)
+    # There p is 1/2 as the overlap is: nothing is left of the focal loss, and 1 - GIoU is 1/2.
+    assert LOSSES[0].measure({"beta": 2.0, "boxes": 3.0}, outputs, truth) == pytest.approx([3 / 2 / len(places)])
+    outputs[0, places[0], 1] = np.log(3)  # p = 3/4
+    entropy = -(np.log(3 / 4) + np.log(1 / 4)) / 2
+    expected = (entropy / 16 + 3 / 2) / len(places)
+    assert LOSSES[0].measure({"beta": 2.0, "boxes": 3.0}, outputs, truth) == pytest.approx([expected])
+
+
 def test_no_objects_give_a_loss_all_the_same() -> None:
     loss = LOSSES[0]
     truth = collated([boxes([])] * 2)

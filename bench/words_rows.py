@@ -148,11 +148,15 @@ WORDS: Mapping[str, tuple[Word, ...]] = {
         "schedule = one_cycle",
         "schedule = cosine_restarts(every = 4 epochs)",
         "schedule = inverse_sqrt",
+        "schedule = reduce_on_plateau(valid.loss, patience = 1 epoch)",
+        "schedule = constant(for = 60%) then cosine",
     ),
     "Averages and the choice of weights": _lines(
         "average = ema(0.9)",
         "average = ema(0.99)",
         "average = swa(start = 50%)\nschedule = constant",
+        "average = lookahead",
+        "monitor = valid.loss\nkeep = greedy_soup",
         "monitor = valid.loss",
         "monitor = valid.accuracy",
         "stop = early(valid.loss, patience = 2 epochs)",
@@ -165,6 +169,11 @@ WORDS: Mapping[str, tuple[Word, ...]] = {
         "sam = 0.05",
         "clip = global_norm(1.0)",
         "clip = value(0.01)",
+    ),
+    "Switches": _lines(
+        "augment = [flip, mixup]\nfrom 75% { augment = [flip] }",
+        "size = 64px\nfrom 50% { size = shared }",
+        sets=("solar",),
     ),
     "Batches": _lines("batch = 8", "batch = 16", "batch = 64", "accumulate = 4\nbatch = 8", "accumulate = 2"),
     "Heads": _lines(

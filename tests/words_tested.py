@@ -79,6 +79,14 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
         Tested("pack", "the run", "runs/test_lineage.py::test_a_pack_is_the_run"),
     ),
     "source": (
+        Tested("parquet", "pyarrow's writer", "data/test_parquet.py::test_images_and_declared_classes"),
+        Tested("webdataset", "Python's tarfile", "data/test_shards.py::test_members_are_where_tarfile_finds_them"),
+        Tested("mnist", "made idx files", "data/test_published_sets.py::test_mnist_names_and_files_with_a_point"),
+        Tested(
+            "cifar",
+            "files as both versions are published",
+            "data/test_published_sets.py::test_both_versions_of_cifar_and_their_archives_are_one",
+        ),
         Tested("folder", "a made folder", "data/test_sources.py::test_a_folder_lists_classes_and_images"),
         Tested("csv", "made tables", "data/test_tables.py::test_every_usual_table_reads_alike"),
         Tested("tags", "a made folder", "data/test_label_sources.py::test_tags_beside_images"),
@@ -106,6 +114,11 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
         ),
     ),
     "split": (
+        Tested(
+            "folds",
+            "counts by hand",
+            "data/test_folds_and_groups.py::test_folds_are_disjoint_and_complete_and_each_has_its_share_of_each_class",
+        ),
         Tested("holdout", "counts by hand", "data/test_splits.py::test_a_holdout_takes_its_share_of_each_class"),
     ),
     "tiling": (
@@ -209,6 +222,11 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
     ),
     "loss": (
         Tested(
+            "distillation",
+            "recorded values and gradients of PyTorch",
+            "tasks/test_distillation.py::test_the_loss_and_its_gradient_are_pytorchs",
+        ),
+        Tested(
             "cross_entropy focal logit_adjusted",
             "its formula in NumPy",
             f"{_LOSSES}::test_losses_are_those_of_their_formulas",
@@ -252,6 +270,7 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
         ),
     ),
     "schedule": (
+        Tested("reduce_on_plateau", "recorded rates of PyTorch", "plan/test_plateau.py::test_reduces_as_pytorch_does"),
         Tested(
             "constant exponential linear cosine_restarts inverse_sqrt",
             "its formula",
@@ -271,7 +290,32 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
         Tested("global_norm", "NumPy", f"{_TRAINING}::test_clips_the_norm_of_the_mean_gradient"),
         Tested("value", "NumPy", f"{_TRAINING}::test_clips_each_element_of_the_mean_gradient"),
     ),
+    "teacher": (
+        Tested(
+            "run pack",
+            "a network that teaches itself",
+            "runs/test_teachers.py::test_the_teacher_sees_the_pixels_that_the_network_sees",
+        ),
+    ),
+    "grouping": (
+        Tested("folder pattern", "groups by hand", "data/test_divided_recipes.py::test_groups_of_folders_and_names"),
+    ),
+    "class map": (
+        Tested("class_map", "classes by hand", "data/test_class_map.py::test_classes_are_merged_renamed_and_dropped"),
+    ),
+    "soup": (
+        Tested(
+            "greedy_soup",
+            "recipe 1 of arXiv 2203.05482, worked by hand",
+            "training/test_soup.py::test_the_recipe_of_the_paper_by_hand",
+        ),
+    ),
     "average": (
+        Tested(
+            "lookahead",
+            "algorithm 1 of arXiv 1907.08610, worked by hand",
+            "training/test_averages.py::test_lookahead_leads_the_weights_that_train",
+        ),
         Tested("ema", "its formula in NumPy", "training/test_averages.py::test_ema_follows_its_formula"),
         Tested("swa", "NumPy's mean", "training/test_averages.py::test_swa_is_the_mean_of_the_ends_of_epochs"),
     ),
@@ -331,6 +375,12 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
         Tested("box_f1", "worked by hand", "tasks/detection/test_precision.py::test_worked_by_hand"),
     ),
     "data": (
+        Tested("classes", "classes by hand", "data/test_class_map.py::test_classes_are_merged_renamed_and_dropped"),
+        Tested(
+            "shots",
+            "counts by hand",
+            "data/test_folds_and_groups.py::test_shots_are_of_each_class_nested_and_say_which_class_has_fewer",
+        ),
         Tested("take", "counts by hand", "data/test_splits.py::test_take_is_exact_and_nested"),
         Tested("exclude", "the list", "workflows/test_data_check.py::test_a_list_takes_comments_parts_and_odd_names"),
         Tested(
@@ -364,6 +414,11 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
         ),
     ),
     "stage": (
+        Tested(
+            "size",
+            "stages of one size each",
+            "training/test_switches.py::test_phases_are_the_epochs_of_stages_that_do_not_change",
+        ),
         Tested(
             "train", "weights before and after", "backend/test_freezing.py::test_only_trained_parts_of_a_toy_net_move"
         ),

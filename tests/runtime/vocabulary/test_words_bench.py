@@ -25,6 +25,7 @@ FAMILIES = ("augment", "optimizer", "schedule", "average", "clip", "loss", "laye
 OTHERS = {
     **dict.fromkeys(("iou_crop", "zoom_out"), "of boxes"),
     **dict.fromkeys(("flatten", "global_avg_pool"), "what the base's pooling gives anyway"),
+    "distillation": "of a teacher, in bench/distillation.py",
     "own": "of GluonCV's detectors and segmenters",
 }
 

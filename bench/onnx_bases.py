@@ -175,7 +175,7 @@ Boxes are decoded, overlapping ones left out (NMS), and each class's threshold a
 
 | `--precision` | size | refused |
 |---|---|---|
-| `float32` | whole | an answer differs by more than 1e-3 (`--raw`) or 1e-2 (images prepared inside) |
+| `float32` | whole | an answer differs by more than 1e-3 (`--raw`) or 1e-2 (images prepared inside; of objects, fewer than 95% of the images have the same) |
 | `float16` | half | fewer than 98% of the validation images keep their answers |
 | `int8` | a quarter | the same; 100 training images calibrate it, and numbers may differ by 0.1 |
 

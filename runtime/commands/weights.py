@@ -88,7 +88,7 @@ def convert(file: Path, base: str, out: Path, force: bool) -> int:
         if out.exists() and not force:
             raise RecipeError(FileExists(path=str(out)))
         notes = converted(file, component, out)
-    for note in notes:
+    for note in (*notes, "the classifier is left out"):
         tell(note)
     click.echo(printable(str(out)))
     return FINE
@@ -105,8 +105,9 @@ def _base(text: str) -> Component:
     kinds = [kind for kind, rows in CLASSIFIERS.items() if match and match[2] in rows]
     if match is None or not kinds or (match[1] and match[1] not in kinds):
         names = {name for rows in CLASSIFIERS.values() for name in rows}
-        near = get_close_matches(match[2] if match else text, names, 3)
-        raise click.UsageError(f"there is no base {text}" + (f"; near is {', '.join(near)}" if near else ""))
+        name = match[2] if match else text
+        near = sorted(each for each in names if each.startswith(name))[:5] or get_close_matches(name, names, 3)
+        raise click.UsageError(f"there is no base {text}" + (f"; did you mean {', '.join(near)}?" if near else ""))
     return Component(match[1] or kinds[0], {"name": match[2], "weights": None})
 
 

@@ -85,7 +85,6 @@ _NAMES = (
     ("pth pytorch", "torch"),
     ("imagefolder imagefolderdataset datasetfolder imagedatasetfromdirectory flowfromdirectory", "folder"),
     ("randomsplit traintestsplit shufflesplit stratifiedshufflesplit", "holdout"),
-    ("kfold stratifiedkfold", "folds"),
     ("cifar10 cifar100", "cifar"),
     ("kmnist emnist qmnist idx idxfile idxfiles", "mnist"),
     ("fashionmnist", "fashion_mnist"),

@@ -166,6 +166,7 @@ class _Sets:
 
     def __init__(self, prepared: Prepared) -> None:
         self.plan = prepared.plan.data
+        self.samples = {name: listing.samples for name, listing in prepared.listings.items()}
 
     def inputs(self, images: object, context: object) -> object:
         raise AssertionError

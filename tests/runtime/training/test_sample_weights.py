@@ -43,7 +43,7 @@ def gradient(
         **{"optimizer": Component("sgd", {"lr": rate}), "schedule": Component("constant", {}), "warmup": 0},
         steps_per_epoch=steps,
     )
-    session: Any = SimpleNamespace(task=TASKS[task], context=mx.cpu(), state=SimpleNamespace(rollbacks=0))
+    session: Any = SimpleNamespace(task=TASKS[task], context=mx.cpu(), state=SimpleNamespace(rollbacks=0, plateau=None))
     net: Any = SimpleNamespace(
         suffix=layer, trained={"w": layer.weight}, began_with={}, has_dropout=False, update=update
     )

@@ -63,7 +63,9 @@ def test_the_images_are_those_of_training(tmp_path: Path, augment: str) -> None:
     for epoch in range(3):
         shown = {each.id: each.pixels for each in seen if each.epoch == epoch}
         trained = {
-            id: pixels for batch in inputs._opened(epoch, 0) for id, pixels in zip(batch.ids, batch.images, strict=True)
+            id: pixels
+            for batch in inputs._opened(epoch, 0, inputs.stage.augment)
+            for id, pixels in zip(batch.ids, batch.images, strict=True)
         }
         for id, pixels in shown.items():
             if id in trained:  # not of a last part that fills no batch

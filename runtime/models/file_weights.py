@@ -59,11 +59,12 @@ def load_gluon(path: Path, cut: Base, whole: Any) -> None:
     Raises:
         RecipeError: the two do not fit.
     """
-    from runtime.weights.assign import load_into
+    from runtime.weights.assign import load_into, refuse_not_finite
     from runtime.weights.params_file import read_params
 
     classifier = _new(cut, whole)
     arrays, _ = _of_backbone(read_params(path), whole, classifier)
+    refuse_not_finite(arrays, path)
     load_into(whole, arrays, f"`{path}`", classifier)
 
 

@@ -13,7 +13,7 @@ from recipe_lang.problem import Kind, RecipeError
 from runtime.backend.blocks import sequence
 from runtime.backend.mx import gluon, mx, nn
 from runtime.models.base import Base
-from runtime.weights.assign import fill, fits
+from runtime.weights.assign import fill, fits, refuse_not_finite
 from runtime.weights.params_file import read_params
 from runtime.weights.problems import WeightsDoNotFit
 
@@ -178,7 +178,9 @@ def load(network: GraphNetwork, path: Path) -> None:
     Raises:
         RecipeError: the file cannot be read, or is that of another network.
     """
-    for parameter, array in matched(network, path):
+    found = matched(network, path)
+    refuse_not_finite({parameter.name: array for parameter, array in found}, path)
+    for parameter, array in found:
         fill(parameter, array)
 
 

@@ -21,7 +21,7 @@ from runtime.models.timm import network as timm
 from runtime.models.timm.catalog import TIMM
 from runtime.models.torch_names import PAIRS, as_named_now, torch_names
 from runtime.plan.size import Size
-from runtime.weights.assign import fill
+from runtime.weights.assign import fill, refuse_not_finite
 from runtime.weights.bounded import open_bounded
 from runtime.weights.problems import LayerDoesNotFit, NoSuchLayers
 from runtime.weights.safetensors_file import read_safetensors
@@ -89,7 +89,9 @@ def load_state(state: StateDict, base: Component, cut: Base, whole: Block) -> No
     Raises:
         RecipeError: the two do not fit, or no file of PyTorch fits this base.
     """
-    for parameter, array in matched(state, base, cut, whole):
+    found = matched(state, base, cut, whole)
+    refuse_not_finite(state.arrays, state.path)
+    for parameter, array in found:
         fill(parameter, array.reshape(parameter.shape))
 
 

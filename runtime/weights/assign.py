@@ -10,13 +10,15 @@ the writing process had built before, so prefixes are taken off first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recipe_lang.problem import RecipeError
+from recipe_lang.words import counted
 from runtime.backend.mx import mx
-from runtime.weights.problems import WeightsDoNotFit
+from runtime.weights.problems import DamagedWeights, WeightsDoNotFit
 
 Array = np.ndarray[Any, Any]
 Parameter = Any  # mxnet.gluon.Parameter
@@ -65,6 +67,18 @@ def load_into(
         raise RecipeError(problem)
     for parameter, array in pairs:
         fill(parameter, array)
+
+
+def refuse_not_finite(arrays: Mapping[str, Array], path: Path) -> None:
+    """Refuse the weights of a file of which some are no numbers, or infinite.
+
+    Raises:
+        RecipeError: there are such.
+    """
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and (count := int(array.size - np.isfinite(array).sum())):
+            reason = f"`{name}` holds {counted(count, 'number')} that {'is' if count == 1 else 'are'} not finite"
+            raise RecipeError(DamagedWeights(path=str(path), reason=reason))
 
 
 def structural_arrays(net: Any, arrays: Mapping[str, Array]) -> dict[str, Array]:

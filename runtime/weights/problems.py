@@ -29,11 +29,15 @@ NotWeights = Kind(
 DamagedWeights = Kind(
     "E522",
     "damaged weights",
-    reason="""The weights file contradicts itself: it is cut short, altered, or has bytes left over.
+    reason="""The weights file contradicts itself: it is cut short, altered, or has bytes left over; or a weight is not
+    finite, from which nothing can be learned.
 
     Nothing of it is used. Copy or download it again; a checksum in the recipe shows such damage at once.""",
-    fields="path reason offset",
-    message="the weights file `{path}` is damaged: {reason} (at byte {offset})",
+    fields="path reason",
+    optional={"offset": None},
+    message=lambda p: (
+        f"the weights file `{p.path}` is damaged: {p.reason}" + ("" if p.offset is None else f" (at byte {p.offset})")
+    ),
     help="copy or download the file again",
 )
 

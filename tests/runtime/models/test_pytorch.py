@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,15 @@ def test_a_file_that_does_not_fit_names_the_layer_and_the_bases() -> None:
     squeezed = torch_state("squeezenet1.1", 64)
     assert refused(squeezed, "squeezenet1.0").wanted == "96 x 3 x 7 x 7"
     assert refused(squeezed, "squeezenet1.0").found == "64 x 3 x 3 x 3"
+
+
+def test_weights_that_are_no_numbers_are_refused() -> None:
+    state = torch_state("squeezenet1.1", 64)
+    arrays = {name: array.copy() for name, array in state.arrays.items()}
+    arrays["features.0.weight"].flat[:2] = np.nan, np.inf
+    problem = refused(replace(state, arrays=arrays), "squeezenet1.1")
+    assert problem.code == "E522"
+    assert "`features.0.weight` holds 2 numbers that are not finite" in problem.message()
 
 
 def test_a_plan_knows_from_the_header_that_a_file_does_not_fit(

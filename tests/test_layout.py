@@ -13,7 +13,19 @@ from paths import ROOT, TESTS
 FOLDERS = {
     "recipe_lang": ("", "syntax", "json", "compose", "check", "output"),
     "runtime": (
-        *("system", "plan", "backend", "weights", "data", "models", "features", "tasks", "training", "vocabulary"),
+        *(
+            "system",
+            "plan",
+            "backend",
+            "distribution",
+            "weights",
+            "data",
+            "models",
+            "features",
+            "tasks",
+            "training",
+            "vocabulary",
+        ),
         *("compile", "export", "runs", "workflows", "reporting", "help", "lsp", "commands", ""),
     ),
 }

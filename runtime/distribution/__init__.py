@@ -1,0 +1,1 @@
+"""What the workers of one run tell one another, whatever they are connected by."""

@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runtime.runs.resume import Resume
-from runtime.training.events import StepFinished
 from runtime.training.settings import RunSettings
-from runtime.training.stage import Interrupted
 from runtime.weights.params_file import read_params
 from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run

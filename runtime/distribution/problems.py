@@ -9,7 +9,7 @@ from recipe_lang.problem import Kind, Problem
 
 def _resume(p: Problem) -> str:
     if not p.run:
-        return "put it right and start all workers again"
+        return "start all of them again; where the run has a folder, `--resume FOLDER` goes on at its last checkpoint"
     return (
         f"start all workers again with `--resume {shlex.quote(p.run)}`, any number of them: nothing is lost beyond the "
         "last checkpoint"

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
+from machines import machines
 from paths import ROOT
 
 from runtime.distribution.heartbeat import Address, Heard, Heartbeat, Refused
@@ -48,17 +50,16 @@ def group(count: int, silence: float = 5.0) -> list[Member]:
 
 
 @contextmanager
-def peer_of(address: Address) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, str(PEER), *map(str, address), KEY]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    ) as process:
+def process(part: str, address: Address, *before: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+    """Have a process with a heartbeat, and its output."""
+    command = [*before, sys.executable, str(PEER), part, *map(str, address), KEY]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as found:
         try:
-            assert process.stdout is not None
-            assert process.stdout.readline().strip() == "1"
-            yield process
+            assert found.stdout is not None
+            yield found, found.stdout
         finally:
-            process.kill()
+            found.kill()
 
 
 def test_ranks_are_given_by_arrival_unless_they_are_asked_for() -> None:
@@ -139,19 +140,40 @@ def test_who_takes_leave_has_not_died() -> None:
 
 def test_a_process_that_is_killed_ends_the_group_at_once() -> None:
     lead = Member("rank 0 on a")
-    with peer_of(lead.heartbeat.listen(LOCAL, 2, 0)) as peer:
-        began = time.monotonic()
+    with process("connect", lead.heartbeat.listen(LOCAL, 2, 0)) as (peer, said):
+        assert said.readline() == "1\n"
         peer.kill()
+        began = time.monotonic()
+        assert lead.next() == ("note", "joined")
         assert lead.next()[1] == "rank 1 on peer has died: its connection closed"
         assert time.monotonic() - began < 5
 
 
 def test_silence_ends_it_on_both_sides() -> None:
     lead = Member("rank 0 on a", silence=1.5)
-    with peer_of(lead.heartbeat.listen(LOCAL, 2, 0)) as peer:
+    with process("connect", lead.heartbeat.listen(LOCAL, 2, 0)) as (peer, said):
+        assert said.readline() == "1\n"
+        assert lead.next() == ("note", "joined")
         peer.send_signal(signal.SIGSTOP)
         assert lead.next()[1] == "nothing was heard of rank 1 on peer for 1.5 seconds"
         peer.send_signal(signal.SIGCONT)
-        assert peer.stdout is not None
-        assert peer.stdout.readline().startswith("ended: ")
+        assert said.readline().startswith("ended: ")
         assert peer.wait(WAIT) == 75
+
+
+def test_a_cut_link_ends_both_sides_within_ten_seconds() -> None:
+    with ExitStack() as stack:
+        try:
+            one, two = stack.enter_context(machines(2))
+        except OSError as error:
+            pytest.skip(f"no network namespaces here: {error}")
+        address = (one.address, 9000)
+        listening, here = stack.enter_context(process("listen", address, *one.command()))
+        connected, there = stack.enter_context(process("connect", address, *two.command()))
+        assert (here.readline(), there.readline()) == ("0\n", "1\n")
+        two.cut()
+        began = time.monotonic()
+        assert here.readline() == "ended: nothing was heard of rank 1 on peer for 5 seconds\n"
+        assert there.readline() == "ended: nothing was heard of rank 0 on a for 5 seconds\n"
+        assert (listening.wait(WAIT), connected.wait(WAIT)) == (75, 75)
+        assert time.monotonic() - began < 10

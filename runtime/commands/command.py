@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -32,7 +32,7 @@ FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
 WORDS = "ftr.words"
 """Where the context of all commands has the words of the command line."""
 # The loss, the lock, the disk, the memory, a check: neither the recipe's nor the command's fault.
-_FAILURES = ("E561", "E601", "E603", "E607", "E648", "E649", "E651", "E652", "E695", "E696")
+_FAILURES = ("E561", "E601", "E603", "E607", "E617", "E618", "E648", "E649", "E651", "E652", "E695", "E696")
 _BUG = "\nThis is a bug in ftr, not in your recipe. Please report it with the lines above."
 _NO_THREAD = "the system refuses another thread (`ulimit -u`, or a container's limit): try again with `--threads 1`"
 _SHOWN = 100  # problems on the screen
@@ -46,37 +46,42 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
 
     @wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            code = function(*args, **kwargs)
-            sys.stdout.flush()
-            if code == FINE and unread():
-                code = 128 + signal.SIGPIPE
-        except RecipeError as error:
-            with surviving(sys.stderr):
-                show_problems(error.problems)
-                if error.note:
-                    click.echo(printable(error.note, kept="\n"), err=True)
-            failed = any(problem.code in _FAILURES or not problem.is_error for problem in error.problems)
-            code = FAILED if failed else INVALID
-        except KeyboardInterrupt as stopped:  # whoever raises it again may say what is left
-            with surviving(sys.stderr):
-                click.echo(printable(f"interrupted{stopped}", kept="\n"), err=True)
-            code = 128 + signal.SIGINT
-        except (BrokenPipeError, SystemExit):  # the second is how rich says it
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            code = 128 + signal.SIGPIPE
-        except OSError as error:
-            code = without_output(error)
-        except (click.ClickException, click.exceptions.Exit):
-            raise
-        except Exception:
-            with surviving(sys.stderr):
-                traceback.print_exc()
-                click.echo(_BUG, err=True)
-            code = BUG
-        sys.exit(code)
+        sys.exit(outcome(partial(function, *args, **kwargs)))
 
     return wrapped
+
+
+def outcome(work: Callable[[], int]) -> int:
+    """Do a command's work, or a part of it, and show its errors; return the exit code."""
+    try:
+        code = work()
+        sys.stdout.flush()
+        if code == FINE and unread():
+            code = 128 + signal.SIGPIPE
+    except RecipeError as error:
+        with surviving(sys.stderr):
+            show_problems(error.problems)
+            if error.note:
+                click.echo(printable(error.note, kept="\n"), err=True)
+        failed = any(problem.code in _FAILURES or not problem.is_error for problem in error.problems)
+        code = FAILED if failed else INVALID
+    except KeyboardInterrupt as stopped:  # whoever raises it again may say what is left
+        with surviving(sys.stderr):
+            click.echo(printable(f"interrupted{stopped}", kept="\n"), err=True)
+        code = 128 + signal.SIGINT
+    except (BrokenPipeError, SystemExit):  # the second is how rich says it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 128 + signal.SIGPIPE
+    except OSError as error:
+        code = without_output(error)
+    except (click.ClickException, click.exceptions.Exit):
+        raise
+    except Exception:
+        with surviving(sys.stderr):
+            traceback.print_exc()
+            click.echo(_BUG, err=True)
+        code = BUG
+    return code
 
 
 def without_output(error: OSError) -> int:

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,7 +55,9 @@ def guarded(words: Sequence[str]) -> None:
         sys.exit(os.WEXITSTATUS(status))
     number = os.WTERMSIG(status)
     if number in _CRASHES:
-        _say(number, peak, kills_for_memory() > before, json.loads(os.pread(file, os.fstat(file).st_size, 0) or b"{}"))
+        notes = json.loads(os.pread(file, os.fstat(file).st_size, 0) or b"{}")
+        _say(number, peak, kills_for_memory() > before, notes)
+        time.sleep(notes.get("farewell", 0))
     sys.exit(128 + number)
 
 
@@ -99,7 +102,10 @@ def _say(number: int, peak: int, for_memory: bool, notes: dict[str, Any]) -> Non
 
 
 def note(**facts: Any) -> None:
-    """Tell the parent something, in plain values: `name`, `text`, `batch_at`, `batch`, `fits` (of memory), `run`."""
+    """Tell the parent something, in plain values: `name`, `text`, `batch_at`, `batch`, `fits` (of memory), `run`.
+
+    `farewell` are the seconds for which it lives on when this process has crashed, so that others can say so.
+    """
     _notes.update(facts)
     if _file:
         content = json.dumps(_notes).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -45,6 +46,9 @@ from runtime.commands.command import (
     tell,
     was_given,
 )
+from runtime.commands.engines import Membership, group_options, in_group
+from runtime.distribution.group import JOIN, GroupOptions
+from runtime.distribution.heartbeat import own_name
 from runtime.system.files import from_here
 from runtime.system.streams import surviving
 from runtime.training.settings import Interval, RunSettings
@@ -176,6 +180,8 @@ class _Interval(click.ParamType[Interval]):
 @click.option("--locked", is_flag=True, help="Refuse to train unless everything matches the recipe's lock.")
 @QUIET
 @DEBUG
+@click.option("--engine", type=click.Choice(tuple(JOIN)), help="How several processes train together.")
+@group_options
 @click.pass_context
 @command
 def run(
@@ -197,6 +203,8 @@ def run(
     locked: bool,
     quiet: bool,
     debug: bool,
+    engine: str | None,
+    **group: Any,
 ) -> int:
     """Train a recipe and write a run folder.
 
@@ -206,10 +214,37 @@ def run(
     The first run that finishes writes RECIPE.lock, from which it can be reproduced. With --locked, the number of
     threads and the processor's instruction set are those of the lock.
     """
+    said = (context, recipe, settings, outside, out, data_root, device, threads, workers, cache, fuse)
+    work = partial(_run, *said, resumed, extend, interval, deny, locked, quiet, debug)
+    return in_group(engine, GroupOptions(**group), debug, work) if engine in JOIN else work(None)
+
+
+def _run(
+    context: click.Context,
+    recipe: Path | None,
+    settings: tuple[str, ...],
+    outside: bool,
+    out: Path | None,
+    data_root: Path | None,
+    device: str,
+    threads: int | None,
+    workers: int,
+    cache: bool,
+    fuse: bool,
+    resumed: Path | None,
+    extend: bool,
+    interval: Interval,
+    deny: bool,
+    locked: bool,
+    quiet: bool,
+    debug: bool,
+    member: Membership | None,
+) -> int:
     from runtime.runs.lock.file import existing_lock
 
     where = _Where(recipe, settings, outside, data_root, RunSettings(device, workers, cache, fuse, interval), threads)
-    if resumed is not None:
+    leads = member is None or member.group.leads
+    if resumed is not None and (leads or recipe is None):  # the folder need not be where the other workers are
         if out is not None:
             raise click.UsageError("--out and --resume exclude each other: the run resumes in its own folder")
         where = where.as_it_began(resumed, extend, context)
@@ -220,11 +255,14 @@ def run(
     assert where.recipe is not None
     lock = existing_lock(where.recipe) if locked else None
     threads = where.threads or (lock.threads() if lock else None)
+    if member is not None and not leads:
+        return _work(where, threads, debug, lock.instructions if lock else where.instructions, member)
     left = _Left(shlex.join(["ftr", *context.find_root().meta[WORDS]]), resumed)
     with left.said(), mxnet(threads, debug, lock.instructions if lock else where.instructions):
         with first_words(where.recipe, quiet) as say:
             say("loading MXNet")
             from runtime.backend.device import device_context
+            from runtime.distribution.exchange import ALONE
             from runtime.reporting.curves import CURVES
             from runtime.reporting.progress import Display, summary
             from runtime.runs.lock.facts import lock_check
@@ -237,6 +275,9 @@ def run(
             device_context(where.runs.device)  # before the images are listed: it costs nothing to know
             say("listing the images")
             prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
+            if member is not None:
+                say(f"waiting for {member.group.workers} workers")
+        exchange = ALONE if member is None else member.group.exchange()
         screen = console()
         _note_memory(prepared.out_of_memory())
         _tell_images(prepared, is_advised=deny or not quiet)
@@ -252,23 +293,44 @@ def run(
                     where.runs,
                     out,
                     resume=Resume(resumed, extend) if resumed is not None else None,
-                    observers=(display, left, partial(_tell_event, deny, quiet)),
+                    observers=(display, left, partial(_tell_event, deny, quiet), *((member.hear,) if member else ())),
+                    should_stop=member.should_stop if member else lambda: False,
                     approve=lock_check(lock),
                     extras=(CURVES,),
+                    exchange=exchange,
                 )
         except Interrupted as stopped:
             with surviving(sys.stderr):
                 click.echo(printable(f"interrupted{left}", kept="\n"), err=True)  # unwrapped, with a command to copy
-            return 128 + int(stopped.args[0])
+            return 128 + _signal(stopped.args[0], member)
         _tell_ending(folder, result)
         if result["status"] == "interrupted":
-            return 128 + int(result["signal"])
+            return 128 + _signal(result["signal"], member)
         with surviving(sys.stdout):
             plan = prepared.plan
             summary(screen, result, from_here(folder), TASKS[plan.task].telling(plan.data.target))
             if not where.settings:
                 _keep_lock(screen, where.recipe, folder, quiet)
         return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+
+
+def _signal(number: int | None, member: Membership | None) -> int:
+    """Return the signal that ended a run; it may have reached another worker."""
+    return number or (member.stopped if member else None) or signal.SIGTERM
+
+
+def _work(where: _Where, threads: int | None, debug: bool, instructions: object, member: Membership) -> int:
+    """Take part in a run that another worker leads."""
+    assert where.recipe is not None
+    with mxnet(threads, debug, instructions):
+        from runtime.workflows.preparation import prepare
+        from runtime.workflows.worker import work
+
+        prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
+        heart = member.group.heartbeat
+        exchange = member.group.exchange()
+        work(prepared, where.runs, exchange, own_name(), opened=member.opened, say=heart.note, stop=heart.stop)
+    return FINE
 
 
 @dataclass(slots=True)

@@ -94,6 +94,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.training.problems",
             "runtime.compile.problems",
             "runtime.backend.problems",
+            "runtime.distribution.problems",
             "runtime.export.problems",
             "runtime.runs.teacher",
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -24,8 +24,10 @@ class StopSignal:
 
 
 @contextmanager
-def stop_signal() -> Iterator[StopSignal]:
+def stop_signal(tell: Callable[[int], object] = lambda number: None) -> Iterator[StopSignal]:
     """Note SIGINT, SIGTERM and SIGHUP for as long as the block lasts; a second SIGINT raises `KeyboardInterrupt`.
+
+    `tell` is called with the first.
 
     What is ignored stays so (nohup). Outside of the main thread signals are the caller's business.
     """
@@ -36,6 +38,7 @@ def stop_signal() -> Iterator[StopSignal]:
         nonlocal since
         if stop.number is None:
             stop.number, since = number, time.monotonic()
+            tell(number)
         # One signal may come twice: to the whole group, and passed on by the parent.
         elif number == signal.SIGINT and time.monotonic() - since > _TWICE_S:
             raise KeyboardInterrupt

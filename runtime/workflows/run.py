@@ -29,6 +29,7 @@ from runtime.data.sets import Sets, check_images, located
 from runtime.data.tally import Tally
 from runtime.data.tiles import tiled
 from runtime.data.verified import verified_images
+from runtime.distribution.exchange import ALONE, Exchange
 from runtime.models.heads import output_bias
 from runtime.models.network import start_weights
 from runtime.models.norm_statistics import norm_advice
@@ -59,6 +60,7 @@ from runtime.training.events import (
 from runtime.training.settings import CheckpointSchedule, RunSettings
 from runtime.training.stage import Interrupted, Session
 from runtime.training.state import Checkpoint, TrainState
+from runtime.workflows.agreement import tell_facts, tell_start
 from runtime.workflows.preparation import PrepareArguments, Prepared
 
 
@@ -72,12 +74,14 @@ def run(
     should_stop: Callable[[], bool] = lambda: False,
     approve: Callable[[Facts], None] = lambda facts: None,
     extras: Sequence[Extra] = (),
+    exchange: Exchange = ALONE,
 ) -> tuple[Path, dict[str, Any]]:
     """Train a prepared recipe; return the run folder and what its `result.json` says.
 
     `observers` are called with each event, in order. `approve` is asked before anything is written, with what the run
     is made from (`lock.facts.inputs`), and may refuse. `extras` are written after the result. With `resume` a run that
-    has begun resumes at its newest checkpoint, to the same weights, bit for bit, as if it had never stopped.
+    has begun resumes at its newest checkpoint, to the same weights, bit for bit, as if it had never stopped. `exchange`
+    is with the other workers, where there are some; this is then the one that leads them (`worker.py`).
 
     SIGINT, SIGTERM and SIGHUP, `should_stop`, which is asked before each batch, and an observer that raises
     `Interrupted` end a run between two steps: it keeps what it has, says so in `status`, and can be resumed.
@@ -96,11 +100,14 @@ def run(
         facts, hashes = lock_facts(prepared, context)
         checkpoint = last_checkpoint(resume, prepared.plan, facts) if resume else None
         approve(facts)
+        tell_facts(exchange, facts)
         if checkpoint is None:
             look_at_norms(prepared, images, context)
         with open_folder(out, resume, prepared, settings, facts, hashes, checkpoint) as start:
             context.tell(FolderOpened(start.folder, prepared.plan))
-            result = train(prepared, images, start, context, extras, started)
+            with writing(start.folder):
+                tell_start(exchange, start.folder, start.checkpoint)
+            result = train(prepared, images, start, context, extras, started, exchange)
     return start.folder, {**result, "signal": signal.number}
 
 
@@ -262,6 +269,7 @@ def train(
     context: RunContext,
     extras: Sequence[Extra],
     started: float,
+    exchange: Exchange = ALONE,
 ) -> dict[str, Any]:
     """Train, and leave in the run folder what there is; return the content of `result.json`.
 
@@ -272,12 +280,38 @@ def train(
     plan, settings, checkpoint = prepared.plan, context.settings, start.checkpoint
     if start.resumed is not None:
         context.tell(start.resumed)
+    due = CheckpointSchedule(settings.interval, time.monotonic)
+    with ready(prepared, images, context, checkpoint, exchange, due) as session:
+        said = {
+            "skipped_images": [list(pair) for pair in images.skipped],
+            "passed_over": prepared.passed_over(),
+            "advice": [[each.code, each.message()] for each in images.advice],
+            **start.said,
+            "base": weights_used(plan),
+            "versions": _versions(settings),
+            "resumed": list(start.began.resumed),
+        }
+        since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
+        refused, files = prepared.out_of_memory(), (EXPORTED, *extras)
+        return RunWriter(session, start.folder, due, since, start.facts, said, refused, files)(context.tell)
+
+
+@contextmanager
+def ready(
+    prepared: Prepared,
+    images: ValidatedImages,
+    context: RunContext,
+    checkpoint: Checkpoint | None,
+    exchange: Exchange = ALONE,
+    due: Callable[[TrainState], bool] = lambda state: False,
+) -> Iterator[Session]:
+    """Have a session that is ready to train."""
+    plan, settings = prepared.plan, context.settings
     with closing(Decoded(read_again(plan))) if settings.cache else nullcontext() as decoded:
         task = task_of(prepared.recipe)
         samples = {name: tiled(each.samples, plan.data.tiles) for name, each in images.listings.items()}
         collate = partial(task.collate, facts=plan.data.target)
-        due = CheckpointSchedule(settings.interval, time.monotonic)
-        session = Session(
+        yield Session(
             plan=plan,
             task=task,
             model=prepared.model,
@@ -292,18 +326,6 @@ def train(
             state=checkpoint.state if checkpoint else TrainState(),
             teacher=prepared.teacher,
         )
-        said = {
-            "skipped_images": [list(pair) for pair in images.skipped],
-            "passed_over": prepared.passed_over(),
-            "advice": [[each.code, each.message()] for each in images.advice],
-            **start.said,
-            "base": weights_used(plan),
-            "versions": _versions(settings),
-            "resumed": list(start.began.resumed),
-        }
-        since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
-        refused, files = prepared.out_of_memory(), (EXPORTED, *extras)
-        return RunWriter(session, start.folder, due, since, start.facts, said, refused, files)(context.tell)
 
 
 def _manifest(given: PrepareArguments, settings: RunSettings) -> RunManifest:

@@ -81,6 +81,30 @@ EXAMPLES: Mapping[str, Example] = {
         "file",
         "runs/cats-1 knows breeds of cats, and the recipe learns flowers.",
     ),
+    "E617": Example(
+        "mpiexec -n 3 ftr run flowers.ftr --engine mpi",
+        "mpiexec -n 2 ftr run --resume runs/flowers-1 --engine mpi",
+        "shell",
+        "One of three machines was switched off during the run; the other two resume it.",
+    ),
+    "E618": Example(
+        "ftr run flowers.ftr --engine kvstore --role worker --root 10.0.0.1:9000 --size 2 --threads 8",
+        "ftr run flowers.ftr --engine kvstore --role worker --root 10.0.0.1:9000 --size 2 --threads 4",
+        "shell",
+        "The other worker has four cores, and computes with as many threads.",
+    ),
+    "E619": Example(
+        "mpiexec -n 2 ftr run flowers.ftr --engine mpi",
+        "pip install mpi4py mpich && mpiexec -n 2 ftr run flowers.ftr --engine mpi",
+        "shell",
+        "mpi4py is not installed, nor an MPI.",
+    ),
+    "E620": Example(
+        "ftr run flowers.ftr --engine kvstore --role worker",
+        "ftr run flowers.ftr --engine kvstore --role worker --root 10.0.0.1:9000 --size 2",
+        "shell",
+        "A worker has to know where the scheduler is.",
+    ),
     "E607": Example("size = 4096px\nbatch = 4096", "size = 224px\nbatch = 32", "data"),
     "E640": Example(
         "ftr run --resume runs/flowers-1",

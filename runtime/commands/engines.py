@@ -1,0 +1,192 @@
+"""The options of `ftr run` for training with several machines, and a process's life in their group.
+
+`in_group` joins the processes of an engine, does a command's work among them, and ends with them: what is wrong in one
+ends all, each with its exit code. A process that cannot go on leaves at once, by `os._exit`: MPI and MXNet would wait
+for the others at its end.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from recipe_lang.problem import RecipeError
+from runtime.commands.command import FAILED, FINE, mxnet, outcome, show_problems, tell
+from runtime.commands.supervisor import note
+from runtime.distribution.group import JOIN, ROLES, Group, GroupOptions
+from runtime.distribution.heartbeat import Address, Heard
+from runtime.distribution.problems import WorkerLost
+from runtime.system.streams import surviving
+
+if TYPE_CHECKING:
+    from runtime.training.events import Event, Preliminary
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+_GRACE_S = 1.0  # in which a process that fails like another may say so itself
+_FAREWELL_S = 3.0  # in which others may say what has happened: MPI's launcher kills them when one is gone
+
+
+class _Address(click.ParamType[Address]):
+    """A host and a port."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Address:
+        if isinstance(value, tuple):
+            return value
+        host, _, port = str(value).rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < _MOST_PORT:
+            self.fail("write a host and a port below 65535, as in `10.0.0.1:9000`", param, context)
+        return host, int(port)
+
+
+_MOST_PORT = 65535  # the next one is for heartbeats
+
+_OPTIONS = (
+    click.option("--role", type=click.Choice(ROLES), help="With --engine kvstore: what this process does."),
+    click.option("--root", type=_Address(), metavar="HOST:PORT", help="With --engine kvstore: where the scheduler is."),
+    click.option("--size", type=click.IntRange(1, 1024), metavar="N", help="With --engine kvstore: how many workers."),
+    click.option(
+        "--rank",
+        type=click.IntRange(0, 1023),
+        help="With --engine kvstore: a worker's rank, by arrival if it is not said; rank 0 writes the run folder.",
+    ),
+)
+
+
+def group_options(function: C) -> C:
+    """Add the options that say which part a process has in a group."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+@dataclass(slots=True)
+class Membership:
+    """What a process of a group knows of it; `run` is the folder of the run, when there is one."""
+
+    debug: bool
+    run: str = ""
+    stopped: int | None = None  # the signal that reached another worker
+    _group: Group | None = None
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def join(self, engine: str, options: GroupOptions) -> Group:
+        """Join the group.
+
+        Raises:
+            RecipeError: it cannot be.
+        """
+        self._group = JOIN[engine](options, Heard(self._ended, self._stop, tell))
+        note(farewell=_FAREWELL_S)
+        return self._group
+
+    @property
+    def group(self) -> Group:
+        """The group that it has joined."""
+        assert self._group is not None
+        return self._group
+
+    def opened(self, run: str) -> None:
+        """Take notice of the run's folder."""
+        self.run = run
+        note(run=run)
+
+    def hear(self, event: Preliminary | Event) -> None:
+        """Take notice of the run's folder, as an observer of a run."""
+        from runtime.training.events import FolderOpened
+
+        if isinstance(event, FolderOpened):
+            self.opened(str(event.folder))
+
+    def should_stop(self) -> bool:
+        """Whether a signal reached another worker."""
+        return self.stopped is not None
+
+    def _stop(self, number: int) -> None:
+        self.stopped = number
+
+    def _ended(self, reason: str, is_told: bool) -> None:
+        """End this process, since the group has ended; the main thread may wait for ever."""
+        if self._over.wait(_GRACE_S):
+            return
+        group = self._group
+        if group is None or group.leads or group.each_has_a_terminal or not is_told:
+            if sys.stdout.isatty():
+                with surviving(sys.stdout):
+                    sys.stdout.write("\r\n\x1b[?25h")  # what drew the progress has hidden the cursor
+            with surviving(sys.stderr):
+                show_problems((WorkerLost(reason=reason, run=self.run),))
+        _leave(FAILED)
+
+    def failed(self, error: BaseException) -> None:
+        """Tell the others of an error. One that the end of the group has caused is not told, and ends this process."""
+        if not self.group.heartbeat.failed(_text(error)) and not isinstance(error, RecipeError):
+            threading.Event().wait()  # until `_ended` says why
+        self._over.set()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether this process has ended the group, or would have."""
+        return self._over.is_set()
+
+
+def in_group(engine: str, options: GroupOptions, debug: bool, work: Callable[[Membership], int]) -> int:
+    """Do a command's work as a member of a group; return its exit code, or end the process.
+
+    Raises:
+        RecipeError: there is no group to join.
+    """
+    member = Membership(debug)
+    group = member.join(engine, options)
+    code = outcome(partial(_serving if group.rank is None else _working, member, work))
+    if member.has_failed:
+        if not group.leads:
+            time.sleep(_FAREWELL_S)
+        _leave(code)
+    return code
+
+
+def _serving(member: Membership, _: object) -> int:
+    from runtime.distribution.kvstore import serve
+
+    with mxnet(1, member.debug):
+        serve()
+    member.group.heartbeat.leave()
+    return FINE
+
+
+def _working(member: Membership, work: Callable[[Membership], int]) -> int:
+    group = member.group
+    try:
+        code = work(member)
+    except BaseException as error:
+        member.failed(error)
+        if isinstance(error, RecipeError) and not (group.leads or group.each_has_a_terminal):
+            return FAILED  # rank 0 says it
+        raise
+    group.exchange().close()
+    group.heartbeat.leave()
+    return code
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, RecipeError):
+        return "; ".join(f"{problem.code}: {problem.message()}" for problem in error.problems[:3])
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def _leave(code: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        with surviving(stream):
+            stream.flush()
+    os._exit(code)

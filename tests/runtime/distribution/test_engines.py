@@ -1,0 +1,60 @@
+"""Each engine gives the bits of one process, and ends everywhere when one process dies."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from paths import ROOT
+from worker_toy import Alone, trained
+
+TOY = Path(__file__).with_name("worker_toy.py")
+WAIT = 120
+MPIEXEC = shutil.which("mpiexec") or shutil.which("mpiexec", path=str(Path(sys.executable).parent))
+ENVIRONMENT: Mapping[str, str] = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+needs_mpi = pytest.mark.skipif(MPIEXEC is None, reason="no mpiexec: the extra `mpich` brings one")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def kvstore(*toy: object, workers: int) -> list[str]:
+    """Run the processes of a parameter server; return what each printed, the workers' last."""
+    where = ["127.0.0.1", free_port(), workers]
+    parts = [("scheduler", ""), ("server", ""), *(("worker", rank) for rank in range(workers))]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(TOY), "kvstore", *map(str, (*toy, *where, *part))],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=ENVIRONMENT,
+        )
+        for part in parts
+    ]
+    try:
+        return [process.communicate(timeout=WAIT)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+
+
+@needs_mpi
+@pytest.mark.parametrize(("workers", "shards"), [(2, 3), (3, 2)])
+def test_mpi_gives_the_bits_of_one_process(workers: int, shards: int) -> None:
+    command = [str(MPIEXEC), "-n", str(workers), sys.executable, str(TOY), "mpi", str(shards)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT, env=ENVIRONMENT)
+    assert (done.stdout.strip(), done.returncode) == (trained(Alone(), shards), 0), done.stderr
+
+
+def test_a_parameter_server_gives_the_bits_of_one_process() -> None:
+    assert kvstore(3, workers=2) == ["", "", f"{trained(Alone(), 3)}\n", ""]

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+from machines import machines
+from paths import ROOT
+
+from runtime.distribution.heartbeat import Address, Heard, Heartbeat, Refused
+
+KEY = "a group"
+PEER = Path(__file__).with_name("heartbeat_peer.py")
+WAIT = 20  # seconds at most; no test waits so long
+LOCAL = ("127.0.0.1", 0)
+
+
+class Member:
+    """A heartbeat within this process, and what it heard."""
+
+    def __init__(self, name: str, silence: float = 5.0) -> None:
+        self.heard: queue.Queue[tuple[object, ...]] = queue.Queue()
+        heard = Heard(
+            lambda reason, is_told: self.heard.put(("ended", reason, is_told)),
+            lambda number: self.heard.put(("stop", number)),
+            lambda line: self.heard.put(("note", line)),
+        )
+        self.heartbeat = Heartbeat(name, KEY, heard, silence)
+
+    def next(self) -> tuple[object, ...]:
+        return self.heard.get(timeout=WAIT)
+
+
+def group(count: int, silence: float = 5.0) -> list[Member]:
+    """Return a group whose first member listens, and leads."""
+    lead, *others = (Member(name, silence) for name in ("rank 0 on a", "b", "c")[:count])
+    address = lead.heartbeat.listen(LOCAL, count, 0)
+    for member in others:
+        member.heartbeat.connect(address, None)
+    return [lead, *others]
+
+
+@contextmanager
+def process(part: str, address: Address, *before: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+    """Have a process with a heartbeat, and its output."""
+    command = [*before, sys.executable, str(PEER), part, *map(str, address), KEY]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as found:
+        try:
+            assert found.stdout is not None
+            yield found, found.stdout
+        finally:
+            found.kill()
+
+
+def test_ranks_are_given_by_arrival_unless_they_are_asked_for() -> None:
+    scheduler, late, early = Member("the scheduler"), Member("b"), Member("c")
+    address = scheduler.heartbeat.listen(LOCAL, 2, None)
+    late.heartbeat.connect(address, 1)
+    early.heartbeat.connect(address, None)
+    assert (late.heartbeat.rank, early.heartbeat.rank) == (1, 0)
+    with pytest.raises(Refused, match="all 2 workers are there"):
+        Member("d").heartbeat.connect(address, None)
+
+
+@pytest.mark.parametrize(("rank", "reason"), [(0, "rank 0 on a has rank 0"), (3, "are 0 to 2")])
+def test_a_rank_that_is_taken_or_beyond_the_group_is_refused(rank: int, reason: str) -> None:
+    address = Member("rank 0 on a").heartbeat.listen(LOCAL, 3, 0)
+    with pytest.raises(Refused, match=reason):
+        Member("b").heartbeat.connect(address, rank)
+
+
+def test_strangers_are_not_listened_to() -> None:
+    lead = Member("rank 0 on a")
+    address = lead.heartbeat.listen(LOCAL, 2, 0)
+    for said in (
+        b"GET / HTTP/1.1\r\n\r\n",
+        b'{"key": "another", "name": "x"}\n',
+        b"[1]\n",
+        b'{"key": "a group"}\n',
+        b"",
+    ):
+        with socket.create_connection(address, timeout=WAIT) as stranger:
+            stranger.sendall(said)
+            stranger.shutdown(socket.SHUT_WR)
+            assert stranger.recv(100) == b""
+    member = Member("b")
+    member.heartbeat.connect(address, None)
+    member.heartbeat.note("still here")
+    assert lead.next() == ("note", "still here")
+
+
+def test_something_else_that_listens_there_is_no_group() -> None:
+    other = Member("rank 0 of others")
+    other.heartbeat._key = "another group"
+    with pytest.raises(OSError, match="something else"):
+        Member("b").heartbeat.connect(other.heartbeat.listen(LOCAL, 2, 0), None)
+
+
+def test_an_error_reaches_all() -> None:
+    lead, failing, other = group(3)
+    assert failing.heartbeat.failed("the disk is full")
+    assert lead.next() == ("ended", "rank 1 on b failed: the disk is full", False)
+    assert other.next() == ("ended", "rank 1 on b failed: the disk is full", True)
+    assert not other.heartbeat.failed("I have ended, too")
+
+
+def test_an_error_of_the_one_that_listens_reaches_all() -> None:
+    lead, *others = group(3)
+    lead.heartbeat.failed("the loss is nan")
+    assert [each.next() for each in others] == [("ended", "rank 0 on a failed: the loss is nan", True)] * 2
+
+
+def test_a_signal_reaches_the_leading_worker_also_through_a_scheduler() -> None:
+    scheduler, lead, other = Member("the scheduler"), Member("b"), Member("c")
+    address = scheduler.heartbeat.listen(LOCAL, 2, None)
+    lead.heartbeat.connect(address, 0)
+    other.heartbeat.connect(address, 1)
+    other.heartbeat.stop(15)
+    assert lead.next() == ("stop", 15)
+
+
+def test_who_takes_leave_has_not_died() -> None:
+    lead, leaving, other = group(3, silence=1.5)
+    leaving.heartbeat.leave()
+    other.heartbeat.note("still here")
+    assert lead.next() == ("note", "still here")
+    with pytest.raises(queue.Empty):
+        lead.heard.get(timeout=2)
+
+
+def test_a_process_that_is_killed_ends_the_group_at_once() -> None:
+    lead = Member("rank 0 on a")
+    with process("connect", lead.heartbeat.listen(LOCAL, 2, 0)) as (peer, said):
+        assert said.readline() == "1\n"
+        peer.kill()
+        began = time.monotonic()
+        assert lead.next() == ("note", "joined")
+        assert lead.next()[1] == "rank 1 on peer has died: its connection closed"
+        assert time.monotonic() - began < 5
+
+
+def test_silence_ends_it_on_both_sides() -> None:
+    lead = Member("rank 0 on a", silence=1.5)
+    with process("connect", lead.heartbeat.listen(LOCAL, 2, 0)) as (peer, said):
+        assert said.readline() == "1\n"
+        assert lead.next() == ("note", "joined")
+        peer.send_signal(signal.SIGSTOP)
+        assert lead.next()[1] == "nothing was heard of rank 1 on peer for 1.5 seconds"
+        peer.send_signal(signal.SIGCONT)
+        assert said.readline().startswith("ended: ")
+        assert peer.wait(WAIT) == 75
+
+
+def test_a_cut_link_ends_both_sides_within_ten_seconds() -> None:
+    with ExitStack() as stack:
+        try:
+            one, two = stack.enter_context(machines(2))
+        except OSError as error:
+            pytest.skip(f"no network namespaces here: {error}")
+        address = (one.address, 9000)
+        listening, here = stack.enter_context(process("listen", address, *one.command()))
+        connected, there = stack.enter_context(process("connect", address, *two.command()))
+        assert (here.readline(), there.readline()) == ("0\n", "1\n")
+        two.cut()
+        began = time.monotonic()
+        assert here.readline() == "ended: nothing was heard of rank 1 on peer for 5 seconds\n"
+        assert there.readline() == "ended: nothing was heard of rank 0 on a for 5 seconds\n"
+        assert (listening.wait(WAIT), connected.wait(WAIT)) == (75, 75)
+        assert time.monotonic() - began < 10

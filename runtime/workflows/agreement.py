@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+
 from recipe_lang.problem import RecipeError
 from runtime.distribution.exchange import Exchange
 from runtime.distribution.problems import WorkersDiffer
@@ -19,9 +21,10 @@ from runtime.training.state import Checkpoint
 
 
 def tell_facts(exchange: Exchange, facts: Facts) -> None:
-    """Tell the others what the run is made from."""
+    """Tell the others what the run is made from, and wait until all have found the same."""
     if exchange.workers > 1:
         exchange.share(json.dumps([[*key, fact] for key, fact in facts.items()]).encode())
+        _wait(exchange)
 
 
 def compare_facts(exchange: Exchange, facts: Facts, place: str) -> str:
@@ -34,12 +37,18 @@ def compare_facts(exchange: Exchange, facts: Facts, place: str) -> str:
     if found := differences(lead, facts, (*SUBJECT, *SURROUNDINGS)):
         told = tuple((each.name, each.locked, each.now) for each in found)
         raise RecipeError(WorkersDiffer(rank=exchange.rank, place=place, differences=told))
+    _wait(exchange)
     if not (found := differences(lead, facts, ("machine",))):
         return ""
     told = "; ".join(f"{each.name.removeprefix('machine.')} {each.locked} there, {each.now} here" for each in found)
     return (
         f"rank {exchange.rank} on {place} computes otherwise than rank 0, so bits may change with the workers: {told}"
     )
+
+
+def _wait(exchange: Exchange) -> None:
+    """Wait for all workers; one that refuses ends them instead."""
+    exchange.gather({exchange.rank: np.zeros(1, np.float32)}, exchange.workers)
 
 
 def tell_start(exchange: Exchange, folder: Path, checkpoint: Checkpoint | None) -> None:

@@ -13,20 +13,8 @@ from paths import ROOT, TESTS
 FOLDERS = {
     "recipe_lang": ("", "syntax", "json", "compose", "check", "output"),
     "runtime": (
-        *(
-            "system",
-            "plan",
-            "backend",
-            "distribution",
-            "weights",
-            "data",
-            "models",
-            "features",
-            "tasks",
-            "training",
-            "vocabulary",
-        ),
-        *("compile", "export", "runs", "workflows", "reporting", "help", "lsp", "commands", ""),
+        *("system", "plan", "backend", "distribution", "weights", "data", "models", "features", "tasks", "training"),
+        *("vocabulary", "compile", "export", "runs", "workflows", "reporting", "help", "lsp", "commands", ""),
     ),
 }
 """The folders of each package from the lowest to the highest; the empty name is the package's root."""

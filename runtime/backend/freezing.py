@@ -73,6 +73,12 @@ def drops(block: Any) -> bool:
     return any(each._rate > 0 for each in dropouts(block))
 
 
+def still_statistics(part: Any) -> set[Any]:
+    """Return the Parameters of a part that hold statistics which training, as it is set now, does not move."""
+    norms = [each for each in _blocks(part) if getattr(each, "_kwargs", {}).get("use_global_stats")]
+    return {each._reg_params[name] for each in norms for name in ("running_mean", "running_var")}
+
+
 def _blocks(block: Any) -> Iterator[Any]:
     yield block
     for child in block._children.values():

@@ -333,6 +333,7 @@ class _Stage:
             monitor=monitor,
             keep=keep,
             accumulate=block["accumulate"],
+            shards=block["shards"],
             average=self._average(),
             l2_sp=block["l2_sp"],
             sam=block["sam"],

@@ -84,7 +84,8 @@ def _stage_need(model: Model, plan: Plan, stage: StagePlan, largest: int, held: 
     rows = _FLOAT * stage.features * kept if stage.cut else 0
     trained = sum(held[frozen_units(model, stage.cut) :])
     copies = _TRAINED_COPIES + OPTIMIZERS[stage.optimizer.name].arrays(stage.optimizer.args)
-    copies += sum(map(bool, (stage.average, stage.l2_sp, stage.sam, stage.accumulate > 1))) + stage.soup
+    copies += sum(map(bool, (stage.average, stage.l2_sp, stage.sam, max(stage.accumulate, stage.shards) > 1)))
+    copies += stage.soup
     return MemoryEstimate(
         fixed=_FLOAT * (_COPIES * numbers + copies * stage.trained) + (rows if rows <= MEMORY_BYTES else 0),
         per_image=int(_FLOAT * max(trained, _FROZEN * largest) + _PIXEL * (stage.size or model.size).pixels),

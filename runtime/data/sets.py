@@ -41,6 +41,7 @@ from runtime.data.transforms.catalog import Pipeline
 from runtime.data.transforms.changes import Change
 from runtime.data.transforms.views import View, chosen
 from runtime.data.verified import VerifiedImages
+from runtime.distribution.share import WHOLE, Share
 from runtime.plan.size import Size
 from runtime.plan.types import Component, DataPlan, StagePlan, TilePlan
 from runtime.system.random import generator
@@ -255,10 +256,12 @@ class Sets:
         """Return the generator of a training image's augmentation in one epoch of a stage, where it comes again."""
         return generator(self.seed, "augment", stage.position, epoch, sample.id, *((turn,) if turn else ()))
 
-    def training(self, stage: StagePlan, epoch: int, done: int = 0) -> Generator[Batch, None, None]:
+    def training(
+        self, stage: StagePlan, epoch: int, done: int = 0, share: Share = WHOLE
+    ) -> Generator[Batch, None, None]:
         """Yield the batches of one epoch (from 0) of a stage behind the first `done`, shuffled and augmented.
 
-        A last part that fills no batch is dropped.
+        A last part that fills no batch is dropped. Of a `share` they are its shards.
         """
         samples: Sequence[Sample] = self.order(stage, epoch)
         randomness: Callable[[Sample], np.random.Generator] = partial(self.randomness, stage, epoch)
@@ -266,17 +269,19 @@ class Sets:
             turn_of, samples = turns(samples), [replace(sample) for sample in samples]
             turn = {id(sample): number for sample, number in zip(samples, turn_of, strict=True)}
             randomness = lambda sample: self.randomness(stage, epoch, sample, turn[id(sample)])  # noqa: E731
-        samples = self.whole_batches(samples)[done * self.plan.batch :]
-        return self._batches(samples, stage.augment, randomness, self._again("train"))
+        samples = share.of(self.whole_batches(samples)[done * self.plan.batch :], self.plan.batch)
+        return self._batches(samples, stage.augment, randomness, self._again("train"), share)
 
     def whole_batches(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """Return the samples without a last part that fills no batch, which training leaves out."""
         return samples[: len(samples) - len(samples) % self.plan.batch]
 
     def views(
-        self, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]
+        self, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View], share: Share = WHOLE
     ) -> Generator[Batch, None, None]:
         """Yield batches of samples, each in the view that is asked for; one may stand there in several.
+
+        With a `share` the samples are those of its shards.
 
         Only training has views of any randomness. An image that has but one view is read once: what is made of it is
         kept elsewhere.
@@ -284,7 +289,7 @@ class Sets:
         each = [replace(sample) for sample in samples]
         view_of = {id(sample): view for sample, view in zip(each, views, strict=True)}
         again = self._again("train") and any(view != () for view in views)
-        return self._batches(each, steps, lambda sample: chosen(view_of[id(sample)]), again)
+        return self._batches(each, steps, lambda sample: chosen(view_of[id(sample)]), again, share)
 
     def targets(self, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]) -> Any:
         """Return the targets of samples, collated, each in the view that is asked for. No image is decoded."""
@@ -314,13 +319,14 @@ class Sets:
         steps: Sequence[Component],
         randomness: Callable[[Sample], np.random.Generator],
         again: bool,
+        share: Share = WHOLE,
     ) -> Generator[Batch, None, None]:
         lead = fixed_lead(steps)
         rest = steps[len(lead) :]
         return batches(
             samples,
             range(len(samples)),
-            self.plan.batch,
+            share.size(self.plan.batch),
             Pipeline(rest),
             randomness if rest else _no_randomness,  # a generator takes as long as a kept image
             self.workers,

@@ -9,9 +9,9 @@ call returns when all have made it.
   the shard's gradients, the statistics of its norms and its losses. Every worker sums the rows of all shards in order.
 - Of frozen features and of evaluations: `gather`, with `shards` the number of workers and one row for each: a batch's
   output. Each worker computes its own batches.
-- Before each batch, behind each step and at each evaluation: `share`, of what rank 0 has decided (`should_stop`, whether
-  a checkpoint is due, the values of validation, the checkpoint to resume from). It is a few bytes, but often: it has
-  to be cheap.
+- Before each batch, behind each step and at each evaluation: `share`, of what rank 0 has decided (`should_stop`,
+  whether a checkpoint is due, the values of validation, the checkpoint to resume from). It is a few bytes, but often:
+  it has to be cheap.
 
 What is wrong in one worker must not leave others waiting: an implementation notices that a worker has gone, and ends
 its own process or raises a `RecipeError` within seconds.

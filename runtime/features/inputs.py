@@ -24,6 +24,7 @@ from runtime.data.sampling import turns
 from runtime.data.sets import Sets
 from runtime.data.transforms.mixed import MixedTargets, mixed, mixes
 from runtime.data.transforms.views import View, draw_view, every_view, is_fixed, version, view_count
+from runtime.distribution.share import WHOLE, Share
 from runtime.features.prefix import Pixels, Prefix, Values, padded
 from runtime.features.store import Key
 from runtime.features.teacher import TaughtTargets, TeacherOutputs
@@ -112,13 +113,20 @@ class SetInputs:
         finally:
             batches.close()
 
-    def kept(self, name: str, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]) -> Kept:
-        """Yield batches of samples of a set in views, all of which are kept."""
-        keys = _keys(name, samples, steps, views)
-        for first in range(0, len(keys), self.prefix.batch):
-            chosen = slice(first, first + self.prefix.batch)
+    def kept(
+        self,
+        name: str,
+        samples: Sequence[Sample],
+        steps: Sequence[Component],
+        views: Sequence[View],
+        share: Share = WHOLE,
+    ) -> Kept:
+        """Yield batches of samples of a set in views, all of which are kept; of a `share` they are its shards."""
+        keys, size = _keys(name, samples, steps, views), share.size(self.prefix.batch)
+        for first in range(0, len(keys), size):
+            chosen = slice(first, first + size)
             targets = self.sets.targets(samples[chosen], steps, views[chosen])
-            yield self.prefix.take(keys[chosen]), targets
+            yield self.prefix.take(keys[chosen], size), targets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +142,7 @@ class StageInputs:
     teacher: TeacherOutputs | None = None
     weight_scale: float = 1.0  # what makes the mean weight of the training images 1
     resized: SetInputs | None = None
+    share: Share = WHOLE  # of each batch
 
     @property
     def trained(self) -> SetInputs:
@@ -165,13 +174,15 @@ class StageInputs:
             yield from seen.fill("train", samples, self.teacher.steps, views)
 
     def training(self, epoch: int, done: int = 0) -> Generator[StepInputs, None, None]:
-        """Yield the batches of each step of an epoch behind the first `done` steps.
+        """Yield the batches of each step of an epoch behind the first `done` steps, or their shards of the share.
 
         Closing the iterator ends the threads that read.
         """
-        batches = self._batches(epoch, done * self.stage.accumulate)
+        batches, count = self._batches(epoch, done * self.stage.accumulate), self.stage.accumulate * len(self.share.own)
         try:
-            while len(step := tuple(islice(batches, self.stage.accumulate))) == self.stage.accumulate:
+            if not count:  # others have them all
+                yield from repeat(())
+            while len(step := tuple(islice(batches, count))) == count:
                 yield step
         finally:
             batches.close()
@@ -193,8 +204,9 @@ class StageInputs:
     def _untaught(self, epoch: int, done: int) -> _Untaught:
         if self.keeps_training:
             samples, views = self._whole_batches(epoch, done)
-            size = self.trained.prefix.batch
-            for number, (values, plain) in enumerate(self.trained.kept("train", samples, self.stage.augment, views)):
+            size = self.share.size(self.trained.prefix.batch)
+            kept = self.trained.kept("train", samples, self.stage.augment, views, self.share)
+            for number, (values, plain) in enumerate(kept):
                 weights = [sample.weight for sample in samples[number * size : (number + 1) * size]]
                 yield values, weighted(plain, weights, self.weight_scale)
             return
@@ -209,7 +221,7 @@ class StageInputs:
         """
         if self.keeps_teacher:
             samples, views = self._whole_batches(epoch, done)
-            keys, size = _keys("train", samples, teacher.steps, views), self.each.prefix.batch
+            keys, size = _keys("train", samples, teacher.steps, views), self.share.size(self.each.prefix.batch)
             yield from (teacher.kept(keys[first : first + size]) for first in range(0, len(keys), size))
         elif teacher.steps == self.stage.augment:
             yield from repeat(None)
@@ -218,24 +230,38 @@ class StageInputs:
                 yield from (teacher.live(images) for images, _ in batches)
 
     def _mixed(self, epoch: int, done: int, steps: Sequence[Component]) -> _Mixed:
-        """Yield batches behind the first `done`, after steps that make the views of the stage."""
+        """Yield batches behind the first `done`, after steps that make the views of the stage; shards of a share.
+
+        What mixes images mixes the whole batch before it is cut.
+        """
         sets, place = self.each.sets, (self.stage.position, epoch)
-        with closing(self._opened(epoch, done, steps)) as batches:
+        mixing = mixes(steps)
+        with closing(self._opened(epoch, done, steps, WHOLE if mixing else self.share)) as batches:
             for number, batch in enumerate(batches, start=done):
-                randomness = generator(sets.seed, "mix", *place, number) if mixes(steps) else None
                 counting = weighted(batch.targets, batch.weights, self.weight_scale)
-                yield mixed(steps, batch.images, counting, randomness)
+                if not mixing:
+                    yield batch.images, counting
+                    continue
+                images, targets = mixed(steps, batch.images, counting, generator(sets.seed, "mix", *place, number))
+                if self.share.shards == 1:
+                    yield images, targets
+                else:
+                    yield from ((images[part], targets[part]) for part in self.share.slices(sets.plan.batch))
 
-    def _opened(self, epoch: int, done: int, steps: Sequence[Component]) -> Generator[Batch, None, None]:
+    def _opened(self, epoch: int, done: int, steps: Sequence[Component], share: Share) -> Generator[Batch, None, None]:
         if not self._is_fixed:
-            return self.each.sets.training(replace(self.stage, augment=tuple(steps)), epoch, done)
-        samples, views = self._whole_batches(epoch, done)
-        return self.each.sets.views(samples, steps, views)
+            return self.each.sets.training(replace(self.stage, augment=tuple(steps)), epoch, done, share)
+        samples, views = self._whole_batches(epoch, done, share)
+        return self.each.sets.views(samples, steps, views, share)
 
-    def _whole_batches(self, epoch: int, done: int) -> tuple[Sequence[Sample], list[View]]:
+    def _whole_batches(
+        self, epoch: int, done: int, share: Share | None = None
+    ) -> tuple[Sequence[Sample], Sequence[View]]:
+        """Return the samples of an epoch's batches behind the first `done`, of the share alone, and their views."""
         samples, views = self._epoch(epoch)
-        chosen = slice(done * self.each.sets.plan.batch, len(self.each.sets.whole_batches(samples)))
-        return samples[chosen], views[chosen]
+        size, share = self.each.sets.plan.batch, share or self.share
+        chosen = slice(done * size, len(self.each.sets.whole_batches(samples)))
+        return share.of(samples[chosen], size), share.of(views[chosen], size)
 
     @property
     def _is_fixed(self) -> bool:

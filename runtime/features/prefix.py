@@ -75,7 +75,7 @@ class Prefix:
         return bool(self.levels) and self.levels[-1].table is not None
 
     def __call__(self, images: Pixels) -> Values:
-        """Run a full batch of uint8 images (N, H, W, 3) through the prefix; nothing is kept."""
+        """Run a batch of uint8 images (N, H, W, 3), or a shard of one, through the prefix; nothing is kept."""
         values: Values = (self.to_input(images),)
         for level in self.levels:
             values = level.run(values)
@@ -175,13 +175,13 @@ class Prefix:
                 if level.table.rounds:  # what follows is the same whether it starts from here or from what is kept
                     values = self._rows_of(level, keys)
 
-    def take(self, keys: Sequence[Key]) -> Values:
-        """Return what is kept of keys, padded to a full batch, as NDArrays."""
-        return self._rows_of(self.levels[-1], keys)
+    def take(self, keys: Sequence[Key], count: int = 0) -> Values:
+        """Return what is kept of keys, padded to `count` rows or a full batch, as NDArrays."""
+        return self._rows_of(self.levels[-1], keys, count)
 
-    def _rows_of(self, level: Level, keys: Sequence[Key]) -> Values:
+    def _rows_of(self, level: Level, keys: Sequence[Key], count: int = 0) -> Values:
         assert level.table is not None
-        return tuple(array(padded(rows, self.batch), ctx=self.context) for rows in level.table.take(keys))
+        return tuple(array(padded(rows, count or self.batch), ctx=self.context) for rows in level.table.take(keys))
 
 
 def padded(rows: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
@@ -251,16 +251,18 @@ class Features:
                 begin = end
         return Prefix(tuple(levels), self.batch, self.context, self.to_input)
 
-    def training(self, cut: int) -> Any:
+    def training(self, cut: int, shards: int = 1) -> Any:
         """Return the network behind its first `cut` blocks, hybridized, as a stage trains it.
 
-        It takes what the prefix gives, each array as an argument.
+        It takes what the prefix gives of a shard of a batch, each array as an argument.
         """
         self._unjoined(cut)  # tried with the weights of now: those of a later time may be no numbers
         net = self.chain.net(cut, self._end)
         if not self.fuse:
             return one_by_one(net)
-        return fast_graph(net, self._batches(cut, self._end), self.context, joins_maps=bool(self.chain.taps))
+        return fast_graph(
+            net, self._batches(cut, self._end, self.batch // shards), self.context, joins_maps=bool(self.chain.taps)
+        )
 
     def predicting(self, cut: int) -> Any:
         """Return the network behind its first `cut` blocks for prediction, with the weights that it has now."""

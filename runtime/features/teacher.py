@@ -65,7 +65,7 @@ class TeacherOutputs:
 
     def kept(self, keys: Sequence[Key]) -> Any:
         """Return what is kept of images in views."""
-        return self._chosen(*self.prefix.take(keys))
+        return self._chosen(*self.prefix.take(keys, len(keys)))
 
     def _chosen(self, said: Any) -> Any:
         return said if self.outputs is None else nd.take(said, self.outputs, axis=1)

@@ -201,6 +201,7 @@ class StagePlan:
     monitor: Metric | None
     keep: str
     accumulate: int = 1  # batches of a step
+    shards: int = 1  # parts of a batch whose gradients are summed in order
     average: Component | None = None
     l2_sp: float = 0.0
     sam: float = 0.0

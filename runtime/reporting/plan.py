@@ -338,6 +338,12 @@ def _options(plan: Plan, stage: StagePlan) -> Iterator[tuple[str, str]]:
         "accumulate",
         f"{stage.accumulate} batches for each step, gradients summed" if stage.accumulate > 1 else "",
     )
+    yield (
+        "shards",
+        f"{stage.shards} of {counted(plan.data.batch // stage.shards, 'image')} for each batch, summed in order"
+        if stage.shards > 1
+        else "",
+    )
     yield "average", call_text(stage.average) if stage.average else ""
     yield "on divergence", call_text(stage.recovery) if stage.recovery else ""
     yield "l1", f"{stage.l1:g}" if stage.l1 else ""

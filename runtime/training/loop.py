@@ -265,6 +265,7 @@ def _run_steps(
     state = session.state
     pending: deque[tuple[int, Any, float, int]] = deque()
     last = min((state.epoch + 1) * stage.steps_per_epoch, stage.steps)
+    images = session.plan.data.batch * stage.accumulate
     stopped = False
     try:
         for parts in batches:
@@ -274,7 +275,7 @@ def _run_steps(
             loss, rate = train_step(parts, state.step)
             state.step += 1
             net.average.update(state.step)
-            pending.append((state.step, loss, rate, sum(len(targets) for _, targets in parts)))
+            pending.append((state.step, loss, rate, images))
             is_due = session.is_due(state)
             while len(pending) > (0 if is_due else _STEPS_BEHIND):
                 yield _finished(state, pending.popleft())

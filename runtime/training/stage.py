@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from runtime.backend.blocks import LossBlock
-from runtime.backend.freezing import drops, prepare_stage
+from runtime.backend.freezing import drops, prepare_stage, still_statistics
 from runtime.backend.mx import array, autograd, mx, nd
 from runtime.data.sample_weights import WeightedTargets, weight_scale
 from runtime.data.sets import Sets
 from runtime.data.transforms.mixed import MixedTargets, weights_of
+from runtime.distribution.exchange import ALONE, Exchange, own_shards
+from runtime.distribution.share import Share
 from runtime.features.inputs import SetInputs, StageInputs, StepInputs, kept_rows, teacher_rows
 from runtime.features.prefix import Features, Prefix
 from runtime.features.teacher import TaughtTargets, Teacher, TeacherOutputs, teacher_features, teacher_outputs
@@ -29,6 +31,7 @@ from runtime.tasks.protocol import Task, loss_of
 from runtime.training.averages import Average
 from runtime.training.gradients import CLIPS, add_l1, add_l2_sp, add_up, ascended
 from runtime.training.optimizers import trainer
+from runtime.training.shards import ShardedStep
 from runtime.training.state import Checkpoint, TrainState
 
 TrainStep = Callable[[StepInputs, int], tuple[Any, float]]
@@ -44,7 +47,8 @@ class Session:
 
     `should_stop` is looked at before each batch, `is_due` after each step and epoch: whether to take a checkpoint.
     `checkpoint` is where to begin, and `state` then its state; the network has the weights of the plan's base.
-    `teacher` is the network that the plan names as such.
+    `teacher` is the network that the plan names as such. `exchange` connects the workers of a run, of which this may be
+    one.
     """
 
     plan: Plan
@@ -60,6 +64,7 @@ class Session:
     cache: FeatureCache | None = None  # where it is kept for later runs
     state: TrainState = field(default_factory=TrainState)
     teacher: Teacher | None = None
+    exchange: Exchange = ALONE
 
     def features(self) -> Features:
         """Return what makes the frozen prefixes of the stages; close it behind the last."""
@@ -90,6 +95,7 @@ class StageNet:
     average: Average
     began_with: Mapping[str, Any]  # weights that those of now are pulled towards
     has_dropout: bool
+    sharded: ShardedStep | None  # what makes a step where batches are cut into shards
     resized: Mapping[Size, tuple[Prefix, Any]]
     teaching: Callable[[StagePlan], TeacherOutputs | None]  # what gives a phase the outputs of the teacher
 
@@ -142,9 +148,9 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     cut = frozen_units(model, stage.cut)
     later = [frozen_units(model, each.cut) for each in session.plan.stages[stage.position + 1 :]]
     prefix = features.prefix(cut, later, kept_rows(session.plan))
-    suffix = features.training(cut)
+    suffix = features.training(cut, stage.shards)
     resized = {
-        size: (each.prefix(cut, later, kept_rows(session.plan, size)), each.training(cut))
+        size: (each.prefix(cut, later, kept_rows(session.plan, size)), each.training(cut, stage.shards))
         for size, each in features.resized(phase.size for _, phase in stage.phases()).items()
     }
     trained = {name: p for name, p in model.parameters.items() if p in wanted and p.grad_req != "null"}
@@ -153,9 +159,12 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     behind = tuple(f"{part}." for part in list(model.parts)[stage.cut :])
     changing = {name: p for name, p in model.parameters.items() if name.startswith(behind)}
     scale = weight_scale(session.sets.samples["train"])
-    inputs = StageInputs(SetInputs(session.sets, prefix), stage, _teacher(session, features, stage), scale)
+    share = Share(stage.shards, own_shards(stage.shards, session.exchange.rank, session.exchange.workers))
+    teacher = _teacher(session, features, stage)
+    inputs = StageInputs(SetInputs(session.sets, prefix), stage, teacher, scale, share=share)
     has_dropout = any(drops(block) for block in features.chain.blocks[cut:])
     statistics = {name: p for name, p in changing.items() if name.endswith(("running_mean", "running_var"))}
+    still = set().union(*map(still_statistics, model.parts.values()))
     known = known_rows(session.plan.base)
     pulled = [name for name in trained if stage.l2_sp and (known or not name.startswith("head."))]
     return StageNet(
@@ -168,9 +177,19 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
         Average(stage, trained, statistics),
         {name: _known_part(name, trained[name].data(), known, model) for name in pulled},
         has_dropout,
+        _sharded(session, stage, share, list(trained.values()), [p for p in statistics.values() if p not in still]),
         resized,
         partial(_teacher, session, features),
     )
+
+
+def _sharded(
+    session: Session, stage: StagePlan, share: Share, params: Sequence[Any], moving: Sequence[Any]
+) -> ShardedStep | None:
+    exchange = session.exchange
+    if share.shards == exchange.workers == 1:
+        return None
+    return ShardedStep(share, exchange, params, moving, session.plan.data.batch * stage.accumulate)
 
 
 def _known_part(name: str, values: Any, known: int, model: Model) -> Any:
@@ -230,13 +249,13 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainSte
             return loss_on(outputs, targets.targets) * array(targets.weights, ctx=session.context)
         return criterion(outputs, array(as_labels(targets, outputs.shape), ctx=session.context))
 
-    def losses(parts: StepInputs, step: int) -> Any:
-        """Compute the gradients of a step; return the loss of each image."""
+    def summed(parts: StepInputs, step: int, shard: tuple[int, ...] = ()) -> Any:
+        """Compute the gradients of batches, or of a shard of each; return the loss of each image."""
         sums: list[Any] = []
         found = []
         for number, (features, targets) in enumerate(parts):
             if net.has_dropout:
-                path = (stage.position, step, *((number,) if number else ()))
+                path = (stage.position, step, *((number,) if number or shard else ()), *shard)
                 mx.random.seed(derive(session.plan.seed, "dropout", *path) % (2**31 - 1))
             with autograd.record():
                 outputs = net.suffix(*features)
@@ -249,8 +268,13 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainSte
             total.copyto(param.grad())
         return found[0] if len(found) == 1 else nd.concat(*found, dim=0)
 
+    def losses(parts: StepInputs, step: int) -> Any:
+        if net.sharded is None:
+            return summed(parts, step)
+        return net.sharded(parts, lambda own, shard: summed(own, step, (shard,)))
+
     def train_step(parts: StepInputs, step: int) -> tuple[Any, float]:
-        count = sum(len(targets) for _, targets in parts)
+        count = net.sharded.images if net.sharded else sum(len(targets) for _, targets in parts)
         loss = losses(parts, step)
         if stage.sam:
             with ascended(params, stage.sam):

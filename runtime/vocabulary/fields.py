@@ -326,6 +326,15 @@ STAGE = BlockType(
             examples=("accumulate = 4",),
         ),
         Arg(
+            "shards",
+            Number(1, 256, whole=True),
+            "Equal parts of a batch whose gradients are computed one by one and summed in order, so that any number of"
+            " processes gives the same weights.",
+            1,
+            since="0.2",
+            examples=("shards = 4",),
+        ),
+        Arg(
             "average",
             Either((_NONE, CallOf(("average",)))),
             "An average of the weights over the steps, which is validated and handed on in place of the last weights.",

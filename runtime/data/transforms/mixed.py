@@ -29,6 +29,9 @@ class MixedTargets:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def __getitem__(self, places: Any) -> MixedTargets:
+        return MixedTargets(self.targets[places], self.others[places], self.share)
+
 
 def weights_of(targets: npt.NDArray[Any] | WeightedTargets | MixedTargets) -> npt.NDArray[np.float32] | None:
     """Return what each image of a batch counts, float32 (N,); None where all count alike."""

@@ -9,6 +9,7 @@ from recipe_lang.check.describe import range_text
 from recipe_lang.check.problems.types import OutOfRange
 from recipe_lang.check.vocabulary import Number
 from recipe_lang.problem import Kind, Problem
+from recipe_lang.words import listed
 from runtime.plan.schedules import SCHEDULES
 from runtime.tasks.catalog import METRICS, task_of
 from runtime.tasks.protocol import PARTS
@@ -67,6 +68,31 @@ ScaleOfPattern = Kind(
     message="`lr_scale` takes parts, not parameters by name",
     help="name the part, such as `base.block3`",
 )
+
+UnevenShards = Kind(
+    "E475",
+    "uneven shards",
+    reason="Each batch is cut into `shards` equal parts, so that no image counts more than another.",
+    fields="shards batch batch_span allowed",
+    message="{shards} shards do not divide a batch of {batch} images",
+    help="write one of {allowed}, or another `batch`",
+    related={"batch_span": "the batch"},
+)
+
+
+def _shards(recipe: CheckedRecipe) -> Iterator[Problem]:
+    data = recipe.block("data")
+    batch = int(data["batch"])
+    for stage in recipe.all("stage"):
+        if batch % stage["shards"]:
+            divisors = [str(count) for count in range(1, min(batch, 256) + 1) if batch % count == 0]
+            yield UnevenShards(
+                span=stage.span_of("shards"),
+                shards=int(stage["shards"]),
+                batch=batch,
+                batch_span=data.span_of("batch"),
+                allowed=listed(tuple(divisors), "or"),
+            )
 
 
 def _warmup(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -200,6 +226,7 @@ def _bounds(recipe: CheckedRecipe) -> Iterator[Problem]:
 
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _warmup,
+    _shards,
     _multistep,
     _sequences,
     _keep,

@@ -28,6 +28,7 @@ from runtime.data.listing import Sample
 from runtime.data.problems import UnreadableImages
 from runtime.data.sets import Sets, located
 from runtime.data.tiles import tiled
+from runtime.distribution.share import Share
 from runtime.features.inputs import StageInputs
 from runtime.features.prefix import Values
 from runtime.models.heads import output_bias
@@ -329,8 +330,15 @@ def _alone(step: TrainStep, inputs: StageInputs) -> tuple[float, tuple[float, ..
     return (
         reading,
         tuple(frozen),
-        _per_batch(partial(_finished, step, [(values, batch.targets)] * inputs.stage.accumulate, 0)),
+        _per_batch(partial(_finished, step, _cut(inputs.share, values, batch.targets) * inputs.stage.accumulate, 0)),
     )
+
+
+def _cut(share: Share, values: Values, targets: Any) -> list[tuple[Values, Any]]:
+    """Return a batch in its shards."""
+    if share.shards == 1:
+        return [(values, targets)]
+    return [(tuple(each[part] for each in values), targets[part]) for part in share.slices(len(targets))]
 
 
 def _finished(work: Callable[..., Any], *given: Any) -> int:

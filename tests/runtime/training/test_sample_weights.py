@@ -45,7 +45,7 @@ def gradient(
     )
     session: Any = SimpleNamespace(task=TASKS[task], context=mx.cpu(), state=SimpleNamespace(rollbacks=0, plateau=None))
     net: Any = SimpleNamespace(
-        suffix=layer, trained={"w": layer.weight}, began_with={}, has_dropout=False, update=update
+        suffix=layer, trained={"w": layer.weight}, began_with={}, has_dropout=False, sharded=None, update=update
     )
     step, lost = training_step(session, stage, net), None
     for number in range(steps):

@@ -325,6 +325,7 @@ def ready(
             cache=context.cache,
             state=checkpoint.state if checkpoint else TrainState(),
             teacher=prepared.teacher,
+            exchange=exchange,
         )
 
 

@@ -20,7 +20,7 @@ import click
 
 from recipe_lang.problem import RecipeError
 from runtime.commands.command import FAILED, FINE, mxnet, outcome, show_problems, tell
-from runtime.commands.supervisor import note
+from runtime.commands.supervisor import forget, note
 from runtime.distribution.group import JOIN, ROLES, Group, GroupOptions
 from runtime.distribution.heartbeat import Address, Heard
 from runtime.distribution.problems import WorkerLost
@@ -54,7 +54,12 @@ _MOST_PORT = 65535  # the next one is for heartbeats
 _OPTIONS = (
     click.option("--role", type=click.Choice(ROLES), help="With --engine kvstore: what this process does."),
     click.option("--root", type=_Address(), metavar="HOST:PORT", help="With --engine kvstore: where the scheduler is."),
-    click.option("--size", type=click.IntRange(1, 1024), metavar="N", help="With --engine kvstore: how many workers."),
+    click.option(
+        "--size",
+        type=click.IntRange(1, 1024),
+        metavar="N",
+        help="How many workers: with --engine kvstore; with --engine local, as many as there are cores for shards.",
+    ),
     click.option(
         "--rank",
         type=click.IntRange(0, 1023),
@@ -87,7 +92,10 @@ class Membership:
             RecipeError: it cannot be.
         """
         self._group = JOIN[engine](options, Heard(self._ended, self._stop, tell))
-        note(farewell=_FAREWELL_S)
+        if engine == "local" and not self._group.leads:
+            forget()  # what the leading worker tells its parent
+        else:
+            note(farewell=_FAREWELL_S)
         return self._group
 
     @property

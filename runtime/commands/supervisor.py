@@ -101,6 +101,11 @@ def _say(number: int, peak: int, for_memory: bool, notes: dict[str, Any]) -> Non
             show_problems((RunKilled(span=span, signal=signal.Signals(number).name, peak=peak, **facts),))
 
 
+def forget() -> None:
+    """Tell the parent nothing from here on: this is a child of the process that does."""
+    _file.clear()
+
+
 def note(**facts: Any) -> None:
     """Tell the parent something, in plain values: `name`, `text`, `batch_at`, `batch`, `fits` (of memory), `run`.
 

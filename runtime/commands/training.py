@@ -47,6 +47,7 @@ from runtime.commands.command import (
     was_given,
 )
 from runtime.commands.engines import Membership, group_options, in_group
+from runtime.commands.shards import most_shards, processes_for, threads_of
 from runtime.distribution.group import JOIN, GroupOptions
 from runtime.distribution.heartbeat import own_name
 from runtime.system.files import from_here
@@ -216,7 +217,13 @@ def run(
     """
     said = (context, recipe, settings, outside, out, data_root, device, threads, workers, cache, fuse)
     work = partial(_run, *said, resumed, extend, interval, deny, locked, quiet, debug)
-    return in_group(engine, GroupOptions(**group), debug, work) if engine in JOIN else work(None)
+    if engine is None:
+        return work(None)
+    options = GroupOptions(**group)
+    if engine == "local" and options.size is None:
+        shards = most_shards(recipe or Path(resumed or ".") / "resolved.ftr", settings)
+        options = replace(options, size=processes_for(shards))
+    return in_group(engine, options, debug, work)
 
 
 def _run(
@@ -254,7 +261,7 @@ def _run(
         raise click.UsageError("--extend belongs to --resume")
     assert where.recipe is not None
     lock = existing_lock(where.recipe) if locked else None
-    threads = where.threads or (lock.threads() if lock else None)
+    threads = where.threads or (lock.threads() if lock else threads_of(where.recipe, where.settings))
     if member is not None and not leads:
         return _work(where, threads, debug, lock.instructions if lock else where.instructions, member)
     left = _Left(shlex.join(["ftr", *context.find_root().meta[WORDS]]), resumed)

@@ -20,12 +20,13 @@ its own process or raises a `RecipeError` within seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # commands come here before NumPy may be loaded
+    import numpy as np
+    import numpy.typing as npt
 
-Row = npt.NDArray[np.float32]
+    Row = npt.NDArray[np.float32]
 
 
 class Exchange(Protocol):

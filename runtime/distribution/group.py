@@ -70,6 +70,7 @@ class Group:
     heartbeat: Heartbeat
     exchange: Callable[[], Exchange]  # it may import MXNet
     each_has_a_terminal: bool  # so that each says how the group ended; else rank 0 does for all
+    same_machine: bool = False
 
     @property
     def leads(self) -> bool:
@@ -166,5 +167,39 @@ def _connect(
     raise RecipeError(NoGroup(reason=f"nobody answers at {listed(tuple(reasons))}", fix=fix))
 
 
-JOIN: Mapping[str, Callable[[GroupOptions, Heard], Group]] = {"mpi": join_mpi, "kvstore": join_kvstore}
-"""What each engine of several machines joins by."""
+def join_local(options: GroupOptions, heard: Heard) -> Group:
+    """Fork processes on this machine; neither NumPy nor MXNet may be loaded yet, nor a thread be started.
+
+    Raises:
+        RecipeError: the system gives no process.
+    """
+    from runtime.distribution.local import forked
+
+    workers = options.size or 1
+    try:
+        exchange = forked(workers)
+    except OSError as error:
+        reason = f"the system gives no {workers} processes: {error.strerror or error}"
+        fix = "train without `--engine local`, or with a smaller `--size`"
+        raise RecipeError(NoGroup(reason=reason, fix=fix)) from None
+    rank = exchange.rank
+    if rank == 0:
+        key = secrets.token_hex(16)
+        heartbeat = Heartbeat("rank 0", key, heard)
+        _, port = heartbeat.listen((_HERE, 0), workers, 0)
+        exchange.share(json.dumps([key, port]).encode())
+    else:
+        key, port = json.loads(exchange.share(None))
+        heartbeat = Heartbeat(f"process {os.getpid()}", key, heard)
+        _connect(heartbeat, [(_HERE, port)], rank)
+    return Group(rank, workers, heartbeat, lambda: exchange, each_has_a_terminal=False, same_machine=True)
+
+
+_HERE = "127.0.0.1"
+
+JOIN: Mapping[str, Callable[[GroupOptions, Heard], Group]] = {
+    "local": join_local,
+    "mpi": join_mpi,
+    "kvstore": join_kvstore,
+}
+"""What the processes of each engine join by."""

@@ -31,6 +31,8 @@ from runtime.backend.fast_graph import fast_graph, predicting_graph
 from runtime.backend.fingerprint import arithmetic
 from runtime.backend.mx import array, mx, nd
 from runtime.data.fingerprints import pixels_key
+from runtime.distribution.exchange import ALONE, Exchange
+from runtime.features.spread import fill_spread
 from runtime.features.store import KINDS, Key, Shapes, Table, row_bytes, whole_budget
 from runtime.models.chain import Chain
 from runtime.plan.size import Size
@@ -68,6 +70,7 @@ class Prefix:
     batch: int
     context: Any
     to_input: Callable[[Pixels], Any]
+    exchange: Exchange = ALONE
 
     @property
     def keeps(self) -> bool:
@@ -90,8 +93,22 @@ class Prefix:
         """Compute what is not kept yet of `keys`; yield how many are done, and of how many.
 
         `images` gives the batches of uint8 images (N, H, W, 3) of keys; `origin` names an image without opening it
-        (`runtime/data/fingerprints.py`).
+        (`runtime/data/fingerprints.py`). Where a run has several workers, each computes a part.
         """
+        top = self.levels[-1].table
+        if self.exchange.workers == 1 or top is None:
+            yield from self._fill(keys, images, origin)
+            return
+        each = list(dict.fromkeys(keys))
+        self.levels[-1].fetch(self._names([key for key in each if key not in top], origin))
+        yield from fill_spread(top, each, self.batch, lambda own: self._fill(own, images, origin), self.exchange)
+
+    def _fill(
+        self,
+        keys: Sequence[Key],
+        images: Callable[[Sequence[Key]], Generator[Pixels, None, None]],
+        origin: Callable[[Key], bytes | None],
+    ) -> Iterator[tuple[int, int]]:
         top = self.levels[-1].table
         assert top is not None
         missing = [key for key in dict.fromkeys(keys) if key not in top]
@@ -197,6 +214,7 @@ class Features:
     `chain` is the network. `cache` keeps rows for later runs. `identity` are plain values on which a row depends beside
     the network: how pixels become input; `about` is what a list of the cache shows. `precision` is how rows are kept,
     `full` or `half`. `teacher` are the features of a network that teaches this one, whose last layer is the last cut.
+    `exchange` is with the other workers of the run.
     """
 
     chain: Chain
@@ -212,6 +230,7 @@ class Features:
     identity: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     teacher: Features | None = None
+    exchange: Exchange = ALONE
     _tables: dict[tuple[int, str], Table] = field(default_factory=dict)
     _cached: list[CachedRows] = field(default_factory=list)
     _plain: dict[int, Any] = field(default_factory=dict)  # what predicts behind a cut; None where layers are joined
@@ -249,7 +268,7 @@ class Features:
                 cached = self._open(ends, digests[end], rows) if table is not None else None
                 levels.append(Level(end, self._piece(begin, end), table, cached))
                 begin = end
-        return Prefix(tuple(levels), self.batch, self.context, self.to_input)
+        return Prefix(tuple(levels), self.batch, self.context, self.to_input, self.exchange)
 
     def training(self, cut: int, shards: int = 1) -> Any:
         """Return the network behind its first `cut` blocks, hybridized, as a stage trains it.

@@ -16,6 +16,7 @@ import numpy as np
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import listed
+from runtime.distribution.exchange import ALONE, Exchange
 from runtime.features.inputs import SetInputs, StepInputs
 from runtime.features.prefix import Features
 from runtime.plan.schedule import Plateau
@@ -26,6 +27,7 @@ from runtime.tasks.evaluation import Evaluator, Report, ViewsEvaluator
 from runtime.tasks.protocol import Task
 from runtime.tasks.tiles import set_evaluator
 from runtime.training.class_means import class_means
+from runtime.training.decisions import led, predicted, shared_values
 from runtime.training.events import (
     CheckpointDue,
     Evaluated,
@@ -65,6 +67,7 @@ def train(session: Session) -> Iterator[Event]:
         Interrupted: `session.should_stop` said so; the model holds the weights of the last whole step.
         RecipeError: the loss is no longer a number, an image cannot be read, or the checkpoint does not fit.
     """
+    session = led(session)
     features = session.features()
     try:
         yield from _run_stages(session, features)
@@ -105,6 +108,7 @@ def measure(
     name: str,
     evaluator: Evaluator,
     should_stop: Callable[[], bool] = lambda: False,
+    exchange: Exchange = ALONE,
 ) -> Report:
     """Measure a network on a set: `suffix` gives the outputs of what its frozen prefix gives. What is kept is there.
 
@@ -112,10 +116,7 @@ def measure(
         Interrupted: `should_stop` said so.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # of weights that diverged; the loss says so
-        for seen, targets in inputs.views(name):
-            if should_stop():
-                raise Interrupted
-            outputs = [suffix(*features)[: len(targets)].asnumpy() for features in seen]
+        for outputs, targets in predicted(suffix, inputs, name, should_stop, exchange):
             if len(outputs) == 1:
                 evaluator.update(outputs[0], targets)
             else:
@@ -133,7 +134,13 @@ def _measure(
     yield from _filling(session, net.inputs.each.fill_evaluation(name))
     samples, data = session.sets.samples[name], session.plan.data
     evaluator = set_evaluator(session.task, facts or data.target, stage.loss, data, samples)
-    return measure(net.predicting(), net.inputs.each, name, evaluator, session.should_stop)
+    return measure(net.predicting(), net.inputs.each, name, evaluator, session.should_stop, session.exchange)
+
+
+def _validated(session: Session, stage: StagePlan, net: StageNet) -> Generator[Event, None, Mapping[str, float]]:
+    """Measure the network on the validation set; what is decided by it is decided alike by all workers."""
+    values = (yield from _measure(session, stage, net, "valid")).values
+    return shared_values(session.exchange, values)
 
 
 def _filling(session: Session, progress: Iterator[tuple[int, int]]) -> Iterator[FeaturesComputed]:
@@ -183,7 +190,7 @@ def _run_stage(
 def _measure_beginning(session: Session, stage: StagePlan, net: StageNet) -> Iterator[Event]:
     """Measure the weights that a stage begins with: what it hands on is not worse."""
     yield EvaluationStarted(stage.position, 0, 0, "valid")
-    values = (yield from _measure(session, stage, net, "valid")).values
+    values = yield from _validated(session, stage, net)
     is_best = _note_best(session, stage, net, values, 0)
     yield Evaluated(stage.position, 0, 0, "valid", values, math.nan, is_best)
 
@@ -201,7 +208,7 @@ def _run_epoch(session: Session, stage: StagePlan, net: StageNet, train_step: Tr
     epoch = state.epoch + 1
     yield EvaluationStarted(stage.position, epoch, state.step, "valid")
     with net.average.in_place():
-        values = (yield from _measure(session, stage, net, "valid")).values
+        values = yield from _validated(session, stage, net)
         if not math.isfinite(values["loss"]):
             raise _Diverged("validation loss", state.step, values["loss"])
         is_best = _note_best(session, stage, net, values, epoch)
@@ -347,7 +354,7 @@ def _soup(session: Session, stage: StagePlan, net: StageNet) -> Generator[Event,
             for name, values in trial.items():
                 net.changing[name].set_data(values)
             yield EvaluationStarted(stage.position, state.epoch, state.step, "valid")
-            trial = making.send((yield from _measure(session, stage, net, "valid")).values[monitor.name])
+            trial = making.send((yield from _validated(session, stage, net))[monitor.name])
     except StopIteration as end:
         soup = end.value
     alone = state.best.value

@@ -67,11 +67,8 @@ class ShardedStep:
         """Return the arrays of all shards in order."""
         rows = {shard: nd.concat(*(each.reshape(-1) for each in found), dim=0) for shard, found in own.items()}
         gathered = self.exchange.gather({shard: row.asnumpy() for shard, row in rows.items()}, self.share.shards)
-        shapes = [
-            *(param.shape for param in self.params),
-            *(each.shape for each in before),
-            (self.images // self.share.shards,),
-        ]
+        losses = (self.images // self.share.shards,)
+        shapes = [*(param.shape for param in self.params), *(each.shape for each in before), losses]
         return [_parted(row, shapes, self.params[0].data().context) for row in gathered]
 
     def _summed(self, shards: Sequence[Sequence[Any]], before: Sequence[Any]) -> Any:

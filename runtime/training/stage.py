@@ -75,6 +75,8 @@ class Session:
             found.teacher = teacher_features(
                 self.teacher, self.sets.plan, self.context, fuse=found.fuse, keep=self.keep, cache=self.cache
             )
+            found.teacher.exchange = self.exchange
+        found.exchange = self.exchange
         return found
 
 

@@ -1,4 +1,4 @@
-"""Train one recipe with 1, 2 and 3 workers of each engine, also on machines apart, and through deaths; compare the bits.
+"""Train a recipe with 1, 2 and 3 workers of each engine, also on machines apart, and through deaths; compare the bits.
 
     python bench/workers.py                          # prints the table
     python bench/workers.py --write docs/machines.md # puts it there, between the marks

@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 from scenario_runs import packed_run
 
+from recipe_lang.problem import Problem, RecipeError
 from runtime.data.images import ImageError
+from runtime.distribution.group import JOIN
+from runtime.distribution.problems import WorkerLost, WorkersDiffer
 
 
 def with_hub(patch: pytest.MonkeyPatch) -> None:
@@ -132,11 +135,37 @@ def _gone(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("runtime.workflows.export_check.open_rgb", refuse)
 
 
+def _ended(patch: pytest.MonkeyPatch) -> None:
+    reason = "nothing was heard of rank 1 on node2 for 5 seconds"
+    _joined_by(patch, WorkerLost(reason=reason, run="runs/flowers-1"))
+
+
+def _other_rate(patch: pytest.MonkeyPatch) -> None:
+    differences = (("recipe.hash", "aa64aca6a244", "5d6195b7e5e4"), ("recipe.resolved", "fd2bbbc085d5", "07422da41f7c"))
+    _joined_by(patch, WorkersDiffer(rank=1, place="node2", differences=differences))
+
+
+def _joined_by(patch: pytest.MonkeyPatch, problem: Problem) -> None:
+    def refuse(*_: object) -> None:
+        raise RecipeError(problem)
+
+    patch.setitem(JOIN, "mpi", refuse)  # type: ignore[arg-type]
+
+
+def _without_mpi4py(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(sys.modules, "mpi4py", None)
+    patch.setattr("runtime.distribution.mpi.which", lambda name: None)
+    patch.setattr("runtime.system.installation._checkout", lambda: (None, False))
+
+
 PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E118": _read_only,
     "E510": _without_packages,
     "E528": _without_packages,
     **dict.fromkeys(("E540", "W750"), _offline),
+    "E617": _ended,
+    "E618": _other_rate,
+    "E619": _without_mpi4py,
     "E643": _locked,
     "E646": _without_onnx,
     "E647": _without_rows,

@@ -28,7 +28,10 @@ RUN = (
 
 
 def typed(lines: str) -> str:
-    """Run lines of a shell, those of `ftr` in this process; return what they say on standard error."""
+    """Run lines of a shell, those of `ftr` in this process; return what they say on standard error.
+
+    What starts several processes is left to `tests/runtime/distribution/`.
+    """
     from runtime.cli import app
 
     said = ""
@@ -36,7 +39,7 @@ def typed(lines: str) -> str:
         if line.startswith("ftr "):
             words = [name for word in shlex.split(line)[1:] for name in (glob.glob(word) if "*" in word else [word])]
             said += CliRunner().invoke(app, words).stderr
-        else:
+        elif not line.startswith("mpiexec "):
             subprocess.run(line, shell=True, check=True)
     return "\n".join(line.rstrip() for line in said.strip().splitlines())
 
@@ -281,6 +284,7 @@ RUNS: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E570", "E571", "E572"), packed_run),
     "E575": lambda right: _interrupted(right, packed_run),
     **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608", "E690"), finished_run),
+    **dict.fromkeys(("E617", "E618", "E619", "E620"), finished_run),
     "E691": _interrupted,
     **dict.fromkeys(("E695", "E696"), _new_photos),
     "E564": _parent_run,

@@ -189,7 +189,7 @@ def _working(member: Membership, work: Callable[[Membership], int]) -> int:
 
 def _text(error: BaseException) -> str:
     if isinstance(error, RecipeError):
-        return "; ".join(f"{problem.code}: {problem.message()}" for problem in error.problems[:3])
+        return "; ".join(f"{each.code}: {' '.join(each.message().split())}" for each in error.problems[:3])
     return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.distribution.exchange import Row
+if TYPE_CHECKING:
+    from runtime.distribution.exchange import Row
 
 _CHUNK = 200_000  # numbers of a shard in one key: many keys are on their way at once
 _SHORT = 64  # numbers that a text begins with; most are no longer

@@ -10,10 +10,10 @@ from recipe_lang.words import counted
 
 def _resume(p: Problem) -> str:
     if not p.run:
-        return "start all of them again; where the run has a folder, `--resume FOLDER` goes on at its last checkpoint"
+        return "see to it, and start all of them again; where there is a run folder already, with `--resume FOLDER`"
     return (
-        f"start all workers again with `--resume {shlex.quote(p.run)}`, any number of them: nothing is lost beyond the "
-        "last checkpoint"
+        f"see to it, and start workers again with `--resume {shlex.quote(p.run)}`, any number of them: nothing is lost "
+        "beyond the last checkpoint"
     )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+
 from recipe_lang.problem import RecipeError
 from runtime.distribution.exchange import Exchange
 from runtime.distribution.problems import WorkersDiffer, WorkersWithoutShard
@@ -20,9 +22,10 @@ from runtime.training.state import Checkpoint
 
 
 def tell_facts(exchange: Exchange, facts: Facts) -> None:
-    """Tell the others what the run is made from."""
+    """Tell the others what the run is made from, and wait until all have found the same."""
     if exchange.workers > 1:
         exchange.share(json.dumps([[*key, fact] for key, fact in facts.items()]).encode())
+        _wait(exchange)
 
 
 def refuse_idle(exchange: Exchange, plan: Plan) -> None:
@@ -32,7 +35,7 @@ def refuse_idle(exchange: Exchange, plan: Plan) -> None:
         RecipeError: there are such.
     """
     shards = max(stage.shards for stage in plan.stages)
-    if exchange.workers > max(shards, 1):
+    if exchange.workers > shards:
         raise RecipeError(WorkersWithoutShard(workers=exchange.workers, shards=shards))
 
 
@@ -41,7 +44,7 @@ def hear_facts(exchange: Exchange) -> Facts:
     return {(section, name): fact for section, name, fact in json.loads(exchange.share(None))}
 
 
-def compare_facts(rank: int, lead: Facts, facts: Facts, place: str) -> str:
+def compare_facts(exchange: Exchange, lead: Facts, facts: Facts, place: str) -> str:
     """Compare what this worker has with what rank 0 has; return what is to be said of machines that compute otherwise.
 
     Raises:
@@ -49,11 +52,19 @@ def compare_facts(rank: int, lead: Facts, facts: Facts, place: str) -> str:
     """
     if found := differences(lead, facts, (*SUBJECT, *SURROUNDINGS)):
         told = tuple((each.name, each.locked, each.now) for each in found)
-        raise RecipeError(WorkersDiffer(rank=rank, place=place, differences=told))
+        raise RecipeError(WorkersDiffer(rank=exchange.rank, place=place, differences=told))
+    _wait(exchange)
     if not (found := differences(lead, facts, ("machine",))):
         return ""
     told = "; ".join(f"{each.name.removeprefix('machine.')} {each.locked} there, {each.now} here" for each in found)
-    return f"rank {rank} on {place} computes otherwise than rank 0, so bits may change with the workers: {told}"
+    return (
+        f"rank {exchange.rank} on {place} computes otherwise than rank 0, so bits may change with the workers: {told}"
+    )
+
+
+def _wait(exchange: Exchange) -> None:
+    """Wait for all workers; one that refuses ends them instead."""
+    exchange.gather({exchange.rank: np.zeros(1, np.float32)}, exchange.workers)
 
 
 def tell_start(exchange: Exchange, folder: Path, checkpoint: Checkpoint | None) -> None:

@@ -46,7 +46,7 @@ def work(
         images = validate_images(prepared, context)
         prepared = compile_for(prepared, images)
         facts, _ = lock_facts(prepared, context)
-        if line := compare_facts(exchange.rank, lead or hear_facts(exchange), facts, place):
+        if line := compare_facts(exchange, lead or hear_facts(exchange), facts, place):
             say(line)
         folder, checkpoint = hear_start(exchange)
         opened(folder)

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from paths import ROOT
+from engine_processes import ENVIRONMENT, MPIEXEC, WAIT, free_port, needs_mpi
 from worker_toy import Alone, trained
 
 TOY = Path(__file__).with_name("worker_toy.py")
-WAIT = 120
-MPIEXEC = shutil.which("mpiexec") or shutil.which("mpiexec", path=str(Path(sys.executable).parent))
-ENVIRONMENT: Mapping[str, str] = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-
-needs_mpi = pytest.mark.skipif(MPIEXEC is None, reason="no mpiexec: the extra `mpich` brings one")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def kvstore(*toy: object, workers: int) -> list[str]:

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from runtime.workflows.verify import Verdict
 
 EXPORTED = (".onnx", ".safetensors", "-symbol.json", ".params")
-"""What the names of files that `ftr export` writes end in."""
+"""What the names of files that `ftr export` writes end in."""from runtime.commands.shards import threads_of
+
 
 
 @click.command()
@@ -75,7 +76,7 @@ def lock(
     from runtime.runs.pack.file import refuse_pack
 
     refuse_pack(recipe, "it has its lock, which stays", "`ftr run {0} --locked` and `ftr verify {0}` compare with it")
-    with mxnet(threads, debug):
+    with mxnet(threads or threads_of(recipe, ()), debug):
         from runtime.backend.device import device_context
         from runtime.reporting.progress import Display
         from runtime.runs.folder import writing

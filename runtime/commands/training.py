@@ -99,7 +99,7 @@ def plan(
     --no-fuse are those of `ftr run`. Nothing is written.
     """
     began = time.monotonic()
-    with mxnet(threads, debug):
+    with mxnet(threads or threads_of(recipe, settings), debug):
         with first_words(recipe) as say:
             say("loading MXNet")
             from recipe_lang.output.resolved import values_with_places

@@ -35,6 +35,7 @@ from runtime.commands.command import (
     out_option,
     tell,
 )
+from runtime.commands.shards import threads_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,8 +44,7 @@ if TYPE_CHECKING:
     from runtime.workflows.verify import Verdict
 
 EXPORTED = (".onnx", ".safetensors", "-symbol.json", ".params")
-"""What the names of files that `ftr export` writes end in."""from runtime.commands.shards import threads_of
-
+"""What the names of files that `ftr export` writes end in."""
 
 
 @click.command()

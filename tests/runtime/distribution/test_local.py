@@ -82,7 +82,7 @@ def test_a_run_has_the_weights_of_one_process(photos: Path, tmp_path: Path) -> N
 @pytest.mark.long
 def test_a_killed_worker_ends_the_run_which_resumes_with_another_number(photos: Path, tmp_path: Path) -> None:
     head = "[dropout(0.2), dense(classes)]"
-    recipe = write_recipe(tmp_path / "toy.ftr", photos, STAGES.format(epochs=30), head=head, data="  batch = 6")
+    recipe = write_recipe(tmp_path / "toy.ftr", photos, STAGES.format(epochs=8), head=head, data="  batch = 6")
     alone = weights(tmp_path / "1", recipe, "--out", tmp_path / "1")
     run = tmp_path / "run"
     process = ftr(recipe, "--out", run, "--engine", "local", "--size", 3, "--checkpoint", "3 steps")

@@ -333,6 +333,7 @@ def _options(plan: Plan, stage: StagePlan) -> Iterator[tuple[str, str]]:
     yield "size", f"{stage.size.short}; {plan.data.size.short} where it is measured" if stage.size else ""
     yield "l2_sp", f"{stage.l2_sp:g} towards the weights that the stage begins with" if stage.l2_sp else ""
     yield "sam", f"{stage.sam:g}: two gradients for each step" if stage.sam else ""
+    yield "stochastic depth", f"{stage.stochastic_depth:.4g} at the last block, from 0 at the first" if stage.stochastic_depth else ""
     yield "clip", call_text(stage.clip) if stage.clip else ""
     yield (
         "accumulate",

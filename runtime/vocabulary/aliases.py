@@ -268,7 +268,7 @@ _OTHER_TOOLS = (
     ),
     ("clipvalue clipgradvalue", "write `clip = value(0.5)` in a stage"),
     ("dropouts droprate dropoutrate", "write `head = [dropout(0.2), dense(classes)]`"),
-    ("droppath droppathrate stochasticdepth dropconnect", _ABSENT),
+    ("droppath droppathrate stochasticdepthprob survivalprob dropconnect dropconnectrate", "stochastic_depth"),
     ("includetop", "the base comes without its classifier; `head = [dense(classes)]` is the default"),
     ("pooling pool globalpool", "write it in the head: `head = [global_avg_pool, dense(classes)]`"),
     ("savebest savebestonly loadbestmodelatend checkpoint checkpoints modelcheckpoint savestrategy saveperiod", _KEPT),

@@ -49,7 +49,8 @@ _FAMILIES: Final[Mapping[str, Branches]] = {
     "mobilenetv2": Branches({"LinearBottleneck": ("out.-1",)}, adds="use_shortcut"),
 }
 CARRIERS: Final = (
-    "those of `packaged` and `timm`, and of GluonCV `resnet…_v1`, `_v1b` to `_v1s`, `cifar_resnet…_v1` and `mobilenetv2_…`"
+    "those of `packaged` and `timm`, and of GluonCV `resnet…_v1`, `_v1b` to `_v1s`, `cifar_resnet…_v1` and"
+    " `mobilenetv2_…`"
 )
 """The bases whose branches can be dropped, for messages."""
 

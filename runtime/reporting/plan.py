@@ -333,7 +333,7 @@ def _options(plan: Plan, stage: StagePlan) -> Iterator[tuple[str, str]]:
     yield "size", f"{stage.size.short}; {plan.data.size.short} where it is measured" if stage.size else ""
     yield "l2_sp", f"{stage.l2_sp:g} towards the weights that the stage begins with" if stage.l2_sp else ""
     yield "sam", f"{stage.sam:g}: two gradients for each step" if stage.sam else ""
-    yield "stochastic depth", f"{stage.stochastic_depth:.4g} at the last block, from 0 at the first" if stage.stochastic_depth else ""
+    yield "stochastic depth", _depth(stage)
     yield "clip", call_text(stage.clip) if stage.clip else ""
     yield (
         "accumulate",
@@ -343,6 +343,11 @@ def _options(plan: Plan, stage: StagePlan) -> Iterator[tuple[str, str]]:
     yield "on divergence", call_text(stage.recovery) if stage.recovery else ""
     yield "l1", f"{stage.l1:g}" if stage.l1 else ""
     yield "stops", stops(stage)
+
+
+def _depth(stage: StagePlan) -> str:
+    rate = stage.stochastic_depth
+    return f"{rate:.4g} at the last block of the base, from 0 at the first" if rate else ""
 
 
 def _in_part(stage: StagePlan) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from runtime.backend.fast_graph import fast_graph
-from runtime.backend.freezing import drops, dropouts, prepare_stage
+from runtime.backend.freezing import dropouts, drops, prepare_stage
 from runtime.backend.mx import autograd, mx, nd
 from runtime.models import efficientnet_lite, zoo
 from runtime.models.base import Base
@@ -67,10 +67,8 @@ def test_rates_rise_linearly_and_frozen_blocks_drop_nothing() -> None:
 )
 def test_branches_of_each_family(kind: str, name: str, count: int) -> None:
     """All blocks with a shortcut but the first, whose rate is 0; then the network is as it was."""
-    if kind == "timm":
-        base = timm.split(timm.build(name, SIZE), name)
-    else:
-        base = zoo.split(zoo.build(kind, name), kind, name)
+    is_timm = kind == "timm"
+    base = timm.split(timm.build(name, SIZE), name) if is_timm else zoo.split(zoo.build(kind, name), kind, name)
     branches = branches_of(kind, name)
     parts = [block for _, block in base.parts]
     before = _operators(parts)

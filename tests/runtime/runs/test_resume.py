@@ -29,7 +29,7 @@ from tests import killing
 from tests.toy import CLASSES, make_images, write_recipe
 
 KILLS = 14
-LONG = ("stopping early", "nothing kept", "going back", "features kept")
+LONG = ("stopping early", "nothing kept", "going back", "features kept", "no cache, not joined")
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with photos, a teacher and one whose images are larger, and the pack of the first."""
     root = tmp_path_factory.mktemp("house")
     for number, name in enumerate(("train", "valid", "test")):
-        make_images(root / "photos" / name, dict.fromkeys(CLASSES, 12), number)
+        make_images(root / "photos" / name, dict.fromkeys(CLASSES, 8), number)
     train(write_recipe(root / "big.ftr", root / "photos", HEAD, data=LIGHT), root / "runs" / "big")
     large = write_recipe(root / "large.ftr", root / "photos", HEAD, data="  size = 40px", top="seed = 4")
     train(large, root / "runs" / "large")

@@ -319,7 +319,8 @@ _OTHER_TOOLS = (
     ("requiresgrad gradreq", "a stage names what trains, the rest is frozen: `train = head`"),
     ("freezebn bnfreeze", "write `norm = frozen` in a stage"),
     ("validpct valpct splitratio validationsplit validsplit testsplit testsize valsize validsize", _FRACTION),
-    ("parent inherits inherit import include extend", _EXTENDS),
+    ("parent inherits inherit import include", _EXTENDS),
+    ("extend", f"extended|{_EXTENDS}"),
     ("ignore noqa disable suppress silence nolint", _ALLOW),
     ("dataroot", "an option of the commands: `ftr run recipe.ftr --data-root FOLDER`"),
 )

@@ -129,7 +129,9 @@ def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     return recipe, result_left(folder / "run")
 
 
-@pytest.mark.parametrize("at", [3, 7, 13])  # one in each phase; the checkpoint is of a step or two before
+@pytest.mark.parametrize(  # one in each phase; the checkpoint is of a step or two before
+    "at", [pytest.param(3, marks=pytest.mark.long), 7, pytest.param(13, marks=pytest.mark.long)]
+)
 def test_a_run_that_is_dropped_resumes_in_each_phase(
     at: int, whole: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:

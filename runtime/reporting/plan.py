@@ -304,7 +304,10 @@ def teacher_text(teacher: TeacherPlan) -> str:
 
 def taught_otherwise(plan: Plan, before: StagePlan, epochs: range, now: StagePlan) -> str:
     """Say what a phase of a stage asks of the teacher, where that is not what the one before it does."""
-    if teaching(plan, before, 1) == teaching(plan, now, 1) and before.augment == now.augment:
+    if teaching(plan, before, 1) == teaching(plan, now, 1) and (before.augment, before.views) == (
+        now.augment,
+        now.views,
+    ):
         return ""
     return teaching(plan, now, len(epochs)) or ("no teacher any more" if is_taught(plan, before) else "")
 

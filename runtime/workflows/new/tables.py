@@ -18,8 +18,9 @@ from recipe_lang.words import listed
 from runtime.data.formats import IMAGE_ENDINGS
 from runtime.data.listing import Listing
 from runtime.data.problems import quoted
-from runtime.data.sources.catalog import COLUMNS, SOURCES
+from runtime.data.sources.catalog import SOURCES
 from runtime.data.sources.files import folders_in
+from runtime.data.sources.label_sources import COLUMNS
 from runtime.data.sources.set_names import ROLES
 from runtime.data.sources.skipped import ending_of
 from runtime.data.sources.table_labels import SEPARATORS, separator_of, split

@@ -31,6 +31,14 @@ def _webdataset(args: Args, training: bool) -> Listing:
     return webdataset(args["path"], wanted, names_of(args), training)
 
 
+def _croissant(args: Args, training: bool) -> Listing:
+    from runtime.data.sources.croissant import croissant
+    from runtime.data.sources.croissant_fields import Wanted
+
+    wanted = Wanted(args["records"], args["image"], args["label"], args["split"])
+    return croissant(args["path"], wanted, args["root"], names_of(args), training)
+
+
 def _kind_of_records(args: Args) -> frozenset[TargetKind]:
     return frozenset(kind for kind, word in _OF_RECORDS.items() if word == args["targets"])
 
@@ -136,5 +144,55 @@ ARCHIVE_SOURCES = (
             ),
         ),
         _parquet,
+    ),
+    Source(
+        Entry(
+            "croissant",
+            "Images and classes as a Croissant description (1.0 or 1.1) says, in files or archives that lie beside it.",
+            (
+                Arg("path", FilePath(), "The description, a JSON file. Nothing that it names is downloaded."),
+                Arg(
+                    "split",
+                    Either((NothingType(), Text())),
+                    "One of the splits of its records; needed where there are several.",
+                    None,
+                ),
+                Arg("records", Either((NothingType(), Text())), "The record set, where several have images.", None),
+                Arg(
+                    "image",
+                    Either((NothingType(), Text())),
+                    "The field with the images, or with the names of their files; by default the one of the type"
+                    " `sc:ImageObject`.",
+                    None,
+                ),
+                Arg(
+                    "label",
+                    Either((NothingType(), Text())),
+                    "The field with the classes; by default the one of the type `cr:Label`, of an enumeration, or"
+                    " called so.",
+                    None,
+                ),
+                Arg(
+                    "root",
+                    Either((NothingType(), FilePath())),
+                    "The folder of the files; that of the description by default.",
+                    None,
+                ),
+                Arg(
+                    "names",
+                    Either((NothingType(), ListOf(Text()))),
+                    "The classes in the order of their numbers, from 0; by default those of the enumeration.",
+                    None,
+                ),
+            ),
+            source="docs.mlcommons.org/croissant",
+            examples=(
+                'train = croissant("flowers/metadata.json", split = "train")\n'
+                'test = croissant("flowers/metadata.json", split = "test")',
+                'train = croissant(path = "cells.json", records = "images", image = "content", label = "stain",'
+                ' root = "cells", names = ["pale", "dark"])',
+            ),
+        ),
+        _croissant,
     ),
 )

@@ -39,6 +39,7 @@ from runtime.vocabulary import VOCABULARY
 from runtime.workflows.data_check.near_duplicates import FLAT
 from runtime.workflows.data_check.thumbnails import thumbnail_of
 from runtime.workflows.new.archives import archives_in
+from runtime.workflows.new.descriptions import described_in
 from runtime.workflows.new.masks import masks_in
 from runtime.workflows.new.objects import left_out, objects_in
 from runtime.workflows.new.outlines import outlines_in
@@ -141,10 +142,16 @@ def survey(place: str, task: str = "") -> Survey:
         return Survey(place, found, _sampled(place, found), (VOCABULARY.families["source"].entries[place].doc,))
     try:
         root = innermost(path) if path.is_dir() else path
-        found, notes = archives_in(root, task) or (
-            _in_folder(root, task) if root.is_dir() else _in_tables(root, task=task)
+        described, unused = described_in(path, task)
+        if described is None and root != path:
+            described, more = described_in(root, task)
+            unused += more
+        found, notes = (
+            (described, unused)
+            if described is not None
+            else archives_in(root, task) or (_in_folder(root, task) if root.is_dir() else _in_tables(root, task=task))
         )
-        notes += _hidden(root)
+        notes += _hidden(root) if described else [*unused, *_hidden(root)]
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise RecipeError(problems.UnreadableData(path=str(fault.filename or path), reason=reason)) from fault

@@ -6,6 +6,7 @@ of them opened. No MXNet here.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -195,14 +196,16 @@ def _said(found: Mapping[str, Found], sampled: Sampled) -> Iterator[str]:
         several = f"{sampled.several} of {sampled.count} image files looked at"
         yield f"Of files with several images, such as animations, the first is used: {several}."
     for names in alike(found["train"].listing.names, meant):
-        yield f"Classes that may be the same: {listed(tuple(map(quoted, names)), 'and')}."
+        kept, *merged = (json.dumps(name, ensure_ascii=False) for name in names)
+        merges = f"`classes = class_map({{ {kept} = [{', '.join(merged)}] }})` in the data block makes one of them"
+        yield f"Classes that may be the same: {listed(tuple(map(quoted, names)), 'and')}. {merges}."
     if found["train"].call != "folder":
         return
     within = folders_within(sample.id for sample in found["train"].listing.samples)
     if sets := sets_within(within):
         yield f"The classes have folders {a_few(sets)}, which look like sets: all their images are used."
     elif classes := classes_within(within):
-        yield f"All class folders have folders {a_few(classes)}: are those the classes?"
+        yield f"All class folders have folders {a_few(classes)}: are those the classes? `level = 2` takes them."
 
 
 def _nearest(place: str, path: Path) -> str:
@@ -344,7 +347,7 @@ def _in_tables(path: Path, *roots: Path, task: str) -> tuple[dict[str, Found], l
         role = role_of(other.stem)
         if role is None or role in found:
             continue
-        args = {**train.args, "file": other}
+        args = {name: each for name, each in train.args.items() if name != "weights"} | {"file": other}
         try:
             listing = listing_of(args, training=False)
         except RecipeError as error:  # a test table without labels is common

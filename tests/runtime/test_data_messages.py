@@ -5,6 +5,7 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from listed import problem_of
 
@@ -17,6 +18,7 @@ from runtime.system.files import replace_file, whole_file
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params
 from runtime.weights.safetensors_file import write_safetensors
+from runtime.workflows.weights import inspect
 
 
 def test_a_folder_without_idx_files_is_told_what_they_are_called(tmp_path: Path) -> None:
@@ -34,8 +36,6 @@ def test_a_sample_without_a_label_is_told_which_members_there_are(tmp_path: Path
 
 
 def test_weights_of_another_kind_are_told_their_reader(tmp_path: Path) -> None:
-    import numpy as np
-
     write_safetensors(tmp_path / "w.params", {"a": np.zeros(2, "f4")})
     found = problem_of(read_params, tmp_path / "w.params")
     assert (found.code, 'safetensors("…")' in found.help()) == ("E521", True)
@@ -71,3 +71,9 @@ def test_a_word_that_is_none_is_told_the_words_and_the_calls() -> None:
     with pytest.raises(RecipeError) as caught:
         check(parse(Source("a.ftr", text + stage.format("latest"))), VOCABULARY)
     assert caught.value.problems[0].help() in ("did you mean `last`?", "there is `best`, `last` or `greedy_soup`")
+
+
+def test_inspect_says_which_weights_are_no_numbers(tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "w.safetensors", {"a.weight": np.array([1, np.nan], "f4"), "b": np.zeros(2, "f4")})
+    (said,) = (each for each in inspect(tmp_path / "w.safetensors").notes if "finite" in each)
+    assert said == "`a.weight`: not all numbers are finite, and such weights are refused"

@@ -279,3 +279,14 @@ def test_scaled_channels_train_as_products() -> None:
 def test_a_network_with_gates_trains_alike() -> None:
     name = "tf_efficientnetv2_b0.in1k"
     assert assert_same_step(lambda: zoo_model("timm", name, 75), 75, norm_frozen=False) == "SymbolBlock"
+
+
+@pytest.mark.parametrize(("gate", "scales"), [((2, 8, 1, 1), True), ((2, 1, 1, 1), False), ((2, 8, 1, 5), False)])
+def test_a_product_scales_channels_where_its_gate_has_one_number_for_each(gate: tuple[int, ...], scales: bool) -> None:
+    nodes: list[Any] = [
+        {"op": "null", "name": "x", "inputs": []},
+        {"op": "null", "name": "gate", "inputs": []},
+        {"op": "broadcast_like", "name": "spread", "inputs": [[1, 0, 0], [0, 0, 0]]},
+        {"op": "elemwise_mul", "name": "scaled", "inputs": [[0, 0, 0], [2, 0, 0]]},
+    ]
+    assert scales_channels(nodes, nodes[3], {"x": (2, 8, 5, 5), "gate": gate}) == scales

@@ -14,6 +14,7 @@ from bench.sweep_bases import chosen
 from runtime.backend.blocks import sequence
 from runtime.backend.fast_graph import fast_graph, predicting_graph
 from runtime.backend.freezing import prepare_stage
+from runtime.backend.gates import scales_channels
 from runtime.backend.mx import autograd, mx, nd, nn
 from runtime.features.prefix import joined, one_by_one
 from runtime.models.catalog import ZOOS

@@ -436,6 +436,7 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
             "its formula in NumPy",
             "training/test_averages.py::test_sam_goes_uphill_by_its_distance_and_comes_back",
         ),
+        Tested("shards", "the whole batch", "training/test_shards.py::test_shards_are_the_whole_batch"),
         Tested("accumulate", "the large batch", "training/test_averages.py::test_accumulation_is_the_large_batch"),
         Tested(
             "views",

@@ -13,9 +13,11 @@ def most_shards(recipe: Path, settings: Sequence[str]) -> int:
     """Return the largest `shards` of the stages of a recipe; 1 where it cannot be read, which is said later."""
     from recipe_lang.check.checker import check
     from runtime.runs.lineage import load_recipe
-    from runtime.runs.recipe_files import read_recipe
+    from runtime.runs.recipe_files import STANDARD_INPUT, read_recipe
     from runtime.vocabulary import VOCABULARY
 
+    if recipe == STANDARD_INPUT:  # it can be read but once
+        return 1
     try:
         checked = check(load_recipe(read_recipe(recipe)), VOCABULARY, settings)
     except (RecipeError, OSError):

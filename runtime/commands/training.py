@@ -334,9 +334,17 @@ def _work(where: _Where, threads: int | None, debug: bool, instructions: object,
         from runtime.workflows.worker import work
 
         prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
-        heart = member.group.heartbeat
-        exchange = member.group.exchange()
-        work(prepared, where.runs, exchange, own_name(), opened=member.opened, say=heart.note, stop=heart.stop)
+        group, heart = member.group, member.group.heartbeat
+        work(
+            prepared,
+            where.runs,
+            group.exchange(),
+            own_name(),
+            opened=member.opened,
+            say=heart.note,
+            stop=heart.stop,
+            waits=group.same_machine,
+        )
     return FINE
 
 

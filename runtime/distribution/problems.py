@@ -1,10 +1,11 @@
-"""What can go wrong among the processes that train one network (E617 to E620)."""
+"""What can go wrong among the processes that train one network (E613, E617 to E620)."""
 
 from __future__ import annotations
 
 import shlex
 
 from recipe_lang.problem import Kind, Problem
+from recipe_lang.words import counted
 
 
 def _resume(p: Problem) -> str:
@@ -36,6 +37,18 @@ def _differing(p: Problem) -> str:
     more = len(p.differences) - len(shown)
     return "".join([*shown, f"\n    and {more} more" if more else ""])
 
+
+WorkersWithoutShard = Kind(
+    "E613",
+    "workers without a shard",
+    reason="""Workers share out the shards of each batch, so a run has at most as many workers as its recipe has shards.
+
+    `shards = K` stands in a stage or in `defaults`. It is part of the recipe, because sums in another order are other
+    bits; how many processes compute the shards changes nothing.""",
+    fields="workers shards",
+    message=lambda p: f"{counted(p.workers, 'worker')} for {counted(p.shards, 'shard')}",
+    help="start at most {shards}, or write more `shards` into the recipe: another recipe, with weights of its own",
+)
 
 WorkersDiffer = Kind(
     "E618",

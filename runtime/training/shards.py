@@ -10,13 +10,19 @@ are the mean of theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from runtime.backend.mx import array, nd
 from runtime.distribution.exchange import Exchange
 from runtime.distribution.share import Share
+
+if TYPE_CHECKING:
+    from runtime.distribution.exchange import Row
 
 T = TypeVar("T")
 Compute = Callable[[Sequence[T], int], Any]
@@ -42,16 +48,28 @@ class ShardedStep:
         `pieces` are the own shards of each batch, batch by batch.
         """
         own, before = self.share.own, self._statistics()
-        shards = []
+        sums, losses, rows = _Sums(self.share.shards), [], {}
         for place, shard in enumerate(own):
             if place:
                 self._put(before)
             loss = compute(pieces[place :: len(own)], shard)
-            found = [*(param.grad() for param in self.params), *self._statistics()]
-            shards.append([*(each if place + 1 == len(own) else each.copy() for each in found), loss])
-        if self.exchange.workers > 1:
-            shards = self._exchanged(dict(zip(own, shards, strict=True)), before)
-        return self._summed(shards, before)
+            changes = [now - start for now, start in zip(self._statistics(), before, strict=True)]
+            found = [*(param.grad() for param in self.params), *changes]
+            if self.exchange.workers == 1:
+                sums.add(found)
+                losses.append(loss)
+            else:
+                rows[shard] = np.concatenate([each.asnumpy() for each in (*found, loss)], axis=None)
+        if self.exchange.workers == 1:
+            ends = sums.arrays
+        else:
+            *ends, losses = self._exchanged(rows, before)
+        for param, values in zip(self.params, ends, strict=False):
+            if values is not param.grad():
+                param.grad()[:] = values
+        changes = ends[len(self.params) :]
+        self._put([start + change / self.share.shards for start, change in zip(before, changes, strict=True)])
+        return nd.concat(*losses, dim=0)
 
     def _statistics(self) -> list[Any]:
         if not self.moving:
@@ -63,33 +81,41 @@ class ShardedStep:
         for parameter, values in zip(self.moving, statistics, strict=True):
             parameter.set_data(values)
 
-    def _exchanged(self, own: dict[int, list[Any]], before: Sequence[Any]) -> list[list[Any]]:
-        """Return the arrays of all shards in order."""
-        rows = {shard: nd.concat(*(each.reshape(-1) for each in found), dim=0) for shard, found in own.items()}
-        gathered = self.exchange.gather({shard: row.asnumpy() for shard, row in rows.items()}, self.share.shards)
-        losses = (self.images // self.share.shards,)
-        shapes = [*(param.shape for param in self.params), *(each.shape for each in before), losses]
-        return [_parted(row, shapes, self.params[0].data().context) for row in gathered]
+    def _exchanged(self, own: Mapping[int, Row], before: Sequence[Any]) -> list[Any]:
+        """Return the sums of the arrays of all shards, and the losses of each.
 
-    def _summed(self, shards: Sequence[Sequence[Any]], before: Sequence[Any]) -> Any:
-        count, moving = len(self.params), len(self.moving)
-        for place, param in enumerate(self.params):
-            total = shards[0][place]
-            for found in shards[1:]:
-                total = total + found[place]
-            total.copyto(param.grad())
-        if moving:
-            changes = [sum(found[count + n] - before[n] for found in shards) for n in range(moving)]
-            self._put([start + change / len(shards) for start, change in zip(before, changes, strict=True)])
-        return nd.concat(*(found[-1] for found in shards), dim=0)
+        NumPy adds as MXNet does, to the bit.
+        """
+        gathered = self.exchange.gather(own, self.share.shards)
+        length = self.images // self.share.shards
+        total = gathered[0].copy()
+        for row in gathered[1:]:
+            total += row
+        begin, found = 0, list[Any]()
+        for shape in (*(param.shape for param in self.params), *(each.shape for each in before)):
+            found.append(total[begin : begin + prod(shape)].reshape(shape))
+            begin += found[-1].size
+        context = self.params[0].data().context
+        sums = [*found[: len(self.params)], *(array(each, ctx=context) for each in found[len(self.params) :])]
+        return [*sums, [array(row[-length:], ctx=context) for row in gathered]]
 
 
-def _parted(row: Any, shapes: Sequence[tuple[int, ...]], context: Any) -> list[Any]:
-    flat, begin, found = array(row, ctx=context), 0, []
-    for shape in shapes:
-        size = 1
-        for side in shape:
-            size *= side
-        found.append(flat[begin : begin + size].reshape(shape))
-        begin += size
-    return found
+@dataclass(slots=True)
+class _Sums:
+    """Adds up the arrays of `left` shards, in the order in which they come; nothing waits for a result."""
+
+    left: int
+    arrays: list[Any] = field(default_factory=list)
+
+    def add(self, found: Sequence[Any]) -> None:
+        """Add the arrays of one shard, which the next may overwrite; the last ones become the sums."""
+        self.left -= 1
+        if not self.arrays:
+            self.arrays = [each.copy() for each in found]
+        elif self.left:
+            for total, each in zip(self.arrays, found, strict=True):
+                total += each
+        else:
+            self.arrays = [
+                nd.elemwise_add(total, each, out=each) for total, each in zip(self.arrays, found, strict=True)
+            ]

@@ -13,7 +13,8 @@ import numpy as np
 
 from recipe_lang.problem import RecipeError
 from runtime.distribution.exchange import Exchange
-from runtime.distribution.problems import WorkersDiffer
+from runtime.distribution.problems import WorkersDiffer, WorkersWithoutShard
+from runtime.plan.types import Plan
 from runtime.runs.checkpoint_archive import packed, unpacked
 from runtime.runs.lock.facts import SUBJECT, SURROUNDINGS, differences
 from runtime.runs.lock.file import Facts
@@ -27,13 +28,28 @@ def tell_facts(exchange: Exchange, facts: Facts) -> None:
         _wait(exchange)
 
 
-def compare_facts(exchange: Exchange, facts: Facts, place: str) -> str:
+def refuse_idle(exchange: Exchange, plan: Plan) -> None:
+    """Refuse workers that would have no shard.
+
+    Raises:
+        RecipeError: there are such.
+    """
+    shards = max(stage.shards for stage in plan.stages)
+    if exchange.workers > shards:
+        raise RecipeError(WorkersWithoutShard(workers=exchange.workers, shards=shards))
+
+
+def hear_facts(exchange: Exchange) -> Facts:
+    """Return what rank 0's run is made from."""
+    return {(section, name): fact for section, name, fact in json.loads(exchange.share(None))}
+
+
+def compare_facts(exchange: Exchange, lead: Facts, facts: Facts, place: str) -> str:
     """Compare what this worker has with what rank 0 has; return what is to be said of machines that compute otherwise.
 
     Raises:
         RecipeError: it is something else.
     """
-    lead = {(section, name): fact for section, name, fact in json.loads(exchange.share(None))}
     if found := differences(lead, facts, (*SUBJECT, *SURROUNDINGS)):
         told = tuple((each.name, each.locked, each.now) for each in found)
         raise RecipeError(WorkersDiffer(rank=exchange.rank, place=place, differences=told))

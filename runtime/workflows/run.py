@@ -60,7 +60,7 @@ from runtime.training.events import (
 from runtime.training.settings import CheckpointSchedule, RunSettings
 from runtime.training.stage import Interrupted, Session
 from runtime.training.state import Checkpoint, TrainState
-from runtime.workflows.agreement import tell_facts, tell_start
+from runtime.workflows.agreement import refuse_idle, tell_facts, tell_start
 from runtime.workflows.preparation import PrepareArguments, Prepared
 
 
@@ -94,6 +94,7 @@ def run(
     """
     started = time.monotonic()
     with stop_signal() as signal, locked(resume.folder) if resume else nullcontext():
+        refuse_idle(exchange, prepared.plan)
         context = RunContext(settings, observers, should_stop, signal)
         images = validate_images(prepared, context)
         prepared = compile_for(prepared, images)

@@ -15,7 +15,7 @@ from runtime.system.signals import stop_signal
 from runtime.training.loop import train
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Interrupted
-from runtime.workflows.agreement import compare_facts, hear_start
+from runtime.workflows.agreement import compare_facts, hear_facts, hear_start, refuse_idle
 from runtime.workflows.preparation import Prepared
 from runtime.workflows.run import RunContext, compile_for, lock_facts, ready, validate_images
 
@@ -29,21 +29,24 @@ def work(
     opened: Callable[[str], object],
     say: Callable[[str], object],
     stop: Callable[[int], object],
+    waits: bool = False,
 ) -> None:
     """Take part in a run that rank 0 leads, to its end.
 
     `place` is this machine's name. `opened` is told the folder of the run, `say` has rank 0 say a line, and `stop` asks
-    it to end the run: a signal came here.
+    it to end the run: a signal came here. One that `waits` looks at its images behind rank 0: they have one cache.
 
     Raises:
         RecipeError: something about the recipe, its data or its base is wrong here, or another than at rank 0.
     """
     with stop_signal(stop):
+        refuse_idle(exchange, prepared.plan)
         context = RunContext(settings)
+        lead = hear_facts(exchange) if waits else None
         images = validate_images(prepared, context)
         prepared = compile_for(prepared, images)
         facts, _ = lock_facts(prepared, context)
-        if line := compare_facts(exchange, facts, place):
+        if line := compare_facts(exchange, lead or hear_facts(exchange), facts, place):
             say(line)
         folder, checkpoint = hear_start(exchange)
         opened(folder)

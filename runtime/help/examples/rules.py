@@ -62,6 +62,7 @@ EXAMPLES: Mapping[str, Example] = {
         "for = 3 epochs\nschedule = cosine(warmup = 1 epoch)",
         "stage",
     ),
+    "E475": Example("shards = 5", "shards = 4", "stage"),
     "E422": Example("keep = best", "keep = best\nmonitor = valid.accuracy", "stage"),
     "E423": Example(
         "size = 224px\nprepare = [resize(256px), center_crop(192px)]",

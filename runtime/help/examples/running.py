@@ -81,6 +81,12 @@ EXAMPLES: Mapping[str, Example] = {
         "file",
         "runs/cats-1 knows breeds of cats, and the recipe learns flowers.",
     ),
+    "E613": Example(
+        "ftr run flowers.ftr --engine local --size 6",
+        "ftr run flowers.ftr --engine local --size 4",
+        "shell",
+        "flowers.ftr has `shards = 4`.",
+    ),
     "E617": Example(
         "ftr run flowers.ftr --engine mpi",
         "mpiexec -n 2 ftr run flowers.ftr --resume runs/flowers-1 --engine mpi",

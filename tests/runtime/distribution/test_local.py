@@ -1,0 +1,113 @@
+"""`--engine local`: the bits of one process, and a worker that dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from engine_processes import ENVIRONMENT, WAIT
+from paths import ROOT
+from toy import write_recipe
+from worker_toy import Alone, trained
+
+STAGES = """
+defaults {{
+  shards = 3
+}}
+
+stage "head" {{
+  train   = head
+  for     = 1 epoch
+  monitor = valid.loss
+}}
+
+stage "blocks" {{
+  train   = base.block3 .. head
+  for     = {epochs} epochs
+  augment = [flip, mixup]
+  average = ema(0.9)
+}}
+"""
+TOY = Path(__file__).with_name("worker_toy.py")
+
+
+def ftr(*words: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "runtime", "run", *map(str, words), "--quiet"]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    try:
+        said, _ = process.communicate(timeout=WAIT)
+    finally:
+        process.kill()
+    return process.returncode, said
+
+
+def weights(run: Path, *words: object) -> bytes:
+    code, said = ended(ftr(*words))
+    assert code == 0, said
+    assert said.count("the final weights") == 1
+    return (run / "model.params").read_bytes()
+
+
+@pytest.mark.parametrize(("workers", "shards"), [(2, 3), (3, 2)])
+def test_processes_of_one_machine_give_the_bits_of_one(workers: int, shards: int) -> None:
+    command = [sys.executable, str(TOY), "local", str(shards), "127.0.0.1", "1", str(workers), "worker", ""]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT, env=ENVIRONMENT)
+    assert (done.stdout.strip(), done.returncode) == (trained(Alone(), shards), 0), done.stderr
+
+
+def test_a_run_has_the_weights_of_one_process(photos: Path, tmp_path: Path) -> None:
+    """Norms that train, dropout, images that are mixed, features that are kept, an average, the best by validation."""
+    head = "[dropout(0.2), dense(classes)]"
+    recipe = write_recipe(tmp_path / "toy.ftr", photos, STAGES.format(epochs=2), head=head, data="  batch = 6")
+    alone = weights(tmp_path / "1", recipe, "--out", tmp_path / "1")
+    several = weights(tmp_path / "2", recipe, "--out", tmp_path / "2", "--engine", "local", "--size", 2)
+    assert alone == several
+
+
+@pytest.mark.long
+def test_a_killed_worker_ends_the_run_which_resumes_with_another_number(photos: Path, tmp_path: Path) -> None:
+    head = "[dropout(0.2), dense(classes)]"
+    recipe = write_recipe(tmp_path / "toy.ftr", photos, STAGES.format(epochs=30), head=head, data="  batch = 6")
+    alone = weights(tmp_path / "1", recipe, "--out", tmp_path / "1")
+    run = tmp_path / "run"
+    process = ftr(recipe, "--out", run, "--engine", "local", "--size", 3, "--checkpoint", "3 steps")
+    while not list(run.glob("checkpoints/00000[4-9].json")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    (lead,) = _children(process.pid)
+    workers = _children(lead)
+    os.kill(workers[1], signal.SIGKILL)
+    began = time.monotonic()
+    code, said = ended(process)
+    assert (code, "E617" in said, f"--resume {run}" in said) == (1, True, True), said
+    assert time.monotonic() - began < 10
+    assert not any(_runs(each) for each in (lead, *workers))
+    assert weights(run, recipe, "--resume", run, "--engine", "local", "--size", 2) == alone
+
+
+def test_more_workers_than_shards_are_refused(photos: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "toy.ftr", photos, STAGES.format(epochs=1), data="  batch = 6")
+    code, said = ended(ftr(recipe, "--out", tmp_path / "run", "--engine", "local", "--size", 4))
+    assert (code, "E613" in said, "4 workers for 3 shards" in said) == (1, True, True), said
+    assert not (tmp_path / "run").exists()
+
+
+def _children(parent: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

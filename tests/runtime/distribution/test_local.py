@@ -98,7 +98,8 @@ def test_a_killed_worker_ends_the_run_which_resumes_with_another_number(photos: 
 def test_more_workers_than_shards_are_refused(photos: Path, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path / "toy.ftr", photos, STAGES.format(epochs=1), data="  batch = 6")
     code, said = ended(ftr(recipe, "--out", tmp_path / "run", "--engine", "local", "--size", 4))
-    assert (code, "E613" in said, "4 workers for 3 shards" in said) == (1, True, True), said
+    assert code in (1, 2)  # of whoever says it first
+    assert ("E613" in said, "4 workers for 3 shards" in said) == (True, True), said
     assert not (tmp_path / "run").exists()
 
 

@@ -35,6 +35,7 @@ from runtime.commands.command import (
     out_option,
     tell,
 )
+from runtime.commands.shards import threads_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,7 +76,7 @@ def lock(
     from runtime.runs.pack.file import refuse_pack
 
     refuse_pack(recipe, "it has its lock, which stays", "`ftr run {0} --locked` and `ftr verify {0}` compare with it")
-    with mxnet(threads, debug):
+    with mxnet(threads or threads_of(recipe, (), outside), debug):
         from runtime.backend.device import device_context
         from runtime.reporting.progress import Display
         from runtime.runs.folder import writing

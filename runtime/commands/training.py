@@ -99,7 +99,7 @@ def plan(
     --no-fuse are those of `ftr run`. Nothing is written.
     """
     began = time.monotonic()
-    with mxnet(threads, debug):
+    with mxnet(threads or threads_of(recipe, settings, outside), debug):
         with first_words(recipe) as say:
             say("loading MXNet")
             from recipe_lang.output.resolved import values_with_places
@@ -225,8 +225,11 @@ def run(
     if engine is None:
         return work(None)
     if engine == "local" and options.size is None:
-        shards = most_shards(recipe or Path(resumed or ".") / "resolved.ftr", settings)
+        shards = most_shards(recipe or Path(resumed or ".") / "resolved.ftr", settings, outside)
         options = replace(options, size=processes_for(shards))
+        if options.size == 1:
+            tell(f"one process trains: {'this machine has one core' if shards > 1 else 'the recipe has no `shards`'}")
+            return work(None)
     return in_group(engine, options, debug, work)
 
 
@@ -265,7 +268,7 @@ def _run(
         raise click.UsageError("--extend belongs to --resume")
     assert where.recipe is not None
     lock = existing_lock(where.recipe) if locked else None
-    threads = where.threads or (lock.threads() if lock else threads_of(where.recipe, where.settings))
+    threads = where.threads or (lock.threads() if lock else threads_of(where.recipe, where.settings, where.outside))
     if member is not None and not leads:
         return _work(where, threads, debug, lock.instructions if lock else where.instructions, member)
     left = _Left(shlex.join(["ftr", *context.find_root().meta[WORDS]]), resumed)

@@ -114,7 +114,7 @@ class _Sums:
             self.arrays = [each.copy() for each in found]
         elif self.left:
             for total, each in zip(self.arrays, found, strict=True):
-                total += each
+                nd.elemwise_add(total, each, out=total)  # `+=` is twice as slow
         else:
             self.arrays = [
                 nd.elemwise_add(total, each, out=each) for total, each in zip(self.arrays, found, strict=True)

@@ -51,7 +51,7 @@ stage "head" {
 }
 stage "blocks" {
   train     = base.block2 .. head
-  for       = 4 epochs
+  for       = 3 epochs
   optimizer = sgd(lr = 1e-2, momentum = 0.9)
   norm      = frozen
   shards    = 6

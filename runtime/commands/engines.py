@@ -11,8 +11,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -27,11 +27,13 @@ from runtime.distribution.problems import WorkerLost
 from runtime.system.streams import surviving
 
 if TYPE_CHECKING:
+    from runtime.distribution.exchange import Exchange
     from runtime.training.events import Event, Preliminary
 
 C = TypeVar("C", bound=Callable[..., Any])
 
 _GRACE_S = 1.0  # in which a process that fails like another may say so itself
+_LOADED_S = 20.0  # a server serves within the import of MXNet, and cannot say that it is loaded
 _FAREWELL_S = 3.0  # in which others may say what has happened: MPI's launcher kills them when one is gone
 
 
@@ -75,6 +77,22 @@ def group_options(function: C) -> C:
     return function
 
 
+_TAKEN: Mapping[str | None, tuple[str, ...]] = {"local": ("size",), "kvstore": ("role", "root", "size", "rank")}
+"""The options that each engine takes."""
+
+
+def refuse_strays(engine: str | None, options: GroupOptions) -> None:
+    """Refuse options of another engine.
+
+    Raises:
+        click.UsageError: there are some.
+    """
+    for each in fields(options):
+        if getattr(options, each.name) is not None and each.name not in _TAKEN.get(engine, ()):
+            engines = [f"--engine {name}" for name, taken in _TAKEN.items() if each.name in taken]
+            raise click.UsageError(f"--{each.name} belongs to {' and '.join(engines)}")
+
+
 @dataclass(slots=True)
 class Membership:
     """What a process of a group knows of it; `run` is the folder of the run, when there is one."""
@@ -82,6 +100,7 @@ class Membership:
     debug: bool
     run: str = ""
     stopped: int | None = None  # the signal that reached another worker
+    has_trained: bool = False  # to the end, or to where all of them stop
     _group: Group | None = None
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -103,6 +122,12 @@ class Membership:
         """The group that it has joined."""
         assert self._group is not None
         return self._group
+
+    def exchange(self) -> Exchange:
+        """Return the exchange, when all are there; MXNet is loaded."""
+        found = self.group.exchange()
+        self.group.heartbeat.settle()
+        return found
 
     def opened(self, run: str) -> None:
         """Take notice of the run's folder."""
@@ -167,6 +192,9 @@ def in_group(engine: str, options: GroupOptions, debug: bool, work: Callable[[Me
 def _serving(member: Membership, _: object) -> int:
     from runtime.distribution.kvstore import serve
 
+    loaded = threading.Timer(_LOADED_S, member.group.heartbeat.settle)
+    loaded.daemon = True
+    loaded.start()
     with mxnet(1, member.debug):
         serve()
     member.group.heartbeat.leave()
@@ -182,15 +210,18 @@ def _working(member: Membership, work: Callable[[Membership], int]) -> int:
         if isinstance(error, RecipeError) and not (group.leads or group.each_has_a_terminal):
             return FAILED  # rank 0 says it
         raise
-    group.exchange().close()
-    group.heartbeat.leave()
+    if member.has_trained:
+        group.exchange().close()
+        group.heartbeat.leave()
+    else:
+        member.failed(RuntimeError("it was ended before the training"))
     return code
 
 
 def _text(error: BaseException) -> str:
     if isinstance(error, RecipeError):
         return "; ".join(f"{each.code}: {' '.join(each.message().split())}" for each in error.problems[:3])
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
+    return f"{type(error).__name__}: {error}".removesuffix(": ").removeprefix("RuntimeError: ")
 
 
 def _leave(code: int) -> NoReturn:

@@ -46,10 +46,10 @@ from runtime.commands.command import (
     tell,
     was_given,
 )
-from runtime.commands.engines import Membership, group_options, in_group
+from runtime.commands.engines import Membership, group_options, in_group, refuse_strays
 from runtime.commands.shards import most_shards, processes_for, threads_of
 from runtime.distribution.group import JOIN, GroupOptions
-from runtime.distribution.heartbeat import own_name
+from runtime.distribution.heartbeat import Address, own_name
 from runtime.system.files import from_here
 from runtime.system.streams import surviving
 from runtime.training.settings import Interval, RunSettings
@@ -205,7 +205,10 @@ def run(
     quiet: bool,
     debug: bool,
     engine: str | None,
-    **group: Any,
+    role: str | None,
+    root: Address | None,
+    size: int | None,
+    rank: int | None,
 ) -> int:
     """Train a recipe and write a run folder.
 
@@ -217,9 +220,10 @@ def run(
     """
     said = (context, recipe, settings, outside, out, data_root, device, threads, workers, cache, fuse)
     work = partial(_run, *said, resumed, extend, interval, deny, locked, quiet, debug)
+    options = GroupOptions(role, root, size, rank)
+    refuse_strays(engine, options)
     if engine is None:
         return work(None)
-    options = GroupOptions(**group)
     if engine == "local" and options.size is None:
         shards = most_shards(recipe or Path(resumed or ".") / "resolved.ftr", settings, outside)
         options = replace(options, size=processes_for(shards))
@@ -287,7 +291,7 @@ def _run(
             prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
             if member is not None:
                 say(f"waiting for {member.group.workers} workers")
-        exchange = ALONE if member is None else member.group.exchange()
+            exchange = ALONE if member is None else member.exchange()
         screen = console()
         _note_memory(prepared.out_of_memory())
         _tell_images(prepared, is_advised=deny or not quiet)
@@ -313,6 +317,8 @@ def _run(
             with surviving(sys.stderr):
                 click.echo(printable(f"interrupted{left}", kept="\n"), err=True)  # unwrapped, with a command to copy
             return 128 + _signal(stopped.args[0], member)
+        if member is not None:
+            member.has_trained = True
         _tell_ending(folder, result)
         if result["status"] == "interrupted":
             return 128 + _signal(result["signal"], member)
@@ -341,13 +347,14 @@ def _work(where: _Where, threads: int | None, debug: bool, instructions: object,
         work(
             prepared,
             where.runs,
-            group.exchange(),
+            member.exchange(),
             own_name(),
             opened=member.opened,
             say=heart.note,
             stop=heart.stop,
             waits=group.same_machine,
         )
+        member.has_trained = True
     return FINE
 
 

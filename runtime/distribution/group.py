@@ -96,7 +96,7 @@ def join_mpi(options: GroupOptions, heard: Heard) -> Group:
     else:
         key, addresses, port = json.loads(exchange.share(None))
         heartbeat = Heartbeat(own_name(), key, heard)
-        _connect(heartbeat, [(address, port) for address in addresses], rank)
+        _connect(heartbeat, [(address, port) for address in addresses], workers, rank)
     return Group(rank, workers, heartbeat, lambda: exchange, each_has_a_terminal=False)
 
 
@@ -110,8 +110,8 @@ def join_kvstore(options: GroupOptions, heard: Heard) -> Group:
     assert options.root is not None
     assert options.size is not None
     (host, port), workers, role = options.root, options.size, str(options.role)
-    key, name = f"ftr {host}:{port} {workers}", own_name()
-    heartbeat = Heartbeat(name if role == "worker" else f"the {role} on {name}", key, heard)
+    name = own_name()
+    heartbeat = Heartbeat(name if role == "worker" else f"the {role} on {name}", "ftr", heard)
     try:
         _set_variables(role, host, port, workers, host if role == "scheduler" else own_address(host))
         if role == "scheduler":
@@ -121,14 +121,20 @@ def join_kvstore(options: GroupOptions, heard: Heard) -> Group:
             NoGroup(reason=f"{host}:{port + 1}: {error.strerror or error}", fix=_PORTS.format(port, port + 1))
         ) from None
     if role != "scheduler":
-        _connect(heartbeat, [(host, port + 1)], options.rank, is_worker=role == "worker", wait=_PATIENCE_S)
+        where, is_worker = [(host, port + 1)], role == "worker"
+        try:
+            _connect(heartbeat, where, workers, options.rank, is_worker, wait=_SOON_S)
+        except _NobodyError:
+            heard.note(f"waiting for the scheduler at {host}:{port}")
+            _connect(heartbeat, where, workers, options.rank, is_worker, wait=_PATIENCE_S)
     rank = heartbeat.rank
     return Group(rank, workers, heartbeat, cache(partial(_kv_exchange, rank, workers)), each_has_a_terminal=True)
 
 
-def _kv_exchange(rank: int, workers: int) -> Exchange:
+def _kv_exchange(rank: int | None, workers: int) -> Exchange:
     from runtime.distribution.kvstore import KvExchange
 
+    assert rank is not None
     return KvExchange(rank, workers)
 
 
@@ -144,17 +150,27 @@ def _set_variables(role: str, host: str, port: int, workers: int, address: str) 
     }
 
 
+_SOON_S = 3.0
 _PATIENCE_S = 600.0  # people start the processes of a group by hand, one after the other
 _PORTS = "the scheduler's machine needs the ports {} and {}; HOST is its address as the other machines see it"
 
 
+class _NobodyError(RecipeError):
+    """Nobody answers."""
+
+
 def _connect(
-    heartbeat: Heartbeat, addresses: list[Address], rank: int | None, is_worker: bool = True, wait: float = 0.0
+    heartbeat: Heartbeat,
+    addresses: list[Address],
+    workers: int,
+    rank: int | None,
+    is_worker: bool = True,
+    wait: float = 0.0,
 ) -> None:
     reasons = []
     for address in addresses:
         try:
-            heartbeat.connect(address, rank, is_worker, wait)
+            heartbeat.connect(address, workers, rank, is_worker, wait)
         except Refused as error:
             raise RecipeError(
                 NoGroup(reason=str(error), fix="`--size` counts all workers, and each has a `--rank` of its own")
@@ -164,7 +180,7 @@ def _connect(
         else:
             return
     fix = "is there a firewall between the machines? Each has to reach the others at any port"
-    raise RecipeError(NoGroup(reason=f"nobody answers at {listed(tuple(reasons))}", fix=fix))
+    raise _NobodyError(NoGroup(reason=f"nobody answers at {listed(tuple(reasons))}", fix=fix))
 
 
 def join_local(options: GroupOptions, heard: Heard) -> Group:
@@ -191,7 +207,7 @@ def join_local(options: GroupOptions, heard: Heard) -> Group:
     else:
         key, port = json.loads(exchange.share(None))
         heartbeat = Heartbeat(f"process {os.getpid()}", key, heard)
-        _connect(heartbeat, [(_HERE, port)], rank)
+        _connect(heartbeat, [(_HERE, port)], workers, rank)
     return Group(rank, workers, heartbeat, lambda: exchange, each_has_a_terminal=False, same_machine=True)
 
 

@@ -6,6 +6,8 @@ parameter server would wait for ever. So the end is called from a thread, which 
 sockets carry an error of one process to all, a signal and a line to be said to the leading worker, and give a rank to
 those that ask for one.
 
+A process that still loads its libraries may be silent for longer: then no thread of it runs.
+
 A message is a line of JSON. What does not begin with the group's key is no member, and is not listened to.
 """
 
@@ -22,6 +24,7 @@ from typing import Any
 
 BEAT_S = 0.5
 SILENCE_S = 5.0
+_STARTING_S = 60.0  # of silence while a process loads its libraries, which may stop its threads
 _LONGEST = 1 << 16  # bytes of a message
 _TEXT = 4000  # characters of an error's text
 
@@ -51,6 +54,7 @@ class Heartbeat:
         self._taken: dict[int, str] = {}  # who has which rank
         self._workers = 0
         self._listener: socket.socket | None = None
+        self._is_settled = False
         self._over = threading.Event()  # an end that this process has caused or heard of
         self._lock = threading.Lock()
 
@@ -71,8 +75,10 @@ class Heartbeat:
         bound: Address = self._listener.getsockname()[:2]
         return bound
 
-    def connect(self, address: Address, rank: int | None, is_worker: bool = True, wait: float = 0.0) -> None:
-        """Join the group whose listener is at an address, within `wait` seconds.
+    def connect(
+        self, address: Address, workers: int, rank: int | None, is_worker: bool = True, wait: float = 0.0
+    ) -> None:
+        """Join the group of so many workers whose listener is at an address, within `wait` seconds.
 
         Raises:
             Refused: the group does not take this process.
@@ -81,7 +87,7 @@ class Heartbeat:
         until = time.monotonic() + wait
         while True:
             try:
-                self._greet(address, rank, is_worker)
+                self._greet(address, workers, rank, is_worker)
                 break
             except (OSError, ValueError) as error:
                 if time.monotonic() >= until:
@@ -89,11 +95,11 @@ class Heartbeat:
                 time.sleep(0.2)
         self._start(self._beat)
 
-    def _greet(self, address: Address, rank: int | None, is_worker: bool) -> None:
+    def _greet(self, address: Address, workers: int, rank: int | None, is_worker: bool) -> None:
         connection = socket.create_connection(address, timeout=self._silence)
         try:
             link = _Link(connection)
-            link.send(key=self._key, name=self.name, rank=rank, is_worker=is_worker)
+            link.send(key=self._key, name=self.name, workers=workers, rank=rank, is_worker=is_worker)
             answer = link.read()
             if answer is None or answer.get("key") != self._key:
                 raise ValueError("something else answers there")
@@ -104,6 +110,7 @@ class Heartbeat:
             raise
         self.rank, link.name = answer["rank"], str(answer["name"])
         self._links.append(link)
+        connection.settimeout(_STARTING_S)
         self._start(self._follow, link)
 
     def _accept(self) -> None:
@@ -136,10 +143,13 @@ class Heartbeat:
         if refused:
             connection.close()
         else:
+            connection.settimeout(_STARTING_S)
             self._follow(link)
 
     def _refusal(self, hello: dict[str, Any]) -> str:
         rank = hello["rank"]
+        if hello["workers"] != self._workers:
+            return f"the group has {self._workers} workers, and this process was told of {hello['workers']}"
         if not hello["is_worker"]:
             return ""
         if len(self._taken) >= self._workers:
@@ -155,7 +165,12 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_S):
-            self._tell_all()
+            self._tell_all(**({"settled": True} if self._is_settled else {}))
+
+    def settle(self) -> None:
+        """From now on this process says without fail that it lives: its libraries are loaded."""
+        self._is_settled = True
+        self._tell_all(settled=True)
 
     def _tell_all(self, **message: Any) -> None:
         for link in list(self._links):
@@ -172,7 +187,7 @@ class Heartbeat:
                 self._take(link, message)
             reason = f"{link.name} has died: its connection closed"
         except TimeoutError:
-            reason = f"nothing was heard of {link.name} for {self._silence:g} seconds"
+            reason = f"nothing was heard of {link.name} for {link.connection.gettimeout():g} seconds"
         except (OSError, ValueError) as error:
             reason = f"the connection to {link.name} broke: {error}"
         self._drop(link)
@@ -186,6 +201,8 @@ class Heartbeat:
     def _take(self, link: _Link, message: dict[str, Any]) -> None:
         for name, value in message.items():
             match name:
+                case "settled":
+                    link.connection.settimeout(self._silence)
                 case "end":
                     self._end(str(value), is_told=True)
                 case "failed":

@@ -65,7 +65,8 @@ class KvExchange:
         count = int(first[0]) * _HALF + int(first[1])
         numbers = 2 + (count + 1) // 2
         found = [first, *(self._shared(sent, start, _CHUNK) for start in range(_SHORT, numbers, _CHUNK))]
-        return np.concatenate(found)[2:numbers].astype(np.uint16).tobytes()[:count]
+        content: bytes = np.concatenate(found)[2:numbers].astype(np.uint16).tobytes()
+        return content[:count]
 
     def _shared(self, sent: Row | None, start: int, length: int) -> Row:
         part = np.full((1, length), _NOTHING, np.float32)
@@ -87,7 +88,8 @@ class KvExchange:
         sent = [self._mx.nd.array(part, dtype=np.float32) for _, part in parts]
         for (start, part), array in zip(parts, sent, strict=True):
             self._store.pushpull(self._key(shards, start, part.shape[1]), array, out=array, priority=-start)
-        return np.concatenate([array.asnumpy() for array in sent], axis=1)
+        summed: Row = np.concatenate([array.asnumpy() for array in sent], axis=1)
+        return summed
 
     def _key(self, shards: int, start: int, length: int) -> int:
         known = (shards, start, length)
@@ -100,4 +102,5 @@ class KvExchange:
 def _as_numbers(content: bytes) -> Row:
     """Return bytes as numbers of two bytes each, behind two that say how many bytes they are."""
     numbers = np.frombuffer(content + b"\0" * (len(content) % 2), np.uint16)
-    return np.concatenate([np.array(divmod(len(content), _HALF)), numbers]).astype(np.float32)
+    found: Row = np.concatenate([np.array(divmod(len(content), _HALF)), numbers]).astype(np.float32)
+    return found

@@ -51,8 +51,8 @@ def compare_facts(exchange: Exchange, lead: Facts, facts: Facts, place: str) -> 
         RecipeError: it is something else.
     """
     if found := differences(lead, facts, (*SUBJECT, *SURROUNDINGS)):
-        told = tuple((each.name, each.locked, each.now) for each in found)
-        raise RecipeError(WorkersDiffer(rank=exchange.rank, place=place, differences=told))
+        shown = tuple((each.name, each.locked, each.now) for each in found)
+        raise RecipeError(WorkersDiffer(rank=exchange.rank, place=place, differences=shown))
     _wait(exchange)
     if not (found := differences(lead, facts, ("machine",))):
         return ""

@@ -8,11 +8,12 @@ nothing and shows nothing; what is wrong, it raises.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 
+from recipe_lang.problem import RecipeError
 from runtime.distribution.exchange import Exchange
 from runtime.system.signals import stop_signal
 from runtime.training.loop import train
+from runtime.training.problems import LossNotFinite
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Interrupted
 from runtime.workflows.agreement import compare_facts, hear_facts, hear_start, refuse_idle
@@ -50,6 +51,12 @@ def work(
             say(line)
         folder, checkpoint = hear_start(exchange)
         opened(folder)
-        with ready(prepared, images, context, checkpoint, exchange) as session, suppress(Interrupted):
-            for _ in train(session):
+        with ready(prepared, images, context, checkpoint, exchange) as session:
+            try:
+                for _ in train(session):
+                    pass
+            except Interrupted:
                 pass
+            except RecipeError as error:
+                if any(problem.kind is not LossNotFinite for problem in error.problems):
+                    raise  # else it is the loss of all, and rank 0 says so when it has written what is left

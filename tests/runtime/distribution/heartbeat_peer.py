@@ -26,8 +26,9 @@ def main(part: str, host: str, port: str, key: str) -> None:
         joined.wait(60)
     else:
         peer = Heartbeat("peer", key, heard)
-        peer.connect((host, int(port)), None, wait=20)
+        peer.connect((host, int(port)), 2, None, wait=20)
         peer.note("joined")
+    peer.settle()
     print(peer.rank, flush=True)
     threading.Event().wait(60)
 

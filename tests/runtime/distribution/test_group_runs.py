@@ -11,9 +11,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 from engine_processes import ENVIRONMENT, MPIEXEC, WAIT, free_port, needs_mpi
 from toy import train, write_recipe
+
+from runtime.cli import app
+from runtime.distribution.group import GroupOptions
+from runtime.runs.checkpoint_archive import packed, unpacked
+from runtime.runs.checkpoints import newest
 
 STAGE = """
 stage "blocks" {
@@ -60,6 +67,41 @@ def kvstore(words: Sequence[object], *workers: Sequence[object]) -> list[list[st
     where = ("--engine", "kvstore", "--root", f"127.0.0.1:{free_port()}", "--size", len(workers), "--role")
     parts = [("scheduler",), ("server",), *(("worker", "--rank", rank, *own) for rank, own in enumerate(workers))]
     return [ftr(*words, *where, *part) for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--rank", "1"), "--rank belongs to --engine kvstore"),
+        (("--engine", "mpi", "--size", "2"), "--size belongs to --engine local and --engine kvstore"),
+        (("--engine", "kvstore", "--root", "10.0.0.1"), "write a host and a port"),
+        (("--engine", "kvstore", "--role", "worker"), "`--engine kvstore` needs --root and --size"),
+    ],
+)
+def test_what_is_said_of_a_group_that_is_none(words: Sequence[str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    found = CliRunner().invoke(app, ["run", "toy.ftr", *words])
+    assert (found.exit_code, said in found.output) == (2, True), found.output
+
+
+def test_a_launcher_may_say_who_belongs_to_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"ROLE": "server", "PS_ROOT_URI": "10.0.0.1", "PS_ROOT_PORT": "9000", "NUM_WORKER": "3"}
+    for name, value in told.items():
+        monkeypatch.setenv(f"DMLC_{name}", value)
+    assert GroupOptions(size=2).completed() == GroupOptions("server", ("10.0.0.1", 9000), 2)
+
+
+def test_a_checkpoint_travels_whole(recipe: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(recipe, run)
+    checkpoint = newest(run)
+    assert checkpoint is not None
+    found = unpacked(packed(run, checkpoint))
+    assert found.state.as_plain() == checkpoint.state.as_plain()
+    assert found.files == checkpoint.files
+    for purpose, arrays in checkpoint.arrays.items():
+        assert found.arrays[purpose].keys() == arrays.keys()
+        assert all(np.array_equal(found.arrays[purpose][name], values) for name, values in arrays.items())
 
 
 @needs_mpi

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import queue
 import signal
@@ -35,6 +36,7 @@ class Member:
             lambda line: self.heard.put(("note", line)),
         )
         self.heartbeat = Heartbeat(name, KEY, heard, silence)
+        self.heartbeat.settle()
 
     def next(self) -> tuple[object, ...]:
         return self.heard.get(timeout=WAIT)
@@ -45,7 +47,7 @@ def group(count: int, silence: float = 5.0) -> list[Member]:
     lead, *others = (Member(name, silence) for name in ("rank 0 on a", "b", "c")[:count])
     address = lead.heartbeat.listen(LOCAL, count, 0)
     for member in others:
-        member.heartbeat.connect(address, None)
+        member.heartbeat.connect(address, count, None)
     return [lead, *others]
 
 
@@ -65,18 +67,36 @@ def process(part: str, address: Address, *before: str) -> Iterator[tuple[subproc
 def test_ranks_are_given_by_arrival_unless_they_are_asked_for() -> None:
     scheduler, late, early = Member("the scheduler"), Member("b"), Member("c")
     address = scheduler.heartbeat.listen(LOCAL, 2, None)
-    late.heartbeat.connect(address, 1)
-    early.heartbeat.connect(address, None)
+    late.heartbeat.connect(address, 2, 1)
+    early.heartbeat.connect(address, 2, None)
     assert (late.heartbeat.rank, early.heartbeat.rank) == (1, 0)
     with pytest.raises(Refused, match="all 2 workers are there"):
-        Member("d").heartbeat.connect(address, None)
+        Member("d").heartbeat.connect(address, 2, None)
 
 
 @pytest.mark.parametrize(("rank", "reason"), [(0, "rank 0 on a has rank 0"), (3, "are 0 to 2")])
 def test_a_rank_that_is_taken_or_beyond_the_group_is_refused(rank: int, reason: str) -> None:
     address = Member("rank 0 on a").heartbeat.listen(LOCAL, 3, 0)
     with pytest.raises(Refused, match=reason):
-        Member("b").heartbeat.connect(address, rank)
+        Member("b").heartbeat.connect(address, 3, rank)
+
+
+def test_who_was_told_of_another_number_of_workers_is_refused() -> None:
+    address = Member("rank 0 on a").heartbeat.listen(LOCAL, 3, 0)
+    with pytest.raises(Refused, match="the group has 3 workers, and this process was told of 2"):
+        Member("b").heartbeat.connect(address, 2, None)
+
+
+def test_a_process_that_still_loads_its_libraries_may_be_silent_for_longer() -> None:
+    lead = Member("rank 0 on a", silence=0.5)
+    address = lead.heartbeat.listen(LOCAL, 2, 0)
+    with socket.create_connection(address) as silent:
+        hello = {"key": KEY, "name": "b", "workers": 2, "rank": None, "is_worker": True}
+        silent.sendall(json.dumps(hello).encode() + b"\n")
+        with pytest.raises(queue.Empty):
+            lead.heard.get(timeout=1)
+        silent.sendall(b'{"settled": true}\n')
+        assert lead.next()[1] == "nothing was heard of rank 1 on b for 0.5 seconds"
 
 
 def test_strangers_are_not_listened_to() -> None:
@@ -94,7 +114,7 @@ def test_strangers_are_not_listened_to() -> None:
             stranger.shutdown(socket.SHUT_WR)
             assert stranger.recv(100) == b""
     member = Member("b")
-    member.heartbeat.connect(address, None)
+    member.heartbeat.connect(address, 2, None)
     member.heartbeat.note("still here")
     assert lead.next() == ("note", "still here")
 
@@ -103,7 +123,7 @@ def test_something_else_that_listens_there_is_no_group() -> None:
     other = Member("rank 0 of others")
     other.heartbeat._key = "another group"
     with pytest.raises(OSError, match="something else"):
-        Member("b").heartbeat.connect(other.heartbeat.listen(LOCAL, 2, 0), None)
+        Member("b").heartbeat.connect(other.heartbeat.listen(LOCAL, 2, 0), 2, None)
 
 
 def test_an_error_reaches_all() -> None:
@@ -123,8 +143,8 @@ def test_an_error_of_the_one_that_listens_reaches_all() -> None:
 def test_a_signal_reaches_the_leading_worker_also_through_a_scheduler() -> None:
     scheduler, lead, other = Member("the scheduler"), Member("b"), Member("c")
     address = scheduler.heartbeat.listen(LOCAL, 2, None)
-    lead.heartbeat.connect(address, 0)
-    other.heartbeat.connect(address, 1)
+    lead.heartbeat.connect(address, 2, 0)
+    other.heartbeat.connect(address, 2, 1)
     other.heartbeat.stop(15)
     assert lead.next() == ("stop", 15)
 

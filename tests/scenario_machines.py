@@ -17,7 +17,7 @@ from scenario_runs import packed_run
 from recipe_lang.problem import Problem, RecipeError
 from runtime.data.images import ImageError
 from runtime.distribution.group import JOIN
-from runtime.distribution.problems import WorkerLost, WorkersDiffer
+from runtime.distribution.problems import WorkerLost, WorkersDiffer, WorkersWithoutShard
 
 
 def with_hub(patch: pytest.MonkeyPatch) -> None:
@@ -145,11 +145,15 @@ def _other_rate(patch: pytest.MonkeyPatch) -> None:
     _joined_by(patch, WorkersDiffer(rank=1, place="node2", differences=differences))
 
 
-def _joined_by(patch: pytest.MonkeyPatch, problem: Problem) -> None:
+def _with_few_shards(patch: pytest.MonkeyPatch) -> None:
+    _joined_by(patch, WorkersWithoutShard(workers=6, shards=4), "local")
+
+
+def _joined_by(patch: pytest.MonkeyPatch, problem: Problem, engine: str = "mpi") -> None:
     def refuse(*_: object) -> None:
         raise RecipeError(problem)
 
-    patch.setitem(JOIN, "mpi", refuse)  # type: ignore[arg-type]
+    patch.setitem(JOIN, engine, refuse)  # type: ignore[arg-type]
 
 
 def _without_mpi4py(patch: pytest.MonkeyPatch) -> None:
@@ -163,6 +167,7 @@ PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E510": _without_packages,
     "E528": _without_packages,
     **dict.fromkeys(("E540", "W750"), _offline),
+    "E613": _with_few_shards,
     "E617": _ended,
     "E618": _other_rate,
     "E619": _without_mpi4py,

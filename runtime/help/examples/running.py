@@ -83,9 +83,9 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "E613": Example(
         "ftr run flowers.ftr --engine local --size 6",
-        "ftr run flowers.ftr --engine local --size 4",
+        "ftr run flowers.ftr --engine local",
         "shell",
-        "flowers.ftr has `shards = 4`.",
+        "flowers.ftr has `shards = 4`; without --size there are as many workers as shards, or as cores.",
     ),
     "E617": Example(
         "ftr run flowers.ftr --engine mpi",

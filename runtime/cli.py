@@ -25,6 +25,7 @@ COMMANDS = {
         "language": ("check", "explain", "fix", "fmt", "lsp", "new", "show"),
         "training": ("plan", "run"),
         "rates": ("lr-find",),
+        "features": ("features",),
         "locks": ("lock", "verify"),
         "results": ("evaluate", "predict", "export", "runs"),
         "sharing": ("pack", "unpack", "push", "pull"),

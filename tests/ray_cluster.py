@@ -1,7 +1,7 @@
-"""Computes a recipe's features on a local Ray cluster of two machines: `python ray_cluster.py RECIPE KILL`.
+"""Computes a recipe's features on a local Ray cluster of two machines, of which one is killed: `ray_cluster.py RECIPE`.
 
-With KILL = 1 the machine that this process is not connected to is killed once the first chunk is back. A process of its
-own: Ray reads its environment, such as that of its tokens, when it starts.
+It is the one that this process is not connected to, and dies once the first chunk is back. A process of its own: Ray
+reads its environment, such as that of its tokens, when it starts.
 """
 
 from __future__ import annotations
@@ -18,28 +18,24 @@ from runtime.workflows.features.fill import Piece, compute_features
 from runtime.workflows.features.ray_engine import cluster
 from runtime.workflows.preparation import prepare
 
+CORES = 2  # of each machine
+
 
 def main() -> None:
     """Start the machines, compute, and end them."""
-    recipe, kill = Path(sys.argv[1]), sys.argv[2] == "1"
-    threads = 2
-    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": threads, "include_dashboard": False})
-    other = machines.add_node(num_cpus=threads)
-    killed = 0
+    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": CORES, "include_dashboard": False})
+    other = machines.add_node(num_cpus=CORES)
     try:
         with cluster(machines.address) as engine:
 
             def watched(session: Session, piece: Piece) -> Iterator[tuple[int, int]]:
-                nonlocal killed
-                for progress in engine(session, piece):
-                    if kill and not killed:
-                        killed = 1
+                for done, total in engine(session, piece):
+                    if other in machines.worker_nodes:
                         machines.remove_node(other, allow_graceful=False)
-                    yield progress
+                        print(f"killed with {total - done} of {total} images to do")
+                    yield done, total
 
-            for each in compute_features(prepare(recipe), RunSettings(workers=0), watched):
-                print(each.stage.title, each.rows, each.computed)
-        print("killed", killed)
+            compute_features(prepare(Path(sys.argv[1])), RunSettings(workers=0), watched)
     finally:
         machines.shutdown()
 

@@ -28,6 +28,7 @@ _DIVERGED = 4.0  # times the best loss
 _FIRST, _LAST = STEPS // 10, 5  # points that are left out at the ends
 _WINDOW, _STILL = 15, 0.005  # of the slide: its width in points, and gradients that do not differ
 _FEWEST = _WINDOW + 2  # points that each definition needs
+_STEADY, _LOWEST = 30, 10  # losses at the beginning, and in a row where they are lowest
 FEWEST_ERRORS = 5.0
 """How many standard errors of its noise the loss must fall by for a valley (`docs/lr-find.md` measures it)."""
 
@@ -105,16 +106,17 @@ class RateCurve:
 
     @property
     def fall(self) -> float:
-        """How far the loss falls, in standard errors: from the first tenth, whose rates are next to 0, to the lowest.
+        """How far the loss falls, in standard errors: from the mean of the first 30 to the lowest mean of 10 in a row.
 
-        Both are means of as many losses; the standard deviation is that of the first.
+        The standard deviation is that of the first 30, whose rates are next to 0.
         """
-        windows = np.lib.stride_tricks.sliding_window_view(np.asarray(self.losses), _FIRST)
-        if not len(windows):
+        losses = np.asarray(self.losses)
+        if len(losses) <= _STEADY:
             return 0.0
-        first = windows[0]
-        error = float(first.std(ddof=1)) * math.sqrt(2 / _FIRST)
-        return (float(first.mean()) - float(windows.mean(axis=1).min())) / max(error, 1e-12)
+        first = losses[:_STEADY]
+        lowest = np.lib.stride_tricks.sliding_window_view(losses, _LOWEST).mean(axis=1).min()
+        error = float(first.std(ddof=1)) * math.sqrt(1 / _STEADY + 1 / _LOWEST)
+        return float(first.mean() - lowest) / max(error, 1e-12)
 
     @property
     def has_valley(self) -> bool:

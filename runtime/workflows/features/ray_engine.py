@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,11 @@ def cluster(address: str) -> Iterator[Engine]:
     Raises:
         RecipeError: Ray is not installed, or nobody answers there.
     """
-    try:
-        import ray
-    except ImportError:
-        raise RecipeError(RayMissing(command=install_command("ray"))) from None
+    if find_spec("ray") is None:
+        raise RecipeError(RayMissing(command=install_command("ray")))
     _reach(address)
+    import ray
+
     try:
         ray.init(address=address, logging_level="ERROR", log_to_driver=False)
     except Exception as error:  # Ray has no error of its own for it: versions, tokens, time
@@ -141,11 +142,20 @@ class _Cluster:
             found = self.ray.get(ready)
         except self.ray.exceptions.RayError as error:
             raise _failed(self.address, error, "ftr must be installed on each machine of the cluster") from error
-        if not isinstance(found, Refusal):
-            return keys, found
-        if found.differences:
-            raise RecipeError(MachinesDiffer(node=found.node, differences=found.differences))
-        raise RecipeError(RayFailed(address=self.address, reason=f"{found.node}: {found.reason}"))
+        return keys, result(self.address, found)
+
+
+def result(address: str, found: list[Row] | Refusal) -> list[Row]:
+    """Return the rows of a task.
+
+    Raises:
+        RecipeError: its machine has refused it.
+    """
+    if not isinstance(found, Refusal):
+        return found
+    if found.differences:
+        raise RecipeError(MachinesDiffer(node=found.node, differences=found.differences))
+    raise RecipeError(RayFailed(address=address, reason=f"{found.node}: {found.reason}"))
 
 
 def job_of(session: Session) -> Job:

@@ -43,12 +43,22 @@ data {
   batch   = 64
   augment = [flip(horizontal)]
 }
-stage "head" { train = head for = 1 epoch }
-stage "top blocks" { train = base.block6 .. head for = 1 epoch }
-stage "everything" { train = all for = 1 epoch }
+stage "head" {
+  train = head
+  for   = 1 epoch
+}
+stage "top blocks" {
+  train = base.block6 .. head
+  for   = 1 epoch
+}
+stage "everything" {
+  train = all
+  for   = 1 epoch
+}
 """
 BATCH, IMAGES = 64, 100_000  # of a step, over all machines; of an epoch
 MACHINES = (1, 2, 4, 8, 16, 32, 64)
+SHARES = (64, 16, 4, 1)  # images of a machine's step that are measured; between them it is interpolated
 STEPS = 2_000  # simulated
 START = """
 import sys, time
@@ -116,6 +126,10 @@ def _repeated(work: Callable[[], object], seconds: float) -> list[float]:
     return times
 
 
+def _quantiles(times: Sequence[float]) -> list[float]:
+    return [float(each) for each in np.quantile(times, np.linspace(0, 1, 21))]
+
+
 def _images(session: Session) -> Measured:
     """Measure reading and the frozen part, each alone, per image; and what travels."""
     sets, plan = session.sets, session.plan
@@ -130,10 +144,7 @@ def _images(session: Session) -> Measured:
     frozen = _repeated(lambda: net.inputs.each.prefix(pixels), 2.0)
     levels = [level for level in net.inputs.each.prefix.levels if level.table is not None]
     widths = [row_bytes(features._shapes(level.end), KINDS[features.precision]) for level in levels]
-    sizes = [
-        sample.image.nbytes if hasattr(sample.image, "nbytes") else Path(sample.image).stat().st_size
-        for sample in samples
-    ]
+    sizes = [_bytes_of(sample.image) for sample in samples]
     features.close()
     return {
         "reading_s": median(reading) / len(samples),
@@ -151,7 +162,7 @@ def _steps(session: Session, stage: Any) -> Measured:
     """Measure the steps of a stage for each share of a batch, behind its frozen part."""
     times: dict[str, list[float]] = {}
     gradient = 0
-    for share in sorted({max(1, BATCH // machines) for machines in MACHINES}, reverse=True):
+    for share in SHARES:
         plan = replace(session.plan, data=replace(session.plan.data, batch=share))
         at = replace(session, plan=plan, sets=replace(session.sets, plan=plan.data))
         features = at.features()
@@ -160,7 +171,7 @@ def _steps(session: Session, stage: Any) -> Measured:
         with closing(at.sets.training(stage, 0)) as batches:
             batch = next(batches)
         parts = [(net.inputs.each.prefix(batch.images), batch.targets)]
-        times[str(share)] = _repeated(lambda step=step, parts=parts: step(parts, 0), 1.5)
+        times[str(share)] = _quantiles(_repeated(lambda step=step, parts=parts: step(parts, 0), 1.0))
         gradient = 4 * sum(int(np.prod(parameter.shape)) for parameter in net.trained.values())
         features.close()
     return {"times": times, "gradient": gradient, "kept": stage.cut > 0}
@@ -179,6 +190,12 @@ def allreduce(machines: int, size: int, network: Network) -> float:
 def in_order(machines: int, size: int, network: Network) -> float:
     """Return the seconds of a sum whose order is fixed: each machine's sum goes to all others, as an allgather."""
     return 0.0 if machines == 1 else (machines - 1) * (size / network.bandwidth + network.latency)
+
+
+def times_of(stage: Measured, share: int) -> list[float]:
+    """Return quantiles of the seconds of a step of so many images."""
+    each = np.asarray([stage["times"][str(measured)] for measured in sorted(SHARES)])
+    return [float(np.interp(share, sorted(SHARES), column)) for column in each.T]
 
 
 SUMS: Mapping[str, Callable[[int, int, Network], float]] = {
@@ -203,7 +220,7 @@ def epochs(measured: Measured, title: str, network: Network, sums: Callable[...,
             reading = measured["reading_s"] * share / measured["threads"]
             reading = max(reading, BATCH * measured["image_bytes"] / SERVER if machines > 1 else 0.0)
         exchange = sums(machines, stage["gradient"], network)
-        found[machines] = IMAGES / BATCH * step_time(stage["times"][str(share)], machines, reading, exchange)
+        found[machines] = IMAGES / BATCH * step_time(times_of(stage, share), machines, reading, exchange)
     return found
 
 
@@ -250,7 +267,7 @@ def page(measured: Measured) -> Iterator[str]:
         (f'gradients of "{title}"', f"{stage['gradient'] / 1e6:,.2f} MB") for title, stage in measured["stages"].items()
     ]
     yield table(("what", "value"), rows)
-    shares = [str(max(1, BATCH // machines)) for machines in MACHINES]
+    shares = [str(share) for share in SHARES]
     yield f"\nMedian of a step in ms, by the images of a machine's share of {BATCH}:\n"
     yield table(("stage", *shares), [_medians(title, each, shares) for title, each in measured["stages"].items()])
     for title, stage in measured["stages"].items():

@@ -40,6 +40,8 @@ MachinesDiffer = Kind(
     Nothing of a machine that differs is kept.""",
     fields="node differences",
     message=_shown,
-    help="""install the same versions there, or leave the machine out of the cluster; `ftr features` without
-    `--engine` computes all of it here""",
+    help=(
+        "install the same versions there, or leave the machine out of the cluster; "
+        "`ftr features` without `--engine` computes all of it here"
+    ),
 )

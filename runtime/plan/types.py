@@ -46,9 +46,9 @@ class Length(int):
         self.written = written
         return self
 
-    def __getnewargs__(self) -> tuple[int, str]:
+    def __reduce__(self) -> tuple[type[Length], tuple[int, str]]:
         """Return what makes it again: a plan travels to other machines."""
-        return int(self), self.written
+        return Length, (int(self), self.written)
 
     @property
     def is_in_steps(self) -> bool:

@@ -7,6 +7,7 @@ under the names that a run here gives them. Ray is imported by `cluster` alone.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -51,7 +52,7 @@ def cluster(address: str) -> Iterator[Engine]:
     import ray
 
     try:
-        ray.init(address=address, logging_level="ERROR", log_to_driver=False)
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except Exception as error:  # Ray has no error of its own for it: versions, tokens, time
         hint = "`ray status` there shows it; it must have this version of Ray and of Python, and its token"
         raise _failed(address, error, hint) from error

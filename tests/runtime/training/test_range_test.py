@@ -150,7 +150,8 @@ def shown(losses: Any) -> list[str]:
     return cast(StringIO, screen.file).getvalue().splitlines()
 
 
-def test_the_curve_as_text() -> None:
+def test_the_curve_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     lines = shown(RECORDED["digits 0"]["losses"])
     assert max(map(len, lines)) <= 80
     assert lines[2].startswith("  4.078  ▇")

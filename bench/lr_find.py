@@ -36,7 +36,7 @@ from runtime.workflows.preparation import prepare  # noqa: E402
 from runtime.workflows.run import ready_session  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = ("digits", "solar-cells", "scenes-masks", "linear-probe", "few-shots", "rare-class")
+RECIPES = ("digits", "solar-cells", "scenes-masks")
 FACTORS = (0.01, 0.1, 0.316, 1.0, 3.16, 10.0)  # of the recipe's rate
 Row = dict[str, Any]
 

@@ -21,6 +21,7 @@ from typing import Any
 from recipe_lang.problem import RecipeError
 from runtime.backend.fingerprint import thread_count
 from runtime.data.listing import Embedded, Sample, Tile
+from runtime.data.problems import UnreadableImages
 from runtime.data.transforms.catalog import Pipeline
 from runtime.features.inputs import keys_of, origins
 from runtime.features.problems import MachinesDiffer, RayFailed, RayMissing
@@ -37,6 +38,7 @@ _BATCHES = 4  # of a task
 _AHEAD = 2  # tasks for each place where one can run: what is sent lies in memory
 _TRIES = 10  # of a task whose machine dies
 _ANSWER_S = 5.0  # in which a cluster answers
+_PATIENCE_S = 2.0  # until somebody who waits is asked whether it should
 
 
 @contextmanager
@@ -115,7 +117,7 @@ class _Cluster:
         """Yield the keys and rows of chunks as they are done.
 
         Raises:
-            RecipeError: a machine would give other bits, or a task failed.
+            RecipeError: a machine would give other bits, a task failed, or no machine is left.
         """
         if self._job is None or self._job[0] is not session:
             self._job = (session, self.ray.put(job_of(session)))
@@ -137,10 +139,14 @@ class _Cluster:
                     self.ray.cancel(each)
 
     def _next(self, running: dict[Any, Sequence[Key]]) -> tuple[Sequence[Key], list[Row]]:
-        (ready, *_), _ = self.ray.wait(list(running), num_returns=1)
-        keys = running.pop(ready)
+        """Return the keys and rows of a task that is done; of none where that takes long."""
+        ready, _ = self.ray.wait(list(running), num_returns=1, timeout=_PATIENCE_S)
+        if not ready:
+            _places(self.ray, self.address)  # else it would wait for machines that do not come back
+            return (), []
+        keys = running.pop(ready[0])
         try:
-            found = self.ray.get(ready)
+            found = self.ray.get(ready[0])
         except self.ray.exceptions.RayError as error:
             raise _failed(self.address, error, "ftr must be installed on each machine of the cluster") from error
         return keys, result(self.address, found)
@@ -197,15 +203,19 @@ def packed(sample: Sample, steps: Sequence[Component]) -> Sample:
     """Return a sample with its file's bytes in the place of a path, and without its target where no step sees it.
 
     Raises:
-        OSError: the file cannot be read.
+        RecipeError: the file cannot be read any more.
     """
     image: Any = sample.image
-    if isinstance(image, Tile):
-        image = replace(image, whole=packed(image.whole, steps))
-    elif isinstance(image, Path):
-        image = Sent(image.read_bytes())
-    elif isinstance(image, Embedded):
-        image = Sent(image.read(), image)
+    try:
+        if isinstance(image, Tile):
+            image = replace(image, whole=packed(image.whole, steps))
+        elif isinstance(image, Path):
+            image = Sent(image.read_bytes())
+        elif isinstance(image, Embedded):
+            image = Sent(image.read(), image)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RecipeError(UnreadableImages(images=((sample.id, reason),), since=True)) from error
     return replace(sample, image=image, target=sample.target if Pipeline(steps).sees else None)
 
 

@@ -30,7 +30,7 @@ def main() -> None:
 
             def watched(session: Session, piece: Piece) -> Iterator[tuple[int, int]]:
                 for done, total in engine(session, piece):
-                    if other in machines.worker_nodes:
+                    if done and other in machines.worker_nodes:
                         machines.remove_node(other, allow_graceful=False)
                         print(f"killed with {total - done} of {total} images to do")
                     yield done, total

@@ -129,7 +129,7 @@ class _Cluster:
         try:
             for keys, chunk in chunks:
                 running[task.remote(steering, [self._job[1], self.ray.put(chunk)])] = keys
-                if len(running) >= _AHEAD * self.places:
+                while len(running) >= _AHEAD * self.places:
                     yield self._next(running)
             while running:
                 yield self._next(running)

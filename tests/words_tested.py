@@ -436,6 +436,11 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
             "its formula in NumPy",
             "training/test_averages.py::test_sam_goes_uphill_by_its_distance_and_comes_back",
         ),
+        Tested(
+            "stochastic_depth",
+            "timm's rates and masks of a toy",
+            "models/test_stochastic_depth.py::test_an_image_loses_a_branch_whole_or_gets_more_of_it",
+        ),
         Tested("accumulate", "the large batch", "training/test_averages.py::test_accumulation_is_the_large_batch"),
         Tested(
             "views",

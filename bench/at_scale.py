@@ -4,13 +4,16 @@ What one machine does is measured here: steps of three kinds of stages for each 
 frozen features, the start of a process, and the bytes that would travel. Networks are assumed (`NETWORKS`), and so is
 what machines have in common (`SERVER`): nothing here has been run on several machines. A step is simulated: each
 machine draws its time from those that were measured for its share, the slowest is waited for, and then gradients are
-summed. `--state FILE` keeps what was measured, so that the page can be written again with other assumptions.
+summed. Times are those of the processor, in one thread, so that other programs on the machine do not count; they vary
+less than a clock on the wall would. `--state FILE` keeps what was measured, so that the page can be written again with
+other assumptions.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,6 +26,7 @@ from statistics import mean, median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+os.environ["OMP_NUM_THREADS"] = "1"  # before MXNet is loaded: the time of the processor is then that of the work
 
 import numpy as np  # noqa: E402
 from frozen_page import processor, table  # noqa: E402
@@ -40,7 +44,7 @@ data {
   train   = solar_cells
   test    = holdout(30%)
   size    = 128px
-  batch   = 64
+  batch   = 32
   augment = [flip(horizontal)]
 }
 stage "head" {
@@ -56,17 +60,17 @@ stage "everything" {
   for   = 1 epoch
 }
 """
-BATCH, IMAGES = 64, 100_000  # of a step, over all machines; of an epoch
+BATCH, IMAGES = 32, 100_000  # of a step, over all machines; of an epoch
 MACHINES = (1, 2, 4, 8, 16, 32, 64)
-SHARES = (64, 16, 4, 1)  # images of a machine's step that are measured; between them it is interpolated
+SHARES = (32, 8, 1)  # images of a machine's step that are measured; between them it is interpolated
 STEPS = 2_000  # simulated
 START = """
 import sys, time
-began = time.monotonic()
+began = time.process_time()
 from pathlib import Path
 from runtime.workflows.preparation import prepare
 prepare(Path(sys.argv[1]))
-print(time.monotonic() - began)
+print(time.process_time() - began)
 """
 
 
@@ -118,11 +122,11 @@ def _repeated(work: Callable[[], object], seconds: float) -> list[float]:
     """Return how long each time took, after one that makes everything ready."""
     work()
     times: list[float] = []
-    while sum(times) < seconds or len(times) < 5:
-        began = time.monotonic()
+    while sum(times) < seconds or len(times) < 3:
+        began = time.process_time()
         work()
         nd.waitall()
-        times.append(time.monotonic() - began)
+        times.append(time.process_time() - began)
     return times
 
 
@@ -136,12 +140,12 @@ def _images(session: Session) -> Measured:
     features = session.features()
     head = plan.stages[0]
     net = stage_net(session, head, features)
-    samples = sets.samples["train"][: 4 * BATCH]
+    samples = sets.samples["train"][: 2 * BATCH]
     few = replace(sets, samples={"train": samples}, workers=0)
-    reading = _repeated(lambda: sum(1 for _ in few.evaluation("train")), 2.0)
+    reading = _repeated(lambda: sum(1 for _ in few.evaluation("train")), 0.4)
     with closing(few.evaluation("train")) as batches:
         pixels = next(batches).images
-    frozen = _repeated(lambda: net.inputs.each.prefix(pixels), 2.0)
+    frozen = _repeated(lambda: net.inputs.each.prefix(pixels), 0.4)
     levels = [level for level in net.inputs.each.prefix.levels if level.table is not None]
     widths = [row_bytes(features._shapes(level.end), KINDS[features.precision]) for level in levels]
     sizes = [_bytes_of(sample.image) for sample in samples]
@@ -170,8 +174,9 @@ def _steps(session: Session, stage: Any) -> Measured:
         step = training_step(at, stage, net)
         with closing(at.sets.training(stage, 0)) as batches:
             batch = next(batches)
+        print(stage.title, share, file=sys.stderr, flush=True)
         parts = [(net.inputs.each.prefix(batch.images), batch.targets)]
-        times[str(share)] = _quantiles(_repeated(lambda step=step, parts=parts: step(parts, 0), 1.0))
+        times[str(share)] = _quantiles(_repeated(lambda step=step, parts=parts: step(parts, 0), 0.4))
         gradient = 4 * sum(int(np.prod(parameter.shape)) for parameter in net.trained.values())
         features.close()
     return {"times": times, "gradient": gradient, "kept": stage.cut > 0}
@@ -284,13 +289,14 @@ def page(measured: Measured) -> Iterator[str]:
     yield from conclusions(measured)
 
 
-_ABOUT = """**Measured** on one machine: the steps of three kinds of stages for each share of a batch, the reading of
-images, frozen features, the start of a process, and the bytes of gradients, rows and files.
+_ABOUT = """**Measured** on one core, in time of the processor: the steps of three kinds of stages for each share of a batch, the
+reading of images, frozen features, the start of a process, and the bytes of gradients, rows and files.
 
-**Assumed**: the networks of the tables, at 90% of their nominal rate; machines like this one; all images on one machine
-behind {shared}, which the others read from.
+**Assumed**: the networks of the tables, at 90% of their nominal rate; machines of one such core; all images on one
+machine behind {shared}, which the others read from.
 
-**Not tested**: any real network, more than one machine, storage that many read at once, machines of different speed.
+**Not tested**: any real network, more than one machine, storage that many read at once, machines of different speed,
+and what on a machine makes one step longer than another but its own work.
 
 Steps are simulated: each machine draws its time from those that were measured for its share, the slowest is waited for,
 then gradients are summed; nothing of the exchange is hidden behind the backward pass. A ring allreduce sends each

@@ -62,7 +62,7 @@ stage "everything" {
 """
 BATCH, IMAGES = 32, 100_000  # of a step, over all machines; of an epoch
 MACHINES = (1, 2, 4, 8, 16, 32, 64)
-SHARES = (32, 8, 1)  # images of a machine's step that are measured; between them it is interpolated
+SHARES = (32, 1)  # images of a machine's step that are measured; between them it is interpolated
 STEPS = 2_000  # simulated
 START = """
 import sys, time
@@ -289,8 +289,8 @@ def page(measured: Measured) -> Iterator[str]:
     yield from conclusions(measured)
 
 
-_ABOUT = """**Measured** on one core, in time of the processor: the steps of three kinds of stages for each share of a batch, the
-reading of images, frozen features, the start of a process, and the bytes of gradients, rows and files.
+_ABOUT = """**Measured** on one core, in time of the processor: the steps of three kinds of stages for each
+share of a batch, the reading of images, frozen features, the start of a process, and the bytes of gradients, rows and files.
 
 **Assumed**: the networks of the tables, at 90% of their nominal rate; machines of one such core; all images on one
 machine behind {shared}, which the others read from.

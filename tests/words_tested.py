@@ -80,6 +80,11 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
     ),
     "source": (
         Tested("parquet", "pyarrow's writer", "data/test_parquet.py::test_images_and_declared_classes"),
+        Tested(
+            "croissant",
+            "descriptions as three publishers write them",
+            "data/test_croissant.py::test_parquet_of_hugging_face_by_splits",
+        ),
         Tested("webdataset", "Python's tarfile", "data/test_shards.py::test_members_are_where_tarfile_finds_them"),
         Tested("mnist", "made idx files", "data/test_published_sets.py::test_mnist_names_and_files_with_a_point"),
         Tested(

@@ -14,6 +14,7 @@ from bench.sweep_bases import chosen
 from runtime.backend.blocks import sequence
 from runtime.backend.fast_graph import fast_graph, predicting_graph
 from runtime.backend.freezing import prepare_stage
+from runtime.backend.gates import scales_channels
 from runtime.backend.mx import autograd, mx, nd, nn
 from runtime.features.prefix import joined, one_by_one
 from runtime.models.catalog import ZOOS
@@ -286,3 +287,14 @@ def test_scaled_channels_train_as_products() -> None:
 def test_a_network_with_gates_trains_alike() -> None:
     name = "tf_efficientnetv2_b0.in1k"
     assert assert_same_step(lambda: zoo_model("timm", name, 75), 75, norm_frozen=False) == "SymbolBlock"
+
+
+@pytest.mark.parametrize(("gate", "scales"), [((2, 8, 1, 1), True), ((2, 1, 1, 1), False), ((2, 8, 1, 5), False)])
+def test_a_product_scales_channels_where_its_gate_has_one_number_for_each(gate: tuple[int, ...], scales: bool) -> None:
+    nodes: list[Any] = [
+        {"op": "null", "name": "x", "inputs": []},
+        {"op": "null", "name": "gate", "inputs": []},
+        {"op": "broadcast_like", "name": "spread", "inputs": [[1, 0, 0], [0, 0, 0]]},
+        {"op": "elemwise_mul", "name": "scaled", "inputs": [[0, 0, 0], [2, 0, 0]]},
+    ]
+    assert scales_channels(nodes, nodes[3], {"x": (2, 8, 5, 5), "gate": gate}) == scales

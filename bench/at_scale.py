@@ -290,7 +290,8 @@ def page(measured: Measured) -> Iterator[str]:
 
 
 _ABOUT = """**Measured** on one core, in time of the processor: the steps of three kinds of stages for each
-share of a batch, the reading of images, frozen features, the start of a process, and the bytes of gradients, rows and files.
+share of a batch, the reading of images, frozen features, the start of a process, and
+the bytes of gradients, rows and files.
 
 **Assumed**: the networks of the tables, at 90% of their nominal rate; machines of one such core; all images on one
 machine behind {shared}, which the others read from.

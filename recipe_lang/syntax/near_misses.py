@@ -80,7 +80,7 @@ _NO_CODE = "a recipe holds no code: write `name = value` or a block"
 _COMMENT = "a comment begins with `#`"
 _DOT = "a number has digits on both sides of the dot: `0.5`, `1.0`"
 _INSIDE = r"(?:[^()]|\([^()]*\))"
-_UNITS = r"(?:epochs?|steps?|px|images?)\b"
+_UNITS = r"(?:epochs?|steps?|px|images?|seeds?)\b"
 _MODULES = r"(?:(?:torch|torchvision|optim|nn|transforms|T|F|tf|keras|gluon|mx|mxnet|models|lr_scheduler|callbacks)\.)+"
 
 # A pattern (`@` is where the grammar stops, `§` where it stops outside of brackets, `¶` inside; the first that fits

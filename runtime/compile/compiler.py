@@ -94,7 +94,7 @@ def compile_plan(
         head=tuple(component(layer) for layer in recipe["head"]),
         data=planned_data,
         stages=tuple(stages),
-        claims=tuple(ClaimPlan(claim.metric, claim.operator, claim.number, claim.span) for claim in recipe.claims),
+        claims=tuple(ClaimPlan(each.metric, each.operator, each.number, each.span, each.seeds) for each in recipe.claims),
         teacher=teacher,
     )
 

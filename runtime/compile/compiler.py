@@ -94,7 +94,9 @@ def compile_plan(
         head=tuple(component(layer) for layer in recipe["head"]),
         data=planned_data,
         stages=tuple(stages),
-        claims=tuple(ClaimPlan(each.metric, each.operator, each.number, each.span, each.seeds) for each in recipe.claims),
+        claims=tuple(
+            ClaimPlan(each.metric, each.operator, each.number, each.span, each.seeds) for each in recipe.claims
+        ),
         teacher=teacher,
     )
 

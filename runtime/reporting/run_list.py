@@ -203,7 +203,8 @@ def _state(result: dict[str, Any]) -> str:
     claims = result.get("expect")
     if result.get("status") != "finished":
         return str(result.get("status"))
-    return "ended" if not claims else ("claims hold" if all(claim["holds"] for claim in claims) else "claims fail")
+    tested = [claim["holds"] for claim in claims or () if claim["holds"] is not None]
+    return "ended" if not tested else ("claims hold" if all(tested) else "claims fail")
 
 
 def _changes(result: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ COMMANDS = {
         "language": ("check", "explain", "fix", "fmt", "lsp", "new", "show"),
         "training": ("plan", "run"),
         "locks": ("lock", "verify"),
+        "seeds": ("compare",),
         "results": ("evaluate", "predict", "export", "runs"),
         "sharing": ("pack", "unpack", "push", "pull"),
         "data": ("data",),

@@ -257,7 +257,7 @@ def run(
 
             device_context(where.runs.device)  # before the images are listed: it costs nothing to know
             say("listing the images")
-            prepared = prepare(where.recipe, where.settings, where.data_root, where.outside, where.seed)
+            prepared = prepare(where.recipe, where.settings, where.data_root, where.outside, seed=where.seed)
         screen = console()
         if not _tell_prepared(deny, quiet, prepared):
             return FAILED
@@ -304,7 +304,7 @@ def _train_seeds(
         resumes=resumed is not None,
         quiet=quiet,
         before=partial(_tell_prepared, deny, quiet),
-        tell=partial(_tell_event, deny, quiet),
+        hear=partial(_tell_event, deny, quiet),
         after=lambda folder: _keep_lock(console(), recipe, folder, quiet) if own else None,
     )
 

@@ -47,10 +47,14 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: object) -
     console.print(table)
     say(console, "mean ± half of its 95% interval (Student's t); spread: the standard deviation of the runs", "dim")
     for claim in summary["expect"]:
-        style, verdict = verdict_on(claim["holds"])
-        line = Text.assemble("claim ", claim["claim"], ": ", (verdict, style), _reached(claim, len(seeds)))
-        console.print(line, soft_wrap=True)
+        console.print(claim_line(claim, len(seeds)), soft_wrap=True)
     say(console, f"{duration(summary['wall_s'])} in all; folder of the runs: {folder}")
+
+
+def claim_line(claim: Mapping[str, Any], runs: int) -> Text:
+    """Return a line on a claim of a summary."""
+    style, verdict = verdict_on(claim["holds"])
+    return Text.assemble("claim ", claim["claim"], ": ", (verdict, style), _reached(claim, runs))
 
 
 def _cells(found: Mapping[str, float] | None) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from recipe_lang.problem import RecipeError
 from runtime.plan.types import as_json
 from runtime.runs.folder import has_ended, read_json, write_json
 from runtime.runs.noise import Estimate, estimate
-from runtime.tasks.catalog import METRICS
+from runtime.tasks.catalog import METRICS, TASKS, USUAL
 from runtime.training.problems import NotARun
 
 SEEDS, SUMMARY = "seeds.json", "summary.json"
@@ -105,6 +105,16 @@ def read_run(folder: Path, seed: int | None = None) -> SeedRun:
     return SeedRun(own, folder, result, claims)
 
 
+def read_summary(folder: Path) -> dict[str, Any]:
+    """Return the summary of the runs in a folder, from what they say; with fewer than two that have ended, none of it.
+
+    Raises:
+        RecipeError: a file is damaged.
+    """
+    runs, seeds = finished_runs(folder), read_seeds(folder)
+    return {**(summary_of(runs) if len(runs) > 1 else {}), "wanted": len(seeds), "done": len(runs)}
+
+
 def summary_of(runs: Sequence[SeedRun]) -> dict[str, Any]:
     """Return what two runs or more say together: the content of `summary.json`.
 
@@ -116,6 +126,7 @@ def summary_of(runs: Sequence[SeedRun]) -> dict[str, Any]:
         "recipe": first.get("recipe"),
         **({"task": first["task"]} if "task" in first else {}),
         "seeds": [run.seed for run in runs],
+        "metric": _judged_by(first),
         "params": first.get("params"),
         "images": first.get("images"),
         "runs": [
@@ -132,6 +143,12 @@ def summary_of(runs: Sequence[SeedRun]) -> dict[str, Any]:
         "expect": list(_claims(runs)),
         "wall_s": round(sum(run.result.get("wall_s") or 0.0 for run in runs), 2),
     }
+
+
+def _judged_by(result: Mapping[str, Any]) -> str:
+    """Return the metric that a run chose its weights by, else the one that its task is judged by."""
+    monitored = str((result.get("weights_from") or {}).get("metric") or "").removeprefix("valid.")
+    return monitored or TASKS[str(result.get("task", USUAL.name))].monitor
 
 
 def _metrics(run: SeedRun, set_name: str) -> dict[str, float]:

@@ -48,7 +48,7 @@ class SeedsPlan:
             RecipeError: something about the recipe, its data or its base is wrong.
         """
         given = self.recipe
-        return prepare(given.path, given.settings, given.data_root, given.outside, seed)
+        return prepare(given.path, given.settings, given.data_root, given.outside, seed=seed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,4 +180,16 @@ EXAMPLES: Mapping[str, Example] = {
         "  test = holdout(20%)\n  batch = 4\n}\n\nexpect {\n  old.accuracy >= 90%\n}",
         given="runs/flowers-3 knows all classes of the photos.",
     ),
+    "E654": Example(
+        "ftr compare runs/flowers-1 runs/flowers-2 --metric test.accuracy",
+        "ftr compare flowers.ftr flowers-top.ftr --metric test.accuracy",
+        "shell",
+        "The two runs have other seeds, and `test = holdout(20%)` other images with each.",
+    ),
+    "E655": Example(
+        "ftr compare flowers.ftr cells.ftr --metric valid.map",
+        "ftr compare flowers.ftr flowers-top.ftr --metric valid.accuracy",
+        "shell",
+        "Classification has no `map`.",
+    ),
 }

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import comb, sqrt
-from statistics import fmean, stdev
+from statistics import fmean
 
 CONFIDENCE = 0.95
 LEVEL = 1 - CONFIDENCE
@@ -58,7 +58,8 @@ def estimate(values: Sequence[float]) -> Estimate:
     t distribution with n - 1 degrees of freedom. It takes values that are independent and about normal: those of runs
     with different seeds. A value that is no number makes all of it such.
     """
-    mean, spread = fmean(values), stdev(values)
+    mean = fmean(values)
+    spread = sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
     margin = _quantile(len(values) - 1) * spread / sqrt(len(values))
     return Estimate(mean, spread, mean - margin, mean + margin)
 

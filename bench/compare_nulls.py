@@ -1,4 +1,4 @@
-"""`ftr compare` where there is nothing to find: `python bench/compare_nulls.py [--pairs N] [--seeds N] [--work FOLDER]`.
+"""`ftr compare` where nothing is to be found: `python bench/compare_nulls.py [--pairs N] [--seeds N] [--work FOLDER]`.
 
 Each of 20 pairs is one recipe twice, with ten seeds each, others: a new head on frozen features of 400 digits, measured
 on 600 that are the same for all. How often no difference is shown, which a 95% interval should do in 19 of 20 pairs;

@@ -34,6 +34,7 @@ from runtime.commands.command import (
     mxnet,
     show_problems,
     tell,
+    was_given,
 )
 from runtime.system.files import from_here
 from runtime.system.streams import surviving
@@ -112,8 +113,10 @@ def train_seeds(
 @JSON
 @QUIET
 @DEBUG
+@click.pass_context
 @command
 def compare(
+    context: click.Context,
     a: Path,
     b: Path,
     seeds: int,
@@ -138,20 +141,27 @@ def compare(
     By default the metric is measured on validation: settings are chosen there, never on test. `--metric test.accuracy`
     says how good a choice is.
     """
+    from runtime.runs.seeds import is_summary, read_seeds
+
+    folders = [path for path in (a, b) if path.is_dir()]
+    if folders and was_given(context, "seeds"):
+        raise click.UsageError(f"--seeds is for two recipes; {folders[0]} has runs with seeds of its own")
+    if len(folders) == 1 and not is_summary(folders[0]):
+        other = b if folders[0] == a else a
+        raise click.UsageError(f"{folders[0]} is a single run, {other} a recipe: compare two recipes, or two runs")
+    known = next((tuple(read_seeds(path)) for path in folders if is_summary(path)), ())
     with mxnet(threads, debug):
         with first_words(a, quiet or machine) as say:
             say("loading MXNet")
             from runtime.backend.device import device_context
             from runtime.reporting.comparison import comparison_json, show_comparison
-            from runtime.runs.seeds import is_summary, read_seeds
             from runtime.training.stage import Interrupted
             from runtime.workflows.compare import compare as compared
             from runtime.workflows.compare import measured_answers, side_of
             from runtime.workflows.preparation import PrepareArguments
 
-        context = device_context(device)
+        where = device_context(device)
         settings = RunSettings(device, workers, cache, fuse)
-        known = next((tuple(read_seeds(path)) for path in (a, b) if path.is_dir() and is_summary(path)), ())
         sides = []
         for name, path in (("A", a), ("B", b)):
             if path.is_dir():
@@ -164,7 +174,7 @@ def compare(
                 tell("interrupted")
                 return 128 + int(stopped.args[0])
             sides.append(replace(side_of(folder), name=str(path)))
-        found = compared(sides[0], sides[1], metric, measured_answers(context, workers))
+        found = compared(sides[0], sides[1], metric, measured_answers(where, workers))
     if machine:
         click.echo(json.dumps(comparison_json(found), indent=2, ensure_ascii=False))
     else:

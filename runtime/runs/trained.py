@@ -51,6 +51,7 @@ from runtime.runs.own_graph import with_own_graph
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
 from runtime.runs.recipe_files import read_recipe
+from runtime.runs.seeds import is_summary, read_seeds, seed_folder
 from runtime.runs.training_images import ImageOverlap, refuse_overlap, seen, told
 from runtime.system.cache.disk import user_cache
 from runtime.tasks.answers import Prediction
@@ -109,6 +110,9 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
     Raises:
         RecipeError: it is neither, a file in it is damaged, or there are no such weights.
     """
+    if is_summary(path):
+        reason = f"it holds runs with several seeds: name one of them, such as {seed_folder(path, read_seeds(path)[0])}"
+        raise RecipeError(NotARun(path=str(path), reason=reason))
     with opened(path) as folder:
         if not os.path.isfile(folder / "resolved.ftr"):  # unlike Path.is_file, false where nobody may look
             reason = "there is no such folder" if not os.path.isdir(folder) else "it has no `resolved.ftr`"

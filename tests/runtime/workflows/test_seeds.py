@@ -14,11 +14,13 @@ from command import Ftr
 from toy import CLASSES, make_images, write_recipe
 
 from recipe_lang.problem import RecipeError
-from runtime.runs.seeds import finished_runs, read_summary
+from runtime.backend.mx import mx
+from runtime.reporting.comparison import comparison_json
+from runtime.runs.seeds import finished_runs, read_summary, write_seeds
 from runtime.training.events import Event, Observer, Preliminary, StepFinished
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Interrupted
-from runtime.workflows.compare import compare, side_of
+from runtime.workflows.compare import compare, measured_answers, side_of
 from runtime.workflows.preparation import Prepared, prepare
 from runtime.workflows.run import run
 from runtime.workflows.seeds import SeedsFollower, SeedsPlan, run_seeds, seeds_folder
@@ -139,18 +141,37 @@ def test_verify_trains_all_again(root: Path, ftr: Ftr) -> None:
 def test_runs_are_compared_by_seed_on_the_same_images(root: Path, tmp_path: Path, ftr: Ftr) -> None:
     (root / "b.ftr").write_text((root / "a.ftr").read_text().replace("lr = 0.01", "lr = 0.02"))
     several(root / "b.ftr", tmp_path / "b", (5, 6, 7))
-    found = ftr("compare", root / "runs/a", tmp_path / "b", "--json", "--workers", 0)
+    for seed in (5, 6):
+        shutil.copytree(root / f"runs/a/seed-{seed}", tmp_path / f"a/seed-{seed}")
+    write_seeds(tmp_path / "a", (5, 6))
+    found = ftr("compare", tmp_path / "a", tmp_path / "b", "--metric", "test.accuracy", "--workers", 0)
     assert found.code == 0, found.err
-    told = json.loads(found.out)
+    assert "settings are chosen on validation, never on test" in found.out
+    assert "1 run left out, with a seed that the other has not" in found.out
+    assert "only A right" in found.out
+    answers = measured_answers(mx.cpu(), 0)
+    told = comparison_json(compare(side_of(tmp_path / "a"), side_of(tmp_path / "b"), None, answers))
     assert told["metric"] == "valid.accuracy"
-    assert [pair["seeds"] for pair in told["pairs"]] == [[5, 5], [6, 6], [7, 7]]
+    assert [pair["seeds"] for pair in told["pairs"]] == [[5, 5], [6, 6]]
     for pair in told["pairs"]:
         answers = pair["answers"]
         assert pair["difference"] == pytest.approx((answers["only_b"] - answers["only_a"]) / answers["images"])
-    shown = ftr("compare", root / "runs/a", tmp_path / "b", "--metric", "test.accuracy", "--workers", 0)
-    assert "settings are chosen on validation, never on test" in shown.out
-    listed = ftr("runs", tmp_path)
-    assert "3 seeds" in listed.out or "claims" in listed.out
+
+
+def test_runs_lists_several_seeds_as_one_and_marks_what_is_not_told_apart(root: Path, tmp_path: Path, ftr: Ftr) -> None:
+    for name in ("a", "b"):
+        shutil.copytree(root / "runs/a", tmp_path / name)
+        shutil.copytree(root / "runs/a/seed-5", tmp_path / f"{name}-alone")
+    listed = ftr("runs", tmp_path).out
+    rows = {line.split()[0]: line for line in listed.splitlines() if line[:1] in "ab"}
+    assert list(rows) == ["a", "b", "a-alone", "b-alone"] or sorted(rows) == ["a", "a-alone", "b", "b-alone"]
+    assert "±" in rows["a"]
+    assert sum("~" in row for row in rows.values()) == 2  # the others are the best of their kind
+    assert "no test of them could show it" in listed.replace("\n", " ")
+    assert "holds 0" in listed.replace("\n", " ")
+    found = json.loads(ftr("runs", tmp_path, "--json").out)
+    assert [each["seeds"] for each in found if "seeds" in each] == [[5, 6, 7]] * 2
+    assert not any("known_images" in each for each in found)
 
 
 def test_a_recipe_compared_with_itself_shows_no_difference(root: Path) -> None:
@@ -184,4 +205,7 @@ def test_several_seeds_have_no_lock_to_keep_to(root: Path, ftr: Ftr) -> None:
     found = ftr("run", root / "a.ftr", "--seeds", 3, "--locked")
     assert found.code == 2
     assert "for a single run" in found.err
+    assert "seeds of its own" in ftr("compare", root / "runs/a", root / "b.ftr", "--seeds", 3).err
+    assert "is a single run" in ftr("compare", root / "runs/a/seed-5", root / "a.ftr").err
+    assert "seed-5" in ftr("evaluate", root / "runs/a").err
     assert "keeps its own" in ftr("run", "--resume", root / "runs/a", "--seeds", 3).err

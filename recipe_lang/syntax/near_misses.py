@@ -157,7 +157,7 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (r"^\w+\.[\w.]+\s*(?P<bad>@(?:≤|=<|<\s+=))", _CLAIM, "<="),
     (r"^\w+\.\w+\s*[<>].*\b(and|or)\s+@|^\w+\.\w+\s*[<>].*@(and|or|&&|&)", "each claim has a line of its own", None),
     (
-        r"^\w+\.\w+\s*[<>].*(?P<bad>@(?:for|in|across|with|on))(?=\s+[0-9]+\s+seeds?\b)",
+        r"^\w+\.\w+\s*[<>].*(?P<bad>@?(?:for|in|across|with|on))(?=\s+@?[0-9]+\s+seeds?\b)",
         "a claim on several runs: `test.accuracy >= 90% over 5 seeds`",
         "over",
     ),

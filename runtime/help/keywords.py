@@ -113,6 +113,7 @@ TERMS = (
         UNIT,
         "A count of runs of one recipe, each with its own seed.",
         ("expect {\n  valid.loss <= 0.5 over 10 seeds\n}",),
+        also=("seed",),
     ),
     Term(
         "epochs",

@@ -79,9 +79,9 @@ def seeds_folder(out: Path | None, plan: SeedsPlan, first: Prepared, *, resumes:
     folder = create_folder(out, f"{first.plan.name}-seeds")
     with locked(folder):
         with writing(folder):
+            write_seeds(folder, plan.seeds)  # first: without it the folder would be taken for that of a run
             write_text(folder / "resolved.ftr", print_recipe(first.recipe, VOCABULARY))
             replace(manifest_of(first.given, plan.settings), seed=None).write(folder)
-            write_seeds(folder, plan.seeds)
         yield folder
 
 

@@ -13,9 +13,9 @@ DifferentImages = Kind(
     fields="a b set differences",
     message="{a} and {b} are measured on different `{set}` images",
     help=lambda p: (
-        "\n".join(f"{name}: {one or 'none'}, {other or 'none'}" for name, one, other in p.differences[:5])
+        "\n".join(f"{name}: {one or 'none'} against {other or 'none'}" for name, one, other in p.differences[:5])
         + (f"\nand {len(p.differences) - 5} more" if len(p.differences) > 5 else "")
-        + "\ncompare runs with the same seeds, or give both recipes the same test folder"
+        + f"\ncompare runs with the same seeds, or give both recipes the same images for `{p.set}`"
     ),
 )
 

@@ -28,12 +28,12 @@ def marked(results: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> dict
     """
     found: dict[tuple[int, str], str] = {}
     for set_name in SETS:
-        alike: dict[Hashable, list[int]] = {}
+        alike: dict[tuple[str, tuple[int, ...], Hashable], list[int]] = {}
         for position, (result, metric) in enumerate(zip(results, metrics, strict=True)):
             images = (result.get("known_images") or {}).get(set_name)
             if images and metric in METRICS and _value(result, set_name, metric) is not None:
                 alike.setdefault((metric, tuple(result.get("seeds") or ()), images), []).append(position)
-        for (metric, seeds, _), positions in alike.items():  # type: ignore[misc]
+        for (metric, seeds, _), positions in alike.items():
             sign = 1 if METRICS[metric].higher_is_better else -1
             best = max(positions, key=lambda at: sign * (_value(results[at], set_name, metric) or 0.0))
             for other in positions:

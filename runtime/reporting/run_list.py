@@ -58,9 +58,10 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
         plan = _read(place, "plan.json")
         name, task = (str(plan.get(key) or "") if isinstance(plan, dict) else "" for key in ("name", "task"))
         known = plan, _images(place)
-        told = {"folder": str(place), "started": started, "changed": _changed(plans.get(name, (None, {})), known)}
+        changed = _changed(plans.get(name, (None, {})), known)
+        told: dict[str, Any] = {"folder": str(place), "started": started, "changed": changed}
+        told["known_images"] = _by_set(known[1])
         plans |= {name: known} if name else {}
-        told |= {"known_images": _by_set(known[1])}
         found.append({"task": task, **_result(place, name), **told})
     return found
 

@@ -9,7 +9,7 @@ pairs to the same images are not independent, and are never pooled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import comb, sqrt
@@ -43,7 +43,7 @@ class Estimate:
         return self.low <= 0 <= self.high
 
 
-_MEETS = {
+_MEETS: Mapping[str, Callable[[Estimate, float], bool]] = {
     ">=": lambda found, number: found.low >= number,
     ">": lambda found, number: found.low > number,
     "<=": lambda found, number: found.high <= number,

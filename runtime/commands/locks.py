@@ -266,6 +266,8 @@ def _train(
     from runtime.training.stage import Interrupted
     from runtime.workflows.run import run
 
+    if label and not how.quiet:
+        console().print(label, style="bold")
     with Display(console(), time.monotonic, prepared.plan, how.quiet, label) as display:
         more: dict[str, Any] = {"approve": approve} if approve else {}
         _, result = run(prepared, where, place, observers=(display,), extras=(CURVES,) if how.keeps else (), **more)

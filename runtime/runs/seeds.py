@@ -112,7 +112,8 @@ def read_summary(folder: Path) -> dict[str, Any]:
         RecipeError: a file is damaged.
     """
     runs, seeds = finished_runs(folder), read_seeds(folder)
-    return {**(summary_of(runs) if len(runs) > 1 else {}), "wanted": len(seeds), "done": len(runs)}
+    known = summary_of(runs) if len(runs) > 1 else {"recipe": runs[0].result.get("recipe") if runs else ""}
+    return {**known, "wanted": len(seeds), "done": len(runs)}
 
 
 def summary_of(runs: Sequence[SeedRun]) -> dict[str, Any]:

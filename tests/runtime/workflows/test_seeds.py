@@ -112,7 +112,7 @@ def test_what_was_interrupted_goes_on_to_the_same_weights(root: Path, tmp_path: 
     with pytest.raises(Interrupted) as stopped:
         several(root / "a.ftr", tmp_path / "a", (5, 6, 7), watching(stops))
     assert stopped.value.args == (2,)
-    assert read_summary(tmp_path / "a") == {"wanted": 3, "done": 1}
+    assert read_summary(tmp_path / "a") == {"recipe": "a", "wanted": 3, "done": 1}
     several(root / "a.ftr", tmp_path / "a", (5, 6, 7))
     for seed in (5, 6, 7):
         assert weights(tmp_path / f"a/seed-{seed}") == weights(root / f"runs/a/seed-{seed}")
@@ -136,6 +136,17 @@ def test_verify_trains_all_again(root: Path, ftr: Ftr) -> None:
     found = ftr("verify", root / "runs/a")
     assert (found.code, found.out.splitlines()[-1].partition(":")[0]) == (0, "identical"), found
     assert "seed 7 (3 of 3): identical" in found.out
+
+
+def test_verify_of_a_recipe_trains_all_seeds_that_a_claim_is_over(root: Path, tmp_path: Path, ftr: Ftr) -> None:
+    text = (root / "a.ftr").read_text().replace(CLAIMS, "\nexpect {\n  test.loss <= 100 over 2 seeds\n}\n")
+    (root / "c.ftr").write_text(text)
+    alone = ftr("run", root / "c.ftr", "--out", tmp_path / "run", "--workers", 0)
+    assert (alone.code, "not tested" in alone.out) == (0, True), alone.err
+    found = ftr("verify", root / "c.ftr")
+    assert found.code == 0, found.err
+    assert "seed 6 (2 of 2)" in found.out
+    assert "claim test.loss <= 100 over 2 seeds: holds" in found.out
 
 
 def test_runs_are_compared_by_seed_on_the_same_images(root: Path, tmp_path: Path, ftr: Ftr) -> None:

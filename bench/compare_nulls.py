@@ -8,6 +8,7 @@ exits with 1 where it is less than 17. What is in WORK is not run again. Other p
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,6 +68,10 @@ def trained(work: Path, seeds: tuple[int, ...]) -> Path:
     plan = SeedsPlan(first.given, seeds, RunSettings())
     with seeds_folder(folder, plan, first, resumes=(folder / "seeds.json").exists()):
         run_seeds(folder, plan, first, SeedsFollower(contextmanager(watched)))
+    for place in folder.glob("seed-*"):  # 40 MB a run, of which the numbers need nothing
+        shutil.rmtree(place / "checkpoints", ignore_errors=True)
+        for weights in place.glob("*.params"):
+            weights.unlink()
     return folder
 
 

@@ -112,7 +112,7 @@ def plan(
             prepared = replace(prepared, advice=tuple(ordered((*prepared.advice, *told))))
         if prepared.advice and (deny or not machine):
             show_problems(prepared.advice)
-        _tell_images(prepared, is_advised=deny or not machine)
+        tell_images(prepared, is_advised=deny or not machine)
         cost = None
         if measured:
             from runtime.workflows.cost.probe import probe
@@ -259,8 +259,18 @@ def run(
             say("listing the images")
             prepared = prepare(where.recipe, where.settings, where.data_root, where.outside, seed=where.seed)
         screen = console()
+<<<<<<< HEAD
         if not _tell_prepared(deny, quiet, prepared):
             return FAILED
+=======
+        _note_memory(prepared.out_of_memory())
+        tell_images(prepared, is_advised=deny or not quiet)
+        if prepared.advice and (deny or not quiet):
+            with surviving(sys.stderr):
+                show_problems(prepared.advice)
+            if deny:
+                return FAILED
+>>>>>>> main
         try:
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
                 folder, result = run_prepared(
@@ -268,7 +278,7 @@ def run(
                     where.runs,
                     out,
                     resume=Resume(resumed, extend) if resumed is not None else None,
-                    observers=(display, left, partial(_tell_event, deny, quiet)),
+                    observers=(display, left, partial(tell_event, deny, quiet)),
                     approve=lock_check(lock),
                     extras=(CURVES,),
                 )
@@ -360,7 +370,7 @@ class _Left:
 _SHOWN = 5  # of the images that are skipped
 
 
-def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
+def tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
     """Say on standard error what is known before a run trains; with `deny`, refuse it where there is advice.
 
     Raises:
@@ -398,7 +408,7 @@ def _tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
             tell(how_to_resume(folder))
 
 
-def _tell_images(prepared: Prepared, is_advised: bool) -> None:
+def tell_images(prepared: Prepared, is_advised: bool) -> None:
     """Say how images were chosen, and what is passed over among them, unless advice that is shown has said it."""
     for note in prepared.notes:
         tell(note)

@@ -259,18 +259,8 @@ def run(
             say("listing the images")
             prepared = prepare(where.recipe, where.settings, where.data_root, where.outside, seed=where.seed)
         screen = console()
-<<<<<<< HEAD
         if not _tell_prepared(deny, quiet, prepared):
             return FAILED
-=======
-        _note_memory(prepared.out_of_memory())
-        tell_images(prepared, is_advised=deny or not quiet)
-        if prepared.advice and (deny or not quiet):
-            with surviving(sys.stderr):
-                show_problems(prepared.advice)
-            if deny:
-                return FAILED
->>>>>>> main
         try:
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
                 folder, result = run_prepared(
@@ -314,7 +304,7 @@ def _train_seeds(
         resumes=resumed is not None,
         quiet=quiet,
         before=partial(_tell_prepared, deny, quiet),
-        hear=partial(_tell_event, deny, quiet),
+        hear=partial(tell_event, deny, quiet),
         after=lambda folder: _keep_lock(console(), recipe, folder, quiet) if own else None,
     )
 
@@ -322,7 +312,7 @@ def _train_seeds(
 def _tell_prepared(deny: bool, quiet: bool, prepared: Prepared) -> bool:
     """Say what is known before a run; return whether it may run: with `deny` only where there is no advice."""
     _note_memory(prepared.out_of_memory())
-    _tell_images(prepared, is_advised=deny or not quiet)
+    tell_images(prepared, is_advised=deny or not quiet)
     if prepared.advice and (deny or not quiet):
         with surviving(sys.stderr):
             show_problems(prepared.advice)

@@ -437,10 +437,11 @@ class _Stage:
         epochs = ceil(self.total / self.per_epoch)
         for before, switch in pairwise(found):
             if not before.epochs < switch.epochs < epochs:
-                reason = f"epoch {switch.epochs} of {epochs}"
+                reason = f"this switch is at the end of epoch {switch.epochs} of {epochs}"
                 if before.epochs >= switch.epochs:
                     reason += f" is not behind epoch {before.epochs}"
-                self.problems.append(SwitchMisplaced(span=switch.span, reason=f"this switch is at the end of {reason}"))
+                hint = "write another share or epoch, or a longer stage"
+                self.problems.append(SwitchMisplaced(span=switch.span, reason=reason, hint=hint))
         return found
 
     def _switch(self, phase: CheckedBlock) -> Switch:

@@ -10,7 +10,8 @@ from toy import train, write_recipe
 from recipe_lang.problem import RecipeError
 from runtime.features.prefix import Prefix
 from runtime.runs.lock.file import LOCK, read_lock
-from runtime.training.events import Evaluated, Event, Preliminary, Tested
+from runtime.training import events
+from runtime.training.events import Evaluated, Event, Preliminary
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Interrupted
 from runtime.workflows.preparation import prepare
@@ -33,7 +34,7 @@ stage "top" {
 PARAMS = """
 param lr     = 1e-2 in log(1e-4 .. 1e-1)
 param length = 1 epoch in 1 epoch .. 3 epochs
-param drop   = 0.1 in 0.0 .. 0.5
+param rate   = 0.1 in 0.0 .. 0.5
 param batch  = 16 images in [8 images, 16 images]
 """
 
@@ -41,13 +42,13 @@ param batch  = 16 images in [8 images, 16 images]
 @pytest.fixture
 def recipe(photos: Path, tmp_path: Path) -> Path:
     """A recipe of two stages with parameters for its head, a rate, a length and the batch."""
-    data, head = "  augment = [flip(horizontal)]\n  batch = $batch", "[dropout($drop), dense(classes)]"
+    data, head = "  augment = [flip(horizontal)]\n  batch = $batch", "[dropout($rate), dense(classes)]"
     return write_recipe(tmp_path / "r.ftr", photos, STAGES, data=data, head=head, top=PARAMS)
 
 
 def test_a_trial_gives_the_weights_of_a_run_of_its_own_whatever_came_before(recipe: Path, tmp_path: Path) -> None:
     own = {}
-    for number, values in enumerate(({"lr": "0.003", "length": "2 epochs"}, {"drop": "0.4", "batch": "8 images"})):
+    for number, values in enumerate(({"lr": "0.003", "length": "2 epochs"}, {"rate": "0.4", "batch": "8 images"})):
         result = train(recipe, tmp_path / str(number), settings=[f"{name}={value}" for name, value in values.items()])
         lock = read_lock(tmp_path / str(number) / LOCK)
         own[tuple(values.items())] = lock.facts["result", "weights"], result["valid"]["loss"]
@@ -69,7 +70,7 @@ def test_a_trial_that_changes_the_head_opens_no_image_and_computes_no_feature(
         monkeypatch.setattr(
             Prefix, "_opened", lambda self, keys, *rest: (opened.extend(keys), through(self, keys, *rest))[1]
         )
-        trials.run({"drop": "0.3", "lr": "0.02", "length": "2 epochs"})
+        trials.run({"rate": "0.3", "lr": "0.02", "length": "2 epochs"})
         assert not opened
         trials.run({"batch": "8 images"})
         assert opened, "another batch rounds in its own way"
@@ -91,7 +92,7 @@ def test_an_observer_ends_a_trial_behind_an_epoch_and_the_test_set_is_not_measur
         assert found.values == found.epochs[0].values
         ends = 9
         assert trials.run({}, [watch]).whole
-    assert {each.set for each in seen if isinstance(each, Evaluated | Tested)} == {"valid"}
+    assert {each.set for each in seen if isinstance(each, Evaluated | events.Tested)} == {"valid"}
 
 
 def test_a_value_that_the_recipe_does_not_take_is_an_error_and_the_next_trial_runs(recipe: Path) -> None:

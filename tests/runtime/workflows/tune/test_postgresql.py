@@ -81,6 +81,7 @@ def storages(server: str) -> Iterator[Callable[[], Any]]:
         each.engine.dispose()
 
 
+@pytest.mark.long
 def test_workers_share_a_study_and_one_takes_over_what_another_left(server: str, storages: Callable[[], Any]) -> None:
     what = definition("tpe", "median")
     first, second = (open_study(storages(), server, "toy", what, SPACE) for _ in range(2))
@@ -98,6 +99,7 @@ def test_workers_share_a_study_and_one_takes_over_what_another_left(server: str,
     assert other.texts in [each.texts for each in first.finished()]
 
 
+@pytest.mark.long
 def test_a_study_on_a_server_is_that_of_a_journal(server: str, storages: Callable[[], Any]) -> None:
     what = definition("tpe", "median")
     study = open_study(storages(), server, "alone", what, SPACE)

@@ -99,6 +99,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.export.problems",
             "runtime.runs.teacher",
             "runtime.workflows.problems",
+            "runtime.workflows.tune.problems",
         ),
         "running",
     ),

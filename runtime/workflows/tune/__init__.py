@@ -1,0 +1,1 @@
+"""Search for values of a recipe's parameters."""

@@ -1,0 +1,198 @@
+"""Population-based training of a recipe: from a prepared recipe to the course of parameters that did best.
+
+A folder holds what a population has come to, written after each member's turn: `population.json`, and below `members`
+a checkpoint for what each has learned. A population that was interrupted or killed goes on there, to the same end. The
+members' weights begin alike and see the same images in the same order, since all have the recipe's seed: what differs
+are the parameters alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recipe_lang.check.checked import CheckedRecipe
+from recipe_lang.check.checker import check
+from recipe_lang.problem import RecipeError
+from recipe_lang.words import counted
+from runtime.data.decoded import Decoded, read_again
+from runtime.runs.folder import write_text, writing
+from runtime.runs.lineage import load_recipe
+from runtime.runs.lock.facts import HASHED
+from runtime.runs.lock.file import Facts
+from runtime.runs.recipe_files import read_recipe
+from runtime.vocabulary import VOCABULARY
+from runtime.workflows.preparation import Prepared
+from runtime.workflows.run import RunContext, compile_for, lock_facts, validate_images
+from runtime.workflows.tune.course import Course, course_of
+from runtime.workflows.tune.members import Ground, RecipeMember
+from runtime.workflows.tune.population import Generation, Values, beginning, best_of, train_population
+from runtime.workflows.tune.population_problems import AllFailed, NothingChanges, OtherPopulation
+
+STATE = "population.json"
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationSettings:
+    """How many members there are, after how many epochs they exchange, and the metric on validation that decides."""
+
+    size: int = 5
+    epochs: int = 1
+    metric: str = ""  # that of the last stage's `monitor`; where there is none, the loss
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What a population came to: the metric of each member, the best one, and the parameters of its course.
+
+    `course` writes them as a recipe. `seconds` are those of training, of all attempts.
+    """
+
+    course: Course
+    metric: str
+    values: tuple[float, ...]
+    best: int
+    history: tuple[Values, ...]
+    seconds: float
+
+    def recipe(self, parent: str) -> str:
+        """Return the best member's course as a child of the recipe, which it names `parent`."""
+        epochs = self.course.intervals[0].end
+        remark = (
+            f"Found by population-based training: the best of {counted(len(self.values), 'member')} that exchanged what they\n"
+            f"had learned after each {counted(epochs, 'epoch')}, by valid.{self.metric}: {self.values[self.best]:.4f}\n"
+            f"at its end. {counted(round(self.seconds), 'second')} of training in all."
+        )
+        return self.course.text(self.history, parent, remark)
+
+
+def train_recipe_population(
+    prepared: Prepared,
+    context: RunContext,
+    folder: Path,
+    settings: PopulationSettings,
+    told: Callable[[Course, Generation], None] = lambda course, generation: None,
+) -> Outcome:
+    """Train a population of a recipe's variants in a folder, or go on with the one that is there.
+
+    `told` hears of each generation as it stands after a member's turn.
+
+    Raises:
+        RecipeError: nothing can change while the recipe trains, the folder holds another population, or all its
+            members failed.
+        Interrupted: it was interrupted; the folder has what is known.
+    """
+    images = validate_images(prepared, context)
+    prepared = compile_for(prepared, images)
+    course = _course(prepared, settings.epochs)
+    metric = settings.metric or _metric(prepared)
+    facts, _ = lock_facts(prepared, context)
+    members_folder = folder / "members"
+    with closing(Decoded(read_again(prepared.plan))) if context.settings.cache else nullcontext() as decoded:
+        ground = Ground(prepared, images, context, prepared.model.arrays(), decoded)
+        members = [
+            RecipeMember(ground, course, metric, members_folder / str(number + 1), context.tell)
+            for number in range(settings.size)
+        ]
+        identity = {
+            "recipe": _digest(facts),
+            "members": settings.size,
+            "interval": settings.epochs,
+            "metric": metric,
+        }
+        begin, spent = _begin(folder, identity, course, members, prepared.plan.seed)
+        since = time.monotonic() - spent
+
+        def save(now: Generation) -> None:
+            if len(now.scores) == len(members) and all(math.isnan(score) for score in now.scores):
+                raise RecipeError(AllFailed(interval=now.interval + 1))
+            with writing(folder):
+                _save(folder, identity, now, members, time.monotonic() - since)
+            told(course, now)
+
+        end = train_population(members, course.axes, begin, len(course.intervals), prepared.plan.seed, save)
+    best = best_of(end.scores)
+    values = tuple(
+        member.value if not math.isnan(score) else score for member, score in zip(members, end.scores, strict=True)
+    )
+    return Outcome(course, metric, values, best, members[best].history, time.monotonic() - since)
+
+
+def _course(prepared: Prepared, epochs: int) -> Course:
+    given = prepared.given
+
+    def load(more: Sequence[str]) -> CheckedRecipe:
+        return check(load_recipe(read_recipe(given.path), outside=given.outside), VOCABULARY, [*given.settings, *more])
+
+    course = course_of(prepared.recipe, prepared.plan, epochs, load, given.settings)
+    if not course.axes:
+        reasons = "; ".join(f"`{name}` stays, {reason}" for name, reason in course.fixed.items())
+        raise RecipeError(NothingChanges(reasons=reasons))
+    return course
+
+
+def _metric(prepared: Prepared) -> str:
+    monitor = prepared.plan.stages[-1].monitor
+    return monitor.name if monitor else "loss"
+
+
+def _digest(facts: Facts) -> str:
+    """Return a digest of the recipe, its images and its weights."""
+    told = sorted((*key, str(fact)) for key, fact in facts.items() if key[0] in HASHED)
+    return hashlib.blake2b(json.dumps(told).encode(), digest_size=16).hexdigest()
+
+
+def _begin(
+    folder: Path, identity: Mapping[str, Any], course: Course, members: Sequence[RecipeMember], seed: int
+) -> tuple[Generation, float]:
+    """Return where a population goes on, and the seconds that it has taken; its members stand where they were."""
+    path = folder / STATE
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        return Generation(0, tuple(beginning(course.axes, course.defaults, len(members), seed))), 0.0
+    content = json.loads(path.read_text("utf-8"))
+    for name, value in identity.items():
+        if content["identity"].get(name) != value:
+            what = {"members": "number of members", "recipe": "recipe, or other images"}.get(name, name)
+            raise RecipeError(OtherPopulation(path=str(folder), what=what))
+    now = content["generation"]
+    for member, plain in zip(members, content["members"], strict=True):
+        member.history, member.learned = tuple(plain["history"]), plain["learned"]
+        member.value = _number(plain["value"])
+    sources = {int(member): source for member, source in now["sources"].items()}
+    scores = tuple(_number(score) for score in now["scores"])
+    return Generation(now["interval"], tuple(now["values"]), scores, sources), content["seconds"]
+
+
+def _save(
+    folder: Path, identity: Mapping[str, Any], now: Generation, members: Sequence[RecipeMember], seconds: float
+) -> None:
+    plain = [{"history": list(each.history), "learned": each.learned, "value": _plain(each.value)} for each in members]
+    generation = {
+        "interval": now.interval,
+        "values": list(now.values),
+        "scores": [_plain(score) for score in now.scores],
+        "sources": {str(member): source for member, source in (now.sources or {}).items()},
+    }
+    content = {"identity": identity, "generation": generation, "members": plain, "seconds": round(seconds, 3)}
+    write_text(folder / STATE, json.dumps(content, indent=1))
+    needed = {member.learned for member in members}
+    for place in (folder / "members").glob("*/*"):
+        if f"{place.parent.name}/{place.name}" not in needed:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _plain(number: float) -> float | None:
+    return None if math.isnan(number) else number
+
+
+def _number(plain: float | None) -> float:
+    return math.nan if plain is None else plain

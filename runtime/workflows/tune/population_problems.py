@@ -1,4 +1,4 @@
-"""What may be wrong with population-based training."""
+"""What may be wrong with population-based training, and with a search for a policy."""
 
 from __future__ import annotations
 
@@ -33,4 +33,23 @@ AllFailed = Kind(
     fields="interval",
     message="in interval {interval} the loss of every member became infinite or NaN",
     help="narrow the domain of the learning rate",
+)
+
+NoSharedAugmentation = Kind(
+    "E486",
+    "no augmentation to search",
+    reason="""A policy is searched for the `augment` of the data block, which the stages share that have none of their
+    own.""",
+    fields="",
+    message="each stage has an augmentation of its own",
+    help="move `augment` to the data block, or write `augment = shared` in a stage",
+)
+
+OtherPolicy = Kind(
+    "E635",
+    "another search for a policy",
+    reason="A search goes on only as it began: with the same recipe, folds and number of draws.",
+    fields="path",
+    message="the search in {path} began with another recipe, or with other numbers of folds or draws",
+    help="go on with what it began with, or begin anew in another folder",
 )

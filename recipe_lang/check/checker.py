@@ -142,7 +142,9 @@ class _Checker:
             fields=fields,
             blocks=blocks,
             params=tuple(
-                CheckedParam(name, quantity_text(node), name in self.params.was_set, node.span)
+                CheckedParam(
+                    name, quantity_text(node), name in self.params.was_set, node.span, self.params.domains[name]
+                )
                 for name, node in self.params.values.items()
             ),
             claims=claims,

@@ -29,6 +29,7 @@ from runtime.data.sets import Sets, check_images, located
 from runtime.data.tally import Tally
 from runtime.data.tiles import tiled
 from runtime.data.verified import verified_images
+from runtime.features.store import Tables
 from runtime.models.heads import output_bias
 from runtime.models.network import start_weights
 from runtime.models.norm_statistics import norm_advice
@@ -273,25 +274,8 @@ def train(
     if start.resumed is not None:
         context.tell(start.resumed)
     with closing(Decoded(read_again(plan))) if settings.cache else nullcontext() as decoded:
-        task = task_of(prepared.recipe)
-        samples = {name: tiled(each.samples, plan.data.tiles) for name, each in images.listings.items()}
-        collate = partial(task.collate, facts=plan.data.target)
         due = CheckpointSchedule(settings.interval, time.monotonic)
-        session = Session(
-            plan=plan,
-            task=task,
-            model=prepared.model,
-            sets=Sets(plan.data, plan.seed, samples, settings.workers, collate, decoded),
-            context=context.device,
-            should_stop=context.should_stop,
-            is_due=due,
-            checkpoint=checkpoint,
-            fuse=settings.fuse,
-            keep=settings.cache,
-            cache=context.cache,
-            state=checkpoint.state if checkpoint else TrainState(),
-            teacher=prepared.teacher,
-        )
+        session = session_of(prepared, images, context, decoded, is_due=due, checkpoint=checkpoint)
         said = {
             "skipped_images": [list(pair) for pair in images.skipped],
             "passed_over": prepared.passed_over(),
@@ -304,6 +288,42 @@ def train(
         since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
         refused, files = prepared.out_of_memory(), (EXPORTED, *extras)
         return RunWriter(session, start.folder, due, since, start.facts, said, refused, files)(context.tell)
+
+
+def session_of(
+    prepared: Prepared,
+    images: ValidatedImages,
+    context: RunContext,
+    decoded: Decoded | None,
+    *,
+    is_due: Callable[[TrainState], bool],
+    checkpoint: Checkpoint | None = None,
+    lasting: Tables | None = None,
+) -> Session:
+    """Return a prepared recipe as a session that is ready to train; its network has the weights that it begins with.
+
+    `lasting` keeps frozen features for later sessions of this process.
+    """
+    plan, settings = prepared.plan, context.settings
+    task = task_of(prepared.recipe)
+    samples = {name: tiled(each.samples, plan.data.tiles) for name, each in images.listings.items()}
+    collate = partial(task.collate, facts=plan.data.target)
+    return Session(
+        plan=plan,
+        task=task,
+        model=prepared.model,
+        sets=Sets(plan.data, plan.seed, samples, settings.workers, collate, decoded),
+        context=context.device,
+        should_stop=context.should_stop,
+        is_due=is_due,
+        checkpoint=checkpoint,
+        fuse=settings.fuse,
+        keep=settings.cache,
+        cache=context.cache,
+        state=checkpoint.state if checkpoint else TrainState(),
+        teacher=prepared.teacher,
+        lasting=lasting,
+    )
 
 
 def _manifest(given: PrepareArguments, settings: RunSettings) -> RunManifest:

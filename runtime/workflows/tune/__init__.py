@@ -1,1 +1,1 @@
-"""Search for values of a recipe's parameters."""
+"""Searching the domains of a recipe's parameters: a study, its trials, and what came out."""

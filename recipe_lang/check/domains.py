@@ -1,0 +1,83 @@
+"""Domains of parameters: the values that a search may try, and that `--set` stays inside.
+
+`domain_of` reads what stands behind `in`: `low .. high`, `range(low .. high, step = s)`, `log(low .. high)` or a list.
+It does not say what is wrong with one: that is `params.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isclose
+
+from recipe_lang.check.describe import quantity_text
+from recipe_lang.syntax import nodes
+
+FORMS = "`low .. high`, `range(low .. high, step = s)`, `log(low .. high)` or a list"
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A parameter's domain, units normalized: numbers from `low` to `high`, or the texts of a list's items.
+
+    `step` is the distance of its numbers from `low` on; None where any number between the ends is one.
+    """
+
+    low: float = 0.0
+    high: float = 0.0
+    unit: str | None = None
+    step: float | None = None
+    is_log: bool = False
+    items: tuple[str, ...] = ()
+
+    def text(self, number: float) -> str:
+        """Return a number of the domain as `--set` takes it, with six digits."""
+        short = min(max(float(f"{number:.6g}"), self.low), self.high)
+        digits = f"{short:.15g}"
+        return f"{digits}{'' if self.unit == 'px' else ' '}{self.unit}" if self.unit else digits
+
+
+@dataclass(frozen=True, slots=True)
+class RangeForm:
+    """A domain of numbers as it is written: its range, its step, and whether equal factors are equal steps."""
+
+    range: nodes.Range
+    step: nodes.Node | None = None
+    is_log: bool = False
+
+
+def range_form(node: nodes.Node) -> RangeForm | None:
+    """Return a domain of numbers as it is written; None where it is of another form, or of none."""
+    match node:
+        case nodes.Range():
+            return RangeForm(node)
+        case nodes.Call("log", (nodes.Argument(None, nodes.Range() as range_),)):
+            return RangeForm(range_, is_log=True)
+        case nodes.Call("range", (nodes.Argument(None, nodes.Range() as range_),)):
+            return RangeForm(range_)
+        case nodes.Call("range", (nodes.Argument(None, nodes.Range() as range_), nodes.Argument("step", step))):
+            return RangeForm(range_, step)
+    return None
+
+
+def domain_of(node: nodes.Node | None, resolve: Callable[[nodes.Node], nodes.Node | None]) -> Domain | None:
+    """Return the domain that a sound node stands for; None for none."""
+    if node is None:
+        return None
+    if isinstance(node, nodes.List):
+        found = [resolve(item) for item in node.items]
+        return Domain(items=tuple(quantity_text(item) for item in found if item is not None))
+    form = range_form(node)
+    if form is None:
+        return None
+    low, high, step = (each and resolve(each) for each in (form.range.low, form.range.high, form.step))
+    if not isinstance(low, nodes.Number) or not isinstance(high, nodes.Number):
+        return None
+    width = step.value if isinstance(step, nodes.Number) else None
+    return Domain(low.value, high.value, low.unit, width, form.is_log)
+
+
+def is_on_grid(value: float, low: float, step: float) -> bool:
+    """Whether a number is a whole number of steps above another one, but for rounding."""
+    count = (value - low) / step
+    return isclose(count, round(count), rel_tol=1e-9, abs_tol=1e-9)

@@ -106,7 +106,7 @@ class Course:
         names = self.decided[stage.position]
         if not names:
             return
-        yield f"stage {_quoted(stage.title)} {{"
+        yield f"\nstage {_quoted(stage.title)} {{"
         if "lr" in names:
             yield from self._rates(stage, own)
         before = self._phase(stage, own[0][1], 0)
@@ -118,7 +118,7 @@ class Course:
             phase = self._phase(stage, values, epoch)
             if epoch in headers or self._fields(stage, phase) != self._fields(stage, before):
                 header = headers.get(epoch, f"from {counted(epoch, 'epoch')}")
-                yield from (f"{header} {{", *self._fields(stage, phase), "}")
+                yield from (f"\n{header} {{", *self._fields(stage, phase), "}")
             before = phase
         yield "}"
 
@@ -194,12 +194,14 @@ def course_of(
     recipe: CheckedRecipe,
     plan: Plan,
     epochs: int,
+    metric: str,
     load: Callable[[Sequence[str]], CheckedRecipe],
     settings: Sequence[str] = (),
 ) -> Course:
-    """Return what a population may change of a recipe; its members exchange what they have learned every so many epochs.
+    """Return what a population may change of a recipe; its members exchange after so many epochs each.
 
-    `load` checks the recipe with settings of parameters besides those of the command line, `settings`.
+    `metric` is what compares them. `load` checks the recipe with settings of parameters besides those of the command
+    line, `settings`.
     """
     found = intervals(plan, epochs)
     given = {text.partition("=")[0].strip() for text in settings}
@@ -210,6 +212,8 @@ def course_of(
         others = [load([f"{name} = {text}"]) for text in _ends(param)]
         reason = next(filter(None, (_fixed_by(recipe, other, plan, found) for other in others)), "")
         decided = _decided(recipe, others, plan)
+        if metric == "loss" and any("loss" in names for names in decided):
+            reason = reason or "it decides the loss by which members are compared"
         if reason or not any(decided):
             fixed[name] = reason or "it decides nothing that trains"
         else:
@@ -271,7 +275,7 @@ def _fixed_by(one: CheckedRecipe, other: CheckedRecipe, plan: Plan, found: Seque
 
 
 def _differences(one: CheckedRecipe, other: CheckedRecipe) -> Iterator[tuple[str, str, Any, Any]]:
-    """Yield where two recipes differ, but in augmentation and losses: the stage's position or the block, and the field."""
+    """Yield where two recipes differ, but in augmentation and losses: stage or block, field, values."""
     tables = [("", one.fields, other.fields)]
     position = 0
     for before, after in zip(one.blocks, other.blocks, strict=True):

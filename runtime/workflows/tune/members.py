@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,11 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.compile.compiler import compile_plan
 from runtime.compile.facts import data_facts
-from runtime.data.sets import Sets
-from runtime.data.tiles import tiled
+from runtime.data.decoded import Decoded
+from runtime.features.store import Tables
 from runtime.plan.types import Plan
 from runtime.runs.checkpoints import Checkpoints, newest
 from runtime.runs.lineage import load_recipe
-from runtime.tasks.catalog import task_of
 from runtime.training.events import CheckpointDue, Evaluated, Event
 from runtime.training.loop import kept_best, train
 from runtime.training.problems import LossNotFinite
@@ -34,7 +32,7 @@ from runtime.training.stage import Session
 from runtime.training.state import Checkpoint, TrainState
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.preparation import Prepared
-from runtime.workflows.run import RunContext, ValidatedImages
+from runtime.workflows.run import RunContext, ValidatedImages, session_of
 from runtime.workflows.tune.course import Course
 from runtime.workflows.tune.population import Member, Values
 
@@ -47,7 +45,8 @@ class Ground:
     images: ValidatedImages
     context: RunContext
     start: Mapping[str, Any]
-    decoded: Any = None
+    tables: Tables
+    decoded: Decoded | None = None
 
     def plan_of(self, recipe: CheckedRecipe) -> Plan:
         """Compile another recipe for the same network and images."""
@@ -57,36 +56,16 @@ class Ground:
 
     def session(
         self,
-        plan: Plan,
+        recipe: CheckedRecipe,
         checkpoint: Checkpoint | None = None,
         is_due: Callable[[TrainState], bool] = lambda state: False,
     ) -> Session:
-        """Return a plan ready to train from a checkpoint, or from its beginning."""
-        settings, task = self.context.settings, task_of(self.prepared.recipe)
-        samples = {name: tiled(each.samples, plan.data.tiles) for name, each in self.images.listings.items()}
+        """Return a recipe ready to train from a checkpoint, or from its beginning."""
         self.prepared.model.load(self.start, "the weights that training starts from")
-        return Session(
-            plan=plan,
-            task=task,
-            model=self.prepared.model,
-            sets=Sets(
-                plan.data,
-                plan.seed,
-                samples,
-                settings.workers,
-                partial(task.collate, facts=plan.data.target),
-                self.decoded,
-            ),
-            context=self.context.device,
-            should_stop=self.context.should_stop,
-            is_due=is_due,
-            checkpoint=checkpoint,
-            fuse=settings.fuse,
-            keep=settings.cache,
-            cache=self.context.cache,
-            state=checkpoint.state if checkpoint else TrainState(),
-            teacher=self.prepared.teacher,
-        )
+        self.tables.begin()
+        prepared = replace(self.prepared, recipe=recipe, plan=self.plan_of(recipe))
+        kept = {"checkpoint": checkpoint, "lasting": self.tables}
+        return session_of(prepared, self.images, self.context, self.decoded, is_due=is_due, **kept)  # type: ignore[arg-type]
 
 
 @dataclass(slots=True, eq=False)
@@ -104,6 +83,7 @@ class RecipeMember:
     history: tuple[Values, ...] = ()
     learned: str = ""  # below the folder's parent; empty before the first interval
     value: float = math.nan  # of the metric, after the last epoch
+    failure: RecipeError | None = None  # the last one
 
     def copy(self, other: Member) -> None:
         """Take over what another member has learned, with the history of it."""
@@ -118,6 +98,7 @@ class RecipeMember:
         except RecipeError as fault:
             if not any(problem.kind is LossNotFinite for problem in fault.problems):
                 raise
+            self.failure = fault
             return math.nan
         self.history = history
         return score
@@ -126,9 +107,8 @@ class RecipeMember:
         """Train to the end of an interval and leave a checkpoint there; return the metric, the higher the better."""
         target = self.course.intervals[interval]
         checkpoint = newest(self.folder.parent / self.learned) if self.learned else None
-        recipe = self.recipe(history)
         session = self.ground.session(
-            self.ground.plan_of(recipe),
+            self.recipe(history),
             checkpoint,
             lambda state: state.stage == target.stage and not state.losses and state.epoch >= target.end,
         )

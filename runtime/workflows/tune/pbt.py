@@ -14,7 +14,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.check.checker import check
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import counted
-from runtime.data.decoded import Decoded, read_again
+from runtime.data.decoded import Decoded
+from runtime.features.store import Tables
 from runtime.runs.folder import write_text, writing
 from runtime.runs.lineage import load_recipe
 from runtime.runs.lock.facts import HASHED
@@ -35,7 +36,7 @@ from runtime.workflows.run import RunContext, compile_for, lock_facts, validate_
 from runtime.workflows.tune.course import Course, course_of
 from runtime.workflows.tune.members import Ground, RecipeMember
 from runtime.workflows.tune.population import Generation, Values, beginning, best_of, train_population
-from runtime.workflows.tune.population_problems import AllFailed, NothingChanges, OtherPopulation
+from runtime.workflows.tune.population_problems import NothingChanges, OtherSearch
 
 STATE = "population.json"
 
@@ -67,9 +68,10 @@ class Outcome:
         """Return the best member's course as a child of the recipe, which it names `parent`."""
         epochs = self.course.intervals[0].end
         remark = (
-            f"Found by population-based training: the best of {counted(len(self.values), 'member')} that exchanged what they\n"
-            f"had learned after each {counted(epochs, 'epoch')}, by valid.{self.metric}: {self.values[self.best]:.4f}\n"
-            f"at its end. {counted(round(self.seconds), 'second')} of training in all."
+            f"Found by population-based training, the best of {counted(len(self.values), 'member')} that exchanged\n"
+            f"what they had learned after every {'epoch' if epochs == 1 else f'{epochs} epochs'}: "
+            f"valid.{self.metric} {self.values[self.best]:.4f}.\n"
+            f"All members together took {counted(round(self.seconds), 'second')}."
         )
         return self.course.text(self.history, parent, remark)
 
@@ -86,18 +88,18 @@ def train_recipe_population(
     `told` hears of each generation as it stands after a member's turn.
 
     Raises:
-        RecipeError: nothing can change while the recipe trains, the folder holds another population, or all its
-            members failed.
+        RecipeError: nothing can change while the recipe trains, the folder holds another population, or the losses of
+            all its members are no numbers.
         Interrupted: it was interrupted; the folder has what is known.
     """
     images = validate_images(prepared, context)
     prepared = compile_for(prepared, images)
-    course = _course(prepared, settings.epochs)
-    metric = settings.metric or _metric(prepared)
+    metric = settings.metric or monitored(prepared)
+    course = _course(prepared, settings.epochs, metric)
     facts, _ = lock_facts(prepared, context)
     members_folder = folder / "members"
-    with closing(Decoded(read_again(prepared.plan))) if context.settings.cache else nullcontext() as decoded:
-        ground = Ground(prepared, images, context, prepared.model.arrays(), decoded)
+    with closing(Tables()) as tables, kept_images(context) as decoded:
+        ground = Ground(prepared, images, context, prepared.model.arrays(), tables, decoded)
         members = [
             RecipeMember(ground, course, metric, members_folder / str(number + 1), context.tell)
             for number in range(settings.size)
@@ -113,7 +115,7 @@ def train_recipe_population(
 
         def save(now: Generation) -> None:
             if len(now.scores) == len(members) and all(math.isnan(score) for score in now.scores):
-                raise RecipeError(AllFailed(interval=now.interval + 1))
+                raise next(member.failure for member in members if member.failure)
             with writing(folder):
                 _save(folder, identity, now, members, time.monotonic() - since)
             told(course, now)
@@ -126,20 +128,26 @@ def train_recipe_population(
     return Outcome(course, metric, values, best, members[best].history, time.monotonic() - since)
 
 
-def _course(prepared: Prepared, epochs: int) -> Course:
+def kept_images(context: RunContext) -> AbstractContextManager[Decoded | None]:
+    """Return what keeps the decoded images that are read again and again; nothing without a cache."""
+    return closing(Decoded(frozenset({"train", "valid"}))) if context.settings.cache else nullcontext()
+
+
+def _course(prepared: Prepared, epochs: int, metric: str) -> Course:
     given = prepared.given
 
     def load(more: Sequence[str]) -> CheckedRecipe:
         return check(load_recipe(read_recipe(given.path), outside=given.outside), VOCABULARY, [*given.settings, *more])
 
-    course = course_of(prepared.recipe, prepared.plan, epochs, load, given.settings)
+    course = course_of(prepared.recipe, prepared.plan, epochs, metric, load, given.settings)
     if not course.axes:
         reasons = "; ".join(f"`{name}` stays, {reason}" for name, reason in course.fixed.items())
         raise RecipeError(NothingChanges(reasons=reasons))
     return course
 
 
-def _metric(prepared: Prepared) -> str:
+def monitored(prepared: Prepared) -> str:
+    """Return the metric by which the recipe itself goes in the end: that of its last stage's monitor, else the loss."""
     monitor = prepared.plan.stages[-1].monitor
     return monitor.name if monitor else "loss"
 
@@ -162,7 +170,7 @@ def _begin(
     for name, value in identity.items():
         if content["identity"].get(name) != value:
             what = {"members": "number of members", "recipe": "recipe, or other images"}.get(name, name)
-            raise RecipeError(OtherPopulation(path=str(folder), what=what))
+            raise RecipeError(OtherSearch(path=str(folder), what=what))
     now = content["generation"]
     for member, plain in zip(members, content["members"], strict=True):
         member.history, member.learned = tuple(plain["history"]), plain["learned"]

@@ -15,7 +15,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from runtime.data.splits import folds
 from runtime.data.tiles import tiled
 from runtime.data.transforms.views import version
 from runtime.features.prefix import padded
+from runtime.features.store import Tables
 from runtime.plan.types import Component, Plan
 from runtime.runs.folder import write_text, writing
 from runtime.runs.lineage import load_recipe
@@ -47,7 +48,8 @@ from runtime.workflows.preparation import Prepared
 from runtime.workflows.run import RunContext, compile_for, lock_facts, validate_images
 from runtime.workflows.tune.controller import searched
 from runtime.workflows.tune.members import Ground
-from runtime.workflows.tune.population_problems import NoSharedAugmentation, OtherPolicy
+from runtime.workflows.tune.pbt import kept_images, monitored
+from runtime.workflows.tune.population_problems import NoSharedAugmentation, OtherSearch
 
 STRENGTHS = ("weak", "medium", "strong")
 KINDS: Mapping[str, tuple[str, str, str]] = {
@@ -81,17 +83,18 @@ _LOOKED_AT = 16  # images
 
 @dataclass(frozen=True, slots=True)
 class PolicySettings:
-    """Into how many folds the training images are cut, how many of them are used, and how many draws a strength has."""
+    """How many folds the training images are cut into, how many are used, and how many draws a strength has."""
 
     folds: int = 5
     used: int = 2
     draws: int = 24
     slots: int = 2
+    metric: str = ""  # by which validation decides: that of the last stage's `monitor`, else the loss
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A policy: its strength, its steps, the loss on the folds that it changed, and what validation says; NaN before."""
+    """A policy: its strength and steps, the loss on folds that it changed, and what validation says; NaN before."""
 
     strength: str
     steps: tuple[str, ...]
@@ -163,32 +166,27 @@ def search_policy(
     if not any(stage["augment"] == "shared" for stage in prepared.recipe.all("stage")):
         raise RecipeError(NoSharedAugmentation(span=prepared.recipe.block("data").head_span))
     lock_facts(prepared, context)
-    ground = Ground(prepared, images, context, prepared.model.arrays())
-    record = _Record.opened(folder, {"recipe": prepared.plan.hash, **vars_of(settings)})
-    search = _Search(ground, record, settings, told)
+    record = _Record.opened(folder, {"recipe": prepared.plan.hash, **asdict(settings)})
+    with closing(Tables()) as tables, kept_images(context) as decoded:
+        ground = Ground(prepared, images, context, prepared.model.arrays(), tables, decoded)
+        return _found(_Search(ground, record, settings, told))
+
+
+def _found(search: _Search) -> PolicyFound:
+    record, prepared = search.record, search.ground.prepared
     kinds, left_out = search.kinds()
-    told("left out", left_out)
-    networks = [search.network(fold) for fold in range(1, settings.used + 1)]
+    search.told("left out", left_out)
+    networks = [search.network(fold) for fold in range(1, search.settings.used + 1)]
     found = [Candidate("own", (), search.loss(networks, ()))]
     for level, strength in enumerate(STRENGTHS):
         found.append(search.best_of(networks, kinds, level, strength))
-    metric = _metric(prepared)
+    metric = search.settings.metric or monitored(prepared)
     confirmed = tuple(replace(each, value=search.confirmed(each.steps, metric)) for each in found)
     higher = task_of(prepared.recipe).metrics[metric].higher_is_better
     values = [each.value if higher else -each.value for each in confirmed]
     best = max(range(len(values)), key=lambda number: (values[number], -number))
     measured = len(record.content["losses"])
     return PolicyFound(metric, confirmed, best, left_out, measured, record.seconds(), prepared.recipe)
-
-
-def vars_of(settings: PolicySettings) -> dict[str, int]:
-    """Return the settings by name."""
-    return {name: getattr(settings, name) for name in settings.__slots__}
-
-
-def _metric(prepared: Prepared) -> str:
-    monitor = prepared.plan.stages[-1].monitor
-    return monitor.name if monitor else "loss"
 
 
 @dataclass(slots=True, eq=False)
@@ -207,7 +205,7 @@ class _Record:
         if path.exists():
             content = json.loads(path.read_text("utf-8"))
             if content["identity"] != dict(identity):
-                raise RecipeError(OtherPolicy(path=str(folder)))
+                raise RecipeError(OtherSearch(path=str(folder), what="recipe, metric, or number of folds or draws"))
         return cls(folder, content, time.monotonic() - content["seconds"])
 
     def seconds(self) -> float:
@@ -260,17 +258,16 @@ class _Search:
     def kinds(self) -> tuple[list[str], dict[str, str]]:
         """Return the kinds that are searched, and why the others are not."""
         used, left_out = [], {}
-        own = " ".join(_own_text(value) for value in self.recipe.block("data")["augment"] or ())
         for name, texts in KINDS.items():
-            if texts[0] in own:
-                left_out[name] = "the recipe has it"
-                continue
             try:
+                *own, step = (value.value for value in self.child((texts[-1],)).block("data")["augment"])
                 change = self._change(texts[-1])
             except RecipeError:
                 left_out[name] = "it is not for such targets"
                 continue
-            if change < _LEAST_CHANGE:
+            if step in own:
+                left_out[name] = "the recipe has it"
+            elif change < _LEAST_CHANGE:
                 left_out[name] = "it changes nothing of these images"
             else:
                 used.append(name)
@@ -306,8 +303,8 @@ class _Search:
         }
         listings = {name: replace(listing, samples=samples) for name, samples in parts.items()}
         ground = replace(self.ground, images=replace(self.ground.images, listings=listings))
-        plan, path = ground.plan_of(self.recipe), self.record.folder / f"fold-{fold}.params"
-        session = ground.session(plan)
+        session, path = ground.session(self.recipe), self.record.folder / f"fold-{fold}.params"
+        plan = session.plan
         if path.exists():
             prepared.model.load(read_params(path), str(path))
         else:
@@ -321,7 +318,7 @@ class _Search:
                 write_params(path, prepared.model.arrays())
         self.told("fold", fold)
         samples = session.sets.samples["valid"]
-        features = replace(session.features(), keep=False, cache=None)
+        features = replace(session.features(), keep=False, cache=None, lasting=None)
         prefix, net = features.prefix(0, (), 1), features.predicting(0)
         return _Network(
             samples, self._sets(plan, samples), plan, lambda images: net(*prefix(padded(images, prefix.batch)))
@@ -368,7 +365,7 @@ class _Search:
         """Return what validation says of the recipe trained with a policy."""
 
         def compute() -> float:
-            session = self.ground.session(self.ground.plan_of(self.child(steps)))
+            session = self.ground.session(self.child(steps))
             with closing(train(session)) as events:  # type: ignore[type-var]
                 for event in events:
                     self.ground.context.tell(event)

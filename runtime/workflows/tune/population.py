@@ -26,7 +26,7 @@ _LEAST = 0.1  # of a domain's width: numbers nearer to 0 move as if they were so
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What a parameter may be: a number from `low` to `high`, with `log` even over its logarithm, or one of `options`."""
+    """What a parameter may be: a number from `low` to `high`, or one of `options`; `log` is even over its logarithm."""
 
     low: float = 0.0
     high: float = 0.0

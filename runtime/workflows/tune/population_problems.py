@@ -1,11 +1,22 @@
-"""What may be wrong with population-based training, and with a search for a policy."""
+"""What goes wrong with population-based training, and with a search for a policy (E6)."""
 
 from __future__ import annotations
 
 from recipe_lang.problem import Kind
 
+OtherSearch = Kind(
+    "E633",
+    "another search",
+    reason="""A population, or a search for a policy, goes on only as it began: with the same recipe and images, the
+    same metric and the same numbers of members, epochs, folds or draws. Else it would not end as one that was never
+    interrupted.""",
+    fields="path what",
+    message="the search in {path} began with another {what}",
+    help="go on with what it began with, or begin anew in another folder",
+)
+
 NothingChanges = Kind(
-    "E485",
+    "E634",
     "nothing changes while it trains",
     reason="""Population-based training changes parameters between epochs of a run: those of steps of `augment`, of a
     loss, or a learning rate whose schedule is constant or falls. Sizes, layers and what else makes a network another
@@ -16,40 +27,12 @@ NothingChanges = Kind(
     help="declare one, such as `param strength = 9 in 0 .. 30`, for `augment = [rand_augment(magnitude = $strength)]`",
 )
 
-OtherPopulation = Kind(
-    "E633",
-    "another population",
-    reason="""A population goes on only as it began: with the same recipe and images, and with the same number of
-    members, interval and metric. Else it would not end as one that was never interrupted.""",
-    fields="path what",
-    message="the population in {path} began with another {what}",
-    help="go on with what it began with, or begin anew in another folder",
-)
-
-AllFailed = Kind(
-    "E634",
-    "all members failed",
-    reason="The loss of each member of a population is infinite or NaN, so that there is none to take over.",
-    fields="interval",
-    message="in interval {interval} the loss of every member became infinite or NaN",
-    help="narrow the domain of the learning rate",
-)
-
 NoSharedAugmentation = Kind(
-    "E486",
+    "E635",
     "no augmentation to search",
     reason="""A policy is searched for the `augment` of the data block, which the stages share that have none of their
     own.""",
     fields="",
     message="each stage has an augmentation of its own",
     help="move `augment` to the data block, or write `augment = shared` in a stage",
-)
-
-OtherPolicy = Kind(
-    "E635",
-    "another search for a policy",
-    reason="A search goes on only as it began: with the same recipe, folds and number of draws.",
-    fields="path",
-    message="the search in {path} began with another recipe, or with other numbers of folds or draws",
-    help="go on with what it began with, or begin anew in another folder",
 )

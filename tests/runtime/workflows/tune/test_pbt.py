@@ -1,0 +1,149 @@
+"""Populations of recipes: what they find is a recipe with the same bits, and they go on where they were ended."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recipe_lang.problem import RecipeError
+from runtime.runs.checkpoints import newest
+from runtime.training.events import Evaluated
+from runtime.training.settings import RunSettings
+from runtime.training.stage import Interrupted
+from runtime.weights.params_file import read_params
+from runtime.workflows.preparation import prepare
+from runtime.workflows.run import RunContext, run
+from runtime.workflows.tune.pbt import STATE, PopulationSettings, train_recipe_population
+from tests.toy import write_recipe
+
+STAGES = """
+stage "head" {
+  train     = head
+  for       = 2 epochs
+  optimizer = sgd(lr = $rate, momentum = 0.9)
+}
+stage "top" {
+  train     = base.block3 .. head
+  for       = 2 epochs
+  optimizer = sgd(lr = $rate / 2, momentum = 0.9)
+  schedule  = linear(warmup = 2 steps)
+  monitor   = valid.accuracy
+  loss      = cross_entropy(label_smoothing = $smoothing)
+
+  from 1 epoch {
+    views = 1
+  }
+}
+"""
+TOP = """
+param rate      = 1e-2 in log(1e-3 .. 1e-1)
+param turn      = 10   in 1 .. 40
+param smoothing = 0.1  in [0.0, 0.1, 0.2]
+param share     = 0.1  in 0 .. 0.5
+param momentum  = 0.9  in 0 .. 0.9
+"""
+SETTINGS = PopulationSettings(3, 1)
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
+    path = tmp_path_factory.mktemp("population") / "r.ftr"
+    stages = STAGES.replace("momentum = 0.9)\n}\nstage", "momentum = $momentum)\n}\nstage")
+    return write_recipe(
+        path, photos, stages, data="  augment = [rotation($turn)]", head="[dropout($share), dense(classes)]", top=TOP
+    )
+
+
+def context(observers=(), should_stop=lambda: False) -> RunContext:
+    return RunContext(RunSettings(workers=0), observers, should_stop)
+
+
+@pytest.fixture(scope="module")
+def whole(recipe: Path):
+    folder = recipe.parent / "whole"
+    return train_recipe_population(prepare(recipe), context(), folder, SETTINGS), folder
+
+
+def test_what_is_found_is_a_recipe_with_the_same_bits(whole, recipe: Path):
+    outcome, folder = whole
+    best = recipe.parent / "best.ftr"
+    best.write_text(outcome.recipe("r.ftr"), encoding="utf-8")
+    run_folder, result = run(prepare(best), RunSettings(workers=0), recipe.parent / "run")
+    assert result["weights_from"]["value"] == outcome.values[outcome.best]
+    member = json.loads((folder / STATE).read_text())["members"][outcome.best]
+    checkpoint = newest(folder / "members" / member["learned"])
+    assert checkpoint is not None
+    kept = checkpoint.arrays["best"]
+    trained = read_params(run_folder / "model.params")
+    assert all(np.array_equal(trained[name], values) for name, values in kept.items())
+
+
+def test_what_cannot_change_stays_and_says_why(whole):
+    course = whole[0].course
+    assert set(course.axes) == {"rate", "turn", "smoothing"}
+    assert course.fixed == {
+        "share": "it decides `head`, which cannot change while a network trains",
+        "momentum": 'it decides `optimizer` of stage "head", which cannot change while a network trains',
+    }
+    assert all(values.keys() == course.axes.keys() for values in whole[0].history)
+
+
+def test_a_population_that_was_ended_comes_to_the_same_end(whole, recipe: Path):
+    """Ended in the middle of an interval, again and again, by whoever asks."""
+    folder = recipe.parent / "ended"
+    for _ in range(40):
+        epochs: list[object] = []
+
+        def count(event: object, seen: list[object] = epochs) -> None:
+            seen += [event] if isinstance(event, Evaluated) else []
+
+        try:
+            outcome = train_recipe_population(
+                prepare(recipe), context((count,), lambda seen=epochs: len(seen) > 4), folder, SETTINGS
+            )
+            break
+        except Interrupted:
+            continue
+    assert outcome.history == whole[0].history
+    assert outcome.values == whole[0].values
+    assert outcome.best == whole[0].best
+
+
+def test_another_population_is_refused(whole, recipe: Path):
+    with pytest.raises(RecipeError) as caught:
+        train_recipe_population(prepare(recipe), context(), whole[1], PopulationSettings(4, 1))
+    assert caught.value.problems[0].code == "E633"
+    assert "number of members" in caught.value.problems[0].message()
+
+
+def test_nothing_to_change_is_refused(tmp_path: Path, photos: Path):
+    path = write_recipe(
+        tmp_path / "r.ftr", photos, head="[dropout($share), dense(classes)]", top="param share = 0.1 in 0 .. 0.5"
+    )
+    with pytest.raises(RecipeError) as caught:
+        train_recipe_population(prepare(path), context(), tmp_path / "study", SETTINGS)
+    assert caught.value.problems[0].code == "E634"
+    assert "`share` stays" in caught.value.problems[0].message()
+
+
+def test_a_member_whose_loss_is_no_number_goes_on_as_another(tmp_path: Path, photos: Path):
+    stage = """
+stage "top" {
+  train     = base.block2 .. head
+  for       = 2 epochs
+  optimizer = sgd(lr = $rate, momentum = 0.9)
+  schedule  = constant
+}
+"""
+    path = write_recipe(tmp_path / "r.ftr", photos, stage, top="param rate = 100 in [100, 1e-3]")
+    outcome = train_recipe_population(
+        prepare(path), context(), tmp_path / "study", PopulationSettings(4, 1, "accuracy")
+    )
+    state = json.loads((tmp_path / "study" / STATE).read_text())
+    assert outcome.history[0] == {"rate": "0.001"}
+    assert not math.isnan(outcome.values[outcome.best])
+    assert set(state["generation"]["sources"])  # the first member, whose rate is the recipe's own, was replaced

@@ -113,13 +113,16 @@ class RecipeMember:
             lambda state: state.stage == target.stage and not state.losses and state.epoch >= target.end,
         )
         state, snapshot = session.state, None
-        is_there = state.stage == target.stage and (bool(state.ended) or state.epoch >= target.end)
+
+        def is_there() -> bool:
+            return state.stage == target.stage and (bool(state.ended) or state.epoch >= target.end)
+
         with closing(train(session)) as events:  # type: ignore[type-var]
-            for event in () if is_there else events:
+            for event in () if is_there() else events:
                 if isinstance(event, Evaluated):
                     self.value = event.values[self.metric]
                 self.tell(event)
-                if isinstance(event, CheckpointDue) and state.stage == target.stage:
+                if isinstance(event, CheckpointDue) and is_there():  # an interruption has one as well
                     snapshot = event.snapshot
                     break
         if snapshot is not None:

@@ -12,18 +12,21 @@ import pytest
 from recipe_lang.problem import RecipeError
 from runtime.runs.checkpoints import newest
 from runtime.training.events import Evaluated
+from runtime.training.problems import LossNotFinite
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Interrupted
 from runtime.weights.params_file import read_params
 from runtime.workflows.preparation import prepare
 from runtime.workflows.run import RunContext, run
+from runtime.workflows.tune.members import RecipeMember
 from runtime.workflows.tune.pbt import STATE, PopulationSettings, train_recipe_population
+from runtime.workflows.tune.population import exploited
 from tests.toy import write_recipe
 
 STAGES = """
 stage "head" {
   train     = head
-  for       = 2 epochs
+  for       = 1 epoch
   optimizer = sgd(lr = $rate, momentum = 0.9)
 }
 stage "top" {
@@ -46,7 +49,7 @@ param smoothing = 0.1  in [0.0, 0.1, 0.2]
 param share     = 0.1  in 0 .. 0.5
 param momentum  = 0.9  in 0 .. 0.9
 """
-SETTINGS = PopulationSettings(3, 1)
+SETTINGS = PopulationSettings(2, 1)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +106,7 @@ def test_a_population_that_was_ended_comes_to_the_same_end(whole, recipe: Path):
 
         try:
             outcome = train_recipe_population(
-                prepare(recipe), context((count,), lambda seen=epochs: len(seen) > 4), folder, SETTINGS
+                prepare(recipe), context((count,), lambda seen=epochs: len(seen) > 3), folder, SETTINGS
             )
             break
         except Interrupted:
@@ -130,20 +133,12 @@ def test_nothing_to_change_is_refused(tmp_path: Path, photos: Path):
     assert "`share` stays" in caught.value.problems[0].message()
 
 
-def test_a_member_whose_loss_is_no_number_goes_on_as_another(tmp_path: Path, photos: Path):
-    stage = """
-stage "top" {
-  train     = base.block2 .. head
-  for       = 2 epochs
-  optimizer = sgd(lr = $rate, momentum = 0.9)
-  schedule  = constant
-}
-"""
-    path = write_recipe(tmp_path / "r.ftr", photos, stage, top="param rate = 100 in [100, 1e-3]")
-    outcome = train_recipe_population(
-        prepare(path), context(), tmp_path / "study", PopulationSettings(4, 1, "accuracy")
-    )
-    state = json.loads((tmp_path / "study" / STATE).read_text())
-    assert outcome.history[0] == {"rate": "0.001"}
-    assert not math.isnan(outcome.values[outcome.best])
-    assert set(state["generation"]["sources"])  # the first member, whose rate is the recipe's own, was replaced
+def test_a_member_whose_loss_is_no_number_has_no_score(monkeypatch: pytest.MonkeyPatch):
+    def diverge(self: RecipeMember, history: object, interval: int) -> float:  # noqa: ARG001
+        raise RecipeError(LossNotFinite(title="top", step=3, rate=100.0, loss=math.inf))
+
+    monkeypatch.setattr(RecipeMember, "_train", diverge)
+    member = RecipeMember(None, None, "loss", Path("members/1"), print, ({"rate": 1},), "1/1", 0.5)  # type: ignore[arg-type]
+    assert math.isnan(member.train({"rate": 100}, 1))
+    assert (member.history, member.learned) == (({"rate": 1},), "1/1")  # as it was
+    assert exploited([math.nan, 0.1, 0.2, math.nan, math.nan], 1, 0).keys() == {0, 3, 4}

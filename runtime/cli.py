@@ -24,6 +24,7 @@ COMMANDS = {
     for module, names in {
         "language": ("check", "explain", "fix", "fmt", "lsp", "new", "show"),
         "training": ("plan", "run"),
+        "search": ("tune",),
         "locks": ("lock", "verify"),
         "results": ("evaluate", "predict", "export", "runs"),
         "sharing": ("pack", "unpack", "push", "pull"),

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from math import isclose
 
 from recipe_lang.check.describe import quantity_text
+from recipe_lang.source import Source
 from recipe_lang.syntax import nodes
 
+_NOWHERE = Source("", "").span(0, 0)
 FORMS = "`low .. high`, `range(low .. high, step = s)`, `log(low .. high)` or a list"
 
 
@@ -20,7 +22,8 @@ FORMS = "`low .. high`, `range(low .. high, step = s)`, `log(low .. high)` or a 
 class Domain:
     """A parameter's domain, units normalized: numbers from `low` to `high`, or the texts of a list's items.
 
-    `step` is the distance of its numbers from `low` on; None where any number between the ends is one.
+    `step` is the distance of its numbers from `low` on; None where any number between the ends is one. `start` is the
+    parameter's default: the number, or which of the items.
     """
 
     low: float = 0.0
@@ -29,12 +32,17 @@ class Domain:
     step: float | None = None
     is_log: bool = False
     items: tuple[str, ...] = ()
+    start: float = 0.0
 
     def text(self, number: float) -> str:
-        """Return a number of the domain as `--set` takes it, with six digits."""
-        short = min(max(float(f"{number:.6g}"), self.low), self.high)
-        digits = f"{short:.15g}"
-        return f"{digits}{'' if self.unit == 'px' else ' '}{self.unit}" if self.unit else digits
+        """Return a number of the domain, or which of its items, as `--set` takes it: numbers with six digits."""
+        if self.items:
+            return self.items[int(number)]
+        return self.quantity(min(max(float(f"{number:.6g}"), self.low), self.high))
+
+    def quantity(self, number: float) -> str:
+        """Return any number with the domain's unit."""
+        return quantity_text(nodes.Number(number, self.unit, _NOWHERE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +68,21 @@ def range_form(node: nodes.Node) -> RangeForm | None:
     return None
 
 
-def domain_of(node: nodes.Node | None, resolve: Callable[[nodes.Node], nodes.Node | None]) -> Domain | None:
-    """Return the domain that a sound node stands for; None for none."""
-    if node is None:
-        return None
+def domain_of(
+    node: nodes.Node | None, default: nodes.Node, resolve: Callable[[nodes.Node], nodes.Node | None]
+) -> Domain | None:
+    """Return the domain that a sound node stands for, with a parameter's resolved default; None for none."""
     if isinstance(node, nodes.List):
         found = [resolve(item) for item in node.items]
-        return Domain(items=tuple(quantity_text(item) for item in found if item is not None))
-    form = range_form(node)
-    if form is None:
+        return Domain(items=tuple(quantity_text(each) for each in found if each), start=found.index(default))
+    form = range_form(node) if node else None
+    if form is None or not isinstance(default, nodes.Number):
         return None
     low, high, step = (each and resolve(each) for each in (form.range.low, form.range.high, form.step))
     if not isinstance(low, nodes.Number) or not isinstance(high, nodes.Number):
         return None
     width = step.value if isinstance(step, nodes.Number) else None
-    return Domain(low.value, high.value, low.unit, width, form.is_log)
+    return Domain(low.value, high.value, low.unit, width, form.is_log, start=default.value)
 
 
 def is_on_grid(value: float, low: float, step: float) -> bool:

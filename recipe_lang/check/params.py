@@ -97,7 +97,7 @@ class Params:
             self._broken.add(param.name)
             return
         self.values[param.name] = values[-1]
-        self.domains[param.name] = domain_of(param.domain, self.resolve)
+        self.domains[param.name] = domain_of(param.domain, values[0], self.resolve)
         if setting is not None:
             self.was_set.add(param.name)
 

@@ -96,6 +96,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.backend.problems",
             "runtime.export.problems",
             "runtime.runs.teacher",
+            "runtime.workflows.tune.problems",
         ),
         "running",
     ),

@@ -203,9 +203,20 @@ def lock_facts(prepared: Prepared, context: RunContext) -> tuple[Facts, Hashes]:
     plan, settings = prepared.plan, context.settings
     with located(plan.base.span):
         start_weights(prepared.model, plan.base, plan.seed, context.device, output_bias(plan))
-    hashes = set_hashes(prepared.listings, settings.workers, context.cache, context.checked, context.should_stop)
-    context.stop_here()
+    hashes = image_hashes(prepared, context)
     return inputs(prepared.recipe, plan, prepared.listings, settings, hashes), hashes
+
+
+def image_hashes(prepared: Prepared, context: RunContext) -> Hashes:
+    """Return the hash of each image.
+
+    Raises:
+        Interrupted: it is to end.
+    """
+    workers, stop = context.settings.workers, context.should_stop
+    hashes = set_hashes(prepared.listings, workers, context.cache, context.checked, stop)
+    context.stop_here()
+    return hashes
 
 
 def look_at_norms(prepared: Prepared, images: ValidatedImages, context: RunContext) -> None:

@@ -4,8 +4,8 @@
 measured, and nothing is written. Images, the network and frozen features are shared by all trials whose values leave
 them as they are, so that one that changes the head, a learning rate or a length costs seconds.
 
-A trial gives the weights of `ftr run RECIPE --set NAME=VALUE` with the same values, bit for bit, whatever was run before
-it in this process; `TrialResult.weights` is the hash that such a run has in its lock.
+A trial gives the weights of `ftr run RECIPE --set NAME=VALUE` with the same values, bit for bit, whatever was run
+before it in this process; `TrialResult.weights` is the hash that such a run has in its lock.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 from runtime.data.decoded import Decoded
 from runtime.data.sets import located
@@ -78,12 +78,14 @@ class Trials:
         *,
         checkpoint: Checkpoint | None = None,
         is_due: Callable[[TrainState], bool] = lambda state: False,
+        costs: Mapping[str, Callable[[Session], float]] = MappingProxyType({}),
     ) -> TrialResult:
         """Train the recipe with these values of its parameters, the others as they were prepared.
 
         `observers` are told each event of the run; one that raises `Interrupted` behind `Evaluated` ends the trial
         there. With `checkpoint` the trial goes on from a state of another one whose network, optimizer and stages are
-        the same; `is_due` says when the observers get a `CheckpointDue`.
+        the same; `is_due` says when the observers get a `CheckpointDue`. `costs` are measured on the trained network,
+        and join the metrics.
 
         Raises:
             RecipeError: the recipe cannot be run with these values, or the loss is no number.
@@ -91,7 +93,8 @@ class Trials:
         began = time.monotonic()
         context = RunContext(self._settings, observers, self._should_stop, self._signal)
         epochs: list[Evaluated] = []
-        values, weights = None, ""
+        values: Mapping[str, float] | None = None
+        weights = ""
         with suppress(Interrupted):
             session = self._session(parameters, context, checkpoint, is_due)
             with closing(train(session)) as events:
@@ -100,7 +103,8 @@ class Trials:
                         epochs.append(event)
                     context.tell(event)
                     if isinstance(event, Tested):  # validation; the test set would be next
-                        values, weights = event.report.values, sha256_of_arrays(session.model.arrays())
+                        weights = sha256_of_arrays(session.model.arrays())
+                        values = {**event.report.values, **{name: cost(session) for name, cost in costs.items()}}
                         break
         reached = values if values is not None else epochs[-1].values if epochs else {}
         return TrialResult(reached, tuple(epochs), values is not None, time.monotonic() - began, weights)
@@ -116,7 +120,9 @@ class Trials:
         given, before = self.prepared.given, self.prepared
         settings = (*self._fixed, *(f"{name}={value}" for name, value in parameters.items()))
         prepared = prepare(given.path, settings, given.data_root, given.outside, before)
-        if self._images is None or any(each is not before.listings.get(name) for name, each in prepared.listings.items()):
+        if self._images is None or any(
+            each is not before.listings.get(name) for name, each in prepared.listings.items()
+        ):
             self._images = validate_images(prepared, context)
         self.prepared = prepared = compile_for(prepared, self._images)
         plan = prepared.plan

@@ -8,6 +8,7 @@ from typing import Any
 
 from recipe_lang.words import counted, listed
 from runtime.reporting.plan import duration
+from runtime.tasks.catalog import TASKS
 from runtime.workflows.tune.course import Course
 from runtime.workflows.tune.pbt import Outcome
 from runtime.workflows.tune.policy import Candidate, PolicyFound
@@ -25,10 +26,11 @@ def course_lines(course: Course, members: int) -> Iterator[str]:
             yield f"{stage.name}: `{stage.schedule.name}` is followed in a straight line through each interval"
 
 
-def generation_line(course: Course, now: Generation, metric: str, higher: bool) -> str:
+def generation_line(course: Course, now: Generation, metric: str) -> str:
     """Say what the members have come to at the end of an interval."""
     interval = course.intervals[now.interval]
     stage, best = course.plan.stages[interval.stage], best_of(now.scores)
+    higher = TASKS[course.plan.task].metrics[metric].higher_is_better
     known = [score if higher else -score for score in now.scores if not math.isnan(score)]
     failed = len(now.scores) - len(known)
     first, last = (max(known), min(known)) if higher else (min(known), max(known))

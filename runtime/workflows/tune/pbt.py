@@ -48,6 +48,28 @@ class PopulationSettings:
     size: int = 5
     epochs: int = 1
     metric: str = ""  # that of the last stage's `monitor`; where there is none, the loss
+    seed: int = 0  # of what is drawn; the members train with the recipe's
+
+
+def settings_of(folder: Path, size: int | None, epochs: int | None, metric: str, seed: int) -> PopulationSettings:
+    """Return settings, what is not given as the population in a folder began, or the default."""
+    began = _read(folder)["identity"] if (folder / STATE).exists() else {"members": 5, "interval": 1}
+    return PopulationSettings(size or began["members"], epochs or began["interval"], metric, seed)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """Return the content of the state of a population.
+
+    Raises:
+        RecipeError: it is damaged.
+    """
+    try:
+        content = json.loads((folder / STATE).read_text("utf-8"))
+        if content.keys() == {"identity", "generation", "members", "seconds"}:
+            return dict(content)
+    except (ValueError, AttributeError):
+        pass
+    raise RecipeError(OtherSearch(path=str(folder), what=f"version, or `{STATE}` is damaged"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,8 +131,9 @@ def train_recipe_population(
             "members": settings.size,
             "interval": settings.epochs,
             "metric": metric,
+            "seed": settings.seed,
         }
-        begin, spent = _begin(folder, identity, course, members, prepared.plan.seed)
+        begin, spent = _begin(folder, identity, course, members, settings.seed)
         since = time.monotonic() - spent
 
         def save(now: Generation) -> None:
@@ -120,7 +143,7 @@ def train_recipe_population(
                 _save(folder, identity, now, members, time.monotonic() - since)
             told(course, now)
 
-        end = train_population(members, course.axes, begin, len(course.intervals), prepared.plan.seed, save)
+        end = train_population(members, course.axes, begin, len(course.intervals), settings.seed, save)
     best = best_of(end.scores)
     values = tuple(
         member.value if not math.isnan(score) else score for member, score in zip(members, end.scores, strict=True)
@@ -166,7 +189,7 @@ def _begin(
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         return Generation(0, tuple(beginning(course.axes, course.defaults, len(members), seed))), 0.0
-    content = json.loads(path.read_text("utf-8"))
+    content = _read(folder)
     for name, value in identity.items():
         if content["identity"].get(name) != value:
             what = {"members": "number of members", "recipe": "recipe, or other images"}.get(name, name)

@@ -90,6 +90,7 @@ class PolicySettings:
     draws: int = 24
     slots: int = 2
     metric: str = ""  # by which validation decides: that of the last stage's `monitor`, else the loss
+    seed: int = 0  # of what is drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +116,21 @@ class PolicyFound:
     left_out: Mapping[str, str]
     measured: int
     seconds: float
-    recipe: CheckedRecipe
+    searched: CheckedRecipe
 
     @property
     def gains(self) -> bool:
         """Whether a policy is better than the recipe's own augmentation."""
         return self.best > 0
 
-    def written(self, parent: str) -> str:
+    def recipe(self, parent: str) -> str:
         """Return a child of the recipe, written `parent`, with the policy."""
         found, own = self.candidates[self.best], self.candidates[0]
         remark = (
             f"# Found by density matching at {self.measured} policies and confirmed on validation:\n"
             f"# valid.{self.metric} {found.value:.4f}, with the recipe's own augmentation {own.value:.4f}.\n"
         )
-        return child_text(self.recipe, parent, found.steps, remark)
+        return child_text(self.searched, parent, found.steps, remark)
 
 
 def child_text(recipe: CheckedRecipe, parent: str, steps: Sequence[str], remark: str = "") -> str:
@@ -357,7 +358,7 @@ class _Search:
             return -loss
 
         path = ("policy", strength)
-        found = searched(reward, len(kinds), self.settings.slots, self.settings.draws, networks[0].plan.seed, *path)
+        found = searched(reward, len(kinds), self.settings.slots, self.settings.draws, self.settings.seed, *path)
         best = max(found, key=lambda chosen: found[chosen])
         return Candidate(strength, texts(best), -found[best])
 

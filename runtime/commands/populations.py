@@ -141,7 +141,8 @@ def _interruptible(place: SearchPlace) -> Iterator[tuple[RunContext, list[int]]]
             yield RunContext(place.runs, asked=is_over, signal=signal), stopped
         except Interrupted:
             why = "interrupted" if signal.number else "its time is over"
-            tell(f"{why}\nto go on: ftr tune --resume {shlex.quote(str(from_here(place.found)))}")
+            tell(why)
+            tell(f"to go on: ftr tune --resume {shlex.quote(str(from_here(place.found)))}")
             stopped.append(128 + signal.number if signal.number else FINE)
 
 

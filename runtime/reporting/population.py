@@ -54,7 +54,8 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
     yield f"best: member {outcome.best + 1}, {reached}, after {duration(outcome.seconds)}"
     for interval, values in zip(course.intervals, outcome.history, strict=True):
         stage = course.plan.stages[interval.stage]
-        yield f"  {stage.name}, epochs {interval.begin + 1} to {interval.end}: {shown(course, values)}"
+        epochs = f"epochs {interval.begin + 1} to {interval.end}" if interval.end - interval.begin > 1 else ""
+        yield f"  {stage.name}, {epochs or f'epoch {interval.end}'}: {shown(course, values)}"
 
 
 def policy_line(what: str, value: Any) -> str:

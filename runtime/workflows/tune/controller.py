@@ -37,9 +37,10 @@ class Controller:
 
     def chances(self, slot: int, taken: Sequence[int]) -> Floats:
         """Return the probability of each kind in a slot, (kinds,); 0 of those that are taken."""
-        weights = np.exp(self.scores[slot] - self.scores[slot].max())
+        weights: Floats = np.exp(self.scores[slot] - self.scores[slot].max())
         weights[list(taken)] = 0.0
-        return weights / weights.sum()
+        weights /= weights.sum()
+        return weights
 
     def draw(self, rng: Any) -> tuple[int, ...]:
         """Return a kind for each slot."""

@@ -64,8 +64,8 @@ class Ground:
         self.prepared.model.load(self.start, "the weights that training starts from")
         self.tables.begin()
         prepared = replace(self.prepared, recipe=recipe, plan=self.plan_of(recipe))
-        kept = {"checkpoint": checkpoint, "lasting": self.tables}
-        return session_of(prepared, self.images, self.context, self.decoded, is_due=is_due, **kept)  # type: ignore[arg-type]
+        place = (prepared, self.images, self.context, self.decoded)
+        return session_of(*place, is_due=is_due, checkpoint=checkpoint, lasting=self.tables)
 
 
 @dataclass(slots=True, eq=False)
@@ -117,7 +117,7 @@ class RecipeMember:
         def is_there() -> bool:
             return state.stage == target.stage and (bool(state.ended) or state.epoch >= target.end)
 
-        with closing(train(session)) as events:  # type: ignore[type-var]
+        with closing(train(session)) as events:
             for event in () if is_there() else events:
                 if isinstance(event, Evaluated):
                     self.value = event.values[self.metric]

@@ -135,6 +135,8 @@ def train_recipe_population(
         }
         begin, spent = _begin(folder, identity, course, members, settings.seed)
         since = time.monotonic() - spent
+        with writing(folder):
+            _save(folder, identity, begin, members, spent)
 
         def save(now: Generation) -> None:
             if len(now.scores) == len(members) and all(math.isnan(score) for score in now.scores):

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from recipe_lang.check.checked import CheckedRecipe, Value
+from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.check.checker import check
 from recipe_lang.output.formatter import format_text
 from recipe_lang.output.resolved import brief_text
@@ -60,10 +60,18 @@ KINDS: Mapping[str, tuple[str, str, str]] = {
     "zoom": ("affine(scale = 0.9 .. 1.1)", "affine(scale = 0.8 .. 1.25)", "affine(scale = 0.65 .. 1.5)"),
     "shear": ("affine(shear = 5)", "affine(shear = 10)", "affine(shear = 20)"),
     "perspective": ("perspective(10%)", "perspective(25%)", "perspective(50%)"),
-    "brightness": tuple(f"color_jitter(brightness = {x})" for x in (0.1, 0.25, 0.5)),  # type: ignore[dict-item]
-    "contrast": tuple(f"color_jitter(contrast = {x})" for x in (0.1, 0.25, 0.5)),  # type: ignore[dict-item]
-    "saturation": tuple(f"color_jitter(saturation = {x})" for x in (0.1, 0.25, 0.5)),  # type: ignore[dict-item]
-    "hue": tuple(f"color_jitter(hue = {x})" for x in (0.02, 0.05, 0.15)),  # type: ignore[dict-item]
+    "brightness": (
+        "color_jitter(brightness = 0.1)",
+        "color_jitter(brightness = 0.25)",
+        "color_jitter(brightness = 0.5)",
+    ),
+    "contrast": ("color_jitter(contrast = 0.1)", "color_jitter(contrast = 0.25)", "color_jitter(contrast = 0.5)"),
+    "saturation": (
+        "color_jitter(saturation = 0.1)",
+        "color_jitter(saturation = 0.25)",
+        "color_jitter(saturation = 0.5)",
+    ),
+    "hue": ("color_jitter(hue = 0.02)", "color_jitter(hue = 0.05)", "color_jitter(hue = 0.15)"),
     "sharpness": ("sharpness(1.5)", "sharpness(2)", "sharpness(4)"),
     "blur": ("blur(sigma = 0.1 .. 0.5)", "blur(sigma = 0.1 .. 1.0)", "blur(sigma = 0.1 .. 2.0)"),
     "posterize": ("posterize(6)", "posterize(5)", "posterize(4)"),
@@ -135,16 +143,12 @@ class PolicyFound:
 
 def child_text(recipe: CheckedRecipe, parent: str, steps: Sequence[str], remark: str = "") -> str:
     """Return a child of a recipe whose augmentation has further steps."""
-    own = recipe.block("data")["augment"] or ()
-    texts = [_own_text(value) for value in own] + list(steps)
+    own = recipe.block("data").fields["augment"]
+    text = brief_text(own, VOCABULARY.blocks["data"].fields["augment"].type, VOCABULARY) if own.value else "[]"
+    whole = ", ".join([*filter(None, [text[1:-1]]), *steps])
     quoted = json.dumps(parent, ensure_ascii=False)
-    text = f"ftr {VOCABULARY.version}\nextends {quoted}\n\n{remark}data {{\n  augment = [{', '.join(texts)}]\n}}\n"
+    text = f"ftr {VOCABULARY.version}\nextends {quoted}\n\n{remark}data {{\n  augment = [{whole}]\n}}\n"
     return format_text(Source("policy.ftr", text))
-
-
-def _own_text(value: Value) -> str:
-    item = VOCABULARY.blocks["data"].fields["augment"].type.options[-1].item  # type: ignore[union-attr]
-    return brief_text(value, item, VOCABULARY)
 
 
 def search_policy(
@@ -202,12 +206,14 @@ class _Record:
     def opened(cls, folder: Path, identity: Mapping[str, Any]) -> _Record:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "policy.json"
-        content = {"identity": dict(identity), "losses": {}, "confirmed": {}, "seconds": 0.0}
-        if path.exists():
-            content = json.loads(path.read_text("utf-8"))
-            if content["identity"] != dict(identity):
-                raise RecipeError(OtherSearch(path=str(folder), what="recipe, metric, or number of folds or draws"))
-        return cls(folder, content, time.monotonic() - content["seconds"])
+        content: dict[str, Any] = {"identity": dict(identity), "losses": {}, "confirmed": {}, "seconds": 0.0}
+        try:
+            found = json.loads(path.read_text("utf-8")) if path.exists() else content
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or found.keys() != content.keys() or found["identity"] != content["identity"]:
+            raise RecipeError(OtherSearch(path=str(folder), what="recipe, metric, or number of folds or draws"))
+        return cls(folder, found, time.monotonic() - found["seconds"])
 
     def seconds(self) -> float:
         return time.monotonic() - self.since
@@ -310,7 +316,7 @@ class _Search:
             prepared.model.load(read_params(path), str(path))
         else:
             last = len(plan.stages) - 1
-            with closing(train(session)) as events:  # type: ignore[type-var]
+            with closing(train(session)) as events:
                 for event in events:
                     self.ground.context.tell(event)
                     if isinstance(event, StageFinished) and event.stage == last:
@@ -367,7 +373,7 @@ class _Search:
 
         def compute() -> float:
             session = self.ground.session(self.child(steps))
-            with closing(train(session)) as events:  # type: ignore[type-var]
+            with closing(train(session)) as events:
                 for event in events:
                     self.ground.context.tell(event)
                     if isinstance(event, Tested):  # validation; the test set would be next

@@ -22,6 +22,7 @@ _LATER = "not in this release"
 
 _COMMAND_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("train fit finetune fine-tune fine_tune start launch execute exec go learn", _TRAINS),
+    ("sweep search hpo optimize hyperopt optuna", ("ftr tune {recipe}",)),
     ("resume continue restart", ("ftr run --resume {run}",)),
     ("init create generate scaffold make quickstart start-project wizard", ("ftr new {folder}",)),
     ("validate lint verify-recipe syntax", ("ftr check {recipe}", "ftr evaluate {run}")),
@@ -44,8 +45,8 @@ _COMMAND_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("commands usage", ("ftr --help",)),
     ("repair autofix", ("ftr fix {recipe}",)),
     (
-        "tune sweep search hpo optimize lr-find lr_find lrfind",
-        (f"{_LATER}: a search over parameters; `ftr run FILE --set NAME=VALUE` tries one value",),
+        "lr-find lr_find lrfind",
+        (f"{_LATER}: a range test; `ftr tune FILE --trials 20` searches the domain of a parameter",),
     ),
     (
         "tensorboard plot curves logs log",

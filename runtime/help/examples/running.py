@@ -161,6 +161,51 @@ EXAMPLES: Mapping[str, Example] = {
         "shell",
         "The recipe says `on_error = skip`, and the disk with the photos is gone.",
     ),
+    "E625": Example(
+        "ftr tune flowers.ftr --trials 30 --set lr=0.001",
+        "ftr tune flowers.ftr --trials 30",
+        "shell",
+        "The recipe has one parameter, `param lr = 1e-3 in log(1e-5 .. 1e-1)`.",
+    ),
+    "E626": Example(
+        "ftr tune flowers.ftr --trials 30 --metric test.accuracy",
+        "ftr tune flowers.ftr --trials 30 --metric accuracy",
+        "shell",
+    ),
+    "E627": Example(
+        "param side = 128px in 96px .. 224px\n\ndata {\n  size = $side\n}",
+        "param side = 128px in range(96px .. 224px, step = 32px)\n\ndata {\n  size = $side\n}",
+        given="The recipe is searched by `ftr tune`.",
+    ),
+    "E628": Example(
+        "ftr tune --resume runs/flowers-tune-1 --seed 4",
+        "ftr tune --resume runs/flowers-tune-1",
+        "shell",
+        "The study began with the seed 0.",
+    ),
+    "E629": Example(
+        "ftr tune --resume runs/flowers-1",
+        "ftr tune --resume runs/flowers-tune-1",
+        "shell",
+        "runs/flowers-1 is a run.",
+    ),
+    "E630": Example(
+        "ftr tune flowers.ftr --trials 30 --storage nowhere/study.journal",
+        "ftr tune flowers.ftr --trials 30 --storage study.journal",
+        "shell",
+        "There is no folder nowhere.",
+    ),
+    "E631": Example(
+        "ftr tune flowers.ftr --trials 30 --metric accuracy --metric parameters --sampler cmaes",
+        "ftr tune flowers.ftr --trials 30 --metric accuracy --metric parameters --sampler nsga2",
+        "shell",
+    ),
+    "E632": Example(
+        "ftr tune --resume runs/flowers-tune-1 --trials 1 --write best.ftr",
+        "ftr tune --resume runs/flowers-tune-1 --trials 30 --write best.ftr",
+        "shell",
+        "In the only trial the loss became NaN.",
+    ),
     "E695": Example(
         "ftr evaluate runs/flowers-1 --data photos --strict",
         "ftr evaluate runs/flowers-1 --data photos-of-2026 --strict",

@@ -11,10 +11,12 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import listed
+from runtime.system.installation import install_command
 from runtime.workflows.tune.problems import SamplerDoesNotFit
 
 if TYPE_CHECKING:
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SamplerRow:
-    """A sampler: what it does, its settings, what makes it of them and a seed, and whether several metrics suit it.
+    """A sampler: what it does, its settings, what makes it of them, a trial's seed and the study's.
 
-    One with `points` goes through a grid: the values come from there, and `make` draws none.
+    `takes_several` says whether several metrics suit it. One with `points` goes through a grid: the values come from
+    there, and what is made draws none.
     """
 
     doc: str
@@ -139,12 +142,14 @@ def _median(settings: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePrun
 def _hyperband(settings: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePruner:
     from optuna.pruners import HyperbandPruner
     from optuna.study import Study
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, TrialState
 
     class ByPlace(HyperbandPruner):
-        """Hyperband whose brackets go by a trial's place: its number counts those that were killed, too."""
+        """Hyperband whose brackets go by a trial's place, and have none of those that were killed."""
 
         def _get_bracket_id(self, study: Study, trial: FrozenTrial) -> int:
+            if trial.state == TrialState.FAIL:
+                return -1
             counted = copy(trial)
             counted.number = trial.user_attrs.get(PLACE, trial.number)
             return super()._get_bracket_id(study, counted)
@@ -191,8 +196,12 @@ def check_choice(sampler_name: str, pruner_name: str | None, metrics: Sequence[s
     """Return the pruner that is used where none was chosen.
 
     Raises:
-        RecipeError: the sampler or the pruner cannot do with several metrics.
+        RecipeError: the sampler or the pruner cannot do with several metrics, or its package is missing.
     """
+    if find_spec(SAMPLERS[sampler_name].package) is None:
+        package = SAMPLERS[sampler_name].package
+        reason, instead = f"needs the package {package}", f"run: {install_command('tune')}"
+        raise RecipeError(SamplerDoesNotFit(what=f"`--sampler {sampler_name}`", reason=reason, instead=instead))
     if len(metrics) == 1:
         return pruner_name or "median"
     if not SAMPLERS[sampler_name].takes_several:

@@ -43,9 +43,6 @@ def open_storage(where: str) -> BaseStorage:
     """
     if find_spec("optuna") is None:
         raise _failed(where, "Optuna is not installed", f"run: {install_command('tune')}")
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # what it would say, we say
     if is_server(where):
         if find_spec("psycopg") is None:
             raise _failed(where, "psycopg is not installed", f"run: {install_command('postgresql')}")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -23,7 +24,7 @@ import numpy as np
 
 from recipe_lang.problem import RecipeError
 from runtime.system.random import derive
-from runtime.workflows.tune.problems import NoStudy, OtherStudy
+from runtime.workflows.tune.problems import OtherStudy
 from runtime.workflows.tune.samplers import PLACE, pruner, sampler
 from runtime.workflows.tune.space import Dimension, grid
 from runtime.workflows.tune.storage import failing, without_password
@@ -104,6 +105,7 @@ def open_study(
     """
     import optuna
 
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # what it would say, we say
     with failing(where):
         found = optuna.create_study(
             storage=storage,
@@ -144,21 +146,6 @@ def _add(study: optuna.Study, values: Mapping[str, Any] | None, **attributes: An
     told = {**this_worker(), "seen": time.time(), **attributes.pop("user", {})}
     fixed = {} if values is None else {"fixed_params": dict(values)}
     study.add_trial(create_trial(state=TrialState.WAITING, system_attrs={**attributes, **fixed}, user_attrs=told))
-
-
-def known_definition(storage: BaseStorage, where: str) -> tuple[str, dict[str, Any]]:
-    """Return the name of the one study of a storage, and what it is.
-
-    Raises:
-        RecipeError: there is none.
-    """
-    import optuna
-
-    with failing(where):
-        found = optuna.get_all_study_summaries(storage, include_best_trial=False)
-    if len(found) != 1 or DEFINITION not in found[0].user_attrs:
-        raise RecipeError(NoStudy(path=where, reason="its journal has no study"))
-    return found[0].study_name, dict(found[0].user_attrs[DEFINITION])
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,18 +220,25 @@ class Study:
             broken_off = each.state == TrialState.FAIL and FAILED not in each.user_attrs
             wanted = _wanted(each)
             if broken_off and each.number not in repeated and wanted.keys() >= {name.name for name in self.space}:
-                _add(self.study, wanted, **each.system_attrs, user={AGAIN: each.number})  # samplers write there, too
+                _add(self.study, wanted, user={AGAIN: each.number}, **_of_sampler(each))
 
     def report(self, asked: Asked, value: float, epoch: int) -> bool:
         """Note the objective behind an epoch, from 1; say whether the trial should end there."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
         with failing(self.where):
-            if value == value:  # a NaN is no value
-                asked.trial.report(value, epoch)
-            return bool(asked.trial.should_prune())
+            try:
+                if value == value:  # a NaN is no value
+                    asked.trial.report(value, epoch)
+                return bool(asked.trial.should_prune())
+            except UpdateFinishedTrialError:  # this process was taken for dead: another one has the trial
+                return True
 
     def seen(self, asked: Asked) -> None:
         """Note that the trial's process is alive."""
-        with failing(self.where):
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        with failing(self.where), suppress(UpdateFinishedTrialError):
             asked.trial.set_user_attr("seen", time.time())
 
     def finish(self, asked: Asked, values: Sequence[float], told: Mapping[str, Any]) -> None:
@@ -273,13 +267,11 @@ class Study:
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
-        with failing(self.where):
-            try:
-                for name, value in told.items():
-                    asked.trial.set_user_attr(name, value)
-                self.study.tell(asked.trial, values, state=TrialState[state])
-            except (UpdateFinishedTrialError, ValueError):  # this process was taken for dead
-                pass
+        was_taken_for_dead = suppress(UpdateFinishedTrialError, ValueError)
+        with failing(self.where), was_taken_for_dead:
+            for name, value in told.items():
+                asked.trial.set_user_attr(name, value)
+            self.study.tell(asked.trial, values, state=TrialState[state])
 
     def finished(self) -> list[Finished]:
         """Return the trials that are over, but for those that were broken off."""
@@ -339,6 +331,11 @@ class Study:
 
 
 _FEW = 8
+
+
+def _of_sampler(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
+    """Return what a sampler has written beside a trial, such as its generation, without what its epochs gave."""
+    return {name: value for name, value in trial.system_attrs.items() if not name.startswith("completed_rung")}
 
 
 def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

@@ -262,7 +262,22 @@ def _exported_net() -> None:
     net.export("net")
 
 
+def _population(right: bool) -> None:  # noqa: ARG001
+    """Leave a population of a recipe that can be searched, as it begins."""
+    from runtime.workflows.tune.folder import StudyOptions, new_folder
+
+    make_photos(roses=10, tulips=10)
+    Path("flowers.ftr").write_text(RUN.replace("param lr = 1e-3", "param lr = 1e-3 in log(1e-4 .. 1e-2)"))
+    folder = new_folder(
+        None, "flowers", StudyOptions("flowers.ftr", (), None, False, ("accuracy",), "pbt", None, 0, None)
+    )
+    identity = {"members": 5, "interval": 1, "metric": "accuracy", "seed": 0, "recipe": ""}
+    state = {"identity": identity, "generation": {}, "members": [], "seconds": 0.0}
+    (folder / "population.json").write_text(json.dumps(state))
+
+
 RUNS: dict[str, Callable[[bool], None]] = {
+    "E633": _population,
     "E108": lambda right: _recipe(right, "utf-16"),
     "E109": lambda right: (_recipe(right), Path("flowers.csv").write_text("1,2\n" * 500_000))[0],
     "E110": _recipe,

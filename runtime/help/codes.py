@@ -97,6 +97,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.export.problems",
             "runtime.runs.teacher",
             "runtime.workflows.tune.problems",
+            "runtime.workflows.tune.population_problems",
         ),
         "running",
     ),

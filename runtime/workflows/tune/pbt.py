@@ -117,7 +117,7 @@ def train_recipe_population(
     images = validate_images(prepared, context)
     prepared = compile_for(prepared, images)
     metric = settings.metric or monitored(prepared)
-    course = _course(prepared, settings.epochs, metric)
+    course = changing(prepared, settings.epochs, metric)
     facts, _ = lock_facts(prepared, context)
     members_folder = folder / "members"
     with closing(Tables()) as tables, kept_images(context) as decoded:
@@ -127,11 +127,11 @@ def train_recipe_population(
             for number in range(settings.size)
         ]
         identity = {
-            "recipe": _digest(facts),
             "members": settings.size,
             "interval": settings.epochs,
             "metric": metric,
             "seed": settings.seed,
+            "recipe": _digest(facts),
         }
         begin, spent = _begin(folder, identity, course, members, settings.seed)
         since = time.monotonic() - spent
@@ -158,7 +158,12 @@ def kept_images(context: RunContext) -> AbstractContextManager[Decoded | None]:
     return closing(Decoded(frozenset({"train", "valid"}))) if context.settings.cache else nullcontext()
 
 
-def _course(prepared: Prepared, epochs: int, metric: str) -> Course:
+def changing(prepared: Prepared, epochs: int, metric: str) -> Course:
+    """Return what may change of a recipe that trains, after so many epochs each; `metric` compares its members.
+
+    Raises:
+        RecipeError: nothing.
+    """
     given = prepared.given
 
     def load(more: Sequence[str]) -> CheckedRecipe:

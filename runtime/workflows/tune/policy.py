@@ -166,15 +166,24 @@ def search_policy(
         RecipeError: all stages have an augmentation of their own, or the folder holds another search.
         Interrupted: it was interrupted; the folder has what is known.
     """
+    check_shared(prepared.recipe)
     images = validate_images(prepared, context)
     prepared = compile_for(prepared, images)
-    if not any(stage["augment"] == "shared" for stage in prepared.recipe.all("stage")):
-        raise RecipeError(NoSharedAugmentation(span=prepared.recipe.block("data").head_span))
     lock_facts(prepared, context)
     record = _Record.opened(folder, {"recipe": prepared.plan.hash, **asdict(settings)})
     with closing(Tables()) as tables, kept_images(context) as decoded:
         ground = Ground(prepared, images, context, prepared.model.arrays(), tables, decoded)
         return _found(_Search(ground, record, settings, told))
+
+
+def check_shared(recipe: CheckedRecipe) -> None:
+    """Refuse a recipe without a stage that has the augmentation of the data block.
+
+    Raises:
+        RecipeError: it is one.
+    """
+    if not any(stage["augment"] == "shared" for stage in recipe.all("stage")):
+        raise RecipeError(NoSharedAugmentation(span=recipe.block("data").head_span))
 
 
 def _found(search: _Search) -> PolicyFound:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from runtime.workflows.preparation import prepare
 from runtime.workflows.run import RunContext, run
 from runtime.workflows.tune.members import RecipeMember
 from runtime.workflows.tune.pbt import STATE, PopulationSettings, train_recipe_population
-from runtime.workflows.tune.population import exploited
+from runtime.workflows.tune.population import Generation, exploited
 from tests.toy import write_recipe
 
 STAGES = """
@@ -62,20 +63,26 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
 
 
 def context(observers=(), should_stop=lambda: False) -> RunContext:
-    return RunContext(RunSettings(workers=0), observers, should_stop)
+    return RunContext(RunSettings(workers=0, fuse=False), observers, should_stop)
 
 
 @pytest.fixture(scope="module")
 def whole(recipe: Path):
+    """A population, its folder, and `half`, what the folder was when one member had its second turn."""
     folder = recipe.parent / "whole"
-    return train_recipe_population(prepare(recipe), context(), folder, SETTINGS), folder
+
+    def keep(course: object, now: Generation) -> None:  # noqa: ARG001
+        if now.interval == 1 and len(now.scores) == 1:
+            shutil.copytree(folder, recipe.parent / "half")
+
+    return train_recipe_population(prepare(recipe), context(), folder, SETTINGS, keep), folder
 
 
 def test_what_is_found_is_a_recipe_with_the_same_bits(whole, recipe: Path):
     outcome, folder = whole
     best = recipe.parent / "best.ftr"
     best.write_text(outcome.recipe("r.ftr"), encoding="utf-8")
-    run_folder, result = run(prepare(best), RunSettings(workers=0), recipe.parent / "run")
+    run_folder, result = run(prepare(best), RunSettings(workers=0, fuse=False), recipe.parent / "run")
     assert result["weights_from"]["value"] == outcome.values[outcome.best]
     member = json.loads((folder / STATE).read_text())["members"][outcome.best]
     checkpoint = newest(folder / "members" / member["learned"])
@@ -96,21 +103,15 @@ def test_what_cannot_change_stays_and_says_why(whole):
 
 
 def test_a_population_that_was_ended_comes_to_the_same_end(whole, recipe: Path):
-    """Ended in the middle of an interval, again and again, by whoever asks."""
-    folder = recipe.parent / "ended"
-    for _ in range(40):
-        epochs: list[object] = []
+    """Killed after a turn, and then ended in the middle of an interval by whoever asks."""
+    folder, evaluated = recipe.parent / "half", list[object]()
 
-        def count(event: object, seen: list[object] = epochs) -> None:
-            seen += [event] if isinstance(event, Evaluated) else []
+    def count(event: object) -> None:
+        evaluated.extend([event] if isinstance(event, Evaluated) else [])
 
-        try:
-            outcome = train_recipe_population(
-                prepare(recipe), context((count,), lambda seen=epochs: len(seen) > 3), folder, SETTINGS
-            )
-            break
-        except Interrupted:
-            continue
+    with pytest.raises(Interrupted):
+        train_recipe_population(prepare(recipe), context((count,), lambda: len(evaluated) > 1), folder, SETTINGS)
+    outcome = train_recipe_population(prepare(recipe), context(), folder, SETTINGS)
     assert outcome.history == whole[0].history
     assert outcome.values == whole[0].values
     assert outcome.best == whole[0].best

@@ -29,7 +29,7 @@ stage "head" {
 
 
 def context() -> RunContext:
-    return RunContext(RunSettings(workers=0))
+    return RunContext(RunSettings(workers=0, fuse=False))
 
 
 @pytest.fixture(scope="module")

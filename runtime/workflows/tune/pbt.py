@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,26 @@ class PopulationSettings:
     metric: str = ""  # that of the last stage's `monitor`; where there is none, the loss
     seed: int = 0  # of what is drawn; the members train with the recipe's
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a population must begin with to be the same one, beside its recipe."""
+        return {"members": self.size, "interval": self.epochs, "metric": self.metric, "seed": self.seed}
+
 
 def settings_of(folder: Path, size: int | None, epochs: int | None, metric: str, seed: int) -> PopulationSettings:
-    """Return settings, what is not given as the population in a folder began, or the default."""
-    began = _read(folder)["identity"] if (folder / STATE).exists() else {"members": 5, "interval": 1}
-    return PopulationSettings(size or began["members"], epochs or began["interval"], metric, seed)
+    """Return settings, what is not given as the population in a folder began, or the default; the folder keeps them.
+
+    Raises:
+        RecipeError: the folder is damaged, or cannot be written.
+    """
+    is_new = not (folder / STATE).exists()
+    began = {"members": 5, "interval": 1} if is_new else _read(folder)["identity"]
+    settings = PopulationSettings(size or began["members"], epochs or began["interval"], metric, seed)
+    if is_new:
+        state = {"identity": settings.identity, "generation": None, "members": [], "seconds": 0.0}
+        with writing(folder):
+            write_text(folder / STATE, json.dumps(state, indent=1))
+    return settings
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -126,13 +141,7 @@ def train_recipe_population(
             RecipeMember(ground, course, metric, members_folder / str(number + 1), context.tell)
             for number in range(settings.size)
         ]
-        identity = {
-            "members": settings.size,
-            "interval": settings.epochs,
-            "metric": metric,
-            "seed": settings.seed,
-            "recipe": _digest(facts),
-        }
+        identity = {**replace(settings, metric=metric).identity, "recipe": _digest(facts)}
         begin, spent = _begin(folder, identity, course, members, settings.seed)
         since = time.monotonic() - spent
         with writing(folder):
@@ -169,7 +178,7 @@ def changing(prepared: Prepared, epochs: int, metric: str) -> Course:
     def load(more: Sequence[str]) -> CheckedRecipe:
         return check(load_recipe(read_recipe(given.path), outside=given.outside), VOCABULARY, [*given.settings, *more])
 
-    course = course_of(prepared.recipe, prepared.plan, epochs, metric, load, given.settings)
+    course = course_of(load(()), prepared.plan, epochs, metric, load, given.settings)  # with the same paths
     if not course.axes:
         reasons = "; ".join(f"`{name}` stays, {reason}" for name, reason in course.fixed.items())
         raise RecipeError(NothingChanges(reasons=reasons))
@@ -192,16 +201,18 @@ def _begin(
     folder: Path, identity: Mapping[str, Any], course: Course, members: Sequence[RecipeMember], seed: int
 ) -> tuple[Generation, float]:
     """Return where a population goes on, and the seconds that it has taken; its members stand where they were."""
-    path = folder / STATE
-    if not path.exists():
+    first = Generation(0, tuple(beginning(course.axes, course.defaults, len(members), seed)))
+    if not (folder / STATE).exists():
         folder.mkdir(parents=True, exist_ok=True)
-        return Generation(0, tuple(beginning(course.axes, course.defaults, len(members), seed))), 0.0
+        return first, 0.0
     content = _read(folder)
-    for name, value in identity.items():
-        if content["identity"].get(name) != value:
+    for name, value in content["identity"].items():
+        if identity[name] != value:
             what = {"members": "number of members", "recipe": "recipe, or other images"}.get(name, name)
             raise RecipeError(OtherSearch(path=str(folder), what=what))
     now = content["generation"]
+    if now is None:
+        return first, 0.0
     for member, plain in zip(members, content["members"], strict=True):
         member.history, member.learned = tuple(plain["history"]), plain["learned"]
         member.value = _number(plain["value"])

@@ -262,6 +262,7 @@ def _exported_net() -> None:
     net.export("net")
 
 
+<<<<<<< HEAD
 def _population(right: bool) -> None:  # noqa: ARG001
     """Leave a population of a recipe that can be searched, as it begins."""
     from runtime.workflows.tune.folder import StudyOptions, new_folder
@@ -274,6 +275,11 @@ def _population(right: bool) -> None:  # noqa: ARG001
     identity = {"members": 5, "interval": 1, "metric": "accuracy", "seed": 0, "recipe": ""}
     state = {"identity": identity, "generation": {}, "members": [], "seconds": 0.0}
     (folder / "population.json").write_text(json.dumps(state))
+=======
+def _searched_recipe() -> None:
+    make_photos(roses=10, tulips=10)
+    Path("flowers.ftr").write_text(RUN.replace("1e-3\n", "1e-3 in log(1e-5 .. 1e-1)\n"))
+>>>>>>> tune17
 
 
 RUNS: dict[str, Callable[[bool], None]] = {
@@ -308,5 +314,7 @@ RUNS: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E643", "E644", "E645"), _left),
     **dict.fromkeys(("E646", "E647", "E648", "E651", "E652"), finished_run),
     "E653": _skipping,
+    **dict.fromkeys(("E625", "E626", "E630", "E631", "E632"), lambda right: _searched_recipe()),
+    **dict.fromkeys(("E628", "E629"), lambda right: (_searched_recipe(), typed("ftr tune flowers.ftr --trials 1"))[0]),
     "E649": _exported,
 }

@@ -33,6 +33,12 @@ def checked_recipe(text: str) -> Any:
     return check(load("flowers.ftr"), VOCABULARY)
 
 
+def _searched(recipe: Any) -> Any:
+    from runtime.workflows.tune.space import search_space
+
+    return search_space(recipe)
+
+
 def _check_with_run(text: str) -> Any:
     return check(load_recipe(Source("flowers.ftr", text)), VOCABULARY)
 
@@ -295,6 +301,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "E525": _check_sum,
     "E540": _build,
     "E542": _weights_here,
+    "E627": lambda text: _searched(checked_recipe(text)),
     "E550": plan_of,
     **dict.fromkeys(("E529", "E536", "E537", "E538", "E553", "E565", "E566", "E567", "E568", "E588"), _list),
     **dict.fromkeys((f"E{number}" for number in range(579, 588)), _list),

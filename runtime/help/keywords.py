@@ -83,7 +83,7 @@ TERMS = (
         DOMAIN,
         "A domain of numbers that are whole steps apart, from its low end on; the steps lead to its high end. Without"
         " `step` it is `low .. high`.",
-        ("param side = 128px in range(96px .. 224px, step = 32px)\n\ndata {\n  size = $side\n}",),
+        ("param side = 128px in range(96px .. 224px, step = 32px)\n\ndata {\n  train = digits\n  size = $side\n}",),
     ),
     Term(
         "$",

@@ -30,7 +30,7 @@ def is_dead(attributes: Mapping[str, Any], now: float | None = None) -> bool:
     host, process, started = (attributes.get(name) for name in _ATTRIBUTES)
     if host == _host() and isinstance(process, int):
         return _started(process) != started
-    seen = attributes.get("seen", 0.0)
+    seen = float(attributes.get("seen", 0.0))
     return (time.time() if now is None else now) - seen > _SILENT_S
 
 

@@ -66,7 +66,7 @@ def settings_of(folder: Path, size: int | None, epochs: int | None, metric: str,
     began = {"members": 5, "interval": 1} if is_new else _read(folder)["identity"]
     settings = PopulationSettings(size or began["members"], epochs or began["interval"], metric, seed)
     if is_new:
-        state = {"identity": settings.identity, "generation": None, "members": [], "seconds": 0.0}
+        state: dict[str, Any] = {"identity": settings.identity, "generation": None, "members": [], "seconds": 0.0}
         with writing(folder):
             write_text(folder / STATE, json.dumps(state, indent=1))
     return settings

@@ -179,7 +179,90 @@ def _locked_recipe(right: bool) -> None:
 
 def _merged(right: bool) -> None:
     _never_run(right)
-    Path("flowers.ftr.lock").write_text("lock = 1\n\n[data]\ndef _searched_recipe() -> None:
+    Path("flowers.ftr.lock").write_text("lock = 1\n\n[data]\n<<<<<<< HEAD\n")
+
+
+def _parent_run(right: bool) -> None:
+    make_photos()
+    text = RECIPE.replace('gluoncv("cifar_resnet20_v1", weights = none)', 'packaged("efficientnet_lite0")')
+    folder = make_run(Path("runs/flowers-3"), ("roses", "tulips", "violets"), text)
+    result = json.loads((folder / "result.json").read_text())
+    result["valid"]["temperature"] = 1.5
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+def _detector(right: bool) -> None:
+    from runtime.backend.mx import mx
+    from runtime.models import zoo as families
+
+    make_photos()
+    net = families.build("gluoncv", "resnet18_v1b")
+    net.initialize(mx.init.Zero())
+    net(mx.nd.zeros((1, 3, 64, 64)))
+    net.save_parameters("resnet18_v1b.params")
+    layers = [net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3, net.layer4]
+    blocks = mx.gluon.nn.HybridSequential()
+    blocks.add(*layers)
+    arrays = {f"base_network.base_network.{name}": each for name, each in blocks._collect_params_with_prefix().items()}
+    mx.nd.save("center_net.params", {name: each.data() for name, each in arrays.items()} | {"head.bias": mx.nd.ones(3)})
+
+
+def packed_run(right: bool) -> None:
+    """Leave a pack, half of it, and one to which something was added."""
+    finished_run(right)
+    pack_run(Path("runs/flowers-1"), Path("flowers.ftrpack"))
+    Path("half.ftrpack").write_bytes(Path("flowers.ftrpack").read_bytes()[:9000])
+    shutil.copy("flowers.ftrpack", "found.ftrpack")
+    with zipfile.ZipFile("found.ftrpack", "a") as archive:
+        archive.writestr("../../.bashrc", "")
+
+
+def _recipe(right: bool, encoding: str = "utf-8") -> None:
+    Path("flowers.ftr").write_text(RUN, encoding=encoding)
+
+
+def _squeezenet() -> None:
+    """Leave weights with the names of torchvision's squeezenet1_1."""
+    from runtime.models.pytorch import built, infer
+    from runtime.models.torch_names import torch_names
+    from runtime.plan.size import Size
+    from runtime.weights.safetensors_file import write_safetensors
+
+    whole, cut = built("gluon", "squeezenet1.1", Size.square(64))
+    infer(cut, Size.square(64))
+    shapes = {name: each.shape for name, each in torch_names(whole, "squeezenet1.1").items()}
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items() if 0 not in shape}
+    write_safetensors(Path("net.safetensors"), arrays)
+
+
+def _classifier(classes: int) -> None:
+    """Leave weights of a network of timm with a classifier."""
+    from runtime.models.pytorch import built, infer
+    from runtime.models.timm.network import timm_names
+    from runtime.plan.size import Size
+    from runtime.weights.safetensors_file import write_safetensors
+
+    whole, cut = built("timm", "regnety_004.pycls_in1k", Size.square(64))
+    infer(cut, Size.square(64))
+    shapes = {name: each.shape for name, each in timm_names(whole).items()}
+    shapes |= {name: (classes, *shape[1:]) for name, shape in shapes.items() if name.startswith("head.fc.")}
+    write_safetensors(Path("net.safetensors"), {name: np.ones(shape, np.float32) for name, shape in shapes.items()})
+
+
+def _exported_net() -> None:
+    """Leave a network of Gluon's, exported: a convolution, and a dense layer for images of 64 x 64 pixels."""
+    from runtime.backend.mx import mx, nn
+
+    net = nn.HybridSequential(prefix="net_")
+    with net.name_scope():
+        net.add(nn.Conv2D(4, 3, strides=2, padding=1), nn.Flatten(), nn.Dense(8), nn.Dense(2))
+    net.initialize()
+    net.hybridize()
+    net(mx.nd.zeros((1, 3, 64, 64)))
+    net.export("net")
+
+
+def _searched_recipe() -> None:
     make_photos(roses=10, tulips=10)
     Path("flowers.ftr").write_text(RUN.replace("1e-3\n", "1e-3 in log(1e-5 .. 1e-1)\n"))
 

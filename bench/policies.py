@@ -239,7 +239,8 @@ def main() -> None:
     os.environ.setdefault("FTR_CACHE", str(work / "cache"))
     whole = measure(work, 60 * args.budget, args.subject or list(SUBJECTS))
     if args.write:
-        args.write.write_text(page(read(work / "policies.jsonl")), encoding="utf-8")
+        left = "" if whole else "\nSome rows are not measured yet: the same command goes on.\n"
+        args.write.write_text(page(read(work / "policies.jsonl")) + left, encoding="utf-8")
     print("all are measured" if whole else "some are left: run the same command again")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isclose
 
-from recipe_lang.check.describe import quantity_text
+from recipe_lang.check.quantities import quantity_text
 from recipe_lang.source import Source
 from recipe_lang.syntax import nodes
 

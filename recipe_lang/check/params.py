@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from recipe_lang.check.describe import describe_node, quantity_text
+from recipe_lang.check.describe import describe_node
 from recipe_lang.check.domains import FORMS, Domain, RangeForm, domain_of, is_on_grid, range_form
 from recipe_lang.check.problems.names import UnknownParam, UnknownSetting
 from recipe_lang.check.problems.placement import BadStep
@@ -23,6 +23,7 @@ from recipe_lang.check.problems.types import (
     WrongType,
     WrongUnit,
 )
+from recipe_lang.check.quantities import quantity_text
 from recipe_lang.compose.problems import GivenTwice, WiderDomain
 from recipe_lang.problem import Problem
 from recipe_lang.source import MAX_NESTING, Span

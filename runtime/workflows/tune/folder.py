@@ -56,4 +56,5 @@ def read_options(folder: Path) -> StudyOptions:
     found: Any = read_json(folder, FILE)
     if not isinstance(found, Mapping) or found.keys() != set(StudyOptions.__slots__):
         raise RecipeError(NoStudy(path=str(folder), reason=f"`{FILE}` is of another kind or version"))
-    return StudyOptions(**{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()})
+    known: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+    return StudyOptions(**known)

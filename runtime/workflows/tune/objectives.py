@@ -17,6 +17,7 @@ from runtime.plan.types import Plan
 from runtime.tasks.catalog import TASKS
 from runtime.training.stage import Session, whole_net
 from runtime.workflows.tune.problems import UnknownObjective
+from runtime.workflows.tune.study import Direction
 
 _TIMES = 5  # of which the median counts
 
@@ -35,7 +36,7 @@ class Objective:
         return self.name if self.cost else f"valid.{self.name}"
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Direction:
         """Which way is better, as Optuna has it."""
         return "maximize" if self.higher_is_better else "minimize"
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from recipe_lang.problem import RecipeError
 from runtime.system.installation import install_command
@@ -21,6 +21,7 @@ from runtime.workflows.tune.problems import StorageFailed
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
+    from optuna.storages.journal._file import BaseJournalFileLock
 
 _SERVER = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
 
@@ -63,7 +64,7 @@ def _journal(path: Path) -> BaseStorage:
         _cut_half_line(path)
     finally:
         lock.release()
-    return JournalStorage(JournalFileBackend(str(path), lock))
+    return JournalStorage(JournalFileBackend(str(path), cast("BaseJournalFileLock", lock)))
 
 
 def _cut_half_line(path: Path) -> None:
@@ -80,7 +81,7 @@ def _cut_half_line(path: Path) -> None:
 
 
 class _FileLock:
-    """A lock of a file beside the journal. Threads of one process are kept apart by Optuna."""
+    """A lock of a file beside the journal, as Optuna wants one. It keeps threads of one process apart itself."""
 
     def __init__(self, path: Path) -> None:
         self._path = path.with_name(f"{path.name}.lock")

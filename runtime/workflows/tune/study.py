@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -33,6 +33,8 @@ from runtime.workflows.tune.workers import is_dead, this_worker
 if TYPE_CHECKING:
     import optuna
     from optuna.storages import BaseStorage
+
+Direction: TypeAlias = Literal["minimize", "maximize"]
 
 FAILED, AGAIN, DEFINITION = "failed", "again", "definition"
 """Attributes: why a trial cannot be run with its values, the number of the trial that one repeats, what a study is."""
@@ -51,7 +53,7 @@ class Definition:
     space: Mapping[str, str]
     settings: tuple[str, ...]
     metrics: tuple[str, ...]
-    directions: tuple[str, ...]
+    directions: tuple[Direction, ...]
     sampler: str
     sampler_settings: Mapping[str, Any]
     pruner: str

@@ -149,14 +149,14 @@ def _spread(middle: dict[str, Any], rows: list[dict[str, Any]], metric: str) -> 
     return f"{middle['metrics'][metric]:.3f}{between}"
 
 
-def write(page: Path, made: str) -> None:
+def write(page: Path, made: str, heading: str = HEADING) -> None:
     """Put a table in the place of the one below the heading of a page, or a section at its end."""
     text = page.read_text(encoding="utf-8")
-    if HEADING not in text:
-        text = f"{text.rstrip()}\n\n{HEADING}\n\n| |\n|---|\n"
-    head, _, section = text.partition(HEADING)
+    if heading not in text:
+        text = f"{text.rstrip()}\n\n{heading}\n\n| |\n|---|\n"
+    head, _, section = text.partition(heading)
     section = re.sub(r"(?m)(^\|.*\n?)+", lambda _: f"{made}\n", section, count=1)
-    page.write_text(f"{head}{HEADING}{section}", encoding="utf-8")
+    page.write_text(f"{head}{heading}{section}", encoding="utf-8")
 
 
 def main() -> None:

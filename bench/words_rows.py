@@ -167,6 +167,7 @@ WORDS: Mapping[str, tuple[Word, ...]] = {
         "l1 = 1e-5",
         "l2_sp = 0.01",
         "sam = 0.05",
+        "stochastic_depth = 10%",
         "clip = global_norm(1.0)",
         "clip = value(0.01)",
     ),

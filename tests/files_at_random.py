@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from croissants import as_kaggle, of_folders
 from packs import RECIPE, make_run, pack_run
 from PIL import Image
 from python2_pickles import python2
@@ -46,6 +47,8 @@ from runtime.data.problems import UnreadableImages
 from runtime.data.sources.annotations import AnnotationError, bad_annotation
 from runtime.data.sources.cifar import cifar
 from runtime.data.sources.coco import read_coco
+from runtime.data.sources.croissant import croissant
+from runtime.data.sources.croissant_fields import Wanted as Chosen
 from runtime.data.sources.idx_files import mnist
 from runtime.data.sources.masks import masks
 from runtime.data.sources.outlines import coco_masks, labelme
@@ -523,6 +526,31 @@ def _read_parquet(path: Path, target: Path) -> object:
         return _opened(parquet(path, "image", "label", None))
 
 
+def _read_described(path: Path, target: Path) -> object:
+    place = path.replace(of_folders(target / "set"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FTR_CACHE", str(target / "cache"))
+        return _opened(croissant(place, Chosen(split="train")))
+
+
+def _archives(folder: Path) -> list[bytes]:
+    as_kaggle(folder / "set")
+    members = {"train.csv": b"image_id,breed\n1,cat\n2,dog\n", "images/1.png": _PIXEL, "images/2.png": _PIXEL}
+    return [(folder / "set" / "archive.zip").read_bytes(), *(_archive(mode, members) for mode in ("w", "w:gz"))]
+
+
+def _strange_archive(data: bytes, rng: random.Random) -> bytes:
+    return strange_zip(data, rng) if data.startswith(b"PK") else damaged(data, [data], rng)
+
+
+def _read_archive(path: Path, target: Path) -> object:
+    about = as_kaggle(target / "set")
+    path.replace(target / "set" / "archive.zip")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FTR_CACHE", str(target / "cache"))
+        return _opened(croissant(about, Chosen(image="image_id", label="breed")))
+
+
 _JSON_LINES = [b'{"file_name": "a.jpg", "label": "cat"}\n\n{"file_name": "b.jpg", "label": 3.5, "x": [1, {}]}\n']
 
 
@@ -670,6 +698,8 @@ FORMATS: Mapping[str, Format] = {
     "cifar archive": Format(_cifar_archives, _read_cifar_archive),
     "idx": Format(_idx, _read_idx),
     **({"parquet": Format(_parquets, _read_parquet)} if find_spec("pyarrow") else {}),
+    "croissant": Format(lambda folder: [of_folders(folder / "set").read_bytes()], _read_described, strange_json),
+    "croissant archive": Format(_archives, _read_archive, _strange_archive),
     "json lines": Format(lambda _: _JSON_LINES, _read_json_lines),
     "data.yaml": Format(lambda _: _DATA_YAML, _refused(read_data_yaml)),
     "boxes": Format(lambda _: _BOXES, _read_boxes),

@@ -91,6 +91,7 @@ stage "top" {
   for       = 4 epochs
   optimizer = sgd(lr = 1e-2, momentum = 0.9)
   l2_sp     = 0.1
+  stochastic_depth = 30%
   average   = swa(start = 1 epoch)
   monitor   = valid.loss
 }

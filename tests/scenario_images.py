@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from croissants import described, file_object, of_table, record_field, record_set
 from PIL import Image
 
 BASE = (
@@ -236,6 +237,22 @@ def _archives(right: bool) -> None:
             shard.add("label.txt", f"{number:03}.cls")
 
 
+def _described(right: bool) -> None:  # noqa: ARG001
+    make_photos()
+    rows = "".join(f"{path},{path.parent.name}\n" for path in sorted(Path("photos").rglob("*.jpg")))
+    Path("pets.csv").write_text(f"file,kind\n{rows}")
+    fields = [
+        record_field(f"pets/{name}", kind, of_table("table", name))
+        for name, kind in (("file", "sc:ImageObject"), ("kind", ["sc:Text", "cr:Label"]))
+    ]
+    for name, url, digest in (
+        ("pets", "pets.csv", ""),
+        ("away", "https://example.org/cats.csv", ""),
+        ("other", "pets.csv", "0" * 64),
+    ):
+        described(Path(f"{name}.json"), [file_object("table", url, sha256=digest)], [record_set("pets", fields)])
+
+
 IMAGES: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E114", "E115", "E116", "E117", "E211", "E313"), make_parents),
     "E501": lambda right: make_photos("data/photos"),
@@ -252,6 +269,7 @@ IMAGES: dict[str, Callable[[bool], None]] = {
     )[0],
     "E511": _clothes,
     **dict.fromkeys(("E529", "E536", "E537", "E538"), _archives),
+    **dict.fromkeys(("E539", "E549", "E569"), _described),
     "E512": _web_page,
     "E514": lambda right: (make_photos("photos/train"), make_photos("photos/valid", lilies=3, roses=3))[0],
     "E515": lambda right: make_photos(roses=40, tulips=40, lilies=2),

@@ -303,7 +303,9 @@ USES: dict[str, Callable[[str], Any]] = {
     "E542": _weights_here,
     "E627": lambda text: _searched(checked_recipe(text)),
     "E550": plan_of,
-    **dict.fromkeys(("E529", "E536", "E537", "E538", "E553", "E565", "E566", "E567", "E568", "E588"), _list),
+    **dict.fromkeys(
+        ("E539", "E549", "E569", "E529", "E536", "E537", "E538", "E553", "E565", "E566", "E567", "E568", "E588"), _list
+    ),
     **dict.fromkeys((f"E{number}" for number in range(579, 588)), _list),
     **dict.fromkeys(("W755", "W756", "W757", "W786", "W787"), lambda text: _prepared(text)),
     **dict.fromkeys(("E576", "E577", "E578", "E590", "E591", "E592", "E593"), _list),

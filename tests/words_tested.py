@@ -80,6 +80,11 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
     ),
     "source": (
         Tested("parquet", "pyarrow's writer", "data/test_parquet.py::test_images_and_declared_classes"),
+        Tested(
+            "croissant",
+            "descriptions as three publishers write them",
+            "data/test_croissant.py::test_parquet_of_hugging_face_by_splits",
+        ),
         Tested("webdataset", "Python's tarfile", "data/test_shards.py::test_members_are_where_tarfile_finds_them"),
         Tested("mnist", "made idx files", "data/test_published_sets.py::test_mnist_names_and_files_with_a_point"),
         Tested(
@@ -435,6 +440,11 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
             "sam",
             "its formula in NumPy",
             "training/test_averages.py::test_sam_goes_uphill_by_its_distance_and_comes_back",
+        ),
+        Tested(
+            "stochastic_depth",
+            "timm's rates and masks of a toy",
+            "models/test_stochastic_depth.py::test_an_image_loses_a_branch_whole_or_gets_more_of_it",
         ),
         Tested("accumulate", "the large batch", "training/test_averages.py::test_accumulation_is_the_large_batch"),
         Tested(

@@ -46,6 +46,7 @@ from recipe_lang.suggest import habit_of, is_certain, suggest
 from recipe_lang.syntax import nodes
 from recipe_lang.syntax.parser import parse
 from recipe_lang.syntax.problems import StrayBrace, TooDeep, UnclosedBlock
+from recipe_lang.words import listed
 
 
 def check(recipe: nodes.Recipe, vocabulary: v.Vocabulary, settings: Sequence[str] = ()) -> CheckedRecipe:
@@ -317,6 +318,10 @@ class _Checker:
         if field.name in self.vocabulary.fields or not suggestion:
             meant = habit_of(field.name, self.vocabulary.habits).split("|")[0]
             suggestion = home(field.name, self.vocabulary) or suggestion or home(meant, self.vocabulary)
+        holder = self._holder_of(table)
+        if holder and suggestion not in table:
+            names_here = listed(tuple(f"`{name}`" for name in table), "and")
+            suggestion = f"{where} takes {names_here}; what changes all else begins a `{holder}` of its own"
         self.meant |= {(where, name) for name in (suggestion, *re.findall(r"`(\w+) = ", suggestion))}
         taken, renames = suggestion in names, self.vocabulary.renames(field.name, suggestion)
         self.problems.append(
@@ -332,6 +337,11 @@ class _Checker:
         )
         if suggestion in table and not taken and is_certain(field.name, suggestion, renames):
             self.values.value(field.value, table[suggestion].type, f"`{suggestion}`")
+
+    def _holder_of(self, table: Mapping[str, v.Arg]) -> str:
+        """Return the block that the block of these fields stands inside of; empty where it stands in none."""
+        blocks = self.vocabulary.blocks.values()
+        return next((kind.name for kind in blocks if any(each.fields is table for each in kind.inside.values())), "")
 
     def _block_meant(self, name: str, is_answered: bool) -> str:
         """Say how a block is written where a field stands for one, `data = { … }`; empty where none does.

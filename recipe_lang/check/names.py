@@ -5,7 +5,7 @@ What is unknown is added to the checker's problems, with what may be meant, and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from recipe_lang.check import vocabulary as v
 from recipe_lang.check.checked import Metric
@@ -113,6 +113,15 @@ class Names:
             )
         )
         return entries[suggestion] if suggestion in entries and self._is_certain(call.name, suggestion) else None
+
+    def name_words(self, begin: int, words: Sequence[str]) -> None:
+        """Name words beside the entries, in problems from a position on with a name that could be either."""
+        for number, each in enumerate(self.problems[begin:], begin):
+            if each.kind is UnknownEntry and words:
+                options = (*words, *each.options)
+                self.problems[number] = each.replace(
+                    options=options, suggestion=each.suggestion or suggest(each.name, words)
+                )
 
     def unknown_argument(
         self, argument: nodes.Argument, name: str, call: nodes.Call, table: Collection[str], given: Collection[str]

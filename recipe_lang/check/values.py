@@ -5,6 +5,7 @@ Parameters and arithmetic are resolved first. What is wrong is added to the chec
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
@@ -169,7 +170,10 @@ class Values:
         is_call = isinstance(node, nodes.Call) or (name and "." not in name)
         for option in type_.options:  # an unknown name gets its family's suggestion
             if (is_call and isinstance(option, v.CallOf)) or (name and isinstance(option, v.MetricOf)):
-                return self.value(node, option, what)
+                before = len(self.names.problems)
+                found = self.value(node, option, what)
+                self.names.name_words(before, [word for other in type_.options for word in _words_of(other)])
+                return found
         return self._wrong(node, type_, what)
 
     def _list(self, node: nodes.List, type_: v.ListOf, what: str) -> Value | None:
@@ -268,3 +272,7 @@ def _takes_numbers(type_: v.Type) -> bool:
     if isinstance(type_, v.Either):
         return any(_takes_numbers(option) for option in type_.options)
     return not isinstance(type_, v.Text | v.FilePath | v.HexDigits | v.OneOfStrings | v.CallOf | v.Word | v.Truth)
+
+
+def _words_of(type_: v.Type) -> Iterable[str]:
+    return type_.options if isinstance(type_, v.Word) else ()

@@ -23,6 +23,7 @@ from typing import Any
 
 Node = dict[str, Any]
 Entry = list[int]
+Shapes = Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ class Gates:
     late: Mapping[int, int]
 
     @classmethod
-    def of(cls, nodes: Sequence[Node], heads: Sequence[Entry]) -> Gates:
-        """Find them."""
-        graph = _Graph(nodes, {entry[0] for entry in heads})
+    def of(cls, nodes: Sequence[Node], heads: Sequence[Entry], shapes: Shapes) -> Gates:
+        """Find them; `shapes` are those of what nodes give, by name."""
+        graph = _Graph(nodes, {entry[0] for entry in heads}, shapes)
         everywhere = range(len(nodes))
         scales = {number: gate for number in everywhere if (gate := graph.scale(number)) is not None}
         silus = {number: graph.is_free(number, scales) for number in everywhere if graph.is_silu(number)}
@@ -58,9 +59,10 @@ class Gates:
 class _Graph:
     """A graph with what reads each node."""
 
-    def __init__(self, nodes: Sequence[Node], heads: Set[int]) -> None:
+    def __init__(self, nodes: Sequence[Node], heads: Set[int], shapes: Shapes) -> None:
         self.nodes = nodes
         self.heads = heads
+        self.shapes = shapes
         self.readers: dict[int, list[int]] = defaultdict(list)
         for number, node in enumerate(nodes):
             for entry in node["inputs"]:
@@ -76,7 +78,7 @@ class _Graph:
 
     def scale(self, number: int) -> Entry | None:
         """Return what the sigmoid takes that a node scales channels by; None for another, or if none but it is read."""
-        if not scales_channels(self.nodes, self.nodes[number]) or not self._is_convolved(number):
+        if not scales_channels(self.nodes, self.nodes[number], self.shapes) or not self._is_convolved(number):
             return None
         spread = self.nodes[number]["inputs"][1][0]
         gate = self.nodes[spread]["inputs"][0][0]
@@ -108,12 +110,22 @@ class _Graph:
         return bool(node["op"] == "Activation" and node["attrs"]["act_type"] == "sigmoid")
 
 
-def scales_channels(nodes: Sequence[Node], node: Node) -> bool:
-    """Whether a node is x times something that is spread over the cells of x."""
+def scales_channels(nodes: Sequence[Node], node: Node, shapes: Shapes) -> bool:
+    """Whether a node is x (N, C, H, W) times something (N, C, 1, 1) that is spread over the cells of x."""
     if node["op"] != "elemwise_mul":
         return False
     x, (spread, *_) = node["inputs"]
-    return bool(nodes[spread]["op"] == "broadcast_like" and nodes[spread]["inputs"][1] == x)
+    if nodes[spread]["op"] != "broadcast_like" or nodes[spread]["inputs"][1] != x:
+        return False
+    whole, gate = (shapes.get(output_name(nodes, each), ()) for each in (x, nodes[spread]["inputs"][0]))
+    return len(whole) == 4 and tuple(gate) == (*whole[:2], 1, 1)
+
+
+def output_name(nodes: Sequence[Node], entry: Entry) -> str:
+    """Return what the shape of a node's output is known by."""
+    node = nodes[entry[0]]
+    name: str = node["name"]
+    return name if node["op"] == "null" else f"{name}_output"
 
 
 def is_mean(node: Node) -> bool:

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.backend.gates import Gates, scales_channels
+from runtime.backend.gates import Gates, output_name, scales_channels
 from runtime.backend.mx import mx, nd
 
 Node = dict[str, Any]
@@ -78,7 +78,7 @@ class Graph:
         self.before_depthwise = {self.old[node["inputs"][0][0]]["name"] for node in self.old if _is_depthwise(node)}
         self.before_norm = {self.old[node["inputs"][0][0]]["name"] for node in self.old if _takes_statistics(node)}
         self.drops, self.predicts, self.rules = drops, predicts, rules
-        self.gates = Gates.of(self.old if predicts else (), graph["heads"])
+        self.gates = Gates.of(self.old if predicts else (), graph["heads"], self.shapes)
         self.nodes: list[Node] = []
         self.constants: dict[str, npt.NDArray[np.float32]] = {}
         self.new: dict[int, int] = {}
@@ -178,7 +178,7 @@ class Graph:
                 return inputs[0][0]
             if "minimum" in self.rules:
                 return self._add("_minimum_scalar", node["name"], inputs, scalar=limit)
-        if "scale" in self.rules and scales_channels(self.old, node):
+        if "scale" in self.rules and scales_channels(self.old, node, self.shapes):
             return self._scale(node, inputs)
         if "product" in self.rules and node["op"] == "Convolution" and self._is_slow(node):
             return self._product(node, inputs)
@@ -225,9 +225,7 @@ class Graph:
         )
 
     def _output_name(self, entry: Entry) -> str:
-        node = self.old[entry[0]]
-        name: str = node["name"]
-        return name if node["op"] == "null" else f"{name}_output"
+        return output_name(self.old, entry)
 
     def _product(self, node: Node, inputs: Sequence[Entry]) -> int:
         """Write a depthwise convolution as (image cells) x (image cells, output cells), for each channel."""

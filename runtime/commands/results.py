@@ -225,6 +225,7 @@ def predict(
 
             with writing(masks):
                 write_masks(found, masks)
+            tell(f"wrote {counted(sum(not each.error for each in found), 'mask')} in {masks}")
         if draw is not None:
             drawn = draw_predictions(loaded.task, found, draw)
             failed = bool(drawn.failed)

@@ -339,6 +339,7 @@ class _Stage:
             soup=block["keep"]["count"] if isinstance(block["keep"], CallValue) else 0,
             sampling=begin.sampling,
             size=begin.size,
+            stochastic_depth=block["stochastic_depth"],
             switches=tuple(switches),
             begins_known=not position and _begins_known(base, component(self.recipe["head"][-1])),
             span=block.head_span,

@@ -36,7 +36,7 @@ from runtime.data.sampling import drawn, turns
 from runtime.data.sources.catalog import SOURCES
 from runtime.data.splits import Split
 from runtime.data.targets import SetRules
-from runtime.data.tiles import tiled
+from runtime.data.tiles import tiled_sets
 from runtime.data.transforms.catalog import Pipeline
 from runtime.data.transforms.changes import Change
 from runtime.data.transforms.views import View, chosen
@@ -114,8 +114,7 @@ def list_sets(recipe: CheckedRecipe, rules: SetRules, known: tuple[str, ...] = (
 
 def _check_sets(recipe: CheckedRecipe, sets: Mapping[str, Listing], rules: SetRules) -> None:
     data = recipe.block("data")
-    tiles = TilePlan.of(data["tiles"])
-    seen = {name: replace(listing, samples=tuple(tiled(listing.samples, tiles))) for name, listing in sets.items()}
+    seen = tiled_sets(sets, TilePlan.of(data["tiles"]))
     problems = [*rules.problems(sets), *splits.too_small(seen, data["batch"])]
     if problems:
         raise RecipeError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
@@ -75,6 +75,11 @@ def tiles_of(whole: Sample, size: Size, tiles: TilePlan) -> list[Tile]:
 def _starts(length: int, side: int, overlap: float) -> list[int]:
     count = ceil((length - side) / (side * (1 - overlap))) + 1
     return [round(number * (length - side) / max(1, count - 1)) for number in range(count)]
+
+
+def tiled_sets(sets: Mapping[str, Listing], tiles: TilePlan | None) -> dict[str, Listing]:
+    """Return the sets with tiles in the place of images, where these are cut."""
+    return {name: replace(listing, samples=tuple(tiled(listing.samples, tiles))) for name, listing in sets.items()}
 
 
 def tile_counts(sets: Mapping[str, Listing], tiles: TilePlan) -> dict[str, int]:

@@ -126,9 +126,9 @@ def _blocks(word: str) -> Iterator[Page]:
     if word in blocks:
         block = blocks[word]
         fields = blocks[block.defaults_for or word].fields
-        yield Page(
-            f"{word}: a block", (Prose(block.doc), *_table("Fields", fields.values()), *_examples(block.examples))
-        )
+        default = "as it was before" if block.begins is not None else ""
+        table = _table("Fields", fields.values(), default)
+        yield Page(f"{word}: a block", (Prose(block.doc), *table, *_examples(block.examples)))
 
 
 def _fields(word: str) -> Iterator[Page]:
@@ -163,9 +163,13 @@ def _arguments(word: str) -> Iterator[Page]:
 
 
 def _words(word: str) -> Iterator[Page]:
+    found: dict[tuple[str, str], tuple[v.Arg, dict[str, None]]] = {}
     for where, arg, name, doc in places.words():
         if name == word:
-            yield Page(f"{word}: a word of `{arg.name}` of {where}", (Prose(doc),))
+            found.setdefault((arg.name, doc), (arg, {}))[1][where] = None
+    for (name, doc), (arg, where_all) in found.items():
+        title = f"{word}: a word of `{name}` of {listed(tuple(where_all), 'and')}"
+        yield Page(title, (Prose(doc), *_examples(tuple(text for text in arg.examples if word in text))))
 
 
 def _metrics(word: str) -> Iterator[Page]:
@@ -221,13 +225,14 @@ def _argument(arg: v.Arg) -> tuple[Prose | Terms, ...]:
     return (Prose(arg.doc), Prose(f"Takes {describe(arg.type, VOCABULARY)}.{default}"), *words)
 
 
-def _table(heading: str, args: Iterable[v.Arg]) -> list[Terms]:
-    rows = tuple((arg.name, _row(arg)) for arg in args)
+def _table(heading: str, args: Iterable[v.Arg], default: str = "") -> list[Terms]:
+    """Return a table of fields or arguments; `default` says what holds where none of them is written."""
+    rows = tuple((arg.name, _row(arg, default)) for arg in args)
     return [Terms(rows, heading)] if rows else []
 
 
-def _row(arg: v.Arg) -> tuple[str, ...]:
-    default = f"{'' if arg.default is v.REQUIRED else 'default '}{default_phrase(arg)}"
+def _row(arg: v.Arg, default: str) -> tuple[str, ...]:
+    default = f"{'' if arg.default is v.REQUIRED else 'default '}{default or default_phrase(arg)}"
     words = (f"`{word}`: {doc}" for options in places.words_of(arg.type) for word, doc in options.items())
     return (f"{describe(arg.type, VOCABULARY)}; {default}", arg.doc, *words)
 

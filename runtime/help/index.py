@@ -32,11 +32,14 @@ def arguments() -> Iterator[tuple[str, v.Arg]]:
 def shared_arguments() -> list[tuple[v.Arg, list[str]]]:
     """Return the arguments of calls, each once with the calls that take it: the same name, type and default."""
     kinds: list[tuple[v.Arg, list[str]]] = []
+    named: dict[str, list[tuple[v.Arg, list[str]]]] = {}
     for _, entry in entries():
         for arg in entry.args:
-            calls = next((calls for kind, calls in kinds if kind == arg), None)
+            same = named.setdefault(arg.name, [])
+            calls = next((calls for kind, calls in same if kind == arg), None)
             if calls is None:
-                kinds.append((arg, [entry.name]))
+                same.append((arg, [entry.name]))
+                kinds.append(same[-1])
             else:
                 calls.append(entry.name)
     return kinds

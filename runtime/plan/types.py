@@ -208,6 +208,7 @@ class StagePlan:
     sampling: SamplingPlan | None = None  # none: an epoch shows each image once
     size: Size | None = None  # of training images, where it is not that of the data
     switches: tuple[Switch, ...] = ()
+    stochastic_depth: float = 0.0  # the probability with which the last block of the base drops its branch
     begins_known: bool = False  # in the first stage: the head answers before the first step
     span: Span | None = _written_at()
 

@@ -198,6 +198,7 @@ def _stage(plan: Plan, stage: StagePlan, probe: Probe | None, ascii_only: bool) 
         texts = list(changes(plan, before, phase))
         if caches_anew(before, phase):
             texts.append(f"frozen prefix {_prefix(plan, phase, len(epochs))}")
+        texts += filter(None, [taught_otherwise(plan, before, epochs, phase)])
         rows.append((epochs_text(epochs), "; ".join(texts)))
     rows += _cost(stage, probe.stages[stage.position]) if probe is not None else []
     title = Text.assemble(
@@ -224,17 +225,19 @@ def epochs_text(epochs: range) -> str:
 
 
 def changes(plan: Plan, before: StagePlan, now: StagePlan) -> Sequence[str]:
-    """Return what is other in a phase of a stage than in the one before it."""
+    """Return what is other in a phase of a stage than in the one before it, and what that was."""
     texts = (
         (
-            f"loss {call_text(each.loss)}",
-            f"training {steps_text(each.augment)}",
-            f"images of {(each.size or plan.data.size).short}",
-            sampling_text(each, plan.data.target.names) or "each image once",
+            ("loss ", call_text(each.loss)),
+            ("training ", steps_text(each.augment)),
+            ("images of ", (each.size or plan.data.size).short),
+            ("", sampling_text(each, plan.data.target.names) or "each image once"),
         )
         for each in (before, now)
     )
-    return [new for old, new in zip(*texts, strict=True) if old != new] or ["as before"]
+    return [f"{what}{new} (before: {old})" for (what, old), (_, new) in zip(*texts, strict=True) if old != new] or [
+        "as before"
+    ]
 
 
 def _prefix(plan: Plan, stage: StagePlan, epochs: int) -> str:
@@ -299,8 +302,21 @@ def teacher_text(teacher: TeacherPlan) -> str:
     return f"{path} (recipe {teacher.recipe[:12]}): {base}, frozen{mapped}{warning}"
 
 
-def teaching(plan: Plan, stage: StagePlan) -> str:
-    """Say what a stage asks of the teacher, and what that costs; nothing where its loss has none."""
+def taught_otherwise(plan: Plan, before: StagePlan, epochs: range, now: StagePlan) -> str:
+    """Say what a phase of a stage asks of the teacher, where that is not what the one before it does."""
+    if teaching(plan, before, 1) == teaching(plan, now, 1) and (before.augment, before.views) == (
+        now.augment,
+        now.views,
+    ):
+        return ""
+    return teaching(plan, now, len(epochs)) or ("no teacher any more" if is_taught(plan, before) else "")
+
+
+def teaching(plan: Plan, stage: StagePlan, epochs: int | None = None) -> str:
+    """Say what a stage asks of the teacher in so many epochs, by default all, and what that costs.
+
+    Nothing where its loss has none.
+    """
     teacher = plan.teacher
     if teacher is None or not is_taught(plan, stage):
         return ""
@@ -311,7 +327,7 @@ def teaching(plan: Plan, stage: StagePlan) -> str:
         own = f"{', at its own' if same_views else ', resized to'} {teacher.size.short}"
     if stage.views is None:
         return f"the teacher runs on each batch{own}, since {new_each_time(stage)}"
-    return f"the teacher runs once on {_seen(stage, stage.epochs)}{own}; what it says is cached"
+    return f"the teacher runs once on {_seen(stage, epochs or stage.epochs)}{own}; what it says is cached"
 
 
 _CLASSES = 8
@@ -329,10 +345,11 @@ def _options(plan: Plan, stage: StagePlan) -> Iterator[tuple[str, str]]:
     if is_fixed(stage.augment, stage.views):
         yield "versions", f"{stage.views} of each image, drawn once; each epoch takes the next"
     yield "epoch", sampling_text(stage, plan.data.target.names)
-    yield "teacher", teaching(plan, stage)
+    yield "teacher", teaching(plan, stage, _first(stage))
     yield "size", f"{stage.size.short}; {plan.data.size.short} where it is measured" if stage.size else ""
     yield "l2_sp", f"{stage.l2_sp:g} towards the weights that the stage begins with" if stage.l2_sp else ""
     yield "sam", f"{stage.sam:g}: two gradients for each step" if stage.sam else ""
+    yield "stochastic depth", _depth(stage)
     yield "clip", call_text(stage.clip) if stage.clip else ""
     yield (
         "accumulate",
@@ -342,6 +359,11 @@ def _options(plan: Plan, stage: StagePlan) -> Iterator[tuple[str, str]]:
     yield "on divergence", call_text(stage.recovery) if stage.recovery else ""
     yield "l1", f"{stage.l1:g}" if stage.l1 else ""
     yield "stops", stops(stage)
+
+
+def _depth(stage: StagePlan) -> str:
+    rate = stage.stochastic_depth
+    return f"{rate:.4g} at the last block of the base, from 0 at the first" if rate else ""
 
 
 def _in_part(stage: StagePlan) -> str:

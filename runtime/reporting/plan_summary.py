@@ -33,6 +33,7 @@ from runtime.reporting.plan import (
     schedule_notes,
     span,
     stops,
+    taught_otherwise,
     teacher_text,
     teaching,
     views,
@@ -122,7 +123,7 @@ def _stage(
     why = f" ({stage.left_out()})" if stage.left_out() else ""
     yield "trains", f"{_parts(trained, stage)}{why}: {stage.trained:,} of {stage.numbers:,}"
     yield "frozen", _frozen(plan, *begin)
-    yield "taught", teaching(plan, stage)
+    yield "taught", teaching(plan, stage, len(begin[0]))
     how = f"{_brief('optimizer', stage.optimizer)}; {_brief('schedule', stage.schedule)}{schedule_notes(stage)}"
     yield "lr", f"{curve(stage, _CURVE, ascii_only)}  {_rates(stage, trained)}; {how}"
     yield "epoch", sampling_text(stage, plan.data.target.names)
@@ -135,7 +136,8 @@ def _stage(
     for inner, (epochs, phase) in zip(block.inside, later, strict=True):
         texts = [f"{name} = {text}" for of, name, text in changed if of is inner]
         frozen = f"; frozen {_frozen(plan, epochs, phase)}" if caches_anew(before, phase) else ""
-        yield "then", f"{epochs_text(epochs)}: {', '.join(texts) or 'as before'}{frozen}"
+        taught = f"; {text}" if (text := taught_otherwise(plan, before, epochs, phase)) else ""
+        yield "then", f"{epochs_text(epochs)}: {', '.join(texts) or 'as before'}{frozen}{taught}"
         before = phase
 
 

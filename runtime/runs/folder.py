@@ -142,7 +142,7 @@ def writing(path: Path) -> Iterator[None]:
         raise RecipeError(NotWritable(path=name, reason=error.strerror or str(error))) from error
 
 
-_TEMPORARY = r"(?<=/)\.([^/]+)\.[a-z0-9_]{8}$"
+_TEMPORARY = r"(?:^|(?<=/))\.([^/]+)\.(?:[a-z0-9_]{8}|\d+\.part)$"
 """How `write_text` and its like name a file until it is whole."""
 
 

@@ -27,6 +27,7 @@ from runtime.models.base import Normalization
 from runtime.models.catalog import BASES
 from runtime.models.weights_sources import EXPORTED
 from runtime.runs.own_graph import BASE_GRAPH
+from runtime.tasks.catalog import USUAL
 from runtime.weights import run_files
 from runtime.weights.run_files import not_a_base
 
@@ -88,6 +89,7 @@ class _Parent:
     path: Path
     base: nodes.Call
     head: nodes.Node
+    task: str
     stages: tuple[str, ...]
     normalization: Normalization | None  # where it is not that of the base itself
 
@@ -103,7 +105,7 @@ class _Parent:
             raise not_a_base(path, f"its `{run_files.RESOLVED}` is not that of a run")
         stages = [item.title for item in recipe.items if isinstance(item, nodes.Block) and item.kind == "stage"]
         titles = tuple(title.value for title in stages if isinstance(title, nodes.Text))
-        return cls(path, base.value, head.value, titles, _normalization(path, base.value))
+        return cls(path, base.value, head.value, _task(recipe), titles, _normalization(path, base.value))
 
     def refuse_other(self, call: nodes.Call) -> None:
         """Refuse a base that is not the parent's.
@@ -168,6 +170,12 @@ def _replaced(
     new = [replace(base, value=network)]
     kept = _argument(call, "head")
     if isinstance(kept, nodes.Name) and kept.value in ("kept", "extended"):
+        task = _task(recipe)
+        if parent.task != task:
+            reason = (
+                f"it is a run of `task = {parent.task}`, and `head = {kept.value}` takes its head for `task = {task}`"
+            )
+            raise _DoesNotFitError(not_a_base(parent.path, f"{reason}; leave `head` out for a new one").problems[0])
         if head is not None and head.value != parent.head:
             raise _DoesNotFitError(
                 not_a_base(parent.path, f"`head = {kept.value}` takes its head; the recipe writes another")
@@ -211,6 +219,12 @@ def _field(recipe: nodes.Recipe, name: str) -> nodes.Field | None:
     """Return a field at the top of a recipe, or of the nearest parent that has it."""
     items = (item for file in files(recipe) for item in file.items)
     return next((item for item in items if isinstance(item, nodes.Field) and item.name == name), None)
+
+
+def _task(recipe: nodes.Recipe) -> str:
+    """Return the task that a recipe writes, else the usual one."""
+    field = _field(recipe, "task")
+    return field.value.value if field is not None and isinstance(field.value, nodes.Name) else USUAL.name
 
 
 def _argument(call: nodes.Call, name: str, *, first: bool = False) -> nodes.Node | None:

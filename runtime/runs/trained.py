@@ -34,7 +34,7 @@ from runtime.data.images import ImageError, find_broken, upright_size
 from runtime.data.listing import Listing, Sample
 from runtime.data.problems import SetTooSmall, UnreadableData
 from runtime.data.sets import Sets, list_sets, load_source, to_input, under_root
-from runtime.data.sources.files import images_below
+from runtime.data.sources.files import images_below, nearest
 from runtime.data.sources.skipped import PassedOver, passed_line
 from runtime.data.tiles import tiled, tiles_of
 from runtime.data.transforms.catalog import Pipeline
@@ -111,8 +111,10 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
     """
     with opened(path) as folder:
         if not os.path.isfile(folder / "resolved.ftr"):  # unlike Path.is_file, false where nobody may look
-            reason = "there is no such folder" if not os.path.isdir(folder) else "it has no `resolved.ftr`"
-            raise RecipeError(NotARun(path=str(folder), reason=reason))
+            is_there = os.path.isdir(folder)
+            reason = "it has no `resolved.ftr`" if is_there else "there is no such folder"
+            near = "" if is_there else nearest(folder)
+            raise RecipeError(NotARun(path=str(folder), reason=reason, nearest=near))
         name = str(folder / "resolved.ftr") if folder == path else str(path)
         recipe = check(parse(read_source(folder / "resolved.ftr", name)), VOCABULARY)
         recipe = with_own_graph(recipe, folder)

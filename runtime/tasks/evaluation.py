@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -87,3 +87,38 @@ class ViewsEvaluator(Evaluator, Protocol):
 
     def update_views(self, outputs: Sequence[NDArray[np.float32]], targets: NDArray[Any]) -> None:
         """Take the outputs of a batch in each view."""
+
+
+class Gathered:
+    """What is kept of images with `width` outputs and as many targets: both, and the loss of each image."""
+
+    def __init__(self, width: int, loss: Callable[[NDArray[np.float32], NDArray[Any]], Any]) -> None:
+        self._width, self._loss = width, loss
+        self._batches: list[tuple[NDArray[np.float32], NDArray[Any], NDArray[np.float64]]] = []
+
+    def take(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> None:
+        """Take the outputs and the targets of a batch, (N, width) both.
+
+        Raises:
+            ValueError: the shapes do not fit.
+        """
+        if outputs.shape != targets.shape or outputs.shape[1:] != (self._width,) or not len(outputs):
+            raise ValueError(f"outputs {outputs.shape} and targets {targets.shape} do not fit {self._width} columns")
+        self._batches.append((outputs, targets, self._loss(outputs, targets)))
+
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[Any]]:
+        """Return all outputs and all targets.
+
+        Raises:
+            ValueError: there were no images.
+        """
+        import numpy as np
+
+        if not self._batches:
+            raise ValueError("nothing to measure: no images")
+        outputs, targets, _ = zip(*self._batches, strict=True)
+        return np.concatenate(outputs), np.concatenate(targets)
+
+    def losses(self) -> list[float]:
+        """Return the loss of each image."""
+        return [loss for *_, losses in self._batches for loss in losses.tolist()]

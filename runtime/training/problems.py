@@ -53,7 +53,9 @@ NotARun = Kind(
     "not a run",
     reason="A folder that is not a finished run, or one whose files are damaged.",
     fields="path reason",
+    optional={"nearest": ""},
     message="{path} is not a finished run: {reason}",
+    help="{nearest:if did you mean `{nearest}`?}",
 )
 
 NoSuchSet = Kind(

@@ -20,6 +20,7 @@ from runtime.features.teacher import TaughtTargets, Teacher, TeacherOutputs, tea
 from runtime.models.catalog import name_of
 from runtime.models.network import Model, frozen_units
 from runtime.models.run_weights import is_last, known_rows
+from runtime.models.stochastic_depth import branches_of, set_stochastic_depth
 from runtime.plan import schedules
 from runtime.plan.size import Size
 from runtime.plan.stage_rules import RECOVERIES
@@ -142,6 +143,8 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     wanted = {model.parameters[name] for name in names}
     for name, block in model.parts.items():  # the norms of a new head have no statistics to keep
         prepare_stage([(name, block)], wanted, norm_frozen=stage.norm_frozen and name != "head")
+    branches = branches_of(session.plan.base.name, name_of(session.plan.base))
+    set_stochastic_depth([block for _, block in model.base.parts], branches, stage.stochastic_depth)
     cut = frozen_units(model, stage.cut)
     later = [frozen_units(model, each.cut) for each in session.plan.stages[stage.position + 1 :]]
     prefix = features.prefix(cut, later, kept_rows(session.plan))

@@ -16,6 +16,7 @@ _SCALE = "write `optimizer = adam(lr = …)`, and `lr_scale = { base.block3 = 0.
 _WARMUP = "write it in the schedule: `cosine(warmup = 1 epoch)`"
 _CLASSES = "the number of classes comes from the data: `head = [dense(classes)]`"
 _ABSENT = "not in this release"
+_EXTENDS = 'a recipe builds on another one with `extends "base.ftr"` in its second line'
 _HUGGING_FACE = 'sets are not downloaded: fetch its parquet files, and write `train = parquet("data/train-*.parquet")`'
 _SOURCE = 'images are named by a source: `train = folder("data/train")`'
 _WHERE = "where it runs is given on the command line, not in the recipe:"
@@ -45,6 +46,7 @@ _NAMES = (
     ("nesterov", "the optimizer with Nesterov momentum is `nag`"),
     ("scheduler lrscheduler", "schedule"),
     ("criterion", "loss"),
+    ("extend", f"extended|{_EXTENDS}"),
     ("mixup mixupalpha", "mixup|write `augment = [flip, mixup(0.2)]`"),
     ("cutmix cutmixalpha", "cutmix|write `augment = [flip, cutmix]`"),
     (
@@ -156,7 +158,6 @@ _MARGIN = "without its margin it is `head = [cosine_classifier(classes)]`"
 _LOSS = f"{_ABSENT}; `ftr explain loss` shows the losses that there are"
 _OPTIMIZER = f"{_ABSENT}; the optimizers are {listed(tuple(f'`{name}`' for name in OPTIMIZERS), 'and')}"
 _SCHEDULE = f"{_ABSENT}; `ftr explain schedule` shows the schedules that there are"
-_EXTENDS = 'a recipe builds on another one with `extends "base.ftr"` in its second line'
 _SAID = "given on the command line, not in the recipe:"
 _SHUFFLED = "`holdout` is stratified by class, by the recipe's `seed`; there is nothing to write"
 _ALWAYS = "always done: there is nothing to write"
@@ -268,7 +269,7 @@ _OTHER_TOOLS = (
     ),
     ("clipvalue clipgradvalue", "write `clip = value(0.5)` in a stage"),
     ("dropouts droprate dropoutrate", "write `head = [dropout(0.2), dense(classes)]`"),
-    ("droppath droppathrate stochasticdepth dropconnect", _ABSENT),
+    ("droppath droppathrate stochasticdepthprob survivalprob dropconnect dropconnectrate", "stochastic_depth"),
     ("includetop", "the base comes without its classifier; `head = [dense(classes)]` is the default"),
     ("pooling pool globalpool", "write it in the head: `head = [global_avg_pool, dense(classes)]`"),
     ("savebest savebestonly loadbestmodelatend checkpoint checkpoints modelcheckpoint savestrategy saveperiod", _KEPT),
@@ -319,7 +320,7 @@ _OTHER_TOOLS = (
     ("requiresgrad gradreq", "a stage names what trains, the rest is frozen: `train = head`"),
     ("freezebn bnfreeze", "write `norm = frozen` in a stage"),
     ("validpct valpct splitratio validationsplit validsplit testsplit testsize valsize validsize", _FRACTION),
-    ("parent inherits inherit import include extend", _EXTENDS),
+    ("parent inherits inherit import include", _EXTENDS),
     ("ignore noqa disable suppress silence nolint", _ALLOW),
     ("dataroot", "an option of the commands: `ftr run recipe.ftr --data-root FOLDER`"),
 )

@@ -9,7 +9,8 @@ from recipe_lang.check.vocabulary import Arg, Default, Entry, MetricOf, Number, 
 from runtime.data.class_map import CLASS_MAP
 from runtime.data.parts import GROUPINGS, SPLITS
 from runtime.data.sampling import SAMPLINGS
-from runtime.data.sources.catalog import SOURCES, Source
+from runtime.data.sources.catalog import SOURCES
+from runtime.data.sources.source import Source
 from runtime.data.targets import BOXES, CLASS, LABELS, MASK
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.tasks.catalog import TASKS, USUAL

@@ -318,6 +318,15 @@ STAGE = BlockType(
             examples=("sam = 0.05",),
         ),
         Arg(
+            "stochastic_depth",
+            Number(0, 1, below=True),
+            "The probability with which the last residual block of the base drops what it adds to an image in training;"
+            " it rises linearly from 0 at the first. Blocks that are frozen drop nothing.",
+            0.0,
+            since="0.2",
+            examples=("train = base.block6 .. head\nstochastic_depth = 10%",),
+        ),
+        Arg(
             "accumulate",
             Number(1, 1024, whole=True),
             "Batches of a step: their gradients are summed before the weights are updated.",

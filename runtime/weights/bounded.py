@@ -117,7 +117,8 @@ class BoundedFile:
         """Return the error for a file whose first bytes are those of another kind of file."""
         self._file.seek(0)
         start = self._file.read(64).lstrip(b" \r\n\t")
-        found = next((kind for mark, kind in _BEGINNINGS if start.startswith(mark)), "something else")
+        other = "a safetensors file" if start[8:10] == b'{"' else "something else"
+        found = next((kind for mark, kind in _BEGINNINGS if start.startswith(mark)), other)
         return RecipeError(
             NotWeights(path=str(self.path), expected=expected, found=found if self.size else "an empty file")
         )

@@ -14,6 +14,13 @@ CannotReadWeights = Kind(
     message="cannot read the weights file `{path}`: {reason}",
 )
 
+_READERS = {
+    "a zip archive": 'if PyTorch wrote it: `weights = torch("…")`',
+    "a pickle, as PyTorch writes it": 'write `weights = torch("…")`',
+    "an MXNet .params file": 'write `weights = gluon_params("…")`',
+    "a safetensors file": 'write `weights = safetensors("…")`',
+}
+
 NotWeights = Kind(
     "E521",
     "not weights",
@@ -23,7 +30,7 @@ NotWeights = Kind(
     of the weights.""",
     fields="path expected found",
     message="`{path}` is not {expected}: it looks like {found}",
-    help="get the file again, or name the file that holds the weights",
+    help=lambda p: _READERS.get(p.found, "get the file again, or name the file that holds the weights"),
 )
 
 DamagedWeights = Kind(

@@ -21,6 +21,7 @@ import numpy as np
 
 from recipe_lang.problem import RecipeError
 from runtime.weights.bounded import BFLOAT16, HIGHEST_RANK, BoundedFile
+from runtime.weights.pickle_stack import PickleError, PickleStack
 from runtime.weights.problems import CodeInWeights
 
 _MOST_INSTRUCTIONS = 1_000_000  # some 30 for each tensor; the largest image models have a few thousand
@@ -99,18 +100,12 @@ class Tensor:
     strides: tuple[int, ...]
 
 
-class _PickleError(Exception):
-    """The pickle does not make sense; the text says why."""
-
-
-class Pickle:
+class Pickle(PickleStack):
     """One pickle of protocol 2 and its stack of plain values; `begun`: its first two bytes are read."""
 
     def __init__(self, file: BoundedFile, begun: bool = False) -> None:
+        super().__init__()
         self.file = file
-        self.stack: list[Any] = []
-        self.marks: list[int] = []
-        self.memo: dict[int, Any] = {}
         self.storages: dict[str, Storage] = {}  # all that it names, by key
         self._begun = begun
 
@@ -120,42 +115,20 @@ class Pickle:
             raise self.file.damaged("a pickle of protocol 2 is missing")
         try:
             return self._run()
-        except (_PickleError, ValueError, TypeError, LookupError, OverflowError) as error:
+        except (PickleError, ValueError, TypeError, LookupError, OverflowError) as error:
             raise self.file.damaged(f"a pickle makes no sense: {error}") from error
 
     def _run(self) -> Any:
         for number, (instruction, argument, _) in enumerate(pickletools.genops(cast(IO[bytes], self.file))):
             if instruction.name == "STOP":
-                (value,) = self.stack
+                (value,) = self.values
                 return value
             if number > _MOST_INSTRUCTIONS:
-                raise _PickleError("it is too long")
+                raise PickleError("it is too long")
             if instruction.name not in _INSTRUCTIONS:
-                raise _PickleError(f"the instruction {instruction.name} has no place in a state dict")
+                raise PickleError(f"the instruction {instruction.name} has no place in a state dict")
             _INSTRUCTIONS[instruction.name](self, argument)
-        raise _PickleError("it has no end")
-
-    def push(self, value: Any) -> None:
-        """Put a value on the stack."""
-        self.stack.append(value)
-
-    def pop(self) -> Any:
-        """Take the top of the stack, never from below the last mark."""
-        if len(self.stack) <= (self.marks[-1] if self.marks else 0):
-            raise _PickleError("a value is missing")
-        return self.stack.pop()
-
-    def pop_to_mark(self) -> list[Any]:
-        """Take everything above the last mark."""
-        at = self.marks.pop()
-        values = self.stack[at:]
-        del self.stack[at:]
-        return values
-
-    def top(self) -> Any:
-        """Return the top of the stack."""
-        self.push(value := self.pop())
-        return value
+        raise PickleError("it has no end")
 
 
 def _global(pickle: Pickle, name: str) -> None:
@@ -180,16 +153,16 @@ def _reduce(pickle: Pickle, _: Any) -> None:
             pickle.push(what)
         case _Callable.TENSOR, (Storage() as storage, offset, tuple() as shape, tuple() as strides, *_):
             if len(shape) != len(strides) or len(shape) > HIGHEST_RANK:
-                raise _PickleError("a tensor has no proper shape")
+                raise PickleError("a tensor has no proper shape")
             if not all(_is_count(number, 0) for number in (offset, *strides)):
-                raise _PickleError("a tensor has a negative offset or stride")
+                raise PickleError("a tensor has a negative offset or stride")
             if not all(_is_count(side, 1) for side in shape):
-                raise _PickleError("a tensor has an empty side")
+                raise PickleError("a tensor has an empty side")
             pickle.push(Tensor(storage, offset, shape, strides))
         case _Callable.PARAMETER, (Tensor() as tensor, *_):
             pickle.push(tensor)
         case _:
-            raise _PickleError("a call does not fit what it calls")
+            raise PickleError("a call does not fit what it calls")
 
 
 def _persistent(pickle: Pickle, _: Any) -> None:
@@ -198,10 +171,10 @@ def _persistent(pickle: Pickle, _: Any) -> None:
         case ("storage", np.dtype() as dtype, str() as key, str(), count, *rest) if _is_count(count, 1):
             found = Storage(key, dtype, count)
             if rest not in ([], [None]) or pickle.storages.setdefault(key, found) != found:
-                raise _PickleError("a storage is described twice, and not alike")
+                raise PickleError("a storage is described twice, and not alike")
             pickle.push(found)
         case _:
-            raise _PickleError("a storage is not described as PyTorch describes it")
+            raise PickleError("a storage is not described as PyTorch describes it")
 
 
 def _is_count(value: Any, least: int) -> bool:
@@ -212,45 +185,30 @@ def _build(pickle: Pickle, _: Any) -> None:
     # The state of an ordered dict is its `_metadata`, the versions of PyTorch's modules: not needed.
     pickle.pop()
     if not isinstance(pickle.top(), dict | Opaque):
-        raise _PickleError("it sets the state of something else than a dictionary")
+        raise PickleError("it sets the state of something else than a dictionary")
 
 
 def _set_items(pickle: Pickle, pairs: list[Any]) -> None:
     into = pickle.top()
     if not isinstance(into, dict) or len(pairs) % 2:
-        raise _PickleError("it sets the items of something else than a dictionary")
+        raise PickleError("it sets the items of something else than a dictionary")
     for name, value in zip(pairs[::2], pairs[1::2], strict=True):
         if not isinstance(name, str | int):  # hashing a deep tuple would overflow the C stack
-            raise _PickleError("a dictionary has a key that is neither text nor a number")
+            raise PickleError("a dictionary has a key that is neither text nor a number")
         if name in into:
-            raise _PickleError("a name is used twice")
+            raise PickleError("a name is used twice")
         into[name] = value
-
-
-def _append(pickle: Pickle, values: list[Any]) -> None:
-    into = pickle.top()
-    if not isinstance(into, list):
-        raise _PickleError("it appends to something else than a list")
-    into.extend(values)
 
 
 def _new(pickle: Pickle, _: Any) -> None:
     arguments, what = pickle.pop(), pickle.pop()
     if not isinstance(what, Opaque) or not isinstance(arguments, tuple):
-        raise _PickleError("it makes an object of something else than a class")
+        raise PickleError("it makes an object of something else than a class")
     pickle.push(what)
 
 
 def _tuple_of(count: int) -> Callable[[Pickle, Any], None]:
-    return lambda pickle, _: pickle.push(tuple(reversed([pickle.pop() for _ in range(count)])))
-
-
-def _get(pickle: Pickle, index: int) -> None:
-    pickle.push(pickle.memo[index])
-
-
-def _put(pickle: Pickle, index: int) -> None:
-    pickle.memo[index] = pickle.top()
+    return lambda pickle, _: pickle.push(pickle.several(count))
 
 
 _INSTRUCTIONS: dict[str, Callable[[Pickle, Any], None]] = {
@@ -266,16 +224,16 @@ _INSTRUCTIONS: dict[str, Callable[[Pickle, Any], None]] = {
     "TUPLE1": _tuple_of(1),
     "TUPLE2": _tuple_of(2),
     "TUPLE3": _tuple_of(3),
-    "MARK": lambda pickle, _: pickle.marks.append(len(pickle.stack)),
+    "MARK": lambda pickle, _: pickle.mark(),
     "TUPLE": lambda pickle, _: pickle.push(tuple(pickle.pop_to_mark())),
-    "APPEND": lambda pickle, _: _append(pickle, [pickle.pop()]),
-    "APPENDS": lambda pickle, _: _append(pickle, pickle.pop_to_mark()),
-    "SETITEM": lambda pickle, _: _set_items(pickle, [pickle.pop(), pickle.pop()][::-1]),
+    "APPEND": lambda pickle, _: pickle.append([pickle.pop()]),
+    "APPENDS": lambda pickle, _: pickle.append(pickle.pop_to_mark()),
+    "SETITEM": lambda pickle, _: _set_items(pickle, list(pickle.several(2))),
     "SETITEMS": lambda pickle, _: _set_items(pickle, pickle.pop_to_mark()),
-    "BINPUT": _put,
-    "LONG_BINPUT": _put,
-    "BINGET": _get,
-    "LONG_BINGET": _get,
+    "BINPUT": Pickle.put,
+    "LONG_BINPUT": Pickle.put,
+    "BINGET": Pickle.get,
+    "LONG_BINGET": Pickle.get,
     "GLOBAL": _global,
     "REDUCE": _reduce,
     "NEWOBJ": _new,

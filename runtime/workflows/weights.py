@@ -17,6 +17,7 @@ import numpy as np
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import load_source
 from recipe_lang.problem import RecipeError
+from recipe_lang.words import a_few
 from runtime.compile.compiler import component
 from runtime.data.sets import located
 from runtime.models.base import Normalization
@@ -77,6 +78,13 @@ class Inspection:
     searched: bool
 
 
+def _not_finite(arrays: Mapping[str, np.ndarray[Any, Any]]) -> Iterator[str]:
+    """Say which arrays hold NaN or infinity."""
+    names = [name for name, each in arrays.items() if each.dtype.kind == "f" and not np.isfinite(each).all()]
+    if names:
+        yield f"{a_few(tuple(names))}: not all numbers are finite, and such weights are refused"
+
+
 def inspect(path: Path) -> Inspection:
     """Read a file and try which bases it fits.
 
@@ -89,11 +97,11 @@ def inspect(path: Path) -> Inspection:
     if is_params(start):
         arrays = read_params(path)
         kind = "MXNet .params"
-        notes: tuple[str, ...] = ("which networks of the zoos it fits is not searched for",)
+        notes: tuple[str, ...] = ("which networks of the zoos it fits is not searched for", *_not_finite(arrays))
         bases: tuple[FittingBase, ...] = ()
     else:
         state = read_state(path, shapes_only=True)
-        arrays, notes = dict(state.arrays), tuple(state.notes())
+        arrays, notes = dict(state.arrays), (*state.notes(), *_not_finite(read_state(path).arrays))
         kind = "PyTorch" if start[:2] in (b"PK", b"\x80\x02") else "safetensors"
         bases = _packaged(digest) or tuple(_base(fit) for fit in fitting(state))
     return Inspection(

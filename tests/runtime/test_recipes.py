@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from runtime.workflows.run import run
 FOLDER = ROOT / "recipes"
 RECIPES = sorted(FOLDER.glob("*.ftr"))
 CONTINUED = FOLDER / "continue-run.ftr"  # it is checked where the run is that it begins from
+ADDED = FOLDER / "classes-added.ftr"  # likewise
 CUT = {  # the recipes that no other test runs: how many images they are cut to
     **dict.fromkeys(("linear-probe", "gradual-unfreezing", "layer-decay", "rare-class", "heavy-augmentation"), 64),
     **{"sure-answers": 64, "timm-weights": 64, "few-shots": 320},
@@ -42,7 +44,9 @@ def test_there_are_recipes() -> None:
     assert {path.stem for path in RECIPES} >= CUT.keys()
 
 
-@pytest.mark.parametrize("path", [path for path in RECIPES if path != CONTINUED], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in RECIPES if path not in (CONTINUED, ADDED)], ids=lambda path: path.stem
+)
 def test_each_recipe_checks_without_advice(path: Path) -> None:
     recipe = check(parse(read_source(path)), VOCABULARY)
     assert recipe["name"] == path.stem
@@ -85,3 +89,14 @@ def test_the_digits_keep_their_promise_and_another_run_goes_on_from_them(tmp_pat
     assert not check(parse(read_source(path)), VOCABULARY).advice
     _, result = run(prepare(path), RunSettings(workers=0, fuse=False), tmp_path / "runs" / "continued")
     assert result["status"] == "finished"
+
+
+def test_classes_are_added_to_a_run_of_some(tmp_path: Path) -> None:
+    settings = RunSettings(workers=0, fuse=False)
+    run(prepare(cut("classes-first", 100, tmp_path / "recipes")), settings, tmp_path / "runs" / "classes-first-1")
+    path = cut(ADDED.stem, 100, tmp_path / "recipes")
+    assert not check(parse(read_source(path)), VOCABULARY).advice
+    folder, result = run(prepare(path), settings, tmp_path / "runs" / "added")
+    assert result["status"] == "finished"
+    assert {"old", "new"} <= result["test"].keys()
+    assert len(json.loads((folder / "classes.json").read_text())) == 10

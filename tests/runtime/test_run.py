@@ -112,7 +112,7 @@ def test_the_resolved_recipe_runs_to_the_same_weights(finished: tuple[Path, dict
 # --- the same again --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.long), 3])
 def test_workers_change_nothing(photos: Path, tmp_path: Path, workers: int) -> None:
     recipe = write_recipe(tmp_path / "r.ftr", photos, EVERYTHING, data=AUGMENTED, head="[dropout(0.5), dense(classes)]")
     for out, count in (("one", 2), ("two", workers)):
@@ -129,7 +129,12 @@ def test_the_seed_changes_everything(photos: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "2/result.json").read_text())["params"] == {"s": "2"}
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZER.entries)
+SHORT = ("sgd", "rmsprop")  # each clip once; all optimizers move what trains, and nothing else, in one run below
+
+
+@pytest.mark.parametrize(
+    "optimizer", [pytest.param(name, marks=[pytest.mark.long] * (name not in SHORT)) for name in OPTIMIZER.entries]
+)
 def test_each_optimizer_trains(photos: Path, tmp_path: Path, optimizer: str) -> None:
     clip = "value(0.1)" if optimizer == "rmsprop" else "global_norm(0.5)"
     stage = f"""
@@ -216,7 +221,7 @@ def test_what_is_frozen_changes_in_no_bit(photos: Path, tmp_path: Path) -> None:
         assert any(name.endswith("weight") and name.startswith("base") for name in stage)
 
 
-@pytest.mark.parametrize("norm", ["train", "frozen"])
+@pytest.mark.parametrize("norm", ["train", pytest.param("frozen", marks=pytest.mark.long)])
 def test_a_frozen_middle_changes_in_no_bit_with_any_optimizer(photos: Path, tmp_path: Path, norm: str) -> None:
     stages = "".join(
         f'stage "{name}" {{\n  train = [base.block2, head]\n  norm = {norm}\n  for = 2 steps\n  l1 = 1e-4\n'

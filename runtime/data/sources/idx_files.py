@@ -25,7 +25,7 @@ from runtime.data import problems
 from runtime.data.listing import Embedded, ImageRef, Listing
 from runtime.data.sources.class_numbers import listing_of_classes
 from runtime.data.sources.files import existing
-from runtime.data.sources.problems import NoSuchSplit
+from runtime.data.sources.problems import NoMatchingFiles, NoSuchSplit
 from runtime.data.sources.unpacked import unpacked
 
 _MOST_BYTES = 2**30
@@ -47,6 +47,8 @@ def mnist(
         RecipeError: the files are not there, or are damaged.
     """
     root = existing(path, "folder")
+    if not any(_IMAGES.fullmatch(each.name) for each in root.iterdir()):
+        raise RecipeError(NoMatchingFiles(path=str(path), pattern="train-images-idx3-ubyte.gz"))
     name = _set(root, name)
     start = f"{name}-" if name else ""
     stem = next((f"{start}{each}" for each in _PARTS[part] if _there(root, f"{start}{each}-images", 3)), "")

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,13 +48,8 @@ def parquet(path: Path, image: str, label: str, names: Sequence[str] | None, tra
     images: list[ImageRef] = []
     for file in files:
         with _opened(file) as content:
-            columns = content.schema_arrow.names
             for wanted in (image, label):
-                if wanted not in columns:
-                    near = suggest(wanted, columns)
-                    raise RecipeError(
-                        problems.MissingColumn(path=str(file), column=wanted, columns=tuple(columns), nearest=near)
-                    )
+                check_column(file, content.schema_arrow.names, wanted)
             declared = class_names(content.schema_arrow, label)
             names = declared if names is None else names
             labels += _labels(file, content, label, declared)
@@ -63,6 +59,58 @@ def parquet(path: Path, image: str, label: str, names: Sequence[str] | None, tra
     if not ids:
         raise RecipeError(NoAnnotations(path=str(path), wanted="rows"))
     return listing_of_classes(path, ids, labels, images, names, training, lambda number: f"row {ids[number]}")
+
+
+def check_column(file: Path, columns: Sequence[str], wanted: str) -> None:
+    """Raise `RecipeError` where a file has no such column."""
+    if wanted not in columns:
+        near = suggest(wanted, columns)
+        raise RecipeError(problems.MissingColumn(path=str(file), column=wanted, columns=tuple(columns), nearest=near))
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetFile:
+    """An open file: what its columns hold, as `parquet` reads it."""
+
+    file: Path
+    content: Any
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        return int(self.content.metadata.num_rows)
+
+    def classes(self, column: str) -> tuple[str, ...] | None:
+        """Return the classes that are declared for a column; None where there are none."""
+        return class_names(self.content.schema_arrow, column)
+
+    def has_images(self, column: str) -> bool:
+        """Whether a column holds image files."""
+        self._check(column)
+        return bool(_image_of(self.content.schema_arrow.field(column).type))
+
+    def labels(self, column: str) -> Iterator[str]:
+        """Yield the values of a column, declared classes by their names."""
+        self._check(column)
+        return _labels(self.file, self.content, column, self.classes(column))
+
+    def images(self, column: str) -> Iterator[ImageRef]:
+        """Yield the images of a column."""
+        return _images(self.file, self.content, column)
+
+    def _check(self, column: str) -> None:
+        check_column(self.file, self.content.schema_arrow.names, column)
+
+
+@contextmanager
+def opened_parquet(file: Path) -> Iterator[ParquetFile]:
+    """Open a file for as long as the block lasts.
+
+    Raises:
+        RecipeError: pyarrow is not installed, or the file cannot be read.
+    """
+    with _opened(file) as content:
+        yield ParquetFile(file, content)
 
 
 def columns_of(file: Path) -> tuple[list[str], list[str]]:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from recipe_lang.problem import RecipeError
 from runtime.data.sources.problems import BadRecord, CodeInData
+from runtime.weights.pickle_stack import PickleError, PickleStack
 
 _MOST = 5_000_000  # instructions
 _LONG = 4096  # bytes of a string, from which on only its place is wanted
@@ -55,10 +56,6 @@ _RECONSTRUCT, _NDARRAY, _DTYPE = map(_Name, ("numpy.core.multiarray _reconstruct
 _UNSIGNED_BYTES = _Name("u1")
 
 
-class PickleError(ValueError):
-    """The pickle does not make sense; the text says why."""
-
-
 def read_pickle(path: Path) -> Any:
     """Return the value of a pickle of protocol 2.
 
@@ -76,14 +73,12 @@ def read_pickle(path: Path) -> Any:
             raise RecipeError(BadRecord(path=str(path), place=place, reason=reason, hint=hint)) from fault
 
 
-class _Machine:
-    """The stack of a pickle that is read."""
+class _Machine(PickleStack):
+    """A pickle that is read, with its stack."""
 
     def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
+        super().__init__()
         self.path, self.file, self.size = path, file, size
-        self.stack: list[Any] = []
-        self.marks: list[int] = []
-        self.memo: dict[int, Any] = {}
 
     def run(self) -> Any:
         """Read to the end; return the value."""
@@ -92,7 +87,7 @@ class _Machine:
         for _ in range(_MOST):
             code = self.take(1)
             if code == b".":
-                (value,) = self.stack
+                (value,) = self.values
                 return value.value if isinstance(value, _Array) else value
             if code not in _INSTRUCTIONS:
                 raise PickleError(f"the instruction {code!r} has no place in it")
@@ -123,47 +118,25 @@ class _Machine:
         if length < 0 or length > self.size - self.file.tell():
             raise PickleError("it is cut off")
         if length <= _LONG:
-            self.stack.append(self.take(length).decode(encoding))
+            self.push(self.take(length).decode(encoding))
             return
-        self.stack.append(Place(self.file.tell(), length))
+        self.push(Place(self.file.tell(), length))
         self.file.seek(length, os.SEEK_CUR)
-
-    def pop(self) -> Any:
-        """Take the top of the stack, never from below the last mark."""
-        if len(self.stack) <= (self.marks[-1] if self.marks else 0):
-            raise PickleError("a value is missing")
-        return self.stack.pop()
-
-    def pop_to_mark(self) -> list[Any]:
-        """Take everything above the last mark."""
-        at = self.marks.pop()
-        values = self.stack[at:]
-        del self.stack[at:]
-        return values
-
-    def several(self, count: int) -> tuple[Any, ...]:
-        """Take the last values, in order."""
-        return tuple(reversed([self.pop() for _ in range(count)]))
-
-    def top(self) -> Any:
-        """Return the top of the stack."""
-        self.stack.append(value := self.pop())
-        return value
 
 
 def _global(machine: _Machine) -> None:
     name = f"{machine.line()} {machine.line()}"
     if name not in _NAMES:
         raise RecipeError(CodeInData(path=str(machine.path), name=name.replace(" ", ".")))
-    machine.stack.append(_Name(name))
+    machine.push(_Name(name))
 
 
 def _reduce(machine: _Machine) -> None:
     match machine.several(2):
         case (what, (ndarray, (0,), "b")) if (what, ndarray) == (_RECONSTRUCT, _NDARRAY):
-            machine.stack.append(_Array())
+            machine.push(_Array())
         case (what, ("u1", 0, 1)) if what == _DTYPE:
-            machine.stack.append(_UNSIGNED_BYTES)
+            machine.push(_UNSIGNED_BYTES)
         case _:
             raise PickleError("it makes something else than an array of unsigned bytes")
 
@@ -186,13 +159,6 @@ def _build(machine: _Machine) -> None:
             raise PickleError("an array is not made as NumPy makes those of unsigned bytes")
 
 
-def _append(machine: _Machine, values: list[Any]) -> None:
-    into = machine.top()
-    if not isinstance(into, list):
-        raise PickleError("it appends to something else than a list")
-    into.extend(values)
-
-
 def _set_items(machine: _Machine, pairs: list[Any]) -> None:
     into = machine.top()
     if not isinstance(into, dict) or len(pairs) % 2 or not all(isinstance(key, str) for key in pairs[::2]):
@@ -202,7 +168,7 @@ def _set_items(machine: _Machine, pairs: list[Any]) -> None:
 
 
 def _push(value: Callable[[_Machine], Any]) -> Callable[[_Machine], None]:
-    return lambda machine: machine.stack.append(value(machine))
+    return lambda machine: machine.push(value(machine))
 
 
 _INSTRUCTIONS: dict[bytes, Callable[[_Machine], None]] = {
@@ -222,15 +188,15 @@ _INSTRUCTIONS: dict[bytes, Callable[[_Machine], None]] = {
     b"\x86": _push(lambda machine: machine.several(2)),
     b"\x87": _push(lambda machine: machine.several(3)),
     b"t": _push(lambda machine: tuple(machine.pop_to_mark())),
-    b"(": lambda machine: machine.marks.append(len(machine.stack)),
-    b"a": lambda machine: _append(machine, [machine.pop()]),
-    b"e": lambda machine: _append(machine, machine.pop_to_mark()),
+    b"(": PickleStack.mark,
+    b"a": lambda machine: machine.append([machine.pop()]),
+    b"e": lambda machine: machine.append(machine.pop_to_mark()),
     b"s": lambda machine: _set_items(machine, list(machine.several(2))),
     b"u": lambda machine: _set_items(machine, machine.pop_to_mark()),
-    b"q": lambda machine: machine.memo.__setitem__(machine.number("B"), machine.top()),
-    b"r": lambda machine: machine.memo.__setitem__(machine.number("I"), machine.top()),
-    b"h": _push(lambda machine: machine.memo[machine.number("B")]),
-    b"j": _push(lambda machine: machine.memo[machine.number("I")]),
+    b"q": lambda machine: machine.put(machine.number("B")),
+    b"r": lambda machine: machine.put(machine.number("I")),
+    b"h": lambda machine: machine.get(machine.number("B")),
+    b"j": lambda machine: machine.get(machine.number("I")),
     b"c": _global,
     b"R": _reduce,
     b"b": _build,

@@ -108,6 +108,48 @@ NoMatchingFiles = Kind(
     help=lambda p: "" if p.most else "relative paths start at the recipe's folder, or at `--data-root FOLDER`",
 )
 
+BadDescription = Kind(
+    "E539",
+    "bad description",
+    reason="""A Croissant description cannot be used: it is damaged, it refers to what it does not have, or it leaves
+    open what is the image, the class or the records.
+
+    `place` is where in its JSON. Read are versions 1.0 and 1.1.""",
+    fields="path place reason",
+    optional={"hint": ""},
+    message=("`{path:printable}`, {place:printable}: {reason:printable}", "`{path:printable}`: {reason:printable}"),
+    help="{hint:printable}",
+)
+
+FilesNotHere = Kind(
+    "E549",
+    "described files are not here",
+    reason="""A Croissant description names files by their addresses. They are not downloaded.
+
+    They have to lie beside it, or below `root`, in the archives that it names or unpacked.""",
+    fields="path place names within root download",
+    message=lambda p: (
+        f"{quoted(p.path)}, {printable(p.place)}: no {a_few(p.names)}"
+        f"{f' of {a_few(p.within)}' if p.within else ''} below {quoted(p.root)}"
+    ),
+    help=lambda p: (
+        f"nothing is downloaded here; in that folder: {printable(p.download)}"
+        if p.download
+        else "put the files beside the description, or name their folder: `root = …`"
+    ),
+)
+
+OtherChecksum = Kind(
+    "E569",
+    "other checksum",
+    reason="""A file is not the one that its description is of: its SHA-256 differs.
+
+    It was cut off while it was downloaded, or it is another version.""",
+    fields="path place there",
+    message="`{path:printable}` is not the file that is described: its SHA-256 is {there}, unlike `{place:printable}`",
+    help="download it again; where it was changed on purpose, so has the description to be",
+)
+
 CodeInData = Kind(
     "E536",
     "code in data",

@@ -24,6 +24,7 @@ from runtime.data.sources.skipped import PassedOver
 from runtime.data.sources.tar_files import Member, TarError, tar_members
 
 _LONGEST = 1 << 20  # bytes of a label, or of the JSON that has it
+_ALONE = "it has an image alone: a member of its name, such as `.cls`, says its class"
 USUAL_LABELS = ("cls", "json", "txt")
 """What the label of a sample is called, the usual first."""
 USUAL_KEYS = ("label", "class", "cls", "category", "label_name", "class_name")
@@ -147,8 +148,8 @@ def _labelled(shard: Path, prefix: str, wanted: Wanted, passed: list[PassedOver]
                 raise _bad(shard, key, image, "its name stands in the shard twice: a sample's members follow another")
             seen.add(key)
             if wanted.label not in members:
-                there = a_few(tuple(f".{each}" for each in members))
-                hint = f'name the ending of the label, such as `label = "json"`: it has {there}'
+                others = [each for each in members if each not in images_among(tuple(members))]
+                hint = f'name the ending of the label: `label = "{others[0]}"`' if others else _ALONE
                 raise _bad(shard, key, image, f"it has no member `.{wanted.label}`", hint)
             label = _label(shard, key, os.pread(file.fileno(), *_place(members[wanted.label])), members, wanted)
             yield _Labelled(shard, f"{prefix}/{key}", label, Embedded(shard, ((image.offset, image.size),)))

@@ -317,6 +317,9 @@ EXAMPLES: Mapping[str, Example] = {
         'base = timm("regnety_004.pycls_in1k", weights = safetensors("net.safetensors"))',
         given="The classifier in net.safetensors has 2 outputs, and there are 2 classes.",
     ),
+    "W778": Example(
+        "train = head\nstochastic_depth = 10%", "train = base.block6 .. head\nstochastic_depth = 10%", "stage"
+    ),
     "W780": Example(_TWO.format(more=""), _TWO.format(more="\n  monitor = valid.accuracy")),
     "W781": Example(
         'base = run("runs/flowers-3", head = kept)',

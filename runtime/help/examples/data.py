@@ -274,6 +274,24 @@ EXAMPLES: Mapping[str, Example] = {
         "data",
         "The folder `shards` has tar files.",
     ),
+    "E539": Example(
+        'train = croissant("pets.json", label = "kid")',
+        'train = croissant("pets.json", label = "kind")',
+        "data",
+        "The records of pets.json have the fields `file` and `kind`.",
+    ),
+    "E549": Example(
+        'train = croissant("away.json")',
+        'train = croissant("pets.json")',
+        "data",
+        "The table that away.json describes is on the web; that of pets.json lies beside it.",
+    ),
+    "E569": Example(
+        'train = croissant("other.json")',
+        'train = croissant("pets.json")',
+        "data",
+        "The sum of pets.csv in other.json is of another file.",
+    ),
     "E595": Example(labels_of(labels_in("pets.csv", ";")), labels_of(labels_in("pets.csv")), "file"),
     "E596": Example(
         labels_of(labels_in("blank.csv")),

@@ -180,6 +180,10 @@ EXAMPLES: Mapping[str, Example] = {
         'stage "head" {\n  train = head\n  for = 3 epochs\n}',
         "file",
     ),
+    "E473": Example(
+        'base = gluoncv("vgg16")\n\nstage "all" {\n  train = all\n  for = 3 epochs\n  stochastic_depth = 10%\n}',
+        'base = gluoncv("resnet18_v1b")\n\nstage "all" {\n  train = all\n  for = 3 epochs\n  stochastic_depth = 10%\n}',
+    ),
     "E464": Example(
         'task = regression\nbase = run("runs/teeth-1", head = extended)',
         'task = regression\nbase = run("runs/teeth-1", head = kept)',

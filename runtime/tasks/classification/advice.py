@@ -80,8 +80,13 @@ FewOfClass = Kind(
     Transfer gains most from 1 to 10 images per class; after that, more images help more slowly.""",
     source="Kolesnikov et al. 2020 (BiT), arXiv 1912.11370: accuracy by images of a class",
     fields="classes fewest",
+    optional={"shots": 0},
     message=_few_of_class_message,
-    help="add images, merge classes, or hold out fewer",
+    help=lambda p: (
+        f"`shots = {p.shots} images` says so: more of them learn faster than anything else"
+        if p.shots == p.fewest
+        else "add images, merge classes, or hold out fewer"
+    ),
 )
 
 RoughClaim = Kind(
@@ -225,7 +230,9 @@ def _few_of_class(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Itera
     counts = zip(facts.classes, facts.counts["train"], strict=True)
     few = {name: count for name, count in counts if 0 < count < _FEW_OF_CLASS}
     if few:
-        yield FewOfClass(span=recipe.block("data").span_of("train"), classes=tuple(few), fewest=min(few.values()))
+        data = recipe.block("data")
+        shots = data["shots"] or 0
+        yield FewOfClass(span=data.span_of("train"), classes=tuple(few), fewest=min(few.values()), shots=shots)
 
 
 def _rough_claims(recipe: CheckedRecipe, plan: Plan, facts: ClassFacts) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from math import exp, fsum, isnan, nan
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
-from runtime.tasks.evaluation import Table
+from runtime.tasks.evaluation import Gathered, Table
 from runtime.tasks.protocol import LOSS, Metric
 
 if TYPE_CHECKING:
@@ -132,10 +132,8 @@ class LabelEvaluator:
         loss: Callable[[NDArray[np.float32], NDArray[Any]], Any],
         thresholds: Sequence[float] = (),
     ) -> None:
-        self._labels, self._loss, self._thresholds = labels, loss, thresholds
-        self._scores: list[NDArray[np.float32]] = []
-        self._true: list[NDArray[np.bool_]] = []
-        self._losses: list[NDArray[np.float64]] = []
+        self._labels, self._thresholds = labels, thresholds
+        self._gathered = Gathered(len(labels), loss)
 
     def update(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> None:
         """Take scores before the sigmoid, (N, L) float32, and labels, (N, L) of 0 and 1.
@@ -143,18 +141,11 @@ class LabelEvaluator:
         Raises:
             ValueError: the shapes do not fit.
         """
-        if outputs.shape != targets.shape or outputs.shape[1:] != (len(self._labels),) or not len(outputs):
-            raise ValueError(f"scores {outputs.shape}, labels {targets.shape} and {len(self._labels)} do not fit")
-        self._scores.append(outputs)
-        self._true.append(targets > 0.5)
-        self._losses.append(self._loss(outputs, targets))
+        self._gathered.take(outputs, targets)
 
     def badness(self) -> Sequence[float]:
         """Return the loss of each image."""
-        import numpy as np
-
-        found: list[float] = np.concatenate(self._losses).tolist()
-        return found
+        return self._gathered.losses()
 
     def report(self) -> Report:
         """Return the report; a metric that is not defined is NaN.
@@ -164,9 +155,8 @@ class LabelEvaluator:
         """
         import numpy as np
 
-        if not self._scores:
-            raise ValueError("nothing to measure: no images")
-        scores, true = np.concatenate(self._scores), np.concatenate(self._true)
+        scores, targets = self._gathered.arrays()
+        true, losses = targets > 0.5, self._gathered.losses()
         shares = sigmoid(scores)
         limits = self._thresholds or [best_threshold(shares[:, n], true[:, n]) for n in range(len(self._labels))]
         given = shares >= np.array(limits)
@@ -174,7 +164,6 @@ class LabelEvaluator:
             _row(name, average_precision(scores[:, n], true[:, n]), limits[n], given[:, n], true[:, n])
             for n, name in enumerate(self._labels)
         )
-        losses = np.concatenate(self._losses).tolist()
         right, all_given, all_true = int((given & true).sum()), int(given.sum()), int(true.sum())
         values = {
             "loss": fsum(losses) / len(losses),

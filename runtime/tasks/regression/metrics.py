@@ -12,7 +12,7 @@ from math import floor, fsum, isnan, log10, nan, sqrt
 from typing import TYPE_CHECKING, Any
 
 from recipe_lang.words import printable
-from runtime.tasks.evaluation import Cell, Table
+from runtime.tasks.evaluation import Cell, Gathered, Table
 from runtime.tasks.protocol import LOSS, Metric
 
 if TYPE_CHECKING:
@@ -134,10 +134,8 @@ class NumberEvaluator:
     """Measures numbers; of each image it keeps the outputs, the targets and its loss."""
 
     def __init__(self, facts: NumberFacts, loss: Callable[[NDArray[np.float32], NDArray[Any]], Any]) -> None:
-        self._facts, self._loss = facts, loss
-        self._outputs: list[NDArray[np.float32]] = []
-        self._targets: list[NDArray[np.float64]] = []
-        self._losses: list[NDArray[np.float64]] = []
+        self._facts = facts
+        self._gathered = Gathered(len(facts.targets), loss)
 
     def update(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> None:
         """Take standardized outputs and targets, (N, k) both.
@@ -145,18 +143,11 @@ class NumberEvaluator:
         Raises:
             ValueError: the shapes do not fit.
         """
-        if outputs.shape != targets.shape or outputs.shape[1:] != (len(self._facts.targets),) or not len(outputs):
-            raise ValueError(f"outputs {outputs.shape} and targets {targets.shape} do not fit")
-        self._outputs.append(outputs)
-        self._targets.append(targets)
-        self._losses.append(self._loss(outputs, targets))
+        self._gathered.take(outputs, targets)
 
     def badness(self) -> Sequence[float]:
         """Return the loss of each image."""
-        import numpy as np
-
-        found: list[float] = np.concatenate(self._losses).tolist()
-        return found
+        return self._gathered.losses()
 
     def report(self) -> Report:
         """Return the report; a metric that is not defined, as R2 where all truths are equal, is NaN.
@@ -166,17 +157,14 @@ class NumberEvaluator:
         """
         import numpy as np
 
-        if not self._outputs:
-            raise ValueError("nothing to measure: no images")
-        facts = self._facts
-        outputs = units(np.concatenate(self._outputs).astype(np.float64), facts)
-        targets = tidy(units(np.concatenate(self._targets), facts), facts)
+        facts, losses = self._facts, self._gathered.losses()
+        given, true = self._gathered.arrays()
+        outputs, targets = units(given.astype(np.float64), facts), tidy(units(true, facts), facts)
         rows: list[TargetRow] = []
         by_value: list[ValueRow] = []
         for column, name in enumerate(facts.targets):
             rows.append(_row(name, outputs[:, column], targets[:, column]))
             by_value += _by_value(name, outputs[:, column], targets[:, column])
-        losses = np.concatenate(self._losses).tolist()
         values = {metric: fsum(getattr(row, metric) for row in rows) / len(rows) for metric in _OF_TARGETS}
         return Report({"loss": fsum(losses) / len(losses), **values}, len(targets), tuple(rows), tuple(by_value))
 

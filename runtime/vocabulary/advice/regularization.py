@@ -1,4 +1,4 @@
-"""Advice on norms, weight decay, label smoothing and dropout (W720 to W723)."""
+"""Advice on norms, weight decay, label smoothing and dropout (W720 to W723), and on stochastic depth (W778)."""
 
 from __future__ import annotations
 
@@ -100,4 +100,27 @@ def _dropout(recipe: CheckedRecipe) -> Iterator[Problem]:
             yield StrongDropout(span=argument_span(layer, "p", None), share=layer.value["p"])
 
 
-RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (_small_batches, _decay, _smoothing, _dropout)
+DepthOfNothing = Kind(
+    "W778",
+    "depth of nothing",
+    reason="""Stochastic depth drops residual branches of those parts of the base that train. Where the whole base is
+    frozen it drops nothing.""",
+    source="Huang et al. 2016, arXiv 1603.09382; docs/language.md: stages",
+    fields="train_span",
+    message="`stochastic_depth` drops nothing: the base is frozen in this stage",
+    help="write it in a stage that trains parts of the base, or remove it",
+    related={"train_span": "what trains"},
+)
+
+
+def _depth(recipe: CheckedRecipe) -> Iterator[Problem]:
+    for stage in recipe.all("stage"):
+        own, whole, selection = stage.fields["stochastic_depth"].span, stage.span, stage["train"]
+        is_frozen = not selection.patterns and set(selection.parts) <= {"head"}
+        if not stage["stochastic_depth"] or not is_frozen or own is None or whole is None:
+            continue
+        if own.source is whole.source and whole.start <= own.start < whole.end:  # not one of `defaults`
+            yield DepthOfNothing(span=own, train_span=stage.span_of("train"))
+
+
+RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (_small_batches, _decay, _smoothing, _dropout, _depth)

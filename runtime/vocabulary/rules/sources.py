@@ -12,7 +12,8 @@ from recipe_lang.problem import Kind, Problem
 from recipe_lang.source import Span
 from recipe_lang.words import listed
 from runtime.data.class_map import old_names
-from runtime.data.sources.catalog import COLUMNS, SOURCES
+from runtime.data.sources.catalog import SOURCES
+from runtime.data.sources.label_sources import COLUMNS
 from runtime.data.transforms.catalog import TRANSFORMS
 from runtime.tasks.catalog import TASKS, task_of
 from runtime.tasks.protocol import Task

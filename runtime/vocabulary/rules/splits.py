@@ -63,7 +63,9 @@ def _folds(recipe: CheckedRecipe) -> Iterator[Problem]:
         use, count = each.value["use"], each.value["count"]
         if use > count:
             span = each.value.args["use"].span or each.span
-            yield OutOfRange(span=span, what="`use`", found=f"{use:g}", allowed=f"one of {count:g} folds, from 1 on")
+            yield OutOfRange(
+                span=span, what="`use`", found=f"{use:g}", allowed=f"from 1 to {count:g}, one of the folds"
+            )
     for one, other in pairwise(folds):
         if one.value["count"] != other.value["count"]:
             reason, hint = "`valid` and `test` are folds of different divisions", "write the same number of folds"

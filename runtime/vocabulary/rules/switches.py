@@ -18,8 +18,9 @@ SwitchMisplaced = Kind(
     reason="""Images and loss change between two epochs, inside the stage, and each `from` comes after the one before.
 
     A share of the stage falls on the end of an epoch that is nearest.""",
-    fields="reason",
+    fields="reason hint",
     message="{reason}",
+    help="{hint}",
 )
 
 LossesCompared = Kind(
@@ -39,18 +40,22 @@ def _places(recipe: CheckedRecipe) -> Iterator[Problem]:
         length: Quantity = stage["for"]
         for before, switch in pairwise((None, *stage.inside)):
             assert switch is not None
-            begins, reason = _begins(switch), ""
+            begins, reason, hint = _begins(switch), "", ""
             earlier = None if before is None else _begins(before)
             if begins.unit == "steps":
-                reason = f"`from {begins}` may be in the middle of an epoch: write epochs, or a share of the stage"
+                reason = f"`from {begins}` may be in the middle of an epoch"
+                hint = "write epochs, or a share of the stage"
             elif begins.number <= 0:
-                reason = f"`from {begins}` is the beginning of the stage: write it in the stage itself"
+                reason = f"`from {begins}` is the beginning of the stage"
+                hint = "write what it holds in the stage itself"
             elif begins.unit == length.unit and begins.number >= length.number:
                 reason = f"the stage of {length} is over before `from {begins}`"
+                hint = "write an earlier epoch, or a longer stage"
             elif earlier is not None and earlier.unit == begins.unit and earlier.number >= begins.number:
-                reason = f"`from {begins}` stands behind `from {earlier}`: write the earlier one first, each once"
+                reason = f"`from {begins}` stands behind `from {earlier}`"
+                hint = "write the earlier one first, and each once"
             if reason:
-                yield SwitchMisplaced(span=switch.head_span, reason=reason)
+                yield SwitchMisplaced(span=switch.head_span, reason=reason, hint=hint)
 
 
 def _begins(switch: CheckedBlock) -> Quantity:

@@ -9,9 +9,11 @@ from recipe_lang.check.describe import range_text
 from recipe_lang.check.problems.types import OutOfRange
 from recipe_lang.check.vocabulary import Number
 from recipe_lang.problem import Kind, Problem
+from runtime.models.stochastic_depth import CARRIERS, branches_of
 from runtime.plan.schedules import SCHEDULES
 from runtime.tasks.catalog import METRICS, task_of
 from runtime.tasks.protocol import PARTS
+from runtime.vocabulary.models import UNREAD, base_name, row_of
 from runtime.vocabulary.rules.sources import NoTestSet
 from runtime.vocabulary.sequences import parts
 
@@ -198,11 +200,34 @@ def _bounds(recipe: CheckedRecipe) -> Iterator[Problem]:
             yield OutOfRange(span=claim.span, what=f"`{claim.metric}`", found=f"{found:g}", allowed=allowed, hint=hint)
 
 
+NoBranchesToDrop = Kind(
+    "E473",
+    "no branches to drop",
+    reason="""Stochastic depth drops what the residual blocks of a base add to their input. Not every network has such
+    blocks, and of some the branch is no layer of its own behind which it could be dropped.""",
+    source="Huang et al. 2016, arXiv 1603.09382",
+    fields="base carriers",
+    message="`stochastic_depth` cannot drop branches of `{base}`",
+    help="bases that have it are {carriers}; `dropout` in the head is for all",
+)
+
+
+def _depth(recipe: CheckedRecipe) -> Iterator[Problem]:
+    base: CallValue = recipe["base"]
+    if row_of(base) is UNREAD or branches_of(base.name, base_name(base)) is not None:
+        return
+    for stage in recipe.all("stage"):
+        if stage["stochastic_depth"]:
+            span = stage.span_of("stochastic_depth")
+            yield NoBranchesToDrop(span=span, base=base_name(base), carriers=CARRIERS)
+
+
 RULES: tuple[Callable[[CheckedRecipe], Iterator[Problem]], ...] = (
     _warmup,
     _multistep,
     _sequences,
     _keep,
+    _depth,
     _scales,
     _claims,
 )

@@ -103,7 +103,7 @@ def _pattern(place: Path, files: Sequence[Path], ending: str) -> Path:
     return pattern if files_of(pattern, ending) == list(files) else place / f"{{{stems}}}{ending}"
 
 
-def _sets(
+def sets_of(
     call: str, args: Mapping[str, Mapping[str, Any]], task: str, load: Callable[[Mapping[str, Any], bool], Listing]
 ) -> tuple[Sets, list[str]]:
     """List the sets; one that is not `train` and cannot be read is left out, and said."""
@@ -121,7 +121,7 @@ def _sets(
 
 def _cifar(path: Path) -> tuple[Sets, list[str]]:
     parts = {part: {"path": path, "part": Bare(part)} for part in _PARTS}
-    sets, notes = _sets("cifar", parts, _OF[CLASS], lambda args, _: cifar(path, args["part"]))
+    sets, notes = sets_of("cifar", parts, _OF[CLASS], lambda args, _: cifar(path, args["part"]))
     coarse = "The classes are the 100 fine ones: `labels = coarse` takes the 20 superclasses."
     return sets, [*notes, *([coarse] if has_coarse_labels(path) else [])]
 
@@ -130,12 +130,12 @@ def _idx(path: Path, names: Sequence[str]) -> tuple[Sets, list[str]]:
     called = str(path).lower()
     if names == [""] and "fashion" in called:
         clothes = {part: {"part": Bare(part), "path": path} for part in _PARTS}
-        return _sets("fashion_mnist", clothes, _OF[CLASS], lambda args, _: fashion_mnist(path, args["part"]))
+        return sets_of("fashion_mnist", clothes, _OF[CLASS], lambda args, _: fashion_mnist(path, args["part"]))
     others: dict[str, Any] = {"set": names[0]} if len(names) > 1 else {}
     if names == [""] and "kmnist" in called:
         others["names"] = list(_KMNIST)
     parts = {part: {"path": path, "part": Bare(part), **others} for part in _PARTS}
-    sets, notes = _sets(
+    sets, notes = sets_of(
         "mnist",
         parts,
         _OF[CLASS],
@@ -155,7 +155,9 @@ def _records(files: Mapping[str, Path], task: str) -> tuple[Sets, list[str]]:
         return _boxes(files)
     names = _names_in_list(files["train"].with_suffix(".lst")) if kind == CLASS else None
     args = {role: {"path": file, **({"names": names} if names else {})} for role, file in files.items()}
-    sets, notes = _sets("rec", args, _OF[kind], lambda each, training: rec_labels(each["path"], kind, names, training))
+    sets, notes = sets_of(
+        "rec", args, _OF[kind], lambda each, training: rec_labels(each["path"], kind, names, training)
+    )
     if kind == CLASS and names:
         notes.append(f"The names of the classes are the folders in {quoted(files['train'].with_suffix('.lst').name)}.")
     elif kind == CLASS:
@@ -167,7 +169,7 @@ def _boxes(files: Mapping[str, Path]) -> tuple[Sets, list[str]]:
     count = 1 + max((number for file in files.values() for number in classes_of_boxes(file)), default=0)
     names = [f"class {number}" for number in range(count)]
     args = {role: {"path": file, "names": names} for role, file in files.items()}
-    sets, notes = _sets("rec", args, _OF[BOXES], lambda each, training: rec(each["path"], names, training))
+    sets, notes = sets_of("rec", args, _OF[BOXES], lambda each, training: rec(each["path"], names, training))
     return sets, [*notes, "The file has numbers of classes and no names: write these into `names`."]
 
 
@@ -198,7 +200,7 @@ def _shards(files: Mapping[str, Path], task: str) -> tuple[Sets, list[str]]:  # 
         if getattr(wanted, name) != getattr(usual, name)
     }
     args = {role: {"path": file, **others} for role, file in files.items()}
-    return _sets(
+    return sets_of(
         "webdataset", args, _OF[CLASS], lambda each, training: webdataset(each["path"], wanted, None, training)
     )
 
@@ -208,7 +210,7 @@ def _parquet(files: Mapping[str, Path], task: str) -> tuple[Sets, list[str]]:  #
     image, label = (*images, "image")[0], (*labels, "label")[0]
     others = {name: column for name, column in (("image", image), ("label", label)) if column != name}
     args = {role: {"path": file, **others} for role, file in files.items()}
-    sets, notes = _sets(
+    sets, notes = sets_of(
         "parquet", args, _OF[CLASS], lambda each, training: parquet(each["path"], image, label, None, training)
     )
     if len(labels) > 1:

@@ -17,7 +17,7 @@ from recipe_lang.problem import RecipeError
 from runtime.data import splits
 from runtime.data.boxes import FRACTIONS, Boxes, area
 from runtime.data.listing import Listing
-from runtime.data.tiles import tiles_of
+from runtime.data.tiles import tiled_sets, tiles_of
 from runtime.plan.size import Size
 from runtime.plan.types import TilePlan
 from runtime.tasks.detection.task import DETECTION
@@ -58,7 +58,7 @@ def body(survey: Survey, division: Division, folder: Path, size: int | None) -> 
     chosen = _chosen(train, survey.sampled.sizes, size)
     side, training = chosen.side, division.training * chosen.per_image
     batch = _BATCH if training >= 8 * _BATCH else max(1, training // 8)
-    if problems := [*DETECTION.problems(sets), *splits.too_small(sets, batch)]:
+    if problems := [*DETECTION.problems(sets), *splits.too_small(tiled_sets(sets, chosen.tiles), batch)]:
         raise RecipeError(problems)
     few, many = _EPOCHS
     epochs = max(few, min(many, round(_WORK * (320 / side) ** 2 / training)))

@@ -6,6 +6,7 @@ of them opened. No MXNet here.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +40,7 @@ from runtime.vocabulary import VOCABULARY
 from runtime.workflows.data_check.near_duplicates import FLAT
 from runtime.workflows.data_check.thumbnails import thumbnail_of
 from runtime.workflows.new.archives import archives_in
+from runtime.workflows.new.descriptions import described_in
 from runtime.workflows.new.masks import masks_in
 from runtime.workflows.new.objects import left_out, objects_in
 from runtime.workflows.new.outlines import outlines_in
@@ -141,10 +143,16 @@ def survey(place: str, task: str = "") -> Survey:
         return Survey(place, found, _sampled(place, found), (VOCABULARY.families["source"].entries[place].doc,))
     try:
         root = innermost(path) if path.is_dir() else path
-        found, notes = archives_in(root, task) or (
-            _in_folder(root, task) if root.is_dir() else _in_tables(root, task=task)
+        described, unused = described_in(path, task)
+        if described is None and root != path:
+            described, more = described_in(root, task)
+            unused += more
+        found, notes = (
+            (described, unused)
+            if described is not None
+            else archives_in(root, task) or (_in_folder(root, task) if root.is_dir() else _in_tables(root, task=task))
         )
-        notes += _hidden(root)
+        notes += _hidden(root) if described else [*unused, *_hidden(root)]
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise RecipeError(problems.UnreadableData(path=str(fault.filename or path), reason=reason)) from fault
@@ -188,14 +196,16 @@ def _said(found: Mapping[str, Found], sampled: Sampled) -> Iterator[str]:
         several = f"{sampled.several} of {sampled.count} image files looked at"
         yield f"Of files with several images, such as animations, the first is used: {several}."
     for names in alike(found["train"].listing.names, meant):
-        yield f"Classes that may be the same: {listed(tuple(map(quoted, names)), 'and')}."
+        kept, *merged = (json.dumps(name, ensure_ascii=False) for name in names)
+        merges = f"`classes = class_map({{ {kept} = [{', '.join(merged)}] }})` in the data block makes one of them"
+        yield f"Classes that may be the same: {listed(tuple(map(quoted, names)), 'and')}. {merges}."
     if found["train"].call != "folder":
         return
     within = folders_within(sample.id for sample in found["train"].listing.samples)
     if sets := sets_within(within):
         yield f"The classes have folders {a_few(sets)}, which look like sets: all their images are used."
     elif classes := classes_within(within):
-        yield f"All class folders have folders {a_few(classes)}: are those the classes?"
+        yield f"All class folders have folders {a_few(classes)}: are those the classes? `level = 2` takes them."
 
 
 def _nearest(place: str, path: Path) -> str:
@@ -337,7 +347,7 @@ def _in_tables(path: Path, *roots: Path, task: str) -> tuple[dict[str, Found], l
         role = role_of(other.stem)
         if role is None or role in found:
             continue
-        args = {**train.args, "file": other}
+        args = {name: each for name, each in train.args.items() if name != "weights"} | {"file": other}
         try:
             listing = listing_of(args, training=False)
         except RecipeError as error:  # a test table without labels is common

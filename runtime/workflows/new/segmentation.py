@@ -18,7 +18,7 @@ from runtime.data import splits
 from runtime.data.images import ImageError
 from runtime.data.listing import Listing
 from runtime.data.masks import IGNORED
-from runtime.data.tiles import tiles_of
+from runtime.data.tiles import tiled_sets, tiles_of
 from runtime.plan.size import Size
 from runtime.plan.types import TilePlan
 from runtime.tasks.segmentation.network import best_classes
@@ -65,7 +65,7 @@ def body(survey: Survey, division: Division, folder: Path, size: int | None) -> 
     training = division.training * chosen.per_image
     what = "images" if chosen.tiles is None else "tiles"
     batch = _batch(training)
-    if problems := splits.too_small(sets, batch):
+    if problems := splits.too_small(tiled_sets(sets, chosen.tiles), batch):
         raise RecipeError(problems)
     work = chosen.size.pixels / _USUAL * training
     source = source_text(survey.sets["train"], folder)

@@ -18,8 +18,9 @@ from recipe_lang.words import listed
 from runtime.data.formats import IMAGE_ENDINGS
 from runtime.data.listing import Listing
 from runtime.data.problems import quoted
-from runtime.data.sources.catalog import COLUMNS, SOURCES
+from runtime.data.sources.catalog import SOURCES
 from runtime.data.sources.files import folders_in
+from runtime.data.sources.label_sources import COLUMNS
 from runtime.data.sources.set_names import ROLES
 from runtime.data.sources.skipped import ending_of
 from runtime.data.sources.table_labels import SEPARATORS, separator_of, split
@@ -42,6 +43,7 @@ _GROUPS = re.compile(
     r"(patient|subject|person|participant|individual|animal|plant|specimen|donor|lesion|study|slide|session|scene|video"
     r"|clip|sequence|burst|camera|location|site)(_?(id|idx|no|nr|number|name|code))?"
 )
+_WEIGHTS = re.compile(r"(sample|image|loss|example|instance|row)_?weights?")
 _LEAST_GROUPS = 10
 _ALONE = 0.9  # groups to images, above which hardly any has two
 _PROBED = 20  # rows that tell whether a column names images
@@ -90,6 +92,9 @@ def survey_table(path: Path, roots: Sequence[Path] = (), task: str = "") -> tupl
         target, others = columns.chosen(kind)
         args[COLUMNS[kind]] = table.columns[target]
         notes = list(_notes(columns, kind, target, others))
+    if weights := columns.weights(args):
+        args["weights"] = weights
+        notes = [*notes, f"Column {quoted(weights)} says how much an image counts in training: `weights` takes it."]
     if root != path.parent:
         args["root"] = root
     task = task or next(name for name, each in TASKS.items() if each.target == kind)
@@ -258,6 +263,15 @@ class _Columns:
             repeats = _LEAST_GROUPS <= count <= len(self.table.rows) * _ALONE
             if name not in used.values() and _GROUPS.fullmatch(self._called(column)) and repeats:
                 return name if all(self.table.cells(column)) else ""
+        return ""
+
+    def weights(self, used: Mapping[str, Any]) -> str:
+        """Return the column of how much images count; empty where none is called so and holds numbers above 0."""
+        for column in self.others:
+            name, values = self.table.columns[column], self._values(column)
+            is_called = name not in used.values() and _WEIGHTS.fullmatch(self._called(column))
+            if is_called and len(values) > 1 and all(is_number(each) and float(each) > 0 for each in values):
+                return name
         return ""
 
     def name(self, column: int) -> str:

@@ -14,6 +14,7 @@ from bench.sweep_bases import chosen
 from runtime.backend.blocks import sequence
 from runtime.backend.fast_graph import fast_graph, predicting_graph
 from runtime.backend.freezing import prepare_stage
+from runtime.backend.gates import scales_channels
 from runtime.backend.mx import autograd, mx, nd, nn
 from runtime.features.prefix import joined, one_by_one
 from runtime.models.catalog import ZOOS
@@ -25,6 +26,11 @@ from runtime.plan.types import Component
 
 SLOW = ("senet_154", "residualattentionnet56", "xception", "darknet53", "inceptionv3")  # seconds each, nothing new
 SMALLEST = [(zoo, name) for zoo, name in chosen("", smallest_per_family=True) if zoo == "gluoncv" and name not in SLOW]
+WIDE = (
+    *("xception", "darknet53", "inceptionv3", "densenet121", "vgg11", "resnext50_32x4d"),
+    *("cifar_residualattentionnet56", "hrnet_w18_small_v1_c"),
+)
+"""Seconds each: `test_zoo.py` has them, and their operators are those of others."""
 LAYER_NORMS = ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "convnext_atto.d2_in1k", "convnextv2_atto.fcmae_ft_in1k")
 DENSE = [Component("dense", {"units": "classes"})]
 
@@ -80,7 +86,9 @@ def assert_same_step(build: Callable[[], Model], size: int, *, norm_frozen: bool
     return kind
 
 
-@pytest.mark.parametrize(("zoo", "name"), SMALLEST)
+@pytest.mark.parametrize(
+    ("zoo", "name"), [pytest.param(*each, marks=[pytest.mark.long] * (each[1] in WIDE)) for each in SMALLEST]
+)
 def test_each_family_trains_alike(zoo: str, name: str) -> None:
     row = ZOOS[zoo][name]
     size = row.native if row.native < 100 else next(side for side in (64, 96, 128, row.native) if row.accepts(side))
@@ -125,7 +133,7 @@ def test_weights_that_a_network_orders_are_the_same_after_a_prediction(name: str
         np.testing.assert_array_equal(array, kept[key])
 
 
-@pytest.mark.parametrize("size", [64, 96, 128])
+@pytest.mark.parametrize("size", [64, 96, pytest.param(128, marks=pytest.mark.long)])
 @pytest.mark.parametrize("norm_frozen", [False, True])
 def test_large_depthwise_kernels_and_norms(size: int, norm_frozen: bool) -> None:
     def build() -> Model:
@@ -279,3 +287,14 @@ def test_scaled_channels_train_as_products() -> None:
 def test_a_network_with_gates_trains_alike() -> None:
     name = "tf_efficientnetv2_b0.in1k"
     assert assert_same_step(lambda: zoo_model("timm", name, 75), 75, norm_frozen=False) == "SymbolBlock"
+
+
+@pytest.mark.parametrize(("gate", "scales"), [((2, 8, 1, 1), True), ((2, 1, 1, 1), False), ((2, 8, 1, 5), False)])
+def test_a_product_scales_channels_where_its_gate_has_one_number_for_each(gate: tuple[int, ...], scales: bool) -> None:
+    nodes: list[Any] = [
+        {"op": "null", "name": "x", "inputs": []},
+        {"op": "null", "name": "gate", "inputs": []},
+        {"op": "broadcast_like", "name": "spread", "inputs": [[1, 0, 0], [0, 0, 0]]},
+        {"op": "elemwise_mul", "name": "scaled", "inputs": [[0, 0, 0], [2, 0, 0]]},
+    ]
+    assert scales_channels(nodes, nodes[3], {"x": (2, 8, 5, 5), "gate": gate}) == scales

@@ -185,7 +185,11 @@ STAGES = 'stage "all" {\n  train = all\n  for = 3 epochs\n}\n'
 
 
 @pytest.mark.parametrize(
-    "augment", ["[random_resized_crop, flip(horizontal)]", "[flip(horizontal), flip(vertical)]", "[]"]
+    "augment",
+    [
+        "[random_resized_crop, flip(horizontal)]",
+        *(pytest.param(each, marks=pytest.mark.long) for each in ("[flip(horizontal), flip(vertical)]", "[]")),
+    ],
 )
 def test_a_run_decodes_each_image_once_and_trains_the_same(
     augment: str, photos: Path, tmp_path: Path, opened: list[Any]

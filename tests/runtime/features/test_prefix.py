@@ -58,7 +58,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("data", ["", FLIPS, CROPS], ids=["plain", "flips", "crops"])
+@pytest.mark.parametrize(
+    "data", [pytest.param("", marks=pytest.mark.long), FLIPS, CROPS], ids=["plain", "flips", "crops"]
+)
 def test_kept_features_give_the_same_bits(data: str, photos: Path, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path / "r.ftr", photos, HEAD_THEN_TOP, data=data, head="[dropout(0.2), dense(classes)]")
     kept, computed = trained(recipe, tmp_path / "kept")

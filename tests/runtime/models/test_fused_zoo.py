@@ -22,6 +22,11 @@ from runtime.plan.types import Component
 BATCH = 2
 LARGE = ("senet_154", "residualattentionnet56")  # seconds each; `bench/sweep_bases.py` takes them
 SMALLEST = [(zoo, name) for zoo, name in chosen("", smallest_per_family=True) if zoo == "gluoncv" and name not in LARGE]
+WIDE = (
+    *("xception", "darknet53", "inceptionv3", "densenet121", "vgg11", "resnext50_32x4d"),
+    *("cifar_residualattentionnet56", "hrnet_w18_small_v1_c"),
+)
+"""Seconds each: `test_zoo.py` has them, and their operators are those of others."""
 
 
 def outputs(blocks: Sequence[Any], size: int, pixels: Any, fuse: bool) -> list[Any]:
@@ -36,7 +41,9 @@ def outputs(blocks: Sequence[Any], size: int, pixels: Any, fuse: bool) -> list[A
     return found
 
 
-@pytest.mark.parametrize(("zoo", "name"), SMALLEST)
+@pytest.mark.parametrize(
+    ("zoo", "name"), [pytest.param(*each, marks=[pytest.mark.long] * (each[1] in WIDE)) for each in SMALLEST]
+)
 def test_fused_pieces_give_what_the_layers_give(zoo: str, name: str) -> None:
     row = ZOOS[zoo][name]
     size = row.native if row.native < 100 else next(side for side in (64, 96, 128, row.native) if row.accepts(side))

@@ -36,7 +36,7 @@ stage "top" {{
 @pytest.mark.parametrize(
     "head",
     [
-        "[gem, bn_neck, dense(classes, bias = none, init = normal)]",
+        pytest.param("[gem, bn_neck, dense(classes, bias = none, init = normal)]", marks=pytest.mark.long),
         "[global_avg_max_pool, mlp(256, hidden = 16, dropout = 0.1), cosine_classifier(classes)]",
     ],
 )

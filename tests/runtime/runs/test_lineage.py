@@ -206,6 +206,10 @@ def test_what_is_not_there_or_does_not_fit(house: Path, tmp_path: Path) -> None:
         prepare(path)
     with pytest.raises(RecipeError, match="the recipe writes another"):
         _checked(_child(house, "wrong", 'run("runs/parent", head = kept)', head="[dropout(0.2), dense(classes)]"))
+    path = _child(house, "wrong", 'run("runs/parent", head = kept)', head="")
+    path.write_text(path.read_text().replace("ftr 1\n", "ftr 1\ntask = regression\n"))
+    with pytest.raises(RecipeError, match="takes its head for `task = regression`; leave `head` out for a new one"):
+        _checked(path)
 
 
 def test_damaged_parents_are_refused_not_believed(house: Path, tmp_path: Path) -> None:

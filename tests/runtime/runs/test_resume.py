@@ -28,8 +28,8 @@ from runtime.workflows.run import run
 from tests import killing
 from tests.toy import CLASSES, make_images, write_recipe
 
-KILLS = 21
-LONG = ("stopping early", "nothing kept", "going back", "features kept")
+KILLS = 14
+LONG = ("stopping early", "nothing kept", "going back", "features kept", "no cache, not joined")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_every_point_of_writing_a_checkpoint_can_be_the_last(photos: Path, tmp_p
     whole = result_left(tmp_path / "whole")
     began = tmp_path / "began"
     assert killing.start(recipe, began, interval="4 steps", kill_at=60, **QUICK) == -signal.SIGKILL
-    for at in range(1, 40, 4):
+    for at in range(1, 40, 9):
         out = shutil.copytree(began, tmp_path / f"run-{at}")
         assert killing.start(recipe, out, interval="1 step", kill_at=at, **QUICK) == -signal.SIGKILL
         assert killing.start(recipe, out, interval="100 steps", **QUICK) == 0

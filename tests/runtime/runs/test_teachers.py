@@ -19,7 +19,7 @@ from runtime.backend.mx import mx
 from runtime.features.teacher import resized
 from runtime.plan.size import Size
 from runtime.plan.types import as_json
-from runtime.reporting.plan import teacher_text, teaching
+from runtime.reporting.plan import changes, later_phases, taught_otherwise, teacher_text, teaching
 from runtime.runs.lock.file import LOCK, read_lock
 from runtime.runs.resume import check_unchanged
 from runtime.runs.trained import load, predict
@@ -45,7 +45,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with photos, a teacher and one whose images are larger, and the pack of the first."""
     root = tmp_path_factory.mktemp("house")
     for number, name in enumerate(("train", "valid", "test")):
-        make_images(root / "photos" / name, dict.fromkeys(CLASSES, 12), number)
+        make_images(root / "photos" / name, dict.fromkeys(CLASSES, 8), number)
     train(write_recipe(root / "big.ftr", root / "photos", HEAD, data=LIGHT), root / "runs" / "big")
     large = write_recipe(root / "large.ftr", root / "photos", HEAD, data="  size = 40px", top="seed = 4")
     train(large, root / "runs" / "large")
@@ -229,6 +229,17 @@ def test_the_plan_says_who_teaches_and_what_it_costs(house: Path) -> None:
     assert "resized to 40px" in teaching(enlarged.plan, enlarged.plan.stages[0])
     found = [[each.code for each in prepared.advice if each.code == "W764"] for prepared in (own, enlarged)]
     assert found == [[], ["W764"]]
+
+
+def test_the_plan_says_what_each_phase_asks_of_the_teacher(house: Path) -> None:
+    more = "  from 1 epoch {\n    loss = cross_entropy\n  }\n  from 2 epochs {\n    loss = distillation\n"
+    stages = HEAD.replace("}", f"{more}    augment = [random_crop(32px, padding = 4px)]\n  }}\n}}")
+    plan = prepare(_taught(house, stages=stages, data=FLIPS)).plan
+    first, second = later_phases(plan.stages[0])
+    assert taught_otherwise(plan, *first) == "no teacher any more"
+    assert taught_otherwise(plan, *second).startswith("the teacher runs on each batch, since random_crop")
+    (change,) = changes(plan, first[0], first[2])
+    assert change.startswith("loss cross_entropy(label_smoothing = 0) (before: distillation(")
 
 
 def test_the_cost_counts_the_teacher(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,6 +131,7 @@ def test_workers_and_what_is_kept_move_no_bit(recipe: Path, tmp_path: Path) -> N
 needs_avx = pytest.mark.skipif(instructions() in ("", "sse41"), reason="no processor of x86 with AVX")
 
 
+@pytest.mark.long  # the pack of before, below, is of another level than a processor with AVX-512
 @needs_avx
 def test_the_instructions_of_an_older_processor_move_bits_and_verify_takes_them_from_the_lock(recipe: Path) -> None:
     def alone(*words: object, **variables: str) -> str:

@@ -228,7 +228,7 @@ def by_hand(run: trained.TrainedRun, file: Path) -> tuple[list[np.ndarray[Any, A
     return found, tiles
 
 
-@pytest.mark.parametrize("task", list(RECIPES))
+@pytest.mark.parametrize("task", ["detection", pytest.param("segmentation", marks=pytest.mark.long)])
 def test_a_run_sees_tiles_and_answers_of_images(task: str, root: Path, tmp_path: Path, ftr: Ftr) -> None:
     recipe = root / f"{task}.ftr"
     shown = ftr("plan", recipe)

@@ -79,8 +79,8 @@ def epochs_by_hand(prepared: Prepared, weights: Mapping[str, Any] | None, epochs
 
 PHASES = (
     (range(1), 32, "augment = [color_jitter(0.3), mixup]\n  loss = cross_entropy(label_smoothing = 0.1)"),
-    (range(1, 3), 64, "augment = [color_jitter(0.3)]\n  views = 2\n  loss = cross_entropy(label_smoothing = 0.1)"),
-    (range(3, 4), 64, "augment = [flip]\n  views = none\n  loss = focal\n  sampling = balanced"),
+    (range(1, 3), 40, "augment = [color_jitter(0.3)]\n  views = 2\n  loss = cross_entropy(label_smoothing = 0.1)"),
+    (range(3, 4), 40, "augment = [flip]\n  views = none\n  loss = focal\n  sampling = balanced"),
 )
 
 
@@ -88,7 +88,7 @@ def test_phases_are_the_epochs_of_stages_that_do_not_change(photos: Path, tmp_pa
     (_, _, first), (_, _, second), (_, _, third) = PHASES
     own = f"keep = last\n  size = 32px\n  {first}"
     own += f"\n  from 1 epoch {{\n  size = shared\n  {second}\n  }}\n  from 75% {{\n  {third}\n  }}"
-    recipe = recipe_of(tmp_path / "r.ftr", photos, own, "  size = 64px", momentum=0)
+    recipe = recipe_of(tmp_path / "r.ftr", photos, own, "  size = 40px", momentum=0)
     switched = trained(tmp_path / "run", recipe)
     weights = None
     for epochs, size, each in PHASES:
@@ -124,12 +124,14 @@ SWITCHING = """keep = last
 @pytest.fixture(scope="module")
 def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("whole")
-    recipe = recipe_of(folder / "r.ftr", photos, SWITCHING, "  size = 64px")
+    recipe = recipe_of(folder / "r.ftr", photos, SWITCHING, "  size = 40px")
     trained(folder / "run", recipe)
     return recipe, result_left(folder / "run")
 
 
-@pytest.mark.parametrize("at", [3, 7, 13])  # one in each phase; the checkpoint is of a step or two before
+@pytest.mark.parametrize(  # one in each phase; the checkpoint is of a step or two before
+    "at", [pytest.param(3, marks=pytest.mark.long), 7, pytest.param(13, marks=pytest.mark.long)]
+)
 def test_a_run_that_is_dropped_resumes_in_each_phase(
     at: int, whole: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -141,11 +143,11 @@ def test_a_run_that_is_dropped_resumes_in_each_phase(
 
 def test_frozen_features_of_each_size_are_kept_apart(photos: Path, tmp_path: Path) -> None:
     own = "train = head\n  size = 32px\n  from 50% {\n    size = shared\n  }"
-    recipe = recipe_of(tmp_path / "r.ftr", photos, "", "  size = 64px", momentum=0)
+    recipe = recipe_of(tmp_path / "r.ftr", photos, "", "  size = 40px", momentum=0)
     recipe.write_text(recipe.read_text().replace("train     = base.block3 .. head", own))
     first, computed = run_whole(recipe, tmp_path / "first")
     again, from_disk = run_whole(recipe, tmp_path / "again")
     without, _ = run_whole(recipe, tmp_path / "none", cache=False)
     assert first == again == without
-    assert [images for _, images in computed] == [36, 9, 36, 3]  # of 32px, validation, of 64px, test
+    assert [images for _, images in computed] == [36, 9, 36, 3]  # of 32px, validation, of 40px, test
     assert not from_disk

@@ -116,10 +116,16 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("name", ["vit_tiny_patch16_224.augreg_in21k_ft_in1k"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mobilenetv4_conv_small.e2400_r224_in1k",
+        pytest.param("vit_tiny_patch16_224.augreg_in21k_ft_in1k", marks=pytest.mark.long),
+    ],
+)
 def test_weights_of_a_hub_are_fetched_once_and_locked(ftr: Ftr, name: str, tmp_path: Path) -> None:
     row = BASES["timm"][name]
-    repository, weights, side = row.repository, tmp_path / "model.safetensors", 2 * int(name.partition("patch")[2][:2])
+    repository, weights, side = row.repository, tmp_path / "model.safetensors", 32
     whole, cut = built("timm", name, Size.square(row.native))
     infer(cut, Size.square(row.native))
     shapes = {each: parameter.shape for each, parameter in timm_names(whole).items()}

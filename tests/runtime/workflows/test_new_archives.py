@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from croissants import of_folders
 from new_recipes import New, call, images, text
 from PIL import Image
 
@@ -108,3 +109,18 @@ def test_parquet(new: New, tmp_path: Path) -> None:
         parquet.write_table(table, tmp_path / "set" / "data" / f"{name}.parquet")
     assert images(new(tmp_path / "set")) == {"train": 75, "valid": 15, "test": 30}
     assert 'parquet("../set/data/train-*.parquet", image = "img", label = "fine")' in text()
+
+
+def test_croissant_descriptions(new: New, tmp_path: Path) -> None:
+    path = of_folders(tmp_path / "set", 60)
+    for place in (path, path.parent):
+        assert images(new(place, "--force")) == {"train": 40, "valid": 40}
+        assert 'train = croissant("../set/croissant.json", split = "train")' in " ".join(text().split())
+        assert 'valid = croissant("../set/croissant.json", split = "val")' in " ".join(text().split())
+    path.write_text(path.read_text().replace("cr:Label", "sc:Text"))
+    assert call(path, "--out", "other.ftr")[0] == 2
+    (path.parent / "images" / "val").rename(tmp_path / "val")
+    new(path.parent / "images", "--force")
+    path.rename(path.parent / "images" / path.name)
+    new(path.parent / "images", "--force")  # the folders are of use all the same
+    assert "The Croissant description `croissant.json` is not used" in " ".join(text().replace("\n#", "").split())

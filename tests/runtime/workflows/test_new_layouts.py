@@ -73,7 +73,22 @@ def test_sets_in_classes_and_classes_in_sets_are_said(new: New, tmp_path: Path) 
     assert "The classes have folders `test`, `train`, which look like sets" in text()
     Path("made.ftr").unlink()
     new(tmp_path / "times")
-    assert "All class folders have folders `cat`, `dog`: are those the classes?" in text()
+    assert "All class folders have folders `cat`, `dog`: are those the classes? `level = 2` takes them." in said()
+
+
+def test_classes_of_nearly_one_name_and_a_column_of_weights_are_said(new: New, tmp_path: Path) -> None:
+    root = photos(tmp_path / "pets", {"big cat": 30, "big_cat": 30, "dog": 30})
+    new(root)
+    assert '`classes = class_map({ "big cat" = ["big_cat"] })` in the data block makes one of them' in said()
+    rows = [f"{path.relative_to(root)},{path.parent.name}s,{1 + n % 3}" for n, path in enumerate(root.rglob("*.png"))]
+    for name, expected in (("sample_weight", True), ("weight", False)):
+        (tmp_path / "pets.csv").write_text("\n".join([f"file,label,{name}", *rows]))
+        new(tmp_path / "pets.csv", "--force")
+        assert ('weights = "sample_weight"' in said()) == expected
+
+
+def said() -> str:
+    return " ".join(text().replace("\n#", "").split())
 
 
 def test_what_is_ignored_is_said(new: New, tmp_path: Path) -> None:

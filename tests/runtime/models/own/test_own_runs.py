@@ -18,7 +18,8 @@ SMALLEST = {"fastscnn_citys": "miou", "ssd_512_mobilenet1.0_voc": "ap"}
 """Of each task one, with a metric; `bench/gluoncv_models.py --runs` does so with others."""
 
 
-@pytest.mark.parametrize("name", [pytest.param("fastscnn_citys", marks=pytest.mark.long), "ssd_512_mobilenet1.0_voc"])
+@pytest.mark.long  # `test_detectors.py` and `test_segmenters.py` train the networks, other runs are killed and go on
+@pytest.mark.parametrize("name", SMALLEST)
 def test_a_run_is_killed_goes_on_and_verifies(name: str, tmp_path: Path, ftr: Ftr) -> None:
     recipe, folder = tmp_path / "own.ftr", tmp_path / "run"
     write_recipe(name, recipe)

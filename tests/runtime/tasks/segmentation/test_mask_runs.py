@@ -66,6 +66,7 @@ def test_weights_are_the_same_with_kept_maps_and_without(trained: tuple[Path, di
     assert (other / "model.params").read_bytes() == (trained[0] / "model.params").read_bytes()
 
 
+@pytest.mark.long  # as that of `test_detection.py`
 def test_a_killed_run_goes_on_to_the_same_weights(recipe: Path, tmp_path: Path) -> None:
     assert killing.start(recipe, tmp_path / "whole", interval="1 step") == 0
     assert killing.start(recipe, tmp_path / "cut", interval="1 step", kill_at=25) == -signal.SIGKILL
@@ -133,6 +134,7 @@ def test_the_masks_of_scenes_show_the_ink_of_their_boxes() -> None:
         assert not classes[~inside].any()
 
 
+@pytest.mark.long  # `test_segmentation.py` learns masks of its own
 def test_the_recipe_of_scenes_keeps_its_promise_in_fewer_epochs(tmp_path: Path) -> None:
     shutil.copy(ROOT / "recipes" / "scenes-masks.ftr", tmp_path)
     less = 'stage "head" {\n  for = 7 epochs\n  monitor = none\n}\n'

@@ -91,6 +91,7 @@ def test_a_run_learns_masks(trained: tuple[Path, dict[str, Any]]) -> None:
     assert [step["name"] for step in plan["data"]["prepare"]] == ["stretch"]
 
 
+@pytest.mark.long  # `test_mask_runs.py` verifies a run of fewer steps
 def test_it_comes_out_again_bit_for_bit(trained: tuple[Path, dict[str, Any]], scenes: Path, ftr: Ftr) -> None:
     found = ftr("verify", trained[0], "--quiet")
     assert found.code == 0, found.err

@@ -95,7 +95,7 @@ class Course:
 
     def text(self, history: Sequence[Values], parent: str, remark: str = "") -> str:
         """Return a child of the recipe, written `parent`, that trains each interval with its values; the last go on."""
-        lines = [f"ftr {VOCABULARY.version}", f"extends {_quoted(parent)}", "", *_remarks(remark)]
+        lines = [f"ftr {VOCABULARY.version}", f"extends {_quoted(parent)}", "", *given(self.recipe), *_remarks(remark)]
         for stage in self.plan.stages:
             lines += self._stage(stage, history)
         return format_text(Source("found.ftr", "\n".join(lines) + "\n"))
@@ -212,8 +212,10 @@ def course_of(
         others = [load([f"{name} = {text}"]) for text in _ends(param)]
         reason = next(filter(None, (_fixed_by(recipe, other, plan, found) for other in others)), "")
         decided = _decided(recipe, others, plan)
-        if metric == "loss" and any("loss" in names for names in decided):
-            reason = reason or "it decides the loss by which members are compared"
+        if any(
+            "loss" in names and _goes_by_loss(stage, metric) for names, stage in zip(decided, plan.stages, strict=True)
+        ):
+            reason = reason or "it decides a loss by which epochs or members are compared"
         if reason or not any(decided):
             fixed[name] = reason or "it decides nothing that trains"
         else:
@@ -223,6 +225,11 @@ def course_of(
         recipe, plan, [name for name, each in moved.items() if any("lr" in names for names in each)], params, load
     )
     return Course(recipe, plan, found, load, params, axes, fixed, decided, highest)
+
+
+def _goes_by_loss(stage: StagePlan, metric: str) -> bool:
+    judges = (stage.monitor, stage.stop.metric if stage.stop else None)
+    return "loss" in (metric, *(judge.name for judge in judges if judge))
 
 
 def _ends(param: CheckedParam) -> tuple[str, ...]:
@@ -358,6 +365,12 @@ def _short(number: float) -> str:
 
 def _quoted(text: str) -> str:
     return value_text(text, v.Text(), VOCABULARY)
+
+
+def given(recipe: CheckedRecipe) -> list[str]:
+    """Return the parameters that were set for a recipe, as a child of it declares them."""
+    lines = [f"param {param.name} = {param.value}" for param in recipe.params if param.was_set]
+    return [*lines, ""] if lines else []
 
 
 def _remarks(text: str) -> list[str]:

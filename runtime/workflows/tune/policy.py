@@ -47,6 +47,7 @@ from runtime.weights.params_file import read_params, write_params
 from runtime.workflows.preparation import Prepared
 from runtime.workflows.run import RunContext, compile_for, lock_facts, validate_images
 from runtime.workflows.tune.controller import searched
+from runtime.workflows.tune.course import given
 from runtime.workflows.tune.members import Ground
 from runtime.workflows.tune.pbt import kept_images, monitored
 from runtime.workflows.tune.population_problems import NoSharedAugmentation, OtherSearch
@@ -147,7 +148,8 @@ def child_text(recipe: CheckedRecipe, parent: str, steps: Sequence[str], remark:
     text = brief_text(own, VOCABULARY.blocks["data"].fields["augment"].type, VOCABULARY) if own.value else "[]"
     whole = ", ".join([*filter(None, [text[1:-1]]), *steps])
     quoted = json.dumps(parent, ensure_ascii=False)
-    text = f"ftr {VOCABULARY.version}\nextends {quoted}\n\n{remark}data {{\n  augment = [{whole}]\n}}\n"
+    head = "\n".join([f"ftr {VOCABULARY.version}", f"extends {quoted}", "", *given(recipe)])
+    text = f"{head}\n{remark}data {{\n  augment = [{whole}]\n}}\n"
     return format_text(Source("policy.ftr", text))
 
 

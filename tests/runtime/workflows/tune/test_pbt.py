@@ -20,7 +20,7 @@ from runtime.weights.params_file import read_params
 from runtime.workflows.preparation import prepare
 from runtime.workflows.run import RunContext, run
 from runtime.workflows.tune.members import RecipeMember
-from runtime.workflows.tune.pbt import STATE, PopulationSettings, train_recipe_population
+from runtime.workflows.tune.pbt import STATE, PopulationSettings, changing, train_recipe_population
 from runtime.workflows.tune.population import Generation, exploited
 from tests.toy import write_recipe
 
@@ -115,6 +115,18 @@ def test_a_population_that_was_ended_comes_to_the_same_end(whole, recipe: Path):
     assert outcome.history == whole[0].history
     assert outcome.values == whole[0].values
     assert outcome.best == whole[0].best
+
+
+def test_what_was_set_stays_so_in_the_recipe_that_is_found(recipe: Path):
+    prepared = prepare(recipe, ["turn = 20", "share = 0.3"])
+    course = changing(prepared, 1, "accuracy")
+    assert set(course.axes) == {"rate", "smoothing"}
+    assert "param turn = 20\nparam share = 0.3\n" in course.text([course.defaults], "r.ftr").replace("  ", " ")
+
+
+def test_a_loss_by_which_is_judged_does_not_change(recipe: Path):
+    course = changing(prepare(recipe), 1, "loss")
+    assert course.fixed["smoothing"] == "it decides a loss by which epochs or members are compared"
 
 
 def test_another_population_is_refused(whole, recipe: Path):

@@ -89,6 +89,7 @@ def test_a_search_that_goes_on_trains_nothing_again(found):
 
 def test_a_policy_is_an_ordinary_augmentation(found, recipe: Path):
     text = child_text(prepare(recipe).recipe, "r.ftr", KINDS["turn"][:1])
+    assert text.startswith('ftr 1\nextends "r.ftr"\n\ndata {')
     assert "augment = [flip, rotation(5)]" in text
     child = recipe.parent / "child.ftr"
     child.write_text(text, encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import click
 
 from runtime.commands.command import FINE, echo, first_words, mxnet, show_problems, tell
 from runtime.system.files import from_here
+from runtime.system.streams import surviving
 
 if TYPE_CHECKING:
     from runtime.training.settings import RunSettings
@@ -45,8 +47,9 @@ class SearchPlace:
 
     def say(self, lines: Iterable[str]) -> None:
         """Print lines, unless it is to be quiet."""
-        for line in lines if not self.quiet else ():
-            echo(line)
+        with surviving(sys.stdout):
+            for line in lines if not self.quiet else ():
+                echo(line)
 
 
 def search_otherwise(
@@ -114,8 +117,9 @@ def _policy(prepared: Prepared, place: SearchPlace, seed: int, metric: str) -> i
 
     with _interruptible(place) as (context, stopped):
         found = search_policy(prepared, context, place.found, PolicySettings(metric=metric, seed=seed), told)
-        for line in policy_lines(found):
-            echo(line)
+        with surviving(sys.stdout):
+            for line in policy_lines(found):
+                echo(line)
         if found.gains:
             _write(place, prepared, found.recipe)
         elif place.write is not None:

@@ -25,6 +25,8 @@ COMMANDS = {
         "language": ("check", "explain", "fix", "fmt", "lsp", "new", "show"),
         "training": ("plan", "run"),
         "search": ("tune",),
+        "rates": ("lr-find",),
+        "features": ("features",),
         "locks": ("lock", "verify"),
         "results": ("evaluate", "predict", "export", "runs"),
         "sharing": ("pack", "unpack", "push", "pull"),
@@ -61,7 +63,7 @@ class _Program(click.Group):
         """Load a command."""
         if name not in COMMANDS:
             return None
-        found: click.Command = getattr(import_module(f"runtime.commands.{COMMANDS[name]}"), name)
+        found: click.Command = getattr(import_module(f"runtime.commands.{COMMANDS[name]}"), name.replace("-", "_"))
         return found
 
     def parse_args(self, context: click.Context, words: list[str]) -> list[str]:

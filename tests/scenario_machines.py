@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -105,6 +106,23 @@ def _without_onnx(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("runtime.system.installation._checkout", lambda: (None, False))
 
 
+def _without_ray(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("runtime.workflows.features.ray_engine.find_spec", lambda name: None)
+    patch.setattr("runtime.system.installation._checkout", lambda: (None, False))
+
+
+def _engine(patch: pytest.MonkeyPatch, engine: object) -> None:
+    patch.setattr("runtime.workflows.features.ray_engine.cluster", lambda address: nullcontext(engine))
+
+
+def _older_machine(patch: pytest.MonkeyPatch) -> None:
+    from runtime.workflows.features.ray_engine import result
+    from runtime.workflows.features.tasks import Refusal
+
+    refusal = Refusal("node2", (("instructions", "avx512_core", "avx2"), ("pillow", "12.0.0", "11.3.0")))
+    _engine(patch, lambda session, piece: iter(result("10.0.0.1:6379", refusal)))
+
+
 def _without_rows(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("runtime.export.network.OPERATORS", {})
 
@@ -144,6 +162,8 @@ PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E651": _few_bits,
     "E652": _other_runtime,
     "E653": _gone,
+    "E659": _without_ray,
+    "E661": _older_machine,
     **dict.fromkeys(("E573", "E574"), with_hub),
     **dict.fromkeys(("E554", "E555", "E557", "E558", "E559", "W775", "W776"), with_hub_of_weights),
 }

@@ -41,6 +41,11 @@ def typed(lines: str) -> str:
     return "\n".join(line.rstrip() for line in said.strip().splitlines())
 
 
+def _flowers(right: bool) -> None:
+    make_photos()
+    Path("flowers.ftr").write_text(RUN)
+
+
 def _one_in_the_holdout() -> None:
     from runtime.data.sets import list_sets
 
@@ -311,5 +316,6 @@ RUNS: dict[str, Callable[[bool], None]] = {
     "E653": _skipping,
     **dict.fromkeys(("E625", "E626", "E630", "E631", "E632"), lambda right: _searched_recipe()),
     **dict.fromkeys(("E628", "E629"), lambda right: (_searched_recipe(), typed("ftr tune flowers.ftr --trials 1"))[0]),
+    **dict.fromkeys(("E659", "E660", "E661"), _flowers),
     "E649": _exported,
 }

@@ -145,6 +145,8 @@ def tune(
     began = time.monotonic()
     if resumed is not None and (storage or out):
         raise click.UsageError("--resume names the study's folder; --out and --storage belong to a new one")
+    if name is not None and storage is None:
+        raise click.UsageError("--study belongs to --storage: a folder has one study")
     if storage is not None and out is not None:
         raise click.UsageError("--out and --storage exclude each other: the study is kept in one place")
     if written is not None and written.exists() and not force:
@@ -193,6 +195,7 @@ def tune(
         if where is None:
             folder = folder or new_folder(out, prepared.plan.name, options)
             where = str(folder / JOURNAL)
+        title = name or (prepared.plan.name if storage else "study")  # a folder has one, whatever the recipe's name
         again = shlex.join(["ftr", *context.find_root().meta[WORDS]])
         if folder is not None:
             again = f"ftr tune --resume {shlex.quote(str(from_here(folder)))}"
@@ -200,7 +203,7 @@ def tune(
         screen, runs = console(), RunSettings(device, workers, cache, fuse)
         with stop_signal() as signal:
             try:
-                found = begin(prepared, runs, choices, where, name or prepared.plan.name, signal)
+                found = begin(prepared, runs, choices, where, title, signal)
             except Interrupted:
                 tell(f"interrupted before a trial began\nto go on: {again}")
                 return 128 + int(signal.number or 0)

@@ -44,10 +44,7 @@ _COMMAND_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("version", ("ftr --version",)),
     ("commands usage", ("ftr --help",)),
     ("repair autofix", ("ftr fix {recipe}",)),
-    (
-        "lr-find lr_find lrfind",
-        (f"{_LATER}: a range test; `ftr tune FILE --trials 20` searches the domain of a parameter",),
-    ),
+    ("lr_find lrfind", ("ftr lr-find {recipe}",)),
     (
         "tensorboard plot curves logs log",
         ("each run folder has `curves.png` and `metrics.jsonl`; `ftr runs` lists the runs",),

@@ -91,9 +91,9 @@ class StudyDisplay:
             lines.append(Text(f"importance  {_shares(self._importance)}"))
         if self._limits.trials is not None and self._started is not None:
             done, ascii_only = self._started.place, self._console.encoding != "utf-8"
-            left = duration(median(self._took) * (self._limits.trials - done)) if self._took else "?"
+            left = duration(median(self._took) * (self._limits.trials - done)) if self._took else ""
             progress = bar(done, self._limits.trials, 20, ascii_only)
-            lines.append(Text.assemble(progress, f"  about {left} left"))
+            lines.append(Text.assemble(progress, f"  about {left} left" if left else ""))
         return lines
 
     def __enter__(self) -> StudyDisplay:

@@ -267,6 +267,44 @@ def open_folder(
         yield begun
 
 
+@contextmanager
+def open_session(
+    prepared: Prepared,
+    images: ValidatedImages,
+    context: RunContext,
+    due: Callable[[TrainState], bool] = lambda state: False,
+    checkpoint: Checkpoint | None = None,
+) -> Iterator[Session]:
+    """Have what the loop trains, at its beginning or where a checkpoint was taken; the network has its first weights.
+
+    Decoded images that are read again are kept as long.
+    """
+    kept = closing(Decoded(read_again(prepared.plan))) if context.settings.cache else nullcontext()
+    with kept as decoded:
+        yield session_of(prepared, images, context, decoded, is_due=due, checkpoint=checkpoint)
+
+
+@contextmanager
+def ready_session(
+    prepared: Prepared, settings: RunSettings, observers: Sequence[Observer] = ()
+) -> Iterator[tuple[Session, RunContext]]:
+    """Have a recipe ready to train as a run does, without a run folder: its images validated, its first weights there.
+
+    Raises:
+        RecipeError: an image or the weights cannot be read.
+        Interrupted: a signal ended it.
+    """
+    with stop_signal() as signal:
+        context = RunContext(settings, observers, signal=signal)
+        images = validate_images(prepared, context)
+        prepared = compile_for(prepared, images)
+        plan = prepared.plan
+        with located(plan.base.span):
+            start_weights(prepared.model, plan.base, plan.seed, context.device, output_bias(plan))
+        with open_session(prepared, images, context) as session:
+            yield session, context
+
+
 def train(
     prepared: Prepared,
     images: ValidatedImages,
@@ -284,9 +322,8 @@ def train(
     plan, settings, checkpoint = prepared.plan, context.settings, start.checkpoint
     if start.resumed is not None:
         context.tell(start.resumed)
-    with closing(Decoded(read_again(plan))) if settings.cache else nullcontext() as decoded:
-        due = CheckpointSchedule(settings.interval, time.monotonic)
-        session = session_of(prepared, images, context, decoded, is_due=due, checkpoint=checkpoint)
+    due = CheckpointSchedule(settings.interval, time.monotonic)
+    with open_session(prepared, images, context, due, checkpoint) as session:
         said = {
             "skipped_images": [list(pair) for pair in images.skipped],
             "passed_over": prepared.passed_over(),

@@ -230,6 +230,24 @@ EXAMPLES: Mapping[str, Example] = {
         "shell",
         "The time is up before the first trial begins.",
     ),
+    "E659": Example(
+        "ftr features flowers.ftr --engine ray --address 10.0.0.1:6379",
+        "ftr features flowers.ftr",
+        "shell",
+        "Ray is not installed.",
+    ),
+    "E660": Example(
+        "ftr features flowers.ftr --engine ray --address 127.0.0.1:1",
+        "ftr features flowers.ftr",
+        "shell",
+        "Nobody answers at that address.",
+    ),
+    "E661": Example(
+        "ftr features flowers.ftr --engine ray --address 10.0.0.1:6379",
+        "ftr features flowers.ftr",
+        "shell",
+        "A machine of the cluster has an older processor, and another Pillow.",
+    ),
     "E695": Example(
         "ftr evaluate runs/flowers-1 --data photos --strict",
         "ftr evaluate runs/flowers-1 --data photos-of-2026 --strict",

@@ -51,9 +51,22 @@ def _random(settings: Mapping[str, Any], seed: int, study_seed: int) -> optuna.s
 
 
 def _cmaes(settings: Mapping[str, Any], seed: int, study_seed: int) -> optuna.samplers.BaseSampler:  # noqa: ARG001
+    from optuna.distributions import BaseDistribution
     from optuna.samplers import CmaEsSampler, RandomSampler
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
 
-    return CmaEsSampler(**settings, seed=seed, independent_sampler=RandomSampler(seed=seed))
+    class OfAnyNumber(CmaEsSampler):
+        """CMA-ES that draws by its seed alone: a trial's number counts those that were killed, too."""
+
+        def sample_relative(
+            self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+        ) -> dict[str, Any]:
+            counted = copy(trial)
+            counted.number = 0
+            return super().sample_relative(study, counted, search_space)
+
+    return OfAnyNumber(**settings, seed=seed, independent_sampler=RandomSampler(seed=seed))
 
 
 def _qmc(settings: Mapping[str, Any], seed: int, study_seed: int) -> optuna.samplers.BaseSampler:

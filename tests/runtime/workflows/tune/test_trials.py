@@ -53,8 +53,8 @@ def test_a_trial_gives_the_weights_of_a_run_of_its_own_whatever_came_before(reci
         lock = read_lock(tmp_path / str(number) / LOCK)
         own[tuple(values.items())] = lock.facts["result", "weights"], result["valid"]["loss"]
     with Trials(prepare(recipe), RunSettings(workers=0)) as trials:
-        trials.run({"length": "3 epochs"})
-        for values in [*own, *reversed(own)]:
+        trials.run({"lr": "0.05"})
+        for values in [*own, next(iter(own))]:
             found = trials.run(dict(values), costs={"parameters": COSTS["seconds_per_image"].cost or (lambda _: 0.0)})
             assert (found.weights, found.values["loss"]) == own[values]
             assert found.whole
@@ -64,7 +64,7 @@ def test_a_trial_that_changes_the_head_opens_no_image_and_computes_no_feature(
     recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Trials(prepare(recipe), RunSettings(workers=0)) as trials:
-        trials.run({"length": "3 epochs"})
+        trials.run({"length": "2 epochs"})
         opened = []
         through = Prefix._opened
         monkeypatch.setattr(

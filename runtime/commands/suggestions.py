@@ -18,7 +18,6 @@ from recipe_lang.suggest import suggest
 
 _TRAINS = ("ftr run {recipe}", "ftr run --resume {run}", "ftr new {folder}")
 _MEASURES = ("ftr evaluate {run}",)
-_LATER = "not in this release"
 
 _COMMAND_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("train fit finetune fine-tune fine_tune start launch execute exec go learn", _TRAINS),

@@ -275,7 +275,18 @@ def _searched_recipe() -> None:
     Path("flowers.ftr").write_text(RUN.replace("1e-3\n", "1e-3 in log(1e-5 .. 1e-1)\n"))
 
 
+def _population(right: bool) -> None:  # noqa: ARG001
+    """Leave a population of a recipe that can be searched, as it begins."""
+    from runtime.workflows.tune.folder import StudyOptions, new_folder
+    from runtime.workflows.tune.pbt import settings_of
+
+    _searched_recipe()
+    options = StudyOptions("flowers.ftr", (), None, False, ("accuracy",), "pbt", None, 0, None)
+    settings_of(new_folder(None, "flowers", options), 5, 1, "accuracy", 0)
+
+
 RUNS: dict[str, Callable[[bool], None]] = {
+    "E633": _population,
     "E108": lambda right: _recipe(right, "utf-16"),
     "E109": lambda right: (_recipe(right), Path("flowers.csv").write_text("1,2\n" * 500_000))[0],
     "E110": _recipe,

@@ -268,7 +268,28 @@ def _norms(text: str) -> Any:
     return SimpleNamespace(advice=norm_advice(base, nd.zeros((4, 3, 64, 64)), "swapped.pth"))
 
 
+def _population(text: str) -> Any:
+    from runtime.workflows.tune.pbt import changing
+
+    changing(_on_photos(text), 1, "accuracy")
+
+
+def _policy(text: str) -> Any:
+    from runtime.workflows.tune.policy import check_shared
+
+    check_shared(_on_photos(text).recipe)
+
+
+def _on_photos(text: str) -> Any:
+    from scenario_images import make_photos
+
+    make_photos()
+    return _prepared(text)
+
+
 USES: dict[str, Callable[[str], Any]] = {
+    "E634": _population,
+    "E635": _policy,
     "E117": _check_text,
     **dict.fromkeys([f"E{number}" for number in range(501, 520)], _list),
     "E512": _open,

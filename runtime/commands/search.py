@@ -39,6 +39,7 @@ from runtime.commands.command import (
     tell,
     was_given,
 )
+from runtime.commands.populations import POLICY, SearchPlace, search_otherwise
 from runtime.system.files import from_here
 from runtime.system.streams import surviving
 from runtime.training.settings import Interval, RunSettings
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 SAMPLERS, PRUNERS = ("tpe", "random", "cmaes", "qmc", "grid", "nsga2"), ("median", "hyperband", "none")
 """The rows of `runtime/workflows/tune/samplers.py`; a test compares them."""
+POPULATION = "pbt"  # changes values while it trains, and has no trials
 
 
 class _Time(click.ParamType[float]):
@@ -71,8 +73,17 @@ class _Time(click.ParamType[float]):
 @click.option("--trials", type=click.IntRange(1, 100_000), help="How many trials the study has in the end.")
 @click.option("--for", "seconds", type=_Time(), metavar="TIME", help="No trial begins that would end after this time.")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="What to search by; several: a Pareto front.")
-@click.option("--sampler", type=click.Choice(SAMPLERS), default="tpe", show_default=True, help="What draws the values.")
+@click.option(
+    "--sampler",
+    type=click.Choice((*SAMPLERS, POPULATION)),
+    default="tpe",
+    show_default=True,
+    help="What draws the values.",
+)
 @click.option("--pruner", type=click.Choice(PRUNERS), help="What ends trials early; median, with several metrics none.")
+@click.option("--members", type=click.IntRange(2, 1000), help="Members of a population (--sampler pbt); 5 by default.")
+@click.option("--interval", type=click.IntRange(1, 1000), help="Epochs after which they exchange; 1 by default.")
+@click.option("--policy", is_flag=True, help="Search steps of `augment` instead of values of parameters.")
 @click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="The seed of the study.")
 @click.option("--resume", "resumed", type=PATH, metavar="STUDY", help="Resume the study in this folder, or join it.")
 @click.option("--storage", metavar="WHERE", help="Keep the trials in this journal file, or in postgresql://….")
@@ -100,6 +111,9 @@ def tune(
     metrics: tuple[str, ...],
     sampler: str,
     pruner: str | None,
+    members: int | None,
+    interval: int | None,
+    policy: bool,
     seed: int,
     resumed: Path | None,
     storage: str | None,
@@ -123,6 +137,10 @@ def tune(
     The recipe's own values are the first trial. Each trial is what `ftr run` with the same `--set` trains; images, the
     network and frozen features are shared. The test images are never looked at. Ctrl-C, or a kill, loses no finished
     trial: --resume goes on. Several processes may work on one study.
+
+    With --sampler pbt a population trains instead, whose members exchange weights and change parameters between epochs
+    (population-based training). With --policy steps of `augment` are searched, by networks that were trained without a
+    fold, and validation decides.
     """
     began = time.monotonic()
     if resumed is not None and (storage or out):
@@ -135,6 +153,18 @@ def tune(
         raise click.UsageError(f"{written} exists; --force overwrites it")
     given = _Given(recipe, settings, data_root, outside, metrics, sampler, pruner, seed, trials)
     options = given.as_it_began(context, resumed) if resumed is not None else given.options()
+    if policy or options.sampler in (POPULATION, POLICY):
+        if trials or pruner or storage or name:
+            raise click.UsageError("a population, and a policy, have no --trials, --pruner, --storage or --study")
+        if policy and sampler == POPULATION or not policy and options.sampler == POLICY and (members or interval):
+            raise click.UsageError("--policy has no --sampler, --members or --interval")
+        options = replace(options, sampler=POLICY) if policy else options
+        place = SearchPlace(resumed or out, resumed is not None, RunSettings(device, workers, cache, fuse), written)
+        return search_otherwise(
+            options, replace(place, seconds=seconds, quiet=quiet), members, interval, threads, debug
+        )
+    if members or interval:
+        raise click.UsageError("--members and --interval belong to --sampler pbt")
     if options.trials is None and seconds is None:
         raise click.UsageError('say how long to search: --trials 30, or --for "2 hours"')
     with mxnet(threads, debug):

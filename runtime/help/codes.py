@@ -100,6 +100,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.runs.teacher",
             "runtime.workflows.problems",
             "runtime.workflows.tune.problems",
+            "runtime.workflows.tune.population_problems",
         ),
         "running",
     ),

@@ -21,6 +21,30 @@ stage "all" {{
   for   = 3 epochs
 }}"""
 
+_OWN_STEPS = """\
+data {{
+  train = folder("photos")
+  size  = 32px
+  batch = 8
+}}
+stage "all" {{
+  train = all
+  for   = 2 epochs
+{own}}}"""
+_POPULATION = """\
+param share = 0.2 in 0.1 .. 0.5
+head = [dropout({share}), dense(classes)]
+data {{
+  train   = folder("photos")
+  size    = 32px
+  batch   = 8
+  augment = [rotation({turn})]
+}}
+stage "all" {{
+  train = all
+  for   = 2 epochs
+}}"""
+
 EXAMPLES: Mapping[str, Example] = {
     "E601": Example(
         "optimizer = sgd(lr = 100, weight_decay = 10)\nschedule = constant",
@@ -284,5 +308,21 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr compare runs/flowers-1 runs/flowers-1 --metric valid.f1",
         "shell",
         "Classification has no `map`.",
+    ),
+    "E633": Example(
+        "ftr tune --resume runs/flowers-tune-1 --members 8",
+        'ftr tune flowers.ftr --sampler pbt --members 8 --for "1 second" --out runs/again',
+        "shell",
+        "runs/flowers-tune-1 is a population of five members.",
+    ),
+    "E634": Example(
+        _POPULATION.format(share="$share", turn="15"),
+        _POPULATION.format(share="0.2", turn="$share"),
+        given="The recipe is searched by `ftr tune --sampler pbt`.",
+    ),
+    "E635": Example(
+        _OWN_STEPS.format(own="  augment = [flip]\n"),
+        _OWN_STEPS.format(own=""),
+        given="The recipe is searched by `ftr tune --policy`.",
     ),
 }

@@ -24,6 +24,8 @@ COMMANDS = {
     for module, names in {
         "language": ("check", "explain", "fix", "fmt", "lsp", "new", "show"),
         "training": ("plan", "run"),
+        "rates": ("lr-find",),
+        "features": ("features",),
         "locks": ("lock", "verify"),
         "results": ("evaluate", "predict", "export", "runs"),
         "sharing": ("pack", "unpack", "push", "pull"),
@@ -60,7 +62,7 @@ class _Program(click.Group):
         """Load a command."""
         if name not in COMMANDS:
             return None
-        found: click.Command = getattr(import_module(f"runtime.commands.{COMMANDS[name]}"), name)
+        found: click.Command = getattr(import_module(f"runtime.commands.{COMMANDS[name]}"), name.replace("-", "_"))
         return found
 
     def parse_args(self, context: click.Context, words: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ from scenario_runs import packed_run
 from recipe_lang.problem import Problem, RecipeError
 from runtime.data.images import ImageError
 from runtime.distribution.group import JOIN
-from runtime.distribution.problems import WorkerLost, WorkersDiffer
+from runtime.distribution.problems import WorkerLost, WorkersDiffer, WorkersWithoutShard
 
 
 def with_hub(patch: pytest.MonkeyPatch) -> None:
@@ -108,6 +109,23 @@ def _without_onnx(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("runtime.system.installation._checkout", lambda: (None, False))
 
 
+def _without_ray(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("runtime.workflows.features.ray_engine.find_spec", lambda name: None)
+    patch.setattr("runtime.system.installation._checkout", lambda: (None, False))
+
+
+def _engine(patch: pytest.MonkeyPatch, engine: object) -> None:
+    patch.setattr("runtime.workflows.features.ray_engine.cluster", lambda address: nullcontext(engine))
+
+
+def _older_machine(patch: pytest.MonkeyPatch) -> None:
+    from runtime.workflows.features.ray_engine import result
+    from runtime.workflows.features.tasks import Refusal
+
+    refusal = Refusal("node2", (("instructions", "avx512_core", "avx2"), ("pillow", "12.0.0", "11.3.0")))
+    _engine(patch, lambda session, piece: iter(result("10.0.0.1:6379", refusal)))
+
+
 def _without_rows(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("runtime.export.network.OPERATORS", {})
 
@@ -145,11 +163,15 @@ def _other_rate(patch: pytest.MonkeyPatch) -> None:
     _joined_by(patch, WorkersDiffer(rank=1, place="node2", differences=differences))
 
 
-def _joined_by(patch: pytest.MonkeyPatch, problem: Problem) -> None:
+def _with_few_shards(patch: pytest.MonkeyPatch) -> None:
+    _joined_by(patch, WorkersWithoutShard(workers=6, shards=4), "local")
+
+
+def _joined_by(patch: pytest.MonkeyPatch, problem: Problem, engine: str = "mpi") -> None:
     def refuse(*_: object) -> None:
         raise RecipeError(problem)
 
-    patch.setitem(JOIN, "mpi", refuse)  # type: ignore[arg-type]
+    patch.setitem(JOIN, engine, refuse)  # type: ignore[arg-type]
 
 
 def _without_mpi4py(patch: pytest.MonkeyPatch) -> None:
@@ -163,6 +185,7 @@ PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E510": _without_packages,
     "E528": _without_packages,
     **dict.fromkeys(("E540", "W750"), _offline),
+    "E613": _with_few_shards,
     "E617": _ended,
     "E618": _other_rate,
     "E619": _without_mpi4py,
@@ -173,6 +196,8 @@ PATCHES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "E651": _few_bits,
     "E652": _other_runtime,
     "E653": _gone,
+    "E659": _without_ray,
+    "E661": _older_machine,
     **dict.fromkeys(("E573", "E574"), with_hub),
     **dict.fromkeys(("E554", "E555", "E557", "E558", "E559", "W775", "W776"), with_hub_of_weights),
 }

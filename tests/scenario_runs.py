@@ -44,6 +44,11 @@ def typed(lines: str) -> str:
     return "\n".join(line.rstrip() for line in said.strip().splitlines())
 
 
+def _flowers(right: bool) -> None:
+    make_photos()
+    Path("flowers.ftr").write_text(RUN)
+
+
 def _one_in_the_holdout() -> None:
     from runtime.data.sets import list_sets
 
@@ -284,7 +289,7 @@ RUNS: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E570", "E571", "E572"), packed_run),
     "E575": lambda right: _interrupted(right, packed_run),
     **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608", "E690"), finished_run),
-    **dict.fromkeys(("E617", "E618", "E619", "E620"), finished_run),
+    **dict.fromkeys(("E613", "E617", "E618", "E619", "E620"), finished_run),
     "E691": _interrupted,
     **dict.fromkeys(("E695", "E696"), _new_photos),
     "E564": _parent_run,
@@ -297,5 +302,6 @@ RUNS: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E643", "E644", "E645"), _left),
     **dict.fromkeys(("E646", "E647", "E648", "E651", "E652"), finished_run),
     "E653": _skipping,
+    **dict.fromkeys(("E659", "E660", "E661"), _flowers),
     "E649": _exported,
 }

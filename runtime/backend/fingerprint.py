@@ -10,18 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 from runtime.backend.mx import mx
-from runtime.system.cpu import instructions
+from runtime.system.cpu import STEERING, instructions
 from runtime.system.installation import own_version
 
-# What the libraries below MXNet are told: which instructions, which kernels, how many threads.
-_STEERING = ("DNNL_", "KMP_", "MKL", "MXNET_MKLDNN", "MXNET_SUBGRAPH", "MXNET_USE", "OMP_", "ONEDNN_", "OPENBLAS_")
 _LATE = ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")  # scikit-learn sets them when it loads; they change no number
 
 
 def arithmetic() -> dict[str, str]:
     """Return all that is known to change the rounding of what a network computes, by name."""
     told = sorted(os.environ.items())
-    steering = {name: value for name, value in told if name.startswith(_STEERING) and name not in _LATE}
+    steering = {name: value for name, value in told if name.startswith(STEERING) and name not in _LATE}
     return {
         "mxnet": mx.__version__,
         "library": str(os.stat(mx.libinfo.find_lib_path()[0]).st_size),  # builds differ under one version

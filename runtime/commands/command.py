@@ -31,8 +31,23 @@ if TYPE_CHECKING:
 FINE, FAILED, INVALID, BUG = 0, 1, 2, 3
 WORDS = "ftr.words"
 """Where the context of all commands has the words of the command line."""
-# The loss, the lock, the disk, the memory, a check: neither the recipe's nor the command's fault.
-_FAILURES = ("E561", "E601", "E603", "E607", "E617", "E618", "E648", "E649", "E651", "E652", "E695", "E696")
+# The loss, the lock, the disk, the memory, a check, a cluster: neither the recipe's nor the command's fault.
+_FAILURES = (
+    "E561",
+    "E601",
+    "E603",
+    "E607",
+    "E617",
+    "E618",
+    "E648",
+    "E649",
+    "E651",
+    "E652",
+    "E660",
+    "E661",
+    "E695",
+    "E696",
+)
 _BUG = "\nThis is a bug in ftr, not in your recipe. Please report it with the lines above."
 _NO_THREAD = "the system refuses another thread (`ulimit -u`, or a container's limit): try again with `--threads 1`"
 _SHOWN = 100  # problems on the screen

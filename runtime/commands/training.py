@@ -117,7 +117,7 @@ def plan(
             prepared = replace(prepared, advice=tuple(ordered((*prepared.advice, *told))))
         if prepared.advice and (deny or not machine):
             show_problems(prepared.advice)
-        _tell_images(prepared, is_advised=deny or not machine)
+        tell_images(prepared, is_advised=deny or not machine)
         cost = None
         if measured:
             from runtime.workflows.cost.probe import probe
@@ -294,7 +294,7 @@ def _run(
             exchange = ALONE if member is None else member.exchange()
         screen = console()
         _note_memory(prepared.out_of_memory())
-        _tell_images(prepared, is_advised=deny or not quiet)
+        tell_images(prepared, is_advised=deny or not quiet)
         if prepared.advice and (deny or not quiet):
             with surviving(sys.stderr):
                 show_problems(prepared.advice)
@@ -307,7 +307,7 @@ def _run(
                     where.runs,
                     out,
                     resume=Resume(resumed, extend) if resumed is not None else None,
-                    observers=(display, left, partial(_tell_event, deny, quiet), *((member.hear,) if member else ())),
+                    observers=(display, left, partial(tell_event, deny, quiet), *((member.hear,) if member else ())),
                     should_stop=member.should_stop if member else lambda: False,
                     approve=lock_check(lock),
                     extras=(CURVES,),
@@ -399,7 +399,7 @@ class _Left:
 _SHOWN = 5  # of the images that are skipped
 
 
-def _tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
+def tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
     """Say on standard error what is known before a run trains; with `deny`, refuse it where there is advice.
 
     Raises:
@@ -437,7 +437,7 @@ def _tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
             tell(how_to_resume(folder))
 
 
-def _tell_images(prepared: Prepared, is_advised: bool) -> None:
+def tell_images(prepared: Prepared, is_advised: bool) -> None:
     """Say how images were chosen, and what is passed over among them, unless advice that is shown has said it."""
     for note in prepared.notes:
         tell(note)

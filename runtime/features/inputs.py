@@ -7,12 +7,12 @@ kept in the same cases.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice, repeat
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
 
@@ -42,6 +42,15 @@ StepInputs = Sequence[tuple[Values, Targets]]
 """The batches of one step: several where their gradients are summed."""
 
 
+class Wanted(NamedTuple):
+    """Samples of a set, each in a view that steps give."""
+
+    name: str
+    samples: Sequence[Sample]
+    steps: Sequence[Component]
+    views: Sequence[View]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SetInputs:
     """What lies behind a frozen prefix: NDArrays of full batches, with the targets of the real images."""
@@ -51,10 +60,13 @@ class SetInputs:
 
     def fill_evaluation(self, name: str) -> Iterator[tuple[int, int]]:
         """Compute what is not kept yet of a set; yield how many images are done, and of how many."""
-        if self.prefix.keeps:
-            samples = self.sets.samples[name]
-            for steps, view in self._seen():
-                yield from self.fill(name, samples, steps, [view] * len(samples))
+        for wanted in self.evaluated(name):
+            yield from self.fill(*wanted)
+
+    def evaluated(self, name: str) -> list[Wanted]:
+        """Return what an evaluation of a set takes, where it is kept."""
+        samples = self.sets.samples[name] if self.prefix.keeps else ()
+        return [Wanted(name, samples, steps, [view] * len(samples)) for steps, view in self._seen()] if samples else []
 
     def _seen(self) -> list[tuple[Sequence[Component], View]]:
         """Return how an image is seen that is measured: as it is prepared, and in the views of `tta`."""
@@ -90,22 +102,14 @@ class SetInputs:
         self, name: str, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]
     ) -> Iterator[tuple[int, int]]:
         """Compute what is not kept yet of samples of a set in views; yield how many are done, and of how many."""
-        keys = _keys(name, samples, steps, views)
+        keys = keys_of(name, samples, steps, views)
         sample_of = dict(zip(keys, samples, strict=True))
-        known: dict[str, bytes | None] = {}
+        return self.prefix.fill(keys, partial(self.images, sample_of, steps), origins(sample_of, steps))
 
-        def origin(key: Key) -> bytes | None:
-            sample = sample_of[key]
-            if sample.id not in known:  # a sample may stand there in several views
-                known[sample.id] = origin_of(sample.image)
-            found = known[sample.id]
-            return None if found is None else view_key(found, steps, key[2])
-
-        return self.prefix.fill(keys, partial(self._images, sample_of, steps), origin)
-
-    def _images(
-        self, samples: dict[Key, Sample], steps: Sequence[Component], keys: Sequence[Key]
+    def images(
+        self, samples: Mapping[Key, Sample], steps: Sequence[Component], keys: Sequence[Key]
     ) -> Generator[Pixels, None, None]:
+        """Yield the batches of keys as uint8 images (N, H, W, 3), the last one filled up."""
         batches = self.sets.views([samples[key] for key in keys], steps, [view for _, _, view in keys])
         try:
             for batch in batches:
@@ -122,7 +126,7 @@ class SetInputs:
         share: Share = WHOLE,
     ) -> Kept:
         """Yield batches of samples of a set in views, all of which are kept; of a `share` they are its shards."""
-        keys, size = _keys(name, samples, steps, views), share.size(self.prefix.batch)
+        keys, size = keys_of(name, samples, steps, views), share.size(self.prefix.batch)
         for first in range(0, len(keys), size):
             chosen = slice(first, first + size)
             targets = self.sets.targets(samples[chosen], steps, views[chosen])
@@ -161,10 +165,16 @@ class StageInputs:
 
     def fill_training(self, epoch: int) -> Iterator[tuple[int, int]]:
         """Compute what is not kept yet for an epoch; yield how many images are done, and of how many."""
-        if self.keeps_training:
-            samples, views = self._epoch(epoch)
-            yield from self.trained.fill("train", samples, self.stage.augment, views)
+        for wanted in self.shown(epoch):
+            yield from self.trained.fill(*wanted)
         yield from self.fill_teacher(epoch)
+
+    def shown(self, epoch: int) -> list[Wanted]:
+        """Return what an epoch takes of the training images, where it is kept."""
+        if not self.keeps_training:
+            return []
+        samples, views = self._epoch(epoch)
+        return [Wanted("train", samples, self.stage.augment, views)]
 
     def fill_teacher(self, epoch: int) -> Iterator[tuple[int, int]]:
         """Compute what the teacher has not said yet of an epoch's images, where that is kept."""
@@ -221,7 +231,7 @@ class StageInputs:
         """
         if self.keeps_teacher:
             samples, views = self._whole_batches(epoch, done)
-            keys, size = _keys("train", samples, teacher.steps, views), self.share.size(self.each.prefix.batch)
+            keys, size = keys_of("train", samples, teacher.steps, views), self.share.size(self.each.prefix.batch)
             yield from (teacher.kept(keys[first : first + size]) for first in range(0, len(keys), size))
         elif teacher.steps == self.stage.augment:
             yield from repeat(None)
@@ -282,7 +292,22 @@ class StageInputs:
         return samples, [draw_view(steps, sets.randomness(self.stage, epoch, s, turn)) for s, turn in drawn]
 
 
-def _keys(name: str, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]) -> list[Key]:
+def origins(sample_of: Mapping[Key, Sample], steps: Sequence[Component]) -> Callable[[Key], bytes | None]:
+    """Return what names an image in a view by where it comes from, without opening it."""
+    known: dict[str, bytes | None] = {}
+
+    def origin(key: Key) -> bytes | None:
+        sample = sample_of[key]
+        if sample.id not in known:  # a sample may stand there in several views
+            known[sample.id] = origin_of(sample.image)
+        found = known[sample.id]
+        return None if found is None else view_key(found, steps, key[2])
+
+    return origin
+
+
+def keys_of(name: str, samples: Sequence[Sample], steps: Sequence[Component], views: Sequence[View]) -> list[Key]:
+    """Return what a run calls samples of a set in views."""
     kind = f"{name} {[(step.name, dict(step.args)) for step in steps]}"
     return [(kind, sample.id, view) for sample, view in zip(samples, views, strict=True)]
 

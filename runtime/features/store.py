@@ -62,6 +62,10 @@ class Table:
             self._arrays.append(np.memmap(self._file, kind, "r+", begin, (capacity, *shape)))
             begin += self._arrays[-1].nbytes
 
+    def emptied(self, capacity: int, budget: Budget) -> Table:
+        """Return a table of such rows that has none, with room for so many."""
+        return Table([kept.shape[1:] for kept in self._arrays], capacity, budget, self._kind)
+
     def __contains__(self, key: Key) -> bool:
         return key in self._rows
 

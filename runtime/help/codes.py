@@ -92,6 +92,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
         "the run",
         (
             "runtime.training.problems",
+            "runtime.features.problems",
             "runtime.compile.problems",
             "runtime.backend.problems",
             "runtime.distribution.problems",

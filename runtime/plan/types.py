@@ -46,6 +46,10 @@ class Length(int):
         self.written = written
         return self
 
+    def __reduce__(self) -> tuple[type[Length], tuple[int, str]]:
+        """Return what makes it again: a plan travels to other machines."""
+        return Length, (int(self), self.written)
+
     @property
     def is_in_steps(self) -> bool:
         """Whether the recipe counts it in steps."""

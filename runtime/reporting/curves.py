@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
@@ -40,6 +40,16 @@ def draw_curves(path: Path, plan: Plan, record: Record) -> None:
         OSError: it cannot be written.
         Exception: whatever matplotlib raises.
     """
+    drawn(path, lambda: _drawn(plan, record))
+
+
+def drawn(path: Path, draw: Callable[[], bytes]) -> None:
+    """Write what `draw` draws with matplotlib, whose settings are ours while it does.
+
+    Raises:
+        OSError: it cannot be written.
+        Exception: whatever matplotlib raises.
+    """
     with _silent(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # glyphs of a script that the font does not have, for one
         try:
@@ -52,7 +62,7 @@ def draw_curves(path: Path, plan: Plan, record: Record) -> None:
         matplotlib = import_module("matplotlib")
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
-            content = _drawn(plan, record)
+            content = draw()
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         temporary.write_bytes(content)

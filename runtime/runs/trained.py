@@ -63,7 +63,7 @@ from runtime.training.problems import NoImages, NoStageWeights, NoSuchSet, NoSuc
 from runtime.training.stage import features_of, whole_net
 from runtime.vocabulary import VOCABULARY
 from runtime.vocabulary.rules.sources import source_problems
-from runtime.weights.params_file import read_params, write_params
+from runtime.weights.params_file import Arrays, read_params, write_params
 
 
 def _say_nothing(line: str) -> None:
@@ -173,6 +173,19 @@ def _handed_on(path: Path, folder: Path, result: dict[str, Any], position: int) 
         reason = gone if folder == path else "a pack has the final weights only"
         raise RecipeError(NoStageWeights(path=str(path), number=position + 1, reason=reason))
     return file
+
+
+def handed_on(path: Path, position: int) -> Arrays:
+    """Return the weights that a stage of a finished run handed on, by structural name.
+
+    Raises:
+        RecipeError: it is no run, or it has no such weights.
+    """
+    with opened(path) as folder:
+        result = read_json(folder, "result.json")
+        if not isinstance(result, dict):
+            raise RecipeError(NotARun(path=str(folder), reason="`result.json` is not that of a run"))
+        return read_params(_handed_on(path, folder, result, position))
 
 
 def predict(

@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# What the libraries below MXNet are told: which instructions, which kernels, how many threads.
+STEERING = ("DNNL_", "KMP_", "MKL", "MXNET_MKLDNN", "MXNET_SUBGRAPH", "MXNET_USE", "OMP_", "ONEDNN_", "OPENBLAS_")
 _LEVELS = {  # from the oldest, each with the flags that a processor has for it
     "sse41": ("sse4_1",),
     "avx": ("avx",),

@@ -60,7 +60,7 @@ from runtime.training.state import Best, Checkpoint, Origin, TrainState
 _STEPS_BEHIND = 2
 
 
-def train(session: Session) -> Iterator[Event]:
+def train(session: Session) -> Generator[Event, None, None]:
     """Run all stages, then report on the validation and the test set.
 
     Raises:

@@ -151,11 +151,10 @@ def stage_net(session: Session, stage: StagePlan, features: Features) -> StageNe
     branches = branches_of(session.plan.base.name, name_of(session.plan.base))
     set_stochastic_depth([block for _, block in model.base.parts], branches, stage.stochastic_depth)
     cut = frozen_units(model, stage.cut)
-    later = [frozen_units(model, each.cut) for each in session.plan.stages[stage.position + 1 :]]
-    prefix = features.prefix(cut, later, kept_rows(session.plan))
+    prefix = stage_prefix(session, stage, features)
     suffix = features.training(cut, stage.shards)
     resized = {
-        size: (each.prefix(cut, later, kept_rows(session.plan, size)), each.training(cut, stage.shards))
+        size: (stage_prefix(session, stage, each, size), each.training(cut, stage.shards))
         for size, each in features.resized(phase.size for _, phase in stage.phases()).items()
     }
     trained = {name: p for name, p in model.parameters.items() if p in wanted and p.grad_req != "null"}
@@ -195,6 +194,12 @@ def _sharded(
     if share.shards == exchange.workers == 1:
         return None
     return ShardedStep(share, exchange, params, moving, session.plan.data.batch * stage.accumulate)
+
+
+def stage_prefix(session: Session, stage: StagePlan, features: Features, size: Size | None = None) -> Prefix:
+    """Return the frozen prefix of a stage; `size` is that of its images where it is not the data's."""
+    later = [frozen_units(session.model, each.cut) for each in session.plan.stages[stage.position + 1 :]]
+    return features.prefix(frozen_units(session.model, stage.cut), later, kept_rows(session.plan, size))
 
 
 def _known_part(name: str, values: Any, known: int, model: Model) -> Any:

@@ -263,6 +263,62 @@ def open_folder(
         yield begun
 
 
+@contextmanager
+def open_session(
+    prepared: Prepared,
+    images: ValidatedImages,
+    context: RunContext,
+    due: Callable[[TrainState], bool] = lambda state: False,
+    checkpoint: Checkpoint | None = None,
+    exchange: Exchange = ALONE,
+) -> Iterator[Session]:
+    """Have what the loop trains, at its beginning or where a checkpoint was taken; the network has its first weights.
+
+    Decoded images that are read again are kept as long.
+    """
+    plan, settings, task = prepared.plan, context.settings, task_of(prepared.recipe)
+    with closing(Decoded(read_again(plan))) if settings.cache else nullcontext() as decoded:
+        samples = {name: tiled(each.samples, plan.data.tiles) for name, each in images.listings.items()}
+        collate = partial(task.collate, facts=plan.data.target)
+        yield Session(
+            plan=plan,
+            task=task,
+            model=prepared.model,
+            sets=Sets(plan.data, plan.seed, samples, settings.workers, collate, decoded),
+            context=context.device,
+            should_stop=context.should_stop,
+            is_due=due,
+            checkpoint=checkpoint,
+            fuse=settings.fuse,
+            keep=settings.cache,
+            cache=context.cache,
+            state=checkpoint.state if checkpoint else TrainState(),
+            teacher=prepared.teacher,
+            exchange=exchange,
+        )
+
+
+@contextmanager
+def ready_session(
+    prepared: Prepared, settings: RunSettings, observers: Sequence[Observer] = ()
+) -> Iterator[tuple[Session, RunContext]]:
+    """Have a recipe ready to train as a run does, without a run folder: its images validated, its first weights there.
+
+    Raises:
+        RecipeError: an image or the weights cannot be read.
+        Interrupted: a signal ended it.
+    """
+    with stop_signal() as signal:
+        context = RunContext(settings, observers, signal=signal)
+        images = validate_images(prepared, context)
+        prepared = compile_for(prepared, images)
+        plan = prepared.plan
+        with located(plan.base.span):
+            start_weights(prepared.model, plan.base, plan.seed, context.device, output_bias(plan))
+        with open_session(prepared, images, context) as session:
+            yield session, context
+
+
 def train(
     prepared: Prepared,
     images: ValidatedImages,
@@ -282,7 +338,7 @@ def train(
     if start.resumed is not None:
         context.tell(start.resumed)
     due = CheckpointSchedule(settings.interval, time.monotonic)
-    with ready(prepared, images, context, checkpoint, exchange, due) as session:
+    with open_session(prepared, images, context, due, checkpoint, exchange) as session:
         said = {
             "skipped_images": [list(pair) for pair in images.skipped],
             "passed_over": prepared.passed_over(),
@@ -295,39 +351,6 @@ def train(
         since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
         refused, files = prepared.out_of_memory(), (EXPORTED, *extras)
         return RunWriter(session, start.folder, due, since, start.facts, said, refused, files)(context.tell)
-
-
-@contextmanager
-def ready(
-    prepared: Prepared,
-    images: ValidatedImages,
-    context: RunContext,
-    checkpoint: Checkpoint | None,
-    exchange: Exchange = ALONE,
-    due: Callable[[TrainState], bool] = lambda state: False,
-) -> Iterator[Session]:
-    """Have a session that is ready to train."""
-    plan, settings = prepared.plan, context.settings
-    with closing(Decoded(read_again(plan))) if settings.cache else nullcontext() as decoded:
-        task = task_of(prepared.recipe)
-        samples = {name: tiled(each.samples, plan.data.tiles) for name, each in images.listings.items()}
-        collate = partial(task.collate, facts=plan.data.target)
-        yield Session(
-            plan=plan,
-            task=task,
-            model=prepared.model,
-            sets=Sets(plan.data, plan.seed, samples, settings.workers, collate, decoded),
-            context=context.device,
-            should_stop=context.should_stop,
-            is_due=due,
-            checkpoint=checkpoint,
-            fuse=settings.fuse,
-            keep=settings.cache,
-            cache=context.cache,
-            state=checkpoint.state if checkpoint else TrainState(),
-            teacher=prepared.teacher,
-            exchange=exchange,
-        )
 
 
 def _manifest(given: PrepareArguments, settings: RunSettings) -> RunManifest:

@@ -18,7 +18,7 @@ from runtime.training.settings import RunSettings
 from runtime.training.stage import Interrupted
 from runtime.workflows.agreement import compare_facts, hear_facts, hear_start, refuse_idle
 from runtime.workflows.preparation import Prepared
-from runtime.workflows.run import RunContext, compile_for, lock_facts, ready, validate_images
+from runtime.workflows.run import RunContext, compile_for, lock_facts, open_session, validate_images
 
 
 def work(
@@ -51,7 +51,7 @@ def work(
             say(line)
         folder, checkpoint = hear_start(exchange)
         opened(folder)
-        with ready(prepared, images, context, checkpoint, exchange) as session:
+        with open_session(prepared, images, context, checkpoint=checkpoint, exchange=exchange) as session:
             try:
                 for _ in train(session):
                     pass

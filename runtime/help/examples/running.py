@@ -83,9 +83,9 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "E613": Example(
         "ftr run flowers.ftr --engine local --size 6",
-        "ftr run flowers.ftr --engine local --size 4",
+        "ftr run flowers.ftr --engine local",
         "shell",
-        "flowers.ftr has `shards = 4`.",
+        "flowers.ftr has `shards = 4`; without --size there are as many workers as shards, or as cores.",
     ),
     "E617": Example(
         "ftr run flowers.ftr --engine mpi",
@@ -190,6 +190,24 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr export runs/flowers-1 --format onnx --unchecked",
         "shell",
         "The recipe says `on_error = skip`, and the disk with the photos is gone.",
+    ),
+    "E659": Example(
+        "ftr features flowers.ftr --engine ray --address 10.0.0.1:6379",
+        "ftr features flowers.ftr",
+        "shell",
+        "Ray is not installed.",
+    ),
+    "E660": Example(
+        "ftr features flowers.ftr --engine ray --address 127.0.0.1:1",
+        "ftr features flowers.ftr",
+        "shell",
+        "Nobody answers at that address.",
+    ),
+    "E661": Example(
+        "ftr features flowers.ftr --engine ray --address 10.0.0.1:6379",
+        "ftr features flowers.ftr",
+        "shell",
+        "A machine of the cluster has an older processor, and another Pillow.",
     ),
     "E695": Example(
         "ftr evaluate runs/flowers-1 --data photos --strict",

@@ -84,6 +84,11 @@ class CachedRows:
         except OSError as error:
             self._give_up(error)
 
+    @property
+    def takes_more(self) -> bool:
+        """Whether there is room for another row."""
+        return self.rows is not None and self._fits(self.rows, 1)
+
     def _fits(self, rows: RowFile, count: int) -> bool:
         if rows.size() + count * _bytes_of(rows.width) > self.room:
             return False

@@ -21,6 +21,8 @@ COMMANDS = (
     ("plan", "r.ftr", "--all"),
     ("plan", "masks.ftr"),
     ("plan", "masks.ftr", "--all"),
+    ("lr-find", "r.ftr"),
+    ("features", "r.ftr"),
     ("data", "check", "r.ftr"),
     ("data", "check", "masks.ftr"),
     ("lock", "r.ftr"),

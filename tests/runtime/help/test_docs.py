@@ -62,7 +62,7 @@ def test_links_lead_to_files(page: Path) -> None:
 def test_the_readme_names_each_command_and_no_other() -> None:
     from runtime.cli import COMMANDS
 
-    assert set(re.findall(r"`ftr ([a-z]+)", (ROOT / "README.md").read_text())) == set(COMMANDS)
+    assert set(re.findall(r"`ftr ([a-z-]+)", (ROOT / "README.md").read_text())) == set(COMMANDS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

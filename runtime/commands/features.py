@@ -1,0 +1,114 @@
+"""The command that computes frozen features ahead of a run."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from recipe_lang.words import counted
+from runtime.commands.command import (
+    DATA_ROOT,
+    DEBUG,
+    FINE,
+    FUSE,
+    OUTSIDE,
+    QUIET,
+    RECIPE,
+    SET,
+    THREADS,
+    WORKERS,
+    command,
+    console,
+    echo,
+    first_words,
+    mxnet,
+    tell,
+)
+from runtime.commands.training import tell_event, tell_images
+from runtime.training.settings import RunSettings
+
+if TYPE_CHECKING:
+    from runtime.workflows.features.fill import StageFeatures
+
+
+@click.command()
+@RECIPE
+@click.option("--engine", type=click.Choice(["ray"]), help="What computes them: a Ray cluster; else this process.")
+@click.option(
+    "--address", metavar="HOST:PORT", envvar="RAY_ADDRESS", help="Where the cluster is; RAY_ADDRESS otherwise."
+)
+@SET
+@OUTSIDE
+@DATA_ROOT
+@THREADS
+@WORKERS
+@FUSE
+@QUIET
+@DEBUG
+@command
+def features(
+    recipe: Path,
+    engine: str | None,
+    address: str | None,
+    settings: tuple[str, ...],
+    outside: bool,
+    data_root: Path | None,
+    threads: int | None,
+    workers: int,
+    fuse: bool,
+    quiet: bool,
+    debug: bool,
+) -> int:
+    """Compute the frozen features of RECIPE into the cache, so that its runs find them.
+
+    With --engine ray the machines of a Ray cluster compute them, which must have the instructions, threads and versions
+    of this one. Each gets its images as bytes; the rows come back into the cache here.
+    """
+    if engine is not None and not address:
+        raise click.UsageError("--engine ray needs --address HOST:PORT of a cluster")
+    if engine is None and address and click.get_current_context().get_parameter_source("address").name == "COMMANDLINE":  # type: ignore[union-attr]
+        raise click.UsageError("--address belongs to --engine ray")
+    with mxnet(threads, debug):
+        with first_words(recipe, quiet) as say:
+            say("loading MXNet")
+            from runtime.reporting.progress import Display
+            from runtime.training.stage import Interrupted
+            from runtime.workflows.features.fill import compute_features, here
+            from runtime.workflows.features.ray_engine import cluster
+            from runtime.workflows.preparation import prepare
+
+            say("listing the images")
+            prepared = prepare(recipe, settings, data_root, outside)
+        tell_images(prepared, is_advised=False)
+        try:
+            with (
+                cluster(address) if engine and address else nullcontext(here) as computing,
+                first_words(recipe, quiet) as say,
+                Display(console(), time.monotonic, prepared.plan, quiet) as shown,
+            ):
+                observers = (shown, partial(tell_event, False, quiet))
+                run_settings = RunSettings(workers=workers, fuse=fuse)
+                found = compute_features(prepared, run_settings, computing, observers, say)
+        except Interrupted as stopped:
+            tell("interrupted; the cache keeps the rows that were done")
+            return 128 + int(stopped.args[0])
+        for each in found:
+            echo(_said(each))
+    return FINE
+
+
+def _said(done: StageFeatures) -> str:
+    """Say what was done for a stage."""
+    from runtime.reporting.plan import duration
+
+    if not done.rows:
+        return f"{done.stage.name}: nothing to compute ahead: {done.left_out}"
+    megabytes = done.rows * done.row_bytes / 1e6
+    left_out = f"; {done.left_out}" if done.left_out else ""
+    rows = f"{counted(done.rows, 'row')} of {done.row_bytes:,} bytes, {megabytes:,.1f} MB"
+    return f"{done.stage.name}: {rows}; {done.computed:,} computed in {duration(done.seconds)}{left_out}"

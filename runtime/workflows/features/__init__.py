@@ -1,0 +1,1 @@
+"""Frozen features ahead of a run, computed here or by other machines."""

@@ -27,6 +27,7 @@ COMMANDS = {
         "rates": ("lr-find",),
         "features": ("features",),
         "locks": ("lock", "verify"),
+        "seeds": ("compare",),
         "results": ("evaluate", "predict", "export", "runs"),
         "sharing": ("pack", "unpack", "push", "pull"),
         "data": ("data",),

@@ -288,7 +288,7 @@ RUNS: dict[str, Callable[[bool], None]] = {
     "E562": _merged,
     **dict.fromkeys(("E570", "E571", "E572"), packed_run),
     "E575": lambda right: _interrupted(right, packed_run),
-    **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608", "E690"), finished_run),
+    **dict.fromkeys(("E602", "E603", "E604", "E605", "E606", "E608", "E654", "E655", "E690"), finished_run),
     **dict.fromkeys(("E613", "E617", "E618", "E619", "E620"), finished_run),
     "E691": _interrupted,
     **dict.fromkeys(("E695", "E696"), _new_photos),

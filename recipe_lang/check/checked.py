@@ -86,11 +86,12 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class CheckedClaim:
-    """One line of `expect`."""
+    """One line of `expect`; `seeds` is over how many it is, 0 where it is of a single run."""
 
     metric: Metric
     operator: str
     number: float
+    seeds: int
     span: Span = field(compare=False)
 
 

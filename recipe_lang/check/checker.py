@@ -283,9 +283,10 @@ class _Checker:
     def _claim(self, claim: nodes.Claim) -> CheckedClaim | None:
         metric = self.values.names.metric(claim.metric, self.vocabulary.sets)
         number = self.values.value(claim.value, v.Number(), f"`{claim.metric.value}`")
-        if metric is None or number is None:
+        seeds = Value(0) if claim.seeds is None else self.values.value(claim.seeds, v.SEEDS, "`over`")
+        if metric is None or number is None or seeds is None:
             return None
-        return CheckedClaim(metric, claim.operator, float(number.value), claim.span)
+        return CheckedClaim(metric, claim.operator, float(number.value), int(seeds.value), claim.span)
 
     # --- fields ------------------------------------------------------------------------------
 

@@ -36,6 +36,8 @@ UNITS = {
     "steps": "steps",
     "image": "images",
     "images": "images",
+    "seed": "seeds",
+    "seeds": "seeds",
     "px": "px",
 }
 

@@ -41,6 +41,10 @@ class Number:
     unit_optional: bool = False
 
 
+SEEDS = Number(2, 1000, whole=True, unit="seeds")
+"""Over how many seeds a claim is: of a single one no interval can be said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Duration:
     """A length of training, `3 epochs` or `500 steps`; checks to a `Quantity`."""

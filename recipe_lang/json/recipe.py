@@ -89,7 +89,7 @@ class _Statements:
                 return _STATEMENTS[word](self, key, value, span)
             if claim:
                 metric = nodes.Name(claim["metric"], _part(key, claim, "metric"))
-                return nodes.Claim(metric, claim["operator"], self.values.value(value, depth), span)
+                return nodes.Claim(metric, claim["operator"], *self._bound(value, depth), span)
             if header:
                 return self._field_or_block(key, header, value, depth)
             self._no_statement(key)
@@ -104,6 +104,18 @@ class _Statements:
         if not isinstance(value, JsonObject):
             self._wrong(value, f"the block `{name}`", "an object of fields")
         return nodes.Block(name, title, self.items(value, depth + 1), span, name_span, inner(key))
+
+    def _bound(self, value: Json, depth: int) -> tuple[nodes.Node, nodes.Number | None]:
+        """Return the number of a claim, and over how many seeds it is."""
+        if not (isinstance(value, JsonObject) and "over" in value.names):
+            return self.values.value(value, depth), None
+        members = self.values.members(value, "a claim over several seeds", ("value", "over"), ())
+        if members is None:
+            raise StatementError
+        bound, seeds = self.values.values((members["value"], members["over"]), depth)
+        if not isinstance(seeds, nodes.Number):
+            self._wrong(members["over"], '`"over"`', 'a number of seeds: `{"number": 5, "unit": "seeds"}`')
+        return bound, seeds
 
     def _title(self, key: nodes.Text, header: re.Match[str]) -> nodes.Text | nodes.Number:
         """Return a title: a quantity, or a text, which stands in quotes of its own where it would be a quantity."""

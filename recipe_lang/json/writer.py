@@ -79,6 +79,8 @@ def _content(item: nodes.Item) -> Any:
             return (("default", default), *(() if domain is None else (("in", domain),)))
         case nodes.Drop():
             return True
+        case nodes.Claim(value=value, seeds=nodes.Number() as seeds):
+            return ("value", value), ("over", seeds)
         case nodes.Field(value=value) | nodes.Claim(value=value):
             return value
     return item

@@ -34,7 +34,9 @@ def print_recipe(recipe: CheckedRecipe, vocabulary: v.Vocabulary, places: bool =
         lines += ["}"]
     if recipe.claims:
         claims = [
-            f"  {c.metric} {c.operator} {_number(c.number)}" + (f"  # {_line(c.span)}" if places else "")
+            f"  {c.metric} {c.operator} {_number(c.number)}"
+            + (f" over {c.seeds} seeds" if c.seeds else "")
+            + (f"  # {_line(c.span)}" if places else "")
             for c in recipe.claims
         ]
         home = next(name for name, kind in vocabulary.blocks.items() if kind.claims)

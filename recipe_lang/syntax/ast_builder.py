@@ -103,9 +103,10 @@ class Builder:
         return nodes.Field(str(name), self.value(value), self.span(tree), self.span(_token(name)))
 
     def _claim(self, tree: Tree[Token]) -> nodes.Item:
-        metric, operator, value = tree.children
+        metric, operator, value, _, count = tree.children
         name = nodes.Name(str(metric), self.span(_token(metric)))
-        return nodes.Claim(name, str(operator), self.value(value), self.span(tree))
+        seeds = self._number(count) if isinstance(count, Tree) else None
+        return nodes.Claim(name, str(operator), self.value(value), seeds, self.span(tree))
 
     def _param(self, tree: Tree[Token]) -> nodes.Item:
         _, name, _, value, _, domain = tree.children

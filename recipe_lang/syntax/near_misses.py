@@ -80,7 +80,7 @@ _NO_CODE = "a recipe holds no code: write `name = value` or a block"
 _COMMENT = "a comment begins with `#`"
 _DOT = "a number has digits on both sides of the dot: `0.5`, `1.0`"
 _INSIDE = r"(?:[^()]|\([^()]*\))"
-_UNITS = r"(?:epochs?|steps?|px|images?)\b"
+_UNITS = r"(?:epochs?|steps?|px|images?|seeds?)\b"
 _MODULES = r"(?:(?:torch|torchvision|optim|nn|transforms|T|F|tf|keras|gluon|mx|mxnet|models|lr_scheduler|callbacks)\.)+"
 
 # A pattern (`@` is where the grammar stops, `§` where it stops outside of brackets, `¶` inside; the first that fits
@@ -156,6 +156,11 @@ _HABITS: tuple[tuple[str, str, Fix], ...] = (
     (r"^\w+\.[\w.]+\s*(?P<bad>@(?:≥|=>|>\s+=))", _CLAIM, ">="),
     (r"^\w+\.[\w.]+\s*(?P<bad>@(?:≤|=<|<\s+=))", _CLAIM, "<="),
     (r"^\w+\.\w+\s*[<>].*\b(and|or)\s+@|^\w+\.\w+\s*[<>].*@(and|or|&&|&)", "each claim has a line of its own", None),
+    (
+        r"^\w+\.\w+\s*[<>].*(?P<bad>@?(?:for|in|across|with|on))(?=\s+@?[0-9]+\s+seeds?\b)",
+        "a claim on several runs: `test.accuracy >= 90% over 5 seeds`",
+        "over",
+    ),
     (r"^@[0-9].*[<>]", "a claim begins with its metric: `test.accuracy >= 90%`", None),
     (r"^(\w+)\s*@[<>]=?\s*\S", r"a metric names its set: `valid.\1` or `test.\1`", None),
     (r"^(valid|test)\s+@(\w+)\s*[<>=]", r"a metric has a dot after its set: `\1.\2`", None),

@@ -183,11 +183,12 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`set.metric >= number`."""
+    """`set.metric >= number`, and behind it `over 5 seeds` or nothing."""
 
     metric: Name
     operator: str
     value: Node
+    seeds: Number | None
     span: Span = _span()
 
 

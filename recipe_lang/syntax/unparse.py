@@ -62,8 +62,10 @@ def statement(item: nodes.Item) -> Line:
                 parts = (*parts, " in ", *_parts(domain))
         case nodes.Field(name, value):
             left, parts = name, ("= ", *_parts(value))
-        case nodes.Claim(metric, operator, value):
+        case nodes.Claim(metric, operator, value, seeds):
             left, parts = metric.value, (f"{operator} ", *_parts(value))
+            if seeds is not None:
+                parts = (*parts, " over ", *_parts(seeds))
         case nodes.Block(kind, title):
             parts = (f"{kind} " if title is None else f"{kind} {_plain(title)} ", item)
         case nodes.Broken():
@@ -154,7 +156,7 @@ def _plain(node: nodes.Node) -> str:
 _DIGITS = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _STRING = re.compile(r'"(\\.|[^"\\\r\n])*"')
 _TIGHT = ("px", "%")
-_FORMS = {form: (unit, f"{unit}s") for unit in ("epoch", "step", "image") for form in (unit, f"{unit}s")}
+_FORMS = {form: (unit, f"{unit}s") for unit in ("epoch", "step", "image", "seed") for form in (unit, f"{unit}s")}
 _ESCAPES = {code: f"\\u{code:04x}" for code in (*range(0x20), 0x7F)} | str.maketrans(
     {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 )

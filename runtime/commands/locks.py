@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from runtime.runs.lock.file import Facts
+    from runtime.training.settings import RunSettings
+    from runtime.workflows.preparation import Prepared
     from runtime.workflows.verify import Verdict
 
 EXPORTED = (".onnx", ".safetensors", "-symbol.json", ".params")
@@ -128,60 +132,148 @@ def verify(
     The weights are compared bit for bit, and so are all metrics.
 
     Exits with 0 when the result is identical, or when versions, threads or the processor differ and all claims hold.
+    Of a folder of several seeds each run is trained again; of a recipe, all that a claim over seeds asks for.
+
     For a FILE that `ftr export` wrote it says whether it was exported from --run; nothing is trained.
     """
     if origin is not None or path.name.endswith(EXPORTED):
         return _verify_exported(path, origin)
     import tempfile
 
-    from runtime.runs.lock.file import LOCK, existing_lock, read_lock
+    from runtime.runs.lock.file import existing_lock
+    from runtime.runs.seeds import is_summary, read_seeds, seed_folder
 
-    lock = existing_lock(path)  # a path of any other kind becomes a run folder before this line
+    several = read_seeds(path) if is_summary(path) else []
+    # a path of any other kind becomes a run folder before this line
+    lock = existing_lock(seed_folder(path, several[0]) if several else path)
     with mxnet(threads or lock.threads(), debug, lock.instructions):
         with first_words(path, quiet or machine) as say:
             say("loading MXNet")
             from runtime.plan.types import as_json
-            from runtime.reporting.curves import CURVES
-            from runtime.reporting.progress import Display
-            from runtime.system.cpu import instructions
             from runtime.training.stage import Interrupted
-            from runtime.workflows.preparation import prepare
-            from runtime.workflows.run import run
-            from runtime.workflows.verify import compare, settings_of, subject
 
-            say("listing the images")
-            found = subject(path, lock, data_root)
-            prepared = prepare(found.recipe, found.settings, data_root, outside)
-        screen = console()
-
-        def approve(facts: Facts) -> None:
-            found.refuse(facts)
-            if threads is None:
-                level = instructions()
-                how = f" and {level} instructions" if level and level == lock.instructions else ""
-                told = f"with {counted(lock.threads(), 'thread')}{how}, as {lock.source.name} says"
-                tell(told)
-
+        how = _How(out is not None, outside, data_root, device, threads, workers, quiet or machine)
         keeping = nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="ftr-verify-")
         with keeping as place:
             try:
-                with Display(screen, time.monotonic, prepared.plan, quiet or machine) as display:
-                    where = settings_of(lock, workers, device)
-                    extras = (CURVES,) if out else ()
-                    folder, result = run(
-                        prepared, where, Path(place), observers=(display,), approve=approve, extras=extras
-                    )
+                again = _seeds_again(path, several, Path(place), how) if several else _again(path, Path(place), how)
             except Interrupted as stopped:
-                result = {"status": "interrupted", "signal": stopped.args[0]}
-            if result["status"] != "finished":
                 tell("interrupted")
-                return 128 + int(result["signal"])
-            verdict = compare(lock.facts, read_lock(folder / LOCK).facts)
+                return 128 + int(stopped.args[0])
+    verdict, claims = again.verdict, again.claims
     if machine:
-        click.echo(json.dumps({"verdict": verdict.text, "fine": verdict.fine, **as_json(verdict)}, indent=2))
+        told = {"verdict": verdict.text, "fine": verdict.fine, **as_json(verdict)}
+        click.echo(json.dumps({**told, **({"over_seeds": claims} if claims else {})}, indent=2))
     else:
-        _show(screen, verdict)
-    return FINE if verdict.fine else FAILED
+        _show(console(), verdict)
+        _show_claims(claims)
+    return FINE if verdict.fine and all(claim["holds"] is not False for claim in claims) else FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How runs are trained again: the options of `ftr verify`; with `keeps` their folders stay."""
+
+    keeps: bool
+    outside: bool
+    data_root: Path | None
+    device: str | None
+    threads: int | None
+    workers: int
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """What came out of a second run, and of those with further seeds that claims of a recipe are over."""
+
+    verdict: Verdict
+    claims: Sequence[Mapping[str, Any]] = ()
+
+
+def _again(path: Path, place: Path, how: _How, label: str = "") -> _Again:
+    """Train again what a recipe, a run or a pack is locked with; of a recipe, with all seeds that a claim is over.
+
+    Raises:
+        RecipeError: it is not what the lock records, or cannot be trained.
+        Interrupted: it was interrupted.
+    """
+    from runtime.runs.lock.file import LOCK, existing_lock, read_lock
+    from runtime.runs.seeds import read_run, seed_folder, summary_of
+    from runtime.system.cpu import instructions
+    from runtime.workflows.preparation import prepare
+    from runtime.workflows.verify import compare, settings_of, subject
+
+    lock = existing_lock(path)
+    with first_words(path, how.quiet) as say:
+        say("listing the images")
+        found = subject(path, lock, how.data_root)
+        prepared = prepare(found.recipe, found.settings, how.data_root, how.outside)
+
+    def approve(facts: Facts) -> None:
+        found.refuse(facts)
+        if how.threads is None and not label:
+            level = instructions()
+            known = f" and {level} instructions" if level and level == lock.instructions else ""
+            tell(f"with {counted(lock.threads(), 'thread')}{known}, as {lock.source.name} says")
+
+    where = settings_of(lock, how.workers, how.device)
+    _train(prepared, where, place, how, approve, label)
+    verdict = compare(lock.facts, read_lock(place / LOCK).facts)
+    most = max((claim.seeds for claim in prepared.plan.claims), default=0)
+    if not most or path.is_dir():  # a run folder is one run's: the folder of several has the others
+        return _Again(verdict)
+    first = prepared.plan.seed
+    runs = [read_run(place, first)]
+    for seed in range(first + 1, first + most):
+        other = prepare(found.recipe, found.settings, how.data_root, how.outside, seed=seed)
+        _train(other, where, seed_folder(place, seed), how, None, f"seed {seed} ({seed - first + 1} of {most})")
+        runs.append(read_run(seed_folder(place, seed), seed))
+    claims = [claim for claim in summary_of(runs)["expect"] if "holds_in" not in claim]
+    return _Again(replace(verdict, claims=(*verdict.claims, *(claim["holds"] for claim in claims))), claims)
+
+
+def _seeds_again(path: Path, seeds: Sequence[int], place: Path, how: _How) -> _Again:
+    """Train again each run in the folder of several.
+
+    Raises:
+        RecipeError: one is not what its lock records, or cannot be trained.
+        Interrupted: one was interrupted.
+    """
+    from runtime.runs.seeds import read_run, seed_folder, summary_of
+    from runtime.workflows.verify import of_seeds
+
+    verdicts, runs = [], []
+    for number, seed in enumerate(seeds):
+        label = f"seed {seed} ({number + 1} of {len(seeds)})"
+        folder = seed_folder(place, seed)
+        verdicts.append((seed, _again(seed_folder(path, seed), folder, how, label).verdict))
+        runs.append(read_run(folder, seed))
+        if not how.quiet:
+            echo(f"{label}: {verdicts[-1][1].text.partition(':')[0]}")
+    return _Again(of_seeds(verdicts, summary_of(runs)))
+
+
+def _train(
+    prepared: Prepared,
+    where: RunSettings,
+    place: Path,
+    how: _How,
+    approve: Callable[[Facts], None] | None,
+    label: str = "",
+) -> None:
+    from runtime.reporting.curves import CURVES
+    from runtime.reporting.progress import Display
+    from runtime.training.stage import Interrupted
+    from runtime.workflows.run import run
+
+    if label and not how.quiet:
+        console().print(label, style="bold")
+    with Display(console(), time.monotonic, prepared.plan, how.quiet, label) as display:
+        more: dict[str, Any] = {"approve": approve} if approve else {}
+        _, result = run(prepared, where, place, observers=(display,), extras=(CURVES,) if how.keeps else (), **more)
+    if result["status"] != "finished":
+        raise Interrupted(result["signal"])
 
 
 def _verify_exported(file: Path, run: Path | None) -> int:
@@ -199,6 +291,15 @@ def _verify_exported(file: Path, run: Path | None) -> int:
         raise RecipeError(NotExported(path=str(file), run=str(run), known=", ".join(exports_of(lock))))
     echo(f"identical: {file} was exported from {run}: {note}")
     return FINE
+
+
+def _show_claims(claims: Sequence[Mapping[str, Any]]) -> None:
+    """Print what the runs with further seeds say of claims over several."""
+    if claims:
+        from runtime.reporting.seeds import claim_line
+
+        for claim in claims:
+            console().print(claim_line(claim, claim["over"]), soft_wrap=True, highlight=False)
 
 
 def _show(screen: Console, verdict: Verdict) -> None:

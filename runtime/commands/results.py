@@ -340,7 +340,8 @@ def runs(context: click.Context, folder: Path, machine: bool) -> int:
         raise click.UsageError(f"there is no folder {folder}")
     found = read_results(folder)
     if machine:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        plain = [{name: each[name] for name in each if name != "known_images"} for each in found]
+        click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
     else:
         show_runs(console(), found, folder)
     return FINE

@@ -113,6 +113,8 @@ _OPTION_ROWS = (
     ("restore continue last", "--resume RUN"),
     ("split subset", "--on {}"),
     ("param define D override hparam", "--set {}"),
+    ("s random_seed manual_seed random_state", "--seed {}"),
+    ("repeat repeats n_seeds num_seeds num_runs", "--seeds {}"),
 )
 _OPTIONS = {word: ours for words, ours in _OPTION_ROWS for word in words.split()}
 

@@ -162,6 +162,13 @@ class _Interval(click.ParamType[Interval]):
 @WORKERS
 @CACHE
 @FUSE
+@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Another seed than the recipe's.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(2, 1000),
+    metavar="N",
+    help="Train with N seeds, from the recipe's on, and summarize the results.",
+)
 @click.option("--resume", "resumed", type=RUN_PATH, metavar="RUN", help="Resume the run in this folder.")
 @click.option(
     "--extend",
@@ -197,6 +204,8 @@ def run(
     workers: int,
     cache: bool,
     fuse: bool,
+    seed: int | None,
+    seeds: int | None,
     resumed: Path | None,
     extend: bool,
     interval: Interval,
@@ -215,15 +224,20 @@ def run(
     With --resume RUN, a run that was interrupted or killed continues with the options that it began with; its weights
     are those of a run that never stopped. Its recipe, or RECIPE if given, must mean the same as before.
 
+    With --seeds N, there is a run for each of N seeds, in a folder of its own, as --seed gives it alone; their summary
+    has means with 95% intervals, and claims over several seeds are tested.
+
     The first run that finishes writes RECIPE.lock, from which it can be reproduced. With --locked, the number of
     threads and the processor's instruction set are those of the lock.
     """
-    said = (context, recipe, settings, outside, out, data_root, device, threads, workers, cache, fuse)
+    said = (context, recipe, settings, outside, out, data_root, device, threads, workers, cache, fuse, seed, seeds)
     work = partial(_run, *said, resumed, extend, interval, deny, locked, quiet, debug)
     options = GroupOptions(role, root, size, rank)
     refuse_strays(engine, options)
     if engine is None:
         return work(None)
+    if seeds is not None:
+        raise click.UsageError("several seeds are trained in one process: leave --engine out")
     if engine == "local" and options.size is None:
         shards = most_shards(recipe or Path(resumed or ".") / "resolved.ftr", settings, outside)
         options = replace(options, size=processes_for(shards))
@@ -245,6 +259,8 @@ def _run(
     workers: int,
     cache: bool,
     fuse: bool,
+    seed: int | None,
+    seeds: int | None,
     resumed: Path | None,
     extend: bool,
     interval: Interval,
@@ -255,16 +271,25 @@ def _run(
     member: Membership | None,
 ) -> int:
     from runtime.runs.lock.file import existing_lock
+    from runtime.runs.seeds import is_summary
 
-    where = _Where(recipe, settings, outside, data_root, RunSettings(device, workers, cache, fuse, interval), threads)
+    runs = RunSettings(device, workers, cache, fuse, interval)
+    where = _Where(recipe, settings, outside, data_root, runs, threads, seed=seed)
+    several = seeds is not None or (resumed is not None and is_summary(resumed))
+    if several and (locked or extend):
+        raise click.UsageError(f"{'--locked' if locked else '--extend'} is for a single run, not for several seeds")
+    if several and member is not None:
+        raise click.UsageError("several seeds are trained in one process: leave --engine out")
     leads = member is None or member.group.leads
     if resumed is not None and (leads or recipe is None):  # the folder need not be where the other workers are
         if out is not None:
             raise click.UsageError("--out and --resume exclude each other: the run resumes in its own folder")
+        if seed is not None or seeds is not None:
+            raise click.UsageError("--seed and --seeds are for runs that begin: one that resumes keeps its own")
         where = where.as_it_began(resumed, extend, context)
     elif recipe is None:
         raise click.UsageError("Missing argument 'RECIPE'.")
-    elif extend:
+    elif extend and resumed is None:
         raise click.UsageError("--extend belongs to --resume")
     assert where.recipe is not None
     lock = existing_lock(where.recipe) if locked else None
@@ -273,6 +298,8 @@ def _run(
         return _work(where, threads, debug, lock.instructions if lock else where.instructions, member)
     left = _Left(shlex.join(["ftr", *context.find_root().meta[WORDS]]), resumed)
     with left.said(), mxnet(threads, debug, lock.instructions if lock else where.instructions):
+        if several:
+            return _train_seeds(where, seeds, out, resumed, deny, quiet)
         with first_words(where.recipe, quiet) as say:
             say("loading MXNet")
             from runtime.backend.device import device_context
@@ -288,18 +315,13 @@ def _run(
 
             device_context(where.runs.device)  # before the images are listed: it costs nothing to know
             say("listing the images")
-            prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
+            prepared = prepare(where.recipe, where.settings, where.data_root, where.outside, seed=where.seed)
             if member is not None:
                 say(f"waiting for {member.group.workers} workers")
             exchange = ALONE if member is None else member.exchange()
         screen = console()
-        _note_memory(prepared.out_of_memory())
-        tell_images(prepared, is_advised=deny or not quiet)
-        if prepared.advice and (deny or not quiet):
-            with surviving(sys.stderr):
-                show_problems(prepared.advice)
-            if deny:
-                return FAILED
+        if not _tell_prepared(deny, quiet, prepared):
+            return FAILED
         try:
             with Display(screen, time.monotonic, prepared.plan, quiet) as display:
                 folder, result = run_prepared(
@@ -325,9 +347,41 @@ def _run(
         with surviving(sys.stdout):
             plan = prepared.plan
             summary(screen, result, from_here(folder), TASKS[plan.task].telling(plan.data.target))
-            if not where.settings:
+            if not where.settings and where.seed is None:
                 _keep_lock(screen, where.recipe, folder, quiet)
-        return FINE if all(claim["holds"] for claim in result["expect"]) else FAILED
+        return FAILED if any(claim["holds"] is False for claim in result["expect"]) else FINE
+
+
+def _train_seeds(
+    where: _Where, count: int | None, out: Path | None, resumed: Path | None, deny: bool, quiet: bool
+) -> int:
+    """Train with several seeds; return the exit code."""
+    assert where.recipe is not None
+    from runtime.commands.seeds import train_seeds
+    from runtime.workflows.preparation import PrepareArguments
+
+    recipe, own = where.recipe, not where.settings and where.seed is None and resumed is None
+    return train_seeds(
+        PrepareArguments(recipe, where.settings, where.data_root, where.outside, where.seed),
+        count,
+        where.runs,
+        resumed or out,
+        resumes=resumed is not None,
+        quiet=quiet,
+        before=partial(_tell_prepared, deny, quiet),
+        hear=partial(tell_event, deny, quiet),
+        after=lambda folder: _keep_lock(console(), recipe, folder, quiet) if own else None,
+    )
+
+
+def _tell_prepared(deny: bool, quiet: bool, prepared: Prepared) -> bool:
+    """Say what is known before a run; return whether it may run: with `deny` only where there is no advice."""
+    _note_memory(prepared.out_of_memory())
+    tell_images(prepared, is_advised=deny or not quiet)
+    if prepared.advice and (deny or not quiet):
+        with surviving(sys.stderr):
+            show_problems(prepared.advice)
+    return not (prepared.advice and deny)
 
 
 def _signal(number: int | None, member: Membership | None) -> int:
@@ -342,7 +396,7 @@ def _work(where: _Where, threads: int | None, debug: bool, instructions: object,
         from runtime.workflows.preparation import prepare
         from runtime.workflows.worker import work
 
-        prepared = prepare(where.recipe, where.settings, where.data_root, where.outside)
+        prepared = prepare(where.recipe, where.settings, where.data_root, where.outside, seed=where.seed)
         group, heart = member.group, member.group.heartbeat
         work(
             prepared,
@@ -479,6 +533,7 @@ class _Where:
     runs: RunSettings
     threads: int | None
     instructions: str = ""
+    seed: int | None = None
 
     def as_it_began(self, folder: Path, extend: bool, context: click.Context) -> _Where:
         """Return what a run began with, but for what the command line says.
@@ -505,4 +560,4 @@ class _Where:
         root = self.data_root or (Path(began.data_root) if began.data_root else None)
         runs = replace(self.runs, **{**old, **given})
         outside, threads = self.outside or began.outside, self.threads or began.threads
-        return _Where(recipe, settings, outside, root, runs, threads, began.instructions)
+        return _Where(recipe, settings, outside, root, runs, threads, began.instructions, began.seed)

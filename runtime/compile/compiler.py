@@ -94,7 +94,9 @@ def compile_plan(
         head=tuple(component(layer) for layer in recipe["head"]),
         data=planned_data,
         stages=tuple(stages),
-        claims=tuple(ClaimPlan(claim.metric, claim.operator, claim.number, claim.span) for claim in recipe.claims),
+        claims=tuple(
+            ClaimPlan(each.metric, each.operator, each.number, each.span, each.seeds) for each in recipe.claims
+        ),
         teacher=teacher,
     )
 
@@ -436,10 +438,11 @@ class _Stage:
         epochs = ceil(self.total / self.per_epoch)
         for before, switch in pairwise(found):
             if not before.epochs < switch.epochs < epochs:
-                reason = f"epoch {switch.epochs} of {epochs}"
+                reason = f"this switch is at the end of epoch {switch.epochs} of {epochs}"
                 if before.epochs >= switch.epochs:
                     reason += f" is not behind epoch {before.epochs}"
-                self.problems.append(SwitchMisplaced(span=switch.span, reason=f"this switch is at the end of {reason}"))
+                hint = "write another share or epoch, or a longer stage"
+                self.problems.append(SwitchMisplaced(span=switch.span, reason=reason, hint=hint))
         return found
 
     def _switch(self, phase: CheckedBlock) -> Switch:

@@ -98,6 +98,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.distribution.problems",
             "runtime.export.problems",
             "runtime.runs.teacher",
+            "runtime.workflows.problems",
         ),
         "running",
     ),

@@ -13,8 +13,8 @@ from pygments.lexer import RegexLexer, bygroups, include, words
 from pygments.token import Comment, Error, Keyword, Name, Number, Operator, Punctuation, String, Whitespace
 
 DECLARATIONS = ("ftr", "extends", "param", "drop")
-OPERATOR_WORDS = ("in", "except", "then")
-UNITS = ("epoch", "epochs", "step", "steps", "image", "images", "px")
+OPERATOR_WORDS = ("in", "except", "then", "over")
+UNITS = ("epoch", "epochs", "step", "steps", "image", "images", "seed", "seeds", "px")
 PARTS = ("all", "base", "head")
 SETS = ("valid", "test", "old", "new")
 CONSTANTS = ("true", "false", "none")

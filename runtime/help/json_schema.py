@@ -77,7 +77,8 @@ def _block(block: v.BlockType) -> Schema:
     if block.claims:
         metrics = "|".join(VOCABULARY.metrics)
         pattern = rf"^({'|'.join(VOCABULARY.sets)})\.({metrics}) *(>=|<=|>|<)$"
-        return {**found, "patternProperties": {pattern: _type(v.Number())}}
+        over = _object(value=_type(v.Number()), over=_type(v.SEEDS))
+        return {**found, "patternProperties": {pattern: _any(_type(v.Number()), over)}}
     fields = VOCABULARY.blocks[block.defaults_for].fields if block.defaults_for else block.fields
     inside: Schema = {f"^{name} ": {"$ref": f"#/$defs/{name}"} for name in block.inside}
     return {**found, "properties": _fields(fields.values()), **({"patternProperties": inside} if inside else {})}

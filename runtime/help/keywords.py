@@ -102,6 +102,20 @@ TERMS = (
         "stage",
     ),
     Term(
+        "over",
+        STATEMENT,
+        "`over 5 seeds` behind a claim: it is of the mean of so many runs, which differ in their seeds, and holds where"
+        " the end of the mean's 95% interval that is nearer to the number still meets it. `ftr run --seeds` tests it.",
+        ("expect {\n  valid.accuracy >= 90% over 5 seeds\n}",),
+    ),
+    Term(
+        "seeds",
+        UNIT,
+        "A count of runs of one recipe, each with its own seed.",
+        ("expect {\n  valid.loss <= 0.5 over 10 seeds\n}",),
+        also=("seed",),
+    ),
+    Term(
         "epochs",
         UNIT,
         "A length of training: one pass over all training images; a last, partial batch is dropped.",

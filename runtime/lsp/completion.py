@@ -55,7 +55,7 @@ def complete(reading: Reading, offset: int, *, after_blank: bool = False) -> lis
     if not position.statement:
         return list(_statements(reading, position, wanted))
     if position.behind_value:
-        return list(_behind_value(position, wanted))
+        return list(_behind_bound(position) if _in_claims(position) else _behind_value(position, wanted))
     found = [
         *_arguments(reading, position, wanted),
         *_values(reading, position, wanted),
@@ -230,6 +230,22 @@ def _behind_value(position: Cursor, wanted: Expected) -> Iterator[Suggestion]:
     if before.kind != "number" and any(isinstance(type_, v.Select) for type_ in wanted.types):
         yield Suggestion("..", "operator", f"{blank}.. ", position.start, doc="Parts from here to there, in order.")
         yield Suggestion("except", "operator", f"{blank}except ", position.start, doc="All of these but those.")
+
+
+def _behind_bound(position: Cursor) -> Iterator[Suggestion]:
+    """Suggest what stands behind the number of a claim."""
+    before = position.before
+    if before is None or not any(token.text in (">=", ">", "<=", "<") for token in position.statement):
+        return
+    blank = " " if before.end == position.start else ""
+    if any(token.text == "over" for token in position.statement):
+        if before.kind == "number":
+            yield Suggestion("seeds", "unit", f"{blank}seeds", position.start)
+        return
+    if before.kind == "number":
+        yield Suggestion("%", "unit", "%", position.start)
+    doc = "The mean of several runs, with the interval that their seeds leave; `ftr run --seeds` tests it."
+    yield Suggestion("over", "operator", f"{blank}over ", position.start, tail="5 seeds", doc=doc)
 
 
 _ANY_UNIT = (v.Duration(), v.Number(unit="px"), v.Number(high=1))

@@ -18,7 +18,7 @@ _TOKEN = re.compile(
 )
 _STATEMENT = re.compile(r"[A-Za-z]\w*\s*(=|\{|\")")
 _PARTNER = {")": "(", "]": "[", "}": "{"}
-_GOES_ON = ("except", "then", "in")
+_GOES_ON = ("except", "then", "in", "over")
 
 
 @dataclass(frozen=True, slots=True)

@@ -335,15 +335,16 @@ class TeacherPlan:
 
 @dataclass(frozen=True, slots=True)
 class ClaimPlan:
-    """One line of `expect`."""
+    """One line of `expect`; `seeds` is over how many it is, 0 where it is of a single run."""
 
     metric: Metric
     operator: str
     number: float
     span: Span | None = _written_at()
+    seeds: int = 0
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.operator} {self.number:g}"
+        return f"{self.metric} {self.operator} {self.number:g}" + (f" over {self.seeds} seeds" if self.seeds else "")
 
 
 @dataclass(frozen=True, slots=True)

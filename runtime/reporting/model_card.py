@@ -115,7 +115,9 @@ def _results(card: Card) -> Iterator[str]:
     claims = card.result.get("expect")
     for claim in claims if isinstance(claims, list) else ():
         if isinstance(claim, dict) and _is_number(claim.get("value")):
-            verdict = "holds" if claim.get("holds") is True else "does not hold"
+            verdict = {True: "holds", None: "is of several runs, and not tested by this one"}.get(
+                claim.get("holds"), "does not hold"
+            )
             yield from ("", f"The claim `{_code(claim.get('claim'))}` {verdict}: {claim['value']:.4f}.")
     advice = card.result.get("advice")
     for each in advice if isinstance(advice, list) else ():

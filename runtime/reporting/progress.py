@@ -74,11 +74,14 @@ class _Now:
 class Display:
     """Shows a run's events; use it as a context manager, and call it with each event."""
 
-    def __init__(self, console: Console, clock: Callable[[], float], plan: Plan, quiet: bool = False) -> None:
+    def __init__(
+        self, console: Console, clock: Callable[[], float], plan: Plan, quiet: bool = False, label: str = ""
+    ) -> None:
         self._console = console
         self._clock = clock
         self._plan, self._task = plan, TASKS[plan.task]
         self._quiet = quiet
+        self._label = f"{label}  " if label else ""  # which run of several this is
         self._now: _Now | None = None
         self._left = TimeLeft(plan)
         self._shown_at = 0.0
@@ -244,7 +247,10 @@ class Display:
         done = "  ".join(part for part in (count, self._time_left(width - len(count) - 2)) if part)
         length = max(0, min(_BAR, width - len(done) - 2))
         lines = [
-            _cut(Text(f"stage {stage.position + 1}/{len(self._plan.stages)}  {stage.title}", style="cyan"), width),
+            _cut(
+                Text(f"{self._label}stage {stage.position + 1}/{len(self._plan.stages)}  {stage.title}", style="cyan"),
+                width,
+            ),
             Text.assemble(bar(step, stage.steps, length, ascii_only), f"  {done}"),
             Text(_joined([where, now.doing, *details], width)),
         ]
@@ -357,10 +363,17 @@ def summary(console: Console, result: Mapping[str, Any], folder: object, metrics
     for line in part_lines(result):
         say(console, line)
     for claim in result["expect"] or ():
-        style, verdict = ("green", "holds") if claim["holds"] else ("bold red", "does not hold")
+        style, verdict = verdict_on(claim["holds"])
         console.print(Text.assemble("claim ", claim["claim"], ": ", (verdict, style), f" ({claim['value']:.4f})"))
     say(console, _from(result["weights_from"]))
     say(console, f"{_duration(result['wall_s'])} in all; run folder: {folder}")
+
+
+def verdict_on(holds: bool | None) -> tuple[str, str]:
+    """Return how a claim is shown, and whether it holds, in words; None is of one that is over several seeds."""
+    if holds is None:
+        return "yellow", "not tested: `--seeds` does"
+    return ("green", "holds") if holds else ("bold red", "does not hold")
 
 
 def _from(origin: Mapping[str, Any]) -> str:

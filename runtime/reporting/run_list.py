@@ -18,6 +18,7 @@ from rich.table import Table
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import printable
 from runtime.reporting.console import say
+from runtime.reporting.noise_marks import MARK, NOTES, marked
 from runtime.reporting.plan import duration
 from runtime.runs.folder import read_json
 from runtime.runs.lock.facts import differences as lock_differences
@@ -25,6 +26,7 @@ from runtime.runs.lock.file import LOCK, Facts, read_lock
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
 from runtime.runs.resume import differences
+from runtime.runs.seeds import SEEDS, SETS, is_summary, read_summary, seed_folder
 from runtime.tasks.catalog import TASKS
 
 
@@ -48,16 +50,42 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
     found = []
     plans: dict[str, tuple[Any, Facts]] = {}
     for place in sorted(places, key=_age):
+        started = time.strftime("%Y-%m-%d %H:%M", time.localtime(_age(place)[0]))
+        if is_summary(place):
+            found.append({**_several(place), "folder": str(place), "started": started})
         if not os.path.isfile(place / "plan.json"):
             continue
-        started = time.strftime("%Y-%m-%d %H:%M", time.localtime(_age(place)[0]))
         plan = _read(place, "plan.json")
         name, task = (str(plan.get(key) or "") if isinstance(plan, dict) else "" for key in ("name", "task"))
         known = plan, _images(place)
-        told = {"folder": str(place), "started": started, "changed": _changed(plans.get(name, (None, {})), known)}
+        changed = _changed(plans.get(name, (None, {})), known)
+        told: dict[str, Any] = {"folder": str(place), "started": started, "changed": changed}
+        told["known_images"] = _by_set(known[1])
         plans |= {name: known} if name else {}
         found.append({"task": task, **_result(place, name), **told})
     return found
+
+
+def _several(place: Path) -> dict[str, Any]:
+    """Return the result of runs with several seeds, in the form of that of one."""
+    try:
+        summary = read_summary(place)
+    except RecipeError:
+        return {"recipe": "", "status": "damaged"}
+    done, wanted = summary["done"], summary["wanted"]
+    status = "finished" if done == wanted else f"{done} of {wanted} seeds"
+    images = [_by_set(_images(seed_folder(place, seed))) for seed in summary.get("seeds", ())]
+    known = {name: tuple(each[name] for each in images) for name in SETS if all(name in each for each in images)}
+    return {**summary, "status": status, "known_images": known if images else {}}
+
+
+def _by_set(facts: Facts) -> dict[str, tuple[Any, ...]]:
+    """Return which images each set has, as facts of a lock."""
+    return {
+        name: tuple(sorted((key, fact) for key, fact in facts.items() if key[0] == f"data.{name}"))
+        for name in SETS
+        if any(key[0] == f"data.{name}" for key in facts)
+    }
 
 
 def _changed(old: tuple[Any, Facts], new: tuple[Any, Facts]) -> list[tuple[str, str, str]]:
@@ -120,7 +148,7 @@ def _is_sound(result: Any) -> bool:
 
 def _age(place: Path) -> tuple[float, str]:
     try:
-        return (place / "plan.json").stat().st_mtime, place.name
+        return (place / (SEEDS if is_summary(place) else "plan.json")).stat().st_mtime, place.name
     except OSError:
         return 0.0, place.name
 
@@ -131,6 +159,9 @@ def show_runs(console: Console, found: Sequence[dict[str, Any]], folder: Path) -
         say(console, f"no runs in {folder}")
         return
     rows = [_row(result) for result in found]
+    marks = marked(found, [row["metric"] for row in rows])
+    for (position, name), _ in marks.items():
+        rows[position][name] += f" {MARK}"
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     rows, columns = _fitting(rows, console.width)
     for name in columns:
@@ -143,6 +174,8 @@ def show_runs(console: Console, found: Sequence[dict[str, Any]], folder: Path) -
     for row in rows:
         table.add_row(*(row[name] for name in columns))
     console.print(table)
+    for kind in dict.fromkeys(marks.values()):
+        say(console, f"{MARK} {NOTES[kind]}", "dim")
     changes = [line for result in found if (line := _changes(result))]
     if changes:
         console.print("changed since the run of the same recipe before it:", style="bold")
@@ -188,6 +221,8 @@ def _row(result: dict[str, Any]) -> dict[str, str]:
 
 def _metric(result: dict[str, Any]) -> str:
     """Return the metric that the run chose its weights by, else the one that its task is judged by."""
+    if result.get("metric"):
+        return str(result["metric"])
     monitored = str((result.get("weights_from") or {}).get("metric") or "").removeprefix("valid.")
     task = TASKS.get(str(result.get("task", "classification")))
     has_values = any(result.get(name) for name in ("valid", "test", "best"))
@@ -196,6 +231,8 @@ def _metric(result: dict[str, Any]) -> str:
 
 def _value(values: dict[str, Any] | None, metric: str) -> str:
     value = (values or {}).get(metric)
+    if isinstance(value, dict):
+        return f"{value['mean']:.4f} ± {(value['high'] - value['low']) / 2:.4f}"
     return f"{value:.4f}" if isinstance(value, int | float) else ""
 
 
@@ -203,7 +240,10 @@ def _state(result: dict[str, Any]) -> str:
     claims = result.get("expect")
     if result.get("status") != "finished":
         return str(result.get("status"))
-    return "ended" if not claims else ("claims hold" if all(claim["holds"] for claim in claims) else "claims fail")
+    if result.get("seeds") and not claims:
+        return f"{len(result['seeds'])} seeds"
+    tested = [claim["holds"] for claim in claims or () if claim["holds"] is not None]
+    return "ended" if not tested else ("claims hold" if all(tested) else "claims fail")
 
 
 def _changes(result: dict[str, Any]) -> str:

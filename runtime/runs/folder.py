@@ -405,7 +405,7 @@ def _number(value: float | None) -> float:
 
 
 def claims_of(plan: Plan, reports: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return each claim with the value that was reached and whether it holds."""
+    """Return each claim with the value that was reached and whether it holds; None where it is over several seeds."""
     compare = {
         ">=": lambda a, b: a >= b,
         "<=": lambda a, b: a <= b,
@@ -415,7 +415,8 @@ def claims_of(plan: Plan, reports: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = []
     for claim in plan.claims:
         value = _reached(reports, claim.metric)
-        found.append({"claim": str(claim), "value": value, "holds": compare[claim.operator](value, claim.number)})
+        holds = None if claim.seeds else compare[claim.operator](value, claim.number)
+        found.append({"claim": str(claim), "value": value, "holds": holds})
     return found
 
 

@@ -30,6 +30,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "threads": (int,),
     "instructions": (str,),
     "resumed": (list,),
+    "seed": (int, type(None)),
 }
 _LONGEST = 80  # characters, as `runtime.runs.lock.facts.shown` gives
 _MOST_CHANGES = 20_000  # of 240 characters, so that the lock is not too long to be read
@@ -53,6 +54,7 @@ class RunManifest:
     threads: int
     instructions: str
     resumed: tuple[Any, ...] = ()
+    seed: int | None = None  # in place of the recipe's
 
     def write(self, folder: Path) -> None:
         """Write `run.json`.
@@ -60,7 +62,8 @@ class RunManifest:
         Raises:
             OSError: it cannot be written.
         """
-        write_json(folder / "run.json", {"format": _FORMAT, **as_json(self)})
+        plain = {name: value for name, value in as_json(self).items() if name != "seed" or value is not None}
+        write_json(folder / "run.json", {"format": _FORMAT, **plain})
 
 
 def read_manifest(folder: Path) -> RunManifest:
@@ -73,6 +76,8 @@ def read_manifest(folder: Path) -> RunManifest:
         reason = "it has no `run.json`: no run reached its first step there"
         raise RecipeError(NotResumable(path=str(folder), reason=reason if folder.is_dir() else "no such folder"))
     plain = read_json(folder, "run.json")
+    if isinstance(plain, dict):
+        plain.setdefault("seed", None)
     if not isinstance(plain, dict) or plain.keys() != _KINDS.keys() or plain["format"] != _FORMAT:
         raise RecipeError(NotResumable(path=str(folder), reason="`run.json` is of another kind or version"))
     for name, kinds in _KINDS.items():

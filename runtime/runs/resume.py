@@ -32,6 +32,7 @@ from runtime.runs.lock.facts import HASHED, refuse
 from runtime.runs.lock.file import Facts, existing_lock
 from runtime.runs.manifest import RunManifest
 from runtime.runs.recipe_files import read_recipe
+from runtime.runs.seed import with_seed
 from runtime.training.problems import CheckpointDoesNotFit, NothingToExtend, NotResumable, RecipeChanged
 from runtime.training.state import Checkpoint, TrainState
 from runtime.vocabulary import VOCABULARY
@@ -89,7 +90,10 @@ def refuse_edited_copy(folder: Path, began: RunManifest, used: Path) -> None:
         return
     try:
         source = Source(str(copy), read_recipe(copy).text, Path(began.recipe).parent)
-        if recipe_hash(check(load_recipe(source), VOCABULARY, began.settings), VOCABULARY) == plan["hash"]:
+        tree, settings = load_recipe(source), began.settings
+        if began.seed is not None:
+            tree, settings = with_seed(tree, settings, began.seed)
+        if recipe_hash(check(tree, VOCABULARY, settings), VOCABULARY) == plan["hash"]:
             return
     except RecipeError:  # it was well when the run began
         pass

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from PIL import Image
@@ -51,11 +51,12 @@ from runtime.runs.own_graph import with_own_graph
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
 from runtime.runs.recipe_files import read_recipe
+from runtime.runs.seeds import is_summary, read_seeds, seed_folder
 from runtime.runs.training_images import ImageOverlap, refuse_overlap, seen, told
 from runtime.system.cache.disk import user_cache
 from runtime.tasks.answers import Prediction
 from runtime.tasks.catalog import task_of
-from runtime.tasks.evaluation import Report
+from runtime.tasks.evaluation import AnswersEvaluator, Evaluator, Report
 from runtime.tasks.protocol import Task, head_builder
 from runtime.tasks.tiles import set_evaluator
 from runtime.training.loop import measure
@@ -109,6 +110,9 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
     Raises:
         RecipeError: it is neither, a file in it is damaged, or there are no such weights.
     """
+    if is_summary(path):
+        reason = f"it holds runs with several seeds: name one of them, such as {seed_folder(path, read_seeds(path)[0])}"
+        raise RecipeError(NotARun(path=str(path), reason=reason))
     with opened(path) as folder:
         if not os.path.isfile(folder / "resolved.ftr"):  # unlike Path.is_file, false where nobody may look
             is_there = os.path.isdir(folder)
@@ -363,12 +367,30 @@ def evaluate(
     collate = partial(run.task.collate, facts=run.data.target)
     parts = tiled(samples, run.data.tiles)
     sets = Sets(run.data, run.recipe["seed"], {"these": parts}, workers, collate)
-    report, badness = _measured(run, sets, context, cache)
+    report, evaluator = _measured(run, sets, context, cache)
+    badness = evaluator.badness()
     order = sorted(range(len(samples)), key=lambda place: -badness[place])
     return Evaluation(name, report, known, tuple(samples[place] for place in order[:worst]))
 
 
-def _measured(run: TrainedRun, sets: Sets, context: Any, cache: bool) -> tuple[Report, Sequence[float]]:
+def right_answers(run: TrainedRun, context: Any, workers: int, set_name: str) -> dict[str, bool]:
+    """Return for each image of one of a run's own sets, by its id, whether the run answers it right.
+
+    Only runs of tasks whose answers are right or wrong are asked (`Task.is_right_or_wrong`).
+
+    Raises:
+        RecipeError: the images cannot be used any more.
+    """
+    listings = list_sets(run.recipe, run.task, run.task.known(run.data.target))
+    samples = _readable(run.task.align(listings[set_name], run.data.target.names, set_name), workers, stops=False)
+    collate = partial(run.task.collate, facts=run.data.target)
+    sets = Sets(run.data, run.recipe["seed"], {"these": samples}, workers, collate)
+    _, evaluator = _measured(run, sets, context, cache=True)
+    found = cast(AnswersEvaluator, evaluator).correct()
+    return dict(zip((each.id for each in samples), found, strict=True))
+
+
+def _measured(run: TrainedRun, sets: Sets, context: Any, cache: bool) -> tuple[Report, Evaluator]:
     """Measure on the set `these` as the run did: behind the frozen part of its last stage."""
     _move(run, context)
     base = component(run.recipe.fields["base"])
@@ -380,7 +402,7 @@ def _measured(run: TrainedRun, sets: Sets, context: Any, cache: bool) -> tuple[R
         for _ in inputs.fill_evaluation("these"):
             pass
         evaluator = set_evaluator(run.task, run.data.target, run.loss, run.data, sets.samples["these"])
-        return measure(features.predicting(cut), inputs, "these", evaluator), evaluator.badness()
+        return measure(features.predicting(cut), inputs, "these", evaluator), evaluator
     finally:
         features.close()
 

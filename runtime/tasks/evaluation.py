@@ -82,6 +82,13 @@ class WholeEvaluator(Evaluator, Protocol):
         """Take what is found in an image and its truth, both in its own pixels, and its loss."""
 
 
+class AnswersEvaluator(Evaluator, Protocol):
+    """An evaluator of answers that are plainly right or wrong."""
+
+    def correct(self) -> Sequence[bool]:
+        """Return which images were answered right, in the order in which they came."""
+
+
 class ViewsEvaluator(Evaluator, Protocol):
     """An evaluator that takes images which were seen in several views, too."""
 

@@ -192,6 +192,7 @@ class Task(SetRules, Protocol):
     """What a threshold on scores can be chosen by, the usual one first; empty where answers need none."""
     has_views: bool = False  # whether what is said of several views of an image can be averaged: `tta`
     has_top: bool = False  # whether an image gets several answers, of which `predict --top` shows some
+    is_right_or_wrong: bool = False  # the answer to an image: its evaluator is an `AnswersEvaluator`
     part_metrics: tuple[str, ...] = ()
     """What can be claimed of the parts of a test set (`PARTS`); empty where no head is extended by classes."""
     answers: str

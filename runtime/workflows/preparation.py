@@ -28,6 +28,7 @@ from runtime.models.weights_sources import source_for
 from runtime.plan.types import Plan
 from runtime.runs.lineage import load_recipe, refuse_unread
 from runtime.runs.recipe_files import read_recipe
+from runtime.runs.seed import with_seed
 from runtime.runs.teacher import teacher_of
 from runtime.system.memory import room
 from runtime.tasks.catalog import task_of
@@ -45,6 +46,7 @@ class PrepareArguments:
     settings: tuple[str, ...]
     data_root: Path | None
     outside: bool
+    seed: int | None = None  # one that stands in no setting
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,15 +79,21 @@ class Prepared:
         return OutOfMemory(span=span, batch=batch, fits=fits)
 
 
-def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = None, outside: bool = False) -> Prepared:
+def prepare(
+    path: Path,
+    settings: Sequence[str] = (),
+    data_root: Path | None = None,
+    outside: bool = False,
+    seed: int | None = None,
+) -> Prepared:
     """Check a recipe, find its images, build its network and compile its plan. Nothing is trained or written.
 
-    `outside` allows parents outside of the folder of the recipe.
+    `outside` allows parents outside of the folder of the recipe; `seed` stands in place of the recipe's.
 
     Raises:
         RecipeError: something about the recipe, its data or its base is wrong.
     """
-    recipe, listings = listed(path, settings, data_root, outside)
+    recipe, listings = listed(path, settings, data_root, outside, seed)
     facts = data_facts(listings, recipe)
     size, _ = image_size(recipe)
     base, head = component(recipe.fields["base"]), [component(layer) for layer in recipe["head"]]
@@ -109,19 +117,22 @@ def prepare(path: Path, settings: Sequence[str] = (), data_root: Path | None = N
         told += unnamed(base, facts.target.as_file())
     lost = [problem.replace(span=base.span) for problem in told]
     found = (*recipe.advice, *lost, *images_advice(recipe), *plan_advice(recipe, plan, listings, need))
-    given = PrepareArguments(path.absolute(), tuple(settings), data_root and data_root.absolute(), outside)
+    given = PrepareArguments(path.absolute(), tuple(settings), data_root and data_root.absolute(), outside, seed)
     return Prepared(recipe, listings, model, plan, need, given, tuple(ordered(found)), teacher)
 
 
 def listed(
-    path: Path, settings: Sequence[str], data_root: Path | None, outside: bool
+    path: Path, settings: Sequence[str], data_root: Path | None, outside: bool, seed: int | None = None
 ) -> tuple[CheckedRecipe, dict[str, Listing]]:
     """Check a recipe and find its images, as `prepare` does.
 
     Raises:
         RecipeError: something about the recipe or its data is wrong.
     """
-    recipe = check(load_recipe(read_recipe(path), outside=outside), VOCABULARY, settings)
+    tree = load_recipe(read_recipe(path), outside=outside)
+    if seed is not None:
+        tree, settings = with_seed(tree, settings, seed)
+    recipe = check(tree, VOCABULARY, settings)
     refuse_unread(recipe["base"], recipe.fields["base"].span)
     if data_root is not None:
         recipe = under_root(recipe, data_root)

@@ -254,7 +254,7 @@ def open_folder(
     folder = resume.folder if resume else create_folder(out, plan.name)
     with nullcontext() if resume else locked(folder):
         with writing(folder):
-            now = _manifest(prepared.given, settings)
+            now = manifest_of(prepared.given, settings)
             if resume:
                 begun = write_restart(resume, recipe, plan, now, facts, checkpoint)
             else:
@@ -353,10 +353,11 @@ def train(
         return RunWriter(session, start.folder, due, since, start.facts, said, refused, files)(context.tell)
 
 
-def _manifest(given: PrepareArguments, settings: RunSettings) -> RunManifest:
+def manifest_of(given: PrepareArguments, settings: RunSettings) -> RunManifest:
+    """Return how a run begins that is prepared from these arguments."""
     root = None if given.data_root is None else str(given.data_root)
     where = (settings.device, settings.workers, settings.cache, settings.fuse, thread_count(), instructions())
-    return RunManifest(str(given.path), given.settings, root, given.outside, *where)
+    return RunManifest(str(given.path), given.settings, root, given.outside, *where, seed=given.seed)
 
 
 def _versions(settings: RunSettings) -> dict[str, str]:

@@ -7,9 +7,11 @@ lock and that of the new run give a `Verdict`.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
@@ -122,6 +124,18 @@ class Verdict:
     def fine(self) -> bool:
         """Whether the run has come out again: identical, or its claims hold where the surroundings differ."""
         return not self.text.startswith("fails")
+
+
+def of_seeds(verdicts: Sequence[tuple[int, Verdict]], summary: Mapping[str, Any]) -> Verdict:
+    """Return what second runs with several seeds show together, by each with its seed and by their own summary."""
+    claims = tuple(claim["holds"] for claim in summary["expect"] if claim["holds"] is not None)
+    results = [
+        replace(each, key=(f"seed {seed}: {each.key[0]}", each.key[1]))
+        for seed, verdict in verdicts
+        for each in verdict.results
+    ]
+    reasons = {each.key: each for _, verdict in verdicts for each in verdict.reasons}
+    return Verdict(tuple(results), tuple(reasons.values()), claims)
 
 
 def compare(locked: Facts, now: Facts) -> Verdict:

@@ -44,6 +44,8 @@ NAMES = [
         "then",
         "except",
         "in",
+        "over",
+        "seeds",
     ),
 ]
 GENERATED, DAMAGED = 1_500, 3_000

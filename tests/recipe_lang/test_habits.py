@@ -153,7 +153,7 @@ def test_a_mistake_above_indented_lines_stays_inside_the_statement() -> None:
     assert [problem.code for problem in errors(Source("recipe.ftr", text))][:3] == ["E104", "E101", "E101"]
 
 
-@pytest.mark.parametrize("word", ["ftr", "param", "extends", "drop", "in", "then", "except"])
+@pytest.mark.parametrize("word", ["ftr", "param", "extends", "drop", "in", "then", "except", "over"])
 def test_a_word_of_the_language_can_begin_a_line_inside_brackets(word: str) -> None:
     text = f"ftr 1\nx = [\n  {word}(1),\n  {word},\n]\ny = f(\n  {word},\n  {word} = 1\n)\n"
     assert parse(Source("recipe.ftr", text)).problems == ()

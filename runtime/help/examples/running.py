@@ -228,4 +228,16 @@ EXAMPLES: Mapping[str, Example] = {
         "  test = holdout(20%)\n  batch = 4\n}\n\nexpect {\n  old.accuracy >= 90%\n}",
         given="runs/flowers-3 knows all classes of the photos.",
     ),
+    "E654": Example(
+        "ftr run flowers.ftr --seed 1 --out runs/other --quiet\nftr compare runs/flowers-1 runs/other",
+        "ftr run flowers.ftr --set lr=0.01 --out runs/other --quiet\nftr compare runs/flowers-1 runs/other",
+        "shell",
+        "The runs of the first have other seeds, and the holdout other images with each.",
+    ),
+    "E655": Example(
+        "ftr compare runs/flowers-1 runs/flowers-1 --metric valid.map",
+        "ftr compare runs/flowers-1 runs/flowers-1 --metric valid.f1",
+        "shell",
+        "Classification has no `map`.",
+    ),
 }

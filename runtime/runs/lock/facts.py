@@ -148,7 +148,8 @@ def outcome(result: Mapping[str, Any], params: Path) -> dict[Key, Fact]:
             for metric, value in result.get(name, {}).items()
             if metric in METRICS or metric in DECIDED
         }
-    return facts | {("result.claims", each["claim"]): each["holds"] for each in result["expect"] or ()}
+    tested = [each for each in result["expect"] or () if each["holds"] is not None]
+    return facts | {("result.claims", each["claim"]): each["holds"] for each in tested}
 
 
 def changed_since(resumed: Iterable[Iterable[Sequence[str]]]) -> dict[Key, Fact]:

@@ -244,6 +244,13 @@ class ClassEvaluator:
             return (np.array(chances) >= self._threshold).astype(np.int64)
         return np.concatenate(self._surest)
 
+    def correct(self) -> Sequence[bool]:
+        """Return which images were answered right."""
+        import numpy as np
+
+        found: list[bool] = (self._decide() == np.concatenate(self._labels)).tolist()
+        return found
+
     def badness(self) -> Sequence[float]:
         """Return the loss of each image."""
         import numpy as np

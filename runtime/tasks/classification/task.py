@@ -55,6 +55,7 @@ class Classification(Task):
     has_top = True
     threshold_metrics: tuple[str, ...] = tuple(THRESHOLD_METRICS)
     has_views = True
+    is_right_or_wrong = True
     part_metrics: tuple[str, ...] = PART_METRICS
     answers = "classes"
     key = "class"

@@ -86,6 +86,7 @@ DEEPEST = "".join("f(a then b except c .. 1 + 2 * -(" for _ in range(15)) + "1" 
     "text",
     [
         "x = 1\nx = 2",
+        "expect { test.a >= 1 over 5 seeds\n test.b < 2 / 3 over 1 seed\n}",
         "x { a = 1\n a = 2\n}\nx {\n}",
         "expect { test.a >= 1\n test.a >= 1\n}",
         'stage "8 epochs" {\n}\nfrom 8 epochs {\n}\nfrom 8 {\n}\nfrom 8% {\n}',

@@ -69,6 +69,7 @@ def test_the_good_text_is_good() -> None:
         ('"ftr": 1,', '"ftr": 1, "drop stage x": false,', "E125", "false", ""),
         ('"ftr": 1,', '"ftr": 1, "7": 8,', "E124", "7", ""),
         ('"ftr": 1,', '"ftr": 1, "expect": {"test.accuracy": 0.9},', "E124", "test.accuracy", "a claim compares"),
+        ('"ftr": 1,', '"ftr": 1, "expect": {"test.f1 >=": {"value": 1, "over": true}},', "E125", "true", ""),
         ('"ftr": 1,', '"ftr": 1, "stage \\"8": {},', "E124", 'stage \\"8', "a title in quotes"),
         ('"number": 3', '"number": {"arithmetic": [1, "+", 2]}', "E125", '{"arithmetic": [1, "+", 2]}', ""),
         ('"number": 3', '"number": 1e999', "E307", '{"number": 1e999, "unit": "epochs"}', ""),

@@ -52,6 +52,7 @@ def changed(*path: str, value: Any) -> Any:
         changed("stage head", "optimizer", value={"param": "best"}),
         changed("stage head", "optimizer", value={"call": "adam", "args": [{"param": "lr"}], "with": {"beta1": 0.5}}),
         changed("expect", value={"test.accuracy >=": {"number": 90, "unit": "%"}, "valid.loss <": 1}),
+        changed("expect", value={"test.f1 >=": {"value": 0.9, "over": {"number": 5, "unit": "seeds"}}}),
         {"ftr": 1, "extends": "a.ftr", "drop stage x": True, "data": {"batch": 3}},
         {"ftr": 1, "data": {"train": {"name": "digits"}}, "defaults": {"train": {"name": "head"}}, "stage a": {}},
     ],

@@ -30,6 +30,7 @@ COMMANDS = (
     ("evaluate", "runs/toy-1", "--data", "photos/valid"),
     ("predict", "runs/toy-1", "photos/test/red", "--draw", "drawn"),
     ("verify", "runs/toy-1"),
+    ("compare", "runs/toy-1", "runs/toy-1"),
     ("runs",),
     ("cache",),
     ("explain",),
@@ -41,7 +42,10 @@ COMMANDS = (
     *((command, ROOT / "recipes" / f"{name}.ftr") for command in ("check", "plan") for name in ("digits", "scenes")),
     *(("plan", "--all", ROOT / "recipes" / f"{name}.ftr") for name in ("digits", "scenes")),
     ("data", "check", ROOT / "recipes" / "scenes.ftr"),
-    *((*name.split(), "--help") for name in ("", "run", "plan", "predict", "evaluate", "data check", "new", "verify")),
+    *(
+        (*name.split(), "--help")
+        for name in ("", "run", "plan", "predict", "evaluate", "data check", "new", "verify", "compare")
+    ),
 )
 
 

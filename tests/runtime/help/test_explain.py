@@ -49,7 +49,7 @@ NAMES = sorted(
         *(name for zoo in ZOOS for name in ZOOS[zoo]),
         *UNITS,
         *("base", "head", "all", "matching", "except", "base.stem", "base.block3", "block7", "%", "..", "$", "#"),
-        *("ftr", "param", "extends", "drop", "in", "then", "log", "true", "false", "none"),
+        *("ftr", "param", "extends", "drop", "in", "then", "over", "log", "true", "false", "none"),
     }
 )
 

@@ -64,6 +64,7 @@ def test_pygments_finds_the_lexer_by_name_and_by_file_name() -> None:
         ("x = 5 frobs", [(Name.Attribute, "x"), (Operator, "="), (Number, "5"), (Name, "frobs")]),
         ("x = 1..8", [(Name.Attribute, "x"), (Operator, "="), (Number, "1"), (Operator, ".."), (Number, "8")]),
         ("test.f1 >= 93%", [(Name.Builtin.Pseudo, "test.f1"), (Operator, ">="), (Number, "93"), (Keyword.Type, "%")]),
+        ("over 5 seeds", [(Name, "over"), (Number, "5"), (Keyword.Type, "seeds")]),
         ("x = adam(lr", [(Name.Attribute, "x"), (Operator, "="), (Name.Function, "adam")]),
         ("x = base.block3 ..", [(Name.Attribute, "x"), (Operator, "="), (Name.Builtin, "base.block3")]),
         ("x = all except head", [*coloured("x = all"), (Operator.Word, "except"), (Name.Builtin, "head")]),

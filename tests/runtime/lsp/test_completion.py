@@ -145,6 +145,13 @@ def test_behind_a_part_stand_the_operators_of_selectors() -> None:
     assert "head" in at(text.replace(" |", " .. |"))
 
 
+def test_behind_the_number_of_a_claim_stands_over_how_many_seeds_it_is() -> None:
+    text = HEAD + "expect {\n  test.accuracy >= 90 |\n}\n"
+    assert list(at(text)) == ["%", "over"]
+    assert list(at(text.replace(" |", "% over 5 |"))) == ["seeds"]
+    assert list(at(text.replace(">= 90 |", "|"))) != ["%", "over"]
+
+
 def test_a_base_that_is_half_typed_leaves_the_words_that_fit_every_base() -> None:
     found = at(HEAD + 'base = gluoncv("resnet\nstage "a" {\n  train = |\n}\n')
     assert {"head", "base", "all"} <= set(found)

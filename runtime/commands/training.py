@@ -230,14 +230,14 @@ def run(
     The first run that finishes writes RECIPE.lock, from which it can be reproduced. With --locked, the number of
     threads and the processor's instruction set are those of the lock.
     """
-    said = (context, recipe, settings, outside, out, data_root, device, threads, workers, cache, fuse, seed, seeds)
-    work = partial(_run, *said, resumed, extend, interval, deny, locked, quiet, debug)
+    said = (context, recipe, settings, outside, out, data_root, device, threads, workers, cache, fuse)
+    work = partial(_run, *said, resumed, extend, interval, deny, locked, quiet, debug, seed, seeds)
     options = GroupOptions(role, root, size, rank)
     refuse_strays(engine, options)
     if engine is None:
         return work(None)
     if seeds is not None:
-        raise click.UsageError("several seeds are trained in one process: leave --engine out")
+        raise click.UsageError("--engine is for a single run, not for several seeds")
     if engine == "local" and options.size is None:
         shards = most_shards(recipe or Path(resumed or ".") / "resolved.ftr", settings, outside)
         options = replace(options, size=processes_for(shards))
@@ -259,8 +259,6 @@ def _run(
     workers: int,
     cache: bool,
     fuse: bool,
-    seed: int | None,
-    seeds: int | None,
     resumed: Path | None,
     extend: bool,
     interval: Interval,
@@ -268,6 +266,8 @@ def _run(
     locked: bool,
     quiet: bool,
     debug: bool,
+    seed: int | None,
+    seeds: int | None,
     member: Membership | None,
 ) -> int:
     from runtime.runs.lock.file import existing_lock
@@ -279,7 +279,7 @@ def _run(
     if several and (locked or extend):
         raise click.UsageError(f"{'--locked' if locked else '--extend'} is for a single run, not for several seeds")
     if several and member is not None:
-        raise click.UsageError("several seeds are trained in one process: leave --engine out")
+        raise click.UsageError("--engine is for a single run, not for several seeds")
     leads = member is None or member.group.leads
     if resumed is not None and (leads or recipe is None):  # the folder need not be where the other workers are
         if out is not None:

@@ -24,6 +24,7 @@ COMMANDS = {
     for module, names in {
         "language": ("check", "explain", "fix", "fmt", "lsp", "new", "show"),
         "training": ("plan", "run"),
+        "search": ("tune",),
         "rates": ("lr-find",),
         "features": ("features",),
         "locks": ("lock", "verify"),

@@ -270,7 +270,23 @@ def _exported_net() -> None:
     net.export("net")
 
 
+def _searched_recipe() -> None:
+    make_photos(roses=10, tulips=10)
+    Path("flowers.ftr").write_text(RUN.replace("1e-3\n", "1e-3 in log(1e-5 .. 1e-1)\n"))
+
+
+def _population(right: bool) -> None:  # noqa: ARG001
+    """Leave a population of a recipe that can be searched, as it begins."""
+    from runtime.workflows.tune.folder import StudyOptions, new_folder
+    from runtime.workflows.tune.pbt import settings_of
+
+    _searched_recipe()
+    options = StudyOptions("flowers.ftr", (), None, False, ("accuracy",), "pbt", None, 0, None)
+    settings_of(new_folder(None, "flowers", options), 5, 1, "accuracy", 0)
+
+
 RUNS: dict[str, Callable[[bool], None]] = {
+    "E633": _population,
     "E108": lambda right: _recipe(right, "utf-16"),
     "E109": lambda right: (_recipe(right), Path("flowers.csv").write_text("1,2\n" * 500_000))[0],
     "E110": _recipe,
@@ -302,6 +318,8 @@ RUNS: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E643", "E644", "E645"), _left),
     **dict.fromkeys(("E646", "E647", "E648", "E651", "E652"), finished_run),
     "E653": _skipping,
+    **dict.fromkeys(("E625", "E626", "E630", "E631", "E632"), lambda right: _searched_recipe()),
+    **dict.fromkeys(("E628", "E629"), lambda right: (_searched_recipe(), typed("ftr tune flowers.ftr --trials 1"))[0]),
     **dict.fromkeys(("E659", "E660", "E661"), _flowers),
     "E649": _exported,
 }

@@ -33,6 +33,12 @@ def checked_recipe(text: str) -> Any:
     return check(load("flowers.ftr"), VOCABULARY)
 
 
+def _searched(recipe: Any) -> Any:
+    from runtime.workflows.tune.space import search_space
+
+    return search_space(recipe)
+
+
 def _check_with_run(text: str) -> Any:
     return check(load_recipe(Source("flowers.ftr", text)), VOCABULARY)
 
@@ -262,7 +268,28 @@ def _norms(text: str) -> Any:
     return SimpleNamespace(advice=norm_advice(base, nd.zeros((4, 3, 64, 64)), "swapped.pth"))
 
 
+def _population(text: str) -> Any:
+    from runtime.workflows.tune.pbt import changing
+
+    changing(_on_photos(text), 1, "accuracy")
+
+
+def _policy(text: str) -> Any:
+    from runtime.workflows.tune.policy import check_shared
+
+    check_shared(_on_photos(text).recipe)
+
+
+def _on_photos(text: str) -> Any:
+    from scenario_images import make_photos
+
+    make_photos()
+    return _prepared(text)
+
+
 USES: dict[str, Callable[[str], Any]] = {
+    "E634": _population,
+    "E635": _policy,
     "E117": _check_text,
     **dict.fromkeys([f"E{number}" for number in range(501, 520)], _list),
     "E512": _open,
@@ -274,6 +301,7 @@ USES: dict[str, Callable[[str], Any]] = {
     "E525": _check_sum,
     "E540": _build,
     "E542": _weights_here,
+    "E627": lambda text: _searched(checked_recipe(text)),
     "E550": plan_of,
     **dict.fromkeys(
         ("E539", "E549", "E569", "E529", "E536", "E537", "E538", "E553", "E565", "E566", "E567", "E568", "E588"), _list

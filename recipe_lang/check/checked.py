@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from recipe_lang.check.domains import Domain
 from recipe_lang.problem import Problem
 from recipe_lang.source import Source, Span
 from recipe_lang.syntax.nodes import Recipe
@@ -128,12 +129,13 @@ class CheckedBlock:
 
 @dataclass(frozen=True, slots=True)
 class CheckedParam:
-    """A parameter's value (the default's or `--set`'s) as recipe text, and whether it was set."""
+    """A parameter's value (the default's or `--set`'s) as recipe text, whether it was set, and what else it may be."""
 
     name: str
     value: str
     was_set: bool
     span: Span = field(compare=False)
+    domain: Domain | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from recipe_lang.check.checked import (
     Value,
 )
 from recipe_lang.check.conditions import written_words
-from recipe_lang.check.describe import lower_first, quantity_text
+from recipe_lang.check.describe import lower_first
 from recipe_lang.check.hints import home
 from recipe_lang.check.params import Params
 from recipe_lang.check.problems.names import UnknownBlock, UnknownField
@@ -32,6 +32,7 @@ from recipe_lang.check.problems.placement import (
     MissingField,
     UnusedParam,
 )
+from recipe_lang.check.quantities import quantity_text
 from recipe_lang.check.selectors import Selector
 from recipe_lang.check.settings import parsed, with_place
 from recipe_lang.check.suppress import apply_suppressions
@@ -143,7 +144,9 @@ class _Checker:
             fields=fields,
             blocks=blocks,
             params=tuple(
-                CheckedParam(name, quantity_text(node), name in self.params.was_set, node.span)
+                CheckedParam(
+                    name, quantity_text(node), name in self.params.was_set, node.span, self.params.domains[name]
+                )
                 for name, node in self.params.values.items()
             ),
             claims=claims,

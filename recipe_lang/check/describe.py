@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recipe_lang.check import vocabulary as v
+from recipe_lang.check.quantities import quantity_text
 from recipe_lang.syntax import nodes
 from recipe_lang.words import listed
 
@@ -102,17 +103,6 @@ def describe_node(node: nodes.Node) -> str:
             return "a `then`"
         case nodes.Arithmetic() | nodes.Negative():
             return "arithmetic"
-
-
-def quantity_text(node: nodes.Node) -> str:
-    """Return a resolved value as recipe text: `3 epochs`, `0.001`, `"name"`."""
-    if isinstance(node, nodes.Number):
-        digits = f"{node.value:.15g}"
-        if node.unit is None:
-            return digits
-        unit = node.unit[:-1] if node.value == 1 and node.unit.endswith("s") else node.unit
-        return f"{digits}px" if unit == "px" else f"{digits} {unit}"
-    return node.span.text
 
 
 def fits(node: nodes.Node, type_: v.Type, vocabulary: v.Vocabulary) -> bool:

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from recipe_lang.check import vocabulary as v
 from recipe_lang.check.checked import Quantity
-from recipe_lang.check.describe import LENGTH, quantity_text, range_text
+from recipe_lang.check.describe import LENGTH, range_text
 from recipe_lang.check.hints import literal
 from recipe_lang.check.problems.types import NotWhole, OutOfRange, WrongType, WrongUnit
+from recipe_lang.check.quantities import quantity_text
 from recipe_lang.problem import Problem
 from recipe_lang.syntax import nodes
 

@@ -11,8 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from recipe_lang.check.describe import describe_node, quantity_text
+from recipe_lang.check.describe import describe_node
+from recipe_lang.check.domains import FORMS, Domain, RangeForm, domain_of, is_on_grid, range_form
 from recipe_lang.check.problems.names import UnknownParam, UnknownSetting
+from recipe_lang.check.problems.placement import BadStep
 from recipe_lang.check.problems.types import (
     BackwardRange,
     BadArithmetic,
@@ -21,6 +23,7 @@ from recipe_lang.check.problems.types import (
     WrongType,
     WrongUnit,
 )
+from recipe_lang.check.quantities import quantity_text
 from recipe_lang.compose.problems import GivenTwice, WiderDomain
 from recipe_lang.problem import Problem
 from recipe_lang.source import MAX_NESTING, Span
@@ -51,6 +54,7 @@ class Params:
         self.problems = problems
         self.habits = habits
         self.values: dict[str, nodes.Node] = {}
+        self.domains: dict[str, Domain | None] = {}
         self.was_set: set[str] = set()
         self.used: set[str] = set()
         self._levels: dict[str, int] = {}
@@ -96,18 +100,19 @@ class Params:
             self._broken.add(param.name)
             return
         self.values[param.name] = values[-1]
+        self.domains[param.name] = domain_of(param.domain, values[0], self.resolve)
         if setting is not None:
             self.was_set.add(param.name)
 
     def _narrows(self, param: nodes.Param, parent: nodes.Param) -> None:
         """Report a domain that goes beyond the parent's."""
-        match param.domain, parent.domain:
-            case ((nodes.Range(low, high) | nodes.Call(_, (nodes.Argument(None, nodes.Range(low, high)),))), _):
-                ends = [] if isinstance(parent.domain, nodes.List) else [low, high]
-            case nodes.List(items), _:
-                ends = list(items)
-            case _:
-                return
+        form = range_form(param.domain) if param.domain else None
+        if form is not None:
+            ends = [] if isinstance(parent.domain, nodes.List) else [form.range.low, form.range.high]
+        elif isinstance(param.domain, nodes.List):
+            ends = list(param.domain.items)
+        else:
+            return
         values = [self.resolve(end) for end in ends]
         before = len(self.problems)
         inside = bool(ends) and all(value is not None and self._in_domain(parent, value) for value in values)
@@ -132,19 +137,20 @@ class Params:
         domain, before, inside = param.domain, len(self.problems), True
         if domain is None:
             return True
+        form = range_form(domain)
         match domain:
             case _ if any(references(domain)):
                 self._wrong_type(domain, "a domain", "numbers that are written out", "a parameter")
-            case nodes.Call("log", (nodes.Argument(None, nodes.Range() as range_),)):
-                inside = self._in_range(param, value, range_, positive=True)
-            case nodes.Range():
-                inside = self._in_range(param, value, domain, positive=False)
+            case _ if form is not None:
+                inside = self._in_range(param, value, form)
+            case nodes.Call("log", (nodes.Argument(None, nodes.Range()), nodes.Argument("step", step))):
+                reason = "a log domain has no step: write the values as a list, such as `[16, 32, 64]`"
+                self.problems.append(BadStep(span=step.span, reason=reason))
             case nodes.List():
                 items = [self.resolve(item) for item in domain.items]
                 inside = None in items or value in items
             case _:
-                expected = "`low .. high`, `log(low .. high)` or a list"
-                self._wrong_type(domain, "a domain", expected, describe_node(domain))
+                self._wrong_type(domain, "a domain", FORMS, describe_node(domain))
         if not inside:
             self.problems.append(
                 OutsideDomain(
@@ -157,8 +163,9 @@ class Params:
             )
         return len(self.problems) == before
 
-    def _in_range(self, param: nodes.Param, value: nodes.Node, range_: nodes.Range, positive: bool) -> bool:
+    def _in_range(self, param: nodes.Param, value: nodes.Node, form: RangeForm) -> bool:
         """Whether the value lies in the range; true as well where a mistake was reported instead."""
+        range_ = form.range
         what, ends = f"parameter `{param.name}`", (self.resolve(range_.low), self.resolve(range_.high))
         numbers: list[nodes.Number] = []
         for each in (*ends, value) if None not in ends else ():
@@ -173,7 +180,7 @@ class Params:
         odd = [end for end in (low, high) if end.unit != number.unit]
         if low.value > high.value:
             self.problems.append(BackwardRange(span=range_.span, low=low.span.text, high=high.span.text))
-        elif positive and low.value <= 0:
+        elif form.is_log and low.value <= 0:
             found = quantity_text(low)
             self.problems.append(
                 OutOfRange(span=low.span, what="the low end of a log domain", found=found, allowed="above 0")
@@ -182,9 +189,32 @@ class Params:
             self._wrong_unit(number, low.unit, what)  # a setting's
         elif odd:
             self._wrong_unit(odd[0], number.unit, f"the domain of `{param.name}`")
-        else:
+        elif form.step is None:
             return low.value <= number.value <= high.value
+        elif (step := self._step(form.step, low, high)) is not None:
+            return low.value <= number.value <= high.value and is_on_grid(number.value, low.value, step)
         return True
+
+    def _step(self, node: nodes.Node, low: nodes.Number, high: nodes.Number) -> float | None:
+        """Return the step of a range that is a whole number of such steps; None where it is none, which is reported."""
+        step = self.resolve(node)
+        if step is None:
+            return None
+        if not isinstance(step, nodes.Number):
+            self._wrong_type(step, "`step`", "a number", describe_node(step))
+        elif step.unit != low.unit:
+            self._wrong_unit(step, low.unit, "`step`")
+        elif step.value <= 0:
+            self.problems.append(BadStep(span=step.span, reason=f"a step is above 0, not {quantity_text(step)}"))
+        elif not is_on_grid(high.value, low.value, step.value):
+            last = low.value + step.value * ((high.value - low.value) // step.value)
+            ends = [quantity_text(replace(high, value=each)) for each in (last, last + step.value)]
+            reason = f"from {quantity_text(low)}, steps of {quantity_text(step)} do not meet {quantity_text(high)}"
+            near = f"end the range at {ends[0]} or {ends[1]}"
+            self.problems.append(BadStep(span=step.span, reason=reason, near=near))
+        else:
+            return step.value
+        return None
 
     def _wrong_type(self, node: nodes.Node, what: str, expected: str, found: str) -> None:
         self.problems.append(WrongType(span=node.span, what=what, expected=expected, found=found))

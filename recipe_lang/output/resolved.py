@@ -100,6 +100,11 @@ def _without_defaults(value: Value, vocabulary: v.Vocabulary) -> Value:
     return value
 
 
+def brief_text(value: Value, type_: v.Type, vocabulary: v.Vocabulary) -> str:
+    """Return a checked value as recipe text, its calls without arguments that are the default."""
+    return value_text(_without_defaults(value, vocabulary).value, type_, vocabulary)
+
+
 def place_text(value: Value) -> str:
     """Say where a value is written: its file and line, and those of its parts that are written elsewhere."""
     if value.span is None:

@@ -18,10 +18,10 @@ from recipe_lang.suggest import suggest
 
 _TRAINS = ("ftr run {recipe}", "ftr run --resume {run}", "ftr new {folder}")
 _MEASURES = ("ftr evaluate {run}",)
-_LATER = "not in this release"
 
 _COMMAND_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("train fit finetune fine-tune fine_tune start launch execute exec go learn", _TRAINS),
+    ("sweep search hpo optimize hyperopt optuna", ("ftr tune {recipe}",)),
     ("resume continue restart", ("ftr run --resume {run}",)),
     ("init create generate scaffold make quickstart start-project wizard", ("ftr new {folder}",)),
     ("validate lint verify-recipe syntax", ("ftr check {recipe}", "ftr evaluate {run}")),
@@ -43,10 +43,7 @@ _COMMAND_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("version", ("ftr --version",)),
     ("commands usage", ("ftr --help",)),
     ("repair autofix", ("ftr fix {recipe}",)),
-    (
-        "tune sweep search hpo optimize lr-find lr_find lrfind",
-        (f"{_LATER}: a search over parameters; `ftr run FILE --set NAME=VALUE` tries one value",),
-    ),
+    ("lr_find lrfind", ("ftr lr-find {recipe}",)),
     (
         "tensorboard plot curves logs log",
         ("each run folder has `curves.png` and `metrics.jsonl`; `ftr runs` lists the runs",),

@@ -33,7 +33,7 @@ from runtime.backend.mx import array, mx, nd
 from runtime.data.fingerprints import pixels_key
 from runtime.distribution.exchange import ALONE, Exchange
 from runtime.features.spread import fill_spread
-from runtime.features.store import KINDS, Key, Shapes, Table, row_bytes, whole_budget
+from runtime.features.store import KINDS, Key, Shapes, Table, Tables, row_bytes, whole_budget
 from runtime.models.chain import Chain
 from runtime.plan.size import Size
 from runtime.system.cache.disk import CachedRows, FeatureCache
@@ -215,6 +215,7 @@ class Features:
     the network: how pixels become input; `about` is what a list of the cache shows. `precision` is how rows are kept,
     `full` or `half`. `teacher` are the features of a network that teaches this one, whose last layer is the last cut.
     `exchange` is with the other workers of the run.
+    `lasting` are tables that later runs of this process find again; without it they go with the run.
     """
 
     chain: Chain
@@ -231,6 +232,7 @@ class Features:
     about: Mapping[str, Any] = field(default_factory=dict)
     teacher: Features | None = None
     exchange: Exchange = ALONE
+    lasting: Tables | None = None
     _tables: dict[tuple[int, str], Table] = field(default_factory=dict)
     _cached: list[CachedRows] = field(default_factory=list)
     _plain: dict[int, Any] = field(default_factory=dict)  # what predicts behind a cut; None where layers are joined
@@ -262,7 +264,7 @@ class Features:
         begin = 0
         ends: tuple[int, ...] = ()
         for end in wanted:
-            table = self._table(end, digests[end], rows)
+            table = self._table((*ends, end), digests[end], rows)
             if table is not None or end == cut:
                 ends = (*ends, end)
                 cached = self._open(ends, digests[end], rows) if table is not None else None
@@ -316,6 +318,16 @@ class Features:
             return None
         end = ends[-1]
         shapes = self._shapes(end)
+        about = {**self.about, "cut": end, "shape": shapes[0] if len(shapes) == 1 else shapes, "size": self.size.plain}
+        size = row_bytes(shapes, KINDS[self.precision])
+        cached = self.cache.open(self._row_identity(ends, digest), about, size, rows)
+        if cached is not None:
+            self._cached.append(cached)
+        return cached
+
+    def _row_identity(self, ends: tuple[int, ...], digest: str) -> dict[str, Any]:
+        """Return all that the bits of a row depend on behind the pieces that end at `ends`."""
+        end = ends[-1]
         identity = {
             **self.identity,
             "ends": ends,  # what is joined within a piece rounds in its own way
@@ -327,13 +339,9 @@ class Features:
             "precision": self.precision,
             "machine": arithmetic(),
         }
-        if len(shapes) > 1:
+        if len(self._shapes(end)) > 1:
             identity["taps"] = self.chain.live(end)
-        about = {**self.about, "cut": end, "shape": shapes[0] if len(shapes) == 1 else shapes, "size": self.size.plain}
-        cached = self.cache.open(identity, about, row_bytes(shapes, KINDS[self.precision]), rows)
-        if cached is not None:
-            self._cached.append(cached)
-        return cached
+        return identity
 
     def _layers(self, end: int) -> list[Any]:
         """Return the operations of the first `end` blocks and how they hang together, without their names."""
@@ -359,17 +367,20 @@ class Features:
                 found[number + 1] = state.hexdigest()
         return found
 
-    def _table(self, end: int, digest: str, rows: int) -> Table | None:
+    def _table(self, ends: tuple[int, ...], digest: str, rows: int) -> Table | None:
         """Return the table of a cut, made where there is none yet; None where nothing is kept or it is too large."""
         if not self.keep:
             return None
+        end, kind = ends[-1], KINDS[self.precision]
         table = self._tables.get((end, digest))
         if table is None:
             shapes = self._shapes(end)
-            kind = KINDS[self.precision]
-            if not self.budget.fits(row_bytes(shapes, kind) * rows):
-                return None
             try:
+                if self.lasting is not None:
+                    identity = json.dumps(self._row_identity(ends, digest), default=str)
+                    return self.lasting.table(identity, shapes, rows, kind)
+                if not self.budget.fits(row_bytes(shapes, kind) * rows):
+                    return None
                 table = self._tables[end, digest] = Table(shapes, rows, self.budget, kind)
             except OSError as error:
                 text = "no room for a temporary file (%s); frozen features are not kept, but computed each time"

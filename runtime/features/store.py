@@ -42,6 +42,7 @@ class Table:
 
     def __init__(self, shapes: Shapes, capacity: int, budget: Budget, kind: np.dtype[Any]) -> None:
         size = row_bytes(shapes, kind) * capacity
+        self.capacity = capacity
         self._rows: dict[Key, int] = {}
         self._budget = budget
         self._size, self._file, self._kind = size, None, kind
@@ -74,6 +75,11 @@ class Table:
         """Whether a row comes back other than it was put."""
         return self._kind != np.float32
 
+    @property
+    def left(self) -> int:
+        """How many rows it can take yet."""
+        return self.capacity - len(self._rows)
+
     def put(self, keys: Sequence[Key], values: Sequence[Floats]) -> None:
         """Keep a row for each key; `values` are the rows' arrays, each of shape (number of keys, …)."""
         self._append(keys, [rounded(each, self._kind) for each in values])
@@ -93,6 +99,13 @@ class Table:
             kept[first : first + len(keys)] = new
         self._rows.update((key, first + number) for number, key in enumerate(keys))
 
+    def copy_from(self, other: Table) -> None:
+        """Take all rows of a table of the same kind, which has no more than there is room for."""
+        count = len(other._rows)
+        for kept, known in zip(self._arrays, other._arrays, strict=True):
+            kept[:count] = known[:count]
+        self._rows = dict(other._rows)
+
     def content(self, key: Key) -> bytes:
         """Return the bytes of a row as it is kept."""
         return b"".join(kept[self._rows[key]].tobytes() for kept in self._arrays)
@@ -109,6 +122,59 @@ class Table:
         else:
             self._budget.disk += self._size
             self._file.close()
+
+
+class Tables:
+    """Tables that outlive a run, for runs of one process over the same images: the trials of a search.
+
+    Each is kept by its identity, all that its rows' bits depend on. `begin` says that another run begins; where there
+    is no room, tables go that it has not asked for.
+    """
+
+    def __init__(self) -> None:
+        self._budget = whole_budget()
+        self._tables: dict[str, Table] = {}
+        self._asked: set[str] = set()
+
+    def begin(self) -> None:
+        """Take notice of the beginning of a run."""
+        self._asked.clear()
+
+    def table(self, identity: str, shapes: Shapes, rows: int, kind: np.dtype[Any]) -> Table | None:
+        """Return the table of an identity with room for so many more rows; None where that cannot be had.
+
+        Raises:
+            OSError: the disk has no room.
+        """
+        self._asked.add(identity)
+        found = self._tables.get(identity)
+        if found is not None and found.left >= rows:
+            return found
+        known = found.capacity - found.left if found else 0
+        size = row_bytes(shapes, kind)
+        while not self._budget.fits(size * (known + rows)) and (idle := self._idle()):
+            self._tables.pop(idle).close()
+        if found is not None and not self._budget.fits(size * (known + rows)):
+            self._tables.pop(identity).close()
+            found, known = None, 0
+        if not self._budget.fits(size * rows):
+            return None
+        spare = rows if found is None and self._budget.memory >= 2 * size * rows else 0  # another run asks for as many
+        table = Table(shapes, known + rows + spare, self._budget, kind)
+        if found is not None:
+            table.copy_from(found)
+            found.close()
+        self._tables[identity] = table
+        return table
+
+    def _idle(self) -> str | None:
+        return next((each for each in self._tables if each not in self._asked), None)
+
+    def close(self) -> None:
+        """Give the space back."""
+        for table in self._tables.values():
+            table.close()
+        self._tables.clear()
 
 
 def row_bytes(shapes: Shapes, kind: np.dtype[Any]) -> int:

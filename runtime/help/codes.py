@@ -99,6 +99,8 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.export.problems",
             "runtime.runs.teacher",
             "runtime.workflows.problems",
+            "runtime.workflows.tune.problems",
+            "runtime.workflows.tune.population_problems",
         ),
         "running",
     ),

@@ -287,8 +287,11 @@ def _name_of_part() -> Schema:
 
 def _domain() -> Schema:
     range_ = _object(from_=_VALUE, to=_VALUE)
-    log = _object(call={"const": "log"}, args={"type": "array", "items": range_, "minItems": 1, "maxItems": 1})
-    return _any(range_, log, {"type": "array", "items": _VALUE})
+    args: Schema = {"type": "array", "items": range_, "minItems": 1, "maxItems": 1}
+    log, plain = (_object(call={"const": name}, args=args) for name in ("log", "range"))
+    step = _object(step=_VALUE)
+    stepped = _object(call={"const": "range"}, args=args, with_=step)
+    return _any(range_, log, plain, stepped, {"type": "array", "items": _VALUE})
 
 
 def schema_text() -> str:

@@ -68,8 +68,8 @@ TERMS = (
     Term(
         "in",
         DOMAIN,
-        "Begins the domain of a parameter: `low .. high`, `log(low .. high)` or a list of values. The default and"
-        " what `--set` gives must lie in it.",
+        "Begins the domain of a parameter: `low .. high`, `range(low .. high, step = s)`, `log(low .. high)` or a list"
+        " of values. The default and what `--set` gives must lie in it, and `ftr tune` searches it.",
         ("param n = 3 in 1 .. 10\nseed = $n", "param n = 64 in [32, 64, 128]\nseed = $n"),
     ),
     Term(
@@ -77,6 +77,13 @@ TERMS = (
         DOMAIN,
         "A domain whose steps are equal factors, such as 1e-4, 1e-3, 1e-2. Both ends are above 0.",
         ("param lr = 1e-3 in log(1e-5 .. 1e-1)\n\ndefaults {\n  optimizer = adam(lr = $lr)\n}",),
+    ),
+    Term(
+        "range",
+        DOMAIN,
+        "A domain of numbers that are whole steps apart, from its low end on; the steps lead to its high end. Without"
+        " `step` it is `low .. high`.",
+        ("param side = 128px in range(96px .. 224px, step = 32px)\n\ndata {\n  train = digits\n  size = $side\n}",),
     ),
     Term(
         "$",

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recipe_lang.check import vocabulary as v
-from recipe_lang.check.describe import describe, fits, quantity_text
+from recipe_lang.check.describe import describe, fits
+from recipe_lang.check.quantities import quantity_text
 from recipe_lang.syntax import nodes
 from runtime.lsp.cursor import Cursor, cursor
 from runtime.lsp.documentation import argument_doc, entry_doc, part_doc

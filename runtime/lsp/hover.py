@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recipe_lang.check import vocabulary as v
-from recipe_lang.check.describe import quantity_text
+from recipe_lang.check.quantities import quantity_text
 from recipe_lang.source import Span
 from recipe_lang.syntax import nodes
 from runtime.help import networks

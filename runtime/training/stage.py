@@ -17,6 +17,7 @@ from runtime.distribution.exchange import ALONE, Exchange, own_shards
 from runtime.distribution.share import Share
 from runtime.features.inputs import SetInputs, StageInputs, StepInputs, kept_rows, teacher_rows
 from runtime.features.prefix import Features, Prefix
+from runtime.features.store import Tables
 from runtime.features.teacher import TaughtTargets, Teacher, TeacherOutputs, teacher_features, teacher_outputs
 from runtime.models.catalog import name_of
 from runtime.models.network import Model, frozen_units
@@ -66,12 +67,14 @@ class Session:
     state: TrainState = field(default_factory=TrainState)
     teacher: Teacher | None = None
     exchange: Exchange = ALONE
+    lasting: Tables | None = None  # where it is kept for later runs of this process
 
     def features(self) -> Features:
         """Return what makes the frozen prefixes of the stages; close it behind the last."""
         found = features_of(
             self.model, self.plan.base, self.sets, self.context, fuse=self.fuse, keep=self.keep, cache=self.cache
         )
+        found.lasting = self.lasting
         if self.teacher is not None:
             found.teacher = teacher_features(
                 self.teacher, self.sets.plan, self.context, fuse=found.fuse, keep=self.keep, cache=self.cache

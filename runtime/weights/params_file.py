@@ -93,6 +93,14 @@ def write_params(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
     return replace_file(path, _encoded(ordered))
 
 
+def sha256_of_arrays(arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
+    """Return the SHA-256 sum that `write_params` would give the file of these arrays."""
+    digest = hashlib.sha256()
+    for part in _encoded(sorted(arrays.items())):
+        digest.update(part)
+    return digest.hexdigest()
+
+
 def sha256_of(path: Path) -> str:
     """Return a file's SHA-256 sum as 64 lower-case hexadecimal digits.
 

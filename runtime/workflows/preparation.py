@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.check.checker import check
@@ -85,15 +86,18 @@ def prepare(
     data_root: Path | None = None,
     outside: bool = False,
     seed: int | None = None,
+    earlier: Prepared | None = None,
 ) -> Prepared:
     """Check a recipe, find its images, build its network and compile its plan. Nothing is trained or written.
 
-    `outside` allows parents outside of the folder of the recipe; `seed` stands in place of the recipe's.
+    `outside` allows parents outside of the folder of the recipe; `seed` stands in place of the recipe's. `earlier` is
+    the same recipe with other settings: images, network and teacher are taken from it where the settings do not change
+    them.
 
     Raises:
         RecipeError: something about the recipe, its data or its base is wrong.
     """
-    recipe, listings = listed(path, settings, data_root, outside, seed)
+    recipe, listings = listed(path, settings, data_root, outside, seed, earlier)
     facts = data_facts(listings, recipe)
     size, _ = image_size(recipe)
     base, head = component(recipe.fields["base"]), [component(layer) for layer in recipe["head"]]
@@ -101,8 +105,21 @@ def prepare(
         check_weights(base)
         base, told = run_weights.settled(base, task_of(recipe).file, facts.target.as_file())
     with located(recipe.fields["teacher"].span):
-        teacher = None if recipe["teacher"] is None else teacher_of(recipe, facts.target.names)
-    model = build_model(base, head, size, head_builder(task_of(recipe), facts.target))
+        if earlier and recipe["teacher"] == earlier.recipe["teacher"] and facts.target == earlier.plan.data.target:
+            teacher = earlier.teacher
+        else:
+            teacher = None if recipe["teacher"] is None else teacher_of(recipe, facts.target.names)
+    before = earlier.plan if earlier else None
+    if before and (base, tuple(head), size, facts.target) == (
+        before.base,
+        before.head,
+        before.data.size,
+        before.data.target,
+    ):
+        assert earlier is not None
+        model = earlier.model
+    else:
+        model = build_model(base, head, size, head_builder(task_of(recipe), facts.target))
     plan = compile_plan(recipe, facts, model.facts(), base, teacher.plan if teacher else None)
     for own, span in {phase_size(recipe, each): each.fields["size"].span for each in recipe.phases("stage")}.items():
         with located(span):
@@ -122,7 +139,12 @@ def prepare(
 
 
 def listed(
-    path: Path, settings: Sequence[str], data_root: Path | None, outside: bool, seed: int | None = None
+    path: Path,
+    settings: Sequence[str],
+    data_root: Path | None,
+    outside: bool,
+    seed: int | None = None,
+    earlier: Prepared | None = None,
 ) -> tuple[CheckedRecipe, dict[str, Listing]]:
     """Check a recipe and find its images, as `prepare` does.
 
@@ -140,7 +162,25 @@ def listed(
     task, base = task_of(recipe), recipe.fields["base"]
     with located(base.span):
         known = run_weights.known_names(base.value, task.file)
+    if earlier is not None and _lists_the_same(recipe, earlier.recipe):
+        return recipe, dict(earlier.listings)
     return recipe, list_sets(recipe, task, known)
+
+
+_NOT_LISTED = ("size", "augment", "views", "sampling", "threshold", "calibrate", "tta", "features")
+"""Fields of `data` that say nothing of which images there are, and in which set."""
+
+
+def _lists_the_same(recipe: CheckedRecipe, other: CheckedRecipe) -> bool:
+    """Whether two recipes have the same images with the same targets in the same sets."""
+
+    def said(each: CheckedRecipe) -> tuple[Any, ...]:
+        fields = each.block("data").fields
+        return {name: value for name, value in fields.items() if name not in _NOT_LISTED}, *(
+            each.fields[name] for name in ("task", "seed", "base")
+        )
+
+    return said(recipe) == said(other)
 
 
 def _check_paths(recipe: CheckedRecipe) -> None:

@@ -30,6 +30,7 @@ from runtime.data.tally import Tally
 from runtime.data.tiles import tiled
 from runtime.data.verified import verified_images
 from runtime.distribution.exchange import ALONE, Exchange
+from runtime.features.store import Tables
 from runtime.models.heads import output_bias
 from runtime.models.network import start_weights
 from runtime.models.norm_statistics import norm_advice
@@ -210,9 +211,20 @@ def lock_facts(prepared: Prepared, context: RunContext) -> tuple[Facts, Hashes]:
     plan, settings = prepared.plan, context.settings
     with located(plan.base.span):
         start_weights(prepared.model, plan.base, plan.seed, context.device, output_bias(plan))
-    hashes = set_hashes(prepared.listings, settings.workers, context.cache, context.checked, context.should_stop)
-    context.stop_here()
+    hashes = image_hashes(prepared, context)
     return inputs(prepared.recipe, plan, prepared.listings, settings, hashes), hashes
+
+
+def image_hashes(prepared: Prepared, context: RunContext) -> Hashes:
+    """Return the hash of each image.
+
+    Raises:
+        Interrupted: it is to end.
+    """
+    workers, stop = context.settings.workers, context.should_stop
+    hashes = set_hashes(prepared.listings, workers, context.cache, context.checked, stop)
+    context.stop_here()
+    return hashes
 
 
 def look_at_norms(prepared: Prepared, images: ValidatedImages, context: RunContext) -> None:
@@ -276,26 +288,9 @@ def open_session(
 
     Decoded images that are read again are kept as long.
     """
-    plan, settings, task = prepared.plan, context.settings, task_of(prepared.recipe)
-    with closing(Decoded(read_again(plan))) if settings.cache else nullcontext() as decoded:
-        samples = {name: tiled(each.samples, plan.data.tiles) for name, each in images.listings.items()}
-        collate = partial(task.collate, facts=plan.data.target)
-        yield Session(
-            plan=plan,
-            task=task,
-            model=prepared.model,
-            sets=Sets(plan.data, plan.seed, samples, settings.workers, collate, decoded),
-            context=context.device,
-            should_stop=context.should_stop,
-            is_due=due,
-            checkpoint=checkpoint,
-            fuse=settings.fuse,
-            keep=settings.cache,
-            cache=context.cache,
-            state=checkpoint.state if checkpoint else TrainState(),
-            teacher=prepared.teacher,
-            exchange=exchange,
-        )
+    kept = closing(Decoded(read_again(prepared.plan))) if context.settings.cache else nullcontext()
+    with kept as decoded:
+        yield session_of(prepared, images, context, decoded, is_due=due, checkpoint=checkpoint, exchange=exchange)
 
 
 @contextmanager
@@ -351,6 +346,44 @@ def train(
         since = started - (checkpoint.elapsed_s if checkpoint else 0.0)
         refused, files = prepared.out_of_memory(), (EXPORTED, *extras)
         return RunWriter(session, start.folder, due, since, start.facts, said, refused, files)(context.tell)
+
+
+def session_of(
+    prepared: Prepared,
+    images: ValidatedImages,
+    context: RunContext,
+    decoded: Decoded | None,
+    *,
+    is_due: Callable[[TrainState], bool],
+    checkpoint: Checkpoint | None = None,
+    exchange: Exchange = ALONE,
+    lasting: Tables | None = None,
+) -> Session:
+    """Return a prepared recipe as a session that is ready to train; its network has the weights that it begins with.
+
+    `lasting` keeps frozen features for later sessions of this process.
+    """
+    plan, settings = prepared.plan, context.settings
+    task = task_of(prepared.recipe)
+    samples = {name: tiled(each.samples, plan.data.tiles) for name, each in images.listings.items()}
+    collate = partial(task.collate, facts=plan.data.target)
+    return Session(
+        plan=plan,
+        task=task,
+        model=prepared.model,
+        sets=Sets(plan.data, plan.seed, samples, settings.workers, collate, decoded),
+        context=context.device,
+        should_stop=context.should_stop,
+        is_due=is_due,
+        checkpoint=checkpoint,
+        fuse=settings.fuse,
+        keep=settings.cache,
+        cache=context.cache,
+        state=checkpoint.state if checkpoint else TrainState(),
+        teacher=prepared.teacher,
+        exchange=exchange,
+        lasting=lasting,
+    )
 
 
 def manifest_of(given: PrepareArguments, settings: RunSettings) -> RunManifest:

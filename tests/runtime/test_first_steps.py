@@ -58,7 +58,7 @@ ROWS = [
     ("list", "write `ftr runs`"),
     ("history runs", "write `ftr runs`"),
     ("docs adam", "write `ftr explain adam`"),
-    ("tune a.ftr", "not in this release"),
+    ("hpo a.ftr", "ftr tune a.ftr"),
     ("chek a.ftr", "did you mean `ftr check`?"),
     ("a.ftr", "write `ftr run a.ftr`"),
     ("runs/a-1", "write `ftr evaluate runs/a-1`"),

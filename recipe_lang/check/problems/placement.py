@@ -120,3 +120,14 @@ SilencesNothing = Kind(
     help=_silences_nothing_help,
     edits=lambda p: instead(p.span, f"# allow: {p.name}") if p.is_other_form else (),
 )
+
+BadStep = Kind(
+    "E480",
+    "bad step",
+    reason="""The step of a parameter's range is above 0, has the unit of its ends, and leads from the lower to the
+    higher one.""",
+    fields="reason",
+    optional={"near": ""},
+    message="{reason}",
+    help="{near}",
+)

@@ -25,6 +25,10 @@ stage "all" {{
 }}"""
 
 EXAMPLES: Mapping[str, Example] = {
+    "E480": Example(
+        "param n = 8 in range(4 .. 15, step = 4)\nseed = $n",
+        "param n = 8 in range(4 .. 16, step = 4)\nseed = $n",
+    ),
     "E401": Example("seed = 7\nseed = 8", "seed = 8"),
     "E402": Example('stage "head" {\n  train = head\n}', 'stage "head" {\n  train = head\n  for = 3 epochs\n}'),
     "E403": Example("clip = global_norm", "clip = global_norm(1.0)", "stage"),

@@ -21,6 +21,30 @@ stage "all" {{
   for   = 3 epochs
 }}"""
 
+_OWN_STEPS = """\
+data {{
+  train = folder("photos")
+  size  = 32px
+  batch = 8
+}}
+stage "all" {{
+  train = all
+  for   = 2 epochs
+{own}}}"""
+_POPULATION = """\
+param share = 0.2 in 0.1 .. 0.5
+head = [dropout({share}), dense(classes)]
+data {{
+  train   = folder("photos")
+  size    = 32px
+  batch   = 8
+  augment = [rotation({turn})]
+}}
+stage "all" {{
+  train = all
+  for   = 2 epochs
+}}"""
+
 EXAMPLES: Mapping[str, Example] = {
     "E601": Example(
         "optimizer = sgd(lr = 100, weight_decay = 10)\nschedule = constant",
@@ -191,6 +215,51 @@ EXAMPLES: Mapping[str, Example] = {
         "shell",
         "The recipe says `on_error = skip`, and the disk with the photos is gone.",
     ),
+    "E625": Example(
+        "ftr tune flowers.ftr --trials 1 --set lr=0.001",
+        "ftr tune flowers.ftr --trials 1",
+        "shell",
+        "The recipe has one parameter, `param lr = 1e-3 in log(1e-5 .. 1e-1)`.",
+    ),
+    "E626": Example(
+        "ftr tune flowers.ftr --trials 1 --metric test.accuracy",
+        "ftr tune flowers.ftr --trials 1 --metric accuracy",
+        "shell",
+    ),
+    "E627": Example(
+        "param side = 128px in 96px .. 224px\n\ndata {\n  train = digits\n  size = $side\n}",
+        "param side = 128px in range(96px .. 224px, step = 32px)\n\ndata {\n  train = digits\n  size = $side\n}",
+        given="The recipe is searched by `ftr tune`.",
+    ),
+    "E628": Example(
+        "ftr tune --resume runs/flowers-tune-1 --seed 4",
+        "ftr tune --resume runs/flowers-tune-1",
+        "shell",
+        "The study began with the seed 0.",
+    ),
+    "E629": Example(
+        "ftr tune --resume runs/flowers-1",
+        "ftr tune --resume runs/flowers-tune-1",
+        "shell",
+        "runs/flowers-1 is a run.",
+    ),
+    "E630": Example(
+        "ftr tune flowers.ftr --trials 1 --storage nowhere/study.journal",
+        "ftr tune flowers.ftr --trials 1 --storage study.journal",
+        "shell",
+        "There is no folder nowhere.",
+    ),
+    "E631": Example(
+        "ftr tune flowers.ftr --trials 1 --metric accuracy --metric parameters --sampler cmaes",
+        "ftr tune flowers.ftr --trials 1 --metric accuracy --metric parameters --sampler nsga2",
+        "shell",
+    ),
+    "E632": Example(
+        'ftr tune flowers.ftr --for "0.001 seconds" --write best.ftr',
+        "ftr tune flowers.ftr --trials 1 --write best.ftr",
+        "shell",
+        "The time is up before the first trial begins.",
+    ),
     "E659": Example(
         "ftr features flowers.ftr --engine ray --address 10.0.0.1:6379",
         "ftr features flowers.ftr",
@@ -239,5 +308,21 @@ EXAMPLES: Mapping[str, Example] = {
         "ftr compare runs/flowers-1 runs/flowers-1 --metric valid.f1",
         "shell",
         "Classification has no `map`.",
+    ),
+    "E633": Example(
+        "ftr tune --resume runs/flowers-tune-1 --members 8",
+        'ftr tune flowers.ftr --sampler pbt --members 8 --for "1 second" --out runs/again',
+        "shell",
+        "runs/flowers-tune-1 is a population of five members.",
+    ),
+    "E634": Example(
+        _POPULATION.format(share="$share", turn="15"),
+        _POPULATION.format(share="0.2", turn="$share"),
+        given="The recipe is searched by `ftr tune --sampler pbt`.",
+    ),
+    "E635": Example(
+        _OWN_STEPS.format(own="  augment = [flip]\n"),
+        _OWN_STEPS.format(own=""),
+        given="The recipe is searched by `ftr tune --policy`.",
     ),
 }

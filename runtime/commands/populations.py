@@ -1,0 +1,162 @@
+"""What `ftr tune` does with `--sampler pbt` and with `--policy`: neither is a study of trials."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runtime.commands.command import FINE, echo, first_words, mxnet, show_problems, tell
+from runtime.system.files import from_here
+from runtime.system.streams import surviving
+
+if TYPE_CHECKING:
+    from runtime.training.settings import RunSettings
+    from runtime.workflows.preparation import Prepared
+    from runtime.workflows.run import RunContext
+    from runtime.workflows.tune.folder import StudyOptions
+
+POLICY = "policy"
+"""What stands for a sampler in the folder of a search for a policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlace:
+    """Where a search runs: its folder, whether it goes on there, where what it finds is written, and its seconds."""
+
+    folder: Path | None
+    goes_on: bool
+    runs: RunSettings
+    write: Path | None = None
+    seconds: float | None = None
+    quiet: bool = False
+
+    @property
+    def found(self) -> Path:
+        """The folder, which there is by now."""
+        assert self.folder is not None
+        return self.folder
+
+    def say(self, lines: Iterable[str]) -> None:
+        """Print lines, unless it is to be quiet."""
+        with surviving(sys.stdout):
+            for line in lines if not self.quiet else ():
+                echo(line)
+
+
+def search_otherwise(
+    options: StudyOptions,
+    place: SearchPlace,
+    members: int | None,
+    epochs: int | None,
+    threads: int | None,
+    debug: bool,
+) -> int:
+    """Search by a population, or for a policy, as the options say."""
+    with mxnet(threads, debug):
+        with first_words(Path(options.recipe), place.quiet) as say:
+            say("loading MXNet")
+            from runtime.workflows.preparation import prepare
+            from runtime.workflows.tune.folder import new_folder
+            from runtime.workflows.tune.objectives import objectives
+
+            say("listing the images")
+            root = Path(options.data_root) if options.data_root else None
+            prepared = prepare(Path(options.recipe), options.settings, root, options.outside)
+        found = objectives(options.metrics, prepared.plan)
+        if len(found) > 1 or found[0].cost:
+            raise click.UsageError("a population, and a policy, go by one metric of the validation images")
+        if not place.quiet:
+            show_problems(prepared.advice)
+        if not place.goes_on:
+            place = replace(place, folder=new_folder(place.folder, prepared.plan.name, options))
+        if options.sampler == POLICY:
+            return _policy(prepared, place, options.seed, found[0].name)
+        return _population(prepared, place, members, epochs, options.seed, found[0].name)
+
+
+def _population(
+    prepared: Prepared, place: SearchPlace, members: int | None, epochs: int | None, seed: int, metric: str
+) -> int:
+    """Train a population; show how it goes, and write the recipe that its best member is."""
+    from runtime.reporting.population import course_lines, generation_line, outcome_lines
+    from runtime.workflows.tune.pbt import settings_of, train_recipe_population
+
+    settings = settings_of(place.found, members, epochs, metric, seed)
+    begun: list[bool] = []
+
+    def told(course: Any, now: Any) -> None:
+        if not begun:
+            place.say(course_lines(course, settings.size))
+        begun.append(True)
+        if len(now.scores) == settings.size:
+            place.say([generation_line(course, now, metric)])
+
+    with _interruptible(place) as (context, stopped):
+        outcome = train_recipe_population(prepared, context, place.found, settings, told)
+        place.say(outcome_lines(outcome))
+        _write(place, prepared, outcome.recipe)
+    return stopped[0] if stopped else FINE
+
+
+def _policy(prepared: Prepared, place: SearchPlace, seed: int, metric: str) -> int:
+    """Search a policy; show what is found, and write a recipe with it where it is better."""
+    from runtime.reporting.population import policy_line, policy_lines
+    from runtime.workflows.tune.policy import PolicySettings, search_policy
+
+    def told(what: str, value: Any) -> None:
+        place.say(filter(None, [policy_line(what, value)]))
+
+    with _interruptible(place) as (context, stopped):
+        found = search_policy(prepared, context, place.found, PolicySettings(metric=metric, seed=seed), told)
+        with surviving(sys.stdout):
+            for line in policy_lines(found):
+                echo(line)
+        if found.gains:
+            _write(place, prepared, found.recipe)
+        elif place.write is not None:
+            tell(f"{from_here(place.write)} is not written: nothing is gained")
+    return stopped[0] if stopped else FINE
+
+
+@contextmanager
+def _interruptible(place: SearchPlace) -> Iterator[tuple[RunContext, list[int]]]:
+    """Yield where a search runs; what ends it early, a signal or its time, is said, with how it goes on."""
+    from runtime.system.signals import stop_signal
+    from runtime.training.stage import Interrupted
+    from runtime.workflows.run import RunContext
+
+    until = None if place.seconds is None else time.monotonic() + place.seconds
+    stopped: list[int] = []
+    with stop_signal() as signal:
+
+        def is_over() -> bool:
+            return until is not None and time.monotonic() > until
+
+        try:
+            yield RunContext(place.runs, asked=is_over, signal=signal), stopped
+        except Interrupted:
+            why = "interrupted" if signal.number else "its time is over"
+            tell(why)
+            tell(f"to go on: ftr tune --resume {shlex.quote(str(from_here(place.found)))}")
+            stopped.append(128 + signal.number if signal.number else FINE)
+
+
+def _write(place: SearchPlace, prepared: Prepared, text: Any) -> None:
+    """Write the recipe that a search has found, and say what to do with it; `text` takes the name of its parent."""
+    from runtime.runs.folder import write_text, writing
+
+    path = place.write or place.found / "best.ftr"
+    parent = os.path.relpath(prepared.given.path, path.absolute().parent)
+    with writing(path):
+        write_text(path, text(parent))
+    outside = " --allow-outside" if ".." in Path(parent).parts else ""
+    echo(f"wrote {from_here(path)}: ftr run {shlex.quote(str(from_here(path)))}{outside}")

@@ -1,0 +1,168 @@
+"""A study for people: a line for each trial, on a terminal the best so far, what matters and the time left below them.
+
+`StudyDisplay` follows a search; `study_summary` prints the best trials when it is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import median
+from types import TracebackType
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from recipe_lang.words import counted
+from runtime.reporting.console import LiveLines, bar, say
+from runtime.reporting.plan import duration
+from runtime.workflows.tune.objectives import Objective
+from runtime.workflows.tune.search import Limits, StudyEvent, TrialEnded, TrialEpoch, TrialStarted
+from runtime.workflows.tune.study import Finished, Study
+
+_SHOWN = 5  # of the best, below the lines
+_LISTED = 10  # at the end
+
+
+class StudyDisplay:
+    """Follows a study on a console. To be used as a context."""
+
+    def __init__(
+        self,
+        console: Console,
+        clock: Callable[[], float],
+        study: Study,
+        objectives: Sequence[Objective],
+        limits: Limits,
+        quiet: bool = False,
+    ) -> None:
+        self._console, self._clock, self._study = console, clock, study
+        self._objectives, self._limits, self._quiet = objectives, limits, quiet
+        self._live = LiveLines(console) if console.is_terminal and not quiet else None
+        self._started: TrialStarted | None = None
+        self._epoch: TrialEpoch | None = None
+        self._best: list[Finished] = []
+        self._importance: dict[str, float] = {}
+        self._took: list[float] = []
+
+    def __call__(self, event: StudyEvent) -> None:
+        """Take an event of the study."""
+        match event:
+            case TrialStarted():
+                self._started, self._epoch = event, None
+            case TrialEpoch():
+                self._epoch = event
+            case TrialEnded():
+                self._ended(event)
+        if self._live is not None:
+            self._live.draw(self._lines())
+
+    def _ended(self, event: TrialEnded) -> None:
+        finished = self._study.finished()
+        trial = next((each for each in finished if each.number == event.number), None)
+        self._best = self._study.best()
+        self._importance = self._study.importance()
+        if trial is None:
+            return
+        self._took += [trial.seconds] if trial.seconds else []
+        line = Text(self._count(len(finished)))
+        line.append(f"  {_values(trial)}  ")
+        line.append(_outcome(trial, self._objectives))
+        line.append("  best" if trial.number in [each.number for each in self._best] else "", "bold")
+        if self._live is not None:
+            self._live.print(line)
+        elif not self._quiet:
+            say(self._console, line.plain)
+
+    def _count(self, done: int) -> str:
+        return f"{done}/{self._limits.trials}" if self._limits.trials is not None else str(done)
+
+    def _lines(self) -> list[Text]:
+        lines = []
+        if self._started is not None:
+            doing = f"trial {self._count(self._started.place + 1)}  {_texts(self._started.texts)}"
+            if self._epoch is not None:
+                shown = [each for each in self._objectives if each.name in self._epoch.values]
+                told = ", ".join(f"{each.title} {self._epoch.values[each.name]:.4g}" for each in shown)
+                doing += f"  epoch {self._epoch.epoch}  {told}"
+            lines.append(Text(doing, "dim"))
+        lines += [Text(f"best  {_values(each)}  {_outcome(each, self._objectives)}") for each in self._best[:_SHOWN]]
+        if self._importance:
+            lines.append(Text(f"importance  {_shares(self._importance)}"))
+        if self._limits.trials is not None and self._started is not None:
+            done, ascii_only = self._started.place, self._console.encoding != "utf-8"
+            left = duration(median(self._took) * (self._limits.trials - done)) if self._took else ""
+            progress = bar(done, self._limits.trials, 20, ascii_only)
+            lines.append(Text.assemble(progress, f"  about {left} left" if left else ""))
+        return lines
+
+    def __enter__(self) -> StudyDisplay:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.close()
+
+
+def study_summary(console: Console, study: Study, objectives: Sequence[Objective]) -> None:
+    """Print the best trials of a study, beside the recipe's own values, and what its parameters matter."""
+    finished, best = study.finished(), study.best()
+    states = {state: sum(each.state == state for each in finished) for state in ("complete", "pruned", "failed")}
+    told = [f"{states['complete']} trained to their end"]
+    told += [f"{count} {state}" for state, count in states.items() if count and state != "complete"]
+    say(console, f"{counted(len(finished), 'trial')}: {', '.join(told)}")
+    if not best:
+        return
+    whole = [each for each in finished if each.values is not None]
+    shown = best
+    if study.is_single:
+        sign = -1 if objectives[0].higher_is_better else 1
+        shown = sorted(whole, key=lambda each: sign * (each.values or (0.0,))[0])[:_LISTED]
+    own = {each.name: each.text(each.start) for each in study.space}
+    table = Table(title="" if study.is_single else "the Pareto front: none is better in all")
+    for name in ("", *(each.name for each in study.space)):
+        table.add_column(name, justify="right")
+    for objective in objectives:
+        table.add_column(objective.title, justify="right")
+    table.add_column("epochs", justify="right")
+    rows = [*shown, *(each for each in whole if each.texts == own and each not in shown)]
+    for number, each in enumerate(rows, 1):
+        assert each.values is not None
+        place = f"{number}" if each in shown else ""
+        values = [each.texts[dimension.name] for dimension in study.space]
+        scores = [f"{value:.4g}" for value in each.values]
+        table.add_row(place, *values, *scores, str(each.epochs), style="dim" if each.texts == own else "")
+    console.print(table)
+    if any(each.texts == own for each in whole):
+        say(console, "the dim row has the recipe's own values" if console.is_terminal else _own_line(own))
+    if importance := study.importance():
+        say(console, f"importance of the parameters (PED-ANOVA): {_shares(importance)}")
+
+
+def _own_line(own: dict[str, str]) -> str:
+    return f"the recipe's own values are {_texts(own)}"
+
+
+def _texts(texts: object) -> str:
+    assert hasattr(texts, "items")
+    return ", ".join(f"{name} = {value}" for name, value in texts.items())
+
+
+def _values(trial: Finished) -> str:
+    return _texts(trial.texts)
+
+
+def _outcome(trial: Finished, objectives: Sequence[Objective]) -> str:
+    if trial.values is not None:
+        scores = [f"{each.title} {value:.4g}" for each, value in zip(objectives, trial.values, strict=True)]
+        return f"{', '.join(scores)}  {duration(trial.seconds)}"
+    if trial.reason == "pruned":
+        last = ", ".join(f"{e.title} {trial.metrics[e.name]:.4g}" for e in objectives if e.name in trial.metrics)
+        return f"pruned after epoch {trial.epochs}: {last}  {duration(trial.seconds)}"
+    return f"{trial.state}: {trial.reason}"
+
+
+def _shares(importance: dict[str, float]) -> str:
+    return ", ".join(f"{name} {share:.0%}" for name, share in importance.items())

@@ -15,8 +15,6 @@ import hashlib
 import json
 import os
 import platform
-import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from engine_processes import MPIEXEC, free_port  # noqa: E402
 from machines import Machine, machines  # noqa: E402
 
 RECIPE = """\
@@ -60,7 +59,6 @@ stage "blocks" {
 BEGIN, END = "<!-- measured by bench/workers.py -->", "<!-- end of what was measured -->"
 LONGEST_S = 300
 FTR = (sys.executable, "-m", "runtime", "run")
-MPIEXEC = shutil.which("mpiexec") or shutil.which("mpiexec", path=str(Path(sys.executable).parent))
 
 
 @dataclass
@@ -136,12 +134,6 @@ def kvstore(workers: int, places: Sequence[Machine] = ()) -> Callable[[Group, Se
             found.start(" ".join(map(str, (role, *rank[1:]))), *before, *FTR, *words, *engine, "--role", role, *rank)
 
     return start
-
-
-def free_port() -> int:
-    """Return a port that is free, as is the one behind it in all likelihood."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def digest(run: Path) -> str:

@@ -236,6 +236,8 @@ def run(
     refuse_strays(engine, options)
     if engine is None:
         return work(None)
+    if seeds is not None:
+        raise click.UsageError("--engine is for a single run, not for several seeds")
     if engine == "local" and options.size is None:
         shards = most_shards(recipe or Path(resumed or ".") / "resolved.ftr", settings, outside)
         options = replace(options, size=processes_for(shards))
@@ -287,7 +289,7 @@ def _run(
         where = where.as_it_began(resumed, extend, context)
     elif recipe is None:
         raise click.UsageError("Missing argument 'RECIPE'.")
-    elif extend:
+    elif extend and resumed is None:
         raise click.UsageError("--extend belongs to --resume")
     assert where.recipe is not None
     lock = existing_lock(where.recipe) if locked else None

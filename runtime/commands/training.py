@@ -242,7 +242,8 @@ def run(
         shards = most_shards(recipe or Path(resumed or ".") / "resolved.ftr", settings, outside)
         options = replace(options, size=processes_for(shards))
         if options.size == 1:
-            tell(f"one process trains: {'this machine has one core' if shards > 1 else 'the recipe has no `shards`'}")
+            lacking = "the recipe has no `shards`, such as `shards = 2` in a stage or in `defaults`"
+            tell(f"one process trains: {'this machine has one core' if shards > 1 else lacking}")
             return work(None)
     return in_group(engine, options, debug, work)
 

@@ -31,6 +31,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before MXNet is loaded: the time of the p
 import numpy as np  # noqa: E402
 from frozen_page import processor, table  # noqa: E402
 
+from recipe_lang.words import counted  # noqa: E402
 from runtime.backend.fingerprint import thread_count  # noqa: E402
 from runtime.backend.mx import nd  # noqa: E402
 from runtime.features.store import KINDS, row_bytes  # noqa: E402
@@ -62,7 +63,7 @@ stage "everything" {
 """
 BATCH, IMAGES = 32, 100_000  # of a step, over all machines; of an epoch
 MACHINES = (1, 2, 4, 8, 16, 32, 64)
-SHARES = (32, 1)  # images of a machine's step that are measured; between them it is interpolated
+SHARES = (32, 16, 8, 4, 2, 1)  # images of a machine's step
 STEPS = 2_000  # simulated
 START = """
 import sys, time
@@ -257,7 +258,8 @@ def page(measured: Measured) -> Iterator[str]:
     yield "# What a run costs on 1 to 64 machines, by simulation\n"
     yield (
         f"`python bench/at_scale.py --write docs/at-scale.md`, {measured['date']}: {measured['processor']}, "
-        f"{measured['threads']} threads. EfficientNet-Lite0 on the solar cells, {BATCH} images a batch, 128 px.\n"
+        f"{counted(measured['threads'], 'thread')}. "
+        f"EfficientNet-Lite0 on the solar cells, {BATCH} images a batch, 128 px.\n"
     )
     yield _ABOUT.format(shared=shared)
     yield "## What was measured\n"

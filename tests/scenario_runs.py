@@ -127,11 +127,7 @@ def _new_photos(right: bool) -> None:
 
 
 def _left(right: bool) -> None:
-    """Leave a run of flowers.ftr, as if it had run here and had been interrupted."""
     _interrupted(right)
-    path = Path("runs/flowers-1/run.json")
-    began = json.loads(path.read_text())
-    path.write_text(json.dumps({**began, "recipe": str(Path("flowers.ftr").absolute())}))
     Path("longer.ftr").write_text(RUN.replace("1 epoch", "2 epochs"))
 
 
@@ -146,9 +142,12 @@ def _exported(right: bool) -> None:
 
 
 def _interrupted(right: bool, leave: Callable[[bool], None] = finished_run) -> None:
+    """Leave a run of flowers.ftr, as if it had run here and had been interrupted."""
     leave(right)
-    path = Path("runs/flowers-1/result.json")
-    path.write_text(json.dumps({**json.loads(path.read_text()), "status": "interrupted"}))
+    recipe = str(Path("flowers.ftr").absolute())
+    for name, changed in (("run.json", {"recipe": recipe}), ("result.json", {"status": "interrupted"})):
+        path = Path("runs/flowers-1") / name
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
 
 
 def _damaged(right: bool) -> None:

@@ -441,7 +441,7 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
             "its formula in NumPy",
             "training/test_averages.py::test_sam_goes_uphill_by_its_distance_and_comes_back",
         ),
-        Tested("shards", "the whole batch", "training/test_shards.py::test_shards_are_the_whole_batch"),
+        Tested("shards", "the whole batch", "training/test_sharded_steps.py::test_shards_are_the_whole_batch"),
         Tested(
             "stochastic_depth",
             "timm's rates and masks of a toy",

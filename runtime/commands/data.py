@@ -190,7 +190,7 @@ def show(
         place = placed(out, f"{prepared.plan.name}-sheet.png")
         if reason := attempt(lambda: sheet.save(place, None if place.suffix else "PNG")):
             raise RecipeError(NotWritable(path=str(place), reason=reason))
-        click.echo(f"{printable(says)}: {place}")
+        echo(f"{says}: {place}")
     return FINE
 
 

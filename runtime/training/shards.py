@@ -5,7 +5,7 @@ sums of all shards in the gradients, whoever computed which. A row that travels 
 that its norms came to, and its losses, float32, one behind another.
 
 Each shard begins a step with the same statistics of norms and normalizes by its own images; the step's new statistics
-are the mean of theirs.
+are the mean of theirs. A stage of one shard has the bits of a step without any.
 """
 
 from __future__ import annotations
@@ -53,8 +53,10 @@ class ShardedStep:
             if place:
                 self._put(before)
             loss = compute(pieces[place :: len(own)], shard)
-            changes = [now - start for now, start in zip(self._statistics(), before, strict=True)]
-            found = [*(param.grad() for param in self.params), *changes]
+            statistics = self._statistics()
+            if self.share.shards > 1:
+                statistics = [now - start for now, start in zip(statistics, before, strict=True)]
+            found = [*(param.grad() for param in self.params), *statistics]
             if self.exchange.workers == 1:
                 sums.add(found)
                 losses.append(loss)
@@ -67,8 +69,12 @@ class ShardedStep:
         for param, values in zip(self.params, ends, strict=False):
             if values is not param.grad():
                 param.grad()[:] = values
-        changes = ends[len(self.params) :]
-        self._put([start + change / self.share.shards for start, change in zip(before, changes, strict=True)])
+                param.data()._fresh_grad = True  # Gluon's trainer asks for it; a worker may have no shard of its own
+        statistics = ends[len(self.params) :]
+        if self.share.shards > 1:
+            pairs = zip(before, statistics, strict=True)
+            statistics = [start + change / self.share.shards for start, change in pairs]
+        self._put(statistics)
         return nd.concat(*losses, dim=0)
 
     def _statistics(self) -> list[Any]:

@@ -284,7 +284,7 @@ def training_step(session: Session, stage: StagePlan, net: StageNet) -> TrainSte
     def losses(parts: StepInputs, step: int) -> Any:
         if net.sharded is None:
             return summed(parts, step)
-        return net.sharded(parts, lambda own, shard: summed(own, step, (shard,)))
+        return net.sharded(parts, lambda own, shard: summed(own, step, (shard,) if stage.shards > 1 else ()))
 
     def train_step(parts: StepInputs, step: int) -> tuple[Any, float]:
         count = net.sharded.images if net.sharded else sum(len(targets) for _, targets in parts)

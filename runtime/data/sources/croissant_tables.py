@@ -20,7 +20,6 @@ from runtime.data.sources.tables import column_of, read_table
 if TYPE_CHECKING:
     from runtime.data.listing import ImageRef
 
-_LONGEST_PATH = 4096
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 _PARQUET = (".parquet",)
 
@@ -130,7 +129,7 @@ class _OfFiles:
                     each for file in self.files for each in self.column(file, origin.column)
                 ]
             found = self._columns[origin.column]
-            return found if origin.pattern is None else [_taken(origin, (each,)) for each in found]
+            return found if origin.pattern is None else [_taken(self.about, origin, (each,)) for each in found]
         names = [_property(self.about, origin, each) for each in self.files]
         return [each for each, size in zip(names, self.sizes, strict=True) for _ in range(size)]
 
@@ -147,18 +146,25 @@ class _OfFiles:
 def _property(about: Description, origin: Origin, file: File) -> str:
     match origin.file_property:
         case "filename":
-            return _taken(origin, (file.name,))
+            return _taken(about, origin, (file.name,))
         case "fullpath":
-            return _taken(origin, (file.path, f"{file.within}/{file.path}"))
+            return _taken(about, origin, (file.path, f"{file.within}/{file.path}"))
     raise about.bad(origin.place, f"`{origin.file_property or 'nothing'}` of a file is no text", "extract `fullpath`")
 
 
-def _taken(origin: Origin, texts: Sequence[str]) -> str:
-    """Return what an expression takes out of the first text that it fits; empty where it fits none."""
+def _taken(about: Description, origin: Origin, texts: Sequence[str]) -> str:
+    """Return what an expression takes out of the first text that it fits; empty where it fits none.
+
+    Raises:
+        RecipeError: a text is longer than what the expression is matched with.
+    """
     if origin.pattern is None:
         return texts[0]
     for text in texts:
-        found = origin.pattern.match(text) if len(text) <= _LONGEST_PATH else None
+        if len(text) > origin.longest:
+            reason = f"the expression is matched with up to {origin.longest:,} characters, and a text has {len(text):,}"
+            raise about.bad(origin.place, reason, "an expression with fewer repeats may be matched with longer texts")
+        found = origin.pattern.match(text)
         if found is not None:
             return next((each for each in found.groups() if each is not None), "")
     return ""
@@ -230,7 +236,7 @@ class _Rows:
 
     def texts(self, origin: Origin) -> list[str]:
         found = [each.get(origin.column, each.get(origin.column.rpartition("/")[2])) for each in self.rows]
-        return [_taken(origin, (each,)) for each in texts_of(found)]
+        return [_taken(self.about, origin, (each,)) for each in texts_of(found)]
 
     def classes(self, column: str) -> tuple[str, ...] | None:  # noqa: ARG002
         return None

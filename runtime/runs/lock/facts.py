@@ -247,7 +247,7 @@ def keep_lock(recipe: Path, folder: Path) -> str:
         differs = differences(old.facts, new.facts, ("result",))
         return f"{'a different result than' if differs else 'the same result, bit for bit, as'} in {path}"
     if False in (fact for (section, _), fact in new.facts.items() if section == "result.claims"):
-        return ""
+        return f"{path} is not written: a claim does not hold"
     with writing(path):
         write_text(path, lock_text(new.facts))
     return f"wrote {path}: with it, `ftr verify` and `ftr run --locked` reproduce this run"

@@ -25,6 +25,7 @@ COMMANDS = (
     ("features", "r.ftr"),
     ("data", "check", "r.ftr"),
     ("data", "check", "masks.ftr"),
+    ("data", "show", "r.ftr"),
     ("lock", "r.ftr"),
     ("evaluate", "runs/toy-1"),
     ("evaluate", "runs/toy-1", "--data", "photos/valid"),

@@ -29,6 +29,7 @@ from listed import problem_of
 
 from runtime.data.images import open_rgb
 from runtime.data.listing import Listing
+from runtime.data.sources.backtracking import longest_text
 from runtime.data.sources.croissant import croissant, splits_of
 from runtime.data.sources.croissant_fields import Wanted
 
@@ -175,6 +176,14 @@ def test_the_sum_of_a_file_is_compared(tmp_path: Path) -> None:
     assert (found.code, same in found.message()) == ("E569", True)
 
 
+def test_expressions_are_matched_with_what_takes_bounded_time() -> None:
+    for endless in (r"(a+)+$", r"(a|ab)*c", r"((a?){30})a", "a?" * 40 + "(b)", "(.*)" * 9, "(?=(a+)+)(b)"):
+        assert longest_text(endless) == 0, endless
+    for fine in (r"([^/]*)\.png", r"(?:\d+_)?(\w+)", r"^(?:train|test)/(\d{4})-\d{1,2}", "(a)(?(1)b|c)"):
+        assert longest_text(fine) == 4096, fine
+    assert longest_text(r".*/(train|val)/(.+)_(.+)\.jpg") >= 256
+
+
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
@@ -185,6 +194,7 @@ def test_the_sum_of_a_file_is_compared(tmp_path: Path) -> None:
         ),
         (("recordSet", 0, "field", 1, "source", "transform", "regex"), "(", "transform.regex: it is no regular expr"),
         (("recordSet", 0, "field", 1, "source", "transform", "regex"), ".", "the expression has no group"),
+        (("recordSet", 0, "field", 1, "source", "transform", "regex"), "(a+)+$", "could take years"),
         (("recordSet", 0, "field", 1, "source", "transform"), {"separator": ","}, "the transform `separator` is not"),
         (("recordSet", 0, "field", 1, "source"), {"@id": "pets/kind"}, "refer to one another in a circle"),
         (("recordSet", 0, "field", 1, "source"), 7, "neither text nor a reference"),

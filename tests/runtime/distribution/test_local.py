@@ -21,10 +21,6 @@ from recipe_lang.problem import RecipeError
 from runtime.workflows.agreement import refuse_idle
 
 STAGES = """
-defaults {{
-  shards = 3
-}}
-
 stage "head" {{
   train   = head
   for     = 1 epoch
@@ -34,6 +30,7 @@ stage "head" {{
 stage "blocks" {{
   train   = base.block3 .. head
   for     = {epochs} epochs
+  shards  = 3
   augment = [flip, mixup]
   average = ema(0.9)
 }}
@@ -71,7 +68,8 @@ def test_processes_of_one_machine_give_the_bits_of_one(workers: int, shards: int
 
 
 def test_a_run_has_the_weights_of_one_process(photos: Path, tmp_path: Path) -> None:
-    """Norms that train, dropout, images that are mixed, features that are kept, an average, the best by validation."""
+    """Norms that train, dropout, images that are mixed, features that are kept, an average, the best by
+    validation, and a first stage that one worker trains."""
     head = "[dropout(0.2), dense(classes)]"
     recipe = write_recipe(tmp_path / "toy.ftr", photos, STAGES.format(epochs=2), head=head, data="  batch = 6")
     train(recipe, tmp_path / "1")

@@ -210,7 +210,9 @@ def test_ftr_lock_keeps_a_result_while_nothing_changes(recipe: Path) -> None:
 
 def test_a_run_whose_claims_fail_gives_none(recipe: Path) -> None:
     recipe.write_text(recipe.read_text().replace("accuracy >= 0%", "loss <= 0"))
-    assert ran(recipe).exit_code == 1
+    found = ran(recipe)
+    assert found.exit_code == 1
+    assert found.stdout.splitlines()[-1] == f"{lock_of(recipe)} is not written: a claim does not hold"
     assert not lock_of(recipe).exists()
     assert (recipe.with_name("run") / "recipe.ftr.lock").exists()
 

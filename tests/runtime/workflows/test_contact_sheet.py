@@ -11,6 +11,7 @@ from command import Ftr
 from PIL import Image
 
 from runtime.data.sets import Sets
+from runtime.distribution.share import WHOLE
 from runtime.features.inputs import SetInputs, StageInputs
 from runtime.plan.size import Size
 from runtime.tasks.catalog import TASKS
@@ -64,7 +65,7 @@ def test_the_images_are_those_of_training(tmp_path: Path, augment: str) -> None:
         shown = {each.id: each.pixels for each in seen if each.epoch == epoch}
         trained = {
             id: pixels
-            for batch in inputs._opened(epoch, 0, inputs.stage.augment)
+            for batch in inputs._opened(epoch, 0, inputs.stage.augment, WHOLE)
             for id, pixels in zip(batch.ids, batch.images, strict=True)
         }
         for id, pixels in shown.items():

@@ -199,7 +199,7 @@ def test_several_metrics_take_no_pruner_and_not_each_sampler() -> None:
 
 def test_the_command_names_all_samplers_and_pruners() -> None:
     choices = {each.name: each.type for each in tune.params}
-    for name, rows in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
+    for name, rows in (("sampler", (*SAMPLERS, "pbt")), ("pruner", PRUNERS)):
         kind = choices[name]
         assert isinstance(kind, Choice)
         assert tuple(kind.choices) == tuple(rows)

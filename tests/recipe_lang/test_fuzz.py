@@ -48,7 +48,7 @@ NAMES = [
         "seeds",
     ),
 ]
-GENERATED, DAMAGED = 1_500, 3_000
+GENERATED, DAMAGED = 1_500, 1_500
 
 
 def answer(text: str) -> tuple[CheckedRecipe | None, bool]:
@@ -79,7 +79,7 @@ def outcome(parsed: Recipe) -> tuple[CheckedRecipe | None, tuple[Problem, ...]]:
         return None, error.problems
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(FROM_GRAMMAR)
 def test_texts_from_the_grammar_itself(text: str) -> None:
     answer(text)
@@ -133,7 +133,7 @@ def test_damaged_recipes() -> None:
         slowest = max(slowest, time.process_time() - start)
         passed += readable
     assert slowest < 1
-    assert passed + GENERATED >= (DAMAGED + GENERATED) / 2
+    assert passed >= DAMAGED / 4
 
 
 def errors(source: Source) -> tuple[Problem, ...]:

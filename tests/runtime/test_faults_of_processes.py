@@ -82,7 +82,7 @@ def test_a_terminal_that_closes_ends_a_run_as_sigterm_does(start: Start, photos:
 
     wait_for(seen)
     os.close(ours)
-    assert process.wait(timeout=30) == 128 + signal.SIGHUP
+    assert process.wait(timeout=90) == 128 + signal.SIGHUP
     assert status_of(tmp_path / "run") == "interrupted"
     assert load(tmp_path / "run").result["weights"].startswith("the best weights so far")
 
@@ -104,7 +104,7 @@ def test_nohup_is_respected_and_output_that_cannot_be_written_ends_no_run(
 def test_a_full_disk_behind_the_output_is_said(start: Start, tmp_path: Path, words: tuple[str, ...]) -> None:
     with open("/dev/full", "w") as full:
         process = start(*words, cwd=tmp_path, stdout=full)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=90)
     assert (process.returncode, err) == (1, "cannot write the output: No space left on device\n")
 
 
@@ -112,7 +112,7 @@ def test_a_killed_run_is_reported_with_the_line_of_its_batch(start: Start, photo
     process = start("run", write_recipe(tmp_path / "r.ftr", photos, LONG), "--out", "a run", cwd=tmp_path)
     wait_for(is_training(tmp_path / "a run"))
     os.kill(child_of(process), signal.SIGKILL)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=90)
     assert process.returncode == 128 + signal.SIGKILL
     said = err[err.index("error[") :]
     assert re.match(r"error\[E650\]: the run was killed from outside \(SIGKILL\); its peak memory was 0\.\d GB", said)
@@ -126,8 +126,8 @@ def test_no_run_outlives_its_parent(start: Start, photos: Path, tmp_path: Path) 
     wait_for(is_training(tmp_path / "run"))
     child = child_of(process)
     process.kill()
-    process.communicate(timeout=30)  # the end of its standard error is that of both
-    wait_for(lambda: not Path(f"/proc/{child}").exists(), 10)
+    process.communicate(timeout=90)  # the end of its standard error is that of both
+    wait_for(lambda: not Path(f"/proc/{child}").exists(), 60)
 
 
 def test_a_signal_that_comes_twice_at_once_counts_once(photos: Path, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def group() -> Iterator[Path]:
     else:
         pytest.skip("no control group can be made here")
     yield place
-    wait_for(lambda: not (place / "cgroup.procs").read_text(), 10)
+    wait_for(lambda: not (place / "cgroup.procs").read_text(), 60)
     place.rmdir()
 
 

@@ -82,7 +82,7 @@ def test_hosted_weights_without_a_network_fail_at_once(
     started = time.monotonic()
     recipe = write_recipe(tmp_path / "r.ftr", photos, base=TINY.replace("none", "imagenet"))
     (problem,) = problems_of(recipe, tmp_path / "run")
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 40  # `requests` would be asked for minutes
     assert problem.code == "E540"
     assert line_of(problem) > LINE_OF_VALID
     assert "gluon_params" in problem.help()

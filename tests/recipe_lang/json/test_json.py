@@ -116,7 +116,7 @@ def test_nothing_is_lost(text: str) -> None:
     same_again(text)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(FROM_GRAMMAR)
 def test_texts_from_the_grammar_itself(text: str) -> None:
     if not parse(Source("recipe.ftr", text)).problems:

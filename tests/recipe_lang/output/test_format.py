@@ -164,7 +164,7 @@ def check_layout(text: str) -> str:
     return result
 
 
-@settings(RANDOM, max_examples=60)
+@settings(RANDOM, max_examples=40)
 @given(st.randoms(use_true_random=False))
 def test_any_layout_of_a_generated_recipe(rng: random.Random) -> None:
     plain = generated(rng)
@@ -186,7 +186,7 @@ FROM_GRAMMAR = from_lark(
 )
 
 
-@settings(RANDOM, max_examples=120)
+@settings(RANDOM, max_examples=60)
 @given(FROM_GRAMMAR)
 def test_texts_from_the_grammar_itself(text: str) -> None:
     if not parse(Source("recipe.ftr", text)).problems:

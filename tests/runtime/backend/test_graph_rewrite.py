@@ -28,7 +28,7 @@ SLOW = ("senet_154", "residualattentionnet56", "xception", "darknet53", "incepti
 SMALLEST = [(zoo, name) for zoo, name in chosen("", smallest_per_family=True) if zoo == "gluoncv" and name not in SLOW]
 WIDE = (
     *("xception", "darknet53", "inceptionv3", "densenet121", "vgg11", "resnext50_32x4d"),
-    *("cifar_residualattentionnet56", "hrnet_w18_small_v1_c"),
+    *("cifar_residualattentionnet56", "hrnet_w18_small_v1_c", "mobilenetv3_large", "dla34", "resnet18_v1b_0.89"),
 )
 """Seconds each: `test_zoo.py` has them, and their operators are those of others."""
 LAYER_NORMS = ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "convnext_atto.d2_in1k", "convnextv2_atto.fcmae_ft_in1k")

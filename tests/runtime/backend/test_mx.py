@@ -77,7 +77,7 @@ def test_a_lock_says_how_many_threads_mxnet_has(before: str) -> None:
     """Without `OMP_NUM_THREADS` MXNet takes half of the cores, and runs of the Python interface did not verify."""
     unset = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     words = (sys.executable, "-W", "ignore", "-c", before + _THREADS)
-    done = subprocess.run(words, env=unset, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(words, env=unset, capture_output=True, text=True, check=True, timeout=180)
     used, said, later = done.stdout.split()
     assert used == said
     assert later == used, "the thread that reads and writes arrays has a team of its own: all operators are slow"

@@ -199,7 +199,7 @@ def test_without_the_library_the_command_says_what_to_install(tmp_path: Path) ->
 
 def test_the_server_ends_when_its_editor_is_gone() -> None:
     command = [sys.executable, "-m", "runtime", "lsp", "--stdio"]
-    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=60)
+    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=180)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 

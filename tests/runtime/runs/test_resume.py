@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,16 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(name: str,
     assert len(whole["metrics.jsonl"].splitlines()) > 10
 
 
-def test_every_point_of_writing_a_checkpoint_can_be_the_last(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("points", [(10, 28), pytest.param(range(1, 40, 9), marks=pytest.mark.long)])
+def test_every_point_of_writing_a_checkpoint_can_be_the_last(
+    points: Sequence[int], photos: Path, tmp_path: Path
+) -> None:
     recipe, _ = written(tmp_path, photos, "features kept")
     killing.points(recipe, tmp_path / "whole", interval="2 steps", **QUICK)
     whole = result_left(tmp_path / "whole")
     began = tmp_path / "began"
     assert killing.start(recipe, began, interval="4 steps", kill_at=60, **QUICK) == -signal.SIGKILL
-    for at in range(1, 40, 9):
+    for at in points:
         out = shutil.copytree(began, tmp_path / f"run-{at}")
         assert killing.start(recipe, out, interval="1 step", kill_at=at, **QUICK) == -signal.SIGKILL
         assert killing.start(recipe, out, interval="100 steps", **QUICK) == 0
@@ -114,7 +118,9 @@ def test_two_checkpoints_are_kept_and_one_in_the_end(begun: tuple[Path, Path, di
     assert len(list((half / "checkpoints").glob("*.json"))) == 1
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "json", "gone"])
+@pytest.mark.parametrize(
+    "damage", ["flipped", "json", *(pytest.param(each, marks=pytest.mark.long) for each in ("cut", "gone"))]
+)
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     begun: tuple[Path, Path, dict[str, Any]], half: Path, damage: str
 ) -> None:
@@ -219,7 +225,10 @@ def _ends_with_a_full_disk(recipe: Path, out: Path) -> int:
     return 0
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, "caller", "observer"])
+@pytest.mark.parametrize(
+    "how",
+    [signal.SIGTERM, "caller", *(pytest.param(each, marks=pytest.mark.long) for each in (signal.SIGINT, "observer"))],
+)
 def test_an_interrupted_run_goes_on_where_it_was(
     begun: tuple[Path, Path, dict[str, Any]], tmp_path: Path, how: signal.Signals | str
 ) -> None:

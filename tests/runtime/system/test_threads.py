@@ -55,7 +55,7 @@ def recipe(tmp_path: Path) -> Path:
 def ftr(*words: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     told = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     line = [sys.executable, "-m", "runtime", *map(str, words)]
-    return subprocess.run(line, cwd=cwd, env=told, capture_output=True, text=True, timeout=60)
+    return subprocess.run(line, cwd=cwd, env=told, capture_output=True, text=True, timeout=180)
 
 
 @pytest.mark.parametrize("words", [("new", "train"), ("run", "toy.ftr")])

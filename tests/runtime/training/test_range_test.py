@@ -118,7 +118,10 @@ def test_a_test_leaves_no_trace_and_can_be_repeated(recipe: Path, monkeypatch: p
     assert list(folder.iterdir()) == []
 
 
-def test_a_later_stage_begins_with_what_a_run_handed_on_or_what_is_trained(recipe: Path, tmp_path: Path) -> None:
+def test_a_later_stage_begins_with_what_a_run_handed_on_or_what_is_trained(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.training.range_test.STEPS", 20)
     train(recipe, tmp_path / "run")
     trained = found(recipe)
     taken = found(recipe, tmp_path / "run")

@@ -44,7 +44,7 @@ def ftr(tmp_path: Path, hub: Hub) -> Ftr:
             **variables,
         }
         command = [sys.executable, "-m", "runtime", *map(str, args)]
-        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=180)
 
     return call
 

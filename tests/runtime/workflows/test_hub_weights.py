@@ -107,7 +107,7 @@ def ftr(tmp_path: Path) -> Ftr:
             **variables,
         }
         command = [sys.executable, "-m", "runtime", *map(str, args)]
-        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=240)
 
     return call
 

@@ -43,6 +43,7 @@ def run(recipe: Path) -> Path:
     return recipe.parent / "run"
 
 
+@pytest.mark.long  # `runs/test_resume.py` resumes runs of another network, layer by layer in the same way
 def test_a_run_that_is_resumed_has_the_same_bits(recipe: Path, run: Path, tmp_path: Path) -> None:
     killed = [killing.start(recipe, tmp_path / "run", interval="2 steps", kill_at=at) for at in (70, 70)]
     assert killed == [-signal.SIGKILL] * 2

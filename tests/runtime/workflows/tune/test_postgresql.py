@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.chown(folder, "postgres", "postgres")
         user |= {"user": "postgres", "group": "postgres", "extra_groups": []}
     data = folder / "data"
-    subprocess.run([initdb, "-D", data, "-U", "ftr", "-A", "trust", "--no-sync"], check=True, timeout=60, **user)
+    subprocess.run([initdb, "-D", data, "-U", "ftr", "-A", "trust", "--no-sync"], check=True, timeout=180, **user)
     settings = ("listen_addresses=", f"unix_socket_directories={folder}", "fsync=off")
     process = subprocess.Popen([postgres, "-D", data, *(part for each in settings for part in ("-c", each))], **user)
     try:
@@ -49,13 +49,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"postgresql://ftr@/postgres?host={folder}"
     finally:
         process.send_signal(signal.SIGQUIT)
-        process.wait(30)
+        process.wait(120)
 
 
 def _wait_for(folder: Path) -> None:
     import psycopg
 
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while True:
         try:
             psycopg.connect(f"host={folder} user=ftr dbname=postgres").close()
@@ -123,4 +123,4 @@ def test_the_program_needs_no_server_to_be_imported() -> None:
     code = (
         "import sys, runtime.commands.search; sys.exit(any(n in sys.modules for n in ('optuna', 'psycopg', 'mxnet')))"
     )
-    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], timeout=180, check=False).returncode == 0

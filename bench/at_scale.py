@@ -120,10 +120,12 @@ def _start(recipe: Path) -> float:
 
 
 def _repeated(work: Callable[[], object], seconds: float) -> list[float]:
-    """Return how long each time took, after one that makes everything ready."""
-    work()
+    """Return how long each time took, after three that make everything ready."""
+    for _ in range(3):
+        work()
+    nd.waitall()
     times: list[float] = []
-    while sum(times) < seconds or len(times) < 3:
+    while sum(times) < seconds or len(times) < 12:
         began = time.process_time()
         work()
         nd.waitall()

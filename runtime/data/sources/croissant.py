@@ -129,8 +129,8 @@ class _Records:
         """Return the image of each row."""
         if not self.origin.column:
             return [self.table.file(row).content for row in rows]
-        if self.table.has_images(self.origin.column):
-            return self.table.images(self.origin.column, rows)
+        if (held := self.table.images(self.origin.column, rows)) is not None:
+            return held
         texts = self._texts(self.image)
         known = by_name(self._held())
         found: list[ImageRef] = []

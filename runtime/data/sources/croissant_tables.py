@@ -47,11 +47,8 @@ class Table(Protocol):
     def classes(self, column: str) -> tuple[str, ...] | None:
         """Return the classes that a column declares."""
 
-    def has_images(self, column: str) -> bool:
-        """Whether a column holds the bytes of images."""
-
-    def images(self, column: str, rows: Sequence[int]) -> list[ImageRef]:
-        """Return the images of a column."""
+    def images(self, column: str, rows: Sequence[int]) -> list[ImageRef] | None:
+        """Return the images of a column; None where it does not hold their bytes."""
 
 
 def table_of(about: Description, files: Files, origin: Origin) -> Table:
@@ -136,11 +133,8 @@ class _OfFiles:
     def classes(self, column: str) -> tuple[str, ...] | None:  # noqa: ARG002
         return None
 
-    def has_images(self, column: str) -> bool:  # noqa: ARG002
-        return False
-
-    def images(self, column: str, rows: Sequence[int]) -> list[ImageRef]:
-        raise NotImplementedError
+    def images(self, column: str, rows: Sequence[int]) -> list[ImageRef] | None:
+        return None
 
 
 def _property(about: Description, origin: Origin, file: File) -> str:
@@ -201,11 +195,10 @@ class _Parquet(_OfFiles):
         with opened_parquet(self.files[0].on_disk()) as content:
             return content.classes(column)
 
-    def has_images(self, column: str) -> bool:
+    def images(self, column: str, rows: Sequence[int]) -> list[ImageRef] | None:
         with opened_parquet(self.files[0].on_disk()) as content:
-            return content.has_images(column)
-
-    def images(self, column: str, rows: Sequence[int]) -> list[ImageRef]:
+            if not content.has_images(column):
+                return None
         found: dict[int, ImageRef] = {}
         start, wanted = 0, set(rows)
         for file, size in zip(self.files, self.sizes, strict=True):
@@ -241,8 +234,5 @@ class _Rows:
     def classes(self, column: str) -> tuple[str, ...] | None:  # noqa: ARG002
         return None
 
-    def has_images(self, column: str) -> bool:  # noqa: ARG002
-        return False
-
-    def images(self, column: str, rows: Sequence[int]) -> list[ImageRef]:
-        raise NotImplementedError
+    def images(self, column: str, rows: Sequence[int]) -> list[ImageRef] | None:
+        return None

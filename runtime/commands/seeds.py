@@ -158,8 +158,11 @@ def compare(
             from runtime.training.stage import Interrupted
             from runtime.workflows.compare import compare as compared
             from runtime.workflows.compare import measured_answers, side_of
-            from runtime.workflows.preparation import PrepareArguments
+            from runtime.workflows.preparation import PrepareArguments, listed
 
+        for path in (a, b):  # what is wrong with B is told before A is trained
+            if not path.is_dir():
+                listed(path, (), data_root, outside)
         where = device_context(device)
         settings = RunSettings(device, workers, cache, fuse)
         sides = []

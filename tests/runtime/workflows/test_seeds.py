@@ -218,5 +218,8 @@ def test_several_seeds_have_no_lock_to_keep_to(root: Path, ftr: Ftr) -> None:
     assert "for a single run" in found.err
     assert "seeds of its own" in ftr("compare", root / "runs/a", root / "b.ftr", "--seeds", 3).err
     assert "is a single run" in ftr("compare", root / "runs/a/seed-5", root / "a.ftr").err
+    missing = ftr("compare", root / "a.ftr", root / "missing.ftr", "--seeds", 2)
+    assert (missing.code, "seed 1" in missing.out + missing.err) == (2, False)  # before A is trained
+    assert "E110" in missing.err
     assert "seed-5" in ftr("evaluate", root / "runs/a").err
     assert "keeps its own" in ftr("run", "--resume", root / "runs/a", "--seeds", 3).err

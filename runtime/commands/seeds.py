@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +36,7 @@ from runtime.commands.command import (
     tell,
     was_given,
 )
+from runtime.commands.shards import threads_of
 from runtime.system.files import from_here
 from runtime.system.streams import surviving
 from runtime.training.settings import RunSettings
@@ -43,6 +44,7 @@ from runtime.training.settings import RunSettings
 if TYPE_CHECKING:
     from runtime.runs.seeds import SeedRun
     from runtime.training.events import Event, Observer, Preliminary
+    from runtime.workflows.compare import Side
     from runtime.workflows.preparation import PrepareArguments, Prepared
     from runtime.workflows.seeds import SeedsFollower
 
@@ -141,15 +143,15 @@ def compare(
     By default the metric is measured on validation: settings are chosen there, never on test. `--metric test.accuracy`
     says how good a choice is.
     """
-    from runtime.runs.seeds import is_summary, read_seeds
+    from runtime.runs.seeds import is_summary
 
     folders = [path for path in (a, b) if path.is_dir()]
+    recipes = [path for path in (a, b) if path not in folders]
     if folders and was_given(context, "seeds"):
         raise click.UsageError(f"--seeds is for two recipes; {folders[0]} has runs with seeds of its own")
     if len(folders) == 1 and not is_summary(folders[0]):
-        other = b if folders[0] == a else a
-        raise click.UsageError(f"{folders[0]} is a single run, {other} a recipe: compare two recipes, or two runs")
-    known = next((tuple(read_seeds(path)) for path in folders if is_summary(path)), ())
+        raise click.UsageError(f"{folders[0]} is a single run, {recipes[0]} a recipe: compare two recipes, or two runs")
+    threads = threads or next((1 for path in recipes if threads_of(path, (), outside)), None)
     with mxnet(threads, debug):
         with first_words(a, quiet or machine) as say:
             say("loading MXNet")
@@ -158,26 +160,22 @@ def compare(
             from runtime.training.stage import Interrupted
             from runtime.workflows.compare import compare as compared
             from runtime.workflows.compare import measured_answers, side_of
-            from runtime.workflows.preparation import PrepareArguments, listed
+            from runtime.workflows.preparation import PrepareArguments
 
-        for path in (a, b):  # what is wrong with B is told before A is trained
-            if not path.is_dir():
-                listed(path, (), data_root, outside)
-        where = device_context(device)
-        settings = RunSettings(device, workers, cache, fuse)
-        sides = []
+            where = device_context(device)
+            sides = {path: side_of(path) for path in folders}
+            given = {path: PrepareArguments(path, (), data_root, outside) for path in recipes}
+            settings = RunSettings(device, workers, cache, fuse)
+            trains = _seeds_to_train(sides, given, (a, b), seeds, metric, settings, say) if recipes else ()
         for name, path in (("A", a), ("B", b)):
-            if path.is_dir():
-                sides.append(side_of(path))
-                continue
-            given = PrepareArguments(path, (), data_root, outside)
-            try:
-                folder, known = _trained(given, known, seeds, settings, quiet or machine, f"{name}, ")
-            except Interrupted as stopped:
-                tell("interrupted")
-                return 128 + int(stopped.args[0])
-            sides.append(replace(side_of(folder), name=str(path)))
-        found = compared(sides[0], sides[1], metric, measured_answers(where, workers))
+            if path not in sides:
+                try:
+                    folder = _trained(given[path], trains, settings, quiet or machine, f"{name}, ")
+                except Interrupted as stopped:
+                    tell("interrupted")
+                    return 128 + int(stopped.args[0])
+                sides[path] = replace(side_of(folder), name=str(path))
+        found = compared(sides[a], sides[b], metric, measured_answers(where, workers))
     if machine:
         click.echo(json.dumps(comparison_json(found), indent=2, ensure_ascii=False))
     else:
@@ -185,10 +183,45 @@ def compare(
     return FINE
 
 
-def _trained(
-    given: PrepareArguments, seeds: tuple[int, ...], count: int, settings: RunSettings, quiet: bool, name: str
-) -> tuple[Path, tuple[int, ...]]:
-    """Train a recipe with seeds, or where there are none yet with `count` from its own on; return folder and seeds.
+def _seeds_to_train(
+    sides: Mapping[Path, Side],
+    given: Mapping[Path, PrepareArguments],
+    order: tuple[Path, Path],
+    count: int,
+    metric: str | None,
+    settings: RunSettings,
+    say: Callable[[str], None],
+) -> tuple[int, ...]:
+    """Return the seeds that recipes are trained with: those of a folder that is one side, or `count` from A's on.
+
+    What can be known to be wrong with either, and with comparing them, is told here: training is long.
+
+    Raises:
+        RecipeError: something is.
+    """
+    from runtime.system.cache.disk import user_cache
+    from runtime.workflows.compare import contender, refuse_ahead, untrained
+    from runtime.workflows.preparation import prepare
+    from runtime.workflows.seeds import seeds_from
+
+    seeds = next((tuple(run.seed for run in side.runs) for side in sides.values()), ())
+    contenders = []
+    for path in order:
+        if path in sides:
+            contenders.append(contender(sides[path]))
+            continue
+        say(f"listing the images of {path}")
+        seed, how = seeds[0] if seeds else None, given[path]
+        prepared = prepare(how.path, how.settings, how.data_root, how.outside, seed=seed)
+        seeds = seeds or seeds_from(prepared.plan.seed, count)
+        contenders.append(untrained(str(path), prepared, settings.workers, user_cache() if settings.cache else None))
+    say("comparing their images")
+    refuse_ahead(*contenders, metric)
+    return seeds
+
+
+def _trained(given: PrepareArguments, seeds: tuple[int, ...], settings: RunSettings, quiet: bool, name: str) -> Path:
+    """Train a recipe with seeds; return the folder of the runs.
 
     Raises:
         RecipeError: it cannot be trained.
@@ -198,11 +231,8 @@ def _trained(
     from runtime.runs.writer import how_to_resume
     from runtime.training.stage import Interrupted
     from runtime.workflows.preparation import prepare
-    from runtime.workflows.seeds import SeedsPlan, run_seeds, seeds_folder, seeds_from
+    from runtime.workflows.seeds import SeedsPlan, run_seeds, seeds_folder
 
-    if not seeds:
-        first = prepare(given.path, given.settings, given.data_root, given.outside)
-        seeds = seeds_from(first.plan.seed, count)
     first = prepare(given.path, given.settings, given.data_root, given.outside, seed=seeds[0])
     if not quiet:
         show_problems(first.advice)
@@ -215,7 +245,7 @@ def _trained(
             raise
     if not quiet:
         tell(f"{name}{given.path.name}: {counted(len(seeds), 'run')} in {from_here(folder)}")
-    return folder, seeds
+    return folder
 
 
 def _left(folder: Path) -> str:

@@ -84,10 +84,12 @@ def join_mpi(options: GroupOptions, heard: Heard) -> Group:
     Raises:
         RecipeError: there is no MPI, or rank 0 cannot be reached.
     """
-    from runtime.distribution.mpi import MpiExchange
+    from runtime.distribution.mpi import MpiExchange, is_launched
 
     exchange = MpiExchange()
     rank, workers = exchange.rank, exchange.workers
+    if workers == 1 and not is_launched():
+        heard.note("one process trains: no `mpiexec` has started it, as `mpiexec -n 4 ftr run …` starts four")
     if rank == 0:
         key = secrets.token_hex(16)
         heartbeat = Heartbeat(f"rank 0 on {own_name()}", key, heard)

@@ -23,6 +23,11 @@ _LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS")
 """Where launchers say how many processes they have started."""
 
 
+def is_launched() -> bool:
+    """Whether a launcher has started this process, if only this one."""
+    return any(name in os.environ for name in _LAUNCHED)
+
+
 class MpiExchange:
     """What the processes of `MPI_COMM_WORLD` exchange."""
 

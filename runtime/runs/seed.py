@@ -2,6 +2,7 @@
 
 Where the recipe says `seed = $name`, it is the parameter that gets another value, as `--set name=3` gives it; else the
 statement is another one. What comes out is a recipe like any other: nothing later knows where its seed is from.
+`seeded_text` gives its text, with comments and layout as they were.
 """
 
 from __future__ import annotations
@@ -21,11 +22,35 @@ def with_seed(tree: nodes.Recipe, settings: Sequence[str], seed: int) -> tuple[n
         return tree, (*kept, f"{name}={seed}")
     if written is not None and written.value == nodes.Number(float(seed), None, written.span):
         return tree, tuple(settings)
-    place = written.span if written is not None else tree.source.span(0, 0)
+    place = written.value.span if written is not None else tree.source.span(0, 0)
     field = nodes.Field("seed", nodes.Number(float(seed), None, place), place, place)
-    own = [item for item in tree.items if not _is_seed(item)]
-    begins = sum(isinstance(item, nodes.Version | nodes.Extends) for item in own)
-    return replace(tree, items=(*own[:begins], field, *own[begins:])), tuple(settings)
+    if any(_is_seed(item) for item in tree.items):
+        return replace(tree, items=tuple(field if _is_seed(item) else item for item in tree.items)), tuple(settings)
+    begins = len(_opening(tree))
+    return replace(tree, items=(*tree.items[:begins], field, *tree.items[begins:])), tuple(settings)
+
+
+def seeded_text(tree: nodes.Recipe) -> str:
+    """Return the text of a recipe that `with_seed` gave another seed: the number is replaced, or a line is added."""
+    text = tree.source.text
+    seed = next(_seeds(replace(tree, parent=None)), None)
+    if seed is None or not isinstance(seed.value, nodes.Number):
+        return text
+    number, place = f"{seed.value.value:.0f}", seed.value.span
+    if place.text:
+        return text[: place.start] + number + text[place.end :]
+    ends = [item.span.end for item in _opening(tree)]
+    if not ends:
+        return f"seed = {number}\n\n{text}"
+    line = text.find("\n", max(ends))
+    line = len(text) if line < 0 else line
+    return f"{text[:line]}\n\nseed = {number}{text[line:]}"
+
+
+def _opening(tree: nodes.Recipe) -> tuple[nodes.Item, ...]:
+    """Return what a recipe begins with: its version, and which recipe it extends."""
+    rest = (at for at, item in enumerate(tree.items) if not isinstance(item, nodes.Version | nodes.Extends))
+    return tree.items[: next(rest, len(tree.items))]
 
 
 def _seeds(tree: nodes.Recipe | None) -> Iterator[nodes.Field]:

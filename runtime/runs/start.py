@@ -24,6 +24,7 @@ from runtime.runs.lock.file import LOCK, Facts, Lock, existing_lock, lock_text
 from runtime.runs.manifest import RunManifest, read_manifest
 from runtime.runs.own_graph import keep_graph
 from runtime.runs.resume import Resume
+from runtime.runs.seed import seeded_text
 from runtime.tasks.catalog import TASKS
 from runtime.training.events import Resumed
 from runtime.training.state import Checkpoint
@@ -114,7 +115,9 @@ _OF_RECIPE = ("recipe", "parents")
 
 def _as_written(recipe: CheckedRecipe) -> str:
     """Return the recipe's text; one that builds on others or is JSON, as one `.ftr` text that says the same."""
-    is_whole = recipe.written.parent is None and parse(recipe.source).items == recipe.written.items
-    if is_whole and not recipe.source.is_json:
-        return recipe.source.text
+    source, written = recipe.source, recipe.written
+    if written.parent is None and not source.is_json:
+        for text in (source.text, seeded_text(written)):
+            if parse(replace(source, text=text)).items == written.items:
+                return text
     return recipe_text(flatten(recipe))

@@ -12,18 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import counted, listed
-from runtime.runs.lock.facts import differences
+from runtime.data.content_hashes import set_hashes
+from runtime.runs.lock.facts import contents, differences
 from runtime.runs.lock.file import LOCK, Facts, read_lock
 from runtime.runs.noise import Disagreement, Estimate, disagreement, estimate
 from runtime.runs.seeds import SETS, SeedRun, finished_runs, is_summary, read_run
 from runtime.runs.trained import load, right_answers
+from runtime.system.cache.disk import FeatureCache
 from runtime.tasks.catalog import TASKS, USUAL
 from runtime.tasks.protocol import Task
+from runtime.workflows.preparation import Prepared
 from runtime.workflows.problems import DifferentImages, NotComparable
 
 
@@ -33,6 +37,15 @@ class Side:
 
     name: str
     runs: Sequence[SeedRun]
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One of two to be compared, trained or not: its task, and the lock's facts on the images of a set."""
+
+    name: str
+    task: str
+    images: Callable[[str], Facts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +126,12 @@ def compare(
     Raises:
         RecipeError: they do not have the same images, tasks or metrics, or no pairs can be made.
     """
-    task = _task(a, b)
-    set_name, metric = _metric(a, b, task, asked)
+    task = _task(contender(a), contender(b))
+    set_name, metric = _asked(contender(a), contender(b), task, asked) or ("valid", next(_claimed(a, b, task)))
     paired, notes = _paired(a, b)
-    _refuse_other_images(a, b, paired, set_name)
+    for one, other in paired:
+        names = (a.name, b.name) if len(paired) == 1 else (str(one.folder), str(other.folder))
+        _refuse_other_images(*names, set_name, _facts(one, set_name), _facts(other, set_name))
     pairs = []
     for one, other in paired:
         first, second = (_value(a, b, run, set_name, metric) for run in (one, other))
@@ -141,17 +156,54 @@ def measured_answers(context: Any, workers: int) -> Callable[[SeedRun, str], dic
     return lambda run, set_name: right_answers(load(run.folder), context, workers, set_name)
 
 
-def _task(a: Side, b: Side) -> Task:
-    names = [str(side.runs[0].result.get("task", USUAL.name)) for side in (a, b)]
-    if names[0] != names[1] or names[0] not in TASKS:
-        raise RecipeError(NotComparable(a=a.name, b=b.name, reason=f"their tasks are {names[0]} and {names[1]}"))
-    return TASKS[names[0]]
+def refuse_ahead(a: Contender, b: Contender, asked: str | None) -> None:
+    """Refuse two that could not be compared once they are trained, as far as that is known before.
+
+    Raises:
+        RecipeError: their tasks differ, no such metric is measured, or it would be on different images.
+    """
+    task = _task(a, b)
+    set_name, _ = _asked(a, b, task, asked) or ("valid", task.monitor)
+    found = [each.images(set_name) for each in (a, b)]
+    for each, facts in zip((a, b), found, strict=True):
+        if not facts:
+            raise RecipeError(NotComparable(a=a.name, b=b.name, reason=f"{each.name} has no `{set_name}` images"))
+    _refuse_other_images(a.name, b.name, set_name, *found)
 
 
-def _metric(a: Side, b: Side, task: Task, asked: str | None) -> tuple[str, str]:
-    """Return the set and the metric that decide."""
+def contender(side: Side) -> Contender:
+    """Return finished runs as what is known of them; their images are those of the first."""
+    first = side.runs[0]
+    return Contender(side.name, _task_name(side), partial(_facts, first))
+
+
+def untrained(name: str, prepared: Prepared, workers: int, cache: FeatureCache | None) -> Contender:
+    """Return a recipe as what is known of it before it is trained; of its images those that are asked for are read."""
+
+    def images(set_name: str) -> Facts:
+        if set_name not in prepared.listings:
+            return {}
+        listings, section = {set_name: prepared.listings[set_name]}, f"data.{set_name}"
+        found = contents(listings, set_hashes(listings, workers, cache), TASKS[prepared.plan.task])
+        return {(section, key): fact for key, fact in found[section].items()}
+
+    return Contender(name, prepared.plan.task, images)
+
+
+def _task_name(side: Side) -> str:
+    return str(side.runs[0].result.get("task", USUAL.name))
+
+
+def _task(a: Contender, b: Contender) -> Task:
+    if a.task != b.task or a.task not in TASKS:
+        raise RecipeError(NotComparable(a=a.name, b=b.name, reason=f"their tasks are {a.task} and {b.task}"))
+    return TASKS[a.task]
+
+
+def _asked(a: Contender, b: Contender, task: Task, asked: str | None) -> tuple[str, str] | None:
+    """Return the set and the metric that are asked for, if any."""
     if asked is None:
-        return "valid", next(_claimed(a, b, task), task.monitor)
+        return None
     set_name, _, metric = asked.rpartition(".")
     if metric in task.metrics and set_name in ("", *SETS):
         return set_name or "valid", metric
@@ -165,6 +217,7 @@ def _claimed(a: Side, b: Side, task: Task) -> Iterator[str]:
         name = str(claim.get("metric")).rpartition(".")[2]
         if name in task.metrics:
             yield name
+    yield task.monitor
 
 
 def _paired(a: Side, b: Side) -> tuple[list[tuple[SeedRun, SeedRun]], list[str]]:
@@ -184,18 +237,15 @@ def _paired(a: Side, b: Side) -> tuple[list[tuple[SeedRun, SeedRun]], list[str]]
     return list(zip(a.runs, b.runs, strict=True)), notes
 
 
-def _refuse_other_images(a: Side, b: Side, paired: Sequence[tuple[SeedRun, SeedRun]], set_name: str) -> None:
-    """Refuse pairs that are not measured on the same images, as their locks say.
+def _refuse_other_images(a: str, b: str, set_name: str, one: Facts, other: Facts) -> None:
+    """Refuse two that are not measured on the same images, as their locks say.
 
     Raises:
-        RecipeError: one is not.
+        RecipeError: they are not.
     """
-    for one, other in paired:
-        found = differences(_facts(one, set_name), _facts(other, set_name), ("data",))
-        if found:
-            names = (a.name, b.name) if len(paired) == 1 else (str(one.folder), str(other.folder))
-            told = tuple((each.name, each.locked, each.now) for each in found)
-            raise RecipeError(DifferentImages(a=names[0], b=names[1], set=set_name, differences=told))
+    if found := differences(one, other, ("data",)):
+        told = tuple((each.name, each.locked, each.now) for each in found)
+        raise RecipeError(DifferentImages(a=a, b=b, set=set_name, differences=told))
 
 
 def _facts(run: SeedRun, set_name: str) -> Facts:

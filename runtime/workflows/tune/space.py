@@ -19,6 +19,7 @@ from recipe_lang.check.domains import Domain
 from recipe_lang.compose.merge import files
 from recipe_lang.problem import RecipeError
 from recipe_lang.syntax import nodes
+from runtime.system.files import from_here
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.tune.problems import NothingToSearch, PixelsWithoutStep
 
@@ -96,7 +97,7 @@ def search_space(recipe: CheckedRecipe) -> tuple[Dimension, ...]:
     open_ = [param for param in recipe.params if not param.was_set and param.domain and _has_choice(param.domain)]
     found = [param for param in open_ if param.name not in kept]
     if not found:
-        raise RecipeError(NothingToSearch(span=None, name=recipe.source.name, kept=kept))
+        raise RecipeError(NothingToSearch(span=None, name=str(from_here(recipe.source.name)), kept=kept))
     return tuple(_dimension(recipe, param) for param in found)
 
 

@@ -14,8 +14,11 @@ from command import Ftr
 from toy import CLASSES, make_images, write_recipe
 
 from recipe_lang.problem import RecipeError
+from recipe_lang.source import Source
+from recipe_lang.syntax.parser import parse
 from runtime.backend.mx import mx
 from runtime.reporting.comparison import comparison_json
+from runtime.runs.seed import seeded_text, with_seed
 from runtime.runs.seeds import finished_runs, read_summary, write_seeds
 from runtime.training.events import Event, Observer, Preliminary, StepFinished
 from runtime.training.settings import RunSettings
@@ -84,7 +87,23 @@ def test_each_run_is_the_one_that_its_seed_gives_alone(root: Path, tmp_path: Pat
     assert prepared.plan.params == {"start": "6"}
     run(prepared, SETTINGS, tmp_path / "run")
     assert weights(tmp_path / "run") == weights(found)
+    assert (found / "recipe.ftr").read_text() == (root / "six.ftr").read_text()
     assert weights(found) != weights(root / "runs/a/seed-7")
+
+
+@pytest.mark.parametrize(
+    ("text", "seeded"),
+    [
+        ("# mine\nftr 1  # one\nseed  = 1  # the first\n", "# mine\nftr 1  # one\nseed  = 3  # the first\n"),
+        ('# mine\nftr 1  # one\nname = "a"\n', '# mine\nftr 1  # one\n\nseed = 3\nname = "a"\n'),
+        ("ftr 1", "ftr 1\n\nseed = 3"),
+        ('name = "a"  # no version\n', 'seed = 3\n\nname = "a"  # no version\n'),
+    ],
+)
+def test_another_seed_leaves_the_text_of_a_recipe_as_it_is(text: str, seeded: str) -> None:
+    tree, settings = with_seed(parse(Source("a.ftr", text)), (), 3)
+    assert (seeded_text(tree), settings) == (seeded, ())
+    assert parse(Source("a.ftr", seeded)).items == tree.items
 
 
 def test_the_summary_has_means_with_intervals_and_tests_the_claims_that_it_can(root: Path) -> None:
@@ -219,7 +238,14 @@ def test_several_seeds_have_no_lock_to_keep_to(root: Path, ftr: Ftr) -> None:
     assert "seeds of its own" in ftr("compare", root / "runs/a", root / "b.ftr", "--seeds", 3).err
     assert "is a single run" in ftr("compare", root / "runs/a/seed-5", root / "a.ftr").err
     missing = ftr("compare", root / "a.ftr", root / "missing.ftr", "--seeds", 2)
-    assert (missing.code, "seed 1" in missing.out + missing.err) == (2, False)  # before A is trained
+    assert (missing.code, "seed 5" in missing.out + missing.err) == (2, False)  # before A is trained
     assert "E110" in missing.err
+    other = (root / "a.ftr").read_text().replace("valid = holdout(25%)", "valid = holdout(20%)")
+    (root / "other.ftr").write_text(other)
+    for given, code in ((("a.ftr", "--metric", "valid.map"), "E655"), (("other.ftr",), "E654")):
+        refused = ftr("compare", root / "a.ftr", root / given[0], *given[1:], "--seeds", 2, "--workers", 0)
+        assert (refused.code, "seed 5" in refused.out, code in refused.err) == (2, False, True), refused
+        onto = ftr("compare", root / "runs/a", root / given[0], *given[1:], "--workers", 0)
+        assert (onto.code, "seed 5" in onto.out, code in onto.err) == (2, False, True), onto
     assert "seed-5" in ftr("evaluate", root / "runs/a").err
     assert "keeps its own" in ftr("run", "--resume", root / "runs/a", "--seeds", 3).err

@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from signal import SIGINT
 from typing import TYPE_CHECKING
 
 import click
 
 from recipe_lang.words import counted, printable
-from runtime.commands.command import (
-    CACHE,
+from runtime.commands.command import FAILED, FINE, command, console, first_words, mxnet, show_problems, tell
+from runtime.commands.notices import keep_lock, tell_event, tell_prepared
+from runtime.commands.options import (
     DATA_ROOT,
     DEBUG,
-    DEVICE,
-    FAILED,
-    FINE,
-    FUSE,
     JSON,
     OUTSIDE,
     PATH,
     QUIET,
-    THREADS,
-    WORKERS,
-    command,
-    console,
-    first_words,
-    mxnet,
-    show_problems,
-    tell,
+    RUN_SETTINGS,
+    RecipeOptions,
+    RunOptions,
     was_given,
 )
 from runtime.commands.shards import threads_of
@@ -45,49 +40,34 @@ if TYPE_CHECKING:
     from runtime.runs.seeds import SeedRun
     from runtime.training.events import Event, Observer, Preliminary
     from runtime.workflows.compare import Side
-    from runtime.workflows.preparation import PrepareArguments, Prepared
+    from runtime.workflows.preparation import Prepared
     from runtime.workflows.seeds import SeedsFollower
 
 
-def train_seeds(
-    recipe: PrepareArguments,
-    count: int | None,
-    settings: RunSettings,
-    folder: Path | None,
-    *,
-    resumes: bool,
-    quiet: bool,
-    before: Callable[[Prepared], bool],
-    hear: Observer,
-    after: Callable[[Path], None],
-) -> int:
-    """Train a recipe with several seeds, or those that are left in a folder; return the exit code.
+def train_seeds(given: RecipeOptions, runs: RunSettings, how: RunOptions) -> int:
+    """Train a recipe with several seeds, or those that are left in a folder; return the exit code."""
+    from runtime.runs.seeds import read_seeds, seed_folder
 
-    `before` says what is known of the first run, and whether it may run; `hear` hears of its events, and `after` of its
-    folder when all have ended.
-    """
-    with first_words(recipe.path, quiet) as say:
-        say("loading MXNet")
+    resumes = how.resumed is not None
+    with first_words(given.path, how.quiet) as say:
+        known = tuple(read_seeds(how.resumed)) if how.resumed is not None else ()
+        seed = known[0] if known else given.seed
+        first = replace(given, seed=seed).prepare(say)
         from runtime.reporting.curves import CURVES
         from runtime.reporting.seeds import show_summary
-        from runtime.runs.seeds import read_seeds, seed_folder
         from runtime.training.stage import Interrupted
-        from runtime.workflows.preparation import prepare
         from runtime.workflows.seeds import SeedsPlan, run_seeds, seeds_folder, seeds_from
 
-        say("listing the images")
-        known = tuple(read_seeds(folder)) if resumes and folder is not None else ()
-        seed = known[0] if known else recipe.seed
-        first = prepare(recipe.path, recipe.settings, recipe.data_root, recipe.outside, seed=seed)
-        seeds = known or seeds_from(first.plan.seed, count or 0)
+        seeds = known or seeds_from(first.plan.seed, how.seeds or 0)
         if seed is None:  # the runs are all made in the same way
-            first = prepare(recipe.path, recipe.settings, recipe.data_root, recipe.outside, seed=seeds[0])
-        plan = SeedsPlan(replace(first.given, seed=None), seeds, settings, (CURVES,))
-    if not before(first):
+            first = replace(given, seed=seeds[0]).prepare()
+        plan = SeedsPlan(replace(first.given, seed=None), seeds, runs, (CURVES,))
+    if not tell_prepared(how.deny, how.quiet, first):
         return FAILED
-    with seeds_folder(folder, plan, first, resumes=resumes) as place:
+    follower = follower_of(seeds, how.quiet, partial(tell_event, how.deny, how.quiet))
+    with seeds_folder(how.resumed or how.out, plan, first, resumes=resumes) as place:
         try:
-            summary = run_seeds(place, plan, first, follower_of(seeds, quiet, hear))
+            summary = run_seeds(place, plan, first, follower)
         except Interrupted as stopped:
             with surviving(sys.stderr):
                 click.echo(printable(f"interrupted{_left(place)}", kept="\n"), err=True)
@@ -96,7 +76,8 @@ def train_seeds(
             raise KeyboardInterrupt(_left(place)) from None
     with surviving(sys.stdout):
         show_summary(console(), summary, from_here(place))
-        after(seed_folder(place, seeds[0]))
+        if not (given.settings or given.seed is not None or resumes):
+            keep_lock(given.path, seed_folder(place, seeds[0]), how.quiet)
     return FAILED if any(claim["holds"] is False for claim in summary["expect"]) else FINE
 
 
@@ -107,11 +88,7 @@ def train_seeds(
 @click.option("--metric", metavar="SET.METRIC", help="What decides; by default what is claimed, on `valid`.")
 @OUTSIDE
 @DATA_ROOT
-@DEVICE
-@THREADS
-@WORKERS
-@CACHE
-@FUSE
+@RUN_SETTINGS
 @JSON
 @QUIET
 @DEBUG
@@ -121,15 +98,12 @@ def compare(
     context: click.Context,
     a: Path,
     b: Path,
+    runs: RunSettings,
     seeds: int,
     metric: str | None,
     outside: bool,
     data_root: Path | None,
-    device: str,
     threads: int | None,
-    workers: int,
-    cache: bool,
-    fuse: bool,
     machine: bool,
     quiet: bool,
     debug: bool,
@@ -157,25 +131,28 @@ def compare(
             say("loading MXNet")
             from runtime.backend.device import device_context
             from runtime.reporting.comparison import comparison_json, show_comparison
-            from runtime.training.stage import Interrupted
             from runtime.workflows.compare import compare as compared
             from runtime.workflows.compare import measured_answers, side_of
-            from runtime.workflows.preparation import PrepareArguments
 
-            where = device_context(device)
+            where = device_context(runs.device)
             sides = {path: side_of(path) for path in folders}
-            given = {path: PrepareArguments(path, (), data_root, outside) for path in recipes}
-            settings = RunSettings(device, workers, cache, fuse)
-            trains = _seeds_to_train(sides, given, (a, b), seeds, metric, settings, say) if recipes else ()
+            given = {path: RecipeOptions(path, (), outside, data_root) for path in recipes}
+            trains = _seeds_to_train(sides, given, (a, b), seeds, metric, runs, say) if recipes else ()
+        words = {path: str(path) for path in (a, b)}
         for name, path in (("A", a), ("B", b)):
-            if path not in sides:
-                try:
-                    folder = _trained(given[path], trains, settings, quiet or machine, f"{name}, ")
-                except Interrupted as stopped:
-                    tell("interrupted")
-                    return 128 + int(stopped.args[0])
-                sides[path] = replace(side_of(folder), name=str(path))
-        found = compared(sides[a], sides[b], metric, measured_answers(where, workers))
+            if path in sides:
+                continue
+            try:
+                folder = _trained(given[path], trains, runs, quiet or machine, f"{name}, ")
+            except _InterruptedRuns as stopped:
+                words[path] = str(stopped.folder)
+                then = shlex.join(["ftr", "compare", words[a], words[b], *(("--metric", metric) if metric else ())])
+                with surviving(sys.stderr):
+                    click.echo(printable(f"interrupted{_left(stopped.folder)}\nthen: {then}", kept="\n"), err=True)
+                return 128 + stopped.number
+            words[path] = str(from_here(folder))
+            sides[path] = replace(side_of(folder), name=str(path))
+        found = compared(sides[a], sides[b], metric, measured_answers(where, runs.workers))
     if machine:
         click.echo(json.dumps(comparison_json(found), indent=2, ensure_ascii=False))
     else:
@@ -185,11 +162,11 @@ def compare(
 
 def _seeds_to_train(
     sides: Mapping[Path, Side],
-    given: Mapping[Path, PrepareArguments],
+    given: Mapping[Path, RecipeOptions],
     order: tuple[Path, Path],
     count: int,
     metric: str | None,
-    settings: RunSettings,
+    runs: RunSettings,
     say: Callable[[str], None],
 ) -> tuple[int, ...]:
     """Return the seeds that recipes are trained with: those of a folder that is one side, or `count` from A's on.
@@ -201,7 +178,6 @@ def _seeds_to_train(
     """
     from runtime.system.cache.disk import user_cache
     from runtime.workflows.compare import contender, refuse_ahead, untrained
-    from runtime.workflows.preparation import prepare
     from runtime.workflows.seeds import seeds_from
 
     seeds = next((tuple(run.seed for run in side.runs) for side in sides.values()), ())
@@ -210,39 +186,42 @@ def _seeds_to_train(
         if path in sides:
             contenders.append(contender(sides[path]))
             continue
-        say(f"listing the images of {path}")
-        seed, how = seeds[0] if seeds else None, given[path]
-        prepared = prepare(how.path, how.settings, how.data_root, how.outside, seed=seed)
+        prepared = replace(given[path], seed=seeds[0] if seeds else None).prepare(say)
         seeds = seeds or seeds_from(prepared.plan.seed, count)
-        contenders.append(untrained(str(path), prepared, settings.workers, user_cache() if settings.cache else None))
+        contenders.append(untrained(str(path), prepared, runs.workers, user_cache() if runs.cache else None))
     say("comparing their images")
     refuse_ahead(*contenders, metric)
     return seeds
 
 
-def _trained(given: PrepareArguments, seeds: tuple[int, ...], settings: RunSettings, quiet: bool, name: str) -> Path:
+@dataclass
+class _InterruptedRuns(Exception):  # noqa: N818: as `Interrupted`
+    """Several runs that a signal ended, and their folder."""
+
+    number: int
+    folder: Path
+
+
+def _trained(given: RecipeOptions, seeds: tuple[int, ...], runs: RunSettings, quiet: bool, name: str) -> Path:
     """Train a recipe with seeds; return the folder of the runs.
 
     Raises:
         RecipeError: it cannot be trained.
-        Interrupted: a signal ended it; what there is can be resumed.
+        _InterruptedRuns: a signal ended it; what there is can be resumed.
     """
     from runtime.reporting.curves import CURVES
-    from runtime.runs.writer import how_to_resume
     from runtime.training.stage import Interrupted
-    from runtime.workflows.preparation import prepare
     from runtime.workflows.seeds import SeedsPlan, run_seeds, seeds_folder
 
-    first = prepare(given.path, given.settings, given.data_root, given.outside, seed=seeds[0])
+    first = replace(given, seed=seeds[0]).prepare()
     if not quiet:
         show_problems(first.advice)
-    plan = SeedsPlan(replace(first.given, seed=None), seeds, settings, (CURVES,))
+    plan = SeedsPlan(replace(first.given, seed=None), seeds, runs, (CURVES,))
     with seeds_folder(None, plan, first) as folder:
         try:
             run_seeds(folder, plan, first, follower_of(seeds, quiet, None, name))
-        except Interrupted:
-            tell(how_to_resume(folder))
-            raise
+        except (Interrupted, KeyboardInterrupt) as stopped:
+            raise _InterruptedRuns(int(next(iter(stopped.args), SIGINT)), folder) from None
     if not quiet:
         tell(f"{name}{given.path.name}: {counted(len(seeds), 'run')} in {from_here(folder)}")
     return folder
@@ -254,9 +233,8 @@ def _left(folder: Path) -> str:
     from runtime.runs.writer import how_to_resume
 
     done, seeds = len(finished_runs(folder)), len(read_seeds(folder))
-    return f"; {folder} keeps {done} of {counted(seeds, 'run')}, and the checkpoints of the one that ran\n" + (
-        how_to_resume(folder)
-    )
+    begun = ", and the checkpoints of the one that ran" if len(list(folder.glob("seed-*"))) > done else ""
+    return f"; {folder} keeps {done} of {counted(seeds, 'run')}{begun}\n{how_to_resume(folder)}"
 
 
 def follower_of(seeds: tuple[int, ...], quiet: bool, hear: Observer | None, name: str = "") -> SeedsFollower:

@@ -152,7 +152,7 @@ def _advised(
         listings = {name: Listing((Sample("1", 0, Path(file)),), ("roses", "tulips")) for name, file in files.items()}
         each = 60_000_000 * plan.data.size.pixels // 224**2  # bytes; the machine is a small one
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("runtime.compile.data_advice.room", lambda: 8 * 10**9)
+            patch.setattr("runtime.compile.data_advice.room", lambda processes: 8 * 10**9)
             advice = plan_advice(recipe, plan, listings, MemoryEstimate(500_000_000, each))
         return replace(recipe, advice=advice)
 

@@ -8,12 +8,14 @@ for the others at its end.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -25,6 +27,7 @@ from runtime.commands.supervisor import forget, note
 from runtime.distribution.group import JOIN, ROLES, Group, GroupOptions
 from runtime.distribution.heartbeat import Address, Heard
 from runtime.distribution.problems import WorkerLost
+from runtime.system.memory import kills_for_memory
 from runtime.system.streams import surviving
 
 if TYPE_CHECKING:
@@ -87,25 +90,35 @@ def refuse_strays(engine: str | None, options: GroupOptions) -> None:
             raise click.UsageError(f"--{each.name} belongs to {' and '.join(engines)}")
 
 
+_RESUMING: Mapping[str, str] = {
+    "local": "ftr run --resume {run} --engine local",
+    "mpi": "mpiexec -n {workers} ftr run --resume {run} --engine mpi",
+    "kvstore": "the same commands, each with --resume {run}",
+}
+"""What resumes a run of each engine."""
+
+
 @dataclass(slots=True)
 class Membership:
     """What a process of a group knows of it; `run` is the folder of the run, when there is one."""
 
+    engine: str
     debug: bool
     run: str = ""
     stopped: int | None = None  # the signal that reached another worker
     has_trained: bool = False  # to the end, or to where all of them stop
+    _kills: int = field(default_factory=kills_for_memory)
     _group: Group | None = None
     _over: threading.Event = field(default_factory=threading.Event)
 
-    def join(self, engine: str, options: GroupOptions) -> Group:
+    def join(self, options: GroupOptions) -> Group:
         """Join the group.
 
         Raises:
             RecipeError: it cannot be.
         """
-        self._group = JOIN[engine](options, Heard(self._ended, self._stop, tell))
-        if engine == "local" and not self._group.leads:
+        self._group = JOIN[self.engine](options, Heard(self._ended, self._stop, tell))
+        if self.engine == "local" and not self._group.leads:
             forget()  # what the leading worker tells its parent
         else:
             note(farewell=_FAREWELL_S)
@@ -135,6 +148,10 @@ class Membership:
         if isinstance(event, FolderOpened):
             self.opened(str(event.folder))
 
+    def resuming(self, folder: Path) -> str:
+        """Return what resumes the run in a folder, with as many workers."""
+        return _RESUMING[self.engine].format(run=shlex.quote(str(folder)), workers=self.group.workers)
+
     def should_stop(self) -> bool:
         """Whether a signal reached another worker."""
         return self.stopped is not None
@@ -152,7 +169,10 @@ class Membership:
                 with surviving(sys.stdout):
                     sys.stdout.write("\r\n\x1b[?25h")  # what drew the progress has hidden the cursor
             with surviving(sys.stderr):
-                show_problems((WorkerLost(reason=reason, run=self.run),))
+                if self.engine == "local" and kills_for_memory() > self._kills:
+                    reason += "; the kernel has killed a process for lack of memory"
+                command = self.resuming(Path(self.run)) if self.run and self.engine == "local" else ""
+                show_problems((WorkerLost(reason=reason, run=self.run, command=command),))
         _leave(FAILED)
 
     def failed(self, error: BaseException) -> None:
@@ -173,8 +193,8 @@ def in_group(engine: str, options: GroupOptions, debug: bool, work: Callable[[Me
     Raises:
         RecipeError: there is no group to join.
     """
-    member = Membership(debug)
-    group = member.join(engine, options)
+    member = Membership(engine, debug)
+    group = member.join(options)
     code = outcome(partial(_serving if group.rank is None else _working, member, work))
     if member.has_failed:
         if not group.leads:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ class Left:
 
     words: str
     folder: Path | None
+    resuming: Callable[[Path], str] = lambda folder: ""  # the command, where it is not that of one process
 
     def __call__(self, event: Preliminary | Event) -> None:
         """Take notice of the run's folder."""
@@ -36,7 +37,7 @@ class Left:
             return f"; the run in {self.folder} has ended, and its result is written"
         saved = any((self.folder / "checkpoints").glob("[!.]*"))
         kept = "keeps the run up to its last checkpoint" if saved else "has no checkpoint yet: training begins again"
-        return f"; {self.folder} {kept}\n{how_to_resume(self.folder)}"
+        return f"; {self.folder} {kept}\n{how_to_resume(self.folder, self.resuming(self.folder))}"
 
     @contextmanager
     def said(self) -> Iterator[None]:

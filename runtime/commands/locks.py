@@ -150,7 +150,8 @@ def verify(
     else:
         _show(console(), verdict)
         _show_claims(claims)
-    return FINE if verdict.fine and all(claim["holds"] is not False for claim in claims) else FAILED
+    is_met = bool(several) or all(claim["holds"] is not False for claim in claims)  # of a folder, the runs are verified
+    return FINE if verdict.fine and is_met else FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +235,8 @@ def _seeds_again(path: Path, seeds: Sequence[int], place: Path, how: _How) -> _A
         runs.append(read_run(folder, seed))
         if not how.quiet:
             echo(f"{label}: {verdicts[-1][1].text.partition(':')[0]}")
-    return _Again(of_seeds(verdicts, summary_of(runs)))
+    summary = summary_of(runs)
+    return _Again(of_seeds(verdicts, summary), [claim for claim in summary["expect"] if "holds_in" not in claim])
 
 
 def _train(
@@ -282,7 +284,7 @@ def _show_claims(claims: Sequence[Mapping[str, Any]]) -> None:
         from runtime.reporting.seeds import claim_line
 
         for claim in claims:
-            console().print(claim_line(claim, claim["over"]), soft_wrap=True, highlight=False)
+            console().print(claim_line(claim, claim.get("over", 0)), soft_wrap=True, highlight=False)
 
 
 def _show(screen: Console, verdict: Verdict) -> None:

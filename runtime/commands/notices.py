@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,8 +64,8 @@ def tell_event(deny: bool, quiet: bool, event: Preliminary | Event) -> None:
                 tell(line)
 
 
-def tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
-    """Say on standard error what could not be written, and how an interrupted run resumes."""
+def tell_ending(folder: Path, result: Mapping[str, Any], resuming: Callable[[Path], str]) -> None:
+    """Say on standard error what could not be written, and how an interrupted run resumes: by what `resuming` gives."""
     from runtime.runs.writer import how_to_resume, weights_left
 
     with surviving(sys.stderr):
@@ -73,7 +73,7 @@ def tell_ending(folder: Path, result: Mapping[str, Any]) -> None:
             tell(f"could not write {name}: {reason}")
         if result["status"] == "interrupted":
             tell(f"interrupted; {weights_left(folder, result)}")
-            tell(how_to_resume(folder))
+            tell(how_to_resume(folder, resuming(folder)))
 
 
 def keep_lock(recipe: Path, folder: Path, quiet: bool) -> None:

@@ -68,6 +68,17 @@ class _Run(_Path):
         return path
 
 
+class _Seeds(click.IntRange):
+    """How many seeds: two, for there to be a spread, or more."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> int:
+        if str(value).strip() == "1":
+            self.fail(
+                "one run has no spread: write 2 or more; `--seed K` is for one run with another seed", param, context
+            )
+        return int(super().convert(value, param, context))
+
+
 PATH = _Path(path_type=Path)
 RUN_PATH = _Run(path_type=Path)
 RECIPE_PATH = _Recipe(path_type=Path)
@@ -92,6 +103,7 @@ DATA_ROOT = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder that relative data paths start from.",
 )
+SEEDS = _Seeds(2, 1000)
 JSON = click.option("--json", "machine", is_flag=True, help="Print JSON.")
 DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu(N).")
 COUNT = click.IntRange(1, MOST_THREADS)
@@ -156,8 +168,12 @@ class RecipeOptions:
             raise click.UsageError("Missing argument 'RECIPE'.")
         return self.recipe
 
-    def prepare(self, say: Callable[[str], None] = lambda doing: None, device: str | None = None) -> Prepared:
+    def prepare(
+        self, say: Callable[[str], None] = lambda doing: None, device: str | None = None, processes: int = 1
+    ) -> Prepared:
         """Load MXNet, find the device where one is named, and prepare the recipe; `say` says what goes on.
+
+        `processes` of this machine train it.
 
         Raises:
             RecipeError: something about the device, the recipe, its data or its base is wrong.
@@ -170,7 +186,7 @@ class RecipeOptions:
 
             device_context(device)
         say("listing the images")
-        return prepare(self.path, self.settings, self.data_root, self.outside, self.seed)
+        return prepare(self.path, self.settings, self.data_root, self.outside, self.seed, processes=processes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from runtime.commands.options import (
     RECIPE_PATH,
     RUN_PATH,
     RUN_SETTINGS,
+    SEEDS,
     SET,
     RecipeOptions,
     RunOptions,
@@ -67,7 +68,7 @@ class _Interval(click.ParamType[Interval]):
 @click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Another seed than the recipe's.")
 @click.option(
     "--seeds",
-    type=click.IntRange(2, 1000),
+    type=SEEDS,
     metavar="N",
     help="Train with N seeds, from the recipe's on, and summarize the results.",
 )
@@ -160,6 +161,8 @@ def _run(
         with loaded:
             return _work(given, runs, member)
     left = Left(shlex.join(["ftr", *context.find_root().meta[WORDS]]), how.resumed)
+    if member is not None:
+        left.resuming = member.resuming
     with left.said(), loaded:
         if is_several:
             from runtime.commands.seeds import train_seeds
@@ -210,7 +213,8 @@ def _train(
 ) -> int:
     """Train a recipe, and show how it goes; return the exit code."""
     with first_words(given.path, how.quiet) as say:
-        prepared = given.prepare(say, runs.device)
+        processes = member.group.workers if member is not None and member.group.same_machine else 1
+        prepared = given.prepare(say, runs.device, processes)
         from runtime.distribution.exchange import ALONE
         from runtime.reporting.curves import CURVES
         from runtime.reporting.progress import Display, summary
@@ -223,6 +227,8 @@ def _train(
         if member is not None:
             say(f"waiting for {member.group.workers} workers")
         exchange = ALONE if member is None else member.exchange()
+    if exchange.workers > 1 and not how.quiet:
+        tell(f"{exchange.workers} workers train together")
     screen, plan = console(), prepared.plan
     if not tell_prepared(how.deny, how.quiet, prepared):
         return FAILED
@@ -246,7 +252,7 @@ def _train(
         return 128 + _signal(stopped.args[0], member)
     if member is not None:
         member.has_trained = True
-    tell_ending(folder, result)
+    tell_ending(folder, result, left.resuming)
     if result["status"] == "interrupted":
         return 128 + _signal(result["signal"], member)
     with surviving(sys.stdout):

@@ -27,6 +27,7 @@ from runtime.commands.options import (
     PATH,
     QUIET,
     RUN_SETTINGS,
+    SEEDS,
     RecipeOptions,
     RunOptions,
     was_given,
@@ -84,7 +85,7 @@ def train_seeds(given: RecipeOptions, runs: RunSettings, how: RunOptions) -> int
 @click.command()
 @click.argument("a", type=PATH)
 @click.argument("b", type=PATH)
-@click.option("--seeds", type=click.IntRange(2, 1000), default=5, show_default=True, help="How many, of recipes.")
+@click.option("--seeds", type=SEEDS, metavar="N", default=5, show_default=True, help="How many, of recipes.")
 @click.option("--metric", metavar="SET.METRIC", help="What decides; by default what is claimed, on `valid`.")
 @OUTSIDE
 @DATA_ROOT
@@ -195,7 +196,7 @@ def _seeds_to_train(
 
 
 @dataclass
-class _InterruptedRuns(Exception):  # noqa: N818: as `Interrupted`
+class _InterruptedRuns(Exception):  # noqa: N818 - not an error, as `Interrupted`
     """Several runs that a signal ended, and their folder."""
 
     number: int

@@ -15,6 +15,7 @@ from recipe_lang.check.suppress import apply_suppressions
 from recipe_lang.compose.merge import files
 from recipe_lang.problem import Kind, Problem, ordered
 from recipe_lang.source import Span
+from recipe_lang.words import gigabytes
 from runtime.compile.compiler import augmentation
 from runtime.compile.teacher_advice import teacher_advice
 from runtime.data.sources.set_names import classes_within, folders_within, sets_within
@@ -167,7 +168,11 @@ MemoryShort = Kind(
     The estimate is made from the shapes of the layers' outputs; most of it grows with the batch.""",
     source="measured: bench/memory.py",
     fields="needed room fits",
-    message="this run needs about {needed:GB} of memory; {room:GB} is available",
+    optional={"processes": 1},
+    message=lambda p: (
+        (f"the {p.processes} processes of this run need" if p.processes > 1 else "this run needs")
+        + f" about {gigabytes(p.needed)} of memory; {gigabytes(p.room)} is available"
+    ),
     help=("`batch = {fits}` should fit", "make `size` smaller, train fewer parts, or cache less: `--no-cache`"),
 )
 
@@ -285,10 +290,10 @@ def _within(recipe: CheckedRecipe, listings: Mapping[str, Listing]) -> Iterator[
 
 
 def _memory_short(recipe: CheckedRecipe, plan: Plan, need: MemoryEstimate) -> Iterator[Problem]:
-    batch, most = plan.data.batch, room()
+    batch, most = plan.data.batch, room(need.processes)
     if most is not None and need.of(batch) > most:
         span, fits = recipe.block("data").span_of("batch"), need.fitting(batch, most)
-        yield MemoryShort(span=span, needed=need.of(batch), room=most, fits=fits)
+        yield MemoryShort(span=span, needed=need.of(batch), room=most, fits=fits, processes=need.processes)
 
 
 _SMALL_VALIDATION = 50

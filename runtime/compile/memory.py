@@ -37,14 +37,15 @@ _KEPT_PIXEL = 4 * (256 / 224) ** 2  # bytes of a decoded image, for each pixel o
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
-    """The bytes that a run takes beside its batches, and for each image of a batch."""
+    """The bytes that a run takes beside its batches, and for each image of a batch, in each of its processes here."""
 
     fixed: int
     per_image: int
+    processes: int = 1
 
     def of(self, batch: int) -> int:
         """Return the bytes of a run with a batch."""
-        return self.fixed + self.per_image * batch
+        return self.processes * (self.fixed + self.per_image * batch)
 
     def fitting(self, batch: int, most: int | None) -> int:
         """Return the largest power of two below `batch` whose run takes at most so many bytes; 0 where none does."""

@@ -9,6 +9,8 @@ from recipe_lang.words import counted
 
 
 def _resume(p: Problem) -> str:
+    if p.command:
+        return f"`{p.command}` resumes it at its last checkpoint"
     if not p.run:
         return "see to it, and start all of them again; where there is a run folder already, with `--resume FOLDER`"
     return (
@@ -26,7 +28,7 @@ WorkerLost = Kind(
     machine is off or asleep, or the network between is cut. The run resumes at its last checkpoint, with as many
     workers as there are then.""",
     fields="reason",
-    optional={"run": ""},
+    optional={"run": "", "command": ""},
     message="the run has ended everywhere: {reason:printable}",
     help=_resume,
 )

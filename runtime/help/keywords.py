@@ -111,8 +111,9 @@ TERMS = (
     Term(
         "over",
         STATEMENT,
-        "`over 5 seeds` behind a claim: it is of the mean of so many runs, which differ in their seeds, and holds where"
-        " the end of the mean's 95% interval that is nearer to the number still meets it. `ftr run --seeds` tests it.",
+        "`over 5 seeds` behind a claim: it is of the mean of five runs, which differ in their seeds. It holds where the"
+        " whole 95% interval of that mean meets it: the lower end for `>=`, the upper end for `<=`. `ftr run FILE"
+        ' --seeds 5`, or more, tests it; a plain `ftr run` says "not tested".',
         ("expect {\n  valid.accuracy >= 90% over 5 seeds\n}",),
     ),
     Term(

@@ -363,17 +363,17 @@ def summary(console: Console, result: Mapping[str, Any], folder: object, metrics
     for line in part_lines(result):
         say(console, line)
     for claim in result["expect"] or ():
-        style, verdict = verdict_on(claim["holds"])
+        style, verdict = verdict_on(claim)
         console.print(Text.assemble("claim ", claim["claim"], ": ", (verdict, style), f" ({claim['value']:.4f})"))
     say(console, _from(result["weights_from"]))
     say(console, f"{_duration(result['wall_s'])} in all; run folder: {folder}")
 
 
-def verdict_on(holds: bool | None) -> tuple[str, str]:
-    """Return how a claim is shown, and whether it holds, in words; None is of one that is over several seeds."""
-    if holds is None:
-        return "yellow", "not tested: `--seeds` does"
-    return ("green", "holds") if holds else ("bold red", "does not hold")
+def verdict_on(claim: Mapping[str, Any]) -> tuple[str, str]:
+    """Return how a claim is shown, and whether it holds, in words; it is not tested where it is over more seeds."""
+    if claim["holds"] is None:
+        return "yellow", f"not tested: `--seeds {claim['claim'].split()[-2]}` does"
+    return ("green", "holds") if claim["holds"] else ("bold red", "does not hold")
 
 
 def _from(origin: Mapping[str, Any]) -> str:

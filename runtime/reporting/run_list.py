@@ -27,7 +27,7 @@ from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
 from runtime.runs.resume import differences
 from runtime.runs.seeds import SEEDS, SETS, is_summary, read_summary, seed_folder
-from runtime.tasks.catalog import TASKS
+from runtime.tasks.catalog import TASKS, USUAL
 
 
 def read_results(folder: Path) -> list[dict[str, Any]]:
@@ -76,7 +76,8 @@ def _several(place: Path) -> dict[str, Any]:
     status = "finished" if done == wanted else f"{done} of {wanted} seeds"
     images = [_by_set(_images(seed_folder(place, seed))) for seed in summary.get("seeds", ())]
     known = {name: tuple(each[name] for each in images) for name in SETS if all(name in each for each in images)}
-    return {**summary, "status": status, "known_images": known if images else {}}
+    task = {"task": summary.get("task", USUAL.name)} if images else {}
+    return {**summary, **task, "status": status, "known_images": known if images else {}}
 
 
 def _by_set(facts: Facts) -> dict[str, tuple[Any, ...]]:

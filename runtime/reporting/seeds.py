@@ -53,7 +53,7 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: object) -
 
 def claim_line(claim: Mapping[str, Any], runs: int) -> Text:
     """Return a line on a claim of a summary."""
-    style, verdict = verdict_on(claim["holds"])
+    style, verdict = verdict_on(claim)
     return Text.assemble("claim ", claim["claim"], ": ", (verdict, style), _reached(claim, runs))
 
 

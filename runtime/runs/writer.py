@@ -79,9 +79,9 @@ def weights_left(folder: Path, result: Mapping[str, Any]) -> str:
     return f"{folder}/model.params has {result['weights']}" if result["weights"] else f"{folder} has no weights"
 
 
-def how_to_resume(folder: Path) -> str:
-    """Say how a run that stopped goes on."""
-    return f"to resume: ftr run --resume {shlex.quote(str(folder))}"
+def how_to_resume(folder: Path, command: str = "") -> str:
+    """Say how a run that stopped goes on, where it is not by `command` in one process."""
+    return f"to resume: {command or f'ftr run --resume {shlex.quote(str(folder))}'}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

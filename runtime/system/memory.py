@@ -22,15 +22,18 @@ def is_refusal(error: BaseException) -> bool:
     )
 
 
-def room() -> int | None:
-    """Return how much this process can have in all, without swapping: the tightest of all limits; None if unknown."""
+def room(processes: int = 1) -> int | None:
+    """Return how much this process can have in all, without swapping: the tightest of all limits; None if unknown.
+
+    Of several `processes` it is how much they can have together; the others have in memory what this one has.
+    """
     found = [left for group in _groups() if (left := _left(group)) is not None]
     free = _table(Path("/proc/meminfo")).get("MemAvailable")
     if free is not None:
         found.append(1024 * free)
     if (own := _left_of_limit()) is not None:
         found.append(own)
-    return resident() + max(0, min(found)) if found else None
+    return processes * resident() + max(0, min(found)) if found else None
 
 
 def resident() -> int:

@@ -337,8 +337,9 @@ STAGE = BlockType(
         Arg(
             "shards",
             Number(1, 256, whole=True),
-            "Equal parts of a batch whose gradients are computed one by one and summed in order, so that any number of"
-            " processes gives the same weights.",
+            "Equal parts of a batch, whose gradients are computed one by one and summed in order: so any number of"
+            " processes, as `ftr run --engine local` starts them, gives the same weights. It must divide `batch`. Each"
+            " process then computes with one thread, unless `--threads` says otherwise; norms that train see one part.",
             1,
             since="0.2",
             examples=("shards = 4",),

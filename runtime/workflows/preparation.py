@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ class Prepared:
     def out_of_memory(self) -> Problem:
         """Return what to say when memory is refused: with the place of the batch, and one that would fit."""
         batch = self.plan.data.batch
-        fits = self.need.fitting(batch, room())
+        fits = self.need.fitting(batch, room(self.need.processes))
         span = self.recipe.block("data").span_of("batch")
         return OutOfMemory(span=span, batch=batch, fits=fits)
 
@@ -87,12 +87,13 @@ def prepare(
     outside: bool = False,
     seed: int | None = None,
     earlier: Prepared | None = None,
+    processes: int = 1,
 ) -> Prepared:
     """Check a recipe, find its images, build its network and compile its plan. Nothing is trained or written.
 
     `outside` allows parents outside of the folder of the recipe; `seed` stands in place of the recipe's. `earlier` is
     the same recipe with other settings: images, network and teacher are taken from it where the settings do not change
-    them.
+    them. `processes` of this machine are to train it, each of which takes memory.
 
     Raises:
         RecipeError: something about the recipe, its data or its base is wrong.
@@ -126,7 +127,7 @@ def prepare(
             if own != size:
                 other = build_model(base, head, own, head_builder(task_of(recipe), facts.target))
                 refuse_other_size(model, other, name_of(base))
-    need = estimate_memory(model, plan, teacher.model if teacher else None)
+    need = replace(estimate_memory(model, plan, teacher.model if teacher else None), processes=processes)
     with located(base.span):
         source_for(base).fits(base, model.base, model.whole)
         told += source_for(base).advice(base, model.base, model.whole)

@@ -16,7 +16,7 @@ from runtime.training.loop import train
 from runtime.training.problems import LossNotFinite
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Interrupted
-from runtime.workflows.agreement import compare_facts, hear_facts, hear_start, refuse_idle
+from runtime.workflows.agreement import compare_facts, hear_facts, hear_start
 from runtime.workflows.preparation import Prepared
 from runtime.workflows.run import RunContext, compile_for, lock_facts, open_session, validate_images
 
@@ -41,7 +41,6 @@ def work(
         RecipeError: something about the recipe, its data or its base is wrong here, or another than at rank 0.
     """
     with stop_signal(stop):
-        refuse_idle(exchange, prepared.plan)
         context = RunContext(settings)
         lead = hear_facts(exchange) if waits else None
         images = validate_images(prepared, context)

@@ -82,13 +82,15 @@ def test_a_run_that_will_not_fit_is_advised_against(
 ) -> None:
     recipe = write_recipe(tmp_path / "r.ftr", photos, data="  batch = 64")
     need = prepare(recipe).need
-    monkeypatch.setattr("runtime.compile.data_advice.room", lambda: need.of(20))
+    monkeypatch.setattr("runtime.compile.data_advice.room", lambda processes: processes * need.of(20))
     (found,) = (problem for problem in prepare(recipe).advice if problem.code == "W770")
     assert "batch = 64\n" in render(found)
     assert found.help() == "`batch = 16` should fit"
     recipe.write_text(recipe.read_text().replace("batch = 64", "batch = 64  # allow: W770"))
     assert not [problem for problem in prepare(recipe).advice if problem.code in ("W770", "W702")]
-    monkeypatch.setattr("runtime.compile.data_advice.room", lambda: need.of(100))  # an excuse holds there too
+    monkeypatch.setattr(
+        "runtime.compile.data_advice.room", lambda processes: processes * need.of(100)
+    )  # an excuse holds there too
     assert not [problem for problem in prepare(recipe).advice if problem.code in ("W770", "W702")]
 
 

@@ -310,7 +310,7 @@ DATA_GIVES = (
 
 
 def test_rendered_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.compile.data_advice.room", lambda: 8 * 10**9)
+    monkeypatch.setattr("runtime.compile.data_advice.room", lambda processes: 8 * 10**9)
     problems = [
         next(
             problem

@@ -117,7 +117,7 @@ class Membership:
         Raises:
             RecipeError: it cannot be.
         """
-        self._group = JOIN[self.engine](options, Heard(self._ended, self._stop, tell))
+        self._group = JOIN[self.engine](options, Heard(self._ended, self._stop, _note))
         if self.engine == "local" and not self._group.leads:
             forget()  # what the leading worker tells its parent
         else:
@@ -185,6 +185,14 @@ class Membership:
     def has_failed(self) -> bool:
         """Whether this process has ended the group, or would have."""
         return self._over.is_set()
+
+
+def _note(line: str) -> None:
+    """Say a line that another process gives, in place of what a terminal shows of the waiting for it."""
+    if sys.stderr.isatty():
+        with surviving(sys.stderr):
+            sys.stderr.write("\r\x1b[2K")
+    tell(line)
 
 
 def in_group(engine: str, options: GroupOptions, debug: bool, work: Callable[[Membership], int]) -> int:

@@ -22,9 +22,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from recipe_lang.words import counted, listed
+
 BEAT_S = 0.5
 SILENCE_S = 5.0
 _STARTING_S = 60.0  # of silence while a process loads its libraries, which may stop its threads
+MISSING_S = 10.0  # after which the one that listens says who has not come yet
+_AGAIN_S = 60.0
 _LONGEST = 1 << 16  # bytes of a message
 _TEXT = 4000  # characters of an error's text
 
@@ -72,6 +76,8 @@ class Heartbeat:
         self._listener = socket.create_server(address, backlog=128)
         self._start(self._accept)
         self._start(self._beat)
+        if rank is None:  # people start the processes of a scheduler by hand
+            self._start(self._say_who_is_missing)
         bound: Address = self._listener.getsockname()[:2]
         return bound
 
@@ -158,6 +164,21 @@ class Heartbeat:
             return f"the ranks of {self._workers} workers are 0 to {self._workers - 1}"
         return f"{self._taken[rank]} has rank {rank}" if rank in self._taken else ""
 
+    def _say_who_is_missing(self) -> None:
+        wait = MISSING_S
+        while not self._over.wait(wait) and (missing := self._missing()):
+            line = f"waiting for {listed(missing, 'and')}"
+            self._heard.note(line)
+            self._tell_all(waits=line)
+            wait = _AGAIN_S
+
+    def _missing(self) -> tuple[str, ...]:
+        with self._lock:
+            absent = self._workers - len(self._taken)
+            has_server = any(link.rank is None for link in self._links)
+        workers = f"{absent} of {counted(self._workers, 'worker')}"
+        return (*(() if has_server else ("the server",)), *((workers,) if absent else ()))
+
     # --- living ------------------------------------------------------------------------------
 
     def _start(self, work: Callable[..., None], *args: Any) -> None:
@@ -209,6 +230,8 @@ class Heartbeat:
                     self._end(f"{link.name} failed: {value}", is_told=False)
                 case "stop" | "note":
                     self._pass_on(name, value)
+                case "waits":
+                    self._heard.note(str(value))
 
     def _pass_on(self, name: str, value: Any) -> None:
         if self.rank == 0:

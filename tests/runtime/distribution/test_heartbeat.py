@@ -74,6 +74,13 @@ def test_ranks_are_given_by_arrival_unless_they_are_asked_for() -> None:
         Member("d").heartbeat.connect(address, 2, None)
 
 
+def test_a_scheduler_says_to_all_who_has_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.distribution.heartbeat.MISSING_S", 0.5)  # in which the worker comes
+    scheduler, worker = Member("the scheduler"), Member("b")
+    worker.heartbeat.connect(scheduler.heartbeat.listen(LOCAL, 2, None), 2, None)
+    assert scheduler.next() == worker.next() == ("note", "waiting for the server and 1 of 2 workers")
+
+
 @pytest.mark.parametrize(("rank", "reason"), [(0, "rank 0 on a has rank 0"), (3, "are 0 to 2")])
 def test_a_rank_that_is_taken_or_beyond_the_group_is_refused(rank: int, reason: str) -> None:
     address = Member("rank 0 on a").heartbeat.listen(LOCAL, 3, 0)

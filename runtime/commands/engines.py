@@ -28,6 +28,7 @@ from runtime.distribution.group import JOIN, ROLES, Group, GroupOptions
 from runtime.distribution.heartbeat import Address, Heard
 from runtime.distribution.problems import WorkerLost
 from runtime.system.memory import kills_for_memory
+from runtime.system.signals import heard_within_libraries
 from runtime.system.streams import surviving
 
 if TYPE_CHECKING:
@@ -132,7 +133,8 @@ class Membership:
 
     def exchange(self) -> Exchange:
         """Return the exchange, when all are there; MXNet is loaded."""
-        found = self.group.exchange()
+        with heard_within_libraries(self._interrupted):  # a parameter server waits for all within its library
+            found = self.group.exchange()
         self.group.heartbeat.settle()
         return found
 
@@ -175,6 +177,27 @@ class Membership:
                 show_problems((WorkerLost(reason=reason, run=self.run, command=command),))
         _leave(FAILED)
 
+    def serves(self) -> None:
+        """Be the scheduler or the server; the first signal is for the leading worker, which ends the run in order."""
+        from runtime.distribution.kvstore import serve
+
+        passed = []
+
+        def act(number: int) -> None:
+            if passed or not self.group.heartbeat.stop(number):
+                self._interrupted(number)
+            passed.append(number)
+            tell("the workers are asked to end the run; the same signal again ends all at once")
+
+        with heard_within_libraries(act):
+            serve()
+
+    def _interrupted(self, number: int) -> None:
+        """End this process, and with it the group, whatever the main thread waits for."""
+        self.group.heartbeat.failed("it was interrupted")
+        tell("interrupted")
+        _leave(128 + number)
+
     def failed(self, error: BaseException) -> None:
         """Tell the others of an error. One that the end of the group has caused is not told, and ends this process."""
         if not self.group.heartbeat.failed(_text(error)) and not isinstance(error, RecipeError):
@@ -212,13 +235,11 @@ def in_group(engine: str, options: GroupOptions, debug: bool, work: Callable[[Me
 
 
 def _serving(member: Membership, _: object) -> int:
-    from runtime.distribution.kvstore import serve
-
     loaded = threading.Timer(_LOADED_S, member.group.heartbeat.settle)
     loaded.daemon = True
     loaded.start()
     with mxnet(1, member.debug):
-        serve()
+        member.serves()
     member.group.heartbeat.leave()
     return FINE
 

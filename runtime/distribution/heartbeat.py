@@ -251,9 +251,13 @@ class Heartbeat:
 
     # --- saying ------------------------------------------------------------------------------
 
-    def stop(self, number: int) -> None:
-        """Ask the leading worker to end the run: this one got a signal."""
-        self._to_lead(stop=number)
+    def stop(self, number: int) -> bool:
+        """Ask the leading worker to end the run: this one got a signal. Return whether there is one to ask."""
+        if self._listener is None:
+            self._to_lead(stop=number)
+            return True
+        self._pass_on("stop", number)
+        return any(link.rank == 0 for link in self._links)
 
     def note(self, line: str) -> None:
         """Have the leading worker say a line."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,3 +56,35 @@ def stop_signal(tell: Callable[[int], object] = lambda number: None) -> Iterator
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def heard_within_libraries(act: Callable[[int], object]) -> Iterator[None]:
+    """Have a thread act on each of these signals, for as long as the main thread may wait within a native library.
+
+    No handler of Python runs there. What is ignored stays so (nohup).
+    """
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    wanted = [each for each in _ASKING if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda *_: None) for number in wanted}
+    descriptor = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+
+    def listen() -> None:
+        last = -_TWICE_S
+        with ours:
+            while came := ours.recv(1):
+                if came[0] in wanted and time.monotonic() - last > _TWICE_S:
+                    last = time.monotonic()
+                    act(came[0])
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(descriptor)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        theirs.close()
+        listener.join()

@@ -15,7 +15,7 @@ DifferentImages = Kind(
     help=lambda p: (
         "\n".join(f"{name}: {one or 'none'} against {other or 'none'}" for name, one, other in p.differences[:5])
         + (f"\nand {len(p.differences) - 5} more" if len(p.differences) > 5 else "")
-        + f"\ncompare runs with the same seeds, or give both recipes the same images for `{p.set}`"
+        + f"\ngive both the same images for `{p.set}`, where `holdout` or `folds` divide also the same seed"
     ),
 )
 

@@ -52,6 +52,12 @@ def cache_folder(_no_users_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return folder
 
 
+@pytest.fixture(autouse=True)
+def picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw nothing into the picture of a run that a test makes, which takes as long as the run of a toy."""
+    monkeypatch.setattr("runtime.reporting.curves._drawn", lambda plan, record: b"\x89PNG\r\n\x1a\n" + bytes(50))
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all workers of pytest-xdist have in common: what one has made there the others find."""

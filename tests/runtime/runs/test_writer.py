@@ -38,6 +38,11 @@ train = partial(train_plainly, extras=(CURVES,))
 EXPORTED = ("model-symbol.json", "model-0000.params")
 
 
+@pytest.fixture(autouse=True)
+def picture() -> None:
+    """Pictures are drawn here."""
+
+
 def _failing(error: BaseException) -> Callable[..., None]:
     def fail(*_: object) -> None:
         raise error

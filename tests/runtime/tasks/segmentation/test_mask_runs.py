@@ -27,7 +27,7 @@ seed = 1
 data {
   train = scenes(train)
   take = 24 images
-  test = scenes(test)
+  test = holdout(20%)
   size = [96px, 64px]
   batch = 4
   augment = [flip(horizontal)]  # allow: W725

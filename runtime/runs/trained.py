@@ -27,7 +27,9 @@ from recipe_lang.source import Source
 from recipe_lang.syntax.parser import read_source
 from recipe_lang.words import counted, printable
 from runtime.backend.mx import array
-from runtime.compile.compiler import component, data_plan, stage_loss
+from runtime.compile.compiler import data_plan
+from runtime.compile.components import component
+from runtime.compile.phases import stage_loss
 from runtime.data.class_map import mapped
 from runtime.data.decoded import Opening, opening
 from runtime.data.images import ImageError, find_broken, upright_size

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from recipe_lang.problem import RecipeError
-from runtime.compile.compiler import component
+from runtime.compile.components import component
 from runtime.export.description import described, image_input, tensor_input
 from runtime.export.formats import FORMATS
 from runtime.export.onnx_file import OnnxFile, onnx_file, require_onnx

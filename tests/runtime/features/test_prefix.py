@@ -17,7 +17,8 @@ from toy import make_images, trained, write_recipe
 from runtime.backend.device import device_context
 from runtime.backend.mx import mx, nd
 from runtime.data.transforms.views import chosen, draw_view, view_count
-from runtime.features.prefix import Features, Pixels, Prefix
+from runtime.features.features import Features
+from runtime.features.prefix import Pixels, Prefix
 from runtime.features.store import Key
 from runtime.models.chain import Chain
 from runtime.models.heads import head_block

@@ -25,8 +25,9 @@ from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights, units
 from runtime.plan.size import Size
 from runtime.plan.types import Component
+from runtime.runs.evaluation import evaluate
 from runtime.runs.folder import read_json
-from runtime.runs.trained import evaluate, load
+from runtime.runs.trained import load
 from runtime.system.cache.disk import FeatureCache
 from runtime.training.settings import RunSettings
 from runtime.weights.params_file import read_params

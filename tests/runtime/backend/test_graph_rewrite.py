@@ -15,8 +15,8 @@ from runtime.backend.blocks import sequence
 from runtime.backend.fast_graph import fast_graph, predicting_graph
 from runtime.backend.freezing import prepare_stage
 from runtime.backend.gates import scales_channels
+from runtime.backend.joined import joined, one_by_one
 from runtime.backend.mx import autograd, mx, nd, nn
-from runtime.features.prefix import joined, one_by_one
 from runtime.models.catalog import ZOOS
 from runtime.models.heads import head_block
 from runtime.models.network import Model, build_model, start_weights, units

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from bench.sweep_bases import chosen
+from runtime.backend.joined import can_be_joined
 from runtime.backend.mx import mx, nd
-from runtime.features.prefix import Features, can_be_joined
+from runtime.features.features import Features
 from runtime.models.catalog import ZOOS
 from runtime.models.chain import Chain
 from runtime.models.heads import head_block

@@ -15,7 +15,8 @@ import pytest
 from bench.sweep_bases import chosen
 from runtime.backend.freezing import prepare_stage
 from runtime.backend.mx import autograd, gluon, mx, nd, nn
-from runtime.features.prefix import Features, Pixels, Prefix
+from runtime.features.features import Features
+from runtime.features.prefix import Pixels, Prefix
 from runtime.features.store import Key
 from runtime.models import efficientnet_lite, zoo
 from runtime.models.base import Base

@@ -22,8 +22,8 @@ from toy import train as train_plainly
 
 from runtime.cli import app
 from runtime.reporting.curves import CURVES, draw_curves
-from runtime.runs.folder import Record
 from runtime.runs.lock.file import LOCK, read_lock
+from runtime.runs.record import Record
 from runtime.runs.resume import Resume
 from runtime.runs.trained import load
 from runtime.system.best_effort import attempt

@@ -181,7 +181,7 @@ class Membership:
         """Be the scheduler or the server; the first signal is for the leading worker, which ends the run in order."""
         from runtime.distribution.kvstore import serve
 
-        passed = []
+        passed: list[int] = []
 
         def act(number: int) -> None:
             if passed or not self.group.heartbeat.stop(number):

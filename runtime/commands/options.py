@@ -127,6 +127,18 @@ def was_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
 
 
+def refuse_standard_input(*recipes: Path | None) -> None:
+    """Refuse a recipe on standard input where several runs or processes read it.
+
+    Raises:
+        click.UsageError: one is.
+    """
+    from runtime.runs.recipe_files import STANDARD_INPUT
+
+    if STANDARD_INPUT in recipes:
+        raise click.UsageError("standard input can be read but once, and this reads the recipe several times: save it")
+
+
 def gathered(name: str, kind: type[DataclassInstance], *options: Callable[[Any], Any]) -> Callable[[C], C]:
     """Return a decorator that adds options to a command, and gathers what the command line says in one argument.
 

@@ -33,6 +33,7 @@ from runtime.commands.options import (
     RunOptions,
     gathered,
     out_option,
+    refuse_standard_input,
     was_given,
 )
 from runtime.commands.shards import most_shards, processes_for, threads_of
@@ -120,6 +121,7 @@ def run(
     refuse_strays(engine, group)
     if engine is None:
         return work(None)
+    refuse_standard_input(given.recipe)
     if how.seeds is not None:
         raise click.UsageError("--engine is for a single run, not for several seeds")
     if engine == "local" and group.size is None:

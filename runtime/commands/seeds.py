@@ -30,6 +30,7 @@ from runtime.commands.options import (
     SEEDS,
     RecipeOptions,
     RunOptions,
+    refuse_standard_input,
     was_given,
 )
 from runtime.commands.shards import threads_of
@@ -49,6 +50,7 @@ def train_seeds(given: RecipeOptions, runs: RunSettings, how: RunOptions) -> int
     """Train a recipe with several seeds, or those that are left in a folder; return the exit code."""
     from runtime.runs.seeds import read_seeds, seed_folder
 
+    refuse_standard_input(given.recipe)
     resumes = how.resumed is not None
     with first_words(given.path, how.quiet) as say:
         known = tuple(read_seeds(how.resumed)) if how.resumed is not None else ()
@@ -120,6 +122,7 @@ def compare(
     """
     from runtime.runs.seeds import is_summary
 
+    refuse_standard_input(a, b)
     folders = [path for path in (a, b) if path.is_dir()]
     recipes = [path for path in (a, b) if path not in folders]
     if folders and was_given(context, "seeds"):
@@ -191,7 +194,7 @@ def _seeds_to_train(
         seeds = seeds or seeds_from(prepared.plan.seed, count)
         contenders.append(untrained(str(path), prepared, runs.workers, user_cache() if runs.cache else None))
     say("comparing their images")
-    refuse_ahead(*contenders, metric)
+    refuse_ahead(contenders[0], contenders[1], metric)
     return seeds
 
 

@@ -166,8 +166,8 @@ def show_runs(console: Console, found: Sequence[dict[str, Any]], folder: Path) -
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     rows, columns = _fitting(rows, console.width)
     for name in columns:
-        if name in ("run", "recipe", "params", "metric"):
-            table.add_column(name, overflow="fold", min_width=8)
+        if name in _FOLDED:
+            table.add_column(name, overflow="fold", min_width=_LEAST)
         else:
             side = "right" if name in ("valid", "test", "time") else "left"
             width = max(len(row[name]) for row in rows)
@@ -184,6 +184,7 @@ def show_runs(console: Console, found: Sequence[dict[str, Any]], folder: Path) -
         say(console, f"  {line}")
 
 
+_FOLDED, _LEAST = ("run", "recipe", "params", "metric"), 8  # columns whose texts may be broken, and how narrow they get
 _DISPENSABLE = ("hash", "recipe", "task", "time", "params", "", "started", "test")
 """The columns that a narrow page goes without, in this order, where dates before they go lose their time of day; most
 runs are called as their recipe.
@@ -195,12 +196,16 @@ def _fitting(rows: list[dict[str, str]], width: int) -> tuple[list[dict[str, str
     """Return the rows and the columns that hold something and fit, as far as they can."""
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
     for name in _DISPENSABLE:
-        if sum(max(len(name), *(len(row[name]) for row in rows)) + 2 for name in columns) - 2 <= width:
+        if sum(_width(name, rows) + 2 for name in columns) - 2 <= width:
             break
         if not name:
             rows = [{**row, "started": row["started"][:10]} for row in rows]
         columns = [each for each in columns if each != name]
     return rows, columns
+
+
+def _width(name: str, rows: list[dict[str, str]]) -> int:
+    return max(len(name), *(len(row[name]) for row in rows), _LEAST if name in _FOLDED else 0)
 
 
 def _row(result: dict[str, Any]) -> dict[str, str]:

@@ -50,6 +50,17 @@ def is_summary(folder: Path) -> bool:
     return os.path.isfile(folder / SEEDS)  # unlike Path.is_file, false where nobody may look
 
 
+def refuse_several(path: Path) -> None:
+    """Refuse the folder of several runs where one is meant.
+
+    Raises:
+        RecipeError: it is such a folder.
+    """
+    if is_summary(path):
+        reason = f"it holds runs with several seeds: name one of them, such as {seed_folder(path, read_seeds(path)[0])}"
+        raise RecipeError(NotARun(path=str(path), reason=reason))
+
+
 def seed_folder(folder: Path, seed: int) -> Path:
     """Return the folder of the run with a seed."""
     return folder / f"seed-{seed}"

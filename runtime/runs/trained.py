@@ -30,7 +30,7 @@ from runtime.runs.own_graph import with_own_graph
 from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
 from runtime.runs.recipe_files import read_recipe
-from runtime.runs.seeds import is_summary, read_seeds, seed_folder
+from runtime.runs.seeds import refuse_several
 from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import Task, head_builder
 from runtime.training.problems import NoStageWeights, NoSuchStage, NotARun
@@ -70,9 +70,7 @@ def load(path: Path, stage: str | None = None) -> TrainedRun:
     Raises:
         RecipeError: it is neither, a file in it is damaged, or there are no such weights.
     """
-    if is_summary(path):
-        reason = f"it holds runs with several seeds: name one of them, such as {seed_folder(path, read_seeds(path)[0])}"
-        raise RecipeError(NotARun(path=str(path), reason=reason))
+    refuse_several(path)
     with opened(path) as folder:
         if not os.path.isfile(folder / "resolved.ftr"):  # unlike Path.is_file, false where nobody may look
             is_there = os.path.isdir(folder)

@@ -29,6 +29,7 @@ from runtime.runs.own_graph import naming_own_graph
 from runtime.runs.pack.file import MEMBERS, open_pack, write_pack
 from runtime.runs.pack.problems import FileExists
 from runtime.runs.pack.signature import PACK_ENDING
+from runtime.runs.seeds import refuse_several
 from runtime.system.best_effort import attempt
 from runtime.system.files import placed
 from runtime.tasks.catalog import task_of
@@ -75,6 +76,7 @@ def pack_run(
     Raises:
         RecipeError: the folder is not that of a run, or the pack cannot be written.
     """
+    refuse_several(folder)
     path = placed(out, f"{folder.resolve().name}{PACK_ENDING}")
     if path.exists() and not force:
         raise RecipeError(FileExists(path=str(path)))

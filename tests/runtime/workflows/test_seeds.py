@@ -249,5 +249,9 @@ def test_several_seeds_have_no_lock_to_keep_to(root: Path, ftr: Ftr) -> None:
         assert (refused.code, "seed 5" in refused.out, code in refused.err) == (2, False, True), refused
         onto = ftr("compare", root / "runs/a", root / given[0], *given[1:], "--workers", 0)
         assert (onto.code, "seed 5" in onto.out, code in onto.err) == (2, False, True), onto
-    assert "seed-5" in ftr("evaluate", root / "runs/a").err
+    for command in ("evaluate", "pack"):
+        assert "name one of them, such as" in ftr(command, root / "runs/a").err
+    for words in (("run", "-", "--seeds", 2), ("compare", "-", root / "a.ftr"), ("run", "-", "--engine", "local")):
+        assert "can be read but once" in ftr(*words).err, words
+    assert "one run has no spread" in ftr("run", root / "a.ftr", "--seeds", 1).err
     assert "keeps its own" in ftr("run", "--resume", root / "runs/a", "--seeds", 3).err

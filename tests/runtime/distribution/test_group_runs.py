@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from engine_processes import ENVIRONMENT, MPIEXEC, WAIT, free_port, needs_mpi
 from toy import train, write_recipe
 
 from runtime.cli import app
-from runtime.distribution.group import GroupOptions
+from runtime.distribution.group import GroupOptions, join_mpi
+from runtime.distribution.heartbeat import Heard
 from runtime.runs.checkpoint_archive import packed, unpacked
 from runtime.runs.checkpoints import newest
 
@@ -89,6 +91,19 @@ def test_a_launcher_may_say_who_belongs_to_the_group(monkeypatch: pytest.MonkeyP
     for name, value in told.items():
         monkeypatch.setenv(f"DMLC_{name}", value)
     assert GroupOptions(size=2).completed() == GroupOptions("server", ("10.0.0.1", 9000), 2)
+
+
+def test_mpi_without_a_launcher_says_that_one_process_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = SimpleNamespace(rank=0, workers=1, share=lambda value: value)
+    monkeypatch.setattr("runtime.distribution.mpi.MpiExchange", lambda: alone)
+    for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"):
+        monkeypatch.delenv(name, raising=False)
+    said: list[str] = []
+    heard = Heard(lambda reason, is_told: None, note=said.append)
+    join_mpi(GroupOptions(), heard).heartbeat.leave()
+    monkeypatch.setenv("PMI_SIZE", "1")
+    join_mpi(GroupOptions(), heard).heartbeat.leave()
+    assert [line.partition(":")[0] for line in said] == ["one process trains"]
 
 
 def test_a_checkpoint_travels_whole(recipe: Path, tmp_path: Path) -> None:

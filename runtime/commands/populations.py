@@ -74,6 +74,7 @@ def search_otherwise(
         found = objectives(options.metrics, prepared.plan)
         if len(found) > 1 or found[0].cost:
             raise click.UsageError("a population, and a policy, go by one metric of the validation images")
+        refuse_own(place.write, prepared)
         if not place.quiet:
             show_problems(prepared.advice)
         if not place.goes_on:
@@ -125,6 +126,25 @@ def _policy(prepared: Prepared, place: SearchPlace, seed: int, metric: str) -> i
         elif place.write is not None:
             tell(f"{from_here(place.write)} is not written: nothing is gained")
     return stopped[0] if stopped else FINE
+
+
+def refuse_place(path: Path, force: bool) -> None:
+    """Refuse a file that --write cannot write, or must not, before anything is searched."""
+    if path.exists() and not force:
+        raise click.UsageError(f"{path} exists; --force overwrites it")
+    folder = path.absolute().parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        state = "cannot be written" if folder.exists() else "does not exist"
+        raise click.UsageError(f"--write {path}: the folder {from_here(folder)} {state}")
+
+
+def refuse_own(path: Path | None, prepared: Prepared) -> None:
+    """Refuse to write over a recipe that is searched, or a parent of it: what is written builds on it."""
+    from recipe_lang.compose.merge import files
+
+    names = [each.source.name for each in files(prepared.recipe.written)]
+    if path is not None and path.resolve() in [Path(name).resolve() for name in names]:
+        raise click.UsageError(f"--write {path}: the best values would replace the recipe that they build on")
 
 
 @contextmanager

@@ -39,7 +39,7 @@ from runtime.commands.command import (
     tell,
     was_given,
 )
-from runtime.commands.populations import POLICY, SearchPlace, search_otherwise
+from runtime.commands.populations import POLICY, SearchPlace, refuse_own, refuse_place, search_otherwise
 from runtime.system.files import from_here
 from runtime.system.streams import surviving
 from runtime.training.settings import Interval, RunSettings
@@ -149,8 +149,8 @@ def tune(
         raise click.UsageError("--study belongs to --storage: a folder has one study")
     if storage is not None and out is not None:
         raise click.UsageError("--out and --storage exclude each other: the study is kept in one place")
-    if written is not None and written.exists() and not force:
-        raise click.UsageError(f"{written} exists; --force overwrites it")
+    if written is not None:
+        refuse_place(written, force)
     given = _Given(recipe, settings, data_root, outside, metrics, sampler, pruner, seed, trials)
     options = given.as_it_began(context, resumed) if resumed is not None else given.options()
     if policy or options.sampler in (POPULATION, POLICY):
@@ -186,6 +186,7 @@ def tune(
             prepared = prepare(Path(options.recipe), options.settings, root, options.outside)
         choices = Choices(options.metrics, options.sampler, options.pruner, options.seed)
         check_choices(prepared, choices)
+        refuse_own(written, prepared)
         if not quiet:
             with surviving(sys.stderr):
                 show_problems(prepared.advice)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from recipe_lang.problem import RecipeError
+from recipe_lang.suggest import suggest
 from runtime.backend.mx import nd
 from runtime.plan.types import Plan
 from runtime.tasks.catalog import TASKS
@@ -82,6 +83,9 @@ def objectives(names: Sequence[str], plan: Plan) -> tuple[Objective, ...]:
         elif name in COSTS:
             found.append(COSTS[name])
         else:
-            is_test = name.startswith("test.")
-            raise RecipeError(UnknownObjective(name=name, options=(*metrics, *COSTS), is_test=is_test))
+            options = (*metrics, *COSTS)
+            is_test, near = name.startswith("test."), suggest(short.removeprefix("test."), options)
+            if is_test and near:
+                near = f"choose by the validation images: `--metric {near}`"
+            raise RecipeError(UnknownObjective(name=name, options=options, suggestion=near, is_test=is_test))
     return tuple(dict.fromkeys(found))

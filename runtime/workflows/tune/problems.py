@@ -25,13 +25,13 @@ UnknownObjective = Kind(
     reason="""A study looks for the best value of a metric on the validation images, or of what an answer costs. It
     never looks at the test images: what was chosen by them is not measured by them any more.""",
     fields="name options",
-    optional={"is_test": False},
+    optional={"suggestion": "", "is_test": False},
     message=lambda p: (
         f"a study does not choose by the test images: `{p.name}`"
         if p.is_test
-        else f"`{p.name}` is nothing to search by"
+        else f"there is no metric `{p.name}` to search by"
     ),
-    help=lambda p: "it can be " + ", ".join(f"`{name}`" for name in p.options),
+    help=("{suggestion:suggested}", "there are {options:quoted}"),
 )
 
 PixelsWithoutStep = Kind(

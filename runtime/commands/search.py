@@ -6,12 +6,14 @@ import shlex
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from recipe_lang.problem import RecipeError
+from recipe_lang.words import counted
 from runtime.commands.command import (
     CACHE,
     DATA_ROOT,
@@ -40,6 +42,7 @@ from runtime.commands.command import (
     was_given,
 )
 from runtime.commands.populations import POLICY, SearchPlace, refuse_own, refuse_place, search_otherwise
+from runtime.commands.training import tell_event, tell_images
 from runtime.system.files import from_here
 from runtime.system.streams import surviving
 from runtime.training.settings import Interval, RunSettings
@@ -171,6 +174,7 @@ def tune(
         with first_words(Path(options.recipe), quiet) as say:
             say("loading MXNet")
             from runtime.backend.device import device_context
+            from runtime.reporting.progress import Display
             from runtime.reporting.study import StudyDisplay, study_summary
             from runtime.system.signals import stop_signal
             from runtime.training.stage import Interrupted
@@ -187,6 +191,7 @@ def tune(
         choices = Choices(options.metrics, options.sampler, options.pruner, options.seed)
         check_choices(prepared, choices)
         refuse_own(written, prepared)
+        tell_images(prepared, is_advised=not quiet)
         if not quiet:
             with surviving(sys.stderr):
                 show_problems(prepared.advice)
@@ -204,10 +209,14 @@ def tune(
         screen, runs = console(), RunSettings(device, workers, cache, fuse)
         with stop_signal() as signal:
             try:
-                found = begin(prepared, runs, choices, where, title, signal)
+                with Display(screen, time.monotonic, prepared.plan, quiet) as shown:
+                    observers = (shown, partial(tell_event, False, quiet))
+                    found = begin(prepared, runs, choices, where, title, signal, observers)
             except Interrupted:
                 tell(f"interrupted before a trial began\nto go on: {again}")
                 return 128 + int(signal.number or 0)
+            if trials is not None and len(found.study.finished()) >= trials:
+                tell(f"the study has {counted(len(found.study.finished()), 'trial')} already; --trials counts them all")
             display = StudyDisplay(screen, time.monotonic, found.study, found.objectives, limits, quiet)
             with found.trials, display:
                 search(found.study, found.trials, found.objectives, limits, display, signal.should_stop)

@@ -34,6 +34,17 @@ UnknownObjective = Kind(
     help=("{suggestion:suggested}", "there are {options:quoted}"),
 )
 
+LossesCompared = Kind(
+    "E621",
+    "losses compared",
+    reason="""`valid.loss` is the recipe's own loss on the validation images, without label smoothing and without a
+    teacher. Where a parameter chooses another loss, or decides a `gamma` or weights in it, the lower value is not the
+    better one: a study would find the loss that gives small numbers, not the network that errs least.""",
+    fields="name metric",
+    message="`{name}` decides what `valid.loss` measures: trials cannot be compared by it",
+    help="search by a metric that stays what it is: `--metric {metric}`",
+)
+
 PixelsWithoutStep = Kind(
     "E627",
     "pixels without a step",

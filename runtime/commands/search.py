@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 import time
@@ -49,6 +50,7 @@ from runtime.training.settings import Interval, RunSettings
 
 if TYPE_CHECKING:
     from runtime.workflows.tune.folder import StudyOptions
+    from runtime.workflows.tune.study import Study
     from runtime.workflows.tune.tune import Search
 
 SAMPLERS, PRUNERS = ("tpe", "random", "cmaes", "qmc", "grid", "nsga2"), ("median", "hyperband", "none")
@@ -215,7 +217,7 @@ def tune(
             except Interrupted:
                 tell(f"interrupted before a trial began\nto go on: {again}")
                 return 128 + int(signal.number or 0)
-            if trials is not None and len(found.study.finished()) >= trials:
+            if len(found.study.finished()) >= (limits.trials or math.inf):
                 tell(f"the study has {counted(len(found.study.finished()), 'trial')} already; --trials counts them all")
             display = StudyDisplay(screen, time.monotonic, found.study, found.objectives, limits, quiet)
             with found.trials, display:
@@ -225,9 +227,9 @@ def tune(
         if written is not None:
             _write(written, Path(options.recipe), found)
         if signal.number is not None:
-            tell("interrupted; the trials that are finished are kept")
-        if folder is not None or signal.number is not None:
-            tell(f"more trials, or another process: {again}")
+            tell(f"interrupted; the trials that are finished are kept\nto go on: {again}")
+        if folder is not None:
+            _tell_next(found.study, again, is_written=written is not None)
     return FINE if signal.number is None else 128 + signal.number
 
 
@@ -264,6 +266,14 @@ class _Given:
         names = ("recipe", "settings", "data_root", "outside", "metrics", "sampler", "pruner", "seed", "trials")
         given = {name: getattr(now, name) for name in names if was_given(context, name)}
         return replace(began, recipe=now.recipe, **{name: each for name, each in given.items() if name != "recipe"})
+
+
+def _tell_next(study: Study, again: str, is_written: bool) -> None:
+    """Say how a study in a folder gets more trials, and how its best values become a recipe."""
+    done, best = len(study.finished()), study.best()
+    if not is_written and best and best[0].texts != study.own:
+        tell(f"the best values as a recipe: {again} --trials {done} --write best.ftr")
+    tell(f"more trials: {again} --trials {2 * max(1, done)}")
 
 
 def _write(path: Path, recipe: Path, found: Search) -> None:

@@ -129,7 +129,7 @@ def study_summary(console: Console, study: Study, objectives: Sequence[Objective
     if study.is_single:
         sign = -1 if objectives[0].higher_is_better else 1
         shown = sorted(whole, key=lambda each: sign * (each.values or (0.0,))[0])[:_LISTED]
-    own = {each.name: each.text(each.start) for each in study.space}
+    own = study.own
     table = Table(title="" if study.is_single else "the Pareto front: none is better in all")
     for name in ("", *(each.name for each in study.space)):
         table.add_column(name, justify="right")

@@ -42,7 +42,7 @@ def _evidence(parent: Path, study: Study, objectives: Sequence[Objective], best:
     ]
     said += [", ".join(f"{each.title} {value:.4g}" for each, value in zip(objectives, best.values, strict=True)) + "."]
     whole = [each.values[0] for each in finished if each.values is not None]
-    default = next((each for each in finished if each.texts == _defaults(study) and each.values), None)
+    default = next((each for each in finished if each.texts == study.own and each.values), None)
     if default and default.values:
         said.append(f"The recipe's own values gave {first.title} {default.values[0]:.4g}.")
     if len(whole) > 3:
@@ -50,10 +50,6 @@ def _evidence(parent: Path, study: Study, objectives: Sequence[Objective], best:
         said.append(f"Half of the {len(whole)} trials that trained to their end lie from {low:.4g} to {high:.4g}.")
     said.append("Values that were chosen by validation look better there than on new images.")
     return " ".join(said)
-
-
-def _defaults(study: Study) -> dict[str, str]:
-    return {each.name: each.text(each.start) for each in study.space}
 
 
 def write_child(path: Path, text: str) -> None:

@@ -164,6 +164,11 @@ class Study:
         """Whether there is one objective."""
         return len(self.definition.metrics) == 1
 
+    @property
+    def own(self) -> dict[str, str]:
+        """The recipe's own values, as `--set` takes them."""
+        return {each.name: each.text(each.start) for each in self.space}
+
     @cached_property
     def _combinations(self) -> list[dict[str, float]]:
         """All points of a grid, in the order in which they are tried; none of other samplers."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runtime.commands.command import FINE, console, echo, first_words, mxnet, show_problems, tell
+from runtime.commands.command import FINE, check_folder, console, echo, first_words, mxnet, show_problems, tell
 from runtime.commands.training import tell_event, tell_images
 from runtime.system.files import from_here
 from runtime.system.streams import surviving
@@ -142,10 +142,7 @@ def refuse_place(path: Path, force: bool) -> None:
     """Refuse a file that --write cannot write, or must not, before anything is searched."""
     if path.exists() and not force:
         raise click.UsageError(f"{path} exists; --force overwrites it")
-    folder = path.absolute().parent
-    if not os.access(folder, os.W_OK | os.X_OK):
-        state = "cannot be written" if folder.exists() else "does not exist"
-        raise click.UsageError(f"--write {path}: the folder {from_here(folder)} {state}")
+    check_folder("--write", path)
 
 
 def refuse_own(path: Path | None, prepared: Prepared) -> None:

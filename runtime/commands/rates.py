@@ -26,6 +26,7 @@ from runtime.commands.command import (
     SET,
     THREADS,
     WORKERS,
+    check_folder,
     command,
     console,
     first_words,
@@ -47,7 +48,7 @@ from runtime.training.settings import RunSettings
     metavar="RUN",
     help="Take the weights that a later stage begins with from this run; else the stages before it are trained.",
 )
-@out_option("Draw the curve as a picture, too.", FILE_PATH)
+@out_option("Draw the curve as a PNG file, too.", FILE_PATH)
 @SET
 @OUTSIDE
 @DATA_ROOT
@@ -82,6 +83,8 @@ def lr_find(
     100 steps of the stage are made while the rate grows from 1e-7 to 10; where the loss falls says which rates it
     likes. The stage begins with the weights that it would begin with in a run. No weights are kept.
     """
+    if out is not None:
+        check_folder("--out", out)
     with mxnet(threads, debug):
         with first_words(recipe) as say:
             say("loading MXNet")
@@ -100,7 +103,7 @@ def lr_find(
         chosen = next((each for each in stages if stage in (None, each.title, str(each.position + 1))), None)
         if chosen is None:
             names = ", ".join(each.name for each in stages)
-            raise click.UsageError(f"there is no stage `{stage}`; there are {names}")
+            raise click.UsageError(f"there is no stage `{stage}`; the recipe has {names}")
         if run is not None and chosen.position == 0:
             raise click.UsageError(
                 f"--from belongs to a later stage: {chosen.name} begins with the weights of the base"

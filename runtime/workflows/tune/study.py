@@ -5,8 +5,8 @@ ends. All that is known of a trial is in the storage the moment it is known, so 
 time, and several may work on one study.
 
 How a study goes on. A trial whose process is dead, or which was interrupted, is marked failed, and its values are tried
-again, before any others. The next values depend on the study's seed, the trials that are finished, and their count:
-numbers of trials, which count those that were broken off as well, decide nothing.
+again, before any others. The next values depend on the study's seed, the trials that are finished, their count, and how
+many other processes run: numbers of trials, which count those that were broken off as well, decide nothing.
 """
 
 from __future__ import annotations
@@ -197,7 +197,8 @@ class Study:
                 if self._combinations and point is None:
                     return None
                 _add(self.study, point)
-            seed = derive(self.definition.seed, "tune", place) % 2**32
+            others = [running] if running else []  # which would draw the same values otherwise
+            seed = derive(self.definition.seed, "tune", place, *others) % 2**32
             self.study.sampler = sampler(self.definition.sampler, seed, self.definition.seed % 2**32)
             trial = self.study.ask({each.name: each.distribution() for each in self.space})
             for name, value in {**this_worker(), "seen": time.time(), PLACE: place}.items():

@@ -119,6 +119,13 @@ def test_trials_of_living_processes_are_left_alone_and_count() -> None:
     assert [each.texts for each in study.finished()] == [first.texts, again.texts]
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "grid"])
+def test_processes_that_begin_together_try_different_values(sampler: str) -> None:
+    storage = optuna.storages.InMemoryStorage()
+    asked = [opened(storage, definition(sampler, "none")).next() for _ in range(5)]
+    assert len({str(each.texts) for each in asked if each}) == 5
+
+
 def test_what_cannot_be_run_is_not_tried_again_and_an_interrupted_trial_is() -> None:
     study = opened(optuna.storages.InMemoryStorage(), definition())
     first = study.next()

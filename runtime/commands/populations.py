@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runtime.commands.command import FINE, check_folder, console, echo, first_words, mxnet, show_problems, tell
-from runtime.commands.training import tell_event, tell_images
+from runtime.commands.command import FINE, console, echo, first_words, mxnet, show_problems, tell
+from runtime.commands.notices import tell_event, tell_images
+from runtime.commands.options import check_folder
 from runtime.system.files import from_here
 from runtime.system.streams import surviving
 

@@ -62,7 +62,7 @@ OtherStudy = Kind(
     searched and by which metric, the sampler and its settings, the seed.""",
     fields="where differences",
     message=lambda p: f"the study in {p.where} is another one: " + "; ".join(p.differences),
-    help="give it the options that it began with, or begin another study",
+    help="take back what was changed, or begin another study",
 )
 
 NoStudy = Kind(

@@ -131,13 +131,14 @@ def refuse_other_losses(recipe: CheckedRecipe, space: Sequence[Dimension]) -> No
 
     def losses(name: str, value: str) -> list[tuple[Any, ...]]:
         found = _with(recipe, name, value)
-        phases = found.phases("stage") if found else ()
-        return [measured((found if phase["loss"] == "shared" else phase)["loss"]) for phase in phases]
+        if found is None:  # values that do not go together: the trial says so
+            return []
+        return [measured((found if each["loss"] == "shared" else each)["loss"]) for each in found.phases("stage")]
 
     for each in space:
         domain = each.domain
         found = [losses(each.name, text) for text in domain.items or map(domain.text, (domain.low, domain.high))]
-        known = [each for each in found if each]  # of values that do not go together, the trial says so
+        known = [each for each in found if each]
         if any(other != known[0] for other in known):
             raise RecipeError(LossesCompared(span=None, name=each.name, metric=task_of(recipe).monitor))
 

@@ -127,15 +127,26 @@ def open_study(
 
 
 def _differences(known: Mapping[str, Any], definition: Definition) -> tuple[str, ...]:
-    now = definition.plain()
-    names = [name for name in now if known.get(name) != now[name]]
-    hashes = ("recipe", "images")
+    """Say in which of its parts, and for which parameters, a study differs; of hashes only that they do."""
+    before, now = _told(known), _told(definition.plain())
+    names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
     return tuple(
-        f"its {name} {'are' if name == 'images' else 'is'} no longer the same"
-        if name in hashes
-        else f"{name.replace('_', ' ')}: it has {known.get(name)}, not {now[name]}"
+        _HASHES.get(name) or f"{name}: it has {before.get(name, 'none')}, not {now.get(name, 'none')}"
         for name in names
+        if _FOLLOWS.get(name) not in names
     )
+
+
+_FOLLOWS = {"directions": "metrics", "sampler settings": "sampler", "pruner settings": "pruner"}
+_HASHES = {"recipe": "its recipe is no longer the same", "images": "its images are no longer the same"}
+
+
+def _told(definition: Mapping[str, Any]) -> dict[str, str]:
+    """Return each part of a definition as it is shown."""
+    domains = {f"the domain of `{name}`": domain for name, domain in definition.get("space", {}).items()}
+    rest = {name.replace("_", " "): value for name, value in definition.items() if name != "space"}
+    shown = {name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in rest.items()}
+    return {**shown, **domains}
 
 
 def _add(study: optuna.Study, values: Mapping[str, Any] | None, **attributes: Any) -> None:

@@ -141,7 +141,7 @@ def study_summary(console: Console, study: Study, objectives: Sequence[Objective
         assert each.values is not None
         place = f"{number}" if each in shown else ""
         values = [each.texts[dimension.name] for dimension in study.space]
-        scores = [f"{value:.4g}" for value in each.values]
+        scores = [one.text(value) for one, value in zip(objectives, each.values, strict=True)]
         table.add_row(place, *values, *scores, str(each.epochs), style="dim" if each.texts == own else "")
     console.print(table)
     if any(each.texts == own for each in whole):
@@ -159,7 +159,7 @@ def _texts(texts: Mapping[str, str]) -> str:
 
 
 def _scores(values: Mapping[str, float], objectives: Sequence[Objective]) -> str:
-    return ", ".join(f"{each.title} {values[each.name]:.4g}" for each in objectives if each.name in values)
+    return ", ".join(f"{each.title} {each.text(values[each.name])}" for each in objectives if each.name in values)
 
 
 def _outcome(trial: Finished, objectives: Sequence[Objective]) -> str:

@@ -36,6 +36,10 @@ class Objective:
         """What it is called on the screen."""
         return self.name if self.cost else f"valid.{self.name}"
 
+    def text(self, value: float) -> str:
+        """Return a value as it is shown: a large count whole, all else with four digits."""
+        return f"{value:,.0f}" if abs(value) >= 10_000 and value == int(value) else f"{value:.4g}"
+
     @property
     def direction(self) -> Direction:
         """Which way is better, as Optuna has it."""
@@ -43,7 +47,8 @@ class Objective:
 
 
 def _parameters(session: Session) -> float:
-    return float(sum(each.size for part in session.model.facts().parts.values() for each in part))
+    known = [each for part in session.model.facts().parts.values() for each in part]
+    return float(sum(each.size for each in known if each.kind != "statistic"))
 
 
 def _seconds_per_image(session: Session) -> float:

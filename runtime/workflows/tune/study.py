@@ -145,7 +145,9 @@ def _told(definition: Mapping[str, Any]) -> dict[str, str]:
     """Return each part of a definition as it is shown."""
     domains = {f"the domain of `{name}`": domain for name, domain in definition.get("space", {}).items()}
     rest = {name.replace("_", " "): value for name, value in definition.items() if name != "space"}
-    shown = {name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in rest.items()}
+    shown = {
+        name: ", ".join(value) or "none" if isinstance(value, list) else str(value) for name, value in rest.items()
+    }
     return {**shown, **domains}
 
 

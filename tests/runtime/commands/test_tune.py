@@ -73,6 +73,9 @@ def test_a_study_of_two_objectives_shows_its_front(recipe: Path, ftr: Ftr) -> No
     found = ftr("tune", "toy.ftr", "--trials", 1, "--workers", 0, "--metric", "accuracy", "--metric", "parameters")
     assert found.code == 0, found.out
     assert "the Pareto front" in found.out
+    counted = re.search(r"parameters ([\d,]+)  ", found.out)
+    assert counted is not None
+    assert f"{counted[1]} parameters" in ftr("plan", "toy.ftr").out, "without the statistics of norms"
 
 
 @pytest.mark.parametrize(

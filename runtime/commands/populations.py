@@ -75,7 +75,7 @@ def search_otherwise(
 
             say("listing the images")
             root = Path(options.data_root) if options.data_root else None
-            prepared = prepare(Path(options.recipe), options.settings, root, options.outside)
+            prepared = prepare(from_here(options.recipe), options.settings, root, options.outside)
         found = objectives(options.metrics, prepared.plan)
         if len(found) > 1 or found[0].cost:
             raise click.UsageError("a population, and a policy, go by one metric of the validation images")

@@ -100,14 +100,22 @@ class _Given:
 @click.command()
 @click.argument("recipe", type=RECIPE_PATH, required=False)
 @click.option("--trials", type=click.IntRange(1, 100_000), help="How many trials the study has in the end.")
-@click.option("--for", "seconds", type=_Time(), metavar="TIME", help="No trial begins that would end after this time.")
-@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="What to search by; several: a Pareto front.")
+@click.option(
+    "--for", "seconds", type=_Time(), metavar="TIME", help='Begin no trial that would end later, such as "2 hours".'
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="Metric of validation to search by; the last stage's `monitor`, or loss, by default. Several: a Pareto front.",
+)
 @click.option(
     "--sampler",
     type=click.Choice((*SAMPLERS, POPULATION)),
     default="tpe",
     show_default=True,
-    help="What draws the values.",
+    help="What draws the values; pbt trains a population.",
 )
 @click.option("--pruner", type=click.Choice(PRUNERS), help="What ends trials early; median, with several metrics none.")
 @click.option("--members", type=click.IntRange(2, 1000), help="Members of a population (--sampler pbt); 5 by default.")
@@ -198,7 +206,7 @@ def tune(
             device_context(runs.device)
             say("listing the images")
             root = Path(options.data_root) if options.data_root else None
-            prepared = prepare(Path(options.recipe), options.settings, root, options.outside)
+            prepared = prepare(from_here(options.recipe), options.settings, root, options.outside)
         choices = Choices(options.metrics, options.sampler, options.pruner, options.seed)
         check_choices(prepared, choices)
         refuse_own(written, prepared)

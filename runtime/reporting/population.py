@@ -115,7 +115,7 @@ def policy_line(what: str, value: Any) -> str:
         case "left out", dict() if value:
             return "not searched: " + "; ".join(f"{name}, {reason}" for name, reason in value.items())
         case "fold", int():
-            return f"a network without fold {value} is trained"
+            return f"trained a network without fold {value}"
         case "measured", (strength, steps, loss):
             return f"{strength:6} {', '.join(steps)}: loss {loss:.4f}"
         case "confirmed", (steps, reached):
@@ -135,4 +135,6 @@ def policy_lines(found: PolicyFound) -> Iterator[str]:
 
 
 def _named(candidate: Candidate) -> str:
-    return f"{candidate.strength} ({', '.join(candidate.steps)})" if candidate.steps else "the recipe's own"
+    return (
+        f"{candidate.strength} ({', '.join(candidate.steps)})" if candidate.steps else "the recipe's own augmentation"
+    )

@@ -90,7 +90,12 @@ def lr_find(
                 Display(console(), time.monotonic, prepared.plan, is_quiet) as shown,
             ):
                 observers = (shown, partial(tell_event, False, is_quiet))
-                finding = find_rates(prepared, runs, chosen, run, observers, say)
+
+                def told(doing: str) -> None:
+                    shown.clear()
+                    say(doing)
+
+                finding = find_rates(prepared, runs, chosen, run, observers, told)
         except Interrupted as stopped:
             tell("interrupted: nothing was kept")
             return 128 + int(stopped.args[0])

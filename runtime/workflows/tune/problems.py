@@ -61,8 +61,9 @@ OtherStudy = Kind(
     reason="""A study is resumed, or joined by another process, with what it began with: the recipe, its images, what is
     searched and by which metric, the sampler and its settings, the seed.""",
     fields="where differences",
+    optional={"best": ""},  # that of the study, which would be out of reach otherwise
     message=lambda p: f"the study in {p.where} is another one: " + "; ".join(p.differences),
-    help="take back what was changed, or begin another study",
+    help="take back what was changed, or begin another study{best:if ; the best values of this one are {best}}",
 )
 
 NoStudy = Kind(

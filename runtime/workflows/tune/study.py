@@ -120,10 +120,21 @@ def open_study(
         if known is None:
             found.set_user_attr(DEFINITION, definition.plain())
         elif known != definition.plain():
-            raise RecipeError(OtherStudy(where=without_password(where), differences=_differences(known, definition)))
+            told = {"differences": _differences(known, definition), "best": _best_texts(found)}
+            raise RecipeError(OtherStudy(where=without_password(where), **told))
         if not found.get_trials(deepcopy=False):
             _add(found, {each.name: each.start for each in space})
     return Study(found, where, definition, tuple(space))
+
+
+def _best_texts(study: optuna.Study) -> str:
+    """Return the values of the trial that is best by the first metric; empty where none came to its end."""
+    sign = 1 if study.directions[0].name == "MINIMIZE" else -1
+    done = [each for each in study.get_trials(deepcopy=False) if each.values and "texts" in each.user_attrs]
+    best = min(
+        (each for each in done if each.state.name == "COMPLETE"), key=lambda it: sign * it.values[0], default=None
+    )
+    return ", ".join(f"{name} = {text}" for name, text in best.user_attrs["texts"].items()) if best else ""
 
 
 def _differences(known: Mapping[str, Any], definition: Definition) -> tuple[str, ...]:

@@ -148,9 +148,15 @@ def test_what_cannot_be_run_is_not_tried_again_and_an_interrupted_trial_is() -> 
 
 def test_another_study_of_the_name_is_refused_with_what_differs() -> None:
     storage = optuna.storages.InMemoryStorage()
-    opened(storage, definition())
-    with pytest.raises(RecipeError, match="its recipe is no longer the same; seed: it has 3, not 4"):
+    study = opened(storage, definition())
+    for value in (0.5, 0.25):
+        asked = study.next()
+        assert asked is not None
+        study.finish(asked, [value], {"texts": dict(asked.texts)})
+    with pytest.raises(RecipeError, match="its recipe is no longer the same; seed: it has 3, not 4") as caught:
         opened(storage, replace(definition(), recipe="cc", seed=4))
+    best = ", ".join(f"{name} = {text}" for name, text in study.best()[0].texts.items())
+    assert caught.value.problems[0].help().endswith(f"the best values of this one are {best}")
 
 
 def test_a_journal_with_half_a_line_is_taken_up(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def test_a_study_is_made_resumed_and_written_as_a_recipe_whose_run_is_its_best_t
     refused = ftr("tune", "--resume", "runs/toy-tune-1", "--seed", 4, "--trials", 9)
     assert refused.code == 2
     assert "seed: it has 0, not 4" in refused.err
+    assert "`ftr tune --resume runs/toy-tune-1`" in ftr("run", "--resume", "runs/toy-tune-1").err
 
 
 def test_a_study_of_two_objectives_shows_its_front(recipe: Path, ftr: Ftr) -> None:

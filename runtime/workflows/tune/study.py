@@ -120,8 +120,8 @@ def open_study(
         if known is None:
             found.set_user_attr(DEFINITION, definition.plain())
         elif known != definition.plain():
-            told = {"differences": _differences(known, definition), "best": _best_texts(found)}
-            raise RecipeError(OtherStudy(where=without_password(where), **told))
+            differences, best = _differences(known, definition), _best_texts(found)
+            raise RecipeError(OtherStudy(where=without_password(where), differences=differences, best=best))
         if not found.get_trials(deepcopy=False):
             _add(found, {each.name: each.start for each in space})
     return Study(found, where, definition, tuple(space))

@@ -143,12 +143,14 @@ class Membership:
         self.run = run
         note(run=run)
 
-    def hear(self, event: Preliminary | Event) -> None:
-        """Take notice of the run's folder, as an observer of a run."""
+    def hear(self, quiet: bool, event: Preliminary | Event) -> None:
+        """Take notice of the run's folder, as an observer of a run; say how many train it."""
         from runtime.training.events import FolderOpened
 
         if isinstance(event, FolderOpened):
             self.opened(str(event.folder))
+            if self.group.workers > 1 and not quiet:
+                tell(f"{self.group.workers} workers train together")
 
     def resuming(self, folder: Path) -> str:
         """Return what resumes the run in a folder, with as many workers."""

@@ -229,12 +229,10 @@ def _train(
         if member is not None:
             say(f"waiting for {member.group.workers} workers")
         exchange = ALONE if member is None else member.exchange()
-    if exchange.workers > 1 and not how.quiet:
-        tell(f"{exchange.workers} workers train together")
     screen, plan = console(), prepared.plan
     if not tell_prepared(how.deny, how.quiet, prepared):
         return FAILED
-    hear = (left, partial(tell_event, how.deny, how.quiet), *((member.hear,) if member else ()))
+    hear = (left, partial(tell_event, how.deny, how.quiet), *((partial(member.hear, how.quiet),) if member else ()))
     try:
         with Display(screen, time.monotonic, plan, how.quiet) as display:
             folder, result = run_prepared(

@@ -185,7 +185,7 @@ def test_a_signal_to_any_worker_ends_the_run_in_order(photos: Path, tmp_path: Pa
         proxy = _children(mpiexec.pid)[0]
         os.kill(_children(proxy)[1], signal.SIGTERM)
         said, _ = mpiexec.communicate(timeout=WAIT)
-    assert f"to resume: ftr run --resume {run}" in said
+    assert f"to resume: mpiexec -n 2 ftr run --resume {run} --engine mpi" in said
     assert mpiexec.returncode == 128 + signal.SIGTERM
 
 

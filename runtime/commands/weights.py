@@ -128,6 +128,14 @@ def _show(found: Inspection) -> None:
         classes = "" if base.classes is None else f", a classifier of {_classes(base.classes)}"
         say(screen, f"fits {base.base}{classes}")
         say(screen, f"  images of {base.size}px, normalized with mean {mean} and std {std}")
+    if len({base.normalization for base in found.bases}) > 1:
+        say(screen, _WHICH_NORMALIZATION)
+
+
+_WHICH_NORMALIZATION = (
+    "These bases normalize images differently, and the file does not say how its own were: take the base that it comes"
+    " from; or write `normalize(mean = […], std = […])` last in `prepare`, which overrides that of the base."
+)
 
 
 def _classes(count: int) -> str:

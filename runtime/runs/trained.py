@@ -34,7 +34,7 @@ from runtime.data.images import ImageError, find_broken, upright_size
 from runtime.data.listing import Listing, Sample
 from runtime.data.problems import SetTooSmall, UnreadableData
 from runtime.data.sets import Sets, list_sets, load_source, to_input, under_root
-from runtime.data.sources.files import images_below, nearest
+from runtime.data.sources.files import images_below
 from runtime.data.sources.skipped import PassedOver, passed_line
 from runtime.data.tiles import tiled, tiles_of
 from runtime.data.transforms.catalog import Pipeline
@@ -54,6 +54,7 @@ from runtime.runs.recipe_files import read_recipe
 from runtime.runs.seeds import is_summary, read_seeds, seed_folder
 from runtime.runs.training_images import ImageOverlap, refuse_overlap, seen, told
 from runtime.system.cache.disk import user_cache
+from runtime.system.files import nearest
 from runtime.tasks.answers import Prediction
 from runtime.tasks.catalog import task_of
 from runtime.tasks.evaluation import AnswersEvaluator, Evaluator, Report

@@ -28,7 +28,7 @@ OF_DATA = sorted(
     & VOCABULARY.later
     - {
         f"W7{number}"
-        for number in (48, 50, 51, 55, 56, 57, 60, 61, 64, 65, 66, 67, 71, 75, 76, 77, 81, 82, 86, 87, 90, 91, 92)
+        for number in (48, 50, 51, 55, 56, 57, 60, 61, 64, 65, 66, 67, 71, 74, 75, 76, 77, 81, 82, 86, 87, 90, 91, 92)
     }
 )  # these take numbers, a cache, the files or the network
 

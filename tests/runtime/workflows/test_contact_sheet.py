@@ -131,7 +131,8 @@ def test_of_long_captions_the_telling_part_is_shown(monkeypatch: pytest.MonkeyPa
     seen = [Seen(f"{names[target]}/2024-05-17_camera-04_frame_{target:06}.jpg", 0, pixels, target) for target in (1, 0)]
     sheet = contact_sheet(seen, TASKS["classification"], names, "one two three")
     assert written[0] == "one two three"
-    assert written[1].startswith("…") and written[1].endswith("frame_000001.jpg")
+    assert written[1].startswith("…")
+    assert written[1].endswith("frame_000001.jpg")
     assert " ".join(written[2:-2]) == names[1]
     assert len(written[2:-2]) == 3
     assert written[-1] == "kittiwake"

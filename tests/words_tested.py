@@ -19,11 +19,15 @@ from runtime.vocabulary import VOCABULARY
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What words are held against, and by which test: `file::function` below `tests/runtime`."""
+    """What words are held against, and by which tests, each `file::function` below `tests/runtime`."""
 
     words: str
     against: str
-    test: str
+    tests: str
+
+    def places(self) -> list[tuple[str, str]]:
+        """Return the files and functions of the tests."""
+        return [(file, name) for file, _, name in (each.partition("::") for each in self.tests.split())]
 
 
 _TRAINING = "training/test_optimizers.py"
@@ -180,25 +184,47 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
         Tested(
             "lighting", "AlexNet's components", f"{_STEPS}::test_lighting_follows_the_principal_colours_of_imagenet"
         ),
-        Tested("affine", "recorded pixels of torchvision", f"{_POLICIES}::test_affine_is_that_of_torchvision"),
         Tested(
-            "perspective", "recorded pixels of torchvision", f"{_POLICIES}::test_perspective_is_that_of_torchvision"
+            "affine",
+            "recorded pixels of torchvision",
+            f"{_POLICIES}::test_affine_is_that_of_torchvision {_POLICIES}::test_all_of_a_range_is_drawn_alike",
+        ),
+        Tested(
+            "perspective",
+            "recorded pixels of torchvision",
+            f"{_POLICIES}::test_perspective_is_that_of_torchvision"
+            f" {_POLICIES}::test_corners_move_inwards_by_all_of_a_distortion_alike",
         ),
         Tested("blur", "SciPy's gaussian_filter", f"{_POLICIES}::test_blur_is_nearly_a_gaussian"),
         Tested(
-            "rotation sharpness posterize solarize equalize autocontrast invert",
+            "rotation",
+            "recorded pixels of torchvision",
+            f"{_POLICIES}::test_operations_are_those_of_torchvision {_POLICIES}::test_all_of_a_range_is_drawn_alike",
+        ),
+        Tested(
+            "sharpness posterize solarize",
             "recorded pixels of torchvision",
             f"{_POLICIES}::test_operations_are_those_of_torchvision",
+        ),
+        Tested(
+            "equalize autocontrast invert",
+            "recorded pixels of torchvision",
+            f"{_POLICIES}::test_operations_are_those_of_torchvision"
+            f" {_POLICIES}::test_a_probability_is_a_share_of_the_images",
         ),
         Tested("grayscale", "torchvision's luma", f"{_POLICIES}::test_grey_is_the_luma_of_torchvision"),
         Tested("erasing", "measured areas", f"{_POLICIES}::test_erasing_hides_a_part_of_the_size_that_it_says"),
         Tested(
             "rand_augment trivial_augment aug_mix",
             "recorded magnitudes of torchvision",
-            f"{_POLICIES}::test_magnitudes_are_those_of_torchvision",
+            f"{_POLICIES}::test_magnitudes_are_those_of_torchvision"
+            f" {_POLICIES}::test_policies_draw_all_operations_alike",
         ),
         Tested(
-            "auto_augment", "torchvision's policy", f"{_POLICIES}::test_the_policy_of_imagenet_is_that_of_torchvision"
+            "auto_augment",
+            "torchvision's policy",
+            f"{_POLICIES}::test_the_policy_of_imagenet_is_that_of_torchvision"
+            f" {_POLICIES}::test_the_policy_draws_its_operations_by_their_probabilities",
         ),
         Tested("mixup", "its formula", f"{_MIXING}::test_the_mean_of_an_image_is_that_of_its_targets"),
         Tested("cutmix", "pixels by hand", f"{_MIXING}::test_cutmix_puts_one_rectangle_at_the_same_position_into_all"),
@@ -500,7 +526,7 @@ def _page() -> Iterator[str]:
     yield "# What holds each word"
     yield ""
     yield "Written by `python tests/words_tested.py`: each word of the [reference](reference.md) that computes or reads"
-    yield "something, where its definition comes from, what a test holds it against, and the test, which lies in"
+    yield "something, where its definition comes from, what tests hold it against, and the tests, which lie in"
     yield "`tests/runtime`. A word without a row fails a test."
     rows = tested()
     for family, names in words().items():
@@ -508,14 +534,14 @@ def _page() -> Iterator[str]:
             "",
             f"## {family.capitalize()}",
             "",
-            "| word | goes by | held against | test |",
+            "| word | goes by | held against | tests |",
             "|---|---|---|---|",
         )
         for word, source in names.items():
             row = rows[family][word]
-            file, _, name = row.test.partition("::")
             cell = source.replace("|", "\\|") or "the [reference](reference.md)"
-            yield f"| `{word}` | {cell} | {row.against} | [{name}](../tests/runtime/{file}) |"
+            tests = ", ".join(f"[{name}](../tests/runtime/{file})" for file, name in row.places())
+            yield f"| `{word}` | {cell} | {row.against} | {tests} |"
 
 
 if __name__ == "__main__":

@@ -180,7 +180,14 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
             "data/test_boxes.py::test_iou_crop_keeps_an_object_and_gives_the_size_of_the_network",
         ),
         Tested("zoom_out", "its rules", "data/test_boxes.py::test_zoom_out_keeps_the_size_and_all_objects"),
-        Tested("color_jitter", "arithmetic by hand", f"{_STEPS}::test_brightness_is_a_factor_around_one"),
+        Tested(
+            "color_jitter",
+            "arithmetic by hand",
+            f"{_STEPS}::test_brightness_is_a_factor_around_one"
+            f" {_STEPS}::test_contrast_is_a_factor_of_the_distance_from_the_mean"
+            f" {_STEPS}::test_saturation_is_a_factor_of_the_distance_from_grey"
+            f" {_STEPS}::test_hue_turns_red_as_far_as_it_is_told",
+        ),
         Tested(
             "lighting", "AlexNet's components", f"{_STEPS}::test_lighting_follows_the_principal_colours_of_imagenet"
         ),
@@ -282,7 +289,12 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
             "its formula in NumPy",
             "tasks/segmentation/test_measures.py::test_the_loss_is_that_of_numpy",
         ),
-        Tested("quality_focal", "worked by hand", "tasks/detection/test_detection.py::test_a_loss_worked_by_hand"),
+        Tested(
+            "quality_focal",
+            "worked by hand",
+            "tasks/detection/test_detection.py::test_a_loss_worked_by_hand"
+            " tasks/detection/test_detection.py::test_a_loss_is_measured_as_it_is_trained",
+        ),
         Tested("center_focal", "its formula in NumPy", "tasks/detection/test_centers.py::test_a_loss_is_its_formula"),
         Tested(
             "ssd_loss", "GluonCV's loss", f"{_DETECTORS}::test_the_loss_of_ssd_and_its_gradients_are_those_of_the_zoo"

@@ -122,7 +122,8 @@ def _show(found: Inspection) -> None:
     for note in found.notes:
         say(screen, note)
     if found.searched and not found.bases:
-        screen.print("it fits no base that ftr has from torchvision or timm")
+        near = f"; {found.nearest}" if found.nearest else ""
+        say(screen, printable(f"it fits no base that ftr has from torchvision or timm{near}"))
     for base in found.bases:
         mean, std = (" ".join(f"{number:.3f}" for number in numbers) for numbers in base.normalization)
         classes = "" if base.classes is None else f", a classifier of {_classes(base.classes)}"

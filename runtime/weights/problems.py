@@ -156,7 +156,11 @@ NoHostedWeights = Kind(
 def _bases_message(p: Problem) -> str:
     if p.bases:
         return f"it fits {', '.join(p.bases[:4])}" + (", …" if len(p.bases) > 4 else "")
-    return "it fits no base here" if p.searched else "`ftr weights inspect FILE` names the bases that it fits"
+    return (
+        "it fits no base here; `ftr weights inspect` says which is nearest"
+        if p.searched
+        else "`ftr weights inspect FILE` names the bases that it fits"
+    )
 
 
 LayerDoesNotFit = Kind(

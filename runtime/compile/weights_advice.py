@@ -136,7 +136,7 @@ def _advice(recipe: CheckedRecipe) -> Iterator[Problem]:
 def _other_normalization(recipe: CheckedRecipe) -> Iterator[Problem]:
     base, prepare = component(recipe.fields["base"]), recipe.block("data")["prepare"] or ()
     mine = TIMM.get(base.args.get("name", "")) if base.name == "timm" else None
-    if mine is None or any(step.value.name == NORMALIZE.name for step in prepare):
+    if mine is None or any(step.value.name == NORMALIZE.entry.name for step in prepare):
         return
     origin, path = source_for(base).provenance(base)
     others = {

@@ -7,13 +7,15 @@ with several rates runs all of them with the first seed and goes on with the one
 
 What was measured stands in WORK/words.jsonl, and frozen features in WORK/cache: the same command goes on where the last
 one ended. With `--budget` no run begins that may not end in so many minutes. Nothing measured here depends on what else
-the machine does. `words_page.py` makes the page.
+the machine does. The sets are measured side by side, each on its own share of the cores: two runs of one thread take
+less than one after the other with two. `words_page.py` makes the page.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import shutil
 import sys
@@ -33,22 +35,20 @@ from recipe_lang.problem import RecipeError
 DIVERGED = "E601"  # the loss became NaN or infinite
 
 
-def due(records: Records) -> Run | None:
-    """Return the next run: all rows with one seed before the next, then more seeds for those that gain."""
+def due(data: str, records: Records) -> Run | None:
+    """Return a set's next run: all rows with one seed before the next, then more seeds for those that gain."""
+    words = [word for word in rows() if data in word.sets]
     for seed in SEEDS:
-        for data in SETS:
-            for word in (Word("", (PLAIN,)), *rows()):
-                if data in word.sets:
-                    lines = word.choices if seed == SEEDS[0] else (chosen(word, data, records) or "",)
-                    for run in (Run(data, each, seed) for each in lines):
-                        if run not in records:
-                            return run
-    for seed in MORE_SEEDS:
-        for data in SETS:
-            for lines in (PLAIN, *(chosen(word, data, records) or "" for word in rows() if data in word.sets)):
-                run = Run(data, lines, seed)
-                if run not in records and (lines == PLAIN or mean(gains(lines, data, records, seeds=SEEDS)) > 0):
+        for word in (Word("", (PLAIN,)), *words):
+            lines = word.choices if seed == SEEDS[0] else (chosen(word, data, records) or "",)
+            for run in (Run(data, each, seed) for each in lines):
+                if run not in records:
                     return run
+    for seed in MORE_SEEDS:
+        for lines in (PLAIN, *(chosen(word, data, records) or "" for word in words)):
+            run = Run(data, lines, seed)
+            if run not in records and (lines == PLAIN or mean(gains(lines, data, records, seeds=SEEDS)) > 0):
+                return run
     return None
 
 
@@ -90,16 +90,13 @@ def read(record: Path) -> dict[Run, dict[str, float]]:
     return found
 
 
-def measure(record: Path, budget_s: float) -> None:
-    """Measure what is due until nothing is, or until the longest run of the set so far would not fit any more."""
+def measure(data: str, cores: set[int], record: Path, budget_s: float) -> None:
+    """Measure on some cores what is due of a set, until the longest run of it so far would not fit any more."""
+    os.sched_setaffinity(0, cores)
     until = time.monotonic() + budget_s
-    records = read(record)
-    if record.exists() and not record.read_bytes().endswith(b"\n"):  # the last line was cut off
-        with record.open("a") as file:
-            file.write("\n")
-    while run := due(records):
-        longest = max((found["seconds"] for each, found in records.items() if each.data == run.data), default=0)
-        if time.monotonic() + longest > until:
+    records = {run: found for run, found in read(record).items() if run.data == data}
+    while run := due(data, records):
+        if time.monotonic() + max((found["seconds"] for found in records.values()), default=0) > until:
             return
         records[run] = measured(run)
         with record.open("a", encoding="utf-8") as file:
@@ -120,12 +117,25 @@ def main() -> None:
     args.work.mkdir(parents=True, exist_ok=True)
     os.environ["FTR_CACHE"] = str(args.work.resolve() / "cache")
     record = args.work / "words.jsonl"
-    measure(record, 60 * args.budget)
-    shown = page(read(record))
+    if record.exists() and not record.read_bytes().endswith(b"\n"):  # the last line was cut off
+        with record.open("a") as file:
+            file.write("\n")
+    cores = sorted(os.sched_getaffinity(0))
+    shares = [set(cores[place :: len(SETS)] or cores) for place in range(len(SETS))]
+    processes = [
+        multiprocessing.Process(target=measure, args=(data, share, record, 60 * args.budget))
+        for data, share in zip(SETS, shares, strict=True)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    found = read(record)
     if args.write:
-        args.write.write_text(shown, encoding="utf-8")
-    left = "all are measured" if due(read(record)) is None else "some are left: run the same command again"
-    print(left)
+        args.write.write_text(page(found), encoding="utf-8")
+    left = any(due(data, {run: each for run, each in found.items() if run.data == data}) for data in SETS)
+    print("some are left: run the same command again" if left else "all are measured")
+    sys.exit(any(process.exitcode for process in processes))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ COMMANDS = {
     name: module
     for module, names in {
         "language": ("check", "explain", "fix", "fmt", "lsp", "new", "show"),
-        "training": ("plan", "run"),
+        "plan": ("plan",),
+        "run": ("run",),
         "search": ("tune",),
         "rates": ("lr-find",),
         "features": ("features",),

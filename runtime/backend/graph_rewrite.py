@@ -243,9 +243,9 @@ class Graph:
         matrices = step("dot", "all", flat, index)
         matrices = step("Reshape", "matrices", matrices, shape=(channels, int(np.prod(side)), int(np.prod(out))))
         images = self._add("Reshape", f"{name}_cells", inputs[:1], shape=(0, 0, -1))
-        images = step("SwapAxis", "images", images, dim1=0, dim2=1)
+        images = step("transpose", "images", images, axes=(1, 0, 2))
         found = step("batch_dot", "product", images, matrices)
-        found = step("SwapAxis", "back", found, dim1=0, dim2=1)
+        found = step("transpose", "back", found, axes=(1, 0, 2))
         return step("Reshape", "result", found, shape=(0, 0, *out))
 
     def _fills_no_blocks(self, node: Node) -> bool:

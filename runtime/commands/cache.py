@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recipe_lang.words import counted
-from runtime.commands.command import FINE, JSON, command, console, echo
+from runtime.commands.command import FINE, command, console, echo
+from runtime.commands.options import JSON
 
 if TYPE_CHECKING:
     from runtime.system.cache.disk import Entry

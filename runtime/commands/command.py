@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, how an error is shown, options, and quiet native libraries.
+"""What the commands share: exit codes, how an error is shown, and quiet native libraries.
 
 MXNet is imported inside the commands that need it, and only after the number of threads is set.
 """
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import IO, TYPE_CHECKING, ParamSpec
 
 import click
 
@@ -23,7 +23,6 @@ from recipe_lang.output.render import render
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.words import printable, wrapped
 from runtime.system.streams import surviving, unread
-from runtime.training.settings import MOST_THREADS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +52,6 @@ _NO_THREAD = "the system refuses another thread (`ulimit -u`, or a container's l
 _SHOWN = 100  # problems on the screen
 _PIPED = 120  # columns where nobody says how wide the page is
 P = ParamSpec("P")
-C = TypeVar("C", bound=Callable[..., Any])
 
 
 def command(function: Callable[P, int]) -> Callable[P, None]:
@@ -170,97 +168,6 @@ def console() -> Console:
     if not out.is_terminal and "COLUMNS" not in os.environ:
         out.width = _PIPED
     return out
-
-
-class _Path(click.Path):
-    """A path in a command; an empty one, as an unset variable leaves it, would mean the current folder."""
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
-        if value == "":
-            self.fail("the path is empty", param, context)
-        return super().convert(value, param, context)
-
-
-class _File(_Path):
-    """The path of a file to write, or of a folder for it, which has to be there."""
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
-        if str(value).endswith("/") and not os.path.isdir(value):
-            self.fail(f"there is no folder {value}", param, context)
-        return super().convert(value, param, context)
-
-
-class _Recipe(_Path):
-    """The path of a recipe, where a folder is none."""
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
-        path = super().convert(value, param, context)
-        if os.path.isdir(path):
-            from runtime.commands.suggestions import instead_of_folder
-
-            raise click.UsageError(instead_of_folder(context and context.info_name or "run", path), context)
-        return path
-
-
-class _Run(_Path):
-    """The path of a run."""
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
-        path = super().convert(value, param, context)
-        if not os.path.isdir(path) and not str(path).endswith(".ftrpack"):
-            from runtime.commands.suggestions import instead_of_run
-
-            told = instead_of_run(path)
-            if told:
-                raise click.UsageError(told, context)
-        return path
-
-
-PATH = _Path(path_type=Path)
-RUN_PATH = _Run(path_type=Path)
-RECIPE_PATH = _Recipe(path_type=Path)
-FILE_PATH = _File(path_type=Path)
-RECIPE = click.argument("recipe", type=RECIPE_PATH)
-RUN = click.argument("run", type=RUN_PATH)
-FORCE = click.option("--force", is_flag=True, help="Overwrite an existing file.")
-STAGE = click.option(
-    "--stage", metavar="TITLE|N", help="The weights that this stage ended with; the final ones by default."
-)
-SET = click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Set a parameter of the recipe; may be repeated.",
-)
-OUTSIDE = click.option("--allow-outside", "outside", is_flag=True, help="Allow parents outside of the recipe's folder.")
-DENY = click.option("--deny-warnings", "deny", is_flag=True, help="Exit with 1 if there is advice.")
-DATA_ROOT = click.option(
-    "--data-root",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder that relative data paths start from.",
-)
-JSON = click.option("--json", "machine", is_flag=True, help="Print JSON.")
-DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu(N).")
-COUNT = click.IntRange(1, MOST_THREADS)
-THREADS = click.option("--threads", type=COUNT, help="Threads for arithmetic; all cores by default.")
-WORKERS = click.option(
-    "--workers", type=click.IntRange(0, 64), default=2, show_default=True, help="Threads that read images."
-)
-CACHE = click.option("--cache/--no-cache", default=True, help="Cache frozen features (the default).")
-FUSE = click.option("--fuse/--no-fuse", default=True, help="Fuse layers where that is faster (the default).")
-QUIET = click.option("--quiet", is_flag=True, help="Print only the summary.")
-DEBUG = click.option("--debug", is_flag=True, help="Show the messages of native libraries.")
-
-
-def out_option(told: str, kind: click.Path = PATH, **more: Any) -> Callable[[C], C]:
-    """Return the option for where a command writes, which is the same for all: `--out`, or `-o`."""
-    return click.option("--out", "-o", type=kind, help=told, **more)
-
-
-def was_given(context: click.Context, name: str) -> bool:
-    """Whether an argument or an option stands on the command line."""
-    return context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
 
 
 def keep_to_threads(asked: int | None = None) -> None:

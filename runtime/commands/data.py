@@ -13,23 +13,18 @@ import click
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import counted, printable
-from runtime.commands.command import (
+from runtime.commands.command import FAILED, FINE, command, console, echo, mxnet
+from runtime.commands.options import (
     CACHE,
     DATA_ROOT,
     DEBUG,
-    FAILED,
     FILE_PATH,
-    FINE,
     JSON,
     OUTSIDE,
     PATH,
     SET,
     THREADS,
     WORKERS,
-    command,
-    console,
-    echo,
-    mxnet,
     out_option,
 )
 from runtime.commands.suggestions import instead_of_folder, is_run

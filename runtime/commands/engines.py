@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from recipe_lang.problem import RecipeError
 from runtime.commands.command import FAILED, FINE, mxnet, outcome, show_problems, tell
+from runtime.commands.options import gathered
 from runtime.commands.supervisor import forget, note
 from runtime.distribution.group import JOIN, ROLES, Group, GroupOptions
 from runtime.distribution.heartbeat import Address, Heard
@@ -29,8 +30,6 @@ from runtime.system.streams import surviving
 if TYPE_CHECKING:
     from runtime.distribution.exchange import Exchange
     from runtime.training.events import Event, Preliminary
-
-C = TypeVar("C", bound=Callable[..., Any])
 
 _GRACE_S = 1.0  # in which a process that fails like another may say so itself
 _LOADED_S = 20.0  # a server serves within the import of MXNet, and cannot say that it is loaded
@@ -53,7 +52,9 @@ class _Address(click.ParamType[Address]):
 
 _MOST_PORT = 65535  # the next one is for heartbeats
 
-_OPTIONS = (
+GROUP_OPTIONS = gathered(
+    "group",
+    GroupOptions,
     click.option("--role", type=click.Choice(ROLES), help="With --engine kvstore: what this process does."),
     click.option("--root", type=_Address(), metavar="HOST:PORT", help="With --engine kvstore: where the scheduler is."),
     click.option(
@@ -68,14 +69,7 @@ _OPTIONS = (
         help="With --engine kvstore: a worker's rank, by arrival if it is not said; rank 0 writes the run folder.",
     ),
 )
-
-
-def group_options(function: C) -> C:
-    """Add the options that say which part a process has in a group."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
+"""The options that say which part a process has in a group."""
 
 _TAKEN: Mapping[str | None, tuple[str, ...]] = {"local": ("size",), "kvstore": ("role", "root", "size", "rank")}
 """The options that each engine takes."""

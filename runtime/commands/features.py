@@ -5,31 +5,24 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from recipe_lang.words import counted
-from runtime.commands.command import (
-    DATA_ROOT,
+from runtime.commands.command import FINE, command, console, echo, first_words, mxnet, tell
+from runtime.commands.notices import tell_event, tell_images
+from runtime.commands.options import (
     DEBUG,
-    FINE,
     FUSE,
-    OUTSIDE,
     QUIET,
     RECIPE,
-    SET,
+    RECIPE_OPTIONS,
     THREADS,
     WORKERS,
-    command,
-    console,
-    echo,
-    first_words,
-    mxnet,
-    tell,
+    RecipeOptions,
+    gathered,
 )
-from runtime.commands.training import tell_event, tell_images
 from runtime.training.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -42,25 +35,17 @@ if TYPE_CHECKING:
 @click.option(
     "--address", metavar="HOST:PORT", envvar="RAY_ADDRESS", help="Where the cluster is; RAY_ADDRESS otherwise."
 )
-@SET
-@OUTSIDE
-@DATA_ROOT
-@THREADS
-@WORKERS
-@FUSE
+@RECIPE_OPTIONS
+@gathered("runs", RunSettings, THREADS, WORKERS, FUSE)
 @QUIET
 @DEBUG
 @command
 def features(
-    recipe: Path,
+    given: RecipeOptions,
+    runs: RunSettings,
     engine: str | None,
     address: str | None,
-    settings: tuple[str, ...],
-    outside: bool,
-    data_root: Path | None,
     threads: int | None,
-    workers: int,
-    fuse: bool,
     quiet: bool,
     debug: bool,
 ) -> int:
@@ -74,26 +59,21 @@ def features(
     if engine is None and address and click.get_current_context().get_parameter_source("address").name == "COMMANDLINE":  # type: ignore[union-attr]
         raise click.UsageError("--address belongs to --engine ray")
     with mxnet(threads, debug):
-        with first_words(recipe, quiet) as say:
-            say("loading MXNet")
+        with first_words(given.path, quiet) as say:
+            prepared = given.prepare(say)
             from runtime.reporting.progress import Display
             from runtime.training.stage import Interrupted
             from runtime.workflows.features.fill import compute_features, here
             from runtime.workflows.features.ray_engine import cluster
-            from runtime.workflows.preparation import prepare
-
-            say("listing the images")
-            prepared = prepare(recipe, settings, data_root, outside)
         tell_images(prepared, is_advised=False)
         try:
             with (
                 cluster(address) if engine and address else nullcontext(here) as computing,
-                first_words(recipe, quiet) as say,
+                first_words(given.path, quiet) as say,
                 Display(console(), time.monotonic, prepared.plan, quiet) as shown,
             ):
                 observers = (shown, partial(tell_event, False, quiet))
-                run_settings = RunSettings(workers=workers, fuse=fuse)
-                found = compute_features(prepared, run_settings, computing, observers, say)
+                found = compute_features(prepared, runs, computing, observers, say)
         except Interrupted as stopped:
             tell("interrupted; the cache keeps the rows that were done")
             return 128 + int(stopped.args[0])

@@ -17,25 +17,8 @@ import click
 from recipe_lang.output.render import as_json
 from recipe_lang.problem import Problem, RecipeError, ordered
 from recipe_lang.words import counted
-from runtime.commands.command import (
-    DENY,
-    FAILED,
-    FILE_PATH,
-    FINE,
-    INVALID,
-    JSON,
-    OUTSIDE,
-    PATH,
-    RECIPE,
-    SET,
-    command,
-    console,
-    echo,
-    keep_to_threads,
-    out_option,
-    show_problems,
-    tell,
-)
+from runtime.commands.command import FAILED, FINE, INVALID, command, console, echo, keep_to_threads, show_problems, tell
+from runtime.commands.options import DENY, FILE_PATH, JSON, OUTSIDE, PATH, RECIPE, SET, out_option
 from runtime.system.files import placed
 from runtime.tasks.catalog import TASKS
 

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recipe_lang.words import counted
-from runtime.commands.command import (
+from runtime.commands.command import FAILED, FINE, command, console, echo, first_words, mxnet, tell
+from runtime.commands.options import (
     COUNT,
     DATA_ROOT,
     DEBUG,
     DEVICE,
-    FAILED,
-    FINE,
     FUSE,
     JSON,
     OUTSIDE,
@@ -29,21 +28,16 @@ from runtime.commands.command import (
     RUN_PATH,
     THREADS,
     WORKERS,
-    command,
-    console,
-    echo,
-    first_words,
-    mxnet,
+    gathered,
     out_option,
-    tell,
 )
 from runtime.commands.shards import threads_of
+from runtime.training.settings import RunSettings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from runtime.runs.lock.file import Facts
-    from runtime.training.settings import RunSettings
     from runtime.workflows.preparation import Prepared
     from runtime.workflows.verify import Verdict
 
@@ -55,21 +49,11 @@ EXPORTED = (".onnx", ".safetensors", "-symbol.json", ".params")
 @RECIPE
 @OUTSIDE
 @DATA_ROOT
-@DEVICE
-@THREADS
-@WORKERS
-@FUSE
+@gathered("runs", RunSettings, DEVICE, THREADS, WORKERS, FUSE)
 @DEBUG
 @command
 def lock(
-    recipe: Path,
-    outside: bool,
-    data_root: Path | None,
-    device: str,
-    threads: int | None,
-    workers: int,
-    fuse: bool,
-    debug: bool,
+    recipe: Path, runs: RunSettings, outside: bool, data_root: Path | None, threads: int | None, debug: bool
 ) -> int:
     """Write RECIPE.lock, which records what a run depends on.
 
@@ -86,16 +70,15 @@ def lock(
         from runtime.runs.folder import writing
         from runtime.runs.lock.facts import renew_lock
         from runtime.runs.lock.file import lock_of
-        from runtime.training.settings import RunSettings
         from runtime.workflows.preparation import prepare
         from runtime.workflows.run import RunContext, lock_facts
 
-        device_context(device)  # refused before the images are listed
+        device_context(runs.device)  # refused before the images are listed
         prepared = prepare(recipe, (), data_root, outside)
         for line in (*prepared.notes, prepared.passed_over()):
             tell(line)
         with Display(console(), time.monotonic, prepared.plan) as display:
-            facts, _ = lock_facts(prepared, RunContext(RunSettings(device, workers, fuse=fuse), (display,)))
+            facts, _ = lock_facts(prepared, RunContext(runs, (display,)))
         with writing(lock_of(recipe)):
             echo(renew_lock(recipe, facts))
     return FINE

@@ -10,30 +10,20 @@ from pathlib import Path
 import click
 
 from recipe_lang.problem import RecipeError
-from runtime.commands.command import (
-    CACHE,
-    DATA_ROOT,
+from runtime.commands.command import FINE, command, console, first_words, mxnet, tell
+from runtime.commands.notices import tell_event, tell_images
+from runtime.commands.options import (
     DEBUG,
-    DEVICE,
     FILE_PATH,
-    FINE,
-    FUSE,
     JSON,
-    OUTSIDE,
     QUIET,
     RECIPE,
+    RECIPE_OPTIONS,
     RUN_PATH,
-    SET,
-    THREADS,
-    WORKERS,
-    command,
-    console,
-    first_words,
-    mxnet,
+    RUN_SETTINGS,
+    RecipeOptions,
     out_option,
-    tell,
 )
-from runtime.commands.training import tell_event, tell_images
 from runtime.training.settings import RunSettings
 
 
@@ -48,31 +38,19 @@ from runtime.training.settings import RunSettings
     help="Take the weights that a later stage begins with from this run; else the stages before it are trained.",
 )
 @out_option("Draw the curve as a picture, too.", FILE_PATH)
-@SET
-@OUTSIDE
-@DATA_ROOT
-@DEVICE
-@THREADS
-@WORKERS
-@CACHE
-@FUSE
+@RECIPE_OPTIONS
+@RUN_SETTINGS
 @QUIET
 @JSON
 @DEBUG
 @command
 def lr_find(
-    recipe: Path,
+    given: RecipeOptions,
+    runs: RunSettings,
     stage: str | None,
     run: Path | None,
     out: Path | None,
-    settings: tuple[str, ...],
-    outside: bool,
-    data_root: Path | None,
-    device: str,
     threads: int | None,
-    workers: int,
-    cache: bool,
-    fuse: bool,
     quiet: bool,
     machine: bool,
     debug: bool,
@@ -83,8 +61,8 @@ def lr_find(
     likes. The stage begins with the weights that it would begin with in a run. No weights are kept.
     """
     with mxnet(threads, debug):
-        with first_words(recipe) as say:
-            say("loading MXNet")
+        with first_words(given.path) as say:
+            prepared = given.prepare(say)
             from runtime.plan.types import as_json
             from runtime.reporting.progress import Display
             from runtime.reporting.rate_curve import draw_finding, show_finding
@@ -92,10 +70,6 @@ def lr_find(
             from runtime.training.problems import NotWritable
             from runtime.training.stage import Interrupted
             from runtime.workflows.lr_find import find_rates
-            from runtime.workflows.preparation import prepare
-
-            say("listing the images")
-            prepared = prepare(recipe, settings, data_root, outside)
         stages = prepared.plan.stages
         chosen = next((each for each in stages if stage in (None, each.title, str(each.position + 1))), None)
         if chosen is None:
@@ -109,11 +83,11 @@ def lr_find(
         is_quiet = quiet or machine
         try:
             with (
-                first_words(recipe, is_quiet) as say,
+                first_words(given.path, is_quiet) as say,
                 Display(console(), time.monotonic, prepared.plan, is_quiet) as shown,
             ):
                 observers = (shown, partial(tell_event, False, is_quiet))
-                finding = find_rates(prepared, RunSettings(device, workers, cache, fuse), chosen, run, observers, say)
+                finding = find_rates(prepared, runs, chosen, run, observers, say)
         except Interrupted as stopped:
             tell("interrupted: nothing was kept")
             return 128 + int(stopped.args[0])

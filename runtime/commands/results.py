@@ -13,14 +13,13 @@ import click
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import counted, printable
-from runtime.commands.command import (
+from runtime.commands.command import FAILED, FINE, command, console, echo, mxnet, tell
+from runtime.commands.options import (
     CACHE,
     DATA_ROOT,
     DEBUG,
     DEVICE,
-    FAILED,
     FILE_PATH,
-    FINE,
     FORCE,
     JSON,
     PATH,
@@ -28,12 +27,7 @@ from runtime.commands.command import (
     STAGE,
     THREADS,
     WORKERS,
-    command,
-    console,
-    echo,
-    mxnet,
     out_option,
-    tell,
     was_given,
 )
 from runtime.export.formats import FORMATS, split_ending, unknown_ending

@@ -12,31 +12,20 @@ from typing import TYPE_CHECKING
 import click
 
 from recipe_lang.problem import RecipeError
-from runtime.commands.command import (
-    CACHE,
+from runtime.commands.command import FINE, WORDS, command, console, echo, first_words, mxnet, show_problems, tell
+from runtime.commands.options import (
     DATA_ROOT,
     DEBUG,
-    DEVICE,
     FILE_PATH,
-    FINE,
     FORCE,
-    FUSE,
     OUTSIDE,
     PATH,
     QUIET,
     RECIPE_PATH,
+    RUN_SETTINGS,
     SET,
-    THREADS,
-    WORDS,
-    WORKERS,
-    command,
-    console,
-    echo,
-    first_words,
-    mxnet,
+    gathered,
     out_option,
-    show_problems,
-    tell,
     was_given,
 )
 from runtime.commands.populations import POLICY, SearchPlace, search_otherwise
@@ -66,159 +55,6 @@ class _Time(click.ParamType[float]):
         if interval.unit != "seconds":
             self.fail("write a number and a unit, as in `2 hours` or `30 minutes`", param, context)
         return interval.count
-
-
-@click.command()
-@click.argument("recipe", type=RECIPE_PATH, required=False)
-@click.option("--trials", type=click.IntRange(1, 100_000), help="How many trials the study has in the end.")
-@click.option("--for", "seconds", type=_Time(), metavar="TIME", help="No trial begins that would end after this time.")
-@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="What to search by; several: a Pareto front.")
-@click.option(
-    "--sampler",
-    type=click.Choice((*SAMPLERS, POPULATION)),
-    default="tpe",
-    show_default=True,
-    help="What draws the values.",
-)
-@click.option("--pruner", type=click.Choice(PRUNERS), help="What ends trials early; median, with several metrics none.")
-@click.option("--members", type=click.IntRange(2, 1000), help="Members of a population (--sampler pbt); 5 by default.")
-@click.option("--interval", type=click.IntRange(1, 1000), help="Epochs after which they exchange; 1 by default.")
-@click.option("--policy", is_flag=True, help="Search steps of `augment` instead of values of parameters.")
-@click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="The seed of the study.")
-@click.option("--resume", "resumed", type=PATH, metavar="STUDY", help="Resume the study in this folder, or join it.")
-@click.option("--storage", metavar="WHERE", help="Keep the trials in this journal file, or in postgresql://….")
-@click.option("--study", "name", metavar="NAME", help="The study's name in --storage; the recipe's by default.")
-@click.option("--write", "written", type=FILE_PATH, metavar="FILE", help="Write a recipe with the best values.")
-@FORCE
-@SET
-@OUTSIDE
-@out_option("Folder of the study; runs/NAME-tune-N by default.")
-@DATA_ROOT
-@DEVICE
-@THREADS
-@WORKERS
-@CACHE
-@FUSE
-@QUIET
-@DEBUG
-@click.pass_context
-@command
-def tune(
-    context: click.Context,
-    recipe: Path | None,
-    trials: int | None,
-    seconds: float | None,
-    metrics: tuple[str, ...],
-    sampler: str,
-    pruner: str | None,
-    members: int | None,
-    interval: int | None,
-    policy: bool,
-    seed: int,
-    resumed: Path | None,
-    storage: str | None,
-    name: str | None,
-    written: Path | None,
-    force: bool,
-    settings: tuple[str, ...],
-    outside: bool,
-    out: Path | None,
-    data_root: Path | None,
-    device: str,
-    threads: int | None,
-    workers: int,
-    cache: bool,
-    fuse: bool,
-    quiet: bool,
-    debug: bool,
-) -> int:
-    """Search the domains of a recipe's parameters for the values that validate best.
-
-    The recipe's own values are the first trial. Each trial is what `ftr run` with the same `--set` trains; images, the
-    network and frozen features are shared. The test images are never looked at. Ctrl-C, or a kill, loses no finished
-    trial: --resume goes on. Several processes may work on one study.
-
-    With --sampler pbt a population trains instead, whose members exchange weights and change parameters between epochs
-    (population-based training). With --policy steps of `augment` are searched, by networks that were trained without a
-    fold, and validation decides.
-    """
-    began = time.monotonic()
-    if resumed is not None and (storage or out):
-        raise click.UsageError("--resume names the study's folder; --out and --storage belong to a new one")
-    if name is not None and storage is None:
-        raise click.UsageError("--study belongs to --storage: a folder has one study")
-    if storage is not None and out is not None:
-        raise click.UsageError("--out and --storage exclude each other: the study is kept in one place")
-    if written is not None and written.exists() and not force:
-        raise click.UsageError(f"{written} exists; --force overwrites it")
-    given = _Given(recipe, settings, data_root, outside, metrics, sampler, pruner, seed, trials)
-    options = given.as_it_began(context, resumed) if resumed is not None else given.options()
-    if policy or options.sampler in (POPULATION, POLICY):
-        if trials or pruner or storage or name:
-            raise click.UsageError("a population, and a policy, have no --trials, --pruner, --storage or --study")
-        if policy and sampler == POPULATION or not policy and options.sampler == POLICY and (members or interval):
-            raise click.UsageError("--policy has no --sampler, --members or --interval")
-        options = replace(options, sampler=POLICY) if policy else options
-        place = SearchPlace(resumed or out, resumed is not None, RunSettings(device, workers, cache, fuse), written)
-        return search_otherwise(
-            options, replace(place, seconds=seconds, quiet=quiet), members, interval, threads, debug
-        )
-    if members or interval:
-        raise click.UsageError("--members and --interval belong to --sampler pbt")
-    if options.trials is None and seconds is None:
-        raise click.UsageError('say how long to search: --trials 30, or --for "2 hours"')
-    with mxnet(threads, debug):
-        with first_words(Path(options.recipe), quiet) as say:
-            say("loading MXNet")
-            from runtime.backend.device import device_context
-            from runtime.reporting.study import StudyDisplay, study_summary
-            from runtime.system.signals import stop_signal
-            from runtime.training.stage import Interrupted
-            from runtime.workflows.preparation import prepare
-            from runtime.workflows.tune.folder import JOURNAL, new_folder
-            from runtime.workflows.tune.search import Limits, search
-            from runtime.workflows.tune.space import not_comparable
-            from runtime.workflows.tune.tune import Choices, begin, check_choices
-
-            device_context(device)
-            say("listing the images")
-            root = Path(options.data_root) if options.data_root else None
-            prepared = prepare(Path(options.recipe), options.settings, root, options.outside)
-        choices = Choices(options.metrics, options.sampler, options.pruner, options.seed)
-        check_choices(prepared, choices)
-        if not quiet:
-            with surviving(sys.stderr):
-                show_problems(prepared.advice)
-            for each in not_comparable(prepared.recipe):
-                tell(f"`{each}` is not searched: it chooses the images that validate")
-        folder, where = resumed, storage
-        if where is None:
-            folder = folder or new_folder(out, prepared.plan.name, options)
-            where = str(folder / JOURNAL)
-        title = name or (prepared.plan.name if storage else "study")  # a folder has one, whatever the recipe's name
-        again = shlex.join(["ftr", *context.find_root().meta[WORDS]])
-        if folder is not None:
-            again = f"ftr tune --resume {shlex.quote(str(from_here(folder)))}"
-        limits = Limits(options.trials, None if seconds is None else began + seconds)
-        screen, runs = console(), RunSettings(device, workers, cache, fuse)
-        with stop_signal() as signal:
-            try:
-                found = begin(prepared, runs, choices, where, title, signal)
-            except Interrupted:
-                tell(f"interrupted before a trial began\nto go on: {again}")
-                return 128 + int(signal.number or 0)
-            display = StudyDisplay(screen, time.monotonic, found.study, found.objectives, limits, quiet)
-            with found.trials, display:
-                search(found.study, found.trials, found.objectives, limits, display, signal.should_stop)
-        with surviving(sys.stdout):
-            study_summary(screen, found.study, found.objectives)
-        if written is not None:
-            _write(written, Path(options.recipe), found)
-        if signal.number is not None:
-            tell("interrupted; the trials that are finished are kept")
-        if folder is not None or signal.number is not None:
-            tell(f"more trials, or another process: {again}")
-    return FINE if signal.number is None else 128 + signal.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +90,144 @@ class _Given:
         names = ("recipe", "settings", "data_root", "outside", "metrics", "sampler", "pruner", "seed", "trials")
         given = {name: getattr(now, name) for name in names if was_given(context, name)}
         return replace(began, recipe=now.recipe, **{name: each for name, each in given.items() if name != "recipe"})
+
+
+@click.command()
+@click.argument("recipe", type=RECIPE_PATH, required=False)
+@click.option("--trials", type=click.IntRange(1, 100_000), help="How many trials the study has in the end.")
+@click.option("--for", "seconds", type=_Time(), metavar="TIME", help="No trial begins that would end after this time.")
+@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="What to search by; several: a Pareto front.")
+@click.option(
+    "--sampler",
+    type=click.Choice((*SAMPLERS, POPULATION)),
+    default="tpe",
+    show_default=True,
+    help="What draws the values.",
+)
+@click.option("--pruner", type=click.Choice(PRUNERS), help="What ends trials early; median, with several metrics none.")
+@click.option("--members", type=click.IntRange(2, 1000), help="Members of a population (--sampler pbt); 5 by default.")
+@click.option(
+    "--interval", "epochs", type=click.IntRange(1, 1000), help="Epochs after which they exchange; 1 by default."
+)
+@click.option("--policy", is_flag=True, help="Search steps of `augment` instead of values of parameters.")
+@click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="The seed of the study.")
+@click.option("--resume", "resumed", type=PATH, metavar="STUDY", help="Resume the study in this folder, or join it.")
+@click.option("--storage", metavar="WHERE", help="Keep the trials in this journal file, or in postgresql://….")
+@click.option("--study", "name", metavar="NAME", help="The study's name in --storage; the recipe's by default.")
+@click.option("--write", "written", type=FILE_PATH, metavar="FILE", help="Write a recipe with the best values.")
+@FORCE
+@SET
+@OUTSIDE
+@out_option("Folder of the study; runs/NAME-tune-N by default.")
+@DATA_ROOT
+@RUN_SETTINGS
+@QUIET
+@DEBUG
+@gathered("given", _Given)
+@click.pass_context
+@command
+def tune(
+    context: click.Context,
+    given: _Given,
+    runs: RunSettings,
+    seconds: float | None,
+    members: int | None,
+    epochs: int | None,
+    policy: bool,
+    resumed: Path | None,
+    storage: str | None,
+    name: str | None,
+    written: Path | None,
+    force: bool,
+    out: Path | None,
+    threads: int | None,
+    quiet: bool,
+    debug: bool,
+) -> int:
+    """Search the domains of a recipe's parameters for the values that validate best.
+
+    The recipe's own values are the first trial. Each trial is what `ftr run` with the same `--set` trains; images, the
+    network and frozen features are shared. The test images are never looked at. Ctrl-C, or a kill, loses no finished
+    trial: --resume goes on. Several processes may work on one study.
+
+    With --sampler pbt a population trains instead, whose members exchange weights and change parameters between epochs
+    (population-based training). With --policy steps of `augment` are searched, by networks that were trained without a
+    fold, and validation decides.
+    """
+    began = time.monotonic()
+    if resumed is not None and (storage or out):
+        raise click.UsageError("--resume names the study's folder; --out and --storage belong to a new one")
+    if name is not None and storage is None:
+        raise click.UsageError("--study belongs to --storage: a folder has one study")
+    if storage is not None and out is not None:
+        raise click.UsageError("--out and --storage exclude each other: the study is kept in one place")
+    if written is not None and written.exists() and not force:
+        raise click.UsageError(f"{written} exists; --force overwrites it")
+    options = given.as_it_began(context, resumed) if resumed is not None else given.options()
+    if policy or options.sampler in (POPULATION, POLICY):
+        if given.trials or given.pruner or storage or name:
+            raise click.UsageError("a population, and a policy, have no --trials, --pruner, --storage or --study")
+        if policy and given.sampler == POPULATION or not policy and options.sampler == POLICY and (members or epochs):
+            raise click.UsageError("--policy has no --sampler, --members or --interval")
+        options = replace(options, sampler=POLICY) if policy else options
+        place = SearchPlace(resumed or out, resumed is not None, runs, written)
+        return search_otherwise(options, replace(place, seconds=seconds, quiet=quiet), members, epochs, threads, debug)
+    if members or epochs:
+        raise click.UsageError("--members and --interval belong to --sampler pbt")
+    if options.trials is None and seconds is None:
+        raise click.UsageError('say how long to search: --trials 30, or --for "2 hours"')
+    with mxnet(threads, debug):
+        with first_words(Path(options.recipe), quiet) as say:
+            say("loading MXNet")
+            from runtime.backend.device import device_context
+            from runtime.reporting.study import StudyDisplay, study_summary
+            from runtime.system.signals import stop_signal
+            from runtime.training.stage import Interrupted
+            from runtime.workflows.preparation import prepare
+            from runtime.workflows.tune.folder import JOURNAL, new_folder
+            from runtime.workflows.tune.search import Limits, search
+            from runtime.workflows.tune.space import not_comparable
+            from runtime.workflows.tune.tune import Choices, begin, check_choices
+
+            device_context(runs.device)
+            say("listing the images")
+            root = Path(options.data_root) if options.data_root else None
+            prepared = prepare(Path(options.recipe), options.settings, root, options.outside)
+        choices = Choices(options.metrics, options.sampler, options.pruner, options.seed)
+        check_choices(prepared, choices)
+        if not quiet:
+            with surviving(sys.stderr):
+                show_problems(prepared.advice)
+            for each in not_comparable(prepared.recipe):
+                tell(f"`{each}` is not searched: it chooses the images that validate")
+        folder, where = resumed, storage
+        if where is None:
+            folder = folder or new_folder(out, prepared.plan.name, options)
+            where = str(folder / JOURNAL)
+        title = name or (prepared.plan.name if storage else "study")  # a folder has one, whatever the recipe's name
+        again = shlex.join(["ftr", *context.find_root().meta[WORDS]])
+        if folder is not None:
+            again = f"ftr tune --resume {shlex.quote(str(from_here(folder)))}"
+        limits = Limits(options.trials, None if seconds is None else began + seconds)
+        screen = console()
+        with stop_signal() as signal:
+            try:
+                found = begin(prepared, runs, choices, where, title, signal)
+            except Interrupted:
+                tell(f"interrupted before a trial began\nto go on: {again}")
+                return 128 + int(signal.number or 0)
+            display = StudyDisplay(screen, time.monotonic, found.study, found.objectives, limits, quiet)
+            with found.trials, display:
+                search(found.study, found.trials, found.objectives, limits, display, signal.should_stop)
+        with surviving(sys.stdout):
+            study_summary(screen, found.study, found.objectives)
+        if written is not None:
+            _write(written, Path(options.recipe), found)
+        if signal.number is not None:
+            tell("interrupted; the trials that are finished are kept")
+        if folder is not None or signal.number is not None:
+            tell(f"more trials, or another process: {again}")
+    return FINE if signal.number is None else 128 + signal.number
 
 
 def _write(path: Path, recipe: Path, found: Search) -> None:

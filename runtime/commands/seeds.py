@@ -5,35 +5,28 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from recipe_lang.words import counted, printable
-from runtime.commands.command import (
-    CACHE,
+from runtime.commands.command import FAILED, FINE, command, console, first_words, mxnet, show_problems, tell
+from runtime.commands.notices import keep_lock, tell_event, tell_prepared
+from runtime.commands.options import (
     DATA_ROOT,
     DEBUG,
-    DEVICE,
-    FAILED,
-    FINE,
-    FUSE,
     JSON,
     OUTSIDE,
     PATH,
     QUIET,
-    THREADS,
-    WORKERS,
-    command,
-    console,
-    first_words,
-    mxnet,
-    show_problems,
-    tell,
+    RUN_SETTINGS,
+    RecipeOptions,
+    RunOptions,
     was_given,
 )
 from runtime.system.files import from_here
@@ -47,45 +40,30 @@ if TYPE_CHECKING:
     from runtime.workflows.seeds import SeedsFollower
 
 
-def train_seeds(
-    recipe: PrepareArguments,
-    count: int | None,
-    settings: RunSettings,
-    folder: Path | None,
-    *,
-    resumes: bool,
-    quiet: bool,
-    before: Callable[[Prepared], bool],
-    hear: Observer,
-    after: Callable[[Path], None],
-) -> int:
-    """Train a recipe with several seeds, or those that are left in a folder; return the exit code.
+def train_seeds(given: RecipeOptions, runs: RunSettings, how: RunOptions) -> int:
+    """Train a recipe with several seeds, or those that are left in a folder; return the exit code."""
+    from runtime.runs.seeds import read_seeds, seed_folder
 
-    `before` says what is known of the first run, and whether it may run; `hear` hears of its events, and `after` of its
-    folder when all have ended.
-    """
-    with first_words(recipe.path, quiet) as say:
-        say("loading MXNet")
+    resumes = how.resumed is not None
+    with first_words(given.path, how.quiet) as say:
+        known = tuple(read_seeds(how.resumed)) if how.resumed is not None else ()
+        seed = known[0] if known else given.seed
+        first = replace(given, seed=seed).prepare(say)
         from runtime.reporting.curves import CURVES
         from runtime.reporting.seeds import show_summary
-        from runtime.runs.seeds import read_seeds, seed_folder
         from runtime.training.stage import Interrupted
-        from runtime.workflows.preparation import prepare
         from runtime.workflows.seeds import SeedsPlan, run_seeds, seeds_folder, seeds_from
 
-        say("listing the images")
-        known = tuple(read_seeds(folder)) if resumes and folder is not None else ()
-        seed = known[0] if known else recipe.seed
-        first = prepare(recipe.path, recipe.settings, recipe.data_root, recipe.outside, seed=seed)
-        seeds = known or seeds_from(first.plan.seed, count or 0)
+        seeds = known or seeds_from(first.plan.seed, how.seeds or 0)
         if seed is None:  # the runs are all made in the same way
-            first = prepare(recipe.path, recipe.settings, recipe.data_root, recipe.outside, seed=seeds[0])
-        plan = SeedsPlan(replace(first.given, seed=None), seeds, settings, (CURVES,))
-    if not before(first):
+            first = replace(given, seed=seeds[0]).prepare()
+        plan = SeedsPlan(replace(first.given, seed=None), seeds, runs, (CURVES,))
+    if not tell_prepared(how.deny, how.quiet, first):
         return FAILED
-    with seeds_folder(folder, plan, first, resumes=resumes) as place:
+    follower = follower_of(seeds, how.quiet, partial(tell_event, how.deny, how.quiet))
+    with seeds_folder(how.resumed or how.out, plan, first, resumes=resumes) as place:
         try:
-            summary = run_seeds(place, plan, first, follower_of(seeds, quiet, hear))
+            summary = run_seeds(place, plan, first, follower)
         except Interrupted as stopped:
             with surviving(sys.stderr):
                 click.echo(printable(f"interrupted{_left(place)}", kept="\n"), err=True)
@@ -94,7 +72,8 @@ def train_seeds(
             raise KeyboardInterrupt(_left(place)) from None
     with surviving(sys.stdout):
         show_summary(console(), summary, from_here(place))
-        after(seed_folder(place, seeds[0]))
+        if not (given.settings or given.seed is not None or resumes):
+            keep_lock(given.path, seed_folder(place, seeds[0]), how.quiet)
     return FAILED if any(claim["holds"] is False for claim in summary["expect"]) else FINE
 
 
@@ -105,11 +84,7 @@ def train_seeds(
 @click.option("--metric", metavar="SET.METRIC", help="What decides; by default what is claimed, on `valid`.")
 @OUTSIDE
 @DATA_ROOT
-@DEVICE
-@THREADS
-@WORKERS
-@CACHE
-@FUSE
+@RUN_SETTINGS
 @JSON
 @QUIET
 @DEBUG
@@ -119,15 +94,12 @@ def compare(
     context: click.Context,
     a: Path,
     b: Path,
+    runs: RunSettings,
     seeds: int,
     metric: str | None,
     outside: bool,
     data_root: Path | None,
-    device: str,
     threads: int | None,
-    workers: int,
-    cache: bool,
-    fuse: bool,
     machine: bool,
     quiet: bool,
     debug: bool,
@@ -163,8 +135,7 @@ def compare(
         for path in (a, b):  # what is wrong with B is told before A is trained
             if not path.is_dir():
                 listed(path, (), data_root, outside)
-        where = device_context(device)
-        settings = RunSettings(device, workers, cache, fuse)
+        where = device_context(runs.device)
         sides = []
         for name, path in (("A", a), ("B", b)):
             if path.is_dir():
@@ -172,12 +143,12 @@ def compare(
                 continue
             given = PrepareArguments(path, (), data_root, outside)
             try:
-                folder, known = _trained(given, known, seeds, settings, quiet or machine, f"{name}, ")
+                folder, known = _trained(given, known, seeds, runs, quiet or machine, f"{name}, ")
             except Interrupted as stopped:
                 tell("interrupted")
                 return 128 + int(stopped.args[0])
             sides.append(replace(side_of(folder), name=str(path)))
-        found = compared(sides[0], sides[1], metric, measured_answers(where, workers))
+        found = compared(sides[0], sides[1], metric, measured_answers(where, runs.workers))
     if machine:
         click.echo(json.dumps(comparison_json(found), indent=2, ensure_ascii=False))
     else:

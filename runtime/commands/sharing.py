@@ -7,19 +7,8 @@ from shlex import quote
 
 import click
 
-from runtime.commands.command import (
-    FILE_PATH,
-    FINE,
-    FORCE,
-    INVALID,
-    PATH,
-    RUN,
-    RUN_PATH,
-    command,
-    echo,
-    out_option,
-    tell,
-)
+from runtime.commands.command import FINE, INVALID, command, echo, tell
+from runtime.commands.options import FILE_PATH, FORCE, PATH, RUN, RUN_PATH, out_option
 
 PACK = click.argument("pack", type=PATH)
 LICENCE = click.option("--license", "licence", default="", metavar="ID", help="The model's licence, e.g. apache-2.0.")

@@ -11,23 +11,8 @@ import click
 
 from recipe_lang.problem import Problem, RecipeError
 from recipe_lang.words import counted, printable
-from runtime.commands.command import (
-    FILE_PATH,
-    FINE,
-    FORCE,
-    JSON,
-    OUTSIDE,
-    PATH,
-    RECIPE_PATH,
-    SET,
-    command,
-    console,
-    echo,
-    first_words,
-    mxnet,
-    out_option,
-    tell,
-)
+from runtime.commands.command import FINE, command, console, echo, first_words, mxnet, tell
+from runtime.commands.options import FILE_PATH, FORCE, JSON, OUTSIDE, PATH, RECIPE_PATH, SET, out_option
 from runtime.system.files import placed
 
 if TYPE_CHECKING:

@@ -24,37 +24,31 @@ def _pixel_cross_entropy(args: Mapping[str, Any]) -> Callable[[Any, Any, Any], A
     weights, dice = args.get("weights"), args.get("dice", 0.0)
 
     def loss(F: Any, scores: Any, labels: Any) -> Any:  # noqa: N803 - as Gluon calls it
-        counts = labels < _IGNORED
-        labels = labels * counts
-        logs = F.log_softmax(scores, axis=1)
-        weighted = logs if weights is None else logs * F.broadcast_like(_constant(F, weights), logs)
-        each = -F.pick(weighted, labels, axis=1) * counts
-        mean = F.sum(each, axis=(1, 2)) / F.broadcast_maximum(F.sum(counts, axis=(1, 2)), F.ones((1,)))
-        return mean + dice * _overlap(F, F.exp(logs), labels, counts) if dice else mean
+        # With the classes last, and sums over cells as products, forward and backward take half the time.
+        counts = F.reshape(labels < _IGNORED, (0, 1, -1))
+        logs = F.log_softmax(F.reshape(F.transpose(scores, axes=(0, 2, 3, 1)), (0, -3, 0)), axis=-1)
+        places = F.reshape(F.contrib.arange_like(logs, axis=2), (1, 1, -1))
+        shown = F.broadcast_equal(F.reshape(labels, (0, -1, 1)), places)
+        entropy = -_sums(F, counts, logs * shown)
+        if weights is not None:
+            entropy = F.broadcast_mul(entropy, F.concat(*(F.full((1, 1), each) for each in weights), dim=1))
+        mean = F.sum(entropy, axis=1) / F.broadcast_maximum(F.sum(counts, axis=(1, 2)), F.ones((1,)))
+        return mean + dice * _overlap(F, F.exp(logs), shown, counts) if dice else mean
 
     return loss
 
 
-def _constant(F: Any, weights: tuple[float, ...]) -> Any:  # noqa: N803
-    return F.concat(*(F.full((1, 1, 1, 1), each) for each in weights), dim=1)
-
-
-def _overlap(F: Any, shares: Any, labels: Any, counts: Any) -> Any:  # noqa: N803
+def _overlap(F: Any, shares: Any, shown: Any, counts: Any) -> Any:  # noqa: N803
     """Return one less the soft Dice coefficient, a mean over the classes that an image shows."""
-    # Spread over the classes first: of `broadcast_mul` the gradient sums up for what takes none, too.
-    counted = F.broadcast_like(F.expand_dims(counts, axis=1), shares)
-    shown = F.broadcast_equal(F.expand_dims(labels, axis=1), _positions(F, shares)) * counted
-    true = F.sum(shown, axis=(2, 3))
-    both = F.sum(shares * shown, axis=(2, 3))
-    either = true + F.sum(shares * counted, axis=(2, 3))
+    true = _sums(F, counts, shown)
     occurs = true > 0
-    missed = (1 - 2 * both / (either + 1e-6)) * occurs
+    missed = (1 - 2 * _sums(F, counts, shares * shown) / (true + _sums(F, counts, shares) + 1e-6)) * occurs
     return F.sum(missed, axis=1) / F.broadcast_maximum(F.sum(occurs, axis=1), F.ones((1,)))
 
 
-def _positions(F: Any, shares: Any) -> Any:  # noqa: N803
-    """Return 0, 1, 2, … along the axis of classes."""
-    return F.broadcast_like(F.contrib.arange_like(shares, axis=1).reshape((1, -1, 1, 1)), shares)
+def _sums(F: Any, counts: Any, values: Any) -> Any:  # noqa: N803
+    """Return sums over the cells that count, (N, C), of values, (N, cells, C)."""
+    return F.reshape(F.batch_dot(counts, values), (0, -1))
 
 
 def _measured(args: Mapping[str, Any], scores: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.problem import Kind, Problem
-from runtime.plan.types import Plan, StagePlan
+from runtime.plan.types import Component, Plan, StagePlan
 from runtime.training.averages import AVERAGES
 
 NeverMoves = Kind(
@@ -47,14 +47,14 @@ def average_advice(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
         if AVERAGES[rule.name].leads:
             if rule.args["k"] > stage.steps:
                 yield NeverMoves(span=span, k=rule.args["k"], steps=stage.steps)
-        elif (moments := _moments(stage)) < 2:
+        elif (moments := _moments(rule, stage)) < 2:
             yield AveragesNothing(span=span, name=rule.name, moments=moments)
 
 
-def _moments(stage: StagePlan) -> int:
+def _moments(rule: Component, stage: StagePlan) -> int:
     """Return of how many steps an average holds the weights at the end of its stage."""
-    rule, taken = stage.average, 0
-    for step in range(1, stage.steps + 1) if rule else ():
+    taken = 0
+    for step in range(1, stage.steps + 1):
         share = AVERAGES[rule.name].share(rule.args, step, stage.steps_per_epoch)
         taken = 1 if share == 1 else taken + bool(share)
     return taken

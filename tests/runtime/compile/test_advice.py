@@ -305,6 +305,7 @@ DATA_GIVES = (
     '  augment = [random_crop, flip]\n}\nbase  = gluon("resnet18_v2")\n'
     'stage "all" {\n  train     = all\n  for       = 5 steps\n  optimizer = adam(lr = 1e-4)\n'
     "  schedule  = cosine(warmup = 1 step)\n  monitor   = valid.accuracy\n  average   = lookahead(k = 6)\n}\n"
+    'stage "head" {\n  train   = head\n  for     = 30 steps\n  average = swa(start = 29 steps)\n  keep    = last\n}\n'
     "expect {\n  test.accuracy >= 80%\n  test.top5 >= 80%\n}\n"
 )
 

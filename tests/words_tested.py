@@ -202,21 +202,20 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
             f"{_POLICIES}::test_perspective_is_that_of_torchvision"
             f" {_POLICIES}::test_corners_move_inwards_by_all_of_a_distortion_alike",
         ),
-        Tested("blur", "SciPy's gaussian_filter", f"{_POLICIES}::test_blur_is_nearly_a_gaussian"),
+        Tested(
+            "blur",
+            "SciPy's gaussian_filter",
+            f"{_POLICIES}::test_blur_is_nearly_a_gaussian {_POLICIES}::test_a_blur_is_drawn_evenly_from_its_range",
+        ),
         Tested(
             "rotation",
             "recorded pixels of torchvision",
             f"{_POLICIES}::test_operations_are_those_of_torchvision {_POLICIES}::test_all_of_a_range_is_drawn_alike",
         ),
         Tested(
-            "sharpness posterize solarize",
+            "sharpness posterize solarize equalize autocontrast invert",
             "recorded pixels of torchvision",
-            f"{_POLICIES}::test_operations_are_those_of_torchvision",
-        ),
-        Tested(
-            "equalize autocontrast invert",
-            "recorded pixels of torchvision",
-            f"{_POLICIES}::test_operations_are_those_of_torchvision"
+            f"{_POLICIES}::test_words_do_what_the_operations_of_torchvision_do"
             f" {_POLICIES}::test_a_probability_is_a_share_of_the_images",
         ),
         Tested("grayscale", "torchvision's luma", f"{_POLICIES}::test_grey_is_the_luma_of_torchvision"),

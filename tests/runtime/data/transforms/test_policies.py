@@ -193,7 +193,29 @@ def test_the_weights_of_a_mixture_sum_to_one() -> None:
     assert (np.asarray(half.pixels(flat)) == 80).all()
 
 
-@pytest.mark.parametrize("name", ["grayscale", "equalize", "autocontrast", "invert", "blur", "erasing", "perspective"])
+OF_WORDS = {
+    **dict.fromkeys(("Equalize", "AutoContrast", "Invert"), lambda magnitude: {}),
+    "Posterize": lambda magnitude: {"bits": round(magnitude)},
+    "Solarize": lambda magnitude: {"threshold": magnitude},
+    "Sharpness": lambda magnitude: {"factor": 1 + magnitude},
+}
+"""The arguments of words that do what an operation of torchvision does."""
+
+
+@pytest.mark.parametrize("case", [case for case in recorded("op") if case.split()[1] in OF_WORDS])
+def test_words_do_what_the_operations_of_torchvision_do(case: str) -> None:
+    _, name, magnitude = case.split()
+    (change,) = drawn(named(name), p=1.0, **OF_WORDS[name](float(magnitude)))
+    equals(change, RECORDED[case])
+
+
+PROBABLE = (
+    *("grayscale", "equalize", "autocontrast", "invert", "blur", "erasing", "perspective"),
+    *("sharpness", "posterize", "solarize"),
+)
+
+
+@pytest.mark.parametrize("name", PROBABLE)
 def test_a_probability_is_a_share_of_the_images(name: str) -> None:
     counts = sum(len(drawn(name, p=0.3, seed=seed)) for seed in range(500))
     assert abs(counts - 150) < 5 * 10.3
@@ -218,6 +240,16 @@ def test_erasing_hides_a_part_of_the_size_that_it_says(value: str) -> None:
         if value != "random":
             part = np.asarray(erasing(white, np.random.default_rng(seed)))[rows[0] : rows[-1] + 1, columns[0]]
             assert (part == ((124, 116, 104) if value == "mean" else (0, 0, 0))).all()
+
+
+def test_a_blur_is_drawn_evenly_from_its_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    sigmas: list[float] = []
+    monkeypatch.setattr("PIL.ImageFilter.GaussianBlur", sigmas.append)
+    for seed in range(200):
+        drawn("blur", sigma=(0.5, 2.5), p=1.0, seed=seed)
+    counts, _ = np.histogram(sigmas, bins=4, range=(0.5, 2.5))
+    assert counts.sum() == 200
+    assert counts.min() > 50 - 4 * 6.2
 
 
 def test_blur_is_nearly_a_gaussian() -> None:

@@ -232,7 +232,12 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
             f"{_POLICIES}::test_the_policy_of_imagenet_is_that_of_torchvision"
             f" {_POLICIES}::test_the_policy_draws_its_operations_by_their_probabilities",
         ),
-        Tested("mixup", "its formula", f"{_MIXING}::test_the_mean_of_an_image_is_that_of_its_targets"),
+        Tested(
+            "mixup",
+            "its formula",
+            f"{_MIXING}::test_the_mean_of_an_image_is_that_of_its_targets"
+            f" {_MIXING}::test_the_share_of_mixup_is_of_the_beta_distribution",
+        ),
         Tested("cutmix", "pixels by hand", f"{_MIXING}::test_cutmix_puts_one_rectangle_at_the_same_position_into_all"),
     ),
     "layer": (

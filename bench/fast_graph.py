@@ -53,8 +53,8 @@ def take_steps(case: Case, kind: str) -> None:
     from runtime.backend.blocks import LossBlock, sequence
     from runtime.backend.fast_graph import fast_graph
     from runtime.backend.freezing import prepare_stage
+    from runtime.backend.joined import one_by_one
     from runtime.backend.mx import autograd, mx, nd
-    from runtime.features.prefix import one_by_one
     from runtime.models.heads import head_block
     from runtime.models.network import build_model, start_weights, units
     from runtime.plan.size import Size

@@ -109,7 +109,7 @@ def print_fused_speed(recipe: str) -> None:
     from runtime.backend.freezing import prepare_stage
     from runtime.backend.mx import mx, nd
     from runtime.data.sets import to_input
-    from runtime.features.prefix import Features
+    from runtime.features.features import Features
     from runtime.models.chain import Chain
     from runtime.models.network import frozen_units, units
 

@@ -52,8 +52,8 @@ def ours(name: str, batch: int) -> Mapping[str, Callable[[], object]]:
     """Return what takes a batch through our network, by the column of its figure."""
     from runtime.backend.blocks import sequence
     from runtime.backend.fast_graph import fast_graph
+    from runtime.backend.joined import joined
     from runtime.backend.mx import autograd, gluon, mx, nd
-    from runtime.features.prefix import joined
     from runtime.models.heads import head_block
     from runtime.models.network import build_model, start_weights, units
     from runtime.plan.size import Size

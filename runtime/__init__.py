@@ -163,7 +163,7 @@ def predict(
         RecipeError: nothing of all that is an image.
     """
     from runtime.backend.device import device_context
-    from runtime.runs.trained import predict
+    from runtime.runs.prediction import predict
 
     return predict(finished, [Path(path) for path in paths], device_context(device), top)
 
@@ -179,7 +179,7 @@ def evaluate(finished: TrainedRun, data: str | None = None, set_name: str | None
     import logging
 
     from runtime.backend.device import device_context
-    from runtime.runs.trained import evaluate
+    from runtime.runs.evaluation import evaluate
 
     warn = logging.getLogger(__name__).warning
     return evaluate(finished, device_context(device), 2, data=data, set_name=set_name, tell=warn).report

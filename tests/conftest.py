@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command import ftr as ftr  # a fixture
+from digits_run import digits as digits  # likewise
 
 _NUMBERS = counter()
 
@@ -48,6 +49,21 @@ def cache_folder(_no_users_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     """Give each test a cache of its own: what one computes no other finds."""
     folder = _no_users_cache / str(next(_NUMBERS))
     monkeypatch.setenv("FTR_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw nothing into the picture of a run that a test makes, which takes as long as the run of a toy."""
+    monkeypatch.setattr("runtime.reporting.curves._drawn", lambda plan, record: b"\x89PNG\r\n\x1a\n" + bytes(50))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of pytest-xdist have in common: what one has made there the others find."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
     return folder
 
 

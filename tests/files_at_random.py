@@ -39,7 +39,7 @@ from recipe_lang.check.checker import check
 from recipe_lang.compose.load import parse
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
-from runtime.compile.compiler import component
+from runtime.compile.components import component
 from runtime.data.exclude import read_excluded
 from runtime.data.images import look_inside
 from runtime.data.listing import Listing

@@ -76,19 +76,19 @@ stage "top" {
 AVERAGED = """
 stage "head" {
   train      = head
-  for        = 3 epochs
+  for        = 2 epochs
   accumulate = 2
   average    = ema(decay = 0.9)
 }
 stage "most" {
   train     = base.block2 .. head
-  for       = 2 epochs
+  for       = 4 steps
   sam       = 0.05
   average   = ema(decay = 0.9)
 }
 stage "top" {
   train     = base.block3 .. head
-  for       = 4 epochs
+  for       = 2 epochs
   optimizer = sgd(lr = 1e-2, momentum = 0.9)
   l2_sp     = 0.1
   stochastic_depth = 30%

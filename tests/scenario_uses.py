@@ -67,7 +67,7 @@ def _list(text: str) -> None:
 
 
 def _check_weights(text: str) -> None:
-    from runtime.compile.compiler import component
+    from runtime.compile.components import component
     from runtime.models.network import check_weights
 
     check_weights(component(checked_recipe(text).fields["base"]))
@@ -82,7 +82,7 @@ def _open(text: str) -> None:
 
 def _build(text: str, starts: bool = True) -> None:
     from runtime.backend.mx import mx
-    from runtime.compile.compiler import component
+    from runtime.compile.components import component
     from runtime.data.sets import located
     from runtime.models.network import build_model, start_weights
     from runtime.vocabulary.rules.images import image_size
@@ -244,7 +244,7 @@ def _read_torch(text: str) -> None:
 
 
 def _weights_here(text: str) -> None:
-    from runtime.compile.compiler import component
+    from runtime.compile.components import component
     from runtime.data.sets import located
     from runtime.models.network import check_weights
 

@@ -89,7 +89,7 @@ def check(
     if recipe.is_dir() and not is_run(recipe):
         raise click.UsageError(instead_of_folder("data check", recipe))
     with mxnet(threads, debug):
-        from runtime.compile.compiler import prepare_steps
+        from runtime.compile.image_steps import prepare_steps
         from runtime.data.parts import parts_of_train
         from runtime.system.cache.disk import user_cache
         from runtime.tasks.catalog import task_of

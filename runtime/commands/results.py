@@ -79,13 +79,14 @@ def evaluate(
         from runtime.plan.types import as_json
         from runtime.reporting.parts import reached_line
         from runtime.reporting.report import show_report
-        from runtime.runs import trained as finished
+        from runtime.runs.evaluation import evaluate as evaluated
+        from runtime.runs.trained import load
         from runtime.runs.training_images import ImageOverlap
 
         context = device_context(device)
-        loaded = finished.load(run, stage)
+        loaded = load(run, stage)
         tell(loaded.unfinished)
-        name, report, seen, hardest = finished.evaluate(
+        name, report, seen, hardest = evaluated(
             loaded,
             context,
             workers,
@@ -186,14 +187,15 @@ def predict(
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.report import predictions_coco, predictions_csv, predictions_json, show_predictions
-        from runtime.runs import trained as finished
+        from runtime.runs.prediction import predict as predicted
+        from runtime.runs.trained import load, with_threshold
 
-        loaded = finished.load(run, stage)
+        loaded = load(run, stage)
         tell(loaded.unfinished)
         if was_given(context, "top") and not loaded.task.has_top:
             raise click.UsageError(f"--top is for several answers to an image; {loaded.task.name} gives one")
         if threshold is not None:
-            if (chosen := finished.with_threshold(loaded, threshold)) is None:
+            if (chosen := with_threshold(loaded, threshold)) is None:
                 raise click.UsageError(f"--threshold is for objects; the task of this run is {loaded.task.name}")
             loaded = chosen
         if (coco or yolo) and not loaded.task.has_boxes:
@@ -201,7 +203,7 @@ def predict(
             raise click.UsageError(f"{name} is for objects; the task of this run is {loaded.task.name}")
         if masks is not None and loaded.task.target is not MASK:
             raise click.UsageError(f"--masks is for masks; the task of this run is {loaded.task.name}")
-        found = list(finished.predict(loaded, images, device_context(device), top, tell))
+        found = list(predicted(loaded, images, device_context(device), top, tell))
         if machine:
             click.echo(predictions_json(found))
         elif coco:
@@ -306,11 +308,11 @@ def export(
     with mxnet(threads, debug):
         from runtime.backend.device import device_context
         from runtime.reporting.exported import export_lines
-        from runtime.runs import trained as finished
+        from runtime.runs.trained import load
         from runtime.workflows.export import Options
         from runtime.workflows.export import export as write
 
-        loaded = finished.load(run, stage)
+        loaded = load(run, stage)
         tell(loaded.unfinished)
         options = Options(raw, precision, not unchecked, data_root)
         made = write(loaded, form, prefix, device_context("cpu"), options, force=force)

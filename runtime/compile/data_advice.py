@@ -16,7 +16,7 @@ from recipe_lang.compose.merge import files
 from recipe_lang.problem import Kind, Problem, ordered
 from recipe_lang.source import Span
 from runtime.compile.average_advice import average_advice
-from runtime.compile.compiler import augmentation
+from runtime.compile.image_steps import augmentation
 from runtime.compile.teacher_advice import teacher_advice
 from runtime.data.sources.set_names import classes_within, folders_within, sets_within
 from runtime.data.sources.skipped import passed_line

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from recipe_lang.check.checked import CheckedRecipe
-from runtime.compile.compiler import needs_sides, written_loss
+from runtime.compile.image_steps import needs_sides
+from runtime.compile.phases import written_loss
 from runtime.data.listing import Listing
 from runtime.data.sets import square_sides
 from runtime.data.tiles import tile_counts, tiled

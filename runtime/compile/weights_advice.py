@@ -15,7 +15,8 @@ from recipe_lang.check.checked import CallValue, CheckedRecipe
 from recipe_lang.check.suppress import apply_suppressions
 from recipe_lang.compose.merge import files
 from recipe_lang.problem import Kind, Problem, RecipeError, ordered
-from runtime.compile.compiler import component, prepare_steps
+from runtime.compile.components import component
+from runtime.compile.image_steps import prepare_steps
 from runtime.data.transforms.reading import NORMALIZE
 from runtime.models.availability import Availability, arguments, availability
 from runtime.models.catalog import BASES, crop_share

@@ -21,7 +21,8 @@ from runtime.data.sets import to_input
 from runtime.data.transforms.changes import Resize, changed
 from runtime.data.transforms.mixed import MixedTargets
 from runtime.data.transforms.views import at_size
-from runtime.features.prefix import Features, Pixels, Prefix
+from runtime.features.features import Features
+from runtime.features.prefix import Pixels, Prefix
 from runtime.features.store import Key
 from runtime.models.network import Model
 from runtime.plan.size import Size

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.plan.types import Plan
-from runtime.runs.folder import Record
+from runtime.runs.record import Record
 from runtime.runs.writer import Extra
 from runtime.tasks.catalog import TASKS
 

@@ -20,7 +20,8 @@ from runtime.data.images import ImageError, Reading, open_rgb, upright_size
 from runtime.data.listing import Sample
 from runtime.reporting.data_page import data_uri
 from runtime.reporting.report import shown_metric
-from runtime.runs.trained import TrainedRun, predict
+from runtime.runs.prediction import predict
+from runtime.runs.trained import TrainedRun
 from runtime.tasks.answers import Prediction
 from runtime.tasks.evaluation import Report
 

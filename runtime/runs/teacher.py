@@ -10,7 +10,7 @@ from pathlib import Path
 from recipe_lang.check.checked import CallValue, CheckedRecipe
 from recipe_lang.problem import Kind, RecipeError
 from recipe_lang.words import listed, printable
-from runtime.compile.compiler import component
+from runtime.compile.components import component
 from runtime.features.teacher import Teacher
 from runtime.models.catalog import name_of
 from runtime.models.run_weights import recipe_hash

@@ -22,19 +22,12 @@ from typing import Any, TypeAlias
 
 from recipe_lang.problem import InternalError, Kind, Problem, RecipeError
 from runtime.runs.checkpoints import Checkpoints
-from runtime.runs.folder import (
-    LATER,
-    Record,
-    recording,
-    result_of,
-    stage_weights,
-    write_json,
-    write_text,
-    writing,
-)
+from runtime.runs.exported_model import export_model
+from runtime.runs.folder import LATER, stage_weights, write_json, write_text, writing
 from runtime.runs.lock.facts import outcome
 from runtime.runs.lock.file import LOCK, Facts, lock_text
-from runtime.runs.trained import export_model
+from runtime.runs.record import Record, recording
+from runtime.runs.result import result_of
 from runtime.system.best_effort import attempt
 from runtime.system.files import sync_folder
 from runtime.system.memory import is_refusal

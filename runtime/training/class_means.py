@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runtime.backend.joined import one_by_one
 from runtime.backend.mx import array
-from runtime.features.prefix import one_by_one
 from runtime.models.heads import starts_from_means
 from runtime.models.network import frozen_units
 from runtime.models.run_weights import known_rows

@@ -17,8 +17,8 @@ import numpy as np
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import listed
 from runtime.distribution.exchange import ALONE, Exchange
+from runtime.features.features import Features
 from runtime.features.inputs import SetInputs, StepInputs
-from runtime.features.prefix import Features
 from runtime.plan.schedule import Plateau
 from runtime.plan.schedules import kind
 from runtime.plan.stage_rules import RECOVERIES

@@ -15,8 +15,9 @@ from runtime.data.sets import Sets
 from runtime.data.transforms.mixed import MixedTargets, weights_of
 from runtime.distribution.exchange import ALONE, Exchange, own_shards
 from runtime.distribution.share import Share
+from runtime.features.features import Features
 from runtime.features.inputs import SetInputs, StageInputs, StepInputs, kept_rows, teacher_rows
-from runtime.features.prefix import Features, Prefix
+from runtime.features.prefix import Prefix
 from runtime.features.store import Tables
 from runtime.features.teacher import TaughtTargets, Teacher, TeacherOutputs, teacher_features, teacher_outputs
 from runtime.models.catalog import name_of

@@ -17,11 +17,12 @@ from typing import Any
 
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import counted, listed
+from runtime.runs.evaluation import right_answers
 from runtime.runs.lock.facts import differences
 from runtime.runs.lock.file import LOCK, Facts, read_lock
 from runtime.runs.noise import Disagreement, Estimate, disagreement, estimate
 from runtime.runs.seeds import SETS, SeedRun, finished_runs, is_summary, read_run
-from runtime.runs.trained import load, right_answers
+from runtime.runs.trained import load
 from runtime.tasks.catalog import TASKS, USUAL
 from runtime.tasks.protocol import Task
 from runtime.workflows.problems import DifferentImages, NotComparable

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from recipe_lang.problem import RecipeError
-from runtime.compile.compiler import component
+from runtime.compile.components import component
 from runtime.export.description import described, image_input, tensor_input
 from runtime.export.formats import FORMATS
 from runtime.export.onnx_file import OnnxFile, onnx_file, require_onnx
@@ -22,11 +22,12 @@ from runtime.export.precision import PRECISIONS, reduced
 from runtime.export.problems import ExportDiffers, NotTranslatable, PrecisionCosts
 from runtime.export.safetensors import as_original, encoded, foreign_names
 from runtime.plan.types import as_json
+from runtime.runs.exported_model import export_model
 from runtime.runs.exports import note_exports
 from runtime.runs.folder import write_bytes, write_json, writing
 from runtime.runs.pack.problems import FileExists
 from runtime.runs.pack.signature import is_pack
-from runtime.runs.trained import TrainedRun, export_model
+from runtime.runs.trained import TrainedRun
 from runtime.weights.params_file import sha256_of
 from runtime.workflows.export_check import Check, CheckImages, checked
 

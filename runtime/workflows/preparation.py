@@ -11,7 +11,8 @@ from recipe_lang.check.checked import CheckedRecipe
 from recipe_lang.check.checker import check
 from recipe_lang.problem import Problem, RecipeError, ordered
 from recipe_lang.syntax.problems import Unreadable
-from runtime.compile.compiler import compile_plan, component
+from runtime.compile.compiler import compile_plan
+from runtime.compile.components import component
 from runtime.compile.data_advice import plan_advice
 from runtime.compile.facts import data_facts
 from runtime.compile.memory import MemoryEstimate, estimate_memory

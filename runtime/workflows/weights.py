@@ -18,7 +18,7 @@ from recipe_lang.check.checker import check
 from recipe_lang.compose.load import load_source
 from recipe_lang.problem import RecipeError
 from recipe_lang.words import a_few
-from runtime.compile.compiler import component
+from runtime.compile.components import component
 from runtime.data.sets import located
 from runtime.models.base import Normalization
 from runtime.models.catalog import BASES

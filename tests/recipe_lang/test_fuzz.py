@@ -48,7 +48,7 @@ NAMES = [
         "seeds",
     ),
 ]
-GENERATED, DAMAGED = 1_500, 1_500
+GENERATED, DAMAGED = 900, 1_000
 
 
 def answer(text: str) -> tuple[CheckedRecipe | None, bool]:
@@ -79,7 +79,7 @@ def outcome(parsed: Recipe) -> tuple[CheckedRecipe | None, tuple[Problem, ...]]:
         return None, error.problems
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(FROM_GRAMMAR)
 def test_texts_from_the_grammar_itself(text: str) -> None:
     answer(text)
@@ -107,10 +107,10 @@ def test_generated_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
         if recipe is None:
             continue
         valid += 1
-        if valid <= 200:
+        if valid <= 120:
             same_again(recipe)
             assert len(recipe_hash(recipe, VOCABULARY)) == 64
-    assert valid >= 80
+    assert valid >= 48
 
 
 # E302: a list of the columns of boxes has four names, and of labels no fewer than one.
@@ -169,17 +169,17 @@ FIXED = 250
         "(" * 400_000,
         "[" * 30 + "1" * 300_000,
         "x = " + "-" * 100_000 + "1",
-        "x = " + "1 + " * 20_000 + "1",
-        "ftr 1\n" + "x = [" + "1, " * 20_000 + "]",
-        '"' * 300_000,
-        "}" * 300_000,
-        "a {\n" * 100_000,
-        "x = 1\n" * 20_000,
-        "ftr 1\n" + "x: 1\n" * 100_000,
-        "ftr 1\n" + "stage a {\n" * 30 + "}" * 100_000,
+        "x = " + "1 + " * 10_000 + "1",
+        "ftr 1\n" + "x = [" + "1, " * 10_000 + "]",
+        '"' * 200_000,
+        "}" * 150_000,
+        "a {\n" * 50_000,
+        "x = 1\n" * 10_000,
+        "ftr 1\n" + "x: 1\n" * 50_000,
+        "ftr 1\n" + "stage a {\n" * 30 + "}" * 50_000,
         "#" * 900_000,
-        "a b {\n}\n" * 50_000,
-        "ftr 1\n" + 'x = "a\n' * 50_000,
+        "a b {\n}\n" * 25_000,
+        "ftr 1\n" + 'x = "a\n' * 25_000,
         "ftr 1\nx =" + " " * 500_000 + "@",
         "ftr 1\n" + "a" * 500_000,
         "ftr 1\nname = " + '"a" ' * 50_000,
@@ -191,4 +191,4 @@ def test_texts_made_to_be_slow(text: str) -> None:
     start = time.process_time()
     recipe, _ = answer(text)
     assert recipe is None
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 2.5

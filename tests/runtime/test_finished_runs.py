@@ -16,7 +16,8 @@ from toy import CLASSES, STAGE, make_images, train, truncate, write_recipe
 
 from runtime.backend.mx import gluon, mx, nd
 from runtime.data.images import open_rgb
-from runtime.runs import trained as finished
+from runtime.runs.prediction import predict
+from runtime.runs.trained import load
 from runtime.weights.params_file import read_params
 
 LITE = 'packaged("efficientnet_lite0")'
@@ -206,8 +207,8 @@ def test_the_export_runs_without_ftr(ftr: Ftr, trained: Path, photos: Path, tmp_
         net = gluon.SymbolBlock.imports(f"{prefix}-symbol.json", ["data"], f"{prefix}-0000.params", ctx=mx.cpu())
         scores.append(nd.softmax(net(inputs)).asnumpy()[0])
     assert np.array_equal(*scores)
-    loaded = finished.load(trained)
-    (prediction,) = finished.predict(loaded, [image], mx.cpu())
+    loaded = load(trained)
+    (prediction,) = predict(loaded, [image], mx.cpu())
     expected = [dict(prediction.classes)[name] for name in loaded.data.target.names]
     np.testing.assert_allclose(scores[0], expected, atol=0.02)  # the resize above is not to the bit that of ftr
 

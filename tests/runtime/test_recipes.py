@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+from digits_run import DigitsRun
 from paths import ROOT
 
 from recipe_lang.check.checker import check
@@ -79,12 +81,18 @@ def test_each_recipe_says_what_it_needs_and_how_it_runs(path: Path) -> None:
     assert re.search(rf"^# Run: +ftr run recipes/{path.stem}\.ftr", head, re.MULTILINE)
 
 
-def test_the_digits_keep_their_promise_and_another_run_goes_on_from_them(tmp_path: Path) -> None:
-    folder, result = run(prepare(FOLDER / "digits.ftr"), RunSettings(), tmp_path / "runs" / "digits-1")
+def test_the_digits_keep_their_promise_and_another_run_goes_on_from_them(digits: DigitsRun, tmp_path: Path) -> None:
+    here, there = (
+        check(parse(read_source(path)), VOCABULARY) for path in (FOLDER / "digits.ftr", digits.folder / "recipe.ftr")
+    )
+    assert {**here.fields, "about": ""} == {**there.fields, "about": ""}
+    assert (here.blocks, here.claims) == (there.blocks, there.claims)
+    result = digits.result
     assert [claim["holds"] for claim in result["expect"]] == [True]
     assert result["images"] == {"train": 1077, "valid": 269, "test": 451}
     assert [stage["steps_done"] for stage in result["stages"]] == [99, 66]
-    assert (folder / "model-0000.params").is_file()
+    assert (digits.folder / "model-0000.params").is_file()
+    shutil.copytree(digits.folder, tmp_path / "runs" / "digits-1")
     path = cut(CONTINUED.stem, 64, tmp_path / "recipes")
     assert not check(parse(read_source(path)), VOCABULARY).advice
     _, result = run(prepare(path), RunSettings(workers=0, fuse=False), tmp_path / "runs" / "continued")

@@ -112,12 +112,14 @@ def test_the_resolved_recipe_runs_to_the_same_weights(finished: tuple[Path, dict
 # --- the same again --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.long), 3])
-def test_workers_change_nothing(photos: Path, tmp_path: Path, workers: int) -> None:
+@pytest.mark.parametrize("workers", [(0, 3), pytest.param((1,), marks=pytest.mark.long)])
+def test_workers_change_nothing(photos: Path, tmp_path: Path, workers: tuple[int, ...]) -> None:
     recipe = write_recipe(tmp_path / "r.ftr", photos, EVERYTHING, data=AUGMENTED, head="[dropout(0.5), dense(classes)]")
-    for out, count in (("one", 2), ("two", workers)):
-        train(recipe, tmp_path / out, workers=count)
-    assert (tmp_path / "one/model.params").read_bytes() == (tmp_path / "two/model.params").read_bytes()
+    weights = set()
+    for count in (2, *workers):
+        train(recipe, tmp_path / str(count), workers=count)
+        weights.add((tmp_path / str(count) / "model.params").read_bytes())
+    assert len(weights) == 1
 
 
 def test_the_seed_changes_everything(photos: Path, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_a_failed_stage_leaves_the_weights_of_the_one_before(photos: Path, tmp_p
 BACK_OFF = """
 stage "hot" {
   train         = all
-  for           = 7 epochs
+  for           = 5 epochs
   optimizer     = sgd(lr = 100, weight_decay = 10)
   schedule      = constant
   on_divergence = back_off(factor = %s, times = 2)
@@ -147,7 +147,7 @@ def test_a_loss_that_is_no_number_goes_back_to_the_beginning_of_the_epoch(photos
     assert (place % 3, lines[back]["factor"]) == (0, 1e-6)
     first, again = [line for line in lines if (line["event"], line["step"]) == ("step_finished", place + 1)]
     assert (first["loss"], first["rate"] * 1e-6) == (again["loss"], pytest.approx(again["rate"]))
-    assert [line["epoch"] for line in lines if line["event"] == "evaluated"] == list(range(1, 8))
+    assert [line["epoch"] for line in lines if line["event"] == "evaluated"] == list(range(1, 6))
     assert (result["status"], result["stages"][0]["rolled_back"]) == ("finished", 1)
 
 

@@ -20,7 +20,7 @@ from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from recipe_lang.syntax.parser import read_source
 from recipe_lang.words import printable
-from runtime.compile.compiler import component
+from runtime.compile.components import component
 from runtime.plan.types import TargetFacts, as_json
 from runtime.runs.exports import exports_of
 from runtime.runs.folder import create_folder, read_json, read_targets, writing, written_recipe

@@ -20,7 +20,7 @@ from runtime.data.listing import Embedded, Sample, Tile
 from runtime.system.cpu import STEERING
 
 if TYPE_CHECKING:
-    from runtime.features.prefix import Features
+    from runtime.features.features import Features
     from runtime.plan.size import Size
     from runtime.plan.types import Component, Plan
     from runtime.training.stage import Session

@@ -23,7 +23,7 @@ from recipe_lang.output.resolved import brief_text, inner_header, value_text
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from recipe_lang.words import counted
-from runtime.compile.compiler import augmentation
+from runtime.compile.image_steps import augmentation
 from runtime.plan.schedules import build
 from runtime.plan.types import Plan, StagePlan
 from runtime.vocabulary import VOCABULARY

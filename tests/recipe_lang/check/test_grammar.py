@@ -116,11 +116,11 @@ def test_every_rule_and_terminal_of_the_grammar_is_exercised() -> None:
 
 
 def _seconds(command: list[str], caches: Path) -> float:
-    """Return the processor time of a process, the least of 7: on an idle machine that is the time that passes."""
+    """Return the processor time of a process, the least of 5: on an idle machine that is the time that passes."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(caches)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as where it is installed: compiled once
     taken = []
-    for _ in range(8):
+    for _ in range(6):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -116,7 +116,7 @@ def test_nothing_is_lost(text: str) -> None:
     same_again(text)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(FROM_GRAMMAR)
 def test_texts_from_the_grammar_itself(text: str) -> None:
     if not parse(Source("recipe.ftr", text)).problems:
@@ -126,7 +126,7 @@ def test_texts_from_the_grammar_itself(text: str) -> None:
 def test_generated_recipes_have_json_forms_of_the_same_meaning_that_the_schema_takes() -> None:
     rng = random.Random(20240614)
     valid = 0
-    for _ in range(200):
+    for _ in range(120):
         text = generated(rng)
         written = same_again(text)
         outcome = outcome_of(written)
@@ -134,7 +134,7 @@ def test_generated_recipes_have_json_forms_of_the_same_meaning_that_the_schema_t
         if isinstance(outcome, str):
             SCHEMA.validate(json.loads(written.text))
             valid += 1
-    assert valid > 12
+    assert valid >= 6
 
 
 def outcome_of(source: Source) -> str | list[str]:

@@ -164,7 +164,7 @@ def check_layout(text: str) -> str:
     return result
 
 
-@settings(RANDOM, max_examples=40)
+@settings(RANDOM, max_examples=25)
 @given(st.randoms(use_true_random=False))
 def test_any_layout_of_a_generated_recipe(rng: random.Random) -> None:
     plain = generated(rng)
@@ -186,7 +186,7 @@ FROM_GRAMMAR = from_lark(
 )
 
 
-@settings(RANDOM, max_examples=60)
+@settings(RANDOM, max_examples=30)
 @given(FROM_GRAMMAR)
 def test_texts_from_the_grammar_itself(text: str) -> None:
     if not parse(Source("recipe.ftr", text)).problems:
@@ -281,19 +281,19 @@ def test_ten_thousand_lines() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "x = [" + "1, " * 20_000 + "]",
-        "x = " + "1 + " * 20_000 + "1",
-        "x = [" + "#\n" * 100_000 + "]",
-        "# c\n" * 100_000,
-        "x = [" + "[ " * 30 + "1, " * 4_000 + "]" * 30 + "]",
-        "x = f(" + "[f(), {}], " * 5_000 + ")",
+        "x = [" + "1, " * 10_000 + "]",
+        "x = " + "1 + " * 10_000 + "1",
+        "x = [" + "#\n" * 50_000 + "]",
+        "# c\n" * 50_000,
+        "x = [" + "[ " * 30 + "1, " * 2_000 + "]" * 30 + "]",
+        "x = f(" + "[f(), {}], " * 2_500 + ")",
     ],
     ids=lambda text: text[:12],
 )
 def test_texts_made_to_be_slow(text: str) -> None:
     start = time.process_time()
     formatted(text)
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 5
 
 
 # --- the command ------------------------------------------------------------------------------

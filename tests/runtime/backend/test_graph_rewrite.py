@@ -15,8 +15,8 @@ from runtime.backend.blocks import sequence
 from runtime.backend.fast_graph import fast_graph, predicting_graph
 from runtime.backend.freezing import prepare_stage
 from runtime.backend.gates import scales_channels
+from runtime.backend.joined import joined, one_by_one
 from runtime.backend.mx import autograd, mx, nd, nn
-from runtime.features.prefix import joined, one_by_one
 from runtime.models.catalog import ZOOS
 from runtime.models.heads import head_block
 from runtime.models.network import Model, build_model, start_weights, units
@@ -28,7 +28,8 @@ SLOW = ("senet_154", "residualattentionnet56", "xception", "darknet53", "incepti
 SMALLEST = [(zoo, name) for zoo, name in chosen("", smallest_per_family=True) if zoo == "gluoncv" and name not in SLOW]
 WIDE = (
     *("xception", "darknet53", "inceptionv3", "densenet121", "vgg11", "resnext50_32x4d"),
-    *("cifar_residualattentionnet56", "hrnet_w18_small_v1_c", "mobilenetv3_large", "dla34", "resnet18_v1b_0.89"),
+    *("cifar_residualattentionnet56", "hrnet_w18_small_v1_c", "mobilenetv3_large", "dla34"),
+    *("resnet18_v1b_0.89", "resnet18_v1"),
 )
 """Seconds each: `test_zoo.py` has them, and their operators are those of others."""
 LAYER_NORMS = ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "convnext_atto.d2_in1k", "convnextv2_atto.fcmae_ft_in1k")
@@ -133,8 +134,10 @@ def test_weights_that_a_network_orders_are_the_same_after_a_prediction(name: str
         np.testing.assert_array_equal(array, kept[key])
 
 
-@pytest.mark.parametrize("size", [64, 96, pytest.param(128, marks=pytest.mark.long)])
-@pytest.mark.parametrize("norm_frozen", [False, True])
+@pytest.mark.parametrize(
+    ("size", "norm_frozen"),
+    [(64, False), (96, True), *(pytest.param(*each, marks=pytest.mark.long) for each in ((96, False), (64, True)))],
+)
 def test_large_depthwise_kernels_and_norms(size: int, norm_frozen: bool) -> None:
     def build() -> Model:
         base = Component("packaged", {"name": "efficientnet_lite0", "weights": None})

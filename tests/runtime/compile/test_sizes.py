@@ -15,7 +15,7 @@ from recipe_lang.output.formatter import format_text
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from recipe_lang.syntax.parser import parse as syntax
-from runtime.compile.compiler import prepare_steps, training_steps
+from runtime.compile.image_steps import prepare_steps, training_steps
 from runtime.data.transforms.catalog import Pipeline
 from runtime.data.transforms.changes import Change
 from runtime.help.json_schema import schema

@@ -79,7 +79,7 @@ def result_of(recipe: Path, out: Path) -> tuple[list[str], Any]:
             over("white"),
             ["48 of 48 images have transparency: flattened onto white (`flatten_alpha` in `prepare` chooses)"],
         ),
-        ("prepare = [flatten_alpha(black)]", over("black"), []),
+        pytest.param("prepare = [flatten_alpha(black)]", over("black"), [], marks=pytest.mark.long),
         ("prepare = [flatten_alpha(none)]", lambda image: image.convert("RGB"), []),
     ],
     ids=["white", "black", "none"],

@@ -70,8 +70,8 @@ def test_processes_of_one_machine_give_the_bits_of_one(workers: int, shards: int
 def test_a_run_has_the_weights_of_one_process(photos: Path, tmp_path: Path) -> None:
     """Norms that train, dropout, images that are mixed, features that are kept, an average, the best by
     validation, and a first stage that one worker trains."""
-    head = "[dropout(0.2), dense(classes)]"
-    recipe = write_recipe(tmp_path / "toy.ftr", photos, STAGES.format(epochs=2), head=head, data="  batch = 6")
+    head, data = "[dropout(0.2), dense(classes)]", "  take = 24 images\n  batch = 6"
+    recipe = write_recipe(tmp_path / "toy.ftr", photos, STAGES.format(epochs=2), head=head, data=data)
     train(recipe, tmp_path / "1")
     several = weights(tmp_path / "2", recipe, "--out", tmp_path / "2", "--engine", "local", "--size", 2)
     assert (tmp_path / "1/model.params").read_bytes() == several

@@ -17,15 +17,17 @@ from toy import make_images, trained, write_recipe
 from runtime.backend.device import device_context
 from runtime.backend.mx import mx, nd
 from runtime.data.transforms.views import chosen, draw_view, view_count
-from runtime.features.prefix import Features, Pixels, Prefix
+from runtime.features.features import Features
+from runtime.features.prefix import Pixels, Prefix
 from runtime.features.store import Key
 from runtime.models.chain import Chain
 from runtime.models.heads import head_block
 from runtime.models.network import build_model, start_weights, units
 from runtime.plan.size import Size
 from runtime.plan.types import Component
+from runtime.runs.evaluation import evaluate
 from runtime.runs.folder import read_json
-from runtime.runs.trained import evaluate, load
+from runtime.runs.trained import load
 from runtime.system.cache.disk import FeatureCache
 from runtime.training.settings import RunSettings
 from runtime.weights.params_file import read_params

@@ -33,16 +33,18 @@ Shown = Callable[[str], str]
 
 
 @pytest.fixture(scope="session")
-def wrong(tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    """Return what is said about the wrong text of a code, each used once."""
-    found: dict[str, str] = {}
+def wrong(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """Return what is said about the wrong text of a code, each used once by all workers."""
 
     def of(code: str) -> str:
-        if code not in found:
+        found = shared / f"{code}.txt"
+        if not found.exists():
             folder = tmp_path_factory.mktemp(code) / "recipes"
             folder.mkdir()
-            found[code] = outcome(code, examples_of(code[:2])[code], folder, right=False)
-        return found[code]
+            said = folder.with_name("said")
+            said.write_text(outcome(code, examples_of(code[:2])[code], folder, right=False), encoding="utf-8")
+            said.replace(found)
+        return found.read_text(encoding="utf-8")
 
     return of
 

@@ -18,8 +18,8 @@ from runtime.models.graph_blocks import build, load
 from runtime.plan.size import Size
 from runtime.runs.lock.file import LOCK
 from runtime.runs.pack.pack import pack_run
+from runtime.runs.prediction import predict
 from runtime.runs.trained import load as load_run
-from runtime.runs.trained import predict
 from runtime.weights.symbol_file import read_graph
 from runtime.workflows.preparation import prepare
 

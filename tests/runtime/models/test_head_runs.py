@@ -10,7 +10,7 @@ import pytest
 from command import Ftr
 
 RECIPE = """ftr 1
-base = packaged("efficientnet_lite0")
+base = gluoncv("cifar_resnet20_v1", weights = none)
 head = {head}
 data {{
   train = digits
@@ -25,7 +25,7 @@ stage "head" {{
   optimizer = adam(lr = 1e-3)
 }}
 stage "top" {{
-  train = base.block7 .. head
+  train = base.block3 .. head
   for = 2 steps
   keep = last
   optimizer = sgd(lr = 1e-3, weight_decay = 1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,20 @@ def test_gluons_own_file_and_a_pooling_that_is_written_out(tmp_path: Path) -> No
     assert np.allclose(net(images).asnumpy(), whole(images).asnumpy(), rtol=1e-5, atol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], Path]:
+    """Return the file of a network of GluonCV, each written once."""
+    root = tmp_path_factory.mktemp("files")
+
+    def of(name: str, side: int) -> Path:
+        path = root / f"{name}.safetensors"
+        if not path.exists():
+            network("gluoncv", name, side, path)
+        return path
+
+    return of
+
+
 @pytest.mark.parametrize(
     ("name", "classes", "layers", "reason"),
     [
@@ -83,11 +98,12 @@ def test_gluons_own_file_and_a_pooling_that_is_written_out(tmp_path: Path) -> No
         ("squeezenet1.1", 1000, [DENSE], "has none of one dense layer"),
     ],
 )
-def test_another_head_is_refused(name: str, classes: int, layers: Layers, reason: str, tmp_path: Path) -> None:
-    kind, side = ("gluoncv", 224 if name == "squeezenet1.1" else 32)
-    network(kind, name, side, tmp_path / "net.safetensors")
+def test_another_head_is_refused(
+    name: str, classes: int, layers: Layers, reason: str, files: Callable[[str, int], Path]
+) -> None:
+    side = 224 if name == "squeezenet1.1" else 32
     with pytest.raises(RecipeError) as caught:
-        kept(kind, name, side, tmp_path / "net.safetensors", layers, classes)
+        kept("gluoncv", name, side, files(name, side), layers, classes)
     (problem,) = caught.value.problems
     assert problem.code == "E548"
     assert reason in problem.message()

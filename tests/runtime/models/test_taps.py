@@ -15,7 +15,8 @@ import pytest
 from bench.sweep_bases import chosen
 from runtime.backend.freezing import prepare_stage
 from runtime.backend.mx import autograd, gluon, mx, nd, nn
-from runtime.features.prefix import Features, Pixels, Prefix
+from runtime.features.features import Features
+from runtime.features.prefix import Pixels, Prefix
 from runtime.features.store import Key
 from runtime.models import efficientnet_lite, zoo
 from runtime.models.base import Base
@@ -37,6 +38,10 @@ CASES = {
     ("gluoncv", "resnet18_v1b"): ("block2", "block3", "block4"),
     ("gluoncv", "mobilenet0.25"): ("block1", "block2.5", "block2.8", "block3"),
 }
+NETWORKS = [
+    pytest.param(*case, id=case[0][1], marks=[pytest.mark.long] * (case[0][1] == "resnet18_v1b"))
+    for case in CASES.items()
+]
 
 
 class Pyramid(gluon.HybridBlock):  # type: ignore[misc]
@@ -144,7 +149,7 @@ def test_what_is_no_tap_is_refused(names: Sequence[str]) -> None:
 # --- values ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "names"), CASES.items(), ids=[name for _, name in CASES])
+@pytest.mark.parametrize(("name", "names"), NETWORKS)
 def test_a_prefix_gives_what_the_plain_blocks_give_at_each_tap(name: tuple[str, str], names: Sequence[str]) -> None:
     model = model_of(name)
     chain = pyramid(model.base, names)
@@ -158,7 +163,7 @@ def test_a_prefix_gives_what_the_plain_blocks_give_at_each_tap(name: tuple[str, 
             np.testing.assert_allclose(one, other, rtol=bound, atol=bound * np.abs(other).max())
 
 
-@pytest.mark.parametrize(("name", "names"), CASES.items(), ids=[name for _, name in CASES])
+@pytest.mark.parametrize(("name", "names"), NETWORKS)
 def test_maps_from_the_cache_have_the_same_bits(name: tuple[str, str], names: Sequence[str], tmp_path: Path) -> None:
     chain = pyramid(model_of(name).base, names)
     cut, early = chain.taps[-1], chain.taps[0] + 1
@@ -186,7 +191,7 @@ def test_maps_from_the_cache_have_the_same_bits(name: tuple[str, str], names: Se
 
 
 @pytest.mark.parametrize("behind", [0, 1], ids=["the head alone", "the blocks behind the first tap too"])
-@pytest.mark.parametrize(("name", "names"), CASES.items(), ids=[name for _, name in CASES])
+@pytest.mark.parametrize(("name", "names"), NETWORKS)
 def test_what_trains_behind_several_maps_gets_the_plain_gradients(
     name: tuple[str, str], names: Sequence[str], behind: int
 ) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paths import ROOT
@@ -75,11 +77,35 @@ SMALLEST = [(zoo, name) for zoo, name in chosen("", smallest_per_family=True) if
 SMALLEST += [("gluon", name) for name in ("resnet18_v1", "resnet18_v2", "mobilenetv2_0.25", "squeezenet1.1")]
 
 
-@pytest.mark.parametrize(("zoo", "name"), SMALLEST)
+WIDE = ("xception", "darknet53", "inceptionv3", "densenet121", "vgg11", "resnext50_32x4d")
+"""Seconds each: of these the layers are compared, which is a matter of names."""
+
+
+@pytest.mark.parametrize(
+    ("zoo", "name"), [pytest.param(*each, marks=[pytest.mark.long] * (each[1] in WIDE)) for each in SMALLEST]
+)
 def test_the_parts_do_what_the_network_does(zoo: str, name: str) -> None:
     result = check(zoo, name)
     assert result.problem == ""
     assert result.blocks == ZOOS[zoo][name].blocks
+
+
+def layers(symbol: Any) -> list[tuple[str, object]]:
+    """Return the operators with what they are told, and the names of parameters, in order."""
+    nodes = json.loads(symbol.tojson())["nodes"]
+    return [(node["op"], node["name"] if node["op"] == "null" else node.get("attrs")) for node in nodes]
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_the_parts_have_the_layers_of_the_network(name: str) -> None:
+    net = build("gluoncv", name)
+    base, ours = split(net, "gluoncv", name), mx.sym.var("data")
+    for _, part in base.parts:
+        ours = part(ours)
+    mine, whole = layers(ours), layers(net(mx.sym.var("data")))
+    assert mine == whole[: len(mine)]
+    left = {operator for operator, _ in whole[len(mine) :]}
+    assert left <= {"null", "Pooling", "Flatten", "Dropout", "FullyConnected"}
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,12 @@ from toy import make_images, train, write_recipe
 from recipe_lang.problem import RecipeError
 from runtime.backend.mx import mx, nd
 from runtime.models.network import start_weights
+from runtime.runs.evaluation import evaluate
 from runtime.runs.lock.file import LOCK, read_lock
 from runtime.runs.pack.pack import pack_run
+from runtime.runs.prediction import predict
 from runtime.runs.resume import Resume
-from runtime.runs.trained import evaluate, load, predict
+from runtime.runs.trained import load
 from runtime.training.events import StepFinished
 from runtime.training.gradients import add_l2_sp
 from runtime.training.settings import RunSettings

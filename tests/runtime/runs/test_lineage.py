@@ -21,9 +21,10 @@ from runtime.runs.lineage import load_recipe
 from runtime.runs.lock.facts import refuse
 from runtime.runs.lock.file import LOCK, read_lock
 from runtime.runs.pack.pack import pack_run, unpack
+from runtime.runs.prediction import predict
 from runtime.runs.recipe_files import read_recipe
 from runtime.runs.resume import Resume
-from runtime.runs.trained import load, predict
+from runtime.runs.trained import load
 from runtime.training.events import FeaturesComputed, StepFinished
 from runtime.training.settings import RunSettings
 from runtime.vocabulary import VOCABULARY

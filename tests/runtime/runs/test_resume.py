@@ -61,7 +61,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(name: str,
     assert len(whole["metrics.jsonl"].splitlines()) > 10
 
 
-@pytest.mark.parametrize("points", [(10, 28), pytest.param(range(1, 40, 9), marks=pytest.mark.long)])
+@pytest.mark.parametrize("points", [(28,), pytest.param(range(1, 40, 9), marks=pytest.mark.long)])
 def test_every_point_of_writing_a_checkpoint_can_be_the_last(
     points: Sequence[int], photos: Path, tmp_path: Path
 ) -> None:
@@ -283,7 +283,8 @@ def test_going_back_after_an_epochs_end_goes_to_the_epoch_that_runs(photos: Path
 
 def test_a_failure_says_that_it_can_go_on(photos: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(photos, tmp_path / "photos")
-    recipe = write_recipe(tmp_path / "r.ftr", copy, PLAIN, data="  augment = [random_crop(32px), flip(horizontal)]")
+    stages = PLAIN.replace("= all\n", "= base.block3 .. head\n").replace("2 epochs", "1 epoch")
+    recipe = write_recipe(tmp_path / "r.ftr", copy, stages, data="  augment = [random_crop(32px), flip(horizontal)]")
     whole = tmp_path / "whole"
     run(prepare(recipe), RunSettings(workers=0), whole)
 
@@ -294,7 +295,7 @@ def test_a_failure_says_that_it_can_go_on(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(ResumableError) as caught:
         run(prepare(recipe), RunSettings(workers=0, cache=False), tmp_path / "run", observers=(seen,))
     left = f'{tmp_path / "run"}/model.params has the weights that stage 2 "again" began with'
-    assert caught.value.note == f'{left}, of epoch 2 of stage 1 "all"\nto resume: ftr run --resume {tmp_path / "run"}'
+    assert caught.value.note == f'{left}, of epoch 1 of stage 1 "all"\nto resume: ftr run --resume {tmp_path / "run"}'
     shutil.copytree(photos / "train/red", copy / "train/red")
     go_on(recipe, tmp_path / "run")
     assert (tmp_path / "run/model.params").read_bytes() == (whole / "model.params").read_bytes()

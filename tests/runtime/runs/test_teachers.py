@@ -21,8 +21,9 @@ from runtime.plan.size import Size
 from runtime.plan.types import as_json
 from runtime.reporting.plan import changes, later_phases, taught_otherwise, teacher_text, teaching
 from runtime.runs.lock.file import LOCK, read_lock
+from runtime.runs.prediction import predict
 from runtime.runs.resume import check_unchanged
-from runtime.runs.trained import load, predict
+from runtime.runs.trained import load
 from runtime.training.events import FeaturesComputed, StepFinished
 from runtime.training.settings import RunSettings
 from runtime.weights.params_file import sha256_of

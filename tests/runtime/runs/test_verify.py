@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from digits_run import HAS_AVX, DigitsRun
 from locked import CLAIM, PARAM, STAGE, edit, ftr, pixel, ran
-from paths import ROOT, TESTS
 from PIL import Image
 from toy import make_images, write_recipe
 
@@ -128,7 +128,7 @@ def test_workers_and_what_is_kept_move_no_bit(recipe: Path, tmp_path: Path) -> N
     assert len(locks) == 1
 
 
-needs_avx = pytest.mark.skipif(instructions() in ("", "sse41"), reason="no processor of x86 with AVX")
+needs_avx = pytest.mark.skipif(not HAS_AVX, reason="no processor of x86 with AVX")
 
 
 @pytest.mark.long  # the pack of before, below, is of another level than a processor with AVX-512
@@ -220,8 +220,6 @@ def test_a_pack_of_a_recipe_with_parents_fits_its_lock(recipe: Path, capfd: pyte
 
 
 @needs_avx
-def test_a_pack_of_before_comes_out_again() -> None:
+def test_a_pack_of_before_comes_out_again(digits: DigitsRun) -> None:
     """A pack of the digits, made at the level of AVX2: the bits of its lock hold for ever, or this test says so."""
-    program = [sys.executable, "-m", "runtime", "verify", str(TESTS / "fixtures/digits-avx2.ftrpack"), "--quiet"]
-    done = subprocess.run(program, capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout.splitlines()[-1] == IDENTICAL, done.stdout + done.stderr
+    assert IDENTICAL in digits.said.splitlines()

@@ -22,8 +22,8 @@ from toy import train as train_plainly
 
 from runtime.cli import app
 from runtime.reporting.curves import CURVES, draw_curves
-from runtime.runs.folder import Record
 from runtime.runs.lock.file import LOCK, read_lock
+from runtime.runs.record import Record
 from runtime.runs.resume import Resume
 from runtime.runs.trained import load
 from runtime.system.best_effort import attempt
@@ -36,6 +36,11 @@ from runtime.workflows.verify import compare
 
 train = partial(train_plainly, extras=(CURVES,))
 EXPORTED = ("model-symbol.json", "model-0000.params")
+
+
+@pytest.fixture(autouse=True)
+def picture() -> None:
+    """Pictures are drawn here."""
 
 
 def _failing(error: BaseException) -> Callable[..., None]:

@@ -19,7 +19,8 @@ from toy import make_images, write_recipe
 
 from runtime.backend.device import device_context
 from runtime.data import fingerprints as origins
-from runtime.runs.trained import evaluate, load
+from runtime.runs.evaluation import evaluate
+from runtime.runs.trained import load
 from runtime.system.cache import rows as row_file
 from runtime.system.cache.disk import FeatureCache, cache_folder
 from runtime.system.cache.rows import RECORD_BYTES, RowFile

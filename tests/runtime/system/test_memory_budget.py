@@ -13,8 +13,8 @@ from paths import ROOT
 from toy import make_images, write_recipe
 
 MB = 2**20
-BUDGET = 8 * MB
-IMAGES, ROW = 1280, 16 * 32 * 32 * 4  # behind the first block of the toy network
+BUDGET = 4 * MB
+IMAGES, ROW = 640, 16 * 32 * 32 * 4  # behind the first block of the toy network
 SLACK = 16 * MB
 STAGE = """
 stage "top" {

@@ -26,7 +26,8 @@ from runtime.data.transforms.changes import Mirror, Resize
 from runtime.models.network import Model
 from runtime.plan.size import Size
 from runtime.plan.types import Component, DataPlan, TilePlan
-from runtime.runs import trained
+from runtime.runs.evaluation import evaluate
+from runtime.runs.trained import TrainedRun, load
 from runtime.tasks.detection.assignment import points_of
 from runtime.tasks.detection.task import DETECTION
 from runtime.tasks.segmentation.network import best_classes
@@ -215,7 +216,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def by_hand(run: trained.TrainedRun, file: Path) -> tuple[list[np.ndarray[Any, Any]], list[Any]]:
+def by_hand(run: TrainedRun, file: Path) -> tuple[list[np.ndarray[Any, Any]], list[Any]]:
     """Return what the network gives of each tile, cut out as a picture of its own."""
     model: Model = run.model
     net, image = whole_net(model), Image.open(file).convert("RGB")
@@ -236,7 +237,7 @@ def test_a_run_sees_tiles_and_answers_of_images(task: str, root: Path, tmp_path:
     assert ftr("run", recipe, "--out", tmp_path / "run", "--quiet").code == 0
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["images"] == {"train": 4, "valid": 2}
-    of = trained.load(tmp_path / "run")
+    of = load(tmp_path / "run")
     file = root / "photos" / "0.png"
     answer = json.loads(ftr("predict", tmp_path / "run", file, "--json").out)[0]
     outputs, tiles = by_hand(of, file)
@@ -255,7 +256,7 @@ def test_a_run_sees_tiles_and_answers_of_images(task: str, root: Path, tmp_path:
         assert "on 8 tiles of valid" in told.out  # what the graph takes is compared, not an image squeezed into a tile
         assert json.loads((tmp_path / "x.onnx.json").read_text())["input"]["tiles"] == {"side": 64, "overlap": 0.2}
         assert answer["classes"][0]["share"] == pytest.approx(expected["classes"][0]["share"], abs=1e-3)
-    measured = trained.evaluate(of, mx.cpu(), 0, set_name="valid", worst=2)
+    measured = evaluate(of, mx.cpu(), 0, set_name="valid", worst=2)
     told = {name: nan if result["valid"][name] is None else result["valid"][name] for name in of.task.metrics}
     assert measured.report.values == pytest.approx(told, rel=1e-4, nan_ok=True)
     assert measured.report.images == len(measured.worst) == 2

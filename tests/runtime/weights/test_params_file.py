@@ -277,7 +277,7 @@ def test_reading_needs_no_mxnet() -> None:
 def small(seed: int = 0) -> Any:
     """Return a zoo network that has run once."""
     mx.random.seed(seed)
-    net = gluon.model_zoo.vision.resnet18_v1(classes=3)
+    net = gluon.model_zoo.vision.mobilenet0_25(classes=3)
     net.initialize(mx.init.Normal(0.1))
     net(nd.zeros((1, 3, 32, 32)))
     nd.waitall()  # a running forward pass reorders weights in place: they must not be read meanwhile
@@ -314,7 +314,7 @@ def saved(net: Any, folder: Path, way: str) -> Path:
 def test_load_what_gluon_saved(tmp_path: Path, way: str, ready: bool) -> None:
     source = small(1)
     found = read_params(saved(source, tmp_path, way))
-    target = small(2) if ready else gluon.model_zoo.vision.resnet18_v1(classes=3)
+    target = small(2) if ready else gluon.model_zoo.vision.mobilenet0_25(classes=3)
     assert target.prefix != source.prefix
     load_into(target, found, "a file")
     assert equal(source, target)
@@ -324,7 +324,7 @@ def test_load_what_gluon_saved(tmp_path: Path, way: str, ready: bool) -> None:
 
 @pytest.mark.parametrize("way", ["structure", "prefix"])
 def test_another_class_count(tmp_path: Path, way: str) -> None:
-    source, target = small(1), gluon.model_zoo.vision.resnet18_v1(classes=7)
+    source, target = small(1), gluon.model_zoo.vision.mobilenet0_25(classes=7)
     target.initialize()
     target(nd.zeros((1, 3, 32, 32)))
     nd.waitall()

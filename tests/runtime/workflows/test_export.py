@@ -25,7 +25,8 @@ from runtime.models.packaged import packaged_file
 from runtime.models.pytorch import load_state, read_state
 from runtime.plan.size import Size
 from runtime.plan.types import Component
-from runtime.runs import trained as finished
+from runtime.runs.prediction import predict
+from runtime.runs.trained import load
 from runtime.tasks.catalog import TASKS
 from runtime.weights.torch_file import read_torch_file
 
@@ -63,8 +64,8 @@ def test_a_graph_answers_as_predict_does(raw: bool, ftr: Ftr, trained: Path, pho
     assert "100% of answers the same on 24 images of test" in out
     assert ("input `data`" if raw else "input `image`") in out
     image = photos / "test/red/0.jpg"
-    loaded = finished.load(trained)
-    (prediction,) = finished.predict(loaded, [image], mx.cpu())
+    loaded = load(trained)
+    (prediction,) = predict(loaded, [image], mx.cpu())
     answer = session((tmp_path / "net.onnx").read_bytes())
     if raw:
         from runtime.data.decoded import opening
@@ -91,10 +92,10 @@ def test_odd_images_are_answered_as_by_predict(ftr: Ftr, trained: Path, tmp_path
     answer = session((tmp_path / "net.onnx").read_bytes())
     (tmp_path / "odd").mkdir()
     files = odd_images(tmp_path / "odd", 50)
-    loaded = finished.load(trained)
+    loaded = load(trained)
     names = loaded.data.target.names
     apart = []
-    for prediction in finished.predict(loaded, files, mx.cpu()):
+    for prediction in predict(loaded, files, mx.cpu()):
         assert not prediction.error
         (shares,) = answer(np.asarray(open_rgb(Path(prediction.image)))[None])
         assert prediction.classes[0][0] == names[int(shares.argmax())], prediction.image
@@ -160,7 +161,7 @@ def test_options_of_onnx_are_for_onnx(ftr: Ftr, trained: Path) -> None:
 def test_safetensors_hold_the_whole_model(ftr: Ftr, trained: Path, tmp_path: Path) -> None:
     assert ftr("export", trained, "--format", "safetensors", "--out", tmp_path / "net").code == 0
     arrays, metadata = read(tmp_path / "net.safetensors")
-    mine = finished.load(trained).model.arrays()
+    mine = load(trained).model.arrays()
     assert sorted(each.tobytes() for each in arrays.values()) == sorted(each.tobytes() for each in mine.values())
     assert json.loads(metadata["names"]) == ["blue", "green", "red"]
     assert arrays["_fc.weight"].shape == (3, 1280)

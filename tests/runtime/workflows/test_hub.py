@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hub_server import TOKEN, Hub, running_hub
 from packs import make_run, pack_run
 from paths import ROOT
+
+from runtime.cli import app
 
 pytest.importorskip("huggingface_hub")
 Ftr = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -83,9 +86,6 @@ def test_a_pulled_pack_is_the_one_of_its_revision(ftr: Ftr, hub: Hub, pack: Path
         ("me/empty", {}, "it has no `model.ftrpack`"),
         ("me/evil", {}, "error[E570]: what me/evil sends is not a pack"),
         ("me/flowers", {"HF_HUB_OFFLINE": "1"}, "cannot use me/flowers"),
-        ("flowers", {}, "error[E573]"),
-        ("me/../x", {}, "error[E573]"),
-        ("me/flowers@", {}, "error[E573]"),
     ],
 )
 def test_what_cannot_be_pulled(
@@ -99,6 +99,13 @@ def test_what_cannot_be_pulled(
     assert words in pulled.stderr
     assert "Traceback" not in pulled.stderr
     assert not (tmp_path / "out").exists() or os.listdir(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("name", ["flowers", "me/../x", "me/flowers@"])
+def test_what_is_no_name_of_a_repository_is_refused(name: str, tmp_path: Path) -> None:
+    pulled = CliRunner().invoke(app, ["pull", name, "-o", str(tmp_path / "got.ftrpack")])
+    assert (pulled.exit_code, "error[E573]" in pulled.stderr) == (2, True)
+    assert os.listdir(tmp_path) == []
 
 
 def test_more_than_a_pack_can_be_is_not_downloaded(ftr: Ftr, hub: Hub, pack: Path) -> None:

@@ -119,7 +119,7 @@ def test_the_loss_of_yolo_and_its_gradients_are_those_of_the_zoo(yolo: tuple[obj
 SSD = ("ssd_512_mobilenet1.0_voc", "ssd_512_resnet50_v1_voc")
 
 
-@pytest.fixture(scope="module", params=SSD)
+@pytest.fixture(scope="module")
 def ssd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, object, Path]:
     """A name, the zoo's network, and its file."""
     with warnings.catch_warnings():
@@ -137,6 +137,7 @@ def ssd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     return request.param, net, path
 
 
+@pytest.mark.parametrize("ssd", SSD, indirect=True)
 def test_the_objects_of_ssd_are_those_of_the_zoo(ssd: tuple[str, object, Path]) -> None:
     name, net, path = ssd
     net.set_nms(-1)
@@ -151,6 +152,7 @@ def test_the_objects_of_ssd_are_those_of_the_zoo(ssd: tuple[str, object, Path]) 
     np.testing.assert_allclose(found[:, 20:24], boxes, rtol=1e-4, atol=1e-2)
 
 
+@pytest.mark.parametrize("ssd", [SSD[0], pytest.param(SSD[1], marks=pytest.mark.long)], indirect=True)
 def test_the_loss_of_ssd_and_its_gradients_are_those_of_the_zoo(ssd: tuple[str, object, Path]) -> None:
     name, net, path = ssd
     with autograd.train_mode():

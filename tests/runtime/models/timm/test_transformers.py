@@ -12,8 +12,8 @@ from random_weights import random_images, random_weights
 
 from recipe_lang.problem import RecipeError
 from runtime.backend.blocks import sequence
+from runtime.backend.joined import can_be_joined
 from runtime.backend.mx import mx, nd
-from runtime.features.prefix import can_be_joined
 from runtime.models.heads import head_block
 from runtime.models.network import Model, build_model, start_weights, units
 from runtime.models.pytorch import load_state

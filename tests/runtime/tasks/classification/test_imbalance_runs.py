@@ -19,7 +19,8 @@ from recipe_lang.compose.load import parse
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.backend.mx import mx
-from runtime.runs.trained import load, predict
+from runtime.runs.prediction import predict
+from runtime.runs.trained import load
 from runtime.training.settings import RunSettings
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.preparation import prepare

@@ -308,7 +308,8 @@ def test_predict_gives_boxes_in_pixels_of_the_image(low: Path, recipe: Path, ftr
 
 def test_a_threshold_takes_the_place_of_those_of_validation(low: Path, recipe: Path, ftr: Ftr) -> None:
     from runtime.backend.device import device_context
-    from runtime.runs import trained as finished
+    from runtime.runs.prediction import predict
+    from runtime.runs.trained import load, with_threshold
 
     image = recipe.parent / "0.png"
     (row,) = json.loads(ftr("predict", low, image, "--json").out)
@@ -317,9 +318,9 @@ def test_a_threshold_takes_the_place_of_those_of_validation(low: Path, recipe: P
     (none,) = json.loads(ftr("predict", low, image, "--json", "--threshold", "0.05").out)
     assert none["objects"] == []
     least = float(np.median(scores))
-    chosen = finished.with_threshold(finished.load(low), least)
+    chosen = with_threshold(load(low), least)
     assert chosen is not None
-    (some,) = finished.predict(chosen, [image], device_context("cpu"))
+    (some,) = predict(chosen, [image], device_context("cpu"))
     assert [each["score"] for each in some.as_json()["objects"]] == [score for score in scores if score >= least]
     told = ftr("predict", low, image, "--threshold", "0.01")
     assert (told.code, "0.05" in told.err) == (2, True)

@@ -16,7 +16,8 @@ from paths import ROOT
 from PIL import Image
 
 from runtime.data.sources.scenes import scenes
-from runtime.runs.trained import load, predict
+from runtime.runs.prediction import predict
+from runtime.runs.trained import load
 from runtime.training.settings import RunSettings
 from runtime.workflows.preparation import prepare
 from runtime.workflows.run import run
@@ -27,7 +28,7 @@ seed = 1
 data {
   train = scenes(train)
   take = 24 images
-  test = scenes(test)
+  test = holdout(20%)
   size = [96px, 64px]
   batch = 4
   augment = [flip(horizontal)]  # allow: W725

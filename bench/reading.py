@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from runtime.data.decoded import DISK_BYTES, Decoded, fixed_lead, opening
 from runtime.data.listing import Sample
 from runtime.data.loader import batches
-from runtime.data.sets import transform
 from runtime.data.sources.packaged import solar_cells
+from runtime.data.transforms.catalog import Pipeline
 from runtime.plan.types import Component
 from runtime.system.random import generator
 from runtime.system.spill import Budget
@@ -54,13 +54,13 @@ def photos(folder: Path) -> list[Sample]:
 def speed(samples: Sequence[Sample], steps: Sequence[Component], workers: int, kept: Decoded | None) -> float:
     """Return images per second of one epoch."""
     lead = fixed_lead(steps)
-    opened = opening(lead, transform(lead), kept, again=True)
+    opened = opening(lead, kept, again=True)
     begin = time.perf_counter()
     for _ in batches(
         samples,
         range(len(samples)),
         BATCH,
-        transform(steps[len(lead) :]),
+        Pipeline(steps[len(lead) :]),
         lambda sample: generator(1, "augment", 0, 0, sample.id),
         workers,
         drop_last=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,15 @@ def test_tests_mirror_the_folders() -> None:
     for path in TESTS.rglob("test_*.py"):
         if path.parent != TESTS:
             assert (ROOT / path.parent.relative_to(TESTS)).is_dir(), f"{path}: no such folder"
+
+
+def test_names_that_benchmarks_import_exist() -> None:
+    for path in (ROOT / "bench").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in FOLDERS:
+                there = vars(import_module(str(node.module)))
+                lacking = [name.name for name in node.names if f"{node.module}.{name.name}" not in ALL]
+                assert set(lacking) <= there.keys(), f"{path.name}:{node.lineno}"
 
 
 @pytest.mark.parametrize(

@@ -226,10 +226,10 @@ def nearest(state: StateDict) -> str:
     """Say which base has most arrays of a file that fits none, if more than half; of several the smallest."""
     count = _count(state)
     near = [_shared(state, *candidate) for candidate in _candidates(count // 2, 2 * count)]
-    same, size, name, missing = max(near, default=(0, 0, "", ""), key=lambda each: each[:2])
+    same, size, name, first = max(near, default=(0, 0, "", ""), key=lambda each: each[:2])
     if 2 * same <= count:
         return ""
-    return f"the nearest is {name}: {same} of its {-size} arrays are there, `{missing[:100]}` is not"
+    return f"the nearest is {name}: {same} of its {-size} arrays are there; the first difference is `{first[:100]}`"
 
 
 def _shared(state: StateDict, kind: str, name: str) -> tuple[int, int, str, str]:

@@ -147,7 +147,7 @@ def _cut(text: str, width: int, font: Any, *, keep_end: bool = False) -> str:
     shown, left = text, len(text)
     while left and font.getlength(shown) > width:
         left -= 1
-        shown = f"…{text[-left:]}" if keep_end else f"{text[:left]}…"
+        shown = f"…{text[len(text) - left :]}" if keep_end else f"{text[:left]}…"
     return shown
 
 

@@ -146,8 +146,12 @@ def test_a_file_that_lacks_layers_names_the_nearest_base(monkeypatch: pytest.Mon
     state = torch_state("resnet18_v1b", 64)
     cut = {name: array for name, array in state.arrays.items() if not name.startswith(("layer4.1.", "fc."))}
     assert fitting(StateDict(state.path, cut)) == ()
-    said = 'the nearest is gluoncv("resnet18_v1b"): 90 of its 100 arrays are there, `layer4.1.conv1.weight` is not'
-    assert nearest(StateDict(state.path, cut)) == said
+    said = 'the nearest is gluoncv("resnet18_v1b"): 90 of its 100 arrays are there; the first difference is '
+    assert nearest(StateDict(state.path, cut)) == f"{said}`layer4.1.conv1.weight`"
+    more = {**state.arrays, "layer5.0.weight": np.ones(3, "f4")}
+    assert "100 of its 100 arrays are there; the first difference is `layer5.0.weight`" in nearest(
+        StateDict(state.path, more)
+    )
     assert nearest(StateDict(state.path, {"layer9.weight": np.ones(3, "f4")})) == ""
 
 

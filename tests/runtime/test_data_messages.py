@@ -96,3 +96,9 @@ def test_inspect_says_which_weights_are_no_numbers(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "w.safetensors", {"a.weight": np.array([1, np.nan], "f4"), "b": np.zeros(2, "f4")})
     (said,) = (each for each in inspect(tmp_path / "w.safetensors").notes if "finite" in each)
     assert said == "`a.weight`: not all numbers are finite, and such weights are refused"
+
+
+def test_nothing_takes_the_place_of_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.mkstemp", None)
+    with whole_file(Path("/dev/null")) as file:
+        file.write(b"x")

@@ -274,6 +274,12 @@ def _searched_recipe() -> None:
     Path("flowers.ftr").write_text(RUN.replace("1e-3\n", "1e-3 in log(1e-5 .. 1e-1)\n"))
 
 
+def _searched_loss() -> None:
+    _searched_recipe()
+    recipe = Path("flowers.ftr")
+    recipe.write_text(recipe.read_text() + "param gamma = 2.0 in 0 .. 5\nloss = focal(gamma = $gamma)\n")
+
+
 def _population(right: bool) -> None:  # noqa: ARG001
     """Leave a population of a recipe that can be searched, as it begins."""
     from runtime.workflows.tune.folder import StudyOptions, new_folder
@@ -317,6 +323,7 @@ RUNS: dict[str, Callable[[bool], None]] = {
     **dict.fromkeys(("E643", "E644", "E645"), _left),
     **dict.fromkeys(("E646", "E647", "E648", "E651", "E652"), finished_run),
     "E653": _skipping,
+    "E621": lambda right: _searched_loss(),
     **dict.fromkeys(("E625", "E626", "E630", "E631", "E632"), lambda right: _searched_recipe()),
     **dict.fromkeys(("E628", "E629"), lambda right: (_searched_recipe(), typed("ftr tune flowers.ftr --trials 1"))[0]),
     **dict.fromkeys(("E659", "E660", "E661"), _flowers),

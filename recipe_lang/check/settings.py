@@ -18,6 +18,9 @@ from recipe_lang.syntax import nodes
 from recipe_lang.syntax.parser import parse
 from recipe_lang.syntax.problems import Unexpected
 
+_STATEMENTS = ("ftr", "extends", "param", "drop")
+"""Words that begin a statement: a parameter may have such a name, and is set as it is declared."""
+
 
 def parsed(texts: Sequence[str], items: Sequence[nodes.Item], problems: list[Problem]) -> list[nodes.Field]:
     """Parse the settings of a recipe's parameters; the paths in one start where those of its parameter do."""
@@ -29,13 +32,17 @@ def parsed(texts: Sequence[str], items: Sequence[nodes.Item], problems: list[Pro
             span = Source("--set", text).span(dotted.start(1), dotted.end(1))
             problems.append(UnknownSetting(span=span, name=dotted[1], options=tuple(folders), suggestion=""))
             continue
-        recipe = parse(Source("--set", text, folders.get(text.partition("=")[0].strip())))
+        name = text.partition("=")[0].strip()
+        written = f"param {text}" if name in _STATEMENTS else text
+        recipe = parse(Source("--set", written, folders.get(name)))
         problems.extend(_of_setting(problem) for problem in recipe.problems)
         match recipe.items:
             case _ if recipe.problems:
                 pass
             case (nodes.Field() as field,):
                 fields.append(field)
+            case (nodes.Param(domain=None) as param,):
+                fields.append(nodes.Field(param.name, param.default, param.span, param.name_span))
             case _:
                 where = "in `--set`: write NAME=VALUE"
                 problems.append(Misplaced(span=recipe.source.span(0, len(text)), what="this", where=where))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from recipe_lang.words import counted
-from runtime.commands.command import FINE, command, console, echo, first_words, mxnet, tell
+from runtime.commands.command import FAILED, FINE, command, console, echo, first_words, mxnet, tell
 from runtime.commands.notices import tell_event, tell_images
 from runtime.commands.options import (
     DEBUG,
@@ -79,7 +79,7 @@ def features(
             return 128 + int(stopped.args[0])
         for each in found:
             echo(_said(each))
-    return FINE
+    return FINE if all(each.is_whole for each in found) else FAILED
 
 
 def _said(done: StageFeatures) -> str:
@@ -88,7 +88,7 @@ def _said(done: StageFeatures) -> str:
 
     if not done.rows:
         return f"{done.stage.name}: nothing to compute ahead: {done.left_out}"
-    megabytes = done.rows * done.row_bytes / 1e6
     left_out = f"; {done.left_out}" if done.left_out else ""
-    rows = f"{counted(done.rows, 'row')} of {done.row_bytes:,} bytes, {megabytes:,.1f} MB"
-    return f"{done.stage.name}: {rows}; {done.computed:,} computed in {duration(done.seconds)}{left_out}"
+    size = f" of {done.row_bytes:,} bytes, {done.rows * done.row_bytes / 1e6:,.1f} MB" if done.row_bytes else ""
+    work = f"{done.computed:,} computed in {duration(done.seconds)}" if done.computed else "all were cached already"
+    return f"{done.stage.name}: {counted(done.rows, 'row')}{size}; {work}{left_out}"

@@ -110,6 +110,18 @@ def out_option(told: str, kind: click.Path = PATH, **more: Any) -> Callable[[C],
     return click.option("--out", "-o", type=kind, help=told, **more)
 
 
+def check_folder(option: str, path: Path) -> None:
+    """Refuse a file that an option names where no file can be written, before the work that it is for.
+
+    Raises:
+        click.UsageError: its folder does not exist, or cannot be written.
+    """
+    folder = path.absolute().parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        state = "cannot be written" if folder.exists() else "does not exist"
+        raise click.UsageError(f"{option} {path}: the folder {path.parent} {state}")
+
+
 def was_given(context: click.Context, name: str) -> bool:
     """Whether an argument or an option stands on the command line."""
     return context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE

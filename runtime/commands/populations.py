@@ -9,16 +9,20 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from runtime.commands.command import FINE, echo, first_words, mxnet, show_problems, tell
+from runtime.commands.command import FINE, console, echo, first_words, mxnet, show_problems, tell
+from runtime.commands.notices import tell_event, tell_images
+from runtime.commands.options import check_folder
 from runtime.system.files import from_here
 from runtime.system.streams import surviving
 
 if TYPE_CHECKING:
+    from runtime.reporting.population import SearchProgress
     from runtime.training.settings import RunSettings
     from runtime.workflows.preparation import Prepared
     from runtime.workflows.run import RunContext
@@ -45,9 +49,10 @@ class SearchPlace:
         assert self.folder is not None
         return self.folder
 
-    def say(self, lines: Iterable[str]) -> None:
+    def say(self, lines: Iterable[str], progress: SearchProgress) -> None:
         """Print lines, unless it is to be quiet."""
         with surviving(sys.stdout):
+            progress.clear()
             for line in lines if not self.quiet else ():
                 echo(line)
 
@@ -70,10 +75,12 @@ def search_otherwise(
 
             say("listing the images")
             root = Path(options.data_root) if options.data_root else None
-            prepared = prepare(Path(options.recipe), options.settings, root, options.outside)
+            prepared = prepare(from_here(options.recipe), options.settings, root, options.outside)
         found = objectives(options.metrics, prepared.plan)
         if len(found) > 1 or found[0].cost:
             raise click.UsageError("a population, and a policy, go by one metric of the validation images")
+        refuse_own(place.write, prepared)
+        tell_images(prepared, is_advised=not place.quiet)
         if not place.quiet:
             show_problems(prepared.advice)
         if not place.goes_on:
@@ -87,37 +94,42 @@ def _population(
     prepared: Prepared, place: SearchPlace, members: int | None, epochs: int | None, seed: int, metric: str
 ) -> int:
     """Train a population; show how it goes, and write the recipe that its best member is."""
-    from runtime.reporting.population import course_lines, generation_line, outcome_lines
+    from runtime.reporting.population import SearchProgress, course_lines, generation_line, outcome_lines
     from runtime.workflows.tune.pbt import settings_of, train_recipe_population
 
     settings = settings_of(place.found, members, epochs, metric, seed)
     begun: list[bool] = []
+    progress = SearchProgress(console(), time.monotonic, place.quiet)
 
     def told(course: Any, now: Any) -> None:
         if not begun:
-            place.say(course_lines(course, settings.size))
+            place.say(course_lines(course, settings.size), progress)
         begun.append(True)
         if len(now.scores) == settings.size:
-            place.say([generation_line(course, now, metric)])
+            place.say([generation_line(course, now, metric)], progress)
+        progress.label = f"member {len(now.scores) % settings.size + 1} of {settings.size}: "
 
-    with _interruptible(place) as (context, stopped):
+    with _interruptible(place, progress) as (context, stopped):
         outcome = train_recipe_population(prepared, context, place.found, settings, told)
-        place.say(outcome_lines(outcome))
+        place.say(outcome_lines(outcome), progress)
         _write(place, prepared, outcome.recipe)
     return stopped[0] if stopped else FINE
 
 
 def _policy(prepared: Prepared, place: SearchPlace, seed: int, metric: str) -> int:
     """Search a policy; show what is found, and write a recipe with it where it is better."""
-    from runtime.reporting.population import policy_line, policy_lines
+    from runtime.reporting.population import SearchProgress, policy_line, policy_lines
     from runtime.workflows.tune.policy import PolicySettings, search_policy
 
-    def told(what: str, value: Any) -> None:
-        place.say(filter(None, [policy_line(what, value)]))
+    progress = SearchProgress(console(), time.monotonic, place.quiet)
 
-    with _interruptible(place) as (context, stopped):
+    def told(what: str, value: Any) -> None:
+        place.say(filter(None, [policy_line(what, value)]), progress)
+
+    with _interruptible(place, progress) as (context, stopped):
         found = search_policy(prepared, context, place.found, PolicySettings(metric=metric, seed=seed), told)
         with surviving(sys.stdout):
+            progress.clear()
             for line in policy_lines(found):
                 echo(line)
         if found.gains:
@@ -127,27 +139,52 @@ def _policy(prepared: Prepared, place: SearchPlace, seed: int, metric: str) -> i
     return stopped[0] if stopped else FINE
 
 
+def refuse_place(path: Path, force: bool) -> None:
+    """Refuse a file that --write cannot write, or must not, before anything is searched."""
+    if path.exists() and not force:
+        raise click.UsageError(f"{path} exists; --force overwrites it")
+    check_folder("--write", path)
+
+
+def refuse_own(path: Path | None, prepared: Prepared) -> None:
+    """Refuse to write over a recipe that is searched, or a parent of it: what is written builds on it."""
+    from recipe_lang.compose.merge import files
+
+    names = [each.source.name for each in files(prepared.recipe.written)]
+    if path is not None and path.resolve() in [Path(name).resolve() for name in names]:
+        raise click.UsageError(f"--write {path}: the best values would replace the recipe that they build on")
+
+
 @contextmanager
-def _interruptible(place: SearchPlace) -> Iterator[tuple[RunContext, list[int]]]:
-    """Yield where a search runs; what ends it early, a signal or its time, is said, with how it goes on."""
+def _interruptible(place: SearchPlace, progress: SearchProgress) -> Iterator[tuple[RunContext, list[int]]]:
+    """Yield where a search runs, alone in its folder; what ends it early, a signal or its time, is said.
+
+    Raises:
+        RecipeError: another process has the folder.
+    """
+    from runtime.runs.folder import locked
     from runtime.system.signals import stop_signal
     from runtime.training.stage import Interrupted
     from runtime.workflows.run import RunContext
 
     until = None if place.seconds is None else time.monotonic() + place.seconds
     stopped: list[int] = []
-    with stop_signal() as signal:
+    with locked(place.found), stop_signal() as signal:
 
         def is_over() -> bool:
             return until is not None and time.monotonic() > until
 
         try:
-            yield RunContext(place.runs, asked=is_over, signal=signal), stopped
+            observers = (progress, partial(tell_event, False, place.quiet))
+            yield RunContext(place.runs, observers, is_over, signal), stopped
         except Interrupted:
+            progress.clear()
             why = "interrupted" if signal.number else "its time is over"
             tell(why)
             tell(f"to go on: ftr tune --resume {shlex.quote(str(from_here(place.found)))}")
             stopped.append(128 + signal.number if signal.number else FINE)
+        finally:
+            progress.clear()
 
 
 def _write(place: SearchPlace, prepared: Prepared, text: Any) -> None:

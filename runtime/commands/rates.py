@@ -22,6 +22,7 @@ from runtime.commands.options import (
     RUN_PATH,
     RUN_SETTINGS,
     RecipeOptions,
+    check_folder,
     out_option,
 )
 from runtime.training.settings import RunSettings
@@ -37,7 +38,7 @@ from runtime.training.settings import RunSettings
     metavar="RUN",
     help="Take the weights that a later stage begins with from this run; else the stages before it are trained.",
 )
-@out_option("Draw the curve as a picture, too.", FILE_PATH)
+@out_option("Draw the curve as a PNG file, too.", FILE_PATH)
 @RECIPE_OPTIONS
 @RUN_SETTINGS
 @QUIET
@@ -60,6 +61,8 @@ def lr_find(
     100 steps of the stage are made while the rate grows from 1e-7 to 10; where the loss falls says which rates it
     likes. The stage begins with the weights that it would begin with in a run. No weights are kept.
     """
+    if out is not None:
+        check_folder("--out", out)
     with mxnet(threads, debug):
         with first_words(given.path) as say:
             prepared = given.prepare(say)
@@ -74,7 +77,7 @@ def lr_find(
         chosen = next((each for each in stages if stage in (None, each.title, str(each.position + 1))), None)
         if chosen is None:
             names = ", ".join(each.name for each in stages)
-            raise click.UsageError(f"there is no stage `{stage}`; there are {names}")
+            raise click.UsageError(f"there is no stage `{stage}`; the recipe has {names}")
         if run is not None and chosen.position == 0:
             raise click.UsageError(
                 f"--from belongs to a later stage: {chosen.name} begins with the weights of the base"
@@ -87,7 +90,12 @@ def lr_find(
                 Display(console(), time.monotonic, prepared.plan, is_quiet) as shown,
             ):
                 observers = (shown, partial(tell_event, False, is_quiet))
-                finding = find_rates(prepared, runs, chosen, run, observers, say)
+
+                def told(doing: str) -> None:
+                    shown.clear()
+                    say(doing)
+
+                finding = find_rates(prepared, runs, chosen, run, observers, told)
         except Interrupted as stopped:
             tell("interrupted: nothing was kept")
             return 128 + int(stopped.args[0])

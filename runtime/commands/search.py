@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from recipe_lang.problem import RecipeError
+from recipe_lang.words import counted
 from runtime.commands.command import FINE, WORDS, command, console, echo, first_words, mxnet, show_problems, tell
+from runtime.commands.notices import tell_event, tell_images
 from runtime.commands.options import (
     DATA_ROOT,
     DEBUG,
@@ -28,13 +32,14 @@ from runtime.commands.options import (
     out_option,
     was_given,
 )
-from runtime.commands.populations import POLICY, SearchPlace, search_otherwise
+from runtime.commands.populations import POLICY, SearchPlace, refuse_own, refuse_place, search_otherwise
 from runtime.system.files import from_here
 from runtime.system.streams import surviving
 from runtime.training.settings import Interval, RunSettings
 
 if TYPE_CHECKING:
     from runtime.workflows.tune.folder import StudyOptions
+    from runtime.workflows.tune.study import Study
     from runtime.workflows.tune.tune import Search
 
 SAMPLERS, PRUNERS = ("tpe", "random", "cmaes", "qmc", "grid", "nsga2"), ("median", "hyperband", "none")
@@ -95,14 +100,22 @@ class _Given:
 @click.command()
 @click.argument("recipe", type=RECIPE_PATH, required=False)
 @click.option("--trials", type=click.IntRange(1, 100_000), help="How many trials the study has in the end.")
-@click.option("--for", "seconds", type=_Time(), metavar="TIME", help="No trial begins that would end after this time.")
-@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="What to search by; several: a Pareto front.")
+@click.option(
+    "--for", "seconds", type=_Time(), metavar="TIME", help='Begin no trial that would end later, such as "2 hours".'
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="Metric of validation to search by; the last stage's `monitor`, or loss, by default. Several: a Pareto front.",
+)
 @click.option(
     "--sampler",
     type=click.Choice((*SAMPLERS, POPULATION)),
     default="tpe",
     show_default=True,
-    help="What draws the values.",
+    help="What draws the values; pbt trains a population.",
 )
 @click.option("--pruner", type=click.Choice(PRUNERS), help="What ends trials early; median, with several metrics none.")
 @click.option("--members", type=click.IntRange(2, 1000), help="Members of a population (--sampler pbt); 5 by default.")
@@ -161,8 +174,8 @@ def tune(
         raise click.UsageError("--study belongs to --storage: a folder has one study")
     if storage is not None and out is not None:
         raise click.UsageError("--out and --storage exclude each other: the study is kept in one place")
-    if written is not None and written.exists() and not force:
-        raise click.UsageError(f"{written} exists; --force overwrites it")
+    if written is not None:
+        refuse_place(written, force)
     options = given.as_it_began(context, resumed) if resumed is not None else given.options()
     if policy or options.sampler in (POPULATION, POLICY):
         if given.trials or given.pruner or storage or name:
@@ -180,6 +193,7 @@ def tune(
         with first_words(Path(options.recipe), quiet) as say:
             say("loading MXNet")
             from runtime.backend.device import device_context
+            from runtime.reporting.progress import Display
             from runtime.reporting.study import StudyDisplay, study_summary
             from runtime.system.signals import stop_signal
             from runtime.training.stage import Interrupted
@@ -192,9 +206,11 @@ def tune(
             device_context(runs.device)
             say("listing the images")
             root = Path(options.data_root) if options.data_root else None
-            prepared = prepare(Path(options.recipe), options.settings, root, options.outside)
+            prepared = prepare(from_here(options.recipe), options.settings, root, options.outside)
         choices = Choices(options.metrics, options.sampler, options.pruner, options.seed)
         check_choices(prepared, choices)
+        refuse_own(written, prepared)
+        tell_images(prepared, is_advised=not quiet)
         if not quiet:
             with surviving(sys.stderr):
                 show_problems(prepared.advice)
@@ -212,10 +228,14 @@ def tune(
         screen = console()
         with stop_signal() as signal:
             try:
-                found = begin(prepared, runs, choices, where, title, signal)
+                with Display(screen, time.monotonic, prepared.plan, quiet) as shown:
+                    observers = (shown, partial(tell_event, False, quiet))
+                    found = begin(prepared, runs, choices, where, title, signal, observers)
             except Interrupted:
                 tell(f"interrupted before a trial began\nto go on: {again}")
                 return 128 + int(signal.number or 0)
+            if len(found.study.finished()) >= (limits.trials or math.inf):
+                tell(f"the study has {counted(len(found.study.finished()), 'trial')} already; --trials counts them all")
             display = StudyDisplay(screen, time.monotonic, found.study, found.objectives, limits, quiet)
             with found.trials, display:
                 search(found.study, found.trials, found.objectives, limits, display, signal.should_stop)
@@ -224,10 +244,18 @@ def tune(
         if written is not None:
             _write(written, Path(options.recipe), found)
         if signal.number is not None:
-            tell("interrupted; the trials that are finished are kept")
-        if folder is not None or signal.number is not None:
-            tell(f"more trials, or another process: {again}")
+            tell(f"interrupted; the trials that are finished are kept\nto go on: {again}")
+        if folder is not None:
+            _tell_next(found.study, again, is_written=written is not None)
     return FINE if signal.number is None else 128 + signal.number
+
+
+def _tell_next(study: Study, again: str, is_written: bool) -> None:
+    """Say how a study in a folder gets more trials, and how its best values become a recipe."""
+    done, best = len(study.finished()), study.best()
+    if not is_written and best and best[0].texts != study.own:
+        tell(f"the best values as a recipe: {again} --trials {done} --write best.ftr")
+    tell(f"more trials: {again} --trials {2 * max(1, done)}")
 
 
 def _write(path: Path, recipe: Path, found: Search) -> None:

@@ -3,16 +3,67 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from rich.console import Console
+from rich.text import Text
+
 from recipe_lang.words import counted, listed
+from runtime.reporting.console import LiveLines
 from runtime.reporting.plan import duration
 from runtime.tasks.catalog import TASKS
+from runtime.training.events import (
+    Advised,
+    Event,
+    FeaturesComputed,
+    ImagesChecked,
+    ImagesConverted,
+    ImagesSkipped,
+    Preliminary,
+    StepFinished,
+)
 from runtime.workflows.tune.course import Course
 from runtime.workflows.tune.pbt import Outcome
 from runtime.workflows.tune.policy import Candidate, PolicyFound
 from runtime.workflows.tune.population import Generation, Values, best_of
+
+
+class SearchProgress:
+    """Follows a search on a terminal: one line, below those that are printed, says what is being done.
+
+    `label` stands before it. `clear` takes the line away, as is needed before anything else is printed.
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float], quiet: bool = False) -> None:
+        self._live = LiveLines(console) if console.is_terminal and not quiet else None
+        self._clock, self._drawn_at = clock, -math.inf
+        self.label = ""
+
+    def __call__(self, event: Preliminary | Event) -> None:
+        """Take an event of a training."""
+        match event:
+            case ImagesChecked() if event.done < event.total:
+                self._draw(f"checking images: {event.done:,} of {event.total:,}")
+            case FeaturesComputed():
+                self._draw(f"frozen features: {event.done:,} of {event.total:,} images")
+            case StepFinished():
+                self._draw(f"stage {event.stage + 1}, epoch {event.epoch}, step {event.step:,}")
+            case ImagesChecked() | ImagesConverted() | ImagesSkipped() | Advised():  # lines for standard error follow
+                self.clear()
+
+    def _draw(self, doing: str) -> None:
+        if self._live is not None and self._clock() - self._drawn_at >= _REFRESH_S:
+            self._drawn_at = self._clock()
+            self._live.draw([Text(f"{self.label}{doing}", "dim")])
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._live is not None:
+            self._live.close()
+
+
+_REFRESH_S = 0.2
 
 
 def course_lines(course: Course, members: int) -> Iterator[str]:
@@ -64,7 +115,7 @@ def policy_line(what: str, value: Any) -> str:
         case "left out", dict() if value:
             return "not searched: " + "; ".join(f"{name}, {reason}" for name, reason in value.items())
         case "fold", int():
-            return f"a network without fold {value} is trained"
+            return f"trained a network without fold {value}"
         case "measured", (strength, steps, loss):
             return f"{strength:6} {', '.join(steps)}: loss {loss:.4f}"
         case "confirmed", (steps, reached):
@@ -84,4 +135,6 @@ def policy_lines(found: PolicyFound) -> Iterator[str]:
 
 
 def _named(candidate: Candidate) -> str:
-    return f"{candidate.strength} ({', '.join(candidate.steps)})" if candidate.steps else "the recipe's own"
+    return (
+        f"{candidate.strength} ({', '.join(candidate.steps)})" if candidate.steps else "the recipe's own augmentation"
+    )

@@ -96,6 +96,10 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the moving lines away, which the next event draws again: what follows is no training."""
         with surviving(self._console.file):
             if self._moving is not None:
                 self._moving.close()

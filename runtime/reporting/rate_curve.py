@@ -44,8 +44,7 @@ def chart(curve: RateCurve, ascii_only: bool) -> Iterator[str]:
     found = curve.suggestions()
     if not found:
         return
-    lowest = min(losses)
-    highest = max(losses[: losses.index(lowest) + 1])
+    lowest, highest = _levels(curve)
     width = min(_COLUMNS, len(rates))
     places = [round(column * (len(rates) - 1) / (width - 1)) for column in range(width)]
     levels = [min(1.0, (losses[place] - lowest) / (highest - lowest or 1.0)) for place in places]
@@ -58,6 +57,13 @@ def chart(curve: RateCurve, ascii_only: bool) -> Iterator[str]:
         marks[_column(rate, rates, width)] = _MARKS[name]
     yield f"{'':{_MARGIN}}{''.join(marks)}".rstrip()
     yield f"{'rate':>{_MARGIN - 2}}  {_scale(rates, width)}"
+
+
+def _levels(curve: RateCurve) -> tuple[float, float]:
+    """Return the lowest smoothed loss, and the highest before it."""
+    _, losses = curve.kept
+    lowest = min(losses, default=0.0)
+    return lowest, max(losses[: losses.index(lowest) + 1] if losses else (lowest,))
 
 
 _MARKS = {"valley": "V", "slide": "s", "minimum": "m", "steep": "t"}
@@ -82,11 +88,11 @@ def verdict(finding: RateFinding) -> Iterator[str]:
     curve, now = finding.curve, finding.stage.optimizer.args["lr"]
     found = curve.suggestions()
     steps = f"{len(curve.losses)} steps, {duration(finding.seconds)}"
-    ended = f"ended at {curve.rates[-1]:.1e}, where the loss had grown" if curve.diverged else "to the highest rate"
+    ended = f"ended at {curve.rates[-1]:.2g}, where the loss had grown" if curve.diverged else "to the highest rate"
     if not found:
         yield f"no valley: the loss grew from the beginning ({steps}); the recipe says lr = {now:.2g}"
         return
-    each = ", ".join(f"{name} {rate:.1e}" for name, rate in found.items())
+    each = ", ".join(f"{name} {rate:.2g}" for name, rate in found.items())
     spread = max(found.values()) / min(found.values())
     yield f"  {each} (V, s, m, t): highest over lowest {spread:.2g}"
     if not curve.has_valley:
@@ -95,7 +101,7 @@ def verdict(finding: RateFinding) -> Iterator[str]:
             f"tell; keep lr = {now:.2g} of the recipe, or try some ({steps}, {ended})"
         )
         return
-    yield f"suggestion: lr = {found['valley']:.1e}; the recipe says {now:.2g} ({steps}, {ended})"
+    yield f"suggestion: lr = {found['valley']:.2g}; the recipe says {now:.2g} ({steps}, {ended})"
 
 
 def draw_finding(path: Path, finding: RateFinding, name: str) -> None:
@@ -119,7 +125,10 @@ def _picture(finding: RateFinding, name: str) -> bytes:
     axes.plot(curve.rates, curve.losses, lw=0.8, alpha=0.5, label="each step")
     axes.plot(*curve.kept, lw=2, label="smoothed")
     for number, (method, rate) in enumerate(curve.suggestions().items(), start=2):
-        axes.axvline(rate, color=f"C{number}", ls="-" if method == "valley" else ":", label=f"{method} {rate:.1e}")
+        axes.axvline(rate, color=f"C{number}", ls="-" if method == "valley" else ":", label=f"{method} {rate:.2g}")
+    low, high = _levels(curve)
+    if low < high:  # the steps behind, at which the loss grows without end, would leave of the rest a flat line
+        axes.set_ylim(min(curve.losses), high + (high - low) / 2)
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
     axes.set_ylabel("loss")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from types import TracebackType
 
@@ -17,11 +17,12 @@ from recipe_lang.words import counted
 from runtime.reporting.console import LiveLines, bar, say
 from runtime.reporting.plan import duration
 from runtime.workflows.tune.objectives import Objective
-from runtime.workflows.tune.search import Limits, StudyEvent, TrialEnded, TrialEpoch, TrialStarted
+from runtime.workflows.tune.search import Limits, StudyEvent, TrialEnded, TrialEpoch, TrialFeatures, TrialStarted
 from runtime.workflows.tune.study import Finished, Study
 
 _SHOWN = 5  # of the best, below the lines
 _LISTED = 10  # at the end
+_REFRESH_S = 0.2
 
 
 class StudyDisplay:
@@ -41,6 +42,8 @@ class StudyDisplay:
         self._live = LiveLines(console) if console.is_terminal and not quiet else None
         self._started: TrialStarted | None = None
         self._epoch: TrialEpoch | None = None
+        self._features: TrialFeatures | None = None
+        self._drawn_at = 0.0
         self._best: list[Finished] = []
         self._importance: dict[str, float] = {}
         self._took: list[float] = []
@@ -49,11 +52,16 @@ class StudyDisplay:
         """Take an event of the study."""
         match event:
             case TrialStarted():
-                self._started, self._epoch = event, None
+                self._started, self._epoch, self._features = event, None, None
+            case TrialFeatures():
+                self._features = event if event.done < event.total else None
+                if self._clock() - self._drawn_at < _REFRESH_S:
+                    return
             case TrialEpoch():
                 self._epoch = event
             case TrialEnded():
                 self._ended(event)
+        self._drawn_at = self._clock()
         if self._live is not None:
             self._live.draw(self._lines())
 
@@ -66,9 +74,9 @@ class StudyDisplay:
             return
         self._took += [trial.seconds] if trial.seconds else []
         line = Text(self._count(len(finished)))
-        line.append(f"  {_values(trial)}  ")
-        line.append(_outcome(trial, self._objectives))
+        line.append(f"  {_outcome(trial, self._objectives)}")
         line.append("  best" if trial.number in [each.number for each in self._best] else "", "bold")
+        line.append(f"  {_texts(trial.texts)}{': ' * bool(_reason(trial))}{_reason(trial)}")
         if self._live is not None:
             self._live.print(line)
         elif not self._quiet:
@@ -80,13 +88,15 @@ class StudyDisplay:
     def _lines(self) -> list[Text]:
         lines = []
         if self._started is not None:
-            doing = f"trial {self._count(self._started.place + 1)}  {_texts(self._started.texts)}"
+            doing = f"trial {self._count(self._started.place + 1)}"
             if self._epoch is not None:
-                shown = [each for each in self._objectives if each.name in self._epoch.values]
-                told = ", ".join(f"{each.title} {self._epoch.values[each.name]:.4g}" for each in shown)
-                doing += f"  epoch {self._epoch.epoch}  {told}"
-            lines.append(Text(doing, "dim"))
-        lines += [Text(f"best  {_values(each)}  {_outcome(each, self._objectives)}") for each in self._best[:_SHOWN]]
+                doing += f"  epoch {self._epoch.epoch}  {_scores(self._epoch.values, self._objectives)}"
+            if self._features is not None:
+                doing += f"  frozen features: {self._features.done:,} of {self._features.total:,} images"
+            lines.append(Text(f"{doing}  {_texts(self._started.texts)}", "dim"))
+        lines += [
+            Text(f"best  {_outcome(each, self._objectives)}  {_texts(each.texts)}") for each in self._best[:_SHOWN]
+        ]
         if self._importance:
             lines.append(Text(f"importance  {_shares(self._importance)}"))
         if self._limits.trials is not None and self._started is not None:
@@ -110,9 +120,8 @@ def study_summary(console: Console, study: Study, objectives: Sequence[Objective
     """Print the best trials of a study, beside the recipe's own values, and what its parameters matter."""
     finished, best = study.finished(), study.best()
     states = {state: sum(each.state == state for each in finished) for state in ("complete", "pruned", "failed")}
-    told = [f"{states['complete']} trained to their end"]
-    told += [f"{count} {state}" for state, count in states.items() if count and state != "complete"]
-    say(console, f"{counted(len(finished), 'trial')}: {', '.join(told)}")
+    told = [f"{count} {state}" for state, count in states.items() if count]
+    say(console, ": ".join(filter(None, [counted(len(finished), "trial"), ", ".join(told)])))
     if not best:
         return
     whole = [each for each in finished if each.values is not None]
@@ -120,7 +129,7 @@ def study_summary(console: Console, study: Study, objectives: Sequence[Objective
     if study.is_single:
         sign = -1 if objectives[0].higher_is_better else 1
         shown = sorted(whole, key=lambda each: sign * (each.values or (0.0,))[0])[:_LISTED]
-    own = {each.name: each.text(each.start) for each in study.space}
+    own = study.own
     table = Table(title="" if study.is_single else "the Pareto front: none is better in all")
     for name in ("", *(each.name for each in study.space)):
         table.add_column(name, justify="right")
@@ -132,7 +141,7 @@ def study_summary(console: Console, study: Study, objectives: Sequence[Objective
         assert each.values is not None
         place = f"{number}" if each in shown else ""
         values = [each.texts[dimension.name] for dimension in study.space]
-        scores = [f"{value:.4g}" for value in each.values]
+        scores = [one.text(value) for one, value in zip(objectives, each.values, strict=True)]
         table.add_row(place, *values, *scores, str(each.epochs), style="dim" if each.texts == own else "")
     console.print(table)
     if any(each.texts == own for each in whole):
@@ -145,23 +154,27 @@ def _own_line(own: dict[str, str]) -> str:
     return f"the recipe's own values are {_texts(own)}"
 
 
-def _texts(texts: object) -> str:
-    assert hasattr(texts, "items")
+def _texts(texts: Mapping[str, str]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in texts.items())
 
 
-def _values(trial: Finished) -> str:
-    return _texts(trial.texts)
+def _scores(values: Mapping[str, float], objectives: Sequence[Objective]) -> str:
+    return ", ".join(f"{each.title} {each.text(values[each.name])}" for each in objectives if each.name in values)
 
 
 def _outcome(trial: Finished, objectives: Sequence[Objective]) -> str:
+    """Return what came of a trial, the figures first: below one another they can be compared."""
     if trial.values is not None:
-        scores = [f"{each.title} {value:.4g}" for each, value in zip(objectives, trial.values, strict=True)]
-        return f"{', '.join(scores)}  {duration(trial.seconds)}"
-    if trial.reason == "pruned":
-        last = ", ".join(f"{e.title} {trial.metrics[e.name]:.4g}" for e in objectives if e.name in trial.metrics)
-        return f"pruned after epoch {trial.epochs}: {last}  {duration(trial.seconds)}"
-    return f"{trial.state}: {trial.reason}"
+        values = dict(zip((each.name for each in objectives), trial.values, strict=True))
+        return f"{_scores(values, objectives)}  {duration(trial.seconds)}"
+    if not _reason(trial):
+        return f"{_scores(trial.metrics, objectives)}  {duration(trial.seconds)}  pruned after epoch {trial.epochs}"
+    return trial.state
+
+
+def _reason(trial: Finished) -> str:
+    """Return why a trial has no value, where its epochs do not say it."""
+    return "" if trial.values is not None or trial.reason == "pruned" else trial.reason
 
 
 def _shares(importance: dict[str, float]) -> str:

@@ -5,6 +5,7 @@ It says which recipe, with which settings, where, and with what; versions are in
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,9 @@ def read_manifest(folder: Path) -> RunManifest:
         RecipeError: there is no such run, or the file is damaged.
     """
     if not (folder / "run.json").is_file():
+        is_study = (folder / "study.json").is_file()  # of `ftr tune`
         reason = "it has no `run.json`: no run reached its first step there"
+        reason = f"it is a study: `ftr tune --resume {shlex.quote(str(folder))}`" if is_study else reason
         raise RecipeError(NotResumable(path=str(folder), reason=reason if folder.is_dir() else "no such folder"))
     plain = read_json(folder, "run.json")
     if isinstance(plain, dict):

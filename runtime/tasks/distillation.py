@@ -106,4 +106,6 @@ def with_distillation(losses: Sequence[Loss], soft: Callable[[float], Apart]) ->
         row, own = of_targets(args)
         return {**args, "loss": replace(args["loss"], args=row.settled(own, facts))}
 
-    return (*losses, Loss(DISTILLATION, build, measure, known=known, settled=settled, taught=taught))
+    unmeasured = ("temperature", "weight")
+    row = Loss(DISTILLATION, build, measure, known=known, settled=settled, taught=taught, unmeasured=unmeasured)
+    return (*losses, row)

@@ -92,6 +92,7 @@ class Loss:
     `heads` are the layers whose outputs it is for, where it is not for all of the task's; of networks with their own
     heads, the families.
     `taught` gives what a teacher adds, a function of (F, outputs, teacher's outputs), where the loss asks for one.
+    `unmeasured` are the arguments that play no part in `measure`.
     Where arguments depend on the targets of training, `known` adds to the facts what they need of these, and `settled`
     puts it into the arguments: the other functions get what it returns.
     """
@@ -104,6 +105,7 @@ class Loss:
     known: Callable[[Mapping[str, Any], TargetFacts, Listing], TargetFacts] = lambda args, facts, train: facts
     settled: Callable[[Mapping[str, Any], TargetFacts], Mapping[str, Any]] = lambda args, facts: args
     taught: Callable[[Mapping[str, Any]], Callable[[Any, Any, Any], Any]] | None = None
+    unmeasured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,8 @@ def prepare(
     """Check a recipe, find its images, build its network and compile its plan. Nothing is trained or written.
 
     `outside` allows parents outside of the folder of the recipe; `seed` stands in place of the recipe's. `earlier` is
-    the same recipe with other settings: images, network and teacher are taken from it where the settings do not change
-    them.
+    the same recipe with other settings: its text is taken from there, whatever its file says by now, and so are images,
+    network and teacher where the settings do not change them.
 
     Raises:
         RecipeError: something about the recipe, its data or its base is wrong.
@@ -152,7 +152,7 @@ def listed(
     Raises:
         RecipeError: something about the recipe or its data is wrong.
     """
-    tree = load_recipe(read_recipe(path), outside=outside)
+    tree = earlier.recipe.written if earlier is not None else load_recipe(read_recipe(path), outside=outside)
     if seed is not None:
         tree, settings = with_seed(tree, settings, seed)
     recipe = check(tree, VOCABULARY, settings)

@@ -215,6 +215,12 @@ EXAMPLES: Mapping[str, Example] = {
         "shell",
         "The recipe says `on_error = skip`, and the disk with the photos is gone.",
     ),
+    "E621": Example(
+        "ftr tune flowers.ftr --trials 1 --metric loss",
+        "ftr tune flowers.ftr --trials 1 --metric accuracy",
+        "shell",
+        "The recipe has `param gamma = 2.0 in 0 .. 5` and `loss = focal(gamma = $gamma)`.",
+    ),
     "E625": Example(
         "ftr tune flowers.ftr --trials 1 --set lr=0.001",
         "ftr tune flowers.ftr --trials 1",

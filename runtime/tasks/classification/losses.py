@@ -174,6 +174,7 @@ LOSSES = (
         measured_cross_entropy,
         known=_known,
         settled=_settled,
+        unmeasured=("label_smoothing",),
     ),
     Loss(
         Entry(

@@ -168,6 +168,7 @@ LOSSES = (
         _binary,
         _measured(_binary_of),
         settled=_settled,
+        unmeasured=("label_smoothing",),
     ),
     Loss(
         Entry(

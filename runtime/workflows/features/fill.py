@@ -35,7 +35,7 @@ class Piece:
 class StageFeatures:
     """What was done for a stage. `rows` are images, and views of them, of `row_bytes` each; `computed` were not there.
 
-    `left_out` says why nothing was done, or what is not kept.
+    `left_out` says why nothing was done, or what is not kept; `is_whole` whether the cache took what was computed.
     """
 
     stage: StagePlan
@@ -44,6 +44,7 @@ class StageFeatures:
     row_bytes: int = 0
     seconds: float = 0.0
     left_out: str = ""
+    is_whole: bool = True
 
 
 Progress = Iterator[tuple[int, int]]  # how many images are done, and of how many
@@ -114,12 +115,13 @@ def _stage(
         computed += total
     tables = [level.cached for level in prefix.levels if level.table is not None]
     width = sum(each.rows.width for each in tables if each is not None and each.rows is not None)
+    is_whole = not computed or all(each is not None and each.takes_more for each in tables)
     reasons = [
         f"the training images are new each time: {counted}" if (counted := _live(stage)) else "",
-        "" if all(each is not None and each.takes_more for each in tables) else "the cache has no more room",
+        "" if is_whole else "the cache has no more room, or cannot be written",
     ]
     seconds = time.monotonic() - began
-    return StageFeatures(stage, len(keys), computed, width, seconds, "; ".join(filter(None, reasons)))
+    return StageFeatures(stage, len(keys), computed, width, seconds, "; ".join(filter(None, reasons)), is_whole)
 
 
 def _live(stage: StagePlan) -> str:

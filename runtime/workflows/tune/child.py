@@ -40,20 +40,19 @@ def _evidence(parent: Path, study: Study, objectives: Sequence[Objective], best:
         f"The best of {counted(len(finished), 'trial')} of `ftr tune {parent.name}` (sampler {known.sampler}, pruner"
         f" {known.pruner}, seed {known.seed}):"
     ]
-    said += [", ".join(f"{each.title} {value:.4g}" for each, value in zip(objectives, best.values, strict=True)) + "."]
+    said += [
+        ", ".join(f"{each.title} {each.text(value)}" for each, value in zip(objectives, best.values, strict=True)) + "."
+    ]
     whole = [each.values[0] for each in finished if each.values is not None]
-    default = next((each for each in finished if each.texts == _defaults(study) and each.values), None)
+    default = next((each for each in finished if each.texts == study.own and each.values), None)
     if default and default.values:
-        said.append(f"The recipe's own values gave {first.title} {default.values[0]:.4g}.")
+        said.append(f"The recipe's own values gave {first.title} {first.text(default.values[0])}.")
     if len(whole) > 3:
         low, _, high = quantiles(whole, n=4, method="inclusive")
-        said.append(f"Half of the {len(whole)} trials that trained to their end lie from {low:.4g} to {high:.4g}.")
+        half = f"from {first.text(low)} to {first.text(high)}"
+        said.append(f"Half of the {len(whole)} trials that trained to their end lie {half}.")
     said.append("Values that were chosen by validation look better there than on new images.")
     return " ".join(said)
-
-
-def _defaults(study: Study) -> dict[str, str]:
-    return {each.name: each.text(each.start) for each in study.space}
 
 
 def write_child(path: Path, text: str) -> None:

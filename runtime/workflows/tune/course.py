@@ -14,14 +14,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from recipe_lang.check import vocabulary as v
 from recipe_lang.check.checked import CallValue, CheckedBlock, CheckedParam, CheckedRecipe, Value
+from recipe_lang.check.checker import check
 from recipe_lang.output.formatter import format_text
 from recipe_lang.output.resolved import brief_text, inner_header, value_text
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
+from recipe_lang.syntax.parser import parse
 from recipe_lang.words import counted
 from runtime.compile.image_steps import augmentation
 from runtime.plan.schedules import build
@@ -357,6 +360,12 @@ def _text(recipe: CheckedRecipe, phase: CheckedBlock, name: str) -> str:
     else:
         value = recipe.fields["loss"] if phase["loss"] == "shared" else phase.fields["loss"]
     return brief_text(value, _STAGE[name].type, VOCABULARY)
+
+
+def child(parent: CheckedRecipe, text: str, settings: Sequence[str]) -> CheckedRecipe:
+    """Check the text of a child of a recipe, which is taken as it was read, whatever its file says by now."""
+    source = Source(str(Path(parent.source.name).parent / "found.ftr"), text)
+    return check(replace(parse(source), parent=parent.written), VOCABULARY, settings)
 
 
 def _short(number: float) -> str:

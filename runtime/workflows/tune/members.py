@@ -15,25 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from recipe_lang.check.checked import CheckedRecipe
-from recipe_lang.check.checker import check
 from recipe_lang.problem import RecipeError
-from recipe_lang.source import Source
 from runtime.compile.compiler import compile_plan
 from runtime.compile.facts import data_facts
 from runtime.data.decoded import Decoded
 from runtime.features.store import Tables
 from runtime.plan.types import Plan
 from runtime.runs.checkpoints import Checkpoints, newest
-from runtime.runs.lineage import load_recipe
 from runtime.training.events import CheckpointDue, Evaluated, Event
 from runtime.training.loop import kept_best, train
 from runtime.training.problems import LossNotFinite
 from runtime.training.stage import Session
 from runtime.training.state import Checkpoint, TrainState
-from runtime.vocabulary import VOCABULARY
 from runtime.workflows.preparation import Prepared
 from runtime.workflows.run import RunContext, ValidatedImages, session_of
-from runtime.workflows.tune.course import Course
+from runtime.workflows.tune.course import Course, child
 from runtime.workflows.tune.population import Member, Values
 
 
@@ -144,12 +140,6 @@ class RecipeMember:
 
     def recipe(self, history: Sequence[Values]) -> CheckedRecipe:
         """Return the recipe that a history is."""
-        written = self.ground.prepared.recipe.source
-        parent = Path(written.name)
-        text = self.course.text(history, parent.name)
-        child = Source(str(parent.parent / "found.ftr"), text)
-        return check(
-            load_recipe(child, outside=self.ground.prepared.given.outside),
-            VOCABULARY,
-            self.ground.prepared.given.settings,
-        )
+        prepared = self.ground.prepared
+        text = self.course.text(history, Path(prepared.recipe.source.name).name)
+        return child(prepared.recipe, text, prepared.given.settings)

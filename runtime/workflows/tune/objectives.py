@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from recipe_lang.problem import RecipeError
+from recipe_lang.suggest import suggest
 from runtime.backend.mx import nd
 from runtime.plan.types import Plan
 from runtime.tasks.catalog import TASKS
@@ -35,6 +36,10 @@ class Objective:
         """What it is called on the screen."""
         return self.name if self.cost else f"valid.{self.name}"
 
+    def text(self, value: float) -> str:
+        """Return a value as it is shown: a large count whole, all else with four digits."""
+        return f"{value:,.0f}" if abs(value) >= 10_000 and value == int(value) else f"{value:.4g}"
+
     @property
     def direction(self) -> Direction:
         """Which way is better, as Optuna has it."""
@@ -42,7 +47,8 @@ class Objective:
 
 
 def _parameters(session: Session) -> float:
-    return float(sum(each.size for part in session.model.facts().parts.values() for each in part))
+    known = [each for part in session.model.facts().parts.values() for each in part]
+    return float(sum(each.size for each in known if each.kind != "statistic"))
 
 
 def _seconds_per_image(session: Session) -> float:
@@ -82,6 +88,9 @@ def objectives(names: Sequence[str], plan: Plan) -> tuple[Objective, ...]:
         elif name in COSTS:
             found.append(COSTS[name])
         else:
-            is_test = name.startswith("test.")
-            raise RecipeError(UnknownObjective(name=name, options=(*metrics, *COSTS), is_test=is_test))
+            options = (*metrics, *COSTS)
+            is_test, near = name.startswith("test."), suggest(short.removeprefix("test."), options)
+            if is_test and near:
+                near = f"choose by the validation images: `--metric {near}`"
+            raise RecipeError(UnknownObjective(name=name, options=options, suggestion=near, is_test=is_test))
     return tuple(dict.fromkeys(found))

@@ -26,10 +26,8 @@ from recipe_lang.words import counted
 from runtime.data.decoded import Decoded
 from runtime.features.store import Tables
 from runtime.runs.folder import write_text, writing
-from runtime.runs.lineage import load_recipe
 from runtime.runs.lock.facts import HASHED
 from runtime.runs.lock.file import Facts
-from runtime.runs.recipe_files import read_recipe
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.preparation import Prepared
 from runtime.workflows.run import RunContext, compile_for, lock_facts, validate_images
@@ -176,7 +174,7 @@ def changing(prepared: Prepared, epochs: int, metric: str) -> Course:
     given = prepared.given
 
     def load(more: Sequence[str]) -> CheckedRecipe:
-        return check(load_recipe(read_recipe(given.path), outside=given.outside), VOCABULARY, [*given.settings, *more])
+        return check(prepared.recipe.written, VOCABULARY, [*given.settings, *more])
 
     course = course_of(load(()), prepared.plan, epochs, metric, load, given.settings)  # with the same paths
     if not course.axes:

@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 
 from recipe_lang.check.checked import CheckedRecipe
-from recipe_lang.check.checker import check
 from recipe_lang.output.formatter import format_text
 from recipe_lang.output.resolved import brief_text
 from recipe_lang.problem import RecipeError
@@ -36,7 +35,6 @@ from runtime.features.prefix import padded
 from runtime.features.store import Tables
 from runtime.plan.types import Component, Plan
 from runtime.runs.folder import write_text, writing
-from runtime.runs.lineage import load_recipe
 from runtime.system.random import derive
 from runtime.tasks.catalog import task_of
 from runtime.tasks.tiles import set_evaluator
@@ -47,7 +45,7 @@ from runtime.weights.params_file import read_params, write_params
 from runtime.workflows.preparation import Prepared
 from runtime.workflows.run import RunContext, compile_for, lock_facts, validate_images
 from runtime.workflows.tune.controller import searched
-from runtime.workflows.tune.course import given
+from runtime.workflows.tune.course import child, given
 from runtime.workflows.tune.members import Ground
 from runtime.workflows.tune.pbt import kept_images, monitored
 from runtime.workflows.tune.population_problems import NoSharedAugmentation, OtherSearch
@@ -263,9 +261,8 @@ class _Search:
 
     def child(self, steps: Sequence[str]) -> CheckedRecipe:
         """Return the recipe with further steps of augmentation."""
-        written, given = Path(self.recipe.source.name), self.ground.prepared.given
-        source = Source(str(written.parent / "policy.ftr"), child_text(self.recipe, written.name, steps))
-        return check(load_recipe(source, outside=given.outside), VOCABULARY, given.settings)
+        text = child_text(self.recipe, Path(self.recipe.source.name).name, steps)
+        return child(self.recipe, text, self.ground.prepared.given.settings)
 
     def steps(self, steps: Sequence[str]) -> tuple[Component, ...]:
         """Return what is done to a training image under a policy."""

@@ -25,13 +25,24 @@ UnknownObjective = Kind(
     reason="""A study looks for the best value of a metric on the validation images, or of what an answer costs. It
     never looks at the test images: what was chosen by them is not measured by them any more.""",
     fields="name options",
-    optional={"is_test": False},
+    optional={"suggestion": "", "is_test": False},
     message=lambda p: (
         f"a study does not choose by the test images: `{p.name}`"
         if p.is_test
-        else f"`{p.name}` is nothing to search by"
+        else f"there is no metric `{p.name}` to search by"
     ),
-    help=lambda p: "it can be " + ", ".join(f"`{name}`" for name in p.options),
+    help=("{suggestion:suggested}", "there are {options:quoted}"),
+)
+
+LossesCompared = Kind(
+    "E621",
+    "losses compared",
+    reason="""`valid.loss` is the recipe's own loss on the validation images, without label smoothing and without a
+    teacher. Where a parameter chooses another loss, or decides a `gamma` or weights in it, the lower value is not the
+    better one: a study would find the loss that gives small numbers, not the network that errs least.""",
+    fields="name metric",
+    message="`{name}` decides what `valid.loss` measures: trials cannot be compared by it",
+    help="search by a metric that stays what it is: `--metric {metric}`",
 )
 
 PixelsWithoutStep = Kind(
@@ -50,8 +61,9 @@ OtherStudy = Kind(
     reason="""A study is resumed, or joined by another process, with what it began with: the recipe, its images, what is
     searched and by which metric, the sampler and its settings, the seed.""",
     fields="where differences",
+    optional={"best": ""},  # that of the study, which would be out of reach otherwise
     message=lambda p: f"the study in {p.where} is another one: " + "; ".join(p.differences),
-    help="give it the options that it began with, or begin another study",
+    help="take back what was changed, or begin another study{best:if ; the best values of this one are {best}}",
 )
 
 NoStudy = Kind(

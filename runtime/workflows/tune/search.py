@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any, Protocol
 
 from recipe_lang.problem import RecipeError
-from runtime.training.events import Evaluated, Event, Preliminary
+from runtime.training.events import Evaluated, Event, FeaturesComputed, Preliminary
 from runtime.training.problems import LossNotFinite
 from runtime.training.stage import Interrupted
 from runtime.workflows.tune.objectives import Objective
@@ -40,13 +40,22 @@ class TrialEpoch:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialFeatures:
+    """A trial has run the frozen part of its network on `done` of `total` images of a set."""
+
+    number: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrialEnded:
     """A trial is over, and kept in the study."""
 
     number: int
 
 
-StudyEvent = TrialStarted | TrialEpoch | TrialEnded
+StudyEvent = TrialStarted | TrialFeatures | TrialEpoch | TrialEnded
 
 
 class StudyObserver(Protocol):
@@ -155,6 +164,8 @@ class _Watch:
         if now - self._seen > SEEN_S:
             self._seen = now
             self.study.seen(self.asked)
+        if isinstance(event, FeaturesComputed):
+            self.tell(TrialFeatures(self.asked.trial.number, event.done, event.total))
         if not isinstance(event, Evaluated) or not event.epoch:
             return
         self.epochs += 1

@@ -7,20 +7,21 @@ items.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import exp, isclose, log
 from typing import TYPE_CHECKING, Any
 
-from recipe_lang.check.checked import CheckedParam, CheckedRecipe
+from recipe_lang.check.checked import CallValue, CheckedParam, CheckedRecipe
 from recipe_lang.check.checker import check
 from recipe_lang.check.domains import Domain
 from recipe_lang.compose.merge import files
 from recipe_lang.problem import RecipeError
 from recipe_lang.syntax import nodes
+from runtime.tasks.catalog import task_of
 from runtime.vocabulary import VOCABULARY
-from runtime.workflows.tune.problems import NothingToSearch, PixelsWithoutStep
+from runtime.workflows.tune.problems import LossesCompared, NothingToSearch, PixelsWithoutStep
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -116,6 +117,41 @@ def not_comparable(recipe: CheckedRecipe) -> tuple[str, ...]:
     return tuple(param.name for param in recipe.params if param.name in names and param.domain and not param.was_set)
 
 
+def refuse_other_losses(recipe: CheckedRecipe, space: Sequence[Dimension]) -> None:
+    """Refuse a study by `valid.loss` of a parameter that decides what this measures.
+
+    Raises:
+        RecipeError: there is one.
+    """
+    rows = {loss.entry.name: loss for loss in task_of(recipe).losses}
+
+    def measured(loss: CallValue) -> tuple[Any, ...]:
+        kept = {name: value.value for name, value in loss.args.items() if name not in rows[loss.name].unmeasured}
+        return loss.name, {n: measured(each) if isinstance(each, CallValue) else each for n, each in kept.items()}
+
+    def losses(name: str, value: str) -> list[tuple[Any, ...]]:
+        found = _with(recipe, name, value)
+        if found is None:  # values that do not go together: the trial says so
+            return []
+        return [measured((found if each["loss"] == "shared" else each)["loss"]) for each in found.phases("stage")]
+
+    for each in space:
+        domain = each.domain
+        found = [losses(each.name, text) for text in domain.items or map(domain.text, (domain.low, domain.high))]
+        known = [each for each in found if each]
+        if any(other != known[0] for other in known):
+            raise RecipeError(LossesCompared(span=None, name=each.name, metric=task_of(recipe).monitor))
+
+
+def _with(recipe: CheckedRecipe, name: str, value: str) -> CheckedRecipe | None:
+    """Return a recipe with another value of a parameter; None where it is not one that fits."""
+    settings = [f"{each.name}={each.value}" for each in recipe.params if each.was_set]
+    try:
+        return check(recipe.written, VOCABULARY, [*settings, f"{name}={value}"])
+    except RecipeError:
+        return None
+
+
 def _has_choice(domain: Domain) -> bool:
     return len(domain.items) > 1 or domain.low < domain.high
 
@@ -139,12 +175,7 @@ def _takes_fractions(recipe: CheckedRecipe, param: CheckedParam) -> bool:
         return not (domain and domain.step and isclose(domain.step, round(domain.step)))
     odd = (domain.low + domain.high) / 2
     odd += 0.25 if odd == int(odd) else 0.0
-    settings = [f"{each.name}={each.value}" for each in recipe.params if each.was_set]
-    try:
-        check(recipe.written, VOCABULARY, [*settings, f"{param.name}={domain.text(odd)}"])
-    except RecipeError:
-        return False
-    return True
+    return _with(recipe, param.name, domain.text(odd)) is not None
 
 
 def grid(space: tuple[Dimension, ...], points: int) -> list[dict[str, float]]:

@@ -6,6 +6,7 @@ process: one that is killed holds nobody up.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -124,11 +125,17 @@ def failing(where: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _failed(where, error.strerror or str(error)) from error
+        raise _failed(where, error.strerror or str(error), _HINTS.get(error.errno or 0, "")) from error
     except (StorageInternalError, SQLAlchemyError) as error:
         cause = error.__cause__ or error
         line = next((line for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
         raise _failed(where, line.strip()[:200], "is the server there, and the name of the database right?") from error
+
+
+_HINTS = {
+    errno.ENOSPC: "make room; the trials that are finished are kept, and `--resume` goes on",
+    errno.ENOENT: "make its folder first",
+}
 
 
 def _failed(where: str, reason: str, hint: str = "") -> RecipeError:

@@ -5,8 +5,8 @@ ends. All that is known of a trial is in the storage the moment it is known, so 
 time, and several may work on one study.
 
 How a study goes on. A trial whose process is dead, or which was interrupted, is marked failed, and its values are tried
-again, before any others. The next values depend on the study's seed, the trials that are finished, and their count:
-numbers of trials, which count those that were broken off as well, decide nothing.
+again, before any others. The next values depend on the study's seed, the trials that are finished, their count, and how
+many other processes run: numbers of trials, which count those that were broken off as well, decide nothing.
 """
 
 from __future__ import annotations
@@ -120,22 +120,46 @@ def open_study(
         if known is None:
             found.set_user_attr(DEFINITION, definition.plain())
         elif known != definition.plain():
-            raise RecipeError(OtherStudy(where=without_password(where), differences=_differences(known, definition)))
+            differences, best = _differences(known, definition), _best_texts(found)
+            raise RecipeError(OtherStudy(where=without_password(where), differences=differences, best=best))
         if not found.get_trials(deepcopy=False):
             _add(found, {each.name: each.start for each in space})
     return Study(found, where, definition, tuple(space))
 
 
-def _differences(known: Mapping[str, Any], definition: Definition) -> tuple[str, ...]:
-    now = definition.plain()
-    names = [name for name in now if known.get(name) != now[name]]
-    hashes = ("recipe", "images")
-    return tuple(
-        f"its {name} {'are' if name == 'images' else 'is'} no longer the same"
-        if name in hashes
-        else f"{name.replace('_', ' ')}: it has {known.get(name)}, not {now[name]}"
-        for name in names
+def _best_texts(study: optuna.Study) -> str:
+    """Return the values of the trial that is best by the first metric; empty where none came to its end."""
+    sign = 1 if study.directions[0].name == "MINIMIZE" else -1
+    done = [each for each in study.get_trials(deepcopy=False) if each.values and "texts" in each.user_attrs]
+    best = min(
+        (each for each in done if each.state.name == "COMPLETE"), key=lambda it: sign * it.values[0], default=None
     )
+    return ", ".join(f"{name} = {text}" for name, text in best.user_attrs["texts"].items()) if best else ""
+
+
+def _differences(known: Mapping[str, Any], definition: Definition) -> tuple[str, ...]:
+    """Say in which of its parts, and for which parameters, a study differs; of hashes only that they do."""
+    before, now = _told(known), _told(definition.plain())
+    names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
+    return tuple(
+        _HASHES.get(name) or f"{name}: it has {before.get(name, 'none')}, not {now.get(name, 'none')}"
+        for name in names
+        if _FOLLOWS.get(name) not in names
+    )
+
+
+_FOLLOWS = {"directions": "metrics", "sampler settings": "sampler", "pruner settings": "pruner"}
+_HASHES = {"recipe": "its recipe is no longer the same", "images": "its images are no longer the same"}
+
+
+def _told(definition: Mapping[str, Any]) -> dict[str, str]:
+    """Return each part of a definition as it is shown."""
+    domains = {f"the domain of `{name}`": domain for name, domain in definition.get("space", {}).items()}
+    rest = {name.replace("_", " "): value for name, value in definition.items() if name != "space"}
+    shown = {
+        name: ", ".join(value) or "none" if isinstance(value, list) else str(value) for name, value in rest.items()
+    }
+    return {**shown, **domains}
 
 
 def _add(study: optuna.Study, values: Mapping[str, Any] | None, **attributes: Any) -> None:
@@ -163,6 +187,11 @@ class Study:
     def is_single(self) -> bool:
         """Whether there is one objective."""
         return len(self.definition.metrics) == 1
+
+    @property
+    def own(self) -> dict[str, str]:
+        """The recipe's own values, as `--set` takes them."""
+        return {each.name: each.text(each.start) for each in self.space}
 
     @cached_property
     def _combinations(self) -> list[dict[str, float]]:
@@ -192,7 +221,8 @@ class Study:
                 if self._combinations and point is None:
                     return None
                 _add(self.study, point)
-            seed = derive(self.definition.seed, "tune", place) % 2**32
+            others = [running] if running else []  # which would draw the same values otherwise
+            seed = derive(self.definition.seed, "tune", place, *others) % 2**32
             self.study.sampler = sampler(self.definition.sampler, seed, self.definition.seed % 2**32)
             trial = self.study.ask({each.name: each.distribution() for each in self.space})
             for name, value in {**this_worker(), "seen": time.time(), PLACE: place}.items():

@@ -52,7 +52,8 @@ class TrialResult:
 class Trials:
     """Trains a prepared recipe again and again. To be closed at the end, or used as a context.
 
-    `settings` say where it runs, as for `ftr run`; `should_stop` is asked before each batch.
+    `settings` say where it runs, as for `ftr run`; `should_stop` is asked before each batch. `images` are those of the
+    prepared recipe, where they have been validated already.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Trials:
         settings: RunSettings,
         should_stop: Callable[[], bool] = lambda: False,
         signal: StopSignal | None = None,
+        images: ValidatedImages | None = None,
     ) -> None:
         self.prepared = prepared
         self._fixed = prepared.given.settings
@@ -69,7 +71,7 @@ class Trials:
         self._signal = signal or StopSignal()
         self._decoded = Decoded(frozenset({"train", "valid"})) if settings.cache else None
         self._tables = Tables()
-        self._images: ValidatedImages | None = None
+        self._images = images
 
     def run(
         self,

@@ -5,20 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recipe_lang.output.identity import resolved_hash
 from runtime.runs.lock.facts import contents
 from runtime.system.signals import StopSignal
 from runtime.tasks.catalog import TASKS
+from runtime.training.events import Observer
 from runtime.training.settings import RunSettings
 from runtime.vocabulary import VOCABULARY
 from runtime.workflows.preparation import Prepared
-from runtime.workflows.run import RunContext, image_hashes
+from runtime.workflows.run import RunContext, image_hashes, validate_images
 from runtime.workflows.tune.objectives import Objective, objectives
 from runtime.workflows.tune.samplers import PRUNERS, SAMPLERS, check_choice
-from runtime.workflows.tune.space import search_space
+from runtime.workflows.tune.space import refuse_other_losses, search_space
 from runtime.workflows.tune.storage import open_storage
 from runtime.workflows.tune.study import Definition, Study, open_study
 from runtime.workflows.tune.trials import Trials
@@ -49,8 +50,10 @@ def check_choices(prepared: Prepared, choices: Choices) -> None:
     Raises:
         RecipeError: there is nothing to search, or not by these metrics, or not by this sampler.
     """
-    search_space(prepared.recipe)
+    space = search_space(prepared.recipe)
     found = objectives(choices.metrics, prepared.plan)
+    if any(each.name == "loss" for each in found):
+        refuse_other_losses(prepared.recipe, space)
     check_choice(choices.sampler, choices.pruner, [each.name for each in found])
 
 
@@ -61,18 +64,20 @@ def begin(
     where: str,
     name: str,
     signal: StopSignal,
-    should_stop: Callable[[], bool] = lambda: False,
+    observers: Sequence[Observer] = (),
 ) -> Search:
-    """Open the study of a recipe in a storage, a new one or that of this name.
+    """Open the study of a recipe in a storage, a new one or that of this name; `observers` hear of its images.
 
     Raises:
-        RecipeError: there is nothing to search, or the storage cannot be used or has another study of this name.
+        RecipeError: there is nothing to search, an image cannot be read, or the storage cannot be used or has another
+            study of this name.
         Interrupted: it is to end.
     """
     space, found = search_space(prepared.recipe), objectives(choices.metrics, prepared.plan)
     pruner = check_choice(choices.sampler, choices.pruner, [each.name for each in found])
     storage = open_storage(where)
-    hashes = image_hashes(prepared, RunContext(settings, (), should_stop, signal))
+    context = RunContext(settings, observers, signal=signal)
+    validated, hashes = validate_images(prepared, context), image_hashes(prepared, context)
     images = contents(prepared.listings, hashes, TASKS[prepared.plan.task])["data"]["fingerprint"]
     definition = Definition(
         recipe=resolved_hash(prepared.recipe, VOCABULARY),
@@ -89,4 +94,4 @@ def begin(
         epochs=sum(stage.epochs for stage in prepared.plan.stages),
     )
     study = open_study(storage, where, name, definition, space)
-    return Search(study, found, Trials(prepared, settings, should_stop, signal))
+    return Search(study, found, Trials(prepared, settings, signal=signal, images=validated))

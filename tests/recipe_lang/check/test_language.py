@@ -150,6 +150,13 @@ def test_parameters_hold_any_value_and_use_those_above() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["ftr", "extends", "param", "drop", "stage", "then"])
+def test_a_parameter_named_like_a_word_of_the_syntax_can_be_set(name: str) -> None:
+    text = written(f"param {name} = 1 in 0 .. 9\nseed = ${name}")
+    assert read(text, [f"{name}=3"])["seed"] == 3
+    assert codes(text, [f"{name}=10"]) == ["E306"]
+
+
 def test_parameters_can_be_parts() -> None:
     top = "param first = base.block6\nparam parts = [$first .. head]"
     stage = "train = $parts except base.block7\nfor = 2 epochs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def trials(journal: Path) -> list[str]:
 def test_a_study_is_made_resumed_and_written_as_a_recipe_whose_run_is_its_best_trial(recipe: Path, ftr: Ftr) -> None:
     first = ftr("tune", "toy.ftr", "--trials", 2, "--workers", 0)
     assert first.code == 0, first.out
-    assert "1/2  lr = 0.01, length = 1 epoch  valid.loss" in first.out
+    assert re.search(r"1/2  valid.loss \S+  \d.*  best  lr = 0.01, length = 1 epoch\n", first.out)
     assert "the recipe's own values are lr = 0.01, length = 1 epoch" in first.out
     journal = Path("runs/toy-tune-1/study.journal")
     before = trials(journal)
@@ -66,24 +67,30 @@ def test_a_study_is_made_resumed_and_written_as_a_recipe_whose_run_is_its_best_t
     refused = ftr("tune", "--resume", "runs/toy-tune-1", "--seed", 4, "--trials", 9)
     assert refused.code == 2
     assert "seed: it has 0, not 4" in refused.err
+    assert "`ftr tune --resume runs/toy-tune-1`" in ftr("run", "--resume", "runs/toy-tune-1").err
 
 
 def test_a_study_of_two_objectives_shows_its_front(recipe: Path, ftr: Ftr) -> None:
     found = ftr("tune", "toy.ftr", "--trials", 1, "--workers", 0, "--metric", "accuracy", "--metric", "parameters")
     assert found.code == 0, found.out
     assert "the Pareto front" in found.out
+    counted = re.search(r"parameters ([\d,]+)  ", found.out)
+    assert counted is not None
+    assert f"{counted[1]} parameters" in ftr("plan", "toy.ftr").out, "without the statistics of norms"
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (("--metric", "test.accuracy", "--trials", 2), "E626"),
-        (("--metric", "accurcy", "--trials", 2), "it can be `loss`"),
+        (("--metric", "accurcy", "--trials", 2), "did you mean `accuracy`?"),
         ((), 'say how long to search: --trials 30, or --for "2 hours"'),
         (("--for", "3 epochs"), "as in `2 hours` or `30 minutes`"),
         (("--set", "lr=0.1", "--set", "length=1 epoch", "--trials", 2), "E625"),
         (("--storage", "mysql://x", "--trials", 2), "neither a path nor `postgresql://…`"),
         (("--storage", "nowhere/s.journal", "--trials", 2), "E630"),
+        (("--trials", 2, "--write", "nowhere/best.ftr"), "the folder nowhere does not exist"),
+        (("--trials", 2, "--write", "toy.ftr", "--force"), "would replace the recipe that they build on"),
         (
             (
                 "--sampler",

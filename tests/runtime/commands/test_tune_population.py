@@ -8,6 +8,8 @@ import pytest
 from command import Ftr
 from toy import STAGE, write_recipe
 
+from runtime.runs.folder import locked
+
 PARAMS = """
 param lr    = 1e-2 in log(1e-4 .. 1e-1)
 param share = 0.2  in 0 .. 0.5
@@ -43,6 +45,8 @@ def test_a_population_is_trained_resumed_and_written_as_a_recipe(recipe: Path, f
     refused = ftr("tune", "--resume", "runs/toy-tune-1", "--members", 4, *HERE)
     assert refused.code == 2
     assert "E633" in refused.err
+    with locked(Path("runs/toy-tune-1")):
+        assert "E643" in ftr("tune", "--resume", "runs/toy-tune-1", *HERE).err
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,9 @@ def test_the_command(ftr: Ftr, recipe: Path, tmp_path: Path) -> None:
     assert (tmp_path / "lr.png").read_bytes()[:4] == b"\x89PNG"
     code, _, err = ftr("lr-find", recipe, "--stage", "heda")
     assert code == 2
-    assert 'there are stage 1 "head", stage 2 "top"' in err
+    assert 'the recipe has stage 1 "head", stage 2 "top"' in err
+    code, _, err = ftr("lr-find", recipe, "--out", "nowhere/lr.png")
+    assert (code, "the folder nowhere does not exist" in err) == (2, True)
 
 
 def shown(losses: Any) -> list[str]:
@@ -161,8 +163,8 @@ def test_the_curve_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[10].strip() == "s  V    t  m"
     assert lines[11].split()[:2] == ["rate", "1e-6"]
     said = " ".join(" ".join(lines[12:]).split())
-    assert "valley 2.5e-03, slide 1.2e-03, minimum 1.4e-02, steep 7.6e-03" in said
-    assert "suggestion: lr = 2.5e-03; the recipe says 0.005" in said
+    assert "valley 0.0025, slide 0.0012, minimum 0.014, steep 0.0076" in said
+    assert "suggestion: lr = 0.0025; the recipe says 0.005" in said
 
 
 @pytest.mark.parametrize(("losses", "says"), [(RECORDED["digits 1"]["losses"], "no valley"), ([1.0, 9.0], "grew")])

@@ -117,12 +117,17 @@ def test_what_trains_first_cannot_be_computed_ahead(photos: Path, tmp_path: Path
     assert [each.left_out for each in found] == ["nothing is frozen", 'its frozen part trains in stage 1 "all"']
 
 
-def test_the_command_says_rows_bytes_and_time(ftr: Any, recipe: Path) -> None:
+def test_the_command_says_rows_bytes_and_time(ftr: Any, recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, _ = ftr("features", recipe)
     assert code == 0
     assert 'stage 1 "head": ' in out
     assert " bytes, " in out
     assert " computed in " in out
+    code, out, _ = ftr("features", recipe)
+    assert "all were cached already" in out
+    monkeypatch.setenv("FTR_CACHE", "/proc/nowhere")
+    code, out, _ = ftr("features", recipe)
+    assert (code, "the cache has no more room, or cannot be written" in out) == (1, True)
     code, _, err = ftr("features", recipe, "--engine", "ray")
     assert code == 2
     assert "--address" in err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -11,7 +13,7 @@ from recipe_lang.compose.load import parse
 from recipe_lang.problem import RecipeError
 from recipe_lang.source import Source
 from runtime.vocabulary import VOCABULARY
-from runtime.workflows.tune.space import not_comparable, search_space
+from runtime.workflows.tune.space import not_comparable, refuse_other_losses, search_space
 
 TEXT = """ftr 1
 {params}
@@ -111,6 +113,29 @@ def test_what_is_set_has_one_value_or_chooses_what_validates_is_not_searched() -
         search_space(checked(params, "a=0.2", "lr=0.1", **where))
     with pytest.raises(RecipeError, match="has no parameter with a domain to search"):
         search_space(checked("param s = 1", **where | {"optimizer": "adam"}))
+
+
+@pytest.mark.parametrize(
+    ("params", "places", "moves"),
+    [
+        ("param p = 0.1 in 0.0 .. 0.3", {"optimizer": "adam\n  loss = cross_entropy(label_smoothing = $p)"}, False),
+        ("param p = 2.0 in 0 .. 5", {"optimizer": "adam\n  loss = focal(gamma = $p)"}, True),
+        ("param p = focal in [focal, cross_entropy]\nloss = $p", {}, True),
+        ("param p = 4 in 1 .. 8", {"optimizer": "adam\n  from 1 epoch {\n  loss = focal(gamma = $p)\n}"}, True),
+        (
+            "param p = 4 in 1 .. 8",
+            {"optimizer": "adam\n  loss = distillation(focal, temperature = $p)", "seed": '1\nteacher = run("r")'},
+            False,
+        ),
+        ("param p = 1e-3 in 1e-4 .. 1e-1", {"optimizer": "adam(lr = $p)"}, False),
+    ],
+)
+def test_trials_are_not_compared_by_a_loss_that_a_parameter_moves(
+    params: str, places: dict[str, str], moves: bool
+) -> None:
+    recipe = checked(params, **places)
+    with pytest.raises(RecipeError, match="decides what `valid.loss` measures") if moves else nullcontext():
+        refuse_other_losses(recipe, search_space(recipe))
 
 
 def test_pixels_need_a_step() -> None:

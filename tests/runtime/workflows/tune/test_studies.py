@@ -119,6 +119,13 @@ def test_trials_of_living_processes_are_left_alone_and_count() -> None:
     assert [each.texts for each in study.finished()] == [first.texts, again.texts]
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "grid"])
+def test_processes_that_begin_together_try_different_values(sampler: str) -> None:
+    storage = optuna.storages.InMemoryStorage()
+    asked = [opened(storage, definition(sampler, "none")).next() for _ in range(5)]
+    assert len({str(each.texts) for each in asked if each}) == 5
+
+
 def test_what_cannot_be_run_is_not_tried_again_and_an_interrupted_trial_is() -> None:
     study = opened(optuna.storages.InMemoryStorage(), definition())
     first = study.next()
@@ -141,9 +148,15 @@ def test_what_cannot_be_run_is_not_tried_again_and_an_interrupted_trial_is() -> 
 
 def test_another_study_of_the_name_is_refused_with_what_differs() -> None:
     storage = optuna.storages.InMemoryStorage()
-    opened(storage, definition())
-    with pytest.raises(RecipeError, match="its recipe is no longer the same; seed: it has 3, not 4"):
+    study = opened(storage, definition())
+    for value in (0.5, 0.25):
+        asked = study.next()
+        assert asked is not None
+        study.finish(asked, [value], {"texts": dict(asked.texts)})
+    with pytest.raises(RecipeError, match="its recipe is no longer the same; seed: it has 3, not 4") as caught:
         opened(storage, replace(definition(), recipe="cc", seed=4))
+    best = ", ".join(f"{name} = {text}" for name, text in study.best()[0].texts.items())
+    assert caught.value.problems[0].help().endswith(f"the best values of this one are {best}")
 
 
 def test_a_journal_with_half_a_line_is_taken_up(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def test_a_trial_gives_the_weights_of_a_run_of_its_own_whatever_came_before(reci
         own[tuple(values.items())] = lock.facts["result", "weights"], result["valid"]["loss"]
     with Trials(prepare(recipe), RunSettings(workers=0)) as trials:
         trials.run({"lr": "0.05"})
+        recipe.write_text("edited while the study runs")
         for values in [*own, next(iter(own))]:
             found = trials.run(dict(values), costs={"parameters": COSTS["seconds_per_image"].cost or (lambda _: 0.0)})
             assert (found.weights, found.values["loss"]) == own[values]

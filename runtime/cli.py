@@ -13,11 +13,13 @@ from typing import Any, TypeGuard
 
 import click
 
-from runtime.commands.command import WORDS, without_output
+from recipe_lang.words import wrapped
+from runtime.commands.command import WORDS, page_width, without_output
 from runtime.commands.supervisor import guarded
 from runtime.system.streams import surviving
 
 _NARROWEST = 20  # columns in which anything can be read
+_ERROR = "Error: "  # what click begins an error with
 
 COMMANDS = {
     name: module
@@ -90,14 +92,21 @@ class _Program(click.Group):
         try:
             return super().invoke(context)
         except click.UsageError as error:
-            told = _instead(error, context.meta[WORDS])
-            if told:
-                raise click.UsageError(told, error.ctx) from error
-            raise
+            if isinstance(error, click.exceptions.NoArgsIsHelpError):
+                raise
+            told = _instead(error, context.meta[WORDS]) or error.format_message()
+            raise click.UsageError(_wrapped(told), error.ctx) from error
         except KeyboardInterrupt:  # the commands see to their own: this is before them, and click would exit with 1
             with surviving(sys.stderr):
                 click.echo("interrupted before anything was done", err=True)
             sys.exit(128 + signal.SIGINT)
+
+
+def _wrapped(told: str) -> str:
+    """Break the message of an error between words where the page is too narrow for it."""
+    columns = page_width(sys.stderr)
+    head, *rest = told.splitlines() or [""]
+    return "\n".join([wrapped(_ERROR + head, columns).removeprefix(_ERROR), *(wrapped(each, columns) for each in rest)])
 
 
 def _is_flag(parameter: click.Parameter) -> TypeGuard[click.Option]:

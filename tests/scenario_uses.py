@@ -325,11 +325,13 @@ USES: dict[str, Callable[[str], Any]] = {
     "W744": _advised((50, 50)),
     "W745": _advised((500, 500)),
     "W759": _advised((500, 500)),
+    "W779": _advised((500, 500)),
     "W746": _advised((250, 250)),
     "W749": lambda text: _advised((400, 400), (60, 0) if "5%" in text else (80, 80))(text),
     "W750": lambda text: replace(recipe := checked_recipe(text), advice=with_weights_advice(recipe)),
     **dict.fromkeys(
-        ("W775", "W776"), lambda text: replace(recipe := checked_recipe(text), advice=with_weights_advice(recipe))
+        ("W774", "W775", "W776"),
+        lambda text: replace(recipe := checked_recipe(text), advice=with_weights_advice(recipe)),
     ),
     "W751": _looked_at,
     "W760": _read,

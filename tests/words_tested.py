@@ -19,11 +19,15 @@ from runtime.vocabulary import VOCABULARY
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What words are held against, and by which test: `file::function` below `tests/runtime`."""
+    """What words are held against, and by which tests, each `file::function` below `tests/runtime`."""
 
     words: str
     against: str
-    test: str
+    tests: str
+
+    def places(self) -> list[tuple[str, str]]:
+        """Return the files and functions of the tests."""
+        return [(file, name) for file, _, name in (each.partition("::") for each in self.tests.split())]
 
 
 _TRAINING = "training/test_optimizers.py"
@@ -176,31 +180,64 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
             "data/test_boxes.py::test_iou_crop_keeps_an_object_and_gives_the_size_of_the_network",
         ),
         Tested("zoom_out", "its rules", "data/test_boxes.py::test_zoom_out_keeps_the_size_and_all_objects"),
-        Tested("color_jitter", "arithmetic by hand", f"{_STEPS}::test_brightness_is_a_factor_around_one"),
+        Tested(
+            "color_jitter",
+            "arithmetic by hand",
+            f"{_STEPS}::test_brightness_is_a_factor_around_one"
+            f" {_STEPS}::test_contrast_is_a_factor_of_the_distance_from_the_mean"
+            f" {_STEPS}::test_saturation_is_a_factor_of_the_distance_from_grey"
+            f" {_STEPS}::test_hue_turns_red_as_far_as_it_is_told",
+        ),
         Tested(
             "lighting", "AlexNet's components", f"{_STEPS}::test_lighting_follows_the_principal_colours_of_imagenet"
         ),
-        Tested("affine", "recorded pixels of torchvision", f"{_POLICIES}::test_affine_is_that_of_torchvision"),
         Tested(
-            "perspective", "recorded pixels of torchvision", f"{_POLICIES}::test_perspective_is_that_of_torchvision"
-        ),
-        Tested("blur", "SciPy's gaussian_filter", f"{_POLICIES}::test_blur_is_nearly_a_gaussian"),
-        Tested(
-            "rotation sharpness posterize solarize equalize autocontrast invert",
+            "affine",
             "recorded pixels of torchvision",
-            f"{_POLICIES}::test_operations_are_those_of_torchvision",
+            f"{_POLICIES}::test_affine_is_that_of_torchvision {_POLICIES}::test_all_of_a_range_is_drawn_alike",
+        ),
+        Tested(
+            "perspective",
+            "recorded pixels of torchvision",
+            f"{_POLICIES}::test_perspective_is_that_of_torchvision"
+            f" {_POLICIES}::test_corners_move_inwards_by_all_of_a_distortion_alike",
+        ),
+        Tested(
+            "blur",
+            "SciPy's gaussian_filter",
+            f"{_POLICIES}::test_blur_is_nearly_a_gaussian {_POLICIES}::test_a_blur_is_drawn_evenly_from_its_range",
+        ),
+        Tested(
+            "rotation",
+            "recorded pixels of torchvision",
+            f"{_POLICIES}::test_operations_are_those_of_torchvision {_POLICIES}::test_all_of_a_range_is_drawn_alike",
+        ),
+        Tested(
+            "sharpness posterize solarize equalize autocontrast invert",
+            "recorded pixels of torchvision",
+            f"{_POLICIES}::test_words_do_what_the_operations_of_torchvision_do"
+            f" {_POLICIES}::test_a_probability_is_a_share_of_the_images",
         ),
         Tested("grayscale", "torchvision's luma", f"{_POLICIES}::test_grey_is_the_luma_of_torchvision"),
         Tested("erasing", "measured areas", f"{_POLICIES}::test_erasing_hides_a_part_of_the_size_that_it_says"),
         Tested(
             "rand_augment trivial_augment aug_mix",
             "recorded magnitudes of torchvision",
-            f"{_POLICIES}::test_magnitudes_are_those_of_torchvision",
+            f"{_POLICIES}::test_magnitudes_are_those_of_torchvision"
+            f" {_POLICIES}::test_policies_draw_all_operations_alike",
         ),
         Tested(
-            "auto_augment", "torchvision's policy", f"{_POLICIES}::test_the_policy_of_imagenet_is_that_of_torchvision"
+            "auto_augment",
+            "torchvision's policy",
+            f"{_POLICIES}::test_the_policy_of_imagenet_is_that_of_torchvision"
+            f" {_POLICIES}::test_the_policy_draws_its_operations_by_their_probabilities",
         ),
-        Tested("mixup", "its formula", f"{_MIXING}::test_the_mean_of_an_image_is_that_of_its_targets"),
+        Tested(
+            "mixup",
+            "its formula",
+            f"{_MIXING}::test_the_mean_of_an_image_is_that_of_its_targets"
+            f" {_MIXING}::test_the_share_of_mixup_is_of_the_beta_distribution",
+        ),
         Tested("cutmix", "pixels by hand", f"{_MIXING}::test_cutmix_puts_one_rectangle_at_the_same_position_into_all"),
     ),
     "layer": (
@@ -256,7 +293,12 @@ TESTED: Mapping[str, tuple[Tested, ...]] = {
             "its formula in NumPy",
             "tasks/segmentation/test_measures.py::test_the_loss_is_that_of_numpy",
         ),
-        Tested("quality_focal", "worked by hand", "tasks/detection/test_detection.py::test_a_loss_worked_by_hand"),
+        Tested(
+            "quality_focal",
+            "worked by hand",
+            "tasks/detection/test_detection.py::test_a_loss_worked_by_hand"
+            " tasks/detection/test_detection.py::test_a_loss_is_measured_as_it_is_trained",
+        ),
         Tested("center_focal", "its formula in NumPy", "tasks/detection/test_centers.py::test_a_loss_is_its_formula"),
         Tested(
             "ssd_loss", "GluonCV's loss", f"{_DETECTORS}::test_the_loss_of_ssd_and_its_gradients_are_those_of_the_zoo"
@@ -500,7 +542,7 @@ def _page() -> Iterator[str]:
     yield "# What holds each word"
     yield ""
     yield "Written by `python tests/words_tested.py`: each word of the [reference](reference.md) that computes or reads"
-    yield "something, where its definition comes from, what a test holds it against, and the test, which lies in"
+    yield "something, where its definition comes from, what tests hold it against, and the tests, which lie in"
     yield "`tests/runtime`. A word without a row fails a test."
     rows = tested()
     for family, names in words().items():
@@ -508,14 +550,14 @@ def _page() -> Iterator[str]:
             "",
             f"## {family.capitalize()}",
             "",
-            "| word | goes by | held against | test |",
+            "| word | goes by | held against | tests |",
             "|---|---|---|---|",
         )
         for word, source in names.items():
             row = rows[family][word]
-            file, _, name = row.test.partition("::")
             cell = source.replace("|", "\\|") or "the [reference](reference.md)"
-            yield f"| `{word}` | {cell} | {row.against} | [{name}](../tests/runtime/{file}) |"
+            tests = ", ".join(f"[{name}](../tests/runtime/{file})" for file, name in row.places())
+            yield f"| `{word}` | {cell} | {row.against} | {tests} |"
 
 
 if __name__ == "__main__":

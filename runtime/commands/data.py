@@ -129,12 +129,11 @@ def check(
         if page is not None:  # behind the report, which it must not cost
             from runtime.reporting.console import say
             from runtime.reporting.data_page import data_page
+            from runtime.runs.folder import write_text
             from runtime.system.best_effort import attempt
             from runtime.training.problems import NotWritable
 
-            if reason := attempt(
-                lambda: page.write_text(data_page(report, path.stem, workers, task), encoding="utf-8")
-            ):
+            if reason := attempt(lambda: write_text(page.resolve(), data_page(report, path.stem, workers, task))):
                 raise RecipeError(NotWritable(path=str(page), reason=reason))
             if not machine:
                 say(console(), f"with pictures: {page}")
@@ -192,7 +191,7 @@ def show(
 def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any]:
     """Add to the recipe's list, or to a new one beside it; return what was done as plain data."""
     from runtime.data.exclude import read_excluded
-    from runtime.runs.folder import writing
+    from runtime.runs.folder import write_bytes, writing
     from runtime.workflows.data_check.exclusions import addition, extended
 
     named = recipe.block("data")["exclude"]
@@ -203,7 +202,7 @@ def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any
         before = target.read_bytes() if target.exists() else b""
         content = extended(before, more.lines)
         if content != before:
-            target.write_bytes(content)
+            write_bytes(target.resolve(), content)  # of a symlink, the file that it leads to
     return {"path": str(target), "added": more.count, "named": named is not None, "written": content != before}
 
 

@@ -110,11 +110,12 @@ def evaluate(
                 console().print(line, soft_wrap=True, highlight=False)
         if page is not None:
             from runtime.reporting.worst_page import worst_page
+            from runtime.runs.folder import write_text
             from runtime.system.best_effort import attempt
             from runtime.training.problems import NotWritable
 
             made = worst_page(loaded, hardest, name, context, report)
-            if reason := attempt(lambda: page.write_text(made, encoding="utf-8")):
+            if reason := attempt(lambda: write_text(page.resolve(), made)):
                 raise RecipeError(NotWritable(path=str(page), reason=reason))
             if not machine:
                 console().print(f"the worst images: {page}", soft_wrap=True)

@@ -107,12 +107,21 @@ def _show(found: Inspection) -> None:
     for note in found.notes:
         say(screen, note)
     if found.searched and not found.bases:
-        screen.print("it fits no base that ftr has from torchvision or timm")
+        near = f"; {found.nearest}" if found.nearest else ""
+        say(screen, printable(f"it fits no base that ftr has from torchvision or timm{near}"))
     for base in found.bases:
         mean, std = (" ".join(f"{number:.3f}" for number in numbers) for numbers in base.normalization)
         classes = "" if base.classes is None else f", a classifier of {_classes(base.classes)}"
         say(screen, f"fits {base.base}{classes}")
         say(screen, f"  images of {base.size}px, normalized with mean {mean} and std {std}")
+    if len({base.normalization for base in found.bases}) > 1:
+        say(screen, _WHICH_NORMALIZATION)
+
+
+_WHICH_NORMALIZATION = (
+    "These bases normalize images differently, and the file does not say how its own were: take the base that it comes"
+    " from; or write `normalize(mean = […], std = […])` last in `prepare`, which overrides that of the base."
+)
 
 
 def _classes(count: int) -> str:

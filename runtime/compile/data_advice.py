@@ -1,4 +1,4 @@
-"""Advice that only the data, the network or the machine shows (W740 to W759, W770, W785, W790 to W795, W797).
+"""Advice that only the data, the network or the machine shows (W740 to W758, W770, W785, W790 to W795, W797).
 
 `plan_advice(recipe, plan, listings, need)`: in go a checked recipe, its plan, the listings of its sets, and how much
 memory the run needs; out comes advice, less what comments suppress. No image is opened.
@@ -16,6 +16,7 @@ from recipe_lang.compose.merge import files
 from recipe_lang.problem import Kind, Problem, ordered
 from recipe_lang.source import Span
 from recipe_lang.words import gigabytes
+from runtime.compile.average_advice import average_advice
 from runtime.compile.image_steps import augmentation
 from runtime.compile.teacher_advice import teacher_advice
 from runtime.data.sources.set_names import classes_within, folders_within, sets_within
@@ -24,7 +25,6 @@ from runtime.models.weights_sources import source_for
 from runtime.plan.types import Plan
 from runtime.system.memory import room
 from runtime.tasks.catalog import task_of
-from runtime.training.averages import AVERAGES
 from runtime.vocabulary.advice.catalog import BY_DATA
 
 if TYPE_CHECKING:
@@ -81,18 +81,6 @@ FewSteps = Kind(
         "train for more epochs, or on smaller batches"
         + (f"; `accumulate = {p.accumulate}` makes one step of {p.accumulate} batches" if p.accumulate > 1 else "")
     ),
-)
-
-NeverMoves = Kind(
-    "W759",
-    "never moves",
-    reason="""The slow weights of `lookahead` move after each `k` steps, and they are what a stage hands on.
-
-    In a stage of fewer steps they never move: it hands on what it began with.""",
-    source="Zhang et al. 2019, arXiv 1907.08610, algorithm 1",
-    fields="k steps",
-    message="the slow weights move after each {k} steps, and the stage has {steps}: it hands on what it began with",
-    help="give a smaller `k`, or train for longer",
 )
 
 ManyParameters = Kind(
@@ -218,13 +206,6 @@ def _lost_parts(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
         yield DroppedBatch(span=recipe.block("data").span_of("batch"), images=images, batch=batch)
 
 
-def _slow_weights(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
-    for block, stage in zip(recipe.all("stage"), plan.stages, strict=True):
-        rule = stage.average
-        if rule and AVERAGES[rule.name].leads and rule.args["k"] > stage.steps:
-            yield NeverMoves(span=block.span_of("average"), k=rule.args["k"], steps=stage.steps)
-
-
 def _few_steps(recipe: CheckedRecipe, plan: Plan) -> Iterator[Problem]:
     for stage, block in zip(plan.stages, recipe.all("stage"), strict=True):
         if stage.steps < _FEW_STEPS:
@@ -302,8 +283,8 @@ _RULES: tuple[Callable[[CheckedRecipe, Plan], Iterator[Problem]], ...] = (
     _small_validation,
     _lost_parts,
     _few_steps,
-    _slow_weights,
     _many_numbers,
     _crops,
+    average_advice,
     teacher_advice,
 )

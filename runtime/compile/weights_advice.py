@@ -1,4 +1,4 @@
-"""Advice on weights that may not be had (W750), not be had again (W775), or saw other images (W776).
+"""Advice on weights that may not be had (W750), not be had again (W775), or saw other images (W774, W776).
 
 In goes a checked recipe; out comes its own advice with ours, less what comments suppress: one look at folders, no
 network. `ftr plan` asks the host, too, and refuses; then it knows what a hub says of images.
@@ -17,8 +17,10 @@ from recipe_lang.compose.merge import files
 from recipe_lang.problem import Kind, Problem, RecipeError, ordered
 from runtime.compile.components import component
 from runtime.compile.image_steps import prepare_steps
+from runtime.data.transforms.reading import NORMALIZE
 from runtime.models.availability import Availability, arguments, availability
 from runtime.models.catalog import BASES, crop_share
+from runtime.models.timm.catalog import TIMM
 from runtime.models.weights_sources import source_for, source_of
 from runtime.plan.size import Size
 from runtime.vocabulary.rules.images import image_size
@@ -74,6 +76,21 @@ OtherImages = Kind(
     help="in `data` write `{fix}`",
 )
 
+OtherNormalization = Kind(
+    "W774",
+    "other normalization",
+    reason="""The same network is published with weights for which images are normalized in different ways, as the
+    Vision Transformers of AugReg and of DeiT. A file of one's own fits them all and does not say which it is: the base
+    that the recipe names decides. With the wrong one nothing fails, and the features are worse.
+
+    Where the base is the one that the weights come from, a comment `# allow: W774` says so.""",
+    source="`mean` and `std` in timm's `pretrained_cfg` of each",
+    fields="path others mean std taken theirs",
+    message="`{path}` may be of {others:or}, which {others:plural normalizes|normalize} images differently;"
+    " taken is mean {mean} and std {std}, as for `{taken}`",
+    help="name the base that it comes from, or end `prepare` with {theirs}",
+)
+
 
 def weights_here(recipe: CheckedRecipe) -> Availability:
     """Return where the weights of a recipe's base are."""
@@ -95,7 +112,8 @@ def with_weights_advice(recipe: CheckedRecipe) -> tuple[Problem, ...]:
 def images_advice(recipe: CheckedRecipe) -> tuple[Problem, ...]:
     """Return advice where a recipe shows a base other images than its weights saw, as far as that is known here."""
     sources = [file.source for file in files(recipe.written)]
-    return tuple(apply_suppressions(list(_other_images(recipe)), sources, lambda code: False))
+    found = [*_other_images(recipe), *_other_normalization(recipe)]
+    return tuple(apply_suppressions(found, sources, lambda code: False))
 
 
 def _advice(recipe: CheckedRecipe) -> Iterator[Problem]:
@@ -113,6 +131,31 @@ def _advice(recipe: CheckedRecipe) -> Iterator[Problem]:
         commit = "" if published is None else commit_of(published)
         yield MovingRevision(span=span, repository=args["repository"], commit=commit)
     yield from _other_images(recipe)
+    yield from _other_normalization(recipe)
+
+
+def _other_normalization(recipe: CheckedRecipe) -> Iterator[Problem]:
+    base, prepare = component(recipe.fields["base"]), recipe.block("data")["prepare"] or ()
+    mine = TIMM.get(base.args.get("name", "")) if base.name == "timm" else None
+    if mine is None or any(step.value.name == NORMALIZE.entry.name for step in prepare):
+        return
+    origin, path = source_for(base).provenance(base)
+    others = {
+        name: row.normalization
+        for name, row in TIMM.items()
+        if (row.family, row.options) == (mine.family, mine.options) and row.normalization != mine.normalization
+    }
+    if origin == "a file" and others:
+        mean, std = (f"[{', '.join(map(str, numbers))}]" for numbers in next(iter(others.values())))
+        yield OtherNormalization(
+            span=base.args["weights"].span or base.span,
+            path=str(path),
+            others=tuple(f"`{name}`" for name in others),
+            mean=" ".join(map(str, mine.normalization[0])),
+            std=" ".join(map(str, mine.normalization[1])),
+            taken=base.args["name"],
+            theirs=f"`normalize(mean = {mean}, std = {std})`",
+        )
 
 
 def _other_images(recipe: CheckedRecipe) -> Iterator[Problem]:

@@ -117,6 +117,7 @@ FAMILIES: Mapping[str, CodeFamily] = {
             "runtime.models.problems",
             "runtime.compile.data_advice",
             "runtime.compile.image_advice",
+            "runtime.compile.average_advice",
             "runtime.compile.teacher_advice",
             "runtime.models.run_weights",
             "runtime.weights.backbone",

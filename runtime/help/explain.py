@@ -87,7 +87,7 @@ def default_text(arg: v.Arg) -> str:
 
 def default_phrase(arg: v.Arg) -> str:
     """Return an argument's default, and those of certain words: "`cross_entropy`; with `task = …`: `huber`"."""
-    others = {f"; with `{field} = {word}`: ": default for (field, word), default in arg.by.items()}
+    others = {f"; with `{field} = {word}`: ": by for (field, word), by in arg.by.items() if by != arg.default}
     texts = {
         where: "required" if default is v.REQUIRED else f"`{default_text(replace(arg, default=default))}`"
         for where, default in {"": arg.default, **others}.items()

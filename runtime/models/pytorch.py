@@ -217,13 +217,42 @@ class Fit:
 
 def fitting(state: StateDict) -> tuple[Fit, ...]:
     """Return the bases that a file fits. Those that may are built, which takes some tenths of a second each."""
-    return tuple(fit for candidate in _candidates(state) if (fit := _fit(state, *candidate)))
+    count = _count(state)
+    candidates = _candidates(count - _OF_A_HEAD, count + _OF_A_HEAD)
+    return tuple(fit for candidate in candidates if (fit := _fit(state, *candidate)))
 
 
-def _candidates(state: StateDict) -> Iterator[tuple[str, str]]:
-    arrays = sum(not name.endswith(_COUNTER) and not name.startswith(_ONLY_TRAINING) for name in state.arrays)
+def nearest(state: StateDict) -> str:
+    """Say which base has most arrays of a file that fits none, if more than half; of several the smallest."""
+    count = _count(state)
+    near = [_shared(state, *candidate) for candidate in _candidates(count // 2, 2 * count)]
+    same, size, name, first = max(near, default=(0, 0, "", ""), key=lambda each: each[:2])
+    if 2 * same <= count:
+        return ""
+    return f"the nearest is {name}: {same} of its {-size} arrays are there; the first difference is `{first[:100]}`"
+
+
+def _shared(state: StateDict, kind: str, name: str) -> tuple[int, int, str, str]:
+    """Return how many arrays of a base a file has, less how many there are, its name, and the first that differs."""
+    whole, cut = _built_once(kind, name)
+    wanted, heads = _wanted(whole, cut, kind, name)
+    arrays = arrays_in_torch(state, kind, whole)
+    if not wanted.keys() & arrays.keys():
+        return 0, 0, "", ""
+    infer(cut, Size.square(BASES[kind][name].native))
+    other = [each.layer for each in _differences(wanted, arrays, heads)]
+    missing = sum(layer in wanted for layer in other)
+    return len(wanted) - missing, -len(wanted), _call(kind, name), next(iter(other), "")
+
+
+def _count(state: StateDict) -> int:
+    return sum(not name.endswith(_COUNTER) and not name.startswith(_ONLY_TRAINING) for name in state.arrays)
+
+
+def _candidates(least: int, most: int) -> Iterator[tuple[str, str]]:
+    """Yield the networks of the zoos that have so many arrays, and all of timm."""
     for name, pair in PAIRS.items():
-        if abs(arrays - pair.arrays) <= _OF_A_HEAD:
+        if least <= pair.arrays <= most:
             yield "gluon" if name in ZOOS["gluon"] else "gluoncv", name
     yield from (("timm", name) for name in TIMM)
 

@@ -21,7 +21,6 @@ from runtime.compile.compiler import data_plan
 from runtime.compile.components import component
 from runtime.compile.phases import stage_loss
 from runtime.data.sets import under_root
-from runtime.data.sources.files import nearest
 from runtime.models.network import Model, build_model, frozen_units
 from runtime.plan.types import Component, DataFacts, DataPlan, stage_name
 from runtime.runs.base_weights import recorded_weights
@@ -31,6 +30,7 @@ from runtime.runs.pack.file import opened
 from runtime.runs.pack.signature import is_pack
 from runtime.runs.recipe_files import read_recipe
 from runtime.runs.seeds import refuse_several
+from runtime.system.files import nearest
 from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import Task, head_builder
 from runtime.training.problems import NoStageWeights, NoSuchStage, NotARun

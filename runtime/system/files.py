@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from recipe_lang.suggest import suggest
 
 
 def from_here(path: Path | str) -> Path:
@@ -18,6 +21,23 @@ def from_here(path: Path | str) -> Path:
         return path.relative_to(Path.cwd())
     except (ValueError, OSError):  # elsewhere, relative already, or the current folder is gone
         return path
+
+
+def nearest(path: Path) -> str:
+    """Return the existing path that looks most like a missing one, or an empty text."""
+    for parent in path.parents:
+        if os.path.isdir(parent):
+            first, *rest = path.relative_to(parent).parts
+            try:
+                name = suggest(first, os.listdir(parent))
+            except OSError:
+                return ""
+            if name in ("", first):  # the same: a link to nothing, or a file where a folder should be
+                return ""
+            near = parent.joinpath(name, *rest)
+            # The next part may be misspelt as well.
+            return str(near) if os.path.exists(near) else nearest(near)
+    return ""
 
 
 def sync_folder(folder: Path) -> None:
@@ -42,16 +62,22 @@ def placed(out: Path | None, name: str) -> Path:
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Give a file to write that takes the place of `path`, on the disk, when the block ends; where it fails, nothing.
 
+    It keeps the permissions of the one before. A device or a pipe is written as it is: nothing takes its place.
+
     Raises:
         OSError: it cannot be written.
     """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -90,10 +90,11 @@ _NAMES = (
     ("cifar10 cifar100", "cifar"),
     ("kmnist emnist qmnist idx idxfile idxfiles", "mnist"),
     ("fashionmnist", "fashion_mnist"),
-    ("imagerecorddataset imagerecorditer recordfiledataset recordfiledetection recordio im2rec recfile", "rec"),
+    ("imagerecorddataset imagerecorditer recordfiledataset recordfiledetection recordio im2rec", "rec"),
+    ("recfile recordfile record", "rec"),
     ("wds webdatasets shards tarfile tarfiles tar", "webdataset"),
     ("flowfromdataframe dataframe imagelist", "csv"),
-    ("loaddataset huggingface hfdataset hfdatasets", _HUGGING_FACE),
+    ("loaddataset huggingface hf hfdataset hfdatasets", _HUGGING_FACE),
     (
         "lmdb tfrecord tfrecords tfds hdf5 h5 npz beton ffcv petastorm",
         f"{_ABSENT}: `rec`, `webdataset` and `parquet` read images that lie in large files",

@@ -27,7 +27,7 @@ BFLOAT16 = np.dtype([("bfloat16", "<u2")])
 _BEGINNINGS = (
     (b"PK\x03\x04", "a zip archive"),
     (b"\x12\x01\0\0\0\0\0\0", "an MXNet .params file"),
-    (b"\x80", "a pickle, as PyTorch writes it"),
+    (b"\x80", "a pickle"),
     (b"version https://git-lfs", "a Git LFS pointer instead of the file itself"),
     (b"\x89HDF", "an HDF5 file"),
     (b"\x1f\x8b", "a gzip archive"),

@@ -14,12 +14,27 @@ CannotReadWeights = Kind(
     message="cannot read the weights file `{path}`: {reason}",
 )
 
-_READERS = {
+_AGAIN = "get the file again: something else came in its place"
+_SAVE = "save a file that holds a state dict only: `torch.save(model.state_dict(), …)`"
+_OTHER_FILES = {
     "a zip archive": 'if PyTorch wrote it: `weights = torch("…")`',
-    "a pickle, as PyTorch writes it": 'write `weights = torch("…")`',
+    "a pickle": 'if PyTorch wrote it: `weights = torch("…")`',
     "an MXNet .params file": 'write `weights = gluon_params("…")`',
     "a safetensors file": 'write `weights = safetensors("…")`',
+    "an empty file": _AGAIN,
+    "a web page": _AGAIN,
+    "a Git LFS pointer instead of the file itself": "`git lfs pull` gets the file itself",
+    "a gzip archive": "unpack it first",
 }
+_NO_TORCH_FILE = {"a zip archive": f"unpack it, or {_SAVE}", "a pickle": _SAVE}
+
+
+def _not_weights_help(p: Problem) -> str:
+    if p.path.endswith(".ftrpack"):
+        return 'it is a pack of ftr: write `base = pack("…")`'
+    others = _OTHER_FILES | _NO_TORCH_FILE if p.expected == "a PyTorch file" else _OTHER_FILES
+    return others.get(p.found, "name a `.params` file of MXNet, a `.pth` of PyTorch or a `.safetensors` file")
+
 
 NotWeights = Kind(
     "E521",
@@ -30,7 +45,7 @@ NotWeights = Kind(
     of the weights.""",
     fields="path expected found",
     message="`{path}` is not {expected}: it looks like {found}",
-    help=lambda p: _READERS.get(p.found, "get the file again, or name the file that holds the weights"),
+    help=_not_weights_help,
 )
 
 DamagedWeights = Kind(
@@ -141,7 +156,11 @@ NoHostedWeights = Kind(
 def _bases_message(p: Problem) -> str:
     if p.bases:
         return f"it fits {', '.join(p.bases[:4])}" + (", …" if len(p.bases) > 4 else "")
-    return "it fits no base here" if p.searched else "`ftr weights inspect FILE` names the bases that it fits"
+    return (
+        "it fits no base here; `ftr weights inspect` says which is nearest"
+        if p.searched
+        else "`ftr weights inspect FILE` names the bases that it fits"
+    )
 
 
 LayerDoesNotFit = Kind(
@@ -245,8 +264,10 @@ NotABase = Kind(
     reason="""`run(…)` names the folder of a run, and `pack(…)` its pack. The base is the network of that run, with the
     weights that it has learned: they, its resolved recipe and its plan are read.""",
     fields="path reason",
+    optional={"nearest": ""},
     message="{path} cannot be the base: {reason}",
-    help="name the folder of a finished run, or a pack with weights; `ftr runs` lists runs",
+    help="{nearest:if did you mean `{nearest:printable}`? }name the folder of a finished run, or a pack with weights; "
+    "`ftr runs` lists runs",
 )
 
 

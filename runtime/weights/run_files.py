@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from recipe_lang.problem import RecipeError
+from runtime.system.files import nearest
 from runtime.weights.problems import NotABase
 
 if TYPE_CHECKING:
@@ -74,9 +75,9 @@ def weights_file(path: Path, stage: int | None) -> Iterator[Path]:
         yield Path(folder) / PARAMS
 
 
-def not_a_base(path: Path, reason: str) -> RecipeError:
-    """Return the error for a run or a pack that cannot be the base of another."""
-    return RecipeError(NotABase(path=str(path), reason=reason))
+def not_a_base(path: Path, reason: str, near: str = "") -> RecipeError:
+    """Return the error for a run or a pack that cannot be the base of another; `near` is a path that may be meant."""
+    return RecipeError(NotABase(path=str(path), reason=reason, nearest=near))
 
 
 @contextmanager
@@ -91,8 +92,10 @@ def _open(path: Path, name: str, most: int) -> Iterator[IO[bytes]]:
                 _refuse_size(path, name, os.fstat(file.fileno()).st_size, most)
                 yield file
             return
+        if not os.path.exists(path):
+            raise not_a_base(path, "it is not there", nearest(path))
         if not os.path.isfile(path):  # opening a pipe would wait for ever
-            raise not_a_base(path, "it is not there" if not os.path.exists(path) else "it is no file and no folder")
+            raise not_a_base(path, "it is no file and no folder")
         with zipfile.ZipFile(path) as archive, archive.open(_entry(path, archive, name, most)) as member:
             yield member
     except OSError as error:

@@ -90,7 +90,7 @@ def _legacy_pickle(file: BoundedFile) -> Pickle:
     if file.read(2) != b"\x80\x02":
         raise file.foreign("a PyTorch file")
     if Pickle(file, begun=True).value() != _MAGIC:
-        raise file.damaged("the magic number of a PyTorch file is missing")
+        raise file.foreign("a PyTorch file")
     if Pickle(file).value() != _VERSION:
         raise file.unsupported("another version of PyTorch's format", _SAVE_AGAIN)
     machine = Pickle(file).value()

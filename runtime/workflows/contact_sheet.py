@@ -6,7 +6,7 @@ their targets drawn, and a sheet of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from runtime.data.transforms.mixed import mixes
 from runtime.data.transforms.views import chosen, draw_view, is_fixed, version
 from runtime.plan.size import Size
 from runtime.plan.types import StagePlan
+from runtime.system.fonts import font_for
 from runtime.system.random import derive
 from runtime.tasks.catalog import task_of
 from runtime.tasks.protocol import Task
@@ -34,6 +35,7 @@ _EPOCHS = 4  # of an image, side by side, where each shows it otherwise
 _COLUMNS = 6  # of different images
 _SIDES = (192, 320)  # px, between which the longer side of a picture is brought
 _GAP, _LINE = 8, 16
+_MOST_LINES = 4  # of a title, and of what a target says
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,16 +90,24 @@ def contact_sheet(seen: Sequence[Seen], task: Task, names: tuple[str, ...], titl
     columns = epochs if epochs > 1 else min(_COLUMNS, len(seen))
     pictures = [_picture(each, task, names) for each in seen]
     width, height = (max(sides) for sides in zip(*(picture.size for picture in pictures), strict=True))
-    rows = -(-len(seen) // columns)
-    step = width + _GAP, height + 2 * _LINE + _GAP
-    sheet = Image.new("RGB", (_GAP + columns * step[0], _LINE + 2 * _GAP + rows * step[1]), "white")
-    write = _writer(sheet)
-    write(_GAP, _GAP, title, columns * step[0])
-    for number, (each, picture) in enumerate(zip(seen, pictures, strict=True)):
-        x, y = _GAP + number % columns * step[0], _LINE + 2 * _GAP + number // columns * step[1]
+    texts = [(_name(each, epochs), printable(task.caption(each.target, names))) for each in seen]
+    font = _font("".join([title, *(text for pair in texts for text in pair)]))
+    captions = [[_cut(name, width, font, keep_end=True), *_broken(said, width, font)] for name, said in texts]
+    heading = _broken(printable(title), columns * (width + _GAP), font)
+    top = 2 * _GAP + len(heading) * _LINE
+    step = width + _GAP, height + max(map(len, captions)) * _LINE + _GAP
+    sheet = Image.new("RGB", (_GAP + columns * step[0], top + -(-len(seen) // columns) * step[1]), "white")
+    draw = ImageDraw.Draw(sheet)
+
+    def write(x: int, y: int, lines: Sequence[str]) -> None:
+        for number, line in enumerate(lines):
+            draw.text((x, y + number * _LINE), line, fill="black", font=font)
+
+    write(_GAP, _GAP, heading)
+    for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        x, y = _GAP + number % columns * step[0], top + number // columns * step[1]
         sheet.paste(picture, (x, y))
-        for line, text in enumerate(_lines(each, task, names, epochs)):
-            write(x, y + height + line * _LINE, text, width)
+        write(x, y + height, caption)
     return sheet
 
 
@@ -112,22 +122,33 @@ def _picture(seen: Seen, task: Task, names: tuple[str, ...]) -> Image.Image:
     return picture
 
 
-def _lines(seen: Seen, task: Task, names: tuple[str, ...], epochs: int) -> Iterator[str]:
-    yield f"epoch {seen.epoch + 1}" if epochs > 1 and seen.epoch else printable(seen.id)
-    yield task.caption(seen.target, names)
+def _name(seen: Seen, epochs: int) -> str:
+    return f"epoch {seen.epoch + 1}" if epochs > 1 and seen.epoch else printable(seen.id)
 
 
-def _writer(sheet: Image.Image) -> Callable[[int, int, str, int], None]:
-    """Return what writes a text at a place; its end is left out where it is too long for a width."""
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_LINE - 4)
+def _font(letters: str) -> Any:
+    return ImageFont.load_default(_LINE - 4) if letters.isascii() else font_for(letters, _LINE - 4)
 
-    def write(x: int, y: int, text: str, width: int) -> None:
-        shown = printable(text)
-        while shown and draw.textlength(shown, font) > width:
-            shown = shown[: -2 if shown.endswith("…") else -1] + "…"
-        draw.text((x, y), shown, fill="black", font=font)
 
-    return write
+def _broken(text: str, width: int, font: Any) -> list[str]:
+    """Break a text between words; of the last line, and of a longer word, the end is left out."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and len(lines) < _MOST_LINES and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [_cut(line, width, font) for line in lines]
+
+
+def _cut(text: str, width: int, font: Any, *, keep_end: bool = False) -> str:
+    """Return a text that fits, with `…` for its end, or its beginning: of a path the end is what tells."""
+    shown, left = text, len(text)
+    while left and font.getlength(shown) > width:
+        left -= 1
+        shown = f"…{text[len(text) - left :]}" if keep_end else f"{text[:left]}…"
+    return shown
 
 
 def sheet_title(prepared: Prepared, stage: StagePlan, seen: Sequence[Seen]) -> str:

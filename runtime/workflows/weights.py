@@ -32,6 +32,7 @@ from runtime.models.pytorch import (
     infer,
     load_state,
     names_in_torch,
+    nearest,
     read_state,
 )
 from runtime.models.torch_names import normalization_in_torch
@@ -63,7 +64,8 @@ class FittingBase:
 class Inspection:
     """What a file holds; `kinds` are the types of its numbers, with how many arrays have each.
 
-    `searched` says whether bases were tried: for Gluon's own files they are not.
+    `searched` says whether bases were tried: for Gluon's own files they are not. `nearest` says in a sentence which
+    base comes nearest, where none fits.
     """
 
     path: Path
@@ -76,6 +78,7 @@ class Inspection:
     notes: tuple[str, ...]
     bases: tuple[FittingBase, ...]
     searched: bool
+    nearest: str = ""
 
 
 def _not_finite(arrays: Mapping[str, np.ndarray[Any, Any]]) -> Iterator[str]:
@@ -99,11 +102,13 @@ def inspect(path: Path) -> Inspection:
         kind = "MXNet .params"
         notes: tuple[str, ...] = ("which networks of the zoos it fits is not searched for", *_not_finite(arrays))
         bases: tuple[FittingBase, ...] = ()
+        near = ""
     else:
         state = read_state(path, shapes_only=True)
         arrays, notes = dict(state.arrays), (*state.notes(), *_not_finite(read_state(path).arrays))
         kind = "PyTorch" if start[:2] in (b"PK", b"\x80\x02") else "safetensors"
         bases = _packaged(digest) or tuple(_base(fit) for fit in fitting(state))
+        near = "" if bases else nearest(state)
     return Inspection(
         path=path,
         format=kind,
@@ -115,6 +120,7 @@ def inspect(path: Path) -> Inspection:
         notes=notes,
         bases=bases,
         searched=not is_params(start),
+        nearest=near,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tarfile
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from runtime.system.files import replace_file, whole_file
 from runtime.vocabulary import VOCABULARY
 from runtime.weights.params_file import read_params
 from runtime.weights.safetensors_file import write_safetensors
+from runtime.weights.torch_file import read_torch_file
 from runtime.workflows.weights import inspect
 
 
@@ -39,6 +41,23 @@ def test_weights_of_another_kind_are_told_their_reader(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "w.params", {"a": np.zeros(2, "f4")})
     found = problem_of(read_params, tmp_path / "w.params")
     assert (found.code, 'safetensors("…")' in found.help()) == ("E521", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("w.pth", b"<html>", "get the file again"),
+        ("w.pth", b"\x89HDF\r\n", "name a `.params` file of MXNet"),
+        ("w.pth", pickle.dumps({"a": 1}, 4), "save a file that holds a state dict only"),
+        ("w.pth", pickle.dumps({"a": 1}, 2), "save a file that holds a state dict only"),
+        ("w.ftrpack", b"PK\x03\x04" + bytes(40), 'base = pack("…")'),
+    ],
+)
+def test_a_file_of_another_format_is_not_to_be_fetched_again(tmp_path: Path, name: str, data: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    read = read_params if name == "w.ftrpack" else read_torch_file
+    found = problem_of(read, tmp_path / name)
+    assert (found.code, said in found.help()) == ("E521", True), found.help()
 
 
 def test_a_file_that_cannot_be_written_is_told_by_its_own_name(tmp_path: Path) -> None:
@@ -77,3 +96,9 @@ def test_inspect_says_which_weights_are_no_numbers(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "w.safetensors", {"a.weight": np.array([1, np.nan], "f4"), "b": np.zeros(2, "f4")})
     (said,) = (each for each in inspect(tmp_path / "w.safetensors").notes if "finite" in each)
     assert said == "`a.weight`: not all numbers are finite, and such weights are refused"
+
+
+def test_nothing_takes_the_place_of_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.mkstemp", None)
+    with whole_file(Path("/dev/null")) as file:
+        file.write(b"x")

@@ -151,3 +151,26 @@ def test_weights_in_the_zoos_cache_are_not_asked_for(tmp_path: Path, monkeypatch
     (tmp_path / "models" / f"cifar_resnet20_v1-{digest[:8]}.params").write_bytes(b"weights")
     hosted_weights.check_hosted("gluoncv", "cifar_resnet20_v1")
     assert with_weights_advice(checked) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "prepare_by", "told"),
+    [
+        ("deit_tiny_patch16_224.fb_in1k", 'safetensors("net.safetensors")', "", ["W774"]),
+        ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", 'torch("net.pth")', "", ["W774"]),
+        ("deit_tiny_patch16_224.fb_in1k", 'torch("net.pth")', "mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5]", []),
+        ("deit_tiny_patch16_224.fb_in1k", "none", "", []),
+        ("regnety_004.pycls_in1k", 'torch("net.pth")', "", []),
+    ],
+)
+def test_a_file_that_may_be_of_a_base_that_normalizes_otherwise(
+    name: str, weights: str, prepare_by: str, told: list[str]
+) -> None:
+    steps = f"  prepare = [resize(248px), center_crop, normalize({prepare_by})]\n" if prepare_by else ""
+    text = f'ftr 1\ndata {{\n  train = digits\n{steps}}}\nbase = timm("{name}", weights = {weights})\n{STAGE}'
+    advice = with_weights_advice(check(parse(Source("r.ftr", text)), VOCABULARY))
+    assert [each.code for each in advice if each.code == "W774"] == told
+    other = {"deit": "`vit_tiny", "vit_": "`deit_tiny"}.get(name[:4], "")
+    for each in advice if told else ():
+        assert f"as for `{name}`" in each.message()
+        assert other in each.message()

@@ -14,7 +14,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from recipe_lang.problem import Problem, RecipeError
-from recipe_lang.suggest import suggest
 from runtime.data import problems
 from runtime.data.formats import why_no_image
 from runtime.data.listing import Listing, Sample
@@ -23,6 +22,7 @@ from runtime.data.similar_labels import alike, seen
 from runtime.data.sources.problems import EmptyClass, NoClassFolders, SetsAsClasses
 from runtime.data.sources.set_names import sets_among
 from runtime.data.sources.skipped import LITTER, PassedOver, ending_of, file_of, passed_line
+from runtime.system.files import nearest
 
 
 def passed_over(listings: Iterable[Listing]) -> tuple[PassedOver, ...]:
@@ -264,20 +264,3 @@ def meant_path(path: Path, root: Path = Path()) -> str:
 
 # As they are written, and as the escapes of a string leave `"data\train"` and `"data\new"`.
 _BACKSLASHES = str.maketrans({"\\": "/", "\t": "/t", "\n": "/n"})
-
-
-def nearest(path: Path) -> str:
-    """Return the existing path that looks most like a missing one, or an empty text."""
-    for parent in path.parents:
-        if os.path.isdir(parent):
-            first, *rest = path.relative_to(parent).parts
-            try:
-                name = suggest(first, os.listdir(parent))
-            except OSError:
-                return ""
-            if name in ("", first):  # the same: a link to nothing, or a file where a folder should be
-                return ""
-            near = parent.joinpath(name, *rest)
-            # The next part may be misspelt as well.
-            return str(near) if os.path.exists(near) else nearest(near)
-    return ""

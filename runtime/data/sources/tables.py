@@ -27,7 +27,8 @@ from runtime.data import problems
 from runtime.data.listing import Listing, Sample
 from runtime.data.problems import quoted
 from runtime.data.similar_labels import NUMBER, alike, seen
-from runtime.data.sources.files import existing, meant_path, nearest
+from runtime.data.sources.files import existing, meant_path
+from runtime.system.files import nearest
 
 _SEPARATORS = ",;\t|"
 

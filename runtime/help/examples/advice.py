@@ -24,6 +24,10 @@ _PREPARED = (
     'ftr 1\nbase = {}\n\ndata {{\n  train = folder("photos")\n{}}}\n\n'
     'stage "head" {{\n  train = head\n  for   = 3 epochs\n}}'
 )
+_VIT = (
+    'ftr 1\nbase = timm("deit_small_patch16_224.fb_in1k", weights = {weights})\n\n'
+    'data {{\n  train = folder("photos")\n{more}}}\n\nstage "head" {{\n  train = head\n  for   = 3 epochs\n}}'
+)
 _TWO = """\
 stage "head" {{
   train = head
@@ -298,6 +302,14 @@ EXAMPLES: Mapping[str, Example] = {
         'base = gluoncv("resnet18_v1b", weights = torch("resnet18-f37072fd.pth"))',
         given="In swapped.pth two norms of equal shape have changed places.",
     ),
+    "W774": Example(
+        _VIT.format(weights='safetensors("vit.safetensors")', more=""),
+        _VIT.format(
+            weights='safetensors("vit.safetensors")',
+            more="  prepare = [resize(248px), center_crop, normalize(mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5])]\n",
+        ),
+        "file",
+    ),
     "W775": Example(
         'base = gluoncv("resnet50_v1d", weights = hub("me/resnet50d"))',
         f'base = gluoncv("resnet50_v1d", weights = hub("me/resnet50d", revision = "{_COMMIT}"))',
@@ -319,6 +331,9 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "W778": Example(
         "train = head\nstochastic_depth = 10%", "train = base.block6 .. head\nstochastic_depth = 10%", "stage"
+    ),
+    "W779": Example(
+        "for = 4 epochs\naverage = swa", "for = 8 epochs\naverage = swa", "stage", "The images fill 31 batches."
     ),
     "W780": Example(_TWO.format(more=""), _TWO.format(more="\n  monitor = valid.accuracy")),
     "W781": Example(

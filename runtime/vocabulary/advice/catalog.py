@@ -12,5 +12,5 @@ _ALL = frozenset(f"W{number}" for number in range(740, 800))  # below are those 
 LATER = _ALL - {row.code for module in _MODULES for row in vars(module).values() if isinstance(row, Kind)}
 """The codes of advice that the text alone does not show."""
 
-BY_DATA = LATER - {f"W{number}" for number in (750, *range(760, 780), 781, 782)}
+BY_DATA = LATER - {f"W{number}" for number in (750, *range(760, 779), 781, 782)}
 """Those of them that the sets of images show, unopened; the others take the images, weights or the machine."""

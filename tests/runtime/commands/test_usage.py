@@ -33,3 +33,25 @@ def test_a_list_for_a_run_lies_outside_of_its_folder(
     assert 'write into the data block: exclude = "red-1.exclude.txt"' in out
     assert "copy.jpg" in Path("red-1.exclude.txt").read_text()
     assert not list(Path("red-1").glob("*exclude*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("run", "r.ftr", "--batchsize", "3"),
+            "Error: `ftr run` takes no `--batchsize`: what changes the result belongs",
+        ),
+        (("export", "r", "--format", "pytorch"), "Error: Invalid value for '--format': 'pytorch' is not one of"),
+        (("data", "check", "r.ftr", "--fix", "copies"), "Error: `--fix` takes no value, such as `copies`. Write all"),
+    ],
+)
+def test_what_is_said_of_wrong_words_is_as_wide_as_the_page(
+    ftr: Ftr, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
+    code, _, in_one_line = ftr(*words)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert (code, ftr(*words).code) == (2, 2)
+    err = ftr(*words).err
+    assert max(map(len, err.splitlines())) <= 60 < max(map(len, in_one_line.splitlines()))
+    assert said in " ".join(err.split()) == " ".join(in_one_line.split())

@@ -6,15 +6,18 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 
 from runtime.cli import app
+from runtime.commands.weights import _show
 from runtime.models.packaged import packaged_file
 from runtime.models.pytorch import built, infer
 from runtime.models.torch_names import torch_names
 from runtime.plan.size import Size
 from runtime.weights.params_file import read_params
 from runtime.weights.safetensors_file import read_safetensors, write_safetensors
+from runtime.workflows.weights import FittingBase, Inspection
 
 
 def squeezenet(path: Path) -> dict[str, np.ndarray]:
@@ -53,3 +56,11 @@ def test_inspect_and_convert(tmp_path: Path) -> None:
 def test_inspect_the_packaged_file() -> None:
     shown = CliRunner().invoke(app, ["weights", "inspect", str(packaged_file("efficientnet_lite0"))])
     assert 'fits packaged("efficientnet_lite0")' in shown.stdout
+
+
+def test_bases_that_normalize_differently_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    halves, imagenet = ((0.5,) * 3,) * 2, ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    for other, is_said in ((imagenet, True), (halves, False)):
+        bases = (FittingBase('timm("a")', 224, halves, 10), FittingBase('timm("b")', 224, other, 10))
+        _show(Inspection(Path("net"), "PyTorch", 1, "0", 1, 1, {"float32": 1}, (), bases, searched=True))
+        assert ("the file does not say how its own were" in " ".join(capsys.readouterr().out.split())) == is_said

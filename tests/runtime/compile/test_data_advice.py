@@ -38,6 +38,16 @@ def test_slow_weights_that_never_move() -> None:
     assert on_data("for = 25 steps\naverage = lookahead(k = 25)") == []
 
 
+def test_averages_of_one_epoch() -> None:
+    """By the formula of `swa`, epochs end after 75% of 4 epochs once, of 5 twice."""
+    assert on_data("for = 4 epochs\naverage = swa") == ["W779"]
+    assert on_data("for = 5 epochs\naverage = swa") == []
+    assert on_data("for = 4 epochs\naverage = swa(start = 50%)") == []
+    assert on_data("for = 30 steps\naverage = swa(start = 1 epoch)") == ["W779"]
+    assert on_data("for = 4 epochs\naverage = ema") == []
+    assert on_data("for = 4 epochs\naverage = lookahead") == []
+
+
 def test_top5_of_few_classes() -> None:
     def asking(classes: int, stage: str = "", more: str = "") -> list[str]:
         return on_data(stage, more=more, facts=facts((600,) * classes, (50,) * classes))

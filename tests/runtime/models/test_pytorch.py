@@ -14,9 +14,10 @@ from toy import write_recipe
 
 from recipe_lang.problem import Problem, RecipeError
 from runtime.backend.mx import nd
+from runtime.models import pytorch
 from runtime.models.base import Base
 from runtime.models.catalog import ZOOS
-from runtime.models.pytorch import built, fitting, infer, load_state
+from runtime.models.pytorch import built, fitting, infer, load_state, nearest
 from runtime.models.torch_names import PAIRS, as_named_now, torch_names
 from runtime.models.weights_sources import source_for
 from runtime.plan.size import Size
@@ -136,6 +137,22 @@ def test_heads_counters_and_auxiliary_classifiers_take_no_part() -> None:
     assert (fit.call, fit.classes) == ('gluoncv("resnet18_v1b")', 7)
     other = {**state.arrays, "layer5.0.conv1.weight": np.ones((7, 512), "f4")}
     assert fitting(StateDict(state.path, other)) == ()
+
+
+def test_a_file_that_lacks_layers_names_the_nearest_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that have all of its layers, the smaller one."""
+    names = ("resnet34_v1b", "resnet18_v1b", "vgg11")
+    monkeypatch.setattr(pytorch, "_candidates", lambda least, most: [("gluoncv", name) for name in names])
+    state = torch_state("resnet18_v1b", 64)
+    cut = {name: array for name, array in state.arrays.items() if not name.startswith(("layer4.1.", "fc."))}
+    assert fitting(StateDict(state.path, cut)) == ()
+    said = 'the nearest is gluoncv("resnet18_v1b"): 90 of its 100 arrays are there; the first difference is '
+    assert nearest(StateDict(state.path, cut)) == f"{said}`layer4.1.conv1.weight`"
+    more = {**state.arrays, "layer5.0.weight": np.ones(3, "f4")}
+    assert "100 of its 100 arrays are there; the first difference is `layer5.0.weight`" in nearest(
+        StateDict(state.path, more)
+    )
+    assert nearest(StateDict(state.path, {"layer9.weight": np.ones(3, "f4")})) == ""
 
 
 def test_names_of_the_published_densenets() -> None:

@@ -201,6 +201,9 @@ def test_what_is_not_there_or_does_not_fit(house: Path, tmp_path: Path) -> None:
             _checked(path)
         (problem,) = caught.value.problems
         assert (problem.code, said in problem.message(), problem.span is None) == ("E564", True, False), base
+    with pytest.raises(RecipeError) as caught:
+        _checked(_child(house, "wrong", 'run("runs/parant")'))
+    assert f"did you mean `{house / 'runs/parent'}`?" in caught.value.problems[0].help()
     path = _child(house, "wrong", "$net")
     path.write_text(path.read_text().replace("ftr 1\n", 'ftr 1\nparam net = run("runs/parent")\n'))
     with pytest.raises(RecipeError, match="a parameter names it"):

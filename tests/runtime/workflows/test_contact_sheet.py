@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from command import Ftr
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from runtime.data.sets import Sets
 from runtime.distribution.share import WHOLE
 from runtime.features.inputs import SetInputs, StageInputs
 from runtime.plan.size import Size
 from runtime.tasks.catalog import TASKS
-from runtime.workflows.contact_sheet import contact_sheet, seen_in_training, sheet_title
+from runtime.workflows.contact_sheet import Seen, contact_sheet, seen_in_training, sheet_title
 from runtime.workflows.preparation import Prepared, prepare
 from tests.toy import CLASSES, make_images, write_recipe
 
@@ -120,6 +120,23 @@ def test_the_command_writes_a_sheet_for_every_task(tmp_path: Path, ftr: Ftr, mon
     assert ftr("data", "show", "digits.ftr", "--stage", "tail").code == 2
     assert "digits-1.PNG.nowhere" in ftr("data", "show", "digits.ftr", "-o", "digits-1.PNG.nowhere").err
     assert ftr("data", "show", tmp_path).code == 2
+
+
+def test_of_long_captions_the_telling_part_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class is broken between words, a path loses its beginning, and pictures in a row keep their places."""
+    written: list[str] = []
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda _, at, text, **how: written.append(text))
+    names = ("kittiwake", "great crested grebe (Podiceps cristatus) in winter plumage, from a boat")
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    seen = [Seen(f"{names[target]}/2024-05-17_camera-04_frame_{target:06}.jpg", 0, pixels, target) for target in (1, 0)]
+    sheet = contact_sheet(seen, TASKS["classification"], names, "one two three")
+    assert written[0] == "one two three"
+    assert written[1].startswith("…")
+    assert written[1].endswith("frame_000001.jpg")
+    assert " ".join(written[2:-2]) == names[1]
+    assert len(written[2:-2]) == 3
+    assert written[-1] == "kittiwake"
+    assert sheet.size == (8 + 2 * 200, 32 + 192 + 4 * 16 + 8)
 
 
 def test_masks_are_laid_over_their_images() -> None:

@@ -120,6 +120,25 @@ def test_serious_findings_fail_where_it_is_strict_and_are_gone_with_the_list(
     assert (photos.parent / "flowers.exclude.txt").read_bytes() == before
 
 
+def test_an_interruption_leaves_the_list_as_it_was(photos: Path, recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken(photos)
+    kept = photos.parent / "flowers.exclude.txt"
+    kept.write_text("# mine\n")
+    kept.chmod(0o664)
+
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", interrupted)
+        assert ftr("data", "check", recipe, "--fix").exit_code == 130
+    assert kept.read_text() == "# mine\n"
+    assert not [each for each in photos.parent.iterdir() if each.name.startswith(".flowers")]
+    assert ftr("data", "check", recipe, "--fix").exit_code == 0
+    assert (kept.read_text().splitlines()[0], kept.stat().st_mode & 0o777) == ("# mine", 0o664)
+    assert "#1/3.jpg" in kept.read_text()
+
+
 def test_what_is_unusual(photos: Path, recipe: Path) -> None:
     root = photos / "train/#1"
     shutil.copy(root / "0.jpg", root / "copy.jpg")

@@ -41,14 +41,14 @@ class SeedsPlan:
     settings: RunSettings
     extras: tuple[Extra, ...] = ()
 
-    def prepared(self, seed: int) -> Prepared:
-        """Return the recipe with a seed, ready to run.
+    def prepared(self, seed: int, first: Prepared) -> Prepared:
+        """Return the recipe with a seed, ready to run, as it was read for the first, whatever its file says by now.
 
         Raises:
             RecipeError: something about the recipe, its data or its base is wrong.
         """
         given = self.recipe
-        return prepare(given.path, given.settings, given.data_root, given.outside, seed=seed)
+        return prepare(given.path, given.settings, given.data_root, given.outside, seed, first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def run_seeds(folder: Path, plan: SeedsPlan, first: Prepared, follower: SeedsFol
         for position, seed in enumerate(plan.seeds):
             place = seed_folder(folder, seed)
             if not has_ended(place):
-                prepared = first if position == 0 else plan.prepared(seed)
+                prepared = first if position == 0 else plan.prepared(seed, first)
                 refuse_to_go_on()
                 resume = Resume(place) if (place / "run.json").exists() else None
                 with follower.watched(seed, prepared) as observer:

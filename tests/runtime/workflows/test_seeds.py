@@ -19,7 +19,7 @@ from recipe_lang.syntax.parser import parse
 from runtime.backend.mx import mx
 from runtime.reporting.comparison import comparison_json
 from runtime.runs.seed import seeded_text, with_seed
-from runtime.runs.seeds import finished_runs, read_summary, write_seeds
+from runtime.runs.seeds import SeedRun, finished_runs, read_summary, write_seeds
 from runtime.training.events import Event, Observer, Preliminary, StepFinished
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Interrupted
@@ -62,12 +62,18 @@ def several(recipe: Path, out: Path, seeds: tuple[int, ...], follower: SeedsFoll
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recipe whose sets follow the seed, and its runs with seeds 5 to 7."""
+    """A recipe whose sets follow the seed, and its runs with seeds 5 to 7; its file was spoilt while they trained."""
     root = tmp_path_factory.mktemp("seeds")
     make_images(root / "photos/train", dict.fromkeys(CLASSES, 20))
     data = "  valid = holdout(25%)\n  test = holdout(25%)\n"
     write_recipe(root / "a.ftr", Path("photos"), STAGE + CLAIMS, data=data, top="seed = 5", sources=("train",))
-    several(root / "a.ftr", root / "runs/a", (5, 6, 7))
+    text = (root / "a.ftr").read_text()
+
+    def spoil(run: SeedRun) -> None:
+        (root / "a.ftr").write_text("spoilt")
+
+    several(root / "a.ftr", root / "runs/a", (5, 6, 7), SeedsFollower(QUIET.watched, spoil))
+    (root / "a.ftr").write_text(text)
     return root
 
 

@@ -162,7 +162,7 @@ def test_a_wrong_command_is_2(
 def test_a_bug_of_ours_is_3_and_says_so(
     ftr: Ftr, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         os.write(2, b"a native library's last words\n")
         raise ZeroDivisionError("a bug for this test")
 
@@ -178,7 +178,7 @@ def test_a_bug_of_ours_is_3_and_says_so(
 def test_too_little_memory_is_1(
     ftr: Ftr, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def greedy(*_: object) -> None:
+    def greedy(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr("runtime.runs.writer.train", greedy)

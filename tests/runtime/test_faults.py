@@ -205,7 +205,7 @@ def test_a_worker_that_dies_names_the_image_and_ends_the_run(
 ) -> None:
     prepared = prepare(write_recipe(tmp_path / "r.ftr", photos, READING))
 
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise error
 
     def seen(event: Event) -> None:

@@ -16,7 +16,8 @@ from toy import make_images, trained, write_recipe
 from runtime.backend.mx import mx
 from runtime.cli import app
 from runtime.data import fingerprints as origins
-from runtime.runs import evaluation, prediction, trained
+from runtime.runs import evaluation, prediction
+from runtime.runs.trained import load
 from runtime.training.events import ImagesConverted
 from runtime.training.settings import RunSettings
 from runtime.workflows.preparation import prepare
@@ -96,11 +97,11 @@ def test_a_run_with_transparent_images_is_that_with_flat_ones(
     assert result_of(recipe, tmp_path / "again")[0] == told  # also of files that are known to be sound
 
     one, other = (
-        prediction.predict(trained.load(tmp_path / name), [tmp_path / folder / "test/blue/0.png"], mx.cpu())
+        prediction.predict(load(tmp_path / name), [tmp_path / folder / "test/blue/0.png"], mx.cpu())
         for name, folder in (("run", "clear"), ("other", "flat"))
     )
     assert [each.classes for each in one] == [each.classes for each in other]
-    _, report, *_ = evaluation.evaluate(trained.load(tmp_path / "run"), mx.cpu(), 1, set_name="test")
+    _, report, *_ = evaluation.evaluate(load(tmp_path / "run"), mx.cpu(), 1, set_name="test")
     assert report.values["loss"] == pytest.approx(measured[1]["loss"], rel=1e-5)
 
 

@@ -132,6 +132,8 @@ def policy_lines(found: PolicyFound) -> Iterator[str]:
     yield (
         f"{told}; best: {_named(best)}" if found.gains else f"{told}; none is better than the recipe's own augmentation"
     )
+    if found.gains:
+        yield "validated by one run each: `ftr compare`, with several seeds, says whether the gain is more than noise"
 
 
 def _named(candidate: Candidate) -> str:

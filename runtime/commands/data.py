@@ -133,7 +133,7 @@ def check(
             from runtime.system.best_effort import attempt
             from runtime.training.problems import NotWritable
 
-            if reason := attempt(lambda: write_text(page.resolve(), data_page(report, path.stem, workers, task))):
+            if reason := attempt(lambda: write_text(page, data_page(report, path.stem, workers, task))):
                 raise RecipeError(NotWritable(path=str(page), reason=reason))
             if not machine:
                 say(console(), f"with pictures: {page}")
@@ -202,7 +202,7 @@ def _fix(recipe: CheckedRecipe, path: Path, report: DataReport) -> dict[str, Any
         before = target.read_bytes() if target.exists() else b""
         content = extended(before, more.lines)
         if content != before:
-            write_bytes(target.resolve(), content)  # of a symlink, the file that it leads to
+            write_bytes(target, content)
     return {"path": str(target), "added": more.count, "named": named is not None, "written": content != before}
 
 

@@ -115,7 +115,7 @@ def evaluate(
             from runtime.training.problems import NotWritable
 
             made = worst_page(loaded, hardest, name, context, report)
-            if reason := attempt(lambda: write_text(page.resolve(), made)):
+            if reason := attempt(lambda: write_text(page, made)):
                 raise RecipeError(NotWritable(path=str(page), reason=reason))
             if not machine:
                 console().print(f"the worst images: {page}", soft_wrap=True)

@@ -62,27 +62,29 @@ def placed(out: Path | None, name: str) -> Path:
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Give a file to write that takes the place of `path`, on the disk, when the block ends; where it fails, nothing.
 
-    It keeps the permissions of the one before. A device or a pipe is written as it is: nothing takes its place.
+    It keeps the permissions of the one before. A device or a pipe is written as it is: nothing takes its place. A link
+    stays, and leads to the new file.
 
     Raises:
         OSError: it cannot be written.
     """
-    if path.exists() and not path.is_file():
+    real = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if path.exists() and not real.is_file():  # the name of a pipe, as /dev/stdout has it, leads to no file
         with path.open("wb") as file:
             yield file
         return
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644)
-        Path(temporary).replace(path)
+        Path(temporary).chmod(stat.S_IMODE(real.stat().st_mode) if real.exists() else 0o644)
+        Path(temporary).replace(real)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync_folder(real.parent)
 
 
 def replace_file(path: Path, chunks: Iterable[bytes | memoryview]) -> str:

@@ -13,7 +13,7 @@ from listed import problem_of
 from recipe_lang.problem import RecipeError
 from runtime.data.sources.idx_files import mnist
 from runtime.data.sources.shards import Wanted, webdataset
-from runtime.runs.folder import writing
+from runtime.runs.folder import write_text, writing
 from runtime.runs.trained import load
 from runtime.system.files import replace_file, whole_file
 from runtime.vocabulary import VOCABULARY
@@ -102,3 +102,12 @@ def test_nothing_takes_the_place_of_a_device(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("tempfile.mkstemp", None)
     with whole_file(Path("/dev/null")) as file:
         file.write(b"x")
+
+
+def test_of_a_link_the_file_is_written_that_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/page.html").touch()
+    link = tmp_path / "page.html"
+    link.symlink_to("kept/page.html")
+    write_text(link, "new")
+    assert (link.is_symlink(), (tmp_path / "kept/page.html").read_text()) == (True, "new")

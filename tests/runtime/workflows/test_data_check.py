@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,12 @@ def test_the_page_shows_hostile_names_as_text_and_needs_nothing_else(photos: Pat
     page.rmdir()
     ftr("data", "check", recipe, "--html", page)
     text = page.read_text(encoding="utf-8")
+    piped_to = photos.parent / "piped.html"
+    with piped_to.open("wb") as out, subprocess.Popen("cat", stdin=subprocess.PIPE, stdout=out) as cat:
+        assert cat.stdin is not None
+        piped = CliRunner().invoke(app, ["data", "check", str(recipe), "--html", f"/dev/fd/{cat.stdin.fileno()}"])
+    assert piped.exit_code == 0, piped.stderr
+    assert piped_to.read_text(encoding="utf-8") == text
     assert "<script" not in text
     assert 'alt=""' not in text
     assert "&lt;script&gt;alert(1) &amp; &#39;tulips&#39;" in text

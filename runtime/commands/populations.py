@@ -79,7 +79,7 @@ def search_otherwise(
         found = objectives(options.metrics, prepared.plan)
         if len(found) > 1 or found[0].cost:
             raise click.UsageError("a population, and a policy, go by one metric of the validation images")
-        refuse_own(place.write, prepared)
+        refuse_searched(place.write, prepared)
         tell_images(prepared, is_advised=not place.quiet)
         if not place.quiet:
             show_problems(prepared.advice)
@@ -139,14 +139,16 @@ def _policy(prepared: Prepared, place: SearchPlace, seed: int, metric: str) -> i
     return stopped[0] if stopped else FINE
 
 
-def refuse_place(path: Path, force: bool) -> None:
+def refuse_unwritable(path: Path, force: bool) -> None:
     """Refuse a file that --write cannot write, or must not, before anything is searched."""
+    if path.is_dir():
+        raise click.UsageError(f"--write {path}: this is a folder; name a file")
     if path.exists() and not force:
         raise click.UsageError(f"{path} exists; --force overwrites it")
     check_folder("--write", path)
 
 
-def refuse_own(path: Path | None, prepared: Prepared) -> None:
+def refuse_searched(path: Path | None, prepared: Prepared) -> None:
     """Refuse to write over a recipe that is searched, or a parent of it: what is written builds on it."""
     from recipe_lang.compose.merge import files
 

@@ -30,9 +30,10 @@ from runtime.commands.options import (
     SET,
     gathered,
     out_option,
+    refuse_standard_input,
     was_given,
 )
-from runtime.commands.populations import POLICY, SearchPlace, refuse_own, refuse_place, search_otherwise
+from runtime.commands.populations import POLICY, SearchPlace, refuse_searched, refuse_unwritable, search_otherwise
 from runtime.system.files import from_here
 from runtime.system.streams import surviving
 from runtime.training.settings import Interval, RunSettings
@@ -175,7 +176,8 @@ def tune(
     if storage is not None and out is not None:
         raise click.UsageError("--out and --storage exclude each other: the study is kept in one place")
     if written is not None:
-        refuse_place(written, force)
+        refuse_unwritable(written, force)
+    refuse_standard_input(given.recipe)
     options = given.as_it_began(context, resumed) if resumed is not None else given.options()
     if policy or options.sampler in (POPULATION, POLICY):
         if given.trials or given.pruner or storage or name:
@@ -209,7 +211,7 @@ def tune(
             prepared = prepare(from_here(options.recipe), options.settings, root, options.outside)
         choices = Choices(options.metrics, options.sampler, options.pruner, options.seed)
         check_choices(prepared, choices)
-        refuse_own(written, prepared)
+        refuse_searched(written, prepared)
         tell_images(prepared, is_advised=not quiet)
         if not quiet:
             with surviving(sys.stderr):

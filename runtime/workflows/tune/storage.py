@@ -133,7 +133,7 @@ def failing(where: str) -> Iterator[None]:
 
 
 _HINTS = {
-    errno.ENOSPC: "make room; the trials that are finished are kept, and `--resume` goes on",
+    errno.ENOSPC: "make room; finished trials are kept: `--resume` goes on, or with `--storage` the same command",
     errno.ENOENT: "make its folder first",
 }
 

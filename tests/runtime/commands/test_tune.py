@@ -89,6 +89,7 @@ def test_a_study_of_two_objectives_shows_its_front(recipe: Path, ftr: Ftr) -> No
         (("--set", "lr=0.1", "--set", "length=1 epoch", "--trials", 2), "E625"),
         (("--storage", "mysql://x", "--trials", 2), "neither a path nor `postgresql://…`"),
         (("--storage", "nowhere/s.journal", "--trials", 2), "E630"),
+        (("--trials", 2, "--write", ".", "--force"), "--write .: this is a folder; name a file"),
         (("--trials", 2, "--write", "nowhere/best.ftr"), "the folder nowhere does not exist"),
         (("--trials", 2, "--write", "toy.ftr", "--force"), "would replace the recipe that they build on"),
         (
@@ -115,6 +116,14 @@ def test_what_cannot_be_searched_is_said_before_anything_is_written(
     assert found.code == 2, found.err
     assert told in found.err
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("words", [(), ("--sampler", "pbt"), ("--resume", "runs/toy-tune-1")])
+def test_a_recipe_on_standard_input_is_refused_since_what_is_found_builds_on_its_file(
+    recipe: Path, ftr: Ftr, words: tuple[object, ...]
+) -> None:
+    found = ftr("tune", "-", "--trials", 2, *words)
+    assert (found.code, "save it" in found.err) == (2, True), found.err
 
 
 def start(*words: object) -> subprocess.Popen[bytes]:

@@ -65,6 +65,11 @@ class LiveLines:
     When a terminal becomes narrower, it breaks lines that no longer fit; the rows that they take then are counted.
     """
 
+    @classmethod
+    def on(cls, console: Console, quiet: bool = False) -> LiveLines | None:
+        """Return such lines where the console can show them, and is to."""
+        return cls(console) if console.is_terminal and not console.is_dumb_terminal and not quiet else None
+
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lines: Sequence[Text] = ()

@@ -12,6 +12,7 @@ from rich.text import Text
 from recipe_lang.words import counted, listed
 from runtime.reporting.console import LiveLines
 from runtime.reporting.plan import duration
+from runtime.system.streams import surviving
 from runtime.tasks.catalog import TASKS
 from runtime.training.events import (
     Advised,
@@ -36,7 +37,7 @@ class SearchProgress:
     """
 
     def __init__(self, console: Console, clock: Callable[[], float], quiet: bool = False) -> None:
-        self._live = LiveLines(console) if console.is_terminal and not quiet else None
+        self._console, self._live = console, LiveLines.on(console, quiet)
         self._clock, self._drawn_at = clock, -math.inf
         self.label = ""
 
@@ -55,12 +56,14 @@ class SearchProgress:
     def _draw(self, doing: str) -> None:
         if self._live is not None and self._clock() - self._drawn_at >= _REFRESH_S:
             self._drawn_at = self._clock()
-            self._live.draw([Text(f"{self.label}{doing}", "dim")])
+            with surviving(self._console.file):
+                self._live.draw([Text(f"{self.label}{doing}", "dim")])
 
     def clear(self) -> None:
         """Take the line away."""
         if self._live is not None:
-            self._live.close()
+            with surviving(self._console.file):
+                self._live.close()
 
 
 _REFRESH_S = 0.2

@@ -89,8 +89,7 @@ class Display:
         self._failed = False
 
     def __enter__(self) -> Display:
-        if self._console.is_terminal and not self._console.is_dumb_terminal and not self._quiet:
-            self._moving = LiveLines(self._console)
+        self._moving = LiveLines.on(self._console, self._quiet)
         return self
 
     def __exit__(

@@ -16,6 +16,7 @@ from rich.text import Text
 from recipe_lang.words import counted
 from runtime.reporting.console import LiveLines, bar, say
 from runtime.reporting.plan import duration
+from runtime.system.streams import surviving
 from runtime.workflows.tune.objectives import Objective
 from runtime.workflows.tune.search import Limits, StudyEvent, TrialEnded, TrialEpoch, TrialFeatures, TrialStarted
 from runtime.workflows.tune.study import Finished, Study
@@ -39,7 +40,7 @@ class StudyDisplay:
     ) -> None:
         self._console, self._clock, self._study = console, clock, study
         self._objectives, self._limits, self._quiet = objectives, limits, quiet
-        self._live = LiveLines(console) if console.is_terminal and not quiet else None
+        self._live = LiveLines.on(console, quiet)
         self._started: TrialStarted | None = None
         self._epoch: TrialEpoch | None = None
         self._features: TrialFeatures | None = None
@@ -63,7 +64,8 @@ class StudyDisplay:
                 self._ended(event)
         self._drawn_at = self._clock()
         if self._live is not None:
-            self._live.draw(self._lines())
+            with surviving(self._console.file):
+                self._live.draw(self._lines())
 
     def _ended(self, event: TrialEnded) -> None:
         finished = self._study.finished()
@@ -77,10 +79,11 @@ class StudyDisplay:
         line.append(f"  {_outcome(trial, self._objectives)}")
         line.append("  best" if trial.number in [each.number for each in self._best] else "", "bold")
         line.append(f"  {_texts(trial.texts)}{': ' * bool(_reason(trial))}{_reason(trial)}")
-        if self._live is not None:
-            self._live.print(line)
-        elif not self._quiet:
-            say(self._console, line.plain)
+        with surviving(self._console.file):
+            if self._live is not None:
+                self._live.print(line)
+            elif not self._quiet:
+                say(self._console, line.plain)
 
     def _count(self, done: int) -> str:
         return f"{done}/{self._limits.trials}" if self._limits.trials is not None else str(done)
@@ -113,7 +116,8 @@ class StudyDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._live.close()
+            with surviving(self._console.file):
+                self._live.close()
 
 
 def study_summary(console: Console, study: Study, objectives: Sequence[Objective]) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import pty
 from io import StringIO
 
 import optuna
+import pytest
 from rich.console import Console
 
 from recipe_lang.check.domains import Domain
+from runtime.reporting.population import SearchProgress
 from runtime.reporting.study import StudyDisplay, study_summary
+from runtime.training.events import FeaturesComputed
 from runtime.workflows.tune.objectives import Objective
 from runtime.workflows.tune.search import Limits, TrialEnded, TrialFeatures, TrialStarted
 from runtime.workflows.tune.space import Dimension
@@ -63,3 +68,28 @@ def test_a_terminal_says_which_features_are_computed_and_fits_its_lines() -> Non
         shown(TrialStarted(asked.trial.number, asked.place, asked.texts))
         shown(TrialFeatures(asked.trial.number, 32, 1077))
     assert "trial 1/3  frozen features: 32 of 1,077 images  lr\x1b" in page.file.getvalue(), "cut at the width"
+
+
+def test_a_search_goes_on_where_its_terminal_is_gone() -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        page = Console(file=terminal, force_terminal=True)
+        progress = SearchProgress(page, lambda: 0.0)
+        searched = study()
+        with StudyDisplay(page, lambda: 0.0, searched, LOSS, Limits(3)) as shown:
+            os.close(ours)
+            progress(FeaturesComputed(0, 0, 0, 1, 2))
+            progress.clear()
+            asked = begun(searched)
+            shown(TrialStarted(asked.trial.number, asked.place, asked.texts))
+            searched.finish(asked, [0.25], {"epochs": 4, "seconds": 61.0})
+            shown(TrialEnded(asked.trial.number))
+
+
+def test_a_terminal_that_cannot_move_its_cursor_has_lines_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    page = Console(file=StringIO(), width=80, force_terminal=True)
+    SearchProgress(page, lambda: 0.0)(FeaturesComputed(0, 0, 0, 1, 2))
+    with StudyDisplay(page, lambda: 0.0, study(), LOSS, Limits(3)) as shown:
+        shown(TrialStarted(0, 0, {"lr": "0.01"}))
+    assert page.file.getvalue() == ""

@@ -157,6 +157,35 @@ def refuse_searched(path: Path | None, prepared: Prepared) -> None:
         raise click.UsageError(f"--write {path}: the best values would replace the recipe that they build on")
 
 
+def tell_changed(prepared: Prepared) -> None:
+    """Say which files of the recipe are no longer what was searched: what is written builds on them."""
+    from recipe_lang.compose.merge import files
+    from recipe_lang.problem import RecipeError
+    from runtime.runs.recipe_files import read_recipe
+
+    for each in files(prepared.recipe.written):
+        try:
+            is_same = read_recipe(Path(each.source.name)).text == each.source.text
+        except RecipeError:
+            is_same = False
+        if not is_same:
+            name = from_here(each.source.name)
+            tell(f"{name} was changed during the search: what is written builds on what it says now")
+
+
+@contextmanager
+def saying_how_to_go_on(again: str) -> Iterator[None]:
+    """Have an interruption that is not waited for, the second one, say how to go on.
+
+    Raises:
+        KeyboardInterrupt: there was one.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"\nto go on: {again}") from None
+
+
 @contextmanager
 def _interruptible(place: SearchPlace, progress: SearchProgress) -> Iterator[tuple[RunContext, list[int]]]:
     """Yield where a search runs, alone in its folder; what ends it early, a signal or its time, is said.
@@ -171,7 +200,8 @@ def _interruptible(place: SearchPlace, progress: SearchProgress) -> Iterator[tup
 
     until = None if place.seconds is None else time.monotonic() + place.seconds
     stopped: list[int] = []
-    with locked(place.found), stop_signal() as signal:
+    again = f"ftr tune --resume {shlex.quote(str(from_here(place.found)))}"
+    with saying_how_to_go_on(again), locked(place.found), stop_signal() as signal:
 
         def is_over() -> bool:
             return until is not None and time.monotonic() > until
@@ -183,7 +213,7 @@ def _interruptible(place: SearchPlace, progress: SearchProgress) -> Iterator[tup
             progress.clear()
             why = "interrupted" if signal.number else "its time is over"
             tell(why)
-            tell(f"to go on: ftr tune --resume {shlex.quote(str(from_here(place.found)))}")
+            tell(f"to go on: {again}")
             stopped.append(128 + signal.number if signal.number else FINE)
         finally:
             progress.clear()
@@ -195,6 +225,7 @@ def _write(place: SearchPlace, prepared: Prepared, text: Any) -> None:
 
     path = place.write or place.found / "best.ftr"
     parent = os.path.relpath(prepared.given.path, path.absolute().parent)
+    tell_changed(prepared)
     with writing(path):
         write_text(path, text(parent))
     outside = " --allow-outside" if ".." in Path(parent).parts else ""

@@ -33,7 +33,15 @@ from runtime.commands.options import (
     refuse_standard_input,
     was_given,
 )
-from runtime.commands.populations import POLICY, SearchPlace, refuse_searched, refuse_unwritable, search_otherwise
+from runtime.commands.populations import (
+    POLICY,
+    SearchPlace,
+    refuse_searched,
+    refuse_unwritable,
+    saying_how_to_go_on,
+    search_otherwise,
+    tell_changed,
+)
 from runtime.system.files import from_here
 from runtime.system.streams import surviving
 from runtime.training.settings import Interval, RunSettings
@@ -223,18 +231,21 @@ def tune(
             folder = folder or new_folder(out, prepared.plan.name, options)
             where = str(folder / JOURNAL)
         title = name or (prepared.plan.name if storage else "study")  # a folder has one, whatever the recipe's name
-        again = shlex.join(["ftr", *context.find_root().meta[WORDS]])
+        again = goes_on = shlex.join(["ftr", *context.find_root().meta[WORDS]])
         if folder is not None:
-            again = f"ftr tune --resume {shlex.quote(str(from_here(folder)))}"
+            again = goes_on = f"ftr tune --resume {shlex.quote(str(from_here(folder)))}"
+            if options.trials is None and seconds is not None:  # the folder keeps no time
+                goes_on += f' --for "{max(1, round(seconds))} seconds"'
         limits = Limits(options.trials, None if seconds is None else began + seconds)
         screen = console()
-        with stop_signal() as signal:
+        with saying_how_to_go_on(goes_on), stop_signal() as signal:
             try:
                 with Display(screen, time.monotonic, prepared.plan, quiet) as shown:
                     observers = (shown, partial(tell_event, False, quiet))
                     found = begin(prepared, runs, choices, where, title, signal, observers)
             except Interrupted:
-                tell(f"interrupted before a trial began\nto go on: {again}")
+                tell("interrupted before a trial began")
+                tell(f"to go on: {goes_on}")
                 return 128 + int(signal.number or 0)
             if len(found.study.finished()) >= (limits.trials or math.inf):
                 tell(f"the study has {counted(len(found.study.finished()), 'trial')} already; --trials counts them all")
@@ -243,21 +254,23 @@ def tune(
                 search(found.study, found.trials, found.objectives, limits, display, signal.should_stop)
         with surviving(sys.stdout):
             study_summary(screen, found.study, found.objectives)
+        if signal.number is not None:
+            tell("interrupted; the trials that are finished are kept")
+            tell(f"to go on: {goes_on}")
         if written is not None:
             _write(written, Path(options.recipe), found)
-        if signal.number is not None:
-            tell(f"interrupted; the trials that are finished are kept\nto go on: {again}")
         if folder is not None:
-            _tell_next(found.study, again, is_written=written is not None)
+            _tell_next(found.study, again, is_written=written is not None, is_whole=signal.number is None)
     return FINE if signal.number is None else 128 + signal.number
 
 
-def _tell_next(study: Study, again: str, is_written: bool) -> None:
-    """Say how a study in a folder gets more trials, and how its best values become a recipe."""
+def _tell_next(study: Study, again: str, *, is_written: bool, is_whole: bool) -> None:
+    """Say how the best values of a study in a folder become a recipe, and how one that is whole gets more trials."""
     done, best = len(study.finished()), study.best()
     if not is_written and best and best[0].texts != study.own:
         tell(f"the best values as a recipe: {again} --trials {done} --write best.ftr")
-    tell(f"more trials: {again} --trials {2 * max(1, done)}")
+    if is_whole:
+        tell(f"more trials: {again} --trials {2 * max(1, done)}")
 
 
 def _write(path: Path, recipe: Path, found: Search) -> None:
@@ -268,6 +281,7 @@ def _write(path: Path, recipe: Path, found: Search) -> None:
 
     if not found.study.best():
         raise RecipeError(NothingFound(where=found.study.where))
+    tell_changed(found.trials.prepared)
     with writing(path):
         write_child(path, child_text(path, recipe, found.trials.prepared.recipe, found.study, found.objectives))
     shown = shlex.quote(str(from_here(path)))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import Ftr
@@ -17,6 +18,7 @@ from paths import ROOT
 from toy import STAGE, write_recipe
 
 from runtime.runs.lock.file import LOCK, read_lock
+from runtime.workflows.tune import search
 
 ONE = STAGE.replace("for   = 1 epoch", "for   = $length\n  optimizer = adam(lr = $lr)")
 PARAMS = """
@@ -124,6 +126,30 @@ def test_a_recipe_on_standard_input_is_refused_since_what_is_found_builds_on_its
 ) -> None:
     found = ftr("tune", "-", "--trials", 2, *words)
     assert (found.code, "save it" in found.err) == (2, True), found.err
+
+
+@pytest.mark.parametrize("is_again", [False, True])
+def test_an_interruption_says_how_to_go_on_and_which_file_was_edited(
+    recipe: Path, ftr: Ftr, monkeypatch: pytest.MonkeyPatch, is_again: bool
+) -> None:
+    whole = search.search
+
+    def interrupted(study: Any, trials: Any, found: Any, *_: Any) -> None:
+        if is_again:
+            raise KeyboardInterrupt
+        whole(study, trials, found, search.Limits(1))
+        recipe.write_text(f"{recipe.read_text()}# edited\n")
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(search, "search", interrupted)
+    ended = ftr("tune", "toy.ftr", "--for", "2 hours", "--workers", 0, "--write", "best.ftr")
+    said = 'to go on: ftr tune --resume runs/toy-tune-1 --for "7200 seconds"\n'
+    assert ended.code == 130
+    if is_again:
+        assert ended.err.endswith(f"interrupted\n{said}")
+    else:
+        edited = "toy.ftr was changed during the search: what is written builds on what it says now\n"
+        assert ended.err.endswith(f"interrupted; the trials that are finished are kept\n{said}{edited}")
 
 
 def start(*words: object) -> subprocess.Popen[bytes]:

@@ -49,6 +49,16 @@ def test_a_population_is_trained_resumed_and_written_as_a_recipe(recipe: Path, f
         assert "E643" in ftr("tune", "--resume", "runs/toy-tune-1", *HERE).err
 
 
+def test_a_second_interruption_says_how_to_go_on(recipe: Path, ftr: Ftr, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("runtime.workflows.tune.pbt.train_recipe_population", interrupted)
+    ended = ftr("tune", "toy.ftr", "--sampler", "pbt", *HERE)
+    assert ended.code == 130
+    assert ended.err.endswith("interrupted\nto go on: ftr tune --resume runs/toy-tune-1\n")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -18,6 +18,7 @@ import click
 
 from recipe_lang.words import counted, printable
 from runtime.commands.command import FAILED, FINE, command, console, first_words, mxnet, show_problems, tell
+from runtime.commands.interruptions import left_of_several
 from runtime.commands.notices import keep_lock, tell_event, tell_prepared
 from runtime.commands.options import (
     DATA_ROOT,
@@ -73,10 +74,10 @@ def train_seeds(given: RecipeOptions, runs: RunSettings, how: RunOptions) -> int
             summary = run_seeds(place, plan, first, follower)
         except Interrupted as stopped:
             with surviving(sys.stderr):
-                click.echo(printable(f"interrupted{_left(place)}", kept="\n"), err=True)
+                click.echo(printable(f"interrupted{left_of_several(place)}", kept="\n"), err=True)
             return 128 + int(stopped.args[0])
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(_left(place)) from None
+            raise KeyboardInterrupt(left_of_several(place)) from None
     with surviving(sys.stdout):
         show_summary(console(), summary, from_here(place))
         if not (given.settings or given.seed is not None or resumes):
@@ -152,7 +153,7 @@ def compare(
                 words[path] = str(stopped.folder)
                 then = shlex.join(["ftr", "compare", words[a], words[b], *(("--metric", metric) if metric else ())])
                 with surviving(sys.stderr):
-                    click.echo(printable(f"interrupted{_left(stopped.folder)}\nthen: {then}", kept="\n"), err=True)
+                    click.echo(printable(f"interrupted{left_of_several(stopped.folder)}\nthen: {then}", kept="\n"), err=True)
                 return 128 + stopped.number
             words[path] = str(from_here(folder))
             sides[path] = replace(side_of(folder), name=str(path))
@@ -229,16 +230,6 @@ def _trained(given: RecipeOptions, seeds: tuple[int, ...], runs: RunSettings, qu
     if not quiet:
         tell(f"{name}{given.path.name}: {counted(len(seeds), 'run')} in {from_here(folder)}")
     return folder
-
-
-def _left(folder: Path) -> str:
-    """Say what an interruption leaves of several runs, and how they go on."""
-    from runtime.runs.seeds import finished_runs, read_seeds
-    from runtime.runs.writer import how_to_resume
-
-    done, seeds = len(finished_runs(folder)), len(read_seeds(folder))
-    begun = ", and the checkpoints of the one that ran" if len(list(folder.glob("seed-*"))) > done else ""
-    return f"; {folder} keeps {done} of {counted(seeds, 'run')}{begun}\n{how_to_resume(folder)}"
 
 
 def follower_of(seeds: tuple[int, ...], quiet: bool, hear: Observer | None, name: str = "") -> SeedsFollower:

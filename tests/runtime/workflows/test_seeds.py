@@ -157,6 +157,16 @@ def test_the_command_resumes_a_folder_of_several_seeds(root: Path, tmp_path: Pat
     assert "it has ended" in again.err
 
 
+def test_a_folder_of_several_seeds_does_not_go_on_with_another_recipe(root: Path, tmp_path: Path, ftr: Ftr) -> None:
+    """Also where the seeds that are left have no folder yet, whose plans could be compared."""
+    shutil.copytree(root / "runs/a", tmp_path / "a")
+    shutil.rmtree(tmp_path / "a/seed-7")
+    (root / "edited.ftr").write_text((root / "a.ftr").read_text().replace("lr = 0.01", "lr = 0.02"))
+    refused = ftr("run", root / "edited.ftr", "--resume", tmp_path / "a", "--workers", 0)
+    assert (refused.code, "E642" in refused.err, (tmp_path / "a/seed-7").exists()) == (2, True, False), refused
+    assert "a/resolved.ftr --resume" in refused.err
+
+
 def test_verify_trains_all_again(root: Path, ftr: Ftr) -> None:
     found = ftr("verify", root / "runs/a")
     assert (found.code, "\nidentical: " in found.out) == (0, True), found

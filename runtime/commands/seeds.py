@@ -64,7 +64,7 @@ def train_seeds(given: RecipeOptions, runs: RunSettings, how: RunOptions) -> int
 
         seeds = known or seeds_from(first.plan.seed, how.seeds or 0)
         if seed is None:  # the runs are all made in the same way
-            first = replace(given, seed=seeds[0]).prepare()
+            first = replace(given, seed=seeds[0]).prepare(earlier=first)
         plan = SeedsPlan(replace(first.given, seed=None), seeds, runs, (CURVES,))
     if not tell_prepared(how.deny, how.quiet, first):
         return FAILED
@@ -142,18 +142,20 @@ def compare(
             where = device_context(runs.device)
             sides = {path: side_of(path) for path in folders}
             given = {path: RecipeOptions(path, (), outside, data_root) for path in recipes}
-            trains = _seeds_to_train(sides, given, (a, b), seeds, metric, runs, say) if recipes else ()
+            train, read = _seeds_to_train(sides, given, (a, b), seeds, metric, runs, say) if recipes else ((), {})
         words = {path: str(path) for path in (a, b)}
         for name, path in (("A", a), ("B", b)):
             if path in sides:
                 continue
             try:
-                folder = _trained(given[path], trains, runs, quiet or machine, f"{name}, ")
+                folder = _trained(given[path], read.pop(path), train, runs, quiet or machine, f"{name}, ")
             except _InterruptedRuns as stopped:
                 words[path] = str(stopped.folder)
                 then = shlex.join(["ftr", "compare", words[a], words[b], *(("--metric", metric) if metric else ())])
                 with surviving(sys.stderr):
-                    click.echo(printable(f"interrupted{left_of_several(stopped.folder)}\nthen: {then}", kept="\n"), err=True)
+                    click.echo(
+                        printable(f"interrupted{left_of_several(stopped.folder)}\nthen: {then}", kept="\n"), err=True
+                    )
                 return 128 + stopped.number
             words[path] = str(from_here(folder))
             sides[path] = replace(side_of(folder), name=str(path))
@@ -173,8 +175,10 @@ def _seeds_to_train(
     metric: str | None,
     runs: RunSettings,
     say: Callable[[str], None],
-) -> tuple[int, ...]:
+) -> tuple[tuple[int, ...], dict[Path, Prepared]]:
     """Return the seeds that recipes are trained with: those of a folder that is one side, or `count` from A's on.
+
+    The recipes come along as they were read, which is how they are trained, whatever their files say by then.
 
     What can be known to be wrong with either, and with comparing them, is told here: training is long.
 
@@ -187,19 +191,20 @@ def _seeds_to_train(
 
     seeds = next((tuple(run.seed for run in side.runs) for side in sides.values()), ())
     contenders = []
+    read = {}
     for path in order:
         if path in sides:
             contenders.append(contender(sides[path]))
             continue
-        prepared = replace(given[path], seed=seeds[0] if seeds else None).prepare(say)
+        read[path] = prepared = replace(given[path], seed=seeds[0] if seeds else None).prepare(say)
         seeds = seeds or seeds_from(prepared.plan.seed, count)
         contenders.append(untrained(str(path), prepared, runs.workers, user_cache() if runs.cache else None))
     say("comparing their images")
     refuse_ahead(contenders[0], contenders[1], metric)
-    return seeds
+    return seeds, read
 
 
-@dataclass
+@dataclass(eq=False)
 class _InterruptedRuns(Exception):  # noqa: N818 - not an error, as `Interrupted`
     """Several runs that a signal ended, and their folder."""
 
@@ -207,8 +212,10 @@ class _InterruptedRuns(Exception):  # noqa: N818 - not an error, as `Interrupted
     folder: Path
 
 
-def _trained(given: RecipeOptions, seeds: tuple[int, ...], runs: RunSettings, quiet: bool, name: str) -> Path:
-    """Train a recipe with seeds; return the folder of the runs.
+def _trained(
+    given: RecipeOptions, read: Prepared, seeds: tuple[int, ...], runs: RunSettings, quiet: bool, name: str
+) -> Path:
+    """Train a recipe, as it was read, with seeds; return the folder of the runs.
 
     Raises:
         RecipeError: it cannot be trained.
@@ -218,7 +225,7 @@ def _trained(given: RecipeOptions, seeds: tuple[int, ...], runs: RunSettings, qu
     from runtime.training.stage import Interrupted
     from runtime.workflows.seeds import SeedsPlan, run_seeds, seeds_folder
 
-    first = replace(given, seed=seeds[0]).prepare()
+    first = replace(given, seed=seeds[0]).prepare(earlier=read)
     if not quiet:
         show_problems(first.advice)
     plan = SeedsPlan(replace(first.given, seed=None), seeds, runs, (CURVES,))

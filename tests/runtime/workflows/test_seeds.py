@@ -249,6 +249,27 @@ def test_what_cannot_be_compared_is_refused(root: Path, one: str, other: str, me
     assert [problem.code for problem in refused.value.problems] == [code]
 
 
+def test_both_recipes_are_trained_as_they_were_read(
+    root: Path, tmp_path: Path, ftr: Ftr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = []
+
+    def spoil(folder: Path, plan: SeedsPlan, first: Prepared, follower: SeedsFollower) -> None:
+        trained.append(first.recipe.source.text)
+        for seed in plan.seeds:
+            shutil.copytree(root / f"runs/a/seed-{seed}", folder / f"seed-{seed}")
+        (tmp_path / "b.ftr").write_text("spoilt")
+
+    text = (root / "a.ftr").read_text().replace("photos/", f"{root}/photos/")
+    for name, lr in (("a", "0.01"), ("b", "0.02")):
+        (tmp_path / f"{name}.ftr").write_text(text.replace("lr = 0.01", f"lr = {lr}"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("runtime.workflows.seeds.run_seeds", spoil)
+    found = ftr("compare", "a.ftr", "b.ftr", "--seeds", 2, "--quiet", "--workers", 0)
+    assert (found.code, len(trained)) == (0, 2), found.err
+    assert "lr = 0.02" in trained[1]
+
+
 def test_several_seeds_have_no_lock_to_keep_to(root: Path, ftr: Ftr) -> None:
     found = ftr("run", root / "a.ftr", "--seeds", 3, "--locked")
     assert found.code == 2

@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from recipe_lang.words import counted, printable
-from runtime.commands.command import FAILED, FINE, command, console, first_words, mxnet, show_problems, tell
+from runtime.commands.command import FAILED, FINE, WORDS, command, console, first_words, mxnet, show_problems, tell
 from runtime.commands.interruptions import left_of_several
 from runtime.commands.notices import keep_lock, tell_event, tell_prepared
 from runtime.commands.options import (
@@ -143,21 +143,20 @@ def compare(
             sides = {path: side_of(path) for path in folders}
             given = {path: RecipeOptions(path, (), outside, data_root) for path in recipes}
             train, read = _seeds_to_train(sides, given, (a, b), seeds, metric, runs, say) if recipes else ((), {})
-        words = {path: str(path) for path in (a, b)}
+        trained: dict[Path, Path] = {}
         for name, path in (("A", a), ("B", b)):
             if path in sides:
                 continue
             try:
                 folder = _trained(given[path], read.pop(path), train, runs, quiet or machine, f"{name}, ")
             except _InterruptedRuns as stopped:
-                words[path] = str(stopped.folder)
-                then = shlex.join(["ftr", "compare", words[a], words[b], *(("--metric", metric) if metric else ())])
+                trained[path] = stopped.folder
+                again = shlex.join(["ftr", *_comparing(context.find_root().meta[WORDS], trained)])
+                told = f"interrupted{left_of_several(stopped.folder)}\nthen: {again}"
                 with surviving(sys.stderr):
-                    click.echo(
-                        printable(f"interrupted{left_of_several(stopped.folder)}\nthen: {then}", kept="\n"), err=True
-                    )
+                    click.echo(printable(told, kept="\n"), err=True)
                 return 128 + stopped.number
-            words[path] = str(from_here(folder))
+            trained[path] = from_here(folder)
             sides[path] = replace(side_of(folder), name=str(path))
         found = compared(sides[a], sides[b], metric, measured_answers(where, runs.workers))
     if machine:
@@ -165,6 +164,16 @@ def compare(
     else:
         show_comparison(console(), found)
     return FINE
+
+
+def _comparing(words: Sequence[str], trained: Mapping[Path, Path]) -> Iterator[str]:
+    """Yield the words of a comparison with folders in place of the recipes that are trained; these say which seeds."""
+    rest = iter(words)
+    for word in rest:
+        if word == "--seeds":
+            next(rest)
+        elif not word.startswith("--seeds="):
+            yield str(trained.get(Path(word), word))
 
 
 def _seeds_to_train(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -268,6 +269,22 @@ def test_both_recipes_are_trained_as_they_were_read(
     found = ftr("compare", "a.ftr", "b.ftr", "--seeds", 2, "--quiet", "--workers", 0)
     assert (found.code, len(trained)) == (0, 2), found.err
     assert "lr = 0.02" in trained[1]
+
+
+def test_an_interrupted_comparison_says_how_it_goes_on_with_its_options(
+    root: Path, tmp_path: Path, ftr: Ftr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("runtime.workflows.seeds.run_seeds", interrupted)
+    recipe = root / "a.ftr"
+    (tmp_path / "b.ftr").write_text(recipe.read_text().replace("lr = 0.01", "lr = 0.02"))
+    options = ("--data-root", root, "--workers", 0, "--quiet")
+    found = ftr("compare", "./b.ftr", recipe, "--seeds", 2, *options)
+    assert (found.code, found.err.splitlines()[0]) == (143, "interrupted; runs/b-seeds-1 keeps 0 of 2 runs")
+    assert found.err.endswith(f"\nthen: ftr compare runs/b-seeds-1 {recipe} {' '.join(map(str, options))}\n")
 
 
 def test_several_seeds_have_no_lock_to_keep_to(root: Path, ftr: Ftr) -> None:

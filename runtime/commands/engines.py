@@ -108,6 +108,7 @@ class Membership:
     run: str = ""
     stopped: int | None = None  # the signal that reached another worker
     has_trained: bool = False  # to the end, or to where all of them stop
+    _waits: bool = False  # for the others, within a library: it cannot end in order
     _kills: int = field(default_factory=kills_for_memory)
     _group: Group | None = None
     _over: threading.Event = field(default_factory=threading.Event)
@@ -134,7 +135,11 @@ class Membership:
     def exchange(self) -> Exchange:
         """Return the exchange, when all are there; MXNet is loaded."""
         with heard_within_libraries(self._interrupted):  # a parameter server waits for all within its library
+            self._waits = True
+            if self.stopped is not None:
+                self._interrupted(self.stopped)
             found = self.group.exchange()
+            self._waits = False
         self.group.heartbeat.settle()
         return found
 
@@ -162,6 +167,8 @@ class Membership:
 
     def _stop(self, number: int) -> None:
         self.stopped = number
+        if self._waits:
+            self._interrupted(number)
 
     def _ended(self, reason: str, is_told: bool) -> None:
         """End this process, since the group has ended; the main thread may wait for ever."""
@@ -179,7 +186,7 @@ class Membership:
                 show_problems((WorkerLost(reason=reason, run=self.run, command=command),))
         _leave(FAILED)
 
-    def serves(self) -> None:
+    def serve(self) -> None:
         """Be the scheduler or the server; the first signal is for the leading worker, which ends the run in order."""
         from runtime.distribution.kvstore import serve
 
@@ -189,7 +196,7 @@ class Membership:
             if passed or not self.group.heartbeat.stop(number):
                 self._interrupted(number)
             passed.append(number)
-            tell("the workers are asked to end the run; the same signal again ends all at once")
+            tell("the group is asked to end the run; the same signal again ends all at once")
 
         with heard_within_libraries(act):
             serve()
@@ -197,7 +204,7 @@ class Membership:
     def _interrupted(self, number: int) -> None:
         """End this process, and with it the group, whatever the main thread waits for."""
         self.group.heartbeat.failed("it was interrupted")
-        tell("interrupted")
+        _note("interrupted")
         _leave(128 + number)
 
     def failed(self, error: BaseException) -> None:
@@ -241,7 +248,7 @@ def _serving(member: Membership, _: object) -> int:
     loaded.daemon = True
     loaded.start()
     with mxnet(1, member.debug):
-        member.serves()
+        member.serve()
     member.group.heartbeat.leave()
     return FINE
 

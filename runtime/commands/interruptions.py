@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recipe_lang.words import counted
+
 if TYPE_CHECKING:
     from runtime.training.events import Event, Preliminary
 
@@ -31,8 +33,11 @@ class Left:
         if self.folder is None:
             return f" before training began: nothing was kept\nto begin again: {self.words}"
         from runtime.runs.folder import has_ended
+        from runtime.runs.seeds import is_summary
         from runtime.runs.writer import how_to_resume
 
+        if is_summary(self.folder):
+            return left_of_several(self.folder)
         if has_ended(self.folder):
             return f"; the run in {self.folder} has ended, and its result is written"
         saved = any((self.folder / "checkpoints").glob("[!.]*"))
@@ -41,12 +46,22 @@ class Left:
 
     @contextmanager
     def said(self) -> Iterator[None]:
-        """Have an interruption say it.
+        """Have an interruption say it, unless that says already what is left.
 
         Raises:
             KeyboardInterrupt: there was one.
         """
         try:
             yield
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(str(self)) from None
+        except KeyboardInterrupt as stopped:
+            raise KeyboardInterrupt(*(stopped.args or (str(self),))) from None
+
+
+def left_of_several(folder: Path) -> str:
+    """Say what an interruption leaves of several runs, and how they go on."""
+    from runtime.runs.seeds import finished_runs, read_seeds
+    from runtime.runs.writer import how_to_resume
+
+    done, seeds = len(finished_runs(folder)), len(read_seeds(folder))
+    begun = ", and the checkpoints of the one that ran" if len(list(folder.glob("seed-*"))) > done else ""
+    return f"; {folder} keeps {done} of {counted(seeds, 'run')}{begun}\n{how_to_resume(folder)}"

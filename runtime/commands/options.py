@@ -193,11 +193,15 @@ class RecipeOptions:
         return self.recipe
 
     def prepare(
-        self, say: Callable[[str], None] = lambda doing: None, device: str | None = None, processes: int = 1
+        self,
+        say: Callable[[str], None] = lambda doing: None,
+        device: str | None = None,
+        processes: int = 1,
+        earlier: Prepared | None = None,
     ) -> Prepared:
         """Load MXNet, find the device where one is named, and prepare the recipe; `say` says what goes on.
 
-        `processes` of this machine train it.
+        `processes` of this machine train it; `earlier` is that of `preparation.prepare`.
 
         Raises:
             RecipeError: something about the device, the recipe, its data or its base is wrong.
@@ -210,7 +214,7 @@ class RecipeOptions:
 
             device_context(device)
         say("listing the images")
-        return prepare(self.path, self.settings, self.data_root, self.outside, self.seed, processes=processes)
+        return prepare(self.path, self.settings, self.data_root, self.outside, self.seed, earlier, processes)
 
 
 @dataclass(frozen=True, slots=True)

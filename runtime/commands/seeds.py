@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import click
 
 from recipe_lang.words import counted, printable
-from runtime.commands.command import FAILED, FINE, command, console, first_words, mxnet, show_problems, tell
+from runtime.commands.command import FAILED, FINE, WORDS, command, console, first_words, mxnet, show_problems, tell
+from runtime.commands.interruptions import left_of_several
 from runtime.commands.notices import keep_lock, tell_event, tell_prepared
 from runtime.commands.options import (
     DATA_ROOT,
@@ -63,7 +64,7 @@ def train_seeds(given: RecipeOptions, runs: RunSettings, how: RunOptions) -> int
 
         seeds = known or seeds_from(first.plan.seed, how.seeds or 0)
         if seed is None:  # the runs are all made in the same way
-            first = replace(given, seed=seeds[0]).prepare()
+            first = replace(given, seed=seeds[0]).prepare(earlier=first)
         plan = SeedsPlan(replace(first.given, seed=None), seeds, runs, (CURVES,))
     if not tell_prepared(how.deny, how.quiet, first):
         return FAILED
@@ -73,10 +74,10 @@ def train_seeds(given: RecipeOptions, runs: RunSettings, how: RunOptions) -> int
             summary = run_seeds(place, plan, first, follower)
         except Interrupted as stopped:
             with surviving(sys.stderr):
-                click.echo(printable(f"interrupted{_left(place)}", kept="\n"), err=True)
+                click.echo(printable(f"interrupted{left_of_several(place)}", kept="\n"), err=True)
             return 128 + int(stopped.args[0])
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(_left(place)) from None
+            raise KeyboardInterrupt(left_of_several(place)) from None
     with surviving(sys.stdout):
         show_summary(console(), summary, from_here(place))
         if not (given.settings or given.seed is not None or resumes):
@@ -141,20 +142,21 @@ def compare(
             where = device_context(runs.device)
             sides = {path: side_of(path) for path in folders}
             given = {path: RecipeOptions(path, (), outside, data_root) for path in recipes}
-            trains = _seeds_to_train(sides, given, (a, b), seeds, metric, runs, say) if recipes else ()
-        words = {path: str(path) for path in (a, b)}
+            train, read = _seeds_to_train(sides, given, (a, b), seeds, metric, runs, say) if recipes else ((), {})
+        trained: dict[Path, Path] = {}
         for name, path in (("A", a), ("B", b)):
             if path in sides:
                 continue
             try:
-                folder = _trained(given[path], trains, runs, quiet or machine, f"{name}, ")
+                folder = _trained(given[path], read.pop(path), train, runs, quiet or machine, f"{name}, ")
             except _InterruptedRuns as stopped:
-                words[path] = str(stopped.folder)
-                then = shlex.join(["ftr", "compare", words[a], words[b], *(("--metric", metric) if metric else ())])
+                trained[path] = stopped.folder
+                again = shlex.join(["ftr", *_comparing(context.find_root().meta[WORDS], trained)])
+                told = f"interrupted{left_of_several(stopped.folder)}\nthen: {again}"
                 with surviving(sys.stderr):
-                    click.echo(printable(f"interrupted{_left(stopped.folder)}\nthen: {then}", kept="\n"), err=True)
+                    click.echo(printable(told, kept="\n"), err=True)
                 return 128 + stopped.number
-            words[path] = str(from_here(folder))
+            trained[path] = from_here(folder)
             sides[path] = replace(side_of(folder), name=str(path))
         found = compared(sides[a], sides[b], metric, measured_answers(where, runs.workers))
     if machine:
@@ -162,6 +164,16 @@ def compare(
     else:
         show_comparison(console(), found)
     return FINE
+
+
+def _comparing(words: Sequence[str], trained: Mapping[Path, Path]) -> Iterator[str]:
+    """Yield the words of a comparison with folders in place of the recipes that are trained; these say which seeds."""
+    rest = iter(words)
+    for word in rest:
+        if word == "--seeds":
+            next(rest)
+        elif not word.startswith("--seeds="):
+            yield str(trained.get(Path(word), word))
 
 
 def _seeds_to_train(
@@ -172,8 +184,10 @@ def _seeds_to_train(
     metric: str | None,
     runs: RunSettings,
     say: Callable[[str], None],
-) -> tuple[int, ...]:
+) -> tuple[tuple[int, ...], dict[Path, Prepared]]:
     """Return the seeds that recipes are trained with: those of a folder that is one side, or `count` from A's on.
+
+    The recipes come along as they were read, which is how they are trained, whatever their files say by then.
 
     What can be known to be wrong with either, and with comparing them, is told here: training is long.
 
@@ -186,19 +200,20 @@ def _seeds_to_train(
 
     seeds = next((tuple(run.seed for run in side.runs) for side in sides.values()), ())
     contenders = []
+    read = {}
     for path in order:
         if path in sides:
             contenders.append(contender(sides[path]))
             continue
-        prepared = replace(given[path], seed=seeds[0] if seeds else None).prepare(say)
+        read[path] = prepared = replace(given[path], seed=seeds[0] if seeds else None).prepare(say)
         seeds = seeds or seeds_from(prepared.plan.seed, count)
         contenders.append(untrained(str(path), prepared, runs.workers, user_cache() if runs.cache else None))
     say("comparing their images")
     refuse_ahead(contenders[0], contenders[1], metric)
-    return seeds
+    return seeds, read
 
 
-@dataclass
+@dataclass(eq=False)
 class _InterruptedRuns(Exception):  # noqa: N818 - not an error, as `Interrupted`
     """Several runs that a signal ended, and their folder."""
 
@@ -206,8 +221,10 @@ class _InterruptedRuns(Exception):  # noqa: N818 - not an error, as `Interrupted
     folder: Path
 
 
-def _trained(given: RecipeOptions, seeds: tuple[int, ...], runs: RunSettings, quiet: bool, name: str) -> Path:
-    """Train a recipe with seeds; return the folder of the runs.
+def _trained(
+    given: RecipeOptions, read: Prepared, seeds: tuple[int, ...], runs: RunSettings, quiet: bool, name: str
+) -> Path:
+    """Train a recipe, as it was read, with seeds; return the folder of the runs.
 
     Raises:
         RecipeError: it cannot be trained.
@@ -217,7 +234,7 @@ def _trained(given: RecipeOptions, seeds: tuple[int, ...], runs: RunSettings, qu
     from runtime.training.stage import Interrupted
     from runtime.workflows.seeds import SeedsPlan, run_seeds, seeds_folder
 
-    first = replace(given, seed=seeds[0]).prepare()
+    first = replace(given, seed=seeds[0]).prepare(earlier=read)
     if not quiet:
         show_problems(first.advice)
     plan = SeedsPlan(replace(first.given, seed=None), seeds, runs, (CURVES,))
@@ -229,16 +246,6 @@ def _trained(given: RecipeOptions, seeds: tuple[int, ...], runs: RunSettings, qu
     if not quiet:
         tell(f"{name}{given.path.name}: {counted(len(seeds), 'run')} in {from_here(folder)}")
     return folder
-
-
-def _left(folder: Path) -> str:
-    """Say what an interruption leaves of several runs, and how they go on."""
-    from runtime.runs.seeds import finished_runs, read_seeds
-    from runtime.runs.writer import how_to_resume
-
-    done, seeds = len(finished_runs(folder)), len(read_seeds(folder))
-    begun = ", and the checkpoints of the one that ran" if len(list(folder.glob("seed-*"))) > done else ""
-    return f"; {folder} keeps {done} of {counted(seeds, 'run')}{begun}\n{how_to_resume(folder)}"
 
 
 def follower_of(seeds: tuple[int, ...], quiet: bool, hear: Observer | None, name: str = "") -> SeedsFollower:

@@ -228,17 +228,23 @@ class Heartbeat:
                     self._end(str(value), is_told=True)
                 case "failed":
                     self._end(f"{link.name} failed: {value}", is_told=False)
-                case "stop" | "note":
+                case "stop":
+                    if not self._pass_on(name, value):
+                        self._end(f"{link.name} was interrupted", is_told=False)
+                case "note":
                     self._pass_on(name, value)
                 case "waits":
                     self._heard.note(str(value))
 
-    def _pass_on(self, name: str, value: Any) -> None:
+    def _pass_on(self, name: str, value: Any) -> bool:
+        """Tell the leading worker something; return whether there is one."""
         if self.rank == 0:
             getattr(self._heard, name)(value)
-        for link in [each for each in self._links if each.rank == 0]:
+        leading = [each for each in self._links if each.rank == 0]
+        for link in leading:
             with suppress(OSError):
                 link.send(**{name: value})
+        return self.rank == 0 or bool(leading)
 
     def _end(self, reason: str, is_told: bool) -> None:
         with self._lock:
@@ -252,12 +258,14 @@ class Heartbeat:
     # --- saying ------------------------------------------------------------------------------
 
     def stop(self, number: int) -> bool:
-        """Ask the leading worker to end the run: this one got a signal. Return whether there is one to ask."""
+        """Ask the leading worker to end the run: this one got a signal.
+
+        Return False where the one that listens knows of none; if another asks, it ends the group.
+        """
         if self._listener is None:
             self._to_lead(stop=number)
             return True
-        self._pass_on("stop", number)
-        return any(link.rank == 0 for link in self._links)
+        return self._pass_on("stop", number)
 
     def note(self, line: str) -> None:
         """Have the leading worker say a line."""

@@ -17,14 +17,20 @@ from pathlib import Path
 from signal import SIGINT
 from typing import Any
 
+from recipe_lang.check.checker import check
+from recipe_lang.compose.load import parse
+from recipe_lang.output.identity import resolved_hash
 from recipe_lang.output.resolved import print_recipe
 from recipe_lang.problem import RecipeError
+from recipe_lang.syntax.parser import read_source
 from runtime.runs.folder import create_folder, has_ended, locked, write_json, write_text, writing
+from runtime.runs.own_graph import naming_own_graph
 from runtime.runs.resume import Resume
 from runtime.runs.seeds import SUMMARY, SeedRun, finished_runs, read_run, seed_folder, summary_of, write_seeds
 from runtime.runs.writer import Extra, how_to_resume
 from runtime.system.signals import stop_signal
 from runtime.training.events import Observer
+from runtime.training.problems import RecipeChanged
 from runtime.training.settings import RunSettings
 from runtime.training.stage import Interrupted
 from runtime.vocabulary import VOCABULARY
@@ -69,11 +75,13 @@ def seeds_folder(out: Path | None, plan: SeedsPlan, first: Prepared, *, resumes:
     """Have the folder of several runs for oneself: a new one with all that it says before them, or one that is there.
 
     Raises:
-        RecipeError: it cannot be written, holds something already, or another process has it.
+        RecipeError: it cannot be written, holds something already, or another process has it; or one that is there
+            began with another recipe.
     """
     if resumes:
         assert out is not None
         with locked(out):
+            _refuse_other_recipe(out, first)
             yield out
         return
     folder = create_folder(out, f"{first.plan.name}-seeds")
@@ -83,6 +91,20 @@ def seeds_folder(out: Path | None, plan: SeedsPlan, first: Prepared, *, resumes:
             write_text(folder / "resolved.ftr", print_recipe(first.recipe, VOCABULARY))
             replace(manifest_of(first.given, plan.settings), seed=None).write(folder)
         yield folder
+
+
+def _refuse_other_recipe(folder: Path, first: Prepared) -> None:
+    """Refuse to go on with another recipe than that of the runs in a folder: `first` has the first of their seeds.
+
+    Raises:
+        RecipeError: it is another one.
+    """
+    resolved = folder / "resolved.ftr"
+    tree = naming_own_graph(parse(read_source(resolved)), seed_folder(folder, first.plan.seed))
+    then, now = (resolved_hash(each, VOCABULARY)[:12] for each in (check(tree, VOCABULARY), first.recipe))
+    if then != now:
+        changes = (("hash of all values", then, now),)
+        raise RecipeError(RecipeChanged(path=str(folder), differences=changes, resolved=str(resolved)))
 
 
 def run_seeds(folder: Path, plan: SeedsPlan, first: Prepared, follower: SeedsFollower) -> dict[str, Any]:
@@ -115,7 +137,7 @@ def run_seeds(folder: Path, plan: SeedsPlan, first: Prepared, follower: SeedsFol
                         numbers = (*stopped.args, signal.number, SIGINT)
                         raise Interrupted(next(each for each in numbers if each is not None)) from None
                 del prepared
-                gc.collect()  # the network and its arrays, before those of the next
+                gc.collect()  # what its training leaves in cycles, before the next takes memory
             refuse_to_go_on()
             follower.ended(read_run(place, seed))
     summary = summary_of(finished_runs(folder))

@@ -81,6 +81,21 @@ def test_a_second_interruption_says_what_is_kept(
     assert kept in err
 
 
+def test_an_interruption_of_several_seeds_says_how_they_go_on(
+    ftr: Ftr, recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second one, and the first while what resumes is read."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("runtime.workflows.seeds.run_seeds", interrupted)
+    said = "interrupted; several keeps 0 of 2 runs\nto resume: ftr run --resume several\n"
+    assert ftr("run", recipe, "--seeds", 2, "--out", "several", "--quiet")[::2] == (130, said)
+    monkeypatch.setattr("runtime.workflows.preparation.prepare", interrupted)
+    assert ftr("run", "--resume", "several", "--quiet")[::2] == (130, said)
+
+
 def test_before_the_first_step_it_says_that_nothing_is_trained(recipe: Path) -> None:
     opened: list[object] = []
 

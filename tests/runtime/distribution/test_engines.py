@@ -5,10 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine_processes import ENVIRONMENT, MPIEXEC, WAIT, free_port, needs_mpi
 from worker_toy import Alone, trained
+
+from runtime.commands.engines import Membership
+from runtime.distribution.group import Group
+from runtime.distribution.heartbeat import Heard, Heartbeat
 
 TOY = Path(__file__).with_name("worker_toy.py")
 
@@ -44,3 +49,28 @@ def test_mpi_gives_the_bits_of_one_process(workers: int, shards: int) -> None:
 
 def test_a_parameter_server_gives_the_bits_of_one_process() -> None:
     assert kvstore(3, workers=2) == ["", "", f"{trained(Alone(), 3)}\n", ""]
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_a_signal_ends_a_leading_worker_that_waits_for_the_others(
+    is_early: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which came to the scheduler: before it waits, or while no handler of this process is heard."""
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    def wait() -> Any:
+        if not is_early:
+            member._stop(15)
+        pytest.fail("it waits on")
+
+    monkeypatch.setattr("runtime.commands.engines._leave", leave)
+    member = Membership("kvstore", debug=False)
+    heartbeat = Heartbeat("rank 0", "a group", Heard(lambda reason, is_told: None))
+    member._group = Group(0, 2, heartbeat, wait, each_has_a_terminal=True)
+    if is_early:
+        member._stop(15)
+    with pytest.raises(SystemExit) as ended:
+        member.exchange()
+    assert (ended.value.code, capsys.readouterr().err) == (143, "interrupted\n")

@@ -156,6 +156,15 @@ def test_a_signal_reaches_the_leading_worker_also_through_a_scheduler() -> None:
     assert lead.next() == ("stop", 15)
 
 
+def test_a_signal_ends_the_group_where_no_worker_leads_it_yet() -> None:
+    scheduler, server = Member("the scheduler"), Member("the server")
+    server.heartbeat.connect(scheduler.heartbeat.listen(LOCAL, 1, None), 1, None, is_worker=False)
+    assert not scheduler.heartbeat.stop(2)
+    assert server.heartbeat.stop(2)
+    assert scheduler.next() == ("ended", "the server was interrupted", False)
+    assert server.next() == ("ended", "the server was interrupted", True)
+
+
 def test_who_takes_leave_has_not_died() -> None:
     lead, leaving, other = group(3, silence=1.5)
     leaving.heartbeat.leave()

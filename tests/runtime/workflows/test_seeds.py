@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,6 +158,16 @@ def test_the_command_resumes_a_folder_of_several_seeds(root: Path, tmp_path: Pat
     assert "it has ended" in again.err
 
 
+def test_a_folder_of_several_seeds_does_not_go_on_with_another_recipe(root: Path, tmp_path: Path, ftr: Ftr) -> None:
+    """Also where the seeds that are left have no folder yet, whose plans could be compared."""
+    shutil.copytree(root / "runs/a", tmp_path / "a")
+    shutil.rmtree(tmp_path / "a/seed-7")
+    (root / "edited.ftr").write_text((root / "a.ftr").read_text().replace("lr = 0.01", "lr = 0.02"))
+    refused = ftr("run", root / "edited.ftr", "--resume", tmp_path / "a", "--workers", 0)
+    assert (refused.code, "E642" in refused.err, (tmp_path / "a/seed-7").exists()) == (2, True, False), refused
+    assert "a/resolved.ftr --resume" in refused.err
+
+
 def test_verify_trains_all_again(root: Path, ftr: Ftr) -> None:
     found = ftr("verify", root / "runs/a")
     assert (found.code, "\nidentical: " in found.out) == (0, True), found
@@ -237,6 +248,43 @@ def test_what_cannot_be_compared_is_refused(root: Path, one: str, other: str, me
     with pytest.raises(RecipeError) as refused:
         compare(sides[0], sides[1], metric)
     assert [problem.code for problem in refused.value.problems] == [code]
+
+
+def test_both_recipes_are_trained_as_they_were_read(
+    root: Path, tmp_path: Path, ftr: Ftr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = []
+
+    def spoil(folder: Path, plan: SeedsPlan, first: Prepared, follower: SeedsFollower) -> None:
+        trained.append(first.recipe.source.text)
+        for seed in plan.seeds:
+            shutil.copytree(root / f"runs/a/seed-{seed}", folder / f"seed-{seed}")
+        (tmp_path / "b.ftr").write_text("spoilt")
+
+    text = (root / "a.ftr").read_text().replace("photos/", f"{root}/photos/")
+    for name, lr in (("a", "0.01"), ("b", "0.02")):
+        (tmp_path / f"{name}.ftr").write_text(text.replace("lr = 0.01", f"lr = {lr}"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("runtime.workflows.seeds.run_seeds", spoil)
+    found = ftr("compare", "a.ftr", "b.ftr", "--seeds", 2, "--quiet", "--workers", 0)
+    assert (found.code, len(trained)) == (0, 2), found.err
+    assert "lr = 0.02" in trained[1]
+
+
+def test_an_interrupted_comparison_says_how_it_goes_on_with_its_options(
+    root: Path, tmp_path: Path, ftr: Ftr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("runtime.workflows.seeds.run_seeds", interrupted)
+    recipe = root / "a.ftr"
+    (tmp_path / "b.ftr").write_text(recipe.read_text().replace("lr = 0.01", "lr = 0.02"))
+    options = ("--data-root", root, "--workers", 0, "--quiet")
+    found = ftr("compare", "./b.ftr", recipe, "--seeds", 2, *options)
+    assert (found.code, found.err.splitlines()[0]) == (143, "interrupted; runs/b-seeds-1 keeps 0 of 2 runs")
+    assert found.err.endswith(f"\nthen: ftr compare runs/b-seeds-1 {recipe} {' '.join(map(str, options))}\n")
 
 
 def test_several_seeds_have_no_lock_to_keep_to(root: Path, ftr: Ftr) -> None:
